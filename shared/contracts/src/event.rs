@@ -1,0 +1,298 @@
+//! The events: CloudEvents 1.0 in JSON.
+//!
+//! An event reaches a subscriber at least once, under the same `id` each time, and events of one
+//! order may arrive in any order: `aggregate_version` tells which came first.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::timestamp::Timestamp;
+
+/// The version of the CloudEvents specification.
+pub const SPEC_VERSION: &str = "1.0";
+
+/// The version of the payloads in this module. It rises when a subscriber that reads the old ones
+/// could misunderstand the new ones; added members don't raise it, and readers ignore them.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Who raises the events.
+pub const SOURCE: &str = "urn:order-service";
+
+/// The types of events, which are also the tags of their messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EventType {
+    /// An order was taken.
+    OrderCreated,
+    /// An order's stock is reserved.
+    OrderConfirmed,
+    /// There was not enough stock for an order.
+    OrderRejected,
+    /// An order was withdrawn by its customer.
+    OrderCancelled,
+}
+
+impl EventType {
+    /// Every type.
+    pub const ALL: [Self; 4] =
+        [Self::OrderCreated, Self::OrderConfirmed, Self::OrderRejected, Self::OrderCancelled];
+
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OrderCreated => "OrderCreated",
+            Self::OrderConfirmed => "OrderConfirmed",
+            Self::OrderRejected => "OrderRejected",
+            Self::OrderCancelled => "OrderCancelled",
+        }
+    }
+
+    /// The type of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event_type| event_type.as_str() == name)
+    }
+}
+
+/// An event as it is told and understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The fact's identifier: two messages with the same one tell the same fact.
+    pub id: Uuid,
+    /// When it became true.
+    pub time: Timestamp,
+    /// What became true of which order.
+    pub data: EventData,
+}
+
+/// What an event says, by its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventData {
+    /// An order was taken.
+    OrderCreated(OrderCreated),
+    /// An order's stock is reserved.
+    OrderConfirmed(OrderChanged),
+    /// There was not enough stock for an order.
+    OrderRejected(OrderChanged),
+    /// An order was withdrawn by its customer.
+    OrderCancelled(OrderChanged),
+}
+
+/// What every order event says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderChanged {
+    /// Which order.
+    pub order_id: Uuid,
+    /// Whose.
+    pub user_id: u64,
+    /// The order's version with this event, counted from 1.
+    pub aggregate_version: u32,
+    /// The order's status with this event.
+    pub status: String,
+}
+
+/// What the first event of an order says besides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderCreated {
+    /// Which order, whose, in which version and status.
+    #[serde(flatten)]
+    pub order: OrderChanged,
+    /// What it asks for: one line per product, sorted by product.
+    pub items: Vec<Item>,
+    /// ISO 4217.
+    pub currency: String,
+    /// The sum, in minor units.
+    pub total: u64,
+}
+
+/// A line of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Of what.
+    pub product_id: u64,
+    /// How many.
+    pub quantity: u16,
+    /// What one costs, in minor units.
+    pub unit_price: u64,
+}
+
+impl EventData {
+    /// Its type.
+    pub const fn event_type(&self) -> EventType {
+        match self {
+            Self::OrderCreated(_) => EventType::OrderCreated,
+            Self::OrderConfirmed(_) => EventType::OrderConfirmed,
+            Self::OrderRejected(_) => EventType::OrderRejected,
+            Self::OrderCancelled(_) => EventType::OrderCancelled,
+        }
+    }
+
+    /// What every order event says.
+    pub const fn order(&self) -> &OrderChanged {
+        match self {
+            Self::OrderCreated(created) => &created.order,
+            Self::OrderConfirmed(changed)
+            | Self::OrderRejected(changed)
+            | Self::OrderCancelled(changed) => changed,
+        }
+    }
+}
+
+/// Bytes are not an event that this version understands.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// They are not a CloudEvent in JSON, or a member is missing or of the wrong type.
+    #[error("not a CloudEvent of the order service")]
+    Malformed(#[source] serde_json::Error),
+    /// Another version of CloudEvents.
+    #[error("specversion {0:?} is not {SPEC_VERSION:?}")]
+    SpecVersion(String),
+    /// A schema that is newer than this code.
+    #[error("schema version {0} is not {SCHEMA_VERSION}")]
+    SchemaVersion(u32),
+    /// A type that this code doesn't know.
+    #[error("the type {0:?} is unknown")]
+    UnknownType(String),
+}
+
+impl Event {
+    /// The event as bytes of JSON.
+    ///
+    /// # Errors
+    ///
+    /// None of this module's types makes `serde_json` fail; the error is passed on so that no caller
+    /// has to trust that sentence.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let data = match &self.data {
+            EventData::OrderCreated(created) => serde_json::to_value(created),
+            EventData::OrderConfirmed(changed)
+            | EventData::OrderRejected(changed)
+            | EventData::OrderCancelled(changed) => serde_json::to_value(changed),
+        }?;
+        serde_json::to_vec(&Envelope {
+            specversion: SPEC_VERSION.to_owned(),
+            id: self.id,
+            source: SOURCE.to_owned(),
+            event_type: self.data.event_type().as_str().to_owned(),
+            subject: Some(self.data.order().order_id.to_string()),
+            time: self.time,
+            datacontenttype: Some("application/json".to_owned()),
+            schemaversion: SCHEMA_VERSION,
+            data,
+        })
+    }
+
+    /// Reads an event. Members that it doesn't know are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if this version doesn't understand it; reading it again won't help.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let envelope: Envelope = serde_json::from_slice(bytes).map_err(DecodeError::Malformed)?;
+        if envelope.specversion != SPEC_VERSION {
+            return Err(DecodeError::SpecVersion(envelope.specversion));
+        }
+        if envelope.schemaversion != SCHEMA_VERSION {
+            return Err(DecodeError::SchemaVersion(envelope.schemaversion));
+        }
+        let Some(event_type) = EventType::from_name(&envelope.event_type) else {
+            return Err(DecodeError::UnknownType(envelope.event_type));
+        };
+        let data = decode_data(event_type, envelope.data).map_err(DecodeError::Malformed)?;
+        Ok(Self { id: envelope.id, time: envelope.time, data })
+    }
+}
+
+fn decode_data(
+    event_type: EventType,
+    data: serde_json::Value,
+) -> Result<EventData, serde_json::Error> {
+    Ok(match event_type {
+        EventType::OrderCreated => EventData::OrderCreated(serde_json::from_value(data)?),
+        EventType::OrderConfirmed => EventData::OrderConfirmed(serde_json::from_value(data)?),
+        EventType::OrderRejected => EventData::OrderRejected(serde_json::from_value(data)?),
+        EventType::OrderCancelled => EventData::OrderCancelled(serde_json::from_value(data)?),
+    })
+}
+
+/// CloudEvents 1.0, JSON event format, structured mode. `schemaversion` is an extension attribute,
+/// whose names have neither capitals nor underscores.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    specversion: String,
+    id: Uuid,
+    source: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    datacontenttype: Option<String>,
+    schemaversion: u32,
+    data: serde_json::Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn created() -> Event {
+        Event {
+            id: Uuid::from_u128(7),
+            time: Timestamp::from_millis(1_767_268_800_125),
+            data: EventData::OrderCreated(OrderCreated {
+                order: OrderChanged {
+                    order_id: Uuid::from_u128(8),
+                    user_id: 123,
+                    aggregate_version: 1,
+                    status: "CREATED".to_owned(),
+                },
+                items: vec![Item { product_id: 1, quantity: 2, unit_price: 1_250 }],
+                currency: "EUR".to_owned(),
+                total: 2_500,
+            }),
+        }
+    }
+
+    fn edited(edit: impl Fn(&mut serde_json::Value)) -> Result<Event, DecodeError> {
+        let mut json = serde_json::from_slice(&created().encode().unwrap()).unwrap();
+        edit(&mut json);
+        Event::decode(json.to_string().as_bytes())
+    }
+
+    #[test]
+    fn an_event_comes_back_as_it_was_told() {
+        let event = created();
+        assert_eq!(Event::decode(&event.encode().unwrap()).unwrap(), event);
+    }
+
+    #[test]
+    fn members_that_are_unknown_are_ignored() {
+        let read = edited(|json| json["data"]["gift"] = true.into()).unwrap();
+        assert_eq!(read, created());
+    }
+
+    #[test]
+    fn what_this_version_does_not_understand_is_an_error_that_says_so() {
+        let error = edited(|json| json["schemaversion"] = 2.into()).unwrap_err();
+        assert_eq!(error.to_string(), "schema version 2 is not 1");
+        let error = edited(|json| json["type"] = "OrderPainted".into()).unwrap_err();
+        assert_eq!(error.to_string(), "the type \"OrderPainted\" is unknown");
+        assert!(matches!(
+            edited(|json| json["data"]["total"] = "x".into()),
+            Err(DecodeError::Malformed(_))
+        ));
+        assert!(matches!(
+            edited(|json| json["specversion"] = "0.3".into()),
+            Err(DecodeError::SpecVersion(_))
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+            prop_assert!(Event::decode(&bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! How an event travels as a RocketMQ message.
+//!
+//! The body is the event ([`crate::event`]). The tag is its type, the keys are its `id` and its
+//! order's, and the user properties below repeat what routing and check-backs need, so that nobody
+//! has to open the body for it.
+
+/// The default topic of order events. Its `message.type` is TRANSACTION.
+pub const ORDER_TOPIC: &str = "ORDER_EVENTS";
+
+/// What the dead-letter topic's name adds to that of the topic whose events it holds.
+pub const DEAD_LETTER_SUFFIX: &str = "_DLQ";
+
+/// The fact's identifier, a UUID.
+pub const EVENT_ID: &str = "event_id";
+
+/// The attempt that published it, a UUID.
+pub const TRANSACTION_ID: &str = "transaction_id";
+
+/// When the attempt's local transaction ends, in milliseconds since 1970-01-01T00:00:00Z.
+pub const DEADLINE_MS: &str = "deadline_ms";
+
+/// W3C Trace Context.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// [`crate::event::SCHEMA_VERSION`].
+pub const SCHEMA_VERSION: &str = "schema_version";
+
+/// The order's version with the event, counted from 1.
+pub const AGGREGATE_VERSION: &str = "aggregate_version";
+
+/// On a dead letter: why it is one.
+pub const REASON: &str = "reason";
+
+/// On a dead letter: which handler gave up; absent when none ever saw it.
+pub const HANDLER: &str = "handler";
+
+/// On a dead letter: how often it was tried.
+pub const ATTEMPTS: &str = "attempts";
+
+/// On a dead letter: when it failed for the first time, in milliseconds since
+/// 1970-01-01T00:00:00Z.
+pub const FIRST_FAILED_AT: &str = "first_failed_at";

@@ -1,0 +1,153 @@
+//! Identifiers: one type per kind, so that one can't be passed for another.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+/// The largest integer identifier, 2^53 - 1: the largest that every JSON reader holds exactly
+/// (RFC 8259, section 6).
+pub const INTEGER_IDENTIFIER_MAX: u64 = (1 << 53) - 1;
+
+/// An identifier was not of its kind's form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidIdentifier {
+    /// An integer identifier was larger than [`INTEGER_IDENTIFIER_MAX`].
+    #[error("{kind} must be an integer from 0 to {INTEGER_IDENTIFIER_MAX}")]
+    OutOfRange {
+        /// What was being read.
+        kind: &'static str,
+    },
+    /// A UUID identifier was not a UUID.
+    #[error("{kind} must be a UUID")]
+    NotAUuid {
+        /// What was being read.
+        kind: &'static str,
+    },
+}
+
+macro_rules! integer_identifier {
+    ($(#[$meta:meta])* $name:ident, $kind:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
+
+        impl $name {
+            #[doc = concat!("Reads a ", $kind, " from an integer.\n\n# Errors\n\nIf it is larger than [`INTEGER_IDENTIFIER_MAX`].")]
+            pub const fn new(value: u64) -> Result<Self, InvalidIdentifier> {
+                if value > INTEGER_IDENTIFIER_MAX {
+                    return Err(InvalidIdentifier::OutOfRange { kind: $kind });
+                }
+                Ok(Self(value))
+            }
+
+            /// The integer.
+            pub const fn get(self) -> u64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidIdentifier;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let value =
+                    text.parse().map_err(|_| InvalidIdentifier::OutOfRange { kind: $kind })?;
+                Self::new(value)
+            }
+        }
+    };
+}
+
+macro_rules! uuid_identifier {
+    ($(#[$meta:meta])* $name:ident, $kind:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Takes a UUID that was made to be this identifier.
+            pub const fn new(value: Uuid) -> Self {
+                Self(value)
+            }
+
+            /// The UUID.
+            pub const fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidIdentifier;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::try_parse(text)
+                    .map(Self)
+                    .map_err(|_| InvalidIdentifier::NotAUuid { kind: $kind })
+            }
+        }
+    };
+}
+
+integer_identifier!(
+    /// Who orders: an integer from 0 to [`INTEGER_IDENTIFIER_MAX`].
+    UserId,
+    "user_id"
+);
+integer_identifier!(
+    /// What is sold: an integer from 0 to [`INTEGER_IDENTIFIER_MAX`].
+    ProductId,
+    "product_id"
+);
+uuid_identifier!(
+    /// An order. A UUIDv7, so that orders sort by the time they were taken.
+    OrderId,
+    "order_id"
+);
+uuid_identifier!(
+    /// A fact. It is made once and survives every retry and re-delivery of its event: consumers
+    /// recognise duplicates by it.
+    EventId,
+    "event_id"
+);
+uuid_identifier!(
+    /// One attempt to make a fact true. Each attempt has its own, so that an attempt which was rolled
+    /// back for good doesn't take its successors with it.
+    TransactionId,
+    "transaction_id"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_identifier_is_at_most_2_to_the_53_minus_1() {
+        assert_eq!(UserId::new(9_007_199_254_740_991).map(UserId::get), Ok(9_007_199_254_740_991));
+        assert!(UserId::new(9_007_199_254_740_992).is_err());
+        assert!("9007199254740992".parse::<ProductId>().is_err());
+        assert!("-1".parse::<ProductId>().is_err());
+    }
+
+    #[test]
+    fn a_uuid_identifier_reads_what_it_prints() {
+        let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        assert_eq!(id.to_string(), "01890a5d-ac96-774b-bcce-b302099a8057");
+        assert_eq!(
+            "order".parse::<OrderId>(),
+            Err(InvalidIdentifier::NotAUuid { kind: "order_id" })
+        );
+    }
+}

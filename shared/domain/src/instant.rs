@@ -1,0 +1,48 @@
+//! Moments in time.
+
+use std::time::Duration;
+
+/// A moment: milliseconds since 1970-01-01T00:00:00Z, as told by a wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(i64);
+
+impl Instant {
+    /// The moment `millis` milliseconds after 1970-01-01T00:00:00Z.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970-01-01T00:00:00Z, rounded down.
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// The moment that much later; the last one that can be told when that is beyond it.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long it is from `earlier` to this moment; zero when `earlier` is not earlier, as happens
+    /// when a wall clock is set back.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_gives_no_negative_wait() {
+        let now = Instant::from_millis(1_000);
+        assert_eq!(now.since(Instant::from_millis(400)), Duration::from_millis(600));
+        assert_eq!(now.since(Instant::from_millis(5_000)), Duration::ZERO);
+    }
+}

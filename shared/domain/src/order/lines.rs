@@ -1,0 +1,126 @@
+//! What an order asks for.
+
+use crate::identity::ProductId;
+use crate::money::Money;
+
+/// The most lines of one order, so that the reservation of all of them fits into one `DynamoDB`
+/// transaction of 100 items.
+pub const LINES_MAX: usize = 50;
+
+/// How many of one product: 1 to 999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quantity(u16);
+
+impl Quantity {
+    /// The largest quantity.
+    pub const MAX: u16 = 999;
+
+    /// A quantity of 1 to 999, or `None`.
+    pub fn new(value: u64) -> Option<Self> {
+        u16::try_from(value).ok().filter(|v| (1..=Self::MAX).contains(v)).map(Self)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// One line as it was asked for. Its quantity is judged only after lines of one product are merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderLine {
+    /// Of what.
+    pub product_id: ProductId,
+    /// How many.
+    pub quantity: u64,
+}
+
+/// Lines can't make an order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLines {
+    /// There is none.
+    #[error("an order needs at least one line")]
+    None,
+    /// There are more than [`LINES_MAX`].
+    #[error("an order has at most {LINES_MAX} lines, this one has {count}")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+    },
+    /// Lines ask for none, or with others of the same product for more than [`Quantity::MAX`].
+    #[error("the quantity of one product must be from 1 to {}", Quantity::MAX)]
+    Quantities {
+        /// The positions of the lines, counted from 0, in ascending order.
+        lines: Vec<usize>,
+    },
+}
+
+/// The lines of an order: 1 to [`LINES_MAX`], one per product, sorted by product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderLines(Vec<(ProductId, Quantity)>);
+
+impl OrderLines {
+    /// Merges the lines of one product and sorts them, so that two requests for the same things are
+    /// equal.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidLines`], naming every line at fault.
+    pub fn merge(lines: &[OrderLine]) -> Result<Self, InvalidLines> {
+        if lines.is_empty() {
+            return Err(InvalidLines::None);
+        }
+        if lines.len() > LINES_MAX {
+            return Err(InvalidLines::TooMany { count: lines.len() });
+        }
+        let mut sums = std::collections::BTreeMap::<ProductId, u64>::new();
+        for line in lines {
+            let sum = sums.entry(line.product_id).or_default();
+            *sum = sum.saturating_add(line.quantity);
+        }
+        let merged: Vec<_> =
+            sums.iter().filter_map(|(id, sum)| Some((*id, Quantity::new(*sum)?))).collect();
+        let faulty: Vec<usize> = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| {
+                line.quantity == 0
+                    || sums.get(&line.product_id).is_none_or(|sum| Quantity::new(*sum).is_none())
+            })
+            .map(|(position, _)| position)
+            .collect();
+        if faulty.is_empty() { Ok(Self(merged)) } else { Err(InvalidLines::Quantities { lines: faulty }) }
+    }
+
+    /// Product and quantity of each line.
+    pub fn iter(&self) -> impl Iterator<Item = (ProductId, Quantity)> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The lines with their prices, and the products that have none.
+    pub(super) fn priced(
+        &self,
+        price_of: impl Fn(ProductId) -> Option<Money>,
+    ) -> (Vec<PricedLine>, Vec<ProductId>) {
+        let mut priced = Vec::with_capacity(self.0.len());
+        let mut unknown = Vec::new();
+        for (product_id, quantity) in self.iter() {
+            match price_of(product_id) {
+                Some(unit_price) => priced.push(PricedLine { product_id, quantity, unit_price }),
+                None => unknown.push(product_id),
+            }
+        }
+        (priced, unknown)
+    }
+}
+
+/// A line at the price at which it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PricedLine {
+    /// Of what.
+    pub product_id: ProductId,
+    /// How many.
+    pub quantity: Quantity,
+    /// What one cost when the order was taken.
+    pub unit_price: Money,
+}

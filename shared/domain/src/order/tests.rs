@@ -1,0 +1,198 @@
+//! Given an order, when something is asked of it, then it changes and says so, or says why not.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::identity::{OrderId, ProductId, UserId};
+use crate::instant::Instant;
+use crate::money::Money;
+
+const NOW: Instant = Instant::from_millis(1_700_000_000_000);
+const LATER: Instant = Instant::from_millis(1_700_000_001_000);
+
+fn product(id: u64) -> ProductId {
+    ProductId::new(id).unwrap()
+}
+
+fn line(id: u64, quantity: u64) -> OrderLine {
+    OrderLine { product_id: product(id), quantity }
+}
+
+fn price_list(id: ProductId) -> Option<Money> {
+    (id.get() <= 10).then(|| Money::from_minor(id.get() * 100).unwrap())
+}
+
+fn place(lines: &[OrderLine]) -> Result<(Order, OrderEvent), PlaceOrderError> {
+    let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    let lines = OrderLines::merge(lines).unwrap();
+    Order::place(id, UserId::new(123).unwrap(), &lines, price_list, NOW)
+}
+
+fn created() -> Order {
+    place(&[line(1, 2)]).unwrap().0
+}
+
+mod placing {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_product_are_merged_and_sorted() {
+        let merged = OrderLines::merge(&[line(2, 1), line(1, 2), line(2, 3)]).unwrap();
+        let lines: Vec<_> = merged.iter().map(|(id, q)| (id.get(), q.get())).collect();
+        assert_eq!(lines, [(1, 2), (2, 4)]);
+    }
+
+    #[test]
+    fn an_order_without_lines_is_refused() {
+        assert_eq!(OrderLines::merge(&[]), Err(InvalidLines::None));
+    }
+
+    #[test]
+    fn the_51st_line_is_refused_and_the_50th_is_not() {
+        let lines: Vec<_> = (0..51).map(|id| line(id, 1)).collect();
+        assert_eq!(OrderLines::merge(&lines), Err(InvalidLines::TooMany { count: 51 }));
+        assert!(OrderLines::merge(&lines[..50]).is_ok());
+    }
+
+    #[test]
+    fn every_line_with_a_quantity_out_of_range_is_named() {
+        let lines = [line(1, 0), line(2, 999), line(3, 1_000), line(4, 500), line(4, 500)];
+        assert_eq!(
+            OrderLines::merge(&lines),
+            Err(InvalidLines::Quantities { lines: vec![0, 2, 3, 4] })
+        );
+    }
+
+    #[test]
+    fn a_zero_beside_a_line_of_the_same_product_is_refused_all_the_same() {
+        assert_eq!(
+            OrderLines::merge(&[line(1, 5), line(1, 0)]),
+            Err(InvalidLines::Quantities { lines: vec![1] })
+        );
+    }
+
+    #[test]
+    fn quantities_that_overflow_when_merged_are_refused() {
+        assert!(OrderLines::merge(&[line(1, u64::MAX), line(1, u64::MAX)]).is_err());
+    }
+
+    #[test]
+    fn it_keeps_the_prices_of_the_day_and_raises_order_created() {
+        let (order, event) = place(&[line(2, 3), line(1, 2)]).unwrap();
+        assert_eq!(order.status(), OrderStatus::Created);
+        assert_eq!(order.total(), Money::from_minor(800).unwrap());
+        assert_eq!(order.created_at(), NOW);
+        assert_eq!(event.aggregate_version, 1);
+        let OrderFact::Created { lines, total, .. } = event.fact else { panic!("{event:?}") };
+        assert_eq!((lines.as_slice(), total), (order.lines(), order.total()));
+    }
+
+    #[test]
+    fn every_unknown_product_is_named() {
+        assert_eq!(
+            place(&[line(77, 1), line(1, 1), line(42, 1)]),
+            Err(PlaceOrderError::UnknownProducts(vec![product(42), product(77)]))
+        );
+    }
+
+    #[test]
+    fn a_total_that_json_could_not_carry_is_refused() {
+        let lines = OrderLines::merge(&[line(1, 999)]).unwrap();
+        let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let placed =
+            Order::place(id, UserId::new(1).unwrap(), &lines, |_| Some(Money::MAX), NOW);
+        assert_eq!(placed.map(|_| ()), Err(PlaceOrderError::TotalTooLarge));
+    }
+}
+
+mod changing {
+    use super::*;
+
+    #[test]
+    fn a_created_order_is_confirmed() {
+        let (order, event) = created().confirm(LATER).unwrap();
+        assert_eq!(order.status(), OrderStatus::Confirmed);
+        assert_eq!(order.history().len(), 2);
+        assert_eq!((event.aggregate_version, event.fact), (2, OrderFact::Confirmed));
+    }
+
+    #[test]
+    fn a_created_order_is_rejected_and_that_is_final() {
+        let (order, event) = created().reject(LATER).unwrap();
+        assert_eq!(event.fact, OrderFact::Rejected);
+        let refused = order.cancel(LATER).unwrap_err();
+        assert_eq!(refused.to_string(), "an order that is REJECTED can't become CANCELLED");
+        assert!(order.confirm(LATER).is_err());
+    }
+
+    #[test]
+    fn a_confirmed_order_is_cancelled_but_not_rejected() {
+        let (order, _) = created().confirm(LATER).unwrap();
+        assert!(order.reject(LATER).is_err());
+        let (order, event) = order.cancel(LATER).unwrap();
+        assert_eq!((order.version(), event.fact), (3, OrderFact::Cancelled));
+        assert!(order.cancel(LATER).is_err());
+    }
+}
+
+mod rehydrating {
+    use super::*;
+
+    fn record(order: &Order) -> OrderRecord {
+        OrderRecord {
+            id: order.id(),
+            user_id: order.user_id(),
+            currency: order.currency(),
+            lines: order.lines().to_vec(),
+            total: order.total(),
+            history: order.history().to_vec(),
+            notifications: order.notifications().to_vec(),
+            version: order.version(),
+        }
+    }
+
+    #[test]
+    fn what_was_stored_comes_back_equal() {
+        let (order, _) = created().confirm(LATER).unwrap();
+        assert_eq!(Order::rehydrate(record(&order)), Ok(order));
+    }
+
+    #[test]
+    fn a_record_that_no_order_could_have_is_refused() {
+        let good = record(&created());
+        let with = |change: fn(&mut OrderRecord)| {
+            let mut bad = good.clone();
+            change(&mut bad);
+            Order::rehydrate(bad).unwrap_err()
+        };
+        assert_eq!(with(|r| r.lines.clear()), CorruptOrder::Lines);
+        assert_eq!(with(|r| r.lines.push(r.lines[0])), CorruptOrder::Lines);
+        assert_eq!(with(|r| r.total = Money::ZERO), CorruptOrder::Total);
+        assert_eq!(with(|r| r.history.clear()), CorruptOrder::History);
+        assert_eq!(with(|r| r.history.push(r.history[0])), CorruptOrder::History);
+        assert_eq!(with(|r| r.version = 2), CorruptOrder::Version);
+    }
+}
+
+proptest! {
+    #[test]
+    fn merging_is_the_same_in_any_order_of_lines(
+        mut lines in prop::collection::vec((0u64..20, 1u64..20).prop_map(|(id, q)| line(id, q)), 1..50),
+        seed in any::<u64>(),
+    ) {
+        let merged = OrderLines::merge(&lines);
+        let shift = usize::try_from(seed % lines.len() as u64).unwrap();
+        lines.rotate_left(shift);
+        lines.reverse();
+        prop_assert_eq!(merged, OrderLines::merge(&lines));
+    }
+
+    #[test]
+    fn a_placed_order_survives_its_own_rules(
+        lines in prop::collection::vec((0u64..=10, 1u64..19).prop_map(|(id, q)| line(id, q)), 1..50),
+    ) {
+        let (order, _) = place(&lines).unwrap();
+        prop_assert!(order.lines().len() <= LINES_MAX);
+        prop_assert_eq!(total_of(order.lines()), Some(order.total()));
+    }
+}
