@@ -1,1 +1,3 @@
-//! x
+//! What every function needs of its process: settings, telemetry, a clock, identifiers.
+
+pub mod settings;

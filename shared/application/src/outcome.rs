@@ -1,0 +1,108 @@
+//! What can become of a remote write.
+
+use std::error::Error;
+use std::fmt;
+
+/// An adapter's error, for the log.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// What kind of failure a remote call met. The kind decides what to do next; the cause is for the
+/// log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// The service can't be reached or had a fault of its own: try again later.
+    Unavailable,
+    /// The service asks for fewer calls: try again later.
+    Throttled,
+    /// Another write to the same item was under way: try again at once.
+    Conflict,
+    /// The call itself is at fault; trying again won't help.
+    Permanent,
+}
+
+/// A remote call that did not succeed.
+///
+/// Its `Display` tells the class alone; the cause is its source.
+#[derive(Debug)]
+pub struct Failure {
+    /// What kind.
+    pub class: FailureClass,
+    /// Why.
+    pub cause: Cause,
+}
+
+impl Failure {
+    /// A failure of a kind with its cause.
+    pub fn new(class: FailureClass, cause: impl Into<Cause>) -> Self {
+        Self { class, cause: cause.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.class {
+            FailureClass::Unavailable => "the service is unavailable",
+            FailureClass::Throttled => "the service is throttling",
+            FailureClass::Conflict => "another write was under way",
+            FailureClass::Permanent => "the call is at fault",
+        })
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.cause.as_ref())
+    }
+}
+
+/// What became of one try of a conditional write. `R` says which conditions failed.
+#[derive(Debug)]
+pub enum WriteTry<R> {
+    /// It is stored.
+    Done,
+    /// It is not stored, because conditions failed or items were busy.
+    Cancelled(R),
+    /// It is not stored: the service said so before it began, or was never reached.
+    Refused(Failure),
+    /// It may or may not be stored, now or later: the answer was lost or late.
+    Unknown(Failure),
+}
+
+/// What one item of a cancelled transaction has to do with the cancellation. `E` is what was found in
+/// its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ItemReason<E> {
+    /// Nothing. The service names one reason per item, and not always all of them.
+    None,
+    /// Its condition failed; this is what was found, where it could be read.
+    ConditionFailed(Option<E>),
+    /// It was busy: a conflict, a throttle, a transaction under way.
+    Busy,
+}
+
+impl<E> ItemReason<E> {
+    /// What was found in the item's place when its condition failed.
+    pub const fn found(&self) -> Option<&E> {
+        match self {
+            Self::ConditionFailed(found) => found.as_ref(),
+            Self::None | Self::Busy => None,
+        }
+    }
+
+    /// Whether its condition failed.
+    pub const fn condition_failed(&self) -> bool {
+        matches!(self, Self::ConditionFailed(_))
+    }
+}
+
+/// What became of a remote write that says no more than that.
+#[derive(Debug)]
+#[must_use]
+pub enum Settled {
+    /// It took effect.
+    Done,
+    /// It did not and will not take effect.
+    Refused(Cause),
+    /// Nobody knows yet.
+    Unknown(Failure),
+}

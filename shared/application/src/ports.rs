@@ -1,0 +1,40 @@
+//! What the use cases ask of the world.
+//!
+//! One narrow trait per capability, so that a function takes, links and may do only what it needs.
+//! The contract of each is its doc comment; `testkit::contract` holds a suite per port, which every
+//! adapter passes.
+
+mod catalog;
+mod channel;
+mod clock;
+mod effects;
+mod health;
+mod identity;
+mod orders;
+mod outbox;
+mod security;
+mod transactions;
+
+pub use catalog::Catalog;
+pub use channel::{
+    CheckAnswer, CheckBack, CheckBackHandler, DeadLetterChannel, Delivery, EndError,
+    EventSubscription, HalfMessage, OutboundMessage, PrepareError, Resolution, Topic,
+    TransactionalPublisher,
+};
+pub use clock::Clock;
+pub use effects::{
+    DeadLetter, DeadLetters, EffectCancelled, Inbox, InboxRecord, Inventory, Notifications,
+    Observations, StockDecision,
+};
+pub use health::{NameServers, OverdueEvents, Tables};
+pub use identity::IdentitySource;
+pub use orders::{
+    IdempotencyKey, IdempotencyRecord, OrderReader, OrderRepository, Placement,
+    PlacementCancelled, RequestHash,
+};
+pub use outbox::{ClaimOutcome, Outbox, RecordedEvent};
+pub use security::{
+    AccessToken, AccessTokenIssuer, AccessTokenVerifier, Accounts, InvalidToken, PasswordVerifier,
+    VerificationKey, VerificationKeys, VerifyTokenError,
+};
+pub use transactions::{FenceOutcome, TransactionLedger, TransactionState};

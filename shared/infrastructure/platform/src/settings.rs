@@ -1,0 +1,102 @@
+//! Typed settings from the environment, with every fault told at once.
+//!
+//! ```
+//! use platform::settings::Settings;
+//!
+//! struct Config { table: String, window_seconds: u64 }
+//!
+//! impl Config {
+//!     fn read(settings: &mut Settings) -> Option<Self> {
+//!         // Every setting is read before any is missed, so that all faults are told together.
+//!         let table = settings.required("ORDERS_TABLE", |text| Ok::<_, String>(text.to_owned()));
+//!         let window_seconds = settings.or_default("WINDOW_SECONDS", 50, str::parse);
+//!         Some(Self { table: table?, window_seconds })
+//!     }
+//! }
+//!
+//! let mut settings = Settings::from_pairs([("WINDOW_SECONDS", "soon")]);
+//! let config = Config::read(&mut settings);
+//! let faults = settings.finish(config).err().expect("two settings are wrong").to_string();
+//! assert!(faults.contains("ORDERS_TABLE") && faults.contains("WINDOW_SECONDS"));
+//! ```
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+/// The environment, and what was found wrong with it so far.
+#[derive(Debug)]
+pub struct Settings {
+    values: HashMap<String, String>,
+    faults: Vec<String>,
+}
+
+/// Settings are missing or wrong. Its `Display` names every one, and no value: some are secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration is wrong: {}", .0.join("; "))]
+pub struct InvalidSettings(Vec<String>);
+
+impl Settings {
+    /// The process's environment.
+    pub fn from_environment() -> Self {
+        Self { values: std::env::vars().collect(), faults: Vec::new() }
+    }
+
+    /// These settings and no others.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let values = pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        Self { values, faults: Vec::new() }
+    }
+
+    /// A setting that must be there. `None` means that a fault was noted.
+    pub fn required<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if self.value(name).is_none() {
+            self.faults.push(format!("{name} is not set"));
+        }
+        self.optional(name, parse)
+    }
+
+    /// A setting that may be left out or empty.
+    pub fn optional<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match parse(self.value(name)?) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.faults.push(format!("{name}: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A setting that has a default.
+    pub fn or_default<T, E: Display>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> T {
+        self.optional(name, parse).unwrap_or(default)
+    }
+
+    /// The configuration that was read, if nothing was wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSettings`] with every fault that was noted.
+    pub fn finish<C>(self, config: Option<C>) -> Result<C, InvalidSettings> {
+        match config {
+            Some(config) if self.faults.is_empty() => Ok(config),
+            _ => Err(InvalidSettings(self.faults)),
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+}
