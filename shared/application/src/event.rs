@@ -108,8 +108,8 @@ pub fn created_order(created: &OrderCreated, at: Instant) -> Result<Order, Impos
         .map(priced_line)
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| impossible(&"a line is out of range"))?;
-    let total = Money::from_minor(created.total)
-        .ok_or_else(|| impossible(&"its total is out of range"))?;
+    let total =
+        Money::from_minor(created.total).ok_or_else(|| impossible(&"its total is out of range"))?;
     Order::rehydrate(OrderRecord {
         id: OrderId::new(created.order.order_id),
         user_id: UserId::new(created.order.user_id).map_err(|error| impossible(&error))?,

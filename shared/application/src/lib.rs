@@ -8,14 +8,24 @@
 //!
 //! - [`ports`]: what the use cases ask of the world
 //! - [`outcome`]: what can become of a remote write
-//! - [`deadline`], [`backoff`]: how long to wait for what
+//! - [`deadline`], [`backoff`], [`lifetimes`]: how long to wait for what, and to remember it
+//! - [`event`]: from the domain's events to the wire's and back
 //! - [`create_order`]: takes an order, by the transactional protocol
 //! - [`answer_check`]: tells the broker what became of a half message
 //! - [`consume_events`]: handlers, each effect once
 //! - [`publish_recorded_event`]: puts an event on its topic that was recorded without one
 //! - [`get_order`], [`log_in`], [`assess_health`]: what their names say
 
+pub mod answer_check;
+pub mod assess_health;
+pub mod backoff;
+pub mod consume_events;
+pub mod create_order;
 pub mod deadline;
 pub mod event;
+pub mod get_order;
+pub mod lifetimes;
+pub mod log_in;
 pub mod outcome;
 pub mod ports;
+pub mod publish_recorded_event;

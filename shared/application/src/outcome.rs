@@ -106,3 +106,15 @@ pub enum Settled {
     /// Nobody knows yet.
     Unknown(Failure),
 }
+
+/// An error with all its sources, each told once: `a: b: c`.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        told.push_str(": ");
+        told.push_str(&source.to_string());
+        next = source.source();
+    }
+    told
+}

@@ -29,8 +29,8 @@ pub use effects::{
 pub use health::{NameServers, OverdueEvents, Tables};
 pub use identity::IdentitySource;
 pub use orders::{
-    IdempotencyKey, IdempotencyRecord, OrderReader, OrderRepository, Placement,
-    PlacementCancelled, RequestHash,
+    IdempotencyKey, IdempotencyRecord, OrderReader, OrderRepository, Placement, PlacementCancelled,
+    RequestHash,
 };
 pub use outbox::{ClaimOutcome, Outbox, RecordedEvent};
 pub use security::{

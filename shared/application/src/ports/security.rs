@@ -1,9 +1,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use domain::user::{Account, EmailAddress, PasswordHash};
 use domain::identity::UserId;
 use domain::instant::Instant;
+use domain::user::{Account, EmailAddress, PasswordHash};
 use secrecy::SecretString;
 
 use crate::outcome::Failure;

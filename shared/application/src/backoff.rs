@@ -1,0 +1,63 @@
+//! How long to wait between tries.
+
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+
+/// Waits that double from `first` to `most`, each drawn at random between nothing and its bound
+/// ("full jitter", AWS Architecture Blog, "Exponential Backoff And Jitter"), so that tries that
+/// collided once don't collide again.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    bound: Duration,
+    most: Duration,
+    state: u64,
+}
+
+impl Backoff {
+    /// Waits between tries. The seed makes them reproducible; tries that may collide take different
+    /// ones, such as a part of their own identifiers.
+    pub const fn new(first: Duration, most: Duration, seed: u64) -> Self {
+        Self { bound: first, most, state: seed }
+    }
+
+    /// The next wait.
+    pub fn next_wait(&mut self) -> Duration {
+        let bound = u64::try_from(self.bound.as_micros()).unwrap_or(u64::MAX);
+        self.bound = self.bound.saturating_mul(2).min(self.most);
+        Duration::from_micros(self.draw() % bound.saturating_add(1))
+    }
+
+    /// Waits, but not beyond the deadline.
+    pub async fn wait(&mut self, deadline: Deadline) {
+        tokio::time::sleep(self.next_wait().min(deadline.remaining())).await;
+    }
+
+    /// `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
+    const fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_their_bound_and_differ_by_seed() {
+        let draw = |seed| {
+            let mut backoff =
+                Backoff::new(Duration::from_millis(10), Duration::from_millis(100), seed);
+            (0..50).map(|_| backoff.next_wait()).collect::<Vec<_>>()
+        };
+        assert!(draw(1)[0] <= Duration::from_millis(10));
+        assert!(draw(1).iter().all(|wait| *wait <= Duration::from_millis(100)));
+        assert!(draw(1).iter().any(|wait| *wait > Duration::from_millis(40)));
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+}

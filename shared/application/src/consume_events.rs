@@ -1,0 +1,283 @@
+//! Consumes events: every handler's effect happens once, and nothing blocks the next event.
+//!
+//! An event is acknowledged when every handler has done its part, each of which is stored together
+//! with an inbox record. What can't be handled comes again after a while; what can't be decoded, or
+//! fails for too long, goes to the dead letters.
+
+mod attempt;
+mod dead_letters;
+mod handlers;
+mod registry;
+
+use std::time::Duration;
+
+use contracts::event::Event;
+use contracts::message;
+use domain::identity::EventId;
+use domain::instant::Instant;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tracing::Instrument;
+
+use crate::deadline::Deadline;
+use crate::outcome::{Failure, Settled};
+use crate::ports::{Clock, DeadLetterChannel, DeadLetters, Delivery, EventSubscription};
+
+pub use handlers::{InventoryHandler, NotificationHandler, ObserverHandler};
+pub use registry::{EventHandler, HandlerError, IncomingEvent, Registry, Subscribed};
+
+/// How the consumer goes about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How many requests for messages are under way at once.
+    pub pollers: usize,
+    /// How many events are handled at once, at the most; a batch may exceed it.
+    pub events_at_once: usize,
+    /// How long one event may take. It must be well below the time for which it is ours.
+    pub event: Duration,
+    /// How often an event is tried before it goes to the dead letters.
+    pub attempts_max: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            pollers: 2,
+            events_at_once: 64,
+            event: Duration::from_secs(5),
+            // With the pauses of `pause_after`, about an hour and a half.
+            attempts_max: 16,
+        }
+    }
+}
+
+/// The use case with the ports it needs.
+pub struct ConsumeEvents<S, D, A, K> {
+    /// Where events come from.
+    pub subscription: S,
+    /// Where given-up events are kept.
+    pub dead_letters: D,
+    /// Where given-up events are announced.
+    pub announcements: A,
+    /// The wall clock.
+    pub clock: K,
+    /// Who handles what.
+    pub registry: Registry,
+    /// How it goes about it.
+    pub pace: Pace,
+}
+
+/// What a window did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConsumptionReport {
+    /// Messages whose every handler has done its part.
+    pub handled: u64,
+    /// Messages that come again.
+    pub postponed: u64,
+    /// Messages that went to the dead letters.
+    pub dead_lettered: u64,
+    /// Requests for messages that failed.
+    pub failed_receives: u64,
+}
+
+/// What became of one message.
+enum Fate {
+    Handled,
+    Postponed,
+    DeadLettered,
+}
+
+/// Something that came to an end in the window.
+enum Step<T> {
+    Received(Result<Vec<T>, Failure>),
+    Finished(Fate),
+}
+
+impl<S, D, A, K> ConsumeEvents<S, D, A, K>
+where
+    S: EventSubscription,
+    D: DeadLetters,
+    A: DeadLetterChannel,
+    K: Clock,
+{
+    /// Consumes until shortly before `deadline`: everything that was received by then is done with.
+    pub async fn run(&self, deadline: Deadline) -> ConsumptionReport {
+        // The last message received may need its whole time, and some more to be acknowledged.
+        let last_receive = deadline.less(self.pace.event + Duration::from_secs(1));
+        let mut report = ConsumptionReport::default();
+        let mut receiving = FuturesUnordered::new();
+        let mut handling = FuturesUnordered::new();
+        loop {
+            while receiving.len() < self.pace.pollers
+                && handling.len() < self.pace.events_at_once
+                && !last_receive.has_passed()
+            {
+                receiving.push(self.receive(last_receive, report.failed_receives));
+            }
+            let step = tokio::select! {
+                Some(received) = receiving.next() => Step::Received(received),
+                Some(fate) = handling.next() => Step::Finished(fate),
+                else => return report,
+            };
+            match step {
+                Step::Received(Ok(deliveries)) => {
+                    handling.extend(deliveries.into_iter().map(|d| self.consume(d, deadline)));
+                }
+                Step::Received(Err(failure)) => {
+                    report.failed_receives += 1;
+                    tracing::warn!(
+                        error = &failure as &dyn std::error::Error,
+                        "no messages could be received"
+                    );
+                }
+                Step::Finished(Fate::Handled) => report.handled += 1,
+                Step::Finished(Fate::Postponed) => report.postponed += 1,
+                Step::Finished(Fate::DeadLettered) => report.dead_lettered += 1,
+            }
+        }
+    }
+
+    /// Receives; after a failure the caller is kept waiting for a moment.
+    async fn receive(
+        &self,
+        deadline: Deadline,
+        failures: u64,
+    ) -> Result<Vec<S::Delivery>, Failure> {
+        let received = self.subscription.receive(deadline).await;
+        if received.is_err() {
+            let pause = Duration::from_millis(100 * (failures + 1).min(20));
+            tokio::time::sleep(pause.min(deadline.remaining())).await;
+        }
+        received
+    }
+
+    async fn consume(&self, delivery: S::Delivery, window: Deadline) -> Fate {
+        let event = Event::decode(delivery.body());
+        let span = tracing::info_span!(
+            "event",
+            message_id = delivery.message_id(),
+            event_id = event.as_ref().ok().map(|event| tracing::field::display(event.id)),
+            order_id = event
+                .as_ref()
+                .ok()
+                .map(|event| tracing::field::display(event.data.order().order_id)),
+            transaction_id = delivery.property(message::TRANSACTION_ID),
+            event_type = event.as_ref().ok().map(|event| event.data.event_type().as_str()),
+        );
+        let deadline = Deadline::after(self.pace.event).or_earlier(window);
+        async {
+            match event {
+                Ok(event) => self.handle(&delivery, event, deadline).await,
+                Err(error) => {
+                    let reason = crate::outcome::chain(&error);
+                    self.give_up(&delivery, None, reason, None, deadline).await
+                }
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Lets every handler do its part, in the order of the registry.
+    async fn handle(&self, delivery: &S::Delivery, event: Event, deadline: Deadline) -> Fate {
+        let incoming = IncomingEvent {
+            event_id: EventId::new(event.id),
+            traceparent: delivery.property(message::TRACEPARENT).map(ToOwned::to_owned),
+            event,
+            received_at: self.clock.now(),
+            deadline,
+        };
+        for handler in self.registry.handlers_of(incoming.event.data.event_type()) {
+            match handler.handle(&incoming).await {
+                Ok(()) => {}
+                Err(HandlerError::Hopeless(reason)) => {
+                    let event_id = Some(incoming.event_id);
+                    return self
+                        .give_up(delivery, event_id, reason, Some(handler.name()), deadline)
+                        .await;
+                }
+                Err(HandlerError::Failed(failure)) => {
+                    return self.try_again(delivery, &incoming, handler.name(), failure).await;
+                }
+            }
+        }
+        self.acknowledge(delivery, Fate::Handled).await
+    }
+
+    /// Asks for the message again, unless it was tried often enough.
+    async fn try_again(
+        &self,
+        delivery: &S::Delivery,
+        incoming: &IncomingEvent,
+        handler: &'static str,
+        failure: Failure,
+    ) -> Fate {
+        let attempts = delivery.redeliveries().saturating_add(1);
+        tracing::warn!(
+            handler,
+            attempts,
+            error = &failure as &dyn std::error::Error,
+            "a handler failed"
+        );
+        if attempts >= self.pace.attempts_max {
+            let reason = crate::outcome::chain(&failure);
+            let deadline = Deadline::after(self.pace.event);
+            let event_id = Some(incoming.event_id);
+            return self.give_up(delivery, event_id, reason, Some(handler), deadline).await;
+        }
+        self.postpone(delivery).await
+    }
+
+    async fn postpone(&self, delivery: &S::Delivery) -> Fate {
+        let pause = pause_after(delivery.redeliveries());
+        note(&self.subscription.retry_after(delivery, pause).await, "postponed");
+        Fate::Postponed
+    }
+
+    async fn acknowledge(&self, delivery: &S::Delivery, fate: Fate) -> Fate {
+        let settled = self.subscription.acknowledge(delivery).await;
+        note(&settled, "acknowledged");
+        fate
+    }
+}
+
+/// The pause before a message comes again: 1 s, doubling to 10 minutes.
+fn pause_after(redeliveries: u32) -> Duration {
+    Duration::from_secs(1 << redeliveries.min(10)).min(Duration::from_secs(600))
+}
+
+/// A message that was not acknowledged, or not postponed, comes again when it becomes visible, and
+/// the inbox recognises it: that is worth a line and no more.
+fn note(settled: &Settled, what: &'static str) {
+    match settled {
+        Settled::Done => {}
+        Settled::Refused(cause) => tracing::warn!(
+            error = cause.as_ref() as &dyn std::error::Error,
+            "the message could not be {what} and comes again"
+        ),
+        Settled::Unknown(failure) => tracing::warn!(
+            error = failure as &dyn std::error::Error,
+            "whether the message was {what} is unknown; it may come again"
+        ),
+    }
+}
+
+/// When a message failed for the first time, as far as its deliveries tell: with each pause behind
+/// it.
+fn first_failed_at(now: Instant, redeliveries: u32) -> Instant {
+    let paused: Duration = (0..redeliveries.min(64)).map(pause_after).sum();
+    let millis = i64::try_from(paused.as_millis()).unwrap_or(0);
+    Instant::from_millis(now.as_millis().saturating_sub(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_attempts_take_about_an_hour_and_a_half() {
+        let all: Duration = (0..15).map(pause_after).sum();
+        assert_eq!(all.as_secs() / 60, 67);
+        assert_eq!(pause_after(u32::MAX), Duration::from_secs(600));
+    }
+}

@@ -1,0 +1,125 @@
+//! Tries an effect until it is stored, is found to be stored, or its time is over.
+
+use std::time::Duration;
+
+use domain::identity::EventId;
+
+use super::HandlerError;
+use crate::backoff::Backoff;
+use crate::deadline::Deadline;
+use crate::lifetimes;
+use crate::outcome::{Failure, FailureClass, WriteTry};
+use crate::ports::{EffectCancelled, Inbox, InboxRecord};
+
+use super::IncomingEvent;
+
+/// How long one try may take.
+const TRY: Duration = Duration::from_secs(1);
+
+/// What became of an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EffectOutcome {
+    /// It is stored.
+    Stored,
+    /// It was stored before.
+    AlreadyHandled,
+    /// What it is conditional on isn't so.
+    SubjectRefused,
+    /// There is not enough stock.
+    StockShort,
+}
+
+/// The inbox record of a handler for an event.
+pub(super) fn inbox_record(handler: &'static str, incoming: &IncomingEvent) -> InboxRecord {
+    InboxRecord {
+        handler,
+        event_id: incoming.event_id,
+        at: incoming.received_at,
+        expires_at: incoming.received_at.plus(lifetimes::INBOX),
+    }
+}
+
+/// Tries an effect again while items are busy, the table is away, or a try's fate is unknown. The
+/// latter is safe because of the inbox record: a try that landed unnoticed is found.
+pub(super) async fn store<F>(
+    incoming: &IncomingEvent,
+    effect: impl Fn(Deadline) -> F,
+) -> Result<EffectOutcome, HandlerError>
+where
+    F: Future<Output = WriteTry<EffectCancelled>>,
+{
+    let mut pause =
+        Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed(incoming.event_id));
+    loop {
+        let within = Deadline::after(TRY).or_earlier(incoming.deadline);
+        let failure = match effect(within).await {
+            WriteTry::Done => return Ok(EffectOutcome::Stored),
+            WriteTry::Cancelled(cancelled) => match judge(cancelled) {
+                Some(outcome) => return Ok(outcome),
+                None => Failure::new(FailureClass::Conflict, "items are busy"),
+            },
+            WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
+                return Err(HandlerError::Failed(failure));
+            }
+            WriteTry::Refused(failure) | WriteTry::Unknown(failure) => failure,
+        };
+        pause.wait(incoming.deadline).await;
+        if incoming.deadline.has_passed() {
+            return Err(HandlerError::Failed(failure));
+        }
+    }
+}
+
+/// What a cancelled transaction tells, in the order in which it may be asked. A busy item hides what
+/// its condition would have said, so it comes before the stock.
+const fn judge(cancelled: EffectCancelled) -> Option<EffectOutcome> {
+    match cancelled {
+        EffectCancelled { handled: true, .. } => Some(EffectOutcome::AlreadyHandled),
+        EffectCancelled { subject_refused: true, .. } => Some(EffectOutcome::SubjectRefused),
+        EffectCancelled { busy: true, .. } => None,
+        EffectCancelled { stock_short: true, .. } => Some(EffectOutcome::StockShort),
+        EffectCancelled { .. } => None,
+    }
+}
+
+/// The inbox record alone, where there is nothing to do.
+pub(super) async fn store_nothing<I: Inbox>(
+    inbox: &I,
+    record: &InboxRecord,
+    incoming: &IncomingEvent,
+) -> Result<(), HandlerError> {
+    store(incoming, |within| inbox.record(record, within)).await.map(|_| ())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+fn seed(event_id: EventId) -> u64 {
+    event_id.as_uuid().as_u128() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: EffectCancelled =
+        EffectCancelled { handled: false, subject_refused: false, stock_short: false, busy: false };
+
+    #[test]
+    fn a_record_that_is_there_settles_everything() {
+        let all =
+            EffectCancelled { handled: true, subject_refused: true, stock_short: true, busy: true };
+        assert_eq!(judge(all), Some(EffectOutcome::AlreadyHandled));
+    }
+
+    #[test]
+    fn a_busy_item_leaves_the_stock_unjudged() {
+        assert_eq!(judge(EffectCancelled { stock_short: true, busy: true, ..NONE }), None);
+        assert_eq!(
+            judge(EffectCancelled { stock_short: true, ..NONE }),
+            Some(EffectOutcome::StockShort)
+        );
+        assert_eq!(
+            judge(EffectCancelled { subject_refused: true, busy: true, ..NONE }),
+            Some(EffectOutcome::SubjectRefused)
+        );
+    }
+}
