@@ -1,2 +1,37 @@
-//! x
-fn main() {}
+//! create-order's wiring.
+
+use application::create_order::{Budgets, CreateOrder};
+use create_order::Handler;
+use create_order::config::Config;
+use dynamodb::{
+    CachedVerificationKeys, DynamoCatalog, DynamoOrderRepository, DynamoVerificationKeys,
+};
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
+use platform::settings::Settings;
+use platform::telemetry;
+use rocketmq::publisher::RocketmqPublisher;
+use security::tokens::Ed25519TokenVerifier;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::start();
+    let config = telemetry::logged(Config::read(Settings::from_environment()))?;
+
+    let tables = dynamodb::connect().await;
+    let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
+    let handler = Handler {
+        create_order: CreateOrder {
+            orders: DynamoOrderRepository::new(tables.clone(), config.orders, config.events),
+            catalog: DynamoCatalog::new(tables, config.catalog, SystemClock),
+            publisher: RocketmqPublisher::start(config.rocketmq, SystemClock).await?,
+            clock: SystemClock,
+            identities: UuidIdentitySource,
+            budgets: Budgets::default(),
+        },
+        tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
+    };
+
+    let handler = &handler;
+    web::run(|request| handler.handle(request)).await
+}

@@ -1,1 +1,45 @@
-//! x
+//! `GET /v1/orders/{order_id}`: shows a customer one of their orders.
+
+pub mod config;
+
+use std::time::Duration;
+
+use application::get_order::GetOrder;
+use application::ports::{AccessTokenVerifier, Clock, OrderReader};
+use lambda_http::Request;
+use lambda_http::http::StatusCode;
+use web::{Problem, Response, respond, route};
+
+/// When to try again after a 503.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The handler with what it needs.
+pub struct Handler<O, V, K> {
+    /// The use case.
+    pub get_order: GetOrder<O>,
+    /// Verifies access tokens.
+    pub tokens: V,
+    /// The wall clock.
+    pub clock: K,
+}
+
+impl<O: OrderReader, V: AccessTokenVerifier, K: Clock> Handler<O, V, K> {
+    /// Answers a request; every problem is an answer too.
+    pub async fn handle(&self, request: Request) -> Response {
+        web::serve(&self.clock, request, async |_, request| self.show(&request).await).await
+    }
+
+    async fn show(&self, request: &Request) -> Result<Response, Problem> {
+        let user_id = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
+        let order_id = route::order_id(request)?;
+        let found = self
+            .get_order
+            .execute(user_id, order_id)
+            .await
+            .map_err(|failure| Problem::unavailable(RETRY_AFTER).caused_by(failure))?;
+        match found {
+            Some(order) => respond::json(StatusCode::OK, &order),
+            None => Err(route::no_such_order()),
+        }
+    }
+}

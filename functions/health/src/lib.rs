@@ -1,1 +1,66 @@
-//! x
+//! `GET /health` and `GET /health/ready`, and an answer to what no other route takes.
+
+pub mod config;
+
+use std::time::Duration;
+
+use application::assess_health::{AssessHealth, Health};
+use application::ports::{Clock, NameServers, OverdueEvents, Tables};
+use lambda_http::Request;
+use lambda_http::RequestExt;
+use lambda_http::http::{Method, StatusCode};
+use serde::Serialize;
+use web::route::{Route, unmatched};
+use web::{Problem, Response, respond};
+
+/// When to ask again after a 503.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The routes of the whole service, to tell a wrong method from a wrong path. A test compares them
+/// with the template's.
+pub const ROUTES: [Route; 5] = [
+    Route { method: Method::POST, template: "/v1/orders" },
+    Route { method: Method::GET, template: "/v1/orders/{order_id}" },
+    Route { method: Method::POST, template: "/v1/users/login" },
+    Route { method: Method::GET, template: "/health" },
+    Route { method: Method::GET, template: "/health/ready" },
+];
+
+/// The handler with what it needs.
+pub struct Handler<T, N, E, K> {
+    /// The use case.
+    pub assess: AssessHealth<T, N, E, K>,
+}
+
+/// How the service is.
+#[derive(Serialize)]
+struct Body {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<&'static str>,
+}
+
+impl<T: Tables, N: NameServers, E: OverdueEvents, K: Clock> Handler<T, N, E, K> {
+    /// Answers a request; every problem is an answer too.
+    pub async fn handle(&self, request: Request) -> Response {
+        web::serve(&self.assess.clock, request, async |_, request| self.answer(&request).await)
+            .await
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Response, Problem> {
+        match (request.method(), request.raw_http_path()) {
+            (&Method::GET, "/health") => told("ok", Vec::new()),
+            (&Method::GET, "/health/ready") => match self.assess.execute().await {
+                Health::Ready => told("ready", Vec::new()),
+                Health::Degraded(reasons) => told("degraded", reasons),
+                Health::Unavailable(reason) => Err(Problem::unavailable(RETRY_AFTER)
+                    .with_detail(format!("No order can be taken: {reason}."))),
+            },
+            _ => Err(unmatched(request, &ROUTES)),
+        }
+    }
+}
+
+fn told(status: &'static str, reasons: Vec<&'static str>) -> Result<Response, Problem> {
+    respond::json(StatusCode::OK, &Body { status, reasons })
+}

@@ -1,2 +1,34 @@
-//! x
-fn main() {}
+//! health's wiring.
+
+use application::assess_health::AssessHealth;
+use dynamodb::{DynamoOverdueEvents, DynamoTables};
+use health::Handler;
+use health::config::Config;
+use platform::clock::SystemClock;
+use platform::settings::Settings;
+use platform::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::start();
+    let config = telemetry::logged(Config::read(Settings::from_environment()))?;
+
+    let tables = dynamodb::connect().await;
+    let probed = [
+        config.orders.into(),
+        config.events.clone().into(),
+        config.catalog.into(),
+        config.keys.into(),
+    ];
+    let handler = Handler {
+        assess: AssessHealth {
+            tables: DynamoTables::new(tables.clone(), probed),
+            name_servers: config.name_servers,
+            events: DynamoOverdueEvents::new(tables, config.events),
+            clock: SystemClock,
+        },
+    };
+
+    let handler = &handler;
+    web::run(|request| handler.handle(request)).await
+}

@@ -1,2 +1,28 @@
-//! x
-fn main() {}
+//! transaction-check's wiring.
+
+use dynamodb::DynamoTransactionLedger;
+use lambda_runtime::{LambdaEvent, service_fn};
+use platform::clock::SystemClock;
+use platform::settings::Settings;
+use platform::telemetry;
+use transaction_check::config::Config;
+use transaction_check::{Handler, WindowEvent};
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::start();
+    let config = telemetry::logged(Config::read(Settings::from_environment()))?;
+
+    let handler = Handler {
+        rocketmq: config.rocketmq,
+        ledger: DynamoTransactionLedger::new(dynamodb::connect().await, config.events),
+        clock: SystemClock,
+    };
+
+    let handler = &handler;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<WindowEvent>| {
+        let time_left = platform::deadline::time_left(event.context.deadline);
+        Ok::<_, lambda_runtime::Error>(handler.handle(event.payload, time_left).await?)
+    }))
+    .await
+}

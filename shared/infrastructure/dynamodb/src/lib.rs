@@ -1,1 +1,63 @@
-//! x
+//! Amazon DynamoDB behind the application's ports.
+//!
+//! An adapter does one thing and reports what became of it: the use cases judge. A write is tried
+//! once within its deadline, because only the use case knows whether a second try is right; a read
+//! is repeated here.
+//!
+//! # Layout
+//!
+//! - [`connect`], [`connect_to`]: clients with time limits
+//! - [`config`]: the tables by name
+//! - [`keys`], `records`: how things are stored
+//! - `error`, `transaction`: what became of a call
+//! - the adapters, one per port
+//! - [`administration`]: what operators and demos put into the tables
+//!
+//! # Tables
+//!
+//! | table | items |
+//! | --- | --- |
+//! | orders | `USER#<user_id>` / `ORDER#<order_id>` |
+//! | events | `EVENT#<event_id>`, `TXN#<transaction_id>`, `INBOX#<handler>#<event_id>`, `IDEM#<user_id>#<key>`, `DEAD#<event_id>` or `DEAD#<message_id>` |
+//! | users | `USER#<user_id>`, `EMAIL#<address>` |
+//! | catalog | `PRODUCT#<product_id>` |
+//! | keys | `KEY#<kid>` |
+//!
+//! Every item carries its `schema_version`. Only the events table has a time to live (`expires_at`,
+//! in seconds) and an index (`unobserved`, `sweep_due_ms`).
+
+mod accounts;
+pub mod administration;
+mod catalog;
+pub mod config;
+mod connect;
+mod dead_letters;
+mod effects;
+mod error;
+mod expression;
+mod inventory;
+mod item;
+pub mod keys;
+mod ledger;
+mod orders;
+mod outbox;
+mod overdue;
+mod reading;
+mod records;
+mod tables;
+mod transaction;
+mod verification_keys;
+
+pub use accounts::DynamoAccounts;
+pub use aws_sdk_dynamodb::Client;
+pub use catalog::DynamoCatalog;
+pub use connect::{connect, connect_to};
+pub use dead_letters::DynamoDeadLetters;
+pub use effects::{DynamoInbox, DynamoNotifications, DynamoObservations};
+pub use inventory::DynamoInventory;
+pub use ledger::DynamoTransactionLedger;
+pub use orders::{DynamoOrderReader, DynamoOrderRepository};
+pub use outbox::DynamoOutbox;
+pub use overdue::DynamoOverdueEvents;
+pub use tables::{DynamoTables, ProbedTable};
+pub use verification_keys::{CachedVerificationKeys, DynamoVerificationKeys};

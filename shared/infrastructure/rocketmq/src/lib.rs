@@ -1,1 +1,33 @@
-//! x
+//! Apache `RocketMQ` behind the application's ports. No other crate mentions its client.
+//!
+//! The client is young (`rocketmq-client-rust` 1.0.0), so this crate uses few of its parts: a plain
+//! producer for sends, raw requests for everything whose answer matters. Facts about it and about
+//! the Java broker that shaped the code are told where they matter.
+//!
+//! # Layout
+//!
+//! - [`config`]: what is read from the environment
+//! - [`client`]: the client's runtime, and how it ends
+//! - [`publisher`]: half messages and their end, as [`application::ports::TransactionalPublisher`]
+//! - [`subscription`]: deliveries and acknowledgements, as [`application::ports::EventSubscription`]
+//! - [`dead_letters`]: the dead-letter topic, as [`application::ports::DeadLetterChannel`]
+//! - [`checked_group`]: membership of the group that answers check-backs
+//! - [`admin`]: what the developer's commands and the tests need of a cluster
+
+// The client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+
+pub mod admin;
+pub mod checked_group;
+pub mod client;
+pub mod config;
+pub mod dead_letters;
+pub mod publisher;
+pub mod subscription;
+
+mod call;
+mod fault;
+mod lanes;
+mod outbound;
+mod route;
+mod session;

@@ -1,0 +1,45 @@
+//! What create-order reads from its environment.
+
+use dynamodb::config::{CatalogTable, EventsTable, KeysTable, OrdersTable};
+use platform::settings::{InvalidSettings, Settings};
+use rocketmq::config::RocketmqConfig;
+
+/// The configuration of create-order.
+#[derive(Debug)]
+pub struct Config {
+    /// Where it publishes.
+    pub rocketmq: RocketmqConfig,
+    /// Where orders are stored.
+    pub orders: OrdersTable,
+    /// Where events and the records of attempts are stored.
+    pub events: EventsTable,
+    /// What is sold at which price.
+    pub catalog: CatalogTable,
+    /// The public keys of access tokens.
+    pub keys: KeysTable,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSettings`], naming every setting that is missing or wrong.
+    pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
+        let rocketmq = RocketmqConfig::read(&mut settings);
+        let orders = OrdersTable::required(&mut settings);
+        let events = EventsTable::required(&mut settings);
+        let catalog = CatalogTable::required(&mut settings);
+        let keys = KeysTable::required(&mut settings);
+        let config = || {
+            Some(Self {
+                rocketmq: rocketmq?,
+                orders: orders?,
+                events: events?,
+                catalog: catalog?,
+                keys: keys?,
+            })
+        };
+        settings.finish(config())
+    }
+}

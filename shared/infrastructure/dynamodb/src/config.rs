@@ -1,0 +1,123 @@
+//! The tables by name. Each table has a type of its own, so that one can't be passed for another.
+
+use std::fmt;
+
+use platform::settings::Settings;
+
+/// A table's name: 3 to 255 letters, digits, `_`, `-` and `.`
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html>).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TableName(String);
+
+/// A text is not a table's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a table's name: 3 to 255 letters, digits, '_', '-' and '.'")]
+pub struct InvalidTableName;
+
+impl TableName {
+    /// Reads a table's name.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTableName`] if it is not one.
+    pub fn parse(text: &str) -> Result<Self, InvalidTableName> {
+        let valid = (3..=255).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidTableName) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! table {
+    ($(#[$meta:meta])* $name:ident, $setting:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name(TableName);
+
+        impl $name {
+            /// The setting that names the table.
+            pub const SETTING: &'static str = $setting;
+
+            #[doc = concat!("Reads `", $setting, "`, which must be set. `None` means that a fault was noted.")]
+            pub fn required(settings: &mut Settings) -> Option<Self> {
+                settings.required(Self::SETTING, TableName::parse).map(Self)
+            }
+
+            /// The table of that name.
+            pub const fn named(name: TableName) -> Self {
+                Self(name)
+            }
+
+            /// Its name.
+            pub const fn name(&self) -> &TableName {
+                &self.0
+            }
+
+            pub(crate) fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+        }
+    };
+}
+
+table!(
+    /// The table of orders.
+    OrdersTable,
+    "ORDERS_TABLE"
+);
+table!(
+    /// The table of events, attempts, inboxes, idempotency keys and dead letters.
+    EventsTable,
+    "EVENTS_TABLE"
+);
+table!(
+    /// The table of users.
+    UsersTable,
+    "USERS_TABLE"
+);
+table!(
+    /// The table of products with price and stock.
+    CatalogTable,
+    "CATALOG_TABLE"
+);
+table!(
+    /// The table of public keys that verify access tokens.
+    KeysTable,
+    "KEYS_TABLE"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_3_to_255_characters_of_few_kinds() {
+        assert!(TableName::parse("shop-OrdersTable-1A.b_c").is_ok());
+        for text in ["", "ab", "orders table", "bestellungen-ü", &"a".repeat(256)] {
+            assert_eq!(TableName::parse(text), Err(InvalidTableName), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_function_names_exactly_the_tables_that_it_lacks() {
+        let mut settings = Settings::from_pairs([("ORDERS_TABLE", "orders"), ("KEYS_TABLE", "k")]);
+        let orders = OrdersTable::required(&mut settings);
+        assert_eq!(orders.map(|table| table.name().to_string()), Some("orders".to_owned()));
+        let events = EventsTable::required(&mut settings);
+        let keys = KeysTable::required(&mut settings);
+        let faults = settings.finish(events.zip(keys)).unwrap_err().to_string();
+        assert!(faults.contains("EVENTS_TABLE is not set"), "{faults}");
+        assert!(faults.contains("KEYS_TABLE: must be a table's name"), "{faults}");
+        assert!(!faults.contains("ORDERS_TABLE"), "{faults}");
+    }
+}

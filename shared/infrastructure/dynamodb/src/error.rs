@@ -1,0 +1,93 @@
+//! What an error of the SDK means: which class it is of, and whether the write may have happened.
+//!
+//! The codes are those of
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html> and of
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html>.
+
+use std::error::Error;
+
+use application::outcome::{Failure, FailureClass, Settled};
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+
+/// Whether a failed write may have happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is not stored and won't be.
+    NotStored,
+    /// It may be stored, now or later.
+    Unknown,
+}
+
+/// What an error means.
+pub(crate) fn judge<E>(error: &SdkError<E, HttpResponse>) -> (FailureClass, Fate)
+where
+    E: Error + ProvideErrorMetadata + 'static,
+{
+    match error {
+        SdkError::ConstructionFailure(_) => (FailureClass::Permanent, Fate::NotStored),
+        SdkError::ServiceError(answer) => {
+            by_code(answer.err().code().unwrap_or_default(), answer.raw().status().as_u16())
+        }
+        _ if was_never_connected(error) => (FailureClass::Unavailable, Fate::NotStored),
+        _ => (FailureClass::Unavailable, Fate::Unknown),
+    }
+}
+
+/// What an error that `DynamoDB` answered means.
+fn by_code(code: &str, status: u16) -> (FailureClass, Fate) {
+    match code {
+        "ConditionalCheckFailedException"
+        | "TransactionCanceledException"
+        | "TransactionConflictException"
+        | "ReplicatedWriteConflictException" => (FailureClass::Conflict, Fate::NotStored),
+        // An earlier try with the same token is still under way and may succeed.
+        "TransactionInProgressException" => (FailureClass::Conflict, Fate::Unknown),
+        "ThrottlingException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded" => (FailureClass::Throttled, Fate::NotStored),
+        // The deployment is at fault, not the call: it succeeds when that is put right, so it must
+        // not be given up for good.
+        "AccessDeniedException"
+        | "ExpiredTokenException"
+        | "IncompleteSignatureException"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationTokenException"
+        | "ResourceNotFoundException"
+        | "UnrecognizedClientException" => (FailureClass::Unavailable, Fate::NotStored),
+        _ if (400..500).contains(&status) => (FailureClass::Permanent, Fate::NotStored),
+        _ => (FailureClass::Unavailable, Fate::Unknown),
+    }
+}
+
+/// Whether no connection was had, so that nothing was sent: refused, not opened in time, no address,
+/// no TLS. Only the HTTP client's own error tells.
+fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>())
+        .any(hyper_util::client::legacy::Error::is_connect)
+}
+
+/// A failed read.
+pub(crate) fn failure<E>(error: SdkError<E, HttpResponse>) -> Failure
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    Failure::new(judge(&error).0, error)
+}
+
+/// What became of a write that says no more than that.
+pub(crate) fn settled<E>(error: SdkError<E, HttpResponse>) -> Settled
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match judge(&error) {
+        (_, Fate::NotStored) => Settled::Refused(error.into()),
+        (class, Fate::Unknown) => Settled::Unknown(Failure::new(class, error)),
+    }
+}
+
+/// A request lacks a part: a bug of this crate.
+pub(crate) fn incomplete(error: BuildError) -> Failure {
+    Failure::new(FailureClass::Permanent, error)
+}

@@ -1,0 +1,122 @@
+//! From records to items and back.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use application::outcome::{Failure, FailureClass};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::records::SCHEMA_VERSION;
+
+/// An item, or a part of one.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A stored record is none that this code writes: something else wrote it, or the code has a bug.
+#[derive(Debug, thiserror::Error)]
+#[error("a stored record is not valid: {0}")]
+pub(crate) struct CorruptRecord(pub(crate) String);
+
+impl CorruptRecord {
+    /// A record that is wrong in that way.
+    pub(crate) fn because(what: impl ToString) -> Self {
+        Self(what.to_string())
+    }
+}
+
+impl From<CorruptRecord> for Failure {
+    fn from(corrupt: CorruptRecord) -> Self {
+        Self::new(FailureClass::Permanent, corrupt)
+    }
+}
+
+/// A record as an item.
+///
+/// # Errors
+///
+/// [`Failure`] of class `Permanent` if the record can't be one.
+pub(crate) fn to_item(record: &impl Serialize) -> Result<Item, Failure> {
+    let item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(record)
+        .map_err(|error| Failure::new(FailureClass::Permanent, error))?;
+    Ok(steady(item.into_iter().map(|(name, value)| (name, steady_value(value)))))
+}
+
+/// An item as a record.
+///
+/// # Errors
+///
+/// [`CorruptRecord`] if it is none, or of a schema that is newer than this code.
+pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, CorruptRecord> {
+    let version = item.get("schema_version").and_then(|value| value.as_n().ok());
+    if version.is_none_or(|version| *version != SCHEMA_VERSION.to_string()) {
+        return Err(CorruptRecord(format!("schema_version {version:?} is not {SCHEMA_VERSION}")));
+    }
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(CorruptRecord::because)
+}
+
+/// A text.
+pub(crate) fn text(value: impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+/// A number.
+pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
+}
+
+/// A map whose order depends on its content alone.
+///
+/// Two tries of one attempt must be the same request: `DynamoDB` refuses another one under the same
+/// `ClientRequestToken` and doesn't say whether it compares text or content
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+/// The SDK writes maps in the order in which they iterate, and that depends on the hasher, the
+/// capacity and the order of insertion; all three are fixed here for the life of the process.
+pub(crate) fn steady<V>(pairs: impl IntoIterator<Item = (String, V)>) -> HashMap<String, V> {
+    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    let sorted: BTreeMap<String, V> = pairs.into_iter().collect();
+    let mut map = HashMap::with_capacity_and_hasher(sorted.len(), HASHER.clone());
+    map.extend(sorted);
+    map
+}
+
+fn steady_value(value: AttributeValue) -> AttributeValue {
+    match value {
+        AttributeValue::M(map) => AttributeValue::M(steady(
+            map.into_iter().map(|(name, value)| (name, steady_value(value))),
+        )),
+        AttributeValue::L(list) => AttributeValue::L(list.into_iter().map(steady_value).collect()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Record {
+        schema_version: u32,
+        lines: Vec<BTreeMap<String, u64>>,
+        many: BTreeMap<String, u64>,
+    }
+
+    #[test]
+    fn the_same_record_is_always_written_in_the_same_order() {
+        let many: BTreeMap<String, u64> = (0..40).map(|n| (format!("name{n}"), n)).collect();
+        let record = Record { schema_version: 1, lines: vec![many.clone(); 2], many };
+        // `Debug` tells maps in the order in which they iterate, as the SDK writes them.
+        let first = format!("{:?}", to_item(&record).unwrap());
+        for _ in 0..100 {
+            assert_eq!(format!("{:?}", to_item(&record).unwrap()), first);
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_newer_schema_is_not_read() {
+        let item = steady([("schema_version".to_owned(), number(2))]);
+        let error = from_item::<HashMap<String, u32>>(item).unwrap_err();
+        assert!(error.to_string().contains("schema_version"), "{error}");
+    }
+}

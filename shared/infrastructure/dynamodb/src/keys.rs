@@ -1,0 +1,105 @@
+//! The keys of items, for adapters and for operators' tools.
+
+use application::ports::{DeadLetter, IdempotencyKey};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
+use domain::user::EmailAddress;
+
+use crate::item::{Item, steady, text};
+
+/// The partition of a user's orders, and the key of the user.
+pub fn user(user_id: UserId) -> String {
+    format!("USER#{user_id}")
+}
+
+/// An order within its user's partition. Identifiers sort by time, so a user's newest order is the
+/// last.
+pub fn order(order_id: OrderId) -> String {
+    format!("ORDER#{order_id}")
+}
+
+/// The outbox copy of an event.
+pub fn event(event_id: EventId) -> String {
+    format!("EVENT#{event_id}")
+}
+
+/// The record of an attempt.
+pub fn transaction(transaction_id: TransactionId) -> String {
+    format!("TXN#{transaction_id}")
+}
+
+/// That a handler has done its part for an event.
+pub fn inbox(handler: &str, event_id: EventId) -> String {
+    format!("INBOX#{handler}#{event_id}")
+}
+
+/// What is remembered under a user's idempotency key.
+pub fn idempotency(user_id: UserId, key: &IdempotencyKey) -> String {
+    format!("IDEM#{user_id}#{}", key.as_str())
+}
+
+/// A dead letter: by its event where that could be read, else by its message.
+pub fn dead_letter(letter: &DeadLetter) -> String {
+    match letter.event_id {
+        Some(event_id) => format!("DEAD#{event_id}"),
+        None => format!("DEAD#{}", letter.message_id),
+    }
+}
+
+/// Whose an address is.
+pub fn email(address: &EmailAddress) -> String {
+    format!("EMAIL#{}", address.as_str())
+}
+
+/// A product.
+pub fn product(product_id: ProductId) -> String {
+    format!("PRODUCT#{product_id}")
+}
+
+/// A public key.
+pub fn verification_key(kid: &str) -> String {
+    format!("KEY#{kid}")
+}
+
+/// How many shards the index of unobserved events has, so that no partition of it grows hot.
+pub const SHARDS: u8 = 16;
+
+/// The shards' names, `00` to `15`.
+pub fn shards() -> impl Iterator<Item = String> {
+    (0..SHARDS).map(shard_name)
+}
+
+/// The shard of an event, by the random end of its identifier.
+pub fn shard_of(event_id: EventId) -> String {
+    let [.., last] = event_id.as_uuid().as_bytes();
+    shard_name(last % SHARDS)
+}
+
+fn shard_name(shard: u8) -> String {
+    format!("{shard:02}")
+}
+
+/// The key of an item in a table whose key is `pk` alone.
+pub(crate) fn simple(pk: String) -> Item {
+    steady([("pk".to_owned(), AttributeValue::S(pk))])
+}
+
+/// The key of an order.
+pub(crate) fn of_order(user_id: UserId, order_id: OrderId) -> Item {
+    steady([("pk".to_owned(), text(user(user_id))), ("sk".to_owned(), text(order(order_id)))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_in_one_of_16_shards_by_the_end_of_its_identifier() {
+        let shard = |id: &str| shard_of(id.parse().unwrap());
+        assert_eq!(shard("01890a5d-ac96-774b-bcce-b302099a8057"), "07");
+        assert_eq!(shard("01890a5d-ac96-774b-bcce-b302099a80ff"), "15");
+        let all: Vec<_> = shards().collect();
+        assert_eq!(all.len(), 16);
+        assert_eq!((all.first().unwrap().as_str(), all.last().unwrap().as_str()), ("00", "15"));
+    }
+}

@@ -1,0 +1,23 @@
+//! How things are stored: the attributes of each kind of item.
+//!
+//! Times are milliseconds since 1970 in attributes that end in `_ms`, except for `expires_at`, which
+//! is `DynamoDB`'s time to live and therefore in seconds
+//! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html>). Items
+//! are deleted up to days after it, so whoever cares compares for itself.
+
+mod binary;
+mod catalog;
+mod events;
+mod handled;
+mod order;
+mod security;
+
+pub(crate) use catalog::ProductRecord;
+pub(crate) use events::{EventRecord, RecordedBy, TransactionRecord};
+pub(crate) use handled::{DeadLetterRecord, IdempotencyItem, InboxItem};
+pub(crate) use order::{NotificationRecord, OrderItem, StatusChangeRecord};
+pub(crate) use security::{AccountRecord, EmailRecord, VerificationKeyRecord};
+
+/// The version of the items in this module. It rises when code that reads the old ones would
+/// misread the new ones.
+pub(crate) const SCHEMA_VERSION: u32 = 1;

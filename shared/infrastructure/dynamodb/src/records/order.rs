@@ -1,0 +1,194 @@
+use domain::identity::{OrderId, ProductId, UserId};
+use domain::instant::Instant;
+use domain::money::{Currency, Money};
+use domain::order::{
+    Notification, Order, OrderRecord, OrderStatus, PricedLine, Quantity, StatusChange,
+};
+use serde::{Deserialize, Serialize};
+
+use super::SCHEMA_VERSION;
+use crate::item::CorruptRecord;
+use crate::keys;
+
+/// An order: `USER#<user_id>` / `ORDER#<order_id>`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OrderItem {
+    pk: String,
+    sk: String,
+    schema_version: u32,
+    order_id: String,
+    user_id: u64,
+    /// The last one of the history, for conditions and filters.
+    status: String,
+    currency: String,
+    lines: Vec<LineRecord>,
+    total: u64,
+    history: Vec<StatusChangeRecord>,
+    notifications: Vec<NotificationRecord>,
+    version: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LineRecord {
+    product_id: u64,
+    quantity: u16,
+    unit_price: u64,
+}
+
+/// A status and when the order reached it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StatusChangeRecord {
+    status: String,
+    at_ms: i64,
+}
+
+/// That the customer was told of an event.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NotificationRecord {
+    event_type: String,
+    at_ms: i64,
+}
+
+impl From<&Order> for OrderItem {
+    fn from(order: &Order) -> Self {
+        Self {
+            pk: keys::user(order.user_id()),
+            sk: keys::order(order.id()),
+            schema_version: SCHEMA_VERSION,
+            order_id: order.id().to_string(),
+            user_id: order.user_id().get(),
+            status: order.status().as_str().to_owned(),
+            currency: order.currency().code().to_owned(),
+            lines: order.lines().iter().map(LineRecord::from).collect(),
+            total: order.total().minor(),
+            history: order.history().iter().map(StatusChangeRecord::from).collect(),
+            notifications: order.notifications().iter().map(NotificationRecord::from).collect(),
+            version: order.version(),
+        }
+    }
+}
+
+impl TryFrom<OrderItem> for Order {
+    type Error = CorruptRecord;
+
+    fn try_from(item: OrderItem) -> Result<Self, CorruptRecord> {
+        let id: OrderId = item.order_id.parse().map_err(CorruptRecord::because)?;
+        let user_id = UserId::new(item.user_id).map_err(CorruptRecord::because)?;
+        if item.pk != keys::user(user_id) || item.sk != keys::order(id) {
+            return Err(CorruptRecord::because("its key is not that of its identifiers"));
+        }
+        let order = Self::rehydrate(OrderRecord {
+            id,
+            user_id,
+            currency: Currency::from_code(&item.currency)
+                .ok_or_else(|| CorruptRecord::because("its currency is unknown"))?,
+            lines: item.lines.iter().map(PricedLine::try_from).collect::<Result<_, _>>()?,
+            total: Money::from_minor(item.total)
+                .ok_or_else(|| CorruptRecord::because("its total is out of range"))?,
+            history: item.history.iter().map(StatusChange::try_from).collect::<Result<_, _>>()?,
+            notifications: item.notifications.into_iter().map(Notification::from).collect(),
+            version: item.version,
+        })
+        .map_err(CorruptRecord::because)?;
+        if order.status().as_str() != item.status {
+            return Err(CorruptRecord::because("its status is not the last of its history"));
+        }
+        Ok(order)
+    }
+}
+
+impl From<&PricedLine> for LineRecord {
+    fn from(line: &PricedLine) -> Self {
+        Self {
+            product_id: line.product_id.get(),
+            quantity: line.quantity.get(),
+            unit_price: line.unit_price.minor(),
+        }
+    }
+}
+
+impl TryFrom<&LineRecord> for PricedLine {
+    type Error = CorruptRecord;
+
+    fn try_from(line: &LineRecord) -> Result<Self, CorruptRecord> {
+        Ok(Self {
+            product_id: ProductId::new(line.product_id).map_err(CorruptRecord::because)?,
+            quantity: Quantity::new(line.quantity.into())
+                .ok_or_else(|| CorruptRecord::because("a quantity is out of range"))?,
+            unit_price: Money::from_minor(line.unit_price)
+                .ok_or_else(|| CorruptRecord::because("a price is out of range"))?,
+        })
+    }
+}
+
+impl From<&StatusChange> for StatusChangeRecord {
+    fn from(change: &StatusChange) -> Self {
+        Self { status: change.status.as_str().to_owned(), at_ms: change.at.as_millis() }
+    }
+}
+
+impl TryFrom<&StatusChangeRecord> for StatusChange {
+    type Error = CorruptRecord;
+
+    fn try_from(change: &StatusChangeRecord) -> Result<Self, CorruptRecord> {
+        Ok(Self {
+            status: OrderStatus::from_name(&change.status)
+                .ok_or_else(|| CorruptRecord::because("a status is unknown"))?,
+            at: Instant::from_millis(change.at_ms),
+        })
+    }
+}
+
+impl From<&Notification> for NotificationRecord {
+    fn from(told: &Notification) -> Self {
+        Self { event_type: told.event_type.clone(), at_ms: told.at.as_millis() }
+    }
+}
+
+impl From<NotificationRecord> for Notification {
+    fn from(told: NotificationRecord) -> Self {
+        Self { event_type: told.event_type, at: Instant::from_millis(told.at_ms) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::order::{OrderLine, OrderLines};
+
+    use super::*;
+    use crate::item::{from_item, number, to_item};
+
+    fn confirmed() -> Order {
+        let product_id = ProductId::new(7).unwrap();
+        let lines = OrderLines::merge(&[OrderLine { product_id, quantity: 3 }]).unwrap();
+        let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let price = |_| Money::from_minor(1_250);
+        let user_id = UserId::new(123).unwrap();
+        let (order, _) =
+            Order::place(id, user_id, &lines, price, Instant::from_millis(1_000)).unwrap();
+        order.confirm(Instant::from_millis(2_500)).unwrap().0
+    }
+
+    #[test]
+    fn an_order_comes_back_as_it_was_stored() {
+        let order = confirmed();
+        let item = to_item(&OrderItem::from(&order)).unwrap();
+        let read: OrderItem = from_item(item).unwrap();
+        assert_eq!(Order::try_from(read).unwrap(), order);
+    }
+
+    #[test]
+    fn an_order_that_breaks_a_rule_is_not_read() {
+        for (attribute, value) in [
+            ("total", number(1)),
+            ("version", number(7)),
+            ("status", crate::item::text("CREATED")),
+            ("user_id", number(124)),
+        ] {
+            let mut item = to_item(&OrderItem::from(&confirmed())).unwrap();
+            item.insert(attribute.to_owned(), value);
+            let read: OrderItem = from_item(item).unwrap();
+            assert!(Order::try_from(read).is_err(), "{attribute}");
+        }
+    }
+}

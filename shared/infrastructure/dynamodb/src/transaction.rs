@@ -1,0 +1,250 @@
+//! One try of a transaction.
+//!
+//! The rules are those of
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>: at
+//! most 100 items and 4 MB, no two of the same key, and a `ClientRequestToken` under which a
+//! transaction that succeeded is recognised for ten minutes.
+
+use std::time::Duration;
+use std::vec;
+
+use application::deadline::Deadline;
+use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
+use application::ports::EffectCancelled;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+use domain::identity::TransactionId;
+use serde::Serialize;
+
+use crate::connect::one_try;
+use crate::error::{Fate, incomplete, judge};
+use crate::expression::{ABSENT, Change, names, values};
+use crate::item::{Item, to_item};
+
+/// How long the record of an attempt that committed is kept: 14 days, longer than a broker keeps the
+/// message that may be checked. A fence's is the application's to say.
+pub(crate) const COMMITTED_KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
+
+/// A transaction under construction.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    token: Option<String>,
+    items: Vec<TransactWriteItem>,
+}
+
+impl Transaction {
+    /// Makes the store recognise its tries as one, by the attempt.
+    pub(crate) fn under(mut self, transaction_id: TransactionId) -> Self {
+        self.token = Some(transaction_id.to_string());
+        self
+    }
+
+    /// Puts a record where there is none.
+    pub(crate) fn put_if_absent(
+        self,
+        table: &str,
+        record: &impl Serialize,
+    ) -> Result<Self, Failure> {
+        self.put_if(table, record, ABSENT, Vec::new())
+    }
+
+    /// Puts a record where the condition holds.
+    pub(crate) fn put_if(
+        mut self,
+        table: &str,
+        record: &impl Serialize,
+        condition: &str,
+        placeholders: Vec<(&'static str, AttributeValue)>,
+    ) -> Result<Self, Failure> {
+        let put = Put::builder()
+            .table_name(table)
+            .set_item(Some(to_item(record)?))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names(&[condition]))
+            .set_expression_attribute_values(values(placeholders))
+            .return_values_on_condition_check_failure(ALL_OLD)
+            .build()
+            .map_err(incomplete)?;
+        self.items.push(TransactWriteItem::builder().put(put).build());
+        Ok(self)
+    }
+
+    /// Changes an item.
+    pub(crate) fn update(mut self, table: &str, change: Change) -> Result<Self, Failure> {
+        let update = Update::builder()
+            .table_name(table)
+            .set_expression_attribute_names(change.names())
+            .set_key(Some(change.key))
+            .update_expression(change.update)
+            .condition_expression(change.condition)
+            .set_expression_attribute_values(values(change.values))
+            .return_values_on_condition_check_failure(ALL_OLD)
+            .build()
+            .map_err(incomplete)?;
+        self.items.push(TransactWriteItem::builder().update(update).build());
+        Ok(self)
+    }
+
+    /// Makes one try, within `deadline`. One that has passed sends nothing.
+    async fn write(self, client: &Client, deadline: Deadline) -> WriteTry<Reasons> {
+        if deadline.has_passed() {
+            let cause = "its deadline passed before it was sent";
+            return WriteTry::Refused(Failure::new(FailureClass::Unavailable, cause));
+        }
+        let written = client
+            .transact_write_items()
+            .set_client_request_token(self.token)
+            .set_transact_items(Some(self.items))
+            .customize()
+            .config_override(one_try(deadline.remaining()))
+            .send()
+            .await;
+        match written {
+            Ok(_) => WriteTry::Done,
+            Err(error) => outcome_of(error),
+        }
+    }
+}
+
+/// Makes one try of a transaction, if it could be made, and reads the reasons of its cancellation.
+pub(crate) async fn write<R>(
+    transaction: Result<Transaction, Failure>,
+    client: &Client,
+    deadline: Deadline,
+    cancelled: impl FnOnce(Reasons) -> R,
+) -> WriteTry<R> {
+    let transaction = match transaction {
+        Ok(transaction) => transaction,
+        Err(failure) => return WriteTry::Refused(failure),
+    };
+    match transaction.write(client, deadline).await {
+        WriteTry::Done => WriteTry::Done,
+        WriteTry::Cancelled(reasons) => WriteTry::Cancelled(cancelled(reasons)),
+        WriteTry::Refused(failure) => WriteTry::Refused(failure),
+        WriteTry::Unknown(failure) => WriteTry::Unknown(failure),
+    }
+}
+
+fn outcome_of(error: SdkError<TransactWriteItemsError, HttpResponse>) -> WriteTry<Reasons> {
+    if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+        error.as_service_error()
+        && let Some(reasons) = Reasons::of(cancelled)
+    {
+        return if reasons.are_final() {
+            WriteTry::Refused(Failure::new(FailureClass::Permanent, error))
+        } else {
+            WriteTry::Cancelled(reasons)
+        };
+    }
+    match judge(&error) {
+        (class, Fate::NotStored) => WriteTry::Refused(Failure::new(class, error)),
+        (class, Fate::Unknown) => WriteTry::Unknown(Failure::new(class, error)),
+    }
+}
+
+/// Why a transaction was cancelled: one reason per item, in the order of the items.
+#[derive(Debug)]
+pub(crate) struct Reasons {
+    reasons: vec::IntoIter<ItemReason<Item>>,
+    /// Whether an item can't be stored as it is, whatever the others are.
+    invalid: bool,
+}
+
+impl Reasons {
+    /// The reasons of a cancellation, if it tells any.
+    fn of(cancelled: &TransactionCanceledException) -> Option<Self> {
+        let told = cancelled.cancellation_reasons();
+        let invalid = told.iter().filter_map(CancellationReason::code).any(is_permanent);
+        let reasons: Vec<_> = told.iter().map(reason).collect();
+        (!reasons.is_empty()).then(|| Self { reasons: reasons.into_iter(), invalid })
+    }
+
+    /// Whether no further try can succeed. A condition that failed is told all the same: it may be
+    /// that of an item which an earlier try stored.
+    fn are_final(&self) -> bool {
+        self.invalid && !self.reasons.as_slice().iter().any(ItemReason::condition_failed)
+    }
+
+    /// The next item's.
+    pub(crate) fn next(&mut self) -> ItemReason<Item> {
+        self.reasons.next().unwrap_or(ItemReason::None)
+    }
+
+    /// The next item's, with what was found in its place read by `read`. What can't be read is told
+    /// as a condition that failed, and logged.
+    pub(crate) fn next_read<T, E: std::fmt::Display>(
+        &mut self,
+        read: impl FnOnce(Item) -> Result<T, E>,
+    ) -> ItemReason<T> {
+        match self.next() {
+            ItemReason::None => ItemReason::None,
+            ItemReason::Busy => ItemReason::Busy,
+            ItemReason::ConditionFailed(found) => {
+                ItemReason::ConditionFailed(found.and_then(|item| {
+                    read(item)
+                        .inspect_err(
+                            |error| tracing::error!(%error, "a stored record is unreadable"),
+                        )
+                        .ok()
+                }))
+            }
+        }
+    }
+}
+
+fn reason(told: &CancellationReason) -> ItemReason<Item> {
+    match told.code() {
+        None | Some("None") => ItemReason::None,
+        Some("ConditionalCheckFailed") => ItemReason::ConditionFailed(told.item.clone()),
+        // TransactionConflict, ThrottlingError, ProvisionedThroughputExceeded, and whatever comes.
+        Some(_) => ItemReason::Busy,
+    }
+}
+
+fn is_permanent(code: &str) -> bool {
+    matches!(code, "ValidationError" | "ItemCollectionSizeLimitExceeded")
+}
+
+/// What an item of an effect is to the effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The handler's inbox record.
+    Inbox,
+    /// What the effect is conditional on.
+    Subject,
+    /// A product's stock.
+    Stock,
+    /// What is written along.
+    Along,
+}
+
+/// Why an effect was cancelled. `parts` are those of its items, in their order; the last one's is
+/// also that of all that follow.
+pub(crate) fn effect_cancelled(reasons: Reasons, parts: &[Part]) -> EffectCancelled {
+    let parts = parts.iter().chain(parts.last().into_iter().cycle());
+    let mut cancelled = EffectCancelled::default();
+    for (reason, part) in reasons.reasons.zip(parts) {
+        match (reason, part) {
+            (ItemReason::None, _) => {}
+            (ItemReason::ConditionFailed(_), Part::Inbox) => cancelled.handled = true,
+            (ItemReason::ConditionFailed(_), Part::Subject) => cancelled.subject_refused = true,
+            (ItemReason::ConditionFailed(_), Part::Stock) => cancelled.stock_short = true,
+            (ItemReason::ConditionFailed(_), Part::Along) | (ItemReason::Busy, _) => {
+                cancelled.busy = true;
+            }
+        }
+    }
+    cancelled
+}
+
+#[cfg(test)]
+mod tests;

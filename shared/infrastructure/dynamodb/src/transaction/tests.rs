@@ -1,0 +1,237 @@
+//! Given a service that answers in some way, when a transaction is tried, then the outcome says no
+//! more and no less than the answer. The answers are HTTP, so that the SDK's own reading of them is
+//! tested too.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use FailureClass::{Conflict, Permanent, Throttled, Unavailable};
+use serde_dynamo::aws_sdk_dynamodb_1::to_item as raw_item;
+
+use super::*;
+use crate::connect::connect_to;
+
+#[derive(Serialize)]
+struct Record {
+    pk: &'static str,
+}
+
+/// What the service does with a request once it has read it.
+enum Answer {
+    /// A status and a body.
+    Http(u16, String),
+    /// It closes the connection.
+    Close,
+    /// It keeps the connection and says nothing.
+    Silence,
+}
+
+/// A service that gives one answer to whatever it is asked, and counts the questions.
+struct Service {
+    url: String,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Service {
+    fn that_answers(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            let mut silent = Vec::new();
+            for connection in listener.incoming().map_while(Result::ok) {
+                read_request(&connection);
+                counter.fetch_add(1, Ordering::SeqCst);
+                match &answer {
+                    Answer::Http(status, body) => respond(&connection, *status, body),
+                    Answer::Close => drop(connection),
+                    Answer::Silence => silent.push(connection),
+                }
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn that_fails(status: u16, code: &str) -> Self {
+        let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}"}}"#);
+        Self::that_answers(Answer::Http(status, body))
+    }
+
+    fn that_cancels(reasons: &str) -> Self {
+        let code = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+        let body = format!(r#"{{"__type":"{code}","CancellationReasons":[{reasons}]}}"#);
+        Self::that_answers(Answer::Http(400, body))
+    }
+}
+
+fn read_request(connection: &TcpStream) {
+    let mut reader = BufReader::new(connection);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    reader.read_exact(&mut vec![0; length]).unwrap();
+}
+
+fn respond(mut connection: &TcpStream, status: u16, body: &str) {
+    let head = format!(
+        "HTTP/1.1 {status} Any\r\ncontent-type: application/x-amz-json-1.0\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
+}
+
+async fn tried(url: &str, limit: Duration) -> WriteTry<Vec<ItemReason<Item>>> {
+    let transaction = Transaction::default().put_if_absent("events", &Record { pk: "TXN#1" });
+    let client = connect_to(url);
+    write(transaction, &client, Deadline::after(limit), |reasons| reasons.reasons.collect()).await
+}
+
+const LONG: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn what_the_service_refuses_is_not_stored() {
+    for (status, code, class) in [
+        (400, "ThrottlingException", Throttled),
+        (400, "ProvisionedThroughputExceededException", Throttled),
+        (400, "RequestLimitExceeded", Throttled),
+        (400, "TransactionConflictException", Conflict),
+        (400, "ValidationException", Permanent),
+        (400, "IdempotentParameterMismatchException", Permanent),
+        (400, "SomethingNew", Permanent),
+        (400, "AccessDeniedException", Unavailable),
+        (400, "ResourceNotFoundException", Unavailable),
+    ] {
+        let service = Service::that_fails(status, code);
+        match tried(&service.url, LONG).await {
+            WriteTry::Refused(failure) => assert_eq!(failure.class, class, "{code}"),
+            other => panic!("{code}: {other:?}"),
+        }
+        assert_eq!(service.asked.load(Ordering::SeqCst), 1, "{code} was tried again");
+    }
+}
+
+#[tokio::test]
+async fn what_the_service_fails_at_may_be_stored() {
+    for (status, code, class) in [
+        (500, "InternalServerError", Unavailable),
+        (503, "ServiceUnavailable", Unavailable),
+        (400, "TransactionInProgressException", Conflict),
+    ] {
+        let service = Service::that_fails(status, code);
+        match tried(&service.url, LONG).await {
+            WriteTry::Unknown(failure) => assert_eq!(failure.class, class, "{code}"),
+            other => panic!("{code}: {other:?}"),
+        }
+        assert_eq!(service.asked.load(Ordering::SeqCst), 1, "{code} was tried again");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_it_unknown() {
+    let garbled = Answer::Http(200, "not JSON".to_owned());
+    for answer in [Answer::Close, garbled] {
+        let service = Service::that_answers(answer);
+        let outcome = tried(&service.url, LONG).await;
+        assert!(
+            matches!(&outcome, WriteTry::Unknown(Failure { class: Unavailable, .. })),
+            "{outcome:?}"
+        );
+        assert_eq!(service.asked.load(Ordering::SeqCst), 1, "it was tried again");
+    }
+}
+
+#[tokio::test]
+async fn a_late_answer_leaves_it_unknown_at_the_deadline() {
+    let service = Service::that_answers(Answer::Silence);
+    let began = Instant::now();
+    let outcome = tried(&service.url, Duration::from_millis(200)).await;
+    assert!(matches!(&outcome, WriteTry::Unknown(_)), "{outcome:?}");
+    assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn what_was_never_sent_is_not_stored() {
+    // A port that was free a moment ago refuses connections.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for url in [format!("http://{free}"), "http://no-such-host.invalid".to_owned()] {
+        let outcome = tried(&url, LONG).await;
+        assert!(
+            matches!(&outcome, WriteTry::Refused(Failure { class: Unavailable, .. })),
+            "{url}: {outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_the_deadline() {
+    let service = Service::that_fails(400, "ValidationException");
+    let outcome = tried(&service.url, Duration::ZERO).await;
+    assert!(matches!(&outcome, WriteTry::Refused(Failure { class: Unavailable, .. })));
+    assert_eq!(service.asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_cancellation_tells_the_reason_of_each_item() {
+    let service = Service::that_cancels(
+        r#"{"Code":"ConditionalCheckFailed","Item":{"pk":{"S":"TXN#1"}}},
+           {"Code":"ConditionalCheckFailed"}, {"Code":"None"}, {"Code":"TransactionConflict"},
+           {"Code":"ThrottlingError"}, {"Code":"ProvisionedThroughputExceeded"}"#,
+    );
+    let WriteTry::Cancelled(reasons) = tried(&service.url, LONG).await else { panic!() };
+    let found = raw_item(Record { pk: "TXN#1" }).unwrap();
+    assert_eq!(
+        reasons,
+        [
+            ItemReason::ConditionFailed(Some(found)),
+            ItemReason::ConditionFailed(None),
+            ItemReason::None,
+            ItemReason::Busy,
+            ItemReason::Busy,
+            ItemReason::Busy,
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_item_that_can_never_be_stored_is_refused_for_good() {
+    let service = Service::that_cancels(r#"{"Code":"None"}, {"Code":"ValidationError"}"#);
+    let outcome = tried(&service.url, LONG).await;
+    assert!(matches!(&outcome, WriteTry::Refused(Failure { class: Permanent, .. })), "{outcome:?}");
+    let service =
+        Service::that_cancels(r#"{"Code":"ConditionalCheckFailed"}, {"Code":"ValidationError"}"#);
+    let outcome = tried(&service.url, LONG).await;
+    assert!(matches!(&outcome, WriteTry::Cancelled(_)), "{outcome:?}");
+}
+
+#[test]
+fn what_failed_of_an_effect_is_told_by_its_part() {
+    let failed = || ItemReason::ConditionFailed(None);
+    let parts = [Part::Inbox, Part::Subject, Part::Along, Part::Stock];
+    let effect = |reasons: Vec<ItemReason<Item>>| {
+        effect_cancelled(Reasons { reasons: reasons.into_iter(), invalid: false }, &parts)
+    };
+    let none = EffectCancelled::default();
+    assert_eq!(effect(vec![failed()]), EffectCancelled { handled: true, ..none });
+    assert_eq!(
+        effect(vec![ItemReason::None, failed()]),
+        EffectCancelled { subject_refused: true, ..none }
+    );
+    let mut reasons = vec![ItemReason::None, ItemReason::None, failed()];
+    assert_eq!(effect(reasons.clone()), EffectCancelled { busy: true, ..none });
+    reasons = vec![ItemReason::None; 53];
+    reasons.push(failed());
+    assert_eq!(effect(reasons), EffectCancelled { stock_short: true, ..none });
+}

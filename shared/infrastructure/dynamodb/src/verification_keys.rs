@@ -1,0 +1,129 @@
+//! Public keys, remembered for five minutes.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use application::outcome::Failure;
+use application::ports::{Clock, VerificationKey, VerificationKeys};
+use aws_sdk_dynamodb::Client;
+use domain::instant::Instant;
+
+use crate::config::KeysTable;
+use crate::keys;
+use crate::reading::get;
+use crate::records::VerificationKeyRecord;
+
+/// The longest name of a key, in bytes. A longer one is nobody's; the table would refuse one of
+/// 2 KiB.
+const KID_BYTES_MAX: usize = 128;
+
+/// Looks public keys up.
+#[derive(Debug, Clone)]
+pub struct DynamoVerificationKeys {
+    client: Client,
+    table: KeysTable,
+}
+
+impl DynamoVerificationKeys {
+    /// Reads from this table.
+    pub const fn new(client: Client, table: KeysTable) -> Self {
+        Self { client, table }
+    }
+}
+
+impl VerificationKeys for DynamoVerificationKeys {
+    async fn by_kid(&self, kid: &str) -> Result<Option<VerificationKey>, Failure> {
+        if kid.len() > KID_BYTES_MAX {
+            return Ok(None);
+        }
+        let key = keys::simple(keys::verification_key(kid));
+        let found: Option<VerificationKeyRecord> =
+            get(&self.client, self.table.as_str(), key).await?;
+        Ok(found.map(VerificationKey::from))
+    }
+}
+
+/// How long a key is remembered: a key that is taken out of the table is good for that much longer.
+const REMEMBERED: Duration = Duration::from_secs(5 * 60);
+
+/// Remembers keys for five minutes. What isn't found is asked for again each time, so that a new key
+/// is good at once and names that somebody made up take no memory.
+#[derive(Debug)]
+pub struct CachedVerificationKeys<K, C> {
+    keys: K,
+    clock: C,
+    remembered: Mutex<HashMap<String, (VerificationKey, Instant)>>,
+}
+
+impl<K, C> CachedVerificationKeys<K, C> {
+    /// Remembers what `keys` tells.
+    pub fn new(keys: K, clock: C) -> Self {
+        Self { keys, clock, remembered: Mutex::default() }
+    }
+
+    /// What is remembered at `now`. A clock that was set back makes it forget.
+    fn recall(&self, kid: &str, now: Instant) -> Option<VerificationKey> {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let (key, read_at) = remembered.get(kid)?;
+        let fresh = *read_at <= now && now < read_at.plus(REMEMBERED);
+        fresh.then(|| key.clone())
+    }
+}
+
+impl<K: VerificationKeys, C: Clock> VerificationKeys for CachedVerificationKeys<K, C> {
+    async fn by_kid(&self, kid: &str) -> Result<Option<VerificationKey>, Failure> {
+        let now = self.clock.now();
+        if let Some(key) = self.recall(kid, now) {
+            return Ok(Some(key));
+        }
+        let found = self.keys.by_kid(kid).await?;
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        match &found {
+            Some(key) => drop(remembered.insert(kid.to_owned(), (key.clone(), now))),
+            None => drop(remembered.remove(kid)),
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl VerificationKeys for &Counting {
+        async fn by_kid(&self, kid: &str) -> Result<Option<VerificationKey>, Failure> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let key = VerificationKey { kid: kid.to_owned(), public_key: [1; 32] };
+            Ok((kid == "known").then_some(key))
+        }
+    }
+
+    struct Hands(AtomicI64);
+
+    impl Clock for &Hands {
+        fn now(&self) -> Instant {
+            Instant::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_remembered_for_five_minutes_and_an_unknown_one_never() {
+        let (table, clock) = (Counting::default(), Hands(AtomicI64::new(1_000_000)));
+        let keys = CachedVerificationKeys::new(&table, &clock);
+        let reads = || table.0.load(Ordering::Relaxed);
+        for (at, read) in [(1_000_000, 1), (1_299_999, 1), (1_300_000, 2), (900_000, 3)] {
+            clock.0.store(at, Ordering::Relaxed);
+            assert!(keys.by_kid("known").await.unwrap().is_some());
+            assert_eq!(reads(), read, "at {at}");
+        }
+        assert!(keys.by_kid("made up").await.unwrap().is_none());
+        assert!(keys.by_kid("made up").await.unwrap().is_none());
+        assert_eq!(reads(), 5);
+    }
+}

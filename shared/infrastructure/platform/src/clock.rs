@@ -1,0 +1,29 @@
+//! The wall clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use application::ports::Clock;
+use domain::instant::Instant;
+
+/// The wall clock of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where `Clock` is implemented")]
+    fn now(&self) -> Instant {
+        // A clock that is set before 1970 tells 1970.
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Instant::from_millis(0).plus(since_epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_tells_a_time_after_this_code_was_written() {
+        assert!(SystemClock.now() > Instant::from_millis(1_760_000_000_000));
+    }
+}

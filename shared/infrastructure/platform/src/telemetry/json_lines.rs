@@ -1,0 +1,220 @@
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::failure::failure_chain;
+
+/// One flat JSON object a line: what an operator searches for (`request_id`, `order_id`) has the same
+/// name whether a span or the event said it, and stands at the top. The library's own format nests
+/// the fields of spans in a list.
+pub(super) struct JsonLines;
+
+impl<S> FormatEvent<S, JsonFields> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let mut told: BTreeSet<String> =
+            ["timestamp", "level", "target", "message"].map(str::to_owned).into();
+
+        let mut timestamp = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
+        write!(writer, r#"{{"timestamp":"{timestamp}","level":"{}""#, event.metadata().level())?;
+        write!(writer, r#","target":"{}""#, event.metadata().target())?;
+        write!(writer, r#","message":{}"#, Value::String(fields.message))?;
+
+        // The innermost says what counts: first the event, then its spans outwards.
+        write_fields(&mut writer, &mut told, fields.others)?;
+        for span in context.event_scope().into_iter().flatten() {
+            if let Some(recorded) = span.extensions().get::<FormattedFields<JsonFields>>() {
+                let fields = serde_json::from_str(&recorded.fields).unwrap_or_default();
+                write_fields(&mut writer, &mut told, fields)?;
+            }
+        }
+        writeln!(writer, "}}")
+    }
+}
+
+fn write_fields(
+    writer: &mut Writer<'_>,
+    told: &mut BTreeSet<String>,
+    fields: Map<String, Value>,
+) -> fmt::Result {
+    for (name, value) in fields {
+        if !told.contains(&name) {
+            // `Value`'s Display is JSON, with every control character escaped: no value can end the
+            // line and begin a forged one.
+            write!(writer, ",{}:{value}", Value::from(name.as_str()))?;
+            told.insert(name);
+        }
+    }
+    Ok(())
+}
+
+/// An event's fields.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Map<String, Value>,
+}
+
+impl Fields {
+    fn tell(&mut self, field: &Field, value: impl Into<Value>) {
+        // A raw identifier's `r#` is Rust's affair.
+        let name = field.name().trim_start_matches("r#");
+        self.others.insert(name.to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.tell(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.tell(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.tell(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.tell(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            value.clone_into(&mut self.message);
+        } else {
+            self.tell(field, value);
+        }
+    }
+
+    /// With everything that caused it: the errors of this house don't repeat their sources.
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.tell(field, failure_chain(value).to_string());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let value = format!("{value:?}");
+        if field.name() == "message" {
+            self.message = value;
+        } else {
+            self.tell(field, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::MakeWriter;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    fn logged(log: impl FnOnce()) -> Vec<Value> {
+        let lines = Lines::default();
+        let layer = tracing_subscriber::fmt::layer()
+            .fmt_fields(JsonFields::new())
+            .event_format(JsonLines)
+            .with_writer(lines.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        let bytes = lines.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_line_holds_the_fields_of_the_event_and_of_its_spans_at_the_top() {
+        let lines = logged(|| {
+            let request =
+                tracing::info_span!("request", request_id = "r1", order_id = tracing::field::Empty);
+            let _in_request = request.enter();
+            request.record("order_id", "o1");
+            let step = tracing::info_span!("step", attempt = 1, request_id = "inner");
+            let _in_step = step.enter();
+            tracing::warn!(attempt = 2, late = true, order = %"x", "hello {}", "you");
+        });
+        let line = &lines[0];
+        assert_eq!(line["message"], "hello you");
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["request_id"], "inner");
+        assert_eq!(line["order_id"], "o1");
+        assert_eq!(line["attempt"], 2);
+        assert_eq!(line["late"], true);
+        assert_eq!(line["order"], "x");
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn a_value_cannot_forge_a_line_nor_a_field_of_the_line_itself() {
+        let lines = logged(|| {
+            tracing::info!(
+                user = "a\r\n{\"level\":\"ERROR\"}",
+                level = "forged",
+                "first \" \n second"
+            );
+        });
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["user"], "a\r\n{\"level\":\"ERROR\"}");
+        assert_eq!(lines[0]["level"], "INFO");
+        assert_eq!(lines[0]["message"], "first \" \n second");
+    }
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let cause = io::Error::other("connection reset");
+        let failure = application::outcome::Failure::new(
+            application::outcome::FailureClass::Unavailable,
+            cause,
+        );
+        let lines = logged(|| {
+            tracing::warn!(error = &failure as &dyn Error, "the table can't be read");
+            tracing::warn!(error = Some(&failure as &dyn Error), "so it is");
+            tracing::warn!(error = None::<&dyn Error>, "all is well");
+        });
+        for line in &lines[..2] {
+            assert_eq!(line["error"], "the service is unavailable: connection reset");
+        }
+        assert_eq!(lines[2].get("error"), None);
+    }
+}

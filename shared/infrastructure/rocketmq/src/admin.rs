@@ -1,0 +1,409 @@
+//! What the developer's commands and the tests need of a cluster: topics and groups made, and topics
+//! read from the beginning.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::{Cause, Failure};
+use cheetah_string::CheetahString;
+use rocketmq_client_rust::ClientInstanceHandle;
+use rocketmq_model::common::message::message_ext::MessageExt;
+use rocketmq_model::common::sys_flag::pull_sys_flag::PullSysFlag;
+use rocketmq_protocol::code::request_code::RequestCode;
+use rocketmq_protocol::protocol::header::create_topic_request_header::CreateTopicRequestHeader;
+use rocketmq_protocol::protocol::header::pull_message_request_header::PullMessageRequestHeader;
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+use rocketmq_protocol::protocol::subscription::subscription_group_config::SubscriptionGroupConfig;
+
+use crate::call::{millis, millis_left, within};
+use crate::client::{RocketmqClient, StartError};
+use crate::config::RocketmqConfig;
+use crate::fault::{BrokerAnswer, Missing, broker_failure, client_failure, unavailable};
+use crate::lanes::Lanes;
+use crate::route::{Master, master_addresses, masters};
+
+/// How long one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long to wait before a look that found nothing is repeated.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How many queues a topic has on each broker, for reading and for writing.
+const QUEUES: i32 = 4;
+
+/// Readable and writable (`PermName.java`).
+const READ_AND_WRITE: i32 = 6;
+
+/// How many messages are read at once.
+const READ_BATCH: i32 = 32;
+
+/// A group that every broker has from the start, for tools that read (`MixAll.java`).
+const TOOLS_GROUP: &str = "TOOLS_CONSUMER";
+
+/// An administrator's request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The client's threads can't be had.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A request failed, or the time was over.
+    #[error("the request to the RocketMQ cluster failed")]
+    Request(#[source] Cause),
+}
+
+impl From<Failure> for AdminError {
+    fn from(failure: Failure) -> Self {
+        Self::Request(failure.cause)
+    }
+}
+
+/// A message as a topic holds it: each copy is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The broker that holds it.
+    pub broker: String,
+    /// The queue that holds it.
+    pub queue_id: i32,
+    /// Where in the queue.
+    pub queue_offset: i64,
+    /// When the broker stored it, in milliseconds since 1970-01-01T00:00:00Z.
+    pub stored_at_ms: i64,
+    /// What it says.
+    pub body: Vec<u8>,
+    /// Its tag.
+    pub tag: Option<String>,
+    /// Its keys.
+    pub keys: Vec<String>,
+    /// All its properties, the system's too.
+    pub properties: HashMap<String, String>,
+}
+
+/// How far a topic was read: the next offset of each broker's queues. The default is the beginning.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Positions(HashMap<(String, i32), u64>);
+
+/// Makes topics and groups, and reads topics.
+pub struct RocketmqAdmin {
+    client: RocketmqClient,
+    lanes: Lanes,
+}
+
+impl RocketmqAdmin {
+    /// Starts a client of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`], if the client can't be started.
+    pub async fn start(config: RocketmqConfig) -> Result<Self, AdminError> {
+        let client = RocketmqClient::start(config)?;
+        let instance = client.instance_config("admin");
+        let lanes = Lanes::new(Arc::clone(client.runtime()), instance, client.hook());
+        let admin = Self { client, lanes };
+        if let Err(failure) = admin.start_instance().await {
+            admin.shutdown().await;
+            return Err(failure.into());
+        }
+        Ok(admin)
+    }
+
+    async fn start_instance(&self) -> Result<(), Failure> {
+        self.lanes.take().await?.start().await.map_err(client_failure)
+    }
+
+    /// Ends the client.
+    pub async fn shutdown(self) {
+        self.lanes.close().await;
+        drop(self.lanes);
+        self.client.shutdown().await;
+    }
+
+    /// Makes the order topic (`message.type` TRANSACTION), its dead-letter topic (NORMAL) and the group
+    /// `event-consumer` on every master of every cluster, and waits until both topics have routes.
+    /// What is there already is kept, with these settings. Returns what it made, in sentences.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`], if a broker refuses, or `limit` is over: also when no broker has registered.
+    pub async fn create_topics(&self, limit: Duration) -> Result<Vec<String>, AdminError> {
+        let deadline = Deadline::after(limit);
+        let config = self.client.config();
+        let order_topic = config.order_topic.as_str();
+        let dead_letter_topic = config.dead_letter_topic();
+        let group = config.event_consumer_group();
+        let mut made = Vec::new();
+        for (broker, address) in self.wait_for_masters(deadline).await? {
+            self.create_topic(&address, order_topic, "TRANSACTION", deadline).await?;
+            made.push(format!("topic {order_topic} (TRANSACTION) on {broker}"));
+            self.create_topic(&address, &dead_letter_topic, "NORMAL", deadline).await?;
+            made.push(format!("topic {dead_letter_topic} (NORMAL) on {broker}"));
+            self.create_group(&address, &group, deadline).await?;
+            made.push(format!("group {group} on {broker}"));
+        }
+        for topic in [order_topic, &dead_letter_topic] {
+            self.wait_until_routable(topic, deadline.remaining()).await?;
+        }
+        Ok(made)
+    }
+
+    /// Waits until a topic has a route to a master.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`] with the last cause, if `limit` is over before.
+    pub async fn wait_until_routable(
+        &self,
+        topic: &str,
+        limit: Duration,
+    ) -> Result<(), AdminError> {
+        let deadline = Deadline::after(limit);
+        loop {
+            match self.route(topic, deadline).await {
+                Ok(_) => return Ok(()),
+                Err(failure) => wait_or_give_up(failure, deadline).await?,
+            }
+        }
+    }
+
+    /// Reads every copy of every message that has come to a topic since `positions`, and moves them
+    /// on. No group's position changes.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`], if a broker can't be read; `positions` then stay where they were for the
+    /// queues that were not read.
+    pub async fn read_topic(
+        &self,
+        topic: &str,
+        positions: &mut Positions,
+    ) -> Result<Vec<StoredMessage>, AdminError> {
+        let mut messages = Vec::new();
+        for master in self.route(topic, Deadline::after(REQUEST_TIMEOUT)).await? {
+            for queue_id in 0..i32::try_from(master.read_queues).unwrap_or(i32::MAX) {
+                let position = positions.0.entry((master.name.to_string(), queue_id)).or_default();
+                self.read_queue(topic, &master, queue_id, position, &mut messages).await?;
+            }
+        }
+        Ok(messages)
+    }
+
+    async fn read_queue(
+        &self,
+        topic: &str,
+        master: &Master,
+        queue_id: i32,
+        position: &mut u64,
+        messages: &mut Vec<StoredMessage>,
+    ) -> Result<(), AdminError> {
+        loop {
+            let request = pull_request(topic, queue_id, *position)?;
+            let address = master.address.clone();
+            let pulled = self
+                .request(Deadline::after(REQUEST_TIMEOUT), async |lane, timeout_ms| {
+                    lane.pull_outcome_from_broker(&address, request, timeout_ms).await
+                })
+                .await?;
+            let found = pulled.messages().unwrap_or_default();
+            let next = pulled.next_begin_offset();
+            messages.extend(found.iter().map(|message| stored(message, &master.name, queue_id)));
+            // An offset that is gone already moves on to the oldest that is there.
+            if found.is_empty() && next <= *position {
+                return Ok(());
+            }
+            *position = next;
+        }
+    }
+
+    async fn create_topic(
+        &self,
+        address: &CheetahString,
+        topic: &str,
+        message_type: &str,
+        deadline: Deadline,
+    ) -> Result<(), AdminError> {
+        let header = CreateTopicRequestHeader {
+            topic: topic.into(),
+            default_topic: "TBW102".into(),
+            read_queue_nums: QUEUES,
+            write_queue_nums: QUEUES,
+            perm: READ_AND_WRITE,
+            topic_filter_type: "SINGLE_TAG".into(),
+            topic_sys_flag: Some(0),
+            order: false,
+            attributes: Some(format!("+message.type={message_type}").into()),
+            force: Some(false),
+            topic_request_header: None,
+        };
+        let code = RequestCode::UpdateAndCreateTopic;
+        let request = RemotingCommand::create_request_command(code, header);
+        self.order(address, request, deadline).await
+    }
+
+    async fn create_group(
+        &self,
+        address: &CheetahString,
+        group: &str,
+        deadline: Deadline,
+    ) -> Result<(), AdminError> {
+        let group = SubscriptionGroupConfig::new(group.into());
+        let body = serde_json::to_vec(&group).map_err(|error| AdminError::Request(error.into()))?;
+        let code = RequestCode::UpdateAndCreateSubscriptionGroup;
+        let request = RemotingCommand::create_remoting_command(code).set_body(body);
+        self.order(address, request, deadline).await
+    }
+
+    /// A request that must be answered with success.
+    async fn order(
+        &self,
+        address: &CheetahString,
+        request: RemotingCommand,
+        deadline: Deadline,
+    ) -> Result<(), AdminError> {
+        let answer = self
+            .request(deadline, async |lane, timeout_ms| {
+                lane.invoke_remoting(address, request, timeout_ms).await
+            })
+            .await?;
+        match BrokerAnswer::unless_success(&answer) {
+            None => Ok(()),
+            Some(answer) => Err(broker_failure(answer).into()),
+        }
+    }
+
+    /// The masters of all clusters. A broker that has opened its port is not registered for some
+    /// seconds more.
+    async fn wait_for_masters(
+        &self,
+        deadline: Deadline,
+    ) -> Result<Vec<(CheetahString, CheetahString)>, AdminError> {
+        loop {
+            let clusters = self
+                .request(deadline, async |lane, timeout_ms| {
+                    lane.broker_cluster_info(timeout_ms).await
+                })
+                .await;
+            match clusters.map(|clusters| master_addresses(&clusters)) {
+                Ok(masters) if !masters.is_empty() => return Ok(masters),
+                Ok(_) => {
+                    let none = Missing("no broker has registered".to_owned());
+                    wait_or_give_up(unavailable(none), deadline).await?;
+                }
+                Err(failure) => wait_or_give_up(failure, deadline).await?,
+            }
+        }
+    }
+
+    async fn route(&self, topic: &str, deadline: Deadline) -> Result<Vec<Master>, Failure> {
+        let route = self
+            .request(deadline, async |lane, timeout_ms| lane.topic_route(topic, timeout_ms).await)
+            .await?;
+        let found = route.as_ref().map(masters).unwrap_or_default();
+        if found.is_empty() {
+            let missing = format!("topic {topic} has no master on its route");
+            return Err(unavailable(Missing(missing)));
+        }
+        Ok(found)
+    }
+
+    async fn request<T>(
+        &self,
+        deadline: Deadline,
+        call: impl AsyncFnOnce(&ClientInstanceHandle, u64) -> rocketmq_client_rust::ClientResult<T>,
+    ) -> Result<T, Failure> {
+        let limit = deadline.or_earlier(Deadline::after(REQUEST_TIMEOUT));
+        let lane = self.lanes.take().await?;
+        let calling = call(&lane, millis_left(limit));
+        within(limit, "a request", calling).await?.map_err(client_failure)
+    }
+}
+
+/// [`RocketmqAdmin::create_topics`] with a client of its own.
+///
+/// # Errors
+///
+/// [`AdminError`].
+pub async fn create_topics(
+    config: RocketmqConfig,
+    limit: Duration,
+) -> Result<Vec<String>, AdminError> {
+    let admin = RocketmqAdmin::start(config).await?;
+    let made = admin.create_topics(limit).await;
+    admin.shutdown().await;
+    made
+}
+
+/// [`RocketmqAdmin::wait_until_routable`] with a client of its own.
+///
+/// # Errors
+///
+/// [`AdminError`].
+pub async fn wait_until_routable(
+    config: RocketmqConfig,
+    topic: &str,
+    limit: Duration,
+) -> Result<(), AdminError> {
+    let admin = RocketmqAdmin::start(config).await?;
+    let routable = admin.wait_until_routable(topic, limit).await;
+    admin.shutdown().await;
+    routable
+}
+
+/// [`RocketmqAdmin::read_topic`] from the beginning, with a client of its own.
+///
+/// # Errors
+///
+/// [`AdminError`].
+pub async fn read_topic(
+    config: RocketmqConfig,
+    topic: &str,
+) -> Result<Vec<StoredMessage>, AdminError> {
+    let admin = RocketmqAdmin::start(config).await?;
+    let messages = admin.read_topic(topic, &mut Positions::default()).await;
+    admin.shutdown().await;
+    messages
+}
+
+async fn wait_or_give_up(failure: Failure, deadline: Deadline) -> Result<(), AdminError> {
+    if deadline.has_passed() {
+        return Err(failure.into());
+    }
+    tokio::time::sleep(LOOK_AGAIN_AFTER.min(deadline.remaining())).await;
+    Ok(())
+}
+
+fn pull_request(
+    topic: &str,
+    queue_id: i32,
+    offset: u64,
+) -> Result<PullMessageRequestHeader, AdminError> {
+    let queue_offset = i64::try_from(offset).map_err(|error| AdminError::Request(error.into()))?;
+    let sys_flag = PullSysFlag::build_sys_flag(false, false, true, false);
+    Ok(PullMessageRequestHeader {
+        consumer_group: TOOLS_GROUP.into(),
+        topic: topic.into(),
+        queue_id,
+        queue_offset,
+        max_msg_nums: READ_BATCH,
+        sys_flag: i32::try_from(sys_flag).unwrap_or_default(),
+        suspend_timeout_millis: millis(REQUEST_TIMEOUT),
+        subscription: Some("*".into()),
+        expression_type: Some("TAG".into()),
+        ..PullMessageRequestHeader::default()
+    })
+}
+
+fn stored(message: &MessageExt, broker: &str, queue_id: i32) -> StoredMessage {
+    let inner = message.message_inner();
+    let properties = message.properties().iter();
+    StoredMessage {
+        broker: broker.to_owned(),
+        queue_id,
+        queue_offset: message.queue_offset(),
+        stored_at_ms: message.store_timestamp(),
+        body: inner.body_slice().to_vec(),
+        tag: inner.tags().map(str::to_owned),
+        keys: inner.keys().unwrap_or_default(),
+        properties: properties.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+    }
+}

@@ -1,0 +1,31 @@
+//! Deadlines around the client's calls.
+
+use std::future::Future;
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::Failure;
+
+use crate::fault::{OutOfTime, unavailable};
+
+/// Awaits something until the deadline. The client takes a time limit with most calls, but it also
+/// waits for locks and connections outside of it.
+pub(crate) async fn within<T>(
+    deadline: Deadline,
+    what: &'static str,
+    future: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    tokio::time::timeout(deadline.remaining(), future)
+        .await
+        .map_err(|_| unavailable(OutOfTime(what)))
+}
+
+/// What is left until a deadline as the client takes it, in whole milliseconds and at least 1.
+pub(crate) fn millis_left(deadline: Deadline) -> u64 {
+    millis(deadline.remaining()).max(1)
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,188 @@
+//! The client's runtime, and how it ends.
+//!
+//! The client runs on a tokio runtime of its own and can't adopt ours (`rocketmq-client-rust` 1.0.0,
+//! `runtime.rs`). All adapters of a process share one; the last that shuts down ends it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use application::outcome::Cause;
+use rocketmq_client_rust::{
+    AclClientRPCHook, ClientConfig, ClientRpcHook, ClientRuntime, ClientRuntimeConfig,
+    SessionCredentials,
+};
+use rocketmq_observability::TelemetryRuntimeGuard;
+use rocketmq_runtime::{RuntimeConfig, RuntimeOwner, ShutdownDeadline};
+use secrecy::ExposeSecret;
+
+use crate::config::RocketmqConfig;
+
+/// How long the client's threads are waited for at the end. A connected client needs 3 to 8 ms; one
+/// whose broker hangs would take 6 s.
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long the client waits for a name server's answer.
+const NAME_SERVER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often the client looks for routes again and greets its brokers: as often as it accepts
+/// (`client_config_validation.rs`). Its default of 30 s is most of a window of ours.
+const ROUTE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many blocking calls, such as check-backs, run at once.
+pub(crate) const BLOCKING_CALLS_MAX: usize = 32;
+
+/// How many blocking calls may wait. Beyond it the client drops them with a line in the log only; its
+/// default of 32 lost 870 of 5,000.
+const BLOCKING_CALLS_QUEUED_MAX: usize = 4096;
+
+/// The client's runtime could not be had: no threads, no memory, or settings that the client refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("the RocketMQ client's runtime could not be started")]
+pub struct StartError(#[source] Cause);
+
+impl StartError {
+    fn because(cause: impl Into<Cause>) -> Self {
+        Self(cause.into())
+    }
+}
+
+/// The client's runtime, shared by the adapters of a process. Cloning it is cheap.
+#[derive(Clone)]
+pub struct RocketmqClient(Arc<Shared>);
+
+struct Shared {
+    config: RocketmqConfig,
+    runtime: Arc<ClientRuntime>,
+    /// Signs requests. Instances are shared by those with the same hook only, so there is one.
+    hook: Option<Arc<ClientRpcHook>>,
+    /// How many instances were named so far.
+    instances: AtomicU64,
+    /// Must outlive `runtime`. Dropped without [`RocketmqClient::shutdown`], it ends its threads in
+    /// the background.
+    owner: RuntimeOwner,
+    _telemetry: TelemetryRuntimeGuard,
+}
+
+impl RocketmqClient {
+    /// Starts the client's threads. Nothing is sent yet, so a cluster that is away is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], if there are no threads or memory to be had.
+    pub fn start(config: RocketmqConfig) -> Result<Self, StartError> {
+        let owner = RuntimeOwner::plan(runtime_config()?)
+            .map_err(|violation| StartError::because(format!("{violation:?}")))?
+            .build()
+            .map_err(StartError::because)?;
+        let telemetry = TelemetryRuntimeGuard::noop();
+        let runtime = ClientRuntime::try_new(
+            owner.root_context().component("client"),
+            ClientRuntimeConfig::default(),
+            telemetry.handle(),
+        )
+        .map_err(|error| StartError::because(error.into_error()))?;
+        let hook = signing_hook(&config);
+        let instances = AtomicU64::new(0);
+        Ok(Self(Arc::new(Shared {
+            config,
+            runtime,
+            hook,
+            instances,
+            owner,
+            _telemetry: telemetry,
+        })))
+    }
+
+    /// The configuration that it was started with.
+    pub fn config(&self) -> &RocketmqConfig {
+        &self.0.config
+    }
+
+    /// Ends the client, if no adapter uses it any more, in about a second at most.
+    pub async fn shutdown(self) {
+        let Some(shared) = Arc::into_inner(self.0) else { return };
+        let Shared { runtime, owner, .. } = shared;
+        let (done, ended) = tokio::sync::oneshot::channel();
+        // The client refuses to end its runtime on a thread of any runtime.
+        let thread = std::thread::Builder::new().name("rocketmq-shutdown".to_owned());
+        let spawned = thread.spawn(move || {
+            let deadline = ShutdownDeadline::after(RUNTIME_SHUTDOWN_TIMEOUT);
+            owner.block_on(runtime.shutdown_until(deadline));
+            drop(runtime);
+            if let Err(error) = owner.shutdown_runtime_blocking_until(deadline) {
+                tracing::warn!(%error, "rocketmq.shutdown_incomplete");
+            }
+            let _receiver_gone = done.send(());
+        });
+        if spawned.is_ok() {
+            let _too_late = tokio::time::timeout(2 * RUNTIME_SHUTDOWN_TIMEOUT, ended).await;
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> &Arc<ClientRuntime> {
+        &self.0.runtime
+    }
+
+    pub(crate) fn hook(&self) -> Option<Arc<ClientRpcHook>> {
+        self.0.hook.clone()
+    }
+
+    /// Runs something on the client's threads. At the end of the client it is dropped unfinished.
+    pub(crate) fn in_background(
+        &self,
+        name: &'static str,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let context = self.0.runtime.service_context();
+        if let Err(error) = context.spawn_cancellable_service(name, future) {
+            tracing::debug!(%error, name, "rocketmq.background_refused");
+        }
+    }
+
+    /// The configuration of a new client instance. Its name is new as well, because the client would
+    /// otherwise hand out the instance that went bad.
+    pub(crate) fn instance_config(&self, role: &str) -> ClientConfig {
+        let number = self.0.instances.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{role}-{}-{number}", std::process::id());
+        let mut config = ClientConfig::new();
+        config.set_namesrv_addr(self.0.config.name_servers.joined().into());
+        config.set_instance_name(name.into());
+        config.set_vip_channel_enabled(false);
+        config.set_mq_client_api_timeout(crate::call::millis(NAME_SERVER_TIMEOUT));
+        let interval_ms = u32::try_from(ROUTE_INTERVAL.as_millis()).unwrap_or(u32::MAX);
+        config.set_poll_name_server_interval(interval_ms);
+        config.set_heartbeat_broker_interval(interval_ms);
+        if let Some(ca) = &self.0.config.tls_ca {
+            config.set_use_tls(true);
+            config.set_tls_client_auth_server(true);
+            config.set_tls_client_trust_cert_path(ca.path().to_string_lossy());
+        }
+        config
+    }
+}
+
+fn runtime_config() -> Result<RuntimeConfig, StartError> {
+    let mut config = RuntimeConfig {
+        worker_threads: 2,
+        thread_name: "rocketmq".to_owned(),
+        ..RuntimeConfig::default()
+    }
+    .with_max_blocking_threads(BLOCKING_CALLS_MAX)
+    .map_err(|violation| StartError::because(format!("{violation:?}")))?;
+    let lanes = &mut config.blocking_lane_policies;
+    for lane in [&mut lanes.storage_io, &mut lanes.metadata_io, &mut lanes.cpu_crypto] {
+        lane.max_concurrency = BLOCKING_CALLS_MAX;
+        lane.max_queue_depth = BLOCKING_CALLS_QUEUED_MAX;
+    }
+    Ok(config)
+}
+
+fn signing_hook(config: &RocketmqConfig) -> Option<Arc<ClientRpcHook>> {
+    let credentials = config.credentials.as_ref()?;
+    let keys = SessionCredentials::with_keys(
+        credentials.access_key.as_str(),
+        credentials.secret_key.expose_secret(),
+    );
+    Some(Arc::new(AclClientRPCHook::new(keys)))
+}

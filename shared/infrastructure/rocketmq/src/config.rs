@@ -1,0 +1,324 @@
+//! What the adapters read from the environment.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use application::ports::Topic;
+use contracts::message::{DEAD_LETTER_SUFFIX, ORDER_TOPIC};
+use platform::settings::Settings;
+use secrecy::SecretString;
+
+/// The longest topic name, so that the dead-letter topic's name still keeps the 127 characters that
+/// `RocketMQ` allows (`TopicValidator.java`).
+pub const TOPIC_LENGTH_MAX: usize = 127 - DEAD_LETTER_SUFFIX.len();
+
+/// The longest group prefix. `RocketMQ` allows groups of 120 characters (`Validators.java`), and
+/// builds a retry topic's name from a group's and a topic's.
+pub const GROUP_PREFIX_LENGTH_MAX: usize = 64;
+
+/// A setting can't be used. Its `Display` says what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidSetting(String);
+
+/// Where the name servers are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameServers(Vec<String>);
+
+impl NameServers {
+    /// Reads `host:port`, several parted by `,` or `;`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] if there is none, or one is not of this form.
+    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
+        let servers = text
+            .split([',', ';'])
+            .map(str::trim)
+            .filter(|server| !server.is_empty())
+            .map(name_server)
+            .collect::<Result<Vec<_>, _>>()?;
+        if servers.is_empty() {
+            return Err(InvalidSetting("write at least one host:port".to_owned()));
+        }
+        Ok(Self(servers))
+    }
+
+    /// Each name server as `host:port`.
+    pub fn addresses(&self) -> &[String] {
+        &self.0
+    }
+
+    /// All of them, as the client wants them.
+    pub(crate) fn joined(&self) -> String {
+        self.0.join(";")
+    }
+}
+
+fn name_server(text: &str) -> Result<String, InvalidSetting> {
+    let wrong = || {
+        InvalidSetting(
+            "write host:port without a scheme, such as rocketmq.internal:9876; part several with , \
+             or ;"
+                .to_owned(),
+        )
+    };
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let port: u16 = port.parse().map_err(|_| wrong())?;
+    if port == 0 || !(is_dns_name(host) || text.parse::<SocketAddr>().is_ok()) {
+        return Err(wrong());
+    }
+    Ok(format!("{host}:{port}"))
+}
+
+/// What the client takes for a host's name; an IPv4 address looks like one.
+fn is_dns_name(host: &str) -> bool {
+    let in_label = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(in_label)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= 253 && host.split('.').all(is_label)
+}
+
+/// A topic's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicName(String);
+
+impl TopicName {
+    /// Reads a topic's name: 1 to [`TOPIC_LENGTH_MAX`] letters, digits, `_` and `-`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] if it is anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
+        plain_name(text, TOPIC_LENGTH_MAX).map(Self)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the names of this deployment's groups begin with. A check-back reaches any live member of a
+/// group whatever the topic, so two deployments on one cluster must differ in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupPrefix(String);
+
+impl GroupPrefix {
+    /// Reads a prefix: 1 to [`GROUP_PREFIX_LENGTH_MAX`] letters, digits, `_` and `-`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] if it is anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
+        plain_name(text, GROUP_PREFIX_LENGTH_MAX).map(Self)
+    }
+
+    /// The prefix.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn plain_name(text: &str, length_max: usize) -> Result<String, InvalidSetting> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if text.is_empty() || text.len() > length_max || !text.chars().all(plain) {
+        return Err(InvalidSetting(format!("write 1 to {length_max} letters, digits, _ and -")));
+    }
+    Ok(text.to_owned())
+}
+
+/// The file of the certificate authority that signed the cluster's certificates, in PEM. With it,
+/// connections are encrypted and the cluster's certificate is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsCa(PathBuf);
+
+impl TlsCa {
+    /// Reads the path of an existing file.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] if there is no such file.
+    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
+        let path = Path::new(text);
+        if !path.is_file() {
+            return Err(InvalidSetting(
+                "write the path of an existing file with the authority's certificate in PEM"
+                    .to_owned(),
+            ));
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Who we are to the cluster.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The access key.
+    pub access_key: String,
+    /// The secret key, with which requests are signed.
+    pub secret_key: SecretString,
+}
+
+/// How to reach a cluster, and which of its topics and groups are ours.
+#[derive(Debug, Clone)]
+pub struct RocketmqConfig {
+    /// `ROCKETMQ_NAMESRV_ADDR`, required.
+    pub name_servers: NameServers,
+    /// `ROCKETMQ_TOPIC`, by default [`ORDER_TOPIC`].
+    pub order_topic: TopicName,
+    /// `ROCKETMQ_GROUP_PREFIX`, required.
+    pub group_prefix: GroupPrefix,
+    /// `ROCKETMQ_ACCESS_KEY` and `ROCKETMQ_SECRET_KEY`, both or neither.
+    pub credentials: Option<Credentials>,
+    /// `ROCKETMQ_TLS_CA`; without it, connections are in plain text.
+    pub tls_ca: Option<TlsCa>,
+}
+
+impl RocketmqConfig {
+    /// Reads it. `None` means that a fault was noted.
+    pub fn read(settings: &mut Settings) -> Option<Self> {
+        let name_servers = settings.required("ROCKETMQ_NAMESRV_ADDR", NameServers::parse);
+        let order_topic =
+            settings.or_default("ROCKETMQ_TOPIC", TopicName(ORDER_TOPIC.to_owned()), |text| {
+                TopicName::parse(text)
+            });
+        let group_prefix = settings.required("ROCKETMQ_GROUP_PREFIX", GroupPrefix::parse);
+        let credentials = read_credentials(settings);
+        let tls_ca = settings.optional("ROCKETMQ_TLS_CA", TlsCa::parse);
+        Some(Self {
+            name_servers: name_servers?,
+            order_topic,
+            group_prefix: group_prefix?,
+            credentials: credentials?,
+            tls_ca,
+        })
+    }
+
+    /// The group that sends.
+    pub fn create_order_group(&self) -> String {
+        self.group("create-order")
+    }
+
+    /// The group that is asked what became of half messages. Its only members are the processes that
+    /// answer.
+    pub fn transaction_check_group(&self) -> String {
+        self.group("transaction-check")
+    }
+
+    /// The group that consumes.
+    pub fn event_consumer_group(&self) -> String {
+        self.group("event-consumer")
+    }
+
+    fn group(&self, role: &str) -> String {
+        format!("{}{role}", self.group_prefix.as_str())
+    }
+
+    /// A topic's name.
+    pub fn topic_name(&self, topic: Topic) -> &str {
+        match topic {
+            Topic::Orders => self.order_topic.as_str(),
+        }
+    }
+
+    /// The topic of this name, if it is one of ours.
+    pub fn topic_of(&self, name: &str) -> Option<Topic> {
+        (name == self.order_topic.as_str()).then_some(Topic::Orders)
+    }
+
+    /// The name of the topic that announces dead letters.
+    pub fn dead_letter_topic(&self) -> String {
+        format!("{}{DEAD_LETTER_SUFFIX}", self.order_topic.as_str())
+    }
+}
+
+/// The outer option tells a fault from credentials that were left out.
+fn read_credentials(settings: &mut Settings) -> Option<Option<Credentials>> {
+    let text = |text: &str| Ok::<_, InvalidSetting>(text.to_owned());
+    let secret = |text: &str| Ok::<_, InvalidSetting>(SecretString::from(text));
+    let access_key = settings.optional("ROCKETMQ_ACCESS_KEY", text);
+    let secret_key = settings.optional("ROCKETMQ_SECRET_KEY", secret);
+    match (access_key, secret_key) {
+        (Some(access_key), Some(secret_key)) => Some(Some(Credentials { access_key, secret_key })),
+        (None, None) => Some(None),
+        (None, Some(_)) => {
+            settings.required("ROCKETMQ_ACCESS_KEY", text);
+            None
+        }
+        (Some(_), None) => {
+            settings.required("ROCKETMQ_SECRET_KEY", secret);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<RocketmqConfig, String> {
+        let mut settings = Settings::from_pairs(pairs.iter().copied());
+        let config = RocketmqConfig::read(&mut settings);
+        settings.finish(config).map_err(|faults| faults.to_string())
+    }
+
+    const NAMESRV: (&str, &str) = ("ROCKETMQ_NAMESRV_ADDR", "a:9876; b:9877,");
+    const PREFIX: (&str, &str) = ("ROCKETMQ_GROUP_PREFIX", "shop-");
+
+    #[test]
+    fn what_is_left_out_has_a_default_where_stages_do_not_differ() {
+        let config = read(&[NAMESRV, PREFIX]).unwrap();
+        assert_eq!(config.name_servers.addresses(), ["a:9876", "b:9877"]);
+        assert_eq!(config.name_servers.joined(), "a:9876;b:9877");
+        assert_eq!(config.topic_name(Topic::Orders), "ORDER_EVENTS");
+        assert_eq!(config.dead_letter_topic(), "ORDER_EVENTS_DLQ");
+        assert_eq!(config.topic_of("ORDER_EVENTS"), Some(Topic::Orders));
+        assert_eq!(config.topic_of("ORDER_EVENTS_DLQ"), None);
+        assert_eq!(config.transaction_check_group(), "shop-transaction-check");
+        assert!(config.credentials.is_none() && config.tls_ca.is_none());
+    }
+
+    #[test]
+    fn every_fault_is_told_with_what_to_write_instead() {
+        let faults = read(&[
+            ("ROCKETMQ_NAMESRV_ADDR", "http://a:9876"),
+            ("ROCKETMQ_TOPIC", "orders events"),
+            ("ROCKETMQ_TLS_CA", "/no/such/file"),
+        ])
+        .unwrap_err();
+        assert!(faults.contains("ROCKETMQ_NAMESRV_ADDR: write host:port without a scheme"));
+        assert!(faults.contains("ROCKETMQ_TOPIC: write 1 to 123 letters"));
+        assert!(faults.contains("ROCKETMQ_GROUP_PREFIX is not set"));
+        assert!(faults.contains("ROCKETMQ_TLS_CA: write the path of an existing file"));
+    }
+
+    #[test]
+    fn credentials_come_in_pairs() {
+        let faults = read(&[NAMESRV, PREFIX, ("ROCKETMQ_SECRET_KEY", "s3cret")]).unwrap_err();
+        assert!(faults.contains("ROCKETMQ_ACCESS_KEY is not set") && !faults.contains("s3cret"));
+        let faults = read(&[NAMESRV, PREFIX, ("ROCKETMQ_ACCESS_KEY", "me")]).unwrap_err();
+        assert!(faults.contains("ROCKETMQ_SECRET_KEY is not set"));
+        let both = [NAMESRV, PREFIX, ("ROCKETMQ_ACCESS_KEY", "me"), ("ROCKETMQ_SECRET_KEY", "s")];
+        assert_eq!(read(&both).unwrap().credentials.unwrap().access_key, "me");
+    }
+
+    #[test]
+    fn a_name_server_needs_a_host_and_a_port() {
+        for text in
+            ["", ";", "a", "a:", ":9876", "a:0", "a:70000", "a b:1", "a:9876;x", "::1:9876", "-a:1"]
+        {
+            assert!(NameServers::parse(text).is_err(), "{text}");
+        }
+        assert!(NameServers::parse("[::1]:9876;10.0.0.7:9876;mq-1.internal:9876").is_ok());
+    }
+}

@@ -1,0 +1,48 @@
+//! The dead-letter topic.
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::{FailureClass, Settled};
+use application::ports::{DeadLetter, DeadLetterChannel};
+use rocketmq_client_rust::SendStatus;
+
+use crate::fault::{Missing, unavailable};
+use crate::outbound::announcement;
+use crate::publisher::RocketmqPublisher;
+
+/// How long one announcement may take.
+const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Announces dead letters on the topic that has our topic's name with `_DLQ`, by the publisher's
+/// connection. The topic's `message.type` is NORMAL.
+#[derive(Clone)]
+pub struct RocketmqDeadLetters {
+    publisher: RocketmqPublisher,
+    topic: String,
+}
+
+impl RocketmqDeadLetters {
+    /// Announces by the connection of `publisher`. Drop it before the publisher shuts down.
+    pub fn new(publisher: &RocketmqPublisher) -> Self {
+        let topic = publisher.config().dead_letter_topic();
+        Self { publisher: publisher.clone(), topic }
+    }
+}
+
+impl DeadLetterChannel for RocketmqDeadLetters {
+    async fn announce(&self, letter: &DeadLetter) -> Settled {
+        let message = announcement(letter, &self.topic);
+        match self.publisher.send(message, Deadline::after(ANNOUNCE_TIMEOUT)).await {
+            Ok(sent) if sent.send_status == SendStatus::SendOk => Settled::Done,
+            Ok(sent) => Settled::Unknown(unavailable(Missing(format!(
+                "the broker doesn't vouch for the message: {}",
+                sent.send_status
+            )))),
+            Err(failure) if failure.class == FailureClass::Permanent => {
+                Settled::Refused(failure.cause)
+            }
+            Err(failure) => Settled::Unknown(failure),
+        }
+    }
+}

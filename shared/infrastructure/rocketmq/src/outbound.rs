@@ -1,0 +1,168 @@
+//! Events as messages of the client.
+
+use std::time::Duration;
+
+use application::ports::{DeadLetter, HalfMessage};
+use contracts::event::SCHEMA_VERSION as EVENT_SCHEMA_VERSION;
+use contracts::message::{
+    AGGREGATE_VERSION, ATTEMPTS, DEADLINE_MS, EVENT_ID, FIRST_FAILED_AT, HANDLER, REASON,
+    SCHEMA_VERSION, TRACEPARENT, TRANSACTION_ID,
+};
+use rocketmq_model::common::message::message_single::Message;
+use rocketmq_model::common::message::{MessageConst, MessageTrait};
+
+/// The longest reason on a dead letter, in characters. All properties together may have 32,767 bytes
+/// (`MessageDecoder.java`); the record in the table holds the whole of it.
+const REASON_LENGTH_MAX: usize = 1024;
+
+/// A half message. A plain producer sends it: the broker tells it by `TRAN_MSG` alone
+/// (`SendMessageProcessor.java`), and checks the group in `PGROUP`, whoever sent it.
+pub(crate) fn half_message(half: &HalfMessage<'_>, topic: &str, checked_group: &str) -> Message {
+    let told = half.message;
+    let mut message = message_to(topic, told.body.clone().into_bytes());
+    message.set_tags(told.event_type.as_str().into());
+    message.set_keys_from_collection(vec![told.event_id.to_string(), told.subject.clone()]);
+    put(&mut message, MessageConst::PROPERTY_TRANSACTION_PREPARED, "true");
+    put(&mut message, MessageConst::PROPERTY_PRODUCER_GROUP, checked_group);
+    put(
+        &mut message,
+        MessageConst::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS,
+        &whole_seconds(half.check_immunity).to_string(),
+    );
+    put(&mut message, EVENT_ID, &told.event_id.to_string());
+    put(&mut message, TRANSACTION_ID, &half.transaction_id.to_string());
+    put(&mut message, DEADLINE_MS, &half.deadline.as_millis().to_string());
+    put(&mut message, SCHEMA_VERSION, &EVENT_SCHEMA_VERSION.to_string());
+    put(&mut message, AGGREGATE_VERSION, &told.aggregate_version.to_string());
+    if let Some(traceparent) = &told.traceparent {
+        put(&mut message, TRACEPARENT, traceparent);
+    }
+    message
+}
+
+/// A dead letter's announcement.
+pub(crate) fn announcement(letter: &DeadLetter, topic: &str) -> Message {
+    let mut message = message_to(topic, letter.body.clone());
+    let event_id = letter.event_id.map(|id| id.to_string());
+    let key = event_id.clone().unwrap_or_else(|| letter.message_id.clone());
+    message.set_keys_from_collection(vec![key]);
+    if let Some(event_id) = &event_id {
+        put(&mut message, EVENT_ID, event_id);
+    }
+    let reason: String = letter.reason.chars().take(REASON_LENGTH_MAX).collect();
+    put(&mut message, REASON, &reason);
+    if let Some(handler) = letter.handler {
+        put(&mut message, HANDLER, handler);
+    }
+    put(&mut message, ATTEMPTS, &letter.attempts.to_string());
+    put(&mut message, FIRST_FAILED_AT, &letter.first_failed_at.as_millis().to_string());
+    message
+}
+
+fn message_to(topic: &str, body: Vec<u8>) -> Message {
+    let mut message = Message::default();
+    message.set_topic(topic.into());
+    message.set_body(Some(body.into()));
+    message
+}
+
+/// Properties travel as text parted by the control characters 1 and 2 (`MessageDecoder.java`), so no
+/// value may hold one.
+fn put(message: &mut Message, name: &'static str, value: &str) {
+    let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    message.put_property(name.into(), value.into());
+}
+
+/// Rounded up, and at least 1.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use application::ports::{OutboundMessage, Topic};
+    use contracts::event::EventType;
+    use domain::identity::EventId;
+    use domain::instant::Instant;
+
+    use super::*;
+
+    const EVENT: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+    const TRANSACTION: &str = "01890a5d-ac96-774b-bcce-b302099a8058";
+
+    fn outbound() -> OutboundMessage {
+        OutboundMessage {
+            topic: Topic::Orders,
+            event_id: EVENT.parse().unwrap(),
+            event_type: EventType::OrderCreated,
+            subject: "order-1".to_owned(),
+            aggregate_version: 7,
+            body: "{}".to_owned(),
+            traceparent: Some("00-a-b-01".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_half_message_carries_what_routing_and_checks_need() {
+        let message = half_message(
+            &HalfMessage {
+                message: &outbound(),
+                transaction_id: TRANSACTION.parse().unwrap(),
+                deadline: Instant::from_millis(1_234),
+                check_immunity: Duration::from_millis(6_001),
+            },
+            "ORDER_EVENTS",
+            "shop-transaction-check",
+        );
+        for (name, value) in [
+            ("TAGS", "OrderCreated"),
+            ("KEYS", &format!("{EVENT} order-1")),
+            ("TRAN_MSG", "true"),
+            ("PGROUP", "shop-transaction-check"),
+            ("CHECK_IMMUNITY_TIME_IN_SECONDS", "7"),
+            ("event_id", EVENT),
+            ("transaction_id", TRANSACTION),
+            ("deadline_ms", "1234"),
+            ("schema_version", &EVENT_SCHEMA_VERSION.to_string()),
+            ("aggregate_version", "7"),
+            ("traceparent", "00-a-b-01"),
+        ] {
+            assert_eq!(message.property(name), Some(value), "{name}");
+        }
+        assert_eq!(message.body_slice(), b"{}");
+    }
+
+    #[test]
+    fn an_announcement_says_why_by_whom_and_how_often() {
+        let mut letter = DeadLetter {
+            event_id: None,
+            message_id: "0A00".to_owned(),
+            body: b"not json".to_vec(),
+            reason: "broken\u{1}at\n1".to_owned(),
+            handler: None,
+            attempts: 3,
+            first_failed_at: Instant::from_millis(5),
+            expires_at: Instant::from_millis(9),
+        };
+        let message = announcement(&letter, "ORDER_EVENTS_DLQ");
+        assert_eq!(message.property("KEYS"), Some("0A00"));
+        assert_eq!(message.property("reason"), Some("broken at 1"));
+        assert_eq!(message.property("attempts"), Some("3"));
+        assert_eq!(message.property("first_failed_at"), Some("5"));
+        assert_eq!((message.property("handler"), message.property("event_id")), (None, None));
+
+        letter.event_id = Some(EVENT.parse::<EventId>().unwrap());
+        letter.handler = Some("inventory");
+        let message = announcement(&letter, "ORDER_EVENTS_DLQ");
+        assert_eq!(message.property("KEYS"), Some(EVENT));
+        assert_eq!(message.property("event_id"), Some(EVENT));
+        assert_eq!(message.property("handler"), Some("inventory"));
+    }
+
+    #[test]
+    fn an_immunity_is_rounded_up() {
+        assert_eq!(whole_seconds(Duration::from_secs(6)), 6);
+        assert_eq!(whole_seconds(Duration::from_nanos(6_000_000_001)), 7);
+        assert_eq!(whole_seconds(Duration::ZERO), 1);
+    }
+}

@@ -1,0 +1,240 @@
+//! Half messages and their end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::{Failure, FailureClass};
+use application::ports::{
+    Clock, EndError, HalfMessage, PrepareError, Resolution, TransactionalPublisher,
+};
+use cheetah_string::CheetahString;
+use rocketmq_client_rust::{SendResult, SendStatus};
+use rocketmq_model::common::message::message_single::Message;
+use rocketmq_model::common::sys_flag::message_sys_flag::MessageSysFlag;
+use rocketmq_protocol::code::request_code::RequestCode;
+use rocketmq_protocol::protocol::header::end_transaction_request_header::EndTransactionRequestHeader;
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+
+use crate::call::{millis_left, within};
+use crate::client::RocketmqClient;
+pub use crate::client::StartError;
+use crate::config::RocketmqConfig;
+use crate::fault::{BrokerAnswer, Missing, broker_failure, client_failure, unavailable};
+use crate::outbound::half_message;
+use crate::session::{Role, Session, Sessions};
+
+/// How long a start waits for the first connection. It goes on without one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Sends half messages and ends them, with an answer of the broker for both.
+///
+/// It may be used by many tasks at once: they share one connection.
+#[derive(Clone)]
+pub struct RocketmqPublisher(Arc<Sessions>);
+
+/// Where a half message is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    topic: String,
+    broker: String,
+    /// Its offset in the queue of half messages, with which the broker checks the request.
+    queue_offset: i64,
+    /// Its offset in the commit log, by which the broker finds it.
+    commit_log_offset: i64,
+    message_id: CheetahString,
+    transaction_id: Option<CheetahString>,
+}
+
+impl RocketmqPublisher {
+    /// Starts a client for itself and connects, as [`RocketmqPublisher::connect`].
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], if the client's threads can't be had.
+    pub async fn start(
+        config: RocketmqConfig,
+        clock: impl Clock + 'static,
+    ) -> Result<Self, StartError> {
+        Ok(Self::connect(RocketmqClient::start(config)?, clock).await)
+    }
+
+    /// Connects, for 2 s at most, so that the first message doesn't pay for it. A cluster that is away
+    /// is no error: each message tries again.
+    pub async fn connect(client: RocketmqClient, clock: impl Clock + 'static) -> Self {
+        let sessions = Sessions::new(client, Arc::new(clock), Role::Sender);
+        if let Err(failure) = sessions.acquire(Deadline::after(CONNECT_TIMEOUT)).await {
+            tracing::warn!(cause = %failure.cause, "rocketmq.not_connected_at_start");
+        }
+        Self(Arc::new(sessions))
+    }
+
+    /// Disconnects. With the last adapter of a client, the client ends too; that takes milliseconds,
+    /// or about 3 s when a broker hangs.
+    pub async fn shutdown(self) {
+        if let Some(sessions) = Arc::into_inner(self.0) {
+            sessions.shutdown().await;
+        }
+    }
+
+    pub(crate) fn config(&self) -> &RocketmqConfig {
+        self.0.client().config()
+    }
+
+    /// Makes one try to send a message.
+    pub(crate) async fn send(
+        &self,
+        message: Message,
+        deadline: Deadline,
+    ) -> Result<SendResult, Failure> {
+        let session = self.0.acquire(deadline).await?;
+        let sent = send_on(&session, message, deadline).await;
+        self.judge(&session, sent)
+    }
+
+    /// Remembers whether the session can be relied on. A broker that throttles has just answered.
+    fn judge<T>(&self, session: &Session, result: Result<T, Failure>) -> Result<T, Failure> {
+        match &result {
+            Ok(_) => session.prove(self.0.now()),
+            Err(failure) if failure.class == FailureClass::Throttled => {}
+            Err(_) => session.suspect(),
+        }
+        result
+    }
+
+    async fn request_end(
+        &self,
+        receipt: &Receipt,
+        resolution: Resolution,
+        deadline: Deadline,
+    ) -> Result<RemotingCommand, Failure> {
+        let session = self.0.acquire(deadline).await?;
+        let call = async {
+            let address = session.master_address(&receipt.broker, deadline).await?;
+            let header = end_header(receipt, resolution, self.config().transaction_check_group());
+            let request =
+                RemotingCommand::create_request_command(RequestCode::EndTransaction, header);
+            session.invoke(&address, request, deadline, "ending a transaction").await
+        };
+        let answer = call.await;
+        self.judge(&session, answer)
+    }
+}
+
+impl TransactionalPublisher for RocketmqPublisher {
+    type Receipt = Receipt;
+
+    async fn prepare(
+        &self,
+        half: &HalfMessage<'_>,
+        deadline: Deadline,
+    ) -> Result<Receipt, PrepareError> {
+        let topic = self.config().topic_name(half.message.topic).to_owned();
+        let message = half_message(half, &topic, &self.config().transaction_check_group());
+        let sent = self.send(message, deadline).await.map_err(PrepareError::Failed)?;
+        if sent.send_status != SendStatus::SendOk {
+            return Err(PrepareError::Doubtful(sent.send_status.to_string()));
+        }
+        receipt(topic, &sent).map_err(|missing| PrepareError::Doubtful(missing.to_string()))
+    }
+
+    async fn end(
+        &self,
+        receipt: &Receipt,
+        resolution: Resolution,
+        deadline: Deadline,
+    ) -> Result<(), EndError> {
+        let answer =
+            self.request_end(receipt, resolution, deadline).await.map_err(EndError::Unknown)?;
+        match BrokerAnswer::unless_success(&answer) {
+            None => Ok(()),
+            Some(answer) => Err(EndError::Refused(broker_failure(answer))),
+        }
+    }
+}
+
+async fn send_on(
+    session: &Session,
+    message: Message,
+    deadline: Deadline,
+) -> Result<SendResult, Failure> {
+    let sending = session.producer()?.send_with_timeout(message, millis_left(deadline));
+    let sent = within(deadline, "sending a message", sending).await?.map_err(client_failure)?;
+    sent.ok_or_else(|| unavailable(Missing("the client returned no result".to_owned())))
+}
+
+fn receipt(topic: String, sent: &SendResult) -> Result<Receipt, Missing> {
+    let missing = |what: &str| Missing(format!("the broker's answer has no {what}"));
+    let queue = sent.message_queue.as_ref().ok_or_else(|| missing("queue"))?;
+    let offset_id = sent.offset_msg_id.as_deref().ok_or_else(|| missing("offset id"))?;
+    Ok(Receipt {
+        topic,
+        broker: queue.broker_name().to_string(),
+        queue_offset: i64::try_from(sent.queue_offset).map_err(|_| missing("queue offset"))?,
+        commit_log_offset: commit_log_offset(offset_id).ok_or_else(|| missing("log offset"))?,
+        message_id: sent.msg_id.clone().ok_or_else(|| missing("message id"))?,
+        transaction_id: sent.transaction_id.as_deref().map(Into::into),
+    })
+}
+
+/// An offset id is the broker's address followed by the offset in the commit log, in 16 hexadecimal
+/// digits (`MessageDecoder.java`).
+fn commit_log_offset(offset_id: &str) -> Option<i64> {
+    let start = offset_id.len().checked_sub(16)?;
+    i64::from_str_radix(offset_id.get(start..)?, 16).ok()
+}
+
+fn end_header(
+    receipt: &Receipt,
+    resolution: Resolution,
+    checked_group: String,
+) -> EndTransactionRequestHeader {
+    EndTransactionRequestHeader {
+        topic: receipt.topic.as_str().into(),
+        // The broker compares it with the half message's PGROUP (EndTransactionProcessor.java).
+        producer_group: checked_group.into(),
+        tran_state_table_offset: receipt.queue_offset,
+        commit_log_offset: receipt.commit_log_offset,
+        commit_or_rollback: match resolution {
+            Resolution::Commit => MessageSysFlag::TRANSACTION_COMMIT_TYPE,
+            Resolution::Rollback => MessageSysFlag::TRANSACTION_ROLLBACK_TYPE,
+        },
+        from_transaction_check: false,
+        msg_id: receipt.message_id.clone(),
+        transaction_id: receipt.transaction_id.clone(),
+        rpc_request_header: Default::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocketmq_client_rust::SendResult;
+    use rocketmq_model::common::message::message_queue::MessageQueue;
+
+    use super::*;
+
+    #[test]
+    fn a_receipt_says_where_the_broker_stored_the_message() {
+        let queue = MessageQueue::from_parts("ORDER_EVENTS", "broker-a", 3);
+        let offset_id = "7F000001000051AF00000000000012AB".to_owned();
+        let sent = SendResult::new(
+            SendStatus::SendOk,
+            Some("ID".into()),
+            Some(offset_id),
+            Some(queue),
+            42,
+        );
+        let receipt = receipt("ORDER_EVENTS".to_owned(), &sent).unwrap();
+        assert_eq!(receipt.broker, "broker-a");
+        assert_eq!((receipt.queue_offset, receipt.commit_log_offset), (42, 0x12AB));
+        let header = end_header(&receipt, Resolution::Rollback, "g".to_owned());
+        assert_eq!((header.commit_or_rollback, header.commit_log_offset), (0x3 << 2, 0x12AB));
+        assert_eq!(end_header(&receipt, Resolution::Commit, "g".to_owned()).commit_or_rollback, 8);
+    }
+
+    #[test]
+    fn an_offset_id_that_is_too_short_is_none() {
+        assert_eq!(commit_log_offset("12AB"), None);
+        assert_eq!(commit_log_offset("7F000001000051AF00000000000012ABx"), None);
+    }
+}

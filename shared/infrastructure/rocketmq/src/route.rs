@@ -1,0 +1,76 @@
+//! Which brokers have a topic.
+
+use cheetah_string::CheetahString;
+use rocketmq_model::common::mix_all::MASTER_ID;
+use rocketmq_protocol::protocol::body::broker_body::cluster_info::ClusterInfo;
+use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
+
+/// A broker that takes writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Master {
+    pub(crate) name: CheetahString,
+    pub(crate) address: CheetahString,
+    /// How many of its queues can be read.
+    pub(crate) read_queues: u32,
+}
+
+/// The masters of a topic, sorted by name.
+pub(crate) fn masters(route: &TopicRouteData) -> Vec<Master> {
+    let mut masters: Vec<_> = route
+        .broker_datas
+        .iter()
+        .filter_map(|broker| {
+            let address = broker.broker_addrs().get(&MASTER_ID)?.clone();
+            let queues = route.queue_datas.iter().find(|q| q.broker_name() == broker.broker_name());
+            Some(Master {
+                name: broker.broker_name().clone(),
+                address,
+                read_queues: queues?.read_queue_nums(),
+            })
+        })
+        .collect();
+    masters.sort_by(|a, b| a.name.cmp(&b.name));
+    masters
+}
+
+/// The names and addresses of the masters of all clusters, sorted by name.
+pub(crate) fn master_addresses(clusters: &ClusterInfo) -> Vec<(CheetahString, CheetahString)> {
+    let brokers = clusters.broker_addr_table.iter().flatten();
+    let mut masters: Vec<_> = brokers
+        .filter_map(|(name, broker)| {
+            Some((name.clone(), broker.broker_addrs().get(&MASTER_ID)?.clone()))
+        })
+        .collect();
+    masters.sort();
+    masters
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use rocketmq_protocol::protocol::route::route_data_view::{BrokerData, QueueData};
+
+    use super::*;
+
+    #[test]
+    fn brokers_without_a_master_or_queues_take_no_part() {
+        let broker = |name: &str, id: u64| {
+            let addresses = HashMap::from([(id, format!("{name}:10911").into())]);
+            BrokerData::new("cluster".into(), name.into(), addresses, None)
+        };
+        let queues = |name: &str| QueueData::new(name.into(), 4, 4, 6, 0);
+        let route = TopicRouteData {
+            broker_datas: vec![
+                broker("b", 0),
+                broker("a", 0),
+                broker("slave", 1),
+                broker("new", 0),
+            ],
+            queue_datas: vec![queues("a"), queues("b"), queues("slave")],
+            ..TopicRouteData::default()
+        };
+        let names: Vec<_> = masters(&route).into_iter().map(|master| master.name).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+}

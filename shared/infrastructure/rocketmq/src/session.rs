@@ -1,0 +1,278 @@
+//! Connections that are built anew when they can't be relied on.
+//!
+//! A frozen process wakes up with dead sockets, a NAT drops them silently, and after five failed
+//! connects the client refuses an address for 30 s (`rocketmq-client-rust` 1.0.0). What helps against
+//! all of it is a new client instance: it takes 10 to 25 ms.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::Failure;
+use application::ports::Clock;
+use domain::instant::Instant;
+use rocketmq_client_rust::{DefaultMQProducer, client_config_for_managed_domain};
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+use tokio::sync::{Mutex, oneshot};
+
+use crate::call::{millis_left, within};
+use crate::client::RocketmqClient;
+use crate::fault::{Missing, client_failure, unavailable};
+use crate::lanes::{DOMAIN, Lane, Lanes};
+use crate::route::{Master, masters};
+
+/// How long a connection is relied on after its last success, by the wall clock: a monotonic clock may
+/// stand still while a process is frozen.
+const RELIED_ON_FOR: Duration = Duration::from_secs(30);
+
+/// How long calls that are under way may still use a connection that was given up.
+const RETIRED_FOR: Duration = Duration::from_secs(5);
+
+/// How long a connection's end is waited for. The client takes 6 s when the broker hangs.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Sends, and makes raw requests.
+    Sender,
+    /// Makes raw requests only.
+    Receiver,
+}
+
+/// A client instance with its connections.
+pub(crate) struct Session {
+    /// Of a [`Role::Sender`]. It shares the client instance with the lanes.
+    producer: Option<DefaultMQProducer>,
+    lanes: Lanes,
+    topic: String,
+    route: RwLock<Vec<Master>>,
+    /// Counts receivers, so that each begins with another broker.
+    turn: AtomicUsize,
+    /// The last success in milliseconds, by the wall clock.
+    proven_at_ms: AtomicI64,
+    /// A call has failed: the next one doesn't rely on it.
+    suspect: AtomicBool,
+}
+
+impl Session {
+    async fn open(client: RocketmqClient, role: Role, at: Instant) -> Result<Self, Failure> {
+        let config = client.config();
+        let topic = config.order_topic.as_str().to_owned();
+        let instance = client.instance_config(match role {
+            Role::Sender => "sender",
+            Role::Receiver => "receiver",
+        });
+        let lanes = Lanes::new(Arc::clone(client.runtime()), instance.clone(), client.hook());
+        let producer = match role {
+            Role::Receiver => None,
+            Role::Sender => {
+                let mut producer = DefaultMQProducer::builder(Arc::clone(client.runtime()))
+                    .client_config(client_config_for_managed_domain(DOMAIN, instance))
+                    .producer_group(config.create_order_group())
+                    .topics(vec![topic.as_str().into()])
+                    .retry_times_when_send_failed(0)
+                    .retry_times_when_send_async_failed(0)
+                    .retry_another_broker_when_not_store_ok(false)
+                    .auto_batch(false);
+                if let Some(hook) = client.hook() {
+                    producer = producer.rpc_hook(hook);
+                }
+                let mut producer = producer.build();
+                if let Err(error) = producer.start().await {
+                    producer.shutdown().await;
+                    return Err(client_failure(error));
+                }
+                Some(producer)
+            }
+        };
+        let session = Self {
+            producer,
+            lanes,
+            topic,
+            route: RwLock::new(Vec::new()),
+            turn: AtomicUsize::new(0),
+            proven_at_ms: AtomicI64::new(at.as_millis()),
+            suspect: AtomicBool::new(false),
+        };
+        if let Err(failure) = session.warm_up().await {
+            session.close().await;
+            return Err(failure);
+        }
+        Ok(session)
+    }
+
+    /// Starts the instance and learns the route, which also connects to a name server.
+    async fn warm_up(&self) -> Result<(), Failure> {
+        self.lanes.take().await?.start().await.map_err(client_failure)?;
+        self.learn_route(Deadline::after(Duration::from_secs(3))).await.map(drop)
+    }
+
+    /// The producer of a [`Role::Sender`].
+    pub(crate) fn producer(&self) -> Result<&DefaultMQProducer, Failure> {
+        let missing = || unavailable(Missing("the session has no producer".to_owned()));
+        self.producer.as_ref().ok_or_else(missing)
+    }
+
+    /// A handle for raw requests.
+    pub(crate) async fn lane(&self) -> Result<Lane<'_>, Failure> {
+        self.lanes.take().await
+    }
+
+    /// Sends a raw request to a broker and waits for its answer.
+    pub(crate) async fn invoke(
+        &self,
+        address: &str,
+        request: RemotingCommand,
+        deadline: Deadline,
+        what: &'static str,
+    ) -> Result<RemotingCommand, Failure> {
+        let address = address.into();
+        let call = async {
+            let lane = self.lane().await?;
+            lane.invoke_remoting(&address, request, millis_left(deadline))
+                .await
+                .map_err(client_failure)
+        };
+        within(deadline, what, call).await?
+    }
+
+    /// The masters of the topic, as they were learnt last.
+    pub(crate) fn masters(&self) -> Vec<Master> {
+        self.route.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The address of a master. The route is learnt anew when the master isn't known.
+    pub(crate) async fn master_address(
+        &self,
+        name: &str,
+        deadline: Deadline,
+    ) -> Result<String, Failure> {
+        let find = |masters: &[Master]| {
+            masters.iter().find(|master| master.name == name).map(|m| m.address.to_string())
+        };
+        if let Some(address) = find(&self.masters()) {
+            return Ok(address);
+        }
+        let learnt = self.learn_route(deadline).await?;
+        find(&learnt)
+            .ok_or_else(|| unavailable(Missing(format!("broker {name} is not on the route"))))
+    }
+
+    /// Asks a name server for the route.
+    pub(crate) async fn learn_route(&self, deadline: Deadline) -> Result<Vec<Master>, Failure> {
+        let call = async {
+            let lane = self.lane().await?;
+            lane.topic_route(&self.topic, millis_left(deadline)).await.map_err(client_failure)
+        };
+        let route = within(deadline, "learning the route", call).await??;
+        let found = route.as_ref().map(masters).unwrap_or_default();
+        if found.is_empty() {
+            let missing = format!("topic {} has no master on its route", self.topic);
+            return Err(unavailable(Missing(missing)));
+        }
+        *self.route.write().unwrap_or_else(PoisonError::into_inner) = found.clone();
+        Ok(found)
+    }
+
+    /// A number that is higher by one each time.
+    pub(crate) fn next_turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A call has succeeded.
+    pub(crate) fn prove(&self, at: Instant) {
+        self.proven_at_ms.fetch_max(at.as_millis(), Ordering::Relaxed);
+    }
+
+    /// A call has failed.
+    pub(crate) fn suspect(&self) {
+        self.suspect.store(true, Ordering::Relaxed);
+    }
+
+    fn is_sound(&self, now: Instant) -> bool {
+        let proven_at = Instant::from_millis(self.proven_at_ms.load(Ordering::Relaxed));
+        !self.suspect.load(Ordering::Relaxed) && now.since(proven_at) <= RELIED_ON_FOR
+    }
+
+    async fn close(&self) {
+        let close = async {
+            self.lanes.close().await;
+            if let Some(producer) = &self.producer {
+                producer.clone().shutdown().await;
+            }
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
+            tracing::debug!("rocketmq.session_close_timed_out");
+        }
+    }
+}
+
+/// The session of an adapter: one at a time, used by all its calls at once.
+pub(crate) struct Sessions {
+    client: RocketmqClient,
+    clock: Arc<dyn Clock>,
+    role: Role,
+    current: Mutex<Option<Arc<Session>>>,
+}
+
+impl Sessions {
+    pub(crate) fn new(client: RocketmqClient, clock: Arc<dyn Clock>, role: Role) -> Self {
+        Self { client, clock, role, current: Mutex::new(None) }
+    }
+
+    pub(crate) fn client(&self) -> &RocketmqClient {
+        &self.client
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// A session that can be relied on: the last one, or a new one when there is none, when it has
+    /// failed, or when its last success is more than 30 s ago. Callers that come while it is built
+    /// wait for it.
+    pub(crate) async fn acquire(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
+        let mut current = within(deadline, "waiting for a session", self.current.lock()).await?;
+        if let Some(session) = current.as_ref().filter(|session| session.is_sound(self.now())) {
+            return Ok(Arc::clone(session));
+        }
+        if let Some(unsound) = current.take() {
+            self.retire(unsound);
+        }
+        let session = self.open(deadline).await?;
+        *current = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// Builds a session on the client's threads: when the deadline cuts the wait short, the session
+    /// is still closed in an orderly manner.
+    async fn open(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
+        let (sender, receiver) = oneshot::channel();
+        let opening = Session::open(self.client.clone(), self.role, self.now());
+        self.client.in_background("rocketmq.open_session", async move {
+            if let Err(Ok(nobody_waits)) = sender.send(opening.await) {
+                nobody_waits.close().await;
+            }
+        });
+        let gone = |_| unavailable(Missing("the client is shutting down".to_owned()));
+        let opened = within(deadline, "opening a session", receiver).await?.map_err(gone)?;
+        opened.map(Arc::new)
+    }
+
+    fn retire(&self, session: Arc<Session>) {
+        self.client.in_background("rocketmq.retire_session", async move {
+            tokio::time::sleep(RETIRED_FOR).await;
+            session.close().await;
+        });
+    }
+
+    /// Closes the session, and ends the client if nobody else uses it.
+    pub(crate) async fn shutdown(self) {
+        if let Some(session) = self.current.into_inner() {
+            session.close().await;
+        }
+        self.client.shutdown().await;
+    }
+}

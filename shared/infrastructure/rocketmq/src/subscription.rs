@@ -1,0 +1,308 @@
+//! Deliveries and acknowledgements, by POP.
+//!
+//! A broker hands out messages and makes them invisible to others for a while; what isn't
+//! acknowledged comes again. There is no rebalancing and no heartbeat, so any number of short-lived
+//! processes share the group. The retries of a message come by the same request, from a retry topic
+//! that the broker keeps for the group.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::{Failure, Settled};
+use application::ports::{Clock, Delivery, EventSubscription};
+use rocketmq_client_rust::PopStatus;
+use rocketmq_model::common::message::MessageConst;
+use rocketmq_model::common::message::message_ext::MessageExt;
+use rocketmq_protocol::code::request_code::RequestCode;
+use rocketmq_protocol::protocol::header::ack_message_request_header::AckMessageRequestHeader;
+use rocketmq_protocol::protocol::header::change_invisible_time_request_header::ChangeInvisibleTimeRequestHeader;
+use rocketmq_protocol::protocol::header::extra_info_util::ExtraInfoUtil;
+use rocketmq_protocol::protocol::header::pop_message_request_header::PopMessageRequestHeader;
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+
+use crate::call::{millis, millis_left, within};
+use crate::client::{RocketmqClient, StartError};
+use crate::config::RocketmqConfig;
+use crate::fault::{BrokerAnswer, client_failure};
+use crate::route::Master;
+use crate::session::{Role, Session, Sessions};
+
+/// How long a received message is ours.
+const INVISIBLE_FOR: Duration = Duration::from_secs(30);
+
+/// The most messages of one request; the broker gives no more than 32 (`PopMessageProcessor.java`).
+const BATCH_MAX: u32 = 32;
+
+/// How long a broker waits for messages before it answers that there are none.
+const POLL_FOR: Duration = Duration::from_millis(1500);
+
+/// What is kept of the caller's time for the answer, so that messages are not handed out to a caller
+/// who is gone: they would stay invisible, and come again as retries.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+
+/// How late an answer may be, if the caller has the time. The client gives a connection up with the
+/// first answer that is late.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long to wait where a broker has too many waiting requests already.
+const POLLING_FULL_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long an acknowledgement or a change of visibility may take.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The broker brings a message back after 10 ms at the earliest; less is refused.
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(10);
+
+/// The messages of our topic for the group `event-consumer`. It may be used by many tasks at once.
+pub struct RocketmqSubscription {
+    clock: Arc<dyn Clock>,
+    polls: Sessions,
+    /// Apart from the polls: when an answer is late, the client gives the connection up, and all that
+    /// is under way on it fails (`request.rs` of rocketmq-transport 1.0.0).
+    settlements: Sessions,
+    group: String,
+    topic: String,
+}
+
+/// A message that was received.
+#[derive(Debug)]
+pub struct RocketmqDelivery {
+    message: MessageExt,
+    message_id: String,
+    receipt: PopReceipt,
+}
+
+/// What the broker wants back with an acknowledgement. It is good for one delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PopReceipt {
+    broker: String,
+    /// Where the delivery came from: our topic, or a retry topic of the group.
+    topic: String,
+    queue_id: i32,
+    queue_offset: i64,
+    extra_info: String,
+}
+
+impl RocketmqSubscription {
+    /// Starts a client for itself. Nothing is sent before the first [`EventSubscription::receive`].
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], if the client's threads can't be had.
+    pub fn start(config: RocketmqConfig, clock: impl Clock + 'static) -> Result<Self, StartError> {
+        Ok(Self::new(RocketmqClient::start(config)?, clock))
+    }
+
+    /// Subscribes by a client that others use too.
+    pub fn new(client: RocketmqClient, clock: impl Clock + 'static) -> Self {
+        let group = client.config().event_consumer_group();
+        let topic = client.config().order_topic.as_str().to_owned();
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        let polls = Sessions::new(client.clone(), Arc::clone(&clock), Role::Receiver);
+        let settlements = Sessions::new(client, Arc::clone(&clock), Role::Receiver);
+        Self { clock, polls, settlements, group, topic }
+    }
+
+    /// Disconnects. With the last adapter of a client, the client ends too. What was received and not
+    /// acknowledged comes again when it becomes visible.
+    pub async fn shutdown(self) {
+        self.settlements.shutdown().await;
+        self.polls.shutdown().await;
+    }
+
+    async fn receive_on(
+        &self,
+        session: &Session,
+        deadline: Deadline,
+    ) -> Result<Vec<RocketmqDelivery>, Failure> {
+        let mut masters = session.masters();
+        let first = session.next_turn() % masters.len().max(1);
+        masters.rotate_left(first);
+        if masters.len() > 1 {
+            // What is there already, on whichever broker, must not wait behind an idle one.
+            for master in &masters {
+                let found = self.pop(session, master, Duration::ZERO, deadline).await?;
+                if !found.is_empty() {
+                    return Ok(found);
+                }
+            }
+        }
+        let Some(master) = masters.first() else { return Ok(Vec::new()) };
+        let wait = POLL_FOR.min(deadline.remaining().saturating_sub(ANSWER_MARGIN));
+        self.pop(session, master, wait, deadline).await
+    }
+
+    async fn pop(
+        &self,
+        session: &Session,
+        master: &Master,
+        wait: Duration,
+        deadline: Deadline,
+    ) -> Result<Vec<RocketmqDelivery>, Failure> {
+        let limit = Deadline::after(wait + ANSWER_TIMEOUT).or_earlier(deadline);
+        let request = self.pop_request(wait);
+        let call = async {
+            let lane = session.lane().await?;
+            lane.pop_message(&master.name, &master.address, request, millis_left(limit))
+                .await
+                .map_err(client_failure)
+        };
+        let popped = within(deadline, "receiving", call).await??;
+        if popped.pop_status == PopStatus::PollingFull {
+            tokio::time::sleep(POLLING_FULL_PAUSE.min(deadline.remaining())).await;
+        }
+        let messages = popped.msg_found_list.unwrap_or_default();
+        Ok(messages.into_iter().filter_map(|message| self.delivery(message)).collect())
+    }
+
+    fn pop_request(&self, wait: Duration) -> PopMessageRequestHeader {
+        PopMessageRequestHeader {
+            consumer_group: self.group.as_str().into(),
+            topic: self.topic.as_str().into(),
+            // Any queue of the broker.
+            queue_id: -1,
+            max_msg_nums: BATCH_MAX,
+            invisible_time: millis(INVISIBLE_FOR),
+            poll_time: millis(wait),
+            born_time: u64::try_from(self.clock.now().as_millis()).unwrap_or_default(),
+            // A new group begins with the oldest message (ConsumeInitMode.java).
+            init_mode: 0,
+            exp_type: Some("TAG".into()),
+            exp: Some("*".into()),
+            order: Some(false),
+            attempt_id: None,
+            topic_request_header: None,
+        }
+    }
+
+    /// A message without a receipt can't be acknowledged; it comes again when it becomes visible.
+    fn delivery(&self, message: MessageExt) -> Option<RocketmqDelivery> {
+        let Some(receipt) = pop_receipt(&message, &self.group) else {
+            tracing::error!(message_id = %message.msg_id(), "rocketmq.delivery_without_receipt");
+            return None;
+        };
+        let message_id = property(&message, MessageConst::PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX)
+            .map_or_else(|| message.msg_id().to_string(), str::to_owned);
+        Some(RocketmqDelivery { message, message_id, receipt })
+    }
+
+    async fn settle(
+        &self,
+        receipt: &PopReceipt,
+        request: RemotingCommand,
+        what: &'static str,
+    ) -> Settled {
+        let deadline = Deadline::after(SETTLE_TIMEOUT);
+        let session = match self.settlements.acquire(deadline).await {
+            Ok(session) => session,
+            Err(failure) => return Settled::Refused(failure.cause),
+        };
+        let call = async {
+            let address = session.master_address(&receipt.broker, deadline).await?;
+            session.invoke(&address, request, deadline, what).await
+        };
+        match call.await {
+            Ok(answer) => {
+                session.prove(self.clock.now());
+                match BrokerAnswer::unless_success(&answer) {
+                    None => Settled::Done,
+                    Some(answer) => Settled::Refused(answer.into()),
+                }
+            }
+            Err(failure) => {
+                session.suspect();
+                Settled::Unknown(failure)
+            }
+        }
+    }
+}
+
+impl EventSubscription for RocketmqSubscription {
+    type Delivery = RocketmqDelivery;
+
+    async fn receive(&self, deadline: Deadline) -> Result<Vec<RocketmqDelivery>, Failure> {
+        let session = self.polls.acquire(deadline).await?;
+        let received = self.receive_on(&session, deadline).await;
+        match &received {
+            Ok(_) => session.prove(self.clock.now()),
+            Err(_) => session.suspect(),
+        }
+        received
+    }
+
+    fn invisible_for(&self) -> Duration {
+        INVISIBLE_FOR
+    }
+
+    async fn acknowledge(&self, delivery: &RocketmqDelivery) -> Settled {
+        let receipt = &delivery.receipt;
+        let header = AckMessageRequestHeader {
+            consumer_group: self.group.as_str().into(),
+            topic: receipt.topic.as_str().into(),
+            queue_id: receipt.queue_id,
+            extra_info: receipt.extra_info.as_str().into(),
+            offset: receipt.queue_offset,
+            lite_topic: None,
+            topic_request_header: None,
+        };
+        // The client's own call makes "does not exist" of every answer but success.
+        let request = RemotingCommand::create_request_command(RequestCode::AckMessage, header);
+        self.settle(receipt, request, "acknowledging").await
+    }
+
+    async fn retry_after(&self, delivery: &RocketmqDelivery, delay: Duration) -> Settled {
+        let receipt = &delivery.receipt;
+        let delay_ms = i64::try_from(delay.max(RETRY_DELAY_MIN).as_millis()).unwrap_or(i64::MAX);
+        let header = ChangeInvisibleTimeRequestHeader {
+            consumer_group: self.group.as_str().into(),
+            topic: receipt.topic.as_str().into(),
+            queue_id: receipt.queue_id,
+            extra_info: receipt.extra_info.as_str().into(),
+            offset: receipt.queue_offset,
+            invisible_time: delay_ms,
+            lite_topic: None,
+            suspend: false,
+            topic_request_header: None,
+        };
+        let code = RequestCode::ChangeMessageInvisibleTime;
+        let request = RemotingCommand::create_request_command(code, header);
+        self.settle(receipt, request, "asking for a retry").await
+    }
+}
+
+impl Delivery for RocketmqDelivery {
+    fn message_id(&self) -> &str {
+        &self.message_id
+    }
+
+    fn body(&self) -> &[u8] {
+        self.message.message_inner().body_slice()
+    }
+
+    fn property(&self, name: &str) -> Option<&str> {
+        property(&self.message, name)
+    }
+
+    fn redeliveries(&self) -> u32 {
+        u32::try_from(self.message.reconsume_times()).unwrap_or_default()
+    }
+}
+
+pub(crate) fn property<'a>(message: &'a MessageExt, name: &str) -> Option<&'a str> {
+    message.message_inner().property(name)
+}
+
+/// The receipt is the property `POP_CK`. With the message's own topic in place of the one that is
+/// told there, the broker acknowledges nothing and answers that all is well.
+fn pop_receipt(message: &MessageExt, group: &str) -> Option<PopReceipt> {
+    let extra_info = property(message, MessageConst::PROPERTY_POP_CK)?;
+    let parts = ExtraInfoUtil::split(extra_info);
+    Some(PopReceipt {
+        broker: ExtraInfoUtil::get_broker_name(&parts).ok()?,
+        topic: ExtraInfoUtil::get_real_topic(&parts, message.topic(), group).ok()?,
+        queue_id: ExtraInfoUtil::get_queue_id(&parts).ok()?,
+        queue_offset: ExtraInfoUtil::get_queue_offset(&parts).ok()?,
+        extra_info: extra_info.to_owned(),
+    })
+}

@@ -1,0 +1,282 @@
+//! Tokens, ours and forged ones. Each forgery changes one thing of a token that is good.
+
+use application::outcome::{Failure, FailureClass};
+use application::ports::{
+    AccessTokenIssuer, AccessTokenVerifier, VerificationKey, VerificationKeys, VerifyTokenError,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::identity::UserId;
+use domain::instant::Instant;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::signing_key::SigningKey;
+
+const NOW: Instant = Instant::from_millis(1_767_268_800_000);
+
+/// Holds one key, and fails the test when it is asked for a name that no key could have.
+struct OneKey(VerificationKey);
+
+impl VerificationKeys for OneKey {
+    async fn by_kid(&self, kid: &str) -> Result<Option<VerificationKey>, Failure> {
+        assert!(is_key_name(kid), "{kid:?} got as far as the look-up");
+        Ok((kid == self.0.kid).then(|| self.0.clone()))
+    }
+}
+
+struct KeysAway;
+
+impl VerificationKeys for KeysAway {
+    async fn by_kid(&self, _: &str) -> Result<Option<VerificationKey>, Failure> {
+        Err(Failure::new(FailureClass::Unavailable, "the table is away"))
+    }
+}
+
+/// A token in the making.
+struct Forgery {
+    key: SigningKey,
+    header: Value,
+    claims: Value,
+}
+
+impl Forgery {
+    /// A token that is good.
+    fn none() -> Self {
+        let key = SigningKey::generate().unwrap();
+        let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": key.kid()});
+        let seconds = NOW.as_secs();
+        let claims = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": "123", "client_id": ISSUER, "jti": "j",
+            "iat": seconds, "exp": seconds + 900,
+        });
+        Self { key, header, claims }
+    }
+
+    fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.header[name] = value.into();
+        self
+    }
+
+    fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims[name] = value.into();
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.claims.as_object_mut().unwrap().remove(name);
+        self.header.as_object_mut().unwrap().remove(name);
+        self
+    }
+
+    fn message(&self) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}", part(&self.header), part(&self.claims))
+    }
+
+    fn signed_with(&self, key: &EncodingKey, algorithm: Algorithm) -> String {
+        let message = self.message();
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap();
+        format!("{message}.{signature}")
+    }
+
+    fn signed(&self) -> String {
+        self.signed_with(&self.key.encoding_key(), Algorithm::EdDSA)
+    }
+
+    async fn verify(&self, token: &str) -> Result<UserId, VerifyTokenError> {
+        let keys = OneKey(self.key.verification_key());
+        Ed25519TokenVerifier::new(keys).verify(token, NOW).await
+    }
+
+    async fn is_refused(&self) -> bool {
+        matches!(self.verify(&self.signed()).await, Err(VerifyTokenError::Invalid(_)))
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_its_users_until_it_expires() {
+    let key = SigningKey::generate().unwrap();
+    let user_id = UserId::new(9_007_199_254_740_991).unwrap();
+    let issued = Ed25519TokenIssuer::new(&key).issue(user_id, NOW).unwrap();
+    let verifier = Ed25519TokenVerifier::new(OneKey(key.verification_key()));
+    let token = issued.token.expose_secret();
+    let seconds = |n| std::time::Duration::from_secs(n);
+    for later in [0, 899, 959] {
+        assert_eq!(verifier.verify(token, NOW.plus(seconds(later))).await.unwrap(), user_id);
+    }
+    for later in [960, 961, 1_000_000] {
+        let error = verifier.verify(token, NOW.plus(seconds(later))).await.unwrap_err();
+        assert_eq!(error.to_string(), "the access token is not good: it has expired");
+    }
+    assert_eq!(issued.expires_in, seconds(900));
+    assert!(token.len() < TOKEN_LENGTH_MAX / 4);
+}
+
+#[tokio::test]
+async fn a_token_says_what_rfc_9068_asks_for() {
+    let key = SigningKey::generate().unwrap();
+    let issued = Ed25519TokenIssuer::new(&key).issue(UserId::new(123).unwrap(), NOW).unwrap();
+    let part = |n: usize| -> Value {
+        let part = issued.token.expose_secret().split('.').nth(n).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    };
+    assert_eq!(part(0), json!({"typ": "at+jwt", "alg": "EdDSA", "kid": key.kid()}));
+    let mut claims = part(1);
+    assert_eq!(claims["jti"].take().as_str().unwrap().len(), 22);
+    assert_eq!(
+        claims,
+        json!({
+            "iss": "urn:order-service", "sub": "123", "aud": "urn:order-service:api",
+            "client_id": "urn:order-service", "jti": null,
+            "iat": 1_767_268_800, "exp": 1_767_269_700,
+        })
+    );
+}
+
+#[tokio::test]
+async fn two_tokens_of_one_moment_differ() {
+    let issuer = Ed25519TokenIssuer::new(&SigningKey::generate().unwrap());
+    let token = || issuer.issue(UserId::new(1).unwrap(), NOW).unwrap().token;
+    assert_ne!(token().expose_secret(), token().expose_secret());
+}
+
+#[tokio::test]
+async fn what_our_own_hand_could_have_written_is_good() {
+    let seconds = NOW.as_secs();
+    let good = [
+        Forgery::none(),
+        Forgery::none().header("typ", "application/at+jwt"),
+        Forgery::none().header("typ", "AT+JWT"),
+        Forgery::none().claim("iat", seconds + 60),
+        Forgery::none().claim("nbf", seconds + 60),
+        Forgery::none().claim("aud", json!(AUDIENCE)),
+        // Not followed, and so of no effect.
+        Forgery::none().header("jku", "https://attacker.example/keys"),
+        Forgery::none().header("x5u", "https://attacker.example/cert"),
+    ];
+    for token in good {
+        let verified = token.verify(&token.signed()).await;
+        assert_eq!(verified.unwrap().get(), 123, "{} {}", token.header, token.claims);
+    }
+}
+
+#[tokio::test]
+async fn a_forged_header_or_claim_is_refused_although_the_signature_is_good() {
+    let seconds = NOW.as_secs();
+    let forgeries = [
+        Forgery::none().header("typ", "JWT"),
+        Forgery::none().header("typ", "id+jwt"),
+        Forgery::none().without("typ"),
+        Forgery::none().without("alg"),
+        Forgery::none().without("kid"),
+        Forgery::none().header("kid", ""),
+        Forgery::none().header("kid", "../../dev/null"),
+        Forgery::none().header("kid", "https://attacker.example/key"),
+        Forgery::none().header("kid", "a' OR '1'='1"),
+        Forgery::none().header("kid", "k".repeat(65)),
+        Forgery::none().header("kid", "another"),
+        Forgery::none().header("kid", 7),
+        Forgery::none().header("crit", json!(["exp"])),
+        Forgery::none().claim("exp", seconds - 60),
+        Forgery::none().claim("exp", i64::MIN),
+        Forgery::none().claim("exp", "soon"),
+        Forgery::none().claim("exp", 1e300),
+        Forgery::none().without("exp"),
+        Forgery::none().claim("iat", seconds + 61),
+        Forgery::none().claim("iat", i64::MAX),
+        Forgery::none().without("iat"),
+        Forgery::none().claim("nbf", seconds + 61),
+        Forgery::none().claim("nbf", "later"),
+        Forgery::none().claim("aud", "urn:another:api"),
+        Forgery::none().claim("aud", ""),
+        Forgery::none().without("aud"),
+        Forgery::none().claim("iss", "urn:another"),
+        Forgery::none().without("iss"),
+        Forgery::none().claim("sub", "../123"),
+        Forgery::none().claim("sub", "9007199254740992"),
+        Forgery::none().claim("sub", 123),
+        Forgery::none().without("sub"),
+        Forgery::none().without("jti"),
+        Forgery::none().claim("jti", "x".repeat(TOKEN_LENGTH_MAX)),
+    ];
+    for forgery in forgeries {
+        assert!(forgery.is_refused().await, "{} {}", forgery.header, forgery.claims);
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_a_signature_is_refused() {
+    for algorithm in ["none", "None", "nOnE", "NONE", ""] {
+        let forgery = Forgery::none().header("alg", algorithm);
+        for token in [format!("{}.", forgery.message()), forgery.message(), forgery.signed()] {
+            assert!(forgery.verify(&token).await.is_err(), "{algorithm:?}");
+        }
+    }
+    let unsigned = Forgery::none();
+    assert!(unsigned.verify(&format!("{}.", unsigned.message())).await.is_err());
+}
+
+#[tokio::test]
+async fn the_public_key_is_no_hmac_secret() {
+    let public = Forgery::none().key.verification_key().public_key;
+    let x = URL_SAFE_NO_PAD.encode(public);
+    for secret in [public.as_slice(), x.as_bytes()] {
+        for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+            let forgery = Forgery::none().header("alg", format!("{algorithm:?}"));
+            let token = forgery.signed_with(&EncodingKey::from_secret(secret), algorithm);
+            assert!(forgery.verify(&token).await.is_err(), "{algorithm:?}");
+            // The same signature under a header that says EdDSA.
+            let forgery = Forgery::none();
+            let token = forgery.signed_with(&EncodingKey::from_secret(secret), algorithm);
+            assert!(forgery.verify(&token).await.is_err(), "{algorithm:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_the_token_brings_along_is_not_used() {
+    let attacker = SigningKey::generate().unwrap();
+    let x = URL_SAFE_NO_PAD.encode(attacker.verification_key().public_key);
+    let forgery = Forgery::none()
+        .header("jwk", json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": x}));
+    let token = forgery.signed_with(&attacker.encoding_key(), Algorithm::EdDSA);
+    assert!(forgery.verify(&token).await.is_err());
+}
+
+#[tokio::test]
+async fn a_token_that_was_changed_or_cut_is_refused() {
+    let token = Forgery::none();
+    let signed = token.signed();
+    let parts: Vec<&str> = signed.split('.').collect();
+    let mut others = token.claims.clone();
+    others["sub"] = "1".into();
+    let others = URL_SAFE_NO_PAD.encode(others.to_string());
+    let changed = [
+        format!("{}.{others}.{}", parts[0], parts[2]),
+        format!("{signed}A"),
+        format!("{signed}="),
+        format!("{signed}.{}", parts[2]),
+        signed[..signed.len() - 1].to_owned(),
+        signed[..signed.len() - 20].to_owned(),
+        parts[0].to_owned(),
+        String::new(),
+        "..".to_owned(),
+        "🦀.🦀.🦀".to_owned(),
+        "A".repeat(10 * 1024 * 1024),
+        format!("{signed}{}", "A".repeat(TOKEN_LENGTH_MAX)),
+    ];
+    for forged in changed {
+        let shown: String = forged.chars().take(80).collect();
+        assert!(token.verify(&forged).await.is_err(), "{shown}");
+    }
+    assert!(token.verify(&signed).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_is_neither_good_nor_bad_while_its_key_cannot_be_looked_up() {
+    let verified = Ed25519TokenVerifier::new(KeysAway).verify(&Forgery::none().signed(), NOW).await;
+    assert!(matches!(verified, Err(VerifyTokenError::KeysUnavailable(_))));
+}

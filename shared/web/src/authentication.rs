@@ -1,0 +1,139 @@
+//! Whose request it is.
+
+use application::ports::{AccessTokenVerifier, Clock, InvalidToken, VerifyTokenError};
+use domain::identity::UserId;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::Problem;
+use crate::problem::RETRY_AFTER_DEFAULT;
+
+/// The user whose access token the request carries. Its span learns who it is, as `user_id`.
+///
+/// # Errors
+///
+/// A 401 if there is no good token, the same whatever is wrong with it; 503 if the token's key
+/// couldn't be looked up: who can't be verified doesn't get in.
+pub async fn authenticate(
+    headers: &HeaderMap,
+    verifier: &impl AccessTokenVerifier,
+    clock: &impl Clock,
+) -> Result<UserId, Problem> {
+    let Some(token) = bearer(headers) else {
+        return Err(unauthorized(InvalidToken("there is none".to_owned())));
+    };
+    match verifier.verify(token, clock.now()).await {
+        Ok(user_id) => {
+            tracing::Span::current().record("user_id", user_id.get());
+            Ok(user_id)
+        }
+        Err(VerifyTokenError::Invalid(invalid)) => Err(unauthorized(invalid)),
+        Err(VerifyTokenError::KeysUnavailable(failure)) => {
+            Err(Problem::unavailable(RETRY_AFTER_DEFAULT).caused_by(failure))
+        }
+    }
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750, section 2.1), if there is one such header.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    (scheme.eq_ignore_ascii_case("Bearer") && is_token68(token)).then_some(token)
+}
+
+/// RFC 9110, section 11.2.
+fn is_token68(text: &str) -> bool {
+    let token = text.trim_end_matches('=');
+    !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+}
+
+fn unauthorized(why: InvalidToken) -> Problem {
+    Problem::unauthorized("Log in and send the access token as `Authorization: Bearer <token>`.")
+        .caused_by(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use application::outcome::{Failure, FailureClass};
+    use domain::instant::Instant;
+    use http::HeaderValue;
+
+    use super::*;
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> Instant {
+            Instant::from_millis(0)
+        }
+    }
+
+    /// Knows the token `good`, and none while its keys are away.
+    struct Tokens;
+
+    impl AccessTokenVerifier for Tokens {
+        async fn verify(&self, token: &str, _: Instant) -> Result<UserId, VerifyTokenError> {
+            match token {
+                "good" => Ok(UserId::new(123).unwrap()),
+                "away" => Err(VerifyTokenError::KeysUnavailable(Failure::new(
+                    FailureClass::Permanent,
+                    "no table",
+                ))),
+                _ => Err(InvalidToken("it has expired".to_owned()).into()),
+            }
+        }
+    }
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let header = |value: &&str| (AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+        values.iter().map(header).collect()
+    }
+
+    async fn answer(values: &[&str]) -> Result<UserId, crate::Response> {
+        let user = authenticate(&headers(values), &Tokens, &Fixed).await;
+        user.map_err(|problem| problem.into_response("r1"))
+    }
+
+    #[tokio::test]
+    async fn the_bearer_of_a_good_token_is_its_user() {
+        for value in ["Bearer good", "bearer good", "BEARER  good"] {
+            assert_eq!(answer(&[value]).await.unwrap().get(), 123, "{value}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_missing_or_bad_token_is_answered_alike() {
+        let none = answer(&[]).await.unwrap_err();
+        assert_eq!(none.status(), 401);
+        let bad: [&[&str]; 11] = [
+            &["Bearer expired"],
+            &["Bearer"],
+            &["Bearer "],
+            &[""],
+            &["good"],
+            &["Basic good"],
+            &["Bearer good good"],
+            &["Bearer good,Bearer good"],
+            &["Bearer ="],
+            &["Bearer good", "Bearer good"],
+            &["Bearer\tgood"],
+        ];
+        for values in bad {
+            let answered = answer(values).await.unwrap_err();
+            assert_eq!(answered.status(), 401, "{values:?}");
+            assert_eq!(answered.headers(), none.headers(), "{values:?}");
+            assert_eq!(answered.body(), none.body(), "{values:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_in_while_the_keys_are_away() {
+        let answered = answer(&["Bearer away"]).await.unwrap_err();
+        assert_eq!(answered.status(), 503);
+        assert!(answered.headers().contains_key("retry-after"));
+    }
+}

@@ -1,0 +1,153 @@
+//! What a request is known by, and how long there is to answer it.
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::ports::Clock;
+use http::HeaderMap;
+use lambda_http::request::RequestContext as GatewayContext;
+use lambda_http::{Request, RequestExt};
+
+/// How long a request may take when nobody says: outside Lambda, in tests.
+pub const TIME_WITHOUT_LAMBDA: Duration = Duration::from_secs(10);
+
+/// What a handler knows of its request besides the request itself.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// API Gateway's id of the request, which its client is told as a problem's `instance`.
+    pub request_id: String,
+    /// The route that API Gateway chose, such as `POST /v1/orders`.
+    pub route: String,
+    /// The trace that the request belongs to.
+    pub traceparent: Option<Traceparent>,
+    /// When Lambda stops the function.
+    pub deadline: Deadline,
+}
+
+impl RequestContext {
+    /// What is known of a request.
+    pub fn of(request: &Request, clock: &impl Clock) -> Self {
+        let (route, request_id) = match request.request_context_ref() {
+            Some(GatewayContext::ApiGatewayV2(context)) => {
+                (context.route_key.clone(), context.request_id.clone())
+            }
+            _ => (None, None),
+        };
+        let invocation_id = || request.lambda_context_ref().map(|lambda| lambda.request_id.clone());
+        Self {
+            request_id: request_id.or_else(invocation_id).unwrap_or_default(),
+            route: route.unwrap_or_default(),
+            traceparent: Traceparent::of(request.headers()),
+            deadline: time_left(request, clock),
+        }
+    }
+}
+
+/// When Lambda stops the function. Lambda tells it by the wall clock, and what counts from here on is
+/// the monotonic one.
+pub fn time_left(request: &Request, clock: &impl Clock) -> Deadline {
+    let lambda = request.lambda_context_ref();
+    let deadline_ms = lambda.map_or(0, |lambda| lambda.deadline);
+    if deadline_ms == 0 {
+        return Deadline::after(TIME_WITHOUT_LAMBDA);
+    }
+    let now_ms = u64::try_from(clock.now().as_millis()).unwrap_or(0);
+    // No Lambda runs for longer, so a clock that is far off doesn't add to eternity.
+    let left = Duration::from_millis(deadline_ms.saturating_sub(now_ms)).min(LAMBDA_TIME_MAX);
+    Deadline::after(left)
+}
+
+const LAMBDA_TIME_MAX: Duration = Duration::from_secs(900);
+
+/// A `traceparent` of W3C Trace Context, version 00.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traceparent(String);
+
+impl Traceparent {
+    /// The request's, if there is one and it is well formed; a bad one counts as none (section 3.2.1
+    /// of the recommendation).
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all("traceparent").iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return None;
+        };
+        Self::parse(value.to_str().ok()?)
+    }
+
+    /// Reads one, or `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let (version, trace, parent, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let well_formed = version == "00"
+            && is_hex(trace, 32)
+            && is_hex(parent, 16)
+            && is_hex(flags, 2)
+            && parts.next().is_none()
+            && trace.bytes().any(|b| b != b'0')
+            && parent.bytes().any(|b| b != b'0');
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// The header's value.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::instant::Instant;
+    use lambda_http::{Body, Context};
+
+    use super::*;
+
+    struct At(i64);
+
+    impl Clock for At {
+        fn now(&self) -> Instant {
+            Instant::from_millis(self.0)
+        }
+    }
+
+    fn due(deadline_ms: u64) -> Request {
+        let mut lambda = Context::default();
+        lambda.deadline = deadline_ms;
+        Request::new(Body::Empty).with_lambda_context(lambda)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_left_is_what_lambda_says() {
+        let left = |request: &Request, now| time_left(request, &At(now)).remaining();
+        assert_eq!(left(&due(10_000), 4_000), Duration::from_secs(6));
+        assert_eq!(left(&due(10_000), 10_000), Duration::ZERO);
+        assert_eq!(left(&due(10_000), 99_000), Duration::ZERO);
+        assert_eq!(left(&due(u64::MAX), -1), LAMBDA_TIME_MAX);
+        assert_eq!(left(&Request::new(Body::Empty), 4_000), TIME_WITHOUT_LAMBDA);
+    }
+
+    #[test]
+    fn a_traceparent_is_taken_when_it_is_well_formed() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(Traceparent::parse(good).unwrap().as_str(), good);
+        let bad = [
+            "",
+            "00",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b71692033\r\n-01",
+        ];
+        for text in bad {
+            assert_eq!(Traceparent::parse(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Paths.
+
+use domain::identity::OrderId;
+use http::Method;
+use lambda_http::{Request, RequestExt};
+
+use crate::Problem;
+
+/// The order that the path names, of the form `…/{order_id}`.
+///
+/// # Errors
+///
+/// [`no_such_order`] if it is no order id: what can't be an order's name names no order.
+pub fn order_id(request: &Request) -> Result<OrderId, Problem> {
+    path_parameter(request, "order_id")
+        // A UUID has other spellings; ours have this length, and an order has one path.
+        .filter(|text| text.len() == 36)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(no_such_order)
+}
+
+/// A 404 for an order, the same whether it is nobody's or another's.
+pub fn no_such_order() -> Problem {
+    Problem::not_found("You have no order of this id.")
+}
+
+/// A parameter of the path, as the route's template names it.
+pub fn path_parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.path_parameters_ref()?.first(name)
+}
+
+/// A route: a method and a path, in which `{…}` stands for any one segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, such as `/v1/orders/{order_id}`.
+    pub template: &'static str,
+}
+
+impl Route {
+    fn has_path(&self, path: &str) -> bool {
+        let mut wanted = self.template.split('/');
+        let mut found = path.split('/');
+        loop {
+            match (wanted.next(), found.next()) {
+                (None, None) => return true,
+                (Some(wanted), Some(found)) if wanted == found => {}
+                (Some(wanted), Some(found)) if wanted.starts_with('{') && !found.is_empty() => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// What is said to a request that no route took: 405 with the methods that its path has, or 404.
+pub fn unmatched(request: &Request, routes: &[Route]) -> Problem {
+    let path = request.raw_http_path();
+    let allowed: Vec<Method> = routes
+        .iter()
+        .filter(|route| route.has_path(path))
+        .map(|route| route.method.clone())
+        .collect();
+    if allowed.is_empty() {
+        Problem::not_found("There is nothing at this path.")
+    } else {
+        Problem::method_not_allowed(&allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use lambda_http::Body;
+
+    use super::*;
+
+    fn named(order_id: &str) -> Request {
+        let parameters = HashMap::from([("order_id".to_owned(), vec![order_id.to_owned()])]);
+        Request::new(Body::Empty).with_path_parameters(parameters)
+    }
+
+    #[test]
+    fn the_path_names_an_order() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        assert_eq!(order_id(&named(id)).unwrap().to_string(), id);
+    }
+
+    #[test]
+    fn what_is_no_order_id_names_no_order() {
+        let braced = "{01890a5d-ac96-774b-bcce-b302099a8057}";
+        for text in ["", "1", "../1", braced, "01890a5dac96774bbcceb302099a8057"] {
+            assert_eq!(order_id(&named(text)).unwrap_err().kind().status(), 404, "{text}");
+        }
+        let problem = order_id(&Request::new(Body::Empty)).unwrap_err();
+        assert_eq!(problem.kind().status(), 404);
+    }
+
+    #[test]
+    fn a_known_path_with_another_method_is_405_and_an_unknown_one_404() {
+        let routes = [
+            Route { method: Method::POST, template: "/v1/orders" },
+            Route { method: Method::GET, template: "/v1/orders/{order_id}" },
+        ];
+        let status = |path: &str| {
+            let request = Request::new(Body::Empty).with_raw_http_path(path);
+            unmatched(&request, &routes).kind().status().as_u16()
+        };
+        assert_eq!(status("/v1/orders"), 405);
+        assert_eq!(status("/v1/orders/1"), 405);
+        assert_eq!(status("/v1/orders/"), 404);
+        assert_eq!(status("/v1/orders/1/2"), 404);
+        assert_eq!(status("/v1"), 404);
+        assert_eq!(status(""), 404);
+    }
+}

@@ -1,0 +1,175 @@
+//! Runs a handler.
+
+use std::panic::AssertUnwindSafe;
+
+use application::ports::Clock;
+use futures::FutureExt;
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method};
+use lambda_http::Request;
+use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
+
+use crate::{Problem, ProblemKind, RequestContext, Response};
+
+/// Answers a request by a handler, whatever happens in it.
+///
+/// The handler runs in a span `request` with `request_id` and `route`, which may learn `user_id`,
+/// `order_id`, `event_id` and `transaction_id`. A problem becomes its response, a panic a 500, and one
+/// log line tells method, status, time and, where there is one, the problem with all its causes.
+pub async fn serve(
+    clock: &impl Clock,
+    request: Request,
+    handler: impl AsyncFnOnce(RequestContext, Request) -> Result<Response, Problem>,
+) -> Response {
+    let started = Instant::now();
+    let context = RequestContext::of(&request, clock);
+    let request_id = context.request_id.clone();
+    let method = request.method().clone();
+    let span = info_span!(
+        "request",
+        request_id,
+        route = context.route,
+        traceparent = context.traceparent.as_ref().map(|traceparent| traceparent.as_str()),
+        user_id = Empty,
+        order_id = Empty,
+        event_id = Empty,
+        transaction_id = Empty,
+    );
+    async move {
+        // What a panic leaves behind is the handler's state, which holds clients and caches that
+        // stay whole; Lambda's own answer to a panic would be no problem document.
+        let answered = AssertUnwindSafe(handler(context, request)).catch_unwind().await;
+        let answer = answered.unwrap_or_else(|_| Err(Problem::internal("the handler panicked")));
+        let duration_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+        log(&method, &answer, duration_ms);
+        finish(answer.unwrap_or_else(|problem| problem.into_response(&request_id)))
+    }
+    .instrument(span)
+    .await
+}
+
+/// The headers that every answer has: nothing here is for a cache unless its handler says so, and
+/// nothing is what it doesn't say it is.
+fn finish(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn log(method: &Method, answer: &Result<Response, Problem>, duration_ms: f64) {
+    let method = method.as_str();
+    match answer {
+        Ok(response) => {
+            let status = response.status().as_u16();
+            tracing::info!(method, status, duration_ms, "request answered");
+        }
+        Err(problem) => log_problem(method, problem, duration_ms),
+    }
+}
+
+fn log_problem(method: &str, problem: &Problem, duration_ms: f64) {
+    // A level is fixed where the line is written, so there is one place per level.
+    macro_rules! log {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                method,
+                status = problem.kind().status().as_u16(),
+                duration_ms,
+                problem = problem.kind().slug(),
+                error = problem.cause(),
+                $message
+            )
+        };
+    }
+    match problem.kind() {
+        ProblemKind::Internal => log!(error, "request failed"),
+        ProblemKind::Unavailable => log!(warn, "request failed"),
+        _ => log!(info, "request refused"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use application::outcome::{Failure, FailureClass};
+    use domain::instant::Instant;
+    use http::StatusCode;
+    use lambda_http::{Body, Context, RequestExt};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::respond;
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> Instant {
+            Instant::from_millis(1_000)
+        }
+    }
+
+    fn request() -> Request {
+        let mut lambda = Context::default();
+        lambda.request_id = "r1".to_owned();
+        Request::new(Body::Empty).with_lambda_context(lambda)
+    }
+
+    async fn answered(
+        handler: impl AsyncFnOnce(RequestContext, Request) -> Result<Response, Problem>,
+    ) -> (Response, Value) {
+        let response = serve(&Fixed, request(), handler).await;
+        let body = serde_json::from_slice(response.body()).unwrap();
+        (response, body)
+    }
+
+    #[tokio::test]
+    async fn an_answer_goes_out_as_it_is_and_to_no_cache() {
+        let (response, body) =
+            answered(async |context, _| respond::json(StatusCode::OK, &context.request_id)).await;
+        assert_eq!((response.status(), body), (StatusCode::OK, "r1".into()));
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+    }
+
+    #[tokio::test]
+    async fn a_handlers_own_word_on_caching_counts() {
+        let (response, _) = answered(async |_, _| {
+            let answer = respond::json(StatusCode::OK, &1)?;
+            respond::with_header(answer, CACHE_CONTROL, "max-age=60")
+        })
+        .await;
+        assert_eq!(response.headers()[CACHE_CONTROL], "max-age=60");
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_told_under_the_requests_id() {
+        let (response, body) = answered(async |_, _| {
+            let failed: Result<Response, Failure> =
+                Err(Failure::new(FailureClass::Throttled, "SDK words"));
+            Ok(failed?)
+        })
+        .await;
+        assert_eq!(response.status(), 503);
+        assert_eq!(body["instance"], "r1");
+        assert!(!body.to_string().contains("SDK"));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_problem() {
+        let (response, body) = answered(async |_, _| panic!("out of luck")).await;
+        assert_eq!(response.status(), 500);
+        assert!(!body.to_string().contains("luck"));
+    }
+
+    #[test]
+    fn the_answering_future_can_be_sent_to_another_thread() {
+        fn assert_send(_: impl Send) {}
+        let user = String::from("borrowed");
+        let user = &user;
+        assert_send(serve(&Fixed, request(), async |_, _| {
+            tokio::task::yield_now().await;
+            respond::json(StatusCode::OK, user)
+        }));
+    }
+}

@@ -1,0 +1,225 @@
+//! A real Apache RocketMQ: name server and broker as child processes.
+//!
+//! The jars come through Maven into a cache folder (`fetch`), the settings into the data folder
+//! (`settings`), the Java machines run under [`Children`] (`java`), and the broker counts as
+//! started once the name server lists it (`remoting`).
+
+mod fetch;
+mod java;
+mod ports;
+mod remoting;
+mod settings;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+
+pub use fetch::{ROCKETMQ_VERSION, ensure_jars, is_fetched};
+pub use java::{check_java, check_maven};
+pub use ports::check_free;
+pub use remoting::cluster_info;
+pub use settings::Flush;
+
+use crate::process::Children;
+use java::JavaProcess;
+use ports::BrokerPorts;
+
+/// How long the name server may take to answer, on a slow machine.
+const NAMESRV_LIMIT: Duration = Duration::from_secs(60);
+/// How long the broker may take to be registered, on a slow machine.
+const BROKER_LIMIT: Duration = Duration::from_secs(90);
+/// How long each may take to end before it is killed.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How often free ports are looked for anew when someone else was faster.
+const PORT_TRIES: u32 = 3;
+
+/// How to run the cluster.
+#[derive(Debug, Clone)]
+pub struct RocketmqOptions {
+    /// The folder with the jars, from [`ensure_jars`].
+    pub jars: PathBuf,
+    /// The folder for stores, settings and logs; reused across runs when it is kept.
+    pub data: PathBuf,
+    /// The name server's port; 0 for a free one.
+    pub namesrv_port: u16,
+    /// The broker's port; it takes the one two below as well. 0 for free ones.
+    pub broker_port: u16,
+    /// How the broker treats messages and transactions.
+    pub tuning: BrokerTuning,
+}
+
+/// How the broker treats messages and transactions. Times are in milliseconds, as in its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BrokerTuning {
+    /// Whether an acknowledged message is on the disk.
+    pub flush: Flush,
+    /// After which time a half message is checked, unless it says otherwise itself.
+    pub transaction_timeout_ms: u32,
+    /// The time between two rounds of checks. No shorter than the 3 s in which the broker batches
+    /// its records of ended transactions, or it checks what has ended and duplicates it.
+    pub check_interval_ms: u32,
+    /// After how many rounds the broker gives a half message up.
+    pub check_max: u32,
+}
+
+impl BrokerTuning {
+    /// A local cluster's: checks every 5 s and 90 of them, which is the 450 s that RocketMQ's own
+    /// defaults of 30 s and 15 make; messages are acknowledged before the disk has them.
+    pub const LOCAL: Self = Self {
+        flush: Flush::Async,
+        transaction_timeout_ms: 6_000,
+        check_interval_ms: 5_000,
+        check_max: 90,
+    };
+}
+
+/// A running cluster of one name server and one broker; both end when this is dropped.
+pub struct Rocketmq {
+    options: RocketmqOptions,
+    children: Children,
+    namesrv_port: u16,
+    broker_ports: BrokerPorts,
+    namesrv: JavaProcess,
+    /// None while a test has it down.
+    broker: Option<JavaProcess>,
+}
+
+impl Rocketmq {
+    /// Starts both and returns once the broker is registered.
+    ///
+    /// # Errors
+    /// When a port is taken (naming it and its option), or a process ends or is not ready in time
+    /// (quoting the end of its log).
+    pub async fn start(options: RocketmqOptions, children: &Children) -> anyhow::Result<Self> {
+        tokio::fs::create_dir_all(&options.data)
+            .await
+            .with_context(|| format!("cannot create the data folder {}", options.data.display()))?;
+        let (namesrv_port, namesrv) = start_namesrv(&options, children).await?;
+        let (broker_ports, broker) = match start_broker(&options, namesrv_port, children).await {
+            Ok(started) => started,
+            Err(error) => {
+                namesrv.stop(STOP_GRACE).await;
+                return Err(error);
+            }
+        };
+        let children = children.clone();
+        let broker = Some(broker);
+        Ok(Self { options, children, namesrv_port, broker_ports, namesrv, broker })
+    }
+
+    /// The name server's address, such as `127.0.0.1:9876`.
+    #[must_use]
+    pub fn namesrv(&self) -> String {
+        address(self.namesrv_port)
+    }
+
+    /// The process ids of the name server and of the broker, when it is up.
+    #[must_use]
+    pub fn pids(&self) -> (u32, Option<u32>) {
+        (self.namesrv.pid(), self.broker.as_ref().map(JavaProcess::pid))
+    }
+
+    /// Kills the broker as a power cut would.
+    pub async fn kill_broker(&mut self) {
+        if let Some(broker) = self.broker.take() {
+            broker.kill().await;
+        }
+    }
+
+    /// Ends the broker in order; the name server stays.
+    pub async fn stop_broker(&mut self) {
+        if let Some(broker) = self.broker.take() {
+            broker.stop(STOP_GRACE).await;
+        }
+    }
+
+    /// Starts the broker again on its ports and its store.
+    ///
+    /// # Errors
+    /// As [`Rocketmq::start`].
+    pub async fn restart_broker(&mut self) -> anyhow::Result<()> {
+        self.stop_broker().await;
+        let ports = self.broker_ports;
+        self.broker =
+            Some(run_broker(&self.options, self.namesrv_port, ports, &self.children).await?);
+        Ok(())
+    }
+
+    /// Kills both at once, for a cluster whose data nobody will read.
+    pub async fn kill(mut self) {
+        self.kill_broker().await;
+        self.namesrv.kill().await;
+    }
+
+    /// Ends both in order, which takes several seconds; the broker goes first so that it can take
+    /// its leave of the name server.
+    pub async fn stop(mut self) {
+        self.stop_broker().await;
+        self.namesrv.stop(STOP_GRACE).await;
+    }
+}
+
+fn address(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+async fn start_namesrv(
+    options: &RocketmqOptions,
+    children: &Children,
+) -> anyhow::Result<(u16, JavaProcess)> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let port = ports::one(options.namesrv_port, "--namesrv-port")?;
+        let config = settings::namesrv(options, port).await?;
+        let command = java::namesrv_command(options, &config)?;
+        let mut process = JavaProcess::start("name server", command, &options.data, children)?;
+        let ready = process.until(NAMESRV_LIMIT, || async move {
+            remoting::cluster_info(&address(port)).await.is_ok()
+        });
+        match ready.await {
+            Ok(()) => return Ok((port, process)),
+            Err(_) if options.namesrv_port == 0 && tries < PORT_TRIES && !ports::is_free(port) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn start_broker(
+    options: &RocketmqOptions,
+    namesrv_port: u16,
+    children: &Children,
+) -> anyhow::Result<(BrokerPorts, JavaProcess)> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let ports = BrokerPorts::choose(options.broker_port)?;
+        match run_broker(options, namesrv_port, ports, children).await {
+            Ok(process) => return Ok((ports, process)),
+            Err(_) if options.broker_port == 0 && tries < PORT_TRIES && !ports.are_free() => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn run_broker(
+    options: &RocketmqOptions,
+    namesrv_port: u16,
+    ports: BrokerPorts,
+    children: &Children,
+) -> anyhow::Result<JavaProcess> {
+    let config = settings::broker(options, namesrv_port, ports).await?;
+    let command = java::broker_command(options, &config)?;
+    let mut process = JavaProcess::start("broker", command, &options.data, children)?;
+    let registered = move || async move {
+        // The list is not JSON (its keys are bare numbers), so it is searched as text. A broker
+        // that was killed stays listed for a while: its port must answer too.
+        let listed = remoting::cluster_info(&address(namesrv_port))
+            .await
+            .is_ok_and(|list| list.contains(&format!("\"{}\"", address(ports.listen))));
+        listed && tokio::net::TcpStream::connect(address(ports.listen)).await.is_ok()
+    };
+    process.until(BROKER_LIMIT, registered).await?;
+    Ok(process)
+}

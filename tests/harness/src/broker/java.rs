@@ -1,0 +1,191 @@
+//! Java machines as child processes.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::process::Command;
+use tokio::time::Instant;
+
+use super::{RocketmqOptions, settings};
+use crate::process::{Child, Children};
+
+/// The oldest Java that knows the module options which the broker needs.
+const JAVA_MIN: u32 = 11;
+/// How many lines of a log an error quotes.
+const TAIL_LINES: usize = 20;
+/// How often a starting process is asked whether it is ready.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Checks that there is a Java that can run the broker.
+///
+/// # Errors
+/// When there is none or it is too old, with the command that mends it.
+pub async fn check_java() -> anyhow::Result<()> {
+    const MEND: &str = "install one with `apt-get install openjdk-17-jre-headless`";
+    let output = Command::new("java").arg("-version").stdin(Stdio::null()).output().await;
+    let Ok(output) = output else {
+        anyhow::bail!("there is no `java`, which runs Apache RocketMQ; {MEND}");
+    };
+    let text = String::from_utf8_lossy(&output.stderr);
+    let major = major_version(&text);
+    anyhow::ensure!(
+        major.is_some_and(|major| major >= JAVA_MIN),
+        "Java {JAVA_MIN} or later is needed, and `java -version` says:\n{}\n{MEND}",
+        text.trim()
+    );
+    Ok(())
+}
+
+/// Checks that there is a Maven.
+///
+/// # Errors
+/// When there is none, with the command that mends it.
+pub async fn check_maven() -> anyhow::Result<()> {
+    let output = Command::new("mvn").arg("--version").stdin(Stdio::null()).output().await;
+    anyhow::ensure!(
+        output.is_ok_and(|output| output.status.success()),
+        "there is no `mvn`, which fetches Apache RocketMQ; install one with `apt-get install maven`"
+    );
+    Ok(())
+}
+
+/// The 17 of `openjdk version "17.0.15"` and the 8 of `java version "1.8.0_292"`.
+fn major_version(text: &str) -> Option<u32> {
+    let version = text.lines().find(|line| line.contains(" version \""))?.split('"').nth(1)?;
+    let mut parts = version.split(['.', '-', '_', '+']).map(str::parse::<u32>);
+    match parts.next()?.ok()? {
+        1 => parts.next()?.ok(),
+        major => Some(major),
+    }
+}
+
+/// The command that runs the name server with the settings in `config`.
+pub(super) fn namesrv_command(options: &RocketmqOptions, config: &Path) -> anyhow::Result<Command> {
+    let memory = ["-Xms64m", "-Xmx128m"];
+    command(options, config, &memory, "org.apache.rocketmq.namesrv.NamesrvStartup")
+}
+
+/// The command that runs the broker with the settings in `config`.
+pub(super) fn broker_command(options: &RocketmqOptions, config: &Path) -> anyhow::Result<Command> {
+    let machine = [
+        "-Xms256m",
+        "-Xmx512m",
+        "-XX:MaxDirectMemorySize=256m",
+        "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
+        "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    ];
+    command(options, config, &machine, "org.apache.rocketmq.broker.BrokerStartup")
+}
+
+fn command(
+    options: &RocketmqOptions,
+    config: &Path,
+    machine: &[&str],
+    class: &str,
+) -> anyhow::Result<Command> {
+    let home = settings::home(options);
+    let class_path = format!("{}:{}/*", home.join("conf").display(), options.jars.display());
+    let mut command = Command::new("java");
+    command
+        .args(machine)
+        // Both write logs and, the broker, state below the user's home folder unless told.
+        .arg(format!("-Duser.home={}", options.data.display()))
+        .args(["-cp", &class_path, class, "-c"])
+        .arg(config)
+        .current_dir(&options.data)
+        .env("ROCKETMQ_HOME", &home)
+        .env_remove("NAMESRV_ADDR")
+        .stdin(Stdio::null());
+    Ok(command)
+}
+
+/// A Java machine whose console output goes to a file.
+pub(super) struct JavaProcess {
+    name: &'static str,
+    child: Child,
+    /// The console output first, then RocketMQ's own logs.
+    logs: Vec<PathBuf>,
+}
+
+impl JavaProcess {
+    pub(super) fn start(
+        name: &'static str,
+        mut command: Command,
+        data: &Path,
+        children: &Children,
+    ) -> anyhow::Result<Self> {
+        let file = name.replace(' ', "-");
+        let console = data.join(format!("{file}.out"));
+        let output = File::create(&console)
+            .with_context(|| format!("cannot write {}", console.display()))?;
+        command.stdout(output.try_clone()?).stderr(output);
+        let child = children.spawn(&mut command).with_context(|| format!("cannot start {name}"))?;
+        let log = if name == "broker" { "broker.log" } else { "namesrv.log" };
+        Ok(Self { name, child, logs: vec![console, data.join("logs/rocketmqlogs").join(log)] })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Asks `ready` until it says yes, the process ends, or `limit` is over.
+    pub(super) async fn until<F: Future<Output = bool>>(
+        &mut self,
+        limit: Duration,
+        ready: impl Fn() -> F,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.exit_status() {
+                let tail = self.tail().await;
+                anyhow::bail!("the {} ended with {status}; its log says:\n{tail}", self.name);
+            }
+            if ready().await {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let (seconds, tail) = (limit.as_secs(), self.tail().await);
+                anyhow::bail!("the {} is not ready after {seconds} s:\n{tail}", self.name);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    pub(super) async fn stop(self, grace: Duration) {
+        self.child.stop(grace).await;
+    }
+
+    pub(super) async fn kill(mut self) {
+        self.child.kill().await;
+    }
+
+    /// The last lines of each log.
+    async fn tail(&self) -> String {
+        let mut tails = Vec::new();
+        for path in &self.logs {
+            let text = tokio::fs::read(path).await.unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let lines: Vec<_> = text.lines().collect();
+            let start = lines.len().saturating_sub(TAIL_LINES);
+            let last = lines.get(start..).unwrap_or_default().join("\n");
+            tails.push(format!("--- {}\n{last}", path.display()));
+        }
+        tails.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major_version;
+
+    #[test]
+    fn javas_version_is_read_in_both_schemes() {
+        assert_eq!(major_version("openjdk version \"17.0.15\" 2025-04-15\n"), Some(17));
+        assert_eq!(major_version("openjdk version \"21-ea\" 2023\n"), Some(21));
+        assert_eq!(major_version("java version \"1.8.0_292\"\n"), Some(8));
+        assert_eq!(major_version("no version here"), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! Ports that are free.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::Context;
+
+/// The ports of a broker. Its "fast remoting" port is always two below the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BrokerPorts {
+    pub(super) listen: u16,
+    /// For replicas; it listens on all interfaces whatever `bindAddress` says.
+    pub(super) ha: u16,
+}
+
+impl BrokerPorts {
+    /// The given port and what belongs to it, or free ones for 0.
+    pub(super) fn choose(listen: u16) -> anyhow::Result<Self> {
+        if listen != 0 {
+            anyhow::ensure!(listen > 2, "--broker-port must be greater than 2");
+            for port in [listen, listen - 2] {
+                check_free(port, "--broker-port")?;
+            }
+            return Ok(Self { listen, ha: free()? });
+        }
+        for _ in 0..100 {
+            let (listen, ha) = (free()?, free()?);
+            let ports = Self { listen, ha };
+            if ha != listen && listen > 2 && ha != listen - 2 && ports.are_free() {
+                return Ok(ports);
+            }
+        }
+        anyhow::bail!("no free ports for the broker")
+    }
+
+    pub(super) fn are_free(self) -> bool {
+        [self.listen, self.listen.saturating_sub(2), self.ha].into_iter().all(is_free)
+    }
+}
+
+/// `port` when it is free, or a free one for 0.
+pub(super) fn one(port: u16, option: &str) -> anyhow::Result<u16> {
+    if port == 0 {
+        return free();
+    }
+    check_free(port, option)?;
+    Ok(port)
+}
+
+/// Fails when `port` of the loopback interface is taken, naming it and the `option` that sets it.
+///
+/// # Errors
+/// When the port is taken. Port 0 never is.
+pub fn check_free(port: u16, option: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(is_free(port), "port {port} is taken; choose another with {option}");
+    Ok(())
+}
+
+pub(super) fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+fn free() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::{BrokerPorts, check_free};
+
+    #[test]
+    fn a_taken_port_is_named_with_its_option() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = check_free(port, "--port").unwrap_err().to_string();
+        assert!(error.contains(&port.to_string()) && error.contains("--port"), "{error}");
+    }
+
+    #[test]
+    fn a_brokers_ports_do_not_meet() {
+        let ports = BrokerPorts::choose(0).unwrap();
+        assert!(ports.ha != ports.listen && ports.ha != ports.listen - 2);
+    }
+}

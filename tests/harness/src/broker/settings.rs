@@ -1,0 +1,79 @@
+//! The settings files of name server and broker.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::ports::BrokerPorts;
+use super::{BrokerTuning, RocketmqOptions};
+
+/// When an acknowledged message is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// Soon: enough for development, and not what the service promises anything on.
+    Async,
+    /// Before it is acknowledged.
+    Sync,
+}
+
+impl Flush {
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Async => "ASYNC_FLUSH",
+            Self::Sync => "SYNC_FLUSH",
+        }
+    }
+}
+
+/// `ROCKETMQ_HOME`, which both insist on; its `conf` folder stays empty.
+pub(super) fn home(options: &RocketmqOptions) -> PathBuf {
+    options.data.join("home")
+}
+
+/// Writes the name server's settings and returns the file.
+pub(super) async fn namesrv(options: &RocketmqOptions, port: u16) -> anyhow::Result<PathBuf> {
+    let folder = options.data.display();
+    let text = format!(
+        "listenPort={port}\nbindAddress=127.0.0.1\nkvConfigPath={folder}/namesrv/kvConfig.json\n\
+         configStorePath={folder}/namesrv/namesrv.properties\n"
+    );
+    write(options, "namesrv.conf", &text).await
+}
+
+/// Writes the broker's settings and returns the file.
+pub(super) async fn broker(
+    options: &RocketmqOptions,
+    namesrv_port: u16,
+    ports: BrokerPorts,
+) -> anyhow::Result<PathBuf> {
+    let store = options.data.join("store");
+    let store = store.display();
+    let BrokerPorts { listen, ha } = ports;
+    let BrokerTuning { flush, transaction_timeout_ms, check_interval_ms, check_max } =
+        options.tuning;
+    let flush = flush.setting();
+    // Small files, because each is mapped whole; topics and groups only by command, as a careful
+    // cluster has it.
+    let text = format!(
+        "brokerClusterName=DefaultCluster\nbrokerName=broker-a\nbrokerId=0\n\
+         namesrvAddr=127.0.0.1:{namesrv_port}\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\n\
+         listenPort={listen}\nhaListenPort={ha}\n\
+         brokerRole=ASYNC_MASTER\nflushDiskType={flush}\n\
+         storePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n\
+         autoCreateTopicEnable=false\nautoCreateSubscriptionGroup=false\n\
+         mappedFileSizeCommitLog=16777216\nmappedFileSizeConsumeQueue=600000\n\
+         transactionTimeOut={transaction_timeout_ms}\n\
+         transactionCheckInterval={check_interval_ms}\ntransactionCheckMax={check_max}\n\
+         timerWheelEnable=true\n"
+    );
+    write(options, "broker.conf", &text).await
+}
+
+async fn write(options: &RocketmqOptions, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+    tokio::fs::create_dir_all(home(options).join("conf")).await?;
+    let path: &Path = &options.data.join(name);
+    tokio::fs::write(path, text)
+        .await
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path.to_owned())
+}

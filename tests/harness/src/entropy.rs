@@ -1,0 +1,56 @@
+//! Random identifiers and jitter.
+
+use std::time::Duration;
+
+/// A random UUID, as Lambda and API Gateway identify requests.
+pub(crate) fn request_id() -> String {
+    uuid::Builder::from_random_bytes(random()).into_uuid().to_string()
+}
+
+/// An X-Ray trace header that asks for no sampling.
+pub(crate) fn trace_header(now: Duration) -> String {
+    let (root, parent) = (u128::from_be_bytes(random()) >> 32, u128::from_be_bytes(random()) >> 64);
+    format!("Root=1-{:08x}-{root:024x};Parent={parent:016x};Sampled=0", now.as_secs())
+}
+
+/// A random duration below `limit`.
+pub(crate) fn jitter(limit: Duration) -> Duration {
+    let [first, second, ..] = random();
+    limit.mul_f64(f64::from(u16::from_be_bytes([first, second])) / 65_536.0)
+}
+
+/// Eight random characters for names that must not meet.
+#[must_use]
+pub(crate) fn suffix() -> String {
+    request_id().chars().take(8).collect()
+}
+
+/// Random bytes; all zeros when the system has no entropy, which no supported system lacks and
+/// which would only make names equal.
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        tracing::warn!(%error, "the system gives no random bytes");
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{jitter, trace_header};
+
+    #[test]
+    fn a_trace_header_has_the_form_of_x_ray() {
+        let header = trace_header(Duration::from_secs(0x5bef_4de7));
+        assert_eq!(header.len(), "Root=1-5bef4de7-".len() + 24 + ";Parent=".len() + 16 + 10);
+        assert!(header.starts_with("Root=1-5bef4de7-"), "{header}");
+    }
+
+    #[test]
+    fn jitter_stays_below_its_limit() {
+        let limit = Duration::from_secs(5);
+        assert!((0..1000).all(|_| jitter(limit) < limit));
+    }
+}

@@ -1,0 +1,119 @@
+//! The HTTP front door: an API Gateway HTTP API with Lambda proxy integrations, payload 2.0.
+//!
+//! Where AWS documents an answer of its own, the same is given here:
+//! - a body of more than 10 MB is 413 (quotas of HTTP APIs);
+//! - a function error, or an answer that is not of the expected form, is 500;
+//! - an integration that takes longer than 30 s is 503, while the function goes on;
+//! - no route and no `$default` is 404.
+//!
+//! Requests are not throttled, so 429 never comes from here.
+
+mod event;
+mod reply;
+mod routes;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::Response;
+use axum::serve::ListenerExt;
+use http::StatusCode;
+use tokio::net::TcpListener;
+
+use crate::host::LambdaHost;
+use crate::tasks::Tasks;
+use crate::template::FunctionSpec;
+use crate::{entropy, wall_clock};
+use event::Call;
+use reply::own_answer;
+use routes::Routes;
+
+/// The quota of HTTP APIs for a request's body.
+pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// The longest an HTTP API waits for an integration.
+pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The running front door; it closes when this is dropped.
+pub struct Gateway {
+    /// Where it listens.
+    pub address: SocketAddr,
+    tasks: Tasks,
+}
+
+struct Shared {
+    routes: Routes,
+    host: LambdaHost,
+}
+
+impl Gateway {
+    /// Serves the routes of `functions` on `listener`.
+    ///
+    /// # Errors
+    /// When two functions claim the same route, or the listener has no address.
+    pub fn start(
+        listener: TcpListener,
+        functions: &[FunctionSpec],
+        host: &LambdaHost,
+    ) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { routes: Routes::new(functions)?, host: host.clone() });
+        let service = Router::new()
+            .fallback(answer)
+            .with_state(shared)
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let tasks = Tasks::default();
+        tasks.spawn(async move {
+            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+            if let Err(error) = axum::serve(listener, service).await {
+                tracing::error!(%error, "the gateway ended");
+            }
+        });
+        Ok(Self { address, tasks })
+    }
+
+    /// Closes the door; requests under way are cut off.
+    pub fn stop(&self) {
+        self.tasks.abort();
+    }
+}
+
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let Some(found) = shared.routes.find(&parts.method, parts.uri.path()) else {
+        return own_answer(StatusCode::NOT_FOUND, "Not Found");
+    };
+    let Ok(body) = read(body).await else {
+        return own_answer(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    };
+    let call = Call {
+        parts: &parts,
+        body: &body,
+        source_ip: peer.ip(),
+        request_id: entropy::request_id(),
+        now: wall_clock::since_epoch(),
+    };
+    let event = event::translate(&call, &found).to_string();
+    let invocation = shared.host.invoke(found.function, event);
+    match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {
+        Err(_) => own_answer(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+        Ok(Ok(result)) if result.function_error.is_none() => {
+            reply::translate(&result.payload, &call.request_id)
+        }
+        Ok(_) => own_answer(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    }
+}
+
+/// The whole body. A body that breaks off is refused like one that is too large, because nobody is
+/// left to read the difference.
+async fn read(body: Body) -> Result<axum::body::Bytes, axum::Error> {
+    axum::body::to_bytes(body, BODY_BYTES_MAX).await
+}

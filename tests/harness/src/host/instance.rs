@@ -1,0 +1,218 @@
+//! One process of a function, and the conversation with it.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use nix::sys::signal::Signal as Unix;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::Command;
+use tokio::time::{Instant, timeout_at};
+
+use super::outcome::Failure;
+use super::runtime_api::{Event, RuntimeApi, Signal};
+use super::sink::{LogSink, Stream};
+use super::{ACCOUNT_ID, HostOptions, REGION, environment};
+use crate::process::{Child, Children};
+use crate::tasks::Tasks;
+use crate::template::FunctionSpec;
+use crate::{entropy, wall_clock};
+
+/// The time that Lambda allows a process to initialise in before it counts as the request's.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long to wait for the output of a process that has ended.
+const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
+
+/// A live process. Whoever holds it has it alone; dropping it kills the process.
+pub(super) struct Instance {
+    process: Child,
+    api: RuntimeApi,
+    started: Instant,
+    /// How long it took to ask for its first event; None until it has.
+    init: Option<Duration>,
+    frozen: bool,
+    /// Copies the process's output to the sink; it ends with this value.
+    output: Tasks,
+}
+
+/// A request's answer and how long the function took for it.
+pub(super) struct Answer {
+    pub(super) outcome: Result<Bytes, Bytes>,
+    pub(super) init: Option<Duration>,
+    pub(super) duration: Duration,
+}
+
+impl Instance {
+    /// Starts a process; it initialises while the caller goes on.
+    pub(super) async fn start(
+        function: &FunctionSpec,
+        binary: &Path,
+        options: &HostOptions,
+        children: &Children,
+    ) -> std::io::Result<Self> {
+        let api = RuntimeApi::open().await?;
+        let log_stream = format!("local/[$LATEST]{}", api.address.port());
+        let variables = environment::variables(function, options, api.address, &log_stream);
+        let mut command = Command::new(binary);
+        command.env_clear().envs(variables).current_dir(&options.binaries);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let started = Instant::now();
+        let mut process = children.spawn(&mut command)?;
+        let output = Tasks::default();
+        if let Some(pipe) = process.inner_mut().stdout.take() {
+            output.spawn(copy(pipe, function.name.clone(), Stream::Stdout, options.sink.clone()));
+        }
+        if let Some(pipe) = process.inner_mut().stderr.take() {
+            output.spawn(copy(pipe, function.name.clone(), Stream::Stderr, options.sink.clone()));
+        }
+        Ok(Self { process, api, started, init: None, frozen: false, output })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Whether the process has ended while nobody looked.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.process.exit_status().is_some()
+    }
+
+    /// Stops the process in its tracks until [`Instance::thaw`].
+    pub(super) fn freeze(&mut self) {
+        self.process.signal(Unix::SIGSTOP);
+        self.frozen = true;
+    }
+
+    fn thaw(&mut self) {
+        if std::mem::take(&mut self.frozen) {
+            self.process.signal(Unix::SIGCONT);
+        }
+    }
+
+    /// Hands `payload` over and waits for the answer, or for the end of the process or of the time.
+    pub(super) async fn request(
+        &mut self,
+        function: &FunctionSpec,
+        request_id: &str,
+        payload: Bytes,
+    ) -> Result<Answer, Failure> {
+        let first = self.init.is_none();
+        let deadline = if first {
+            self.initialise(function.timeout).await?
+        } else {
+            Instant::now() + function.timeout
+        };
+        self.thaw();
+        let handed_over = Instant::now();
+        let now = wall_clock::since_epoch();
+        let remaining = deadline.saturating_duration_since(handed_over);
+        let event = Event {
+            request_id: request_id.to_owned(),
+            deadline_ms: (now + remaining).as_millis(),
+            function_arn: format!(
+                "arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{}",
+                function.name
+            ),
+            trace_header: entropy::trace_header(now),
+            payload,
+        };
+        // The channel has room for one event, and its last one was taken before the last answer.
+        if self.api.events.try_send(event).is_err() {
+            return Err(Failure::Exited(self.process.exit_status()));
+        }
+        let outcome = self.answer(request_id, deadline, function.timeout).await?;
+        let init = if first { self.init } else { None };
+        Ok(Answer { outcome, init, duration: handed_over.elapsed() })
+    }
+
+    /// Waits for the first request for work and gives the deadline of the first event.
+    async fn initialise(&mut self, timeout: Duration) -> Result<Instant, Failure> {
+        let limit = self.started + INIT_LIMIT + timeout;
+        match self.signal_until(limit, timeout).await? {
+            Signal::InitError(body) => Err(Failure::Reported(body)),
+            _ => {
+                self.init = Some(self.started.elapsed());
+                Ok(limit.min(Instant::now() + timeout))
+            }
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        expected: &str,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> Result<Result<Bytes, Bytes>, Failure> {
+        loop {
+            match self.signal_until(deadline, timeout).await? {
+                Signal::Answer { request_id, payload } if request_id == expected => {
+                    return Ok(Ok(payload));
+                }
+                Signal::Error { request_id, payload } if request_id == expected => {
+                    return Ok(Err(payload));
+                }
+                Signal::InitError(body) => return Err(Failure::Reported(body)),
+                // A poll that was repeated after a thaw, or an answer to an earlier request.
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits until the process asks for its next event, which is when Lambda would freeze it.
+    pub(super) async fn ready(&mut self, timeout: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + timeout;
+        while !matches!(self.signal_until(deadline, timeout).await?, Signal::Next) {}
+        Ok(())
+    }
+
+    /// Ends the process and waits for its last words, which explain most failures.
+    pub(super) async fn bury(mut self) {
+        self.process.kill().await;
+        if tokio::time::timeout(LAST_WORDS_LIMIT, self.output.finish()).await.is_err() {
+            tracing::debug!(pid = self.pid(), "a grandchild holds the output open");
+        }
+    }
+
+    /// The next thing the process says. At the deadline the process is killed.
+    async fn signal_until(
+        &mut self,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> Result<Signal, Failure> {
+        let heard = async {
+            tokio::select! {
+                // What was said before the end counts.
+                biased;
+                signal = self.api.signals.recv() => signal.ok_or(Failure::Exited(None)),
+                status = self.process.wait() => Err(Failure::Exited(status.ok())),
+            }
+        };
+        match timeout_at(deadline, heard).await {
+            Ok(heard) => heard,
+            Err(_) => {
+                self.process.kill().await;
+                Err(Failure::TimedOut(timeout))
+            }
+        }
+    }
+}
+
+/// Copies a stream to the sink line by line, until the process closes it.
+async fn copy(
+    pipe: impl AsyncRead + Unpin,
+    function: String,
+    stream: Stream,
+    sink: Arc<dyn LogSink>,
+) {
+    let mut reader = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while let Ok(read) = reader.read_until(b'\n', &mut line).await
+        && read > 0
+    {
+        sink.line(&function, stream, String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+}

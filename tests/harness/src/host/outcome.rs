@@ -1,0 +1,81 @@
+//! What an invocation comes to.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+/// What a function returned.
+#[derive(Debug, Clone)]
+pub struct InvokeResult {
+    /// The request id that the function saw.
+    pub request_id: String,
+    /// The function's answer, or the error's description as Lambda would give it.
+    pub payload: Bytes,
+    /// `Unhandled` when the function failed, ended or was too slow; the payload then has
+    /// `errorType` and `errorMessage`.
+    pub function_error: Option<String>,
+    /// From the start of the process to its first request for work, when this request started it.
+    pub init: Option<Duration>,
+    /// From the hand-over of the event to the answer.
+    pub duration: Duration,
+}
+
+impl InvokeResult {
+    /// The payload as JSON.
+    ///
+    /// # Errors
+    /// When it is not JSON.
+    pub fn json(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::from_slice(&self.payload)
+    }
+}
+
+/// Why an invocation did not reach a function.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeError {
+    /// The template has no function of this name.
+    #[error("there is no function {0}")]
+    UnknownFunction(String),
+    /// The host has been stopped.
+    #[error("the Lambda host has stopped")]
+    Stopped,
+}
+
+/// Why a request got no answer from the function itself.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The process could not be started.
+    Start(std::io::Error),
+    /// The function reported an error, in `init` or in the request; the body is its own.
+    Reported(Bytes),
+    /// The process ended.
+    Exited(Option<ExitStatus>),
+    /// The request outlived the function's time-out.
+    TimedOut(Duration),
+}
+
+impl Failure {
+    /// The description that Lambda would answer with.
+    pub(super) fn payload(&self, request_id: &str) -> Bytes {
+        let (kind, message) = match self {
+            Self::Reported(body) => return body.clone(),
+            Self::Start(error) => ("Runtime.InvalidEntrypoint", error.to_string()),
+            Self::Exited(status) => ("Runtime.ExitError", exit_text(*status)),
+            Self::TimedOut(limit) => (
+                "Sandbox.Timedout",
+                format!("Task timed out after {:.2} seconds", limit.as_secs_f64()),
+            ),
+        };
+        let message = format!("RequestId: {request_id} Error: {message}");
+        Bytes::from(json!({"errorType": kind, "errorMessage": message}).to_string())
+    }
+}
+
+fn exit_text(status: Option<ExitStatus>) -> String {
+    status.map_or_else(
+        || "Runtime exited".to_owned(),
+        |status| format!("Runtime exited with error: {status}"),
+    )
+}

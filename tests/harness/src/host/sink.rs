@@ -1,0 +1,74 @@
+//! Where the output of functions goes.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// Which of a process's two streams a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Takes the functions' output line by line.
+pub trait LogSink: Send + Sync {
+    /// Takes one line, without its end, of `function`. It must not block for long.
+    fn line(&self, function: &str, stream: Stream, line: &str);
+}
+
+/// Writes lines to a writer: JSON as it is, since it names its function itself, everything else
+/// (a panic, the host's own remarks) behind the function's name.
+pub struct WriterSink<W>(Mutex<W>);
+
+/// A sink that writes to a file.
+pub type FileSink = WriterSink<File>;
+
+impl<W: Write> WriterSink<W> {
+    /// A sink that writes to `writer`, a whole line at a time.
+    pub fn new(writer: W) -> Self {
+        Self(Mutex::new(writer))
+    }
+}
+
+impl FileSink {
+    /// A sink that appends to the file at `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn append(path: &Path) -> std::io::Result<Self> {
+        Ok(Self::new(File::options().create(true).append(true).open(path)?))
+    }
+}
+
+impl<W: Write + Send> LogSink for WriterSink<W> {
+    fn line(&self, function: &str, _: Stream, line: &str) {
+        let text = if line.starts_with('{') {
+            format!("{line}\n")
+        } else {
+            format!("[{function}] {line}\n")
+        };
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A log that cannot be written must not end what it tells of.
+        if let Err(error) = writer.write_all(text.as_bytes()) {
+            tracing::warn!(%error, "a function's output could not be written");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LogSink, Stream, WriterSink};
+
+    #[test]
+    fn only_lines_that_are_not_json_get_the_functions_name() {
+        let sink = WriterSink::new(Vec::new());
+        sink.line("health", Stream::Stdout, "{\"level\":\"INFO\"}");
+        sink.line("health", Stream::Stderr, "thread panicked");
+        let written = String::from_utf8(sink.0.into_inner().unwrap()).unwrap();
+        assert_eq!(written, "{\"level\":\"INFO\"}\n[health] thread panicked\n");
+    }
+}

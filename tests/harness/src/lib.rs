@@ -1,0 +1,39 @@
+//! The whole system on one machine, for `cargo xtask up` and for tests.
+//!
+//! # Layout
+//! - [`template`]: `template.yaml` as typed values.
+//! - [`host`]: the local Lambda host, which runs the real function binaries.
+//! - [`gateway`]: the HTTP front door, which imitates an API Gateway HTTP API.
+//! - [`schedules`]: the template's schedules.
+//! - [`broker`]: a real Apache RocketMQ as child processes.
+//! - [`table`]: an embedded DynamoDB and the template's tables.
+//! - [`products`]: products in a file.
+//! - [`provision`]: what a fresh system needs before its first request.
+//! - [`system`]: all of it, composed.
+//! - [`process`]: child processes that never outlive their owner.
+//!
+//! # How it differs from AWS
+//! - A function has at most [`host::HostOptions::instances_max`] instances; further requests wait,
+//!   where Lambda would answer with a throttle.
+//! - A process that initialises for more than 10 s is not restarted: the time counts as the
+//!   request's.
+//! - Memory is not limited, and a processor share does not follow from it.
+//! - Schedules start at once and have a jitter of a few seconds (see [`schedules`]).
+
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+
+pub mod broker;
+pub mod gateway;
+pub mod host;
+pub mod process;
+pub mod products;
+pub mod provision;
+pub mod schedules;
+pub mod system;
+pub mod table;
+pub mod template;
+
+mod entropy;
+mod tasks;
+mod wall_clock;

@@ -1,0 +1,195 @@
+//! What a fresh system needs before its first request.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use application::ports::Accounts;
+use domain::identity::UserId;
+use domain::user::{Account, EmailAddress};
+use dynamodb::DynamoAccounts;
+use dynamodb::administration::{put_account, put_products, put_verification_key};
+use dynamodb::config::{CatalogTable, KeysTable, TableName, UsersTable};
+use platform::settings::Settings;
+use rocketmq::config::RocketmqConfig;
+use secrecy::SecretString;
+use security::password::{Argon2idHasher, HashCost};
+use security::signing_key::SigningKey;
+
+use crate::products;
+use crate::table;
+use crate::template::{TableSpec, Template};
+
+/// Where the parts of a system are.
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    /// The name server, `host:port`.
+    pub namesrv: String,
+    /// The DynamoDB endpoint.
+    pub table_url: String,
+    /// The folder for files that belong to this system, such as a signing key. It is there.
+    pub data: PathBuf,
+}
+
+/// What the parts of a system are called.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The stack's name.
+    pub stack_name: String,
+    /// The topic of the order events.
+    pub topic: String,
+    /// What every consumer and producer group's name begins with.
+    pub group_prefix: String,
+    /// The tables.
+    pub tables: Vec<TableSpec>,
+}
+
+/// What provisioning adds to the functions' environments.
+#[derive(Debug, Clone, Default)]
+pub struct Provisioned {
+    /// Variables for single functions by name, such as `SIGNING_KEY_FILE` for user-login.
+    pub function_environment: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Names {
+    /// The names in `template`, as its functions will read them.
+    ///
+    /// # Errors
+    /// When no function has a variable that names a topic or a prefix.
+    pub fn of(template: &Template) -> anyhow::Result<Self> {
+        Ok(Self {
+            stack_name: template.stack_name.clone(),
+            topic: variable(template, "ROCKETMQ_TOPIC")?,
+            group_prefix: variable(template, "ROCKETMQ_GROUP_PREFIX")?,
+            tables: template.tables.clone(),
+        })
+    }
+
+    /// The name in DynamoDB of the table with a logical id such as `OrdersTable`.
+    #[must_use]
+    pub fn table(&self, logical_id: &str) -> Option<&str> {
+        let table = self.tables.iter().find(|table| table.logical_id == logical_id);
+        table.map(|table| table.name.as_str())
+    }
+}
+
+fn variable(template: &Template, name: &str) -> anyhow::Result<String> {
+    template
+        .functions
+        .iter()
+        .find_map(|function| function.environment.get(name).cloned())
+        .ok_or_else(|| anyhow::anyhow!("no function of the template has the variable {name}"))
+}
+
+/// The demo user's password.
+pub const DEMO_PASSWORD: &str = "correct-horse-battery-staple";
+/// The demo user's address.
+pub const DEMO_EMAIL: &str = "demo@example.com";
+/// The demo user.
+pub const DEMO_USER_ID: u64 = 123;
+
+/// The products of the demo.
+const DEMO_PRODUCTS: &str = include_str!("../demo/products.json");
+
+/// The signing key's file in the data folder.
+const SIGNING_KEY_FILE: &str = "signing-key.json";
+
+/// How long a broker may take to make the topics, and a name server to tell of them.
+const TOPICS_LIMIT: Duration = Duration::from_secs(30);
+
+/// Creates what is missing: the template's tables, topics and groups, a signing key with its public
+/// half, the demo's products and user. What is there already stays as it is.
+///
+/// # Errors
+/// When an endpoint does not answer, or has something else under one of the names.
+pub async fn provision(endpoints: &Endpoints, names: &Names) -> anyhow::Result<Provisioned> {
+    table::create_tables(&table::client(&endpoints.table_url), &names.tables).await?;
+    rocketmq::admin::create_topics(rocketmq_config(endpoints, names)?, TOPICS_LIMIT)
+        .await
+        .context("the topics cannot be created")?;
+    let tables = dynamodb::connect_to(&endpoints.table_url);
+    let signing_key = signing_key(&endpoints.data.join(SIGNING_KEY_FILE))?;
+    let keys = KeysTable::named(named(names, "KeysTable")?);
+    put_verification_key(&tables, &keys, &signing_key.verification_key()).await?;
+    put_demo(&tables, names).await?;
+
+    let path = endpoints.data.join(SIGNING_KEY_FILE).display().to_string();
+    let user_login = BTreeMap::from([("SIGNING_KEY_FILE".to_owned(), path)]);
+    Ok(Provisioned {
+        function_environment: BTreeMap::from([("user-login".to_owned(), user_login)]),
+    })
+}
+
+/// How the harness itself reaches the cluster of a system.
+///
+/// # Errors
+/// When a name is none that RocketMQ takes.
+pub fn rocketmq_config(endpoints: &Endpoints, names: &Names) -> anyhow::Result<RocketmqConfig> {
+    let mut settings = Settings::from_pairs([
+        ("ROCKETMQ_NAMESRV_ADDR", endpoints.namesrv.as_str()),
+        ("ROCKETMQ_TOPIC", &names.topic),
+        ("ROCKETMQ_GROUP_PREFIX", &names.group_prefix),
+    ]);
+    let config = RocketmqConfig::read(&mut settings);
+    Ok(settings.finish(config)?)
+}
+
+fn named(names: &Names, logical_id: &str) -> anyhow::Result<TableName> {
+    let name = names.table(logical_id).with_context(|| format!("there is no {logical_id}"))?;
+    Ok(TableName::parse(name)?)
+}
+
+fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
+    if path.exists() {
+        return Ok(SigningKey::read(path)?);
+    }
+    let key = SigningKey::generate()?;
+    key.write(path)?;
+    Ok(key)
+}
+
+async fn put_demo(tables: &dynamodb::Client, names: &Names) -> anyhow::Result<()> {
+    let users = UsersTable::named(named(names, "UsersTable")?);
+    let email = EmailAddress::parse(DEMO_EMAIL)?;
+    let accounts = DynamoAccounts::new(tables.clone(), users.clone());
+    if accounts.by_email(&email).await?.is_some() {
+        // A kept state: its stock has been sold from, and must not come back.
+        return Ok(());
+    }
+    let catalog = CatalogTable::named(named(names, "CatalogTable")?);
+    put_products(tables, &catalog, &products::parse(DEMO_PRODUCTS)?).await?;
+    let password_hash =
+        Argon2idHasher::new(HashCost::RECOMMENDED)?.hash(&SecretString::from(DEMO_PASSWORD))?;
+    let account = Account { user_id: UserId::new(DEMO_USER_ID)?, email, password_hash };
+    put_account(tables, &users, &account).await?;
+    Ok(())
+}
+
+/// Whether an order can be placed at `api_url`, without placing one: the demo user logs in and asks
+/// for a product that is not there, which create-order can only say after it has started, connected,
+/// verified the token and read the catalog.
+///
+/// # Errors
+/// When it cannot, saying what came back.
+pub async fn probe_order(api_url: &str) -> anyhow::Result<()> {
+    let client = reqwest::Client::new();
+    let login = client
+        .post(format!("{api_url}/v1/users/login"))
+        .json(&serde_json::json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}))
+        .send()
+        .await?;
+    let status = login.status();
+    anyhow::ensure!(status == 200, "the demo user's login is answered with {status}");
+    let tokens: serde_json::Value = login.json().await?;
+    let token = tokens.get("access_token").and_then(|token| token.as_str()).unwrap_or_default();
+    let order = client
+        .post(format!("{api_url}/v1/orders"))
+        .bearer_auth(token)
+        .json(&serde_json::json!({"items": [{"product_id": 0, "quantity": 1}]}))
+        .send()
+        .await?;
+    let status = order.status();
+    anyhow::ensure!(status == 422, "an order of no product is answered with {status}");
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The template's schedules.
+//!
+//! EventBridge Scheduler invokes within the minute that a schedule names, not on its first second.
+//! Here each invocation comes up to [`JITTER_MAX`] late: enough that windows never meet in the same
+//! way twice, and short enough that a run of a few minutes sees what an hour on AWS would show.
+//! Unlike on AWS, the first invocation comes at once, so that a fresh system is live at once.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::entropy;
+use crate::host::LambdaHost;
+use crate::tasks::Tasks;
+use crate::template::{FunctionSpec, Schedule};
+
+/// The most by which an invocation is late. AWS allows itself a minute.
+pub const JITTER_MAX: Duration = Duration::from_secs(5);
+
+/// Running schedules; they end when this is dropped. Requests under way go on.
+pub struct Schedules(Tasks);
+
+impl Schedules {
+    /// Starts every schedule of `functions`, each with an invocation at once.
+    #[must_use]
+    pub fn start(functions: &[FunctionSpec], host: &LambdaHost) -> Self {
+        let tasks = Tasks::default();
+        for function in functions {
+            for schedule in &function.schedules {
+                tasks.spawn(run(function.name.clone(), schedule.clone(), host.clone()));
+            }
+        }
+        Self(tasks)
+    }
+
+    /// Ends the schedules.
+    pub fn stop(&self) {
+        self.0.abort();
+    }
+}
+
+/// Fires one schedule for ever. Invocations are asynchronous, as Scheduler's are: a window that is
+/// still open does not put the next one off.
+async fn run(function: String, schedule: Schedule, host: LambdaHost) {
+    let invocations = Tasks::default();
+    let started = Instant::now();
+    for round in 0_u32.. {
+        let late = if round == 0 { Duration::ZERO } else { entropy::jitter(JITTER_MAX) };
+        tokio::time::sleep_until(started + schedule.rate.saturating_mul(round) + late).await;
+        invocations.spawn(fire(function.clone(), schedule.clone(), host.clone()));
+    }
+}
+
+/// One invocation, without retries; the next round is the retry.
+async fn fire(function: String, schedule: Schedule, host: LambdaHost) {
+    match host.invoke(&function, schedule.input).await {
+        Ok(result) => {
+            let payload = String::from_utf8_lossy(&result.payload);
+            match &result.function_error {
+                None => tracing::debug!(function, %payload, "a scheduled invocation has ended"),
+                Some(error) => {
+                    tracing::warn!(function, error, %payload, "a scheduled invocation failed");
+                }
+            }
+        }
+        Err(error) => tracing::debug!(function, %error, "a scheduled invocation was not possible"),
+    }
+}

@@ -1,0 +1,213 @@
+//! All parts, composed: broker, table, functions, gateway and schedules.
+
+mod options;
+mod ready;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+pub use options::{Progress, SystemOptions};
+
+use crate::broker::{self, Rocketmq, RocketmqOptions};
+use crate::gateway::Gateway;
+use crate::host::{FileSink, HostOptions, LambdaHost, LogSink};
+use crate::process::Children;
+use crate::provision::{self, Endpoints, Names, Provisioned};
+use crate::schedules::Schedules;
+use crate::table::EmbeddedTable;
+use crate::template::Template;
+
+/// A running system. [`System::stop`] ends it in order; dropping it ends it at once.
+pub struct System {
+    /// Where the API answers, such as `http://127.0.0.1:8000`.
+    pub api_url: String,
+    /// Where name server, table and files are.
+    pub endpoints: Endpoints,
+    /// What topic, groups and tables are called.
+    pub names: Names,
+    /// What provisioning made.
+    pub provisioned: Provisioned,
+    /// The template as it was resolved.
+    pub template: Template,
+    /// The Lambda host: to invoke functions, and to find and kill their instances.
+    pub host: LambdaHost,
+    /// The broker, when it was started here: to kill it and start it again.
+    pub broker: Option<Rocketmq>,
+    gateway: Gateway,
+    schedules: Option<Schedules>,
+    table: Option<EmbeddedTable>,
+    children: Children,
+    /// Removed with the system; None when the caller gave a folder.
+    temporary: Option<TempDir>,
+}
+
+impl System {
+    /// Starts everything and returns once an order can be placed.
+    ///
+    /// Dropping the future before it is done ends what has started.
+    ///
+    /// # Errors
+    /// When a prerequisite is missing, a port is taken or a part does not start, each with what to
+    /// do about it.
+    pub async fn start(options: SystemOptions) -> anyhow::Result<Self> {
+        // The door first: a taken port shows before anything slow has begun.
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, options.api_port)).await;
+        let door = door.with_context(|| {
+            format!("port {} is taken; choose another with --port", options.api_port)
+        })?;
+        let api_url = format!("http://{}", door.local_addr()?);
+        let children = Children::new().context("/bin/sh cannot be started")?;
+        let (data, temporary) = data_folder(options.data.as_deref())?;
+
+        (options.progress)("starting the table");
+        let (table, table_url) = start_table(&options, &data).await?;
+        let (broker, namesrv) = start_broker(&options, &data, &children).await?;
+
+        let template = load_template(&options, &namesrv)?;
+        let names = Names::of(&template)?;
+        let endpoints = Endpoints { namesrv, table_url, data };
+        (options.progress)("creating tables, topics and demo data");
+        let provisioned = provision::provision(&endpoints, &names).await?;
+
+        let host = LambdaHost::start(
+            &template.functions,
+            host_options(&options, &endpoints, &provisioned)?,
+            &children,
+        )?;
+        let gateway = Gateway::start(door, &template.functions, &host)?;
+        let schedules = options.schedules.then(|| Schedules::start(&template.functions, &host));
+        let system = Self {
+            api_url,
+            endpoints,
+            names,
+            provisioned,
+            template,
+            host,
+            broker,
+            gateway,
+            schedules,
+            table,
+            children,
+            temporary,
+        };
+        (options.progress)("waiting until an order can be placed");
+        ready::wait(&system.api_url)
+            .await
+            .with_context(|| ready::advice(&system.endpoints.data))?;
+        Ok(system)
+    }
+
+    /// The process ids of everything that runs for this system.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        self.children.pids()
+    }
+
+    /// Ends everything: schedules, door, functions, broker, table.
+    pub async fn stop(self) {
+        if let Some(schedules) = &self.schedules {
+            schedules.stop();
+        }
+        self.gateway.stop();
+        self.host.stop().await;
+        match self.broker {
+            // Its store goes with the temporary folder.
+            Some(broker) if self.temporary.is_some() => broker.kill().await,
+            Some(broker) => broker.stop().await,
+            None => {}
+        }
+        if let Some(table) = self.table {
+            table.stop().await;
+        }
+        self.children.kill_all();
+    }
+}
+
+/// The folder for state, as an absolute path, because child processes have other working folders.
+fn data_folder(given: Option<&Path>) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
+    let Some(folder) = given else {
+        let temporary = tempfile::Builder::new().prefix("orders-").tempdir()?;
+        return Ok((temporary.path().to_owned(), Some(temporary)));
+    };
+    std::fs::create_dir_all(folder)
+        .and_then(|()| folder.canonicalize())
+        .map(|folder| (folder, None))
+        .with_context(|| format!("cannot use the data folder {}", folder.display()))
+}
+
+async fn start_table(
+    options: &SystemOptions,
+    data: &Path,
+) -> anyhow::Result<(Option<EmbeddedTable>, String)> {
+    if let Some(url) = &options.table {
+        return Ok((None, url.trim_end_matches('/').to_owned()));
+    }
+    let file = options.data.is_some().then(|| data.join("table.db"));
+    let table = EmbeddedTable::start(options.table_port, file.as_deref()).await?;
+    let url = table.url();
+    Ok((Some(table), url))
+}
+
+async fn start_broker(
+    options: &SystemOptions,
+    data: &Path,
+    children: &Children,
+) -> anyhow::Result<(Option<Rocketmq>, String)> {
+    if let Some(namesrv) = &options.namesrv {
+        return Ok((None, namesrv.clone()));
+    }
+    broker::check_java().await?;
+    if !broker::is_fetched(&options.target) {
+        (options.progress)("fetching Apache RocketMQ");
+    }
+    let jars = broker::ensure_jars(&options.target).await?;
+    (options.progress)("starting Apache RocketMQ");
+    let cluster = RocketmqOptions {
+        jars,
+        data: data.join("rocketmq"),
+        namesrv_port: options.namesrv_port,
+        broker_port: options.broker_port,
+        tuning: options.tuning,
+    };
+    let cluster = Rocketmq::start(cluster, children).await?;
+    let namesrv = cluster.namesrv();
+    Ok((Some(cluster), namesrv))
+}
+
+fn load_template(options: &SystemOptions, namesrv: &str) -> anyhow::Result<Template> {
+    let mut parameters = options.parameters.clone();
+    parameters.insert("RocketmqNamesrvAddr".to_owned(), namesrv.to_owned());
+    Ok(Template::load(&options.template, &options.stack_name, &parameters)?)
+}
+
+fn host_options(
+    options: &SystemOptions,
+    endpoints: &Endpoints,
+    provisioned: &Provisioned,
+) -> anyhow::Result<HostOptions> {
+    let mut environment = options.environment.clone();
+    environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoints.table_url.clone());
+    let mut function_environment = provisioned.function_environment.clone();
+    for (function, variables) in &options.function_environment {
+        let target: &mut BTreeMap<_, _> = function_environment.entry(function.clone()).or_default();
+        target.extend(variables.clone());
+    }
+    let sink: Arc<dyn LogSink> = match &options.sink {
+        Some(sink) => sink.clone(),
+        None => Arc::new(FileSink::append(&endpoints.data.join(ready::LOG_FILE))?),
+    };
+    Ok(HostOptions {
+        binaries: options.binaries.clone(),
+        freeze: options.freeze,
+        instances_max: options.instances_max,
+        environment,
+        function_environment,
+        sink,
+    })
+}

@@ -1,0 +1,48 @@
+//! When a system is ready: it is healthy and takes an order.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::time::Instant;
+
+use crate::provision::probe_order;
+
+/// The functions' output, in the data folder.
+pub(super) const LOG_FILE: &str = "functions.log";
+
+/// How long a system may take from its first request to its first order, on a slow machine.
+const LIMIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(200);
+
+/// Asks until the system at `api_url` is ready.
+pub(super) async fn wait(api_url: &str) -> anyhow::Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let Err(error) = probe(api_url).await else { return Ok(()) };
+        if Instant::now() >= deadline {
+            return Err(error.context("the system does not become ready"));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Where to look when it does not.
+pub(super) fn advice(data: &Path) -> String {
+    let log = data.join(LOG_FILE);
+    let text = std::fs::read(&log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    let last = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n");
+    format!("the functions' last lines are:\n{last}")
+}
+
+async fn probe(api_url: &str) -> anyhow::Result<()> {
+    let url = format!("{api_url}/health/ready");
+    let response = reqwest::get(&url).await.with_context(|| format!("{url} does not answer"))?;
+    let status = response.status();
+    if !status.is_success() {
+        anyhow::bail!("{url} answers {status}: {}", response.text().await.unwrap_or_default());
+    }
+    probe_order(api_url).await
+}

@@ -1,0 +1,143 @@
+//! DynamoDB: an embedded one over HTTP, and the template's tables in it or in any other.
+
+mod create;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use dynoxide::Database;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use create::create_tables;
+
+use crate::host::REGION;
+use crate::tasks::Tasks;
+
+/// How long requests under way may take once the table is told to stop.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// An embedded DynamoDB that serves HTTP from this process; it ends when this is dropped.
+///
+/// It emulates no contention between transactions and makes every read consistent.
+pub struct EmbeddedTable {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: Tasks,
+}
+
+impl EmbeddedTable {
+    /// Serves on `port` of the loopback interface (0 for a free one), on the file `file` or, without
+    /// one, in memory.
+    ///
+    /// # Errors
+    /// When the port is taken or the file cannot be opened.
+    pub async fn start(port: u16, file: Option<&Path>) -> anyhow::Result<Self> {
+        let database = match file {
+            None => Database::memory(),
+            Some(path) => {
+                let path = path.to_str().context("the data folder's path is not valid UTF-8")?;
+                Database::new(path)
+            }
+        };
+        let database = database.context("the embedded table cannot open its database")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .with_context(|| format!("port {port} is taken; choose another with --table-port"))?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let server = Tasks::default();
+        server.spawn(async move {
+            // The sender's end, used or dropped, is the signal.
+            let shutdown = async { drop(stopped.await) };
+            let ended = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await;
+            if let Err(error) = ended {
+                tracing::error!(%error, "the embedded table ended");
+            }
+        });
+        Ok(Self { address, stop, server })
+    }
+
+    /// The endpoint, such as `http://127.0.0.1:8001`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lets requests under way finish and closes the file.
+    pub async fn stop(self) {
+        // A send fails only when the server has ended already.
+        if self.stop.send(()).is_ok()
+            && tokio::time::timeout(STOP_GRACE, self.server.finish()).await.is_err()
+        {
+            tracing::debug!("a request to the embedded table was cut off");
+        }
+    }
+}
+
+/// A client for the DynamoDB at `url`, with credentials that emulators take and AWS refuses.
+#[must_use]
+pub fn client(url: &str) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .endpoint_url(url)
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .build();
+    Client::from_conf(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{EmbeddedTable, client, create_tables};
+    use crate::template::{KeyType, TableSpec, Template};
+
+    fn tables() -> Vec<TableSpec> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
+        let overrides = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), "h:1".to_owned())]);
+        Template::load(path.as_ref(), "orders-test", &overrides).unwrap().tables
+    }
+
+    #[tokio::test]
+    async fn tables_are_created_once_and_left_alone_afterwards() {
+        let table = EmbeddedTable::start(0, None).await.unwrap();
+        let client = client(&table.url());
+        let tables = tables();
+        create_tables(&client, &tables).await.unwrap();
+        create_tables(&client, &tables).await.unwrap();
+        let described =
+            client.describe_table().table_name("orders-test-EventsTable").send().await.unwrap();
+        let indexes = described.table().unwrap().global_secondary_indexes();
+        assert_eq!(indexes[0].index_name(), Some("unobserved"));
+        drop(client);
+        table.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_table_with_another_key_is_an_error_that_names_it() {
+        let table = EmbeddedTable::start(0, None).await.unwrap();
+        let client = client(&table.url());
+        let mut tables = tables();
+        create_tables(&client, &tables).await.unwrap();
+        tables[0].key[0].kind = KeyType::N;
+        let error = create_tables(&client, &tables).await.unwrap_err();
+        assert!(error.to_string().contains(&tables[0].name), "{error:#}");
+    }
+
+    #[tokio::test]
+    async fn a_file_keeps_its_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("table.db");
+        for _ in 0..2 {
+            let table = EmbeddedTable::start(0, Some(&file)).await.unwrap();
+            create_tables(&client(&table.url()), &tables()).await.unwrap();
+            table.stop().await;
+        }
+    }
+}

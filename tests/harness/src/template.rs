@@ -1,0 +1,47 @@
+//! What the local system needs to know of `template.yaml`: functions, routes, schedules, tables.
+//!
+//! The template is the only description of the deployment. The local host reads it instead of a
+//! second list, so that a route, a time-out or a variable that is wrong on AWS is wrong here too.
+//! Intrinsic functions are resolved as far as the template uses them, and whatever cannot be
+//! resolved is an error that names it.
+
+mod function;
+mod load;
+mod resolve;
+mod schedule;
+mod table;
+mod yaml;
+
+use std::collections::BTreeMap;
+
+pub use function::{DEFAULT_ROUTE, FunctionSpec, Route};
+pub use load::TemplateError;
+pub use schedule::Schedule;
+pub use table::{IndexSpec, KeyAttribute, KeyType, TableSpec};
+
+/// A template whose references have been resolved for one local stack.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// The functions in the order of their logical ids.
+    pub functions: Vec<FunctionSpec>,
+    /// The tables in the order of their logical ids.
+    pub tables: Vec<TableSpec>,
+    /// Every template parameter with the value that was used, the default or the caller's.
+    pub parameters: BTreeMap<String, String>,
+    /// The name of the stack, which `AWS::StackName` stands for.
+    pub stack_name: String,
+}
+
+impl Template {
+    /// The function whose name, which is its binary's name too, is `name`.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<&FunctionSpec> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// The table with the logical id `logical_id`, such as `OrdersTable`.
+    #[must_use]
+    pub fn table(&self, logical_id: &str) -> Option<&TableSpec> {
+        self.tables.iter().find(|table| table.logical_id == logical_id)
+    }
+}

@@ -1,0 +1,150 @@
+//! Functions of the template with their routes and schedules.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::load::TemplateError;
+use super::schedule::{Schedule, parse_rate};
+
+/// The route key of the route that takes what no other route takes.
+pub const DEFAULT_ROUTE: &str = "$default";
+
+/// One Lambda function of the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionSpec {
+    /// The template's name for it, such as `CreateOrderFunction`.
+    pub logical_id: String,
+    /// The function's short name, which its binary carries too, such as `create-order`.
+    pub name: String,
+    /// The time after which Lambda ends a request together with its process.
+    pub timeout: Duration,
+    /// Memory in MiB; told to the function and not enforced.
+    pub memory_mib: u32,
+    /// The variables of `Globals` and of the function, resolved; empty ones are left out, so that
+    /// an optional setting is absent and not an empty string.
+    pub environment: BTreeMap<String, String>,
+    /// The `HttpApi` routes that lead to it.
+    pub routes: Vec<Route>,
+    /// The `ScheduleV2` events that invoke it.
+    pub schedules: Vec<Schedule>,
+}
+
+/// One route of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method in capitals, or `ANY`. The default route has `ANY`.
+    pub method: String,
+    /// The path with its parameters in braces, such as `/v1/orders/{order_id}`, or `$default`.
+    pub path: String,
+}
+
+/// The part of `Globals.Function` and of a function's `Properties` that matters locally.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Properties {
+    timeout: Option<u64>,
+    memory_size: Option<u32>,
+    environment: Environment,
+    events: BTreeMap<String, Event>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Environment {
+    variables: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event {
+    r#type: String,
+    #[serde(default)]
+    properties: EventProperties,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct EventProperties {
+    path: Option<String>,
+    method: Option<String>,
+    schedule_expression: Option<String>,
+    input: Option<String>,
+    state: Option<String>,
+}
+
+/// Lambda's own defaults for a function that sets neither.
+const DEFAULT_TIMEOUT_S: u64 = 3;
+const DEFAULT_MEMORY_MIB: u32 = 128;
+
+impl FunctionSpec {
+    /// Puts a function together from its resolved properties and the template's globals.
+    pub(super) fn read(
+        logical_id: &str,
+        name: String,
+        properties: Properties,
+        globals: &Properties,
+    ) -> Result<Self, TemplateError> {
+        let mut environment = globals.environment.variables.clone();
+        environment.extend(properties.environment.variables);
+        let mut function = Self {
+            logical_id: logical_id.to_owned(),
+            name,
+            timeout: Duration::from_secs(
+                properties.timeout.or(globals.timeout).unwrap_or(DEFAULT_TIMEOUT_S),
+            ),
+            memory_mib: properties
+                .memory_size
+                .or(globals.memory_size)
+                .unwrap_or(DEFAULT_MEMORY_MIB),
+            environment: environment
+                .into_iter()
+                .map(|(key, value)| (key, super::resolve::scalar_text(&value)))
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
+            routes: Vec::new(),
+            schedules: Vec::new(),
+        };
+        for (event_name, event) in properties.events {
+            function.add_event(event_name, event)?;
+        }
+        Ok(function)
+    }
+
+    fn add_event(&mut self, event_name: String, event: Event) -> Result<(), TemplateError> {
+        let properties = event.properties;
+        match event.r#type.as_str() {
+            "HttpApi" => {
+                let method = properties.method.unwrap_or_else(|| "ANY".to_owned());
+                self.routes.push(Route {
+                    method: match method.as_str() {
+                        "*" => "ANY".to_owned(),
+                        other => other.to_ascii_uppercase(),
+                    },
+                    // SAM takes an HttpApi event without a path for the default route.
+                    path: properties.path.unwrap_or_else(|| DEFAULT_ROUTE.to_owned()),
+                });
+            }
+            "ScheduleV2" => {
+                if properties.state.as_deref() == Some("DISABLED") {
+                    return Ok(());
+                }
+                let expression = properties.schedule_expression.unwrap_or_default();
+                self.schedules.push(Schedule {
+                    name: event_name,
+                    rate: parse_rate(&expression)?,
+                    input: properties.input.unwrap_or_else(|| "{}".to_owned()),
+                });
+            }
+            other => {
+                return Err(TemplateError::Unsupported(format!(
+                    "event type {other} of {}",
+                    self.logical_id
+                )));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! From the file to a [`Template`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::resolve::{PSEUDO, Scope, scalar_text};
+use super::{FunctionSpec, TableSpec, Template, function, yaml};
+
+/// Why a template cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The file is not there or not readable.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The text is not YAML.
+    #[error("the template is not valid YAML")]
+    Yaml(#[source] Box<serde_saphyr::Error>),
+    /// A reference to something that the template does not define, or that has no local meaning.
+    #[error("the template refers to something unknown: {0}")]
+    Unresolved(String),
+    /// A part of CloudFormation that the local host does not know.
+    #[error("the local host does not support {0}")]
+    Unsupported(String),
+    /// A parameter without a default that the caller did not give.
+    #[error("parameter {0} has no default and no value was given for it")]
+    ParameterMissing(String),
+    /// A value for a parameter that the template does not have.
+    #[error("the template has no parameter {0}")]
+    ParameterUnknown(String),
+    /// Properties of a resource that do not have the expected form.
+    #[error("resource {name} has properties of an unexpected form")]
+    Resource {
+        /// The logical id.
+        name: String,
+        /// What serde found.
+        source: serde_json::Error,
+    },
+    /// Anything else that is wrong with the template.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Template {
+    /// Reads the template at `path` for a stack called `stack_name`, with `overrides` in place of
+    /// the parameters' defaults.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the template cannot be resolved completely.
+    pub fn load(
+        path: &Path,
+        stack_name: &str,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<Self, TemplateError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, stack_name, overrides)
+    }
+
+    /// As [`Template::load`], from the template's text.
+    ///
+    /// # Errors
+    /// When the template cannot be resolved completely.
+    pub fn parse(
+        text: &str,
+        stack_name: &str,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<Self, TemplateError> {
+        let document = yaml::parse(text).map_err(|source| TemplateError::Yaml(Box::new(source)))?;
+        let parameters = parameters(&section(&document, "/Parameters"), overrides)?;
+        let resources = section(&document, "/Resources");
+        let mut values = parameters.clone();
+        values.extend(PSEUDO.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        values.insert("AWS::StackName".to_owned(), stack_name.to_owned());
+        let scope =
+            Scope { values, conditions: section(&document, "/Conditions"), resources: &resources };
+
+        let globals = document.pointer("/Globals/Function").cloned().unwrap_or_default();
+        let globals: function::Properties = properties("Globals", &globals, &scope)?;
+        let mut template = Self {
+            functions: Vec::new(),
+            tables: Vec::new(),
+            parameters,
+            stack_name: stack_name.to_owned(),
+        };
+        for (logical_id, resource) in &resources {
+            template.add(logical_id, resource, &globals, &scope)?;
+        }
+        Ok(template)
+    }
+
+    fn add(
+        &mut self,
+        logical_id: &str,
+        resource: &Value,
+        globals: &function::Properties,
+        scope: &Scope<'_>,
+    ) -> Result<(), TemplateError> {
+        let unresolved = resource.get("Properties").cloned().unwrap_or_default();
+        match resource.get("Type").and_then(Value::as_str) {
+            Some("AWS::Serverless::Function") => {
+                let properties = properties(logical_id, &unresolved, scope)?;
+                let name = binary_name(logical_id, resource)?;
+                self.functions.push(FunctionSpec::read(logical_id, name, properties, globals)?);
+            }
+            Some("AWS::DynamoDB::Table") => {
+                let name = scope.physical_name(logical_id, resource)?;
+                let properties = scope.resolve(&unresolved)?.unwrap_or_default();
+                self.tables.push(TableSpec::read(logical_id, name, properties)?);
+            }
+            // Roles, alarms and the like have no local counterpart.
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The parts of a function that the local host reads; policies and the like stay unresolved,
+/// because they may use more of CloudFormation than is known here.
+const READ_PROPERTIES: [&str; 4] = ["Timeout", "MemorySize", "Environment", "Events"];
+
+fn properties(
+    name: &str,
+    unresolved: &Value,
+    scope: &Scope<'_>,
+) -> Result<function::Properties, TemplateError> {
+    let mut read = Map::new();
+    for key in READ_PROPERTIES {
+        if let Some(value) = unresolved.get(key)
+            && let Some(value) = scope.resolve(value)?
+        {
+            read.insert(key.to_owned(), value);
+        }
+    }
+    serde_json::from_value(Value::Object(read))
+        .map_err(|source| TemplateError::Resource { name: name.to_owned(), source })
+}
+
+/// The binary that `sam build` takes for the function, which is its Cargo package's name too.
+fn binary_name(logical_id: &str, resource: &Value) -> Result<String, TemplateError> {
+    resource
+        .pointer("/Metadata/BuildProperties/Binary")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            TemplateError::Invalid(format!("{logical_id} has no Metadata.BuildProperties.Binary"))
+        })
+}
+
+fn section(document: &Value, pointer: &str) -> Map<String, Value> {
+    document.pointer(pointer).and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+fn parameters(
+    definitions: &Map<String, Value>,
+    overrides: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, TemplateError> {
+    if let Some(unknown) = overrides.keys().find(|name| !definitions.contains_key(*name)) {
+        return Err(TemplateError::ParameterUnknown(unknown.clone()));
+    }
+    definitions
+        .iter()
+        .map(|(name, definition)| {
+            let value = overrides
+                .get(name)
+                .cloned()
+                .or_else(|| definition.get("Default").map(scalar_text))
+                .ok_or_else(|| TemplateError::ParameterMissing(name.clone()))?;
+            Ok((name.clone(), value))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Tables of the template, as their `CreateTable` needs them.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::load::TemplateError;
+
+/// One table of the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSpec {
+    /// The template's name for it, such as `OrdersTable`.
+    pub logical_id: String,
+    /// The name in DynamoDB.
+    pub name: String,
+    /// Partition key first, then the sort key when there is one.
+    pub key: Vec<KeyAttribute>,
+    /// Global secondary indexes.
+    pub indexes: Vec<IndexSpec>,
+    /// The attribute whose time in epoch seconds ends an item, when the table has one.
+    pub ttl_attribute: Option<String>,
+}
+
+/// One attribute of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyAttribute {
+    /// The attribute's name.
+    pub name: String,
+    /// The attribute's type.
+    pub kind: KeyType,
+}
+
+/// The types of key attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum KeyType {
+    /// A string.
+    S,
+    /// A number.
+    N,
+    /// Bytes.
+    B,
+}
+
+/// A global secondary index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexSpec {
+    /// The index's name.
+    pub name: String,
+    /// Partition key first, then the sort key when there is one.
+    pub key: Vec<KeyAttribute>,
+    /// `ALL`, `KEYS_ONLY` or `INCLUDE`.
+    pub projection: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Properties {
+    attribute_definitions: Vec<Definition>,
+    key_schema: Vec<KeyElement>,
+    #[serde(default)]
+    global_secondary_indexes: Vec<Index>,
+    time_to_live_specification: Option<TimeToLive>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    attribute_name: String,
+    attribute_type: KeyType,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct KeyElement {
+    attribute_name: String,
+    key_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Index {
+    index_name: String,
+    key_schema: Vec<KeyElement>,
+    projection: Projection,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Projection {
+    projection_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TimeToLive {
+    attribute_name: String,
+    enabled: bool,
+}
+
+impl TableSpec {
+    /// Reads the resolved properties of an `AWS::DynamoDB::Table`.
+    pub(super) fn read(
+        logical_id: &str,
+        name: String,
+        properties: Value,
+    ) -> Result<Self, TemplateError> {
+        let properties: Properties = serde_json::from_value(properties)
+            .map_err(|source| TemplateError::Resource { name: logical_id.to_owned(), source })?;
+        let types = &properties.attribute_definitions;
+        let indexes = properties
+            .global_secondary_indexes
+            .iter()
+            .map(|index| {
+                Ok(IndexSpec {
+                    name: index.index_name.clone(),
+                    key: key(&index.key_schema, types)?,
+                    projection: index.projection.projection_type.clone(),
+                })
+            })
+            .collect::<Result<_, TemplateError>>()?;
+        Ok(Self {
+            logical_id: logical_id.to_owned(),
+            name,
+            key: key(&properties.key_schema, types)?,
+            indexes,
+            ttl_attribute: properties
+                .time_to_live_specification
+                .filter(|ttl| ttl.enabled)
+                .map(|ttl| ttl.attribute_name),
+        })
+    }
+}
+
+/// The key in DynamoDB's order, HASH before RANGE, with each attribute's defined type.
+fn key(
+    elements: &[KeyElement],
+    definitions: &[Definition],
+) -> Result<Vec<KeyAttribute>, TemplateError> {
+    let mut elements: Vec<_> = elements.iter().collect();
+    elements.sort_by_key(|element| element.key_type != "HASH");
+    elements
+        .into_iter()
+        .map(|element| {
+            let definition = definitions
+                .iter()
+                .find(|definition| definition.attribute_name == element.attribute_name)
+                .ok_or_else(|| {
+                    TemplateError::Unresolved(format!("key attribute {}", element.attribute_name))
+                })?;
+            Ok(KeyAttribute {
+                name: element.attribute_name.clone(),
+                kind: definition.attribute_type,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,38 @@
+//! A real Apache RocketMQ: started, killed, started again, stopped.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use harness::broker::{
+    BrokerTuning, Rocketmq, RocketmqOptions, check_java, cluster_info, ensure_jars,
+};
+use harness::process::Children;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_is_registered_survives_a_kill_and_leaves_no_process_behind() {
+    check_java().await.unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_probe-function"));
+    let target = program.parent().and_then(Path::parent).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let options = RocketmqOptions {
+        jars: ensure_jars(target).await.unwrap(),
+        data: data.path().to_owned(),
+        namesrv_port: 0,
+        broker_port: 0,
+        tuning: BrokerTuning::LOCAL,
+    };
+    let children = Children::new().unwrap();
+    let mut cluster = Rocketmq::start(options, &children).await.unwrap();
+    let brokers = cluster_info(&cluster.namesrv()).await.unwrap();
+    assert!(brokers.contains("broker-a"), "{brokers}");
+
+    let (_, first) = cluster.pids();
+    cluster.kill_broker().await;
+    assert_eq!(children.pids().len(), 1);
+    cluster.restart_broker().await.unwrap();
+    assert_ne!(cluster.pids().1, first);
+
+    cluster.stop().await;
+    assert!(children.pids().is_empty());
+}

@@ -1,0 +1,266 @@
+//! The Lambda host, the gateway and the schedules with a real process under the Runtime API.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking; helpers outside of test functions are tests too"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use harness::gateway::Gateway;
+use harness::host::{HostOptions, InvokeError, LambdaHost, WriterSink};
+use harness::process::Children;
+use harness::schedules::Schedules;
+use harness::template::{FunctionSpec, Route, Schedule};
+use serde_json::{Value, json};
+
+const PROBE: &str = "probe-function";
+
+struct Rig {
+    host: LambdaHost,
+    children: Children,
+    functions: Vec<FunctionSpec>,
+}
+
+fn binaries() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_probe-function")).parent().unwrap().to_owned()
+}
+
+fn function(timeout: Duration) -> FunctionSpec {
+    let route = |method: &str, path: &str| Route { method: method.into(), path: path.into() };
+    FunctionSpec {
+        logical_id: "Probe".to_owned(),
+        name: PROBE.to_owned(),
+        timeout,
+        memory_mib: 128,
+        environment: BTreeMap::from([("FROM_TEMPLATE".to_owned(), "yes".to_owned())]),
+        routes: vec![route("GET", "/things/{id}"), route("POST", "/things")],
+        schedules: Vec::new(),
+    }
+}
+
+fn rig_with(function: FunctionSpec, instances_max: usize, die: bool) -> Rig {
+    let children = Children::new().unwrap();
+    let dying = BTreeMap::from([("DIE".to_owned(), "1".to_owned())]);
+    let options = HostOptions {
+        binaries: binaries(),
+        freeze: true,
+        instances_max,
+        environment: BTreeMap::from([("FOR_ALL".to_owned(), "yes".to_owned())]),
+        function_environment: die.then(|| (PROBE.to_owned(), dying)).into_iter().collect(),
+        sink: Arc::new(WriterSink::new(std::io::sink())),
+    };
+    let functions = vec![function];
+    let host = LambdaHost::start(&functions, options, &children).unwrap();
+    Rig { host, children, functions }
+}
+
+fn rig() -> Rig {
+    rig_with(function(Duration::from_secs(5)), 16, false)
+}
+
+impl Rig {
+    async fn ask(&self, event: Value) -> Value {
+        let result = self.host.invoke(PROBE, event.to_string()).await.unwrap();
+        assert_eq!(result.function_error, None, "{:?}", result.payload);
+        serde_json::from_str(result.json().unwrap()["body"].as_str().unwrap()).unwrap()
+    }
+
+    async fn fail(&self, event: Value) -> Value {
+        let result = self.host.invoke(PROBE, event.to_string()).await.unwrap();
+        assert_eq!(result.function_error.as_deref(), Some("Unhandled"));
+        result.json().unwrap()
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        self.host.instances(PROBE).unwrap().iter().map(|instance| instance.pid).collect()
+    }
+
+    /// Waits until no instance has a request.
+    async fn settled(&self) {
+        until(|| self.host.instances(PROBE).unwrap().iter().all(|one| !one.busy)).await;
+    }
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the condition does not come true");
+}
+
+/// The third field of `/proc/<pid>/stat`: T for a stopped process.
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_instance_is_frozen_and_used_again() {
+    let rig = rig();
+    let first = rig.ask(json!({"n": 1})).await;
+    rig.settled().await;
+    let pid = rig.pids()[0];
+    until(|| state(pid) == Some('T')).await;
+    let second = rig.ask(json!({"n": 2})).await;
+    assert_eq!(first["pid"], second["pid"]);
+    assert_eq!(second["event"], json!({"n": 2}));
+    rig.host.stop().await;
+    assert_eq!(state(pid), None);
+    assert!(rig.children.pids().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_requests_have_a_process_each() {
+    let rig = rig();
+    let (a, b) = tokio::join!(rig.ask(json!({"sleep_ms": 300})), rig.ask(json!({"sleep_ms": 300})));
+    assert_ne!(a["pid"], b["pid"]);
+    rig.settled().await;
+    assert_eq!(rig.pids().len(), 2);
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_above_the_cap_wait_for_an_instance() {
+    let rig = rig_with(function(Duration::from_secs(5)), 1, false);
+    let (a, b) = tokio::join!(rig.ask(json!({"sleep_ms": 50})), rig.ask(json!({"sleep_ms": 50})));
+    assert_eq!(a["pid"], b["pid"]);
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_is_lambdas_the_templates_and_nothing_else() {
+    let rig = rig();
+    let answer = rig.ask(json!({})).await;
+    let environment = answer["environment"].as_object().unwrap();
+    assert_eq!(environment["AWS_LAMBDA_FUNCTION_NAME"], PROBE);
+    assert_eq!(environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"], "128");
+    assert_eq!(environment["FROM_TEMPLATE"], "yes");
+    assert_eq!(environment["FOR_ALL"], "yes");
+    assert!(!environment.contains_key("HOME") && !environment.contains_key("CARGO"));
+    let arn = answer["arn"].as_str().unwrap();
+    assert!(arn.ends_with(":function:probe-function"), "{arn}");
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_is_a_function_error_and_the_next_request_starts_anew() {
+    let rig = rig();
+    let first = rig.ask(json!({})).await;
+    let error = rig.fail(json!({"exit": true})).await;
+    assert_eq!(error["errorType"], "Runtime.ExitError");
+    assert!(rig.pids().is_empty());
+    assert_ne!(first["pid"], rig.ask(json!({})).await["pid"]);
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_is_reported_and_the_instance_lives_on() {
+    let rig = rig();
+    let first = rig.ask(json!({})).await;
+    let error = rig.fail(json!({"fail": true})).await;
+    assert!(error["errorMessage"].as_str().unwrap().contains("told to fail"), "{error}");
+    assert_eq!(first["pid"], rig.ask(json!({})).await["pid"]);
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_ends_in_init_is_a_function_error() {
+    let rig = rig_with(function(Duration::from_secs(5)), 16, true);
+    assert_eq!(rig.fail(json!({})).await["errorType"], "Runtime.ExitError");
+    assert!(rig.pids().is_empty());
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_out_kills_the_process() {
+    let rig = rig_with(function(Duration::from_secs(1)), 16, false);
+    rig.ask(json!({})).await;
+    let pid = rig.pids()[0];
+    let error = rig.fail(json!({"sleep_ms": 60_000})).await;
+    assert_eq!(error["errorType"], "Sandbox.Timedout");
+    assert!(error["errorMessage"].as_str().unwrap().ends_with("Task timed out after 1.00 seconds"));
+    assert_eq!(state(pid), None);
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_killed_is_replaced() {
+    let rig = rig();
+    let first = rig.ask(json!({})).await;
+    rig.settled().await;
+    let pid = rig.pids()[0];
+    rig.host.kill_instance(PROBE, pid).unwrap();
+    until(|| rig.pids().is_empty()).await;
+    assert_ne!(first["pid"], rig.ask(json!({})).await["pid"]);
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_host_takes_no_requests() {
+    let rig = rig();
+    let slow = rig.host.clone();
+    let waiting = async move { slow.invoke(PROBE, json!({"sleep_ms": 60_000}).to_string()).await };
+    let stopping = async {
+        until(|| !rig.pids().is_empty()).await;
+        rig.host.stop().await;
+    };
+    // Which of the two ends the request, the end of its process or of the host, is a race.
+    let (lost, ()) = tokio::join!(waiting, stopping);
+    assert!(lost.map_or(true, |result| result.function_error.is_some()));
+    let refused = rig.host.invoke(PROBE, "{}").await;
+    assert_eq!(refused.unwrap_err(), InvokeError::Stopped);
+    assert!(rig.children.pids().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_translates_both_ways_and_answers_as_api_gateway_would() {
+    let rig = rig_with(function(Duration::from_secs(1)), 16, false);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = Gateway::start(listener, &rig.functions, &rig.host).unwrap();
+    let base = format!("http://{}", gateway.address);
+    let client = reqwest::Client::new();
+
+    let response = client.get(format!("{base}/things/a%20b?x=1")).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let answer: Value = response.json().await.unwrap();
+    assert_eq!(answer["event"]["pathParameters"], json!({"id": "a b"}));
+    assert_eq!(answer["event"]["requestContext"]["http"]["sourceIp"], "127.0.0.1");
+
+    let nowhere = client.get(format!("{base}/nowhere")).send().await.unwrap();
+    assert_eq!(nowhere.status(), 404);
+
+    let large = vec![b'x'; harness::gateway::BODY_BYTES_MAX + 1];
+    let large = client.post(format!("{base}/things")).body(large).send().await.unwrap();
+    assert_eq!(large.status(), 413);
+
+    rig.host.kill_instance(PROBE, rig.pids()[0]).unwrap();
+    until(|| rig.pids().is_empty()).await;
+    let again = client.post(format!("{base}/things")).body("{}").send().await.unwrap();
+    assert_eq!(again.status(), 200);
+    gateway.stop();
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_fires_at_once() {
+    let mut function = function(Duration::from_secs(5));
+    function.schedules = vec![Schedule {
+        name: "EveryMinute".to_owned(),
+        rate: Duration::from_secs(60),
+        input: "{}".to_owned(),
+    }];
+    let rig = rig_with(function, 16, false);
+    let schedules = Schedules::start(&rig.functions, &rig.host);
+    until(|| !rig.pids().is_empty()).await;
+    schedules.stop();
+    rig.host.stop().await;
+}

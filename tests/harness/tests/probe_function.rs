@@ -1,0 +1,41 @@
+//! A Lambda function that does what its event asks for; the host's own tests run it.
+//!
+//! `{"sleep_ms": n}` waits, `{"exit": true}` ends the process, `{"fail": true}` returns an error;
+//! everything else answers with the process id, the environment and the event. With the variable
+//! `DIE` it ends before its first event.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::{Value, json};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    if std::env::var_os("DIE").is_some() {
+        return Err("told to die".into());
+    }
+    run(service_fn(handle)).await
+}
+
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let order = &event.payload;
+    if let Some(ms) = order.get("sleep_ms").and_then(Value::as_u64) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+    if order.get("exit").is_some() {
+        std::process::abort();
+    }
+    if order.get("fail").is_some() {
+        return Err("told to fail".into());
+    }
+    let body = json!({
+        "pid": std::process::id(),
+        "environment": std::env::vars().collect::<BTreeMap<_, _>>(),
+        "deadline_ms": event.context.deadline,
+        "arn": event.context.invoked_function_arn,
+        "event": order,
+    });
+    let headers = json!({"content-type": "application/json"});
+    Ok(json!({"statusCode": 200, "headers": headers, "body": body.to_string()}))
+}

@@ -1,0 +1,25 @@
+//! Builds the functions' binaries.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::Context;
+use tokio::process::Command;
+
+/// Builds `functions` in the development profile; what Cargo says goes to standard error.
+pub(crate) async fn functions(root: &Path, functions: &[String]) -> anyhow::Result<()> {
+    let mut command = cargo(root);
+    command.arg("build").args(functions.iter().flat_map(|name| ["--package", name]));
+    // A build that fails explains itself; its output is the message.
+    let status = command.stdout(Stdio::null()).status().await.context("cargo cannot be started")?;
+    anyhow::ensure!(status.success(), "the functions could not be built");
+    Ok(())
+}
+
+/// The Cargo that runs us, in the workspace's root.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}

@@ -1,0 +1,5 @@
+//! One module for each command.
+
+pub(crate) mod invoke;
+pub(crate) mod test;
+pub(crate) mod up;

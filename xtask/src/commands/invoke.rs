@@ -1,0 +1,159 @@
+//! `cargo xtask invoke FUNCTION FILE`: one event to one function.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use harness::host::{HostOptions, LambdaHost, WriterSink};
+use harness::process::Children;
+use harness::system::SystemOptions;
+use harness::template::{FunctionSpec, Template};
+
+use super::up::STACK_NAME;
+use crate::progress::Progress;
+use crate::{build, workspace};
+
+/// The function runs alone, against the cluster and the table of a running `cargo xtask up`, unless
+/// the options, `.env` or the environment name others (in this order).
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The function, such as create-order.
+    function: String,
+    /// The file with the event.
+    file: PathBuf,
+    /// The name servers.
+    #[arg(long, value_name = "ADDR")]
+    namesrv: Option<String>,
+    /// The DynamoDB endpoint.
+    #[arg(long, value_name = "URL")]
+    table: Option<String>,
+}
+
+/// Where `up` serves unless told otherwise.
+const NAMESRV: &str = "127.0.0.1:9876";
+const TABLE: &str = "http://127.0.0.1:8001";
+
+const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+const NAMESRV_ADDR: &str = "ROCKETMQ_NAMESRV_ADDR";
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let root = workspace::root()?;
+    let event = tokio::fs::read(&options.file)
+        .await
+        .with_context(|| format!("cannot read {}", options.file.display()))?;
+    let function = function(&root, &options.function)?;
+
+    let progress = Progress::new();
+    progress.step("building the function");
+    build::functions(&root, std::slice::from_ref(&function.name)).await?;
+    progress.finish();
+
+    let environment = environment(&root, &function, &options)?;
+    let children = Children::new().context("/bin/sh cannot be started")?;
+    let host = HostOptions {
+        binaries: SystemOptions::isolated(&root)?.binaries,
+        freeze: false,
+        instances_max: 1,
+        environment,
+        function_environment: BTreeMap::new(),
+        sink: Arc::new(WriterSink::new(std::io::stderr())),
+    };
+    let host = LambdaHost::start(std::slice::from_ref(&function), host, &children)?;
+    let result = tokio::select! {
+        result = host.invoke(&function.name, event) => result?,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            host.stop().await;
+            return Ok(ExitCode::from(130));
+        }
+    };
+    host.stop().await;
+    println!("{}", String::from_utf8_lossy(&result.payload));
+    Ok(if result.function_error.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn function(root: &Path, name: &str) -> anyhow::Result<FunctionSpec> {
+    let parameters = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), NAMESRV.to_owned())]);
+    let template = Template::load(&root.join("template.yaml"), STACK_NAME, &parameters)?;
+    template.function(name).cloned().with_context(|| {
+        let names: Vec<_> = template.functions.iter().map(|one| one.name.as_str()).collect();
+        format!("there is no function {name}; there are {}", names.join(", "))
+    })
+}
+
+/// Values for the variables that the function has in the template, and for the endpoint.
+fn environment(
+    root: &Path,
+    function: &FunctionSpec,
+    options: &Options,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let file = dot_env(&root.join(".env"))?;
+    let mut environment = BTreeMap::from([(ENDPOINT.to_owned(), TABLE.to_owned())]);
+    // The signing key has no default in the template, so it is not among the function's variables.
+    let names = function.environment.keys().map(String::as_str);
+    for name in names.chain([ENDPOINT, "SIGNING_KEY_FILE"]) {
+        let ours = std::env::var_os(name).and_then(|value| value.into_string().ok());
+        if let Some(value) = file.get(name).cloned().or(ours) {
+            environment.insert(name.to_owned(), value);
+        }
+    }
+    let given = [(ENDPOINT, &options.table), (NAMESRV_ADDR, &options.namesrv)];
+    for (name, value) in given {
+        environment.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+    }
+    Ok(environment)
+}
+
+/// The `NAME=value` lines of a file; comments and empty lines are skipped, and a file that is not
+/// there is empty.
+fn dot_env(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    parse_dot_env(&text)
+}
+
+fn parse_dot_env(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    text.lines()
+        .map(str::trim)
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(index, line)| {
+            let (name, value) = line
+                .split_once('=')
+                .with_context(|| format!("line {} of .env is not NAME=value", index + 1))?;
+            let value = value.trim().trim_matches('"').trim_matches('\'');
+            Ok((name.trim().to_owned(), value.to_owned()))
+        })
+        .filter(|pair| !pair.as_ref().is_ok_and(|(_, value)| value.is_empty()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_dot_env;
+
+    #[test]
+    fn comments_empty_lines_and_empty_values_are_skipped() {
+        let parsed = parse_dot_env("# a comment\n\nA=1\nB = \"two words\"\nC=\n").unwrap();
+        let pairs: Vec<_> = parsed.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(pairs, [("A", "1"), ("B", "two words")]);
+    }
+
+    #[test]
+    fn a_line_without_a_value_is_named() {
+        let error = parse_dot_env("A=1\nnonsense\n").unwrap_err();
+        assert!(error.to_string().contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn the_example_is_a_valid_file() {
+        let text = include_str!("../../../.env.example");
+        assert!(parse_dot_env(text).unwrap().contains_key("ROCKETMQ_NAMESRV_ADDR"));
+    }
+}

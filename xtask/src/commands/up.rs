@@ -1,0 +1,140 @@
+//! `cargo xtask up`: the whole system on this machine.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use harness::broker;
+use harness::host::WriterSink;
+use harness::system::{System, SystemOptions};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::progress::Progress;
+use crate::{build, workspace};
+
+/// The stack's name of a local system: its tables and groups begin with it.
+pub(crate) const STACK_NAME: &str = "orders-local";
+
+/// Port 0 picks a free one.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The API's port.
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// The RocketMQ name server's port.
+    #[arg(long, default_value_t = 9876)]
+    namesrv_port: u16,
+    /// The embedded DynamoDB's port.
+    #[arg(long, default_value_t = 8001)]
+    table_port: u16,
+    /// The RocketMQ broker's port; it takes the one two below as well.
+    #[arg(long, default_value_t = 10911)]
+    broker_port: u16,
+    /// Keeps state in this folder across runs; a temporary folder otherwise.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Uses the running cluster behind these name servers instead of starting one.
+    #[arg(long, value_name = "ADDR")]
+    namesrv: Option<String>,
+    /// Uses the running DynamoDB at this endpoint instead of the embedded one.
+    #[arg(long, value_name = "URL")]
+    table: Option<String>,
+    /// Leaves functions running between requests, which makes them easier to debug.
+    #[arg(long)]
+    no_freeze: bool,
+}
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    // Registered before anything starts, so that no signal can come too early.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let ended = async {
+        tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        }
+    };
+    tokio::pin!(ended);
+
+    let progress = Progress::new();
+    let started = tokio::select! {
+        started = start(options, &progress) => started,
+        code = &mut ended => {
+            progress.finish();
+            eprintln!("stopped before it was ready");
+            return Ok(ExitCode::from(code));
+        }
+    };
+    progress.finish();
+    let system = started?;
+    println!("api       {}", system.api_url);
+    println!("rocketmq  {}", system.endpoints.namesrv);
+    println!("dynamodb  {}", system.endpoints.table_url);
+    println!("ready");
+
+    let code = ended.await;
+    eprintln!("stopping");
+    system.stop().await;
+    // Asked to end, and did: that is success for a person at the keyboard and for a supervisor.
+    tracing::debug!(code, "stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start(options: Options, progress: &Progress) -> anyhow::Result<System> {
+    check(&options).await?;
+    let root = workspace::root()?;
+    progress.step("building the functions");
+    build::functions(&root, &workspace::function_names(&root)?).await?;
+    System::start(system_options(options, progress)?).await
+}
+
+/// Everything that would fail later is looked for first, so that it fails in a second.
+async fn check(options: &Options) -> anyhow::Result<()> {
+    broker::check_free(options.port, "--port")?;
+    if options.table.is_none() {
+        broker::check_free(options.table_port, "--table-port")?;
+    }
+    match &options.namesrv {
+        Some(address) => {
+            // Several name servers know the same brokers: one that answers is enough.
+            let mut answers = Vec::new();
+            for one in address.split([',', ';']) {
+                answers.push(broker::cluster_info(one.trim()).await);
+            }
+            let last = answers.pop().context("--namesrv is empty")?;
+            if answers.iter().all(Result::is_err) {
+                last.context("--namesrv names no cluster that answers")?;
+            }
+        }
+        None => {
+            broker::check_free(options.namesrv_port, "--namesrv-port")?;
+            broker::check_free(options.broker_port, "--broker-port")?;
+            broker::check_java().await?;
+            if !broker::is_fetched(&workspace::target()?) {
+                broker::check_maven().await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn system_options(options: Options, progress: &Progress) -> anyhow::Result<SystemOptions> {
+    let mut system = SystemOptions::isolated(&workspace::root()?)?;
+    STACK_NAME.clone_into(&mut system.stack_name);
+    // The template's own topic.
+    system.parameters.clear();
+    system.data = options.data;
+    system.api_port = options.port;
+    system.namesrv_port = options.namesrv_port;
+    system.table_port = options.table_port;
+    system.broker_port = options.broker_port;
+    system.namesrv = options.namesrv;
+    system.table = options.table;
+    system.freeze = !options.no_freeze;
+    system.sink = Some(Arc::new(WriterSink::new(std::io::stderr())));
+    let progress = progress.clone();
+    system.progress = Arc::new(move |step| progress.step(step));
+    Ok(system)
+}
