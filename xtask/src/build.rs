@@ -9,7 +9,10 @@ use tokio::process::Command;
 /// Builds `functions` in the development profile; what Cargo says goes to standard error.
 pub(crate) async fn functions(root: &Path, functions: &[String]) -> anyhow::Result<()> {
     let mut command = cargo(root);
-    command.arg("build").args(functions.iter().flat_map(|name| ["--package", name]));
+    // With this program's own package Cargo selects one set of features for both, so that what was
+    // compiled for it is not compiled again.
+    command.args(["build", "--package", "xtask"]);
+    command.args(functions.iter().flat_map(|name| ["--package", name]));
     // A build that fails explains itself; its output is the message.
     let status = command.stdout(Stdio::null()).status().await.context("cargo cannot be started")?;
     anyhow::ensure!(status.success(), "the functions could not be built");

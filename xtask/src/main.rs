@@ -1,4 +1,6 @@
 //! The developer's commands: `cargo xtask up`, `invoke` and `test`.
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -1,5 +1,8 @@
 //! create-order's wiring.
 
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+
 use application::create_order::{Budgets, CreateOrder};
 use create_order::Handler;
 use create_order::config::Config;

@@ -1,5 +1,8 @@
 //! event-consumer's wiring.
 
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+
 use application::consume_events::{
     ConsumeEvents, InventoryHandler, NotificationHandler, ObserverHandler, Pace, Registry,
     Subscribed,

@@ -1,5 +1,8 @@
 //! transaction-check's wiring.
 
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+
 use dynamodb::DynamoTransactionLedger;
 use lambda_runtime::{LambdaEvent, service_fn};
 use platform::clock::SystemClock;

@@ -109,7 +109,7 @@ impl RocketmqAdmin {
     }
 
     async fn start_instance(&self) -> Result<(), Failure> {
-        self.lanes.take().await?.start().await.map_err(client_failure)
+        Box::pin(self.lanes.take().await?.start()).await.map_err(client_failure)
     }
 
     /// Ends the client.
@@ -133,7 +133,9 @@ impl RocketmqAdmin {
         let dead_letter_topic = config.dead_letter_topic();
         let group = config.event_consumer_group();
         let mut made = Vec::new();
-        for (broker, address) in self.wait_for_masters(deadline).await? {
+        for (broker, address) in
+            until(deadline, async |deadline| self.masters(deadline).await).await?
+        {
             self.create_topic(&address, order_topic, "TRANSACTION", deadline).await?;
             made.push(format!("topic {order_topic} (TRANSACTION) on {broker}"));
             self.create_topic(&address, &dead_letter_topic, "NORMAL", deadline).await?;
@@ -157,13 +159,8 @@ impl RocketmqAdmin {
         topic: &str,
         limit: Duration,
     ) -> Result<(), AdminError> {
-        let deadline = Deadline::after(limit);
-        loop {
-            match self.route(topic, deadline).await {
-                Ok(_) => return Ok(()),
-                Err(failure) => wait_or_give_up(failure, deadline).await?,
-            }
-        }
+        until(Deadline::after(limit), async |deadline| self.route(topic, deadline).await).await?;
+        Ok(())
     }
 
     /// Reads every copy of every message that has come to a topic since `positions`, and moves them
@@ -271,27 +268,19 @@ impl RocketmqAdmin {
         }
     }
 
-    /// The masters of all clusters. A broker that has opened its port is not registered for some
-    /// seconds more.
-    async fn wait_for_masters(
+    /// The masters of all clusters.
+    async fn masters(
         &self,
         deadline: Deadline,
-    ) -> Result<Vec<(CheetahString, CheetahString)>, AdminError> {
-        loop {
-            let clusters = self
-                .request(deadline, async |lane, timeout_ms| {
-                    lane.broker_cluster_info(timeout_ms).await
-                })
-                .await;
-            match clusters.map(|clusters| master_addresses(&clusters)) {
-                Ok(masters) if !masters.is_empty() => return Ok(masters),
-                Ok(_) => {
-                    let none = Missing("no broker has registered".to_owned());
-                    wait_or_give_up(unavailable(none), deadline).await?;
-                }
-                Err(failure) => wait_or_give_up(failure, deadline).await?,
-            }
+    ) -> Result<Vec<(CheetahString, CheetahString)>, Failure> {
+        let clusters = self
+            .request(deadline, async |lane, timeout_ms| lane.broker_cluster_info(timeout_ms).await)
+            .await?;
+        let masters = master_addresses(&clusters);
+        if masters.is_empty() {
+            return Err(unavailable(Missing("no broker has registered".to_owned())));
         }
+        Ok(masters)
     }
 
     async fn route(&self, topic: &str, deadline: Deadline) -> Result<Vec<Master>, Failure> {
@@ -313,7 +302,7 @@ impl RocketmqAdmin {
     ) -> Result<T, Failure> {
         let limit = deadline.or_earlier(Deadline::after(REQUEST_TIMEOUT));
         let lane = self.lanes.take().await?;
-        let calling = call(&lane, millis_left(limit));
+        let calling = Box::pin(call(&lane, millis_left(limit)));
         within(limit, "a request", calling).await?.map_err(client_failure)
     }
 }
@@ -364,12 +353,22 @@ pub async fn read_topic(
     messages
 }
 
-async fn wait_or_give_up(failure: Failure, deadline: Deadline) -> Result<(), AdminError> {
-    if deadline.has_passed() {
-        return Err(failure.into());
+/// Looks again and again until it succeeds or the deadline has passed. A broker that has opened its
+/// port is not registered for some seconds more.
+async fn until<T>(
+    deadline: Deadline,
+    look: impl AsyncFn(Deadline) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut reason = None;
+    loop {
+        match look(deadline).await {
+            Ok(found) => return Ok(found),
+            // A look that was cut short tells less than the one before.
+            Err(cut_short) if deadline.has_passed() => return Err(reason.unwrap_or(cut_short)),
+            Err(failure) => reason = Some(failure),
+        }
+        tokio::time::sleep(LOOK_AGAIN_AFTER.min(deadline.remaining())).await;
     }
-    tokio::time::sleep(LOOK_AGAIN_AFTER.min(deadline.remaining())).await;
-    Ok(())
 }
 
 fn pull_request(

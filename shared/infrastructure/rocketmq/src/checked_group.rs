@@ -100,9 +100,9 @@ impl CheckedGroup {
         let mut member = member.build();
         let (sender, receiver) = oneshot::channel();
         client.in_background("rocketmq.join_checked_group", async move {
-            let started = member.start().await;
+            let started = Box::pin(member.start()).await;
             if let Err(Ok(mut nobody_waits)) = sender.send(started.map(|()| member)) {
-                nobody_waits.shutdown().await;
+                Box::pin(nobody_waits.shutdown()).await;
             }
         });
         let gone = |_| unavailable(Missing("the client is shutting down".to_owned()));
@@ -116,7 +116,7 @@ impl CheckedGroup {
     /// ends too.
     pub async fn leave(self) {
         let Self { client, mut member } = self;
-        if tokio::time::timeout(LEAVE_TIMEOUT, member.shutdown()).await.is_err() {
+        if tokio::time::timeout(LEAVE_TIMEOUT, Box::pin(member.shutdown())).await.is_err() {
             tracing::warn!("rocketmq.leave_timed_out");
         }
         drop(member);

@@ -68,7 +68,7 @@ impl Lanes {
         self.permits.close();
         let handles = std::mem::take(&mut *self.free());
         for handle in handles {
-            handle.shutdown_owned().await;
+            Box::pin(handle.shutdown_owned()).await;
         }
     }
 

@@ -159,7 +159,8 @@ async fn send_on(
     deadline: Deadline,
 ) -> Result<SendResult, Failure> {
     let sending = session.producer()?.send_with_timeout(message, millis_left(deadline));
-    let sent = within(deadline, "sending a message", sending).await?.map_err(client_failure)?;
+    let sent =
+        within(deadline, "sending a message", Box::pin(sending)).await?.map_err(client_failure)?;
     sent.ok_or_else(|| unavailable(Missing("the client returned no result".to_owned())))
 }
 

@@ -80,8 +80,8 @@ impl Session {
                     producer = producer.rpc_hook(hook);
                 }
                 let mut producer = producer.build();
-                if let Err(error) = producer.start().await {
-                    producer.shutdown().await;
+                if let Err(error) = Box::pin(producer.start()).await {
+                    Box::pin(producer.shutdown()).await;
                     return Err(client_failure(error));
                 }
                 Some(producer)
@@ -105,7 +105,7 @@ impl Session {
 
     /// Starts the instance and learns the route, which also connects to a name server.
     async fn warm_up(&self) -> Result<(), Failure> {
-        self.lanes.take().await?.start().await.map_err(client_failure)?;
+        Box::pin(self.lanes.take().await?.start()).await.map_err(client_failure)?;
         self.learn_route(Deadline::after(Duration::from_secs(3))).await.map(drop)
     }
 
@@ -131,9 +131,8 @@ impl Session {
         let address = address.into();
         let call = async {
             let lane = self.lane().await?;
-            lane.invoke_remoting(&address, request, millis_left(deadline))
-                .await
-                .map_err(client_failure)
+            let invoking = lane.invoke_remoting(&address, request, millis_left(deadline));
+            Box::pin(invoking).await.map_err(client_failure)
         };
         within(deadline, what, call).await?
     }
@@ -164,7 +163,8 @@ impl Session {
     pub(crate) async fn learn_route(&self, deadline: Deadline) -> Result<Vec<Master>, Failure> {
         let call = async {
             let lane = self.lane().await?;
-            lane.topic_route(&self.topic, millis_left(deadline)).await.map_err(client_failure)
+            let asking = lane.topic_route(&self.topic, millis_left(deadline));
+            Box::pin(asking).await.map_err(client_failure)
         };
         let route = within(deadline, "learning the route", call).await??;
         let found = route.as_ref().map(masters).unwrap_or_default();
@@ -200,7 +200,7 @@ impl Session {
         let close = async {
             self.lanes.close().await;
             if let Some(producer) = &self.producer {
-                producer.clone().shutdown().await;
+                Box::pin(producer.clone().shutdown()).await;
             }
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {

@@ -144,9 +144,9 @@ impl RocketmqSubscription {
         let request = self.pop_request(wait);
         let call = async {
             let lane = session.lane().await?;
-            lane.pop_message(&master.name, &master.address, request, millis_left(limit))
-                .await
-                .map_err(client_failure)
+            let popping =
+                lane.pop_message(&master.name, &master.address, request, millis_left(limit));
+            Box::pin(popping).await.map_err(client_failure)
         };
         let popped = within(deadline, "receiving", call).await??;
         if popped.pop_status == PopStatus::PollingFull {
