@@ -11,8 +11,8 @@ use contracts::order::CreateOrder as Body;
 use domain::identity::{ProductId, UserId};
 use domain::order::{OrderLine, OrderLines};
 use lambda_http::Request;
-use lambda_http::http::header::LOCATION;
 use lambda_http::http::StatusCode;
+use lambda_http::http::header::LOCATION;
 use web::idempotency::IDEMPOTENCY_REPLAYED;
 use web::{Pointer, Problem, RequestContext, Response, respond};
 

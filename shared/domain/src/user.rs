@@ -25,10 +25,9 @@ impl EmailAddress {
     /// [`InvalidEmailAddress`] if it is not one.
     pub fn parse(text: &str) -> Result<Self, InvalidEmailAddress> {
         let address = text.trim().to_lowercase();
-        let well_formed = address
-            .split_once('@')
-            .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'))
-            && address.len() <= Self::LENGTH_MAX
+        let well_formed = address.split_once('@').is_some_and(|(local, host)| {
+            !local.is_empty() && !host.is_empty() && !host.contains('@')
+        }) && address.len() <= Self::LENGTH_MAX
             && !address.chars().any(|c| c.is_whitespace() || c.is_control());
         if well_formed { Ok(Self(address)) } else { Err(InvalidEmailAddress) }
     }

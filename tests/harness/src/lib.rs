@@ -8,6 +8,7 @@
 //! - [`broker`]: a real Apache RocketMQ as child processes.
 //! - [`table`]: an embedded DynamoDB and the template's tables.
 //! - [`products`]: products in a file.
+//! - [`table_proxy`]: a proxy before the table, for faults.
 //! - [`provision`]: what a fresh system needs before its first request.
 //! - [`system`]: all of it, composed.
 //! - [`process`]: child processes that never outlive their owner.
@@ -32,6 +33,7 @@ pub mod provision;
 pub mod schedules;
 pub mod system;
 pub mod table;
+pub mod table_proxy;
 pub mod template;
 
 mod entropy;

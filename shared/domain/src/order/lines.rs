@@ -89,7 +89,11 @@ impl OrderLines {
             })
             .map(|(position, _)| position)
             .collect();
-        if faulty.is_empty() { Ok(Self(merged)) } else { Err(InvalidLines::Quantities { lines: faulty }) }
+        if faulty.is_empty() {
+            Ok(Self(merged))
+        } else {
+            Err(InvalidLines::Quantities { lines: faulty })
+        }
     }
 
     /// Product and quantity of each line.

@@ -99,8 +99,7 @@ mod placing {
     fn a_total_that_json_could_not_carry_is_refused() {
         let lines = OrderLines::merge(&[line(1, 999)]).unwrap();
         let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-        let placed =
-            Order::place(id, UserId::new(1).unwrap(), &lines, |_| Some(Money::MAX), NOW);
+        let placed = Order::place(id, UserId::new(1).unwrap(), &lines, |_| Some(Money::MAX), NOW);
         assert_eq!(placed.map(|_| ()), Err(PlaceOrderError::TotalTooLarge));
     }
 }

