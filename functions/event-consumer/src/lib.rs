@@ -9,6 +9,9 @@ use application::deadline::Deadline;
 use application::ports::{Clock, DeadLetterChannel, DeadLetters, EventSubscription};
 use serde::{Deserialize, Serialize};
 
+/// What is kept of Lambda's time for the last event to be given up and for the report.
+const RESERVE: Duration = Duration::from_secs(8);
+
 /// What the schedule sends.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,7 +55,7 @@ where
     /// was received is done with when it returns.
     pub async fn handle(&self, event: WindowEvent, time_left: Duration) -> WindowReport {
         let window = Deadline::after(Duration::from_secs(event.window_seconds));
-        let deadline = window.or_earlier(Deadline::after(time_left).less(Duration::from_secs(2)));
+        let deadline = window.or_earlier(Deadline::after(time_left).less(RESERVE));
         let report = self.consume.run(deadline).await;
         tracing::info!(
             handled = report.handled,

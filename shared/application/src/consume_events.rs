@@ -9,14 +9,15 @@ mod dead_letters;
 mod handlers;
 mod registry;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use contracts::event::Event;
 use contracts::message;
 use domain::identity::EventId;
 use domain::instant::Instant;
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tracing::Instrument;
 
 use crate::deadline::Deadline;
@@ -45,7 +46,7 @@ impl Default for Pace {
             pollers: 2,
             events_at_once: 64,
             event: Duration::from_secs(5),
-            // With the pauses of `pause_after`, about an hour and a half.
+            // With the pauses of `pause_after`, a little more than an hour.
             attempts_max: 16,
         }
     }
@@ -121,7 +122,7 @@ where
             };
             match step {
                 Step::Received(Ok(deliveries)) => {
-                    handling.extend(deliveries.into_iter().map(|d| self.consume(d, deadline)));
+                    handling.extend(deliveries.into_iter().map(|d| self.guarded(d, deadline)));
                 }
                 Step::Received(Err(failure)) => {
                     report.failed_receives += 1;
@@ -149,6 +150,16 @@ where
             tokio::time::sleep(pause.min(deadline.remaining())).await;
         }
         received
+    }
+
+    /// Consumes a message; a panic over it must not take its neighbours along. It then comes again when
+    /// it becomes visible.
+    async fn guarded(&self, delivery: S::Delivery, window: Deadline) -> Fate {
+        let consumed = AssertUnwindSafe(self.consume(delivery, window)).catch_unwind().await;
+        consumed.unwrap_or_else(|_| {
+            tracing::error!("a handler panicked");
+            Fate::Postponed
+        })
     }
 
     async fn consume(&self, delivery: S::Delivery, window: Deadline) -> Fate {
@@ -275,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sixteen_attempts_take_about_an_hour_and_a_half() {
+    fn sixteen_attempts_take_a_little_more_than_an_hour() {
         let all: Duration = (0..15).map(pause_after).sum();
         assert_eq!(all.as_secs() / 60, 67);
         assert_eq!(pause_after(u32::MAX), Duration::from_secs(600));

@@ -66,7 +66,8 @@ impl<O: Outbox, P: TransactionalPublisher, K: Clock> PublishRecordedEvent<O, P, 
             message: &event.message,
             transaction_id: event.transaction_id,
             deadline: now.plus(PUBLICATION),
-            check_immunity: PUBLICATION + lifetimes::CLOCK_MARGIN,
+            // Its record is COMMITTED, so a check can only commit it, however early it comes.
+            check_immunity: Duration::ZERO,
         };
         // A topic of type TRANSACTION takes no other message, hence a half message committed at once.
         let within = Deadline::after(PUBLICATION);

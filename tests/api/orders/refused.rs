@@ -33,7 +33,7 @@ fn cases() -> Vec<Case> {
         case("", 400, "malformed-json"),
         case("{\"items\": [", 400, "malformed-json"),
         case("[".repeat(10_000), 422, "validation"),
-        case(format!("{{\"items\": [{}", "{\"product_id\": ".repeat(5_000)), 422, "validation"),
+        case(format!("{{\"items\": [{}", "{\"product_id\": ".repeat(1_000)), 422, "validation"),
         invalid(json!({}), "#"),
         invalid(json!([]), "#"),
         invalid(json!({"items": "two"}), "#/items"),

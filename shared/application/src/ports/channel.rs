@@ -44,8 +44,8 @@ pub struct HalfMessage<'a> {
     pub transaction_id: TransactionId,
     /// When the local transaction ends, by the wall clock.
     pub deadline: Instant,
-    /// How long after its birth the broker leaves it in peace before it checks back. Rounded up to
-    /// whole seconds.
+    /// How long after its birth the broker leaves it in peace before it checks back, rounded up to
+    /// whole seconds. Zero leaves it to the broker's own `transactionTimeOut`.
     pub check_immunity: Duration,
 }
 

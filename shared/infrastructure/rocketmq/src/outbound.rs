@@ -135,6 +135,19 @@ mod tests {
     }
 
     #[test]
+    fn without_an_immunity_the_broker_decides_when_it_checks() {
+        let message = outbound();
+        let half = HalfMessage {
+            message: &message,
+            transaction_id: TRANSACTION.parse().unwrap(),
+            deadline: Instant::from_millis(1_234),
+            check_immunity: Duration::ZERO,
+        };
+        let message = half_message(&half, "ORDER_EVENTS", "shop-transaction-check");
+        assert_eq!(message.property("CHECK_IMMUNITY_TIME_IN_SECONDS"), None);
+    }
+
+    #[test]
     fn an_announcement_says_why_by_whom_and_how_often() {
         let mut letter = DeadLetter {
             event_id: None,

@@ -73,7 +73,7 @@ pub(super) fn broker_command(options: &RocketmqOptions, config: &Path) -> anyhow
     let machine = [
         "-Xms256m",
         "-Xmx512m",
-        "-XX:MaxDirectMemorySize=256m",
+        "-XX:MaxDirectMemorySize=1g",
         "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
         "--add-opens=java.base/java.nio=ALL-UNNAMED",
     ];
