@@ -1,6 +1,13 @@
 //! The rules of the house, read from `cargo metadata` and from the template.
 
 #![recursion_limit = "512"]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod dependencies;
 mod samples;

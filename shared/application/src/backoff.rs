@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 
-/// Waits that double from `first` to `most`, each drawn at random between nothing and its bound
-/// ("full jitter", AWS Architecture Blog, "Exponential Backoff And Jitter"), so that tries that
-/// collided once don't collide again.
+/// Waits that double, each drawn at random between nothing and its bound.
+///
+/// "Full jitter" (AWS Architecture Blog, "Exponential Backoff And Jitter"): tries that collided once
+/// don't collide again.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     bound: Duration,

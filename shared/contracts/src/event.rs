@@ -139,7 +139,7 @@ impl EventData {
 /// Bytes are not an event that this version understands.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// They are not a CloudEvent in JSON, or a member is missing or of the wrong type.
+    /// They are not a `CloudEvent` in JSON, or a member is missing or of the wrong type.
     #[error("not a CloudEvent of the order service")]
     Malformed(#[source] serde_json::Error),
     /// Another version of CloudEvents.

@@ -166,8 +166,9 @@ async fn put_demo(tables: &dynamodb::Client, names: &Names) -> anyhow::Result<()
     Ok(())
 }
 
-/// Whether an order can be placed at `api_url`, without placing one: the demo user logs in and asks
-/// for a product that is not there, which create-order can only say after it has started, connected,
+/// Whether an order can be placed at `api_url`, without placing one.
+///
+/// The demo user logs in and asks for a product that is not there, which create-order can only say after it has started, connected,
 /// verified the token and read the catalog.
 ///
 /// # Errors

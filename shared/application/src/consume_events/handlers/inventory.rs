@@ -14,6 +14,7 @@ use crate::ports::{
 use crate::publish_recorded_event::PublishRecordedEvent;
 
 /// Reserves an order's stock: the order becomes CONFIRMED, or REJECTED where there is not enough.
+///
 /// What becomes of it is an event of its own, recorded in the same transaction and published right
 /// after it; the sweep publishes what is missed.
 pub struct InventoryHandler<V, I, N, O, P, K> {
