@@ -2,7 +2,7 @@
 //!
 //! 1. A **half message** is stored at the broker, where nobody sees it.
 //! 2. The **local transaction** stores order, outbox copy, the attempt's record and the idempotency
-//!    key's, all or none ([`settlement`]).
+//!    key's, all or none.
 //! 3. The half message **ends** as the transaction did: a commit, a rollback, or, while nobody knows,
 //!    nothing at all. What is not ended is checked back ([`crate::answer_check`]).
 
