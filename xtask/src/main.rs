@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask up`, `invoke` and `test`.
+//! The developer's commands: `cargo xtask up`, `invoke`, `ops` and `test`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -31,15 +31,17 @@ enum Command {
     Up(commands::up::Options),
     /// Sends an event from a file to a function.
     Invoke(commands::invoke::Options),
+    /// Does an operator's work on a table or a cluster.
+    Ops(commands::ops::Options),
     /// Runs every check that CI runs.
     Test(commands::test::Options),
 }
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
-        )
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+            EnvFilter::new("warn,rocketmq_client_rust=off,rocketmq_transport=off")
+        }))
         .with_writer(std::io::stderr)
         .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         match Arguments::parse().command {
             Command::Up(options) => commands::up::run(options).await,
             Command::Invoke(options) => commands::invoke::run(options).await,
+            Command::Ops(options) => commands::ops::run(options).await,
             Command::Test(options) => commands::test::run(options).await,
         }
     });

@@ -47,6 +47,13 @@ impl Settings {
         Self { values, faults: Vec::new() }
     }
 
+    /// These settings, with one of them given in place of what is there.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.values.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// A setting that must be there. `None` means that a fault was noted.
     pub fn required<T, E: Display>(
         &mut self,

@@ -1,0 +1,344 @@
+//! What stands in for RocketMQ: half messages, their ends, and deliveries until they are
+//! acknowledged.
+//!
+//! Like the Java broker it takes a commit after a rollback, and makes a visible copy of each commit.
+
+mod channel;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::{Failure, FailureClass};
+use application::ports::{
+    CheckAnswer, CheckBack, CheckBackHandler, DeadLetter, Delivery, HalfMessage, OutboundMessage,
+    Resolution, Topic,
+};
+use contracts::event::SCHEMA_VERSION;
+use contracts::message;
+use domain::identity::TransactionId;
+use domain::instant::Instant;
+use tokio::sync::Notify;
+use tokio::time::Instant as Moment;
+
+/// A cluster with the topics of one deployment, and one group that consumes. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryBroker {
+    state: Arc<Mutex<State>>,
+    arrivals: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    halves: Vec<StoredHalf>,
+    visible: Vec<Message>,
+    announced: Vec<DeadLetter>,
+    away: bool,
+    faults: Faults,
+}
+
+/// How many of the next calls go wrong, by the way in which they do.
+#[derive(Debug, Default)]
+struct Faults {
+    failed_prepares: u32,
+    lost_prepare_replies: u32,
+    doubtful_prepares: u32,
+    lost_ends: u32,
+    lost_end_replies: u32,
+    refused_ends: u32,
+    failed_receives: u32,
+    lost_acknowledgements: u32,
+    failed_announcements: u32,
+}
+
+/// A half message as the broker stores it.
+#[derive(Debug, Clone)]
+pub struct StoredHalf {
+    /// What it says.
+    pub message: OutboundMessage,
+    /// The attempt it belongs to.
+    pub transaction_id: TransactionId,
+    /// When the local transaction ends.
+    pub deadline: Instant,
+    /// The ends that the broker took, in their order.
+    pub ends: Vec<Resolution>,
+}
+
+/// A message that consumers see.
+#[derive(Debug)]
+struct Message {
+    message_id: String,
+    body: Vec<u8>,
+    properties: HashMap<String, String>,
+    /// How often it was delivered.
+    deliveries: u32,
+    visible_at: Moment,
+    acknowledged: bool,
+}
+
+/// Where a half message is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryReceipt(usize);
+
+/// A message that was delivered.
+#[derive(Debug, Clone)]
+pub struct MemoryDelivery {
+    /// Where it is stored.
+    at: usize,
+    message_id: String,
+    body: Vec<u8>,
+    properties: HashMap<String, String>,
+    redeliveries: u32,
+}
+
+impl Delivery for MemoryDelivery {
+    fn message_id(&self) -> &str {
+        &self.message_id
+    }
+
+    fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    fn property(&self, name: &str) -> Option<&str> {
+        self.properties.get(name).map(String::as_str)
+    }
+
+    fn redeliveries(&self) -> u32 {
+        self.redeliveries
+    }
+}
+
+/// Faults on demand.
+impl MemoryBroker {
+    /// No broker can be reached, until [`MemoryBroker::come_back`].
+    pub fn go_away(&self) {
+        self.state().away = true;
+    }
+
+    /// It can be reached again.
+    pub fn come_back(&self) {
+        self.state().away = false;
+    }
+
+    /// The next half messages never arrive.
+    pub fn fail_prepares(&self, count: u32) {
+        self.state().faults.failed_prepares = count;
+    }
+
+    /// The next half messages are stored, and the answers never come.
+    pub fn lose_prepare_replies(&self, count: u32) {
+        self.state().faults.lost_prepare_replies = count;
+    }
+
+    /// The next half messages are stored, and the broker doesn't vouch for them.
+    pub fn doubt_prepares(&self, count: u32) {
+        self.state().faults.doubtful_prepares = count;
+    }
+
+    /// The next ends never arrive, and nobody tells.
+    pub fn lose_ends(&self, count: u32) {
+        self.state().faults.lost_ends = count;
+    }
+
+    /// The next ends take effect, and the answers never come.
+    pub fn lose_end_replies(&self, count: u32) {
+        self.state().faults.lost_end_replies = count;
+    }
+
+    /// The next ends are refused.
+    pub fn refuse_ends(&self, count: u32) {
+        self.state().faults.refused_ends = count;
+    }
+
+    /// The next requests for messages fail.
+    pub fn fail_receives(&self, count: u32) {
+        self.state().faults.failed_receives = count;
+    }
+
+    /// The next acknowledgements never arrive, and nobody tells.
+    pub fn lose_acknowledgements(&self, count: u32) {
+        self.state().faults.lost_acknowledgements = count;
+    }
+
+    /// The next announcements of dead letters fail.
+    pub fn fail_announcements(&self, count: u32) {
+        self.state().faults.failed_announcements = count;
+    }
+}
+
+/// What the broker holds.
+impl MemoryBroker {
+    /// All half messages in the order in which they were stored, ended or not.
+    pub fn halves(&self) -> Vec<StoredHalf> {
+        self.state().halves.clone()
+    }
+
+    /// The bodies of all messages that consumers see or saw, in their order: each copy is one.
+    pub fn visible(&self) -> Vec<String> {
+        let state = self.state();
+        let bodies = state.visible.iter().map(|message| &message.body);
+        bodies.map(|body| String::from_utf8_lossy(body).into_owned()).collect()
+    }
+
+    /// How many messages are not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        self.state().visible.iter().filter(|message| !message.acknowledged).count()
+    }
+
+    /// How often each message was delivered, in the order of [`MemoryBroker::visible`].
+    pub fn deliveries(&self) -> Vec<u32> {
+        self.state().visible.iter().map(|message| message.deliveries).collect()
+    }
+
+    /// All announcements of dead letters.
+    pub fn announced(&self) -> Vec<DeadLetter> {
+        self.state().announced.clone()
+    }
+
+    /// Makes a message visible that no transaction sent.
+    pub fn put(&self, body: &[u8], properties: &[(&str, &str)]) {
+        let properties = properties
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        self.state().show(body.to_vec(), properties);
+        self.arrivals.notify_waiters();
+    }
+
+    /// Checks every half message back that has no end, and ends it as it is answered. A message that
+    /// is left open is asked for in the next round again.
+    pub async fn check_back(&self, handler: &impl CheckBackHandler) -> Vec<CheckAnswer> {
+        let open: Vec<_> = {
+            let state = self.state();
+            let halves = state.halves.iter().enumerate();
+            halves
+                .filter(|(_, half)| half.ends.is_empty())
+                .map(|(at, half)| (at, check_of(half)))
+                .collect()
+        };
+        let mut answers = Vec::with_capacity(open.len());
+        for (at, check) in open {
+            let answer = handler.answer(check).await;
+            match answer {
+                CheckAnswer::Commit => self.settle(at, Resolution::Commit),
+                CheckAnswer::Rollback => self.settle(at, Resolution::Rollback),
+                CheckAnswer::Unknown => {}
+            }
+            answers.push(answer);
+        }
+        answers
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Ends a half message, whatever became of it before.
+    fn settle(&self, at: usize, resolution: Resolution) {
+        let mut state = self.state();
+        state.halves[at].ends.push(resolution);
+        if resolution == Resolution::Commit {
+            let half = state.halves[at].clone();
+            state.show(half.message.body.clone().into_bytes(), properties(&half));
+            self.arrivals.notify_waiters();
+        }
+    }
+}
+
+impl State {
+    fn store(&mut self, half: &HalfMessage<'_>) -> MemoryReceipt {
+        self.halves.push(StoredHalf {
+            message: half.message.clone(),
+            transaction_id: half.transaction_id,
+            deadline: half.deadline,
+            ends: Vec::new(),
+        });
+        MemoryReceipt(self.halves.len() - 1)
+    }
+
+    fn show(&mut self, body: Vec<u8>, properties: HashMap<String, String>) {
+        let message_id = format!("MESSAGE{:04}", self.visible.len());
+        self.visible.push(Message {
+            message_id,
+            body,
+            properties,
+            deliveries: 0,
+            visible_at: Moment::now(),
+            acknowledged: false,
+        });
+    }
+
+    /// Delivers what is visible, and hides it from others for a while.
+    fn deliver(&mut self, count: usize, invisible_for: Duration) -> Vec<MemoryDelivery> {
+        let now = Moment::now();
+        let waiting = self.visible.iter_mut().enumerate();
+        waiting
+            .filter(|(_, message)| !message.acknowledged && message.visible_at <= now)
+            .take(count)
+            .map(|(at, message)| {
+                message.visible_at = now + invisible_for;
+                message.deliveries += 1;
+                MemoryDelivery {
+                    at,
+                    message_id: message.message_id.clone(),
+                    body: message.body.clone(),
+                    properties: message.properties.clone(),
+                    redeliveries: message.deliveries - 1,
+                }
+            })
+            .collect()
+    }
+
+    /// When the next message becomes visible that isn't.
+    fn next_arrival(&self) -> Option<Moment> {
+        let hidden = self.visible.iter().filter(|message| !message.acknowledged);
+        hidden.map(|message| message.visible_at).min()
+    }
+
+    /// The message of a delivery, as long as it was not delivered again.
+    fn delivered(&mut self, delivery: &MemoryDelivery) -> Option<&mut Message> {
+        let message = &mut self.visible[delivery.at];
+        (message.deliveries == delivery.redeliveries + 1).then_some(message)
+    }
+}
+
+/// Takes one of the faults that are left.
+fn strikes(left: &mut u32) -> bool {
+    let strikes = *left > 0;
+    *left = left.saturating_sub(1);
+    strikes
+}
+
+fn away() -> Failure {
+    Failure::new(FailureClass::Unavailable, "no broker can be reached")
+}
+
+/// Takes as much time as a caller has.
+async fn wait_in_vain(deadline: Deadline) {
+    tokio::time::sleep(deadline.remaining()).await;
+}
+
+fn check_of(half: &StoredHalf) -> CheckBack {
+    CheckBack {
+        topic: Some(Topic::Orders),
+        transaction_id: Some(half.transaction_id),
+        event_id: Some(half.message.event_id),
+        deadline: Some(half.deadline),
+    }
+}
+
+fn properties(half: &StoredHalf) -> HashMap<String, String> {
+    let told = &half.message;
+    let mut properties = HashMap::from([
+        (message::EVENT_ID.to_owned(), told.event_id.to_string()),
+        (message::TRANSACTION_ID.to_owned(), half.transaction_id.to_string()),
+        (message::DEADLINE_MS.to_owned(), half.deadline.as_millis().to_string()),
+        (message::SCHEMA_VERSION.to_owned(), SCHEMA_VERSION.to_string()),
+        (message::AGGREGATE_VERSION.to_owned(), told.aggregate_version.to_string()),
+    ]);
+    let traceparent = told.traceparent.clone();
+    properties.extend(traceparent.map(|value| (message::TRACEPARENT.to_owned(), value)));
+    properties
+}

@@ -1,0 +1,154 @@
+//! Orders, products and events to test with.
+
+use application::event::{order_message, unpublished};
+use application::lifetimes;
+use application::ports::{
+    DeadLetter, IdempotencyKey, IdempotencyRecord, IdentitySource, InboxRecord, Placement,
+    RecordedEvent, RequestHash,
+};
+use domain::identity::{EventId, ProductId, UserId};
+use domain::instant::Instant;
+use domain::money::Money;
+use domain::order::{Order, OrderEvent, OrderLine, OrderLines};
+use domain::product::Product;
+
+/// What each product of a sample order costs, in minor units.
+pub const UNIT_PRICE: u64 = 1_250;
+
+/// A user.
+pub fn user(number: u64) -> UserId {
+    UserId::new(number).unwrap()
+}
+
+/// A product's identifier.
+pub fn product_id(number: u64) -> ProductId {
+    ProductId::new(number).unwrap()
+}
+
+/// A product that costs [`UNIT_PRICE`].
+pub fn product(number: u64, stock: u32) -> Product {
+    Product {
+        id: product_id(number),
+        name: format!("product {number}"),
+        unit_price: Money::from_minor(UNIT_PRICE).unwrap(),
+        stock,
+    }
+}
+
+/// Lines of products and quantities.
+pub fn lines(of: &[(u64, u64)]) -> OrderLines {
+    let lines: Vec<_> = of
+        .iter()
+        .map(|(product, quantity)| OrderLine {
+            product_id: product_id(*product),
+            quantity: *quantity,
+        })
+        .collect();
+    OrderLines::merge(&lines).unwrap()
+}
+
+/// An idempotency key.
+pub fn key(text: &str) -> IdempotencyKey {
+    IdempotencyKey::parse(text).unwrap()
+}
+
+/// An order with everything that its placement stores.
+#[derive(Debug, Clone)]
+pub struct TakenOrder {
+    /// The order, CREATED.
+    pub order: Order,
+    /// What it asks for.
+    pub lines: OrderLines,
+    /// Its `OrderCreated`, for the outbox.
+    pub event: RecordedEvent,
+    /// When it was taken.
+    pub at: Instant,
+    /// The key and its record, when it was taken under one.
+    pub idempotency: Option<(IdempotencyKey, IdempotencyRecord)>,
+}
+
+/// An order of a user that was taken at `at`.
+pub fn taken(
+    identities: &impl IdentitySource,
+    user_id: UserId,
+    of: &[(u64, u64)],
+    at: Instant,
+) -> TakenOrder {
+    let lines = lines(of);
+    let price = |_| Money::from_minor(UNIT_PRICE);
+    let (order, event) =
+        Order::place(identities.order_id(), user_id, &lines, price, at).unwrap();
+    let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    let event = RecordedEvent {
+        message: order_message(identities.event_id(), &event, traceparent).unwrap(),
+        transaction_id: identities.transaction_id(),
+        unpublished: false,
+        sweep_due: at.plus(lifetimes::SWEEP_AFTER),
+    };
+    TakenOrder { order, lines, event, at, idempotency: None }
+}
+
+impl TakenOrder {
+    /// The order under a key, whose record expires at `expires_at`.
+    #[must_use]
+    pub fn under(mut self, text: &str, expires_at: Instant) -> Self {
+        let record = IdempotencyRecord {
+            request_hash: RequestHash::new([7; 32]),
+            order_id: self.order.id(),
+            answer: format!("{{\"order_id\":\"{}\"}}", self.order.id()),
+            transaction_id: self.event.transaction_id,
+            expires_at,
+        };
+        self.idempotency = Some((key(text), record));
+        self
+    }
+
+    /// The record of its key.
+    pub fn record(&self) -> &IdempotencyRecord {
+        &self.idempotency.as_ref().unwrap().1
+    }
+
+    /// Its placement.
+    pub fn placement(&self) -> Placement<'_> {
+        Placement {
+            order: &self.order,
+            event: &self.event,
+            idempotency: self.idempotency.as_ref().map(|(key, record)| (key, record)),
+            now: self.at,
+        }
+    }
+
+    /// That a handler has done its part for its event.
+    pub fn inbox(&self, handler: &'static str) -> InboxRecord {
+        inbox(handler, self.event.message.event_id, self.at)
+    }
+
+    /// A dead letter of its event.
+    pub fn dead_letter(&self) -> DeadLetter {
+        dead_letter(Some(self.event.message.event_id), self.at)
+    }
+}
+
+/// That a handler has done its part for an event.
+pub fn inbox(handler: &'static str, event_id: EventId, at: Instant) -> InboxRecord {
+    InboxRecord { handler, event_id, at, expires_at: at.plus(lifetimes::INBOX) }
+}
+
+/// The outbox copy of what became of an order.
+pub fn follow_up(identities: &impl IdentitySource, event: &OrderEvent) -> RecordedEvent {
+    unpublished(identities.event_id(), identities.transaction_id(), event, None).unwrap()
+}
+
+/// A dead letter.
+pub fn dead_letter(event_id: Option<EventId>, at: Instant) -> DeadLetter {
+    DeadLetter {
+        event_id,
+        message_id: "7F00000100002A9F00000000000012AB".to_owned(),
+        body: b"{}".to_vec(),
+        reason: "it broke".to_owned(),
+        handler: Some("inventory"),
+        attempts: 3,
+        first_failed_at: at,
+        expires_at: at.plus(lifetimes::DEAD_LETTER),
+    }
+}

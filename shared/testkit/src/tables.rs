@@ -1,0 +1,262 @@
+//! What stands in for DynamoDB: the same conditions, all or nothing, and the same reports.
+//!
+//! A call waits for nothing but its turn. A call whose answer never comes takes all its time, as far
+//! as its port gives it one.
+
+mod effects;
+mod orders;
+mod outbox;
+mod rows;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use application::deadline::Deadline;
+use application::outcome::{Failure, FailureClass, Settled, WriteTry};
+use application::ports::{DeadLetter, RecordedEvent, TransactionState};
+use domain::identity::{EventId, OrderId, ProductId, TransactionId};
+use domain::order::Order;
+use domain::product::Product;
+
+use crate::fault::{Fault, Operation};
+use rows::Rows;
+pub use rows::StoredEvent;
+
+/// All tables. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryTables(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    rows: Rows,
+    /// What goes wrong with the next calls, one after the other.
+    next: HashMap<Operation, VecDeque<Fault>>,
+    /// What goes wrong with every call that has nothing in `next`.
+    lasting: HashMap<Operation, Fault>,
+    /// Writes whose callers have given them up.
+    late: Vec<LateWrite>,
+    calls: HashMap<Operation, u64>,
+}
+
+type LateWrite = Box<dyn FnOnce(&mut Rows) + Send>;
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+/// Faults on demand.
+impl MemoryTables {
+    /// What goes wrong with the next calls, one fault each.
+    pub fn script(&self, operation: Operation, faults: impl IntoIterator<Item = Fault>) {
+        self.state().next.entry(operation).or_default().extend(faults);
+    }
+
+    /// What goes wrong with the next placement.
+    pub fn next_place(&self, fault: Fault) {
+        self.script(Operation::Place, [fault]);
+    }
+
+    /// What goes wrong with every call, until it is healed.
+    pub fn break_down(&self, operation: Operation, fault: Fault) {
+        self.state().lasting.insert(operation, fault);
+    }
+
+    /// Ends all that goes wrong with a call.
+    pub fn heal(&self, operation: Operation) {
+        let mut state = self.state();
+        state.lasting.remove(&operation);
+        state.next.remove(&operation);
+    }
+
+    /// Lets the writes arrive that were under way, in their order, and tells how many.
+    pub fn land_late_writes(&self) -> usize {
+        let mut state = self.state();
+        let late = mem::take(&mut state.late);
+        let count = late.len();
+        for write in late {
+            write(&mut state.rows);
+        }
+        count
+    }
+
+    /// How often a method was called.
+    pub fn calls(&self, operation: Operation) -> u64 {
+        self.state().calls.get(&operation).copied().unwrap_or_default()
+    }
+}
+
+/// What the tables hold.
+impl MemoryTables {
+    /// Puts a product, over one that is there.
+    pub fn put_product(&self, product: Product) {
+        self.state().rows.products.insert(product.id, product);
+    }
+
+    /// How many of a product can still be promised.
+    pub fn stock_of(&self, product: ProductId) -> Option<u32> {
+        self.state().rows.products.get(&product).map(|product| product.stock)
+    }
+
+    /// Puts an order, over one that is there.
+    pub fn put_order(&self, order: Order) {
+        self.state().rows.orders.insert((order.user_id(), order.id()), order);
+    }
+
+    /// An order, whosever.
+    pub fn order(&self, id: OrderId) -> Option<Order> {
+        self.state().rows.orders.values().find(|order| order.id() == id).cloned()
+    }
+
+    /// All orders.
+    pub fn orders(&self) -> Vec<Order> {
+        self.state().rows.orders.values().cloned().collect()
+    }
+
+    /// The outbox copies of all events, by their identifiers.
+    pub fn events(&self) -> Vec<StoredEvent> {
+        self.state().rows.events.values().cloned().collect()
+    }
+
+    /// The outbox copy of an event.
+    pub fn event(&self, id: EventId) -> Option<StoredEvent> {
+        self.state().rows.events.get(&id).cloned()
+    }
+
+    /// Puts the outbox copy of an event, over one that is there, with its attempt's record.
+    pub fn put_event(&self, event: &RecordedEvent) {
+        self.state().rows.record(event);
+    }
+
+    /// The records of all attempts.
+    pub fn attempts(&self) -> Vec<(TransactionId, TransactionState)> {
+        self.state().rows.attempts.iter().map(|(id, state)| (*id, *state)).collect()
+    }
+
+    /// Forgets an attempt's record, as the table does when its time is over.
+    pub fn forget_attempt(&self, id: TransactionId) {
+        self.state().rows.attempts.remove(&id);
+    }
+
+    /// Which handlers have done their part for an event.
+    pub fn handled_by(&self, event_id: EventId) -> Vec<&'static str> {
+        let state = self.state();
+        let handlers = state.rows.inbox.keys().filter(|(_, id)| *id == event_id);
+        handlers.map(|(handler, _)| *handler).collect()
+    }
+
+    /// All dead letters.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.state().rows.dead_letters.values().cloned().collect()
+    }
+}
+
+impl MemoryTables {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// Counts a call and tells what goes wrong with it.
+    async fn call(&self, operation: Operation) -> Option<Fault> {
+        // A turn for others before the call, as the network gives it.
+        tokio::task::yield_now().await;
+        let mut state = self.state();
+        *state.calls.entry(operation).or_default() += 1;
+        let next = state.next.get_mut(&operation).and_then(VecDeque::pop_front);
+        next.or_else(|| state.lasting.get(&operation).copied())
+    }
+
+    async fn read<T>(
+        &self,
+        operation: Operation,
+        read: impl FnOnce(&Rows) -> T,
+    ) -> Result<T, Failure> {
+        match self.call(operation).await {
+            None => Ok(read(&self.state().rows)),
+            Some(fault) => Err(fault.failure()),
+        }
+    }
+
+    /// Makes one try of a conditional write. `busy` is what is reported of items that are.
+    async fn write<R>(
+        &self,
+        operation: Operation,
+        deadline: Deadline,
+        busy: R,
+        write: impl FnOnce(&mut Rows) -> Result<(), R> + Send + 'static,
+    ) -> WriteTry<R> {
+        if deadline.has_passed() {
+            let cause = "its deadline passed before it was sent";
+            return WriteTry::Refused(Failure::new(FailureClass::Unavailable, cause));
+        }
+        let fault = self.call(operation).await;
+        match fault {
+            None => match write(&mut self.state().rows) {
+                Ok(()) => return WriteTry::Done,
+                Err(reasons) => return WriteTry::Cancelled(reasons),
+            },
+            Some(Fault::Busy) => return WriteTry::Cancelled(busy),
+            Some(fault @ Fault::Refused(_)) => return WriteTry::Refused(fault.failure()),
+            Some(fault) => self.lose(fault, write),
+        }
+        tokio::time::sleep(deadline.remaining()).await;
+        WriteTry::Unknown(fault.unwrap_or(Fault::RequestLost).failure())
+    }
+
+    /// What becomes of a write whose answer never comes.
+    fn lose<R>(
+        &self,
+        fault: Fault,
+        write: impl FnOnce(&mut Rows) -> Result<(), R> + Send + 'static,
+    ) {
+        let mut state = self.state();
+        match fault {
+            // Whether it took effect or was cancelled: nobody hears of it.
+            Fault::ReplyLost => drop(write(&mut state.rows)),
+            Fault::LandsLate => state.late.push(Box::new(move |rows| drop(write(rows)))),
+            Fault::RequestLost | Fault::Refused(_) | Fault::Busy => {}
+        }
+    }
+
+    /// Makes one try of a write that always takes effect.
+    async fn change(
+        &self,
+        operation: Operation,
+        change: impl FnOnce(&mut Rows) + Send + 'static,
+    ) -> Settled {
+        match self.call(operation).await {
+            None => {
+                change(&mut self.state().rows);
+                Settled::Done
+            }
+            Some(fault @ (Fault::Refused(_) | Fault::Busy)) => {
+                Settled::Refused(fault.failure().into())
+            }
+            Some(fault) => {
+                self.lose(fault, |rows| {
+                    change(rows);
+                    Ok::<(), ()>(())
+                });
+                Settled::Unknown(fault.failure())
+            }
+        }
+    }
+
+    /// Makes one try of a write that has one condition and no deadline: whether the condition held.
+    async fn change_if(
+        &self,
+        operation: Operation,
+        change: impl FnOnce(&mut Rows) -> bool + Send + 'static,
+    ) -> Result<bool, Failure> {
+        match self.call(operation).await {
+            None => Ok(change(&mut self.state().rows)),
+            Some(fault) => {
+                self.lose(fault, |rows| if change(rows) { Ok(()) } else { Err(()) });
+                Err(fault.failure())
+            }
+        }
+    }
+}
