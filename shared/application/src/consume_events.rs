@@ -178,7 +178,7 @@ where
         let deadline = Deadline::after(self.pace.event).or_earlier(window);
         async {
             match event {
-                Ok(event) => self.handle(&delivery, event, deadline).await,
+                Ok(event) => self.handle(&delivery, event, deadline, window).await,
                 Err(error) => {
                     let reason = crate::outcome::chain(&error);
                     self.give_up(&delivery, None, reason, None, deadline).await
@@ -190,7 +190,13 @@ where
     }
 
     /// Lets every handler do its part, in the order of the registry.
-    async fn handle(&self, delivery: &S::Delivery, event: Event, deadline: Deadline) -> Fate {
+    async fn handle(
+        &self,
+        delivery: &S::Delivery,
+        event: Event,
+        deadline: Deadline,
+        window: Deadline,
+    ) -> Fate {
         let incoming = IncomingEvent {
             event_id: EventId::new(event.id),
             traceparent: delivery.property(message::TRACEPARENT).map(ToOwned::to_owned),
@@ -208,7 +214,9 @@ where
                         .await;
                 }
                 Err(HandlerError::Failed(failure)) => {
-                    return self.try_again(delivery, &incoming, handler.name(), failure).await;
+                    return self
+                        .try_again(delivery, &incoming, handler.name(), failure, window)
+                        .await;
                 }
             }
         }
@@ -222,6 +230,7 @@ where
         incoming: &IncomingEvent,
         handler: &'static str,
         failure: Failure,
+        window: Deadline,
     ) -> Fate {
         let attempts = delivery.redeliveries().saturating_add(1);
         tracing::warn!(
@@ -232,7 +241,9 @@ where
         );
         if attempts >= self.pace.attempts_max {
             let reason = crate::outcome::chain(&failure);
-            let deadline = Deadline::after(self.pace.event);
+            // The event's own time may be over, the window's is not: what doesn't fit into that comes
+            // again.
+            let deadline = Deadline::after(self.pace.event).or_earlier(window);
             let event_id = Some(incoming.event_id);
             return self.give_up(delivery, event_id, reason, Some(handler), deadline).await;
         }

@@ -1,8 +1,7 @@
 //! What the use cases ask of the world.
 //!
 //! One narrow trait per capability, so that a function takes, links and may do only what it needs.
-//! The contract of each is its doc comment; `testkit::contract` holds a suite per port, which every
-//! adapter passes.
+//! The contract of each is its doc comment.
 
 mod catalog;
 mod channel;

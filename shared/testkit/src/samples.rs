@@ -76,8 +76,7 @@ pub fn taken(
 ) -> TakenOrder {
     let lines = lines(of);
     let price = |_| Money::from_minor(UNIT_PRICE);
-    let (order, event) =
-        Order::place(identities.order_id(), user_id, &lines, price, at).unwrap();
+    let (order, event) = Order::place(identities.order_id(), user_id, &lines, price, at).unwrap();
     let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
     let event = RecordedEvent {
         message: order_message(identities.event_id(), &event, traceparent).unwrap(),

@@ -96,6 +96,11 @@ impl MemoryTables {
         self.state().rows.products.insert(product.id, product);
     }
 
+    /// Takes a product out of the catalog.
+    pub fn remove_product(&self, product: ProductId) {
+        self.state().rows.products.remove(&product);
+    }
+
     /// How many of a product can still be promised.
     pub fn stock_of(&self, product: ProductId) -> Option<u32> {
         self.state().rows.products.get(&product).map(|product| product.stock)

@@ -55,8 +55,7 @@ impl OrderRepository for MemoryTables {
     ) -> WriteTry<PlacementCancelled> {
         let order = placement.order.clone();
         let event = placement.event.clone();
-        let idempotency =
-            placement.idempotency.map(|(key, record)| (key.clone(), record.clone()));
+        let idempotency = placement.idempotency.map(|(key, record)| (key.clone(), record.clone()));
         let now = placement.now;
         self.write(Operation::Place, deadline, BUSY, move |rows| {
             let placement = Placement {
@@ -66,8 +65,12 @@ impl OrderRepository for MemoryTables {
                 now,
             };
             let reasons = reasons(rows, &placement);
-            let PlacementCancelled { order: by_order, event: by_event, transaction, idempotency: by_key } =
-                &reasons;
+            let PlacementCancelled {
+                order: by_order,
+                event: by_event,
+                transaction,
+                idempotency: by_key,
+            } = &reasons;
             if by_order.condition_failed()
                 || by_event.condition_failed()
                 || transaction.condition_failed()

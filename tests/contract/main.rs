@@ -1,1 +1,0 @@
-//! One suite per port, run against every adapter.
