@@ -17,6 +17,8 @@ pub struct Config {
     pub catalog: CatalogTable,
     /// The public keys of access tokens.
     pub keys: KeysTable,
+    /// Whether orders are taken while no broker can be reached.
+    pub accept_without_broker: bool,
 }
 
 impl Config {
@@ -31,6 +33,7 @@ impl Config {
         let events = EventsTable::required(&mut settings);
         let catalog = CatalogTable::required(&mut settings);
         let keys = KeysTable::required(&mut settings);
+        let accept_without_broker = settings.or_default("ACCEPT_WITHOUT_BROKER", true, str::parse);
         let config = || {
             Some(Self {
                 rocketmq: rocketmq?,
@@ -38,6 +41,7 @@ impl Config {
                 events: events?,
                 catalog: catalog?,
                 keys: keys?,
+                accept_without_broker,
             })
         };
         settings.finish(config())

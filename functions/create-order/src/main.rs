@@ -3,7 +3,7 @@
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 
-use application::create_order::{Budgets, CreateOrder};
+use application::create_order::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
 use create_order::Handler;
 use create_order::config::Config;
 use dynamodb::{
@@ -21,6 +21,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
+    let without_broker = if config.accept_without_broker {
+        WithoutBroker::Accept(CircuitBreaker::default())
+    } else {
+        WithoutBroker::Refuse
+    };
     let tables = dynamodb::connect().await;
     let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
     let handler = Handler {
@@ -31,6 +36,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             clock: SystemClock,
             identities: UuidIdentitySource,
             budgets: Budgets::default(),
+            without_broker,
         },
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
     };

@@ -9,6 +9,8 @@ use platform::settings::{InvalidSettings, Settings};
 pub struct Config {
     /// Through which brokers are found.
     pub name_servers: TcpNameServers,
+    /// Whether orders are taken while no broker can be reached.
+    pub accept_without_broker: bool,
     /// Where orders are stored.
     pub orders: OrdersTable,
     /// Where events and the records of attempts are stored.
@@ -27,6 +29,7 @@ impl Config {
     /// [`InvalidSettings`], naming every setting that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
         let name_servers = settings.required("ROCKETMQ_NAMESRV_ADDR", str::parse);
+        let accept_without_broker = settings.or_default("ACCEPT_WITHOUT_BROKER", true, str::parse);
         let orders = OrdersTable::required(&mut settings);
         let events = EventsTable::required(&mut settings);
         let catalog = CatalogTable::required(&mut settings);
@@ -34,6 +37,7 @@ impl Config {
         let config = || {
             Some(Self {
                 name_servers: name_servers?,
+                accept_without_broker,
                 orders: orders?,
                 events: events?,
                 catalog: catalog?,

@@ -53,8 +53,8 @@ impl<T: Tables, N: NameServers, E: OverdueEvents, K: Clock> Handler<T, N, E, K> 
             (&Method::GET, "/health/ready") => match self.assess.execute().await {
                 Health::Ready => told("ready", Vec::new()),
                 Health::Degraded(reasons) => told("degraded", reasons),
-                Health::Unavailable(reason) => Err(Problem::unavailable(RETRY_AFTER)
-                    .with_detail(format!("No order can be taken: {reason}."))),
+                Health::Unavailable(reasons) => Err(Problem::unavailable(RETRY_AFTER)
+                    .with_detail(format!("No order can be taken: {}.", reasons.join("; ")))),
             },
             _ => Err(unmatched(request, &ROUTES)),
         }

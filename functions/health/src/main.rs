@@ -26,6 +26,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             name_servers: config.name_servers,
             events: DynamoOverdueEvents::new(tables, config.events),
             clock: SystemClock,
+            accept_without_broker: config.accept_without_broker,
         },
     };
 

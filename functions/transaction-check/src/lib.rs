@@ -1,17 +1,23 @@
-//! Answers check-backs: the only live member of the group that brokers ask.
+//! Answers check-backs, and publishes what no consumer has seen.
 //!
-//! Functions that create orders are not members of that group, because a broker asks any member that
-//! is connected, and a frozen Lambda is connected but doesn't answer.
+//! It is the only live member of the group that brokers ask. Functions that create orders are not
+//! members of that group, because a broker asks any member that is connected, and a frozen Lambda is
+//! connected but doesn't answer. As it is connected and awake for most of the time, it sweeps as well.
 
 pub mod config;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use application::answer_check::AnswerCheck;
-use application::ports::{Clock, TransactionLedger};
+use application::answer_check::{AnswerCheck, CheckReport};
+use application::deadline::Deadline;
+use application::ports::{Clock, Outbox, TransactionLedger, UnobservedEvents};
+use application::publish_recorded_event::PublishRecordedEvent;
+use application::sweep::{Pace, Sweep, SweepReport};
 use rocketmq::checked_group::{CheckedGroup, JoinError};
+use rocketmq::client::RocketmqClient;
 use rocketmq::config::RocketmqConfig;
+use rocketmq::publisher::RocketmqPublisher;
 use serde::{Deserialize, Serialize};
 
 /// What is kept of Lambda's time to leave the group and report.
@@ -21,7 +27,7 @@ const RESERVE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowEvent {
-    /// For how many seconds check-backs are answered.
+    /// For how many seconds check-backs are answered and events swept.
     #[serde(default = "default_window_seconds")]
     pub window_seconds: u64,
 }
@@ -31,7 +37,7 @@ const fn default_window_seconds() -> u64 {
 }
 
 /// What a window did.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct WindowReport {
     /// Half messages that were committed.
     pub committed: u64,
@@ -39,25 +45,56 @@ pub struct WindowReport {
     pub rolled_back: u64,
     /// Checks that were answered with nothing decided.
     pub left_open: u64,
+    /// Events that the sweep sent.
+    pub sent: u64,
+    /// Events that the sweep found on their topic, still waiting for their consumer.
+    pub found: u64,
+    /// Those of `found` that have waited for so long that an operator should look.
+    pub overdue: u64,
+    /// Events that the sweep could not deal with. They come up again.
+    pub left: u64,
+    /// Looks of the sweep that failed.
+    pub failed_looks: u64,
+}
+
+impl WindowReport {
+    const fn of(checks: CheckReport, sweep: SweepReport) -> Self {
+        Self {
+            committed: checks.committed,
+            rolled_back: checks.rolled_back,
+            left_open: checks.left_open,
+            sent: sweep.sent,
+            found: sweep.found,
+            overdue: sweep.overdue,
+            left: sweep.left,
+            failed_looks: sweep.failed_looks,
+        }
+    }
 }
 
 /// The handler with what it needs.
-pub struct Handler<L, K> {
-    /// Whose check-backs it answers.
+pub struct Handler<L, U, O, K> {
+    /// Whose check-backs it answers, and where it publishes.
     pub rocketmq: RocketmqConfig,
     /// The record of attempts.
     pub ledger: L,
+    /// The events that nobody has seen.
+    pub unobserved: U,
+    /// Where they are claimed.
+    pub outbox: O,
     /// The wall clock.
     pub clock: K,
 }
 
-impl<L, K> Handler<L, K>
+impl<L, U, O, K> Handler<L, U, O, K>
 where
     L: TransactionLedger + Clone + 'static,
+    U: UnobservedEvents + Clone,
+    O: Outbox + Clone,
     K: Clock + Clone + 'static,
 {
-    /// Joins the group, answers for a window, or for as long as Lambda allows, whichever is shorter,
-    /// and leaves again.
+    /// Joins the group, answers and sweeps for a window, or for as long as Lambda allows, whichever is
+    /// shorter, and leaves again.
     ///
     /// # Errors
     ///
@@ -67,22 +104,46 @@ where
         event: WindowEvent,
         time_left: Duration,
     ) -> Result<WindowReport, JoinError> {
-        let answers = Arc::new(AnswerCheck::new(self.ledger.clone(), self.clock.clone()));
         let window = Duration::from_secs(event.window_seconds);
-        let group = CheckedGroup::join(self.rocketmq.clone(), Arc::clone(&answers)).await?;
-        tokio::time::sleep(window.min(time_left.saturating_sub(RESERVE))).await;
+        let end = Deadline::after(window.min(time_left.saturating_sub(RESERVE)));
+        // A client of its own for each window: the process was frozen in between, and the broker
+        // should not count on a member that is.
+        let client = RocketmqClient::start(self.rocketmq.clone())?;
+        let answers = Arc::new(AnswerCheck::new(self.ledger.clone(), self.clock.clone()));
+        let group = CheckedGroup::join_with(client.clone(), Arc::clone(&answers)).await?;
+        let publisher = RocketmqPublisher::connect(client, self.clock.clone()).await;
+        let swept = self.sweep(&publisher).run(end).await;
+        tokio::time::sleep(end.remaining()).await;
+        publisher.shutdown().await;
         group.leave().await;
-        let report = answers.report();
+        let report = WindowReport::of(answers.report(), swept);
         tracing::info!(
             committed = report.committed,
             rolled_back = report.rolled_back,
             left_open = report.left_open,
+            sent = report.sent,
+            found = report.found,
+            overdue = report.overdue,
+            left = report.left,
+            failed_looks = report.failed_looks,
             "the window is over"
         );
-        Ok(WindowReport {
-            committed: report.committed,
-            rolled_back: report.rolled_back,
-            left_open: report.left_open,
-        })
+        Ok(report)
+    }
+
+    fn sweep(
+        &self,
+        publisher: &RocketmqPublisher,
+    ) -> Sweep<U, RocketmqPublisher, O, RocketmqPublisher, K> {
+        Sweep {
+            unobserved: self.unobserved.clone(),
+            published: publisher.clone(),
+            publication: PublishRecordedEvent {
+                outbox: self.outbox.clone(),
+                publisher: publisher.clone(),
+                clock: self.clock.clone(),
+            },
+            pace: Pace::default(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 
-use dynamodb::DynamoTransactionLedger;
+use dynamodb::{DynamoOutbox, DynamoTransactionLedger, DynamoUnobservedEvents};
 use lambda_runtime::{LambdaEvent, service_fn};
 use platform::clock::SystemClock;
 use platform::settings::Settings;
@@ -16,9 +16,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::start();
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
+    let tables = dynamodb::connect().await;
     let handler = Handler {
         rocketmq: config.rocketmq,
-        ledger: DynamoTransactionLedger::new(dynamodb::connect().await, config.events),
+        ledger: DynamoTransactionLedger::new(tables.clone(), config.events.clone()),
+        unobserved: DynamoUnobservedEvents::new(tables.clone(), config.events.clone()),
+        outbox: DynamoOutbox::new(tables, config.events),
         clock: SystemClock,
     };
 

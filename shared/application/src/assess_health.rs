@@ -13,6 +13,8 @@ pub struct AssessHealth<T, N, E, K> {
     pub events: E,
     /// The wall clock.
     pub clock: K,
+    /// Whether orders are taken while no broker can be reached.
+    pub accept_without_broker: bool,
 }
 
 /// How the system is.
@@ -20,10 +22,10 @@ pub struct AssessHealth<T, N, E, K> {
 pub enum Health {
     /// All is well.
     Ready,
-    /// Some of it isn't.
+    /// Orders are taken, but their events may come late.
     Degraded(Vec<&'static str>),
     /// No order can be taken.
-    Unavailable(&'static str),
+    Unavailable(Vec<&'static str>),
 }
 
 impl<T: Tables, N: NameServers, E: OverdueEvents, K: Clock> AssessHealth<T, N, E, K> {
@@ -39,7 +41,7 @@ impl<T: Tables, N: NameServers, E: OverdueEvents, K: Clock> AssessHealth<T, N, E
                 error = &failure as &dyn std::error::Error,
                 "a table can't be read that orders need"
             );
-            return Health::Unavailable("a table that orders need can't be read");
+            return Health::Unavailable(vec!["a table that orders need can't be read"]);
         }
         let mut reasons = Vec::new();
         if !reachable {
@@ -56,6 +58,10 @@ impl<T: Tables, N: NameServers, E: OverdueEvents, K: Clock> AssessHealth<T, N, E
                 reasons.push("the outbox can't be looked at");
             }
         }
-        if reasons.is_empty() { Health::Ready } else { Health::Degraded(reasons) }
+        match (reasons.is_empty(), self.accept_without_broker) {
+            (true, _) => Health::Ready,
+            (false, true) => Health::Degraded(reasons),
+            (false, false) => Health::Unavailable(reasons),
+        }
     }
 }

@@ -5,7 +5,11 @@
 //!    key's, all or none.
 //! 3. The half message **ends** as the transaction did: a commit, a rollback, or, while nobody knows,
 //!    nothing at all. What is not ended is checked back ([`crate::answer_check`]).
+//!
+//! Where no half message can be had, the order is taken without the broker: its event is recorded as
+//! unpublished, and the sweep publishes it ([`crate::sweep`]).
 
+mod breaker;
 mod command;
 mod settlement;
 
@@ -21,9 +25,11 @@ use crate::lifetimes;
 use crate::outcome::{Cause, Failure, FailureClass};
 use crate::ports::{
     Catalog, Clock, HalfMessage, IdempotencyRecord, IdentitySource, OrderRepository,
-    OutboundMessage, Placement, RecordedEvent, RequestHash, Resolution, TransactionalPublisher,
+    OutboundMessage, Placement, PrepareError, RecordedEvent, RequestHash, Resolution,
+    TransactionalPublisher,
 };
 
+pub use breaker::CircuitBreaker;
 pub use command::CreateOrderCommand;
 use settlement::{Refusal, Settlement, settle};
 
@@ -65,6 +71,18 @@ pub struct CreateOrder<R, C, P, K, I> {
     pub identities: I,
     /// How long each step may take.
     pub budgets: Budgets,
+    /// What is done where no half message can be had.
+    pub without_broker: WithoutBroker,
+}
+
+/// What is done where no half message can be had.
+#[derive(Debug)]
+pub enum WithoutBroker {
+    /// The order is taken, and the sweep publishes its event. The half message is not even tried while
+    /// the breaker is open.
+    Accept(CircuitBreaker),
+    /// The order is not taken.
+    Refuse,
 }
 
 /// An order was taken, now or by an earlier request with the same key.
@@ -116,10 +134,11 @@ pub enum CreateOrderError {
 /// checks up to a third of those again that had long ended, each a duplicate on the topic.
 const BROKERS_OWN_IMMUNITY: Duration = Duration::ZERO;
 
-/// An attempt whose half message is stored.
+/// An attempt to store the order.
 struct Attempt<T> {
     transaction_id: TransactionId,
-    receipt: T,
+    /// Its half message; none when the order is taken without the broker.
+    half: Option<T>,
     /// The end of the local transaction by the monotonic clock.
     deadline: Deadline,
     /// The same moment by the wall clock, as the half message tells it.
@@ -152,7 +171,7 @@ where
             Ok(placed) => placed,
             Err(error) => return self.replay_or(command, error).await,
         };
-        match self.prepare(&message, deadline).await {
+        match self.begin(&message, deadline).await {
             Ok(attempt) => self.take(command, &order, message, attempt).await,
             Err(failure) => {
                 let error = unavailable("the broker didn't take its half message", failure);
@@ -186,8 +205,51 @@ where
         Ok((order, message))
     }
 
-    /// A stored half message. Each try belongs to an attempt of its own, so that a try which was
-    /// stored unnoticed is retired without touching the next.
+    /// An attempt with a half message, or without one where that is accepted.
+    async fn begin(
+        &self,
+        message: &OutboundMessage,
+        request: Deadline,
+    ) -> Result<Attempt<P::Receipt>, Cause> {
+        let WithoutBroker::Accept(breaker) = &self.without_broker else {
+            return self.prepare(message, request).await;
+        };
+        if breaker.is_open(self.clock.now()) {
+            tracing::warn!("takes the order without the broker, which was away a moment ago");
+            return Ok(self.attempt(request));
+        }
+        match self.prepare(message, request).await {
+            Ok(attempt) => {
+                breaker.succeeded();
+                Ok(attempt)
+            }
+            Err(error) => {
+                breaker.failed(self.clock.now());
+                tracing::warn!(
+                    error = error.as_ref() as &dyn std::error::Error,
+                    "takes the order without the broker"
+                );
+                // The tries' own attempts are abandoned: none of them may share this one's fate, and
+                // the fence retires those that were stored.
+                Ok(self.attempt(request))
+            }
+        }
+    }
+
+    /// A new attempt, still without a half message.
+    fn attempt(&self, request: Deadline) -> Attempt<P::Receipt> {
+        let deadline =
+            Deadline::after(self.budgets.transaction).or_earlier(request.less(self.budgets.end));
+        Attempt {
+            transaction_id: self.identities.transaction_id(),
+            half: None,
+            deadline,
+            deadline_at: self.clock.now().plus(deadline.remaining()),
+        }
+    }
+
+    /// An attempt whose half message is stored. Each try belongs to an attempt of its own, so that a
+    /// try which was stored unnoticed is retired without touching the next.
     async fn prepare(
         &self,
         message: &OutboundMessage,
@@ -200,34 +262,37 @@ where
             seed(message.event_id.as_uuid().as_u128()),
         );
         loop {
-            let transaction_id = self.identities.transaction_id();
-            let deadline = Deadline::after(self.budgets.transaction)
-                .or_earlier(request.less(self.budgets.end));
-            let deadline_at = self.clock.now().plus(deadline.remaining());
+            let attempt = self.attempt(request);
             let half = HalfMessage {
                 message,
-                transaction_id,
-                deadline: deadline_at,
+                transaction_id: attempt.transaction_id,
+                deadline: attempt.deadline_at,
                 check_immunity: BROKERS_OWN_IMMUNITY,
             };
             let within = Deadline::after(self.budgets.half_message_try).or_earlier(limit);
-            match self.publisher.prepare(&half, within).await {
-                Ok(receipt) => {
-                    return Ok(Attempt { transaction_id, receipt, deadline, deadline_at });
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        %transaction_id,
-                        error = &error as &dyn std::error::Error,
-                        "abandoned a half message"
-                    );
-                    if limit.has_passed() {
-                        return Err(Box::new(error));
-                    }
-                }
+            let error = match self.publisher.prepare(&half, within).await {
+                Ok(receipt) => return Ok(Attempt { half: Some(receipt), ..attempt }),
+                Err(error) => error,
+            };
+            tracing::warn!(
+                transaction_id = %attempt.transaction_id,
+                error = &error as &dyn std::error::Error,
+                "abandoned a half message"
+            );
+            if limit.has_passed() || self.is_final(&error) {
+                return Err(Box::new(error));
             }
             pause.wait(limit).await;
         }
+    }
+
+    /// Whether another try is in vain. A broker that vouches for no message now won't in a moment
+    /// either, and the order can do without it.
+    const fn is_final(&self, error: &PrepareError) -> bool {
+        matches!(
+            (&self.without_broker, error),
+            (WithoutBroker::Accept(_), PrepareError::Doubtful(_))
+        )
     }
 
     /// The local transaction, and the end of the half message as it went.
@@ -243,11 +308,13 @@ where
         let now = self.clock.now();
         let answer = serde_json::to_string(&order_body(order))
             .map_err(|error| unavailable("its answer can't be encoded", error))?;
+        let unpublished = attempt.half.is_none();
         let event = RecordedEvent {
             message,
             transaction_id,
-            unpublished: false,
-            sweep_due: now.plus(lifetimes::SWEEP_AFTER),
+            recorded_at: now,
+            unpublished,
+            sweep_due: if unpublished { now } else { now.plus(lifetimes::SWEEP_AFTER) },
         };
         let request_hash = command.hash();
         let record = IdempotencyRecord {
@@ -277,11 +344,12 @@ where
         }
     }
 
-    /// Ends a half message. A failure changes nothing for the client: the check-back or the sweep
+    /// Ends the half message, if there is one. A failure changes nothing for the client: the check-back or the sweep
     /// repairs it.
     async fn end(&self, attempt: &Attempt<P::Receipt>, resolution: Resolution) {
+        let Some(half) = &attempt.half else { return };
         let within = Deadline::after(self.budgets.end);
-        if let Err(error) = self.publisher.end(&attempt.receipt, resolution, within).await {
+        if let Err(error) = self.publisher.end(half, resolution, within).await {
             tracing::warn!(
                 ?resolution,
                 error = &error as &dyn std::error::Error,

@@ -25,6 +25,7 @@ pub fn unpublished(
     Ok(RecordedEvent {
         message: order_message(event_id, event, traceparent)?,
         transaction_id,
+        recorded_at: event.at,
         unpublished: true,
         sweep_due: event.at,
     })

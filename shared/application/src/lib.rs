@@ -14,6 +14,7 @@
 //! - [`answer_check`]: tells the broker what became of a half message
 //! - [`consume_events`]: handlers, each effect once
 //! - [`publish_recorded_event`]: puts an event on its topic that was recorded without one
+//! - [`sweep`]: finds events that no consumer has seen, and publishes those that are on no topic
 //! - [`get_order`], [`log_in`], [`assess_health`]: what their names say
 
 pub mod answer_check;
@@ -29,3 +30,4 @@ pub mod log_in;
 pub mod outcome;
 pub mod ports;
 pub mod publish_recorded_event;
+pub mod sweep;

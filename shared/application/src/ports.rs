@@ -1,7 +1,7 @@
 //! What the use cases ask of the world.
 //!
 //! One narrow trait per capability, so that a function takes, links and may do only what it needs.
-//! The contract of each is its doc comment.
+//! The contract of each is its doc comment, and a suite of `testkit::contract` that every adapter passes.
 
 mod catalog;
 mod channel;
@@ -31,7 +31,9 @@ pub use orders::{
     IdempotencyKey, IdempotencyRecord, OrderReader, OrderRepository, Placement, PlacementCancelled,
     RequestHash,
 };
-pub use outbox::{ClaimOutcome, Outbox, RecordedEvent};
+pub use outbox::{
+    ClaimOutcome, DueEvent, Outbox, PublishedEvents, RecordedEvent, UnobservedEvents,
+};
 pub use security::{
     AccessToken, AccessTokenIssuer, AccessTokenVerifier, Accounts, InvalidToken, PasswordVerifier,
     VerificationKey, VerificationKeys, VerifyTokenError,

@@ -30,6 +30,14 @@ pub enum PublishError {
     /// Whether it is ours to publish is unknown.
     #[error("whether the event was claimed is unknown")]
     Claim(#[source] Cause),
+    /// It could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+/// No broker has acknowledged the event as visible. It may be, or become so, all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
     /// No half message could be had.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -48,31 +56,46 @@ pub enum Publication {
 }
 
 impl<O: Outbox, P: TransactionalPublisher, K: Clock> PublishRecordedEvent<O, P, K> {
-    /// Claims an unpublished event and publishes it, under its own `event_id` and the attempt that
-    /// recorded it, whose record is COMMITTED: a check of the half message can only commit it.
+    /// Claims an event that was recorded unpublished, and sends it.
     ///
     /// # Errors
     ///
     /// [`PublishError`]; the claim runs out and the event comes up again.
     pub async fn publish(&self, event: &RecordedEvent) -> Result<Publication, PublishError> {
-        let now = self.clock.now();
-        let until = now.plus(lifetimes::SWEEP_AFTER);
+        let until = self.clock.now().plus(lifetimes::SWEEP_AFTER);
         match self.outbox.claim(event.message.event_id, event.sweep_due, until).await {
             ClaimOutcome::Won => {}
             ClaimOutcome::Lost => return Ok(Publication::NotOurs),
             ClaimOutcome::Unknown(failure) => return Err(PublishError::Claim(failure.into())),
         }
+        self.send(event, Deadline::after(PUBLICATION)).await?;
+        Ok(Publication::Acknowledged)
+    }
+
+    /// Sends an event that is claimed, under its own `event_id` and the attempt that recorded it, whose
+    /// record is COMMITTED: a check of the half message can only commit it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the claim runs out and the event comes up again.
+    pub async fn send(&self, event: &RecordedEvent, deadline: Deadline) -> Result<(), SendError> {
         let half = HalfMessage {
             message: &event.message,
             transaction_id: event.transaction_id,
-            deadline: now.plus(PUBLICATION),
+            deadline: self.clock.now().plus(deadline.remaining()),
             // Its record is COMMITTED, so a check can only commit it, however early it comes.
             check_immunity: Duration::ZERO,
         };
         // A topic of type TRANSACTION takes no other message, hence a half message committed at once.
-        let within = Deadline::after(PUBLICATION);
-        let receipt = self.publisher.prepare(&half, within).await?;
-        self.publisher.end(&receipt, Resolution::Commit, within).await?;
+        let receipt = self.publisher.prepare(&half, deadline).await?;
+        self.publisher.end(&receipt, Resolution::Commit, deadline).await?;
+        if event.unpublished {
+            self.mark_published(event).await;
+        }
+        Ok(())
+    }
+
+    async fn mark_published(&self, event: &RecordedEvent) {
         match self.outbox.mark_published(event.message.event_id).await {
             Settled::Done => {}
             Settled::Refused(cause) => tracing::warn!(
@@ -84,6 +107,5 @@ impl<O: Outbox, P: TransactionalPublisher, K: Clock> PublishRecordedEvent<O, P, 
                 "the event may stay marked unpublished and be sent twice"
             ),
         }
-        Ok(Publication::Acknowledged)
     }
 }

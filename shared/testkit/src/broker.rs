@@ -17,7 +17,7 @@ use application::ports::{
 };
 use contracts::event::SCHEMA_VERSION;
 use contracts::message;
-use domain::identity::TransactionId;
+use domain::identity::{EventId, TransactionId};
 use domain::instant::Instant;
 use tokio::sync::Notify;
 use tokio::time::Instant as Moment;
@@ -47,6 +47,7 @@ struct Faults {
     lost_ends: u32,
     lost_end_replies: u32,
     refused_ends: u32,
+    failed_lookups: u32,
     failed_receives: u32,
     lost_acknowledgements: u32,
     failed_announcements: u32,
@@ -63,6 +64,8 @@ pub struct StoredHalf {
     pub deadline: Instant,
     /// The ends that the broker took, in their order.
     pub ends: Vec<Resolution>,
+    /// Whether the broker gave up checking it.
+    pub discarded: bool,
 }
 
 /// A message that consumers see.
@@ -122,6 +125,12 @@ impl MemoryBroker {
         self.state().away = false;
     }
 
+    /// Moves every half message that has no end out of the way, as the broker does after its last
+    /// check: nobody will ever end it.
+    pub fn discard_open_halves(&self) {
+        self.state().halves.iter_mut().for_each(|half| half.discarded |= half.ends.is_empty());
+    }
+
     /// The next half messages never arrive.
     pub fn fail_prepares(&self, count: u32) {
         self.state().faults.failed_prepares = count;
@@ -150,6 +159,11 @@ impl MemoryBroker {
     /// The next ends are refused.
     pub fn refuse_ends(&self, count: u32) {
         self.state().faults.refused_ends = count;
+    }
+
+    /// The next questions whether an event is published are not answered.
+    pub fn fail_lookups(&self, count: u32) {
+        self.state().faults.failed_lookups = count;
     }
 
     /// The next requests for messages fail.
@@ -214,7 +228,7 @@ impl MemoryBroker {
             let state = self.state();
             let halves = state.halves.iter().enumerate();
             halves
-                .filter(|(_, half)| half.ends.is_empty())
+                .filter(|(_, half)| half.ends.is_empty() && !half.discarded)
                 .map(|(at, half)| (at, check_of(half)))
                 .collect()
         };
@@ -254,6 +268,7 @@ impl State {
             transaction_id: half.transaction_id,
             deadline: half.deadline,
             ends: Vec::new(),
+            discarded: false,
         });
         MemoryReceipt(self.halves.len() - 1)
     }
@@ -268,6 +283,12 @@ impl State {
             visible_at: Moment::now(),
             acknowledged: false,
         });
+    }
+
+    /// Whether a visible message is that event's.
+    fn holds(&self, event_id: EventId) -> bool {
+        let id = event_id.to_string();
+        self.visible.iter().any(|message| message.properties.get(message::EVENT_ID) == Some(&id))
     }
 
     /// Delivers what is visible, and hides it from others for a while.

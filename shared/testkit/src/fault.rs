@@ -23,6 +23,10 @@ pub enum Operation {
     Claim,
     /// `Outbox::mark_published`
     MarkPublished,
+    /// `UnobservedEvents::due`
+    Due,
+    /// `UnobservedEvents::find`
+    FindEvent,
     /// `OverdueEvents::any_overdue`
     AnyOverdue,
     /// `Inbox::record`

@@ -1,4 +1,5 @@
-//! Adapters in memory, with faults on demand. For tests only.
+//! Adapters in memory, with faults on demand, and the contracts of the ports as suites of tests. For
+//! tests only.
 //!
 //! # Layout
 //!
@@ -7,6 +8,7 @@
 //! - [`fault`]: what can go wrong with a call to a table
 //! - [`clock`], [`identities`]: a clock that tests move, and identifiers that can be foretold
 //! - [`samples`]: orders, products and events to test with
+//! - [`contract`]: one suite per family of ports, which every adapter passes
 
 #![allow(
     clippy::expect_used,
@@ -19,6 +21,7 @@
 
 pub mod broker;
 pub mod clock;
+pub mod contract;
 pub mod fault;
 pub mod identities;
 pub mod samples;

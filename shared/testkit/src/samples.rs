@@ -81,6 +81,7 @@ pub fn taken(
     let event = RecordedEvent {
         message: order_message(identities.event_id(), &event, traceparent).unwrap(),
         transaction_id: identities.transaction_id(),
+        recorded_at: at,
         unpublished: false,
         sweep_due: at.plus(lifetimes::SWEEP_AFTER),
     };

@@ -5,8 +5,9 @@ use application::consume_events::{
     ConsumeEvents, InventoryHandler, NotificationHandler, ObserverHandler, Pace, Registry,
     Subscribed,
 };
-use application::create_order::{Budgets, CreateOrder};
+use application::create_order::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
 use application::publish_recorded_event::PublishRecordedEvent;
+use application::sweep::{self, Sweep};
 use contracts::event::EventType;
 
 use crate::broker::MemoryBroker;
@@ -34,8 +35,11 @@ pub type MemoryCreateOrder =
 /// The use case [`ConsumeEvents`] in memory.
 pub type MemoryConsumeEvents = ConsumeEvents<MemoryBroker, MemoryTables, MemoryBroker, ManualClock>;
 
+/// The use case [`Sweep`] in memory.
+pub type MemorySweep = Sweep<MemoryTables, MemoryBroker, MemoryTables, MemoryBroker, ManualClock>;
+
 impl World {
-    /// Takes orders.
+    /// Takes orders, as long as the broker takes their half messages.
     pub fn create_order(&self) -> MemoryCreateOrder {
         CreateOrder {
             orders: self.tables.clone(),
@@ -44,7 +48,14 @@ impl World {
             clock: self.clock.clone(),
             identities: self.identities.clone(),
             budgets: Budgets::default(),
+            without_broker: WithoutBroker::Refuse,
         }
+    }
+
+    /// Takes orders, also while the broker is away.
+    pub fn create_order_without_broker(&self) -> MemoryCreateOrder {
+        let without_broker = WithoutBroker::Accept(CircuitBreaker::default());
+        CreateOrder { without_broker, ..self.create_order() }
     }
 
     /// Answers check-backs.
@@ -58,6 +69,16 @@ impl World {
             outbox: self.tables.clone(),
             publisher: self.broker.clone(),
             clock: self.clock.clone(),
+        }
+    }
+
+    /// Publishes what no consumer has seen.
+    pub fn sweep(&self) -> MemorySweep {
+        Sweep {
+            unobserved: self.tables.clone(),
+            published: self.broker.clone(),
+            publication: self.publication(),
+            pace: sweep::Pace::default(),
         }
     }
 

@@ -69,6 +69,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     };
     progress.finish();
     let system = started?;
+    if system.broker.is_some() {
+        eprintln!(
+            "note: this broker flushes asynchronously; in production what it acknowledges must be \
+             kept (flushDiskType=SYNC_FLUSH, or in-sync replicas)"
+        );
+    }
     println!("api       {}", system.api_url);
     println!("rocketmq  {}", system.endpoints.namesrv);
     println!("dynamodb  {}", system.endpoints.table_url);

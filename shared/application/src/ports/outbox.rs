@@ -3,7 +3,8 @@ use std::future::Future;
 use domain::identity::{EventId, TransactionId};
 use domain::instant::Instant;
 
-use super::OutboundMessage;
+use super::{OutboundMessage, Topic};
+use crate::deadline::Deadline;
 use crate::outcome::{Failure, Settled};
 
 /// The outbox copy of an event: what was true in the transaction that made it true, and whether a
@@ -14,6 +15,8 @@ pub struct RecordedEvent {
     pub message: OutboundMessage,
     /// The attempt that recorded it. Its record is COMMITTED as soon as the event is there.
     pub transaction_id: TransactionId,
+    /// When it was recorded.
+    pub recorded_at: Instant,
     /// Whether no half message of it was ever sent, so that it can be published without asking.
     pub unpublished: bool,
     /// When the sweep looks at it, unless it has been observed by then.
@@ -46,4 +49,56 @@ pub trait Outbox: Send + Sync {
     /// Removes the mark `unpublished`, after the broker acknowledged the event. Repeating it changes
     /// nothing.
     fn mark_published(&self, event_id: EventId) -> impl Future<Output = Settled> + Send;
+}
+
+/// An event that is due for the sweep, as the index tells it: it may have been claimed or observed
+/// meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueEvent {
+    /// Which one.
+    pub event_id: EventId,
+    /// Since when, which a claim expects.
+    pub sweep_due: Instant,
+}
+
+/// What the sweep looks at.
+pub trait UnobservedEvents: Send + Sync {
+    /// Events that no consumer has seen and that are due at `now`, the earliest first; about `limit`
+    /// of them. It MAY be a few seconds out of date, but MUST come to every event, if those that it
+    /// tells are claimed: what is due later never hides what is due earlier.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be read as a whole.
+    fn due(
+        &self,
+        now: Instant,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<DueEvent>, Failure>> + Send;
+
+    /// An event, unless a consumer has seen it. It MUST be a consistent read.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be read, of class `Permanent` if what was read is no event.
+    fn find(
+        &self,
+        event_id: EventId,
+    ) -> impl Future<Output = Result<Option<RecordedEvent>, Failure>> + Send;
+}
+
+/// What is on the topics.
+pub trait PublishedEvents: Send + Sync {
+    /// Whether a message with that `event_id` is on the topic. It MUST ask every broker of the topic,
+    /// and MUST compare the identifier itself: a broker's index compares hashes.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if not every broker has answered: then nothing is known.
+    fn is_published(
+        &self,
+        topic: Topic,
+        event_id: EventId,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<bool, Failure>> + Send;
 }

@@ -53,8 +53,12 @@ async fn consume_by(world: &World, window: Duration, registry: Registry) -> Cons
     report
 }
 
+/// The types of events that the customer was told of, sorted: events come in any order.
 fn told(order: &Order) -> Vec<&str> {
-    order.notifications().iter().map(|told| told.event_type.as_str()).collect()
+    let mut told: Vec<_> =
+        order.notifications().iter().map(|told| told.event_type.as_str()).collect();
+    told.sort_unstable();
+    told
 }
 
 /// The types of all visible messages, each copy counted.

@@ -12,3 +12,5 @@
 mod answer_check;
 mod consume_events;
 mod create_order;
+mod sweep;
+mod without_broker;

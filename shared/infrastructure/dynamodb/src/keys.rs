@@ -23,6 +23,11 @@ pub fn event(event_id: EventId) -> String {
     format!("EVENT#{event_id}")
 }
 
+/// The event of a key, if it is one's outbox copy.
+pub(crate) fn event_of(pk: &str) -> Option<EventId> {
+    pk.strip_prefix("EVENT#")?.parse().ok()
+}
+
 /// The record of an attempt.
 pub fn transaction(transaction_id: TransactionId) -> String {
     format!("TXN#{transaction_id}")

@@ -46,6 +46,7 @@ mod reading;
 mod records;
 mod tables;
 mod transaction;
+mod unobserved;
 mod verification_keys;
 
 pub use accounts::DynamoAccounts;
@@ -60,4 +61,5 @@ pub use orders::{DynamoOrderReader, DynamoOrderRepository};
 pub use outbox::DynamoOutbox;
 pub use overdue::DynamoOverdueEvents;
 pub use tables::{DynamoTables, ProbedTable};
+pub use unobserved::DynamoUnobservedEvents;
 pub use verification_keys::{CachedVerificationKeys, DynamoVerificationKeys};

@@ -9,6 +9,7 @@
 //! - [`config`]: what is read from the environment
 //! - [`client`]: the client's runtime, and how it ends
 //! - [`publisher`]: half messages and their end, as [`application::ports::TransactionalPublisher`]
+//! - `published`: whether an event is on its topic, as [`application::ports::PublishedEvents`]
 //! - [`subscription`]: deliveries and acknowledgements, as [`application::ports::EventSubscription`]
 //! - [`dead_letters`]: the dead-letter topic, as [`application::ports::DeadLetterChannel`]
 //! - [`checked_group`]: membership of the group that answers check-backs
@@ -29,5 +30,6 @@ mod call;
 mod fault;
 mod lanes;
 mod outbound;
+mod published;
 mod route;
 mod session;

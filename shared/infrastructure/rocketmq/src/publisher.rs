@@ -81,19 +81,28 @@ impl RocketmqPublisher {
         self.0.client().config()
     }
 
+    /// The connection, built anew when it can't be relied on.
+    pub(crate) async fn session(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
+        self.0.acquire(deadline).await
+    }
+
     /// Makes one try to send a message.
     pub(crate) async fn send(
         &self,
         message: Message,
         deadline: Deadline,
     ) -> Result<SendResult, Failure> {
-        let session = self.0.acquire(deadline).await?;
+        let session = self.session(deadline).await?;
         let sent = send_on(&session, message, deadline).await;
         self.judge(&session, sent)
     }
 
     /// Remembers whether the session can be relied on. A broker that throttles has just answered.
-    fn judge<T>(&self, session: &Session, result: Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) fn judge<T>(
+        &self,
+        session: &Session,
+        result: Result<T, Failure>,
+    ) -> Result<T, Failure> {
         match &result {
             Ok(_) => session.prove(self.0.now()),
             Err(failure) if failure.class == FailureClass::Throttled => {}
@@ -108,7 +117,7 @@ impl RocketmqPublisher {
         resolution: Resolution,
         deadline: Deadline,
     ) -> Result<RemotingCommand, Failure> {
-        let session = self.0.acquire(deadline).await?;
+        let session = self.session(deadline).await?;
         let call = async {
             let address = session.master_address(&receipt.broker, deadline).await?;
             let header = end_header(receipt, resolution, self.config().transaction_check_group());

@@ -4,8 +4,9 @@ use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, Settled};
 use application::ports::{
     DeadLetter, DeadLetterChannel, EndError, EventSubscription, HalfMessage, PrepareError,
-    Resolution, TransactionalPublisher,
+    PublishedEvents, Resolution, Topic, TransactionalPublisher,
 };
+use domain::identity::EventId;
 use tokio::time::Instant as Moment;
 
 use super::{MemoryBroker, MemoryDelivery, MemoryReceipt, away, strikes, wait_in_vain};
@@ -71,6 +72,22 @@ impl TransactionalPublisher for MemoryBroker {
         }
         wait_in_vain(deadline).await;
         Err(EndError::Unknown(away()))
+    }
+}
+
+impl PublishedEvents for MemoryBroker {
+    async fn is_published(
+        &self,
+        _topic: Topic,
+        event_id: EventId,
+        _deadline: Deadline,
+    ) -> Result<bool, Failure> {
+        tokio::task::yield_now().await;
+        let mut state = self.state();
+        if state.away || strikes(&mut state.faults.failed_lookups) {
+            return Err(away());
+        }
+        Ok(state.holds(event_id))
     }
 }
 

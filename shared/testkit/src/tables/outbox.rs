@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, Settled};
-use application::ports::{ClaimOutcome, DeadLetter, DeadLetters, Outbox, OverdueEvents};
+use application::ports::{
+    ClaimOutcome, DeadLetter, DeadLetters, DueEvent, Outbox, OverdueEvents, RecordedEvent,
+    UnobservedEvents,
+};
 use domain::identity::EventId;
 use domain::instant::Instant;
 
@@ -34,6 +37,30 @@ impl Outbox for MemoryTables {
             if let Some(stored) = rows.events.get_mut(&event_id) {
                 stored.event.unpublished = false;
             }
+        })
+        .await
+    }
+}
+
+impl UnobservedEvents for MemoryTables {
+    async fn due(&self, now: Instant, limit: usize) -> Result<Vec<DueEvent>, Failure> {
+        self.read(Operation::Due, |rows| {
+            let unobserved = rows.events.iter().filter(|(_, stored)| stored.unobserved);
+            let mut due: Vec<_> = unobserved
+                .map(|(id, stored)| DueEvent { event_id: *id, sweep_due: stored.event.sweep_due })
+                .filter(|due| due.sweep_due <= now)
+                .collect();
+            due.sort_by_key(|due| due.sweep_due);
+            due.truncate(limit);
+            due
+        })
+        .await
+    }
+
+    async fn find(&self, event_id: EventId) -> Result<Option<RecordedEvent>, Failure> {
+        self.read(Operation::FindEvent, |rows| {
+            let stored = rows.events.get(&event_id).filter(|stored| stored.unobserved);
+            stored.map(|stored| stored.event.clone())
         })
         .await
     }

@@ -1,4 +1,7 @@
-use application::ports::{RecordedEvent, Topic, TransactionState};
+use std::borrow::Cow;
+
+use application::ports::{OutboundMessage, RecordedEvent, Topic, TransactionState};
+use contracts::event::EventType;
 use domain::identity::TransactionId;
 use domain::instant::Instant;
 use serde::{Deserialize, Serialize};
@@ -8,28 +11,31 @@ use crate::item::CorruptRecord;
 use crate::keys;
 use crate::transaction::COMMITTED_KEPT;
 
+const ORDERS: &str = "orders";
+
 /// The outbox copy of an event: `EVENT#<event_id>`. It has no `expires_at` until it is observed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EventRecord<'a> {
     pk: String,
     schema_version: u32,
     event_id: String,
-    event_type: &'static str,
-    topic: &'static str,
-    subject: &'a str,
+    event_type: Cow<'a, str>,
+    topic: Cow<'a, str>,
+    subject: Cow<'a, str>,
     aggregate_version: u32,
     /// The event in JSON.
-    body: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    traceparent: Option<&'a str>,
+    body: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Cow<'a, str>>,
     transaction_id: String,
+    recorded_at_ms: i64,
     /// There when no half message of it was ever sent.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unpublished: bool,
     /// The index's shard; there until a consumer has seen the event.
-    unobserved: String,
+    unobserved: Option<String>,
     /// The index's order; there as long as `unobserved`.
-    sweep_due_ms: i64,
+    sweep_due_ms: Option<i64>,
 }
 
 impl<'a> From<&'a RecordedEvent> for EventRecord<'a> {
@@ -39,19 +45,50 @@ impl<'a> From<&'a RecordedEvent> for EventRecord<'a> {
             pk: keys::event(message.event_id),
             schema_version: SCHEMA_VERSION,
             event_id: message.event_id.to_string(),
-            event_type: message.event_type.as_str(),
+            event_type: message.event_type.as_str().into(),
             topic: match message.topic {
-                Topic::Orders => "orders",
+                Topic::Orders => ORDERS.into(),
             },
-            subject: &message.subject,
+            subject: message.subject.as_str().into(),
             aggregate_version: message.aggregate_version,
-            body: &message.body,
-            traceparent: message.traceparent.as_deref(),
+            body: message.body.as_str().into(),
+            traceparent: message.traceparent.as_deref().map(Into::into),
             transaction_id: event.transaction_id.to_string(),
+            recorded_at_ms: event.recorded_at.as_millis(),
             unpublished: event.unpublished,
-            unobserved: keys::shard_of(message.event_id),
-            sweep_due_ms: event.sweep_due.as_millis(),
+            unobserved: Some(keys::shard_of(message.event_id)),
+            sweep_due_ms: Some(event.sweep_due.as_millis()),
         }
+    }
+}
+
+impl EventRecord<'_> {
+    /// The event, as long as no consumer has seen it.
+    pub(crate) fn unobserved(self) -> Result<Option<RecordedEvent>, CorruptRecord> {
+        let (Some(_), Some(sweep_due_ms)) = (&self.unobserved, self.sweep_due_ms) else {
+            return Ok(None);
+        };
+        let topic = match self.topic.as_ref() {
+            ORDERS => Topic::Orders,
+            _ => return Err(CorruptRecord::because("the event's topic is unknown")),
+        };
+        let event_type = EventType::from_name(&self.event_type)
+            .ok_or_else(|| CorruptRecord::because("the event's type is unknown"))?;
+        Ok(Some(RecordedEvent {
+            message: OutboundMessage {
+                topic,
+                event_id: self.event_id.parse().map_err(CorruptRecord::because)?,
+                event_type,
+                subject: self.subject.into_owned(),
+                aggregate_version: self.aggregate_version,
+                body: self.body.into_owned(),
+                traceparent: self.traceparent.map(Cow::into_owned),
+            },
+            transaction_id: self.transaction_id.parse().map_err(CorruptRecord::because)?,
+            recorded_at: Instant::from_millis(self.recorded_at_ms),
+            unpublished: self.unpublished,
+            sweep_due: Instant::from_millis(sweep_due_ms),
+        }))
     }
 }
 

@@ -1,0 +1,243 @@
+//! Finds events that no consumer has seen in time, and publishes those that are on no topic.
+//!
+//! A broker may discard a half message that it could not have checked, lose a commit that it has
+//! acknowledged, or be away while an order is taken. The outbox copy knows: it is marked `unobserved`
+//! until event-consumer has seen the event on its topic. What stays marked is
+//!
+//! 1. **claimed**, so that sweeps whose windows overlap don't send it twice,
+//! 2. **read again**, consistently: the index that told of it may be out of date,
+//! 3. **looked for** on its topic, unless it is known to have been sent to none, and
+//! 4. **sent** if it is not there: as a half message of the attempt that recorded it, committed at once.
+//!
+//! An answer that is not complete counts as none: the claim runs out, and the event comes up again. An
+//! event that is on its topic is not sent again however long nobody sees it; that is for an operator.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use tracing::Instrument;
+
+use crate::deadline::Deadline;
+use crate::lifetimes;
+use crate::ports::{
+    ClaimOutcome, Clock, DueEvent, Outbox, PublishedEvents, RecordedEvent, TransactionalPublisher,
+    UnobservedEvents,
+};
+use crate::publish_recorded_event::PublishRecordedEvent;
+
+/// For how long an event is moved on that is on its topic, at the most; and how old one is, unobserved,
+/// when an operator is told.
+const MOVED_ON_MAX: Duration = lifetimes::SWEEP_AFTER.saturating_mul(10);
+
+/// How the sweep goes about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How often it looks for what is due.
+    pub look_every: Duration,
+    /// How many events it takes up per look. When there were more, it looks again at once.
+    pub events_per_look: usize,
+    /// How many events it deals with at once.
+    pub events_at_once: usize,
+    /// How long one event may take. It must be well below the time for which it is claimed.
+    pub event: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            look_every: Duration::from_secs(5),
+            events_per_look: 256,
+            events_at_once: 16,
+            event: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The use case with the ports it needs.
+pub struct Sweep<U, S, O, P, K> {
+    /// The events that nobody has seen.
+    pub unobserved: U,
+    /// What is on the topics.
+    pub published: S,
+    /// Claims and sends.
+    pub publication: PublishRecordedEvent<O, P, K>,
+    /// How it goes about it.
+    pub pace: Pace,
+}
+
+/// What a window did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SweepReport {
+    /// Events that were sent, the broker having acknowledged each.
+    pub sent: u64,
+    /// Events that are on their topic and wait for their consumer.
+    pub found: u64,
+    /// Those of `found` that have waited for so long that an operator was told.
+    pub overdue: u64,
+    /// Events of which nothing could be found out, or that could not be sent. They come up again.
+    pub left: u64,
+    /// Looks for what is due that failed.
+    pub failed_looks: u64,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Another sweep claimed it, or a consumer has seen it.
+    NotOurs,
+    Sent,
+    Found,
+    Overdue,
+    Left,
+}
+
+impl SweepReport {
+    const fn count(&mut self, fate: Fate) {
+        match fate {
+            Fate::NotOurs => {}
+            Fate::Sent => self.sent += 1,
+            Fate::Found => self.found += 1,
+            Fate::Overdue => {
+                self.found += 1;
+                self.overdue += 1;
+            }
+            Fate::Left => self.left += 1,
+        }
+    }
+}
+
+impl<U, S, O, P, K> Sweep<U, S, O, P, K>
+where
+    U: UnobservedEvents,
+    S: PublishedEvents,
+    O: Outbox,
+    P: TransactionalPublisher,
+    K: Clock,
+{
+    /// Sweeps until shortly before `deadline`: what was taken up by then is dealt with.
+    pub async fn run(&self, deadline: Deadline) -> SweepReport {
+        let last_look = deadline.less(self.pace.event);
+        let mut report = SweepReport::default();
+        while !last_look.has_passed() {
+            let next_look = Deadline::after(self.pace.look_every).or_earlier(last_look);
+            let more = self.look(last_look, deadline, &mut report).await;
+            if !more {
+                tokio::time::sleep(next_look.remaining()).await;
+            }
+        }
+        report
+    }
+
+    /// Deals with what is due. Tells whether there is more that nobody else deals with.
+    async fn look(
+        &self,
+        last_start: Deadline,
+        deadline: Deadline,
+        report: &mut SweepReport,
+    ) -> bool {
+        let now = self.publication.clock.now();
+        let due = match self.unobserved.due(now, self.pace.events_per_look).await {
+            Ok(due) => due,
+            Err(failure) => {
+                report.failed_looks += 1;
+                tracing::warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "the outbox's index can't be read"
+                );
+                return false;
+            }
+        };
+        let full = due.len() >= self.pace.events_per_look;
+        let mut fates = stream::iter(due)
+            .take_while(|_| std::future::ready(!last_start.has_passed()))
+            .map(|due| self.sweep(due, deadline))
+            .buffer_unordered(self.pace.events_at_once);
+        let mut ours = false;
+        while let Some(fate) = fates.next().await {
+            ours |= fate != Fate::NotOurs;
+            report.count(fate);
+        }
+        // What is not ours may be what another sweep has claimed and the index still tells.
+        full && ours
+    }
+
+    async fn sweep(&self, due: DueEvent, window: Deadline) -> Fate {
+        let span = tracing::info_span!(
+            "sweep",
+            event_id = %due.event_id,
+            transaction_id = tracing::field::Empty,
+        );
+        let deadline = Deadline::after(self.pace.event).or_earlier(window);
+        self.deal_with(due, deadline).instrument(span).await
+    }
+
+    async fn deal_with(&self, due: DueEvent, deadline: Deadline) -> Fate {
+        let outbox = &self.publication.outbox;
+        let now = self.publication.clock.now();
+        let claimed_until = now.plus(lifetimes::SWEEP_AFTER);
+        match outbox.claim(due.event_id, due.sweep_due, claimed_until).await {
+            ClaimOutcome::Won => {}
+            ClaimOutcome::Lost => return Fate::NotOurs,
+            ClaimOutcome::Unknown(failure) => {
+                return left(&failure, "whether the event was claimed is unknown");
+            }
+        }
+        let event = match self.unobserved.find(due.event_id).await {
+            Ok(Some(event)) => event,
+            Ok(None) => return Fate::NotOurs,
+            Err(failure) => return left(&failure, "the event can't be read"),
+        };
+        tracing::Span::current()
+            .record("transaction_id", tracing::field::display(event.transaction_id));
+        if event.unpublished {
+            return self.send(&event, deadline).await;
+        }
+        match self.published.is_published(event.message.topic, due.event_id, deadline).await {
+            Ok(true) => self.leave_to_consumer(event).await,
+            Ok(false) => self.send(&event, deadline).await,
+            Err(failure) => left(&failure, "whether the event is on its topic is unknown"),
+        }
+    }
+
+    async fn send(&self, event: &RecordedEvent, deadline: Deadline) -> Fate {
+        match self.publication.send(event, deadline).await {
+            Ok(()) => {
+                tracing::info!(unpublished = event.unpublished, "sent an event");
+                Fate::Sent
+            }
+            Err(error) => left(&error, "the event was not sent"),
+        }
+    }
+
+    /// Moves an event on that is on its topic: the longer it has waited, the further.
+    async fn leave_to_consumer(&self, event: RecordedEvent) -> Fate {
+        let now = self.publication.clock.now();
+        let waited = now.since(event.recorded_at);
+        let next = now.plus(waited.clamp(lifetimes::SWEEP_AFTER, MOVED_ON_MAX));
+        let event_id = event.message.event_id;
+        if let ClaimOutcome::Unknown(failure) =
+            self.publication.outbox.claim(event_id, event.sweep_due, next).await
+        {
+            tracing::debug!(
+                error = &failure as &dyn std::error::Error,
+                "the event was not moved on"
+            );
+        }
+        if waited <= MOVED_ON_MAX {
+            tracing::info!("an event is on its topic and waits for its consumer");
+            return Fate::Found;
+        }
+        tracing::error!(
+            waited_ms = waited.as_millis(),
+            "an event is on its topic, but no consumer has seen it"
+        );
+        Fate::Overdue
+    }
+}
+
+/// The event comes up again when its claim has run out.
+fn left(error: &(dyn std::error::Error + 'static), why: &'static str) -> Fate {
+    tracing::warn!(error, "{why}");
+    Fate::Left
+}

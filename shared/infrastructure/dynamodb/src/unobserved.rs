@@ -1,0 +1,92 @@
+//! What the sweep looks at.
+
+use application::outcome::Failure;
+use application::ports::{DueEvent, RecordedEvent, UnobservedEvents};
+use aws_sdk_dynamodb::Client;
+use domain::identity::EventId;
+use domain::instant::Instant;
+use futures::future::try_join_all;
+
+use crate::config::EventsTable;
+use crate::error::failure;
+use crate::expression::{names, values};
+use crate::item::{CorruptRecord, Item, number, text};
+use crate::keys;
+use crate::reading::get;
+use crate::records::EventRecord;
+
+/// The index of events that no consumer has seen yet: by shard, the earliest due first. It follows
+/// the table within a second or so
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html>).
+const UNOBSERVED: &str = "unobserved";
+
+const DUE_BY: &str = "#unobserved = :shard AND #sweep_due_ms <= :latest";
+
+/// Reads the index, and single events from the table itself.
+#[derive(Debug, Clone)]
+pub struct DynamoUnobservedEvents {
+    client: Client,
+    events: EventsTable,
+}
+
+impl DynamoUnobservedEvents {
+    /// Reads from this table and its index.
+    pub const fn new(client: Client, events: EventsTable) -> Self {
+        Self { client, events }
+    }
+}
+
+impl UnobservedEvents for DynamoUnobservedEvents {
+    async fn due(&self, now: Instant, limit: usize) -> Result<Vec<DueEvent>, Failure> {
+        let per_shard = limit.div_ceil(usize::from(keys::SHARDS));
+        let shards =
+            keys::shards().map(|shard| due_in(&self.client, &self.events, shard, now, per_shard));
+        let mut due = try_join_all(shards).await?.concat();
+        due.sort_by_key(|due| due.sweep_due);
+        Ok(due)
+    }
+
+    async fn find(&self, event_id: EventId) -> Result<Option<RecordedEvent>, Failure> {
+        let key = keys::simple(keys::event(event_id));
+        let found: Option<EventRecord<'_>> = get(&self.client, self.events.as_str(), key).await?;
+        Ok(found.map(EventRecord::unobserved).transpose()?.flatten())
+    }
+}
+
+/// The events of a shard that are due at `latest` or before, the earliest first, `limit` at most.
+pub(crate) async fn due_in(
+    client: &Client,
+    events: &EventsTable,
+    shard: String,
+    latest: Instant,
+    limit: usize,
+) -> Result<Vec<DueEvent>, Failure> {
+    let found = client
+        .query()
+        .table_name(events.as_str())
+        .index_name(UNOBSERVED)
+        .key_condition_expression(DUE_BY)
+        .set_expression_attribute_names(names(&[DUE_BY]))
+        .set_expression_attribute_values(values(vec![
+            (":shard", text(shard)),
+            (":latest", number(latest.as_millis())),
+        ]))
+        .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+        .send()
+        .await
+        .map_err(failure)?;
+    // The index holds keys alone, so a page of 1 MB is thousands of them: what doesn't fit into the
+    // limit comes with the next look, once these are claimed.
+    Ok(found.items().iter().map(due).collect::<Result<_, _>>()?)
+}
+
+fn due(item: &Item) -> Result<DueEvent, CorruptRecord> {
+    let pk = item.get("pk").and_then(|pk| pk.as_s().ok());
+    let sweep_due = item.get("sweep_due_ms").and_then(|due| due.as_n().ok());
+    let event_id = pk.and_then(|pk| keys::event_of(pk));
+    let due_ms = sweep_due.and_then(|due| due.parse().ok());
+    event_id
+        .zip(due_ms)
+        .map(|(event_id, ms)| DueEvent { event_id, sweep_due: Instant::from_millis(ms) })
+        .ok_or_else(|| CorruptRecord::because("an item of the index is no event"))
+}

@@ -1,0 +1,93 @@
+//! What is on the topics.
+
+use application::deadline::Deadline;
+use application::outcome::Failure;
+use application::ports::{PublishedEvents, Topic};
+use contracts::message::EVENT_ID;
+use domain::identity::EventId;
+use rocketmq_model::common::message::message_ext::MessageExt;
+use rocketmq_protocol::code::request_code::RequestCode;
+use rocketmq_protocol::code::response_code::ResponseCode;
+use rocketmq_protocol::common::message::message_decoder::decodes_batch;
+use rocketmq_protocol::protocol::header::query_message_request_header::QueryMessageRequestHeader;
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+
+use crate::fault::{BrokerAnswer, Missing, broker_failure, unavailable};
+use crate::publisher::RocketmqPublisher;
+use crate::session::Session;
+use crate::subscription::property;
+
+/// The most messages that a broker answers with (`maxMsgsNumBatch` of `MessageStoreConfig.java`).
+const MESSAGES_MAX: i32 = 64;
+
+impl PublishedEvents for RocketmqPublisher {
+    async fn is_published(
+        &self,
+        topic: Topic,
+        event_id: EventId,
+        deadline: Deadline,
+    ) -> Result<bool, Failure> {
+        let session = self.session(deadline).await?;
+        let topic = self.config().topic_name(topic);
+        let sought = look_everywhere(&session, topic, event_id, deadline).await;
+        self.judge(&session, sought)
+    }
+}
+
+/// Asks every master of the topic, as the name server knows them now.
+async fn look_everywhere(
+    session: &Session,
+    topic: &str,
+    event_id: EventId,
+    deadline: Deadline,
+) -> Result<bool, Failure> {
+    for master in session.learn_route(deadline).await? {
+        let request = RemotingCommand::create_request_command(
+            RequestCode::QueryMessage,
+            by_key(topic, event_id),
+        );
+        let answer =
+            session.invoke(&master.address, request, deadline, "looking for a message").await?;
+        if holds(answer, event_id)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn by_key(topic: &str, event_id: EventId) -> QueryMessageRequestHeader {
+    QueryMessageRequestHeader {
+        topic: topic.into(),
+        key: event_id.to_string().into(),
+        max_num: MESSAGES_MAX,
+        begin_timestamp: 0,
+        end_timestamp: i64::MAX,
+        index_type: None,
+        last_key: None,
+        topic_request_header: None,
+    }
+}
+
+/// Whether the answer holds a message of the event. The broker's index compares hashes of keys, so the
+/// messages of other events may be among them (`IndexFile.java`).
+fn holds(mut answer: RemotingCommand, event_id: EventId) -> Result<bool, Failure> {
+    if answer.code() == ResponseCode::QueryNotFound as i32 {
+        return Ok(false);
+    }
+    if let Some(answer) = BrokerAnswer::unless_success(&answer) {
+        return Err(broker_failure(answer));
+    }
+    let mut body = answer.take_body().unwrap_or_default();
+    let messages = decodes_batch(&mut body, false, false);
+    let sought = event_id.to_string();
+    let is_sought = |message: &MessageExt| property(message, EVENT_ID) == Some(sought.as_str());
+    if messages.iter().any(is_sought) {
+        return Ok(true);
+    }
+    let full = i32::try_from(messages.len()).is_ok_and(|count| count >= MESSAGES_MAX);
+    if full || !body.is_empty() {
+        let missing = "the broker's answer doesn't tell all messages of that key";
+        return Err(unavailable(Missing(missing.to_owned())));
+    }
+    Ok(false)
+}

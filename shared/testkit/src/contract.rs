@@ -1,0 +1,141 @@
+//! The contracts of the ports: one suite per family, which every adapter passes.
+//!
+//! A test here is a function of a fixture; its name repeats what the port's documentation says.
+//! [`table_contract!`](crate::table_contract) and [`channel_contract!`](crate::channel_contract) make
+//! a `#[tokio::test]` of each for one kind of fixture.
+
+pub mod catalog;
+pub mod channel;
+pub mod effects;
+pub mod inventory;
+pub mod ledger;
+pub mod orders;
+pub mod outbox;
+
+mod fixture;
+
+pub use fixture::{ChannelFixture, TableFixture, moment, soon};
+
+/// Makes a test of each function of the suites for tables. The argument is an async function that
+/// makes a fresh fixture.
+#[macro_export]
+macro_rules! table_contract {
+    ($fixture:path) => {
+        $crate::contract_tests! { $fixture;
+            orders {
+                a_placed_order_is_found_as_it_was_stored
+                an_order_that_is_not_there_is_none
+                another_users_order_is_indistinguishable_from_none
+                a_placement_stores_the_event_and_the_attempts_committed_record
+                a_second_try_of_an_attempt_is_done_or_reports_the_records_of_its_own_making
+                a_live_record_of_the_key_is_reported_and_nothing_is_stored
+                a_record_of_the_key_that_is_expired_at_now_is_replaced
+                a_fenced_attempt_is_cancelled_and_nothing_is_stored
+                an_order_or_an_event_that_is_there_already_is_reported
+                a_record_is_told_until_it_expires_and_to_its_user_alone
+                a_try_after_its_deadline_stores_nothing
+            }
+            catalog {
+                unknown_products_are_left_out
+                it_is_not_remembered_that_a_product_is_unknown
+                every_product_of_a_long_list_is_looked_up
+            }
+            ledger {
+                an_attempt_without_a_record_has_no_state
+                a_fence_stands_once
+                a_fence_is_lost_when_the_attempt_has_a_record_already
+                of_twenty_fences_at_once_one_stands
+                of_a_fence_and_a_transaction_at_once_one_stands
+                the_attempt_that_recorded_an_event_is_told
+            }
+            outbox {
+                of_twenty_claims_with_one_expected_time_at_most_one_wins
+                a_claim_moves_the_time_at_which_the_next_is_expected
+                an_event_that_is_not_there_or_observed_can_not_be_claimed
+                marking_an_event_published_twice_changes_nothing
+                what_is_due_is_told_the_earliest_first
+                every_due_event_comes_up_once_those_before_it_are_claimed
+                an_event_is_found_as_it_was_recorded_until_it_is_observed
+                an_event_is_overdue_until_it_is_observed
+                a_letter_that_is_there_already_is_done
+                a_buried_event_is_taken_out_of_what_the_sweep_looks_at
+                an_event_that_the_outbox_does_not_hold_is_buried_all_the_same
+                a_message_without_an_event_is_buried_by_its_own_id
+            }
+            effects {
+                a_handler_has_done_its_part_once
+                an_event_is_observed_once
+                an_observation_is_refused_when_the_copy_is_not_there
+                a_customer_is_told_once
+                a_customer_is_told_of_each_event_in_the_order_of_the_calls
+                a_notification_is_refused_when_the_order_is_not_there
+                of_ten_tries_of_one_effect_at_once_one_is_stored
+            }
+            inventory {
+                a_reservation_takes_exactly_what_the_order_asks_for
+                a_decision_is_stored_once
+                without_enough_stock_nothing_is_stored
+                a_product_that_is_not_there_is_short_of_stock
+                a_rejection_takes_nothing_out_of_stock
+                a_decision_is_refused_unless_the_order_is_created
+                a_decision_stores_the_event_and_its_attempts_committed_record
+                a_decision_keeps_what_the_customer_was_told
+                reservations_at_once_never_take_more_than_there_is
+                the_largest_order_is_reserved_in_one_transaction
+            }
+        }
+    };
+}
+
+/// Makes a test of each function of the suite for the broker's ports. The first argument is an async
+/// function that makes a fresh fixture, the second a function that runs a future to its end.
+#[macro_export]
+macro_rules! channel_contract {
+    ($fixture:path, $run:path) => {
+        $crate::channel_tests! { $fixture, $run;
+            a_committed_half_message_is_delivered_until_it_is_acknowledged_and_no_longer
+            a_half_message_that_is_rolled_back_is_never_delivered
+            a_half_message_that_has_no_end_is_not_delivered
+            a_message_comes_again_with_one_redelivery_more
+            body_and_properties_arrive_as_they_were_sent
+            each_commit_makes_a_visible_copy
+            a_commit_after_a_rollback_makes_the_message_visible
+            a_receiver_is_not_kept_beyond_its_deadline
+            an_event_is_published_once_its_half_message_is_committed
+        }
+    };
+}
+
+/// One `#[tokio::test]` per name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($fixture:path; $($suite:ident { $($test:ident)* })*) => {
+        $(mod $suite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let fixture = $fixture().await;
+                    $crate::contract::$suite::$test(&fixture).await;
+                }
+            )*
+        })*
+    };
+}
+
+/// One `#[test]` per name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! channel_tests {
+    ($fixture:path, $run:path; $($test:ident)*) => {
+        $(
+            #[test]
+            fn $test() {
+                $run(async {
+                    let fixture = $fixture().await;
+                    $crate::contract::channel::$test(&fixture).await;
+                });
+            }
+        )*
+    };
+}

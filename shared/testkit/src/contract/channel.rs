@@ -1,0 +1,243 @@
+//! `TransactionalPublisher`, `PublishedEvents` and `EventSubscription`.
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::Settled;
+use application::ports::{
+    Delivery, EventSubscription, HalfMessage, PublishedEvents, RecordedEvent, Resolution, Topic,
+    TransactionalPublisher,
+};
+use contracts::event::SCHEMA_VERSION;
+use contracts::message;
+use tokio::time::Instant;
+
+use super::{ChannelFixture, moment};
+use crate::identities::SequentialIdentities;
+use crate::samples::{taken, user};
+
+/// How long a message may take to come, on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long one call may take.
+const CALL: Duration = Duration::from_secs(10);
+
+type Receipt<F> = <<F as ChannelFixture>::Publisher as TransactionalPublisher>::Receipt;
+type Received<F> = <<F as ChannelFixture>::Subscription as EventSubscription>::Delivery;
+
+/// Events of orders, one after the other.
+#[derive(Default)]
+struct Events(SequentialIdentities);
+
+impl Events {
+    fn next(&self) -> RecordedEvent {
+        taken(&self.0, user(123), &[(1, 2)], moment(0)).event
+    }
+}
+
+async fn prepare<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) -> Receipt<F> {
+    let half = HalfMessage {
+        message: &event.message,
+        transaction_id: event.transaction_id,
+        deadline: moment(3),
+        check_immunity: Duration::ZERO,
+    };
+    // A topic that was made a moment ago may not be known everywhere.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match fixture.publisher().prepare(&half, Deadline::after(CALL)).await {
+            Ok(receipt) => return receipt,
+            Err(error) => assert!(Instant::now() < deadline, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn end<F: ChannelFixture>(fixture: &F, receipt: &Receipt<F>, resolution: Resolution) {
+    fixture.publisher().end(receipt, resolution, Deadline::after(CALL)).await.unwrap();
+}
+
+async fn send<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) {
+    let receipt = prepare(fixture, event).await;
+    end(fixture, &receipt, Resolution::Commit).await;
+}
+
+/// Waits for as many messages as told.
+async fn receive<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Received<F>> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut received = Vec::new();
+    while received.len() < count {
+        assert!(Instant::now() < deadline, "{} of {count} messages came", received.len());
+        match fixture.subscription().receive(Deadline::after(CALL)).await {
+            Ok(deliveries) => received.extend(deliveries),
+            Err(failure) => assert!(Instant::now() < deadline, "{failure:?}"),
+        }
+    }
+    assert_eq!(received.len(), count, "more messages came than were sent");
+    received
+}
+
+async fn acknowledge<F: ChannelFixture>(fixture: &F, delivery: &Received<F>) {
+    let settled = fixture.subscription().acknowledge(delivery).await;
+    assert!(matches!(settled, Settled::Done), "{settled:?}");
+}
+
+fn event_id(delivery: &impl Delivery) -> &str {
+    delivery.property(message::EVENT_ID).unwrap()
+}
+
+/// That of all messages only that of `event` comes.
+async fn assert_only<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) {
+    let received = receive(fixture, 1).await;
+    assert_eq!(event_id(&received[0]), event.message.event_id.to_string());
+    acknowledge(fixture, &received[0]).await;
+}
+
+/// As its name says: what isn't acknowledged would come again when it becomes visible.
+pub async fn a_committed_half_message_is_delivered_until_it_is_acknowledged_and_no_longer(
+    fixture: &impl ChannelFixture,
+) {
+    let events = Events::default();
+    let (acknowledged, left) = (events.next(), events.next());
+    send(fixture, &acknowledged).await;
+    send(fixture, &left).await;
+    for delivery in &receive(fixture, 2).await {
+        assert_eq!(delivery.redeliveries(), 0);
+        if event_id(delivery) == acknowledged.message.event_id.to_string() {
+            acknowledge(fixture, delivery).await;
+        }
+    }
+    // Both were invisible for the same time, so whatever comes again comes by then.
+    let received = receive(fixture, 1).await;
+    assert_eq!(event_id(&received[0]), left.message.event_id.to_string());
+    assert_eq!(received[0].redeliveries(), 1);
+    acknowledge(fixture, &received[0]).await;
+    let last = events.next();
+    send(fixture, &last).await;
+    assert_only(fixture, &last).await;
+}
+
+/// As its name says.
+pub async fn a_half_message_that_is_rolled_back_is_never_delivered(fixture: &impl ChannelFixture) {
+    let events = Events::default();
+    let receipt = prepare(fixture, &events.next()).await;
+    end(fixture, &receipt, Resolution::Rollback).await;
+    let marker = events.next();
+    send(fixture, &marker).await;
+    assert_only(fixture, &marker).await;
+}
+
+/// As its name says.
+pub async fn a_half_message_that_has_no_end_is_not_delivered(fixture: &impl ChannelFixture) {
+    let events = Events::default();
+    prepare(fixture, &events.next()).await;
+    let marker = events.next();
+    send(fixture, &marker).await;
+    assert_only(fixture, &marker).await;
+}
+
+/// As its name says, when it is asked for again, and each time anew.
+pub async fn a_message_comes_again_with_one_redelivery_more(fixture: &impl ChannelFixture) {
+    let event = Events::default().next();
+    send(fixture, &event).await;
+    let mut message_id = None;
+    for redeliveries in 0..3 {
+        let received = receive(fixture, 1).await;
+        let delivery = &received[0];
+        assert_eq!(delivery.redeliveries(), redeliveries);
+        assert_eq!(delivery.body(), event.message.body.as_bytes());
+        assert_eq!(event_id(delivery), event.message.event_id.to_string());
+        let first = message_id.get_or_insert_with(|| delivery.message_id().to_owned());
+        assert_eq!(delivery.message_id(), first);
+        if redeliveries == 2 {
+            acknowledge(fixture, delivery).await;
+        } else {
+            let delay = Duration::from_secs(1);
+            let settled = fixture.subscription().retry_after(delivery, delay).await;
+            assert!(matches!(settled, Settled::Done), "{settled:?}");
+        }
+    }
+}
+
+/// As its name says.
+pub async fn body_and_properties_arrive_as_they_were_sent(fixture: &impl ChannelFixture) {
+    let mut event = Events::default().next();
+    event.message.body = "{\"name\":\"Grüße, 世界 🛒\"}".to_owned();
+    send(fixture, &event).await;
+    let received = receive(fixture, 1).await;
+    let delivery = &received[0];
+    let told = &event.message;
+    assert_eq!(delivery.body(), told.body.as_bytes());
+    for (name, value) in [
+        (message::EVENT_ID, Some(told.event_id.to_string())),
+        (message::TRANSACTION_ID, Some(event.transaction_id.to_string())),
+        (message::DEADLINE_MS, Some(moment(3).as_millis().to_string())),
+        (message::SCHEMA_VERSION, Some(SCHEMA_VERSION.to_string())),
+        (message::AGGREGATE_VERSION, Some(told.aggregate_version.to_string())),
+        (message::TRACEPARENT, told.traceparent.clone()),
+        ("no_such_property", None),
+    ] {
+        assert_eq!(delivery.property(name), value.as_deref(), "{name}");
+    }
+    assert!(!delivery.message_id().is_empty());
+    acknowledge(fixture, delivery).await;
+}
+
+/// As its name says: a fact about the Java broker on which the protocol relies.
+pub async fn each_commit_makes_a_visible_copy(fixture: &impl ChannelFixture) {
+    let event = Events::default().next();
+    let receipt = prepare(fixture, &event).await;
+    for _ in 0..2 {
+        end(fixture, &receipt, Resolution::Commit).await;
+    }
+    for delivery in &receive(fixture, 2).await {
+        assert_eq!(event_id(delivery), event.message.event_id.to_string());
+        acknowledge(fixture, delivery).await;
+    }
+}
+
+/// As its name says: a fact about the Java broker that makes the fence necessary.
+pub async fn a_commit_after_a_rollback_makes_the_message_visible(fixture: &impl ChannelFixture) {
+    let event = Events::default().next();
+    let receipt = prepare(fixture, &event).await;
+    end(fixture, &receipt, Resolution::Rollback).await;
+    end(fixture, &receipt, Resolution::Commit).await;
+    assert_only(fixture, &event).await;
+}
+
+/// As its name says, when there is nothing to receive.
+pub async fn a_receiver_is_not_kept_beyond_its_deadline(fixture: &impl ChannelFixture) {
+    // The first call may have to connect.
+    let _connected = fixture.subscription().receive(Deadline::after(CALL)).await;
+    let started = Instant::now();
+    let limit = Duration::from_secs(1);
+    let received = fixture.subscription().receive(Deadline::after(limit)).await.unwrap();
+    assert!(received.is_empty());
+    // A little for the scheduler of a busy machine.
+    assert!(started.elapsed() < limit + Duration::from_millis(500), "{:?}", started.elapsed());
+}
+
+async fn is_published<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) -> bool {
+    let event_id = event.message.event_id;
+    fixture.publisher().is_published(Topic::Orders, event_id, Deadline::after(CALL)).await.unwrap()
+}
+
+/// As its name says; the broker's index may lag behind.
+pub async fn an_event_is_published_once_its_half_message_is_committed<F: ChannelFixture>(
+    fixture: &F,
+) {
+    let events = Events::default();
+    let (committed, rolled_back, open) = (events.next(), events.next(), events.next());
+    let receipt = prepare(fixture, &rolled_back).await;
+    end(fixture, &receipt, Resolution::Rollback).await;
+    prepare(fixture, &open).await;
+    send(fixture, &committed).await;
+    let deadline = Instant::now() + PATIENCE;
+    while !is_published(fixture, &committed).await {
+        assert!(Instant::now() < deadline, "it isn't found");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!is_published(fixture, &rolled_back).await);
+    assert!(!is_published(fixture, &open).await);
+    assert!(!is_published(fixture, &events.next()).await, "it was never sent");
+}

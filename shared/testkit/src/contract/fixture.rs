@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::ports::{
+    Catalog, DeadLetter, DeadLetters, EventSubscription, Inbox, Inventory, Notifications,
+    Observations, OrderReader, OrderRepository, Outbox, OverdueEvents, PublishedEvents,
+    TransactionLedger, TransactionalPublisher, UnobservedEvents,
+};
+use domain::identity::ProductId;
+use domain::instant::Instant;
+use domain::product::Product;
+
+/// The adapters of one technology over one set of empty tables.
+pub trait TableFixture: Sync {
+    /// Where orders are stored.
+    fn orders(&self) -> impl OrderRepository;
+    /// Where orders are looked up.
+    fn reader(&self) -> impl OrderReader;
+    /// What is sold, with nothing remembered yet.
+    fn catalog(&self) -> impl Catalog;
+    /// The record of attempts.
+    fn ledger(&self) -> impl TransactionLedger;
+    /// Events that no consumer has seen yet.
+    fn outbox(&self) -> impl Outbox;
+    /// What the sweep looks at.
+    fn unobserved(&self) -> impl UnobservedEvents;
+    /// How late the outbox is.
+    fn overdue(&self) -> impl OverdueEvents;
+    /// Inbox records by themselves.
+    fn inbox(&self) -> impl Inbox;
+    /// The end of an event's way.
+    fn observations(&self) -> impl Observations;
+    /// The stock.
+    fn inventory(&self) -> impl Inventory;
+    /// What customers were told.
+    fn notifications(&self) -> impl Notifications;
+    /// Events that were given up.
+    fn dead_letters(&self) -> impl DeadLetters;
+
+    /// Puts products into the catalog.
+    fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;
+    /// How many of a product can still be promised.
+    fn stock_of(&self, product: ProductId) -> impl Future<Output = Option<u32>> + Send;
+    /// Whether a dead letter is there.
+    fn is_buried(&self, letter: &DeadLetter) -> impl Future<Output = bool> + Send;
+}
+
+/// The broker's adapters over topics that nobody else uses.
+pub trait ChannelFixture: Sync {
+    /// Sends in two steps, and tells what is published.
+    type Publisher: TransactionalPublisher + PublishedEvents;
+    /// Receives.
+    type Subscription: EventSubscription;
+
+    /// Sends in two steps, and tells what is published.
+    fn publisher(&self) -> &Self::Publisher;
+    /// Receives.
+    fn subscription(&self) -> &Self::Subscription;
+}
+
+/// A moment of the suites' own time, in seconds after its beginning.
+pub fn moment(seconds: u64) -> Instant {
+    Instant::from_millis(1_767_268_800_000).plus(Duration::from_secs(seconds))
+}
+
+/// More than any call needs.
+pub fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(10))
+}

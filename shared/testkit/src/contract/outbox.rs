@@ -1,0 +1,216 @@
+//! `Outbox`, `UnobservedEvents`, `OverdueEvents` and `DeadLetters`.
+
+use std::time::Duration;
+
+use application::lifetimes;
+use application::outcome::{Settled, WriteTry};
+use application::ports::{
+    ClaimOutcome, DeadLetter, DeadLetters, DueEvent, IdentitySource, Observations, Outbox,
+    OverdueEvents, UnobservedEvents,
+};
+use futures::future::join_all;
+
+use super::orders::place;
+use super::{TableFixture, moment, soon};
+use crate::identities::SequentialIdentities;
+use crate::samples::{TakenOrder, dead_letter, taken, user};
+
+/// How long an index may lag behind its table.
+const INDEX_LAG: Duration = Duration::from_secs(10);
+
+async fn placed(fixture: &impl TableFixture) -> TakenOrder {
+    let order = taken(&SequentialIdentities::default(), user(1), &[(1, 1)], moment(0));
+    place(fixture, &order).await;
+    order
+}
+
+async fn observe(fixture: &impl TableFixture, order: &TakenOrder) {
+    let until = moment(0).plus(lifetimes::OBSERVED_EVENT);
+    let observed = fixture.observations().observe(&order.inbox("observer"), until, soon()).await;
+    assert!(matches!(observed, WriteTry::Done), "{observed:?}");
+}
+
+async fn wins(fixture: &impl TableFixture, order: &TakenOrder, expected: u64, until: u64) -> bool {
+    let event_id = order.event.message.event_id;
+    match fixture.outbox().claim(event_id, moment(expected), moment(until)).await {
+        ClaimOutcome::Won => true,
+        ClaimOutcome::Lost => false,
+        unknown @ ClaimOutcome::Unknown(_) => panic!("{unknown:?}"),
+    }
+}
+
+/// Whether the outbox becomes as overdue as expected, with all the time that an index may take.
+async fn becomes_overdue(fixture: &impl TableFixture, at: u64, grace: u64, expected: bool) -> bool {
+    let deadline = tokio::time::Instant::now() + INDEX_LAG;
+    loop {
+        let grace = Duration::from_secs(grace);
+        let overdue = fixture.overdue().any_overdue(moment(at), grace).await.unwrap();
+        if overdue == expected || tokio::time::Instant::now() > deadline {
+            return overdue == expected;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// As its name says.
+pub async fn of_twenty_claims_with_one_expected_time_at_most_one_wins(fixture: &impl TableFixture) {
+    let order = placed(fixture).await;
+    let outbox = fixture.outbox();
+    let event_id = order.event.message.event_id;
+    let claim = |_| outbox.claim(event_id, moment(60), moment(120));
+    let claims = join_all((0..20).map(claim)).await;
+    let won = claims.iter().filter(|claim| matches!(claim, ClaimOutcome::Won)).count();
+    assert_eq!(won, 1, "{claims:?}");
+}
+
+/// As its name says.
+pub async fn a_claim_moves_the_time_at_which_the_next_is_expected(fixture: &impl TableFixture) {
+    let order = placed(fixture).await;
+    assert!(!wins(fixture, &order, 61, 120).await);
+    assert!(wins(fixture, &order, 60, 120).await);
+    assert!(!wins(fixture, &order, 60, 180).await);
+    assert!(wins(fixture, &order, 120, 180).await);
+}
+
+/// As its name says.
+pub async fn an_event_that_is_not_there_or_observed_can_not_be_claimed(
+    fixture: &impl TableFixture,
+) {
+    let absent = taken(&SequentialIdentities::default(), user(1), &[(1, 1)], moment(0));
+    assert!(!wins(fixture, &absent, 60, 120).await);
+    let order = placed(fixture).await;
+    observe(fixture, &order).await;
+    assert!(!wins(fixture, &order, 60, 120).await);
+}
+
+/// As its name says.
+pub async fn marking_an_event_published_twice_changes_nothing(fixture: &impl TableFixture) {
+    let mut order = taken(&SequentialIdentities::default(), user(1), &[(1, 1)], moment(0));
+    order.event.unpublished = true;
+    let outbox = fixture.outbox();
+    let event_id = order.event.message.event_id;
+    assert!(matches!(outbox.mark_published(event_id).await, Settled::Done), "it isn't there yet");
+    place(fixture, &order).await;
+    for _ in 0..2 {
+        assert!(matches!(outbox.mark_published(event_id).await, Settled::Done));
+    }
+    assert!(wins(fixture, &order, 60, 120).await, "the sweep still looks after it");
+}
+
+/// What is due, once as much of it is told as expected, with all the time that an index may take.
+async fn due(fixture: &impl TableFixture, at: u64, limit: usize, expected: usize) -> Vec<DueEvent> {
+    let deadline = tokio::time::Instant::now() + INDEX_LAG;
+    loop {
+        let due = fixture.unobserved().due(moment(at), limit).await.unwrap();
+        if due.len() >= expected || tokio::time::Instant::now() > deadline {
+            return due;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// As its name says.
+pub async fn what_is_due_is_told_the_earliest_first(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    for taken_at in [30, 0, 20, 10, 90] {
+        place(fixture, &taken(&identities, user(1), &[(1, 1)], moment(taken_at))).await;
+    }
+    let told: Vec<_> = due(fixture, 90, 256, 4).await.iter().map(|due| due.sweep_due).collect();
+    assert_eq!(told, [60, 70, 80, 90].map(moment), "the last is due at 150");
+    assert!(fixture.unobserved().due(moment(59), 256).await.unwrap().is_empty());
+}
+
+/// As its name says: more than one look tells, in more than one shard.
+pub async fn every_due_event_comes_up_once_those_before_it_are_claimed(
+    fixture: &impl TableFixture,
+) {
+    const EVENTS: usize = 100;
+    let identities = SequentialIdentities::default();
+    for _ in 0..EVENTS {
+        place(fixture, &taken(&identities, user(1), &[(1, 1)], moment(0))).await;
+    }
+    let outbox = fixture.outbox();
+    let mut claimed = 0;
+    let deadline = tokio::time::Instant::now() + INDEX_LAG;
+    while claimed < EVENTS {
+        assert!(tokio::time::Instant::now() < deadline, "{claimed} of {EVENTS} came up");
+        for due in fixture.unobserved().due(moment(60), 16).await.unwrap() {
+            let claim = outbox.claim(due.event_id, due.sweep_due, moment(120)).await;
+            claimed += usize::from(matches!(claim, ClaimOutcome::Won));
+        }
+    }
+}
+
+/// As its name says.
+pub async fn an_event_is_found_as_it_was_recorded_until_it_is_observed(
+    fixture: &impl TableFixture,
+) {
+    let unobserved = fixture.unobserved();
+    let identities = SequentialIdentities::default();
+    for unpublished in [false, true] {
+        let mut order = taken(&identities, user(1), &[(1, 1)], moment(0));
+        order.event.unpublished = unpublished;
+        let event_id = order.event.message.event_id;
+        assert_eq!(unobserved.find(event_id).await.unwrap(), None, "it isn't there yet");
+        place(fixture, &order).await;
+        assert_eq!(unobserved.find(event_id).await.unwrap().as_ref(), Some(&order.event));
+        assert!(wins(fixture, &order, 60, 120).await);
+        assert!(matches!(fixture.outbox().mark_published(event_id).await, Settled::Done));
+        order.event.sweep_due = moment(120);
+        order.event.unpublished = false;
+        assert_eq!(unobserved.find(event_id).await.unwrap().as_ref(), Some(&order.event));
+        observe(fixture, &order).await;
+        assert_eq!(unobserved.find(event_id).await.unwrap(), None);
+    }
+}
+
+/// As its name says.
+pub async fn an_event_is_overdue_until_it_is_observed(fixture: &impl TableFixture) {
+    assert!(becomes_overdue(fixture, 1_000, 0, false).await, "there is none");
+    let order = placed(fixture).await;
+    assert!(becomes_overdue(fixture, 121, 60, true).await);
+    assert!(becomes_overdue(fixture, 120, 60, false).await, "not more than the grace");
+    observe(fixture, &order).await;
+    assert!(becomes_overdue(fixture, 1_000, 60, false).await);
+}
+
+async fn bury(fixture: &impl TableFixture, letter: &DeadLetter) {
+    let buried = fixture.dead_letters().bury(letter, soon()).await;
+    assert!(matches!(buried, Settled::Done), "{buried:?}");
+    assert!(fixture.is_buried(letter).await);
+}
+
+/// As its name says.
+pub async fn a_letter_that_is_there_already_is_done(fixture: &impl TableFixture) {
+    let letter = placed(fixture).await.dead_letter();
+    bury(fixture, &letter).await;
+    let later = DeadLetter { attempts: 4, ..letter };
+    bury(fixture, &later).await;
+}
+
+/// As its name says.
+pub async fn a_buried_event_is_taken_out_of_what_the_sweep_looks_at(fixture: &impl TableFixture) {
+    let order = placed(fixture).await;
+    bury(fixture, &order.dead_letter()).await;
+    assert!(!wins(fixture, &order, 60, 120).await);
+    assert!(becomes_overdue(fixture, 1_000, 0, false).await);
+}
+
+/// As its name says.
+pub async fn an_event_that_the_outbox_does_not_hold_is_buried_all_the_same(
+    fixture: &impl TableFixture,
+) {
+    let foreign = SequentialIdentities::default().event_id();
+    let letter = dead_letter(Some(foreign), moment(0));
+    bury(fixture, &letter).await;
+    bury(fixture, &letter).await;
+}
+
+/// As its name says, whatever its bytes are.
+pub async fn a_message_without_an_event_is_buried_by_its_own_id(fixture: &impl TableFixture) {
+    let mut letter = dead_letter(None, moment(0));
+    letter.body = vec![0xff, 0, 0xfe];
+    letter.handler = None;
+    bury(fixture, &letter).await;
+    bury(fixture, &letter).await;
+}

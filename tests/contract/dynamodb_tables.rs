@@ -1,0 +1,132 @@
+//! An embedded DynamoDB through the real adapters: a server and tables of its own for each test.
+
+use std::collections::BTreeMap;
+
+use application::ports::{
+    Catalog, DeadLetter, DeadLetters, Inbox, Inventory, Notifications, Observations, OrderReader,
+    OrderRepository, Outbox, OverdueEvents, TransactionLedger, UnobservedEvents,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::identity::ProductId;
+use domain::product::Product;
+use dynamodb::administration::put_products;
+use dynamodb::config::{CatalogTable, EventsTable, OrdersTable, TableName};
+use dynamodb::{
+    Client, DynamoCatalog, DynamoDeadLetters, DynamoInbox, DynamoInventory, DynamoNotifications,
+    DynamoObservations, DynamoOrderReader, DynamoOrderRepository, DynamoOutbox,
+    DynamoOverdueEvents, DynamoTransactionLedger, DynamoUnobservedEvents, keys,
+};
+use harness::table::{self, EmbeddedTable};
+use harness::template::Template;
+use platform::clock::SystemClock;
+use testkit::contract::TableFixture;
+
+struct Tables {
+    client: Client,
+    orders: OrdersTable,
+    events: EventsTable,
+    catalog: CatalogTable,
+    /// Serves for as long as the test.
+    _server: EmbeddedTable,
+}
+
+async fn tables() -> Tables {
+    let server = EmbeddedTable::start(0, None).await.unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
+    let overrides = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), "none:1".to_owned())]);
+    let template = Template::load(path.as_ref(), "contract", &overrides).unwrap();
+    table::create_tables(&table::client(&server.url()), &template.tables).await.unwrap();
+    let named =
+        |logical_id: &str| TableName::parse(&template.table(logical_id).unwrap().name).unwrap();
+    Tables {
+        client: dynamodb::connect_to(&server.url()),
+        orders: OrdersTable::named(named("OrdersTable")),
+        events: EventsTable::named(named("EventsTable")),
+        catalog: CatalogTable::named(named("CatalogTable")),
+        _server: server,
+    }
+}
+
+impl Tables {
+    async fn item(
+        &self,
+        table: &TableName,
+        key: String,
+    ) -> Option<BTreeMap<String, AttributeValue>> {
+        let get = self.client.get_item().table_name(table.as_str());
+        let found = get.key("pk", AttributeValue::S(key)).consistent_read(true).send().await;
+        found.unwrap().item.map(BTreeMap::from_iter)
+    }
+}
+
+impl TableFixture for Tables {
+    fn orders(&self) -> impl OrderRepository {
+        DynamoOrderRepository::new(self.client.clone(), self.orders.clone(), self.events.clone())
+    }
+
+    fn reader(&self) -> impl OrderReader {
+        DynamoOrderReader::new(self.client.clone(), self.orders.clone())
+    }
+
+    fn catalog(&self) -> impl Catalog {
+        DynamoCatalog::new(self.client.clone(), self.catalog.clone(), SystemClock)
+    }
+
+    fn ledger(&self) -> impl TransactionLedger {
+        DynamoTransactionLedger::new(self.client.clone(), self.events.clone())
+    }
+
+    fn outbox(&self) -> impl Outbox {
+        DynamoOutbox::new(self.client.clone(), self.events.clone())
+    }
+
+    fn unobserved(&self) -> impl UnobservedEvents {
+        DynamoUnobservedEvents::new(self.client.clone(), self.events.clone())
+    }
+
+    fn overdue(&self) -> impl OverdueEvents {
+        DynamoOverdueEvents::new(self.client.clone(), self.events.clone())
+    }
+
+    fn inbox(&self) -> impl Inbox {
+        DynamoInbox::new(self.client.clone(), self.events.clone())
+    }
+
+    fn observations(&self) -> impl Observations {
+        DynamoObservations::new(self.client.clone(), self.events.clone())
+    }
+
+    fn inventory(&self) -> impl Inventory {
+        DynamoInventory::new(
+            self.client.clone(),
+            self.orders.clone(),
+            self.events.clone(),
+            self.catalog.clone(),
+        )
+    }
+
+    fn notifications(&self) -> impl Notifications {
+        DynamoNotifications::new(self.client.clone(), self.orders.clone(), self.events.clone())
+    }
+
+    fn dead_letters(&self) -> impl DeadLetters {
+        DynamoDeadLetters::new(self.client.clone(), self.events.clone())
+    }
+
+    async fn put_products(&self, products: &[Product]) {
+        put_products(&self.client, &self.catalog, products).await.unwrap();
+    }
+
+    async fn stock_of(&self, product: ProductId) -> Option<u32> {
+        let item = self.item(self.catalog.name(), keys::product(product)).await?;
+        item["stock"].as_n().unwrap().parse().ok()
+    }
+
+    async fn is_buried(&self, letter: &DeadLetter) -> bool {
+        self.item(self.events.name(), keys::dead_letter(letter)).await.is_some()
+    }
+}
+
+mod table_ports {
+    testkit::table_contract!(crate::dynamodb_tables::tables);
+}

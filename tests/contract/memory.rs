@@ -1,0 +1,120 @@
+//! The adapters in memory.
+
+use application::ports::{
+    Catalog, DeadLetter, DeadLetters, Inbox, Inventory, Notifications, Observations, OrderReader,
+    OrderRepository, Outbox, OverdueEvents, TransactionLedger, UnobservedEvents,
+};
+use domain::identity::ProductId;
+use domain::product::Product;
+use testkit::broker::MemoryBroker;
+use testkit::contract::{ChannelFixture, TableFixture};
+use testkit::tables::MemoryTables;
+
+struct Tables(MemoryTables);
+
+async fn tables() -> Tables {
+    Tables(MemoryTables::default())
+}
+
+impl TableFixture for Tables {
+    fn orders(&self) -> impl OrderRepository {
+        self.0.clone()
+    }
+
+    fn reader(&self) -> impl OrderReader {
+        self.0.clone()
+    }
+
+    fn catalog(&self) -> impl Catalog {
+        self.0.clone()
+    }
+
+    fn ledger(&self) -> impl TransactionLedger {
+        self.0.clone()
+    }
+
+    fn outbox(&self) -> impl Outbox {
+        self.0.clone()
+    }
+
+    fn unobserved(&self) -> impl UnobservedEvents {
+        self.0.clone()
+    }
+
+    fn overdue(&self) -> impl OverdueEvents {
+        self.0.clone()
+    }
+
+    fn inbox(&self) -> impl Inbox {
+        self.0.clone()
+    }
+
+    fn observations(&self) -> impl Observations {
+        self.0.clone()
+    }
+
+    fn inventory(&self) -> impl Inventory {
+        self.0.clone()
+    }
+
+    fn notifications(&self) -> impl Notifications {
+        self.0.clone()
+    }
+
+    fn dead_letters(&self) -> impl DeadLetters {
+        self.0.clone()
+    }
+
+    async fn put_products(&self, products: &[Product]) {
+        for product in products {
+            self.0.put_product(product.clone());
+        }
+    }
+
+    async fn stock_of(&self, product: ProductId) -> Option<u32> {
+        self.0.stock_of(product)
+    }
+
+    async fn is_buried(&self, letter: &DeadLetter) -> bool {
+        let same = |buried: &DeadLetter| {
+            buried.event_id == letter.event_id && buried.message_id == letter.message_id
+        };
+        self.0.dead_letters().iter().any(same)
+    }
+}
+
+mod table_ports {
+    testkit::table_contract!(crate::memory::tables);
+}
+
+struct Channel(MemoryBroker);
+
+async fn channel() -> Channel {
+    Channel(MemoryBroker::default())
+}
+
+impl ChannelFixture for Channel {
+    type Publisher = MemoryBroker;
+    type Subscription = MemoryBroker;
+
+    fn publisher(&self) -> &MemoryBroker {
+        &self.0
+    }
+
+    fn subscription(&self) -> &MemoryBroker {
+        &self.0
+    }
+}
+
+/// With tokio's clock paused: what takes half a minute in the real one takes no time.
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        tokio::time::pause();
+        test.await;
+    });
+}
+
+mod channel_ports {
+    testkit::channel_contract!(crate::memory::channel, crate::memory::run);
+}

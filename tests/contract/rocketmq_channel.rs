@@ -1,0 +1,148 @@
+//! A real RocketMQ: one cluster for all tests of this binary, topic and groups of its own for each.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::ports::{Clock, HalfMessage, Resolution, TransactionalPublisher};
+use harness::broker::{BrokerTuning, Rocketmq, RocketmqOptions, check_java, ensure_jars};
+use harness::process::Children;
+use harness::provision::{Endpoints, Names, rocketmq_config};
+use harness::system::SystemOptions;
+use platform::clock::SystemClock;
+use rocketmq::admin::{create_topics, read_topic};
+use rocketmq::client::RocketmqClient;
+use rocketmq::config::RocketmqConfig;
+use rocketmq::publisher::RocketmqPublisher;
+use rocketmq::subscription::RocketmqSubscription;
+use tempfile::TempDir;
+use testkit::contract::ChannelFixture;
+use testkit::identities::SequentialIdentities;
+use testkit::samples::{taken, user};
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+/// How long a broker may take to make the topics.
+const TOPICS_LIMIT: Duration = Duration::from_secs(30);
+
+/// The cluster and all that must live as long. Its processes die with this one.
+struct Cluster {
+    namesrv: String,
+    data: TempDir,
+    _processes: (Rocketmq, Children),
+}
+
+/// Runs a test on the cluster's own runtime.
+fn run(test: impl Future<Output = ()>) {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let runtime = RUNTIME
+        .get_or_init(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap());
+    runtime.block_on(test);
+}
+
+async fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    CLUSTER.get_or_init(start).await
+}
+
+async fn start() -> Cluster {
+    check_java().await.unwrap();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let target = SystemOptions::isolated(root.as_ref()).unwrap().target;
+    let data = tempfile::Builder::new().prefix("contract-").tempdir().unwrap();
+    let options = RocketmqOptions {
+        jars: ensure_jars(&target).await.unwrap(),
+        data: data.path().join("rocketmq"),
+        namesrv_port: 0,
+        broker_port: 0,
+        tuning: BrokerTuning::LOCAL,
+    };
+    let children = Children::new().unwrap();
+    let rocketmq = Rocketmq::start(options, &children).await.unwrap();
+    Cluster { namesrv: rocketmq.namesrv(), data, _processes: (rocketmq, children) }
+}
+
+/// A topic and groups that no other test uses.
+async fn config() -> RocketmqConfig {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let cluster = cluster().await;
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let endpoints = Endpoints {
+        namesrv: cluster.namesrv.clone(),
+        table_url: String::new(),
+        data: cluster.data.path().to_owned(),
+    };
+    let names = Names {
+        stack_name: format!("contract-{number}"),
+        topic: format!("ORDER_EVENTS-contract-{number}"),
+        group_prefix: format!("contract-{number}-"),
+        tables: Vec::new(),
+    };
+    let config = rocketmq_config(&endpoints, &names).unwrap();
+    create_topics(config.clone(), TOPICS_LIMIT).await.unwrap();
+    config
+}
+
+struct Channel {
+    publisher: RocketmqPublisher,
+    subscription: RocketmqSubscription,
+}
+
+async fn channel() -> Channel {
+    let client = RocketmqClient::start(config().await).unwrap();
+    Channel {
+        publisher: RocketmqPublisher::connect(client.clone(), SystemClock).await,
+        subscription: RocketmqSubscription::new(client, SystemClock),
+    }
+}
+
+impl ChannelFixture for Channel {
+    type Publisher = RocketmqPublisher;
+    type Subscription = RocketmqSubscription;
+
+    fn publisher(&self) -> &RocketmqPublisher {
+        &self.publisher
+    }
+
+    fn subscription(&self) -> &RocketmqSubscription {
+        &self.subscription
+    }
+}
+
+mod channel_ports {
+    testkit::channel_contract!(crate::rocketmq_channel::channel, crate::rocketmq_channel::run);
+}
+
+#[test]
+fn a_message_has_its_type_for_a_tag_and_its_identifiers_for_keys() {
+    run(async {
+        let config = config().await;
+        let publisher = RocketmqPublisher::start(config.clone(), SystemClock).await.unwrap();
+        let now = SystemClock.now();
+        let event = taken(&SequentialIdentities::default(), user(1), &[(1, 1)], now).event;
+        let half = HalfMessage {
+            message: &event.message,
+            transaction_id: event.transaction_id,
+            deadline: now,
+            check_immunity: Duration::ZERO,
+        };
+        let within = Deadline::after(Duration::from_secs(10));
+        let receipt = publisher.prepare(&half, within).await.unwrap();
+        publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
+        let deadline = tokio::time::Instant::now() + TOPICS_LIMIT;
+        let stored = loop {
+            let stored = read_topic(config.clone(), config.order_topic.as_str()).await.unwrap();
+            if !stored.is_empty() {
+                break stored;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "the message doesn't become visible");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        assert_eq!(stored.len(), 1);
+        assert_eq!(stored[0].tag.as_deref(), Some("OrderCreated"));
+        let keys = [event.message.event_id.to_string(), event.message.subject.clone()];
+        assert_eq!(stored[0].keys, keys);
+        publisher.shutdown().await;
+    });
+}
