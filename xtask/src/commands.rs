@@ -2,5 +2,6 @@
 
 pub(crate) mod invoke;
 pub(crate) mod ops;
+pub(crate) mod simulate;
 pub(crate) mod test;
 pub(crate) mod up;

@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask up`, `invoke`, `ops` and `test`.
+//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `simulate` and `test`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -33,6 +33,8 @@ enum Command {
     Invoke(commands::invoke::Options),
     /// Does an operator's work on a table or a cluster.
     Ops(commands::ops::Options),
+    /// Runs the use cases under random faults, seed by seed.
+    Simulate(commands::simulate::Options),
     /// Runs every check that CI runs.
     Test(commands::test::Options),
 }
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
             Command::Up(options) => commands::up::run(options).await,
             Command::Invoke(options) => commands::invoke::run(options).await,
             Command::Ops(options) => commands::ops::run(options).await,
+            Command::Simulate(options) => commands::simulate::run(options).await,
             Command::Test(options) => commands::test::run(options).await,
         }
     });

@@ -115,7 +115,9 @@ where
             {
                 receiving.push(self.receive(last_receive, report.failed_receives));
             }
+            // In this order, so that a run depends on nothing but what it meets.
             let step = tokio::select! {
+                biased;
                 Some(received) = receiving.next() => Step::Received(received),
                 Some(fate) = handling.next() => Step::Finished(fate),
                 else => return report,

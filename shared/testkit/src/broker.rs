@@ -6,6 +6,7 @@
 mod channel;
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use domain::instant::Instant;
 use tokio::sync::Notify;
 use tokio::time::Instant as Moment;
 
+use crate::fault::BrokerFault;
+use crate::weather::Weather;
+
 /// A cluster with the topics of one deployment, and one group that consumes. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBroker {
@@ -35,22 +39,11 @@ struct State {
     visible: Vec<Message>,
     announced: Vec<DeadLetter>,
     away: bool,
-    faults: Faults,
-}
-
-/// How many of the next calls go wrong, by the way in which they do.
-#[derive(Debug, Default)]
-struct Faults {
-    failed_prepares: u32,
-    lost_prepare_replies: u32,
-    doubtful_prepares: u32,
-    lost_ends: u32,
-    lost_end_replies: u32,
-    refused_ends: u32,
-    failed_lookups: u32,
-    failed_receives: u32,
-    lost_acknowledgements: u32,
-    failed_announcements: u32,
+    /// How many of the next calls go wrong in which way.
+    next: HashMap<BrokerFault, u32>,
+    weather: Weather,
+    /// Ends that arrive later.
+    late_ends: Vec<(usize, Resolution)>,
 }
 
 /// A half message as the broker stores it.
@@ -64,8 +57,12 @@ pub struct StoredHalf {
     pub deadline: Instant,
     /// The ends that the broker took, in their order.
     pub ends: Vec<Resolution>,
+    /// How often it was checked.
+    pub checks: u32,
     /// Whether the broker gave up checking it.
     pub discarded: bool,
+    /// When it was stored.
+    stored_at: Moment,
 }
 
 /// A message that consumers see.
@@ -131,54 +128,24 @@ impl MemoryBroker {
         self.state().halves.iter_mut().for_each(|half| half.discarded |= half.ends.is_empty());
     }
 
-    /// The next half messages never arrive.
-    pub fn fail_prepares(&self, count: u32) {
-        self.state().faults.failed_prepares = count;
+    /// What goes wrong with the next calls that can meet it.
+    pub fn script(&self, fault: BrokerFault, count: u32) {
+        self.state().next.insert(fault, count);
     }
 
-    /// The next half messages are stored, and the answers never come.
-    pub fn lose_prepare_replies(&self, count: u32) {
-        self.state().faults.lost_prepare_replies = count;
+    /// What goes wrong besides, at random.
+    pub fn set_weather(&self, weather: &Weather) {
+        self.state().weather = weather.clone();
     }
 
-    /// The next half messages are stored, and the broker doesn't vouch for them.
-    pub fn doubt_prepares(&self, count: u32) {
-        self.state().faults.doubtful_prepares = count;
-    }
-
-    /// The next ends never arrive, and nobody tells.
-    pub fn lose_ends(&self, count: u32) {
-        self.state().faults.lost_ends = count;
-    }
-
-    /// The next ends take effect, and the answers never come.
-    pub fn lose_end_replies(&self, count: u32) {
-        self.state().faults.lost_end_replies = count;
-    }
-
-    /// The next ends are refused.
-    pub fn refuse_ends(&self, count: u32) {
-        self.state().faults.refused_ends = count;
-    }
-
-    /// The next questions whether an event is published are not answered.
-    pub fn fail_lookups(&self, count: u32) {
-        self.state().faults.failed_lookups = count;
-    }
-
-    /// The next requests for messages fail.
-    pub fn fail_receives(&self, count: u32) {
-        self.state().faults.failed_receives = count;
-    }
-
-    /// The next acknowledgements never arrive, and nobody tells.
-    pub fn lose_acknowledgements(&self, count: u32) {
-        self.state().faults.lost_acknowledgements = count;
-    }
-
-    /// The next announcements of dead letters fail.
-    pub fn fail_announcements(&self, count: u32) {
-        self.state().faults.failed_announcements = count;
+    /// Lets the ends arrive that were under way, in their order, and tells how many.
+    pub fn land_late_ends(&self) -> usize {
+        let late = mem::take(&mut self.state().late_ends);
+        let count = late.len();
+        for (at, resolution) in late {
+            self.settle(at, resolution);
+        }
+        count
     }
 }
 
@@ -187,6 +154,12 @@ impl MemoryBroker {
     /// All half messages in the order in which they were stored, ended or not.
     pub fn halves(&self) -> Vec<StoredHalf> {
         self.state().halves.clone()
+    }
+
+    /// How many half messages are neither ended nor given up.
+    pub fn open_halves(&self) -> usize {
+        let open = |half: &&StoredHalf| half.ends.is_empty() && !half.discarded;
+        self.state().halves.iter().filter(open).count()
     }
 
     /// The bodies of all messages that consumers see or saw, in their order: each copy is one.
@@ -209,6 +182,68 @@ impl MemoryBroker {
     /// All announcements of dead letters.
     pub fn announced(&self) -> Vec<DeadLetter> {
         self.state().announced.clone()
+    }
+
+    /// Whether no broker can be reached.
+    pub fn is_away(&self) -> bool {
+        self.state().away
+    }
+
+    /// The half messages that a round of checks asks for: those without an end that are old enough.
+    /// One that was asked for `checks_max` times is given up instead.
+    pub(crate) fn due_checks(
+        &self,
+        first_after: Duration,
+        checks_max: u32,
+    ) -> Vec<(usize, CheckBack)> {
+        let now = Moment::now();
+        let mut state = self.state();
+        let halves = state.halves.iter_mut().enumerate();
+        let open = halves.filter(|(_, half)| half.ends.is_empty() && !half.discarded);
+        let old = open.filter(|(_, half)| now - half.stored_at >= first_after);
+        old.filter_map(|(at, half)| {
+            half.checks += 1;
+            half.discarded = half.checks > checks_max;
+            (!half.discarded).then(|| (at, check_of(half)))
+        })
+        .collect()
+    }
+
+    /// One of the half messages that have ended.
+    pub(crate) fn any_ended(&self, draw: impl FnOnce(u64) -> u64) -> Option<(usize, CheckBack)> {
+        let state = self.state();
+        let halves = state.halves.iter().enumerate();
+        let ended: Vec<_> = halves.filter(|(_, half)| !half.ends.is_empty()).collect();
+        let count = u64::try_from(ended.len()).unwrap();
+        let drawn = (count > 0).then(|| usize::try_from(draw(count)).unwrap())?;
+        let (at, half) = ended[drawn];
+        Some((at, check_of(half)))
+    }
+
+    /// Ends a half message as its check was answered.
+    pub(crate) fn take_answer(&self, at: usize, answer: CheckAnswer) {
+        match answer {
+            CheckAnswer::Commit => self.settle(at, Resolution::Commit),
+            CheckAnswer::Rollback => self.settle(at, Resolution::Rollback),
+            CheckAnswer::Unknown => {}
+        }
+    }
+
+    /// Delivers a message again that was acknowledged, as after a rebalance. Tells whether there is
+    /// one.
+    pub(crate) fn deliver_again(&self, draw: impl FnOnce(u64) -> u64) -> bool {
+        let mut state = self.state();
+        let mut done: Vec<_> =
+            state.visible.iter_mut().filter(|message| message.acknowledged).collect();
+        let count = u64::try_from(done.len()).unwrap();
+        if count == 0 {
+            return false;
+        }
+        let message = &mut done[usize::try_from(draw(count)).unwrap()];
+        message.acknowledged = false;
+        message.visible_at = Moment::now();
+        self.arrivals.notify_waiters();
+        true
     }
 
     /// Makes a message visible that no transaction sent.
@@ -235,11 +270,7 @@ impl MemoryBroker {
         let mut answers = Vec::with_capacity(open.len());
         for (at, check) in open {
             let answer = handler.answer(check).await;
-            match answer {
-                CheckAnswer::Commit => self.settle(at, Resolution::Commit),
-                CheckAnswer::Rollback => self.settle(at, Resolution::Rollback),
-                CheckAnswer::Unknown => {}
-            }
+            self.take_answer(at, answer);
             answers.push(answer);
         }
         answers
@@ -247,6 +278,12 @@ impl MemoryBroker {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// The way of a call or of its answer.
+    async fn travel(&self) {
+        let weather = self.state().weather.clone();
+        weather.travel().await;
     }
 
     /// Ends a half message, whatever became of it before.
@@ -262,13 +299,26 @@ impl MemoryBroker {
 }
 
 impl State {
+    /// Whether a call goes wrong in that way, as a test asks or by itself.
+    fn strikes(&mut self, fault: BrokerFault) -> bool {
+        match self.next.get_mut(&fault) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => self.weather.strikes(fault),
+        }
+    }
+
     fn store(&mut self, half: &HalfMessage<'_>) -> MemoryReceipt {
         self.halves.push(StoredHalf {
             message: half.message.clone(),
             transaction_id: half.transaction_id,
             deadline: half.deadline,
             ends: Vec::new(),
+            checks: 0,
             discarded: false,
+            stored_at: Moment::now(),
         });
         MemoryReceipt(self.halves.len() - 1)
     }
@@ -323,13 +373,6 @@ impl State {
         let message = &mut self.visible[delivery.at];
         (message.deliveries == delivery.redeliveries + 1).then_some(message)
     }
-}
-
-/// Takes one of the faults that are left.
-fn strikes(left: &mut u32) -> bool {
-    let strikes = *left > 0;
-    *left = left.saturating_sub(1);
-    strikes
 }
 
 fn away() -> Failure {

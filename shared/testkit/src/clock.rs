@@ -22,6 +22,13 @@ impl ManualClock {
         Self { started: tokio::time::Instant::now(), start, moved_ms: Arc::default() }
     }
 
+    /// The clock of another machine, which tells the same time until one of them is moved.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let moved_ms = self.moved_ms.load(Ordering::SeqCst);
+        Self { moved_ms: Arc::new(AtomicI64::new(moved_ms)), ..self.clone() }
+    }
+
     /// Moves the wall clock, and no other, forward.
     pub fn advance(&self, duration: Duration) {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);

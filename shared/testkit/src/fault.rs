@@ -1,4 +1,4 @@
-//! What can go wrong with a call to a table.
+//! What can go wrong with a call to a table, or to the broker.
 
 use application::outcome::{Failure, FailureClass};
 
@@ -69,4 +69,34 @@ impl Fault {
             Self::Busy => Failure::new(FailureClass::Conflict, "busy on demand"),
         }
     }
+}
+
+/// What can go wrong with a call to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BrokerFault {
+    /// The half message never arrives, and the caller knows.
+    PrepareFails,
+    /// The half message is stored, and the answer never comes.
+    PrepareReplyLost,
+    /// The half message is stored, and the broker doesn't vouch for it.
+    PrepareDoubtful,
+    /// The end never arrives, and nobody tells.
+    EndLost,
+    /// The end takes effect, and the answer never comes.
+    EndReplyLost,
+    /// The end is on its way and takes effect with `MemoryBroker::land_late_ends`. Its answer never
+    /// comes.
+    EndLate,
+    /// The end takes effect twice.
+    EndDoubled,
+    /// The end is refused.
+    EndRefused,
+    /// The question whether an event is published is not answered.
+    LookupFails,
+    /// The request for messages fails.
+    ReceiveFails,
+    /// The acknowledgement, or the wish for a later delivery, never arrives, and nobody tells.
+    AcknowledgementLost,
+    /// The announcement of a dead letter fails.
+    AnnouncementFails,
 }

@@ -25,5 +25,7 @@ pub mod contract;
 pub mod fault;
 pub mod identities;
 pub mod samples;
+pub mod sim;
 pub mod tables;
+pub mod weather;
 pub mod world;

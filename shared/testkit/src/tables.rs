@@ -21,6 +21,7 @@ use domain::order::Order;
 use domain::product::Product;
 
 use crate::fault::{Fault, Operation};
+use crate::weather::Weather;
 use rows::Rows;
 pub use rows::StoredEvent;
 
@@ -38,9 +39,32 @@ struct State {
     /// Writes whose callers have given them up.
     late: Vec<LateWrite>,
     calls: HashMap<Operation, u64>,
+    weather: Weather,
 }
 
 type LateWrite = Box<dyn FnOnce(&mut Rows) + Send>;
+
+/// A write on its way. When its process dies before it arrives, it may arrive all the same.
+struct UnderWay<'a, T, W: FnOnce(&mut Rows) -> T + Send + 'static> {
+    tables: &'a MemoryTables,
+    write: Option<W>,
+}
+
+impl<T, W: FnOnce(&mut Rows) -> T + Send + 'static> UnderWay<'_, T, W> {
+    fn arrives(mut self) -> W {
+        self.write.take().unwrap()
+    }
+}
+
+impl<T, W: FnOnce(&mut Rows) -> T + Send + 'static> Drop for UnderWay<'_, T, W> {
+    fn drop(&mut self) {
+        let Some(write) = self.write.take() else { return };
+        let mut state = self.tables.state();
+        if state.weather.lands_after_crash() {
+            state.late.push(Box::new(move |rows| drop(write(rows))));
+        }
+    }
+}
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,6 +105,11 @@ impl MemoryTables {
             write(&mut state.rows);
         }
         count
+    }
+
+    /// What goes wrong besides, at random.
+    pub fn set_weather(&self, weather: &Weather) {
+        self.state().weather = weather.clone();
     }
 
     /// How often a method was called.
@@ -126,6 +155,11 @@ impl MemoryTables {
         self.state().rows.events.values().cloned().collect()
     }
 
+    /// How many events no consumer has seen.
+    pub fn unobserved_events(&self) -> usize {
+        self.state().rows.events.values().filter(|stored| stored.unobserved).count()
+    }
+
     /// The outbox copy of an event.
     pub fn event(&self, id: EventId) -> Option<StoredEvent> {
         self.state().rows.events.get(&id).cloned()
@@ -153,6 +187,11 @@ impl MemoryTables {
         handlers.map(|(handler, _)| *handler).collect()
     }
 
+    /// Forgets what every handler has done.
+    pub fn forget_inbox(&self) {
+        self.state().rows.inbox.clear();
+    }
+
     /// All dead letters.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.state().rows.dead_letters.values().cloned().collect()
@@ -164,14 +203,27 @@ impl MemoryTables {
         self.0.lock().unwrap()
     }
 
+    /// The way of a call or of its answer.
+    async fn travel(&self) {
+        let weather = self.state().weather.clone();
+        weather.travel().await;
+    }
+
+    fn under_way<T, W: FnOnce(&mut Rows) -> T + Send + 'static>(
+        &self,
+        write: W,
+    ) -> UnderWay<'_, T, W> {
+        UnderWay { tables: self, write: Some(write) }
+    }
+
     /// Counts a call and tells what goes wrong with it.
     async fn call(&self, operation: Operation) -> Option<Fault> {
-        // A turn for others before the call, as the network gives it.
-        tokio::task::yield_now().await;
+        self.travel().await;
         let mut state = self.state();
         *state.calls.entry(operation).or_default() += 1;
         let next = state.next.get_mut(&operation).and_then(VecDeque::pop_front);
         next.or_else(|| state.lasting.get(&operation).copied())
+            .or_else(|| state.weather.table_fault(operation))
     }
 
     async fn read<T>(
@@ -180,7 +232,11 @@ impl MemoryTables {
         read: impl FnOnce(&Rows) -> T,
     ) -> Result<T, Failure> {
         match self.call(operation).await {
-            None => Ok(read(&self.state().rows)),
+            None => {
+                let found = read(&self.state().rows);
+                self.travel().await;
+                Ok(found)
+            }
             Some(fault) => Err(fault.failure()),
         }
     }
@@ -197,12 +253,20 @@ impl MemoryTables {
             let cause = "its deadline passed before it was sent";
             return WriteTry::Refused(Failure::new(FailureClass::Unavailable, cause));
         }
+        let under_way = self.under_way(write);
         let fault = self.call(operation).await;
+        let write = under_way.arrives();
         match fault {
-            None => match write(&mut self.state().rows) {
-                Ok(()) => return WriteTry::Done,
-                Err(reasons) => return WriteTry::Cancelled(reasons),
-            },
+            None => {
+                let written = write(&mut self.state().rows);
+                self.travel().await;
+                match written {
+                    // The answer came too late: whether it was a yes or a no, nobody has heard it.
+                    _ if deadline.has_passed() => {}
+                    Ok(()) => return WriteTry::Done,
+                    Err(reasons) => return WriteTry::Cancelled(reasons),
+                }
+            }
             Some(Fault::Busy) => return WriteTry::Cancelled(busy),
             Some(fault @ Fault::Refused(_)) => return WriteTry::Refused(fault.failure()),
             Some(fault) => self.lose(fault, write),
@@ -232,9 +296,13 @@ impl MemoryTables {
         operation: Operation,
         change: impl FnOnce(&mut Rows) + Send + 'static,
     ) -> Settled {
-        match self.call(operation).await {
+        let under_way = self.under_way(change);
+        let fault = self.call(operation).await;
+        let change = under_way.arrives();
+        match fault {
             None => {
                 change(&mut self.state().rows);
+                self.travel().await;
                 Settled::Done
             }
             Some(fault @ (Fault::Refused(_) | Fault::Busy)) => {
@@ -256,8 +324,15 @@ impl MemoryTables {
         operation: Operation,
         change: impl FnOnce(&mut Rows) -> bool + Send + 'static,
     ) -> Result<bool, Failure> {
-        match self.call(operation).await {
-            None => Ok(change(&mut self.state().rows)),
+        let under_way = self.under_way(change);
+        let fault = self.call(operation).await;
+        let change = under_way.arrives();
+        match fault {
+            None => {
+                let changed = change(&mut self.state().rows);
+                self.travel().await;
+                Ok(changed)
+            }
             Some(fault) => {
                 self.lose(fault, |rows| if change(rows) { Ok(()) } else { Err(()) });
                 Err(fault.failure())

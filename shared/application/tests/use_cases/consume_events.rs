@@ -15,7 +15,7 @@ use domain::identity::{EventId, OrderId};
 use domain::order::{Order, OrderStatus};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use testkit::fault::{Fault, Operation};
+use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::samples::{lines, product, product_id, taken, user};
 use testkit::world::World;
 
@@ -96,7 +96,7 @@ async fn a_created_order_is_confirmed_and_everyone_is_told() {
 async fn each_effect_happens_once_when_acknowledgements_are_lost() {
     let world = world();
     let id = take(&world, 2).await;
-    world.broker.lose_acknowledgements(2);
+    world.broker.script(BrokerFault::AcknowledgementLost, 2);
     consume(&world, LONG).await;
     assert_eq!(world.broker.deliveries(), [2, 2]);
     assert_confirmed_once(&world, id);
@@ -199,7 +199,7 @@ async fn a_decision_whose_answer_was_lost_is_made_once_and_left_to_the_sweep() {
 async fn a_follow_up_event_that_can_not_be_sent_stays_marked_for_the_sweep() {
     let world = world();
     let id = take(&world, 2).await;
-    world.broker.fail_prepares(1);
+    world.broker.script(BrokerFault::PrepareFails, 1);
     let report = consume(&world, SHORT).await;
     assert_eq!(report.handled, 1);
     assert_eq!(world.tables.order(id).unwrap().status(), OrderStatus::Confirmed);
@@ -275,13 +275,13 @@ async fn a_message_is_not_acknowledged_before_its_letter_is_stored_and_announced
         if fault == Operation::Bury {
             world.tables.break_down(fault, Fault::Refused(FailureClass::Unavailable));
         } else {
-            world.broker.fail_announcements(u32::MAX);
+            world.broker.script(BrokerFault::AnnouncementFails, u32::MAX);
         }
         let report = consume(&world, SHORT).await;
         assert_eq!((report.dead_lettered, world.broker.unacknowledged()), (0, 1));
         assert!(report.postponed > 0);
         world.tables.heal(fault);
-        world.broker.fail_announcements(0);
+        world.broker.script(BrokerFault::AnnouncementFails, 0);
         let report = consume(&world, LONG).await;
         assert_eq!((report.dead_lettered, world.broker.unacknowledged()), (1, 0));
         assert_eq!(world.tables.dead_letters().len(), 1);
@@ -354,7 +354,7 @@ async fn a_panic_over_one_event_does_not_take_its_neighbours_along() {
 async fn a_broker_that_is_away_is_asked_again() {
     let world = world();
     let id = take(&world, 2).await;
-    world.broker.fail_receives(4);
+    world.broker.script(BrokerFault::ReceiveFails, 4);
     let report = consume(&world, SHORT).await;
     assert_eq!(report.failed_receives, 4);
     assert_confirmed_once(&world, id);

@@ -10,7 +10,7 @@ use application::ports::{
     CheckAnswer, Clock, FenceOutcome, Resolution, TransactionLedger, TransactionState,
 };
 use domain::order::OrderStatus;
-use testkit::fault::{Fault, Operation};
+use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::samples::{key, lines, product, product_id, user};
 use testkit::world::World;
 
@@ -260,7 +260,7 @@ async fn a_key_that_can_not_be_read_makes_the_answer_one_that_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn each_try_of_a_half_message_belongs_to_an_attempt_of_its_own() {
     let world = world();
-    world.broker.lose_prepare_replies(3);
+    world.broker.script(BrokerFault::PrepareReplyLost, 3);
     let taken = take(&world, &command(1, None)).await.unwrap();
     let halves = world.broker.halves();
     let mut attempts: Vec<_> = halves.iter().map(|half| half.transaction_id).collect();
@@ -279,7 +279,7 @@ async fn each_try_of_a_half_message_belongs_to_an_attempt_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn a_half_message_that_the_broker_does_not_vouch_for_is_never_committed() {
     let world = world();
-    world.broker.doubt_prepares(1);
+    world.broker.script(BrokerFault::PrepareDoubtful, 1);
     take(&world, &command(1, None)).await.unwrap();
     assert_eq!(ends(&world), [vec![], vec![Resolution::Commit]]);
 }
@@ -287,7 +287,7 @@ async fn a_half_message_that_the_broker_does_not_vouch_for_is_never_committed() 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_stored_without_a_half_message() {
     let world = world();
-    world.broker.fail_prepares(u32::MAX);
+    world.broker.script(BrokerFault::PrepareFails, u32::MAX);
     let started = tokio::time::Instant::now();
     let error = take(&world, &command(1, None)).await.unwrap_err();
     assert!(matches!(error, CreateOrderError::Unavailable { .. }), "{error:?}");
@@ -299,9 +299,9 @@ async fn nothing_is_stored_without_a_half_message() {
 async fn an_order_is_taken_even_if_the_end_of_its_half_message_fails() {
     type Break = fn(&World);
     let faults: [(&str, Break); 3] = [
-        ("lost", |world| world.broker.lose_ends(1)),
-        ("answer lost", |world| world.broker.lose_end_replies(1)),
-        ("refused", |world| world.broker.refuse_ends(1)),
+        ("lost", |world| world.broker.script(BrokerFault::EndLost, 1)),
+        ("answer lost", |world| world.broker.script(BrokerFault::EndReplyLost, 1)),
+        ("refused", |world| world.broker.script(BrokerFault::EndRefused, 1)),
     ];
     for (name, fault) in faults {
         let world = world();

@@ -7,7 +7,7 @@ use application::deadline::Deadline;
 use application::outcome::FailureClass;
 use application::ports::{Clock, Resolution, TransactionState};
 use application::sweep::SweepReport;
-use testkit::fault::{Fault, Operation};
+use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::samples::{lines, product, user};
 use testkit::world::World;
 
@@ -32,7 +32,7 @@ async fn take(world: &World) -> OrderTaken {
 /// Takes an order whose commit is lost and whose half message is then discarded: nobody will ever
 /// check it.
 async fn take_and_lose(world: &World) -> OrderTaken {
-    world.broker.lose_ends(1);
+    world.broker.script(BrokerFault::EndLost, 1);
     let taken = take(world).await;
     world.broker.discard_open_halves();
     assert!(world.broker.visible().is_empty(), "its event is gone");
@@ -89,7 +89,7 @@ async fn an_incomplete_answer_of_the_broker_counts_as_none() {
     let world = world();
     take_and_lose(&world).await;
     world.clock.advance(T);
-    world.broker.fail_lookups(1);
+    world.broker.script(BrokerFault::LookupFails, 1);
     let report = sweep(&world, Duration::from_secs(50)).await;
     assert_eq!(report, SweepReport { left: 1, ..SweepReport::default() });
     assert!(world.broker.visible().is_empty(), "it may be there already");
@@ -113,7 +113,7 @@ async fn while_the_broker_is_away_nothing_is_lost() {
 async fn sweeps_whose_windows_overlap_send_nothing_twice() {
     let world = world();
     for _ in 0..300 {
-        world.broker.lose_ends(1);
+        world.broker.script(BrokerFault::EndLost, 1);
         take(&world).await;
     }
     world.broker.discard_open_halves();
@@ -165,7 +165,7 @@ async fn a_check_of_what_the_sweep_sent_commits_it() {
     let world = world();
     take_and_lose(&world).await;
     world.clock.advance(T);
-    world.broker.lose_ends(1);
+    world.broker.script(BrokerFault::EndLost, 1);
     let report = sweep(&world, Duration::from_secs(50)).await;
     assert_eq!(report, SweepReport { left: 1, ..SweepReport::default() });
     assert!(world.broker.visible().is_empty());
@@ -177,7 +177,7 @@ async fn a_check_of_what_the_sweep_sent_commits_it() {
 async fn a_backlog_is_worked_off_without_waiting_for_the_next_look() {
     let world = world();
     for _ in 0..600 {
-        world.broker.lose_ends(1);
+        world.broker.script(BrokerFault::EndLost, 1);
         take(&world).await;
     }
     world.broker.discard_open_halves();

@@ -6,7 +6,7 @@ use application::create_order::{CreateOrderCommand, CreateOrderError, OrderTaken
 use application::deadline::Deadline;
 use application::ports::{CheckAnswer, TransactionState};
 use domain::order::OrderStatus;
-use testkit::fault::{Fault, Operation};
+use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::samples::{key, lines, product, user};
 use testkit::world::{MemoryCreateOrder, World};
 use tokio::time::Instant;
@@ -59,9 +59,9 @@ async fn an_order_is_taken_and_its_event_published_once_the_broker_is_back() {
 #[tokio::test(start_paused = true)]
 async fn abandoned_half_messages_belong_to_other_attempts_and_are_fenced() {
     let world = world();
-    world.broker.lose_prepare_replies(100);
+    world.broker.script(BrokerFault::PrepareReplyLost, 100);
     let taken = take(&world.create_order_without_broker()).await.unwrap();
-    world.broker.lose_prepare_replies(0);
+    world.broker.script(BrokerFault::PrepareReplyLost, 0);
     let abandoned = world.broker.halves();
     assert!(abandoned.len() > 2, "every try was stored: {}", abandoned.len());
     let event = &world.tables.events()[0].event;
@@ -81,7 +81,7 @@ async fn abandoned_half_messages_belong_to_other_attempts_and_are_fenced() {
 #[tokio::test(start_paused = true)]
 async fn a_doubtful_half_message_is_abandoned_at_once() {
     let world = world();
-    world.broker.doubt_prepares(1);
+    world.broker.script(BrokerFault::PrepareDoubtful, 1);
     take(&world.create_order_without_broker()).await.unwrap();
     let [half] = &world.broker.halves()[..] else { panic!("there is one half message") };
     assert!(half.ends.is_empty(), "it is never committed");

@@ -9,7 +9,8 @@ use application::ports::{
 use domain::identity::EventId;
 use tokio::time::Instant as Moment;
 
-use super::{MemoryBroker, MemoryDelivery, MemoryReceipt, away, strikes, wait_in_vain};
+use super::{MemoryBroker, MemoryDelivery, MemoryReceipt, away, wait_in_vain};
+use crate::fault::BrokerFault;
 
 /// How long a received message is its receiver's, as with the real one.
 const INVISIBLE_FOR: Duration = Duration::from_secs(30);
@@ -28,24 +29,27 @@ impl TransactionalPublisher for MemoryBroker {
         half: &HalfMessage<'_>,
         deadline: Deadline,
     ) -> Result<MemoryReceipt, PrepareError> {
-        tokio::task::yield_now().await;
-        let lost = {
+        self.travel().await;
+        let stored = {
             let mut state = self.state();
-            if state.away || strikes(&mut state.faults.failed_prepares) {
+            if state.away || state.strikes(BrokerFault::PrepareFails) {
                 return Err(PrepareError::Failed(away()));
             }
             let receipt = state.store(half);
-            if strikes(&mut state.faults.doubtful_prepares) {
+            if state.strikes(BrokerFault::PrepareDoubtful) {
                 return Err(PrepareError::Doubtful("FLUSH_DISK_TIMEOUT".to_owned()));
             }
-            let lost = strikes(&mut state.faults.lost_prepare_replies);
-            if !lost {
+            if state.strikes(BrokerFault::PrepareReplyLost) { Err(()) } else { Ok(receipt) }
+        };
+        if let Ok(receipt) = stored {
+            self.travel().await;
+            if !deadline.has_passed() {
                 return Ok(receipt);
             }
-            Failure::new(FailureClass::Unavailable, "the answer was lost")
-        };
+        }
         wait_in_vain(deadline).await;
-        Err(PrepareError::Failed(lost))
+        let lost = "the answer was lost, or came too late";
+        Err(PrepareError::Failed(Failure::new(FailureClass::Unavailable, lost)))
     }
 
     async fn end(
@@ -54,20 +58,31 @@ impl TransactionalPublisher for MemoryBroker {
         resolution: Resolution,
         deadline: Deadline,
     ) -> Result<(), EndError> {
-        tokio::task::yield_now().await;
-        let (arrives, answered) = {
+        self.travel().await;
+        let (arrivals, answered) = {
             let mut state = self.state();
-            if strikes(&mut state.faults.refused_ends) {
+            if state.strikes(BrokerFault::EndRefused) {
                 let cause = "the half message is too old";
                 return Err(EndError::Refused(Failure::new(FailureClass::Permanent, cause)));
             }
-            let arrives = !state.away && !strikes(&mut state.faults.lost_ends);
-            (arrives, arrives && !strikes(&mut state.faults.lost_end_replies))
+            let arrives = !state.away && !state.strikes(BrokerFault::EndLost);
+            if arrives && state.strikes(BrokerFault::EndLate) {
+                state.late_ends.push((receipt.0, resolution));
+                (0, false)
+            } else {
+                let times =
+                    usize::from(arrives) + usize::from(state.strikes(BrokerFault::EndDoubled));
+                (
+                    if arrives { times } else { 0 },
+                    arrives && !state.strikes(BrokerFault::EndReplyLost),
+                )
+            }
         };
-        if arrives {
+        for _ in 0..arrivals {
             self.settle(receipt.0, resolution);
         }
-        if answered {
+        self.travel().await;
+        if answered && !deadline.has_passed() {
             return Ok(());
         }
         wait_in_vain(deadline).await;
@@ -82,9 +97,9 @@ impl PublishedEvents for MemoryBroker {
         event_id: EventId,
         _deadline: Deadline,
     ) -> Result<bool, Failure> {
-        tokio::task::yield_now().await;
+        self.travel().await;
         let mut state = self.state();
-        if state.away || strikes(&mut state.faults.failed_lookups) {
+        if state.away || state.strikes(BrokerFault::LookupFails) {
             return Err(away());
         }
         Ok(state.holds(event_id))
@@ -100,7 +115,7 @@ impl EventSubscription for MemoryBroker {
             let arrival = self.arrivals.notified();
             let next = {
                 let mut state = self.state();
-                if state.away || strikes(&mut state.faults.failed_receives) {
+                if state.away || state.strikes(BrokerFault::ReceiveFails) {
                     return Err(away());
                 }
                 let delivered = state.deliver(BATCH_MAX, INVISIBLE_FOR);
@@ -112,6 +127,7 @@ impl EventSubscription for MemoryBroker {
             let end = Moment::now() + limit.remaining();
             let wake = next.unwrap_or(end).min(end);
             tokio::select! {
+                biased;
                 () = arrival => {}
                 () = tokio::time::sleep_until(wake) => {}
             }
@@ -123,9 +139,9 @@ impl EventSubscription for MemoryBroker {
     }
 
     async fn acknowledge(&self, delivery: &MemoryDelivery) -> Settled {
-        tokio::task::yield_now().await;
+        self.travel().await;
         let mut state = self.state();
-        if state.away || strikes(&mut state.faults.lost_acknowledgements) {
+        if state.away || state.strikes(BrokerFault::AcknowledgementLost) {
             return Settled::Unknown(away());
         }
         match state.delivered(delivery) {
@@ -138,7 +154,7 @@ impl EventSubscription for MemoryBroker {
     }
 
     async fn retry_after(&self, delivery: &MemoryDelivery, delay: Duration) -> Settled {
-        tokio::task::yield_now().await;
+        self.travel().await;
         let mut state = self.state();
         if state.away {
             return Settled::Unknown(away());
@@ -156,9 +172,9 @@ impl EventSubscription for MemoryBroker {
 
 impl DeadLetterChannel for MemoryBroker {
     async fn announce(&self, letter: &DeadLetter) -> Settled {
-        tokio::task::yield_now().await;
+        self.travel().await;
         let mut state = self.state();
-        if state.away || strikes(&mut state.faults.failed_announcements) {
+        if state.away || state.strikes(BrokerFault::AnnouncementFails) {
             return Settled::Unknown(away());
         }
         state.announced.push(letter.clone());

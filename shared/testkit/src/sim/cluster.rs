@@ -1,0 +1,126 @@
+//! The broker's checks, as the Java broker makes them: in rounds, of any member that it still
+//! believes in, and so often and no more.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use application::ports::{CheckAnswer, CheckBack, CheckBackHandler};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::Simulation;
+use super::process::Process;
+use crate::weather::Weather;
+
+/// `transactionCheckInterval`: 30 s by default (`BrokerConfig.java`), and shorter where it is wanted.
+const ROUNDS: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)];
+
+/// `transactionTimeOut`: how old a half message is before it is checked for the first time.
+const FIRST_CHECK_AFTER: Duration = Duration::from_secs(6);
+
+/// `transactionCheckMax`: after so many rounds a half message is given up. 15 by default.
+const CHECKS_MAX: [u32; 3] = [2, 6, 15];
+
+/// How long the broker believes in a member that is gone without a word (`ClientHousekeepingService`).
+const BELIEVED_IN_FOR: Duration = Duration::from_secs(120);
+
+/// Of 1,000 rounds, how many ask once more for a half message that has ended: its record was not
+/// written yet when the broker died.
+const ASKED_AGAIN: u16 = 200;
+
+/// The members of the checked group.
+#[derive(Clone, Default)]
+pub(super) struct Members(Arc<Mutex<Vec<Member>>>);
+
+/// How a member answers.
+pub(super) type Answers = Arc<dyn Fn(CheckBack) -> BoxFuture<'static, CheckAnswer> + Send + Sync>;
+
+#[derive(Clone)]
+struct Member {
+    process: Process,
+    answers: Answers,
+    /// When it died or left; it may still be asked for a while if it died.
+    gone_at: Option<Instant>,
+}
+
+/// Answers through a handler.
+pub(super) fn answers(handler: impl CheckBackHandler) -> Answers {
+    let handler = Arc::new(handler);
+    Arc::new(move |check| {
+        let handler = Arc::clone(&handler);
+        async move { handler.answer(check).await }.boxed()
+    })
+}
+
+impl Members {
+    pub(super) fn join(&self, process: &Process, answers: Answers) {
+        let member = Member { process: process.clone(), answers, gone_at: None };
+        self.0.lock().unwrap().push(member);
+    }
+
+    /// Forgets those who are long gone, and those who are over because they have left.
+    fn any(&self, draw: impl FnOnce(u64) -> u64) -> Option<Member> {
+        let mut members = self.0.lock().unwrap();
+        let now = Instant::now();
+        for member in members.iter_mut().filter(|member| member.process.is_over()) {
+            member.gone_at.get_or_insert(now);
+        }
+        members.retain(|member| member.gone_at.is_none_or(|gone| now - gone < BELIEVED_IN_FOR));
+        let count = u64::try_from(members.len()).unwrap();
+        (count > 0).then(|| members[usize::try_from(draw(count)).unwrap()].clone())
+    }
+}
+
+impl Simulation {
+    /// Checks half messages back in rounds, for as long as the run.
+    pub(super) fn check_half_messages(&self) {
+        let simulation = self.clone();
+        let round = *pick(&ROUNDS, &self.weather);
+        let checks_max = *pick(&CHECKS_MAX, &self.weather);
+        self.trace.note(|| format!("{checks_max} rounds of checks, one every {round:?}"));
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(round).await;
+                simulation.check_round(checks_max);
+            }
+        });
+    }
+
+    fn check_round(&self, checks_max: u32) {
+        if self.world.broker.is_away() {
+            return;
+        }
+        for (at, check) in self.world.broker.due_checks(FIRST_CHECK_AFTER, checks_max) {
+            self.check(at, check);
+        }
+        if self.weather.happens(ASKED_AGAIN)
+            && let Some((at, check)) =
+                self.world.broker.any_ended(|count| self.weather.below(count))
+        {
+            self.check(at, check);
+        }
+    }
+
+    /// Asks a member, which may be frozen or gone: then nobody answers.
+    fn check(&self, at: usize, check: CheckBack) {
+        let Some(member) = self.members.any(|count| self.weather.below(count)) else { return };
+        let simulation = self.clone();
+        let process = member.process.clone();
+        process.spawn(async move {
+            let answer = (member.answers)(check).await;
+            simulation.trace.note(|| format!("check of half {at}: {answer:?}"));
+            simulation.weather.travel().await;
+            // The client sends its answer one-way and doesn't learn that it was lost.
+            if !simulation.weather.happens(simulation.weather.odds().reply_lost) {
+                simulation.world.broker.take_answer(at, answer);
+            }
+        });
+    }
+}
+
+fn pick<'a, T>(from: &'a [T], weather: &Weather) -> &'a T {
+    let count = u64::try_from(from.len()).unwrap();
+    &from[usize::try_from(weather.below(count)).unwrap()]
+}

@@ -1,0 +1,78 @@
+//! What befalls processes and the broker.
+
+use std::time::Duration;
+
+use super::Simulation;
+
+/// The longest pause between two disasters.
+const PAUSE_MAX_MS: u64 = 12_000;
+
+/// The longest time for which a process is frozen.
+const FREEZE_MAX_MS: u64 = 150_000;
+
+/// The longest time for which the broker, or the tables, are away.
+const OUTAGE_MAX_MS: u64 = 60_000;
+
+impl Simulation {
+    /// Goes on until it is aborted.
+    pub(super) async fn bring_disasters(self) {
+        loop {
+            let pause = Duration::from_millis(self.weather.below(PAUSE_MAX_MS));
+            tokio::time::sleep(pause).await;
+            match self.weather.below(9) {
+                0..=2 => self.kill_a_process(),
+                3 => self.freeze_a_process(),
+                4 => self.take_the_broker_away().await,
+                5 => self.take_the_tables_away().await,
+                6 => self.deliver_again(),
+                _ => self.land_what_is_late(),
+            }
+        }
+    }
+
+    fn kill_a_process(&self) {
+        if let Some(process) = self.processes.any(|count| self.weather.below(count)) {
+            self.trace.note(|| "a process dies".to_owned());
+            process.kill();
+        }
+    }
+
+    fn freeze_a_process(&self) {
+        let Some(process) = self.processes.any(|count| self.weather.below(count)) else { return };
+        let pause = Duration::from_millis(self.weather.below(FREEZE_MAX_MS));
+        self.trace.note(|| format!("a process freezes for {pause:?}"));
+        process.freeze();
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            process.thaw();
+        });
+    }
+
+    async fn take_the_broker_away(&self) {
+        let outage = Duration::from_millis(self.weather.below(OUTAGE_MAX_MS));
+        self.trace.note(|| format!("the broker is away for {outage:?}"));
+        self.world.broker.go_away();
+        tokio::time::sleep(outage).await;
+        self.world.broker.come_back();
+    }
+
+    async fn take_the_tables_away(&self) {
+        let outage = Duration::from_millis(self.weather.below(OUTAGE_MAX_MS));
+        self.trace.note(|| format!("the tables are away for {outage:?}"));
+        self.weather.begin_outage();
+        tokio::time::sleep(outage).await;
+        self.weather.end_outage();
+    }
+
+    fn deliver_again(&self) {
+        if self.world.broker.deliver_again(|count| self.weather.below(count)) {
+            self.trace.note(|| "a message is delivered again".to_owned());
+        }
+    }
+
+    fn land_what_is_late(&self) {
+        let writes = self.world.tables.land_late_writes();
+        let ends = self.world.broker.land_late_ends();
+        self.trace.note(|| format!("{writes} late writes and {ends} late ends arrive"));
+    }
+}

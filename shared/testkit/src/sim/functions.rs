@@ -1,0 +1,119 @@
+//! The functions: each request and each window in a process of its own.
+
+use std::time::Duration;
+
+use application::answer_check::AnswerCheck;
+use application::deadline::Deadline;
+
+use super::Simulation;
+use super::ablation::{AlwaysCommit, Part, WithoutFence};
+use super::cluster::{Answers, answers};
+use super::process::Process;
+use crate::world::{MemoryCreateOrder, World};
+
+/// How often the schedules fire.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// The window of transaction-check, and what Lambda gives it.
+const CHECK: (Duration, Duration) = (Duration::from_secs(50), Duration::from_secs(70));
+
+/// The window of event-consumer, and what Lambda gives it.
+const CONSUME: (Duration, Duration) = (Duration::from_secs(130), Duration::from_secs(150));
+
+/// How far the wall clocks of two processes are apart, at the most; it must be within
+/// `lifetimes::CLOCK_MARGIN`.
+const CLOCK_SKEW_MS: u64 = 900;
+
+impl Simulation {
+    /// Fires the schedules for as long as the run.
+    pub(super) fn schedule_functions(&self) {
+        let (checks, consumers) = (self.clone(), self.clone());
+        tokio::spawn(async move {
+            loop {
+                checks.start_transaction_check();
+                tokio::time::sleep(EVERY).await;
+            }
+        });
+        tokio::spawn(async move {
+            loop {
+                consumers.start_event_consumer();
+                tokio::time::sleep(EVERY).await;
+            }
+        });
+        if self.left_out == Some(Part::Inbox) {
+            self.keep_forgetting();
+        }
+    }
+
+    /// Takes orders in a process of its own.
+    pub(super) fn create_order(&self, accept_without_broker: bool) -> MemoryCreateOrder {
+        let world = self.machine();
+        if accept_without_broker {
+            world.create_order_without_broker()
+        } else {
+            world.create_order()
+        }
+    }
+
+    fn start_transaction_check(&self) {
+        let (window, time_out) = CHECK;
+        let simulation = self.clone();
+        let world = self.machine();
+        let sweep = world.sweep();
+        let (process, _window) = self.processes.start(async move {
+            let end = Deadline::after(window);
+            if simulation.left_out != Some(Part::Sweep) {
+                let report = sweep.run(end).await;
+                simulation.trace.note(|| format!("{report:?}"));
+            }
+            tokio::time::sleep(end.remaining()).await;
+        });
+        self.members.join(&process, self.answers(world));
+        kill_after(time_out, process);
+    }
+
+    fn start_event_consumer(&self) {
+        let (window, time_out) = CONSUME;
+        let simulation = self.clone();
+        let world = self.machine();
+        let consume = world.consume_events(world.registry());
+        let (process, _window) = self.processes.start(async move {
+            let report = consume.run(Deadline::after(window)).await;
+            simulation.trace.note(|| format!("{report:?}"));
+        });
+        kill_after(time_out, process);
+    }
+
+    fn answers(&self, world: World) -> Answers {
+        match self.left_out {
+            Some(Part::Ledger) => answers(AlwaysCommit),
+            Some(Part::Fence) => answers(AnswerCheck::new(WithoutFence(world.tables), world.clock)),
+            _ => answers(world.answer_check()),
+        }
+    }
+
+    /// The same world by the wall clock of another machine.
+    fn machine(&self) -> World {
+        let clock = self.world.clock.another();
+        clock.advance(Duration::from_millis(self.weather.below(CLOCK_SKEW_MS)));
+        World { clock, ..self.world.clone() }
+    }
+
+    fn keep_forgetting(&self) {
+        let tables = self.world.tables.clone();
+        tokio::spawn(async move {
+            loop {
+                tables.forget_inbox();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+}
+
+/// As Lambda does when a function takes longer than it may.
+fn kill_after(time_out: Duration, process: Process) {
+    tokio::spawn(async move {
+        tokio::time::sleep(time_out).await;
+        process.kill();
+    });
+}

@@ -1,0 +1,194 @@
+//! What goes wrong at random: how often, is drawn from a seed.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use application::outcome::FailureClass;
+use fastrand::Rng;
+
+use crate::fault::{BrokerFault, Fault, Operation};
+
+/// The longest that a call takes in either direction.
+const LATENCY_MAX_MS: u64 = 120;
+
+/// What goes wrong with calls that nobody has scripted. Calm by default; clones share one source of
+/// chance, so that a seed and the order of calls decide everything.
+#[derive(Debug, Clone, Default)]
+pub struct Weather(Option<Arc<Mutex<State>>>);
+
+#[derive(Debug)]
+struct State {
+    rng: Rng,
+    odds: Odds,
+    stormy: bool,
+    /// What every call to a table meets, for as long as it lasts.
+    outage: Option<Fault>,
+}
+
+/// Of 1,000 calls that can meet a fault, how many do.
+///
+/// Each seed has a mix of its own, and leaves some faults out altogether: what a frequent fault would
+/// hide comes to light where it is missing ("swarm testing", Groce et al., ISSTA 2012).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Odds {
+    /// [`Fault::ReplyLost`]
+    pub reply_lost: u16,
+    /// [`Fault::RequestLost`]
+    pub request_lost: u16,
+    /// [`Fault::LandsLate`]
+    pub lands_late: u16,
+    /// [`Fault::Refused`] by a table that is away or throttles.
+    pub refused: u16,
+    /// [`Fault::Busy`]
+    pub busy: u16,
+    /// Each of the faults of a half message, of its end, and of a question for an event.
+    pub broker: [u16; 12],
+    /// Of the writes under way when their process dies, those that arrive all the same.
+    pub lands_after_crash: u16,
+}
+
+impl Odds {
+    fn draw(rng: &mut Rng) -> Self {
+        let mut pick = || if rng.bool() { [2, 10, 50, 200][rng.usize(..4)] } else { 0 };
+        let mut odds = Self {
+            reply_lost: pick(),
+            request_lost: pick(),
+            lands_late: pick(),
+            refused: pick(),
+            busy: pick(),
+            broker: [0; 12],
+            lands_after_crash: 500,
+        };
+        odds.broker.iter_mut().for_each(|odds| *odds = pick());
+        odds
+    }
+
+    const fn of_broker(&self, fault: BrokerFault) -> u16 {
+        self.broker[fault as usize]
+    }
+}
+
+impl Weather {
+    /// Weather whose every turn follows from the seed.
+    pub fn seeded(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let odds = Odds::draw(&mut rng);
+        Self(Some(Arc::new(Mutex::new(State { rng, odds, stormy: true, outage: None }))))
+    }
+
+    /// How often what goes wrong.
+    pub fn odds(&self) -> Odds {
+        self.state().map(|state| state.odds).unwrap_or_default()
+    }
+
+    /// The tables are away: every call to one meets the same fault.
+    pub fn begin_outage(&self) {
+        if let Some(mut state) = self.state() {
+            let faults = [Fault::ReplyLost, Fault::RequestLost, Fault::LandsLate, Fault::Busy];
+            state.outage = Some(faults[state.rng.usize(..faults.len())]);
+        }
+    }
+
+    /// The tables are back.
+    pub fn end_outage(&self) {
+        if let Some(mut state) = self.state() {
+            state.outage = None;
+        }
+    }
+
+    /// From now on nothing goes wrong. Calls take their time as before.
+    pub fn calm_down(&self) {
+        if let Some(mut state) = self.state() {
+            state.stormy = false;
+            state.outage = None;
+        }
+    }
+
+    /// A number below `bound`, or 0 in weather without a seed.
+    pub fn below(&self, bound: u64) -> u64 {
+        self.state().map_or(0, |mut state| state.rng.u64(..bound.max(1)))
+    }
+
+    /// Whether something happens that happens so often in 1,000 times, as long as the storm lasts.
+    pub fn happens(&self, per_mille: u16) -> bool {
+        self.state().is_some_and(|mut state| state.happens(per_mille))
+    }
+
+    /// The way of a call, in one direction. Without a seed it takes a turn for others and no time.
+    pub(crate) async fn travel(&self) {
+        if self.0.is_none() {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(self.below(LATENCY_MAX_MS))).await;
+        }
+    }
+
+    /// What goes wrong with a call to a table.
+    pub(crate) fn table_fault(&self, _operation: Operation) -> Option<Fault> {
+        let mut state = self.state()?;
+        if state.outage.is_some() {
+            return state.outage;
+        }
+        let odds = state.odds;
+        let class =
+            if state.rng.bool() { FailureClass::Throttled } else { FailureClass::Unavailable };
+        [
+            (odds.reply_lost, Fault::ReplyLost),
+            (odds.request_lost, Fault::RequestLost),
+            (odds.lands_late, Fault::LandsLate),
+            (odds.refused, Fault::Refused(class)),
+            (odds.busy, Fault::Busy),
+        ]
+        .into_iter()
+        .find_map(|(odds, fault)| state.happens(odds).then_some(fault))
+    }
+
+    /// Whether a call to the broker goes wrong in that way.
+    pub(crate) fn strikes(&self, fault: BrokerFault) -> bool {
+        self.state().is_some_and(|mut state| {
+            let odds = state.odds.of_broker(fault);
+            state.happens(odds)
+        })
+    }
+
+    /// Whether a write arrives whose process died while it was under way.
+    pub(crate) fn lands_after_crash(&self) -> bool {
+        self.happens(self.odds().lands_after_crash)
+    }
+
+    fn state(&self) -> Option<MutexGuard<'_, State>> {
+        self.0.as_ref().map(|state| state.lock().unwrap())
+    }
+}
+
+impl State {
+    fn happens(&mut self, per_mille: u16) -> bool {
+        self.stormy && self.rng.u16(..1_000) < per_mille
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_decides_everything() {
+        let draws = |seed| {
+            let weather = Weather::seeded(seed);
+            let faults: Vec<_> = (0..200).map(|_| weather.table_fault(Operation::Place)).collect();
+            (weather.odds(), faults, weather.below(1_000_000))
+        };
+        assert_eq!(draws(7), draws(7));
+        assert_ne!(draws(7).2, draws(8).2);
+    }
+
+    #[test]
+    fn when_the_storm_is_over_nothing_goes_wrong() {
+        for seed in 0..50 {
+            let weather = Weather::seeded(seed);
+            weather.calm_down();
+            assert!((0..1_000).all(|_| weather.table_fault(Operation::Place).is_none()));
+            assert!(!weather.happens(1_000));
+        }
+    }
+}

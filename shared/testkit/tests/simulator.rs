@@ -1,0 +1,93 @@
+//! The real use cases under everything that can go wrong, seed by seed.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::thread;
+
+use testkit::sim::judge::{Figures, Violation};
+use testkit::sim::{self, Outcome, Part};
+
+/// How many seeds every change is tested with.
+const SEEDS: u64 = 2_000;
+
+/// How many seeds a left-out part must be noticed in.
+const SEEDS_WITHOUT: u64 = 100;
+
+/// Runs seeds on two threads, and hands each outcome on.
+fn run(seeds: u64, left_out: Option<Part>, judge: impl Fn(u64, Outcome) + Sync) {
+    thread::scope(|scope| {
+        for first in 0..2 {
+            let judge = &judge;
+            scope.spawn(move || {
+                for seed in (first..seeds).step_by(2) {
+                    judge(seed, sim::run(seed, left_out));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn under_any_mix_of_faults_nothing_is_lost_nothing_is_a_phantom_and_every_effect_happens_once() {
+    let total = std::sync::Mutex::new(Figures::default());
+    run(SEEDS, None, |seed, outcome| {
+        assert!(
+            outcome.violations.is_empty(),
+            "seed {seed}: {:#?}\nto see what happened: cargo xtask simulate --seed {seed} --trace",
+            outcome.violations
+        );
+        let mut total = total.lock().unwrap();
+        *total = total.and(outcome.figures);
+    });
+    let total = total.into_inner().unwrap();
+    println!("{SEEDS} seeds: {total:?}");
+    // The storm must have been one.
+    assert!(total.acknowledged > 10 * SEEDS && total.duplicates > SEEDS, "{total:?}");
+    assert!(total.fenced > SEEDS / 2 && total.discarded > SEEDS / 10, "{total:?}");
+}
+
+#[test]
+fn a_seed_makes_the_same_run_again() {
+    for seed in 0..20 {
+        let digests = [(); 2].map(|()| sim::run(seed, None).trace.digest());
+        assert_eq!(digests[0], digests[1], "seed {seed}");
+    }
+}
+
+/// In how many seeds a violation is found when a part is left out.
+fn found_without(part: Part, of_kind: impl Fn(&Violation) -> bool + Sync) -> u64 {
+    let found = std::sync::atomic::AtomicU64::new(0);
+    run(SEEDS_WITHOUT, Some(part), |_, outcome| {
+        let seen = outcome.violations.iter().any(&of_kind);
+        found.fetch_add(u64::from(seen), std::sync::atomic::Ordering::Relaxed);
+    });
+    let found = found.into_inner();
+    println!("without {part:?}: found in {found} of {SEEDS_WITHOUT} seeds");
+    found
+}
+
+#[test]
+fn answering_every_check_with_a_commit_makes_phantoms() {
+    assert!(found_without(Part::Ledger, |v| matches!(v, Violation::Phantom(_))) > 0);
+}
+
+#[test]
+fn without_the_fence_a_transaction_is_stored_after_its_rollback() {
+    assert!(found_without(Part::Fence, |v| matches!(v, Violation::Ended(_))) > 0);
+}
+
+#[test]
+fn without_the_sweep_events_are_lost() {
+    assert!(found_without(Part::Sweep, |v| matches!(v, Violation::Lost(_))) > 0);
+}
+
+#[test]
+fn without_the_inbox_effects_happen_twice() {
+    assert!(found_without(Part::Inbox, |v| matches!(v, Violation::Effect(_))) > 0);
+}
