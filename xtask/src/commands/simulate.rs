@@ -10,6 +10,7 @@ use clap::Args;
 use testkit::sim::judge::{Figures, Violation};
 use testkit::sim::{self, Outcome};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::subscriber::NoSubscriber;
 
 use crate::progress::Progress;
 
@@ -77,6 +78,8 @@ fn start(seeds: std::ops::Range<u64>, stop: &Arc<AtomicBool>) -> UnboundedReceiv
 }
 
 fn work(next: &AtomicU64, end: u64, stop: &AtomicBool, sender: &UnboundedSender<(u64, Outcome)>) {
+    // In a storm everything warns.
+    let _quiet = tracing::subscriber::set_default(NoSubscriber::default());
     while !stop.load(Ordering::Relaxed) {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= end || sender.send((seed, sim::run(seed, None))).is_err() {
