@@ -93,6 +93,8 @@ fn command(
         .args(machine)
         // Both write logs and, the broker, state below the user's home folder unless told.
         .arg(format!("-Duser.home={}", options.data.display()))
+        // Where the broker unpacks its libraries, 13 MB each time.
+        .arg(format!("-Djava.io.tmpdir={}", options.data.display()))
         .args(["-cp", &class_path, class, "-c"])
         .arg(config)
         .current_dir(&options.data)
