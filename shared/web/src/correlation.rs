@@ -20,7 +20,7 @@ pub struct RequestContext {
     pub route: String,
     /// The trace that the request belongs to.
     pub traceparent: Option<Traceparent>,
-    /// When Lambda stops the function.
+    /// By when the request must be answered.
     pub deadline: Deadline,
 }
 
@@ -43,8 +43,8 @@ impl RequestContext {
     }
 }
 
-/// When Lambda stops the function. Lambda tells it by the wall clock, and what counts from here on is
-/// the monotonic one.
+/// By when a request must be answered: a little before Lambda stops the function. Lambda tells that by
+/// the wall clock, and what counts from here on is the monotonic one.
 pub fn time_left(request: &Request, clock: &impl Clock) -> Deadline {
     let lambda = request.lambda_context_ref();
     let deadline_ms = lambda.map_or(0, |lambda| lambda.deadline);
@@ -54,8 +54,11 @@ pub fn time_left(request: &Request, clock: &impl Clock) -> Deadline {
     let now_ms = u64::try_from(clock.now().as_millis()).unwrap_or(0);
     // No Lambda runs for longer, so a clock that is far off doesn't add to eternity.
     let left = Duration::from_millis(deadline_ms.saturating_sub(now_ms)).min(LAMBDA_TIME_MAX);
-    Deadline::after(left)
+    Deadline::after(left.saturating_sub(ANSWER_RESERVE))
 }
+
+/// What is kept of Lambda's time for the answer's own way.
+const ANSWER_RESERVE: Duration = Duration::from_millis(300);
 
 const LAMBDA_TIME_MAX: Duration = Duration::from_secs(900);
 
@@ -123,10 +126,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_time_left_is_what_lambda_says() {
         let left = |request: &Request, now| time_left(request, &At(now)).remaining();
-        assert_eq!(left(&due(10_000), 4_000), Duration::from_secs(6));
+        assert_eq!(left(&due(10_000), 4_000), Duration::from_millis(5_700));
         assert_eq!(left(&due(10_000), 10_000), Duration::ZERO);
         assert_eq!(left(&due(10_000), 99_000), Duration::ZERO);
-        assert_eq!(left(&due(u64::MAX), -1), LAMBDA_TIME_MAX);
+        assert_eq!(left(&due(u64::MAX), -1), LAMBDA_TIME_MAX - ANSWER_RESERVE);
         assert_eq!(left(&Request::new(Body::Empty), 4_000), TIME_WITHOUT_LAMBDA);
     }
 

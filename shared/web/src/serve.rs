@@ -1,6 +1,7 @@
 //! Runs a handler.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use application::ports::Clock;
 use futures::FutureExt;
@@ -13,7 +14,11 @@ use tracing::{Instrument, info_span};
 
 use crate::{Problem, ProblemKind, RequestContext, Response};
 
-/// Answers a request by a handler, whatever happens in it.
+/// When to try again after a request that took too long.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Answers a request by a handler, whatever happens in it, and in time: a request that Lambda ended
+/// would take its process along.
 ///
 /// The handler runs in a span `request` with `request_id` and `route`, which may learn `user_id`,
 /// `order_id`, `event_id` and `transaction_id`. A problem becomes its response, a panic a 500, and one
@@ -40,14 +45,28 @@ pub async fn serve(
     async move {
         // What a panic leaves behind is the handler's state, which holds clients and caches that
         // stay whole; Lambda's own answer to a panic would be no problem document.
-        let answered = AssertUnwindSafe(handler(context, request)).catch_unwind().await;
-        let answer = answered.unwrap_or_else(|_| Err(Problem::internal("the handler panicked")));
+        let time = context.deadline.remaining();
+        let answering = AssertUnwindSafe(handler(context, request)).catch_unwind();
+        let answer = match tokio::time::timeout(time, answering).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panic)) => Err(Problem::internal("the handler panicked")),
+            Err(_elapsed) => Err(took_too_long()),
+        };
         let duration_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
         log(&method, &answer, duration_ms);
         finish(answer.unwrap_or_else(|problem| problem.into_response(&request_id)))
     }
     .instrument(span)
     .await
+}
+
+fn took_too_long() -> Problem {
+    Problem::unavailable(RETRY_AFTER)
+        .with_detail(
+            "The request took longer than it may. Whether it took effect is not known; ask again, \
+             with the same Idempotency-Key where there is one.",
+        )
+        .caused_by("the handler did not answer in time")
 }
 
 /// The headers that every answer has: nothing here is for a cache unless its handler says so, and
@@ -160,6 +179,16 @@ mod tests {
         let (response, body) = answered(async |_, _| panic!("out of luck")).await;
         assert_eq!(response.status(), 500);
         assert!(!body.to_string().contains("luck"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_takes_too_long_is_a_503_in_time() {
+        let started = tokio::time::Instant::now();
+        let (response, body) = answered(async |_, _| std::future::pending().await).await;
+        assert_eq!(response.status(), 503);
+        assert!(response.headers().contains_key("retry-after"));
+        assert!(body["detail"].as_str().unwrap().contains("not known"), "{body}");
+        assert_eq!(started.elapsed(), crate::correlation::TIME_WITHOUT_LAMBDA);
     }
 
     #[test]
