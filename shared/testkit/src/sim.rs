@@ -19,6 +19,8 @@
 //! - [`judge`]: the invariants
 //! - `ablation`: parts of the protocol left out, to see that the judge notices
 
+#![allow(clippy::disallowed_methods, reason = "no Lambda freezes a simulation")]
+
 mod ablation;
 mod clients;
 mod cluster;

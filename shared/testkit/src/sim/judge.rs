@@ -226,7 +226,7 @@ fn truth(intent: &Intent, orders: &[Order]) -> Option<Violation> {
     (!so).then(|| Violation::Told(format!("{intent:?}, and there is {own:?}")))
 }
 
-/// A transaction is committed or rolled back, never both, and never against its record.
+/// A transaction is committed or rolled back as it is recorded, and so never both.
 fn ends(simulation: &Simulation) -> Vec<Violation> {
     let states: BTreeMap<_, _> = simulation.world.tables.attempts().into_iter().collect();
     let mut ends: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -234,10 +234,9 @@ fn ends(simulation: &Simulation) -> Vec<Violation> {
         ends.entry(half.transaction_id).or_default().extend(half.ends);
     }
     let wrong = ends.into_iter().filter(|(id, ends)| {
-        let committed = ends.contains(&Resolution::Commit);
-        let rolled_back = ends.contains(&Resolution::Rollback);
         let stored = states.get(id) == Some(&TransactionState::Committed);
-        (committed && rolled_back) || (rolled_back && stored) || (committed && !stored)
+        let right = if stored { Resolution::Commit } else { Resolution::Rollback };
+        ends.iter().any(|end| *end != right)
     });
     wrong
         .map(|(id, ends)| {
