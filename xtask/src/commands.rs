@@ -5,3 +5,4 @@ pub(crate) mod ops;
 pub(crate) mod simulate;
 pub(crate) mod test;
 pub(crate) mod up;
+pub(crate) mod verify;

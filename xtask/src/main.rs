@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `simulate` and `test`.
+//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `simulate`, `test` and `verify`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -8,6 +8,7 @@
 )]
 
 mod build;
+mod checks;
 mod commands;
 mod progress;
 mod workspace;
@@ -37,6 +38,8 @@ enum Command {
     Simulate(commands::simulate::Options),
     /// Runs every check that CI runs.
     Test(commands::test::Options),
+    /// Runs every check, also those that take too long for CI.
+    Verify(commands::verify::Options),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
             Command::Ops(options) => commands::ops::run(options).await,
             Command::Simulate(options) => commands::simulate::run(options).await,
             Command::Test(options) => commands::test::run(options).await,
+            Command::Verify(options) => commands::verify::run(options).await,
         }
     });
     match outcome {

@@ -1,0 +1,30 @@
+//! `cargo xtask verify`: every check there is.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::{checks, workspace};
+
+/// Runs what CI runs and, with --full, what takes too long for CI: release builds, the model with
+/// three attempts, statistics, 100,000 seeds of the simulator. That takes hours. Stops at the first
+/// check that fails.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Runs the long checks too.
+    #[arg(long)]
+    full: bool,
+
+    /// Runs only the checks whose names contain this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let root = workspace::root()?;
+    let mut all = checks::for_ci(&root)?;
+    if options.full {
+        all.extend(checks::long(&root)?);
+    }
+    checks::run(all, options.only.as_deref()).await
+}
