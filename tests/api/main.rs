@@ -2,7 +2,7 @@
 //!
 //! Everything is real: function binaries under the local Lambda host, Apache RocketMQ, a table over
 //! the network. One system serves all tests of this binary; each test takes products and keys of its
-//! own, so that they run side by side. The tests of `crashes` kill processes and have a system each.
+//! own, so that they run side by side. Faults are for `tests/chaos`.
 
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
@@ -15,7 +15,7 @@
 )]
 
 mod app;
-mod crashes;
+mod garbage;
 mod health;
 mod login;
 mod orders;

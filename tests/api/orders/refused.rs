@@ -117,7 +117,7 @@ fn every_unknown_product_is_named_where_it_stands() {
 #[test]
 fn an_event_that_cannot_be_decoded_goes_to_the_dead_letters_and_blocks_nobody() {
     with_app(async |app| {
-        let message_id = crate::crashes::publish_garbage(app).await;
+        let message_id = crate::garbage::publish_garbage(app).await;
         let order_id = app.place(10, 1).await;
         app.wait_for_status(&order_id, "CONFIRMED").await;
         let key = format!("DEAD#{message_id}");

@@ -2,12 +2,12 @@
 //!
 //! The jars come through Maven into a cache folder (`fetch`), the settings into the data folder
 //! (`settings`), the Java machines run under [`Children`] (`java`), and the broker counts as
-//! started once the name server lists it (`remoting`).
+//! started once the name server lists it (`listing`).
 
 mod fetch;
 mod java;
+mod listing;
 mod ports;
-mod remoting;
 mod settings;
 
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use anyhow::Context;
 
 pub use fetch::{ROCKETMQ_VERSION, ensure_jars, is_fetched};
 pub use java::{check_java, check_maven};
+pub use listing::{broker_address, cluster_info};
 pub use ports::check_free;
-pub use remoting::cluster_info;
 pub use settings::Flush;
 
 use crate::process::Children;
@@ -114,6 +114,12 @@ impl Rocketmq {
         address(self.namesrv_port)
     }
 
+    /// The broker's address, such as `127.0.0.1:10911`, whether or not it is up.
+    #[must_use]
+    pub fn broker(&self) -> String {
+        address(self.broker_ports.listen)
+    }
+
     /// The process ids of the name server and of the broker, when it is up.
     #[must_use]
     pub fn pids(&self) -> (u32, Option<u32>) {
@@ -176,7 +182,7 @@ async fn start_namesrv(
         let command = java::namesrv_command(options, &config)?;
         let mut process = JavaProcess::start("name server", command, &options.data, children)?;
         let ready = process.until(NAMESRV_LIMIT, || async move {
-            remoting::cluster_info(&address(port)).await.is_ok()
+            listing::cluster_info(&address(port)).await.is_ok()
         });
         match ready.await {
             Ok(()) => return Ok((port, process)),
@@ -215,7 +221,7 @@ async fn run_broker(
     let registered = move || async move {
         // The list is not JSON (its keys are bare numbers), so it is searched as text. A broker
         // that was killed stays listed for a while: its port must answer too.
-        let listed = remoting::cluster_info(&address(namesrv_port))
+        let listed = listing::cluster_info(&address(namesrv_port))
             .await
             .is_ok_and(|list| list.contains(&format!("\"{}\"", address(ports.listen))));
         listed && tokio::net::TcpStream::connect(address(ports.listen)).await.is_ok()

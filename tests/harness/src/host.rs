@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use nix::sys::signal::Signal;
+pub use nix::sys::signal::Signal;
 
 pub use options::HostOptions;
 pub use outcome::{InvokeError, InvokeResult};
@@ -66,7 +66,8 @@ impl LambdaHost {
         let tasks = Arc::new(Tasks::default());
         let mut pools = BTreeMap::new();
         for function in functions {
-            let binary = options.binaries.join(&function.name);
+            let own = || options.binaries.join(&function.name);
+            let binary = options.stand_ins.get(&function.name).cloned().unwrap_or_else(own);
             anyhow::ensure!(
                 binary.is_file(),
                 "there is no binary {}: build it with `cargo build -p {}`",
@@ -108,8 +109,22 @@ impl LambdaHost {
     /// # Errors
     /// When there is no such function.
     pub fn kill_instance(&self, function: &str, pid: u32) -> Result<(), InvokeError> {
+        self.signal_instance(function, pid, Signal::SIGKILL)
+    }
+
+    /// Sends one instance a signal, such as SIGSTOP in the midst of a request; it does nothing when
+    /// `pid` is not a live instance of `function`.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub fn signal_instance(
+        &self,
+        function: &str,
+        pid: u32,
+        signal: Signal,
+    ) -> Result<(), InvokeError> {
         if self.pool(function)?.instances().iter().any(|instance| instance.pid == pid) {
-            send(pid, Signal::SIGKILL);
+            send(pid, signal);
         }
         Ok(())
     }

@@ -8,7 +8,11 @@
 //! - [`broker`]: a real Apache RocketMQ as child processes.
 //! - [`table`]: an embedded DynamoDB and the template's tables.
 //! - [`products`]: products in a file.
-//! - [`table_proxy`]: a proxy before the table, for faults.
+//! - [`faults`]: the vocabulary of faults that both proxies speak.
+//! - [`table_proxy`]: a proxy before the table.
+//! - [`broker_proxy`]: a proxy before name server and broker.
+//! - [`remoting`]: RocketMQ's frames.
+//! - [`proxies`]: both kinds of proxies before every function of a system.
 //! - [`provision`]: what a fresh system needs before its first request.
 //! - [`system`]: all of it, composed.
 //! - [`process`]: child processes that never outlive their owner.
@@ -25,11 +29,15 @@
 #![recursion_limit = "512"]
 
 pub mod broker;
+pub mod broker_proxy;
+pub mod faults;
 pub mod gateway;
 pub mod host;
 pub mod process;
 pub mod products;
 pub mod provision;
+pub mod proxies;
+pub mod remoting;
 pub mod schedules;
 pub mod system;
 pub mod table;

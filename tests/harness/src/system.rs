@@ -19,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::host::{FileSink, HostOptions, LambdaHost, LogSink};
 use crate::process::Children;
 use crate::provision::{self, Endpoints, Names, Provisioned};
+use crate::proxies::Proxies;
 use crate::schedules::Schedules;
 use crate::table::EmbeddedTable;
 use crate::template::Template;
@@ -39,6 +40,8 @@ pub struct System {
     pub host: LambdaHost,
     /// The broker, when it was started here: to kill it and start it again.
     pub broker: Option<Rocketmq>,
+    /// What stands between the functions and the rest, when that was asked for.
+    pub proxies: Option<Proxies>,
     gateway: Gateway,
     schedules: Option<Schedules>,
     table: Option<EmbeddedTable>,
@@ -69,17 +72,26 @@ impl System {
         let (table, table_url) = start_table(&options, &data).await?;
         let (broker, namesrv) = start_broker(&options, &data, &children).await?;
 
-        let template = load_template(&options, &namesrv)?;
+        let mut template = load_template(&options, &namesrv)?;
+        for function in &mut template.functions {
+            if let Some(timeout) = options.timeouts.get(&function.name) {
+                function.timeout = *timeout;
+            }
+        }
         let names = Names::of(&template)?;
         let endpoints = Endpoints { namesrv, table_url, data };
         (options.progress)("creating tables, topics and demo data");
         let provisioned = provision::provision(&endpoints, &names).await?;
 
-        let host = LambdaHost::start(
-            &template.functions,
-            host_options(&options, &endpoints, &provisioned)?,
-            &children,
-        )?;
+        let proxies = match options.proxies {
+            false => None,
+            true => Some(
+                Proxies::start(&template.functions, &endpoints.table_url, &endpoints.namesrv)
+                    .await?,
+            ),
+        };
+        let host_options = host_options(&options, &endpoints, &provisioned, proxies.as_ref())?;
+        let host = LambdaHost::start(&template.functions, host_options, &children)?;
         let gateway = Gateway::start(door, &template.functions, &host)?;
         let schedules = options.schedules.then(|| Schedules::start(&template.functions, &host));
         let system = Self {
@@ -90,6 +102,7 @@ impl System {
             template,
             host,
             broker,
+            proxies,
             gateway,
             schedules,
             table,
@@ -190,11 +203,13 @@ fn host_options(
     options: &SystemOptions,
     endpoints: &Endpoints,
     provisioned: &Provisioned,
+    proxies: Option<&Proxies>,
 ) -> anyhow::Result<HostOptions> {
     let mut environment = options.environment.clone();
     environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoints.table_url.clone());
     let mut function_environment = provisioned.function_environment.clone();
-    for (function, variables) in &options.function_environment {
+    let proxied = proxies.map(Proxies::environment).unwrap_or_default();
+    for (function, variables) in proxied.iter().chain(&options.function_environment) {
         let target: &mut BTreeMap<_, _> = function_environment.entry(function.clone()).or_default();
         target.extend(variables.clone());
     }
@@ -204,6 +219,7 @@ fn host_options(
     };
     Ok(HostOptions {
         binaries: options.binaries.clone(),
+        stand_ins: options.stand_ins.clone(),
         freeze: options.freeze,
         instances_max: options.instances_max,
         environment,

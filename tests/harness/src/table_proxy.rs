@@ -1,64 +1,79 @@
-//! A proxy before the table that can stop a write where a fault is to strike.
+//! A proxy before the table that understands DynamoDB's HTTP.
 //!
-//! It understands just enough of DynamoDB's HTTP to tell calls apart by their `X-Amz-Target`.
+//! It tells calls apart by their `X-Amz-Target`, and reads their bodies. What its rules do not
+//! strike is passed on as it is. A call that is held outlives its caller, as one does that is still
+//! on its way when a process dies.
+
+mod answer;
+mod exchange;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::Response;
-use bytes::Bytes;
-use http::StatusCode;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
+pub use answer::TableAnswer;
+
+use crate::faults::{NewRule, Point, Rules, Traffic};
 use crate::tasks::Tasks;
+use exchange::Exchange;
 
-/// The longest body that passes: DynamoDB's own limit for a transaction is 4 MB.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// Where a call is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HoldPoint {
-    /// Before the table has seen it.
-    Request,
-    /// After the table has done it, before its caller is told.
-    Response,
+/// A call to the table on its way, or on its way back.
+#[derive(Debug, Clone)]
+pub struct TableCall {
+    /// Such as `TransactWriteItems`.
+    pub operation: String,
+    /// What is asked.
+    pub body: serde_json::Value,
+    /// What the table said; None at [`Point::Request`].
+    pub answer: Option<TableAnswer>,
 }
 
-/// A proxy that passes everything on, except the calls that were asked to be held.
+impl Traffic for TableCall {
+    type Answer = TableAnswer;
+}
+
+impl TableCall {
+    /// The key of the item of a kind that the call writes, such as `EVENT#…` for the kind `EVENT#`:
+    /// of its partition and of its sort key whichever begins so.
+    #[must_use]
+    pub fn key_of(&self, kind: &str) -> Option<String> {
+        find_key(&self.body, kind)
+    }
+
+    /// Whether the call reads or writes an item whose key begins with `kind`.
+    #[must_use]
+    pub fn touches(&self, kind: &str) -> bool {
+        self.key_of(kind).is_some()
+    }
+}
+
+/// Looks for `{"pk": {"S": "…"}}` and `{"sk": {"S": "…"}}` anywhere in a call.
+fn find_key(value: &serde_json::Value, kind: &str) -> Option<String> {
+    match value {
+        serde_json::Value::Object(members) => {
+            let own = ["pk", "sk"].into_iter().find_map(|name| {
+                let text = members.get(name)?.get("S")?.as_str()?;
+                text.starts_with(kind).then(|| text.to_owned())
+            });
+            own.or_else(|| members.values().find_map(|member| find_key(member, kind)))
+        }
+        serde_json::Value::Array(items) => items.iter().find_map(|item| find_key(item, kind)),
+        _ => None,
+    }
+}
+
+/// Matches calls to one operation, such as `TransactWriteItems`.
+pub fn calls(operation: &'static str) -> impl Fn(&TableCall) -> bool + Clone + Send + Sync {
+    move |call| call.operation == operation
+}
+
+/// A proxy that passes everything on, except what its rules strike.
 pub struct TableProxy {
     address: SocketAddr,
-    state: Arc<Proxy>,
-    _server: Tasks,
-}
-
-struct Proxy {
-    upstream: String,
-    client: reqwest::Client,
-    holds: Mutex<Vec<Order>>,
-}
-
-/// The next call to `operation` is to be stopped.
-struct Order {
-    operation: String,
-    point: HoldPoint,
-    seen: oneshot::Sender<HeldCall>,
-}
-
-/// A call that will be stopped.
-pub struct Hold(oneshot::Receiver<HeldCall>);
-
-/// A call that was stopped. Dropped, its caller never hears of it, and a request that was stopped
-/// before the table is lost.
-#[derive(Debug)]
-pub struct HeldCall {
-    /// The call's body.
-    pub body: serde_json::Value,
-    release: oneshot::Sender<()>,
+    exchange: Arc<Exchange>,
+    /// The listener and all connections; None while connections are refused.
+    tasks: Mutex<Option<Arc<Tasks>>>,
 }
 
 impl TableProxy {
@@ -69,19 +84,10 @@ impl TableProxy {
     pub async fn start(upstream: &str) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(Proxy {
-            upstream: upstream.to_owned(),
-            client: reqwest::Client::new(),
-            holds: Mutex::default(),
-        });
-        let router = Router::new().fallback(pass).with_state(Arc::clone(&state));
-        let server = Tasks::default();
-        server.spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "the table's proxy ended");
-            }
-        });
-        Ok(Self { address, state, _server: server })
+        let exchange = Arc::new(Exchange::new(upstream));
+        let proxy = Self { address, exchange, tasks: Mutex::new(None) };
+        proxy.serve(listener);
+        Ok(proxy)
     }
 
     /// The endpoint, such as `http://127.0.0.1:8001`.
@@ -90,108 +96,173 @@ impl TableProxy {
         format!("http://{}", self.address)
     }
 
-    /// Stops the next call to an operation such as `TransactWriteItems`.
-    #[must_use]
-    pub fn hold_next(&self, operation: &str, point: HoldPoint) -> Hold {
-        let (seen, held) = oneshot::channel();
-        self.state.holds().push(Order { operation: operation.to_owned(), point, seen });
-        Hold(held)
+    /// A rule for calls.
+    pub fn on(
+        &self,
+        point: Point,
+        matches: impl Fn(&TableCall) -> bool + Send + Sync + 'static,
+    ) -> NewRule<TableCall> {
+        self.exchange.rules.on(point, matches)
     }
-}
 
-impl Hold {
-    /// Waits until the call is stopped.
+    /// Its rules.
+    #[must_use]
+    pub fn rules(&self) -> &Rules<TableCall> {
+        &self.exchange.rules
+    }
+
+    /// How many calls came in.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.exchange.calls()
+    }
+
+    /// Cuts all connections and refuses new ones, as a table that is down does.
+    pub async fn refuse(&self) {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(tasks) = tasks {
+            tasks.abort();
+            // The port is free once they are gone.
+            tasks.finish().await;
+        }
+    }
+
+    /// Lets connections in again.
     ///
     /// # Errors
-    /// When the proxy has ended.
-    pub async fn seen(self) -> anyhow::Result<HeldCall> {
-        self.0.await.context("the proxy ended before the call came")
-    }
-}
-
-impl HeldCall {
-    /// Lets the call go on, whether or not its caller still waits.
-    pub fn release(self) {
-        // A receiver that is gone belongs to a proxy that has ended.
-        let _gone = self.release.send(());
-    }
-}
-
-impl Proxy {
-    fn holds(&self) -> std::sync::MutexGuard<'_, Vec<Order>> {
-        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    /// When the port was taken by someone else meanwhile.
+    pub async fn accept(&self) -> anyhow::Result<()> {
+        if self.tasks.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            self.serve(TcpListener::bind(self.address).await?);
+        }
+        Ok(())
     }
 
-    fn order_for(&self, operation: &str) -> Option<Order> {
-        let mut holds = self.holds();
-        let position = holds.iter().position(|order| order.operation == operation)?;
-        Some(holds.remove(position))
+    /// Removes all rules and lets connections in again.
+    ///
+    /// # Errors
+    /// As [`TableProxy::accept`].
+    pub async fn heal(&self) -> anyhow::Result<()> {
+        self.rules().heal();
+        self.accept().await
     }
 
-    async fn forward(
-        &self,
-        parts: &http::request::Parts,
-        body: Bytes,
-    ) -> Result<Response, reqwest::Error> {
-        let mut request = self.client.post(&self.upstream).body(body);
-        for (name, value) in &parts.headers {
-            if name != http::header::HOST && name != http::header::CONTENT_LENGTH {
-                request = request.header(name, value);
+    fn serve(&self, listener: TcpListener) {
+        let tasks = Arc::new(Tasks::default());
+        let exchange = Arc::clone(&self.exchange);
+        let connections = Arc::downgrade(&tasks);
+        tasks.spawn(async move {
+            loop {
+                let Ok((caller, _)) = listener.accept().await else { continue };
+                let Some(tasks) = connections.upgrade() else { return };
+                tasks.spawn(exchange::serve(caller, Arc::clone(&exchange)));
             }
+        });
+        *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) = Some(tasks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_sdk_dynamodb::config::retry::RetryConfig;
+    use serde_json::json;
+
+    use super::{TableAnswer, TableCall, TableProxy, calls};
+    use crate::faults::{Point, Toxic};
+    use crate::table::{EmbeddedTable, client};
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    async fn proxied() -> (EmbeddedTable, TableProxy, aws_sdk_dynamodb::Client) {
+        let table = EmbeddedTable::start(0, None).await.unwrap();
+        let proxy = TableProxy::start(&table.url()).await.unwrap();
+        // One try, so that each fault shows.
+        let config = client(&proxy.url()).config().to_builder();
+        let config = config.retry_config(RetryConfig::disabled()).build();
+        (table, proxy, aws_sdk_dynamodb::Client::from_conf(config))
+    }
+
+    #[test]
+    fn the_keys_of_a_call_are_found_where_they_stand() {
+        let put = json!({"Put": {"Item": {"pk": {"S": "TXN#t"}, "state": {"S": "COMMITTED"}}}});
+        let order = json!({"Put": {"Item": {"pk": {"S": "USER#1"}, "sk": {"S": "ORDER#o"}}}});
+        let body = json!({"TransactItems": [put, order]});
+        let call = TableCall { operation: "TransactWriteItems".to_owned(), body, answer: None };
+        assert_eq!(call.key_of("TXN#").as_deref(), Some("TXN#t"));
+        assert_eq!(call.key_of("ORDER#").as_deref(), Some("ORDER#o"));
+        assert!(!call.touches("INBOX#"));
+    }
+
+    #[tokio::test]
+    async fn calls_pass_and_each_toxic_does_what_its_name_says() {
+        let (_table, proxy, client) = proxied().await;
+        let list = || client.list_tables().send();
+        assert!(list().await.is_ok());
+        {
+            let rule = proxy.on(Point::Request, calls("ListTables")).inflict(Toxic::Lose);
+            assert!(list().await.is_err());
+            assert_eq!(rule.struck(), 1);
         }
-        let answer = request.send().await?;
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = answer.status();
-        for (name, value) in answer.headers() {
-            if name != http::header::CONTENT_LENGTH && name != http::header::TRANSFER_ENCODING {
-                response.headers_mut().append(name, value.clone());
+        for toxic in [Toxic::Reset, Toxic::Answer(TableAnswer::throttled())] {
+            let _rule = proxy.on(Point::Response, calls("ListTables")).inflict(toxic);
+            assert!(list().await.is_err());
+        }
+        let slow = Toxic::Slice { bytes: 7, pause: Duration::from_millis(1) };
+        for toxic in [slow, Toxic::Repeat(2), Toxic::Delay(Duration::from_millis(20))] {
+            let rule = proxy.on(Point::Response, calls("ListTables")).inflict(toxic);
+            assert!(list().await.is_ok());
+            assert_eq!(rule.struck(), 1);
+        }
+        proxy.refuse().await;
+        assert!(list().await.is_err());
+        proxy.heal().await.unwrap();
+        assert!(list().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_held_call_goes_on_when_it_is_released_though_its_caller_is_gone() {
+        let (_table, proxy, client) = proxied().await;
+        let mut hold = proxy.on(Point::Request, calls("CreateTable")).once().hold();
+        let create = client
+            .create_table()
+            .table_name("late")
+            .attribute_definitions(definition())
+            .key_schema(key())
+            .billing_mode(aws_sdk_dynamodb::types::BillingMode::PayPerRequest);
+        let held = {
+            let creating = create.send();
+            tokio::pin!(creating);
+            tokio::select! {
+                _ = &mut creating => panic!("it was held"),
+                held = hold.seen(LIMIT) => held.unwrap(),
             }
-        }
-        *response.body_mut() = Body::from(answer.bytes().await?);
-        Ok(response)
+        };
+        assert_eq!(held.traffic.body["TableName"], "late");
+        assert!(client.list_tables().send().await.unwrap().table_names().is_empty());
+        held.release();
+        let created = async {
+            while client.list_tables().send().await.unwrap().table_names().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, created).await.unwrap();
     }
-}
 
-#[expect(clippy::disallowed_methods, reason = "a held call must outlive its caller")]
-async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
-    // In a task of its own, because a caller that dies takes its connection's future along, and a
-    // held call must outlive it.
-    let passing = tokio::task::spawn(pass_or_hold(proxy, request));
-    passing.await.unwrap_or_else(|_| bad_gateway())
-}
-
-async fn pass_or_hold(proxy: Arc<Proxy>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else { return bad_gateway() };
-    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-    let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
-    let order = proxy.order_for(operation);
-    if let Some(Order { point: HoldPoint::Request, seen, .. }) = order {
-        if !stopped(seen, &body).await {
-            return bad_gateway();
-        }
-        return proxy.forward(&parts, body).await.unwrap_or_else(|_| bad_gateway());
+    fn definition() -> aws_sdk_dynamodb::types::AttributeDefinition {
+        aws_sdk_dynamodb::types::AttributeDefinition::builder()
+            .attribute_name("pk")
+            .attribute_type(aws_sdk_dynamodb::types::ScalarAttributeType::S)
+            .build()
+            .unwrap()
     }
-    let answer = proxy.forward(&parts, body.clone()).await.unwrap_or_else(|_| bad_gateway());
-    if let Some(Order { seen, .. }) = order {
-        stopped(seen, &body).await;
-    }
-    answer
-}
 
-/// Stops a call; whether it goes on.
-async fn stopped(seen: oneshot::Sender<HeldCall>, body: &Bytes) -> bool {
-    let (release, released) = oneshot::channel();
-    let body = serde_json::from_slice(body).unwrap_or_default();
-    match seen.send(HeldCall { body, release }) {
-        Ok(()) => released.await.is_ok(),
-        // Nobody waits for it any more.
-        Err(_) => true,
+    fn key() -> aws_sdk_dynamodb::types::KeySchemaElement {
+        aws_sdk_dynamodb::types::KeySchemaElement::builder()
+            .attribute_name("pk")
+            .key_type(aws_sdk_dynamodb::types::KeyType::Hash)
+            .build()
+            .unwrap()
     }
-}
-
-fn bad_gateway() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::BAD_GATEWAY;
-    response
 }

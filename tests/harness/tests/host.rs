@@ -49,6 +49,7 @@ fn rig_with(function: FunctionSpec, instances_max: usize, die: bool) -> Rig {
     let dying = BTreeMap::from([("DIE".to_owned(), "1".to_owned())]);
     let options = HostOptions {
         binaries: binaries(),
+        stand_ins: BTreeMap::new(),
         freeze: true,
         instances_max,
         environment: BTreeMap::from([("FOR_ALL".to_owned(), "yes".to_owned())]),

@@ -55,6 +55,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let children = Children::new().context("/bin/sh cannot be started")?;
     let host = HostOptions {
         binaries: SystemOptions::isolated(&root)?.binaries,
+        stand_ins: BTreeMap::new(),
         freeze: false,
         instances_max: 1,
         environment,

@@ -11,6 +11,8 @@ use super::sink::LogSink;
 pub struct HostOptions {
     /// The folder with the functions' binaries, such as `target/debug`.
     pub binaries: PathBuf,
+    /// Programs to run in place of functions' own binaries, by the functions' names.
+    pub stand_ins: BTreeMap<String, PathBuf>,
     /// Whether an instance without a request is frozen, as on Lambda.
     pub freeze: bool,
     /// The most instances one function may have at a time. Further requests wait for one.

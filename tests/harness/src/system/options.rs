@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -43,6 +44,12 @@ pub struct SystemOptions {
     pub table: Option<String>,
     /// How a broker that is started here treats messages and transactions.
     pub tuning: BrokerTuning,
+    /// Whether each function reaches table and cluster through proxies of its own.
+    pub proxies: bool,
+    /// Programs to run in place of functions' own binaries.
+    pub stand_ins: BTreeMap<String, PathBuf>,
+    /// Time-outs of single functions in place of the template's.
+    pub timeouts: BTreeMap<String, Duration>,
     /// Whether instances are frozen between requests.
     pub freeze: bool,
     /// Whether the template's schedules run.
@@ -85,6 +92,9 @@ impl SystemOptions {
             namesrv: None,
             table: None,
             tuning: BrokerTuning::LOCAL,
+            proxies: false,
+            stand_ins: BTreeMap::new(),
+            timeouts: BTreeMap::new(),
             freeze: true,
             schedules: true,
             instances_max: 16,

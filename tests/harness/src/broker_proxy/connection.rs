@@ -1,0 +1,276 @@
+//! One client's connection, and ours to the server on its behalf.
+//!
+//! Frames pass in their order, except those that a rule strikes: many requests share a connection,
+//! so what is held or late must not hold up what comes behind it. A frame that is held outlives the
+//! client that sent it: the connection to the server stays open until it is decided on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+use super::relay::{Listed, Shared};
+use super::{Passage, Side};
+use crate::faults::{Point, Toxic};
+use crate::remoting::{Frame, code, read_frame};
+use crate::tasks::Tasks;
+
+/// How many frames wait to be written before the other side is read no further.
+const QUEUE: usize = 256;
+
+/// How long a server may take to close after its client has.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The request code of an answer to nothing that was asked here.
+const UNASKED: i32 = -1;
+
+/// A connection of a relay.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) number: u64,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Bytes to be written, whole or in slices with a pause after each.
+pub(super) struct Out {
+    bytes: Bytes,
+    slices: Option<(usize, Duration)>,
+}
+
+impl Out {
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self { bytes, slices: None }
+    }
+}
+
+/// What both directions of a connection share.
+struct Wire {
+    line: Line,
+    /// What was asked and not answered yet: by whom, under which number, with which code.
+    asked: Mutex<BTreeMap<(Side, i32), i32>>,
+    to_client: mpsc::Sender<Out>,
+    to_server: mpsc::Sender<Out>,
+    reset: Arc<Notify>,
+}
+
+pub(super) async fn run(client: TcpStream, server: TcpStream, line: Line) {
+    let (client_in, client_out) = client.into_split();
+    let (server_in, server_out) = server.into_split();
+    let (to_client, client_queue) = mpsc::channel(QUEUE);
+    let (to_server, server_queue) = mpsc::channel(QUEUE);
+    let listed = Listed::new(line.clone(), to_client.clone());
+    let reset = Arc::new(Notify::new());
+    let asked = Mutex::default();
+    let wire = Arc::new(Wire { line, asked, to_client, to_server, reset: Arc::clone(&reset) });
+    let struck = Tasks::default();
+    let mut client_writer = JoinSet::new();
+    client_writer.spawn(write(client_out, client_queue));
+    let mut server_writer = JoinSet::new();
+    server_writer.spawn(write(server_out, server_queue));
+
+    let mut client_in = client_in;
+    let mut server_in = server_in;
+    let up = pump(Side::Client, &mut client_in, Arc::clone(&wire), &struck);
+    let mut down = Box::pin(pump(Side::Server, &mut server_in, Arc::clone(&wire), &struck));
+    drop(wire);
+    tokio::select! {
+        () = reset.notified() => {
+            // With no lingering, the end of the sockets is a reset and not a farewell.
+            drop(client_in.as_ref().set_zero_linger());
+        }
+        () = up => {
+            drop(listed);
+            // The client has gone, but what was struck may still be on its way to the server.
+            tokio::select! {
+                () = struck.finish() => {}
+                () = &mut down => {}
+            }
+            drop(down);
+            while server_writer.join_next().await.is_some() {}
+            // To close before the server does could reset the connection over what it has not read.
+            let mut nowhere = tokio::io::sink();
+            let farewell = tokio::io::copy(&mut server_in, &mut nowhere);
+            drop(tokio::time::timeout(FAREWELL, farewell).await);
+        }
+        () = &mut down => {
+            drop(listed);
+            struck.abort();
+            struck.finish().await;
+            // What was answered before the end still reaches the client.
+            while client_writer.join_next().await.is_some() {}
+        }
+    }
+}
+
+/// Writes what comes until nobody is left who could send more, then closes.
+async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Out>) {
+    while let Some(Out { bytes, slices }) = queue.recv().await {
+        let (size, pause) = slices.unwrap_or((bytes.len().max(1), Duration::ZERO));
+        for slice in bytes.chunks(size.max(1)) {
+            if to.write_all(slice).await.is_err() {
+                // The other side has gone; what is left is read and forgotten, so that nobody waits.
+                queue.close();
+                while queue.recv().await.is_some() {}
+                return;
+            }
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+/// Passes on what one side sends until it closes.
+async fn pump(from: Side, source: &mut OwnedReadHalf, wire: Arc<Wire>, struck: &Tasks) {
+    loop {
+        let bytes = match read_frame(source).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::debug!(%error, ?from, "a connection broke");
+                return;
+            }
+        };
+        let frame = match Frame::decode(&bytes) {
+            Ok(frame) => frame,
+            Err(error) => {
+                // To pass it on unread could pass on what was to be struck.
+                tracing::error!(%error, ?from, "a frame cannot be read");
+                return;
+            }
+        };
+        let passage = wire.passage(from, frame);
+        let out = match wire.substituted(&passage) {
+            Some(changed) => Out::whole(changed),
+            None => Out::whole(bytes),
+        };
+        let point = if passage.frame.is_answer() { Point::Response } else { Point::Request };
+        match wire.line.shared.rules.draw(point, &passage) {
+            None => {
+                if wire.towards(from.other()).send(out).await.is_err() {
+                    return;
+                }
+                wire.passed_on(&passage);
+            }
+            Some(strike) => {
+                let wire = Arc::clone(&wire);
+                struck.spawn(async move {
+                    let verdict = strike.verdict(&passage).await;
+                    wire.inflict(verdict, passage, out).await;
+                });
+            }
+        }
+    }
+}
+
+impl Wire {
+    fn passage(&self, from: Side, frame: Frame) -> Passage {
+        let request = if frame.is_answer() {
+            self.asked().remove(&(from.other(), frame.opaque)).unwrap_or(UNASKED)
+        } else {
+            if !frame.is_one_way() {
+                self.asked().insert((from, frame.opaque), frame.code);
+            }
+            frame.code
+        };
+        let passage = Passage { from, connection: self.line.number, request, frame };
+        if from == Side::Client && !passage.frame.is_answer() {
+            self.line.shared.count(request);
+        }
+        if let Some(journal) = &self.line.shared.journal {
+            journal.note(&passage);
+        }
+        if request == code::HEART_BEAT && from == Side::Client {
+            let heartbeat = String::from_utf8_lossy(&passage.frame.body).into_owned();
+            if let Some(open) = self.line.shared.open().get_mut(&self.line.number) {
+                open.heartbeat = heartbeat;
+            }
+        }
+        passage
+    }
+
+    /// The frame with our address for the server's, when it is an answer that tells it.
+    fn substituted(&self, passage: &Passage) -> Option<Bytes> {
+        if !passage.frame.is_answer() {
+            return None;
+        }
+        let body = self.line.shared.substitution.as_ref()?.apply(&passage.frame.body)?;
+        Frame { body, ..passage.frame.clone() }.encode().ok()
+    }
+
+    async fn inflict(&self, toxic: Option<Toxic<Passage>>, mut passage: Passage, out: Out) {
+        let onwards = self.towards(passage.from.other());
+        let times = match &toxic {
+            Some(Toxic::Repeat(times)) => *times,
+            _ => 1,
+        };
+        let out = match toxic {
+            None | Some(Toxic::Repeat(_)) => out,
+            Some(Toxic::Lose) => return,
+            Some(Toxic::Reset) => return self.reset.notify_one(),
+            Some(Toxic::Delay(time)) => {
+                tokio::time::sleep(time).await;
+                out
+            }
+            Some(Toxic::Slice { bytes, pause }) => {
+                Out { bytes: out.bytes, slices: Some((bytes, pause)) }
+            }
+            Some(Toxic::Rewrite(change)) => {
+                change(&mut passage);
+                match passage.frame.encode() {
+                    Ok(bytes) => Out::whole(bytes),
+                    Err(error) => return tracing::error!(%error, "a rewritten frame is none"),
+                }
+            }
+            Some(Toxic::Answer(answer)) => {
+                let asker =
+                    if passage.frame.is_answer() { passage.from.other() } else { passage.from };
+                let answer = passage.frame.answer(answer.code, &answer.remark).encode();
+                if let Ok(bytes) = answer {
+                    // A side that has gone needs no answer.
+                    drop(self.towards(asker).send(Out::whole(bytes)).await);
+                }
+                return;
+            }
+        };
+        for _ in 0..times {
+            let copy = Out { bytes: out.bytes.clone(), slices: out.slices };
+            // A side that has gone gets no frames.
+            if onwards.send(copy).await.is_ok() {
+                self.passed_on(&passage);
+            }
+        }
+    }
+
+    fn passed_on(&self, passage: &Passage) {
+        if let Some(journal) = &self.line.shared.journal {
+            journal.note_passed_on(passage);
+        }
+    }
+
+    fn towards(&self, side: Side) -> &mpsc::Sender<Out> {
+        match side {
+            Side::Client => &self.to_client,
+            Side::Server => &self.to_server,
+        }
+    }
+
+    fn asked(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Side, i32), i32>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What was sent about transactions: half messages and their ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::{Passage, Side};
+use crate::remoting::{Frame, code};
+
+/// `MessageSysFlag.TRANSACTION_COMMIT_TYPE` and its neighbours, as `END_TRANSACTION` carries them.
+const COMMIT: i64 = 0x2 << 2;
+const ROLLBACK: i64 = 0x3 << 2;
+
+/// How a transaction is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resolution {
+    /// The message becomes visible.
+    Commit,
+    /// The message is dropped.
+    Rollback,
+    /// Not known yet: the broker asks again.
+    Unknown,
+}
+
+/// A half message that was sent.
+#[derive(Debug, Clone)]
+pub struct Half {
+    /// When.
+    pub at: Instant,
+    /// The connection that it came on.
+    pub connection: u64,
+    /// The client's own id of it (`UNIQ_KEY`).
+    pub message_id: String,
+    /// The attempt, when the message names one.
+    pub transaction_id: Option<String>,
+    /// The event, when the message names one.
+    pub event_id: Option<String>,
+    /// Whether it went on to the broker.
+    pub passed_on: bool,
+}
+
+/// A request to end a transaction, as it came from its client, whether or not it went on.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// When.
+    pub at: Instant,
+    /// The connection that it came on.
+    pub connection: u64,
+    /// The client's own id of the half message.
+    pub message_id: String,
+    /// The attempt, when its half message passed here and named one.
+    pub transaction_id: Option<String>,
+    /// What was asked for.
+    pub resolution: Resolution,
+    /// Whether it answers a check-back.
+    pub from_check: bool,
+    /// Whether it went on to the broker, at least once.
+    pub passed_on: bool,
+    /// The frame, from which another can be made.
+    pub frame: Frame,
+}
+
+/// Everything that was sent about transactions.
+#[derive(Debug, Default)]
+pub struct Journal(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    halves: Vec<Half>,
+    ends: Vec<End>,
+    attempts: BTreeMap<String, String>,
+}
+
+impl Journal {
+    /// All half messages, in the order in which they came.
+    #[must_use]
+    pub fn halves(&self) -> Vec<Half> {
+        self.entries().halves.clone()
+    }
+
+    /// All ends, in the order in which they came.
+    #[must_use]
+    pub fn ends(&self) -> Vec<End> {
+        self.entries().ends.clone()
+    }
+
+    /// The ends of one attempt.
+    #[must_use]
+    pub fn ends_of(&self, transaction_id: &str) -> Vec<End> {
+        let ends = self.ends().into_iter();
+        ends.filter(|end| end.transaction_id.as_deref() == Some(transaction_id)).collect()
+    }
+
+    /// The half messages that went on to the broker, and for which neither COMMIT nor ROLLBACK did.
+    #[must_use]
+    pub fn open(&self) -> Vec<Half> {
+        let entries = self.entries();
+        let ended: BTreeSet<&str> = entries
+            .ends
+            .iter()
+            .filter(|end| end.passed_on && end.resolution != Resolution::Unknown)
+            .map(|end| end.message_id.as_str())
+            .collect();
+        let open = |half: &&Half| half.passed_on && !ended.contains(half.message_id.as_str());
+        entries.halves.iter().filter(open).cloned().collect()
+    }
+
+    /// The transactions for which COMMIT and ROLLBACK were both sent. There must be none.
+    #[must_use]
+    pub fn contradictions(&self) -> Vec<String> {
+        let mut asked: BTreeMap<String, BTreeSet<Resolution>> = BTreeMap::new();
+        for end in self.ends().into_iter().filter(|end| end.resolution != Resolution::Unknown) {
+            let subject = end.transaction_id.unwrap_or(end.message_id);
+            asked.entry(subject).or_default().insert(end.resolution);
+        }
+        asked.into_iter().filter(|(_, sent)| sent.len() > 1).map(|(subject, _)| subject).collect()
+    }
+
+    /// Writes down what is worth it.
+    pub(super) fn note(&self, passage: &Passage) {
+        if passage.from != Side::Client || passage.frame.is_answer() {
+            return;
+        }
+        match passage.request {
+            code::SEND_MESSAGE | code::SEND_MESSAGE_V2 => self.note_send(passage),
+            code::END_TRANSACTION => self.note_end(passage),
+            _ => {}
+        }
+    }
+
+    fn note_send(&self, passage: &Passage) {
+        let properties = passage.frame.message_properties();
+        let property = |name: &str| properties.get(name).cloned();
+        let Some(message_id) = property("UNIQ_KEY") else { return };
+        if property("TRAN_MSG").as_deref() != Some("true") {
+            return;
+        }
+        let half = Half {
+            at: Instant::now(),
+            connection: passage.connection,
+            message_id: message_id.clone(),
+            transaction_id: property("transaction_id"),
+            event_id: property("event_id"),
+            passed_on: false,
+        };
+        let mut entries = self.entries();
+        if let Some(attempt) = &half.transaction_id {
+            entries.attempts.insert(message_id, attempt.clone());
+        }
+        entries.halves.push(half);
+    }
+
+    fn note_end(&self, passage: &Passage) {
+        let frame = &passage.frame;
+        let message_id = frame.field("msgId").unwrap_or_default().to_owned();
+        let resolution = match frame.field("commitOrRollback").and_then(|text| text.parse().ok()) {
+            Some(COMMIT) => Resolution::Commit,
+            Some(ROLLBACK) => Resolution::Rollback,
+            _ => Resolution::Unknown,
+        };
+        let mut entries = self.entries();
+        let transaction_id = entries.attempts.get(&message_id).cloned();
+        entries.ends.push(End {
+            at: Instant::now(),
+            connection: passage.connection,
+            message_id,
+            transaction_id,
+            resolution,
+            from_check: frame.field("fromTransactionCheck") == Some("true"),
+            passed_on: false,
+            frame: frame.clone(),
+        });
+    }
+
+    /// Writes down that a frame of a client went on to the broker.
+    pub(super) fn note_passed_on(&self, passage: &Passage) {
+        if passage.from != Side::Client || passage.frame.is_answer() {
+            return;
+        }
+        let mut entries = self.entries();
+        match passage.request {
+            code::SEND_MESSAGE | code::SEND_MESSAGE_V2 => {
+                let properties = passage.frame.message_properties();
+                let id = properties.get("UNIQ_KEY");
+                let mut sent = entries.halves.iter_mut().rev();
+                if let Some(half) = sent.find(|half| Some(&half.message_id) == id) {
+                    half.passed_on = true;
+                }
+            }
+            code::END_TRANSACTION => {
+                let mut sent = entries.ends.iter_mut().rev();
+                let same = |end: &&mut End| {
+                    end.connection == passage.connection && end.frame.opaque == passage.frame.opaque
+                };
+                if let Some(end) = sent.find(same) {
+                    end.passed_on = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl End {
+    /// The request once more, with another resolution: what a stale or a mistaken client would send.
+    #[must_use]
+    pub fn request_to(&self, resolution: Resolution) -> Frame {
+        let value = match resolution {
+            Resolution::Commit => COMMIT,
+            Resolution::Rollback => ROLLBACK,
+            Resolution::Unknown => 0,
+        };
+        let mut frame = self.frame.clone();
+        frame.flag = 0;
+        frame.fields.insert("commitOrRollback".to_owned(), value.to_string());
+        frame.fields.insert("fromTransactionCheck".to_owned(), "false".to_owned());
+        frame
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Journal, Passage, Resolution, Side};
+    use crate::remoting::{Frame, code};
+
+    fn passage(request: i32, fields: &[(&str, &str)]) -> Passage {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let frame = Frame::request(request, 1, fields.collect::<BTreeMap<_, _>>());
+        Passage { from: Side::Client, connection: 1, request, frame }
+    }
+
+    #[test]
+    fn a_commit_and_a_rollback_of_one_attempt_contradict_each_other() {
+        let journal = Journal::default();
+        // Two half messages of one attempt: the second is the sweep's.
+        for id in ["A", "B"] {
+            let properties =
+                format!("TRAN_MSG\u{1}true\u{2}UNIQ_KEY\u{1}{id}\u{2}transaction_id\u{1}t");
+            journal.note(&passage(code::SEND_MESSAGE_V2, &[("i", &properties)]));
+        }
+        let end =
+            |id, how| passage(code::END_TRANSACTION, &[("msgId", id), ("commitOrRollback", how)]);
+        journal.note(&end("A", "8"));
+        journal.note(&end("A", "0"));
+        journal.note(&end("A", "8"));
+        assert!(journal.contradictions().is_empty());
+        journal.note(&end("B", "12"));
+        assert_eq!(journal.contradictions(), ["t"]);
+        let ends = journal.ends_of("t");
+        let said: Vec<_> = ends.iter().map(|end| end.resolution).collect();
+        let (commit, rollback) = (Resolution::Commit, Resolution::Rollback);
+        assert_eq!(said, [commit, Resolution::Unknown, commit, rollback]);
+        let forged = ends[3].request_to(Resolution::Commit);
+        assert_eq!(forged.field("commitOrRollback"), Some("8"));
+    }
+}

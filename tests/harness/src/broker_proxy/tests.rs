@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use super::{BrokerProxy, FrameAnswer, frames};
+use crate::faults::{Point, Toxic};
+use crate::remoting::{Frame, code, read_frame, status};
+use crate::tasks::Tasks;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A server that tells of each request, and answers with the request's first field as its body.
+async fn server() -> (String, mpsc::UnboundedReceiver<Frame>, Tasks) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (told, heard) = mpsc::unbounded_channel();
+    let tasks = Tasks::default();
+    tasks.spawn(async move {
+        let connections = Tasks::default();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            connections.spawn(answer_all(stream, told.clone()));
+        }
+    });
+    (address, heard, tasks)
+}
+
+async fn answer_all(mut stream: TcpStream, told: mpsc::UnboundedSender<Frame>) {
+    while let Ok(Some(bytes)) = read_frame(&mut stream).await {
+        let request = Frame::decode(&bytes).unwrap();
+        let mut answer = request.answer(status::SUCCESS, "");
+        answer.body = Bytes::from(request.fields.values().next().cloned().unwrap_or_default());
+        told.send(request).unwrap();
+        if stream.write_all(&answer.encode().unwrap()).await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Client(TcpStream);
+
+impl Client {
+    async fn connect(address: &str) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
+    async fn send(&mut self, request: i32, opaque: i32, text: &str) {
+        let fields = BTreeMap::from([("text".to_owned(), text.to_owned())]);
+        let frame = Frame::request(request, opaque, fields).encode().unwrap();
+        self.0.write_all(&frame).await.unwrap();
+    }
+
+    async fn receive(&mut self) -> Frame {
+        let bytes = tokio::time::timeout(LIMIT, read_frame(&mut self.0)).await.unwrap().unwrap();
+        Frame::decode(&bytes.unwrap()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_route_leads_through_the_proxy() {
+    let (namesrv, _asked, _namesrv) = server().await;
+    let (broker, mut asked, _broker) = server().await;
+    let proxy = BrokerProxy::start(&namesrv, &broker, Arc::default()).await.unwrap();
+    let mut client = Client::connect(&proxy.namesrv()).await;
+    let route = format!("{{\"brokerAddrs\":{{0:\"{broker}\"}}}}");
+    client.send(code::GET_ROUTEINFO_BY_TOPIC, 1, &route).await;
+    let answer = client.receive().await;
+    let told = String::from_utf8_lossy(&answer.body).into_owned();
+    let address = told.split('"').nth(3).unwrap();
+    assert_ne!(address, broker);
+    let mut client = Client::connect(address).await;
+    client.send(code::HEART_BEAT, 1, "alive").await;
+    assert_eq!(asked.recv().await.unwrap().code, code::HEART_BEAT);
+}
+
+#[tokio::test]
+async fn exactly_one_kind_of_frame_is_struck() {
+    let (broker, mut heard, _server) = server().await;
+    let proxy = BrokerProxy::start(&broker, &broker, Arc::default()).await.unwrap();
+    let mut client = Client::connect(&proxy.broker_relay().address()).await;
+
+    let mut hold = proxy.on(Point::Request, frames(code::END_TRANSACTION)).once().hold();
+    client.send(code::END_TRANSACTION, 1, "held").await;
+    let held = hold.seen(LIMIT).await.unwrap();
+    // What comes behind it overtakes it.
+    client.send(code::HEART_BEAT, 2, "other").await;
+    assert_eq!(client.receive().await.body.as_ref(), b"other");
+    held.release();
+    assert_eq!(client.receive().await.body.as_ref(), b"held");
+
+    let twice = proxy.on(Point::Request, frames(310)).once().inflict(Toxic::Repeat(2));
+    client.send(310, 3, "twice").await;
+    client.receive().await;
+    client.receive().await;
+    assert_eq!(twice.struck(), 1);
+
+    let rewrite = Toxic::Rewrite(Arc::new(|passage: &mut super::Passage| {
+        passage.frame.code = status::FLUSH_DISK_TIMEOUT;
+    }));
+    let _doubtful = proxy.on(Point::Response, frames(310)).once().inflict(rewrite);
+    client.send(310, 4, "doubtful").await;
+    assert_eq!(client.receive().await.code, status::FLUSH_DISK_TIMEOUT);
+
+    let refusal = FrameAnswer { code: status::SYSTEM_ERROR, remark: "no".to_owned() };
+    let _refused = proxy.on(Point::Request, frames(310)).once().inflict(Toxic::Answer(refusal));
+    client.send(310, 5, "refused").await;
+    let answer = client.receive().await;
+    assert_eq!((answer.code, answer.opaque), (status::SYSTEM_ERROR, 5));
+
+    let seen: Vec<i32> = std::iter::from_fn(|| heard.try_recv().ok()).map(|f| f.opaque).collect();
+    assert_eq!(seen, [2, 1, 3, 3, 4]);
+}
+
+#[tokio::test]
+async fn a_held_frame_outlives_its_client() {
+    let (broker, mut heard, _server) = server().await;
+    let proxy = BrokerProxy::start(&broker, &broker, Arc::default()).await.unwrap();
+    let mut hold = proxy.on(Point::Request, frames(code::END_TRANSACTION)).once().hold();
+    let mut client = Client::connect(&proxy.broker_relay().address()).await;
+    client.send(code::END_TRANSACTION, 1, "late").await;
+    let held = hold.seen(LIMIT).await.unwrap();
+    drop(client);
+    held.release();
+    let late = tokio::time::timeout(LIMIT, heard.recv()).await.unwrap().unwrap();
+    assert_eq!(late.field("text"), Some("late"));
+}
+
+#[tokio::test]
+async fn a_server_can_be_away_and_come_back() {
+    let (broker, _heard, _server) = server().await;
+    let proxy = BrokerProxy::start(&broker, &broker, Arc::default()).await.unwrap();
+    let address = proxy.broker_relay().address();
+    let mut client = Client::connect(&address).await;
+    client.send(310, 1, "x").await;
+    client.receive().await;
+    proxy.broker_relay().refuse().await;
+    assert!(matches!(read_frame(&mut client.0).await, Ok(None) | Err(_)));
+    assert!(TcpStream::connect(&address).await.is_err());
+    proxy.heal().await.unwrap();
+    let mut client = Client::connect(&address).await;
+    client.send(310, 1, "y").await;
+    assert_eq!(client.receive().await.body.as_ref(), b"y");
+}
+
+#[tokio::test]
+async fn a_member_is_known_by_its_heartbeat_and_can_be_asked() {
+    let (broker, _heard, _server) = server().await;
+    let proxy = BrokerProxy::start(&broker, &broker, Arc::default()).await.unwrap();
+    let relay = proxy.broker_relay();
+    let mut client = Client::connect(&relay.address()).await;
+    let mut beat = Frame::request(code::HEART_BEAT, 1, BTreeMap::new());
+    beat.body = Bytes::from_static(br#"{"producerDataSet":[{"groupName":"p-check"}]}"#);
+    client.0.write_all(&beat.encode().unwrap()).await.unwrap();
+    client.receive().await;
+    assert_eq!(relay.members("p-check").len(), 1);
+    assert!(relay.members("p-chec").is_empty());
+    let check = Frame::request(code::CHECK_TRANSACTION_STATE, 9, BTreeMap::new());
+    relay.inject(relay.members("p-check")[0], &check).await.unwrap();
+    assert_eq!(client.receive().await.code, code::CHECK_TRANSACTION_STATE);
+    assert!(relay.inject(99, &check).await.is_err());
+}

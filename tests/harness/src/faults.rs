@@ -1,0 +1,415 @@
+//! The vocabulary of faults that both proxies speak.
+//!
+//! A proxy asks its [`Rules`] about everything that passes, at two points: before the other side has
+//! seen it, and after the other side has done it. A rule says what it strikes and what happens then:
+//! a [`Toxic`], or a [`Hold`], which stops the traffic until a test has done what it came for. So a
+//! window is hit and not hoped for, and a test can assert that its fault happened.
+//!
+//! The names are those of toxiproxy where it has them.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, oneshot};
+
+/// Where something is struck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// A request, before the other side has seen it.
+    Request,
+    /// The answer to a request, after the other side has done it and before its caller is told.
+    Response,
+}
+
+/// What passes a proxy: a call to the table, or a frame.
+pub trait Traffic: Clone + Send + Sync + 'static {
+    /// What the proxy can answer in the other side's place.
+    type Answer: Clone + Send + Sync + 'static;
+}
+
+/// What a proxy does to what it strikes.
+pub enum Toxic<T: Traffic> {
+    /// It never arrives. A call that needs an answer ends with a closed connection.
+    Lose,
+    /// It arrives late; what comes behind it may overtake it.
+    Delay(Duration),
+    /// It arrives this many times.
+    Repeat(usize),
+    /// The caller gets this answer. At [`Point::Request`] the other side never sees the request.
+    Answer(T::Answer),
+    /// It arrives changed.
+    Rewrite(Arc<dyn Fn(&mut T) + Send + Sync>),
+    /// The connection is reset.
+    Reset,
+    /// It arrives in pieces of this many bytes with a pause after each.
+    Slice {
+        /// The size of a piece; at least 1.
+        bytes: usize,
+        /// The time between two pieces.
+        pause: Duration,
+    },
+}
+
+impl<T: Traffic> Clone for Toxic<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Lose => Self::Lose,
+            Self::Delay(time) => Self::Delay(*time),
+            Self::Repeat(times) => Self::Repeat(*times),
+            Self::Answer(answer) => Self::Answer(answer.clone()),
+            Self::Rewrite(change) => Self::Rewrite(Arc::clone(change)),
+            Self::Reset => Self::Reset,
+            Self::Slice { bytes, pause } => Self::Slice { bytes: *bytes, pause: *pause },
+        }
+    }
+}
+
+/// The rules of one proxy. Clones share them.
+pub struct Rules<T: Traffic>(Arc<Mutex<Book<T>>>);
+
+struct Book<T: Traffic> {
+    next_id: u64,
+    rules: Vec<Rule<T>>,
+}
+
+struct Rule<T: Traffic> {
+    id: u64,
+    point: Point,
+    matches: Box<dyn Fn(&T) -> bool + Send + Sync>,
+    /// How often it may still strike; None for as long as it stands.
+    left: Option<u64>,
+    share: Option<Share>,
+    effect: Effect<T>,
+    struck: Arc<AtomicU64>,
+}
+
+/// Strikes by lot, the same way for the same seed.
+struct Share {
+    fraction: f64,
+    lots: fastrand::Rng,
+}
+
+enum Effect<T: Traffic> {
+    Hold(mpsc::UnboundedSender<Held<T>>),
+    Toxic(Toxic<T>),
+}
+
+impl<T: Traffic> Default for Rules<T> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Book { next_id: 0, rules: Vec::new() })))
+    }
+}
+
+impl<T: Traffic> Clone for Rules<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Traffic> fmt::Debug for Rules<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").field("standing", &self.book().rules.len()).finish()
+    }
+}
+
+impl<T: Traffic> Rules<T> {
+    /// A rule for what `matches` says yes to at `point`. Of several rules the oldest strikes.
+    pub fn on(
+        &self,
+        point: Point,
+        matches: impl Fn(&T) -> bool + Send + Sync + 'static,
+    ) -> NewRule<T> {
+        NewRule { rules: self.clone(), point, matches: Box::new(matches), left: None, share: None }
+    }
+
+    /// Removes every rule. What is held stays held.
+    pub fn heal(&self) {
+        self.book().rules.clear();
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, rule: impl FnOnce(u64) -> Rule<T>) -> u64 {
+        let mut book = self.book();
+        let id = book.next_id;
+        book.next_id += 1;
+        let rule = rule(id);
+        book.rules.push(rule);
+        id
+    }
+
+    fn remove(&self, id: u64) {
+        self.book().rules.retain(|rule| rule.id != id);
+    }
+
+    /// What strikes `traffic` at `point`, if anything does. What does not is passed on in its order.
+    pub(crate) fn draw(&self, point: Point, traffic: &T) -> Option<Strike<T>> {
+        self.book().draw(point, traffic).map(Strike)
+    }
+
+    /// What happens to `traffic` at `point`. With a hold, this waits for the verdict.
+    pub(crate) async fn strike(&self, point: Point, traffic: &T) -> Option<Toxic<T>> {
+        self.draw(point, traffic)?.verdict(traffic).await
+    }
+}
+
+/// A rule has struck, and its verdict may still be out.
+pub(crate) struct Strike<T: Traffic>(Effect<T>);
+
+impl<T: Traffic> Strike<T> {
+    /// What is to be done; None to pass it on.
+    pub(crate) async fn verdict(self, traffic: &T) -> Option<Toxic<T>> {
+        let held = match self.0 {
+            Effect::Toxic(toxic) => return Some(toxic),
+            Effect::Hold(held) => held,
+        };
+        let (verdict, decided) = oneshot::channel();
+        match held.send(Held { traffic: traffic.clone(), verdict }) {
+            // A held thing that was dropped is lost.
+            Ok(()) => decided.await.unwrap_or(Some(Toxic::Lose)),
+            // Nobody waits for it any more.
+            Err(_) => None,
+        }
+    }
+}
+
+impl<T: Traffic> Book<T> {
+    fn draw(&mut self, point: Point, traffic: &T) -> Option<Effect<T>> {
+        let hits = |rule: &mut Rule<T>| {
+            rule.point == point
+                && (rule.matches)(traffic)
+                && rule.share.as_mut().is_none_or(|share| share.lots.f64() < share.fraction)
+        };
+        let position = self.rules.iter_mut().position(hits)?;
+        let rule = self.rules.get_mut(position)?;
+        rule.struck.fetch_add(1, Ordering::Relaxed);
+        let effect = match &rule.effect {
+            Effect::Hold(seen) => Effect::Hold(seen.clone()),
+            Effect::Toxic(toxic) => Effect::Toxic(toxic.clone()),
+        };
+        if let Some(left) = &mut rule.left {
+            *left -= 1;
+            if *left == 0 {
+                self.rules.remove(position);
+            }
+        }
+        Some(effect)
+    }
+}
+
+/// A rule that is being written; it stands once it has an effect.
+#[must_use = "a rule stands once it is told what it does"]
+pub struct NewRule<T: Traffic> {
+    rules: Rules<T>,
+    point: Point,
+    matches: Box<dyn Fn(&T) -> bool + Send + Sync>,
+    left: Option<u64>,
+    share: Option<Share>,
+}
+
+impl<T: Traffic> NewRule<T> {
+    /// It strikes this many times, at least once, and is gone.
+    pub fn times(mut self, times: u64) -> Self {
+        self.left = Some(times.max(1));
+        self
+    }
+
+    /// It strikes the next time only.
+    pub fn once(self) -> Self {
+        self.times(1)
+    }
+
+    /// It strikes `fraction` (0 to 1) of what it matches, by lots that `seed` determines.
+    pub fn share(mut self, fraction: f64, seed: u64) -> Self {
+        self.share = Some(Share { fraction, lots: fastrand::Rng::with_seed(seed) });
+        self
+    }
+
+    /// It stops what it matches.
+    #[must_use = "a hold that is dropped stops nothing"]
+    pub fn hold(self) -> Hold<T> {
+        let (seen, held) = mpsc::unbounded_channel();
+        Hold { standing: self.stand(Effect::Hold(seen)), held }
+    }
+
+    /// It does this to what it matches, for as long as the returned handle lives.
+    #[must_use = "a rule that is dropped strikes nothing"]
+    pub fn inflict(self, toxic: Toxic<T>) -> Standing<T> {
+        self.stand(Effect::Toxic(toxic))
+    }
+
+    fn stand(self, effect: Effect<T>) -> Standing<T> {
+        let Self { rules, point, matches, left, share } = self;
+        let struck = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&struck);
+        let id = rules.add(|id| Rule { id, point, matches, left, share, effect, struck: counter });
+        Standing { rules, id, struck }
+    }
+}
+
+/// A rule that stands; dropped, it is gone.
+#[derive(Debug)]
+pub struct Standing<T: Traffic> {
+    rules: Rules<T>,
+    id: u64,
+    struck: Arc<AtomicU64>,
+}
+
+impl<T: Traffic> Standing<T> {
+    /// How often it has struck.
+    #[must_use]
+    pub fn struck(&self) -> u64 {
+        self.struck.load(Ordering::Relaxed)
+    }
+}
+
+impl<T: Traffic> Drop for Standing<T> {
+    fn drop(&mut self) {
+        self.rules.remove(self.id);
+    }
+}
+
+/// Stops what its rule matches; dropped, it stops nothing more, and what it has stopped and nobody
+/// has looked at is lost.
+#[derive(Debug)]
+pub struct Hold<T: Traffic> {
+    standing: Standing<T>,
+    held: mpsc::UnboundedReceiver<Held<T>>,
+}
+
+impl<T: Traffic> Hold<T> {
+    /// Waits until something is stopped.
+    ///
+    /// # Errors
+    /// When nothing was within `limit`: the fault did not happen.
+    pub async fn seen(&mut self, limit: Duration) -> anyhow::Result<Held<T>> {
+        let held = tokio::time::timeout(limit, self.held.recv()).await;
+        held.ok().flatten().with_context(|| format!("nothing was held within {limit:?}"))
+    }
+
+    /// How much it has stopped.
+    #[must_use]
+    pub fn struck(&self) -> u64 {
+        self.standing.struck()
+    }
+}
+
+/// Something that was stopped. Dropped, it is lost.
+#[derive(Debug)]
+pub struct Held<T: Traffic> {
+    /// What was stopped.
+    pub traffic: T,
+    verdict: oneshot::Sender<Option<Toxic<T>>>,
+}
+
+impl<T: Traffic> Held<T> {
+    /// Lets it go on, whether or not its sender still lives.
+    pub fn release(self) {
+        self.decide(None);
+    }
+
+    /// Loses it.
+    pub fn lose(self) {
+        self.decide(Some(Toxic::Lose));
+    }
+
+    /// Lets it go on with something done to it.
+    pub fn release_with(self, toxic: Toxic<T>) {
+        self.decide(Some(toxic));
+    }
+
+    fn decide(self, verdict: Option<Toxic<T>>) {
+        // A receiver that is gone belongs to a proxy that has ended.
+        let _ended = self.verdict.send(verdict);
+    }
+}
+
+impl<T: Traffic> fmt::Debug for Toxic<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lose => "lose",
+            Self::Delay(_) => "delay",
+            Self::Repeat(_) => "repeat",
+            Self::Answer(_) => "answer",
+            Self::Rewrite(_) => "rewrite",
+            Self::Reset => "reset",
+            Self::Slice { .. } => "slice",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Point, Rules, Toxic, Traffic};
+
+    impl Traffic for u32 {
+        type Answer = ();
+    }
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn a_rule_strikes_what_it_matches_as_often_as_it_may() {
+        let rules = Rules::<u32>::default();
+        let rule = rules.on(Point::Request, |n| *n == 7).times(2).inflict(Toxic::Lose);
+        assert!(rules.strike(Point::Request, &8).await.is_none());
+        assert!(rules.strike(Point::Response, &7).await.is_none());
+        assert!(rules.strike(Point::Request, &7).await.is_some());
+        assert!(rules.strike(Point::Request, &7).await.is_some());
+        assert!(rules.strike(Point::Request, &7).await.is_none());
+        assert_eq!(rule.struck(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_share_is_the_same_for_the_same_seed() {
+        let draw = async |seed| {
+            let rules = Rules::<u32>::default();
+            let rule = rules.on(Point::Request, |_| true).share(0.1, seed).inflict(Toxic::Reset);
+            let mut struck = Vec::new();
+            for n in 0..1000 {
+                struck.push(rules.strike(Point::Request, &n).await.is_some());
+            }
+            assert!((50..150).contains(&rule.struck()), "{}", rule.struck());
+            struck
+        };
+        assert_eq!(draw(1).await, draw(1).await);
+        assert_ne!(draw(1).await, draw(2).await);
+    }
+
+    #[tokio::test]
+    async fn what_is_held_waits_for_its_verdict() {
+        let rules = Rules::<u32>::default();
+        let mut hold = rules.on(Point::Request, |_| true).times(3).hold();
+        let asked = async || rules.strike(Point::Request, &1).await;
+        let (passed, ()) =
+            tokio::join!(asked(), async { hold.seen(LIMIT).await.unwrap().release() });
+        assert!(passed.is_none());
+        let (lost, ()) = tokio::join!(asked(), async { hold.seen(LIMIT).await.unwrap().lose() });
+        assert!(matches!(lost, Some(Toxic::Lose)));
+        let (dropped, ()) = tokio::join!(asked(), async { drop(hold.seen(LIMIT).await.unwrap()) });
+        assert!(matches!(dropped, Some(Toxic::Lose)));
+        assert_eq!(hold.struck(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_rule_ends_with_its_handle() {
+        let rules = Rules::<u32>::default();
+        drop(rules.on(Point::Request, |_| true).inflict(Toxic::Lose));
+        drop(rules.on(Point::Request, |_| true).hold());
+        assert!(rules.strike(Point::Request, &1).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_fault_that_does_not_happen_is_told() {
+        let rules = Rules::<u32>::default();
+        let mut hold = rules.on(Point::Request, |_| true).hold();
+        assert!(hold.seen(Duration::from_millis(1)).await.is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! Proxies between the functions of a system and what they speak to: each function has its own, so
+//! that a fault strikes one function and not another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::broker::broker_address;
+use crate::broker_proxy::{BrokerProxy, Journal};
+use crate::table_proxy::TableProxy;
+use crate::template::FunctionSpec;
+
+/// The proxies of a system.
+pub struct Proxies {
+    functions: BTreeMap<String, FunctionProxies>,
+    journal: Arc<Journal>,
+}
+
+/// What stands before one function.
+pub struct FunctionProxies {
+    /// Between it and DynamoDB.
+    pub table: TableProxy,
+    /// Between it and the cluster.
+    pub broker: BrokerProxy,
+}
+
+impl Proxies {
+    /// A pair for each function, before the table at `table_url` and the first broker that the name
+    /// server knows.
+    ///
+    /// # Errors
+    /// When the name server knows no broker, or no port can be had.
+    pub async fn start(
+        functions: &[FunctionSpec],
+        table_url: &str,
+        namesrv: &str,
+    ) -> anyhow::Result<Self> {
+        let broker = broker_address(namesrv).await?;
+        let journal = Arc::new(Journal::default());
+        let mut proxies = BTreeMap::new();
+        for function in functions {
+            let table = TableProxy::start(table_url).await?;
+            let broker = BrokerProxy::start(namesrv, &broker, Arc::clone(&journal)).await?;
+            proxies.insert(function.name.clone(), FunctionProxies { table, broker });
+        }
+        Ok(Self { functions: proxies, journal })
+    }
+
+    /// What stands before a function.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub fn of(&self, function: &str) -> anyhow::Result<&FunctionProxies> {
+        self.functions.get(function).with_context(|| format!("there is no function {function}"))
+    }
+
+    /// Everything that the functions sent about transactions.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Removes all rules everywhere and lets connections in again.
+    ///
+    /// # Errors
+    /// When a port was taken by someone else meanwhile.
+    pub async fn heal(&self) -> anyhow::Result<()> {
+        for proxies in self.functions.values() {
+            proxies.table.heal().await?;
+            proxies.broker.heal().await?;
+        }
+        Ok(())
+    }
+
+    /// The variables that lead each function to its own proxies.
+    pub(crate) fn environment(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let variables = |proxies: &FunctionProxies| {
+            BTreeMap::from([
+                ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxies.table.url()),
+                ("ROCKETMQ_NAMESRV_ADDR".to_owned(), proxies.broker.namesrv()),
+            ])
+        };
+        let functions = self.functions.iter();
+        functions.map(|(name, proxies)| (name.clone(), variables(proxies))).collect()
+    }
+}

@@ -1,0 +1,61 @@
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::json;
+
+/// What a table says, or what the proxy says in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableAnswer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers that pass.
+    pub(super) headers: http::HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl TableAnswer {
+    /// An error of DynamoDB's own, such as `ThrottlingException`.
+    #[must_use]
+    pub fn error(status: StatusCode, kind: &str) -> Self {
+        let body = json!({
+            "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"),
+            "message": "a fault was asked for",
+        });
+        let mut headers = http::HeaderMap::new();
+        let form = http::HeaderValue::from_static("application/x-amz-json-1.0");
+        headers.insert(http::header::CONTENT_TYPE, form);
+        Self { status, headers, body: body.to_string().into() }
+    }
+
+    /// The account is over its rate of requests.
+    #[must_use]
+    pub fn throttled() -> Self {
+        Self::error(StatusCode::BAD_REQUEST, "ThrottlingException")
+    }
+
+    /// The table is over the rate that it was provisioned for.
+    #[must_use]
+    pub fn over_capacity() -> Self {
+        Self::error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException")
+    }
+
+    /// The table failed; whether the call was done is not told.
+    #[must_use]
+    pub fn internal_error() -> Self {
+        Self::error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
+    }
+
+    /// A transaction that was cancelled for conflicts with others, one reason for each of `items`.
+    #[must_use]
+    pub fn transaction_conflict(items: usize) -> Self {
+        let reasons = vec![json!({"Code": "TransactionConflict"}); items];
+        let mut answer = Self::error(StatusCode::BAD_REQUEST, "TransactionCanceledException");
+        let body = json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "message": "Transaction cancelled, please refer cancellation reasons",
+            "CancellationReasons": reasons,
+        });
+        answer.body = body.to_string().into();
+        answer
+    }
+}

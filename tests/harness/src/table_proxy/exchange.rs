@@ -1,0 +1,188 @@
+//! One caller's connection, call by call.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::{TableAnswer, TableCall};
+use crate::faults::{Point, Rules, Toxic};
+
+/// The longest body that passes: DynamoDB's own limit for a transaction is 4 MB.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What all connections share.
+pub(super) struct Exchange {
+    upstream: String,
+    client: reqwest::Client,
+    pub(super) rules: Rules<TableCall>,
+    calls: AtomicU64,
+}
+
+/// How a call's connection ends when no answer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Cut {
+    #[error("the connection is closed")]
+    Closed,
+    #[error("the connection is reset")]
+    Reset,
+}
+
+/// An answer on its way back.
+struct Reply {
+    answer: TableAnswer,
+    slices: Option<(usize, Duration)>,
+}
+
+impl Exchange {
+    pub(super) fn new(upstream: &str) -> Self {
+        Self {
+            upstream: upstream.to_owned(),
+            client: reqwest::Client::new(),
+            rules: Rules::default(),
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Brings a call to the table and its answer back, through what the rules have for it.
+    async fn carry(&self, parts: http::request::Parts, body: Bytes) -> Result<Reply, Cut> {
+        let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
+        let mut call = TableCall {
+            operation: operation.to_owned(),
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+            answer: None,
+        };
+        let mut sent = body;
+        let mut times = 1;
+        match self.rules.strike(Point::Request, &call).await {
+            None | Some(Toxic::Slice { .. }) => {}
+            Some(Toxic::Lose) => return Err(Cut::Closed),
+            Some(Toxic::Reset) => return Err(Cut::Reset),
+            Some(Toxic::Answer(answer)) => return Ok(Reply { answer, slices: None }),
+            Some(Toxic::Delay(time)) => tokio::time::sleep(time).await,
+            Some(Toxic::Repeat(n)) => times = n.max(1),
+            Some(Toxic::Rewrite(change)) => {
+                change(&mut call);
+                sent = call.body.to_string().into();
+            }
+        }
+        let mut answer = Err(Cut::Closed);
+        for _ in 0..times {
+            answer = self.forward(&parts, sent.clone()).await;
+        }
+        call.answer = Some(answer?);
+        self.bring_back(call).await
+    }
+
+    async fn bring_back(&self, mut call: TableCall) -> Result<Reply, Cut> {
+        let mut slices = None;
+        match self.rules.strike(Point::Response, &call).await {
+            // An answer cannot come twice over HTTP.
+            None | Some(Toxic::Repeat(_)) => {}
+            Some(Toxic::Lose) => return Err(Cut::Closed),
+            Some(Toxic::Reset) => return Err(Cut::Reset),
+            Some(Toxic::Answer(answer)) => call.answer = Some(answer),
+            Some(Toxic::Delay(time)) => tokio::time::sleep(time).await,
+            Some(Toxic::Rewrite(change)) => change(&mut call),
+            Some(Toxic::Slice { bytes, pause }) => slices = Some((bytes, pause)),
+        }
+        let answer = call.answer.ok_or(Cut::Closed)?;
+        Ok(Reply { answer, slices })
+    }
+
+    async fn forward(&self, parts: &http::request::Parts, body: Bytes) -> Result<TableAnswer, Cut> {
+        let mut request = self.client.post(&self.upstream).body(body);
+        for (name, value) in &parts.headers {
+            if name != http::header::HOST && name != http::header::CONTENT_LENGTH {
+                request = request.header(name, value);
+            }
+        }
+        // A table that is down looks like one: the caller's connection closes.
+        let answer = request.send().await.map_err(|_| Cut::Closed)?;
+        let status = answer.status();
+        let mut headers = answer.headers().clone();
+        headers.remove(http::header::CONTENT_LENGTH);
+        headers.remove(http::header::TRANSFER_ENCODING);
+        let body = answer.bytes().await.map_err(|_| Cut::Closed)?;
+        Ok(TableAnswer { status, headers, body })
+    }
+}
+
+/// Serves one connection until its caller closes it or a rule cuts it.
+pub(super) async fn serve(caller: TcpStream, exchange: Arc<Exchange>) {
+    // Loopback streams take the option; without it answers would only come later.
+    drop(caller.set_nodelay(true));
+    let reset = Arc::new(AtomicBool::new(false));
+    let resets = Arc::clone(&reset);
+    let service = service_fn(move |request| {
+        let (exchange, resets) = (Arc::clone(&exchange), Arc::clone(&resets));
+        async move {
+            let reply = pass(exchange, request).await;
+            resets.store(matches!(reply, Err(Cut::Reset)), Ordering::Relaxed);
+            reply.map(respond)
+        }
+    });
+    let mut connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(caller), service);
+    let ended = (&mut connection).await;
+    if reset.load(Ordering::Relaxed) {
+        // With no lingering, the end of the socket is a reset and not a farewell.
+        drop(connection.into_parts().io.into_inner().set_zero_linger());
+    }
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a caller's connection was cut");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a held call must outlive its caller")]
+async fn pass(exchange: Arc<Exchange>, request: Request<Incoming>) -> Result<Reply, Cut> {
+    exchange.calls.fetch_add(1, Ordering::Relaxed);
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(Body::new(body), BODY_BYTES_MAX);
+    let body = body.await.map_err(|_| Cut::Closed)?;
+    // In a task of its own, because a caller that dies takes its connection's future along.
+    let carried = tokio::task::spawn(async move { exchange.carry(parts, body).await });
+    carried.await.unwrap_or(Err(Cut::Closed))
+}
+
+fn respond(reply: Reply) -> Response<Body> {
+    let Reply { answer, slices } = reply;
+    let length = answer.body.len();
+    let body = match slices {
+        None => Body::from(answer.body),
+        Some((size, pause)) => Body::from_stream(sliced(answer.body, size.max(1), pause)),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
+    response
+}
+
+fn sliced(
+    body: Bytes,
+    size: usize,
+    pause: Duration,
+) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
+    futures::stream::unfold(body, move |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        let slice = rest.split_to(size.min(rest.len()));
+        tokio::time::sleep(pause).await;
+        Some((Ok(slice), rest))
+    })
+}
