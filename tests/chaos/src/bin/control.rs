@@ -1,0 +1,10 @@
+//! Runs in a function's place, with one part of the protocol left out: see `chaos_tests::controls`.
+
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    platform::telemetry::start();
+    chaos_tests::controls::run().await
+}

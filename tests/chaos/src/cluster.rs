@@ -1,0 +1,101 @@
+//! A real broker for rows.
+
+mod halves;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use harness::broker::{self, BrokerTuning, Flush, Rocketmq, RocketmqOptions};
+use harness::process::Children;
+use harness::system::SystemOptions;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// A cluster of one name server and one broker. Rows that don't harm it share one: their systems have
+/// topics and groups of their own.
+pub struct Cluster {
+    rocketmq: Arc<Mutex<Rocketmq>>,
+    namesrv: String,
+    broker: String,
+    children: Children,
+    _data: TempDir,
+}
+
+impl Cluster {
+    /// The tuning of faults on one machine: real times between checks, and acknowledged messages on
+    /// the disk.
+    pub const TUNING: BrokerTuning = BrokerTuning { flush: Flush::Sync, ..BrokerTuning::LOCAL };
+
+    /// Starts name server and broker.
+    ///
+    /// # Errors
+    /// When Java is missing, the jars cannot be had, or a process does not start.
+    pub async fn start(tuning: BrokerTuning) -> anyhow::Result<Self> {
+        let options = SystemOptions::isolated(&root()?)?;
+        broker::check_java().await?;
+        let children = Children::new().context("/bin/sh cannot be started")?;
+        let data = tempfile::Builder::new().prefix("chaos-").tempdir()?;
+        let options = RocketmqOptions {
+            jars: broker::ensure_jars(&options.target).await?,
+            data: data.path().join("rocketmq"),
+            namesrv_port: 0,
+            broker_port: 0,
+            tuning,
+        };
+        let rocketmq = Rocketmq::start(options, &children).await?;
+        let namesrv = rocketmq.namesrv();
+        let broker = rocketmq.broker();
+        let rocketmq = Arc::new(Mutex::new(rocketmq));
+        Ok(Self { rocketmq, namesrv, broker, children, _data: data })
+    }
+
+    /// The name server's address.
+    #[must_use]
+    pub fn namesrv(&self) -> &str {
+        &self.namesrv
+    }
+
+    /// The broker's address, whether or not it is up.
+    #[must_use]
+    pub fn broker(&self) -> &str {
+        &self.broker
+    }
+
+    /// How many half messages the broker has not seen the end of.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn open_halves(&self) -> anyhow::Result<u64> {
+        halves::open(&self.broker).await
+    }
+
+    /// Kills the broker as a power cut would.
+    pub async fn kill_broker(&self) {
+        self.rocketmq.lock().await.kill_broker().await;
+    }
+
+    /// Starts the broker again on its store, and returns once it is registered.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_broker(&self) -> anyhow::Result<()> {
+        self.rocketmq.lock().await.restart_broker().await
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The store goes with its folder; nobody will read it.
+        self.children.kill_all();
+    }
+}
+
+/// The workspace's folder: these tests only ever run from their own checkout.
+///
+/// # Errors
+/// When it is not where it was at compile time.
+pub fn root() -> anyhow::Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().context("the workspace's folder is gone")
+}

@@ -1,0 +1,37 @@
+//! How many half messages a broker still has to see the end of.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use harness::remoting::{Frame, ask, status};
+
+/// Where a broker keeps half messages, in one queue (`TransactionalMessageUtil.java`).
+const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+/// In whose name it remembers how far it has gone through them (`MixAll.java`).
+const HALF_GROUP: &str = "CID_RMQ_SYS_TRANS";
+/// `RequestCode.QUERY_CONSUMER_OFFSET`.
+const QUERY_CONSUMER_OFFSET: i32 = 14;
+/// `RequestCode.GET_MAX_OFFSET`.
+const GET_MAX_OFFSET: i32 = 30;
+
+/// The half messages at the broker at `address` that it has not gone past yet. After the last has
+/// ended, the next round of checks goes past it.
+///
+/// # Errors
+/// When the broker does not answer.
+pub(super) async fn open(address: &str) -> anyhow::Result<u64> {
+    let all = offset(address, GET_MAX_OFFSET, &[]).await?;
+    let done = offset(address, QUERY_CONSUMER_OFFSET, &[("consumerGroup", HALF_GROUP)]).await?;
+    Ok(all.saturating_sub(done))
+}
+
+async fn offset(address: &str, code: i32, more: &[(&str, &str)]) -> anyhow::Result<u64> {
+    let fields = [("topic", HALF_TOPIC), ("queueId", "0")];
+    let fields = fields.iter().chain(more);
+    let fields = fields.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let request = Frame::request(code, 1, fields.collect::<BTreeMap<_, _>>());
+    let answer = ask(address, &request).await?;
+    anyhow::ensure!(answer.code == status::SUCCESS, "code {}: {:?}", answer.code, answer.remark);
+    let offset = answer.field("offset").context("an answer without an offset")?;
+    Ok(offset.parse()?)
+}

@@ -1,0 +1,161 @@
+//! What a row measures.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The figures of one row; those of several runs add up.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// How often the row's fault happened.
+    pub faults: u64,
+    /// Intents of clients: one for each idempotency key.
+    pub tried: u64,
+    /// Requests that were answered with 201.
+    pub acked: u64,
+    /// Requests that were answered with 4xx.
+    pub refused: u64,
+    /// Requests after which the client did not know.
+    pub unknown: u64,
+    /// Orders in the table.
+    pub committed: u64,
+    /// Orders in the table without an event on the topic.
+    pub lost: u64,
+    /// Events on the topic without an order in the table.
+    pub phantom: u64,
+    /// Copies of events beyond the first.
+    pub duplicate_deliveries: u64,
+    /// Effects beyond the first of a handler for an event.
+    pub duplicate_effects: u64,
+    /// Attempts that were fenced.
+    pub fenced: u64,
+    /// Transactions for which COMMIT and ROLLBACK were both sent.
+    pub contradictions: u64,
+    /// Attempts that were rolled back, and stored all the same.
+    pub revived: u64,
+    /// From the placing of each order to its first event on the topic.
+    pub times_to_visible: Vec<Duration>,
+    /// What only this row measures.
+    pub own: BTreeMap<&'static str, Measure>,
+}
+
+/// A figure of a row's own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// How often; several runs add up.
+    Count(u64),
+    /// A time; of several runs the longest counts.
+    Longest(Duration),
+    /// Of how many how many; several runs add up.
+    Share {
+        /// How many.
+        part: u64,
+        /// Of how many.
+        whole: u64,
+    },
+}
+
+impl Figures {
+    /// Adds a figure of the row's own.
+    pub fn note(&mut self, name: &'static str, measure: Measure) {
+        let merged = match self.own.get(name) {
+            Some(before) => before.merged(measure),
+            None => measure,
+        };
+        self.own.insert(name, merged);
+    }
+
+    /// Adds the figures of another run.
+    pub fn merge(&mut self, other: Self) {
+        self.faults += other.faults;
+        self.tried += other.tried;
+        self.acked += other.acked;
+        self.refused += other.refused;
+        self.unknown += other.unknown;
+        self.committed += other.committed;
+        self.lost += other.lost;
+        self.phantom += other.phantom;
+        self.duplicate_deliveries += other.duplicate_deliveries;
+        self.duplicate_effects += other.duplicate_effects;
+        self.fenced += other.fenced;
+        self.contradictions += other.contradictions;
+        self.revived += other.revived;
+        self.times_to_visible.extend(other.times_to_visible);
+        for (name, measure) in other.own {
+            self.note(name, measure);
+        }
+    }
+
+    /// The time within which `share` (0 to 1) of the orders became visible.
+    #[must_use]
+    pub fn time_to_visible(&self, share: f64) -> Option<Duration> {
+        percentile(&self.times_to_visible, share)
+    }
+}
+
+/// The value below which `share` (0 to 1) of `times` lie.
+#[must_use]
+pub fn percentile(times: &[Duration], share: f64) -> Option<Duration> {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a share of a length is a position within it"
+    )]
+    let position = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
+    sorted.get(position).copied()
+}
+
+impl Measure {
+    fn merged(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Count(a), Self::Count(b)) => Self::Count(a + b),
+            (Self::Longest(a), Self::Longest(b)) => Self::Longest(a.max(b)),
+            (Self::Share { part: a, whole: b }, Self::Share { part: c, whole: d }) => {
+                Self::Share { part: a + c, whole: b + d }
+            }
+            // One name has one kind of measure.
+            (_, other) => other,
+        }
+    }
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Longest(time) => write!(f, "{:.2} s", time.as_secs_f64()),
+            Self::Share { part, whole } => write!(f, "{part}/{whole}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Figures, Measure, percentile};
+
+    #[test]
+    fn percentiles_are_values_of_the_sample() {
+        let times: Vec<_> = (1..=100).map(Duration::from_millis).collect();
+        assert_eq!(percentile(&times, 0.5), Some(Duration::from_millis(51)));
+        assert_eq!(percentile(&times, 1.0), Some(Duration::from_millis(100)));
+        assert_eq!(percentile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn the_figures_of_runs_add_up() {
+        let mut all = Figures::default();
+        for millis in [10, 30, 20] {
+            let mut one = Figures { acked: 2, ..Figures::default() };
+            one.note("slowest", Measure::Longest(Duration::from_millis(millis)));
+            one.note("kept", Measure::Share { part: 1, whole: 2 });
+            all.merge(one);
+        }
+        assert_eq!(all.acked, 6);
+        assert_eq!(all.own["slowest"], Measure::Longest(Duration::from_millis(30)));
+        assert_eq!(all.own["kept"], Measure::Share { part: 3, whole: 6 });
+    }
+}

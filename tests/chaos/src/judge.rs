@@ -1,0 +1,258 @@
+//! After the faults: what was lost, invented or doubled.
+//!
+//! The judge lifts every fault, has clients settle what they do not know, waits until nothing is
+//! under way any more, and then reads everything: the tables, every copy on the topic, and what was
+//! sent about transactions.
+
+mod reading;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::Context;
+use harness::broker_proxy::Resolution;
+
+use crate::figures::Figures;
+use crate::rig::Rig;
+use crate::waiting::eventually;
+pub use reading::{EventCopy, OrderState, Records, World};
+
+/// What one run came to, order by order.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    /// Orders in the table without an event on the topic.
+    pub lost: Vec<String>,
+    /// Events on the topic without an order in the table.
+    pub phantom: Vec<String>,
+    /// Orders whose handlers have not all done their part.
+    pub unfinished: Vec<String>,
+    /// Effects that happened more than once, in words.
+    pub doubled: Vec<String>,
+    /// Where what clients were told is not so, in words.
+    pub untrue: Vec<String>,
+    /// Transactions for which COMMIT and ROLLBACK were both sent.
+    pub contradictions: Vec<String>,
+    /// Attempts that were rolled back, and committed all the same.
+    pub revived: Vec<String>,
+    /// The figures of it all.
+    pub figures: Figures,
+}
+
+impl Findings {
+    /// Nothing was lost, invented or doubled, and clients were told the truth.
+    ///
+    /// # Errors
+    /// When that is not so, naming everything that is wrong.
+    pub fn must_be_clean(&self) -> anyhow::Result<()> {
+        let kinds = [
+            ("lost", &self.lost),
+            ("phantom", &self.phantom),
+            ("unfinished", &self.unfinished),
+            ("doubled", &self.doubled),
+            ("untrue", &self.untrue),
+            ("both COMMIT and ROLLBACK were sent", &self.contradictions),
+            ("stored after a ROLLBACK", &self.revived),
+        ];
+        let wrong: Vec<String> = kinds
+            .into_iter()
+            .filter(|(_, found)| !found.is_empty())
+            .map(|(kind, found)| format!("{kind}: {}", found.join(", ")))
+            .collect();
+        anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+        Ok(())
+    }
+}
+
+/// Lifts every fault, waits until the system is at rest, and judges. The figures are complete but for
+/// the number of faults.
+///
+/// # Errors
+/// When it does not come to rest, or cannot be read.
+pub async fn judge(rig: &Rig<'_>) -> anyhow::Result<Findings> {
+    rig.proxies()?.heal().await?;
+    for key in rig.log.open_keys() {
+        rig.settle(&key).await?;
+    }
+    rest(rig).await?;
+    judge_as_it_is(rig).await
+}
+
+/// Judges without waiting for anything: of a control run, which may never come to rest.
+///
+/// # Errors
+/// When something cannot be read.
+pub async fn judge_as_it_is(rig: &Rig<'_>) -> anyhow::Result<Findings> {
+    let world = World::read(rig).await?;
+    compare(rig, &world)
+}
+
+/// [`judge`], and nothing may be wrong.
+///
+/// # Errors
+/// As [`judge`], and when anything is.
+pub async fn judge_clean(rig: &Rig<'_>) -> anyhow::Result<Figures> {
+    let findings = judge(rig).await?;
+    findings.must_be_clean()?;
+    Ok(findings.figures)
+}
+
+/// Waits until no half message is open, every event was observed and every order is finished.
+///
+/// # Errors
+/// When that takes too long, naming what is left.
+pub async fn rest(rig: &Rig<'_>) -> anyhow::Result<()> {
+    let waited = eventually("the system is at rest", async || {
+        if rig.open_halves().await? > 0 {
+            return Ok(None);
+        }
+        let records = Records::read(rig).await?;
+        let done = records.unobserved.is_empty() && records.unfinished().is_empty();
+        Ok(done.then_some(()))
+    });
+    match waited.await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(what_is_left(rig).await?)),
+    }
+}
+
+/// What a system that does not come to rest still has to do.
+async fn what_is_left(rig: &Rig<'_>) -> anyhow::Result<String> {
+    let world = World::read(rig).await?;
+    let told = |event: &str| world.copies.iter().any(|copy| event.ends_with(&copy.event_id));
+    let unobserved: Vec<String> = world
+        .records
+        .unobserved
+        .iter()
+        .map(|event| format!("{event} {}", if told(event) { "on its topic" } else { "not told" }))
+        .collect();
+    Ok(format!(
+        "left by {} are {} half messages; unobserved {unobserved:?}; unfinished {:?}",
+        rig.system.names.stack_name,
+        rig.open_halves().await?,
+        world.records.unfinished()
+    ))
+}
+
+fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
+    let mut findings = Findings::default();
+    let orders: BTreeSet<&String> = world.records.orders.keys().collect();
+    let created = world.copies_of("OrderCreated");
+    let visible: BTreeSet<&String> = created.iter().map(|copy| &copy.subject).collect();
+    findings.lost = orders.difference(&visible).map(|id| (*id).clone()).collect();
+    findings.phantom = visible.difference(&orders).map(|id| (*id).clone()).collect();
+    judge_effects(world, &mut findings);
+    judge_clients(rig, world, &mut findings);
+    let journal = rig.proxies()?.journal();
+    findings.contradictions = journal.contradictions();
+    findings.revived = journal
+        .ends()
+        .into_iter()
+        .filter(|end| end.passed_on && end.resolution == Resolution::Rollback)
+        .filter_map(|end| end.transaction_id)
+        .filter(|attempt| world.records.stored.contains(attempt))
+        .collect();
+    findings.figures = figures(rig, world, &findings);
+    Ok(findings)
+}
+
+/// Each handler has done its part once for each event, and the stock tells the same.
+fn judge_effects(world: &World, findings: &mut Findings) {
+    let mut taken: BTreeMap<u64, u64> = BTreeMap::new();
+    for (id, order) in &world.records.orders {
+        let statuses: Vec<&str> = order.history.iter().map(String::as_str).collect();
+        if !matches!(*statuses, ["CREATED", "CONFIRMED" | "REJECTED"]) {
+            findings.unfinished.push(format!("{id} {statuses:?}"));
+        }
+        if order.status == "CONFIRMED" {
+            for (product, quantity) in &order.lines {
+                *taken.entry(*product).or_default() += quantity;
+            }
+        }
+        for event in order.events() {
+            match order.told(event) {
+                1 => {}
+                0 => findings.unfinished.push(format!("{id} not told of {event}")),
+                times => findings.doubled.push(format!("{id} told {times} times of {event}")),
+            }
+        }
+    }
+    for (product, stock) in &world.records.stock {
+        let sold = taken.get(product).copied().unwrap_or_default();
+        let gone = World::INITIAL_STOCK.saturating_sub(*stock);
+        if gone != sold {
+            findings.doubled.push(format!("product {product}: {gone} taken for {sold} sold"));
+        }
+    }
+}
+
+/// What clients were told is so, and each key has one order.
+fn judge_clients(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
+    let mut orders_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for entry in rig.log.entries() {
+        let Some(order_id) = entry.outcome.acked() else { continue };
+        if !world.records.orders.contains_key(order_id) {
+            findings.untrue.push(format!("{order_id} was acknowledged and is not there"));
+        }
+        orders_of.entry(entry.key).or_default().insert(order_id.to_owned());
+    }
+    for (key, orders) in &orders_of {
+        if orders.len() != 1 {
+            findings.untrue.push(format!("{key} was told of {} orders", orders.len()));
+        }
+    }
+    let told: BTreeSet<&String> = orders_of.values().flatten().collect();
+    for order_id in world.records.orders.keys().filter(|id| !told.contains(id)) {
+        findings.untrue.push(format!("{order_id} is there and no key has it"));
+    }
+}
+
+fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> Figures {
+    let entries = rig.log.entries();
+    let count = |is: fn(&crate::client::Outcome) -> bool| {
+        u64::try_from(entries.iter().filter(|entry| is(&entry.outcome)).count()).unwrap_or(u64::MAX)
+    };
+    let len = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+    Figures {
+        tried: len(rig.log.intents().len()),
+        acked: count(|outcome| outcome.acked().is_some()),
+        refused: count(|outcome| matches!(outcome, crate::client::Outcome::Refused { .. })),
+        unknown: count(crate::client::Outcome::is_unknown),
+        committed: len(world.records.orders.len()),
+        lost: len(findings.lost.len()),
+        phantom: len(findings.phantom.len()),
+        duplicate_deliveries: world.duplicates(),
+        duplicate_effects: len(findings.doubled.len()),
+        fenced: len(world.records.fenced.len()),
+        contradictions: len(findings.contradictions.len()),
+        revived: len(findings.revived.len()),
+        times_to_visible: times_to_visible(world),
+        ..Figures::default()
+    }
+}
+
+/// From the moment that an order says that it was placed to the first copy of its event.
+fn times_to_visible(world: &World) -> Vec<Duration> {
+    let mut first: BTreeMap<&String, i64> = BTreeMap::new();
+    for copy in world.copies_of("OrderCreated") {
+        let stored = first.entry(&copy.subject).or_insert(copy.stored_at_ms);
+        *stored = copy.stored_at_ms.min(*stored);
+    }
+    let orders = world.records.orders.iter();
+    let time = |(id, order): (&String, &OrderState)| {
+        let after = first.get(id)?.saturating_sub(order.placed_at_ms);
+        Some(Duration::from_millis(u64::try_from(after).unwrap_or_default()))
+    };
+    orders.filter_map(time).collect()
+}
+
+/// The state of one attempt, `COMMITTED` or `FENCED`, once there is one.
+///
+/// # Errors
+/// When the table cannot be read, or there is none for too long.
+pub async fn attempt_state(rig: &Rig<'_>, transaction_id: &str) -> anyhow::Result<String> {
+    eventually(&format!("the attempt {transaction_id} is recorded"), async || {
+        reading::attempt(rig, transaction_id).await
+    })
+    .await
+    .context("neither a commit nor a fence")
+}

@@ -1,0 +1,29 @@
+//! Faults on demand against the whole system, and what they may not change.
+//!
+//! Everything is real: the functions' own binaries under the local Lambda host, Apache RocketMQ, a
+//! table over HTTP. Proxies between them make the faults, so that each strikes where it is meant to:
+//! hold a call or a frame, await that it was seen, signal a process, release. Every row of the
+//! catalogue asserts that its fault did happen before it judges what came of it.
+//!
+//! # Layout
+//! - [`cluster`]: the broker that rows share, or have to themselves.
+//! - [`rig`]: a system behind proxies, its clients, and the windows of its scheduled functions.
+//! - [`client`]: what clients were told, in three values.
+//! - [`judge`]: after the faults, what was lost, invented or doubled.
+//! - [`figures`]: what a row measures.
+//! - [`rows`]: the catalogue.
+//! - [`report`]: the report card.
+//! - [`controls`]: functions with a part left out, with which rows must fail.
+
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+
+pub mod client;
+pub mod cluster;
+pub mod controls;
+pub mod figures;
+pub mod judge;
+pub mod report;
+pub mod rig;
+pub mod rows;
+pub mod waiting;

@@ -1,0 +1,145 @@
+//! The report card: what all runs of the rows came to, as a table in Markdown.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::figures::Figures;
+use crate::rows::Row;
+
+/// All runs of one row.
+#[derive(Clone)]
+pub struct RowReport {
+    /// The row.
+    pub row: &'static Row,
+    /// How often it ran to its end.
+    pub runs: u64,
+    /// The figures of those runs.
+    pub figures: Figures,
+    /// The runs that failed: the seed, and why.
+    pub failures: Vec<(u64, String)>,
+}
+
+impl RowReport {
+    /// A row that has not run yet.
+    #[must_use]
+    pub fn new(row: &'static Row) -> Self {
+        Self { row, runs: 0, figures: Figures::default(), failures: Vec::new() }
+    }
+
+    /// Adds a run.
+    pub fn add(&mut self, seed: u64, outcome: anyhow::Result<Figures>) {
+        match outcome {
+            Ok(figures) if figures.faults == 0 => {
+                self.failures.push((seed, "the fault never happened".to_owned()));
+            }
+            Ok(figures) => {
+                self.runs += 1;
+                self.figures.merge(figures);
+            }
+            Err(error) => self.failures.push((seed, format!("{error:#}"))),
+        }
+    }
+}
+
+/// How the rows were run.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// The first seed.
+    pub seed: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The report card.
+#[must_use]
+pub fn card(run: Run, reports: &[RowReport]) -> String {
+    let mut text = format!(
+        "# Report card\n\nSeed {}, {:.0} minutes. Bound: with no failure in N orders, fewer than 3/N \
+         fail, with a confidence of 95 %.\n\n",
+        run.seed,
+        run.took.as_secs_f64() / 60.0
+    );
+    text.push_str(
+        "| row | fault | runs | faults | orders | acked / refused / unknown | lost | phantom | \
+         copies | double effects | COMMIT and ROLLBACK | visible after p50 / p99 / max | bound | \
+         more | verdict |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for report in reports {
+        // Writing to a text cannot fail.
+        let _written = writeln!(text, "{}", line(report));
+    }
+    for report in reports {
+        for (seed, why) in &report.failures {
+            let _written = write!(text, "\n`{}` failed with seed {seed}: {why}\n", report.row.id);
+        }
+    }
+    text
+}
+
+fn line(report: &RowReport) -> String {
+    let figures = &report.figures;
+    let times: Vec<String> = [0.5, 0.99, 1.0]
+        .into_iter()
+        .map(|share| figures.time_to_visible(share).map_or_else(|| "–".to_owned(), seconds))
+        .collect();
+    let own: Vec<String> =
+        figures.own.iter().map(|(name, measure)| format!("{name}: {measure}")).collect();
+    let verdict = match (report.runs, report.failures.len()) {
+        (0, 0) => "not run".to_owned(),
+        (_, 0) => "holds".to_owned(),
+        (_, failures) => format!("{failures} FAILED"),
+    };
+    format!(
+        "| {} | {} | {} | {} | {} | {} / {} / {} | {} | {} | {} | {} | {} | {} | {} | {} | {verdict} |",
+        report.row.id,
+        report.row.title,
+        report.runs,
+        figures.faults,
+        figures.committed,
+        figures.acked,
+        figures.refused,
+        figures.unknown,
+        figures.lost,
+        figures.phantom,
+        figures.duplicate_deliveries,
+        figures.duplicate_effects,
+        figures.contradictions,
+        times.join(" / "),
+        bound(figures.committed),
+        own.join("; "),
+    )
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+/// The rule of three: the upper end of the 95 % interval after no failure in `orders`.
+fn bound(orders: u64) -> String {
+    match u32::try_from(orders) {
+        Ok(0) | Err(_) => "–".to_owned(),
+        Ok(orders) => format!("{:.2} %", 300.0 / f64::from(orders)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{RowReport, Run, card};
+    use crate::figures::Figures;
+    use crate::rows::ROWS;
+
+    #[test]
+    fn a_row_whose_fault_never_happened_has_failed() {
+        let mut report = RowReport::new(&ROWS[0]);
+        report.add(7, Ok(Figures::default()));
+        report.add(8, Err(anyhow::anyhow!("an order was lost")));
+        report.add(9, Ok(Figures { faults: 2, committed: 100, ..Figures::default() }));
+        let run = Run { seed: 7, took: Duration::from_secs(90) };
+        let card = card(run, &[report]);
+        assert!(card.contains("| 2 FAILED |") && card.contains("| 3.00 % |"), "{card}");
+        assert!(card.contains("seed 7: the fault never happened"), "{card}");
+        assert!(card.contains("seed 8: an order was lost"), "{card}");
+    }
+}

@@ -1,0 +1,268 @@
+//! A system behind proxies, and its clients.
+
+mod log;
+mod windows;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use harness::host::Signal;
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
+use harness::proxies::{FunctionProxies, Proxies};
+use harness::system::{System, SystemOptions};
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::client::{ClientLog, Entry, Intent, Outcome};
+use crate::cluster::{Cluster, root};
+use crate::waiting::eventually;
+use log::LogKeeper;
+pub use windows::Windows;
+
+/// The function that takes orders.
+pub const CREATE_ORDER: &str = "create-order";
+/// The function that answers check-backs.
+pub const TRANSACTION_CHECK: &str = "transaction-check";
+/// The function that consumes events.
+pub const EVENT_CONSUMER: &str = "event-consumer";
+
+/// The longest that a client waits for an answer: API Gateway gives up after 30 s.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(35);
+
+/// How long a fault may take to happen.
+pub const FAULT_LIMIT: Duration = Duration::from_secs(60);
+
+/// A system of its own on a cluster, behind proxies, with its clients and a seed for its lots.
+pub struct Rig<'a> {
+    // Before the system, whose folder goes with it.
+    kept: LogKeeper,
+    /// The system.
+    pub system: System,
+    /// What clients wanted and were told.
+    pub log: ClientLog,
+    /// The windows of the scheduled functions.
+    pub windows: Windows,
+    /// Where the row's lots come from.
+    pub seed: u64,
+    /// The cluster, when no other system is on it.
+    own_cluster: Option<&'a Cluster>,
+    client: Client,
+    token: String,
+}
+
+/// How many windows of each scheduled function are open at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Crew {
+    /// Of transaction-check.
+    pub checkers: usize,
+    /// Of event-consumer.
+    pub consumers: usize,
+}
+
+impl Default for Crew {
+    /// What the template's schedules come to.
+    fn default() -> Self {
+        Self { checkers: 1, consumers: 2 }
+    }
+}
+
+impl<'a> Rig<'a> {
+    /// A system on `cluster` with the usual windows.
+    ///
+    /// # Errors
+    /// When a part does not start.
+    pub async fn start(cluster: &'a Cluster, seed: u64) -> anyhow::Result<Self> {
+        Self::start_with(cluster, seed, Crew::default(), |_| {}).await
+    }
+
+    /// This rig's cluster has no other systems on it, so that the broker's own count of half messages
+    /// is this rig's. It is needed where a broker dies: what was sent to it may never have arrived.
+    #[must_use]
+    pub fn alone_on(mut self, cluster: &'a Cluster) -> Self {
+        self.own_cluster = Some(cluster);
+        self
+    }
+
+    /// How many half messages have not ended: by the broker's own count, where it is this rig's
+    /// alone, else by what went to the broker.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn open_halves(&self) -> anyhow::Result<u64> {
+        match self.own_cluster {
+            Some(cluster) => cluster.open_halves().await,
+            None => Ok(u64::try_from(self.proxies()?.journal().open().len())?),
+        }
+    }
+
+    /// A system on `cluster` that is put together a little differently.
+    ///
+    /// # Errors
+    /// When a part does not start.
+    pub async fn start_with(
+        cluster: &Cluster,
+        seed: u64,
+        crew: Crew,
+        change: impl FnOnce(&mut SystemOptions),
+    ) -> anyhow::Result<Self> {
+        let mut options = SystemOptions::isolated(&root()?)?;
+        options.namesrv = Some(cluster.namesrv().to_owned());
+        options.proxies = true;
+        // The windows are opened here, one after the other: so a row that kills a process does not
+        // wait for the next minute.
+        options.schedules = false;
+        change(&mut options);
+        let target = options.target.clone();
+        let system = System::start(options).await?;
+        let kept = LogKeeper::new(&system, target);
+        let client = Client::builder().timeout(CLIENT_TIMEOUT).build()?;
+        let token = log_in(&client, &system.api_url).await?;
+        let windows = Windows::open(&system.host, crew);
+        let log = ClientLog::default();
+        Ok(Self { kept, system, log, windows, seed, own_cluster: None, client, token })
+    }
+
+    /// Ends everything.
+    pub async fn stop(mut self) {
+        self.kept.forget();
+        self.windows.close();
+        self.system.stop().await;
+    }
+
+    /// The proxies of all functions.
+    ///
+    /// # Errors
+    /// Never in a rig, whose systems all have proxies.
+    pub fn proxies(&self) -> anyhow::Result<&Proxies> {
+        self.system.proxies.as_ref().context("this system has no proxies")
+    }
+
+    /// What stands before a function.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub fn before(&self, function: &str) -> anyhow::Result<&FunctionProxies> {
+        self.proxies()?.of(function)
+    }
+
+    /// Asks once for an order under a key, and writes down what came of it. A key that is asked for
+    /// again is asked for the same.
+    pub async fn place(&self, key: &str) -> Outcome {
+        self.place_as(key, Intent { product_id: 1, quantity: 1 }).await
+    }
+
+    /// As [`Rig::place`], for something else.
+    pub async fn place_as(&self, key: &str, intent: Intent) -> Outcome {
+        self.log.intend(key, intent);
+        let intent = self.log.intents().get(key).copied().unwrap_or(intent);
+        let item = json!({"product_id": intent.product_id, "quantity": intent.quantity});
+        let request = self
+            .client
+            .post(format!("{}/v1/orders", self.system.api_url))
+            .bearer_auth(&self.token)
+            .header("idempotency-key", key)
+            .json(&json!({"items": [item]}));
+        let started = Instant::now();
+        let outcome = match request.send().await {
+            Ok(response) => outcome(response).await,
+            Err(_) => Outcome::Unknown { status: None, order_id: None, retry_after: false },
+        };
+        let took = started.elapsed();
+        self.log.add(Entry { key: key.to_owned(), outcome: outcome.clone(), took });
+        outcome
+    }
+
+    /// Asks under a key until there is a definite answer, as a careful client does.
+    ///
+    /// # Errors
+    /// When there is none for too long, or it is a refusal.
+    pub async fn settle(&self, key: &str) -> anyhow::Result<String> {
+        eventually(&format!("the request {key} is settled"), async || match self.place(key).await {
+            Outcome::Acked { order_id, .. } => Ok(Some(order_id)),
+            Outcome::Refused { status } => anyhow::bail!("{key} is refused with {status}"),
+            Outcome::Unknown { .. } => Ok(None),
+        })
+        .await
+    }
+
+    /// The one instance of a function that has a request.
+    ///
+    /// # Errors
+    /// When there is none, or more than one: a signal would not hit what it is meant for.
+    pub fn busy_instance(&self, function: &str) -> anyhow::Result<u32> {
+        let instances = self.system.host.instances(function)?;
+        let mut busy = instances.iter().filter(|instance| instance.busy);
+        match (busy.next(), busy.next()) {
+            (Some(instance), None) => Ok(instance.pid),
+            (found, _) => anyhow::bail!(
+                "{} instances of {function} are busy, and one is to be hit",
+                if found.is_some() { "several" } else { "no" }
+            ),
+        }
+    }
+
+    /// Sends the one busy instance of a function a signal, and returns its process id.
+    ///
+    /// # Errors
+    /// As [`Rig::busy_instance`].
+    pub fn signal(&self, function: &str, signal: Signal) -> anyhow::Result<u32> {
+        let pid = self.busy_instance(function)?;
+        self.system.host.signal_instance(function, pid, signal)?;
+        Ok(pid)
+    }
+
+    /// Kills every instance of a function, so that its next request is a cold start, and returns once
+    /// they are gone.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub async fn kill_all(&self, function: &str) -> anyhow::Result<()> {
+        eventually(&format!("every {function} is dead"), async || {
+            let instances = self.system.host.instances(function)?;
+            for instance in &instances {
+                self.system.host.kill_instance(function, instance.pid)?;
+            }
+            Ok(instances.is_empty().then_some(()))
+        })
+        .await
+    }
+
+    /// Kills the one busy instance of a function, and returns once it is gone.
+    ///
+    /// # Errors
+    /// As [`Rig::busy_instance`].
+    pub async fn kill(&self, function: &str) -> anyhow::Result<()> {
+        let pid = self.signal(function, Signal::SIGKILL)?;
+        eventually(&format!("{function} {pid} is dead"), async || {
+            let instances = self.system.host.instances(function)?;
+            Ok(instances.iter().all(|instance| instance.pid != pid).then_some(()))
+        })
+        .await
+    }
+}
+
+async fn log_in(client: &Client, api_url: &str) -> anyhow::Result<String> {
+    let login = client
+        .post(format!("{api_url}/v1/users/login"))
+        .json(&json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}))
+        .send()
+        .await?;
+    let tokens: Value = serde_json::from_slice(&login.error_for_status()?.bytes().await?)?;
+    let token = tokens.get("access_token").and_then(Value::as_str);
+    Ok(token.context("a login without a token")?.to_owned())
+}
+
+async fn outcome(response: reqwest::Response) -> Outcome {
+    let status = response.status().as_u16();
+    let retry_after = response.headers().contains_key("retry-after");
+    let replayed = response.headers().contains_key("idempotency-replayed");
+    let body = response.bytes().await.unwrap_or_default();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let order_id = body.get("order_id").and_then(Value::as_str).map(ToOwned::to_owned);
+    match (status, order_id) {
+        (201, Some(order_id)) => Outcome::Acked { order_id, replayed },
+        (400..=499, _) => Outcome::Refused { status },
+        (_, order_id) => Outcome::Unknown { status: Some(status), order_id, retry_after },
+    }
+}

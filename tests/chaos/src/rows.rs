@@ -1,0 +1,250 @@
+//! The catalogue of faults, row by row.
+//!
+//! Each row is a function that the short test and the long run both call. It starts systems of its
+//! own, makes its fault happen, asserts that it did, judges, and returns its figures.
+
+mod ambiguous_commit;
+mod broker;
+mod checker;
+mod consumer;
+mod crash;
+mod discarded;
+mod doubtful;
+mod duplicates;
+mod end;
+mod freeze;
+mod lambda;
+mod name_server;
+mod poison;
+mod publishing;
+mod stale_commit;
+mod table;
+mod thaw;
+mod throttling;
+mod window;
+
+use std::pin::Pin;
+
+use crate::cluster::Cluster;
+use crate::figures::Figures;
+
+/// How much a row is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Once or twice, for a test.
+    Short,
+    /// Often, for a long run; a long run also repeats the row.
+    Long,
+}
+
+/// What a row has to work with.
+#[derive(Clone, Copy)]
+pub struct Bench<'a> {
+    /// The cluster that rows share.
+    pub cluster: &'a Cluster,
+    /// How much to do.
+    pub effort: Effort,
+    /// Where the row's lots come from.
+    pub seed: u64,
+}
+
+impl Bench<'_> {
+    /// One of two numbers, as the effort is.
+    #[must_use]
+    pub fn either<T>(&self, short: T, long: T) -> T {
+        match self.effort {
+            Effort::Short => short,
+            Effort::Long => long,
+        }
+    }
+}
+
+/// A row under way.
+pub type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Figures>> + 'a>>;
+
+/// A row of the catalogue.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// Such as `P5`.
+    pub id: &'static str,
+    /// The fault.
+    pub title: &'static str,
+    /// What must come of it.
+    pub proves: &'static str,
+    /// Runs it.
+    pub run: for<'a> fn(Bench<'a>) -> Running<'a>,
+}
+
+/// Writes a row down.
+macro_rules! row {
+    ($id:literal, $title:literal, $proves:literal, $run:path) => {
+        Row { id: $id, title: $title, proves: $proves, run: |bench| Box::pin($run(bench)) }
+    };
+}
+
+/// Every row, in the order of the catalogue.
+pub const ROWS: &[Row] = &[
+    row!(
+        "P1",
+        "create-order dies before its half message is acknowledged",
+        "the half message is rolled back, and there is no order",
+        crash::half_unacknowledged
+    ),
+    row!(
+        "P2",
+        "create-order dies between half message and local transaction",
+        "a fence, a rollback, and no order",
+        crash::transaction_unseen
+    ),
+    row!(
+        "P3",
+        "the local transaction lands after the fence",
+        "the fence cancels it",
+        crash::transaction_late
+    ),
+    row!(
+        "P4",
+        "the local transaction is stored, and its answer lost",
+        "one order, committed by its check-back; a retry returns it",
+        ambiguous_commit::run
+    ),
+    row!(
+        "P5",
+        "create-order dies between local transaction and end",
+        "the check-back commits",
+        crash::end_unseen
+    ),
+    row!(
+        "P6",
+        "the end is lost, unanswered, late or doubled",
+        "the event is told at least once, and has its effect once",
+        end::run
+    ),
+    row!(
+        "P7",
+        "a producer wakes up after its attempt was rolled back",
+        "no COMMIT follows the ROLLBACK",
+        stale_commit::run
+    ),
+    row!(
+        "P8",
+        "create-order is frozen in each window",
+        "the attempt is committed or fenced, and the answer is true",
+        freeze::run
+    ),
+    row!(
+        "P9",
+        "no checker lives until the broker discards the half message",
+        "the sweep tells the event",
+        discarded::run
+    ),
+    row!(
+        "P10",
+        "two checkers are asked at once, while the transaction is under way",
+        "one record, one resolution",
+        checker::asked_twice
+    ),
+    row!(
+        "P11",
+        "the checker dies after its fence and before its answer",
+        "the next check-back answers ROLLBACK",
+        checker::dies_after_fence
+    ),
+    row!(
+        "T1",
+        "the table throttles a tenth, half and all of the calls",
+        "bounded retries, then 503 with Retry-After",
+        throttling::run
+    ),
+    row!(
+        "T2",
+        "many clients with one key, and transactions that conflict",
+        "one order",
+        throttling::one_hot_key
+    ),
+    row!(
+        "T3",
+        "the table is down, slow, failing, resetting or slow to speak",
+        "201 or 503 before the time-out, and no process is lost",
+        table::run
+    ),
+    row!(
+        "B1",
+        "the broker is away when an order comes",
+        "the order is taken and told later, or refused where that is switched off",
+        broker::away
+    ),
+    row!(
+        "B2",
+        "the broker dies under load, again and again",
+        "no order is lost or invented",
+        broker::dies_under_load
+    ),
+    row!(
+        "B3",
+        "the broker dies within 3 s of commits",
+        "copies perhaps, each effect once",
+        broker::dies_after_commits
+    ),
+    row!(
+        "B5",
+        "the name server is down",
+        "a known route serves on; a cold start fails fast",
+        name_server::run
+    ),
+    row!(
+        "B6",
+        "the broker does not vouch for a half message",
+        "it is abandoned, and the sweep tells the event once",
+        doubtful::run
+    ),
+    row!(
+        "C1",
+        "event-consumer dies before, after and amid its transactions",
+        "the event comes again, and has its effect once",
+        consumer::dies
+    ),
+    row!(
+        "C2",
+        "events come twice and ten times, in any order",
+        "each has its effect once",
+        duplicates::run
+    ),
+    row!(
+        "C3",
+        "messages that nobody can read",
+        "they are dead-lettered, and their neighbours unharmed",
+        poison::run
+    ),
+    row!(
+        "L1",
+        "Lambda ends create-order amid a request",
+        "the client does not know, and its retry settles it",
+        lambda::run
+    ),
+    row!(
+        "L2",
+        "functions wake up with dead sockets and old questions",
+        "no first request fails, and old answers change nothing",
+        thaw::run
+    ),
+];
+
+/// The row with an id.
+#[must_use]
+pub fn row(id: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.id.eq_ignore_ascii_case(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ROWS;
+
+    #[test]
+    fn every_row_has_an_id_of_its_own() {
+        let ids: BTreeSet<_> = ROWS.iter().map(|row| row.id).collect();
+        assert_eq!(ids.len(), ROWS.len());
+    }
+}

@@ -1,0 +1,165 @@
+//! B1, B2, B3: the broker is away, or dies.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::Bench;
+use crate::client::Outcome;
+use crate::cluster::Cluster;
+use crate::figures::{Figures, Measure};
+use crate::judge::{Records, judge_clean, rest};
+use crate::rig::{CREATE_ORDER, Crew, Rig};
+use crate::waiting::eventually;
+
+/// create-order's time-out in the template. An answer comes before it.
+const TIME_OUT: Duration = Duration::from_secs(10);
+
+/// The broker keeps its record of what has ended for up to 3 s (`transactionOpBatchInterval`).
+const RECORDED_WITHIN: Duration = Duration::from_secs(3);
+
+/// B1.
+pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = Cluster::start(Cluster::TUNING).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    let strict = Rig::start_with(&cluster, bench.seed, Crew::default(), |options| {
+        let refuse = ("ACCEPT_WITHOUT_BROKER".to_owned(), "false".to_owned());
+        options.function_environment.entry(CREATE_ORDER.to_owned()).or_default().extend([refuse]);
+    })
+    .await?;
+    rig.settle("warm").await?;
+    strict.settle("warm").await?;
+    rest(&rig).await?;
+
+    cluster.kill_broker().await;
+    let orders: u64 = bench.either(4, 40);
+    let mut taken = 0;
+    for n in 0..orders {
+        let outcome = rig.place(&format!("away-{n}")).await;
+        taken += u64::from(outcome.acked().is_some());
+    }
+    anyhow::ensure!(taken == orders, "{taken} of {orders} were taken with the broker away");
+    let refused = strict.place("strict").await;
+    let honest = matches!(
+        refused,
+        Outcome::Unknown { status: Some(503), order_id: None, retry_after: true }
+    );
+    anyhow::ensure!(honest, "an order that needs the broker was answered {refused:?}");
+    let before = Records::read(&strict).await?.orders.len();
+    anyhow::ensure!(before == 1, "an order was stored without the broker");
+    let slowest = rig.log.entries().iter().map(|entry| entry.took).max().unwrap_or_default();
+    anyhow::ensure!(slowest < TIME_OUT, "an answer took {slowest:?}");
+
+    let restarted = Instant::now();
+    cluster.restart_broker().await?;
+    let back = Instant::now();
+    let mut figures = judge_clean(&rig).await?;
+    let recovered = back.elapsed();
+    judge_clean(&strict).await?;
+    figures.faults = 1;
+    figures.note("taken without the broker", Measure::Share { part: taken, whole: orders });
+    figures.note("slowest answer without the broker", Measure::Longest(slowest));
+    figures.note("restart of the broker", Measure::Longest(back - restarted));
+    figures.note("all events told after its return", Measure::Longest(recovered));
+    strict.stop().await;
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// B2.
+pub(super) async fn dies_under_load(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = Cluster::start(Cluster::TUNING).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    rig.settle("warm").await?;
+    let deaths: u64 = bench.either(2, 20);
+    let load = clients(&rig, 3);
+    let killing = async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..deaths {
+            until_more_orders(&rig, 5).await?;
+            cluster.kill_broker().await;
+            until_more_orders(&rig, 3).await?;
+            cluster.restart_broker().await?;
+            let back = Instant::now();
+            until_more_commits(&rig).await?;
+            slowest = slowest.max(back.elapsed());
+        }
+        anyhow::Ok(slowest)
+    };
+    // The clients go on until the last kill is over.
+    let slowest = tokio::select! {
+        slowest = killing => slowest?,
+        () = load => anyhow::bail!("the clients gave up"),
+    };
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = deaths;
+    figures.note("first commit after the broker's return", Measure::Longest(slowest));
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// B3.
+pub(super) async fn dies_after_commits(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = Cluster::start(Cluster::TUNING).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    rig.settle("warm").await?;
+    let (deaths, mut in_time, mut round) = (bench.either(1_u64, 10), 0, 0_u64);
+    // On a busy machine a kill may come too late to count.
+    while in_time < deaths {
+        anyhow::ensure!(round < 5 * deaths, "{in_time} of {round} kills came in time");
+        rest(&rig).await?;
+        in_time += u64::from(die_after_commits(&rig, &cluster, round).await?);
+        round += 1;
+    }
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = deaths;
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// Kills the broker right after commits. Whether it had not yet recorded the first of them as done.
+async fn die_after_commits(rig: &Rig<'_>, cluster: &Cluster, round: u64) -> anyhow::Result<bool> {
+    let journal = rig.proxies()?.journal();
+    let before = journal.ends().len();
+    let keys: Vec<_> = (0..3).map(|n| format!("order-{round}-{n}")).collect();
+    for outcome in futures::future::join_all(keys.iter().map(|key| rig.place(key))).await {
+        anyhow::ensure!(outcome.acked().is_some(), "an order was not taken: {outcome:?}");
+    }
+    cluster.kill_broker().await;
+    let killed = Instant::now();
+    cluster.restart_broker().await?;
+    let ends = journal.ends();
+    let commit = ends.iter().skip(before).find(|end| end.passed_on);
+    Ok(commit.is_some_and(|end| killed.duration_since(end.at) < RECORDED_WITHIN))
+}
+
+/// Clients that ask for an order every 200 ms each, or as fast as they are answered, for ever.
+async fn clients(rig: &Rig<'_>, count: usize) {
+    let client = async |number: usize| {
+        let mut pace = tokio::time::interval(Duration::from_millis(200));
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for n in 0_u64.. {
+            pace.tick().await;
+            rig.place(&format!("load-{number}-{n}")).await;
+        }
+    };
+    futures::future::join_all((0..count).map(client)).await;
+}
+
+async fn until_more_orders(rig: &Rig<'_>, more: usize) -> anyhow::Result<()> {
+    let before = rig.log.entries().len();
+    eventually("orders were asked for", async || {
+        Ok((rig.log.entries().len() >= before + more).then_some(()))
+    })
+    .await
+}
+
+async fn until_more_commits(rig: &Rig<'_>) -> anyhow::Result<()> {
+    let journal = rig.proxies()?.journal();
+    let before = journal.ends().len();
+    eventually("the broker takes commits again", async || {
+        let passed_on = journal.ends().iter().skip(before).any(|end| end.passed_on);
+        Ok(passed_on.then_some(()))
+    })
+    .await
+}

@@ -1,0 +1,159 @@
+//! P1, P2, P3, P5: create-order dies in each of its windows.
+
+use harness::broker_proxy::Resolution;
+use harness::faults::Point;
+use harness::table_proxy::calls;
+use tokio::time::Instant;
+
+use super::Bench;
+use super::window::{Stopped, Window, amid};
+use crate::figures::{Figures, Measure};
+use crate::judge::{attempt_state, judge_clean};
+use crate::rig::{CREATE_ORDER, FAULT_LIMIT, Rig};
+use crate::waiting::eventually;
+
+/// P1.
+pub(super) async fn half_unacknowledged(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let rounds = bench.either(2, 10);
+    for round in 0..rounds {
+        let died = crash(&rig, &format!("half-{round}"), Window::HalfUnacknowledged).await?;
+        drained(&rig, died.at, Resolution::Rollback).await?;
+    }
+    let figures = rolled_back(&rig, rounds).await?;
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// P2.
+pub(super) async fn transaction_unseen(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let rounds = bench.either(2, 10);
+    for round in 0..rounds {
+        let died = crash(&rig, &format!("unseen-{round}"), Window::TransactionUnseen).await?;
+        let attempt = died.attempt()?;
+        died.stopped.lose();
+        anyhow::ensure!(attempt_state(&rig, &attempt).await? == "FENCED");
+        drained(&rig, died.at, Resolution::Rollback).await?;
+    }
+    let figures = rolled_back(&rig, rounds).await?;
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// P3.
+pub(super) async fn transaction_late(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let rounds = bench.either(2, 10);
+    for round in 0..rounds {
+        let died = crash(&rig, &format!("late-{round}"), Window::TransactionUnseen).await?;
+        let attempt = died.attempt()?;
+        anyhow::ensure!(attempt_state(&rig, &attempt).await? == "FENCED");
+        let table = &rig.before(CREATE_ORDER)?.table;
+        let mut landing = table.on(Point::Response, calls("TransactWriteItems")).once().hold();
+        died.stopped.release();
+        let landed = landing.seen(FAULT_LIMIT).await?;
+        let answer = landed.traffic.answer.as_ref().map(|answer| answer.status.as_u16());
+        anyhow::ensure!(answer == Some(400), "the late transaction was answered with {answer:?}");
+        landed.release();
+    }
+    let figures = rolled_back(&rig, rounds).await?;
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// P5.
+pub(super) async fn end_unseen(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let rounds = bench.either(3, 20);
+    for round in 0..rounds {
+        let died = crash(&rig, &format!("end-{round}"), Window::EndUnseen).await?;
+        died.stopped.lose();
+    }
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = rounds;
+    anyhow::ensure!(figures.fenced == 0, "a stored transaction was fenced");
+    let journal = rig.proxies()?.journal();
+    let by_check = journal
+        .ends()
+        .into_iter()
+        .filter(|end| end.from_check && end.passed_on && end.resolution == Resolution::Commit);
+    let by_check = u64::try_from(by_check.count())?;
+    anyhow::ensure!(by_check >= rounds, "{by_check} of {rounds} were committed by a check-back");
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// A process that died in a window.
+pub(super) struct Death {
+    /// When.
+    pub(super) at: Instant,
+    /// What it had sent, or was to be told.
+    pub(super) stopped: Stopped,
+}
+
+impl Death {
+    /// The attempt whose transaction was stopped.
+    pub(super) fn attempt(&self) -> anyhow::Result<String> {
+        let Stopped::Call(held) = &self.stopped else {
+            anyhow::bail!("no call to the table was stopped")
+        };
+        let key = held.traffic.key_of("TXN#");
+        let key = key.ok_or_else(|| anyhow::anyhow!("a transaction without an attempt"))?;
+        Ok(key.replace("TXN#", ""))
+    }
+}
+
+/// Asks for an order and kills create-order in a window. The client must not know what became of it.
+pub(super) async fn crash(rig: &Rig<'_>, key: &str, window: Window) -> anyhow::Result<Death> {
+    let (outcome, death) = amid(rig, key, window, async |stopped| {
+        rig.kill(CREATE_ORDER).await?;
+        Ok(Death { at: Instant::now(), stopped })
+    })
+    .await?;
+    anyhow::ensure!(outcome.is_unknown(), "a process that died answered {outcome:?}");
+    Ok(death)
+}
+
+/// Waits until every half message sent so far has ended, the last one as told and after `since`.
+async fn drained(rig: &Rig<'_>, since: Instant, resolution: Resolution) -> anyhow::Result<()> {
+    let journal = rig.proxies()?.journal();
+    eventually("no half message is open", async || Ok(journal.open().is_empty().then_some(())))
+        .await?;
+    let ends = journal.ends();
+    let last = ends.iter().rev().find(|end| end.passed_on && end.resolution == resolution);
+    anyhow::ensure!(
+        last.is_some_and(|end| end.at > since && end.from_check),
+        "the last half message did not end with {resolution:?} by a check-back"
+    );
+    Ok(())
+}
+
+/// Every crash left a fenced attempt and no order but the one that the client's retry took.
+async fn rolled_back(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
+    let mut figures = judge_clean(rig).await?;
+    figures.faults = rounds;
+    anyhow::ensure!(
+        figures.fenced >= rounds,
+        "{} attempts were fenced after {rounds} crashes",
+        figures.fenced
+    );
+    let slowest = slowest_end(rig)?;
+    figures.note("half message open for at most", Measure::Longest(slowest));
+    Ok(figures)
+}
+
+/// The longest that a half message waited for its end.
+fn slowest_end(rig: &Rig<'_>) -> anyhow::Result<std::time::Duration> {
+    let journal = rig.proxies()?.journal();
+    let ends = journal.ends();
+    let waited = journal.halves().into_iter().filter_map(|half| {
+        let of_it = |end: &&harness::broker_proxy::End| {
+            end.message_id == half.message_id
+                && end.passed_on
+                && end.resolution != Resolution::Unknown
+        };
+        Some(ends.iter().find(of_it)?.at.saturating_duration_since(half.at))
+    });
+    Ok(waited.max().unwrap_or_default())
+}

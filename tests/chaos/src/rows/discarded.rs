@@ -1,0 +1,85 @@
+//! P9: nobody answers check-backs until the broker gives the half message up.
+
+use std::time::Duration;
+
+use harness::broker::BrokerTuning;
+use harness::broker_proxy::frames;
+use harness::faults::{Point, Toxic};
+use harness::provision::rocketmq_config;
+use harness::remoting::code;
+use tokio::time::Instant;
+
+use super::Bench;
+use crate::cluster::Cluster;
+use crate::controls::Control;
+use crate::figures::{Figures, Measure};
+use crate::judge::{judge_as_it_is, judge_clean};
+use crate::rig::{CREATE_ORDER, Crew, Rig, TRANSACTION_CHECK};
+use crate::waiting::eventually;
+
+/// Where a broker puts what it gives up (`TopicValidator.java`).
+const DISCARDED: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+
+/// Few rounds, so that the broker gives up within seconds.
+const TUNING: BrokerTuning = BrokerTuning { check_max: 3, ..Cluster::TUNING };
+
+/// Past the time at which the sweep takes up an event of a half message: 60 s, its look and its work.
+const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = Cluster::start(TUNING).await?;
+    let away = Crew { checkers: 0, ..Crew::default() };
+    let orders = bench.either(2, 10);
+    // What the broker gives up, it goes past: its own count is the one to wait for.
+    let product = Rig::start_with(&cluster, bench.seed, away, |_| {}).await?.alone_on(&cluster);
+    let control = Rig::start_with(&cluster, bench.seed, away, |options| {
+        Control::WithoutSweep.stand_in(options);
+    })
+    .await?;
+    let begun = Instant::now();
+    let (one, other) = tokio::join!(lose_commits(&product, orders), lose_commits(&control, orders));
+    let faults = one? + other?;
+    let discarded = until_discarded(&product, faults).await?;
+
+    let back = Instant::now();
+    product.windows.keep(TRANSACTION_CHECK, 1);
+    control.windows.keep(TRANSACTION_CHECK, 1);
+    let mut figures = judge_clean(&product).await?;
+    let recovered = back.elapsed();
+    // The control has had its time too: an event that no consumer has seen stays unseen.
+    tokio::time::sleep_until(begun + PAST_THE_SWEEP).await;
+    let lost = judge_as_it_is(&control).await?.figures.lost;
+    anyhow::ensure!(lost == orders, "without the sweep, {lost} of {orders} were lost");
+
+    figures.faults = orders;
+    figures.note("half messages discarded", Measure::Count(discarded));
+    figures.note("recovered after", Measure::Longest(recovered));
+    figures.note("control: lost without the sweep", Measure::Share { part: lost, whole: orders });
+    control.stop().await;
+    product.stop().await;
+    Ok(figures)
+}
+
+/// Takes orders whose commits are lost.
+async fn lose_commits(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
+    let broker = &rig.before(CREATE_ORDER)?.broker;
+    let lost = broker.on(Point::Request, frames(code::END_TRANSACTION)).inflict(Toxic::Lose);
+    for n in 0..orders {
+        let outcome = rig.place(&format!("discarded-{n}")).await;
+        anyhow::ensure!(outcome.acked().is_some(), "an order that is stored: {outcome:?}");
+    }
+    anyhow::ensure!(lost.struck() >= orders, "the commits were not lost");
+    Ok(orders)
+}
+
+/// Waits until the broker has given all half messages up.
+async fn until_discarded(rig: &Rig<'_>, expected: u64) -> anyhow::Result<u64> {
+    let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
+    eventually("the half messages are discarded", async || {
+        // The topic comes into being with its first message.
+        let messages = rocketmq::admin::read_topic(config.clone(), DISCARDED).await;
+        let count = u64::try_from(messages.unwrap_or_default().len())?;
+        Ok((count >= expected).then_some(count))
+    })
+    .await
+}

@@ -1,0 +1,78 @@
+//! C2: events come twice and ten times, in any order.
+
+use harness::provision::rocketmq_config;
+use harness::remoting::code;
+use uuid::Uuid;
+
+use super::Bench;
+use super::publishing::Publishing;
+use crate::controls::Control;
+use crate::figures::{Figures, Measure};
+use crate::judge::{judge_as_it_is, judge_clean, rest};
+use crate::rig::{Crew, EVENT_CONSUMER, Rig};
+use crate::waiting::eventually;
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    for n in 0..bench.either(3, 20) {
+        rig.settle(&format!("order-{n}")).await?;
+    }
+    rest(&rig).await?;
+    let copies = repeat(&rig).await?;
+    let mut figures = judge_clean(&rig).await?;
+    let doubled = without_inbox(&bench).await?;
+    figures.note("control: effects doubled without the inbox", Measure::Count(doubled));
+    anyhow::ensure!(
+        figures.duplicate_deliveries >= copies,
+        "{} of {copies} copies are on the topic",
+        figures.duplicate_deliveries
+    );
+    figures.faults = copies;
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// How many effects happen more than once when notifications leave no inbox records.
+async fn without_inbox(bench: &Bench<'_>) -> anyhow::Result<u64> {
+    let control = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
+        Control::WithoutInbox.stand_in(options);
+    })
+    .await?;
+    control.settle("order").await?;
+    rest(&control).await?;
+    repeat(&control).await?;
+    let doubled = judge_as_it_is(&control).await?.figures.duplicate_effects;
+    anyhow::ensure!(doubled > 0, "without the inbox, no effect happened twice");
+    control.stop().await;
+    Ok(doubled)
+}
+
+/// Publishes each message of the topic again, every other one once and the rest nine times, in a
+/// random order, and waits until all of them were consumed. How many that were.
+async fn repeat(rig: &Rig<'_>) -> anyhow::Result<u64> {
+    let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
+    let messages = rocketmq::admin::read_topic(config, &rig.system.names.topic).await?;
+    let mut copies = Vec::new();
+    for (position, message) in messages.iter().enumerate() {
+        let body = String::from_utf8(message.body.clone())?;
+        let times = if position % 2 == 0 { 1 } else { 9 };
+        copies.extend(std::iter::repeat_n(body, times));
+    }
+    fastrand::Rng::with_seed(rig.seed).shuffle(&mut copies);
+    let consumer = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
+    let before = consumer.requests(code::ACK_MESSAGE);
+    let publishing = Publishing::start(rig).await?;
+    for body in &copies {
+        let event: serde_json::Value = serde_json::from_str(body)?;
+        let id = event.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
+        publishing.publish(Uuid::parse_str(id)?, body).await?;
+    }
+    publishing.stop().await;
+    let count = u64::try_from(copies.len())?;
+    eventually("every copy was consumed", async || {
+        let consumed = consumer.requests(code::ACK_MESSAGE) - before;
+        Ok((consumed >= count).then_some(()))
+    })
+    .await?;
+    Ok(count)
+}

@@ -1,0 +1,67 @@
+//! P6: the end of a half message is lost, unanswered, late or doubled.
+
+use harness::broker_proxy::{Resolution, frames};
+use harness::faults::{Point, Toxic};
+use harness::remoting::code;
+
+use super::Bench;
+use super::window::{Window, amid};
+use crate::figures::{Figures, Measure};
+use crate::judge::{judge_clean, rest};
+use crate::rig::{CREATE_ORDER, Rig};
+use crate::waiting::eventually;
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let rounds: u64 = bench.either(1, 8);
+    for round in 0..rounds {
+        struck(&rig, &format!("lost-{round}"), Point::Request, Toxic::Lose).await?;
+        struck(&rig, &format!("unanswered-{round}"), Point::Response, Toxic::Lose).await?;
+        struck(&rig, &format!("doubled-{round}"), Point::Request, Toxic::Repeat(2)).await?;
+        late(&rig, &format!("late-{round}")).await?;
+    }
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = 4 * rounds;
+    // A doubled end, and one that comes after a check-back's, each make a second copy.
+    anyhow::ensure!(
+        figures.duplicate_deliveries >= 2 * rounds,
+        "{} copies more than events: the broker did not see the second ends",
+        figures.duplicate_deliveries
+    );
+    let effects = Measure::Share { part: figures.committed, whole: figures.committed };
+    figures.note("orders with each effect once", effects);
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// An order whose end is struck. The client is told of its order all the same.
+async fn struck(
+    rig: &Rig<'_>,
+    key: &str,
+    point: Point,
+    toxic: Toxic<harness::broker_proxy::Passage>,
+) -> anyhow::Result<()> {
+    let broker = &rig.before(CREATE_ORDER)?.broker;
+    let rule = broker.on(point, frames(code::END_TRANSACTION)).once().inflict(toxic);
+    let outcome = rig.place(key).await;
+    anyhow::ensure!(outcome.acked().is_some(), "{key}: an order that is stored: {outcome:?}");
+    anyhow::ensure!(rule.struck() == 1, "{key}: no end was struck");
+    rest(rig).await
+}
+
+/// An order whose end comes after the check-back has ended it.
+async fn late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
+    let (outcome, held) = amid(rig, key, Window::EndUnseen, async |held| Ok(held)).await?;
+    anyhow::ensure!(outcome.acked().is_some(), "{key}: an order that is stored: {outcome:?}");
+    let journal = rig.proxies()?.journal();
+    eventually("a check-back commits", async || {
+        let open = journal.open().is_empty();
+        let last = journal.ends().into_iter().rev().find(|end| end.passed_on);
+        let by_check =
+            last.is_some_and(|end| end.from_check && end.resolution == Resolution::Commit);
+        Ok((open && by_check).then_some(()))
+    })
+    .await?;
+    held.release();
+    rest(rig).await
+}

@@ -1,0 +1,106 @@
+//! P7: a producer is frozen with its transaction under way, and wakes up after its attempt was
+//! rolled back. `RocketMQ` would take its COMMIT; the fence sees to it that none is sent.
+
+use std::time::Duration;
+
+use harness::broker_proxy::Resolution;
+use harness::host::Signal;
+use harness::remoting::{ask, status};
+use harness::system::SystemOptions;
+
+use super::Bench;
+use super::crash::crash;
+use super::window::{Stopped, Window, amid};
+use crate::cluster::Cluster;
+use crate::controls::Control;
+use crate::figures::{Figures, Measure};
+use crate::judge::{attempt_state, judge_as_it_is, judge_clean};
+use crate::rig::{CREATE_ORDER, Crew, Rig};
+use crate::waiting::eventually;
+
+/// Longer than the freeze: the host must not end what is frozen.
+const HOST_PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let patient = |options: &mut SystemOptions| {
+        options.timeouts.insert(CREATE_ORDER.to_owned(), HOST_PATIENCE);
+    };
+    let rounds: u64 = bench.either(2, 10);
+    let rig = Rig::start_with(bench.cluster, bench.seed, Crew::default(), patient).await?;
+    let control = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
+        patient(options);
+        Control::WithoutFence.stand_in(options);
+    })
+    .await?;
+    let with_fence = async {
+        for round in 0..rounds {
+            let state = frozen_past_its_rollback(&rig, &format!("stale-{round}")).await?;
+            anyhow::ensure!(state == "FENCED", "a transaction landed after its rollback");
+        }
+        judge_clean(&rig).await
+    };
+    let without_fence = async {
+        for round in 0..rounds {
+            frozen_past_its_rollback(&control, &format!("stale-{round}")).await?;
+        }
+        forged_commit(&control, bench.cluster).await?;
+        judge_as_it_is(&control).await
+    };
+    let (figures, broken) = tokio::join!(with_fence, without_fence);
+    let (mut figures, broken) = (figures?, broken?.figures);
+    anyhow::ensure!(broken.revived == rounds, "without the fence, {} came back", broken.revived);
+    anyhow::ensure!(figures.fenced >= rounds, "the attempts were not fenced");
+    figures.faults = rounds;
+    let revived = Measure::Share { part: broken.revived, whole: rounds };
+    figures.note("control: stored after a ROLLBACK without the fence", revived);
+    anyhow::ensure!(broken.phantom > 0, "the broker took no COMMIT after a ROLLBACK");
+    let phantom = Measure::Count(broken.phantom);
+    figures.note("control: phantoms of a forged COMMIT after a ROLLBACK", phantom);
+    control.stop().await;
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// Freezes create-order with its transaction under way until its attempt has been rolled back, lets
+/// the transaction reach the table, and thaws it. What is then recorded of the attempt.
+async fn frozen_past_its_rollback(rig: &Rig<'_>, key: &str) -> anyhow::Result<String> {
+    let frozen = amid(rig, key, Window::TransactionUnseen, async |stopped| {
+        let pid = rig.signal(CREATE_ORDER, Signal::SIGSTOP)?;
+        let Stopped::Call(held) = stopped else { anyhow::bail!("no call was stopped") };
+        let attempt = held.traffic.key_of("TXN#").unwrap_or_default().replace("TXN#", "");
+        let journal = rig.proxies()?.journal();
+        eventually("the frozen attempt is rolled back", async || {
+            let ends = journal.ends_of(&attempt);
+            let rolled_back =
+                ends.iter().any(|end| end.passed_on && end.resolution == Resolution::Rollback);
+            Ok(rolled_back.then_some(()))
+        })
+        .await?;
+        held.release();
+        let state = attempt_state(rig, &attempt).await;
+        rig.system.host.signal_instance(CREATE_ORDER, pid, Signal::SIGCONT)?;
+        state
+    });
+    let (_, state) = frozen.await?;
+    Ok(state)
+}
+
+/// Rolls an attempt back, and then sends the COMMIT that no process of ours would: the broker takes
+/// it, and tells of an order that is not there.
+async fn forged_commit(rig: &Rig<'_>, cluster: &Cluster) -> anyhow::Result<()> {
+    let died = crash(rig, "forged", Window::TransactionUnseen).await?;
+    let attempt = died.attempt()?;
+    died.stopped.lose();
+    let journal = rig.proxies()?.journal();
+    let rollback = eventually("the attempt is rolled back", async || {
+        let mut ends = journal.ends_of(&attempt).into_iter();
+        Ok(ends.find(|end| end.passed_on && end.resolution == Resolution::Rollback))
+    })
+    .await?;
+    let answer = ask(cluster.broker(), &rollback.request_to(Resolution::Commit)).await?;
+    anyhow::ensure!(answer.code == status::SUCCESS, "the broker refused: {:?}", answer.remark);
+    eventually("the phantom is on the topic", async || {
+        Ok((judge_as_it_is(rig).await?.figures.phantom > 0).then_some(()))
+    })
+    .await
+}

@@ -1,0 +1,71 @@
+//! T3: the table is down, slow, failing, resetting or slow to speak.
+
+use std::time::Duration;
+
+use harness::faults::{Point, Toxic};
+use harness::table_proxy::{TableAnswer, TableCall};
+
+use super::Bench;
+use crate::client::Outcome;
+use crate::figures::{Figures, Measure, percentile};
+use crate::judge::judge_clean;
+use crate::rig::{CREATE_ORDER, Rig};
+
+/// create-order's time-out in the template. An answer comes before it.
+const TIME_OUT: Duration = Duration::from_secs(10);
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    rig.settle("warm").await?;
+    let clients: usize = bench.either(3, 12);
+    let slices = Toxic::Slice { bytes: 16, pause: Duration::from_millis(5) };
+    let toxics: [(&str, Point, Toxic<TableCall>); 7] = [
+        ("lost", Point::Request, Toxic::Lose),
+        ("reset", Point::Request, Toxic::Reset),
+        ("reset-after", Point::Response, Toxic::Reset),
+        ("failing", Point::Request, Toxic::Answer(TableAnswer::internal_error())),
+        ("failing-after", Point::Response, Toxic::Answer(TableAnswer::internal_error())),
+        ("slow", Point::Request, Toxic::Delay(Duration::from_secs(20))),
+        ("sliced", Point::Response, slices),
+    ];
+    let mut faults = 0;
+    for (name, point, toxic) in toxics {
+        let rule = rig.before(CREATE_ORDER)?.table.on(point, |_| true).inflict(toxic);
+        ask(&rig, name, clients).await?;
+        anyhow::ensure!(rule.struck() > 0, "{name}: no call was struck");
+        faults += rule.struck();
+    }
+    let table = &rig.before(CREATE_ORDER)?.table;
+    table.refuse().await;
+    let down = ask(&rig, "down", clients).await?;
+    anyhow::ensure!(down == 0, "an order was taken with the table down");
+    table.accept().await?;
+    faults += 1;
+
+    let times: Vec<_> = rig.log.entries().iter().map(|entry| entry.took).collect();
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = faults;
+    let slowest = percentile(&times, 1.0).unwrap_or_default();
+    figures.note("slowest answer", Measure::Longest(slowest));
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// Several clients ask at once; each has an answer before the time-out, 201 or 503. How many have
+/// an order.
+async fn ask(rig: &Rig<'_>, name: &str, clients: usize) -> anyhow::Result<usize> {
+    let begun = rig.log.entries().len();
+    let keys: Vec<_> = (0..clients).map(|n| format!("{name}-{n}")).collect();
+    let outcomes = futures::future::join_all(keys.iter().map(|key| rig.place(key))).await;
+    for outcome in &outcomes {
+        let honest = matches!(
+            outcome,
+            Outcome::Acked { .. } | Outcome::Unknown { status: Some(503), retry_after: true, .. }
+        );
+        anyhow::ensure!(honest, "{name}: a request was answered {outcome:?}");
+    }
+    for entry in rig.log.entries().into_iter().skip(begun) {
+        anyhow::ensure!(entry.took < TIME_OUT, "{name}: an answer took {:?}", entry.took);
+    }
+    Ok(outcomes.iter().filter(|outcome| outcome.acked().is_some()).count())
+}

@@ -1,0 +1,92 @@
+//! L2: functions wake up with dead sockets, and with questions that were answered long ago.
+
+use std::time::Duration;
+
+use harness::broker_proxy::frames;
+use harness::faults::Point;
+use harness::host::Signal;
+use harness::remoting::code;
+
+use super::Bench;
+use super::crash::crash;
+use super::window::Window;
+use crate::figures::{Figures, Measure};
+use crate::judge::{attempt_state, judge_clean};
+use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig, TRANSACTION_CHECK};
+
+/// Longer than the freeze: the host must not end what is frozen.
+const HOST_PATIENCE: Duration = Duration::from_secs(400);
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let crew = Crew { checkers: 2, ..Crew::default() };
+    let rig = Rig::start_with(bench.cluster, bench.seed, crew, |options| {
+        options.timeouts.insert(TRANSACTION_CHECK.to_owned(), HOST_PATIENCE);
+    })
+    .await?;
+    let rounds: u64 = bench.either(1, 3);
+    let mut failed = 0;
+    for round in 0..rounds {
+        let idle = Duration::from_secs(bench.either(0, 150));
+        failed += u64::from(!dead_sockets(&rig, round, idle).await?);
+        stale_question(&rig, round, Duration::from_secs(bench.either(5, 150))).await?;
+    }
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = 2 * rounds;
+    let share = Measure::Share { part: failed, whole: rounds };
+    figures.note("first requests that failed after a thaw", share);
+    anyhow::ensure!(failed == 0, "{failed} first requests failed");
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// create-order is frozen between two requests, and all its connections end meanwhile. Whether its
+/// next request is served.
+async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Result<bool> {
+    rig.settle(&format!("before-{round}")).await?;
+    let before = rig.before(CREATE_ORDER)?;
+    before.table.refuse().await;
+    before.broker.broker_relay().refuse().await;
+    before.broker.namesrv_relay().refuse().await;
+    // The freeze itself.
+    tokio::time::sleep(idle).await;
+    before.table.accept().await?;
+    before.broker.heal().await?;
+    let outcome = rig.place(&format!("after-{round}")).await;
+    Ok(outcome.acked().is_some())
+}
+
+/// A checker is frozen with a question that another answers meanwhile, and answers it once more when
+/// it wakes up.
+async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::Result<()> {
+    let broker = &rig.before(TRANSACTION_CHECK)?.broker;
+    let mut asked = broker.on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).once().hold();
+    let died = crash(rig, &format!("stale-{round}"), Window::TransactionUnseen).await?;
+    let attempt = died.attempt()?;
+    died.stopped.lose();
+    let question = asked.seen(FAULT_LIMIT).await?;
+    // Both stand still; the question waits in the socket of one of them.
+    let pids: Vec<u32> = rig
+        .system
+        .host
+        .instances(TRANSACTION_CHECK)?
+        .iter()
+        .filter(|instance| instance.busy)
+        .map(|instance| instance.pid)
+        .collect();
+    for pid in &pids {
+        rig.system.host.signal_instance(TRANSACTION_CHECK, *pid, Signal::SIGSTOP)?;
+    }
+    let relay = broker.broker_relay();
+    let frame = question.traffic.frame.clone();
+    let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
+    question.release();
+    for member in relay.members(&group) {
+        relay.inject(member, &frame).await?;
+    }
+    tokio::time::sleep(frozen).await;
+    for pid in &pids {
+        rig.system.host.signal_instance(TRANSACTION_CHECK, *pid, Signal::SIGCONT)?;
+    }
+    anyhow::ensure!(attempt_state(rig, &attempt).await? == "FENCED");
+    Ok(())
+}

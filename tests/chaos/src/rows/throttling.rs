@@ -1,0 +1,126 @@
+//! T1, T2: the table throttles, and transactions conflict.
+
+use std::time::{Duration, Instant};
+
+use futures::stream::{self, StreamExt};
+use harness::faults::{Point, Toxic};
+use harness::table_proxy::{TableAnswer, TableCall, calls};
+
+use super::Bench;
+use crate::client::Outcome;
+use crate::figures::{Figures, Measure, percentile};
+use crate::judge::judge_clean;
+use crate::rig::{CREATE_ORDER, Rig};
+
+/// create-order's time-out in the template. An answer comes before it.
+const TIME_OUT: Duration = Duration::from_secs(10);
+
+/// The most calls to the table that one request may make. With pauses of 20 ms and more, three
+/// seconds of a transaction's deadline and its reads stay below.
+const CALLS_PER_REQUEST_MAX: u64 = 60;
+
+/// How many items an order's transaction has.
+const ITEMS: usize = 4;
+
+/// How many clients ask at once.
+const CLIENTS: usize = 4;
+
+/// T1.
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    // Warm first: the fault is to strike orders, not starts.
+    rig.settle("warm").await?;
+    let mut own = Figures::default();
+    for percent in [10_u32, 50, 100] {
+        own.merge(throttled(&bench, &rig, percent).await?);
+    }
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = own.faults;
+    figures.own = own.own;
+    rig.stop().await;
+    Ok(figures)
+}
+
+async fn throttled(bench: &Bench<'_>, rig: &Rig<'_>, percent: u32) -> anyhow::Result<Figures> {
+    let table = &rig.before(CREATE_ORDER)?.table;
+    let half = f64::from(percent) / 200.0;
+    // The first takes its half of all, the second its half of what is left.
+    let rest = half / (1.0 - half);
+    let throttled = table.on(Point::Request, |_| true).share(half, rig.seed);
+    let throttled = throttled.inflict(Toxic::Answer(TableAnswer::throttled()));
+    let over = table.on(Point::Request, |_| true).share(rest, !rig.seed);
+    let over = over.inflict(Toxic::Answer(TableAnswer::over_capacity()));
+
+    let requests: u64 = bench.either(16, 400);
+    let calls_before = table.calls();
+    let begun = rig.log.entries().len();
+    let keys = (0..requests).map(|n| format!("throttled-{percent}-{n}"));
+    let outcomes: Vec<Outcome> = stream::iter(keys)
+        .map(|key| async move { rig.place(&key).await })
+        .buffer_unordered(CLIENTS)
+        .collect()
+        .await;
+    let calls_made = table.calls() - calls_before;
+
+    let mut figures = Figures { faults: throttled.struck() + over.struck(), ..Figures::default() };
+    anyhow::ensure!(figures.faults > 0, "nothing was throttled");
+    let entries = rig.log.entries();
+    let times: Vec<_> = entries.iter().skip(begun).map(|entry| entry.took).collect();
+    let slowest = percentile(&times, 1.0).unwrap_or_default();
+    anyhow::ensure!(slowest < TIME_OUT, "an answer took {slowest:?}");
+    for outcome in &outcomes {
+        let honest = matches!(
+            outcome,
+            Outcome::Acked { .. } | Outcome::Unknown { status: Some(503), retry_after: true, .. }
+        );
+        anyhow::ensure!(honest, "a throttled request was answered {outcome:?}");
+    }
+    let taken = u64::try_from(outcomes.iter().filter(|one| one.acked().is_some()).count())?;
+    anyhow::ensure!(percent < 100 || taken == 0, "an order was taken with no table");
+    anyhow::ensure!(
+        calls_made <= requests * CALLS_PER_REQUEST_MAX,
+        "{calls_made} calls for {requests} requests"
+    );
+    let (share, calls_name, slow) = match percent {
+        10 => ("taken at 10 %", "calls per request at 10 %", "slowest at 10 %"),
+        50 => ("taken at 50 %", "calls per request at 50 %", "slowest at 50 %"),
+        _ => ("taken at 100 %", "calls per request at 100 %", "slowest at 100 %"),
+    };
+    figures.note(share, Measure::Share { part: taken, whole: requests });
+    figures.note(calls_name, Measure::Share { part: calls_made, whole: requests });
+    figures.note(slow, Measure::Longest(slowest));
+    Ok(figures)
+}
+
+/// T2.
+pub(super) async fn one_hot_key(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let rounds: u64 = bench.either(1, 10);
+    let clients: u64 = bench.either(20, 50);
+    let mut faults = 0;
+    let begun = Instant::now();
+    for round in 0..rounds {
+        let table = &rig.before(CREATE_ORDER)?.table;
+        // The embedded table sees no contention, so the conflicts come from the proxy.
+        let conflict = Toxic::Answer(TableAnswer::transaction_conflict(ITEMS));
+        let transaction = |call: &TableCall| calls("TransactWriteItems")(call);
+        let rule = table.on(Point::Request, transaction).share(0.3, rig.seed + round);
+        let rule = rule.inflict(conflict);
+        let key = format!("hot-{round}");
+        let asked = (0..clients).map(|_| rig.place(&key));
+        let outcomes = futures::future::join_all(asked).await;
+        anyhow::ensure!(rule.struck() > 0, "no transaction conflicted");
+        faults += rule.struck();
+        let taken = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Outcome::Acked { replayed: false, .. }));
+        anyhow::ensure!(taken.count() <= 1, "one key took several orders");
+    }
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = faults;
+    figures.note("all clients answered in", Measure::Longest(begun.elapsed()));
+    let conflicts = Measure::Share { part: faults, whole: rounds * clients };
+    figures.note("conflicts per request", conflicts);
+    rig.stop().await;
+    Ok(figures)
+}

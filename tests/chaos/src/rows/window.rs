@@ -1,0 +1,100 @@
+//! The moments of an order at which a process can be hit: something is held there.
+
+use harness::broker_proxy::{Passage, frames, sends};
+use harness::faults::{Held, Hold, Point};
+use harness::remoting::code;
+use harness::table_proxy::{TableCall, calls};
+
+use crate::client::Outcome;
+use crate::rig::{CREATE_ORDER, FAULT_LIMIT, Rig};
+
+/// A moment between two steps of taking an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Window {
+    /// The half message is stored, and create-order does not know.
+    HalfUnacknowledged,
+    /// The local transaction is on its way to the table.
+    TransactionUnseen,
+    /// The local transaction is stored, and create-order does not know.
+    TransactionUnanswered,
+    /// The end is on its way to the broker.
+    EndUnseen,
+}
+
+impl Window {
+    pub(super) const ALL: [Self; 4] = [
+        Self::HalfUnacknowledged,
+        Self::TransactionUnseen,
+        Self::TransactionUnanswered,
+        Self::EndUnseen,
+    ];
+
+    /// Stops what comes next in this window.
+    pub(super) fn watch(self, rig: &Rig<'_>) -> anyhow::Result<Watch> {
+        let before = rig.before(CREATE_ORDER)?;
+        let transaction = calls("TransactWriteItems");
+        Ok(match self {
+            Self::HalfUnacknowledged => {
+                Watch::Frame(before.broker.on(Point::Response, sends()).once().hold())
+            }
+            Self::TransactionUnseen => {
+                Watch::Call(before.table.on(Point::Request, transaction).once().hold())
+            }
+            Self::TransactionUnanswered => {
+                Watch::Call(before.table.on(Point::Response, transaction).once().hold())
+            }
+            Self::EndUnseen => Watch::Frame(
+                before.broker.on(Point::Request, frames(code::END_TRANSACTION)).once().hold(),
+            ),
+        })
+    }
+}
+
+/// Waits for something in a window.
+pub(super) enum Watch {
+    Frame(Hold<Passage>),
+    Call(Hold<TableCall>),
+}
+
+/// What was stopped in a window.
+pub(super) enum Stopped {
+    Frame(Held<Passage>),
+    Call(Held<TableCall>),
+}
+
+impl Watch {
+    pub(super) async fn seen(&mut self) -> anyhow::Result<Stopped> {
+        Ok(match self {
+            Self::Frame(hold) => Stopped::Frame(hold.seen(FAULT_LIMIT).await?),
+            Self::Call(hold) => Stopped::Call(hold.seen(FAULT_LIMIT).await?),
+        })
+    }
+}
+
+impl Stopped {
+    pub(super) fn release(self) {
+        match self {
+            Self::Frame(held) => held.release(),
+            Self::Call(held) => held.release(),
+        }
+    }
+
+    pub(super) fn lose(self) {
+        match self {
+            Self::Frame(held) => held.lose(),
+            Self::Call(held) => held.lose(),
+        }
+    }
+}
+
+/// Asks for an order and does something to it in a window, while the client waits.
+pub(super) async fn amid<T>(
+    rig: &Rig<'_>,
+    key: &str,
+    window: Window,
+    fault: impl AsyncFnOnce(Stopped) -> anyhow::Result<T>,
+) -> anyhow::Result<(Outcome, T)> {
+    let mut watch = window.watch(rig)?;
+    let (outcome, done) = tokio::join!(rig.place(key), async { fault(watch.seen().await?).await });
+    Ok((outcome, done?))
+}

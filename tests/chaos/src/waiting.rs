@@ -1,0 +1,42 @@
+//! Waiting for conditions.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a condition may take to come true on a slow machine. A check-back needs about 15 s; the
+/// sweep tries an event again after a minute, and a broker that was killed may be away for as long.
+pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The time between two looks.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Looks again and again until `look` finds something.
+///
+/// # Errors
+/// When it has found nothing for [`PATIENCE`], or a look fails.
+pub async fn eventually<T>(
+    what: &str,
+    look: impl AsyncFn() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    eventually_within(PATIENCE, what, look).await
+}
+
+/// As [`eventually`], with a time limit of the caller's.
+///
+/// # Errors
+/// When it has found nothing by then, or a look fails.
+pub async fn eventually_within<T>(
+    limit: Duration,
+    what: &str,
+    look: impl AsyncFn() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        anyhow::ensure!(Instant::now() < deadline, "waited {limit:?} in vain until {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}

@@ -1,0 +1,60 @@
+//! Every row of the catalogue in its short form. `cargo xtask chaos` runs the same rows long.
+//!
+//! One cluster serves all rows that don't harm it; each row has systems of its own on it.
+
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and tells its figures"
+)]
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use chaos_tests::cluster::Cluster;
+use chaos_tests::rows::{Bench, Effort, ROWS, Row};
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+
+/// The rows' lots are the same in every run of the tests.
+const SEED: u64 = 20_261_123;
+
+/// How many rows run beside each other unless the caller says so. They mostly wait.
+const AT_ONCE: usize = 4;
+
+/// What all rows share. The cluster starts with the first row that runs.
+struct Shared {
+    runtime: Runtime,
+    cluster: OnceLock<Cluster>,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let shared = Arc::new(Shared { runtime, cluster: OnceLock::new() });
+    let trial = |row: &'static Row| {
+        let shared = Arc::clone(&shared);
+        Trial::test(format!("{} {}", row.id, row.title), move || short(row, &shared))
+    };
+    let conclusion = libtest_mimic::run(&arguments, ROWS.iter().map(trial).collect());
+    // The last of the rows is over: the cluster ends, and its folder goes.
+    drop(Arc::into_inner(shared));
+    conclusion.exit_code()
+}
+
+/// Runs one row in its short form.
+fn short(row: &'static Row, shared: &Shared) -> Result<(), Failed> {
+    let Shared { runtime, cluster } = shared;
+    let start = || runtime.block_on(Cluster::start(Cluster::TUNING)).expect("no cluster");
+    let bench = Bench { cluster: cluster.get_or_init(start), effort: Effort::Short, seed: SEED };
+    let figures = runtime.block_on((row.run)(bench)).map_err(|error| format!("{error:?}"))?;
+    if figures.faults == 0 {
+        return Err("the fault never happened".into());
+    }
+    println!("{}: {figures:?}", row.id);
+    Ok(())
+}
