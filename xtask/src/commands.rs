@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub(crate) mod chaos;
 pub(crate) mod invoke;
 pub(crate) mod ops;
 pub(crate) mod simulate;

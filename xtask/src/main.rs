@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `simulate`, `test` and `verify`.
+//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `simulate`, `test`, `verify` and `chaos`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -40,6 +40,8 @@ enum Command {
     Test(commands::test::Options),
     /// Runs every check, also those that take too long for CI.
     Verify(commands::verify::Options),
+    /// Makes faults in the whole system, row by row, and writes the report card.
+    Chaos(commands::chaos::Options),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
             Command::Simulate(options) => commands::simulate::run(options).await,
             Command::Test(options) => commands::test::run(options).await,
             Command::Verify(options) => commands::verify::run(options).await,
+            Command::Chaos(options) => commands::chaos::run(options).await,
         }
     });
     match outcome {
