@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use application::ports::{
-    Catalog, DeadLetter, DeadLetters, Inbox, Inventory, Notifications, Observations, OrderReader,
-    OrderRepository, Outbox, OverdueEvents, TransactionLedger, UnobservedEvents,
+    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
+    Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
+    TransactionLedger, UnobservedEvents,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::identity::ProductId;
+use domain::identity::{EventId, ProductId};
+use domain::instant::Instant;
 use domain::product::Product;
 use dynamodb::administration::put_products;
 use dynamodb::config::{CatalogTable, EventsTable, OrdersTable, TableName};
 use dynamodb::{
-    Client, DynamoCatalog, DynamoDeadLetters, DynamoInbox, DynamoInventory, DynamoNotifications,
-    DynamoObservations, DynamoOrderReader, DynamoOrderRepository, DynamoOutbox,
-    DynamoOverdueEvents, DynamoTransactionLedger, DynamoUnobservedEvents, keys,
+    Client, DynamoCatalog, DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoDeadLetters,
+    DynamoInbox, DynamoInventory, DynamoNotifications, DynamoObservations, DynamoOrderReader,
+    DynamoOrderRepository, DynamoOutbox, DynamoOutboxReader, DynamoOverdueEvents,
+    DynamoTransactionLedger, DynamoUnobservedEvents, keys,
 };
 use harness::table::{self, EmbeddedTable};
 use harness::template::Template;
@@ -113,6 +116,22 @@ impl TableFixture for Tables {
         DynamoDeadLetters::new(self.client.clone(), self.events.clone())
     }
 
+    fn letters(&self) -> impl DeadLetterReader {
+        DynamoDeadLetterReader::new(self.client.clone(), self.events.clone())
+    }
+
+    fn removal(&self) -> impl DeadLetterRemoval {
+        DynamoDeadLetterRemoval::new(self.client.clone(), self.events.clone())
+    }
+
+    fn outbox_reader(&self) -> impl OutboxReader {
+        DynamoOutboxReader::new(self.client.clone(), self.events.clone())
+    }
+
+    fn pending(&self) -> impl PendingEvents {
+        DynamoOutboxReader::new(self.client.clone(), self.events.clone())
+    }
+
     async fn put_products(&self, products: &[Product]) {
         put_products(&self.client, &self.catalog, products).await.unwrap();
     }
@@ -122,8 +141,10 @@ impl TableFixture for Tables {
         item["stock"].as_n().unwrap().parse().ok()
     }
 
-    async fn is_buried(&self, letter: &DeadLetter) -> bool {
-        self.item(self.events.name(), keys::dead_letter(letter)).await.is_some()
+    async fn expiry_of_copy(&self, event_id: EventId) -> Option<Instant> {
+        let item = self.item(self.events.name(), keys::event(event_id)).await.unwrap();
+        let expires_at: i64 = item.get("expires_at")?.as_n().unwrap().parse().unwrap();
+        Some(Instant::from_millis(expires_at * 1_000))
     }
 }
 

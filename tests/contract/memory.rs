@@ -1,10 +1,12 @@
 //! The adapters in memory.
 
 use application::ports::{
-    Catalog, DeadLetter, DeadLetters, Inbox, Inventory, Notifications, Observations, OrderReader,
-    OrderRepository, Outbox, OverdueEvents, TransactionLedger, UnobservedEvents,
+    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
+    Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
+    TransactionLedger, UnobservedEvents,
 };
-use domain::identity::ProductId;
+use domain::identity::{EventId, ProductId};
+use domain::instant::Instant;
 use domain::product::Product;
 use testkit::broker::MemoryBroker;
 use testkit::contract::{ChannelFixture, TableFixture};
@@ -65,6 +67,22 @@ impl TableFixture for Tables {
         self.0.clone()
     }
 
+    fn letters(&self) -> impl DeadLetterReader {
+        self.0.clone()
+    }
+
+    fn removal(&self) -> impl DeadLetterRemoval {
+        self.0.clone()
+    }
+
+    fn outbox_reader(&self) -> impl OutboxReader {
+        self.0.clone()
+    }
+
+    fn pending(&self) -> impl PendingEvents {
+        self.0.clone()
+    }
+
     async fn put_products(&self, products: &[Product]) {
         for product in products {
             self.0.put_product(product.clone());
@@ -75,11 +93,8 @@ impl TableFixture for Tables {
         self.0.stock_of(product)
     }
 
-    async fn is_buried(&self, letter: &DeadLetter) -> bool {
-        let same = |buried: &DeadLetter| {
-            buried.event_id == letter.event_id && buried.message_id == letter.message_id
-        };
-        self.0.dead_letters().iter().any(same)
+    async fn expiry_of_copy(&self, event_id: EventId) -> Option<Instant> {
+        self.0.event(event_id).unwrap().expires_at
     }
 }
 

@@ -46,15 +46,22 @@ pub fn order_message(
         time: Timestamp::from_millis(event.at.as_millis()),
         data: event_data(event),
     };
-    Ok(OutboundMessage {
+    let body = String::from_utf8_lossy(&told.encode()?).into_owned();
+    Ok(message_of(&told, body, traceparent))
+}
+
+/// An event as it goes on its topic, with its own body: what a newer version added to it stays there.
+pub fn message_of(event: &Event, body: String, traceparent: Option<String>) -> OutboundMessage {
+    let order = event.data.order();
+    OutboundMessage {
         topic: Topic::Orders,
-        event_id,
-        event_type: told.data.event_type(),
-        subject: event.order_id.to_string(),
-        aggregate_version: event.aggregate_version,
-        body: String::from_utf8_lossy(&told.encode()?).into_owned(),
+        event_id: EventId::new(event.id),
+        event_type: event.data.event_type(),
+        subject: order.order_id.to_string(),
+        aggregate_version: order.aggregate_version,
+        body,
         traceparent,
-    })
+    }
 }
 
 fn event_data(event: &OrderEvent) -> EventData {

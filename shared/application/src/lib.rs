@@ -15,6 +15,9 @@
 //! - [`consume_events`]: handlers, each effect once
 //! - [`publish_recorded_event`]: puts an event on its topic that was recorded without one
 //! - [`sweep`]: finds events that no consumer has seen, and publishes those that are on no topic
+//! - [`list_dead_letters`], [`redrive_dead_letter`], [`discard_dead_letter`], [`list_pending_events`],
+//!   [`republish_event`]: an operator's
+//! - [`redelivery`]: which events may be put on their topic once more
 //! - [`get_order`], [`log_in`], [`assess_health`]: what their names say
 
 pub mod answer_check;
@@ -23,11 +26,18 @@ pub mod backoff;
 pub mod consume_events;
 pub mod create_order;
 pub mod deadline;
+pub mod discard_dead_letter;
 pub mod event;
 pub mod get_order;
 pub mod lifetimes;
+pub mod list_dead_letters;
+pub mod list_pending_events;
+pub mod listing;
 pub mod log_in;
 pub mod outcome;
 pub mod ports;
 pub mod publish_recorded_event;
+pub mod redelivery;
+pub mod redrive_dead_letter;
+pub mod republish_event;
 pub mod sweep;

@@ -5,13 +5,29 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A record of an attempt or of a handled event: longer than a broker keeps messages (3 days by
-/// default, `fileReservedTime`) and than the oldest event that a redrive accepts.
+/// default, `fileReservedTime`) and than the oldest event that a redrive accepts ([`REDELIVERY`]).
 pub const TRANSACTION: Duration = DAY.saturating_mul(14);
 
 /// What a handler remembers of an event; see [`TRANSACTION`].
 pub const INBOX: Duration = DAY.saturating_mul(14);
 
-/// The outbox copy of an event, counted from its observation. Before that it never expires.
+/// How old an event may be that an operator puts on its topic once more.
+///
+/// A handler that has done its part is to recognise it for as long as the message can be delivered: the inbox remembers for
+/// [`INBOX`], counted from a delivery and thus from after the event; the broker keeps the message for 3
+/// days by default (`fileReservedTime`); and a day is left for clocks and for a broker that deletes
+/// once a day (`deleteWhen`).
+pub const REDELIVERY: Duration = DAY.saturating_mul(10);
+
+const BROKER_KEEPS: Duration = DAY.saturating_mul(3);
+
+const _: () = assert!(
+    REDELIVERY.as_secs() + BROKER_KEEPS.as_secs() + DAY.as_secs() <= INBOX.as_secs(),
+    "a handler would forget an event that can still be delivered"
+);
+
+/// The outbox copy of an event, counted from its observation. Before that it never expires, unless it
+/// goes to the dead letters: then with its letter.
 pub const OBSERVED_EVENT: Duration = DAY.saturating_mul(14);
 
 /// A dead letter.

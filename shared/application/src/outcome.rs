@@ -89,6 +89,11 @@ impl<E> ItemReason<E> {
         }
     }
 
+    /// Whether it was busy.
+    pub const fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy)
+    }
+
     /// Whether its condition failed.
     pub const fn condition_failed(&self) -> bool {
         matches!(self, Self::ConditionFailed(_))

@@ -6,11 +6,13 @@
 mod catalog;
 mod channel;
 mod clock;
+mod dead_letters;
 mod effects;
 mod health;
 mod identity;
 mod orders;
 mod outbox;
+mod page;
 mod security;
 mod transactions;
 
@@ -21,9 +23,13 @@ pub use channel::{
     TransactionalPublisher,
 };
 pub use clock::Clock;
+pub use dead_letters::{
+    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetters,
+    InvalidDeadLetterId, LetterGone, Redrive, RedriveCancelled,
+};
 pub use effects::{
-    DeadLetter, DeadLetters, EffectCancelled, Inbox, InboxRecord, Inventory, Notifications,
-    Observations, StockDecision,
+    EffectCancelled, Inbox, InboxRecord, Inventory, Notifications, OBSERVER, Observations,
+    StockDecision,
 };
 pub use health::{NameServers, OverdueEvents, Tables};
 pub use identity::IdentitySource;
@@ -32,8 +38,10 @@ pub use orders::{
     RequestHash,
 };
 pub use outbox::{
-    ClaimOutcome, DueEvent, Outbox, PublishedEvents, RecordedEvent, UnobservedEvents,
+    ClaimOutcome, DueEvent, Outbox, OutboxCopy, OutboxReader, Pending, PendingEvents,
+    PublishedEvents, RecordedEvent, UnobservedEvents,
 };
+pub use page::Page;
 pub use security::{
     AccessToken, AccessTokenIssuer, AccessTokenVerifier, Accounts, InvalidToken, PasswordVerifier,
     VerificationKey, VerificationKeys, VerifyTokenError,

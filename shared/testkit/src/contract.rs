@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod channel;
+pub mod dead_letters;
 pub mod effects;
 pub mod inventory;
 pub mod ledger;
@@ -57,10 +58,26 @@ macro_rules! table_contract {
                 every_due_event_comes_up_once_those_before_it_are_claimed
                 an_event_is_found_as_it_was_recorded_until_it_is_observed
                 an_event_is_overdue_until_it_is_observed
+                a_copy_is_found_whether_or_not_it_was_observed
+                the_pages_tell_every_event_that_no_consumer_has_seen
+            }
+            dead_letters {
                 a_letter_that_is_there_already_is_done
                 a_buried_event_is_taken_out_of_what_the_sweep_looks_at
                 an_event_that_the_outbox_does_not_hold_is_buried_all_the_same
                 a_message_without_an_event_is_buried_by_its_own_id
+                a_letter_is_found_as_it_was_buried
+                of_a_long_body_at_least_the_beginning_is_kept
+                the_pages_tell_every_letter
+                a_redriven_event_is_the_sweeps_again_and_never_expires
+                an_event_without_a_copy_gets_one_with_its_redrive
+                a_redrive_forgets_the_observation_and_no_other_handlers_part
+                a_second_try_of_a_redrive_finds_the_first
+                a_letter_that_is_gone_is_not_redriven
+                another_letter_of_the_same_event_stays
+                of_ten_redrives_at_once_one_is_done
+                a_letter_is_discarded_once
+                a_removal_after_its_deadline_changes_nothing
             }
             effects {
                 a_handler_has_done_its_part_once

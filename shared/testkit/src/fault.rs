@@ -39,6 +39,18 @@ pub enum Operation {
     Notify,
     /// `DeadLetters::bury`
     Bury,
+    /// `DeadLetterReader::find`
+    FindLetter,
+    /// `DeadLetterReader::page`
+    PageOfLetters,
+    /// `DeadLetterRemoval::redrive`
+    Redrive,
+    /// `DeadLetterRemoval::discard`
+    Discard,
+    /// `OutboxReader::find`
+    FindCopy,
+    /// `PendingEvents::page`
+    PageOfPending,
 }
 
 /// What goes wrong. A read fails with whatever is said here; what only a write can meet is then a

@@ -123,9 +123,15 @@ impl TakenOrder {
         inbox(handler, self.event.message.event_id, self.at)
     }
 
-    /// A dead letter of its event.
+    /// A dead letter of its event, as its message came.
     pub fn dead_letter(&self) -> DeadLetter {
-        dead_letter(Some(self.event.message.event_id), self.at)
+        let message = &self.event.message;
+        DeadLetter {
+            body: message.body.clone().into_bytes(),
+            body_bytes: message.body.len(),
+            traceparent: message.traceparent.clone(),
+            ..dead_letter(Some(message.event_id), self.at)
+        }
     }
 }
 
@@ -145,8 +151,10 @@ pub fn dead_letter(event_id: Option<EventId>, at: Instant) -> DeadLetter {
         event_id,
         message_id: "7F00000100002A9F00000000000012AB".to_owned(),
         body: b"{}".to_vec(),
+        body_bytes: 2,
+        traceparent: None,
         reason: "it broke".to_owned(),
-        handler: Some("inventory"),
+        handler: Some("inventory".to_owned()),
         attempts: 3,
         first_failed_at: at,
         expires_at: at.plus(lifetimes::DEAD_LETTER),

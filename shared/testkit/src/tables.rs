@@ -3,6 +3,7 @@
 //! A call waits for nothing but its turn. A call whose answer never comes takes all its time, as far
 //! as its port gives it one.
 
+mod dead_letters;
 mod effects;
 mod orders;
 mod outbox;

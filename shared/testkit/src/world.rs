@@ -7,6 +7,8 @@ use application::consume_events::{
 };
 use application::create_order::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
 use application::publish_recorded_event::PublishRecordedEvent;
+use application::redrive_dead_letter::RedriveDeadLetter;
+use application::republish_event::RepublishEvent;
 use application::sweep::{self, Sweep};
 use contracts::event::EventType;
 
@@ -37,6 +39,20 @@ pub type MemoryConsumeEvents = ConsumeEvents<MemoryBroker, MemoryTables, MemoryB
 
 /// The use case [`Sweep`] in memory.
 pub type MemorySweep = Sweep<MemoryTables, MemoryBroker, MemoryTables, MemoryBroker, ManualClock>;
+
+/// The use case [`RedriveDeadLetter`] in memory.
+pub type MemoryRedrive = RedriveDeadLetter<
+    MemoryTables,
+    MemoryTables,
+    MemoryTables,
+    SequentialIdentities,
+    MemoryTables,
+    MemoryBroker,
+    ManualClock,
+>;
+
+/// The use case [`RepublishEvent`] in memory.
+pub type MemoryRepublish = RepublishEvent<MemoryTables, MemoryTables, MemoryBroker, ManualClock>;
 
 impl World {
     /// Takes orders, as long as the broker takes their half messages.
@@ -70,6 +86,23 @@ impl World {
             publisher: self.broker.clone(),
             clock: self.clock.clone(),
         }
+    }
+
+    /// Redrives dead letters, where the broker can be reached.
+    pub fn redrive(&self) -> MemoryRedrive {
+        RedriveDeadLetter {
+            letters: self.tables.clone(),
+            removal: self.tables.clone(),
+            events: self.tables.clone(),
+            identities: self.identities.clone(),
+            publication: Some(self.publication()),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Publishes recorded events once more.
+    pub fn republish(&self) -> MemoryRepublish {
+        RepublishEvent { events: self.tables.clone(), publication: self.publication() }
     }
 
     /// Publishes what no consumer has seen.

@@ -6,7 +6,7 @@ use domain::order::{Notification, Order, OrderLines};
 
 use super::RecordedEvent;
 use crate::deadline::Deadline;
-use crate::outcome::{Settled, WriteTry};
+use crate::outcome::WriteTry;
 
 /// A handler's inbox record: that it has done its part for an event. An effect that carries one is
 /// stored together with it or not at all, and at most once.
@@ -44,6 +44,9 @@ pub trait Inbox: Send + Sync {
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<EffectCancelled>> + Send;
 }
+
+/// The handler whose part is the observation, as its inbox record names it.
+pub const OBSERVER: &str = "observer";
 
 /// The end of an event's way: a consumer has seen it on its topic.
 pub trait Observations: Send + Sync {
@@ -95,33 +98,4 @@ pub trait Notifications: Send + Sync {
         notification: &Notification,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<EffectCancelled>> + Send;
-}
-
-/// An event that was given up, for an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The event's id, if it could be read.
-    pub event_id: Option<EventId>,
-    /// The broker's id of the message.
-    pub message_id: String,
-    /// The message's body as it came.
-    pub body: Vec<u8>,
-    /// Why.
-    pub reason: String,
-    /// Which handler gave up; none when the event couldn't even be decoded.
-    pub handler: Option<&'static str>,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When it failed for the first time, as far as the deliveries tell.
-    pub first_failed_at: Instant,
-    /// Until when it is kept.
-    pub expires_at: Instant,
-}
-
-/// Events that were given up.
-pub trait DeadLetters: Send + Sync {
-    /// Records a dead letter and takes its event out of what the sweep looks at, in one transaction.
-    /// Repeating it changes nothing: a letter that is there already is `Done`.
-    fn bury(&self, letter: &DeadLetter, deadline: Deadline)
-    -> impl Future<Output = Settled> + Send;
 }

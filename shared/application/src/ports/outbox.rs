@@ -3,7 +3,7 @@ use std::future::Future;
 use domain::identity::{EventId, TransactionId};
 use domain::instant::Instant;
 
-use super::{OutboundMessage, Topic};
+use super::{OutboundMessage, Page, Topic};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, Settled};
 
@@ -15,12 +15,48 @@ pub struct RecordedEvent {
     pub message: OutboundMessage,
     /// The attempt that recorded it. Its record is COMMITTED as soon as the event is there.
     pub transaction_id: TransactionId,
-    /// When it was recorded.
+    /// When it was recorded, or redriven.
     pub recorded_at: Instant,
     /// Whether no half message of it was ever sent, so that it can be published without asking.
     pub unpublished: bool,
     /// When the sweep looks at it, unless it has been observed by then.
     pub sweep_due: Instant,
+}
+
+/// The outbox copy of an event, whether or not the sweep still looks after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxCopy {
+    /// The event as it goes on its topic.
+    pub message: OutboundMessage,
+    /// The attempt that recorded it.
+    pub transaction_id: TransactionId,
+    /// When it was recorded, or redriven.
+    pub recorded_at: Instant,
+    /// What the sweep knows of it; none once it was observed or dead-lettered.
+    pub pending: Option<Pending>,
+}
+
+/// What the sweep knows of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    /// As [`RecordedEvent::unpublished`].
+    pub unpublished: bool,
+    /// As [`RecordedEvent::sweep_due`].
+    pub sweep_due: Instant,
+}
+
+impl OutboxCopy {
+    /// The event, as long as the sweep looks after it.
+    pub fn unobserved(self) -> Option<RecordedEvent> {
+        let Pending { unpublished, sweep_due } = self.pending?;
+        Some(RecordedEvent {
+            message: self.message,
+            transaction_id: self.transaction_id,
+            recorded_at: self.recorded_at,
+            unpublished,
+            sweep_due,
+        })
+    }
 }
 
 /// What became of a claim.
@@ -85,6 +121,37 @@ pub trait UnobservedEvents: Send + Sync {
         &self,
         event_id: EventId,
     ) -> impl Future<Output = Result<Option<RecordedEvent>, Failure>> + Send;
+}
+
+/// Outbox copies as operators read them.
+pub trait OutboxReader: Send + Sync {
+    /// An event's outbox copy, observed or not. It MUST be a consistent read.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be read, of class `Permanent` if what was read is no event.
+    fn find(
+        &self,
+        event_id: EventId,
+    ) -> impl Future<Output = Result<Option<OutboxCopy>, Failure>> + Send;
+}
+
+/// What the sweep looks after, as operators list it.
+pub trait PendingEvents: Send + Sync {
+    /// Where a page ends.
+    type Position: Send;
+
+    /// A page of all events that no consumer has seen, due or not, in no order: the first, or the one
+    /// that begins where another ends. It MAY be a few seconds out of date. The pages together MUST
+    /// tell every event that was there all the while, and MAY tell one twice that was claimed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be read.
+    fn page(
+        &self,
+        after: Option<Self::Position>,
+    ) -> impl Future<Output = Result<Page<RecordedEvent, Self::Position>, Failure>> + Send;
 }
 
 /// What is on the topics.

@@ -12,5 +12,7 @@
 mod answer_check;
 mod consume_events;
 mod create_order;
+mod dead_letters;
+mod pending_events;
 mod sweep;
 mod without_broker;

@@ -5,9 +5,11 @@ use application::outcome::{Failure, Settled, WriteTry};
 use application::ports::{DeadLetter, DeadLetters, EffectCancelled};
 use aws_sdk_dynamodb::Client;
 use domain::identity::EventId;
+use domain::instant::Instant;
 
 use crate::config::EventsTable;
 use crate::expression::{Change, PRESENT};
+use crate::item::number;
 use crate::keys;
 use crate::records::DeadLetterRecord;
 use crate::transaction::{Part, Transaction, effect_cancelled, write};
@@ -40,8 +42,9 @@ impl DynamoDeadLetters {
         let record = DeadLetterRecord::from(letter);
         let mut transaction = Transaction::default().put_if_absent(self.events.as_str(), &record);
         if let Some(event_id) = unobserved {
-            transaction = transaction
-                .and_then(|started| started.update(self.events.as_str(), given_up(event_id)));
+            let given_up = given_up(event_id, letter.expires_at);
+            transaction =
+                transaction.and_then(|started| started.update(self.events.as_str(), given_up));
         }
         write(transaction, &self.client, deadline, |reasons| {
             effect_cancelled(reasons, &[Part::Inbox, Part::Subject])
@@ -50,13 +53,14 @@ impl DynamoDeadLetters {
     }
 }
 
-/// The end of what the sweep does for an event.
-fn given_up(event_id: EventId) -> Change {
+/// The end of what the sweep does for an event. A consumer has received it, so its copy need not outlive
+/// its letter, and not for ever.
+fn given_up(event_id: EventId, keep_until: Instant) -> Change {
     Change {
         key: keys::simple(keys::event(event_id)),
-        update: "REMOVE #unobserved, #sweep_due_ms",
+        update: "SET #expires_at = :until REMOVE #unobserved, #sweep_due_ms, #unpublished",
         condition: PRESENT,
-        values: Vec::new(),
+        values: vec![(":until", number(keep_until.as_secs()))],
     }
 }
 

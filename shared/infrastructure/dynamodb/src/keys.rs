@@ -1,6 +1,6 @@
 //! The keys of items, for adapters and for operators' tools.
 
-use application::ports::{DeadLetter, IdempotencyKey};
+use application::ports::{DeadLetterId, IdempotencyKey};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
 use domain::user::EmailAddress;
@@ -43,12 +43,12 @@ pub fn idempotency(user_id: UserId, key: &IdempotencyKey) -> String {
     format!("IDEM#{user_id}#{}", key.as_str())
 }
 
+/// What the key of every dead letter begins with.
+pub(crate) const DEAD_LETTERS: &str = "DEAD#";
+
 /// A dead letter: by its event where that could be read, else by its message.
-pub fn dead_letter(letter: &DeadLetter) -> String {
-    match letter.event_id {
-        Some(event_id) => format!("DEAD#{event_id}"),
-        None => format!("DEAD#{}", letter.message_id),
-    }
+pub fn dead_letter(id: &DeadLetterId) -> String {
+    format!("{DEAD_LETTERS}{id}")
 }
 
 /// Whose an address is.

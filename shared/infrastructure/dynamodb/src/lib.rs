@@ -10,7 +10,7 @@
 //! - [`config`]: the tables by name
 //! - [`keys`], `records`: how things are stored
 //! - `error`, `transaction`: what became of a call
-//! - the adapters, one per port
+//! - the adapters, one per port; those of operators' commands are in `operations`
 //! - [`administration`]: what operators and demos put into the tables
 //!
 //! # Tables
@@ -39,6 +39,7 @@ mod inventory;
 mod item;
 pub mod keys;
 mod ledger;
+mod operations;
 mod orders;
 mod outbox;
 mod overdue;
@@ -57,6 +58,9 @@ pub use dead_letters::DynamoDeadLetters;
 pub use effects::{DynamoInbox, DynamoNotifications, DynamoObservations};
 pub use inventory::DynamoInventory;
 pub use ledger::DynamoTransactionLedger;
+pub use operations::{
+    DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoOutboxReader, PendingPosition,
+};
 pub use orders::{DynamoOrderReader, DynamoOrderRepository};
 pub use outbox::DynamoOutbox;
 pub use overdue::DynamoOverdueEvents;

@@ -7,14 +7,16 @@
 
 mod binary;
 mod catalog;
+mod dead_letter;
 mod events;
 mod handled;
 mod order;
 mod security;
 
 pub(crate) use catalog::ProductRecord;
+pub(crate) use dead_letter::DeadLetterRecord;
 pub(crate) use events::{EventRecord, RecordedBy, TransactionRecord};
-pub(crate) use handled::{DeadLetterRecord, IdempotencyItem, InboxItem};
+pub(crate) use handled::{IdempotencyItem, InboxItem};
 pub(crate) use order::{NotificationRecord, OrderItem, StatusChangeRecord};
 pub(crate) use security::{AccountRecord, EmailRecord, VerificationKeyRecord};
 

@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
 use domain::identity::TransactionId;
@@ -75,6 +75,45 @@ impl Transaction {
             .build()
             .map_err(incomplete)?;
         self.items.push(TransactWriteItem::builder().put(put).build());
+        Ok(self)
+    }
+
+    /// Puts a record in place of whatever is there.
+    pub(crate) fn put(mut self, table: &str, record: &impl Serialize) -> Result<Self, Failure> {
+        let put = Put::builder()
+            .table_name(table)
+            .set_item(Some(to_item(record)?))
+            .build()
+            .map_err(incomplete)?;
+        self.items.push(TransactWriteItem::builder().put(put).build());
+        Ok(self)
+    }
+
+    /// Deletes an item, if there is one.
+    pub(crate) fn delete(mut self, table: &str, key: Item) -> Result<Self, Failure> {
+        let delete =
+            Delete::builder().table_name(table).set_key(Some(key)).build().map_err(incomplete)?;
+        self.items.push(TransactWriteItem::builder().delete(delete).build());
+        Ok(self)
+    }
+
+    /// Deletes an item where the condition holds.
+    pub(crate) fn delete_if(
+        mut self,
+        table: &str,
+        key: Item,
+        condition: &str,
+        placeholders: Vec<(&'static str, AttributeValue)>,
+    ) -> Result<Self, Failure> {
+        let delete = Delete::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names(&[condition]))
+            .set_expression_attribute_values(values(placeholders))
+            .build()
+            .map_err(incomplete)?;
+        self.items.push(TransactWriteItem::builder().delete(delete).build());
         Ok(self)
     }
 

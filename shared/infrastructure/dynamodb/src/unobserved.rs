@@ -1,7 +1,7 @@
 //! What the sweep looks at.
 
 use application::outcome::Failure;
-use application::ports::{DueEvent, RecordedEvent, UnobservedEvents};
+use application::ports::{DueEvent, OutboxCopy, RecordedEvent, UnobservedEvents};
 use aws_sdk_dynamodb::Client;
 use domain::identity::EventId;
 use domain::instant::Instant;
@@ -18,7 +18,7 @@ use crate::records::EventRecord;
 /// The index of events that no consumer has seen yet: by shard, the earliest due first. It follows
 /// the table within a second or so
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html>).
-const UNOBSERVED: &str = "unobserved";
+pub(crate) const UNOBSERVED: &str = "unobserved";
 
 const DUE_BY: &str = "#unobserved = :shard AND #sweep_due_ms <= :latest";
 
@@ -47,10 +47,20 @@ impl UnobservedEvents for DynamoUnobservedEvents {
     }
 
     async fn find(&self, event_id: EventId) -> Result<Option<RecordedEvent>, Failure> {
-        let key = keys::simple(keys::event(event_id));
-        let found: Option<EventRecord<'_>> = get(&self.client, self.events.as_str(), key).await?;
-        Ok(found.map(EventRecord::unobserved).transpose()?.flatten())
+        let found = outbox_copy(&self.client, &self.events, event_id).await?;
+        Ok(found.and_then(OutboxCopy::unobserved))
     }
+}
+
+/// An event's outbox copy, as of the last write.
+pub(crate) async fn outbox_copy(
+    client: &Client,
+    events: &EventsTable,
+    event_id: EventId,
+) -> Result<Option<OutboxCopy>, Failure> {
+    let key = keys::simple(keys::event(event_id));
+    let found: Option<EventRecord<'_>> = get(client, events.as_str(), key).await?;
+    Ok(found.map(OutboxCopy::try_from).transpose()?)
 }
 
 /// The events of a shard that are due at `latest` or before, the earliest first, `limit` at most.

@@ -51,9 +51,12 @@ pub(crate) fn announcement(letter: &DeadLetter, topic: &str) -> Message {
     if let Some(event_id) = &event_id {
         put(&mut message, EVENT_ID, event_id);
     }
+    if let Some(traceparent) = &letter.traceparent {
+        put(&mut message, TRACEPARENT, traceparent);
+    }
     let reason: String = letter.reason.chars().take(REASON_LENGTH_MAX).collect();
     put(&mut message, REASON, &reason);
-    if let Some(handler) = letter.handler {
+    if let Some(handler) = &letter.handler {
         put(&mut message, HANDLER, handler);
     }
     put(&mut message, ATTEMPTS, &letter.attempts.to_string());
@@ -153,6 +156,8 @@ mod tests {
             event_id: None,
             message_id: "0A00".to_owned(),
             body: b"not json".to_vec(),
+            body_bytes: 8,
+            traceparent: None,
             reason: "broken\u{1}at\n1".to_owned(),
             handler: None,
             attempts: 3,
@@ -167,11 +172,13 @@ mod tests {
         assert_eq!((message.property("handler"), message.property("event_id")), (None, None));
 
         letter.event_id = Some(EVENT.parse::<EventId>().unwrap());
-        letter.handler = Some("inventory");
+        letter.handler = Some("inventory".to_owned());
+        letter.traceparent = Some("00-a-b-01".to_owned());
         let message = announcement(&letter, "ORDER_EVENTS_DLQ");
         assert_eq!(message.property("KEYS"), Some(EVENT));
         assert_eq!(message.property("event_id"), Some(EVENT));
         assert_eq!(message.property("handler"), Some("inventory"));
+        assert_eq!(message.property("traceparent"), Some("00-a-b-01"));
     }
 
     #[test]

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::ports::{
-    Catalog, DeadLetter, DeadLetters, EventSubscription, Inbox, Inventory, Notifications,
-    Observations, OrderReader, OrderRepository, Outbox, OverdueEvents, PublishedEvents,
-    TransactionLedger, TransactionalPublisher, UnobservedEvents,
+    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription, Inbox, Inventory,
+    Notifications, Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents,
+    PendingEvents, PublishedEvents, TransactionLedger, TransactionalPublisher, UnobservedEvents,
 };
-use domain::identity::ProductId;
+use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
 use domain::product::Product;
 
@@ -36,13 +36,21 @@ pub trait TableFixture: Sync {
     fn notifications(&self) -> impl Notifications;
     /// Events that were given up.
     fn dead_letters(&self) -> impl DeadLetters;
+    /// Dead letters as operators read them.
+    fn letters(&self) -> impl DeadLetterReader;
+    /// The two ways out of the dead letters.
+    fn removal(&self) -> impl DeadLetterRemoval;
+    /// Outbox copies as operators read them.
+    fn outbox_reader(&self) -> impl OutboxReader;
+    /// What the sweep looks after, as operators list it.
+    fn pending(&self) -> impl PendingEvents;
 
     /// Puts products into the catalog.
     fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;
     /// How many of a product can still be promised.
     fn stock_of(&self, product: ProductId) -> impl Future<Output = Option<u32>> + Send;
-    /// Whether a dead letter is there.
-    fn is_buried(&self, letter: &DeadLetter) -> impl Future<Output = bool> + Send;
+    /// When an outbox copy expires; none as long as it is kept for ever.
+    fn expiry_of_copy(&self, event_id: EventId) -> impl Future<Output = Option<Instant>> + Send;
 }
 
 /// The broker's adapters over topics that nobody else uses.

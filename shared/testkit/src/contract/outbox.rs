@@ -1,19 +1,19 @@
-//! `Outbox`, `UnobservedEvents`, `OverdueEvents` and `DeadLetters`.
+//! `Outbox`, `UnobservedEvents`, `OverdueEvents`, `OutboxReader` and `PendingEvents`.
 
 use std::time::Duration;
 
 use application::lifetimes;
 use application::outcome::{Settled, WriteTry};
 use application::ports::{
-    ClaimOutcome, DeadLetter, DeadLetters, DueEvent, IdentitySource, Observations, Outbox,
-    OverdueEvents, UnobservedEvents,
+    ClaimOutcome, DueEvent, Observations, Outbox, OutboxCopy, OutboxReader, OverdueEvents, Pending,
+    PendingEvents, RecordedEvent, UnobservedEvents,
 };
 use futures::future::join_all;
 
 use super::orders::place;
 use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
-use crate::samples::{TakenOrder, dead_letter, taken, user};
+use crate::samples::{TakenOrder, taken, user};
 
 /// How long an index may lag behind its table.
 const INDEX_LAG: Duration = Duration::from_secs(10);
@@ -174,43 +174,68 @@ pub async fn an_event_is_overdue_until_it_is_observed(fixture: &impl TableFixtur
     assert!(becomes_overdue(fixture, 1_000, 60, false).await);
 }
 
-async fn bury(fixture: &impl TableFixture, letter: &DeadLetter) {
-    let buried = fixture.dead_letters().bury(letter, soon()).await;
-    assert!(matches!(buried, Settled::Done), "{buried:?}");
-    assert!(fixture.is_buried(letter).await);
-}
-
 /// As its name says.
-pub async fn a_letter_that_is_there_already_is_done(fixture: &impl TableFixture) {
-    let letter = placed(fixture).await.dead_letter();
-    bury(fixture, &letter).await;
-    let later = DeadLetter { attempts: 4, ..letter };
-    bury(fixture, &later).await;
+pub async fn a_copy_is_found_whether_or_not_it_was_observed(fixture: &impl TableFixture) {
+    let copies = fixture.outbox_reader();
+    let mut order = taken(&SequentialIdentities::default(), user(1), &[(1, 1)], moment(0));
+    order.event.unpublished = true;
+    let event_id = order.event.message.event_id;
+    assert_eq!(copies.find(event_id).await.unwrap(), None, "it isn't there yet");
+    place(fixture, &order).await;
+    let pending = Pending { unpublished: true, sweep_due: moment(60) };
+    let expected = OutboxCopy {
+        message: order.event.message.clone(),
+        transaction_id: order.event.transaction_id,
+        recorded_at: moment(0),
+        pending: Some(pending),
+    };
+    assert_eq!(copies.find(event_id).await.unwrap(), Some(expected.clone()));
+    assert_eq!(fixture.expiry_of_copy(event_id).await, None);
+    observe(fixture, &order).await;
+    let observed = OutboxCopy { pending: None, ..expected };
+    assert_eq!(copies.find(event_id).await.unwrap(), Some(observed));
+    let until = moment(0).plus(lifetimes::OBSERVED_EVENT);
+    assert_eq!(fixture.expiry_of_copy(event_id).await, Some(until));
 }
 
-/// As its name says.
-pub async fn a_buried_event_is_taken_out_of_what_the_sweep_looks_at(fixture: &impl TableFixture) {
-    let order = placed(fixture).await;
-    bury(fixture, &order.dead_letter()).await;
-    assert!(!wins(fixture, &order, 60, 120).await);
-    assert!(becomes_overdue(fixture, 1_000, 0, false).await);
+/// All pages of what the sweep looks after.
+async fn pending(fixture: &impl TableFixture) -> Vec<RecordedEvent> {
+    let events = fixture.pending();
+    let mut all = Vec::new();
+    let mut after = None;
+    loop {
+        let page = events.page(after).await.unwrap();
+        assert_eq!(page.unreadable, 0);
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
 }
 
-/// As its name says.
-pub async fn an_event_that_the_outbox_does_not_hold_is_buried_all_the_same(
-    fixture: &impl TableFixture,
-) {
-    let foreign = SequentialIdentities::default().event_id();
-    let letter = dead_letter(Some(foreign), moment(0));
-    bury(fixture, &letter).await;
-    bury(fixture, &letter).await;
-}
-
-/// As its name says, whatever its bytes are.
-pub async fn a_message_without_an_event_is_buried_by_its_own_id(fixture: &impl TableFixture) {
-    let mut letter = dead_letter(None, moment(0));
-    letter.body = vec![0xff, 0, 0xfe];
-    letter.handler = None;
-    bury(fixture, &letter).await;
-    bury(fixture, &letter).await;
+/// As its name says, due or not, and none that was observed.
+pub async fn the_pages_tell_every_event_that_no_consumer_has_seen(fixture: &impl TableFixture) {
+    assert_eq!(pending(fixture).await, []);
+    let identities = SequentialIdentities::default();
+    let mut expected = Vec::new();
+    for taken_at in 0..100 {
+        let order = taken(&identities, user(1), &[(1, 1)], moment(taken_at));
+        place(fixture, &order).await;
+        if taken_at % 10 == 0 {
+            observe(fixture, &order).await;
+        } else {
+            expected.push(order.event);
+        }
+    }
+    let deadline = tokio::time::Instant::now() + INDEX_LAG;
+    loop {
+        let mut told = pending(fixture).await;
+        told.sort_by_key(|event| event.message.event_id);
+        if told == expected {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{} of 90 are told", told.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -1,17 +1,19 @@
-//! Events that no consumer has seen yet, and those that were given up.
+//! Outbox copies of events, above all of those that no consumer has seen yet.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
-use application::deadline::Deadline;
 use application::outcome::{Failure, Settled};
 use application::ports::{
-    ClaimOutcome, DeadLetter, DeadLetters, DueEvent, Outbox, OverdueEvents, RecordedEvent,
-    UnobservedEvents,
+    ClaimOutcome, DueEvent, Outbox, OutboxCopy, OutboxReader, OverdueEvents, Page, PendingEvents,
+    RecordedEvent, UnobservedEvents,
 };
 use domain::identity::EventId;
 use domain::instant::Instant;
 
 use super::MemoryTables;
+use super::rows::StoredEvent;
 use crate::fault::Operation;
 
 impl Outbox for MemoryTables {
@@ -76,21 +78,35 @@ impl OverdueEvents for MemoryTables {
     }
 }
 
-impl DeadLetters for MemoryTables {
-    async fn bury(&self, letter: &DeadLetter, _deadline: Deadline) -> Settled {
-        let letter = letter.clone();
-        self.change(Operation::Bury, move |rows| {
-            let key =
-                letter.event_id.map_or_else(|| letter.message_id.clone(), |id| id.to_string());
-            if rows.dead_letters.contains_key(&key) {
-                return;
-            }
-            let event = letter.event_id.and_then(|id| rows.events.get_mut(&id));
-            if let Some(stored) = event {
-                stored.unobserved = false;
-            }
-            rows.dead_letters.insert(key, letter);
-        })
-        .await
+impl OutboxReader for MemoryTables {
+    async fn find(&self, event_id: EventId) -> Result<Option<OutboxCopy>, Failure> {
+        self.read(Operation::FindCopy, |rows| rows.events.get(&event_id).map(StoredEvent::copy))
+            .await
+    }
+}
+
+/// How many items a page has: few, so that tests meet more than one.
+const PAGE: usize = 4;
+
+/// The page of what comes after `after`, by its key.
+pub(super) fn page_of<K: Ord + Clone, V: Clone>(
+    all: &BTreeMap<K, V>,
+    after: Option<K>,
+) -> Page<V, K> {
+    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let mut rest = all.range((start, Bound::Unbounded));
+    let taken: Vec<_> = rest.by_ref().take(PAGE).collect();
+    let last = taken.last().map(|(key, _)| (*key).clone());
+    let items = taken.into_iter().map(|(_, value)| value.clone()).collect();
+    Page { items, unreadable: 0, next: rest.next().and(last) }
+}
+
+impl PendingEvents for MemoryTables {
+    type Position = EventId;
+
+    async fn page(&self, after: Option<EventId>) -> Result<Page<RecordedEvent, EventId>, Failure> {
+        let page = self.read(Operation::PageOfPending, |rows| page_of(&rows.events, after)).await?;
+        let pending = page.items.iter().filter_map(|stored| stored.copy().unobserved());
+        Ok(Page { items: pending.collect(), unreadable: page.unreadable, next: page.next })
     }
 }

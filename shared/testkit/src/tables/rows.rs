@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use application::ports::{
-    DeadLetter, IdempotencyKey, IdempotencyRecord, InboxRecord, RecordedEvent, TransactionState,
+    DeadLetter, DeadLetterId, IdempotencyKey, IdempotencyRecord, InboxRecord, OutboxCopy, Pending,
+    RecordedEvent, TransactionState,
 };
 use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
 use domain::instant::Instant;
@@ -15,8 +16,22 @@ pub struct StoredEvent {
     pub event: RecordedEvent,
     /// Whether the sweep looks after it.
     pub unobserved: bool,
-    /// Until when it is kept, once it was observed.
+    /// Until when it is kept, once it was observed or dead-lettered.
     pub expires_at: Option<Instant>,
+}
+
+impl StoredEvent {
+    pub(super) fn copy(&self) -> OutboxCopy {
+        let event = self.event.clone();
+        OutboxCopy {
+            message: event.message,
+            transaction_id: event.transaction_id,
+            recorded_at: event.recorded_at,
+            pending: self
+                .unobserved
+                .then_some(Pending { unpublished: event.unpublished, sweep_due: event.sweep_due }),
+        }
+    }
 }
 
 /// What the tables hold. Nothing expires by itself: `DynamoDB` deletes late, too.
@@ -28,7 +43,7 @@ pub(super) struct Rows {
     pub(super) idempotency: HashMap<(UserId, IdempotencyKey), IdempotencyRecord>,
     pub(super) inbox: BTreeMap<(&'static str, EventId), InboxRecord>,
     pub(super) products: BTreeMap<ProductId, Product>,
-    pub(super) dead_letters: BTreeMap<String, DeadLetter>,
+    pub(super) dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
 }
 
 impl Rows {

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use crate::consume_events::attempt::{EffectOutcome, inbox_record, store, store_nothing};
 use crate::consume_events::{EventHandler, HandlerError, IncomingEvent};
 use crate::lifetimes;
-use crate::ports::{Inbox, Observations};
+use crate::ports::{Inbox, OBSERVER, Observations};
 
 /// Closes the loop: once an event was seen on its topic, the sweep need not look after it. It is
 /// asked first for each event.
@@ -17,7 +17,7 @@ pub struct ObserverHandler<O, I> {
 
 impl<O: Observations, I: Inbox> EventHandler for ObserverHandler<O, I> {
     fn name(&self) -> &'static str {
-        "observer"
+        OBSERVER
     }
 
     fn handle<'a>(

@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 
-use application::ports::{OutboundMessage, RecordedEvent, Topic, TransactionState};
+use application::ports::{
+    OutboundMessage, OutboxCopy, Pending, RecordedEvent, Topic, TransactionState,
+};
 use contracts::event::EventType;
 use domain::identity::TransactionId;
 use domain::instant::Instant;
@@ -13,7 +15,8 @@ use crate::transaction::COMMITTED_KEPT;
 
 const ORDERS: &str = "orders";
 
-/// The outbox copy of an event: `EVENT#<event_id>`. It has no `expires_at` until it is observed.
+/// The outbox copy of an event: `EVENT#<event_id>`. It has no `expires_at` until it is observed or
+/// dead-lettered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EventRecord<'a> {
     pk: String,
@@ -62,33 +65,34 @@ impl<'a> From<&'a RecordedEvent> for EventRecord<'a> {
     }
 }
 
-impl EventRecord<'_> {
-    /// The event, as long as no consumer has seen it.
-    pub(crate) fn unobserved(self) -> Result<Option<RecordedEvent>, CorruptRecord> {
-        let (Some(_), Some(sweep_due_ms)) = (&self.unobserved, self.sweep_due_ms) else {
-            return Ok(None);
-        };
-        let topic = match self.topic.as_ref() {
+impl TryFrom<EventRecord<'_>> for OutboxCopy {
+    type Error = CorruptRecord;
+
+    fn try_from(record: EventRecord<'_>) -> Result<Self, CorruptRecord> {
+        let topic = match record.topic.as_ref() {
             ORDERS => Topic::Orders,
             _ => return Err(CorruptRecord::because("the event's topic is unknown")),
         };
-        let event_type = EventType::from_name(&self.event_type)
+        let event_type = EventType::from_name(&record.event_type)
             .ok_or_else(|| CorruptRecord::because("the event's type is unknown"))?;
-        Ok(Some(RecordedEvent {
+        let pending = record.unobserved.zip(record.sweep_due_ms);
+        Ok(Self {
             message: OutboundMessage {
                 topic,
-                event_id: self.event_id.parse().map_err(CorruptRecord::because)?,
+                event_id: record.event_id.parse().map_err(CorruptRecord::because)?,
                 event_type,
-                subject: self.subject.into_owned(),
-                aggregate_version: self.aggregate_version,
-                body: self.body.into_owned(),
-                traceparent: self.traceparent.map(Cow::into_owned),
+                subject: record.subject.into_owned(),
+                aggregate_version: record.aggregate_version,
+                body: record.body.into_owned(),
+                traceparent: record.traceparent.map(Cow::into_owned),
             },
-            transaction_id: self.transaction_id.parse().map_err(CorruptRecord::because)?,
-            recorded_at: Instant::from_millis(self.recorded_at_ms),
-            unpublished: self.unpublished,
-            sweep_due: Instant::from_millis(sweep_due_ms),
-        }))
+            transaction_id: record.transaction_id.parse().map_err(CorruptRecord::because)?,
+            recorded_at: Instant::from_millis(record.recorded_at_ms),
+            pending: pending.map(|(_, sweep_due_ms)| Pending {
+                unpublished: record.unpublished,
+                sweep_due: Instant::from_millis(sweep_due_ms),
+            }),
+        })
     }
 }
 

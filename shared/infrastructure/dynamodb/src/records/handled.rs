@@ -1,7 +1,7 @@
-use application::ports::{DeadLetter, IdempotencyKey, IdempotencyRecord, InboxRecord, RequestHash};
+use application::ports::{IdempotencyKey, IdempotencyRecord, InboxRecord, RequestHash};
 use domain::identity::UserId;
 use domain::instant::Instant;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::SCHEMA_VERSION;
 use crate::item::CorruptRecord;
@@ -81,94 +81,5 @@ impl TryFrom<IdempotencyItem> for IdempotencyRecord {
             transaction_id: item.transaction_id.parse().map_err(CorruptRecord::because)?,
             expires_at: Instant::from_millis(item.expires_at_ms),
         })
-    }
-}
-
-/// A dead letter: `DEAD#<event_id>`, or `DEAD#<message_id>` where the event couldn't be read.
-#[derive(Debug, Serialize)]
-pub(crate) struct DeadLetterRecord<'a> {
-    pk: String,
-    schema_version: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<String>,
-    message_id: &'a str,
-    #[serde(serialize_with = "as_text_or_bytes")]
-    body: &'a [u8],
-    /// How long the body was, in bytes; the stored one may be cut off.
-    body_length: usize,
-    reason: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    handler: Option<&'static str>,
-    attempts: u32,
-    first_failed_at_ms: i64,
-    expires_at: i64,
-}
-
-impl DeadLetterRecord<'_> {
-    /// How much of a body is kept, in bytes, so that the item stays within `DynamoDB`'s 400 KB. A
-    /// letter without its end is better than none: it would come again for ever.
-    pub(crate) const BODY_BYTES_MAX: usize = 300 * 1024;
-
-    /// How much of a reason is kept, in characters.
-    const REASON_CHARS_MAX: usize = 2_000;
-}
-
-impl<'a> From<&'a DeadLetter> for DeadLetterRecord<'a> {
-    fn from(letter: &'a DeadLetter) -> Self {
-        Self {
-            pk: keys::dead_letter(letter),
-            schema_version: SCHEMA_VERSION,
-            event_id: letter.event_id.map(|id| id.to_string()),
-            message_id: &letter.message_id,
-            body: letter.body.get(..Self::BODY_BYTES_MAX).unwrap_or(&letter.body),
-            body_length: letter.body.len(),
-            reason: letter.reason.chars().take(Self::REASON_CHARS_MAX).collect(),
-            handler: letter.handler,
-            attempts: letter.attempts,
-            first_failed_at_ms: letter.first_failed_at.as_millis(),
-            expires_at: letter.expires_at.as_secs(),
-        }
-    }
-}
-
-/// A text that operators can read, as long as it is one.
-fn as_text_or_bytes<S: Serializer>(body: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    match std::str::from_utf8(body) {
-        Ok(text) => serializer.serialize_str(text),
-        Err(_) => serializer.serialize_bytes(body),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::item::to_item;
-
-    fn letter(body: Vec<u8>) -> DeadLetter {
-        DeadLetter {
-            event_id: None,
-            message_id: "7F00000100002A9F".to_owned(),
-            body,
-            reason: "not a CloudEvent".to_owned(),
-            handler: None,
-            attempts: 1,
-            first_failed_at: Instant::from_millis(1_000),
-            expires_at: Instant::from_millis(2_000),
-        }
-    }
-
-    #[test]
-    fn a_body_is_stored_as_text_where_it_is_one() {
-        let item = to_item(&DeadLetterRecord::from(&letter(b"{}".to_vec()))).unwrap();
-        assert_eq!(item["body"].as_s().unwrap(), "{}");
-        let item = to_item(&DeadLetterRecord::from(&letter(vec![0xff, 0]))).unwrap();
-        assert_eq!(item["body"].as_b().unwrap().as_ref(), [0xff, 0]);
-    }
-
-    #[test]
-    fn a_body_that_no_item_could_hold_is_cut_off() {
-        let item = to_item(&DeadLetterRecord::from(&letter(vec![b'a'; 500_000]))).unwrap();
-        assert_eq!(item["body"].as_s().unwrap().len(), DeadLetterRecord::BODY_BYTES_MAX);
-        assert_eq!(item["body_length"].as_n().unwrap(), "500000");
     }
 }

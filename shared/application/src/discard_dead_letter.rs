@@ -1,0 +1,90 @@
+//! Removes a dead letter for good: what its handler has not done is never done.
+
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::deadline::Deadline;
+use crate::outcome::{Failure, FailureClass, WriteTry};
+use crate::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterGone};
+
+/// How long it may take, with all its tries.
+const REMOVAL: Duration = Duration::from_secs(10);
+
+/// How long one try may take.
+const TRY: Duration = Duration::from_secs(1);
+
+/// The use case with the ports it needs.
+#[derive(Debug, Clone)]
+pub struct DiscardDeadLetter<L, R> {
+    /// Where dead letters are looked up.
+    pub letters: L,
+    /// Where they leave.
+    pub removal: R,
+}
+
+/// A dead letter was not discarded, as far as is known.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscardError {
+    /// There is no such letter, or there is none any more.
+    #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
+    NotThere,
+    /// It is still there.
+    #[error("it is unchanged, because the table could not be read or written")]
+    Failed(#[source] Failure),
+    /// It may be gone, or be so soon.
+    #[error(
+        "whether this discarded it is unknown: repeat it; a letter that is gone was discarded or redriven"
+    )]
+    Unknown(#[source] Failure),
+}
+
+impl<L: DeadLetterReader, R: DeadLetterRemoval> DiscardDeadLetter<L, R> {
+    /// Removes a dead letter and returns what it was. One that came in its place meanwhile, with a
+    /// later message of the same event, stays.
+    ///
+    /// # Errors
+    ///
+    /// [`DiscardError`]
+    pub async fn discard(&self, id: &DeadLetterId) -> Result<DeadLetter, DiscardError> {
+        let found = self.letters.find(id).await.map_err(DiscardError::Failed)?;
+        let letter = found.ok_or(DiscardError::NotThere)?;
+        self.remove(&letter).await?;
+        Ok(letter)
+    }
+
+    /// Repeats the removal until it is done or its time is over.
+    async fn remove(&self, letter: &DeadLetter) -> Result<(), DiscardError> {
+        let deadline = Deadline::after(REMOVAL);
+        let mut pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0);
+        let mut in_doubt = false;
+        loop {
+            let within = Deadline::after(TRY).or_earlier(deadline);
+            let failure = match self.removal.discard(letter, within).await {
+                WriteTry::Done => return Ok(()),
+                // Gone it is, by an earlier try of ours or by someone else's redrive.
+                WriteTry::Cancelled(LetterGone) if in_doubt => {
+                    let cause = "the letter is gone after a try whose answer was lost";
+                    let failure = Failure::new(FailureClass::Conflict, cause);
+                    return Err(DiscardError::Unknown(failure));
+                }
+                WriteTry::Cancelled(LetterGone) => return Err(DiscardError::NotThere),
+                WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
+                    return Err(given_up(in_doubt, failure));
+                }
+                WriteTry::Refused(failure) => failure,
+                WriteTry::Unknown(failure) => {
+                    in_doubt = true;
+                    failure
+                }
+            };
+            pause.wait(deadline).await;
+            if deadline.has_passed() {
+                return Err(given_up(in_doubt, failure));
+            }
+        }
+    }
+}
+
+const fn given_up(in_doubt: bool, failure: Failure) -> DiscardError {
+    if in_doubt { DiscardError::Unknown(failure) } else { DiscardError::Failed(failure) }
+}

@@ -1,0 +1,63 @@
+//! Listings that are read page by page and kept within a limit, however long they are.
+
+use std::cmp::Ordering;
+
+/// What a listing found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// The first of them, in their order.
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub found: u64,
+    /// How many records couldn't be read.
+    pub unreadable: u64,
+}
+
+/// Keeps the first so many of what it is given, in an order.
+pub(crate) struct Selection<T, O> {
+    limit: usize,
+    order: O,
+    kept: Vec<T>,
+    found: u64,
+}
+
+impl<T, O: Fn(&T, &T) -> Ordering> Selection<T, O> {
+    pub(crate) const fn new(limit: usize, order: O) -> Self {
+        Self { limit, order, kept: Vec::new(), found: 0 }
+    }
+
+    pub(crate) fn add(&mut self, item: T) {
+        self.found += 1;
+        self.kept.push(item);
+        // Sorted once in a while, so that each item costs little.
+        if self.kept.len() > self.limit.saturating_mul(2).saturating_add(1_000) {
+            self.shorten();
+        }
+    }
+
+    pub(crate) fn finish(mut self, unreadable: u64) -> Listing<T> {
+        self.shorten();
+        Listing { items: self.kept, found: self.found, unreadable }
+    }
+
+    fn shorten(&mut self) {
+        self.kept.sort_by(&self.order);
+        self.kept.truncate(self.limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_are_kept_however_many_come() {
+        let mut selection = Selection::new(3, u32::cmp);
+        for n in (0..10_000).rev() {
+            selection.add(n);
+            assert!(selection.kept.len() <= 1_007);
+        }
+        let listing = selection.finish(2);
+        assert_eq!(listing, Listing { items: vec![0, 1, 2], found: 10_000, unreadable: 2 });
+    }
+}

@@ -1,0 +1,183 @@
+use std::fmt;
+use std::future::Future;
+
+use domain::identity::EventId;
+use domain::instant::Instant;
+
+use super::{Page, RecordedEvent};
+use crate::deadline::Deadline;
+use crate::outcome::{Failure, Settled, WriteTry};
+
+/// An event that was given up, for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The event's id, if it could be read.
+    pub event_id: Option<EventId>,
+    /// The broker's id of the message. It tells the letters of one event apart: what was redriven and
+    /// given up once more came with another message.
+    pub message_id: String,
+    /// The message's body as it came; the store may have kept its beginning alone.
+    pub body: Vec<u8>,
+    /// How long the body was, in bytes.
+    pub body_bytes: usize,
+    /// W3C Trace Context, where the message carried one.
+    pub traceparent: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Which handler gave up; none when the event couldn't even be decoded.
+    pub handler: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it failed for the first time, as far as the deliveries tell.
+    pub first_failed_at: Instant,
+    /// Until when it is kept.
+    pub expires_at: Instant,
+}
+
+impl DeadLetter {
+    /// Under which it is kept.
+    pub fn id(&self) -> DeadLetterId {
+        match self.event_id {
+            Some(event_id) => DeadLetterId(event_id.to_string()),
+            None => DeadLetterId(self.message_id.clone()),
+        }
+    }
+
+    /// Whether the body is kept as it came.
+    pub fn is_whole(&self) -> bool {
+        self.body.len() == self.body_bytes
+    }
+}
+
+/// Under which a dead letter is kept: the event's id where that could be read, else the broker's id of
+/// the message.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeadLetterId(String);
+
+/// A text is not a dead letter's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an event's id or a message's id: 1 to 255 visible ASCII characters")]
+pub struct InvalidDeadLetterId;
+
+impl DeadLetterId {
+    /// Reads an id: 1 to 255 visible ASCII characters.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDeadLetterId`] if it is none.
+    pub fn parse(text: &str) -> Result<Self, InvalidDeadLetterId> {
+        let valid = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidDeadLetterId) }
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DeadLetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Events that were given up.
+pub trait DeadLetters: Send + Sync {
+    /// Records a dead letter, takes its event out of what the sweep looks at, and lets the outbox copy
+    /// expire with the letter, in one transaction. Repeating it changes nothing: a letter that is there
+    /// already is `Done`. Of a long body it MAY keep the beginning alone.
+    fn bury(&self, letter: &DeadLetter, deadline: Deadline)
+    -> impl Future<Output = Settled> + Send;
+}
+
+/// Dead letters as operators read them.
+pub trait DeadLetterReader: Send + Sync {
+    /// Where a page ends.
+    type Position: Send;
+
+    /// A dead letter. It MUST be a consistent read.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be read, of class `Permanent` if what was read is no dead letter.
+    fn find(
+        &self,
+        id: &DeadLetterId,
+    ) -> impl Future<Output = Result<Option<DeadLetter>, Failure>> + Send;
+
+    /// A page of all dead letters, in no order: the first, or the one that begins where another ends.
+    /// The pages together MUST tell every letter that was there all the time.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be read.
+    fn page(
+        &self,
+        after: Option<Self::Position>,
+    ) -> impl Future<Output = Result<Page<DeadLetter, Self::Position>, Failure>> + Send;
+}
+
+/// A dead letter's way back, with everything that becomes true in one transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct Redrive<'a> {
+    /// The letter, which goes.
+    pub letter: &'a DeadLetter,
+    /// The event, which goes back into the outbox: unpublished, under a new attempt.
+    pub event: &'a RecordedEvent,
+}
+
+/// Why a dead letter was not redriven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RedriveCancelled {
+    /// The attempt has its record: an earlier try of it did everything.
+    pub done_before: bool,
+    /// The letter is not there any more, or is another one of the same event.
+    pub letter_gone: bool,
+    /// An item was busy. It hides what its condition would have said.
+    pub busy: bool,
+}
+
+/// Why a dead letter was not discarded: it is not there any more, or is another one of the same event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LetterGone;
+
+/// The two ways out of the dead letters.
+pub trait DeadLetterRemoval: Send + Sync {
+    /// Makes one try, within `deadline`, to put a letter's event back into the outbox. It MUST do all
+    /// of this or nothing:
+    ///
+    /// - remove the letter, if it is still the one that was read (`letter_gone` if it isn't);
+    /// - record the attempt as COMMITTED, if it has no record (`done_before` if it has);
+    /// - store the outbox copy in place of one that is there, so that the sweep looks after it and it
+    ///   never expires before its observation;
+    /// - forget that the event was observed (the inbox record of [`OBSERVER`](super::OBSERVER)), and
+    ///   no other handler's part: without that, nobody would take it out of what the sweep looks at.
+    fn redrive(
+        &self,
+        redrive: &Redrive<'_>,
+        deadline: Deadline,
+    ) -> impl Future<Output = WriteTry<RedriveCancelled>> + Send;
+
+    /// Makes one try, within `deadline`, to remove a letter, if it is still the one that was read.
+    fn discard(
+        &self,
+        letter: &DeadLetter,
+        deadline: Deadline,
+    ) -> impl Future<Output = WriteTry<LetterGone>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_of_visible_characters() {
+        for id in ["01890a5d-ac96-774b-bcce-b302099a8057", "7F00000100002A9F00000000000012AB"] {
+            assert_eq!(DeadLetterId::parse(id).unwrap().as_str(), id);
+        }
+        for text in ["", "two words", "ümlaut", "tab\t", &"x".repeat(256)] {
+            assert_eq!(DeadLetterId::parse(text), Err(InvalidDeadLetterId), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use application::ports::DeadLetter;
+use domain::instant::Instant;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::SCHEMA_VERSION;
+use crate::item::CorruptRecord;
+use crate::keys;
+
+/// A dead letter: `DEAD#<event_id>`, or `DEAD#<message_id>` where the event couldn't be read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DeadLetterRecord<'a> {
+    pk: String,
+    schema_version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    message_id: Cow<'a, str>,
+    body: Body<'a>,
+    /// How long the body was, in bytes; the stored one may be cut off.
+    body_length: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Cow<'a, str>>,
+    reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    handler: Option<Cow<'a, str>>,
+    attempts: u32,
+    first_failed_at_ms: i64,
+    expires_at: i64,
+}
+
+impl DeadLetterRecord<'_> {
+    /// How much of a body is kept, in bytes, so that the item stays within `DynamoDB`'s 400 KB. A
+    /// letter without its end is better than none: it would come again for ever.
+    pub(crate) const BODY_BYTES_MAX: usize = 300 * 1024;
+
+    /// How much of a reason is kept, in characters.
+    const REASON_CHARS_MAX: usize = 2_000;
+}
+
+impl<'a> From<&'a DeadLetter> for DeadLetterRecord<'a> {
+    fn from(letter: &'a DeadLetter) -> Self {
+        let body = letter.body.get(..Self::BODY_BYTES_MAX).unwrap_or(&letter.body);
+        Self {
+            pk: keys::dead_letter(&letter.id()),
+            schema_version: SCHEMA_VERSION,
+            event_id: letter.event_id.map(|id| id.to_string()),
+            message_id: letter.message_id.as_str().into(),
+            body: Body(body.into()),
+            body_length: letter.body_bytes,
+            traceparent: letter.traceparent.as_deref().map(Into::into),
+            reason: letter.reason.chars().take(Self::REASON_CHARS_MAX).collect(),
+            handler: letter.handler.as_deref().map(Into::into),
+            attempts: letter.attempts,
+            first_failed_at_ms: letter.first_failed_at.as_millis(),
+            expires_at: letter.expires_at.as_secs(),
+        }
+    }
+}
+
+impl TryFrom<DeadLetterRecord<'_>> for DeadLetter {
+    type Error = CorruptRecord;
+
+    fn try_from(record: DeadLetterRecord<'_>) -> Result<Self, CorruptRecord> {
+        let event_id = record.event_id.map(|id| id.parse()).transpose();
+        Ok(Self {
+            event_id: event_id.map_err(CorruptRecord::because)?,
+            message_id: record.message_id.into_owned(),
+            body: record.body.0.into_owned(),
+            body_bytes: record.body_length,
+            traceparent: record.traceparent.map(Cow::into_owned),
+            reason: record.reason,
+            handler: record.handler.map(Cow::into_owned),
+            attempts: record.attempts,
+            first_failed_at: Instant::from_millis(record.first_failed_at_ms),
+            expires_at: Instant::from_millis(record.expires_at.saturating_mul(1_000)),
+        })
+    }
+}
+
+/// A message's body: a text that operators can read as long as it is one, else binary.
+#[derive(Debug)]
+struct Body<'a>(Cow<'a, [u8]>);
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => serializer.serialize_bytes(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Body<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextOrBytes).map(|bytes| Self(bytes.into()))
+    }
+}
+
+struct TextOrBytes;
+
+impl Visitor<'_> for TextOrBytes {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or bytes")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u8>, E> {
+        Ok(text.as_bytes().to_vec())
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(bytes.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{from_item, to_item};
+
+    fn letter(body: Vec<u8>) -> DeadLetter {
+        DeadLetter {
+            event_id: None,
+            message_id: "7F00000100002A9F".to_owned(),
+            body_bytes: body.len(),
+            body,
+            traceparent: None,
+            reason: "not a CloudEvent".to_owned(),
+            handler: None,
+            attempts: 1,
+            first_failed_at: Instant::from_millis(1_000),
+            expires_at: Instant::from_millis(2_000),
+        }
+    }
+
+    fn read_back(letter: &DeadLetter) -> DeadLetter {
+        let item = to_item(&DeadLetterRecord::from(letter)).unwrap();
+        from_item::<DeadLetterRecord<'_>>(item).unwrap().try_into().unwrap()
+    }
+
+    #[test]
+    fn a_body_is_stored_as_text_where_it_is_one() {
+        let item = to_item(&DeadLetterRecord::from(&letter(b"{}".to_vec()))).unwrap();
+        assert_eq!(item["body"].as_s().unwrap(), "{}");
+        let item = to_item(&DeadLetterRecord::from(&letter(vec![0xff, 0]))).unwrap();
+        assert_eq!(item["body"].as_b().unwrap().as_ref(), [0xff, 0]);
+    }
+
+    #[test]
+    fn a_letter_is_read_as_it_was_written() {
+        for body in [b"{}".to_vec(), vec![0xff, 0], Vec::new()] {
+            let letter = letter(body);
+            assert_eq!(read_back(&letter), letter);
+        }
+    }
+
+    #[test]
+    fn a_body_that_no_item_could_hold_is_cut_off() {
+        let letter = letter(vec![b'a'; 500_000]);
+        let item = to_item(&DeadLetterRecord::from(&letter)).unwrap();
+        assert_eq!(item["body"].as_s().unwrap().len(), DeadLetterRecord::BODY_BYTES_MAX);
+        assert_eq!(item["body_length"].as_n().unwrap(), "500000");
+        let read = read_back(&letter);
+        assert_eq!((read.body.len(), read.body_bytes), (DeadLetterRecord::BODY_BYTES_MAX, 500_000));
+        assert!(letter.is_whole() && !read.is_whole());
+    }
+}
