@@ -101,5 +101,6 @@ pub(crate) fn long(root: &Path) -> anyhow::Result<Vec<Check>> {
         release,
         cargo("long tests and statistics", &ignored),
         own("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"]),
+        own("long chaos", &["chaos", "--minutes", "30"]),
     ])
 }

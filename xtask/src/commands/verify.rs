@@ -7,8 +7,8 @@ use clap::Args;
 use crate::{checks, workspace};
 
 /// Runs what CI runs and, with --full, what takes too long for CI: release builds, the model with
-/// three attempts, statistics, 100,000 seeds of the simulator. That takes hours. Stops at the first
-/// check that fails.
+/// three attempts, statistics, 100,000 seeds of the simulator, half an hour of chaos. That takes two
+/// to three hours. Stops at the first check that fails.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Runs the long checks too.
