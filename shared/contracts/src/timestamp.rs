@@ -1,7 +1,10 @@
 //! Moments on the wire.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// A moment: RFC 3339 in UTC with milliseconds, such as `2026-01-31T12:00:00.125Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,6 +31,12 @@ impl Timestamp {
     const MILLIS_MAX: i64 = 253_402_300_799_999;
 }
 
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.format(&Rfc3339).map_err(|_| fmt::Error)?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +45,8 @@ mod tests {
     fn a_moment_is_told_in_utc_with_its_milliseconds() {
         let told = serde_json::to_string(&Timestamp::from_millis(1_767_268_800_125)).unwrap();
         assert_eq!(told, r#""2026-01-01T12:00:00.125Z""#);
+        let shown = Timestamp::from_millis(1_767_268_800_125).to_string();
+        assert_eq!(shown, "2026-01-01T12:00:00.125Z");
         let read: Timestamp = serde_json::from_str(r#""2026-01-01T13:00:00.125+01:00""#).unwrap();
         assert_eq!(read.as_millis(), 1_767_268_800_125);
     }

@@ -1,6 +1,10 @@
 //! `cargo xtask ops`: what operators do to a table or a cluster, local or not.
 
+mod dead_letters;
+mod events;
 mod products;
+mod target;
+mod telling;
 mod topics;
 
 use std::process::ExitCode;
@@ -8,6 +12,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 /// Works on any table and cluster that its options name.
+///
+/// It ends with 0 when everything that was asked for is done, with 1 when something isn't (standard error
+/// says what and why), and with 2 when the command is wrong or lacks its --yes: then nothing was changed.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -16,6 +23,12 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Subject {
+    /// Events that were given up: list, show, redrive or discard them.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// Events in the outbox: list those that no consumer has seen, or publish one once more.
+    #[command(subcommand)]
+    Events(events::Command),
     /// What is sold, at which price.
     #[command(subcommand)]
     Products(products::Command),
@@ -24,10 +37,14 @@ enum Subject {
     Topics(topics::Command),
 }
 
+/// Without its --yes a command changes nothing and ends as a wrong one does.
+const UNCONFIRMED: u8 = 2;
+
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     match options.subject {
-        Subject::Products(command) => products::run(command).await,
-        Subject::Topics(command) => topics::run(command).await,
-    }?;
-    Ok(ExitCode::SUCCESS)
+        Subject::DeadLetters(command) => dead_letters::run(command).await,
+        Subject::Events(command) => events::run(command).await,
+        Subject::Products(command) => products::run(command).await.map(|()| ExitCode::SUCCESS),
+        Subject::Topics(command) => topics::run(command).await.map(|()| ExitCode::SUCCESS),
+    }
 }

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use dynamodb::administration::put_products;
 use dynamodb::config::{CatalogTable, TableName};
 
+use super::target::DynamodbOptions;
 use crate::commands::up::STACK_NAME;
 
 #[derive(Subcommand)]
@@ -16,10 +17,8 @@ pub(crate) enum Command {
     Import {
         /// A JSON array of objects with `product_id`, `name`, `unit_price` (in minor units) and `stock`.
         file: PathBuf,
-        /// The DynamoDB endpoint, such as `http://127.0.0.1:8001`; without it AWS, with the account and
-        /// region of the environment.
-        #[arg(long, value_name = "URL")]
-        table: Option<String>,
+        #[command(flatten)]
+        dynamodb: DynamodbOptions,
         /// The catalog's table; by default that of `cargo xtask up`.
         #[arg(long, value_name = "NAME", default_value_t = format!("{STACK_NAME}-CatalogTable"))]
         catalog_table: String,
@@ -27,16 +26,13 @@ pub(crate) enum Command {
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<()> {
-    let Command::Import { file, table, catalog_table } = command;
+    let Command::Import { file, dynamodb, catalog_table } = command;
     let json = std::fs::read_to_string(&file)
         .with_context(|| format!("{} cannot be read", file.display()))?;
     let products = harness::products::parse(&json)
         .with_context(|| format!("{} holds no products", file.display()))?;
     let name = TableName::parse(&catalog_table).context("--catalog-table")?;
-    let client = match &table {
-        Some(url) => dynamodb::connect_to(url),
-        None => dynamodb::connect().await,
-    };
+    let client = dynamodb.connect().await;
     put_products(&client, &CatalogTable::named(name), &products)
         .await
         .with_context(|| format!("not every product could be put into {catalog_table}"))?;

@@ -1,0 +1,74 @@
+use std::process::ExitCode;
+
+use anyhow::Context;
+use application::discard_dead_letter::DiscardDeadLetter;
+use application::list_dead_letters::DeadLetterSummary;
+use application::outcome::chain;
+use application::ports::{DeadLetter, DeadLetterId, DeadLetterReader};
+use clap::Args;
+use contracts::event::EventType;
+use dynamodb::{DynamoDeadLetterReader, DynamoDeadLetterRemoval};
+
+use crate::commands::ops::UNCONFIRMED;
+use crate::commands::ops::target::{EventsStore, EventsTableOptions};
+use crate::commands::ops::telling::in_short;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The letters' ids.
+    #[arg(required = true, value_parser = DeadLetterId::parse)]
+    ids: Vec<DeadLetterId>,
+    /// Does it. Otherwise it only tells what would be lost.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    table: EventsTableOptions,
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let EventsStore { client, table } = options.table.open().await?;
+    let discard = DiscardDeadLetter {
+        letters: DynamoDeadLetterReader::new(client.clone(), table.clone()),
+        removal: DynamoDeadLetterRemoval::new(client, table),
+    };
+    if !options.yes {
+        for id in &options.ids {
+            let found = discard.letters.find(id).await.with_context(|| options.table.advice())?;
+            match found {
+                Some(letter) => println!("{id}: {}", loss(letter)),
+                None => println!("{id}: there is no such dead letter"),
+            }
+        }
+        eprintln!("nothing was discarded; --yes does it, for good");
+        return Ok(ExitCode::from(UNCONFIRMED));
+    }
+    let mut done = 0;
+    for id in &options.ids {
+        match discard.discard(id).await {
+            Ok(letter) => {
+                done += 1;
+                println!("{id} discarded: {}", loss(letter));
+            }
+            Err(error) => eprintln!("{id} not discarded: {}", chain(&error)),
+        }
+    }
+    Ok(if done == options.ids.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is never done when a letter is gone.
+fn loss(letter: DeadLetter) -> String {
+    let letter = DeadLetterSummary::from(letter);
+    let what = match (letter.event_type, &letter.subject) {
+        (Some(event_type), Some(subject)) => {
+            format!("{} of {subject}", EventType::as_str(event_type))
+        }
+        _ => format!("a message of {} bytes that could not be decoded", letter.body_bytes),
+    };
+    match &letter.handler {
+        Some(handler) => {
+            let handler = in_short(handler, 40);
+            format!("{what} is never handled by {handler}, nor by the handlers after it")
+        }
+        None => format!("{what} is never handled"),
+    }
+}

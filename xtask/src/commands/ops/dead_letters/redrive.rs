@@ -1,0 +1,111 @@
+use std::process::ExitCode;
+
+use anyhow::Context;
+use application::list_dead_letters::ListDeadLetters;
+use application::outcome::chain;
+use application::ports::DeadLetterId;
+use application::redrive_dead_letter::{RedriveError, RedrivePublication, Redriven};
+use clap::Args;
+use dynamodb::DynamoDeadLetterReader;
+use futures::StreamExt;
+use futures::stream;
+
+use super::{FilterOptions, redrive_on};
+use crate::commands::ops::UNCONFIRMED;
+use crate::commands::ops::target::{EventsStore, EventsTableOptions, OptionalClusterOptions};
+use crate::progress::Progress;
+
+/// How many letters are redriven at once.
+const AT_ONCE: usize = 8;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The letters' ids.
+    #[arg(
+        value_parser = DeadLetterId::parse,
+        required_unless_present_any = ["all", "handler", "reason"],
+        conflicts_with_all = ["all", "handler", "reason"]
+    )]
+    ids: Vec<DeadLetterId>,
+    /// All letters; it takes --yes.
+    #[arg(long, conflicts_with_all = ["handler", "reason"])]
+    all: bool,
+    #[command(flatten)]
+    filter: FilterOptions,
+    /// Without ids: how many at the most, of the newest.
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    limit: usize,
+    /// Without ids: does it. Otherwise it only tells how many there are.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    table: EventsTableOptions,
+    #[command(flatten)]
+    cluster: OptionalClusterOptions,
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let store = options.table.open().await?;
+    let ids = if options.ids.is_empty() {
+        let ids = selected(&options, store.clone()).await?;
+        if !options.yes && !ids.is_empty() {
+            eprintln!("{} dead letters would be redriven; --yes does it", ids.len());
+            return Ok(ExitCode::from(UNCONFIRMED));
+        }
+        ids
+    } else {
+        options.ids
+    };
+    let publisher = match options.cluster.given() {
+        Some(cluster) => Some(cluster.connect().await?),
+        None => None,
+    };
+    let redrive = redrive_on(store, publisher.clone());
+    let mut outcomes =
+        stream::iter(&ids).map(async |id| (id, redrive.redrive(id).await)).buffered(AT_ONCE);
+    let mut done = 0;
+    while let Some((id, outcome)) = outcomes.next().await {
+        done += usize::from(outcome.is_ok());
+        tell(id, &outcome);
+    }
+    drop(outcomes);
+    drop(redrive);
+    if let Some(publisher) = publisher {
+        publisher.shutdown().await;
+    }
+    if ids.len() > 1 || done == 0 {
+        eprintln!("{done} of {} dead letters were redriven", ids.len());
+    }
+    Ok(if done == ids.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The letters that fit, the oldest first. They are all looked up before the first is redriven: what
+/// fails again is not redriven for ever.
+async fn selected(options: &Options, store: EventsStore) -> anyhow::Result<Vec<DeadLetterId>> {
+    let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(store.client, store.table) };
+    let progress = Progress::new();
+    progress.step("reading the events table");
+    let found = |found| progress.step(&format!("{found} found so far"));
+    let listing = list.newest(&options.filter.filter(), options.limit, found).await;
+    progress.finish();
+    let listing = listing.with_context(|| options.table.advice())?;
+    let left = listing.found.saturating_sub(u64::try_from(listing.items.len())?);
+    if left > 0 {
+        eprintln!("{left} more are beyond the --limit of {}", options.limit);
+    }
+    Ok(listing.items.into_iter().rev().map(|letter| letter.id).collect())
+}
+
+fn tell(id: &DeadLetterId, outcome: &Result<Redriven, RedriveError>) {
+    match outcome {
+        Ok(redriven) => match &redriven.publication {
+            RedrivePublication::Acknowledged => println!("{id} redriven: it is on its topic"),
+            RedrivePublication::LeftToSweep => println!("{id} redriven: the sweep publishes it"),
+            RedrivePublication::Failed(error) => {
+                println!("{id} redriven: the sweep publishes it");
+                eprintln!("{id} was not published at once: {}", chain(error));
+            }
+        },
+        Err(error) => eprintln!("{id} not redriven: {}", chain(error)),
+    }
+}

@@ -1,0 +1,121 @@
+use std::process::ExitCode;
+
+use anyhow::Context;
+use application::list_dead_letters::DeadLetterSummary;
+use application::outcome::chain;
+use application::ports::{Clock, DeadLetter, DeadLetterId, OutboundMessage};
+use application::redelivery::RedeliveryRefused;
+use application::redrive_dead_letter::Examined;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use clap::Args;
+use contracts::event::EventType;
+use platform::clock::SystemClock;
+use serde::Serialize;
+
+use super::list::Told;
+use super::redrive_on;
+use crate::commands::ops::target::EventsTableOptions;
+use crate::commands::ops::telling::{ago, printable, timestamp};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The letter's id: the event's, or the message's where the event couldn't be read.
+    #[arg(value_parser = DeadLetterId::parse)]
+    id: DeadLetterId,
+    /// One JSON object, for programs; a body that is no text is in base64.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    table: EventsTableOptions,
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let examine = redrive_on(options.table.open().await?, None);
+    let examined = examine.examine(&options.id).await.with_context(|| options.table.advice())?;
+    let Examined { letter, redrive } = examined.with_context(|| {
+        format!(
+            "there is no dead letter {}; `list` tells the ids of those that are there",
+            options.id
+        )
+    })?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&json(&letter, &redrive))?);
+    } else {
+        print(&letter, &redrive);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+type Verdict = Result<OutboundMessage, RedeliveryRefused>;
+
+fn print(letter: &DeadLetter, redrive: &Verdict) {
+    let now = SystemClock.now();
+    let summary = DeadLetterSummary::from(letter.clone());
+    let line = |name: &str, value: String| println!("{name:<13} {}", printable(&value));
+    line("id", summary.id.to_string());
+    line("event", summary.event_id.map_or_else(|| "?".to_owned(), |id| id.to_string()));
+    line("type", summary.event_type.map_or("?", EventType::as_str).to_owned());
+    line("subject", summary.subject.unwrap_or_else(|| "?".to_owned()));
+    line("message", summary.message_id);
+    line("handler", summary.handler.unwrap_or_else(|| "none: it could not be decoded".to_owned()));
+    line("reason", summary.reason);
+    line("attempts", summary.attempts.to_string());
+    let first_failed_at = summary.first_failed_at;
+    line(
+        "failed first",
+        format!("{}, {} ago", timestamp(first_failed_at), ago(first_failed_at, now)),
+    );
+    line("kept until", timestamp(summary.expires_at).to_string());
+    line(
+        "redrive",
+        match redrive {
+            Ok(_) => "possible".to_owned(),
+            Err(refused) => format!("refused: {}", chain(refused)),
+        },
+    );
+    let kept = letter.body.len();
+    let cut_off =
+        if letter.is_whole() { String::new() } else { format!(", the first {kept} follow") };
+    line("body", format!("{} bytes{cut_off}", letter.body_bytes));
+    println!();
+    match std::str::from_utf8(&letter.body) {
+        Ok(text) => println!("{}", printable(text)),
+        Err(_) => println!("in base64, because it is no text:\n{}", base64(&letter.body)),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
+}
+
+/// A letter as `--json` tells it.
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    summary: serde_json::Value,
+    traceparent: Option<String>,
+    /// How many bytes of the body are kept.
+    body_kept_bytes: usize,
+    /// The body, if it is a text.
+    body: Option<String>,
+    /// The body, if it is none.
+    body_base64: Option<String>,
+    redrivable: bool,
+    /// Why it isn't.
+    redrive_refused: Option<String>,
+}
+
+fn json(letter: &DeadLetter, redrive: &Verdict) -> Whole {
+    let summary = DeadLetterSummary::from(letter.clone());
+    let text = std::str::from_utf8(&letter.body).ok();
+    Whole {
+        summary: serde_json::to_value(Told::from(&summary)).unwrap_or_default(),
+        traceparent: letter.traceparent.clone(),
+        body_kept_bytes: letter.body.len(),
+        body: text.map(ToOwned::to_owned),
+        body_base64: text.is_none().then(|| base64(&letter.body)),
+        redrivable: redrive.is_ok(),
+        redrive_refused: redrive.as_ref().err().map(|refused| chain(refused)),
+    }
+}

@@ -1,0 +1,97 @@
+//! How times, texts of unknown origin and tables are told to a person.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use contracts::timestamp::Timestamp;
+use domain::instant::Instant;
+use indicatif::HumanDuration;
+
+/// A moment on the wire's terms, for people and for `--json`.
+pub(super) fn timestamp(at: Instant) -> Timestamp {
+    Timestamp::from_millis(at.as_millis())
+}
+
+/// How long ago that was, roughly: `3h`.
+pub(super) fn ago(at: Instant, now: Instant) -> String {
+    format!("{:#}", HumanDuration(now.since(at)))
+}
+
+/// A text that was written by whoever could send a message: without control characters, which a terminal
+/// would obey.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut told, c| {
+        if c.is_control() && c != '\n' && c != '\t' {
+            told.extend(c.escape_default());
+        } else {
+            told.push(c);
+        }
+        told
+    })
+}
+
+/// The same in one line of so many characters at the most.
+pub(super) fn in_short(text: &str, chars_max: usize) -> String {
+    let line = printable(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= chars_max {
+        return line;
+    }
+    line.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Prints a table; the last column is as wide as it is.
+pub(super) fn print_table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
+    let head = head.map(ToOwned::to_owned);
+    let lines: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    });
+    for line in lines {
+        let mut told = String::new();
+        for (cell, width) in line.iter().zip(widths) {
+            // Writing to a string does not fail.
+            let _written = write!(told, "{cell:width$}  ");
+        }
+        println!("{}", told.trim_end());
+    }
+}
+
+/// Reads a number with a unit: `90s`, `10m`, `2h` or `3d`.
+pub(super) fn parse_age(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number with its unit, such as 90s, 10m, 2h or 3d".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_a_number_with_its_unit() {
+        for (text, seconds) in
+            [("0s", 0), ("90s", 90), ("10m", 600), ("2h", 7_200), ("3d", 259_200)]
+        {
+            assert_eq!(parse_age(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "10", "m", "-1m", "1.5h", "10 m", "1w", "99999999999999999999s"] {
+            assert!(parse_age(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_is_told_nothing_that_it_would_obey() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\nc");
+        assert_eq!(in_short("one\n two\tthree", 40), "one two three");
+        assert_eq!(in_short("0123456789", 5), "0123…");
+    }
+}
