@@ -15,6 +15,7 @@
 )]
 
 mod app;
+mod dead_letters;
 mod garbage;
 mod health;
 mod login;
