@@ -133,4 +133,9 @@ impl Action {
             Self::SendHalf(_) | Self::HalfAckLost(_) | Self::HalfLost(_) | Self::SkipHalf(_)
         )
     }
+
+    /// What it is, whoever does it.
+    pub(crate) fn kind(self) -> String {
+        format!("{self:?}").split('(').next().unwrap_or_default().to_owned()
+    }
 }

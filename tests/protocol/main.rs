@@ -14,6 +14,9 @@
 //! out: a part whose absence changes nothing would not be worth its code. The parts are the switches of
 //! a [`variant`]; no product code has such switches.
 //!
+//! The [`replay`] takes random paths of the model on the real use cases, and compares the two after each
+//! step: what holds of the model would else be no more than an opinion about the code.
+//!
 //! Start with the [`action`]s, then read the [`parties`], one file each: what it can do, and what that
 //! changes.
 //!
@@ -50,6 +53,7 @@ mod exploration;
 mod parties;
 mod properties;
 mod protocol;
+mod replay;
 mod state;
 mod story;
 mod variant;

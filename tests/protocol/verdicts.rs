@@ -41,7 +41,7 @@ fn the_protocol_holds_when_no_order_is_taken_without_the_broker() {
 }
 
 #[test]
-#[ignore = "millions of states, minutes: `cargo xtask verify --full` runs it"]
+#[ignore = "ten million states take minutes and 1.2 GB: `cargo xtask verify --full` runs it"]
 fn the_protocol_holds_for_three_attempts() {
     let bounds = Bounds { attempts: 3, faults: 2, ..Bounds::USUAL };
     explore("three attempts", Protocol { variant: Variant::FULL, bounds }).finds([], ALL);

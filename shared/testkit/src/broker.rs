@@ -65,6 +65,27 @@ pub struct StoredHalf {
     stored_at: Moment,
 }
 
+impl StoredHalf {
+    /// What the broker asks about it.
+    pub fn check_back(&self) -> CheckBack {
+        CheckBack {
+            topic: Some(Topic::Orders),
+            transaction_id: Some(self.transaction_id),
+            event_id: Some(self.message.event_id),
+            deadline: Some(self.deadline),
+        }
+    }
+}
+
+/// The copies of a message that consumers see or saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copies {
+    /// How many there are.
+    pub visible: usize,
+    /// How many of them are not acknowledged.
+    pub unacknowledged: usize,
+}
+
 /// A message that consumers see.
 #[derive(Debug)]
 struct Message {
@@ -156,6 +177,11 @@ impl MemoryBroker {
         self.state().halves.clone()
     }
 
+    /// The half message that is stored there.
+    pub fn half(&self, receipt: MemoryReceipt) -> StoredHalf {
+        self.state().halves[receipt.0].clone()
+    }
+
     /// How many half messages are neither ended nor given up.
     pub fn open_halves(&self) -> usize {
         let open = |half: &&StoredHalf| half.ends.is_empty() && !half.discarded;
@@ -167,6 +193,19 @@ impl MemoryBroker {
         let state = self.state();
         let bodies = state.visible.iter().map(|message| &message.body);
         bodies.map(|body| String::from_utf8_lossy(body).into_owned()).collect()
+    }
+
+    /// The copies of what an attempt made visible.
+    pub fn copies_of(&self, transaction_id: TransactionId) -> Copies {
+        let id = transaction_id.to_string();
+        let state = self.state();
+        let told =
+            |message: &&Message| message.properties.get(message::TRANSACTION_ID) == Some(&id);
+        let copies = state.visible.iter().filter(told);
+        Copies {
+            visible: copies.clone().count(),
+            unacknowledged: copies.filter(|copy| !copy.acknowledged).count(),
+        }
     }
 
     /// How many messages are not acknowledged.
@@ -204,7 +243,7 @@ impl MemoryBroker {
         old.filter_map(|(at, half)| {
             half.checks += 1;
             half.discarded = half.checks > checks_max;
-            (!half.discarded).then(|| (at, check_of(half)))
+            (!half.discarded).then(|| (at, half.check_back()))
         })
         .collect()
     }
@@ -217,7 +256,7 @@ impl MemoryBroker {
         let count = u64::try_from(ended.len()).unwrap();
         let drawn = (count > 0).then(|| usize::try_from(draw(count)).unwrap())?;
         let (at, half) = ended[drawn];
-        Some((at, check_of(half)))
+        Some((at, half.check_back()))
     }
 
     /// Ends a half message as its check was answered.
@@ -264,7 +303,7 @@ impl MemoryBroker {
             let halves = state.halves.iter().enumerate();
             halves
                 .filter(|(_, half)| half.ends.is_empty() && !half.discarded)
-                .map(|(at, half)| (at, check_of(half)))
+                .map(|(at, half)| (at, half.check_back()))
                 .collect()
         };
         let mut answers = Vec::with_capacity(open.len());
@@ -382,15 +421,6 @@ fn away() -> Failure {
 /// Takes as much time as a caller has.
 async fn wait_in_vain(deadline: Deadline) {
     tokio::time::sleep(deadline.remaining()).await;
-}
-
-fn check_of(half: &StoredHalf) -> CheckBack {
-    CheckBack {
-        topic: Some(Topic::Orders),
-        transaction_id: Some(half.transaction_id),
-        event_id: Some(half.message.event_id),
-        deadline: Some(half.deadline),
-    }
 }
 
 fn properties(half: &StoredHalf) -> HashMap<String, String> {

@@ -1,0 +1,41 @@
+//! A process that goes on only when it is told to.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::wire::Call;
+
+/// Something that runs, and the calls that leave it. Dropping it kills it.
+pub(crate) struct Process<T> {
+    work: Pin<Box<dyn Future<Output = T>>>,
+    calls: UnboundedReceiver<Call>,
+}
+
+/// How far a process came.
+pub(crate) enum Step<T> {
+    /// It has made a call, and waits for the answer.
+    Called(Call),
+    /// It is done.
+    Finished(T),
+}
+
+impl<T> Process<T> {
+    /// A process that has not done anything yet.
+    pub(crate) fn new(
+        work: impl Future<Output = T> + 'static,
+        calls: UnboundedReceiver<Call>,
+    ) -> Self {
+        Self { work: Box::pin(work), calls }
+    }
+
+    /// Lets it go on to its next call, or to its end.
+    pub(crate) async fn go_on(&mut self) -> Step<T> {
+        tokio::select! {
+            biased;
+            Some(call) = self.calls.recv() => Step::Called(call),
+            output = &mut self.work => Step::Finished(output),
+        }
+    }
+}
