@@ -10,7 +10,7 @@ use harness::broker::{self, BrokerTuning, Flush, Rocketmq, RocketmqOptions};
 use harness::process::Children;
 use harness::system::SystemOptions;
 use tempfile::TempDir;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 /// A cluster of one name server and one broker. Rows that don't harm it share one: their systems have
 /// topics and groups of their own.
@@ -20,7 +20,12 @@ pub struct Cluster {
     broker: String,
     children: Children,
     _data: TempDir,
+    /// Given back when this cluster has ended.
+    _turn: Option<SemaphorePermit<'static>>,
 }
+
+/// A small machine bears one broker beside the shared one: rows with brokers of their own take turns.
+static OWN_CLUSTERS: Semaphore = Semaphore::const_new(1);
 
 impl Cluster {
     /// The tuning of faults on one machine: real times between checks, and acknowledged messages on
@@ -47,7 +52,19 @@ impl Cluster {
         let namesrv = rocketmq.namesrv();
         let broker = rocketmq.broker();
         let rocketmq = Arc::new(Mutex::new(rocketmq));
-        Ok(Self { rocketmq, namesrv, broker, children, _data: data })
+        Ok(Self { rocketmq, namesrv, broker, children, _data: data, _turn: None })
+    }
+
+    /// A cluster for one row alone, which may tune it, kill its broker and start it again. It waits
+    /// until no other row has one.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn own(tuning: BrokerTuning) -> anyhow::Result<Self> {
+        let turn = OWN_CLUSTERS.acquire().await?;
+        let mut cluster = Self::start(tuning).await?;
+        cluster._turn = Some(turn);
+        Ok(cluster)
     }
 
     /// The name server's address.

@@ -120,7 +120,10 @@ impl<'a> Rig<'a> {
         let token = log_in(&client, &system.api_url).await?;
         let windows = Windows::open(&system.host, crew);
         let log = ClientLog::default();
-        Ok(Self { kept, system, log, windows, seed, own_cluster: None, client, token })
+        let rig = Self { kept, system, log, windows, seed, own_cluster: None, client, token };
+        // The row begins with every function up, and the first order's costs paid.
+        rig.settle("warm-up").await?;
+        Ok(rig)
     }
 
     /// Ends everything.

@@ -28,7 +28,7 @@ use ports::BrokerPorts;
 /// How long the name server may take to answer, on a slow machine.
 const NAMESRV_LIMIT: Duration = Duration::from_secs(60);
 /// How long the broker may take to be registered, on a slow machine.
-const BROKER_LIMIT: Duration = Duration::from_secs(90);
+const BROKER_LIMIT: Duration = Duration::from_secs(180);
 /// How long each may take to end before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How often free ports are looked for anew when someone else was faster.

@@ -20,15 +20,13 @@ const RECORDED_WITHIN: Duration = Duration::from_secs(3);
 
 /// B1.
 pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    let cluster = Cluster::start(Cluster::TUNING).await?;
+    let cluster = Cluster::own(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     let strict = Rig::start_with(&cluster, bench.seed, Crew::default(), |options| {
         let refuse = ("ACCEPT_WITHOUT_BROKER".to_owned(), "false".to_owned());
         options.function_environment.entry(CREATE_ORDER.to_owned()).or_default().extend([refuse]);
     })
     .await?;
-    rig.settle("warm").await?;
-    strict.settle("warm").await?;
     rest(&rig).await?;
 
     cluster.kill_broker().await;
@@ -68,9 +66,8 @@ pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
 
 /// B2.
 pub(super) async fn dies_under_load(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    let cluster = Cluster::start(Cluster::TUNING).await?;
+    let cluster = Cluster::own(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
-    rig.settle("warm").await?;
     let deaths: u64 = bench.either(2, 20);
     let load = clients(&rig, 3);
     let killing = async {
@@ -100,9 +97,8 @@ pub(super) async fn dies_under_load(bench: Bench<'_>) -> anyhow::Result<Figures>
 
 /// B3.
 pub(super) async fn dies_after_commits(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    let cluster = Cluster::start(Cluster::TUNING).await?;
+    let cluster = Cluster::own(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
-    rig.settle("warm").await?;
     let (deaths, mut in_time, mut round) = (bench.either(1_u64, 10), 0, 0_u64);
     // On a busy machine a kill may come too late to count.
     while in_time < deaths {

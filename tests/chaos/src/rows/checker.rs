@@ -5,11 +5,11 @@ use std::time::Duration;
 use harness::broker_proxy::{Resolution, frames};
 use harness::faults::{Point, Toxic};
 use harness::remoting::code;
-use harness::table_proxy::{TableCall, calls};
+use harness::table_proxy::TableCall;
 
 use super::Bench;
 use super::crash::crash;
-use super::window::Window;
+use super::window::{Window, with_half_message};
 use crate::figures::{Figures, Measure};
 use crate::judge::{attempt_state, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig, TRANSACTION_CHECK};
@@ -47,7 +47,7 @@ async fn race(rig: &Rig<'_>, key: &str, lots: &mut fastrand::Rng) -> anyhow::Res
         relay.rules().on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).once().hold();
     // Every try is held, or the second would do what the first could not.
     let table = &rig.before(CREATE_ORDER)?.table;
-    let mut tries = table.on(Point::Request, calls("TransactWriteItems")).hold();
+    let mut tries = table.on(Point::Request, with_half_message).hold();
     let (outcome, transaction) = tokio::join!(rig.place(key), tries.seen(FAULT_LIMIT));
     anyhow::ensure!(outcome.is_unknown(), "nobody can know, and the client was told {outcome:?}");
     let transaction = transaction?;

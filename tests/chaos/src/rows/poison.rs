@@ -16,7 +16,6 @@ const LARGE: usize = 4 * 1024 * 1024 - 4096;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    rig.settle("warm").await?;
     let rounds: u64 = bench.either(1, 5);
     let mut published = 0;
     let begun = Instant::now();

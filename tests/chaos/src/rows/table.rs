@@ -16,7 +16,6 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    rig.settle("warm").await?;
     let clients: usize = bench.either(3, 12);
     let slices = Toxic::Slice { bytes: 16, pause: Duration::from_millis(5) };
     let toxics: [(&str, Point, Toxic<TableCall>); 7] = [

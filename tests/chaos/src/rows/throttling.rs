@@ -28,8 +28,6 @@ const CLIENTS: usize = 4;
 /// T1.
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    // Warm first: the fault is to strike orders, not starts.
-    rig.settle("warm").await?;
     let mut own = Figures::default();
     for percent in [10_u32, 50, 100] {
         own.merge(throttled(&bench, &rig, percent).await?);

@@ -33,8 +33,11 @@ pub async fn check_java() -> anyhow::Result<()> {
     let major = major_version(&text);
     anyhow::ensure!(
         major.is_some_and(|major| major >= JAVA_MIN),
-        "Java {JAVA_MIN} or later is needed, and `java -version` says:\n{}\n{MEND}",
-        text.trim()
+        "Java {JAVA_MIN} or later is needed, and `java -version` ends with {} and says:\n{}{}\n\
+         {MEND}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        text
     );
     Ok(())
 }
