@@ -9,8 +9,9 @@
 //! 3. **looked for** on its topic, unless it is known to have been sent to none, and
 //! 4. **sent** if it is not there: as a half message of the attempt that recorded it, committed at once.
 //!
-//! An answer that is not complete counts as none: the claim runs out, and the event comes up again. An
-//! event that is on its topic is not sent again however long nobody sees it; that is for an operator.
+//! An answer that is not complete counts as none: the event is put back and comes up again, soon if the
+//! broker could not be reached, or else when the claim runs out. An event that is on its topic is not
+//! sent again however long nobody sees it; that is for an operator.
 
 use std::time::Duration;
 
@@ -20,15 +21,20 @@ use tracing::Instrument;
 
 use crate::deadline::Deadline;
 use crate::lifetimes;
+use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
-    ClaimOutcome, Clock, DueEvent, Outbox, PublishedEvents, RecordedEvent, TransactionalPublisher,
-    UnobservedEvents,
+    ClaimOutcome, Clock, DueEvent, Outbox, PrepareError, PublishedEvents, RecordedEvent,
+    TransactionalPublisher, UnobservedEvents,
 };
-use crate::publish_recorded_event::PublishRecordedEvent;
+use crate::publish_recorded_event::{PublishRecordedEvent, SendError};
 
 /// For how long an event is moved on that is on its topic, at the most; and how old one is, unobserved,
 /// when an operator is told.
 const MOVED_ON_MAX: Duration = lifetimes::SWEEP_AFTER.saturating_mul(10);
+
+/// When an event comes up again for which the broker could not be reached. A claim lasts long enough for
+/// the check of a half message whose commit was lost; here, most likely, there is none to wait for.
+const PUT_BACK: Duration = Duration::from_secs(10);
 
 /// How the sweep goes about it.
 #[derive(Debug, Clone, Copy)]
@@ -183,6 +189,7 @@ where
                 return left(&failure, "whether the event was claimed is unknown");
             }
         }
+        let claimed = DueEvent { sweep_due: claimed_until, ..due };
         let event = match self.unobserved.find(due.event_id).await {
             Ok(Some(event)) => event,
             Ok(None) => return Fate::NotOurs,
@@ -191,22 +198,44 @@ where
         tracing::Span::current()
             .record("transaction_id", tracing::field::display(event.transaction_id));
         if event.unpublished {
-            return self.send(&event, deadline).await;
+            return self.send(&event, claimed, deadline).await;
         }
         match self.published.is_published(event.message.topic, due.event_id, deadline).await {
             Ok(true) => self.leave_to_consumer(event).await,
-            Ok(false) => self.send(&event, deadline).await,
-            Err(failure) => left(&failure, "whether the event is on its topic is unknown"),
+            Ok(false) => self.send(&event, claimed, deadline).await,
+            Err(failure) => {
+                if passes(&failure) {
+                    self.put_back(claimed).await;
+                }
+                left(&failure, "whether the event is on its topic is unknown")
+            }
         }
     }
 
-    async fn send(&self, event: &RecordedEvent, deadline: Deadline) -> Fate {
+    async fn send(&self, event: &RecordedEvent, claimed: DueEvent, deadline: Deadline) -> Fate {
         match self.publication.send(event, deadline).await {
             Ok(()) => {
                 tracing::info!(unpublished = event.unpublished, "sent an event");
                 Fate::Sent
             }
-            Err(error) => left(&error, "the event was not sent"),
+            Err(error) => {
+                if let SendError::Prepare(PrepareError::Failed(failure)) = &error
+                    && passes(failure)
+                {
+                    self.put_back(claimed).await;
+                }
+                left(&error, "the event was not sent")
+            }
+        }
+    }
+
+    /// Gives a claim up before it runs out.
+    async fn put_back(&self, claimed: DueEvent) {
+        let until = self.publication.clock.now().plus(PUT_BACK);
+        let outcome =
+            self.publication.outbox.claim(claimed.event_id, claimed.sweep_due, until).await;
+        if let ClaimOutcome::Unknown(failure) = outcome {
+            tracing::debug!(error = &failure as &dyn std::error::Error, "the claim may run on");
         }
     }
 
@@ -236,7 +265,12 @@ where
     }
 }
 
-/// The event comes up again when its claim has run out.
+/// Whether a failure is the broker's and over some time.
+const fn passes(failure: &Failure) -> bool {
+    matches!(failure.class, FailureClass::Unavailable | FailureClass::Throttled)
+}
+
+/// The event comes up again when its claim has run out, or been given up.
 fn left(error: &(dyn std::error::Error + 'static), why: &'static str) -> Fate {
     tracing::warn!(error, "{why}");
     Fate::Left

@@ -90,10 +90,10 @@ async fn an_incomplete_answer_of_the_broker_counts_as_none() {
     take_and_lose(&world).await;
     world.clock.advance(T);
     world.broker.script(BrokerFault::LookupFails, 1);
-    let report = sweep(&world, Duration::from_secs(50)).await;
+    let report = sweep(&world, Duration::from_secs(10)).await;
     assert_eq!(report, SweepReport { left: 1, ..SweepReport::default() });
     assert!(world.broker.visible().is_empty(), "it may be there already");
-    assert_eq!(sweep(&world, Duration::from_secs(50)).await, sent(1), "it came up again");
+    assert_eq!(sweep(&world, Duration::from_secs(20)).await, sent(1), "it came up again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,9 +103,10 @@ async fn while_the_broker_is_away_nothing_is_lost() {
     world.clock.advance(T);
     world.broker.go_away();
     let report = sweep(&world, Duration::from_secs(130)).await;
-    assert!(report.sent == 0 && report.left >= 2, "{report:?}");
+    assert!(report.sent == 0 && report.left >= 9, "{report:?}");
     world.broker.come_back();
-    assert_eq!(sweep(&world, T).await, sent(1));
+    let soon = Duration::from_secs(20);
+    assert_eq!(sweep(&world, soon).await, sent(1), "no claim has to run out");
     assert_eq!(world.broker.visible().len(), 1);
 }
 
