@@ -2,15 +2,9 @@
 
 use std::convert::Infallible;
 use std::process::Output;
-use std::time::Duration;
 
-use application::deadline::Deadline;
-use application::outcome::Settled;
-use application::ports::{Delivery, EventSubscription};
 use aws_sdk_dynamodb::types::AttributeValue;
-use harness::provision::rocketmq_config;
-use platform::clock::SystemClock;
-use rocketmq::subscription::RocketmqSubscription;
+use harness::redelivery::deliver_in_vain;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -74,24 +68,6 @@ impl App {
     async fn stored_order(&self, order_id: &str) -> Item {
         let sort_key = format!("ORDER#{order_id}");
         self.item("OrdersTable", &[("pk", USER), ("sk", &sort_key)]).await.unwrap()
-    }
-
-    /// Has the one message on the topic delivered to event-consumer's group, and not acknowledged, until
-    /// the next delivery is the last that event-consumer grants it. By itself that takes an hour.
-    async fn wear_out(&self) {
-        let config = rocketmq_config(&self.system.endpoints, &self.system.names).unwrap();
-        let subscription = RocketmqSubscription::start(config, SystemClock).unwrap();
-        let deadline = Deadline::after(PATIENCE);
-        let mut delivered = 0;
-        while delivered < ATTEMPTS_MAX - 1 {
-            assert!(!deadline.has_passed(), "it was delivered {delivered} times");
-            for delivery in subscription.receive(deadline).await.unwrap_or_default() {
-                let settled = subscription.retry_after(&delivery, Duration::ZERO).await;
-                assert!(matches!(settled, Settled::Done), "{settled:?}");
-                delivered = delivery.redeliveries() + 1;
-            }
-        }
-        subscription.shutdown().await;
     }
 
     /// Lets event-consumer consume, window after window.
@@ -200,7 +176,9 @@ fn what_failed_sixteen_times_is_redriven_and_done_once_and_what_is_no_event_is_d
         let order_id = app.place(1, 2).await;
         // Nothing can be added to what is no list.
         app.set_notifications(&order_id, AttributeValue::S("damaged".to_owned())).await;
-        app.wear_out().await;
+        // The next delivery is the last that event-consumer grants it.
+        let (endpoints, names) = (&app.system.endpoints, &app.system.names);
+        deliver_in_vain(endpoints, names, ATTEMPTS_MAX - 1, PATIENCE).await.unwrap();
         let operator = async {
             an_operator_redrives(&app, &order_id, before - 2).await;
             an_operator_discards(&app).await;

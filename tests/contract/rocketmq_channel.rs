@@ -1,19 +1,23 @@
 //! A real RocketMQ: one cluster for all tests of this binary, topic and groups of its own for each.
+//! A second one demands TLS and signed requests.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::ports::{Clock, HalfMessage, Resolution, TransactionalPublisher};
-use harness::broker::{BrokerTuning, Rocketmq, RocketmqOptions, check_java, ensure_jars};
+use application::ports::{Clock, HalfMessage, RecordedEvent, Resolution, TransactionalPublisher};
+use harness::broker::{
+    BrokerSecurity, BrokerTuning, Rocketmq, RocketmqOptions, check_java, ensure_jars,
+};
 use harness::process::Children;
 use harness::provision::{Endpoints, Names, rocketmq_config};
 use harness::system::SystemOptions;
 use platform::clock::SystemClock;
 use rocketmq::admin::{create_topics, read_topic};
 use rocketmq::client::RocketmqClient;
-use rocketmq::config::RocketmqConfig;
+use rocketmq::config::{Credentials, RocketmqConfig, TlsCa};
 use rocketmq::publisher::RocketmqPublisher;
 use rocketmq::subscription::RocketmqSubscription;
 use tempfile::TempDir;
@@ -29,6 +33,7 @@ const TOPICS_LIMIT: Duration = Duration::from_secs(30);
 /// The cluster and all that must live as long. Its processes die with this one.
 struct Cluster {
     namesrv: String,
+    authority: Option<PathBuf>,
     data: TempDir,
     _processes: (Rocketmq, Children),
 }
@@ -41,12 +46,23 @@ fn run(test: impl Future<Output = ()>) {
     runtime.block_on(test);
 }
 
+/// The one user of the secured cluster.
+const ACCESS_KEY: &str = "orders";
+const SECRET_KEY: &str = "a-secret-of-the-tests";
+
 async fn cluster() -> &'static Cluster {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
-    CLUSTER.get_or_init(start).await
+    CLUSTER.get_or_init(|| start(None)).await
 }
 
-async fn start() -> Cluster {
+async fn secured_cluster() -> &'static Cluster {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    let security =
+        || BrokerSecurity { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned() };
+    CLUSTER.get_or_init(|| start(Some(security()))).await
+}
+
+async fn start(security: Option<BrokerSecurity>) -> Cluster {
     check_java().await.unwrap();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let target = SystemOptions::isolated(root.as_ref()).unwrap().target;
@@ -57,16 +73,38 @@ async fn start() -> Cluster {
         namesrv_port: 0,
         broker_port: 0,
         tuning: BrokerTuning::LOCAL,
+        security,
     };
     let children = Children::new().unwrap();
     let rocketmq = Rocketmq::start(options, &children).await.unwrap();
-    Cluster { namesrv: rocketmq.namesrv(), data, _processes: (rocketmq, children) }
+    let (namesrv, authority) = (rocketmq.namesrv(), rocketmq.authority());
+    Cluster { namesrv, authority, data, _processes: (rocketmq, children) }
 }
 
 /// A topic and groups that no other test uses.
 async fn config() -> RocketmqConfig {
+    let config = names_on(cluster().await);
+    create_topics(config.clone(), TOPICS_LIMIT).await.unwrap();
+    config
+}
+
+/// The same on the secured cluster.
+async fn secured_config() -> RocketmqConfig {
+    let cluster = secured_cluster().await;
+    let mut config = names_on(cluster);
+    config.credentials = Some(credentials(SECRET_KEY));
+    let authority = cluster.authority.as_ref().unwrap().to_str().unwrap();
+    config.tls_ca = Some(TlsCa::parse(authority).unwrap());
+    create_topics(config.clone(), TOPICS_LIMIT).await.unwrap();
+    config
+}
+
+fn credentials(secret_key: &str) -> Credentials {
+    Credentials { access_key: ACCESS_KEY.to_owned(), secret_key: secret_key.into() }
+}
+
+fn names_on(cluster: &Cluster) -> RocketmqConfig {
     static MADE: AtomicU64 = AtomicU64::new(0);
-    let cluster = cluster().await;
     let number = MADE.fetch_add(1, Ordering::Relaxed);
     let endpoints = Endpoints {
         namesrv: cluster.namesrv.clone(),
@@ -79,9 +117,7 @@ async fn config() -> RocketmqConfig {
         group_prefix: format!("contract-{number}-"),
         tables: Vec::new(),
     };
-    let config = rocketmq_config(&endpoints, &names).unwrap();
-    create_topics(config.clone(), TOPICS_LIMIT).await.unwrap();
-    config
+    rocketmq_config(&endpoints, &names).unwrap()
 }
 
 struct Channel {
@@ -90,7 +126,15 @@ struct Channel {
 }
 
 async fn channel() -> Channel {
-    let client = RocketmqClient::start(config().await).unwrap();
+    connect(config().await).await
+}
+
+async fn secured_channel() -> Channel {
+    connect(secured_config().await).await
+}
+
+async fn connect(config: RocketmqConfig) -> Channel {
+    let client = RocketmqClient::start(config).unwrap();
     Channel {
         publisher: RocketmqPublisher::connect(client.clone(), SystemClock).await,
         subscription: RocketmqSubscription::new(client, SystemClock),
@@ -114,21 +158,59 @@ mod channel_ports {
     testkit::channel_contract!(crate::rocketmq_channel::channel, crate::rocketmq_channel::run);
 }
 
+mod secured_channel_ports {
+    testkit::channel_contract!(
+        crate::rocketmq_channel::secured_channel,
+        crate::rocketmq_channel::run
+    );
+}
+
+fn event() -> RecordedEvent {
+    taken(&SequentialIdentities::default(), user(1), &[(1, 1)], SystemClock.now()).event
+}
+
+fn half_of(event: &RecordedEvent) -> HalfMessage<'_> {
+    HalfMessage {
+        message: &event.message,
+        transaction_id: event.transaction_id,
+        deadline: SystemClock.now(),
+        check_immunity: Duration::ZERO,
+    }
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(10))
+}
+
+#[test]
+fn a_secured_cluster_takes_nothing_from_strangers() {
+    run(async {
+        let ours = secured_config().await;
+        let wrong = credentials("another-secret");
+        for (stranger, config) in [
+            ("without credentials", RocketmqConfig { credentials: None, ..ours.clone() }),
+            ("with a wrong secret", RocketmqConfig { credentials: Some(wrong), ..ours.clone() }),
+            ("in plain text", RocketmqConfig { tls_ca: None, ..ours.clone() }),
+        ] {
+            let publisher = RocketmqPublisher::start(config, SystemClock).await.unwrap();
+            let prepared = publisher.prepare(&half_of(&event()), soon()).await;
+            assert!(prepared.is_err(), "a half message {stranger} was taken");
+            publisher.shutdown().await;
+        }
+        let publisher = RocketmqPublisher::start(ours, SystemClock).await.unwrap();
+        publisher.prepare(&half_of(&event()), soon()).await.unwrap();
+        publisher.shutdown().await;
+    });
+}
+
 #[test]
 fn a_message_has_its_type_for_a_tag_and_its_identifiers_for_keys() {
     run(async {
         let config = config().await;
         let publisher = RocketmqPublisher::start(config.clone(), SystemClock).await.unwrap();
-        let now = SystemClock.now();
-        let event = taken(&SequentialIdentities::default(), user(1), &[(1, 1)], now).event;
-        let half = HalfMessage {
-            message: &event.message,
-            transaction_id: event.transaction_id,
-            deadline: now,
-            check_immunity: Duration::ZERO,
-        };
-        let within = Deadline::after(Duration::from_secs(10));
-        let receipt = publisher.prepare(&half, within).await.unwrap();
+        let event = event();
+        let within = soon();
+        let receipt = publisher.prepare(&half_of(&event), within).await.unwrap();
         publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
         let deadline = tokio::time::Instant::now() + TOPICS_LIMIT;
         let stored = loop {

@@ -47,6 +47,7 @@ impl Cluster {
             namesrv_port: 0,
             broker_port: 0,
             tuning,
+            security: None,
         };
         let rocketmq = Rocketmq::start(options, &children).await?;
         let namesrv = rocketmq.namesrv();

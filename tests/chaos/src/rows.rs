@@ -16,7 +16,6 @@ mod freeze;
 mod lambda;
 mod name_server;
 mod poison;
-mod publishing;
 mod stale_commit;
 mod table;
 mod thaw;

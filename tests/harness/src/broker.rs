@@ -8,6 +8,7 @@ mod fetch;
 mod java;
 mod listing;
 mod ports;
+mod security;
 mod settings;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use fetch::{ROCKETMQ_VERSION, ensure_jars, is_fetched};
 pub use java::{check_java, check_maven};
 pub use listing::{broker_address, cluster_info};
 pub use ports::check_free;
+pub use security::BrokerSecurity;
 pub use settings::Flush;
 
 use crate::process::Children;
@@ -47,6 +49,8 @@ pub struct RocketmqOptions {
     pub broker_port: u16,
     /// How the broker treats messages and transactions.
     pub tuning: BrokerTuning,
+    /// Whom it lets in; None for everybody, in plain text.
+    pub security: Option<BrokerSecurity>,
 }
 
 /// How the broker treats messages and transactions. Times are in milliseconds, as in its settings.
@@ -120,6 +124,12 @@ impl Rocketmq {
         address(self.broker_ports.listen)
     }
 
+    /// The certificate of the authority that signed the cluster's, in PEM, where it has one.
+    #[must_use]
+    pub fn authority(&self) -> Option<PathBuf> {
+        self.options.security.as_ref().map(|_| security::authority(&self.options))
+    }
+
     /// The process ids of the name server and of the broker, when it is up.
     #[must_use]
     pub fn pids(&self) -> (u32, Option<u32>) {
@@ -179,7 +189,7 @@ async fn start_namesrv(
         tries += 1;
         let port = ports::one(options.namesrv_port, "--namesrv-port")?;
         let config = settings::namesrv(options, port).await?;
-        let command = java::namesrv_command(options, &config)?;
+        let command = java::namesrv_command(options, &config).await?;
         let mut process = JavaProcess::start("name server", command, &options.data, children)?;
         let ready = process.until(NAMESRV_LIMIT, || async move {
             listing::cluster_info(&address(port)).await.is_ok()
@@ -216,7 +226,7 @@ async fn run_broker(
     children: &Children,
 ) -> anyhow::Result<JavaProcess> {
     let config = settings::broker(options, namesrv_port, ports).await?;
-    let command = java::broker_command(options, &config)?;
+    let command = java::broker_command(options, &config).await?;
     let mut process = JavaProcess::start("broker", command, &options.data, children)?;
     let registered = move || async move {
         // The list is not JSON (its keys are bare numbers), so it is searched as text. A broker

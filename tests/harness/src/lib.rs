@@ -13,6 +13,8 @@
 //! - [`broker_proxy`]: a proxy before name server and broker.
 //! - [`remoting`]: RocketMQ's frames.
 //! - [`proxies`]: both kinds of proxies before every function of a system.
+//! - [`publishing`]: messages of a test's own.
+//! - [`redelivery`]: deliveries that go nowhere.
 //! - [`provision`]: what a fresh system needs before its first request.
 //! - [`system`]: all of it, composed.
 //! - [`process`]: child processes that never outlive their owner.
@@ -37,6 +39,8 @@ pub mod process;
 pub mod products;
 pub mod provision;
 pub mod proxies;
+pub mod publishing;
+pub mod redelivery;
 pub mod remoting;
 pub mod schedules;
 pub mod system;

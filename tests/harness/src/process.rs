@@ -144,7 +144,7 @@ impl Child {
     }
 
     /// The pipes and the rest of the child's handle.
-    pub(crate) fn inner_mut(&mut self) -> &mut tokio::process::Child {
+    pub fn inner_mut(&mut self) -> &mut tokio::process::Child {
         &mut self.inner
     }
 

@@ -187,6 +187,7 @@ async fn start_broker(
         namesrv_port: options.namesrv_port,
         broker_port: options.broker_port,
         tuning: options.tuning,
+        security: None,
     };
     let cluster = Rocketmq::start(cluster, children).await?;
     let namesrv = cluster.namesrv();

@@ -21,6 +21,7 @@ async fn the_broker_is_registered_survives_a_kill_and_leaves_no_process_behind()
         namesrv_port: 0,
         broker_port: 0,
         tuning: BrokerTuning::LOCAL,
+        security: None,
     };
     let children = Children::new().unwrap();
     let mut cluster = Rocketmq::start(options, &children).await.unwrap();

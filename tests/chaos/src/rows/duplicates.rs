@@ -1,11 +1,11 @@
 //! C2: events come twice and ten times, in any order.
 
 use harness::provision::rocketmq_config;
+use harness::publishing::Publishing;
 use harness::remoting::code;
 use uuid::Uuid;
 
 use super::Bench;
-use super::publishing::Publishing;
 use crate::controls::Control;
 use crate::figures::{Figures, Measure};
 use crate::judge::{judge_as_it_is, judge_clean, rest};
@@ -61,7 +61,7 @@ async fn repeat(rig: &Rig<'_>) -> anyhow::Result<u64> {
     fastrand::Rng::with_seed(rig.seed).shuffle(&mut copies);
     let consumer = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
     let before = consumer.requests(code::ACK_MESSAGE);
-    let publishing = Publishing::start(rig).await?;
+    let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
     for body in &copies {
         let event: serde_json::Value = serde_json::from_str(body)?;
         let id = event.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();

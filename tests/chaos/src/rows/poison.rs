@@ -1,11 +1,11 @@
 //! C3: messages that nobody can read.
 
+use harness::publishing::Publishing;
 use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Bench;
-use super::publishing::Publishing;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, judge_clean, rest};
 use crate::rig::Rig;
@@ -20,7 +20,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut published = 0;
     let begun = Instant::now();
     for round in 0..rounds {
-        let publishing = Publishing::start(&rig).await?;
+        let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
         for (kind, body) in poisons() {
             let id = Uuid::from_u64_pair(0x0190_0000_0000_7000 + round, 1 << 63 | published);
             publishing.publish(id, &body).await?;

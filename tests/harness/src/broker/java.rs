@@ -9,7 +9,7 @@ use anyhow::Context;
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::{RocketmqOptions, settings};
+use super::{RocketmqOptions, security, settings};
 use crate::process::{Child, Children};
 
 /// The oldest Java that knows the module options which the broker needs.
@@ -66,13 +66,20 @@ fn major_version(text: &str) -> Option<u32> {
 }
 
 /// The command that runs the name server with the settings in `config`.
-pub(super) fn namesrv_command(options: &RocketmqOptions, config: &Path) -> anyhow::Result<Command> {
+pub(super) async fn namesrv_command(
+    options: &RocketmqOptions,
+    config: &Path,
+) -> anyhow::Result<Command> {
     let memory = ["-Xms64m", "-Xmx128m"];
-    command(options, config, &memory, "org.apache.rocketmq.namesrv.NamesrvStartup")
+    let class = "org.apache.rocketmq.namesrv.NamesrvStartup";
+    command(options, config, &memory, "permissive", class).await
 }
 
 /// The command that runs the broker with the settings in `config`.
-pub(super) fn broker_command(options: &RocketmqOptions, config: &Path) -> anyhow::Result<Command> {
+pub(super) async fn broker_command(
+    options: &RocketmqOptions,
+    config: &Path,
+) -> anyhow::Result<Command> {
     let machine = [
         "-Xms256m",
         "-Xmx512m",
@@ -80,18 +87,26 @@ pub(super) fn broker_command(options: &RocketmqOptions, config: &Path) -> anyhow
         "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
         "--add-opens=java.base/java.nio=ALL-UNNAMED",
     ];
-    command(options, config, &machine, "org.apache.rocketmq.broker.BrokerStartup")
+    let class = "org.apache.rocketmq.broker.BrokerStartup";
+    command(options, config, &machine, "enforcing", class).await
 }
 
-fn command(
+async fn command(
     options: &RocketmqOptions,
     config: &Path,
     machine: &[&str],
+    tls_mode: &str,
     class: &str,
 ) -> anyhow::Result<Command> {
     let home = settings::home(options);
     let class_path = format!("{}:{}/*", home.join("conf").display(), options.jars.display());
     let mut command = Command::new("java");
+    if options.security.is_some() {
+        let file = security::tls(options).await?;
+        command.arg(format!("-Dtls.config.file={}", file.display()));
+        // The file has no say in this (`TlsSystemConfig.java`).
+        command.arg(format!("-Dtls.server.mode={tls_mode}"));
+    }
     command
         .args(machine)
         // Both write logs and, the broker, state below the user's home folder unless told.

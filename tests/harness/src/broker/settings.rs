@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::ports::BrokerPorts;
-use super::{BrokerTuning, RocketmqOptions};
+use super::{BrokerSecurity, BrokerTuning, RocketmqOptions};
 
 /// When an acknowledged message is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub(super) async fn broker(
     let BrokerTuning { flush, transaction_timeout_ms, check_interval_ms, check_max } =
         options.tuning;
     let flush = flush.setting();
+    let security = options.security.as_ref().map(BrokerSecurity::settings).unwrap_or_default();
     // Small files, because each is mapped whole; topics and groups only by command, as a careful
     // cluster has it.
     let text = format!(
@@ -64,7 +65,7 @@ pub(super) async fn broker(
          mappedFileSizeCommitLog=16777216\nmappedFileSizeConsumeQueue=600000\n\
          transactionTimeOut={transaction_timeout_ms}\n\
          transactionCheckInterval={check_interval_ms}\ntransactionCheckMax={check_max}\n\
-         timerWheelEnable=true\n"
+         timerWheelEnable=true\n{security}"
     );
     write(options, "broker.conf", &text).await
 }

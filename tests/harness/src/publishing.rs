@@ -8,28 +8,34 @@ use application::ports::{
 };
 use contracts::event::EventType;
 use domain::identity::{EventId, TransactionId};
-use harness::provision::rocketmq_config;
 use platform::clock::SystemClock;
 use rocketmq::publisher::RocketmqPublisher;
 use uuid::Uuid;
 
-use crate::rig::Rig;
+use crate::provision::{Endpoints, Names, rocketmq_config};
 
 /// How long one message may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Publishes on the order topic of a rig, past its proxies.
-pub(super) struct Publishing(RocketmqPublisher);
+/// Publishes on a system's order topic, past all proxies, whatever a test has to say there.
+pub struct Publishing(RocketmqPublisher);
 
 impl Publishing {
-    pub(super) async fn start(rig: &Rig<'_>) -> anyhow::Result<Self> {
-        let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the cluster cannot be reached.
+    pub async fn start(endpoints: &Endpoints, names: &Names) -> anyhow::Result<Self> {
+        let config = rocketmq_config(endpoints, names)?;
         Ok(Self(RocketmqPublisher::start(config, SystemClock).await?))
     }
 
     /// Publishes one message. The topic takes only half messages, so it is one that is committed at
     /// once.
-    pub(super) async fn publish(&self, event_id: Uuid, body: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When the broker does not take it in time.
+    pub async fn publish(&self, event_id: Uuid, body: &str) -> anyhow::Result<()> {
         let event_id = EventId::new(event_id);
         let message = OutboundMessage {
             topic: Topic::Orders,
@@ -52,7 +58,8 @@ impl Publishing {
         Ok(())
     }
 
-    pub(super) async fn stop(self) {
+    /// Disconnects.
+    pub async fn stop(self) {
         self.0.shutdown().await;
     }
 }

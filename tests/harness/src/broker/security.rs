@@ -1,0 +1,96 @@
+//! A cluster that lets in only whom it knows, over TLS only.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
+
+use super::RocketmqOptions;
+
+/// Has the broker demand TLS (`tls.server.mode=enforcing`) and signed requests (ACL 2.0,
+/// `authenticationEnabled` and `authorizationEnabled`). The name server accepts TLS and plain text,
+/// because the broker itself registers in plain text.
+#[derive(Debug, Clone)]
+pub struct BrokerSecurity {
+    /// The one user that it knows, who may do everything.
+    pub access_key: String,
+    /// The user's secret.
+    pub secret_key: String,
+}
+
+impl BrokerSecurity {
+    /// The broker's settings.
+    pub(super) fn settings(&self) -> String {
+        let Self { access_key, secret_key } = self;
+        let user = serde_json::json!({"username": access_key, "password": secret_key});
+        let inner = serde_json::json!({"accessKey": access_key, "secretKey": secret_key});
+        let auth = "org.apache.rocketmq.auth";
+        format!(
+            "authenticationEnabled=true\n\
+             authenticationProvider={auth}.authentication.provider.DefaultAuthenticationProvider\n\
+             authenticationMetadataProvider=\
+             {auth}.authentication.provider.LocalAuthenticationMetadataProvider\n\
+             initAuthenticationUser={user}\n\
+             innerClientAuthenticationCredentials={inner}\n\
+             authorizationEnabled=true\n\
+             authorizationProvider={auth}.authorization.provider.DefaultAuthorizationProvider\n\
+             authorizationMetadataProvider=\
+             {auth}.authorization.provider.LocalAuthorizationMetadataProvider\n"
+        )
+    }
+}
+
+/// The certificate of the authority that signed the cluster's, in PEM.
+pub(super) fn authority(options: &RocketmqOptions) -> PathBuf {
+    options.data.join("tls/authority.pem")
+}
+
+/// Makes an authority and a certificate of its for 127.0.0.1, and returns the TLS settings file of both
+/// servers. What is there already stays, so that a restarted broker is still trusted.
+pub(super) async fn tls(options: &RocketmqOptions) -> anyhow::Result<PathBuf> {
+    let folder = options.data.join("tls");
+    tokio::fs::create_dir_all(&folder).await?;
+    if !authority(options).exists() {
+        let made = certificates().context("no certificates can be made")?;
+        for (name, pem) in [
+            ("server.pem", made.certificate),
+            ("server.key", made.key),
+            ("authority.pem", made.authority),
+        ] {
+            tokio::fs::write(folder.join(name), pem).await?;
+        }
+    }
+    let text = format!(
+        "tls.test.mode.enable=false\ntls.server.need.client.auth=none\n\
+         tls.server.certPath={folder}/server.pem\ntls.server.keyPath={folder}/server.key\n",
+        folder = folder.display()
+    );
+    let file = folder.join("tls.properties");
+    tokio::fs::write(&file, text)
+        .await
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
+}
+
+struct Certificates {
+    authority: String,
+    certificate: String,
+    key: String,
+}
+
+fn certificates() -> Result<Certificates, rcgen::Error> {
+    let mut authority = CertificateParams::new(Vec::new())?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    let mut server = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate()?;
+    let certificate = server.signed_by(&key, &authority)?;
+    Ok(Certificates {
+        authority: authority.pem(),
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    })
+}
