@@ -1,4 +1,4 @@
-//! Builds the functions' binaries.
+//! Builds binaries.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,13 +9,25 @@ use tokio::process::Command;
 /// Builds `functions` in the development profile; what Cargo says goes to standard error.
 pub(crate) async fn functions(root: &Path, functions: &[String]) -> anyhow::Result<()> {
     let mut command = cargo(root);
+    command.arg("build");
     // With this program's own package Cargo selects one set of features for both, so that what was
     // compiled for it is not compiled again.
-    command.args(["build", "--package", "xtask"]);
-    command.args(functions.iter().flat_map(|name| ["--package", name]));
+    command.args(["--package", "xtask"]);
+    build(command, functions).await.context("the functions could not be built")
+}
+
+/// Builds packages in the release profile, with the features that they have when they are deployed.
+pub(crate) async fn release(root: &Path, packages: &[String]) -> anyhow::Result<()> {
+    let mut command = cargo(root);
+    command.args(["build", "--release"]);
+    build(command, packages).await.context("the release build failed")
+}
+
+async fn build(mut command: Command, packages: &[String]) -> anyhow::Result<()> {
+    command.args(packages.iter().flat_map(|name| ["--package", name]));
     // A build that fails explains itself; its output is the message.
     let status = command.stdout(Stdio::null()).status().await.context("cargo cannot be started")?;
-    anyhow::ensure!(status.success(), "the functions could not be built");
+    anyhow::ensure!(status.success(), "cargo ended with {status}");
     Ok(())
 }
 

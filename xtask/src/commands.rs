@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod invoke;
 pub(crate) mod ops;

@@ -1,4 +1,5 @@
-//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `simulate`, `test`, `verify` and `chaos`.
+//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `simulate`, `test`, `verify`, `chaos`
+//! and `bench`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -42,6 +43,8 @@ enum Command {
     Verify(commands::verify::Options),
     /// Makes faults in the whole system, row by row, and writes the report card.
     Chaos(commands::chaos::Options),
+    /// Measures size, start, latency, throughput and memory of release builds.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
             Command::Test(options) => commands::test::run(options).await,
             Command::Verify(options) => commands::verify::run(options).await,
             Command::Chaos(options) => commands::chaos::run(options).await,
+            Command::Bench(options) => commands::bench::run(options).await,
         }
     });
     match outcome {

@@ -1,0 +1,37 @@
+//! The scheduled functions, kept live.
+
+use std::convert::Infallible;
+
+use harness::host::LambdaHost;
+
+/// The function that consumes events.
+pub(crate) const EVENT_CONSUMER: &str = "event-consumer";
+
+/// The function that sweeps.
+const TRANSACTION_CHECK: &str = "transaction-check";
+
+/// Opens one window of each after another, as long as the template's. On AWS event-consumer's next
+/// begins before the last one ends; here one process shall do all the work.
+///
+/// # Errors
+///
+/// When a window fails.
+pub(crate) async fn keep_live(host: &LambdaHost) -> anyhow::Result<Infallible> {
+    let (never, _) = tokio::try_join!(
+        windows(host, EVENT_CONSUMER, r#"{"window_seconds": 130}"#),
+        windows(host, TRANSACTION_CHECK, r#"{"window_seconds": 50}"#),
+    )?;
+    Ok(never)
+}
+
+async fn windows(
+    host: &LambdaHost,
+    function: &str,
+    event: &'static str,
+) -> anyhow::Result<Infallible> {
+    loop {
+        let result = host.invoke(function, event).await?;
+        let payload = String::from_utf8_lossy(&result.payload);
+        anyhow::ensure!(result.function_error.is_none(), "{function} failed: {payload}");
+    }
+}

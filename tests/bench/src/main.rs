@@ -1,0 +1,120 @@
+//! The program behind `cargo xtask bench`: it measures the functions beside it, which were built with
+//! the same profile, and prints the report.
+
+// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+#![recursion_limit = "512"]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program answers on its two streams"
+)]
+
+mod consumer;
+mod floor;
+mod load;
+mod memory;
+mod orders;
+mod parts;
+mod progress;
+mod report;
+mod rig;
+mod samples;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bench::{Options, Part};
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use parts::{confirmations, events, functions};
+use progress::Progress;
+use report::Report;
+use rig::Rig;
+
+/// Measures the functions in this program's folder. `cargo xtask bench` builds and runs it.
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves an embedded table: this program starts itself in this way.
+    #[command(name = table::SUBCOMMAND, hide = true)]
+    Table,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match arguments.command {
+            Some(Command::Table) => table::serve().await.map(|()| ExitCode::SUCCESS),
+            None => until_told_to_stop(arguments.options).await,
+        }
+    });
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Measures, unless a signal comes first: then everything that was started is dropped, which ends it.
+async fn until_told_to_stop(options: Options) -> anyhow::Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let progress = Progress::new();
+    let mut report = Report::default();
+    let measured = tokio::select! {
+        measured = measure(&options, &progress, &mut report) => measured,
+        _ = interrupt.recv() => Err(anyhow::anyhow!("stopped before it was done")),
+        _ = terminate.recv() => Err(anyhow::anyhow!("stopped before it was done")),
+    };
+    progress.finish();
+    // What is done is told, whatever came after it.
+    print!("{report}");
+    measured?;
+    eprint!("{}", report.missed());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(
+    options: &Options,
+    progress: &Progress,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let rig = Rig::start(root()?, progress.clone()).await?;
+    if options.wants(Part::Functions) {
+        report.functions = functions::measure(&rig, options.starts).await?;
+    }
+    if options.wants(Part::Orders) {
+        report.orders = parts::orders::measure(&rig, options.orders).await?;
+    }
+    if options.wants(Part::Events) {
+        report.events = Some(events::measure(&rig, options.events).await?);
+    }
+    if options.wants(Part::Confirmations) {
+        let figures = confirmations::measure(&rig, options.confirmations).await?;
+        report.confirmations = Some(figures);
+    }
+    rig.stop().await;
+    Ok(())
+}
+
+/// The workspace's folder: this program is only ever run from its own checkout.
+fn root() -> anyhow::Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().context("the workspace is gone")
+}

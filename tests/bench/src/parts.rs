@@ -1,0 +1,6 @@
+//! The parts of the benchmark, each on a system and a table of its own.
+
+pub(crate) mod confirmations;
+pub(crate) mod events;
+pub(crate) mod functions;
+pub(crate) mod orders;

@@ -1,0 +1,280 @@
+//! The report: tables in Markdown, each figure with its goal beside it.
+
+use std::fmt::{self, Display, Write};
+use std::time::Duration;
+
+use security::password::HashCost;
+
+use crate::parts::confirmations::ConfirmationFigures;
+use crate::parts::events::EventFigures;
+use crate::parts::functions::FunctionFigures;
+use crate::parts::orders::OrderFigures;
+use crate::samples::{Samples, rate};
+
+/// What a function shall need at the most.
+struct FunctionGoal {
+    binary_mb: f64,
+    start_ms: f64,
+    peak_mb: f64,
+}
+
+const WITH_ROCKETMQ: FunctionGoal = FunctionGoal { binary_mb: 16.0, start_ms: 80.0, peak_mb: 40.0 };
+const WITHOUT_ROCKETMQ: FunctionGoal =
+    FunctionGoal { binary_mb: 8.0, start_ms: 25.0, peak_mb: 20.0 };
+
+/// How many times the floor create-order may take, one order at a time.
+const FLOOR_RATIO_GOAL: f64 = 1.3;
+
+/// How many events a second shall be drained, whatever the table could do.
+const DRAINED_GOAL: f64 = 400.0;
+
+/// Which part of the table's ceiling shall be drained.
+const CEILING_SHARE_GOAL: f64 = 0.8;
+
+/// How long an order shall take to be CONFIRMED, at the median.
+const CONFIRMED_GOAL_MS: f64 = 50.0;
+
+/// The function whose peak has a hash's memory in it, which is not counted.
+const HASHES: &str = "user-login";
+
+/// Everything that was measured. What was not is left out.
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) functions: Vec<FunctionFigures>,
+    pub(crate) orders: Vec<OrderFigures>,
+    pub(crate) events: Option<EventFigures>,
+    pub(crate) confirmations: Option<ConfirmationFigures>,
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.functions.is_empty() {
+            self.write_functions(f)?;
+        }
+        if !self.orders.is_empty() {
+            write_orders(&self.orders, f)?;
+        }
+        if self.events.is_some() || self.confirmations.is_some() {
+            writeln!(f, "| after the order | measured | goal |\n| --- | --- | --- |")?;
+        }
+        if let Some(events) = &self.events {
+            write_events(events, f)?;
+        }
+        if let Some(confirmations) = &self.confirmations {
+            write_confirmations(confirmations, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn write_functions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "| function | binary | start p50 | start p99 | first answer p50 | peak memory |"
+        )?;
+        writeln!(f, "| --- | --- | --- | --- | --- | --- |")?;
+        for figures in &self.functions {
+            let first = figures.first_answer.as_ref().map(|first| ms(first.p50()));
+            writeln!(
+                f,
+                "| {} | {} | {} | {} | {} | {} |",
+                figures.name,
+                mb(figures.binary_bytes),
+                ms(figures.start.p50()),
+                ms(figures.start.p99()),
+                first.unwrap_or_else(|| "–".to_owned()),
+                self.peak(figures),
+            )?;
+        }
+        for (which, goal) in [("with", WITH_ROCKETMQ), ("without", WITHOUT_ROCKETMQ)] {
+            let FunctionGoal { binary_mb, start_ms, peak_mb } = goal;
+            writeln!(
+                f,
+                "| *goal {which} RocketMQ* | {binary_mb} MB | {start_ms} ms | | | {peak_mb} MB |"
+            )?;
+        }
+        writeln!(f)
+    }
+
+    /// The peak of the function under whatever load it had.
+    fn peak(&self, figures: &FunctionFigures) -> String {
+        let loaded = match figures.name.as_str() {
+            crate::consumer::EVENT_CONSUMER => self.events.as_ref().and_then(|e| e.peak_bytes),
+            crate::orders::CREATE_ORDER => self.orders.iter().filter_map(|o| o.peak_bytes).max(),
+            _ => None,
+        };
+        let Some(peak) = loaded.max(figures.peak_bytes) else { return "–".to_owned() };
+        if figures.name != HASHES {
+            return mb(peak);
+        }
+        let hash = u64::from(HashCost::RECOMMENDED.memory_kib) * 1024;
+        format!("{}, {} of it a hash's", mb(peak), mb(hash))
+    }
+
+    /// Which goals are missed, a line each.
+    pub(crate) fn missed(&self) -> String {
+        let mut missed = String::new();
+        let mut check = |what: &str, measured: f64, goal: f64, at_least: bool| {
+            if (measured < goal) == at_least && measured != goal {
+                // Writing to a text doesn't fail.
+                let _infallible = writeln!(missed, "missed: {what}: {measured:.2}, goal {goal}");
+            }
+        };
+        for figures in &self.functions {
+            let goal = if figures.uses_rocketmq { WITH_ROCKETMQ } else { WITHOUT_ROCKETMQ };
+            let name = &figures.name;
+            check(
+                &format!("{name}, binary, MB"),
+                in_mb(figures.binary_bytes),
+                goal.binary_mb,
+                false,
+            );
+            check(&format!("{name}, start, ms"), in_ms(figures.start.p50()), goal.start_ms, false);
+        }
+        if let Some(one) = self.orders.iter().find(|figures| figures.at_once == 1) {
+            check("create-order / floor", ratio(&one.invoked, &one.floor), FLOOR_RATIO_GOAL, false);
+        }
+        if let Some(events) = &self.events {
+            check("events a second", drained(events), DRAINED_GOAL, true);
+        }
+        if let Some(confirmations) = &self.confirmations {
+            let p50 = in_ms(confirmations.confirmed.p50());
+            check("POST to CONFIRMED, ms", p50, CONFIRMED_GOAL_MS, false);
+        }
+        missed
+    }
+}
+
+fn write_orders(orders: &[OrderFigures], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "| at once | order by | p50 | p99 | orders/s | p50 / floor | goal |")?;
+    writeln!(f, "| --- | --- | --- | --- | --- | --- | --- |")?;
+    for figures in orders {
+        let ways = [
+            ("floor", &figures.floor),
+            ("create-order", &figures.invoked),
+            ("create-order over HTTP", &figures.posted),
+        ];
+        for (name, samples) in ways {
+            let has_goal = figures.at_once == 1 && name == "create-order";
+            let goal = if has_goal { FLOOR_RATIO_GOAL.to_string() } else { String::new() };
+            writeln!(
+                f,
+                "| {} | {name} | {} | {} | {:.0} | {:.2} | {goal} |",
+                figures.at_once,
+                ms(samples.p50()),
+                ms(samples.p99()),
+                samples.rate(),
+                ratio(samples, &figures.floor),
+            )?;
+        }
+    }
+    writeln!(f)
+}
+
+fn write_events(figures: &EventFigures, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (drained, ceiling) = (drained(figures), figures.ceiling.rate());
+    let share = if ceiling > 0.0 { drained / ceiling * 100.0 } else { 0.0 };
+    let events = figures.events;
+    writeln!(
+        f,
+        "| {events} waiting `OrderCreated` drained | {drained:.0}/s, {share:.0} % of the ceiling | \
+         {DRAINED_GOAL}/s, better {:.0} % |",
+        CEILING_SHARE_GOAL * 100.0
+    )?;
+    writeln!(f, "| the table's ceiling for their three transactions each | {ceiling:.0}/s | |")?;
+    let all = rate(usize::try_from(events).unwrap_or(0) * 2, figures.all_observed);
+    writeln!(f, "| the {events} `OrderConfirmed` that follow included | {all:.0}/s | |")
+}
+
+fn write_confirmations(figures: &ConfirmationFigures, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let both = |samples: &Samples| {
+        format!("{} at the median, {} at the 99th percentile", ms(samples.p50()), ms(samples.p99()))
+    };
+    writeln!(
+        f,
+        "| POST to `CONFIRMED` | {} | {CONFIRMED_GOAL_MS} ms at the median |",
+        both(&figures.confirmed)
+    )?;
+    writeln!(f, "| of that, POST to 201 | {} | |", both(&figures.taken))
+}
+
+/// How many events were drained a second.
+fn drained(figures: &EventFigures) -> f64 {
+    rate(usize::try_from(figures.events).unwrap_or(0), figures.decided)
+}
+
+/// One median in terms of another.
+fn ratio(samples: &Samples, floor: &Samples) -> f64 {
+    let floor = floor.p50();
+    if floor.is_zero() { 0.0 } else { samples.p50().div_duration_f64(floor) }
+}
+
+fn in_ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+fn ms(duration: Duration) -> String {
+    let ms = in_ms(duration);
+    if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.1} ms") }
+}
+
+/// In units of 10⁶ bytes.
+#[expect(clippy::cast_precision_loss, reason = "sizes here are far below 2^52")]
+fn in_mb(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn mb(bytes: u64) -> String {
+    format!("{:.1} MB", in_mb(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(millis: u64) -> Samples {
+        let mut samples = Samples::default();
+        samples.push(Duration::from_millis(millis));
+        samples
+    }
+
+    fn orders(floor_ms: u64, handler_ms: u64) -> OrderFigures {
+        OrderFigures {
+            at_once: 1,
+            floor: samples(floor_ms),
+            invoked: samples(handler_ms),
+            posted: samples(100),
+            peak_bytes: None,
+        }
+    }
+
+    #[test]
+    fn a_figure_stands_beside_its_goal() {
+        let report = Report { orders: vec![orders(10, 12)], ..Report::default() };
+        let text = report.to_string();
+        assert!(
+            text.contains("| 1 | create-order | 12.0 ms | 12.0 ms | 83 | 1.20 | 1.3 |"),
+            "{text}"
+        );
+        assert_eq!(report.missed(), "");
+    }
+
+    #[test]
+    fn a_missed_goal_is_told() {
+        let report = Report {
+            orders: vec![orders(10, 20)],
+            events: Some(EventFigures {
+                events: 100,
+                decided: Duration::from_secs(1),
+                all_observed: Duration::from_secs(2),
+                ceiling: samples(1),
+                peak_bytes: None,
+            }),
+            ..Report::default()
+        };
+        let missed = report.missed();
+        assert!(missed.contains("create-order / floor: 2.00, goal 1.3"), "{missed}");
+        assert!(missed.contains("events a second: 100.00, goal 400"), "{missed}");
+    }
+}

@@ -1,0 +1,188 @@
+//! What is measured: a broker for the whole run, and for each part a system with a fresh table.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use aws_sdk_dynamodb::types::AttributeValue;
+use harness::broker::{self, BrokerTuning, Rocketmq, RocketmqOptions};
+use harness::process::Children;
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
+use harness::system::{System, SystemOptions};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::memory;
+use crate::progress::Progress;
+use crate::table::TableProcess;
+
+/// How long to wait before a look at something is repeated.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
+
+/// The broker, and what systems are made of. Dropping it ends everything.
+pub(crate) struct Rig {
+    root: PathBuf,
+    broker: Rocketmq,
+    children: Children,
+    progress: Progress,
+    _data: TempDir,
+}
+
+impl Rig {
+    /// Starts the broker.
+    pub(crate) async fn start(root: PathBuf, progress: Progress) -> anyhow::Result<Self> {
+        broker::check_java().await?;
+        let target = SystemOptions::isolated(&root)?.target;
+        if !broker::is_fetched(&target) {
+            progress.step("fetching Apache RocketMQ");
+        }
+        let jars = broker::ensure_jars(&target).await?;
+        progress.step("starting Apache RocketMQ");
+        let children = Children::new().context("/bin/sh cannot be started")?;
+        let data = tempfile::Builder::new().prefix("orders-bench-").tempdir()?;
+        let options = RocketmqOptions {
+            jars,
+            data: data.path().to_owned(),
+            namesrv_port: 0,
+            broker_port: 0,
+            tuning: BrokerTuning::LOCAL,
+            security: None,
+        };
+        let broker = Rocketmq::start(options, &children).await?;
+        Ok(Self { root, broker, children, progress, _data: data })
+    }
+
+    /// The workspace's folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file of a function.
+    pub(crate) fn binary(&self, function: &str) -> anyhow::Result<PathBuf> {
+        Ok(SystemOptions::isolated(&self.root)?.binaries.join(function))
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// A system of its own on the broker, with a fresh table, and without schedules: what runs is
+    /// what a part invokes.
+    pub(crate) async fn site(&self, instances_max: usize) -> anyhow::Result<Site> {
+        self.progress.step("starting a system with a fresh table");
+        let table = TableProcess::start(&self.children).await?;
+        let mut options = SystemOptions::isolated(&self.root)?;
+        options.namesrv = Some(self.broker.namesrv());
+        options.table = Some(table.url.clone());
+        options.schedules = false;
+        options.instances_max = instances_max;
+        let progress = self.progress.clone();
+        options.progress = Arc::new(move |step| progress.at(step));
+        let system = System::start(options).await?;
+        let http = reqwest::Client::new();
+        let token = log_in(&http, &system.api_url).await?;
+        Ok(Site { system, http, token, _table: table })
+    }
+
+    /// Ends the broker; nobody will read its data.
+    pub(crate) async fn stop(self) {
+        self.broker.kill().await;
+        self.children.kill_all();
+    }
+}
+
+/// A running system with the demo user's token, which is good for 15 minutes.
+pub(crate) struct Site {
+    pub(crate) system: System,
+    pub(crate) http: reqwest::Client,
+    pub(crate) token: String,
+    _table: TableProcess,
+}
+
+async fn log_in(http: &reqwest::Client, api_url: &str) -> anyhow::Result<String> {
+    let login = http
+        .post(format!("{api_url}/v1/users/login"))
+        .json(&json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}))
+        .send()
+        .await?;
+    let answer: Value = login.error_for_status()?.json().await?;
+    let token = answer.get("access_token").and_then(Value::as_str);
+    Ok(token.context("the login answers without a token")?.to_owned())
+}
+
+impl Site {
+    /// A client of its table.
+    pub(crate) fn table(&self) -> aws_sdk_dynamodb::Client {
+        harness::table::client(&self.system.endpoints.table_url)
+    }
+
+    /// The name of a table by its logical id.
+    pub(crate) fn table_name(&self, logical_id: &str) -> anyhow::Result<String> {
+        let name = self.system.names.table(logical_id);
+        Ok(name.with_context(|| format!("there is no {logical_id}"))?.to_owned())
+    }
+
+    /// An item, if it is there.
+    pub(crate) async fn item(
+        &self,
+        client: &aws_sdk_dynamodb::Client,
+        table: &str,
+        key: &[(&str, String)],
+    ) -> anyhow::Result<Option<Item>> {
+        let mut read = client.get_item().table_name(table).consistent_read(true);
+        for (name, value) in key {
+            read = read.key(*name, AttributeValue::S(value.clone()));
+        }
+        Ok(read.send().await?.item)
+    }
+
+    /// A function's event from `events/`, as the demo user's and for an order that is there.
+    pub(crate) fn event(
+        &self,
+        root: &Path,
+        function: &str,
+        order_id: &str,
+    ) -> anyhow::Result<Value> {
+        let file = root.join("events").join(format!("{function}.json"));
+        let text = std::fs::read_to_string(&file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        let mut event: Value = serde_json::from_str(&text)?;
+        let sample = event.pointer("/pathParameters/order_id").and_then(Value::as_str);
+        if let Some(sample) = sample.map(str::to_owned) {
+            event = serde_json::from_str(&event.to_string().replace(&sample, order_id))?;
+        }
+        if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
+            // Each start shall take an order of its own, and not replay the first's.
+            headers.remove("idempotency-key");
+            if headers.contains_key("authorization") {
+                headers.insert("authorization".to_owned(), format!("Bearer {}", self.token).into());
+            }
+        }
+        Ok(event)
+    }
+
+    /// Kills every process of a function and waits until it is gone.
+    pub(crate) async fn kill_instances(&self, function: &str) -> anyhow::Result<()> {
+        for instance in self.system.host.instances(function)? {
+            self.system.host.kill_instance(function, instance.pid)?;
+        }
+        while !self.system.host.instances(function)?.is_empty() {
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        }
+        Ok(())
+    }
+
+    /// The most memory that any live process of a function has had in use, in bytes.
+    pub(crate) fn peak_memory(&self, function: &str) -> anyhow::Result<Option<u64>> {
+        let instances = self.system.host.instances(function)?;
+        Ok(instances.iter().filter_map(|instance| memory::peak(instance.pid)).max())
+    }
+
+    pub(crate) async fn stop(self) {
+        self.system.stop().await;
+    }
+}
+
+/// An item as it is stored.
+pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;

@@ -1,0 +1,48 @@
+//! The embedded table in a process of its own.
+//!
+//! The table serves one request after another and keeps a processor busy. In this program's own
+//! process it would share threads with the floor's calls and not with the functions', and the two
+//! could not be compared.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use harness::process::{Child, Children};
+use harness::table::EmbeddedTable;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+/// The subcommand that [`serve`]s.
+pub(crate) const SUBCOMMAND: &str = "table";
+
+/// How long the process may take to tell its address.
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// A fresh table. Its process ends when this is dropped.
+pub(crate) struct TableProcess {
+    /// The endpoint.
+    pub(crate) url: String,
+    _process: Child,
+}
+
+impl TableProcess {
+    pub(crate) async fn start(children: &Children) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("this program's file is unknown")?;
+        let mut command = Command::new(program);
+        command.arg(SUBCOMMAND).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = children.spawn(&mut command).context("the table cannot be started")?;
+        let output = process.inner_mut().stdout.take().context("the table has no output")?;
+        let mut lines = BufReader::new(output).lines();
+        let line = tokio::time::timeout(START_LIMIT, lines.next_line()).await;
+        let url = line.context("the table does not start")??.context("the table ended")?;
+        Ok(Self { url, _process: process })
+    }
+}
+
+/// Serves a table in memory until the process is killed, and tells its endpoint in the first line.
+pub(crate) async fn serve() -> anyhow::Result<()> {
+    let table = EmbeddedTable::start(0, None).await?;
+    println!("{}", table.url());
+    std::future::pending().await
+}

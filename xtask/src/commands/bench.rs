@@ -1,0 +1,65 @@
+//! `cargo xtask bench`: how fast and how large it is, in release builds.
+
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+use harness::process::Children;
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::progress::Progress;
+use crate::{build, workspace};
+
+/// How long the benchmark may take to end what it started, once it is told to stop.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// The package and the program of the benchmark.
+const BENCH: &str = "bench";
+
+/// Builds everything in the release profile, which takes long at first, and runs the benchmark.
+pub(crate) async fn run(options: bench::Options) -> anyhow::Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let ended = async {
+        tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        }
+    };
+    tokio::pin!(ended);
+
+    let progress = Progress::new();
+    let built = tokio::select! {
+        built = build_all(&progress) => built,
+        code = &mut ended => {
+            progress.finish();
+            eprintln!("stopped before it was built");
+            return Ok(ExitCode::from(code));
+        }
+    };
+    progress.finish();
+    built?;
+
+    let children = Children::new().context("/bin/sh cannot be started")?;
+    let mut command = Command::new(workspace::target()?.join("release").join(BENCH));
+    command.args(options.to_arguments()).stdin(Stdio::null());
+    let mut benchmark = children.spawn(&mut command).context("the benchmark cannot be started")?;
+    tokio::select! {
+        status = benchmark.wait() => {
+            Ok(if status?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        code = &mut ended => {
+            benchmark.stop(STOP_GRACE).await;
+            Ok(ExitCode::from(code))
+        }
+    }
+}
+
+async fn build_all(progress: &Progress) -> anyhow::Result<()> {
+    let root = workspace::root()?;
+    progress.step("building the functions in the release profile");
+    build::release(&root, &workspace::function_names(&root)?).await?;
+    progress.step("building the benchmark in the release profile");
+    build::release(&root, &[BENCH.to_owned()]).await
+}
