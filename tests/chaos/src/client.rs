@@ -1,6 +1,6 @@
 //! What clients were told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -78,9 +78,9 @@ struct Book {
 }
 
 impl ClientLog {
-    /// Remembers what is wanted under a key. It stays the same.
-    pub(crate) fn intend(&self, key: &str, intent: Intent) {
-        self.book().intents.entry(key.to_owned()).or_insert(intent);
+    /// What is wanted under a key: `intent`, unless something else was before. It stays the same.
+    pub(crate) fn intend(&self, key: &str, intent: Intent) -> Intent {
+        *self.book().intents.entry(key.to_owned()).or_insert(intent)
     }
 
     pub(crate) fn add(&self, entry: Entry) {
@@ -103,10 +103,9 @@ impl ClientLog {
     #[must_use]
     pub fn open_keys(&self) -> Vec<String> {
         let book = self.book();
-        let settled = |key: &String| {
-            book.entries.iter().any(|entry| entry.key == *key && !entry.outcome.is_unknown())
-        };
-        book.intents.keys().filter(|key| !settled(key)).cloned().collect()
+        let definite = book.entries.iter().filter(|entry| !entry.outcome.is_unknown());
+        let settled: BTreeSet<&String> = definite.map(|entry| &entry.key).collect();
+        book.intents.keys().filter(|key| !settled.contains(key)).cloned().collect()
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

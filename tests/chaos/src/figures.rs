@@ -34,6 +34,11 @@ pub struct Figures {
     pub revived: u64,
     /// From the placing of each order to its first event on the topic.
     pub times_to_visible: Vec<Duration>,
+    /// From the lifting of all faults until no half message was open and every event observed; of
+    /// several runs the longest.
+    pub recovered: Duration,
+    /// The longest time in it without a live member of the checked group.
+    pub without_checker: Duration,
     /// What only this row measures.
     pub own: BTreeMap<&'static str, Measure>,
 }
@@ -80,6 +85,8 @@ impl Figures {
         self.contradictions += other.contradictions;
         self.revived += other.revived;
         self.times_to_visible.extend(other.times_to_visible);
+        self.recovered = self.recovered.max(other.recovered);
+        self.without_checker = self.without_checker.max(other.without_checker);
         for (name, measure) in other.own {
             self.note(name, measure);
         }

@@ -6,16 +6,21 @@
 
 mod reading;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context;
 use harness::broker_proxy::Resolution;
+use tokio::time::Instant;
 
 use crate::figures::Figures;
-use crate::rig::Rig;
+use crate::rig::{Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 pub use reading::{EventCopy, OrderState, Records, World};
+
+/// How often the judge looks whether a checker is there.
+const WATCH_EVERY: Duration = Duration::from_millis(50);
 
 /// What one run came to, order by order.
 #[derive(Debug, Clone, Default)]
@@ -70,11 +75,39 @@ impl Findings {
 /// When it does not come to rest, or cannot be read.
 pub async fn judge(rig: &Rig<'_>) -> anyhow::Result<Findings> {
     rig.proxies()?.heal().await?;
+    let healed = Instant::now();
+    let without_checker = Cell::new(Duration::ZERO);
+    tokio::select! {
+        rested = settle_and_rest(rig) => rested?,
+        () = watch_checkers(rig, &without_checker) => {}
+    }
+    let recovered = healed.elapsed();
+    let mut findings = judge_as_it_is(rig).await?;
+    findings.figures.recovered = recovered;
+    findings.figures.without_checker = without_checker.get();
+    Ok(findings)
+}
+
+async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     for key in rig.log.open_keys() {
         rig.settle(&key).await?;
     }
-    rest(rig).await?;
-    judge_as_it_is(rig).await
+    rest(rig).await
+}
+
+/// Keeps the longest time in which no checker was a member of its group, for ever.
+async fn watch_checkers(rig: &Rig<'_>, longest: &Cell<Duration>) {
+    let Ok(before) = rig.before(TRANSACTION_CHECK) else { return std::future::pending().await };
+    let relay = before.broker.broker_relay();
+    let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
+    let mut last = Instant::now();
+    loop {
+        longest.set(longest.get().max(last.elapsed()));
+        if !relay.members(&group).is_empty() {
+            last = Instant::now();
+        }
+        tokio::time::sleep(WATCH_EVERY).await;
+    }
 }
 
 /// Judges without waiting for anything: of a control run, which may never come to rest.

@@ -1,8 +1,13 @@
 //! The report card: what all runs of the rows came to, as a table in Markdown.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use application::lifetimes;
+use application::sweep::Pace;
+
+use crate::cluster::Cluster;
 use crate::figures::Figures;
 use crate::rows::Row;
 
@@ -53,47 +58,77 @@ pub struct Run {
 /// The report card.
 #[must_use]
 pub fn card(run: Run, reports: &[RowReport]) -> String {
+    let mut all = Figures::default();
+    for report in reports {
+        all.merge(Figures { own: BTreeMap::new(), ..report.figures.clone() });
+    }
     let mut text = format!(
         "# Report card\n\nSeed {}, {:.0} minutes. Bound: with no failure in N orders, fewer than 3/N \
-         fail, with a confidence of 95 %.\n\n",
+         fail, with a confidence of 95 %.\n\n{}\n\n",
         run.seed,
-        run.took.as_secs_f64() / 60.0
+        run.took.as_secs_f64() / 60.0,
+        recovery(reports, all.without_checker),
     );
     text.push_str(
         "| row | fault | runs | faults | orders | acked / refused / unknown | lost | phantom | \
-         copies | double effects | COMMIT and ROLLBACK | visible after p50 / p99 / max | bound | \
-         more | verdict |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         copies | double effects | COMMIT and ROLLBACK | visible after p50 / p99 / max | \
+         at rest after | bound | more | verdict |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for report in reports {
-        // Writing to a text cannot fail.
-        let _written = writeln!(text, "{}", line(report));
+        let (id, title) = (report.row.id, report.row.title);
+        text.push_str(&line(id, title, report.runs, report.failures.len(), &report.figures));
     }
+    let (runs, failures) = reports.iter().fold((0, 0), |(runs, failures), report| {
+        (runs + report.runs, failures + report.failures.len())
+    });
+    text.push_str(&line("all", "", runs, failures, &all));
     for report in reports {
         for (seed, why) in &report.failures {
+            // Writing to a text cannot fail.
             let _written = write!(text, "\n`{}` failed with seed {seed}: {why}\n", report.row.id);
         }
     }
     text
 }
 
-fn line(report: &RowReport) -> String {
-    let figures = &report.figures;
+/// How soon everything is over once the faults are lifted, beside the time that the protocol allows.
+fn recovery(reports: &[RowReport], without_checker: Duration) -> String {
+    let interval = Duration::from_millis(u64::from(Cluster::TUNING.check_interval_ms));
+    let sweep = lifetimes::SWEEP_AFTER + Pace::default().look_every;
+    let bound = without_checker + 2 * interval + sweep;
+    let late: Vec<&str> = reports
+        .iter()
+        .filter(|report| report.figures.recovered > bound)
+        .map(|report| report.row.id)
+        .collect();
+    format!(
+        "After the last fault is lifted, no half message is open and every event is observed within \
+         the longest time without a checker ({}), two check intervals ({} each) and one sweep ({}): \
+         {}. Longer than that took {}.",
+        seconds(without_checker),
+        seconds(interval),
+        seconds(sweep),
+        seconds(bound),
+        if late.is_empty() { "no row".to_owned() } else { late.join(", ") }
+    )
+}
+
+fn line(id: &str, title: &str, runs: u64, failures: usize, figures: &Figures) -> String {
     let times: Vec<String> = [0.5, 0.99, 1.0]
         .into_iter()
         .map(|share| figures.time_to_visible(share).map_or_else(|| "–".to_owned(), seconds))
         .collect();
     let own: Vec<String> =
         figures.own.iter().map(|(name, measure)| format!("{name}: {measure}")).collect();
-    let verdict = match (report.runs, report.failures.len()) {
+    let verdict = match (runs, failures) {
         (0, 0) => "not run".to_owned(),
         (_, 0) => "holds".to_owned(),
         (_, failures) => format!("{failures} FAILED"),
     };
     format!(
-        "| {} | {} | {} | {} | {} | {} / {} / {} | {} | {} | {} | {} | {} | {} | {} | {} | {verdict} |",
-        report.row.id,
-        report.row.title,
-        report.runs,
+        "| {id} | {title} | {runs} | {} | {} | {} / {} / {} | {} | {} | {} | {} | {} | {} | {} | {} | \
+         {} | {verdict} |\n",
         figures.faults,
         figures.committed,
         figures.acked,
@@ -105,6 +140,7 @@ fn line(report: &RowReport) -> String {
         figures.duplicate_effects,
         figures.contradictions,
         times.join(" / "),
+        seconds(figures.recovered),
         bound(figures.committed),
         own.join("; "),
     )
@@ -141,5 +177,6 @@ mod tests {
         assert!(card.contains("| 2 FAILED |") && card.contains("| 3.00 % |"), "{card}");
         assert!(card.contains("seed 7: the fault never happened"), "{card}");
         assert!(card.contains("seed 8: an order was lost"), "{card}");
+        assert!(card.contains("| all |  | 1 | 2 | 100 |"), "{card}");
     }
 }

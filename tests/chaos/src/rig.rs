@@ -6,10 +6,12 @@ mod windows;
 use std::time::Duration;
 
 use anyhow::Context;
+use dynamodb::config::{EventsTable, TableName};
 use harness::host::Signal;
 use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
 use harness::proxies::{FunctionProxies, Proxies};
 use harness::system::{System, SystemOptions};
+use harness::table;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -133,6 +135,16 @@ impl<'a> Rig<'a> {
         self.system.stop().await;
     }
 
+    /// The events table, past all proxies.
+    ///
+    /// # Errors
+    /// Never in a rig, whose systems all have one.
+    pub fn events_table(&self) -> anyhow::Result<(dynamodb::Client, EventsTable)> {
+        let name = self.system.names.table("EventsTable").context("no table of events")?;
+        let client = table::client(&self.system.endpoints.table_url);
+        Ok((client, EventsTable::named(TableName::parse(name)?)))
+    }
+
     /// The proxies of all functions.
     ///
     /// # Errors
@@ -157,8 +169,7 @@ impl<'a> Rig<'a> {
 
     /// As [`Rig::place`], for something else.
     pub async fn place_as(&self, key: &str, intent: Intent) -> Outcome {
-        self.log.intend(key, intent);
-        let intent = self.log.intents().get(key).copied().unwrap_or(intent);
+        let intent = self.log.intend(key, intent);
         let item = json!({"product_id": intent.product_id, "quantity": intent.quantity});
         let request = self
             .client

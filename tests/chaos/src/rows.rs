@@ -4,18 +4,22 @@
 //! own, makes its fault happen, asserts that it did, judges, and returns its figures.
 
 mod ambiguous_commit;
+mod backlog;
 mod broker;
 mod checker;
 mod consumer;
 mod crash;
+mod dead_letter;
 mod discarded;
 mod doubtful;
 mod duplicates;
 mod end;
 mod freeze;
 mod lambda;
+mod mix;
 mod name_server;
 mod poison;
+mod rebalance;
 mod stale_commit;
 mod table;
 mod thaw;
@@ -168,6 +172,12 @@ pub const ROWS: &[Row] = &[
         table::run
     ),
     row!(
+        "T4",
+        "more events than any single read tells",
+        "every page is read, and every event told",
+        backlog::run
+    ),
+    row!(
         "B1",
         "the broker is away when an order comes",
         "the order is taken and told later, or refused where that is switched off",
@@ -216,6 +226,18 @@ pub const ROWS: &[Row] = &[
         poison::run
     ),
     row!(
+        "C4",
+        "a handler is throttled at each of sixteen deliveries",
+        "a dead letter, whose redrive has the missing effect alone",
+        dead_letter::run
+    ),
+    row!(
+        "C5",
+        "consumers come, go and die under load",
+        "each event has its effect once",
+        rebalance::run
+    ),
+    row!(
         "L1",
         "Lambda ends create-order amid a request",
         "the client does not know, and its retry settles it",
@@ -226,6 +248,12 @@ pub const ROWS: &[Row] = &[
         "functions wake up with dead sockets and old questions",
         "no first request fails, and old answers change nothing",
         thaw::run
+    ),
+    row!(
+        "X1",
+        "everything at random, under load",
+        "no order is lost, invented or doubled",
+        mix::run
     ),
 ];
 

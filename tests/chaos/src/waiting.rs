@@ -33,10 +33,12 @@ pub async fn eventually_within<T>(
 ) -> anyhow::Result<T> {
     let deadline = Instant::now() + limit;
     loop {
+        let begun = Instant::now();
         if let Some(found) = look().await? {
             return Ok(found);
         }
         anyhow::ensure!(Instant::now() < deadline, "waited {limit:?} in vain until {what}");
-        tokio::time::sleep(POLL).await;
+        // Looks that take long must not keep the system from what is waited for.
+        tokio::time::sleep(POLL.max(begun.elapsed())).await;
     }
 }

@@ -1,0 +1,211 @@
+//! What goes wrong in the mix, each for a moment.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use fastrand::Rng;
+use harness::faults::{Point, Toxic};
+use harness::host::Signal;
+use harness::table_proxy::{TableAnswer, TableCall, calls};
+
+use crate::cluster::Cluster;
+use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
+
+const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
+
+/// How many items an order's transaction has.
+const ITEMS: usize = 4;
+
+/// One of the things that go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// A process dies.
+    Death,
+    /// A process stands still in the midst of its work.
+    Freeze,
+    /// Calls to the table don't arrive.
+    CallsLost,
+    /// Calls to the table are done, and their callers not told.
+    AnswersLost,
+    /// The table fails, and does not say whether the call was done.
+    TableFails,
+    /// The table throttles.
+    TableThrottles,
+    /// Transactions conflict.
+    Conflicts,
+    /// Calls to the table are late.
+    TableSlow,
+    /// A function cannot reach the table.
+    TableAway,
+    /// Frames to the broker don't arrive.
+    FramesLost,
+    /// Frames of the broker don't arrive.
+    RepliesLost,
+    /// Frames to the broker arrive twice.
+    FramesDoubled,
+    /// Frames to the broker are late, and overtake each other.
+    FramesLate,
+    /// Connections to the broker break.
+    Breaks,
+    /// A function cannot reach the name server.
+    NameServerAway,
+    /// A function cannot reach the broker.
+    BrokerAway,
+    /// The broker dies, and starts again.
+    BrokerDies,
+}
+
+impl Trouble {
+    /// All kinds; the death of the broker only where it is the row's own.
+    pub(super) fn kinds(broker_may_die: bool) -> Vec<Self> {
+        let mut kinds = vec![
+            Self::Death,
+            Self::Freeze,
+            Self::CallsLost,
+            Self::AnswersLost,
+            Self::TableFails,
+            Self::TableThrottles,
+            Self::Conflicts,
+            Self::TableSlow,
+            Self::TableAway,
+            Self::FramesLost,
+            Self::RepliesLost,
+            Self::FramesDoubled,
+            Self::FramesLate,
+            Self::Breaks,
+            Self::NameServerAway,
+            Self::BrokerAway,
+        ];
+        if broker_may_die {
+            kinds.push(Self::BrokerDies);
+        }
+        kinds
+    }
+
+    /// What is counted under which name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Death => "processes killed",
+            Self::Freeze => "processes frozen",
+            Self::CallsLost => "calls lost",
+            Self::AnswersLost => "calls done and not answered",
+            Self::TableFails => "calls failed",
+            Self::TableThrottles => "calls throttled",
+            Self::Conflicts => "conflicts",
+            Self::TableSlow => "calls delayed",
+            Self::TableAway => "table away",
+            Self::FramesLost => "frames lost",
+            Self::RepliesLost => "replies lost",
+            Self::FramesDoubled => "frames doubled",
+            Self::FramesLate => "frames delayed",
+            Self::Breaks => "connections broken",
+            Self::NameServerAway => "name server away",
+            Self::BrokerAway => "broker away",
+            Self::BrokerDies => "broker killed",
+        }
+    }
+
+    /// Makes it happen for a moment, to one of the functions. How often it struck.
+    pub(super) async fn make(
+        self,
+        rig: &Rig<'_>,
+        cluster: Option<&Cluster>,
+        lots: &mut Rng,
+    ) -> anyhow::Result<u64> {
+        let function = lots.choice(FUNCTIONS).unwrap_or(CREATE_ORDER);
+        let before = rig.before(function)?;
+        let moment = Duration::from_millis(lots.u64(300..4_000));
+        match self {
+            Self::Death => return Ok(u64::from(kill(rig, function, lots)?)),
+            Self::Freeze => return freeze(rig, function, lots).await,
+            Self::TableAway => {
+                before.table.refuse().await;
+                tokio::time::sleep(moment).await;
+                before.table.accept().await?;
+            }
+            Self::NameServerAway => {
+                before.broker.namesrv_relay().refuse().await;
+                tokio::time::sleep(moment).await;
+                before.broker.namesrv_relay().accept().await?;
+            }
+            Self::BrokerAway => {
+                before.broker.broker_relay().refuse().await;
+                tokio::time::sleep(moment).await;
+                before.broker.broker_relay().accept().await?;
+            }
+            Self::BrokerDies => {
+                let cluster = cluster.context("this row's broker is not its own")?;
+                cluster.kill_broker().await;
+                tokio::time::sleep(moment).await;
+                cluster.restart_broker().await?;
+            }
+            _ => return self.strike(rig, function, moment, lots).await,
+        }
+        Ok(1)
+    }
+
+    /// Strikes some of what passes a function's proxies.
+    async fn strike(
+        self,
+        rig: &Rig<'_>,
+        function: &str,
+        moment: Duration,
+        lots: &mut Rng,
+    ) -> anyhow::Result<u64> {
+        let before = rig.before(function)?;
+        let (share, seed) = (0.05 + 0.55 * lots.f64(), lots.u64(..));
+        let late = Duration::from_millis(lots.u64(50..3_000));
+        let all = |_: &TableCall| true;
+        let transactions = |call: &TableCall| calls("TransactWriteItems")(call);
+        let table = |point, toxic| before.table.on(point, all).share(share, seed).inflict(toxic);
+        let frames = |point, toxic| {
+            before.broker.on(point, |_| true).share(share / 4.0, seed).inflict(toxic)
+        };
+        let (calls, frames) = match self {
+            Self::CallsLost => (Some(table(Point::Request, Toxic::Lose)), None),
+            Self::AnswersLost => (Some(table(Point::Response, Toxic::Reset)), None),
+            Self::TableFails => {
+                let point = if lots.bool() { Point::Request } else { Point::Response };
+                (Some(table(point, Toxic::Answer(TableAnswer::internal_error()))), None)
+            }
+            Self::TableThrottles => {
+                (Some(table(Point::Request, Toxic::Answer(TableAnswer::throttled()))), None)
+            }
+            Self::Conflicts => {
+                let conflict = Toxic::Answer(TableAnswer::transaction_conflict(ITEMS));
+                let rule = before.table.on(Point::Request, transactions).share(share, seed);
+                (Some(rule.inflict(conflict)), None)
+            }
+            Self::TableSlow => (Some(table(Point::Request, Toxic::Delay(late))), None),
+            Self::FramesLost => (None, Some(frames(Point::Request, Toxic::Lose))),
+            Self::RepliesLost => (None, Some(frames(Point::Response, Toxic::Lose))),
+            Self::FramesDoubled => (None, Some(frames(Point::Request, Toxic::Repeat(2)))),
+            Self::FramesLate => (None, Some(frames(Point::Request, Toxic::Delay(late)))),
+            Self::Breaks => (None, Some(frames(Point::Request, Toxic::Reset))),
+            _ => (None, None),
+        };
+        tokio::time::sleep(moment).await;
+        let struck = calls.map_or(0, |rule| rule.struck());
+        Ok(struck + frames.map_or(0, |rule| rule.struck()))
+    }
+}
+
+/// Kills one process of a function, at work or not. Whether there was one.
+fn kill(rig: &Rig<'_>, function: &str, lots: &mut Rng) -> anyhow::Result<bool> {
+    let instances = rig.system.host.instances(function)?;
+    let Some(instance) = lots.choice(&instances) else { return Ok(false) };
+    rig.system.host.kill_instance(function, instance.pid)?;
+    Ok(true)
+}
+
+/// Freezes one process of a function that is at work, for longer or shorter than anything waits for
+/// it. How many that were.
+async fn freeze(rig: &Rig<'_>, function: &str, lots: &mut Rng) -> anyhow::Result<u64> {
+    let instances = rig.system.host.instances(function)?;
+    let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
+    let Some(instance) = lots.choice(busy) else { return Ok(0) };
+    rig.system.host.signal_instance(function, instance.pid, Signal::SIGSTOP)?;
+    tokio::time::sleep(Duration::from_millis(lots.u64(500..15_000))).await;
+    rig.system.host.signal_instance(function, instance.pid, Signal::SIGCONT)?;
+    Ok(1)
+}

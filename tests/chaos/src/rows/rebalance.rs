@@ -1,0 +1,86 @@
+//! C5: consumers come and go under load.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures::stream::{self, StreamExt};
+use harness::remoting::code;
+use serde_json::json;
+
+use super::Bench;
+use crate::figures::{Figures, Measure};
+use crate::judge::judge_clean;
+use crate::rig::{Crew, EVENT_CONSUMER, Rig};
+
+/// How many clients order at once.
+const CLIENTS: usize = 4;
+
+/// How many come and go beside each other.
+const GUESTS: u64 = 2;
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let crew = Crew { consumers: 1, ..Crew::default() };
+    let rig = Rig::start_with(bench.cluster, bench.seed, crew, |_| {}).await?;
+    let orders: u64 = bench.either(60, 1_000);
+    let changes = AtomicU64::new(0);
+    let load = stream::iter((0..orders).map(|n| format!("order-{n}"))).for_each_concurrent(
+        CLIENTS,
+        async |key: String| {
+            rig.place(&key).await;
+            // A guest needs its time to come and go.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        },
+    );
+    let guests = futures::future::try_join_all((0..GUESTS).map(|guest| {
+        let (rig, changes) = (&rig, &changes);
+        let mut lots = Rng::with_seed(rig.seed.wrapping_add(guest));
+        async move {
+            loop {
+                if let Err(error) = visit(rig, &mut lots).await {
+                    return anyhow::Result::<Infallible>::Err(error);
+                }
+                // It came, and it went.
+                changes.fetch_add(2, Ordering::Relaxed);
+            }
+        }
+    }));
+    tokio::select! {
+        () = load => {}
+        Err(error) = guests => return Err(error),
+    }
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = changes.load(Ordering::Relaxed);
+    let acks = rig.before(EVENT_CONSUMER)?.broker.broker_relay().requests(code::ACK_MESSAGE);
+    figures.note("acknowledgements", Measure::Count(acks));
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// One more consumer, for a few seconds; every other one is killed in the midst of its work.
+async fn visit(rig: &Rig<'_>, lots: &mut Rng) -> anyhow::Result<()> {
+    let event = json!({"window_seconds": lots.u64(6..10)}).to_string();
+    let window = rig.system.host.invoke(EVENT_CONSUMER, event);
+    let stay = Duration::from_millis(lots.u64(1_500..4_000));
+    if lots.bool() {
+        window.await?;
+        return Ok(());
+    }
+    tokio::pin!(window);
+    tokio::select! {
+        ended = &mut window => {
+            ended?;
+        }
+        () = tokio::time::sleep(stay) => {
+            // Any of them: which one has just come is not told.
+            let instances = rig.system.host.instances(EVENT_CONSUMER)?;
+            let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
+            if let Some(instance) = lots.choice(busy) {
+                rig.system.host.kill_instance(EVENT_CONSUMER, instance.pid)?;
+            }
+            window.await?;
+        }
+    }
+    Ok(())
+}
