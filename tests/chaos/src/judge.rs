@@ -134,35 +134,62 @@ pub async fn judge_clean(rig: &Rig<'_>) -> anyhow::Result<Figures> {
 /// # Errors
 /// When that takes too long, naming what is left.
 pub async fn rest(rig: &Rig<'_>) -> anyhow::Result<()> {
-    let waited = eventually("the system is at rest", async || {
-        if rig.open_halves().await? > 0 {
-            return Ok(None);
-        }
-        let records = Records::read(rig).await?;
-        let done = records.unobserved.is_empty() && records.unfinished().is_empty();
-        Ok(done.then_some(()))
-    });
+    let waited = async {
+        drain(rig).await?;
+        eventually("the system is at rest", async || {
+            if rig.open_halves().await? > 0 {
+                return Ok(None);
+            }
+            let records = Records::read(rig).await?;
+            let done = records.unobserved.is_empty() && records.unfinished().is_empty();
+            Ok(done.then_some(()))
+        })
+        .await
+    };
     match waited.await {
         Ok(()) => Ok(()),
         Err(error) => Err(error.context(what_is_left(rig).await?)),
     }
 }
 
+/// Waits until no event is unobserved, for as long as they become fewer. It reads the index alone: the
+/// one table serves the system as well, and reading ten thousand orders would keep it from its rest.
+async fn drain(rig: &Rig<'_>) -> anyhow::Result<()> {
+    let mut fewest = usize::MAX;
+    while fewest > 0 {
+        fewest = eventually("events are observed", async || {
+            let left = reading::unobserved(rig).await?;
+            Ok((left < fewest).then_some(left))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// How many of a kind an error names.
+const NAMED_MAX: usize = 10;
+
 /// What a system that does not come to rest still has to do.
 async fn what_is_left(rig: &Rig<'_>) -> anyhow::Result<String> {
     let world = World::read(rig).await?;
-    let told = |event: &str| world.copies.iter().any(|copy| event.ends_with(&copy.event_id));
-    let unobserved: Vec<String> = world
-        .records
-        .unobserved
+    let told: BTreeSet<&str> = world.copies.iter().map(|copy| copy.event_id.as_str()).collect();
+    let is_told = |event: &str| event.strip_prefix("EVENT#").is_some_and(|id| told.contains(id));
+    let unobserved = &world.records.unobserved;
+    let some: Vec<String> = unobserved
         .iter()
-        .map(|event| format!("{event} {}", if told(event) { "on its topic" } else { "not told" }))
+        .take(NAMED_MAX)
+        .map(|event| {
+            format!("{event} {}", if is_told(event) { "on its topic" } else { "not told" })
+        })
         .collect();
+    let unfinished = world.records.unfinished();
     Ok(format!(
-        "left by {} are {} half messages; unobserved {unobserved:?}; unfinished {:?}",
+        "left by {} are {} half messages; {} unobserved, such as {some:?}; {} unfinished, such as {:?}",
         rig.system.names.stack_name,
         rig.open_halves().await?,
-        world.records.unfinished()
+        unobserved.len(),
+        unfinished.len(),
+        unfinished.iter().take(NAMED_MAX).collect::<Vec<_>>()
     ))
 }
 

@@ -182,6 +182,20 @@ pub(super) async fn attempt(rig: &Rig<'_>, transaction_id: &str) -> anyhow::Resu
     item.map(|item| text(&item, "state")).transpose()
 }
 
+/// How many outbox copies no consumer has seen, as the index tells.
+pub(super) async fn unobserved(rig: &Rig<'_>) -> anyhow::Result<usize> {
+    let client = table::client(&rig.system.endpoints.table_url);
+    let name = rig.system.names.table("EventsTable").context("no table of events")?;
+    let index = client.scan().table_name(name).index_name("unobserved");
+    let mut items = index.into_paginator().items().send();
+    let mut count = 0;
+    while let Some(item) = items.next().await {
+        item?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 async fn scan(rig: &Rig<'_>, table: &str) -> anyhow::Result<Vec<Item>> {
     let client = table::client(&rig.system.endpoints.table_url);
     let name = rig.system.names.table(table).with_context(|| format!("there is no {table}"))?;
