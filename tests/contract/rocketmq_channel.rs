@@ -7,7 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::ports::{Clock, HalfMessage, RecordedEvent, Resolution, TransactionalPublisher};
+use application::outcome::Settled;
+use application::ports::{
+    Clock, ClusterGauges, EventSubscription, HalfMessage, RecordedEvent, Resolution,
+    TransactionalPublisher,
+};
 use harness::broker::{
     BrokerSecurity, BrokerTuning, Rocketmq, RocketmqOptions, check_java, ensure_jars,
 };
@@ -226,5 +230,45 @@ fn a_message_has_its_type_for_a_tag_and_its_identifiers_for_keys() {
         let keys = [event.message.event_id.to_string(), event.message.subject.clone()];
         assert_eq!(stored[0].keys, keys);
         publisher.shutdown().await;
+    });
+}
+
+#[test]
+fn the_lag_is_what_nobody_has_received_and_no_half_message_was_discarded() {
+    run(async {
+        let channel = channel().await;
+        let within = Deadline::after(Duration::from_secs(30));
+        let lag = async || channel.publisher.consumer_lag(within).await.unwrap();
+        assert_eq!(lag().await, 0);
+        let identities = SequentialIdentities::default();
+        let now = SystemClock.now();
+        for _ in 0..3 {
+            let event = taken(&identities, user(1), &[(1, 1)], now).event;
+            let half = HalfMessage {
+                message: &event.message,
+                transaction_id: event.transaction_id,
+                deadline: now,
+                check_immunity: Duration::ZERO,
+            };
+            let receipt = channel.publisher.prepare(&half, within).await.unwrap();
+            channel.publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
+        }
+        let settled = async |expected: u64| {
+            while lag().await != expected {
+                assert!(!within.has_passed(), "the lag is {}", lag().await);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        settled(3).await;
+        let mut received = Vec::new();
+        while received.len() < 3 {
+            received.extend(channel.subscription.receive(within).await.unwrap());
+        }
+        for delivery in &received {
+            let acknowledged = channel.subscription.acknowledge(delivery).await;
+            assert!(matches!(acknowledged, Settled::Done), "{acknowledged:?}");
+        }
+        settled(0).await;
+        assert_eq!(channel.publisher.half_messages_discarded(within).await.unwrap(), 0);
     });
 }

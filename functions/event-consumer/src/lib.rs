@@ -38,6 +38,16 @@ pub struct WindowReport {
     pub failed_receives: u64,
 }
 
+impl WindowReport {
+    /// Counts it, for alarms and the dashboard.
+    pub fn count(&self) {
+        metrics::counter!("EventsHandled").increment(self.handled);
+        metrics::counter!("EventsPostponed").increment(self.postponed);
+        metrics::counter!("DeadLetters").increment(self.dead_lettered);
+        metrics::counter!("FailedReceives").increment(self.failed_receives);
+    }
+}
+
 /// The handler with what it needs.
 pub struct Handler<S, D, A, K> {
     /// The use case.
@@ -64,11 +74,13 @@ where
             failed_receives = report.failed_receives,
             "the window is over"
         );
-        WindowReport {
+        let report = WindowReport {
             handled: report.handled,
             postponed: report.postponed,
             dead_lettered: report.dead_lettered,
             failed_receives: report.failed_receives,
-        }
+        };
+        report.count();
+        report
     }
 }

@@ -28,6 +28,7 @@ use rocketmq::subscription::RocketmqSubscription;
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::start();
+    let metrics = platform::metrics::start();
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
     let tables = dynamodb::connect().await;
@@ -80,7 +81,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<WindowEvent>| {
         let time_left = platform::deadline::time_left(event.context.deadline);
-        Ok::<_, lambda_runtime::Error>(handler.handle(event.payload, time_left).await)
+        let window = handler.handle(event.payload, time_left);
+        Ok::<_, lambda_runtime::Error>(metrics.told_after(window).await)
     }))
     .await
 }

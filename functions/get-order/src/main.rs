@@ -12,6 +12,7 @@ use security::tokens::Ed25519TokenVerifier;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
+    let metrics = platform::metrics::start();
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
     let tables = dynamodb::connect().await;
@@ -23,5 +24,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     };
 
     let handler = &handler;
-    web::run(|request| handler.handle(request)).await
+    web::run(|request| metrics.told_after(handler.handle(request))).await
 }

@@ -2,9 +2,11 @@
 //!
 //! It is the only live member of the group that brokers ask. Functions that create orders are not
 //! members of that group, because a broker asks any member that is connected, and a frozen Lambda is
-//! connected but doesn't answer. As it is connected and awake for most of the time, it sweeps as well.
+//! connected but doesn't answer. As it is connected and awake for most of the time, it sweeps as well,
+//! and reads the cluster's gauges for alarms.
 
 pub mod config;
+pub mod gauges;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use rocketmq::client::RocketmqClient;
 use rocketmq::config::RocketmqConfig;
 use rocketmq::publisher::RocketmqPublisher;
 use serde::{Deserialize, Serialize};
+
+use crate::gauges::Gauges;
 
 /// What is kept of Lambda's time to leave the group and report.
 const RESERVE: Duration = Duration::from_secs(3);
@@ -55,10 +59,23 @@ pub struct WindowReport {
     pub left: u64,
     /// Looks of the sweep that failed.
     pub failed_looks: u64,
+    /// How long the oldest event that the sweep dealt with had waited, in milliseconds.
+    pub oldest_ms: u64,
 }
 
 impl WindowReport {
-    const fn of(checks: CheckReport, sweep: SweepReport) -> Self {
+    /// Counts it, for alarms and the dashboard.
+    #[expect(clippy::cast_precision_loss, reason = "an age in seconds needs no 53 bits")]
+    pub fn count(&self) {
+        metrics::counter!("ChecksCommitted").increment(self.committed);
+        metrics::counter!("ChecksRolledBack").increment(self.rolled_back);
+        metrics::counter!("EventsSwept").increment(self.sent);
+        metrics::counter!("FailedLooks").increment(self.failed_looks);
+        // A sample for each window, also of 0, so that an alarm sees that all is well.
+        metrics::histogram!("OldestUnobservedEventSeconds").record(self.oldest_ms as f64 / 1e3);
+    }
+
+    fn of(checks: CheckReport, sweep: SweepReport) -> Self {
         Self {
             committed: checks.committed,
             rolled_back: checks.rolled_back,
@@ -68,6 +85,7 @@ impl WindowReport {
             overdue: sweep.overdue,
             left: sweep.left,
             failed_looks: sweep.failed_looks,
+            oldest_ms: u64::try_from(sweep.oldest.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }
@@ -112,7 +130,9 @@ where
         let answers = Arc::new(AnswerCheck::new(self.ledger.clone(), self.clock.clone()));
         let group = CheckedGroup::join_with(client.clone(), Arc::clone(&answers)).await?;
         let publisher = RocketmqPublisher::connect(client, self.clock.clone()).await;
-        let swept = self.sweep(&publisher).run(end).await;
+        let sweep = self.sweep(&publisher);
+        let (swept, gauges) = futures::join!(sweep.run(end), Gauges::read(&publisher));
+        gauges.count();
         tokio::time::sleep(end.remaining()).await;
         publisher.shutdown().await;
         group.leave().await;
@@ -126,8 +146,10 @@ where
             overdue = report.overdue,
             left = report.left,
             failed_looks = report.failed_looks,
+            oldest_ms = report.oldest_ms,
             "the window is over"
         );
+        report.count();
         Ok(report)
     }
 

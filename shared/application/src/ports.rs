@@ -8,6 +8,7 @@ mod channel;
 mod clock;
 mod dead_letters;
 mod effects;
+mod gauges;
 mod health;
 mod identity;
 mod orders;
@@ -31,6 +32,7 @@ pub use effects::{
     EffectCancelled, Inbox, InboxRecord, Inventory, Notifications, OBSERVER, Observations,
     StockDecision,
 };
+pub use gauges::ClusterGauges;
 pub use health::{NameServers, OverdueEvents, Tables};
 pub use identity::IdentitySource;
 pub use orders::{

@@ -85,6 +85,8 @@ pub struct SweepReport {
     pub left: u64,
     /// Looks for what is due that failed.
     pub failed_looks: u64,
+    /// How long the oldest event that was dealt with had waited since it was recorded, or redriven.
+    pub oldest: Duration,
 }
 
 /// What became of one event.
@@ -98,9 +100,22 @@ enum Fate {
     Left,
 }
 
+/// What became of one event, and how long it had waited by then, where that is known.
+struct Dealt {
+    fate: Fate,
+    waited: Duration,
+}
+
+impl From<Fate> for Dealt {
+    fn from(fate: Fate) -> Self {
+        Self { fate, waited: Duration::ZERO }
+    }
+}
+
 impl SweepReport {
-    const fn count(&mut self, fate: Fate) {
-        match fate {
+    fn count(&mut self, dealt: &Dealt) {
+        self.oldest = self.oldest.max(dealt.waited);
+        match dealt.fate {
             Fate::NotOurs => {}
             Fate::Sent => self.sent += 1,
             Fate::Found => self.found += 1,
@@ -155,20 +170,20 @@ where
             }
         };
         let full = due.len() >= self.pace.events_per_look;
-        let mut fates = stream::iter(due)
+        let mut events = stream::iter(due)
             .take_while(|_| std::future::ready(!last_start.has_passed()))
             .map(|due| self.sweep(due, deadline))
             .buffer_unordered(self.pace.events_at_once);
         let mut ours = false;
-        while let Some(fate) = fates.next().await {
-            ours |= fate != Fate::NotOurs;
-            report.count(fate);
+        while let Some(dealt) = events.next().await {
+            ours |= dealt.fate != Fate::NotOurs;
+            report.count(&dealt);
         }
         // What is not ours may be what another sweep has claimed and the index still tells.
         full && ours
     }
 
-    async fn sweep(&self, due: DueEvent, window: Deadline) -> Fate {
+    async fn sweep(&self, due: DueEvent, window: Deadline) -> Dealt {
         let span = tracing::info_span!(
             "sweep",
             event_id = %due.event_id,
@@ -178,29 +193,40 @@ where
         self.deal_with(due, deadline).instrument(span).await
     }
 
-    async fn deal_with(&self, due: DueEvent, deadline: Deadline) -> Fate {
+    async fn deal_with(&self, due: DueEvent, deadline: Deadline) -> Dealt {
         let outbox = &self.publication.outbox;
         let now = self.publication.clock.now();
         let claimed_until = now.plus(lifetimes::SWEEP_AFTER);
         match outbox.claim(due.event_id, due.sweep_due, claimed_until).await {
             ClaimOutcome::Won => {}
-            ClaimOutcome::Lost => return Fate::NotOurs,
+            ClaimOutcome::Lost => return Fate::NotOurs.into(),
             ClaimOutcome::Unknown(failure) => {
-                return left(&failure, "whether the event was claimed is unknown");
+                return left(&failure, "whether the event was claimed is unknown").into();
             }
         }
         let claimed = DueEvent { sweep_due: claimed_until, ..due };
         let event = match self.unobserved.find(due.event_id).await {
             Ok(Some(event)) => event,
-            Ok(None) => return Fate::NotOurs,
-            Err(failure) => return left(&failure, "the event can't be read"),
+            Ok(None) => return Fate::NotOurs.into(),
+            Err(failure) => return left(&failure, "the event can't be read").into(),
         };
         tracing::Span::current()
             .record("transaction_id", tracing::field::display(event.transaction_id));
+        let waited = now.since(event.recorded_at);
+        Dealt { fate: self.send_if_absent(event, claimed, deadline).await, waited }
+    }
+
+    async fn send_if_absent(
+        &self,
+        event: RecordedEvent,
+        claimed: DueEvent,
+        deadline: Deadline,
+    ) -> Fate {
         if event.unpublished {
             return self.send(&event, claimed, deadline).await;
         }
-        match self.published.is_published(event.message.topic, due.event_id, deadline).await {
+        let (topic, event_id) = (event.message.topic, event.message.event_id);
+        match self.published.is_published(topic, event_id, deadline).await {
             Ok(true) => self.leave_to_consumer(event).await,
             Ok(false) => self.send(&event, claimed, deadline).await,
             Err(failure) => {

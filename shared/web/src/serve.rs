@@ -22,7 +22,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 ///
 /// The handler runs in a span `request` with `request_id` and `route`, which may learn `user_id`,
 /// `order_id`, `event_id` and `transaction_id`. A problem becomes its response, a panic a 500, and one
-/// log line tells method, status, time and, where there is one, the problem with all its causes.
+/// log line tells method, status, time and, where there is one, the problem with all its causes. An answer
+/// of 5xx is counted by the metric `ServerErrors`.
 pub async fn serve(
     clock: &impl Clock,
     request: Request,
@@ -54,7 +55,9 @@ pub async fn serve(
         };
         let duration_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
         log(&method, &answer, duration_ms);
-        finish(answer.unwrap_or_else(|problem| problem.into_response(&request_id)))
+        let response = answer.unwrap_or_else(|problem| problem.into_response(&request_id));
+        count(&response);
+        finish(response)
     }
     .instrument(span)
     .await
@@ -76,6 +79,13 @@ fn finish(mut response: Response) -> Response {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Tells an alarm of what a client can't put right.
+fn count(response: &Response) {
+    if response.status().is_server_error() {
+        metrics::counter!("ServerErrors").increment(1);
+    }
 }
 
 fn log(method: &Method, answer: &Result<Response, Problem>, duration_ms: f64) {

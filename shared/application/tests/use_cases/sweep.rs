@@ -39,8 +39,10 @@ async fn take_and_lose(world: &World) -> OrderTaken {
     taken
 }
 
+/// What a sweep counted. How long events had waited is for a test of its own.
 async fn sweep(world: &World, window: Duration) -> SweepReport {
-    world.sweep().run(Deadline::after(window)).await
+    let report = world.sweep().run(Deadline::after(window)).await;
+    SweepReport { oldest: Duration::ZERO, ..report }
 }
 
 fn sent(sent: u64) -> SweepReport {
@@ -149,6 +151,20 @@ async fn what_can_not_be_read_is_looked_at_again() {
     let report = sweep(&world, Duration::from_secs(120)).await;
     let expected = SweepReport { sent: 1, left: 1, failed_looks: 1, ..SweepReport::default() };
     assert_eq!(report, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unobserved_event_is_told_by_its_age() {
+    let world = world();
+    take_and_lose(&world).await;
+    let oldest = async || world.sweep().run(Deadline::after(T)).await.oldest;
+    world.clock.advance(T);
+    assert!((T..2 * T).contains(&oldest().await), "it was on no topic");
+    world.clock.advance(10 * T);
+    assert!(oldest().await >= 11 * T, "it is on its topic, and nobody consumes");
+    world.consume_events(world.registry()).run(Deadline::after(T)).await;
+    world.clock.advance(20 * T);
+    assert_eq!(oldest().await, Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]

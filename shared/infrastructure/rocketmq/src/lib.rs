@@ -10,6 +10,7 @@
 //! - [`client`]: the client's runtime, and how it ends
 //! - [`publisher`]: half messages and their end, as [`application::ports::TransactionalPublisher`]
 //! - `published`: whether an event is on its topic, as [`application::ports::PublishedEvents`]
+//! - `gauges`: lag and discarded half messages, as [`application::ports::ClusterGauges`]
 //! - [`subscription`]: deliveries and acknowledgements, as [`application::ports::EventSubscription`]
 //! - [`dead_letters`]: the dead-letter topic, as [`application::ports::DeadLetterChannel`]
 //! - [`checked_group`]: membership of the group that answers check-backs
@@ -28,6 +29,7 @@ pub mod subscription;
 
 mod call;
 mod fault;
+mod gauges;
 mod lanes;
 mod outbound;
 mod published;

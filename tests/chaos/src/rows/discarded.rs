@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use application::deadline::Deadline;
+use application::ports::ClusterGauges;
 use harness::broker::BrokerTuning;
 use harness::broker_proxy::frames;
 use harness::faults::{Point, Toxic};
 use harness::provision::rocketmq_config;
 use harness::remoting::code;
+use platform::clock::SystemClock;
+use rocketmq::publisher::RocketmqPublisher;
 use tokio::time::Instant;
 
 use super::Bench;
@@ -40,6 +44,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let (one, other) = tokio::join!(lose_commits(&product, orders), lose_commits(&control, orders));
     let faults = one? + other?;
     let discarded = until_discarded(&product, faults).await?;
+    let told = gauge(&product).await?;
+    anyhow::ensure!(told == discarded, "the gauge tells {told} of {discarded}");
 
     let back = Instant::now();
     product.windows.keep(TRANSACTION_CHECK, 1);
@@ -74,6 +80,16 @@ async fn lose_commits(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
     }
     anyhow::ensure!(lost.struck() >= orders, "the commits were not lost");
     Ok(orders)
+}
+
+/// What an alarm would see.
+async fn gauge(rig: &Rig<'_>) -> anyhow::Result<u64> {
+    let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
+    let publisher = RocketmqPublisher::start(config, SystemClock).await?;
+    let within = Deadline::after(Duration::from_secs(10));
+    let discarded = publisher.half_messages_discarded(within).await;
+    publisher.shutdown().await;
+    discarded.map_err(|failure| anyhow::Error::msg(failure.to_string()))
 }
 
 /// Waits until the broker has given all half messages up.

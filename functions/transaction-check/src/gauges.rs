@@ -1,0 +1,62 @@
+//! What the cluster tells of our messages, once a window.
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::Failure;
+use application::ports::ClusterGauges;
+
+/// How long the cluster may take to answer.
+const TIME_MAX: Duration = Duration::from_secs(5);
+
+/// What was read. A gauge that could not be read is none, and has no sample: an alarm must not take
+/// silence for zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gauges {
+    /// As [`ClusterGauges::half_messages_discarded`].
+    pub half_messages_discarded: Option<u64>,
+    /// As [`ClusterGauges::consumer_lag`].
+    pub consumer_lag: Option<u64>,
+}
+
+impl Gauges {
+    /// Asks the cluster.
+    pub async fn read(cluster: &impl ClusterGauges) -> Self {
+        let deadline = Deadline::after(TIME_MAX);
+        let (discarded, lag) = futures::join!(
+            cluster.half_messages_discarded(deadline),
+            cluster.consumer_lag(deadline)
+        );
+        Self {
+            half_messages_discarded: read(discarded, "how many half messages were discarded"),
+            consumer_lag: read(lag, "how many events wait for their consumer"),
+        }
+    }
+
+    /// Counts it, for alarms and the dashboard.
+    #[expect(clippy::cast_precision_loss, reason = "CloudWatch's numbers are of this type")]
+    pub fn count(self) {
+        let read = [
+            ("HalfMessagesDiscarded", self.half_messages_discarded),
+            ("ConsumerLag", self.consumer_lag),
+        ];
+        for (name, value) in read {
+            match value {
+                Some(value) => metrics::histogram!(name).record(value as f64),
+                None => metrics::counter!("FailedGauges").increment(1),
+            }
+        }
+    }
+}
+
+fn read(gauge: Result<u64, Failure>, what: &'static str) -> Option<u64> {
+    gauge
+        .inspect_err(|failure| {
+            tracing::warn!(
+                error = failure as &dyn std::error::Error,
+                what,
+                "a gauge can't be read"
+            );
+        })
+        .ok()
+}
