@@ -6,7 +6,6 @@ use platform::clock::SystemClock;
 use platform::settings::Settings;
 use platform::telemetry;
 use security::password::{Argon2idHasher, HashCost};
-use security::signing_key::SigningKey;
 use security::tokens::Ed25519TokenIssuer;
 use user_login::Handler;
 use user_login::config::Config;
@@ -14,8 +13,9 @@ use user_login::config::Config;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
+    let metrics = platform::metrics::start();
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
-    let key = telemetry::logged(SigningKey::read(&config.signing_key_file))?;
+    let key = telemetry::logged(config.signing_key.read())?;
 
     let handler = Handler {
         log_in: LogIn {
@@ -27,5 +27,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     };
 
     let handler = &handler;
-    web::run(|request| handler.handle(request)).await
+    web::run(|request| metrics.told_after(handler.handle(request))).await
 }

@@ -3,6 +3,8 @@
 //! The client runs on a tokio runtime of its own and can't adopt ours (`rocketmq-client-rust` 1.0.0,
 //! `runtime.rs`). All adapters of a process share one; the last that shuts down ends it.
 
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,8 +17,9 @@ use rocketmq_client_rust::{
 use rocketmq_observability::TelemetryRuntimeGuard;
 use rocketmq_runtime::{RuntimeConfig, RuntimeOwner, ShutdownDeadline};
 use secrecy::ExposeSecret;
+use tempfile::NamedTempFile;
 
-use crate::config::RocketmqConfig;
+use crate::config::{RocketmqConfig, TlsCa};
 
 /// How long the client's threads are waited for at the end. A connected client needs 3 to 8 ms; one
 /// whose broker hangs would take 6 s.
@@ -54,6 +57,8 @@ pub struct RocketmqClient(Arc<Shared>);
 struct Shared {
     config: RocketmqConfig,
     runtime: Arc<ClientRuntime>,
+    /// The file with the certificate authority, which the client reads for each connection.
+    authority: Option<AuthorityFile>,
     /// Signs requests. Instances are shared by those with the same hook only, so there is one.
     hook: Option<Arc<ClientRpcHook>>,
     /// How many instances were named so far.
@@ -69,7 +74,8 @@ impl RocketmqClient {
     ///
     /// # Errors
     ///
-    /// [`StartError`], if there are no threads or memory to be had.
+    /// [`StartError`], if there are no threads or memory to be had, or a certificate from the environment
+    /// can't be put into a file.
     pub fn start(config: RocketmqConfig) -> Result<Self, StartError> {
         let owner = RuntimeOwner::plan(runtime_config()?)
             .map_err(|violation| StartError::because(format!("{violation:?}")))?
@@ -82,10 +88,17 @@ impl RocketmqClient {
             telemetry.handle(),
         )
         .map_err(|error| StartError::because(error.into_error()))?;
+        let authority = config
+            .tls_ca
+            .as_ref()
+            .map(AuthorityFile::of)
+            .transpose()
+            .map_err(StartError::because)?;
         let hook = signing_hook(&config);
         let instances = AtomicU64::new(0);
         Ok(Self(Arc::new(Shared {
             config,
+            authority,
             runtime,
             hook,
             instances,
@@ -153,12 +166,39 @@ impl RocketmqClient {
         let interval_ms = u32::try_from(ROUTE_INTERVAL.as_millis()).unwrap_or(u32::MAX);
         config.set_poll_name_server_interval(interval_ms);
         config.set_heartbeat_broker_interval(interval_ms);
-        if let Some(ca) = &self.0.config.tls_ca {
+        if let Some(authority) = &self.0.authority {
             config.set_use_tls(true);
             config.set_tls_client_auth_server(true);
-            config.set_tls_client_trust_cert_path(ca.path().to_string_lossy());
+            config.set_tls_client_trust_cert_path(authority.path().to_string_lossy());
         }
         config
+    }
+}
+
+/// The client takes the certificate authority from a file only.
+enum AuthorityFile {
+    Given(PathBuf),
+    /// Removed with the client.
+    Written(NamedTempFile),
+}
+
+impl AuthorityFile {
+    fn of(authority: &TlsCa) -> io::Result<Self> {
+        match authority {
+            TlsCa::File(path) => Ok(Self::Given(path.clone())),
+            TlsCa::Pem(pem) => {
+                let mut file = NamedTempFile::with_suffix(".pem")?;
+                file.write_all(pem.as_bytes())?;
+                Ok(Self::Written(file))
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) => path,
+            Self::Written(file) => file.path(),
+        }
     }
 }
 
@@ -185,4 +225,18 @@ fn signing_hook(config: &RocketmqConfig) -> Option<Arc<ClientRpcHook>> {
         credentials.secret_key.expose_secret(),
     );
     Some(Arc::new(AclClientRPCHook::new(keys)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_from_the_environment_is_in_a_file_while_the_client_lives() {
+        let file = AuthorityFile::of(&TlsCa::Pem("certificate".to_owned())).unwrap();
+        let path = file.path().to_owned();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "certificate");
+        drop(file);
+        assert!(!path.exists());
+    }
 }

@@ -132,31 +132,34 @@ fn plain_name(text: &str, length_max: usize) -> Result<String, InvalidSetting> {
     Ok(text.to_owned())
 }
 
-/// The file of the certificate authority that signed the cluster's certificates, in PEM. With it,
-/// connections are encrypted and the cluster's certificate is verified.
+/// The certificate authority that signed the cluster's certificates, in PEM. With it, connections are
+/// encrypted and the cluster's certificate is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsCa(PathBuf);
+pub enum TlsCa {
+    /// In a file.
+    File(PathBuf),
+    /// The certificate itself, as CloudFormation puts it into the environment.
+    Pem(String),
+}
 
 impl TlsCa {
-    /// Reads the path of an existing file.
+    /// Reads a certificate in PEM, or the path of an existing file with one.
     ///
     /// # Errors
     ///
     /// [`InvalidSetting`] if there is no such file.
     pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
+        if text.starts_with("-----BEGIN CERTIFICATE-----") {
+            return Ok(Self::Pem(text.to_owned()));
+        }
         let path = Path::new(text);
         if !path.is_file() {
             return Err(InvalidSetting(
-                "write the path of an existing file with the authority's certificate in PEM"
+                "write the authority's certificate in PEM, or the path of an existing file with it"
                     .to_owned(),
             ));
         }
-        Ok(Self(path.to_owned()))
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.0
+        Ok(Self::File(path.to_owned()))
     }
 }
 
@@ -299,7 +302,15 @@ mod tests {
         assert!(faults.contains("ROCKETMQ_NAMESRV_ADDR: write host:port without a scheme"));
         assert!(faults.contains("ROCKETMQ_TOPIC: write 1 to 123 letters"));
         assert!(faults.contains("ROCKETMQ_GROUP_PREFIX is not set"));
-        assert!(faults.contains("ROCKETMQ_TLS_CA: write the path of an existing file"));
+        assert!(faults.contains("ROCKETMQ_TLS_CA: write the authority's certificate in PEM"));
+    }
+
+    #[test]
+    fn the_authority_is_a_file_or_a_certificate() {
+        let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
+        assert_eq!(TlsCa::parse(pem), Ok(TlsCa::Pem(pem.to_owned())));
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert_eq!(TlsCa::parse(file), Ok(TlsCa::File(file.into())));
     }
 
     #[test]

@@ -38,13 +38,13 @@ pub enum SigningKeyError {
     /// The file couldn't be written, or is there already.
     #[error("the signing key's file can't be written")]
     Write(#[source] io::Error),
-    /// The file is no private key of this kind.
-    #[error("the signing key's file is not a private Ed25519 key as a JSON Web Key (RFC 8037)")]
+    /// It is no private key of this kind.
+    #[error("the signing key is not a private Ed25519 key as a JSON Web Key (RFC 8037)")]
     Malformed,
-    /// The file's `kid` can't be looked up.
+    /// Its `kid` can't be looked up.
     #[error("the signing key's `kid` is not 1 to 64 letters, digits, `-` and `_`")]
     Name,
-    /// The file's public key is another's.
+    /// Its public key is another's.
     #[error("the signing key's public part `x` does not belong to its private part `d`")]
     Mismatch,
 }
@@ -85,9 +85,18 @@ impl SigningKey {
     /// [`SigningKeyError`] if it can't be read or holds no such key.
     pub fn read(path: &Path) -> Result<Self, SigningKeyError> {
         let text = Zeroizing::new(fs::read(path).map_err(SigningKeyError::Read)?);
+        Self::parse(&text)
+    }
+
+    /// Reads what a key's file holds.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningKeyError`] if it is no such key.
+    pub fn parse(text: &[u8]) -> Result<Self, SigningKeyError> {
         // serde's error may quote what it read, so it goes no further.
         let jwk: PrivateJwk =
-            serde_json::from_slice(&text).map_err(|_| SigningKeyError::Malformed)?;
+            serde_json::from_slice(text).map_err(|_| SigningKeyError::Malformed)?;
         if jwk.kty != "OKP" || jwk.crv != "Ed25519" {
             return Err(SigningKeyError::Malformed);
         }
