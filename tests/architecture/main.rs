@@ -9,12 +9,31 @@
     reason = "a test fails by panicking"
 )]
 
+mod binaries;
+mod cargo_lambda;
 mod dependencies;
+mod metrics;
+mod permissions;
+mod references;
 mod samples;
 mod template;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The template with its references unresolved.
+fn document() -> Value {
+    harness::template::document(&root().join("template.yaml")).unwrap()
+}
+
+/// The resources of a type with their logical ids.
+fn resources<'a>(document: &'a Value, r#type: &str) -> Vec<(&'a str, &'a Value)> {
+    let resources = document["Resources"].as_object().unwrap();
+    let of_type = resources.iter().filter(|(_, resource)| resource["Type"] == r#type);
+    of_type.map(|(logical_id, resource)| (logical_id.as_str(), resource)).collect()
 }

@@ -7,20 +7,29 @@ use platform::settings::Settings;
 
 use crate::root;
 
-fn template() -> Template {
+pub(crate) fn template() -> Template {
     let parameters = BTreeMap::from([
         ("RocketmqNamesrvAddr".to_owned(), "127.0.0.1:9876".to_owned()),
-        ("RocketmqAccessKey".to_owned(), "key".to_owned()),
-        ("RocketmqSecretKey".to_owned(), "secret".to_owned()),
-        ("SigningKeyFile".to_owned(), "/key.json".to_owned()),
+        ("RocketmqSecret".to_owned(), "rocketmq".to_owned()),
+        ("RocketmqTlsCaParameter".to_owned(), "ca".to_owned()),
+        ("SigningKeySecret".to_owned(), "signing-key".to_owned()),
     ]);
     Template::load(&root().join("template.yaml"), "orders", &parameters).unwrap()
 }
 
+/// What CloudFormation puts in place of a dynamic reference, as far as a start looks at it.
+fn deployed(value: &str) -> &str {
+    match value {
+        reference if reference.starts_with("{{resolve:ssm:") => "-----BEGIN CERTIFICATE-----",
+        reference if reference.starts_with("{{resolve:secretsmanager:") => "secret",
+        plain => plain,
+    }
+}
+
 /// Whether a function starts with these settings, and what it says if not.
 fn reads(function: &str, variables: &BTreeMap<String, String>) -> Result<(), String> {
-    let settings =
-        Settings::from_pairs(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let pairs = variables.iter().map(|(name, value)| (name.as_str(), deployed(value)));
+    let settings = Settings::from_pairs(pairs);
     match function {
         "create-order" => create_order::config::Config::read(settings).map(drop),
         "get-order" => get_order::config::Config::read(settings).map(drop),

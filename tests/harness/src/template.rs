@@ -15,7 +15,7 @@ mod yaml;
 use std::collections::BTreeMap;
 
 pub use function::{DEFAULT_ROUTE, FunctionSpec, Route};
-pub use load::TemplateError;
+pub use load::{TemplateError, document};
 pub use schedule::Schedule;
 pub use table::{IndexSpec, KeyAttribute, KeyType, TableSpec};
 

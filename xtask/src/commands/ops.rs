@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod events;
+mod keys;
 mod products;
 mod target;
 mod telling;
@@ -29,6 +30,9 @@ enum Subject {
     /// Events in the outbox: list those that no consumer has seen, or publish one once more.
     #[command(subcommand)]
     Events(events::Command),
+    /// Keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// What is sold, at which price.
     #[command(subcommand)]
     Products(products::Command),
@@ -44,6 +48,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     match options.subject {
         Subject::DeadLetters(command) => dead_letters::run(command).await,
         Subject::Events(command) => events::run(command).await,
+        Subject::Keys(command) => keys::run(command).await.map(|()| ExitCode::SUCCESS),
         Subject::Products(command) => products::run(command).await.map(|()| ExitCode::SUCCESS),
         Subject::Topics(command) => topics::run(command).await.map(|()| ExitCode::SUCCESS),
     }

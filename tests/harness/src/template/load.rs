@@ -47,6 +47,17 @@ pub enum TemplateError {
     Invalid(String),
 }
 
+/// The template at `path` with its intrinsic functions in their long form (`{"Ref": "X"}`,
+/// `{"Fn::Sub": "…"}`), unresolved.
+///
+/// # Errors
+/// When the file cannot be read or is not YAML.
+pub fn document(path: &Path) -> Result<Value, TemplateError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
+    yaml::parse(&text).map_err(|source| TemplateError::Yaml(Box::new(source)))
+}
+
 impl Template {
     /// Reads the template at `path` for a stack called `stack_name`, with `overrides` in place of
     /// the parameters' defaults.

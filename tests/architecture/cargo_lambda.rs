@@ -1,0 +1,35 @@
+//! `cargo lambda watch` routes as the template does.
+
+use std::fmt::Write;
+
+use crate::root;
+use crate::template::template;
+
+const HEAD: &str = "\
+# For `cargo lambda watch`: the routes of template.yaml, which a test keeps equal. It has no route for
+# what matches none, which health answers elsewhere.
+";
+
+/// The file as it follows from the template.
+fn expected() -> String {
+    let mut text = HEAD.to_owned();
+    for function in template().functions {
+        for route in function.routes.iter().filter(|route| route.path != "$default") {
+            let (path, method, name) = (&route.path, &route.method, &function.name);
+            let router = "\n[[watch.router]]";
+            writeln!(
+                text,
+                "{router}\npath = \"{path}\"\nmethods = [\"{method}\"]\nfunction = \"{name}\""
+            )
+            .unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn cargo_lambda_has_the_routes_of_the_template() {
+    let found = std::fs::read_to_string(root().join("CargoLambda.toml")).unwrap();
+    let expected = expected();
+    assert_eq!(found, expected, "CargoLambda.toml must be:\n{expected}");
+}

@@ -1,0 +1,211 @@
+//! Alarms and the dashboard look at metrics that exist, and at each that the functions emit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use application::ports::Clock;
+use domain::instant::Instant;
+use harness::template::FunctionSpec;
+use lambda_http::Request;
+use platform::metrics::{DIMENSION, Metrics, NAMESPACE};
+use serde_json::Value;
+use transaction_check::gauges::Gauges;
+
+use crate::template::template;
+use crate::{document, resources};
+
+/// A metric: its namespace, its name and the function that its dimension names.
+type Metric = (String, String, String);
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> Instant {
+        Instant::from_millis(0)
+    }
+}
+
+/// Has a function count everything that it can.
+async fn exercise(function: &FunctionSpec) {
+    match function.name.as_str() {
+        "event-consumer" => {
+            event_consumer::WindowReport {
+                handled: 1,
+                postponed: 1,
+                dead_lettered: 1,
+                failed_receives: 1,
+            }
+            .count();
+        }
+        "transaction-check" => {
+            transaction_check::WindowReport {
+                committed: 1,
+                rolled_back: 1,
+                left_open: 1,
+                sent: 1,
+                found: 1,
+                overdue: 1,
+                left: 1,
+                failed_looks: 1,
+                oldest_ms: 1_500,
+            }
+            .count();
+            Gauges { half_messages_discarded: Some(1), consumer_lag: Some(1) }.count();
+            Gauges { half_messages_discarded: None, consumer_lag: None }.count();
+        }
+        // Every function with a route answers through here.
+        _ if !function.routes.is_empty() => {
+            let broken = async |_, _: Request| Err(web::Problem::internal("broken"));
+            web::serve(&Fixed, Request::default(), broken).await;
+        }
+        other => panic!("no test knows what {other} counts"),
+    }
+}
+
+/// The names of the metrics in the document that was written last.
+fn written(metrics: Metrics) -> BTreeSet<String> {
+    let mut output = Vec::new();
+    metrics.write_to(&mut output).unwrap();
+    let document: Value = serde_json::from_slice(&output).unwrap();
+    let [directive] = document["_aws"]["CloudWatchMetrics"].as_array().unwrap().as_slice() else {
+        panic!("not one directive: {document}");
+    };
+    assert_eq!(directive["Namespace"], NAMESPACE);
+    assert_eq!(directive["Dimensions"], serde_json::json!([[DIMENSION]]));
+    assert!(document[DIMENSION].is_string(), "{document}");
+    let defined = directive["Metrics"].as_array().unwrap();
+    defined
+        .iter()
+        .map(|metric| {
+            let name = metric["Name"].as_str().unwrap().to_owned();
+            assert!(!document[&name].is_null(), "{name} has no value in {document}");
+            name
+        })
+        .collect()
+}
+
+fn emitted(functions: &[FunctionSpec]) -> BTreeSet<Metric> {
+    let metrics = platform::metrics::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut emitted = BTreeSet::new();
+    for function in functions {
+        runtime.block_on(exercise(function));
+        emitted.extend(
+            written(metrics)
+                .into_iter()
+                .map(|name| (NAMESPACE.to_owned(), name, function.logical_id.clone())),
+        );
+    }
+    emitted
+}
+
+/// A metric as an alarm names it.
+fn of_alarm(metric: &Value) -> Metric {
+    let dimensions = metric["Dimensions"].as_array().unwrap();
+    let [dimension] = dimensions.as_slice() else { panic!("not one dimension: {metric}") };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let named = text(&dimension["Name"]);
+    let expected = if metric["Namespace"] == "AWS/ApiGateway" { "ApiId" } else { DIMENSION };
+    assert_eq!(named, expected, "{metric}");
+    (text(&metric["Namespace"]), text(&metric["MetricName"]), text(&dimension["Value"]["Ref"]))
+}
+
+/// The metrics that the alarms look at, each with its alarm.
+fn in_alarms(document: &Value) -> BTreeSet<(String, Metric)> {
+    let mut found = BTreeSet::new();
+    for (name, alarm) in resources(document, "AWS::CloudWatch::Alarm") {
+        let properties = &alarm["Properties"];
+        let metrics: Vec<&Value> = match properties.get("Metrics") {
+            None => vec![properties],
+            Some(queries) => {
+                let queries = queries.as_array().unwrap().iter();
+                queries.filter_map(|query| query.pointer("/MetricStat/Metric")).collect()
+            }
+        };
+        assert!(!metrics.is_empty(), "{name}");
+        found.extend(metrics.into_iter().map(|metric| (name.to_owned(), of_alarm(metric))));
+    }
+    found
+}
+
+/// The metrics that the dashboard shows.
+fn in_dashboard(document: &Value) -> BTreeSet<Metric> {
+    let body = document.pointer("/Resources/Dashboard/Properties/DashboardBody/Fn::Sub").unwrap();
+    // Every `${Name}` stands for one name.
+    let mut text = String::new();
+    for (index, part) in body.as_str().unwrap().split("${").enumerate() {
+        text.push_str(&if index == 0 { part.to_owned() } else { part.replacen('}', "", 1) });
+    }
+    let body: Value = serde_json::from_str(&text).expect("the dashboard's body is JSON");
+    let mut found = BTreeSet::new();
+    for widget in body["widgets"].as_array().unwrap() {
+        for metric in widget["properties"]["metrics"].as_array().unwrap() {
+            let text = |index: usize| metric[index].as_str().unwrap().to_owned();
+            let dimension = if text(0) == "AWS/ApiGateway" { "ApiId" } else { DIMENSION };
+            assert_eq!(text(2), dimension, "{metric}");
+            found.insert((text(0), text(1), text(3)));
+        }
+    }
+    found
+}
+
+fn ours(metrics: BTreeSet<Metric>) -> BTreeSet<Metric> {
+    metrics.into_iter().filter(|(namespace, _, _)| namespace == NAMESPACE).collect()
+}
+
+#[test]
+fn alarms_and_the_dashboard_look_at_what_the_functions_emit() {
+    let document = document();
+    let emitted = emitted(&template().functions);
+    let alarms: BTreeSet<Metric> =
+        in_alarms(&document).into_iter().map(|(_, metric)| metric).collect();
+    let missing: Vec<_> = ours(alarms).difference(&emitted).cloned().collect();
+    assert_eq!(missing, Vec::<Metric>::new(), "alarms look at what nobody emits");
+    assert_eq!(ours(in_dashboard(&document)), emitted, "the dashboard shows each metric");
+}
+
+#[test]
+fn every_function_has_its_alarms() {
+    let document = document();
+    let mut of: BTreeMap<Metric, BTreeSet<String>> = BTreeMap::new();
+    for (alarm, metric) in in_alarms(&document) {
+        of.entry(metric).or_default().insert(alarm);
+    }
+    let dashboard = in_dashboard(&document);
+    for function in template().functions {
+        let id = &function.logical_id;
+        let metric = |namespace: &str, name: &str| -> Metric {
+            (namespace.to_owned(), name.to_owned(), id.clone())
+        };
+        let alarm = |namespace: &str, name: &str| {
+            let metric = metric(namespace, name);
+            let alarms = of.get(&metric).unwrap_or_else(|| panic!("no alarm on {metric:?}"));
+            alarms.first().unwrap().clone()
+        };
+        let errors = alarm("AWS/Lambda", "Errors");
+        alarm("AWS/Lambda", "Throttles");
+        assert!(dashboard.contains(&metric("AWS/Lambda", "Errors")), "{id}");
+        let mut rolls_back = BTreeSet::from([errors]);
+        if function.schedules.is_empty() {
+            rolls_back.insert(alarm(NAMESPACE, "ServerErrors"));
+        } else {
+            alarm("AWS/Lambda", "Invocations");
+        }
+        let preference = &document["Resources"][id]["Properties"]["DeploymentPreference"];
+        let named: BTreeSet<String> = preference["Alarms"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|alarm| alarm["Ref"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(named, rolls_back, "what rolls {id} back");
+    }
+}
+
+#[test]
+fn every_alarm_reaches_somebody() {
+    for (name, alarm) in resources(&document(), "AWS::CloudWatch::Alarm") {
+        let actions = serde_json::json!([{"Ref": "AlarmTopic"}]);
+        assert_eq!(alarm["Properties"]["AlarmActions"], actions, "{name}");
+        assert!(alarm["Properties"]["AlarmDescription"].is_string(), "{name}");
+    }
+}
