@@ -1,6 +1,6 @@
 //! Named checks, run one after the other; the first that fails ends it.
 
-mod sam;
+pub(crate) mod sam;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -102,5 +102,7 @@ pub(crate) fn long(root: &Path) -> anyhow::Result<Vec<Check>> {
         cargo("long tests and statistics", &ignored),
         own("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"]),
         own("long chaos", &["chaos", "--minutes", "30"]),
+        // The last, because it cannot run everywhere.
+        own("sam local", &["sam-local", "--install"]),
     ])
 }

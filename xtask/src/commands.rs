@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod invoke;
 pub(crate) mod ops;
+pub(crate) mod sam_local;
 pub(crate) mod simulate;
 pub(crate) mod test;
 pub(crate) mod up;

@@ -19,7 +19,7 @@ use anyhow::Context;
 pub use fetch::{ROCKETMQ_VERSION, ensure_jars, is_fetched};
 pub use java::{check_java, check_maven};
 pub use listing::{broker_address, cluster_info};
-pub use ports::check_free;
+pub use ports::{check_free, free_port};
 pub use security::BrokerSecurity;
 pub use settings::Flush;
 

@@ -13,6 +13,7 @@ mod relay;
 #[cfg(test)]
 mod tests;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -81,10 +82,24 @@ impl BrokerProxy {
     /// # Errors
     /// When no port can be had.
     pub async fn start(namesrv: &str, broker: &str, journal: Arc<Journal>) -> anyhow::Result<Self> {
-        let front = Relay::start(broker, Rules::default(), Some(Arc::clone(&journal)), None);
+        Self::start_at(Ipv4Addr::LOCALHOST, namesrv, broker, journal).await
+    }
+
+    /// As [`BrokerProxy::start`], on another of this machine's addresses, such as that which containers
+    /// reach.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start_at(
+        address: Ipv4Addr,
+        namesrv: &str,
+        broker: &str,
+        journal: Arc<Journal>,
+    ) -> anyhow::Result<Self> {
+        let front = Relay::start(address, broker, Rules::default(), Some(journal), None);
         let broker_relay = front.await.context("the broker's proxy")?;
         let route = relay::Substitution::of_address(broker, &broker_relay.address());
-        let front = Relay::start(namesrv, Rules::default(), None, Some(route));
+        let front = Relay::start(address, namesrv, Rules::default(), None, Some(route));
         let namesrv = front.await.context("the name server's proxy")?;
         Ok(Self { namesrv, broker: broker_relay })
     }

@@ -4,7 +4,6 @@ mod options;
 mod ready;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,7 +59,7 @@ impl System {
     /// do about it.
     pub async fn start(options: SystemOptions) -> anyhow::Result<Self> {
         // The door first: a taken port shows before anything slow has begun.
-        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, options.api_port)).await;
+        let door = TcpListener::bind((options.api_address, options.api_port)).await;
         let door = door.with_context(|| {
             format!("port {} is taken; choose another with --port", options.api_port)
         })?;

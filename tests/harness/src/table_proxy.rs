@@ -82,7 +82,16 @@ impl TableProxy {
     /// # Errors
     /// When no port can be had.
     pub async fn start(upstream: &str) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::start_at(Ipv4Addr::LOCALHOST, upstream).await
+    }
+
+    /// As [`TableProxy::start`], on another of this machine's addresses, such as that which containers
+    /// reach.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start_at(address: Ipv4Addr, upstream: &str) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((address, 0)).await?;
         let address = listener.local_addr()?;
         let exchange = Arc::new(Exchange::new(upstream));
         let proxy = Self { address, exchange, tasks: Mutex::new(None) };

@@ -1,5 +1,6 @@
 //! `cargo xtask up`: the whole system on this machine.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,6 +21,9 @@ pub(crate) const STACK_NAME: &str = "orders-local";
 /// Port 0 picks a free one.
 #[derive(Args)]
 pub(crate) struct Options {
+    /// The address that the API listens on: 0.0.0.0 in a container, which others must reach.
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
+    address: Ipv4Addr,
     /// The API's port.
     #[arg(long, default_value_t = 8000)]
     port: u16,
@@ -132,6 +136,7 @@ fn system_options(options: Options, progress: &Progress) -> anyhow::Result<Syste
     // The template's own topic.
     system.parameters.clear();
     system.data = options.data;
+    system.api_address = options.address;
     system.api_port = options.port;
     system.namesrv_port = options.namesrv_port;
     system.table_port = options.table_port;

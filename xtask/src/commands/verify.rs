@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{checks, workspace};
 
 /// Runs what CI runs and, with --full, what takes too long for CI: release builds, the model with
-/// three attempts, statistics, 100,000 seeds of the simulator, half an hour of chaos. That takes two
+/// three attempts, statistics, 100,000 seeds of the simulator, half an hour of chaos, sam local. That takes two
 /// to three hours. Stops at the first check that fails.
 #[derive(Args)]
 pub(crate) struct Options {

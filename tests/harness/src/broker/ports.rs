@@ -20,10 +20,10 @@ impl BrokerPorts {
             for port in [listen, listen - 2] {
                 check_free(port, "--broker-port")?;
             }
-            return Ok(Self { listen, ha: free()? });
+            return Ok(Self { listen, ha: free_port()? });
         }
         for _ in 0..100 {
-            let (listen, ha) = (free()?, free()?);
+            let (listen, ha) = (free_port()?, free_port()?);
             let ports = Self { listen, ha };
             if ha != listen && listen > 2 && ha != listen - 2 && ports.are_free() {
                 return Ok(ports);
@@ -40,7 +40,7 @@ impl BrokerPorts {
 /// `port` when it is free, or a free one for 0.
 pub(super) fn one(port: u16, option: &str) -> anyhow::Result<u16> {
     if port == 0 {
-        return free();
+        return free_port();
     }
     check_free(port, option)?;
     Ok(port)
@@ -59,7 +59,11 @@ pub(super) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-fn free() -> anyhow::Result<u16> {
+/// A port of the loopback interface that nobody has now.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
     Ok(listener.local_addr()?.port())
 }

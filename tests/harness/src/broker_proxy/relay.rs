@@ -94,12 +94,13 @@ impl Substitution {
 
 impl Relay {
     pub(super) async fn start(
+        address: Ipv4Addr,
         upstream: &str,
         rules: Rules<Passage>,
         journal: Option<Arc<Journal>>,
         substitution: Option<Substitution>,
     ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind((address, 0)).await?;
         let address = listener.local_addr()?;
         let upstream = upstream.to_owned();
         let (open, requests) = (Mutex::default(), Mutex::default());

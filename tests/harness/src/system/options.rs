@@ -1,6 +1,7 @@
 //! How a system is put together.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct SystemOptions {
     pub parameters: BTreeMap<String, String>,
     /// The folder for state; None for a temporary one and a table in memory.
     pub data: Option<PathBuf>,
+    /// The address that the API listens on. Everything else listens on the loopback interface.
+    pub api_address: Ipv4Addr,
     /// The API's port; 0 for a free one.
     pub api_port: u16,
     /// The embedded table's port; 0 for a free one.
@@ -85,6 +88,7 @@ impl SystemOptions {
             stack_name,
             parameters: BTreeMap::from([("RocketmqTopic".to_owned(), topic)]),
             data: None,
+            api_address: Ipv4Addr::LOCALHOST,
             api_port: 0,
             table_port: 0,
             namesrv_port: 0,

@@ -1,0 +1,74 @@
+//! `cargo xtask sam-local`: the template under AWS's own emulator of Lambda, in containers.
+//!
+//! The containers meet what `up` starts, a real broker and an embedded table, by proxies on the address
+//! that containers reach this machine at.
+
+mod api;
+mod engine;
+mod sam;
+mod stage;
+mod surroundings;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use self::engine::Engine;
+use self::sam::Sam;
+use self::stage::Stage;
+use self::surroundings::Surroundings;
+use crate::checks::{self, sam as tools};
+use crate::{build, workspace};
+
+/// Invokes each function with its files of events/, and places an order through the emulated API.
+/// Needs a container engine; without one it ends with 3.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Installs Debian's docker.io where there is no container engine. Needs root.
+    #[arg(long)]
+    install: bool,
+}
+
+/// No container engine runs here: nothing was tried, so it is neither success nor failure.
+const NO_ENGINE: u8 = 3;
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let folder = workspace::target()?.join("sam-local");
+    std::fs::create_dir_all(&folder)?;
+    let engine = match engine::find(options.install, &folder.join("dockerd.log")).await? {
+        Ok(engine) => engine,
+        Err(reason) => {
+            eprintln!("no container engine runs here: {reason}");
+            return Ok(ExitCode::from(NO_ENGINE));
+        }
+    };
+    let outcome = prove(&engine, folder).await;
+    engine.stop().await;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn prove(engine: &Engine, folder: PathBuf) -> anyhow::Result<()> {
+    let root = workspace::root()?;
+    if let Some(installation) = tools::installation()? {
+        let installed = checks::run(vec![installation], None).await?;
+        anyhow::ensure!(installed == ExitCode::SUCCESS, "the SAM CLI cannot be installed");
+    }
+    engine.base_image(&root).await?;
+    eprintln!("── building the functions");
+    build::functions(&root, &workspace::function_names(&root)?).await?;
+    eprintln!("── starting a broker and a table");
+    let surroundings = Surroundings::start(engine.gateway().await?).await?;
+    let outcome = async {
+        let stage = Stage::build(&folder, &root, &surroundings)?;
+        let sam = Sam::new(&stage)?;
+        for sample in stage.samples(&root)? {
+            sam.invoke(&sample).await.with_context(|| format!("sam local invoke {sample}"))?;
+        }
+        api::order(&sam).await.context("sam local start-api")
+    }
+    .await;
+    surroundings.stop().await;
+    outcome
+}

@@ -1,0 +1,89 @@
+//! An order through the emulated API.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::sam::Sam;
+use crate::workspace;
+
+/// How long the API may take to start.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a request may take: each has a container of its own.
+const REQUEST_LIMIT: Duration = Duration::from_secs(120);
+
+/// Logs in, places an order, lets event-consumer have it, and sees it confirmed.
+pub(super) async fn order(sam: &Sam<'_>) -> anyhow::Result<()> {
+    let port = harness::broker::free_port()?;
+    let mut server = sam.start_api(port)?;
+    let outcome = story(sam, &format!("http://127.0.0.1:{port}")).await;
+    // Interrupted, as by a person, it removes its containers.
+    if let Some(pid) = server.id() {
+        tokio::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().await?;
+    }
+    server.wait().await?;
+    outcome
+}
+
+async fn story(sam: &Sam<'_>, url: &str) -> anyhow::Result<()> {
+    let client = Client::builder().timeout(REQUEST_LIMIT).build()?;
+    started(&client, url).await?;
+    let login = json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD});
+    let tokens = ask(&client, Method::POST, &format!("{url}/v1/users/login"), "", login).await?;
+    let token = text(&tokens, "access_token")?;
+    let lines = json!({"items": [{"product_id": 1, "quantity": 2}]});
+    let order = ask(&client, Method::POST, &format!("{url}/v1/orders"), token, lines).await?;
+    let order_id = text(&order, "order_id")?;
+    let samples = sam.stage().samples(&workspace::root()?)?;
+    let consumer = samples
+        .into_iter()
+        .find(|sample| sample.function.name == "event-consumer")
+        .context("event-consumer has no sample")?;
+    let report = sam.invoke(&consumer).await?;
+    let handled = report.get("handled").and_then(Value::as_u64);
+    anyhow::ensure!(handled >= Some(1), "nothing was handled: {report}");
+    let path = format!("{url}/v1/orders/{order_id}");
+    let order = ask(&client, Method::GET, &path, token, Value::Null).await?;
+    anyhow::ensure!(text(&order, "status")? == "CONFIRMED", "{order}");
+    eprintln!("  ok     start-api: {order_id} is CONFIRMED");
+    Ok(())
+}
+
+/// A member of an answer.
+fn text<'a>(answer: &'a Value, name: &str) -> anyhow::Result<&'a str> {
+    let member = answer.get(name).and_then(Value::as_str);
+    member.with_context(|| format!("no {name} in {answer}"))
+}
+
+/// Waits until the server answers at all.
+async fn started(client: &Client, url: &str) -> anyhow::Result<()> {
+    let until = Instant::now() + START_LIMIT;
+    while client.get(format!("{url}/health")).send().await.is_err() {
+        anyhow::ensure!(Instant::now() < until, "it does not start");
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+async fn ask(
+    client: &Client,
+    method: Method,
+    url: &str,
+    token: &str,
+    body: Value,
+) -> anyhow::Result<Value> {
+    let mut request = client.request(method, url).bearer_auth(token);
+    if !body.is_null() {
+        request = request.json(&body);
+    }
+    let response = request.send().await?;
+    let status = response.status();
+    let text = response.text().await?;
+    anyhow::ensure!(status.is_success(), "{url} answers {status}: {text}");
+    Ok(serde_json::from_str(&text)?)
+}

@@ -1,0 +1,132 @@
+//! The container engine: found, started or installed.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long an engine may take to start, and to end.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a registry may take to hand out the base image.
+const PULL_LIMIT: Duration = Duration::from_secs(120);
+
+/// This machine's processor, as Lambda calls it.
+pub(super) const ARCHITECTURE: &str =
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+
+/// The base image as SAM calls it.
+fn base_image() -> String {
+    format!("public.ecr.aws/lambda/provided:al2023-{ARCHITECTURE}")
+}
+
+/// An engine that answers.
+pub(super) struct Engine {
+    /// Ours, if we started it.
+    daemon: Option<Child>,
+}
+
+/// Finds an engine that answers, or starts one that is installed. The inner error tells why there is
+/// none.
+pub(super) async fn find(install: bool, log: &Path) -> anyhow::Result<Result<Engine, String>> {
+    if answers().await {
+        return Ok(Ok(Engine { daemon: None }));
+    }
+    if install && !quiet("dockerd", &["--version"]).await {
+        eprintln!("── installing docker.io");
+        let script =
+            "apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io";
+        let mut apt = Command::new("/bin/sh");
+        apt.args(["-c", script]).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+        let status = apt.status().await.context("/bin/sh cannot be started")?;
+        anyhow::ensure!(status.success(), "docker.io cannot be installed");
+    }
+    if !quiet("dockerd", &["--version"]).await {
+        return Ok(Err("there is no dockerd; --install installs Debian's docker.io".to_owned()));
+    }
+    start(log).await
+}
+
+async fn start(log: &Path) -> anyhow::Result<Result<Engine, String>> {
+    let output = File::create(log).with_context(|| format!("{}", log.display()))?;
+    let daemon = Command::new("dockerd")
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .kill_on_drop(true)
+        .spawn()
+        .context("dockerd cannot be started")?;
+    let mut engine = Engine { daemon: Some(daemon) };
+    let until = Instant::now() + START_LIMIT;
+    while !answers().await {
+        let ended = engine
+            .daemon
+            .as_mut()
+            .is_some_and(|daemon| daemon.try_wait().is_ok_and(|status| status.is_some()));
+        if ended || Instant::now() > until {
+            engine.stop().await;
+            return Ok(Err(format!("dockerd does not run; {} tells why", log.display())));
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(Ok(engine))
+}
+
+async fn answers() -> bool {
+    quiet("docker", &["version", "--format", "{{.Server.Version}}"]).await
+}
+
+/// Whether a program is there and succeeds.
+async fn quiet(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.kill_on_drop(true).status().await.is_ok_and(|status| status.success())
+}
+
+impl Engine {
+    /// Has the base image of the functions: from a registry or, where none is reached, made here.
+    pub(super) async fn base_image(&self, root: &Path) -> anyhow::Result<()> {
+        let image = base_image();
+        if quiet("docker", &["image", "inspect", &image]).await {
+            return Ok(());
+        }
+        eprintln!("── pulling {image}");
+        let pulled = timeout(PULL_LIMIT, quiet("docker", &["pull", &image])).await;
+        if pulled == Ok(true) {
+            return Ok(());
+        }
+        eprintln!("── no registry has it; making a stand-in");
+        let mut make = Command::new(root.join("docker/base-image.sh"));
+        let status = make.arg(&image).stdin(Stdio::null()).status().await;
+        let made = status.context("docker/base-image.sh cannot be started")?.success();
+        anyhow::ensure!(made, "the base image cannot be made");
+        Ok(())
+    }
+
+    /// This machine's address as containers reach it.
+    pub(super) async fn gateway(&self) -> anyhow::Result<Ipv4Addr> {
+        let format = "{{(index .IPAM.Config 0).Gateway}}";
+        let mut inspect = Command::new("docker");
+        inspect.args(["network", "inspect", "bridge", "--format", format]).stdin(Stdio::null());
+        let output = inspect.output().await.context("docker cannot be started")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.trim().parse().with_context(|| format!("the bridge's gateway is {:?}", text.trim()))
+    }
+
+    /// Ends an engine that was started here.
+    pub(super) async fn stop(self) {
+        let Some(mut daemon) = self.daemon else { return };
+        // It ends its own children when it is asked to, and leaves them behind when it is killed.
+        if let Some(pid) = daemon.id() {
+            quiet("kill", &["-TERM", &pid.to_string()]).await;
+        }
+        if timeout(START_LIMIT, daemon.wait()).await.is_err() {
+            eprintln!("dockerd does not end; it is killed");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `sam local`.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::stage::{Sample, Stage};
+use crate::checks::sam as tools;
+
+/// How long one invocation may take, the container's start included. The first also builds an image.
+const INVOCATION_LIMIT: Duration = Duration::from_secs(180);
+
+/// The program with what every call of it is told.
+pub(super) struct Sam<'a> {
+    program: PathBuf,
+    stage: &'a Stage,
+}
+
+impl<'a> Sam<'a> {
+    pub(super) fn new(stage: &'a Stage) -> anyhow::Result<Self> {
+        Ok(Self { program: tools::tool("sam")?, stage })
+    }
+
+    fn local(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("local").args(arguments);
+        command.arg("--template").arg(&self.stage.template);
+        command.arg("--env-vars").arg(&self.stage.variables);
+        command.arg("--skip-pull-image");
+        command.arg("--parameter-overrides").args(&self.stage.parameters);
+        command
+            .env("SAM_CLI_TELEMETRY", "0")
+            .env("AWS_DEFAULT_REGION", harness::host::REGION)
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Invokes a function with a sample and looks at its answer.
+    pub(super) async fn invoke(&self, sample: &Sample) -> anyhow::Result<Value> {
+        let event = sample.file.display().to_string();
+        let mut command = self.local(&["invoke", &sample.function.logical_id, "--event", &event]);
+        let output = timeout(INVOCATION_LIMIT, command.output())
+            .await
+            .context("it takes too long")?
+            .context("sam cannot be started")?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "{errors}");
+        let answer: Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("{}\n{errors}", String::from_utf8_lossy(&output.stdout)))?;
+        anyhow::ensure!(answer.get("errorType").is_none(), "{answer}\n{errors}");
+        if !sample.function.routes.is_empty() {
+            let status = answer.get("statusCode").and_then(Value::as_u64).unwrap_or_default();
+            anyhow::ensure!((200..500).contains(&status), "{answer}\n{errors}");
+        }
+        eprintln!("  ok     {sample}: {answer}");
+        Ok(answer)
+    }
+
+    /// Starts the emulated API.
+    pub(super) fn start_api(&self, port: u16) -> anyhow::Result<Child> {
+        let port = port.to_string();
+        let mut command = self.local(&["start-api", "--port", &port]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().context("sam cannot be started")
+    }
+
+    /// What is emulated.
+    pub(super) fn stage(&self) -> &Stage {
+        self.stage
+    }
+}

@@ -1,0 +1,109 @@
+//! A folder as `sam build` leaves it: the template, and a folder with the binary for each function.
+//!
+//! The template is not changed by a letter. What AWS gives a function and `sam local` does not is
+//! exported by a script in the binary's place: DynamoDB's endpoint, and the signing key's file.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use harness::template::FunctionSpec;
+
+use super::engine::ARCHITECTURE;
+use super::surroundings::Surroundings;
+
+/// The folder, and what `sam local` is told beside it.
+pub(super) struct Stage {
+    pub(super) template: PathBuf,
+    /// Values for variables that the template sets to a table's logical id here.
+    pub(super) variables: PathBuf,
+    pub(super) parameters: Vec<String>,
+    functions: Vec<FunctionSpec>,
+}
+
+/// A file of events/ and the function that it is for.
+pub(super) struct Sample {
+    pub(super) function: FunctionSpec,
+    pub(super) file: PathBuf,
+}
+
+impl std::fmt::Display for Sample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} --event {}", self.function.logical_id, self.file.display())
+    }
+}
+
+impl Stage {
+    pub(super) fn build(
+        folder: &Path,
+        root: &Path,
+        surroundings: &Surroundings,
+    ) -> anyhow::Result<Self> {
+        let system = &surroundings.system;
+        let template = folder.join("template.yaml");
+        fs::copy(root.join("template.yaml"), &template)?;
+        let binaries = harness::system::SystemOptions::isolated(root)?.binaries;
+        for function in &system.template.functions {
+            let code = folder.join("functions").join(&function.name);
+            fs::create_dir_all(&code)?;
+            fs::copy(binaries.join(&function.name), code.join("function"))
+                .with_context(|| format!("the binary of {}", function.name))?;
+            let mut exports =
+                format!("export AWS_ENDPOINT_URL_DYNAMODB='{}'\n", surroundings.table.url());
+            let own = system.provisioned.function_environment.get(&function.name);
+            if let Some(key) = own.and_then(|own| own.get("SIGNING_KEY_FILE")) {
+                fs::copy(key, code.join("signing-key.json"))?;
+                // The container's user is another one.
+                readable(&code.join("signing-key.json"), 0o644)?;
+                exports.push_str("export SIGNING_KEY_FILE=/var/task/signing-key.json\n");
+            }
+            let script = format!("#!/bin/sh\n{exports}exec /var/task/function\n");
+            fs::write(code.join("bootstrap"), script)?;
+            readable(&code.join("bootstrap"), 0o755)?;
+        }
+        let tables: serde_json::Map<_, _> = system
+            .template
+            .tables
+            .iter()
+            .map(|table| {
+                let variable = table.logical_id.replace("Table", "_TABLE").to_uppercase();
+                (variable, table.name.clone().into())
+            })
+            .collect();
+        let variables = folder.join("variables.json");
+        let text = serde_json::json!({ "Parameters": tables }).to_string();
+        fs::write(&variables, text)?;
+        Ok(Self {
+            template,
+            variables,
+            parameters: vec![
+                format!("RocketmqNamesrvAddr={}", surroundings.broker.namesrv()),
+                format!("Architecture={ARCHITECTURE}"),
+            ],
+            functions: system.template.functions.clone(),
+        })
+    }
+
+    /// The files of events/, each with the function whose name it begins with.
+    pub(super) fn samples(&self, root: &Path) -> anyhow::Result<Vec<Sample>> {
+        let mut samples = Vec::new();
+        for entry in fs::read_dir(root.join("events"))? {
+            let file = entry?.path();
+            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let function = self
+                .functions
+                .iter()
+                .filter(|function| name.starts_with(&function.name))
+                .max_by_key(|function| function.name.len())
+                .with_context(|| format!("no function is called as {}", file.display()))?;
+            samples.push(Sample { function: function.clone(), file });
+        }
+        samples.sort_by(|one, other| one.file.cmp(&other.file));
+        Ok(samples)
+    }
+}
+
+fn readable(path: &Path, mode: u32) -> anyhow::Result<()> {
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
+}

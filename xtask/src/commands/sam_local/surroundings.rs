@@ -1,0 +1,46 @@
+//! What the containers meet: the broker and the table of a local system, by proxies.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use harness::broker::broker_address;
+use harness::broker_proxy::{BrokerProxy, Journal};
+use harness::system::{System, SystemOptions};
+use harness::table_proxy::TableProxy;
+
+use crate::workspace;
+
+/// As `sam local` calls every stack.
+const STACK_NAME: &str = "local";
+
+/// A local system, and the way to it.
+pub(super) struct Surroundings {
+    pub(super) system: System,
+    pub(super) table: TableProxy,
+    pub(super) broker: BrokerProxy,
+}
+
+impl Surroundings {
+    /// Starts them at the address that containers reach. The local system's own schedules are off, so
+    /// that what happens to an order happened in a container.
+    pub(super) async fn start(address: Ipv4Addr) -> anyhow::Result<Self> {
+        let mut options = SystemOptions::isolated(&workspace::root()?)?;
+        STACK_NAME.clone_into(&mut options.stack_name);
+        options.parameters.clear();
+        options.schedules = false;
+        let system = System::start(options).await?;
+        let endpoints = &system.endpoints;
+        let table = TableProxy::start_at(address, &endpoints.table_url).await?;
+        let broker = broker_address(&endpoints.namesrv).await?;
+        let journal = Arc::new(Journal::default());
+        let broker = BrokerProxy::start_at(address, &endpoints.namesrv, &broker, journal)
+            .await
+            .context("the containers' way to the broker")?;
+        Ok(Self { system, table, broker })
+    }
+
+    pub(super) async fn stop(self) {
+        self.system.stop().await;
+    }
+}
