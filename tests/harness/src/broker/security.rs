@@ -9,9 +9,11 @@ use rcgen::{
 
 use super::RocketmqOptions;
 
-/// Has the broker demand TLS (`tls.server.mode=enforcing`) and signed requests (ACL 2.0,
-/// `authenticationEnabled` and `authorizationEnabled`). The name server accepts TLS and plain text,
-/// because the broker itself registers in plain text.
+/// Has the broker demand TLS and signed requests.
+///
+/// That is `tls.server.mode=enforcing`, and ACL 2.0 by `authenticationEnabled` and
+/// `authorizationEnabled`. The name server accepts TLS and plain text, because the broker itself
+/// registers in plain text.
 #[derive(Debug, Clone)]
 pub struct BrokerSecurity {
     /// The one user that it knows, who may do everything.
