@@ -29,18 +29,23 @@ impl Window {
         Self::EndUnseen,
     ];
 
-    /// Stops what comes next in this window.
-    pub(super) fn watch(self, rig: &Rig<'_>) -> anyhow::Result<Watch> {
+    /// Stops what comes next in this window from the order under an idempotency key. Calls name it: the
+    /// answer to an earlier order's call, whose process is dead, may still be on its way. Frames do not:
+    /// a dead process has no connection on which they could come.
+    pub(super) fn watch(self, rig: &Rig<'_>, key: &str) -> anyhow::Result<Watch> {
         let before = rig.before(CREATE_ORDER)?;
+        let key = format!("#{key}\"");
+        let transaction =
+            move |call: &TableCall| with_half_message(call) && call.body.to_string().contains(&key);
         Ok(match self {
             Self::HalfUnacknowledged => {
                 Watch::Frame(before.broker.on(Point::Response, sends()).once().hold())
             }
             Self::TransactionUnseen => {
-                Watch::Call(before.table.on(Point::Request, with_half_message).once().hold())
+                Watch::Call(before.table.on(Point::Request, transaction).once().hold())
             }
             Self::TransactionUnanswered => {
-                Watch::Call(before.table.on(Point::Response, with_half_message).once().hold())
+                Watch::Call(before.table.on(Point::Response, transaction).once().hold())
             }
             Self::EndUnseen => Watch::Frame(
                 before.broker.on(Point::Request, frames(code::END_TRANSACTION)).once().hold(),
@@ -105,7 +110,7 @@ pub(super) async fn amid<T>(
 ) -> anyhow::Result<(Outcome, T)> {
     for number in 0..TRIES_MAX {
         let key = format!("{key}-try-{number}");
-        let mut watch = window.watch(rig)?;
+        let mut watch = window.watch(rig, &key)?;
         let placing = rig.place(&key);
         tokio::pin!(placing);
         let stopped = tokio::select! {
