@@ -4,6 +4,7 @@ mod trouble;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -25,36 +26,74 @@ const RETRIES: u32 = 3;
 /// How many troubles may overlap.
 const LANES: u64 = 2;
 
-/// What can go wrong, and how often it did.
-type Tally = BTreeMap<&'static str, u64>;
+/// How much is ordered, and how fast.
+#[derive(Clone, Copy)]
+struct Load {
+    /// How many intents, at the least.
+    orders: u64,
+    /// The longest pause of a client between two intents.
+    pause: Duration,
+    /// Whether to order on until every trouble has struck, though no more than twice as much.
+    until_all_struck: bool,
+}
+
+/// As fast as the clients can.
+const BURST: Load = Load { orders: 150, pause: Duration::ZERO, until_all_struck: false };
+
+/// Some ten orders a second, which functions built for development handle as they come: what is late is
+/// late because of a trouble, and not because of what waits before it.
+const STEADY: Load =
+    Load { orders: 2_500, pause: Duration::from_millis(2_200), until_all_struck: true };
+
+/// How often each trouble struck.
+struct Tally(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Tally {
+    fn of(kinds: &[Trouble]) -> Self {
+        Self(Mutex::new(kinds.iter().map(|kind| (kind.name(), 0)).collect()))
+    }
+
+    fn add(&self, kind: Trouble, struck: u64) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(kind.name()).or_default() += struck;
+    }
+
+    fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn have_all_struck(&self) -> bool {
+        self.counts().values().all(|struck| *struck > 0)
+    }
+}
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     if bench.either(true, false) {
         let rig = Rig::start(bench.cluster, bench.seed).await?;
-        return mixed(rig, None, 150).await;
+        return mixed(rig, None, BURST).await;
     }
     // Long, the broker dies too, and so it must be this row's own. The embedded table becomes slower with
     // each transaction: many orders take many runs, each on a fresh one.
     let cluster = Cluster::own(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
-    mixed(rig, Some(&cluster), 2_500).await
+    mixed(rig, Some(&cluster), STEADY).await
 }
 
-/// Orders under troubles, until there are enough of them and each trouble has happened.
-async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, orders: u64) -> anyhow::Result<Figures> {
+/// Orders under troubles, until there are enough of them.
+async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, load: Load) -> anyhow::Result<Figures> {
     let kinds = Trouble::kinds(cluster.is_some());
+    let tally = Tally::of(&kinds);
     let enough = AtomicBool::new(false);
     let loaded = async {
-        load(&rig, orders).await;
+        order_all(&rig, load, &tally).await;
         enough.store(true, Ordering::Relaxed);
         anyhow::Ok(())
     };
     let lanes = futures::future::try_join_all((0..LANES).map(|lane| {
         // Each lane begins elsewhere, and comes by every kind before it comes by one again.
         let mut lots = Rng::with_seed(rig.seed.wrapping_add(lane));
-        let (rig, enough, kinds) = (&rig, &enough, &kinds);
+        let (rig, enough, kinds, tally) = (&rig, &enough, &kinds, &tally);
         async move {
-            let mut tally = Tally::new();
             let mut left: Vec<Trouble> = Vec::new();
             while !enough.load(Ordering::Relaxed) {
                 if left.is_empty() {
@@ -64,30 +103,27 @@ async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, orders: u64) -> anyhow::
                 let Some(trouble) = left.pop() else { break };
                 // Troubles in the midst of two lanes' would otherwise come in step.
                 tokio::time::sleep(Duration::from_millis(lots.u64(0..1_500))).await;
-                let struck = trouble.make(rig, cluster, &mut lots).await?;
-                *tally.entry(trouble.name()).or_default() += struck;
+                tally.add(trouble, trouble.make(rig, cluster, &mut lots).await?);
             }
-            anyhow::Ok(tally)
+            anyhow::Ok(())
         }
     }));
-    let ((), tallies) = tokio::try_join!(loaded, lanes)?;
-    let mut tally = Tally::new();
-    for (name, struck) in tallies.into_iter().flatten() {
-        *tally.entry(name).or_default() += struck;
-    }
+    tokio::try_join!(loaded, lanes)?;
     let mut figures = judge_clean(&rig).await?;
-    figures.faults = tally.values().sum();
-    let happened = tally.values().filter(|struck| **struck > 0).count();
-    anyhow::ensure!(happened >= kinds.len().min(4), "too little went wrong: {tally:?}");
-    for (name, struck) in tally {
+    let counts = tally.counts();
+    figures.faults = counts.values().sum();
+    let happened = counts.values().filter(|struck| **struck > 0).count();
+    let needed = if load.until_all_struck { kinds.len() } else { kinds.len().min(4) };
+    anyhow::ensure!(happened >= needed, "too little went wrong: {counts:?}");
+    for (name, struck) in counts {
         figures.note(name, Measure::Count(struck));
     }
     rig.stop().await;
     Ok(figures)
 }
 
-/// Clients that order until there are `orders` intents.
-async fn load(rig: &Rig<'_>, orders: u64) {
+/// Clients that order until it is enough.
+async fn order_all(rig: &Rig<'_>, load: Load, tally: &Tally) {
     let next = AtomicU64::new(0);
     let client = |number: usize| {
         let next = &next;
@@ -95,10 +131,12 @@ async fn load(rig: &Rig<'_>, orders: u64) {
             let mut lots = Rng::with_seed(rig.seed ^ u64::try_from(number).unwrap_or_default());
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= orders {
+                let more = load.until_all_struck && !tally.have_all_struck();
+                if n >= load.orders && !(more && n < 2 * load.orders) {
                     return;
                 }
                 order(rig, n, &mut lots).await;
+                tokio::time::sleep(load.pause.mul_f64(lots.f64())).await;
             }
         }
     };
