@@ -12,7 +12,6 @@
 mod consumer;
 mod floor;
 mod load;
-mod memory;
 mod orders;
 mod parts;
 mod progress;

@@ -182,7 +182,10 @@ fn write_events(figures: &EventFigures, f: &mut fmt::Formatter<'_>) -> fmt::Resu
          {DRAINED_GOAL}/s, better {:.0} % |",
         CEILING_SHARE_GOAL * 100.0
     )?;
-    writeln!(f, "| the table's ceiling for their three transactions each | {ceiling:.0}/s | |")?;
+    writeln!(
+        f,
+        "| the table's ceiling for their three transactions and one mark each | {ceiling:.0}/s | |"
+    )?;
     let all = rate(usize::try_from(events).unwrap_or(0) * 2, figures.all_observed);
     writeln!(f, "| the {events} `OrderConfirmed` that follow included | {all:.0}/s | |")
 }

@@ -35,6 +35,7 @@ pub mod broker_proxy;
 pub mod faults;
 pub mod gateway;
 pub mod host;
+pub mod memory;
 pub mod process;
 pub mod products;
 pub mod provision;

@@ -33,7 +33,7 @@ pub(crate) struct EventFigures {
     pub(crate) decided: Duration,
     /// Until the `OrderConfirmed` that followed, one for each, were observed too.
     pub(crate) all_observed: Duration,
-    /// The same three transactions for each event by bare calls: events, not transactions.
+    /// The same three transactions and one update for each event by bare calls: events, not calls.
     pub(crate) ceiling: Samples,
     pub(crate) peak_bytes: Option<u64>,
 }

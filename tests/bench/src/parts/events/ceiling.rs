@@ -1,4 +1,5 @@
-//! The table's ceiling: the three transactions of each event, and nothing else.
+//! The table's ceiling: the three transactions of each event and the mark on the event that follows, and
+//! nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,16 +9,18 @@ use anyhow::Context;
 use application::deadline::Deadline;
 use application::event::{order_message, unpublished};
 use application::lifetimes;
-use application::outcome::WriteTry;
+use application::outcome::{Settled, WriteTry};
 use application::ports::{
     Clock, IdentitySource, InboxRecord, Inventory, Notifications, Observations, OrderRepository,
-    Placement, RecordedEvent, StockDecision,
+    Outbox, Placement, RecordedEvent, StockDecision,
 };
 use domain::identity::{ProductId, UserId};
 use domain::money::Money;
 use domain::order::{Notification, Order, OrderLine, OrderLines};
 use dynamodb::config::{CatalogTable, EventsTable, OrdersTable, TableName};
-use dynamodb::{DynamoInventory, DynamoNotifications, DynamoObservations, DynamoOrderRepository};
+use dynamodb::{
+    DynamoInventory, DynamoNotifications, DynamoObservations, DynamoOrderRepository, DynamoOutbox,
+};
 use harness::provision::DEMO_USER_ID;
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
@@ -80,6 +83,7 @@ struct Bare {
     observations: DynamoObservations,
     inventory: DynamoInventory,
     notifications: DynamoNotifications,
+    outbox: DynamoOutbox,
     taken: Arc<Vec<TakenOrder>>,
 }
 
@@ -96,6 +100,7 @@ impl Bare {
             observations: DynamoObservations::new(client(), events()),
             inventory: DynamoInventory::new(client(), orders(), events(), catalog),
             notifications: DynamoNotifications::new(client(), orders(), events()),
+            outbox: DynamoOutbox::new(client(), events()),
             taken: Arc::new(taken),
         })
     }
@@ -124,6 +129,9 @@ impl Bare {
         let event = unpublished(event_id, transaction_id, &confirmed, None)?;
         let decision = StockDecision { order: &order, event: &event, reserve: Some(&taken.lines) };
         done(self.inventory.decide(&inbox("inventory"), &decision, within()).await)?;
+        // What is done once the broker has the event that follows.
+        let marked = self.outbox.mark_published(event_id).await;
+        anyhow::ensure!(matches!(marked, Settled::Done), "an event was not marked: {marked:?}");
 
         let notification =
             Notification { event_type: taken.event.message.event_type.as_str().to_owned(), at };

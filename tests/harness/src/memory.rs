@@ -2,7 +2,8 @@
 
 /// The most memory that a process has had in use so far, in bytes (`VmHWM` of `proc(5)`). `None`
 /// where the system doesn't tell, and when the process is gone.
-pub(crate) fn peak(pid: u32) -> Option<u64> {
+#[must_use]
+pub fn peak(pid: u32) -> Option<u64> {
     read_peak(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }
 
