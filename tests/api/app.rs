@@ -120,8 +120,17 @@ impl App {
 
     /// Every copy of every message on the order topic.
     pub(crate) async fn topic(&self) -> Vec<StoredMessage> {
+        self.read_topic(&self.system.names.topic).await
+    }
+
+    /// Every copy of every message on the user topic.
+    pub(crate) async fn user_topic(&self) -> Vec<StoredMessage> {
+        self.read_topic(&self.system.names.user_topic).await
+    }
+
+    async fn read_topic(&self, name: &str) -> Vec<StoredMessage> {
         let config = rocketmq_config(&self.system.endpoints, &self.system.names).unwrap();
-        rocketmq::admin::read_topic(config, &self.system.names.topic).await.unwrap()
+        rocketmq::admin::read_topic(config, name).await.unwrap()
     }
 
     /// The events of a type on the order topic, each copy.
@@ -149,6 +158,11 @@ impl App {
 
     /// How many items a table holds.
     pub(crate) async fn count(&self, table: &str) -> usize {
+        self.items(table).await.len()
+    }
+
+    /// Everything that a table holds.
+    pub(crate) async fn items(&self, table: &str) -> Vec<Item> {
         let client = dynamodb::connect_to(&self.system.endpoints.table_url);
         let mut pages = client
             .scan()
@@ -156,11 +170,11 @@ impl App {
             .consistent_read(true)
             .into_paginator()
             .send();
-        let mut count = 0;
+        let mut items = Vec::new();
         while let Some(page) = pages.next().await {
-            count += page.unwrap().items().len();
+            items.extend(page.unwrap().items.unwrap_or_default());
         }
-        count
+        items
     }
 
     pub(crate) async fn stock(&self, product_id: u64) -> i64 {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use application::ports::AccessTokenIssuer;
+use application::ports::{AccessTokenIssuer, Bearer, SigningKeySource};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::identity::UserId;
+use domain::identity::{SessionId, UserId};
 use domain::instant::Instant;
 use reqwest::Method;
 use secrecy::ExposeSecret;
-use security::signing_key::SigningKey;
+use security::signing_key::{SigningKey, SigningKeyFile};
 use security::tokens::Ed25519TokenIssuer;
 use serde_json::json;
 
@@ -79,7 +79,7 @@ fn a_password_is_not_repeated_in_a_problem() {
 fn every_bad_token_is_answered_alike() {
     with_app(async |app| {
         let mut told = Vec::new();
-        for token in bad_tokens(app) {
+        for token in bad_tokens(app).await {
             let body = json!({"items": [{"product_id": 1, "quantity": 1}]});
             let response = app
                 .anonymous(Method::POST, "/v1/orders")
@@ -99,16 +99,29 @@ fn every_bad_token_is_answered_alike() {
     });
 }
 
-fn bad_tokens(app: &App) -> Vec<String> {
-    let issue = |key: &SigningKey, at: Instant| {
-        let token = Ed25519TokenIssuer::new(key).issue(UserId::new(123).unwrap(), at).unwrap();
-        token.token.expose_secret().to_owned()
-    };
-    let key = SigningKey::read(&app.system.endpoints.data.join("signing-key.json")).unwrap();
+/// The key that the system signs with.
+async fn signing_key(app: &App) -> SigningKey {
+    let file = harness::provision::signing_key_file(&app.system.endpoints.data);
+    SigningKey::parse(&SigningKeyFile::new(file).read().await.unwrap().unwrap()).unwrap()
+}
+
+/// A token of the system's own key, for a session that is none.
+pub(crate) async fn token_of(app: &App, user_id: u64, at: Instant) -> String {
+    issue(signing_key(app).await, user_id, at).await
+}
+
+async fn issue(key: SigningKey, user_id: u64, at: Instant) -> String {
+    let user_id = UserId::new(user_id).unwrap();
+    let bearer = Bearer { user_id, session_id: SessionId::new(uuid::Uuid::from_u128(1)) };
+    let token = Ed25519TokenIssuer::new(key).issue(bearer, at).await.unwrap();
+    token.token.expose_secret().to_owned()
+}
+
+async fn bad_tokens(app: &App) -> Vec<String> {
     let an_hour = Duration::from_secs(3_600);
-    let expired = issue(&key, Instant::from_millis(now().as_millis() - 3_600_000));
-    let not_yet = issue(&key, now().plus(an_hour));
-    let strangers = issue(&SigningKey::generate().unwrap(), now());
+    let expired = token_of(app, 123, Instant::from_millis(now().as_millis() - 3_600_000)).await;
+    let not_yet = token_of(app, 123, now().plus(an_hour)).await;
+    let strangers = issue(SigningKey::generate().unwrap(), 123, now()).await;
     let good = app.token();
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let (_, claims) = signed.split_once('.').unwrap();

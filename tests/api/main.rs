@@ -20,3 +20,5 @@ mod garbage;
 mod health;
 mod login;
 mod orders;
+mod problems;
+mod users;

@@ -1,6 +1,6 @@
 //! Each function may do with the tables what its adapters do, and no more.
 //!
-//! A function's `main.rs` names its adapters. What each does is written down here, and compared with
+//! A function's source names its adapters, and the ports that it uses of each. What that does is written down here, and compared with
 //! the adapter's source on one side and with the function's role on the other.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,19 +10,76 @@ use serde_json::Value;
 use crate::template::template;
 use crate::{document, resources, root};
 
-/// An action on a table, or on an index of it.
+/// A resource and an action: on a table, on an index of it, or on a secret.
 type Grant = (String, String);
 
-/// An adapter, the file that it is in, and what it does: a resource with actions. The parts of a
-/// `TransactWriteItems` are permitted by their own actions.
-type Adapter = (&'static str, &'static str, &'static [(&'static str, &'static [&'static str])]);
+/// An adapter's side that a function uses, and what it does there.
+struct Side {
+    /// The adapter.
+    adapter: &'static str,
+    /// The word by which a function's source says that it uses this side: a port that its handler is
+    /// bounded by, or the adapter's name if it has only one side.
+    word: &'static str,
+    /// The file that it is in.
+    file: &'static str,
+    /// Resources with actions. The parts of a `TransactWriteItems` are permitted by their own actions.
+    does: &'static [(&'static str, &'static [&'static str])],
+}
 
-const ADAPTERS: &[Adapter] = &[
-    ("DynamoAccounts", "accounts.rs", &[("UsersTable", &["GetItem"])]),
-    ("DynamoCatalog", "catalog.rs", &[("CatalogTable", &["BatchGetItem"])]),
-    ("DynamoDeadLetters", "dead_letters.rs", &[("EventsTable", &["PutItem", "UpdateItem"])]),
-    ("DynamoInbox", "effects.rs", &[("EventsTable", &["PutItem"])]),
-    (
+const fn whole(
+    adapter: &'static str,
+    file: &'static str,
+    does: &'static [(&'static str, &'static [&'static str])],
+) -> Side {
+    Side { adapter, word: adapter, file, does }
+}
+
+/// A side of [`dynamodb::DynamoAccounts`], which keeps the users table for several ports.
+const fn of_accounts(
+    word: &'static str,
+    file: &'static str,
+    does: &'static [(&'static str, &'static [&'static str])],
+) -> Side {
+    Side { adapter: "DynamoAccounts", word, file, does }
+}
+
+const SIDES: &[Side] = &[
+    of_accounts("Accounts", "accounts.rs", &[("UsersTable", &["GetItem"])]),
+    of_accounts("AccountRepository", "accounts.rs", &[("UsersTable", &["PutItem", "UpdateItem"])]),
+    of_accounts(
+        "AccountRemoval",
+        "account_removal.rs",
+        &[("UsersTable", &["DeleteItem", "Query", "BatchWriteItem"])],
+    ),
+    of_accounts("ActivityLog", "activities.rs", &[("UsersTable", &["PutItem"])]),
+    of_accounts("ActivityReader", "activities.rs", &[("UsersTable", &["Query"])]),
+    of_accounts(
+        "GuessRecords",
+        "guesses.rs",
+        &[("UsersTable", &["GetItem", "PutItem", "DeleteItem"])],
+    ),
+    of_accounts("KnownSources", "sources.rs", &[("UsersTable", &["GetItem", "PutItem"])]),
+    of_accounts(
+        "Sessions",
+        "sessions.rs",
+        &[("UsersTable", &["GetItem", "PutItem", "UpdateItem"])],
+    ),
+    Side {
+        adapter: "DynamoVerificationKeys",
+        word: "CachedVerificationKeys",
+        file: "verification_keys.rs",
+        does: &[("KeysTable", &["GetItem"])],
+    },
+    Side {
+        adapter: "DynamoVerificationKeys",
+        word: "PublishedKeys",
+        file: "verification_keys.rs",
+        does: &[("KeysTable", &["Scan"])],
+    },
+    whole("DynamoCatalog", "catalog.rs", &[("CatalogTable", &["BatchGetItem"])]),
+    whole("DynamoDeadLetters", "dead_letters.rs", &[("EventsTable", &["PutItem", "UpdateItem"])]),
+    whole("DynamoInbox", "effects.rs", &[("EventsTable", &["PutItem"])]),
+    whole(
         "DynamoInventory",
         "inventory.rs",
         &[
@@ -31,22 +88,22 @@ const ADAPTERS: &[Adapter] = &[
             ("CatalogTable", &["UpdateItem"]),
         ],
     ),
-    (
+    whole(
         "DynamoNotifications",
         "effects.rs",
         &[("OrdersTable", &["UpdateItem"]), ("EventsTable", &["PutItem"])],
     ),
-    ("DynamoObservations", "effects.rs", &[("EventsTable", &["PutItem", "UpdateItem"])]),
-    ("DynamoOrderReader", "orders.rs", &[("OrdersTable", &["GetItem"])]),
-    (
+    whole("DynamoObservations", "effects.rs", &[("EventsTable", &["PutItem", "UpdateItem"])]),
+    whole("DynamoOrderReader", "orders.rs", &[("OrdersTable", &["GetItem"])]),
+    whole(
         "DynamoOrderRepository",
         "orders.rs",
         &[("OrdersTable", &["PutItem"]), ("EventsTable", &["GetItem", "PutItem"])],
     ),
-    ("DynamoOutbox", "outbox.rs", &[("EventsTable", &["UpdateItem"])]),
-    ("DynamoOverdueEvents", "overdue.rs", &[("EventsTable/index/unobserved", &["Query"])]),
+    whole("DynamoOutbox", "outbox.rs", &[("EventsTable", &["UpdateItem"])]),
+    whole("DynamoOverdueEvents", "overdue.rs", &[("EventsTable/index/unobserved", &["Query"])]),
     // It reads from the tables that health names.
-    (
+    whole(
         "DynamoTables",
         "tables.rs",
         &[
@@ -56,13 +113,17 @@ const ADAPTERS: &[Adapter] = &[
             ("KeysTable", &["GetItem"]),
         ],
     ),
-    ("DynamoTransactionLedger", "ledger.rs", &[("EventsTable", &["GetItem", "PutItem"])]),
-    (
+    whole("DynamoTransactionLedger", "ledger.rs", &[("EventsTable", &["GetItem", "PutItem"])]),
+    whole(
         "DynamoUnobservedEvents",
         "unobserved.rs",
         &[("EventsTable", &["GetItem"]), ("EventsTable/index/unobserved", &["Query"])],
     ),
-    ("DynamoVerificationKeys", "verification_keys.rs", &[("KeysTable", &["GetItem"])]),
+    whole(
+        "DynamoUserRepository",
+        "users.rs",
+        &[("UsersTable", &["PutItem"]), ("EventsTable", &["PutItem"])],
+    ),
 ];
 
 /// How an adapter's source says that it does something.
@@ -73,10 +134,12 @@ const SAYINGS: &[(&str, &str)] = &[
     (" get(client, ", "GetItem"),
     (".query()", "Query"),
     ("due_in(", "Query"),
+    (".batch_write_item()", "BatchWriteItem"),
     (".scan()", "Scan"),
     (".put_item()", "PutItem"),
     (".put(", "PutItem"),
     (".put_if(", "PutItem"),
+    ("put_changed(", "PutItem"),
     (".put_if_absent(", "PutItem"),
     ("with_inbox(", "PutItem"),
     (".update_item()", "UpdateItem"),
@@ -92,25 +155,43 @@ fn source(path: &str) -> String {
     text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
 }
 
+/// Where a private key is read from; user-login alone is wired with it.
+const KEY_SOURCE: (&str, &str, &str) =
+    ("KeySource", "SigningKeySecret", "secretsmanager:GetSecretValue");
+
+/// The words of a function's source.
+fn words_of(function: &str) -> BTreeSet<String> {
+    let words = ["main.rs", "lib.rs"].map(|file| {
+        let text = source(&format!("functions/{function}/src/{file}"));
+        let words = text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned);
+        words.collect::<Vec<_>>()
+    });
+    words.into_iter().flatten().collect()
+}
+
 /// The adapters that a function is wired with.
-fn adapters_of(function: &str) -> BTreeSet<String> {
-    let main = source(&format!("functions/{function}/src/main.rs"));
-    main.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| word.starts_with("Dynamo") && *word != "Dynamo")
-        .map(str::to_owned)
-        .collect()
+fn adapters_of(words: &BTreeSet<String>) -> impl Iterator<Item = &String> {
+    words.iter().filter(|word| word.starts_with("Dynamo") && *word != "Dynamo")
 }
 
 fn needed_by(function: &str) -> BTreeSet<Grant> {
+    let words = words_of(function);
     let mut needed = BTreeSet::new();
-    for name in adapters_of(function) {
-        let known = ADAPTERS.iter().find(|(adapter, _, _)| *adapter == name);
-        let (_, _, grants) = known.unwrap_or_else(|| panic!("write down here what {name} does"));
-        for (resource, actions) in *grants {
+    for adapter in adapters_of(&words) {
+        let mut used = SIDES
+            .iter()
+            .filter(|side| side.adapter == adapter && words.contains(side.word))
+            .peekable();
+        assert!(used.peek().is_some(), "write down here what {adapter} does for {function}");
+        for (resource, actions) in used.flat_map(|side| side.does) {
             needed.extend(
                 actions.iter().map(|action| ((*resource).to_owned(), (*action).to_owned())),
             );
         }
+    }
+    let (word, secret, action) = KEY_SOURCE;
+    if words.contains(word) {
+        needed.insert((secret.to_owned(), action.to_owned()));
     }
     needed
 }
@@ -120,11 +201,12 @@ fn items(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
 }
 
-/// The table, or the index of it, that an ARN names.
+/// The table, the index of it, or the secret that an ARN names.
 fn resource(arn: &Value) -> String {
-    let text = match (arn.get("Fn::GetAtt"), arn.get("Fn::Sub")) {
-        (Some(attribute), _) => attribute.as_str().unwrap().to_owned(),
-        (_, Some(text)) => text.as_str().unwrap().replace(['$', '{', '}'], ""),
+    let text = match (arn.get("Fn::GetAtt"), arn.get("Fn::Sub"), arn.get("Ref")) {
+        (Some(attribute), _, _) => attribute.as_str().unwrap().to_owned(),
+        (_, Some(text), _) => text.as_str().unwrap().replace(['$', '{', '}'], ""),
+        (_, _, Some(secret)) => secret.as_str().unwrap().to_owned(),
         _ => panic!("not one table or index: {arn}"),
     };
     text.replace(".Arn", "")
@@ -138,7 +220,7 @@ fn granted_to(function: &Value) -> BTreeSet<Grant> {
             for arn in items(&statement["Resource"]) {
                 for action in items(&statement["Action"]) {
                     let action = action.as_str().unwrap();
-                    let action = action.strip_prefix("dynamodb:").expect("tables only");
+                    let action = action.strip_prefix("dynamodb:").unwrap_or(action);
                     granted.insert((resource(arn), action.to_owned()));
                 }
             }
@@ -161,8 +243,8 @@ fn each_role_permits_what_the_functions_adapters_do_and_no_more() {
 #[test]
 fn each_adapter_does_what_is_written_down() {
     let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (_, file, grants) in ADAPTERS {
-        let actions = grants.iter().flat_map(|(_, actions)| actions.iter().copied());
+    for Side { file, does, .. } in SIDES {
+        let actions = does.iter().flat_map(|(_, actions)| actions.iter().copied());
         files.entry(file).or_default().extend(actions);
     }
     for (file, written) in files {

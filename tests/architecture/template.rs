@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use harness::template::{FunctionSpec, Template};
 use platform::settings::Settings;
 
-use crate::root;
+use crate::{document, resources, root};
 
 pub(crate) fn template() -> Template {
     let parameters = BTreeMap::from([
         ("RocketmqNamesrvAddr".to_owned(), "127.0.0.1:9876".to_owned()),
         ("RocketmqSecret".to_owned(), "rocketmq".to_owned()),
         ("RocketmqTlsCaParameter".to_owned(), "ca".to_owned()),
-        ("SigningKeySecret".to_owned(), "signing-key".to_owned()),
     ]);
     Template::load(&root().join("template.yaml"), "orders", &parameters).unwrap()
 }
@@ -33,6 +32,8 @@ fn reads(function: &str, variables: &BTreeMap<String, String>) -> Result<(), Str
     match function {
         "create-order" => create_order::config::Config::read(settings).map(drop),
         "get-order" => get_order::config::Config::read(settings).map(drop),
+        "register-user" => register_user::config::Config::read(settings).map(drop),
+        "user-account" => user_account::config::Config::read(settings).map(drop),
         "user-login" => user_login::config::Config::read(settings).map(drop),
         "health" => health::config::Config::read(settings).map(drop),
         "event-consumer" => event_consumer::config::Config::read(settings).map(drop),
@@ -110,4 +111,20 @@ fn what_health_says_about_methods_is_what_the_template_routes() {
         .map(|route| (route.method.to_string(), route.template.to_owned()))
         .collect();
     assert_eq!(told, routed);
+}
+
+#[test]
+fn no_function_but_user_login_is_told_where_the_private_key_is() {
+    for function in template().functions {
+        let told = function.environment.keys().any(|name| name.starts_with("SIGNING_KEY"));
+        assert_eq!(told, function.name == "user-login", "{}", function.name);
+    }
+}
+
+#[test]
+fn no_function_but_user_login_may_read_a_secret() {
+    for (name, function) in resources(&document(), "AWS::Serverless::Function") {
+        let may = function["Properties"]["Policies"].to_string().contains("secretsmanager:");
+        assert_eq!(may, name == "UserLoginFunction", "{name}");
+    }
 }

@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 
 use application::ports::{
-    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
-    Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
-    TransactionLedger, UnobservedEvents,
+    AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
+    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory, KnownSources,
+    Notifications, Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents,
+    PendingEvents, Sessions, TransactionLedger, UnobservedEvents, UserRepository,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
 use domain::product::Product;
 use dynamodb::administration::put_products;
-use dynamodb::config::{CatalogTable, EventsTable, OrdersTable, TableName};
+use dynamodb::config::{CatalogTable, EventsTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{
-    Client, DynamoCatalog, DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoDeadLetters,
-    DynamoInbox, DynamoInventory, DynamoNotifications, DynamoObservations, DynamoOrderReader,
-    DynamoOrderRepository, DynamoOutbox, DynamoOutboxReader, DynamoOverdueEvents,
-    DynamoTransactionLedger, DynamoUnobservedEvents, keys,
+    Client, DynamoAccounts, DynamoCatalog, DynamoDeadLetterReader, DynamoDeadLetterRemoval,
+    DynamoDeadLetters, DynamoInbox, DynamoInventory, DynamoNotifications, DynamoObservations,
+    DynamoOrderReader, DynamoOrderRepository, DynamoOutbox, DynamoOutboxReader,
+    DynamoOverdueEvents, DynamoTransactionLedger, DynamoUnobservedEvents, DynamoUserRepository,
+    keys,
 };
 use harness::table::{self, EmbeddedTable};
 use harness::template::Template;
@@ -29,6 +31,7 @@ struct Tables {
     orders: OrdersTable,
     events: EventsTable,
     catalog: CatalogTable,
+    users: UsersTable,
     /// Serves for as long as the test.
     _server: EmbeddedTable,
 }
@@ -46,6 +49,7 @@ async fn tables() -> Tables {
         orders: OrdersTable::named(named("OrdersTable")),
         events: EventsTable::named(named("EventsTable")),
         catalog: CatalogTable::named(named("CatalogTable")),
+        users: UsersTable::named(named("UsersTable")),
         _server: server,
     }
 }
@@ -130,6 +134,23 @@ impl TableFixture for Tables {
 
     fn pending(&self) -> impl PendingEvents {
         DynamoOutboxReader::new(self.client.clone(), self.events.clone())
+    }
+
+    fn users(&self) -> impl UserRepository {
+        DynamoUserRepository::new(self.client.clone(), self.users.clone(), self.events.clone())
+    }
+
+    fn accounts(
+        &self,
+    ) -> impl Accounts
+    + AccountRepository
+    + AccountRemoval
+    + Sessions
+    + ActivityLog
+    + ActivityReader
+    + GuessRecords
+    + KnownSources {
+        DynamoAccounts::new(self.client.clone(), self.users.clone())
     }
 
     async fn put_products(&self, products: &[Product]) {

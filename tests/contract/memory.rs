@@ -1,9 +1,10 @@
 //! The adapters in memory.
 
 use application::ports::{
-    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
-    Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
-    TransactionLedger, UnobservedEvents,
+    AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
+    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory, KnownSources,
+    Notifications, Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents,
+    PendingEvents, Sessions, TransactionLedger, UnobservedEvents, UserRepository,
 };
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
@@ -80,6 +81,23 @@ impl TableFixture for Tables {
     }
 
     fn pending(&self) -> impl PendingEvents {
+        self.0.clone()
+    }
+
+    fn users(&self) -> impl UserRepository {
+        self.0.clone()
+    }
+
+    fn accounts(
+        &self,
+    ) -> impl Accounts
+    + AccountRepository
+    + AccountRemoval
+    + Sessions
+    + ActivityLog
+    + ActivityReader
+    + GuessRecords
+    + KnownSources {
         self.0.clone()
     }
 

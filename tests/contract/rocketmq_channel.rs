@@ -118,6 +118,7 @@ fn names_on(cluster: &Cluster) -> RocketmqConfig {
     let names = Names {
         stack_name: format!("contract-{number}"),
         topic: format!("ORDER_EVENTS-contract-{number}"),
+        user_topic: format!("USER_EVENTS-contract-{number}"),
         group_prefix: format!("contract-{number}-"),
         tables: Vec::new(),
     };

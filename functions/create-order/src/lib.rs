@@ -46,12 +46,12 @@ where
         context: RequestContext,
         request: &Request,
     ) -> Result<Response, Problem> {
-        let user_id =
+        let bearer =
             web::authenticate(request.headers(), &self.tokens, &self.create_order.clock).await?;
         let key = web::idempotency_key(request.headers())?;
         let body: Body = web::read_json(request)?;
         let command = CreateOrderCommand {
-            user_id: own(user_id, body.user_id)?,
+            user_id: own(bearer.user_id, body.user_id)?,
             lines: lines(&body)?,
             key,
             traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),

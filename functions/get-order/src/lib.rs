@@ -30,11 +30,11 @@ impl<O: OrderReader, V: AccessTokenVerifier, K: Clock> Handler<O, V, K> {
     }
 
     async fn show(&self, request: &Request) -> Result<Response, Problem> {
-        let user_id = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
+        let bearer = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
         let order_id = route::order_id(request)?;
         let found = self
             .get_order
-            .execute(user_id, order_id)
+            .execute(bearer.user_id, order_id)
             .await
             .map_err(|failure| Problem::unavailable(RETRY_AFTER).caused_by(failure))?;
         match found {

@@ -18,10 +18,18 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The routes of the whole service, to tell a wrong method from a wrong path. A test compares them
 /// with the template's.
-pub const ROUTES: [Route; 5] = [
+pub const ROUTES: [Route; 13] = [
     Route { method: Method::POST, template: "/v1/orders" },
     Route { method: Method::GET, template: "/v1/orders/{order_id}" },
+    Route { method: Method::POST, template: "/v1/users" },
     Route { method: Method::POST, template: "/v1/users/login" },
+    Route { method: Method::POST, template: "/v1/users/token" },
+    Route { method: Method::POST, template: "/v1/users/logout" },
+    Route { method: Method::GET, template: "/v1/users/me" },
+    Route { method: Method::DELETE, template: "/v1/users/me" },
+    Route { method: Method::POST, template: "/v1/users/me/password" },
+    Route { method: Method::GET, template: "/v1/users/me/activity" },
+    Route { method: Method::GET, template: "/.well-known/jwks.json" },
     Route { method: Method::GET, template: "/health" },
     Route { method: Method::GET, template: "/health/ready" },
 ];

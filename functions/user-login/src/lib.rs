@@ -1,53 +1,147 @@
-//! `POST /v1/users/login`: exchanges an address and a password for an access token.
+//! `POST /v1/users/login`, `/v1/users/token` and `/v1/users/logout`: begins, goes on with and ends
+//! sessions. It is the only function that can read the private key that signs access tokens.
 
 pub mod config;
+pub mod key_source;
 
 use std::time::Duration;
 
-use application::log_in::{LogIn, LogInError};
-use application::ports::{AccessTokenIssuer, Accounts, Clock, PasswordVerifier};
-use contracts::login::{Login, Tokens};
+use application::log_in::{Credentials, LogIn, LogInError, SessionTokens};
+use application::log_out::LogOut;
+use application::ports::{
+    AccessTokenIssuer, AccessTokenVerifier, AccountRepository, Accounts, ActivityLog, Clock,
+    GuessRecords, IdentitySource, KnownSources, PasswordHasher, RefreshTokenSource, Sessions,
+    UserRepository,
+};
+use application::refresh_session::{RefreshError, RefreshSession};
+use contracts::login::{Login, Logout, Refresh, Tokens};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
-use web::{Problem, Response, respond};
+use web::{Problem, RequestContext, Response, respond};
 
 /// When to try again after a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The handler with what it needs.
-pub struct Handler<A, P, T, K> {
-    /// The use case.
-    pub log_in: LogIn<A, P, T, K>,
+/// The handler with what it needs. `D` is everything that is stored and raises no event.
+pub struct Handler<U, D, P, T, R, N, V, K> {
+    /// `POST /v1/users/login`.
+    pub log_in: LogIn<U, D, P, T, R, N, K>,
+    /// `POST /v1/users/token`.
+    pub refresh: RefreshSession<D, T, R, N, K>,
+    /// `POST /v1/users/logout`.
+    pub log_out: LogOut<D, N, K>,
+    /// Verifies access tokens.
+    pub tokens: V,
 }
 
-impl<A, P, T, K> Handler<A, P, T, K>
+impl<U, D, P, T, R, N, V, K> Handler<U, D, P, T, R, N, V, K>
 where
-    A: Accounts,
-    P: PasswordVerifier,
+    U: UserRepository,
+    D: Accounts + AccountRepository + ActivityLog + GuessRecords + KnownSources + Sessions,
+    P: PasswordHasher,
     T: AccessTokenIssuer,
+    R: RefreshTokenSource,
+    N: IdentitySource,
+    V: AccessTokenVerifier,
     K: Clock,
 {
     /// Answers a request; every problem is an answer too.
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.log_in.clock, request, async |_, request| self.log_in(&request).await)
-            .await
+        web::serve(&self.log_in.clock, request, async |context, request| {
+            match context.route.as_str() {
+                "POST /v1/users/login" => self.log_in(context, &request).await,
+                "POST /v1/users/token" => self.refresh(context, &request).await,
+                "POST /v1/users/logout" => self.log_out(context, &request).await,
+                _ => Err(Problem::not_found("There is nothing at this path.")),
+            }
+        })
+        .await
     }
 
-    async fn log_in(&self, request: &Request) -> Result<Response, Problem> {
+    async fn log_in(
+        &self,
+        context: RequestContext,
+        request: &Request,
+    ) -> Result<Response, Problem> {
         let Login { email, password } = web::read_json(request)?;
-        let password = SecretString::from(password);
-        let token = self.log_in.execute(&email, password).await.map_err(|error| match error {
-            LogInError::WrongCredentials => Problem::unauthorized(
-                "The address and the password don't belong together. Check both.",
-            ),
-            LogInError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
-        })?;
-        let tokens = Tokens {
-            access_token: token.token.expose_secret().to_owned(),
-            token_type: "Bearer".to_owned(),
-            expires_in: token.expires_in.as_secs(),
+        let credentials = Credentials {
+            email,
+            password: SecretString::from(password),
+            source: context.source,
+            traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
         };
-        respond::json(StatusCode::OK, &tokens)
+        let tokens = self.log_in.execute(credentials, context.deadline).await;
+        told(&tokens.map_err(login_refused)?)
+    }
+
+    async fn refresh(
+        &self,
+        context: RequestContext,
+        request: &Request,
+    ) -> Result<Response, Problem> {
+        let Refresh { refresh_token } = web::read_json(request)?;
+        let token = SecretString::from(refresh_token);
+        let tokens = self.refresh.execute(&token, context.source, context.deadline).await;
+        told(&tokens.map_err(refresh_refused)?)
+    }
+
+    async fn log_out(
+        &self,
+        context: RequestContext,
+        request: &Request,
+    ) -> Result<Response, Problem> {
+        let RequestContext { source, deadline, .. } = context;
+        let unavailable = |failure| Problem::unavailable(RETRY_AFTER).caused_by(failure);
+        match web::read_json(request)? {
+            Logout { refresh_token: Some(token), everywhere: false } => {
+                let token = SecretString::from(token);
+                self.log_out.one(&token, source, deadline).await.map_err(unavailable)?;
+            }
+            Logout { refresh_token: None, everywhere: true } => {
+                let clock = &self.log_in.clock;
+                let bearer = web::authenticate(request.headers(), &self.tokens, clock).await?;
+                self.log_out.everywhere(bearer, source, deadline).await.map_err(unavailable)?;
+            }
+            Logout { .. } => {
+                return Err(Problem::validation(
+                    "Send either the `refresh_token` of the session that ends, or `everywhere` as \
+                     true with an access token.",
+                ));
+            }
+        }
+        Ok(respond::no_content())
+    }
+}
+
+fn told(tokens: &SessionTokens) -> Result<Response, Problem> {
+    let tokens = Tokens {
+        access_token: tokens.access.token.expose_secret().to_owned(),
+        token_type: "Bearer".to_owned(),
+        expires_in: tokens.access.expires_in.as_secs(),
+        refresh_token: tokens.refresh.expose_secret().to_owned(),
+    };
+    respond::json(StatusCode::OK, &tokens)
+}
+
+fn login_refused(error: LogInError) -> Problem {
+    match error {
+        LogInError::WrongCredentials => {
+            Problem::unauthorized("The address and the password don't belong together. Check both.")
+        }
+        LogInError::TooMany(wait) => Problem::too_many_requests(
+            "There were too many wrong passwords. Try again later.",
+            wait,
+        ),
+        LogInError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+    }
+}
+
+fn refresh_refused(error: RefreshError) -> Problem {
+    match error {
+        RefreshError::Invalid(_) => {
+            Problem::unauthorized("The refresh token is not good. Log in again.").caused_by(error)
+        }
+        RefreshError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
     }
 }

@@ -1,29 +1,55 @@
 //! user-login's wiring.
 
+use std::sync::Arc;
+
+use application::guess_guard::GuessGuard;
 use application::log_in::LogIn;
-use dynamodb::DynamoAccounts;
+use application::log_out::LogOut;
+use application::refresh_session::RefreshSession;
+use dynamodb::{
+    CachedVerificationKeys, DynamoAccounts, DynamoUserRepository, DynamoVerificationKeys,
+};
 use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
 use platform::telemetry;
-use security::password::{Argon2idHasher, HashCost};
-use security::tokens::Ed25519TokenIssuer;
+use security::password::Argon2idHasher;
+use security::refresh_tokens::RandomRefreshTokens;
+use security::tokens::{Ed25519TokenIssuer, Ed25519TokenVerifier};
 use user_login::Handler;
 use user_login::config::Config;
+use user_login::key_source::KeySource;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let metrics = platform::metrics::start();
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
-    let key = telemetry::logged(config.signing_key.read())?;
 
+    let tables = dynamodb::connect().await;
+    let accounts = DynamoAccounts::new(tables.clone(), config.users.clone());
+    let issuer = Arc::new(Ed25519TokenIssuer::new(KeySource::at(config.signing_key).await));
+    let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
     let handler = Handler {
         log_in: LogIn {
-            accounts: DynamoAccounts::new(dynamodb::connect().await, config.users),
-            passwords: Argon2idHasher::new(HashCost::RECOMMENDED)?,
-            tokens: Ed25519TokenIssuer::new(&key),
+            users: DynamoUserRepository::new(tables, config.users, config.events),
+            accounts: accounts.clone(),
+            guard: GuessGuard { records: accounts.clone(), clock: SystemClock },
+            passwords: Argon2idHasher::new(config.hash_cost)?,
+            tokens: Arc::clone(&issuer),
+            refresh_tokens: RandomRefreshTokens,
+            identities: UuidIdentitySource,
             clock: SystemClock,
         },
+        refresh: RefreshSession {
+            users: accounts.clone(),
+            tokens: issuer,
+            refresh_tokens: RandomRefreshTokens,
+            identities: UuidIdentitySource,
+            clock: SystemClock,
+        },
+        log_out: LogOut { users: accounts, identities: UuidIdentitySource, clock: SystemClock },
+        tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
     };
 
     let handler = &handler;

@@ -173,7 +173,8 @@ where
             order_id = event
                 .as_ref()
                 .ok()
-                .map(|event| tracing::field::display(event.data.order().order_id)),
+                .and_then(|event| event.data.order())
+                .map(|order| tracing::field::display(order.order_id)),
             transaction_id = delivery.property(message::TRANSACTION_ID),
             event_type = event.as_ref().ok().map(|event| event.data.event_type().as_str()),
         );

@@ -1,6 +1,6 @@
 //! From the domain's events to the wire's and back.
 
-use contracts::event::{Event, EventData, Item, OrderChanged, OrderCreated};
+use contracts::event::{Event, EventData, Item, OrderChanged, OrderCreated, UserChanged};
 use contracts::timestamp::Timestamp;
 use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
 use domain::instant::Instant;
@@ -8,6 +8,7 @@ use domain::money::{Currency, Money};
 use domain::order::{
     Order, OrderEvent, OrderFact, OrderRecord, OrderStatus, PricedLine, Quantity, StatusChange,
 };
+use domain::user::{UserEvent, UserFact};
 
 use crate::ports::{OutboundMessage, RecordedEvent, Topic};
 
@@ -24,6 +25,38 @@ pub fn unpublished(
 ) -> Result<RecordedEvent, serde_json::Error> {
     Ok(RecordedEvent {
         message: order_message(event_id, event, traceparent)?,
+        transaction_id,
+        recorded_at: event.at,
+        unpublished: true,
+        sweep_due: event.at,
+    })
+}
+
+/// The outbox copy of a user's event, not yet published, due for the sweep at once: no broker is on
+/// the way of a registration or a login.
+///
+/// # Errors
+///
+/// As [`Event::encode`].
+pub fn unpublished_of_user(
+    event_id: EventId,
+    transaction_id: TransactionId,
+    event: &UserEvent,
+    traceparent: Option<String>,
+) -> Result<RecordedEvent, serde_json::Error> {
+    let user =
+        UserChanged { user_id: event.user_id.get(), aggregate_version: event.aggregate_version };
+    let told = Event {
+        id: *event_id.as_uuid(),
+        time: Timestamp::from_millis(event.at.as_millis()),
+        data: match event.fact {
+            UserFact::Registered => EventData::UserRegistered(user),
+            UserFact::LoggedIn => EventData::UserLoggedIn(user),
+        },
+    };
+    let body = String::from_utf8_lossy(&told.encode()?).into_owned();
+    Ok(RecordedEvent {
+        message: message_of(&told, body, traceparent),
         transaction_id,
         recorded_at: event.at,
         unpublished: true,
@@ -52,13 +85,13 @@ pub fn order_message(
 
 /// An event as it goes on its topic, with its own body: what a newer version added to it stays there.
 pub fn message_of(event: &Event, body: String, traceparent: Option<String>) -> OutboundMessage {
-    let order = event.data.order();
+    let event_type = event.data.event_type();
     OutboundMessage {
-        topic: Topic::Orders,
+        topic: Topic::of(event_type),
         event_id: EventId::new(event.id),
-        event_type: event.data.event_type(),
-        subject: order.order_id.to_string(),
-        aggregate_version: order.aggregate_version,
+        event_type,
+        subject: event.data.subject(),
+        aggregate_version: event.data.aggregate_version(),
         body,
         traceparent,
     }

@@ -18,26 +18,40 @@
 //! - [`list_dead_letters`], [`redrive_dead_letter`], [`discard_dead_letter`], [`list_pending_events`],
 //!   [`republish_event`]: an operator's
 //! - [`redelivery`]: which events may be put on their topic once more
-//! - [`get_order`], [`log_in`], [`assess_health`]: what their names say
+//! - [`register_user`], [`log_in`], [`refresh_session`], [`log_out`]: accounts and sessions
+//! - [`show_account`], [`change_password`], [`delete_account`], [`list_activity`]: an owner's
+//! - [`rotate_signing_key`]: another key signs, and the old one's tokens stay good
+//! - [`guess_guard`]: lets guesses through, or makes them wait
+//! - [`get_order`], [`assess_health`]: what their names say
 
 pub mod answer_check;
 pub mod assess_health;
 pub mod backoff;
+pub mod change_password;
 pub mod consume_events;
 pub mod create_order;
 pub mod deadline;
+pub mod delete_account;
 pub mod discard_dead_letter;
 pub mod event;
 pub mod get_order;
+pub mod guess_guard;
 pub mod lifetimes;
+pub mod list_activity;
 pub mod list_dead_letters;
 pub mod list_pending_events;
 pub mod listing;
 pub mod log_in;
+pub mod log_out;
 pub mod outcome;
 pub mod ports;
 pub mod publish_recorded_event;
 pub mod redelivery;
 pub mod redrive_dead_letter;
+pub mod refresh_session;
+pub mod register_user;
 pub mod republish_event;
+pub mod rotate_signing_key;
+mod settle;
+pub mod show_account;
 pub mod sweep;

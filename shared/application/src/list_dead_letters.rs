@@ -60,7 +60,7 @@ impl From<DeadLetter> for DeadLetterSummary {
             event_id: letter.event_id,
             message_id: letter.message_id,
             event_type: event.as_ref().map(|event| event.data.event_type()),
-            subject: event.as_ref().map(|event| event.data.order().order_id.to_string()),
+            subject: event.as_ref().map(|event| event.data.subject()),
             handler: letter.handler,
             reason: letter.reason,
             attempts: letter.attempts,

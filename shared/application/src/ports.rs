@@ -16,6 +16,7 @@ mod outbox;
 mod page;
 mod security;
 mod transactions;
+mod users;
 
 pub use catalog::Catalog;
 pub use channel::{
@@ -45,7 +46,14 @@ pub use outbox::{
 };
 pub use page::Page;
 pub use security::{
-    AccessToken, AccessTokenIssuer, AccessTokenVerifier, Accounts, InvalidToken, PasswordVerifier,
-    VerificationKey, VerificationKeys, VerifyTokenError,
+    AccessToken, AccessTokenIssuer, AccessTokenVerifier, Bearer, InvalidToken, PasswordHasher,
+    PasswordVerifier, PublishedKeys, RefreshTokenSource, SigningKeyGenerator, SigningKeySource,
+    SigningKeyStore, VerificationKey, VerificationKeyStore, VerificationKeys, VerifyTokenError,
 };
 pub use transactions::{FenceOutcome, TransactionLedger, TransactionState};
+pub use users::{
+    AccountChange, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
+    ActivityReader, AddressDigest, ChangeCancelled, FoundToken, GuessRecords, GuessTarget,
+    KnownSources, NewSession, Registration, RegistrationCancelled, Replaced, Rotation, Sessions,
+    Source, TokenHash, TokenRecord, UserRepository, Whose,
+};

@@ -1,7 +1,7 @@
 //! The events: CloudEvents 1.0 in JSON.
 //!
 //! An event reaches a subscriber at least once, under the same `id` each time, and events of one
-//! order may arrive in any order: `aggregate_version` tells which came first.
+//! order or of one user may arrive in any order: `aggregate_version` tells which came first.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -29,12 +29,22 @@ pub enum EventType {
     OrderRejected,
     /// An order was withdrawn by its customer.
     OrderCancelled,
+    /// A user has an account.
+    UserRegistered,
+    /// A user logged in with his password.
+    UserLoggedIn,
 }
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 4] =
-        [Self::OrderCreated, Self::OrderConfirmed, Self::OrderRejected, Self::OrderCancelled];
+    pub const ALL: [Self; 6] = [
+        Self::OrderCreated,
+        Self::OrderConfirmed,
+        Self::OrderRejected,
+        Self::OrderCancelled,
+        Self::UserRegistered,
+        Self::UserLoggedIn,
+    ];
 
     /// Its name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -43,6 +53,8 @@ impl EventType {
             Self::OrderConfirmed => "OrderConfirmed",
             Self::OrderRejected => "OrderRejected",
             Self::OrderCancelled => "OrderCancelled",
+            Self::UserRegistered => "UserRegistered",
+            Self::UserLoggedIn => "UserLoggedIn",
         }
     }
 
@@ -59,7 +71,7 @@ pub struct Event {
     pub id: Uuid,
     /// When it became true.
     pub time: Timestamp,
-    /// What became true of which order.
+    /// What became true of which order or user.
     pub data: EventData,
 }
 
@@ -74,6 +86,10 @@ pub enum EventData {
     OrderRejected(OrderChanged),
     /// An order was withdrawn by its customer.
     OrderCancelled(OrderChanged),
+    /// A user has an account.
+    UserRegistered(UserChanged),
+    /// A user logged in with his password.
+    UserLoggedIn(UserChanged),
 }
 
 /// What every order event says.
@@ -87,6 +103,15 @@ pub struct OrderChanged {
     pub aggregate_version: u32,
     /// The order's status with this event.
     pub status: String,
+}
+
+/// What every user event says. It names nobody: what is on a topic can't be erased from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserChanged {
+    /// Which user.
+    pub user_id: u64,
+    /// The account's version with this event, counted from 1.
+    pub aggregate_version: u32,
 }
 
 /// What the first event of an order says besides.
@@ -122,16 +147,41 @@ impl EventData {
             Self::OrderConfirmed(_) => EventType::OrderConfirmed,
             Self::OrderRejected(_) => EventType::OrderRejected,
             Self::OrderCancelled(_) => EventType::OrderCancelled,
+            Self::UserRegistered(_) => EventType::UserRegistered,
+            Self::UserLoggedIn(_) => EventType::UserLoggedIn,
         }
     }
 
-    /// What every order event says.
-    pub const fn order(&self) -> &OrderChanged {
+    /// What every order event says, if it is one.
+    pub const fn order(&self) -> Option<&OrderChanged> {
         match self {
-            Self::OrderCreated(created) => &created.order,
+            Self::OrderCreated(created) => Some(&created.order),
             Self::OrderConfirmed(changed)
             | Self::OrderRejected(changed)
-            | Self::OrderCancelled(changed) => changed,
+            | Self::OrderCancelled(changed) => Some(changed),
+            Self::UserRegistered(_) | Self::UserLoggedIn(_) => None,
+        }
+    }
+
+    /// The version, with it, of the order or account that it is about.
+    pub const fn aggregate_version(&self) -> u32 {
+        match self {
+            Self::OrderCreated(created) => created.order.aggregate_version,
+            Self::OrderConfirmed(changed)
+            | Self::OrderRejected(changed)
+            | Self::OrderCancelled(changed) => changed.aggregate_version,
+            Self::UserRegistered(user) | Self::UserLoggedIn(user) => user.aggregate_version,
+        }
+    }
+
+    /// The id of the order or user that it is about.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::OrderCreated(created) => created.order.order_id.to_string(),
+            Self::OrderConfirmed(changed)
+            | Self::OrderRejected(changed)
+            | Self::OrderCancelled(changed) => changed.order_id.to_string(),
+            Self::UserRegistered(user) | Self::UserLoggedIn(user) => user.user_id.to_string(),
         }
     }
 }
@@ -166,13 +216,16 @@ impl Event {
             EventData::OrderConfirmed(changed)
             | EventData::OrderRejected(changed)
             | EventData::OrderCancelled(changed) => serde_json::to_value(changed),
+            EventData::UserRegistered(user) | EventData::UserLoggedIn(user) => {
+                serde_json::to_value(user)
+            }
         }?;
         serde_json::to_vec(&Envelope {
             specversion: SPEC_VERSION.to_owned(),
             id: self.id,
             source: SOURCE.to_owned(),
             event_type: self.data.event_type().as_str().to_owned(),
-            subject: Some(self.data.order().order_id.to_string()),
+            subject: Some(self.data.subject()),
             time: self.time,
             datacontenttype: Some("application/json".to_owned()),
             schemaversion: SCHEMA_VERSION,
@@ -210,6 +263,8 @@ fn decode_data(
         EventType::OrderConfirmed => EventData::OrderConfirmed(serde_json::from_value(data)?),
         EventType::OrderRejected => EventData::OrderRejected(serde_json::from_value(data)?),
         EventType::OrderCancelled => EventData::OrderCancelled(serde_json::from_value(data)?),
+        EventType::UserRegistered => EventData::UserRegistered(serde_json::from_value(data)?),
+        EventType::UserLoggedIn => EventData::UserLoggedIn(serde_json::from_value(data)?),
     })
 }
 
@@ -263,8 +318,11 @@ mod tests {
 
     #[test]
     fn an_event_comes_back_as_it_was_told() {
-        let event = created();
-        assert_eq!(Event::decode(&event.encode().unwrap()).unwrap(), event);
+        let user = UserChanged { user_id: 123, aggregate_version: 2 };
+        let logged_in = Event { data: EventData::UserLoggedIn(user), ..created() };
+        for event in [created(), logged_in] {
+            assert_eq!(Event::decode(&event.encode().unwrap()).unwrap(), event);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! - [`event`]: the events, CloudEvents 1.0 in JSON
 //! - [`message`]: how an event travels as a RocketMQ message: tag, keys, user properties
-//! - [`order`], [`login`]: HTTP bodies
+//! - [`order`], [`user`], [`login`]: HTTP bodies
 //! - [`problem`]: errors over HTTP, RFC 9457
 //! - [`timestamp`]: moments, RFC 3339 in UTC
 
@@ -14,3 +14,4 @@ pub mod message;
 pub mod order;
 pub mod problem;
 pub mod timestamp;
+pub mod user;

@@ -1,8 +1,10 @@
-//! HTTP bodies of the login.
+//! HTTP bodies of login and of what follows it.
+//!
+//! None with a secret has `Debug`, so that no log line shows it.
 
 use serde::{Deserialize, Serialize};
 
-/// `POST /v1/users/login`. It has no `Debug`, so that no log line shows the password.
+/// `POST /v1/users/login`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
@@ -12,13 +14,60 @@ pub struct Login {
     pub password: String,
 }
 
-/// What a login is answered with. It has no `Debug`, so that no log line shows the token.
+/// `POST /v1/users/token`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    /// The newest refresh token of the session. It is good for one exchange.
+    pub refresh_token: String,
+}
+
+/// `POST /v1/users/logout`: one of the two.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logout {
+    /// A refresh token of the session that ends.
+    #[serde(default)]
+    pub refresh_token: Option<String>,
+    /// Whether all sessions of the access token's user end.
+    #[serde(default)]
+    pub everywhere: bool,
+}
+
+/// What a login and an exchange are answered with.
 #[derive(Serialize, Deserialize)]
 pub struct Tokens {
     /// A JWT (RFC 9068) to be sent as `Authorization: Bearer`.
     pub access_token: String,
     /// Always `Bearer` (RFC 6750).
     pub token_type: String,
-    /// For how many seconds the token is good.
+    /// For how many seconds the access token is good.
     pub expires_in: u64,
+    /// What the next pair of tokens is asked for with. It replaces the one that was sent.
+    pub refresh_token: String,
+}
+
+/// `GET /.well-known/jwks.json` (RFC 7517, section 5).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct JsonWebKeySet {
+    /// The public keys.
+    pub keys: Vec<JsonWebKey>,
+}
+
+/// A public Ed25519 key (RFC 8037, section 2).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct JsonWebKey {
+    /// `OKP`.
+    pub kty: String,
+    /// `Ed25519`.
+    pub crv: String,
+    /// `EdDSA`.
+    pub alg: String,
+    /// `sig`.
+    #[serde(rename = "use")]
+    pub key_use: String,
+    /// Its name, which tokens carry.
+    pub kid: String,
+    /// The key's 32 bytes in base64url.
+    pub x: String,
 }

@@ -1,11 +1,14 @@
 //! How an event travels as a RocketMQ message.
 //!
 //! The body is the event ([`crate::event`]). The tag is its type, the keys are its `id` and its
-//! order's, and the user properties below repeat what routing and check-backs need, so that nobody
+//! order's or user's, and the user properties below repeat what routing and check-backs need, so that nobody
 //! has to open the body for it.
 
 /// The default topic of order events. Its `message.type` is TRANSACTION.
 pub const ORDER_TOPIC: &str = "ORDER_EVENTS";
+
+/// The default topic of user events. Its `message.type` is TRANSACTION.
+pub const USER_TOPIC: &str = "USER_EVENTS";
 
 /// What the dead-letter topic's name adds to that of the topic whose events it holds.
 pub const DEAD_LETTER_SUFFIX: &str = "_DLQ";
@@ -25,7 +28,7 @@ pub const TRACEPARENT: &str = "traceparent";
 /// [`crate::event::SCHEMA_VERSION`].
 pub const SCHEMA_VERSION: &str = "schema_version";
 
-/// The order's version with the event, counted from 1.
+/// The order's or the account's version with the event, counted from 1.
 pub const AGGREGATE_VERSION: &str = "aggregate_version";
 
 /// On a dead letter: why it is one.

@@ -128,6 +128,16 @@ uuid_identifier!(
     TransactionId,
     "transaction_id"
 );
+uuid_identifier!(
+    /// What a login begins: a family of refresh tokens.
+    SessionId,
+    "session_id"
+);
+uuid_identifier!(
+    /// A line of an account's activity. A UUIDv7, so that lines sort by their time.
+    ActivityId,
+    "activity_id"
+);
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
     CheckAnswer, CheckBack, CheckBackHandler, DeadLetter, Delivery, HalfMessage, OutboundMessage,
-    Resolution, Topic,
+    Resolution,
 };
 use contracts::event::SCHEMA_VERSION;
 use contracts::message;
@@ -69,7 +69,7 @@ impl StoredHalf {
     /// What the broker asks about it.
     pub fn check_back(&self) -> CheckBack {
         CheckBack {
-            topic: Some(Topic::Orders),
+            topic: Some(self.message.topic),
             transaction_id: Some(self.transaction_id),
             event_id: Some(self.message.event_id),
             deadline: Some(self.deadline),

@@ -4,14 +4,18 @@
 //! [`table_contract!`](crate::table_contract) and [`channel_contract!`](crate::channel_contract) make
 //! a `#[tokio::test]` of each for one kind of fixture.
 
+pub mod activities;
 pub mod catalog;
 pub mod channel;
 pub mod dead_letters;
 pub mod effects;
+pub mod guesses;
 pub mod inventory;
 pub mod ledger;
 pub mod orders;
 pub mod outbox;
+pub mod sessions;
+pub mod users;
 
 mod fixture;
 
@@ -99,6 +103,42 @@ macro_rules! table_contract {
                 a_decision_keeps_what_the_customer_was_told
                 reservations_at_once_never_take_more_than_there_is
                 the_largest_order_is_reserved_in_one_transaction
+            }
+            users {
+                a_registered_account_is_found_by_its_address_and_by_its_number
+                an_address_is_one_accounts
+                of_ten_registrations_of_one_address_at_once_one_is_stored
+                a_registration_stores_the_event_and_the_attempts_committed_record
+                a_second_try_of_a_registration_is_done
+                a_login_stores_the_account_the_session_and_its_event
+                a_login_is_stale_when_the_account_was_changed_meanwhile
+                a_second_try_of_a_login_is_done
+                a_change_is_stored_once
+                a_kept_session_belongs_to_the_accounts_new_epoch
+                a_change_is_stale_when_the_kept_session_has_ended
+                a_deleted_account_is_gone_with_its_address
+                an_account_that_was_changed_is_not_deleted
+                erased_traces_are_gone
+                a_user_write_after_its_deadline_stores_nothing
+            }
+            sessions {
+                a_token_is_found_with_its_session
+                a_token_is_exchanged_once
+                of_ten_exchanges_of_one_token_at_once_one_is_stored
+                a_second_try_of_an_exchange_is_done
+                a_token_of_a_session_that_has_ended_is_not_exchanged
+                ending_a_session_again_changes_nothing
+                what_nobody_was_given_is_none
+            }
+            activities {
+                a_page_tells_the_newest_first_and_the_next_one_goes_on
+                what_has_expired_is_not_told
+                another_users_and_nobodys_activities_are_not_told
+            }
+            guesses {
+                guesses_are_replaced_if_they_are_as_expected
+                of_ten_replacements_with_one_expectation_at_once_one_is_stored
+                a_source_is_known_of_its_account_alone_and_until_it_expires
             }
         }
     };

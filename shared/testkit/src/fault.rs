@@ -51,6 +51,36 @@ pub enum Operation {
     FindCopy,
     /// `PendingEvents::page`
     PageOfPending,
+    /// `UserRepository::register`
+    Register,
+    /// `UserRepository::log_in`
+    LogIn,
+    /// `Accounts::by_email` and `Accounts::by_id`
+    FindAccount,
+    /// `AccountRepository::change`
+    ChangeAccount,
+    /// `AccountRemoval::erase_traces`
+    EraseTraces,
+    /// `AccountRemoval::delete`
+    DeleteAccount,
+    /// `Sessions::by_token` and `Sessions::by_id`
+    FindSession,
+    /// `Sessions::rotate`
+    Rotate,
+    /// `Sessions::end`
+    EndSession,
+    /// `ActivityLog::record`
+    RecordActivity,
+    /// `ActivityReader::page`
+    PageOfActivities,
+    /// `GuessRecords::find`
+    FindGuesses,
+    /// `GuessRecords::replace`
+    ReplaceGuesses,
+    /// `KnownSources::knows`
+    KnowsSource,
+    /// `KnownSources::remember`
+    RememberSource,
 }
 
 /// What goes wrong. A read fails with whatever is said here; what only a write can meet is then a

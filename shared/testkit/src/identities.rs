@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use application::outcome::Failure;
 use application::ports::IdentitySource;
-use domain::identity::{EventId, OrderId, TransactionId};
+use domain::identity::{ActivityId, EventId, OrderId, SessionId, TransactionId, UserId};
 use uuid::Uuid;
 
 /// The time that all identifiers carry: 2026-01-01T12:00:00Z.
@@ -44,6 +45,18 @@ impl IdentitySource for SequentialIdentities {
 
     fn transaction_id(&self) -> TransactionId {
         TransactionId::new(self.next())
+    }
+
+    fn session_id(&self) -> SessionId {
+        SessionId::new(self.next())
+    }
+
+    fn activity_id(&self) -> ActivityId {
+        ActivityId::new(self.next())
+    }
+
+    fn user_id(&self) -> Result<UserId, Failure> {
+        Ok(UserId::new(self.made.fetch_add(1, Ordering::SeqCst) + 1).unwrap())
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`tables`], [`broker`]: what stands in for DynamoDB and for RocketMQ, with faults on demand
 //! - [`fault`]: what can go wrong with a call to a table
 //! - [`clock`], [`identities`]: a clock that tests move, and identifiers that can be foretold
+//! - [`secrets`]: passwords, tokens and keys that are secret to nobody
 //! - [`samples`]: orders, products and events to test with
 //! - [`contract`]: one suite per family of ports, which every adapter passes
 
@@ -25,6 +26,7 @@ pub mod contract;
 pub mod fault;
 pub mod identities;
 pub mod samples;
+pub mod secrets;
 pub mod sim;
 pub mod tables;
 pub mod weather;

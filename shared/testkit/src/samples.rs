@@ -1,16 +1,18 @@
 //! Orders, products and events to test with.
 
-use application::event::{order_message, unpublished};
+use application::event::{order_message, unpublished, unpublished_of_user};
 use application::lifetimes;
 use application::ports::{
-    DeadLetter, IdempotencyKey, IdempotencyRecord, IdentitySource, InboxRecord, Placement,
-    RecordedEvent, RequestHash,
+    Activity, DeadLetter, IdempotencyKey, IdempotencyRecord, IdentitySource, InboxRecord,
+    NewSession, Placement, RecordedEvent, Registration, RequestHash, Source, TokenHash,
+    TokenRecord,
 };
 use domain::identity::{EventId, ProductId, UserId};
 use domain::instant::Instant;
 use domain::money::Money;
 use domain::order::{Order, OrderEvent, OrderLine, OrderLines};
 use domain::product::Product;
+use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Session};
 
 /// What each product of a sample order costs, in minor units.
 pub const UNIT_PRICE: u64 = 1_250;
@@ -158,5 +160,99 @@ pub fn dead_letter(event_id: Option<EventId>, at: Instant) -> DeadLetter {
         attempts: 3,
         first_failed_at: at,
         expires_at: at.plus(lifetimes::DEAD_LETTER),
+    }
+}
+
+/// An e-mail address.
+pub fn email(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).unwrap()
+}
+
+/// A source, by its address.
+pub fn source(address: &str) -> Source {
+    Source::of(address.parse().unwrap())
+}
+
+/// An activity from some source, in no session.
+pub fn activity(identities: &impl IdentitySource, kind: ActivityKind, at: Instant) -> Activity {
+    let id = identities.activity_id();
+    Activity { id, kind, at, source: source("192.0.2.1"), session: None }
+}
+
+/// A new account with everything that its registration stores.
+#[derive(Debug, Clone)]
+pub struct RegisteredUser {
+    /// The account.
+    pub account: Account,
+    /// Its `UserRegistered`, for the outbox.
+    pub event: RecordedEvent,
+    /// What its owner can look up.
+    pub activity: Activity,
+}
+
+/// An account that was registered at `at`.
+pub fn registered(identities: &impl IdentitySource, address: &str, at: Instant) -> RegisteredUser {
+    let hash = PasswordHash::from_phc("$argon2id$some".to_owned());
+    let user_id = identities.user_id().unwrap();
+    let (account, event) = Account::register(user_id, email(address), hash, at);
+    let (event_id, attempt) = (identities.event_id(), identities.transaction_id());
+    RegisteredUser {
+        account,
+        event: unpublished_of_user(event_id, attempt, &event, None).unwrap(),
+        activity: activity(identities, ActivityKind::Registered, at),
+    }
+}
+
+impl RegisteredUser {
+    /// Its registration.
+    pub fn registration(&self) -> Registration<'_> {
+        Registration { account: &self.account, event: &self.event, activity: &self.activity }
+    }
+}
+
+/// A login with everything that it stores.
+#[derive(Debug, Clone)]
+pub struct LoggedInUser {
+    /// The account after it.
+    pub account: Account,
+    /// Its `UserLoggedIn`, for the outbox.
+    pub event: RecordedEvent,
+    /// The session that it begins.
+    pub session: Session,
+    /// The session's first refresh token.
+    pub token: TokenRecord,
+    /// What the owner can look up.
+    pub activity: Activity,
+}
+
+/// A login to an account at `at`. `token` is the session's first refresh token.
+pub fn logged_in(
+    identities: &impl IdentitySource,
+    account: &Account,
+    token: &str,
+    at: Instant,
+) -> LoggedInUser {
+    let (account, event) = account.log_in(None, at);
+    let session = Session::begin(identities.session_id(), &account, at);
+    let (event_id, attempt) = (identities.event_id(), identities.transaction_id());
+    LoggedInUser {
+        event: unpublished_of_user(event_id, attempt, &event, None).unwrap(),
+        session,
+        token: TokenRecord { hash: TokenHash::of(token), expires_at: session.token_expires_at(at) },
+        activity: activity(identities, ActivityKind::LoggedIn, at),
+        account,
+    }
+}
+
+impl LoggedInUser {
+    /// Its login.
+    pub fn login(&self) -> NewSession<'_> {
+        NewSession {
+            account: &self.account,
+            event: &self.event,
+            session: &self.session,
+            token: &self.token,
+            activity: &self.activity,
+        }
     }
 }

@@ -8,6 +8,8 @@ mod effects;
 mod orders;
 mod outbox;
 mod rows;
+mod sessions;
+mod users;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -16,10 +18,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, Settled, WriteTry};
-use application::ports::{DeadLetter, RecordedEvent, TransactionState};
-use domain::identity::{EventId, OrderId, ProductId, TransactionId};
+use application::ports::{Activity, DeadLetter, RecordedEvent, TransactionState, Whose};
+use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
 use domain::order::Order;
 use domain::product::Product;
+use domain::user::Account;
 
 use crate::fault::{Fault, Operation};
 use crate::weather::Weather;
@@ -191,6 +194,16 @@ impl MemoryTables {
     /// Forgets what every handler has done.
     pub fn forget_inbox(&self) {
         self.state().rows.inbox.clear();
+    }
+
+    /// All activities, in the order in which they were recorded.
+    pub fn activities(&self) -> Vec<(Whose, Activity)> {
+        self.state().rows.activities.clone()
+    }
+
+    /// A user's account.
+    pub fn account(&self, user_id: UserId) -> Option<Account> {
+        self.state().rows.accounts.get(&user_id).map(|stored| stored.account.clone())
     }
 
     /// All dead letters.

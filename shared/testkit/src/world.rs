@@ -1,20 +1,30 @@
 //! Everything that a use case needs, in memory.
 
 use application::answer_check::AnswerCheck;
+use application::change_password::ChangePassword;
 use application::consume_events::{
     ConsumeEvents, InventoryHandler, NotificationHandler, ObserverHandler, Pace, Registry,
     Subscribed,
 };
 use application::create_order::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
+use application::delete_account::DeleteAccount;
+use application::guess_guard::GuessGuard;
+use application::list_activity::ListActivity;
+use application::log_in::LogIn;
+use application::log_out::LogOut;
 use application::publish_recorded_event::PublishRecordedEvent;
 use application::redrive_dead_letter::RedriveDeadLetter;
+use application::refresh_session::RefreshSession;
+use application::register_user::RegisterUser;
 use application::republish_event::RepublishEvent;
+use application::show_account::ShowAccount;
 use application::sweep::{self, Sweep};
 use contracts::event::EventType;
 
 use crate::broker::MemoryBroker;
 use crate::clock::ManualClock;
 use crate::identities::SequentialIdentities;
+use crate::secrets::{NumberedTokens, PlainHasher};
 use crate::tables::MemoryTables;
 
 /// One state behind all adapters. Clones share it.
@@ -28,6 +38,10 @@ pub struct World {
     pub tables: MemoryTables,
     /// What stands in for RocketMQ.
     pub broker: MemoryBroker,
+    /// Hashes passwords.
+    pub passwords: PlainHasher,
+    /// Makes tokens.
+    pub tokens: NumberedTokens,
 }
 
 /// The use case [`CreateOrder`] in memory.
@@ -54,6 +68,109 @@ pub type MemoryRedrive = RedriveDeadLetter<
 /// The use case [`RepublishEvent`] in memory.
 pub type MemoryRepublish = RepublishEvent<MemoryTables, MemoryTables, MemoryBroker, ManualClock>;
 
+/// The use case [`RegisterUser`] in memory.
+pub type MemoryRegisterUser =
+    RegisterUser<MemoryTables, MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
+
+/// The use case [`LogIn`] in memory.
+pub type MemoryLogIn = LogIn<
+    MemoryTables,
+    MemoryTables,
+    PlainHasher,
+    NumberedTokens,
+    NumberedTokens,
+    SequentialIdentities,
+    ManualClock,
+>;
+
+/// The use case [`RefreshSession`] in memory.
+pub type MemoryRefreshSession =
+    RefreshSession<MemoryTables, NumberedTokens, NumberedTokens, SequentialIdentities, ManualClock>;
+
+/// The use case [`ChangePassword`] in memory.
+pub type MemoryChangePassword =
+    ChangePassword<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
+
+/// Users.
+impl World {
+    fn guard(&self) -> GuessGuard<MemoryTables, ManualClock> {
+        GuessGuard { records: self.tables.clone(), clock: self.clock.clone() }
+    }
+
+    /// Makes accounts.
+    pub fn register_user(&self) -> MemoryRegisterUser {
+        RegisterUser {
+            users: self.tables.clone(),
+            guard: self.guard(),
+            passwords: self.passwords.clone(),
+            identities: self.identities.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Begins sessions.
+    pub fn log_in(&self) -> MemoryLogIn {
+        LogIn {
+            users: self.tables.clone(),
+            accounts: self.tables.clone(),
+            guard: self.guard(),
+            passwords: self.passwords.clone(),
+            tokens: self.tokens.clone(),
+            refresh_tokens: self.tokens.clone(),
+            identities: self.identities.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Goes on with sessions.
+    pub fn refresh_session(&self) -> MemoryRefreshSession {
+        RefreshSession {
+            users: self.tables.clone(),
+            tokens: self.tokens.clone(),
+            refresh_tokens: self.tokens.clone(),
+            identities: self.identities.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Ends sessions.
+    pub fn log_out(&self) -> LogOut<MemoryTables, SequentialIdentities, ManualClock> {
+        LogOut {
+            users: self.tables.clone(),
+            identities: self.identities.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Shows accounts.
+    pub fn show_account(&self) -> ShowAccount<MemoryTables, ManualClock> {
+        ShowAccount { users: self.tables.clone(), clock: self.clock.clone() }
+    }
+
+    /// Changes passwords.
+    pub fn change_password(&self) -> MemoryChangePassword {
+        ChangePassword {
+            show: self.show_account(),
+            users: self.tables.clone(),
+            guard: self.guard(),
+            passwords: self.passwords.clone(),
+            identities: self.identities.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Deletes accounts.
+    pub fn delete_account(&self) -> DeleteAccount<MemoryTables, ManualClock> {
+        DeleteAccount { show: self.show_account(), users: self.tables.clone() }
+    }
+
+    /// Lists activities.
+    pub fn list_activity(&self) -> ListActivity<MemoryTables, ManualClock> {
+        ListActivity { show: self.show_account(), log: self.tables.clone() }
+    }
+}
+
+/// Orders and their events.
 impl World {
     /// Takes orders, as long as the broker takes their half messages.
     pub fn create_order(&self) -> MemoryCreateOrder {

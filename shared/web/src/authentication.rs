@@ -1,14 +1,14 @@
 //! Whose request it is.
 
-use application::ports::{AccessTokenVerifier, Clock, InvalidToken, VerifyTokenError};
-use domain::identity::UserId;
+use application::ports::{AccessTokenVerifier, Bearer, Clock, InvalidToken, VerifyTokenError};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use crate::Problem;
 use crate::problem::RETRY_AFTER_DEFAULT;
 
-/// The user whose access token the request carries. Its span learns who it is, as `user_id`.
+/// The user whose access token the request carries, and the session. Its span learns who it is, as
+/// `user_id`.
 ///
 /// # Errors
 ///
@@ -18,14 +18,14 @@ pub async fn authenticate(
     headers: &HeaderMap,
     verifier: &impl AccessTokenVerifier,
     clock: &impl Clock,
-) -> Result<UserId, Problem> {
+) -> Result<Bearer, Problem> {
     let Some(token) = bearer(headers) else {
         return Err(unauthorized(InvalidToken("there is none".to_owned())));
     };
     match verifier.verify(token, clock.now()).await {
-        Ok(user_id) => {
-            tracing::Span::current().record("user_id", user_id.get());
-            Ok(user_id)
+        Ok(bearer) => {
+            tracing::Span::current().record("user_id", bearer.user_id.get());
+            Ok(bearer)
         }
         Err(VerifyTokenError::Invalid(invalid)) => Err(unauthorized(invalid)),
         Err(VerifyTokenError::KeysUnavailable(failure)) => {
@@ -51,7 +51,8 @@ fn is_token68(text: &str) -> bool {
     !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }
 
-fn unauthorized(why: InvalidToken) -> Problem {
+/// The 401 of every request without a good token, and of one whose session has ended.
+pub fn unauthorized(why: InvalidToken) -> Problem {
     Problem::unauthorized("Log in and send the access token as `Authorization: Bearer <token>`.")
         .caused_by(why)
 }
@@ -59,10 +60,13 @@ fn unauthorized(why: InvalidToken) -> Problem {
 #[cfg(test)]
 mod tests {
     use application::outcome::{Failure, FailureClass};
+    use domain::identity::{SessionId, UserId};
     use domain::instant::Instant;
     use http::HeaderValue;
 
     use super::*;
+
+    const SESSION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
     struct Fixed;
 
@@ -76,9 +80,12 @@ mod tests {
     struct Tokens;
 
     impl AccessTokenVerifier for Tokens {
-        async fn verify(&self, token: &str, _: Instant) -> Result<UserId, VerifyTokenError> {
+        async fn verify(&self, token: &str, _: Instant) -> Result<Bearer, VerifyTokenError> {
             match token {
-                "good" => Ok(UserId::new(123).unwrap()),
+                "good" => Ok(Bearer {
+                    user_id: UserId::new(123).unwrap(),
+                    session_id: SESSION.parse::<SessionId>().unwrap(),
+                }),
                 "away" => Err(VerifyTokenError::KeysUnavailable(Failure::new(
                     FailureClass::Permanent,
                     "no table",
@@ -93,7 +100,7 @@ mod tests {
         values.iter().map(header).collect()
     }
 
-    async fn answer(values: &[&str]) -> Result<UserId, crate::Response> {
+    async fn answer(values: &[&str]) -> Result<Bearer, crate::Response> {
         let user = authenticate(&headers(values), &Tokens, &Fixed).await;
         user.map_err(|problem| problem.into_response("r1"))
     }
@@ -101,7 +108,7 @@ mod tests {
     #[tokio::test]
     async fn the_bearer_of_a_good_token_is_its_user() {
         for value in ["Bearer good", "bearer good", "BEARER  good"] {
-            assert_eq!(answer(&[value]).await.unwrap().get(), 123, "{value}");
+            assert_eq!(answer(&[value]).await.unwrap().user_id.get(), 123, "{value}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::ports::Clock;
+use application::ports::{Clock, Source};
 use http::HeaderMap;
 use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{Request, RequestExt};
@@ -18,6 +18,9 @@ pub struct RequestContext {
     pub request_id: String,
     /// The route that API Gateway chose, such as `POST /v1/orders`.
     pub route: String,
+    /// Where the request came from: the address that API Gateway saw. No header counts, as clients
+    /// write those themselves (`X-Forwarded-For`, `Forwarded`).
+    pub source: Source,
     /// The trace that the request belongs to.
     pub traceparent: Option<Traceparent>,
     /// By when the request must be answered.
@@ -27,16 +30,19 @@ pub struct RequestContext {
 impl RequestContext {
     /// What is known of a request.
     pub fn of(request: &Request, clock: &impl Clock) -> Self {
-        let (route, request_id) = match request.request_context_ref() {
-            Some(GatewayContext::ApiGatewayV2(context)) => {
-                (context.route_key.clone(), context.request_id.clone())
-            }
-            _ => (None, None),
+        let (route, request_id, source) = match request.request_context_ref() {
+            Some(GatewayContext::ApiGatewayV2(context)) => (
+                context.route_key.clone(),
+                context.request_id.clone(),
+                context.http.source_ip.as_deref().and_then(|text| text.parse().ok()),
+            ),
+            _ => (None, None, None),
         };
         let invocation_id = || request.lambda_context_ref().map(|lambda| lambda.request_id.clone());
         Self {
             request_id: request_id.or_else(invocation_id).unwrap_or_default(),
             route: route.unwrap_or_default(),
+            source: source.map_or(Source::UNKNOWN, Source::of),
             traceparent: Traceparent::of(request.headers()),
             deadline: time_left(request, clock),
         }

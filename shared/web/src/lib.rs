@@ -31,11 +31,11 @@
 //!     /// `POST /v1/orders`
 //!     pub async fn handle(&self, request: Request) -> Response {
 //!         web::serve(&self.clock, request, async |context, request| {
-//!             let user = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
+//!             let bearer = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
 //!             let key = web::idempotency_key(request.headers())?;
 //!             let command: CreateOrder = web::read_json(&request)?;
-//!             // … the use case takes `user`, `key`, `command` and `context.deadline` …
-//! #           let _ = (user, key, context);
+//!             // … the use case takes `bearer`, `key`, `command` and `context.deadline` …
+//! #           let _ = (bearer, key, context);
 //!             web::respond::json(StatusCode::CREATED, &command)
 //!         })
 //!         .await

@@ -29,6 +29,11 @@ pub fn path_parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.path_parameters_ref()?.first(name)
 }
 
+/// A parameter of the query, decoded.
+pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
+    request.query_string_parameters_ref()?.first(name).map(str::to_owned)
+}
+
 /// A route: a method and a path, in which `{…}` stands for any one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {

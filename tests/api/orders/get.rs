@@ -6,16 +6,8 @@ use serde_json::json;
 use crate::app::{App, problem, with_app};
 
 /// A token for another user than the demo's, signed with the system's own key.
-fn another_users_token(app: &App) -> String {
-    use application::ports::AccessTokenIssuer;
-    use secrecy::ExposeSecret;
-
-    let file = app.system.endpoints.data.join("signing-key.json");
-    let key = security::signing_key::SigningKey::read(&file).unwrap();
-    let issuer = security::tokens::Ed25519TokenIssuer::new(&key);
-    let user = domain::identity::UserId::new(124).unwrap();
-    let token = issuer.issue(user, crate::login::now()).unwrap();
-    token.token.expose_secret().to_owned()
+async fn another_users_token(app: &App) -> String {
+    crate::login::token_of(app, 124, crate::login::now()).await
 }
 
 #[test]
@@ -25,7 +17,7 @@ fn another_users_order_is_none() {
         let path = format!("/v1/orders/{order_id}");
         let theirs = app
             .anonymous(Method::GET, &path)
-            .bearer_auth(another_users_token(app))
+            .bearer_auth(another_users_token(app).await)
             .send()
             .await
             .unwrap();

@@ -90,8 +90,59 @@ fn a_bad_body_is_refused_and_leaves_no_trace() {
         problem(response, 415, "unsupported-media-type").await;
 
         assert_eq!(app.count("OrdersTable").await, 0);
-        assert_eq!(app.count("EventsTable").await, 0);
+        // There are events of logins, and none of an order.
+        let events = app.items("EventsTable").await.into_iter();
+        let topics = events.filter_map(|item| item.get("topic")?.as_s().ok().cloned());
+        assert_eq!(topics.filter(|topic| topic == "orders").count(), 0);
         assert_eq!(app.topic().await, []);
+        app.system.stop().await;
+    });
+}
+
+/// How much more memory a process may take for bodies that it has refused before: nothing, but for what
+/// an allocator leaves between.
+const MORE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+#[test]
+fn heavy_bodies_are_refused_and_memory_stays_flat() {
+    with_own(async || {
+        let app = App::start(options()).await;
+        app.place(1, 1).await;
+        let peak = || {
+            let instances = app.system.host.instances("create-order").unwrap();
+            instances.iter().filter_map(|one| harness::memory::peak(one.pid)).max().unwrap()
+        };
+        let line = json!({"product_id": 1, "quantity": 1});
+        let member = "\"quantity\": 1,".repeat(4_000);
+        let heavy = [
+            ("10 MiB", "x".repeat(10 * 1024 * 1024), 413),
+            ("100,000 lines", json!({"items": vec![line; 100_000]}).to_string(), 413),
+            ("depth 10,000", "[".repeat(10_000), 422),
+            (
+                "a member 4,000 times",
+                format!("{{\"items\": [{{{member} \"product_id\": 1}}]}}"),
+                422,
+            ),
+            ("no number", "{\"items\": [{\"product_id\": 1, \"quantity\": NaN}]}".to_owned(), 400),
+            ("infinity", "{\"items\": [{\"product_id\": 1, \"quantity\": 1e422}]}".to_owned(), 422),
+            ("-0", "{\"items\": [{\"product_id\": 1, \"quantity\": -0}]}".to_owned(), 422),
+        ];
+        let mut peaks = Vec::new();
+        for _ in 0..4 {
+            for (what, body, status) in &heavy {
+                let request = app.request(Method::POST, "/v1/orders");
+                let request = request.header("content-type", "application/json");
+                let response = request.body(body.clone()).send().await.unwrap();
+                assert_eq!(response.status().as_u16(), *status, "{what}");
+            }
+            peaks.push(peak());
+        }
+        // After the second time an allocator has room enough between what it keeps.
+        assert!(peaks[3] - peaks[1] < MORE_BYTES_MAX, "{peaks:?} bytes");
+        let functions = &app.system.template.functions;
+        let memory_mib =
+            functions.iter().find(|one| one.name == "create-order").unwrap().memory_mib;
+        assert!(peaks[3] < u64::from(memory_mib) * 1024 * 1024 / 2, "{peaks:?} bytes");
         app.system.stop().await;
     });
 }

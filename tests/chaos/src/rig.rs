@@ -1,6 +1,7 @@
 //! A system behind proxies, and its clients.
 
 mod log;
+mod logins;
 mod windows;
 
 use std::time::Duration;
@@ -120,6 +121,7 @@ impl<'a> Rig<'a> {
         let kept = LogKeeper::new(&system, target);
         let client = Client::builder().timeout(CLIENT_TIMEOUT).build()?;
         let token = log_in(&client, &system.api_url).await?;
+        logins::forget(&system).await?;
         let windows = Windows::open(&system.host, crew);
         let log = ClientLog::default();
         let rig = Self { kept, system, log, windows, seed, own_cluster: None, client, token };

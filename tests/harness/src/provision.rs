@@ -1,21 +1,23 @@
 //! What a fresh system needs before its first request.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use application::ports::Accounts;
+use application::ports::{Accounts, Clock, IdentitySource, PasswordHasher, SigningKeySource};
+use application::rotate_signing_key::RotateSigningKey;
 use domain::identity::UserId;
 use domain::user::{Account, EmailAddress};
-use dynamodb::DynamoAccounts;
 use dynamodb::administration::{put_account, put_products, put_verification_key};
 use dynamodb::config::{CatalogTable, KeysTable, TableName, UsersTable};
+use dynamodb::{DynamoAccounts, DynamoVerificationKeys};
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
 use rocketmq::config::RocketmqConfig;
 use secrecy::SecretString;
 use security::password::{Argon2idHasher, HashCost};
-use security::signing_key::SigningKey;
+use security::signing_key::{Ed25519KeyGenerator, SigningKey, SigningKeyFile};
 
 use crate::products;
 use crate::table;
@@ -39,17 +41,12 @@ pub struct Names {
     pub stack_name: String,
     /// The topic of the order events.
     pub topic: String,
+    /// The topic of the user events.
+    pub user_topic: String,
     /// What every consumer and producer group's name begins with.
     pub group_prefix: String,
     /// The tables.
     pub tables: Vec<TableSpec>,
-}
-
-/// What provisioning adds to the functions' environments.
-#[derive(Debug, Clone, Default)]
-pub struct Provisioned {
-    /// Variables for single functions by name, such as `SIGNING_KEY_FILE` for user-login.
-    pub function_environment: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Names {
@@ -61,6 +58,7 @@ impl Names {
         Ok(Self {
             stack_name: template.stack_name.clone(),
             topic: variable(template, "ROCKETMQ_TOPIC")?,
+            user_topic: variable(template, "ROCKETMQ_USER_TOPIC")?,
             group_prefix: variable(template, "ROCKETMQ_GROUP_PREFIX")?,
             tables: template.tables.clone(),
         })
@@ -92,9 +90,6 @@ pub const DEMO_USER_ID: u64 = 123;
 /// The products of the demo.
 const DEMO_PRODUCTS: &str = include_str!("../demo/products.json");
 
-/// The signing key's file in the data folder.
-const SIGNING_KEY_FILE: &str = "signing-key.json";
-
 /// How long a broker may take to make the topics, and a name server to tell of them.
 const TOPICS_LIMIT: Duration = Duration::from_secs(30);
 
@@ -103,22 +98,15 @@ const TOPICS_LIMIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When an endpoint does not answer, or has something else under one of the names.
-pub async fn provision(endpoints: &Endpoints, names: &Names) -> anyhow::Result<Provisioned> {
+pub async fn provision(endpoints: &Endpoints, names: &Names) -> anyhow::Result<()> {
     table::create_tables(&table::client(&endpoints.table_url), &names.tables).await?;
     rocketmq::admin::create_topics(rocketmq_config(endpoints, names)?, TOPICS_LIMIT)
         .await
         .context("the topics cannot be created")?;
     let tables = dynamodb::connect_to(&endpoints.table_url);
-    let signing_key = signing_key(&endpoints.data.join(SIGNING_KEY_FILE))?;
     let keys = KeysTable::named(named(names, "KeysTable")?);
-    put_verification_key(&tables, &keys, &signing_key.verification_key()).await?;
-    put_demo(&tables, names).await?;
-
-    let path = endpoints.data.join(SIGNING_KEY_FILE).display().to_string();
-    let user_login = BTreeMap::from([("SIGNING_KEY_FILE".to_owned(), path)]);
-    Ok(Provisioned {
-        function_environment: BTreeMap::from([("user-login".to_owned(), user_login)]),
-    })
+    provision_signing_key(signing_key_file(&endpoints.data), &tables, keys).await?;
+    put_demo(&tables, names).await
 }
 
 /// How the harness itself reaches the cluster of a system.
@@ -129,6 +117,7 @@ pub fn rocketmq_config(endpoints: &Endpoints, names: &Names) -> anyhow::Result<R
     let mut settings = Settings::from_pairs([
         ("ROCKETMQ_NAMESRV_ADDR", endpoints.namesrv.as_str()),
         ("ROCKETMQ_TOPIC", &names.topic),
+        ("ROCKETMQ_USER_TOPIC", &names.user_topic),
         ("ROCKETMQ_GROUP_PREFIX", &names.group_prefix),
     ]);
     let config = RocketmqConfig::read(&mut settings);
@@ -140,13 +129,31 @@ fn named(names: &Names, logical_id: &str) -> anyhow::Result<TableName> {
     Ok(TableName::parse(name)?)
 }
 
-fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
-    if path.exists() {
-        return Ok(SigningKey::read(path)?);
-    }
-    let key = SigningKey::generate()?;
-    key.write(path)?;
-    Ok(key)
+/// The signing key's file in a data folder.
+#[must_use]
+pub fn signing_key_file(data: &Path) -> PathBuf {
+    data.join("signing-key.json")
+}
+
+/// Makes a signing key where there is none, and publishes the public half.
+async fn provision_signing_key(
+    path: PathBuf,
+    tables: &dynamodb::Client,
+    keys: KeysTable,
+) -> anyhow::Result<()> {
+    let file = SigningKeyFile::new(path);
+    let Some(kept) = file.read().await? else {
+        let rotate = RotateSigningKey {
+            generator: Ed25519KeyGenerator,
+            signing: file,
+            published: DynamoVerificationKeys::new(tables.clone(), keys),
+            clock: SystemClock,
+        };
+        rotate.execute().await?;
+        return Ok(());
+    };
+    put_verification_key(tables, &keys, &SigningKey::parse(&kept)?.verification_key()).await?;
+    Ok(())
 }
 
 async fn put_demo(tables: &dynamodb::Client, names: &Names) -> anyhow::Result<()> {
@@ -159,10 +166,11 @@ async fn put_demo(tables: &dynamodb::Client, names: &Names) -> anyhow::Result<()
     }
     let catalog = CatalogTable::named(named(names, "CatalogTable")?);
     put_products(tables, &catalog, &products::parse(DEMO_PRODUCTS)?).await?;
-    let password_hash =
-        Argon2idHasher::new(HashCost::RECOMMENDED)?.hash(&SecretString::from(DEMO_PASSWORD))?;
-    let account = Account { user_id: UserId::new(DEMO_USER_ID)?, email, password_hash };
-    put_account(tables, &users, &account).await?;
+    let hasher = Argon2idHasher::new(HashCost::RECOMMENDED)?;
+    let hash = hasher.hash(SecretString::from(DEMO_PASSWORD)).await?;
+    let user_id = UserId::new(DEMO_USER_ID)?;
+    let (account, _) = Account::register(user_id, email, hash, SystemClock.now());
+    put_account(tables, &users, &account, UuidIdentitySource.transaction_id()).await?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::broker::{self, Rocketmq, RocketmqOptions};
 use crate::gateway::Gateway;
 use crate::host::{FileSink, HostOptions, LambdaHost, LogSink};
 use crate::process::Children;
-use crate::provision::{self, Endpoints, Names, Provisioned};
+use crate::provision::{self, Endpoints, Names};
 use crate::proxies::Proxies;
 use crate::schedules::Schedules;
 use crate::table::EmbeddedTable;
@@ -31,8 +31,6 @@ pub struct System {
     pub endpoints: Endpoints,
     /// What topic, groups and tables are called.
     pub names: Names,
-    /// What provisioning made.
-    pub provisioned: Provisioned,
     /// The template as it was resolved.
     pub template: Template,
     /// The Lambda host: to invoke functions, and to find and kill their instances.
@@ -71,7 +69,7 @@ impl System {
         let (table, table_url) = start_table(&options, &data).await?;
         let (broker, namesrv) = start_broker(&options, &data, &children).await?;
 
-        let mut template = load_template(&options, &namesrv)?;
+        let mut template = load_template(&options, &namesrv, &data)?;
         for function in &mut template.functions {
             if let Some(timeout) = options.timeouts.get(&function.name) {
                 function.timeout = *timeout;
@@ -80,7 +78,7 @@ impl System {
         let names = Names::of(&template)?;
         let endpoints = Endpoints { namesrv, table_url, data };
         (options.progress)("creating tables, topics and demo data");
-        let provisioned = provision::provision(&endpoints, &names).await?;
+        provision::provision(&endpoints, &names).await?;
 
         let proxies = match options.proxies {
             false => None,
@@ -89,7 +87,7 @@ impl System {
                     .await?,
             ),
         };
-        let host_options = host_options(&options, &endpoints, &provisioned, proxies.as_ref())?;
+        let host_options = host_options(&options, &endpoints, proxies.as_ref())?;
         let host = LambdaHost::start(&template.functions, host_options, &children)?;
         let gateway = Gateway::start(door, &template.functions, &host)?;
         let schedules = options.schedules.then(|| Schedules::start(&template.functions, &host));
@@ -97,7 +95,6 @@ impl System {
             api_url,
             endpoints,
             names,
-            provisioned,
             template,
             host,
             broker,
@@ -193,8 +190,10 @@ async fn start_broker(
     Ok((Some(cluster), namesrv))
 }
 
-fn load_template(options: &SystemOptions, namesrv: &str) -> anyhow::Result<Template> {
+fn load_template(options: &SystemOptions, namesrv: &str, data: &Path) -> anyhow::Result<Template> {
     let mut parameters = options.parameters.clone();
+    let signing_key = provision::signing_key_file(data).display().to_string();
+    parameters.insert("SigningKeyFile".to_owned(), signing_key);
     parameters.insert("RocketmqNamesrvAddr".to_owned(), namesrv.to_owned());
     Ok(Template::load(&options.template, &options.stack_name, &parameters)?)
 }
@@ -202,15 +201,14 @@ fn load_template(options: &SystemOptions, namesrv: &str) -> anyhow::Result<Templ
 fn host_options(
     options: &SystemOptions,
     endpoints: &Endpoints,
-    provisioned: &Provisioned,
     proxies: Option<&Proxies>,
 ) -> anyhow::Result<HostOptions> {
     let mut environment = options.environment.clone();
     environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoints.table_url.clone());
-    let mut function_environment = provisioned.function_environment.clone();
+    let mut function_environment: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let proxied = proxies.map(Proxies::environment).unwrap_or_default();
     for (function, variables) in proxied.iter().chain(&options.function_environment) {
-        let target: &mut BTreeMap<_, _> = function_environment.entry(function.clone()).or_default();
+        let target = function_environment.entry(function.clone()).or_default();
         target.extend(variables.clone());
     }
     let sink: Arc<dyn LogSink> = match &options.sink {

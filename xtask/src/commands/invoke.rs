@@ -44,14 +44,15 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let event = tokio::fs::read(&options.file)
         .await
         .with_context(|| format!("cannot read {}", options.file.display()))?;
-    let function = function(&root, &options.function)?;
+    let settings = dot_env(&root.join(".env"))?;
+    let function = function(&root, &options.function, &settings)?;
 
     let progress = Progress::new();
     progress.step("building the function");
     build::functions(&root, std::slice::from_ref(&function.name)).await?;
     progress.finish();
 
-    let environment = environment(&root, &function, &options)?;
+    let environment = environment(&settings, &function, &options);
     let children = Children::new().context("/bin/sh cannot be started")?;
     let host = HostOptions {
         binaries: SystemOptions::isolated(&root)?.binaries,
@@ -76,8 +77,15 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(if result.function_error.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn function(root: &Path, name: &str) -> anyhow::Result<FunctionSpec> {
-    let parameters = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), NAMESRV.to_owned())]);
+fn function(
+    root: &Path,
+    name: &str,
+    settings: &BTreeMap<String, String>,
+) -> anyhow::Result<FunctionSpec> {
+    let mut parameters = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), NAMESRV.to_owned())]);
+    // Where it isn't given the template names a secret, which is nowhere but on AWS.
+    let signing_key = setting(settings, "SIGNING_KEY_FILE");
+    parameters.extend(signing_key.map(|file| ("SigningKeyFile".to_owned(), file)));
     let template = Template::load(&root.join("template.yaml"), STACK_NAME, &parameters)?;
     template.function(name).cloned().with_context(|| {
         let names: Vec<_> = template.functions.iter().map(|one| one.name.as_str()).collect();
@@ -85,27 +93,27 @@ fn function(root: &Path, name: &str) -> anyhow::Result<FunctionSpec> {
     })
 }
 
+/// A value from `.env`, then from the environment.
+fn setting(settings: &BTreeMap<String, String>, name: &str) -> Option<String> {
+    let ours = || std::env::var_os(name).and_then(|value| value.into_string().ok());
+    settings.get(name).cloned().or_else(ours)
+}
+
 /// Values for the variables that the function has in the template, and for the endpoint.
 fn environment(
-    root: &Path,
+    settings: &BTreeMap<String, String>,
     function: &FunctionSpec,
     options: &Options,
-) -> anyhow::Result<BTreeMap<String, String>> {
-    let file = dot_env(&root.join(".env"))?;
+) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::from([(ENDPOINT.to_owned(), TABLE.to_owned())]);
-    // The signing key has no default in the template, so it is not among the function's variables.
-    let names = function.environment.keys().map(String::as_str);
-    for name in names.chain([ENDPOINT, "SIGNING_KEY_FILE"]) {
-        let ours = std::env::var_os(name).and_then(|value| value.into_string().ok());
-        if let Some(value) = file.get(name).cloned().or(ours) {
-            environment.insert(name.to_owned(), value);
-        }
+    for name in function.environment.keys().map(String::as_str).chain([ENDPOINT]) {
+        environment.extend(setting(settings, name).map(|value| (name.to_owned(), value)));
     }
     let given = [(ENDPOINT, &options.table), (NAMESRV_ADDR, &options.namesrv)];
     for (name, value) in given {
         environment.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
     }
-    Ok(environment)
+    environment
 }
 
 /// The `NAME=value` lines of a file; comments and empty lines are skipped, and a file that is not

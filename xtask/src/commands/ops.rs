@@ -30,7 +30,7 @@ enum Subject {
     /// Events in the outbox: list those that no consumer has seen, or publish one once more.
     #[command(subcommand)]
     Events(events::Command),
-    /// Keys that sign access tokens.
+    /// The key that signs access tokens.
     #[command(subcommand)]
     Keys(keys::Command),
     /// What is sold, at which price.

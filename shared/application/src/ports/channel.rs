@@ -14,6 +14,24 @@ use crate::outcome::{Failure, Settled};
 pub enum Topic {
     /// What happens to orders.
     Orders,
+    /// What happens to users.
+    Users,
+}
+
+impl Topic {
+    /// Every topic.
+    pub const ALL: [Self; 2] = [Self::Orders, Self::Users];
+
+    /// The topic of a type of events.
+    pub const fn of(event_type: EventType) -> Self {
+        match event_type {
+            EventType::OrderCreated
+            | EventType::OrderConfirmed
+            | EventType::OrderRejected
+            | EventType::OrderCancelled => Self::Orders,
+            EventType::UserRegistered | EventType::UserLoggedIn => Self::Users,
+        }
+    }
 }
 
 /// An event as it goes on its topic.

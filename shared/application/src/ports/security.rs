@@ -1,25 +1,13 @@
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::identity::UserId;
+use domain::identity::{SessionId, UserId};
 use domain::instant::Instant;
-use domain::user::{Account, EmailAddress, PasswordHash};
+use domain::user::PasswordHash;
 use secrecy::SecretString;
 
 use crate::outcome::Failure;
-
-/// Where accounts are looked up.
-pub trait Accounts: Send + Sync {
-    /// The account of an address.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] if it couldn't be read.
-    fn by_email(
-        &self,
-        email: &EmailAddress,
-    ) -> impl Future<Output = Result<Option<Account>, Failure>> + Send;
-}
 
 /// Verifies passwords.
 pub trait PasswordVerifier: Send + Sync {
@@ -36,6 +24,22 @@ pub trait PasswordVerifier: Send + Sync {
     ) -> impl Future<Output = Result<bool, Failure>> + Send;
 }
 
+/// Hashes passwords.
+pub trait PasswordHasher: PasswordVerifier {
+    /// A password's hash, at the configured cost and under a new salt.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if there are no random bytes or not enough memory.
+    fn hash(
+        &self,
+        password: SecretString,
+    ) -> impl Future<Output = Result<PasswordHash, Failure>> + Send;
+
+    /// Whether a hash was made at another cost than the configured one.
+    fn is_outdated(&self, hash: &PasswordHash) -> bool;
+}
+
 /// A token as it goes to its owner.
 #[derive(Debug)]
 pub struct AccessToken {
@@ -47,12 +51,74 @@ pub struct AccessToken {
 
 /// Issues access tokens.
 pub trait AccessTokenIssuer: Send + Sync {
-    /// A token that says until some minutes after `now` that its bearer is the user.
+    /// A token that says until some minutes after `now` that its bearer is the user, in that session.
     ///
     /// # Errors
     ///
     /// [`Failure`] if it couldn't be signed.
-    fn issue(&self, user_id: UserId, now: Instant) -> Result<AccessToken, Failure>;
+    fn issue(
+        &self,
+        bearer: Bearer,
+        now: Instant,
+    ) -> impl Future<Output = Result<AccessToken, Failure>> + Send;
+}
+
+/// One issuer for several use cases.
+impl<T: AccessTokenIssuer> AccessTokenIssuer for Arc<T> {
+    async fn issue(&self, bearer: Bearer, now: Instant) -> Result<AccessToken, Failure> {
+        self.as_ref().issue(bearer, now).await
+    }
+}
+
+/// Who a token says that its bearer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bearer {
+    /// The user.
+    pub user_id: UserId,
+    /// The session.
+    pub session_id: SessionId,
+}
+
+/// Where the private key is kept that signs access tokens: a JSON Web Key (RFC 8037) in a place that
+/// only those who sign, and who replace it, can read.
+pub trait SigningKeySource: Send + Sync {
+    /// The key that signs now; none as long as there was never one.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be read. It tells nothing of what was read.
+    fn read(&self) -> impl Future<Output = Result<Option<SecretString>, Failure>> + Send;
+}
+
+/// Where the private key is replaced.
+pub trait SigningKeyStore: SigningKeySource {
+    /// Puts a key in the place of the one that signed. Whoever reads meanwhile MUST get the one or the
+    /// other as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it is not known to be stored; it may be.
+    fn replace(&self, key: &SecretString) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Makes key pairs.
+pub trait SigningKeyGenerator: Send + Sync {
+    /// A new private key as [`SigningKeySource`] keeps it, and its public half.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if there are no random bytes.
+    fn generate(&self) -> Result<(SecretString, VerificationKey), Failure>;
+}
+
+/// Makes refresh tokens.
+pub trait RefreshTokenSource: Send + Sync {
+    /// A new token: 256 bits from the operating system, in 43 characters of base64url.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if there are no random bytes.
+    fn refresh_token(&self) -> Result<SecretString, Failure>;
 }
 
 /// A token was not good. Why is for the log alone: all bad tokens are answered alike.
@@ -73,7 +139,7 @@ pub enum VerifyTokenError {
 
 /// Verifies access tokens, after RFC 8725 and RFC 9068.
 pub trait AccessTokenVerifier: Send + Sync {
-    /// Whose token it is. It MUST refuse every algorithm, type, issuer and audience but the one
+    /// Who its bearer is. It MUST refuse every algorithm, type, issuer and audience but the one
     /// expected, and every token that is not good at `now` by more than a minute's leeway.
     ///
     /// # Errors
@@ -83,7 +149,7 @@ pub trait AccessTokenVerifier: Send + Sync {
         &self,
         token: &str,
         now: Instant,
-    ) -> impl Future<Output = Result<UserId, VerifyTokenError>> + Send;
+    ) -> impl Future<Output = Result<Bearer, VerifyTokenError>> + Send;
 }
 
 /// A public key of the deployment.
@@ -93,6 +159,39 @@ pub struct VerificationKey {
     pub kid: String,
     /// The 32 bytes of an Ed25519 public key (RFC 8032).
     pub public_key: [u8; 32],
+    /// From when on it verifies nothing any more: once it was replaced, and all of its tokens have
+    /// expired. None as long as it signs.
+    pub retires_at: Option<Instant>,
+}
+
+impl VerificationKey {
+    /// Whether it verifies nothing any more at `now`.
+    pub fn is_retired(&self, now: Instant) -> bool {
+        self.retires_at.is_some_and(|retires_at| retires_at <= now)
+    }
+}
+
+/// All public keys, for those who verify tokens elsewhere.
+pub trait PublishedKeys: Send + Sync {
+    /// Every key that verifies at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if not all could be read.
+    fn all(
+        &self,
+        now: Instant,
+    ) -> impl Future<Output = Result<Vec<VerificationKey>, Failure>> + Send;
+}
+
+/// Where public keys are stored.
+pub trait VerificationKeyStore: PublishedKeys {
+    /// Stores a key, over one of its name.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it is not known to be stored.
+    fn put(&self, key: &VerificationKey) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// Where public keys are looked up.

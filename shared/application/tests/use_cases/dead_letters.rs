@@ -451,6 +451,6 @@ async fn letters_are_listed_the_newest_first_as_far_as_they_fit() {
     let [told] = listing.items.as_slice() else { panic!("{listing:?}") };
     assert_eq!(told.id, created.id());
     assert_eq!(told.event_type, Some(EventType::OrderCreated));
-    let order = Event::decode(&created.body).unwrap().data.order().order_id.to_string();
+    let order = Event::decode(&created.body).unwrap().data.subject();
     assert_eq!(told.subject, Some(order));
 }

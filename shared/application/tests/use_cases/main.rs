@@ -9,10 +9,17 @@
     reason = "a test fails by panicking"
 )]
 
+mod accounts;
 mod answer_check;
 mod consume_events;
 mod create_order;
 mod dead_letters;
+mod log_in;
 mod pending_events;
+mod register_user;
+mod sessions;
+mod signing_keys;
 mod sweep;
+mod user_events;
+mod users;
 mod without_broker;

@@ -1,39 +1,121 @@
-//! Accounts by address.
+//! Accounts: looked up and changed.
 
-use application::outcome::Failure;
-use application::ports::Accounts;
+use application::deadline::Deadline;
+use application::outcome::{Failure, WriteTry};
+use application::ports::{AccountChange, AccountRepository, Accounts, ChangeCancelled, Whose};
 use aws_sdk_dynamodb::Client;
+use domain::identity::{TransactionId, UserId};
 use domain::user::{Account, EmailAddress};
 
 use crate::config::UsersTable;
+use crate::expression::Change;
+use crate::item::{from_item, number, truth};
 use crate::keys;
 use crate::reading::get;
-use crate::records::{AccountRecord, EmailRecord};
+use crate::records::{AccountItem, ActivityItem, EmailItem};
+use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
-/// Looks accounts up: whose the address is, then the user.
+/// The users table, as far as no event comes of it. Clones share the client.
 #[derive(Debug, Clone)]
 pub struct DynamoAccounts {
-    client: Client,
-    users: UsersTable,
+    pub(crate) client: Client,
+    pub(crate) users: UsersTable,
 }
 
 impl DynamoAccounts {
-    /// Reads from this table.
+    /// Reads from and writes to this table.
     pub const fn new(client: Client, users: UsersTable) -> Self {
         Self { client, users }
     }
+
+    fn change_transaction(&self, change: &AccountChange<'_>) -> Result<Transaction, Failure> {
+        let AccountChange { account, attempt, keep, activity } = change;
+        let users = self.users.as_str();
+        let transaction = put_changed(Transaction::default(), users, account, *attempt)?;
+        let transaction = match keep {
+            None => transaction,
+            Some(session) => transaction.update(
+                users,
+                Change {
+                    key: keys::record(keys::session(*session)),
+                    update: "SET #epoch = :epoch",
+                    condition: "attribute_exists(#pk) AND #ended = :no",
+                    values: vec![
+                        (":epoch", number(account.session_epoch())),
+                        (":no", truth(false)),
+                    ],
+                },
+            )?,
+        };
+        transaction.put(users, &ActivityItem::new(Whose::User(account.user_id()), activity))
+    }
+}
+
+/// Puts an account in place of the version before its own.
+pub(crate) fn put_changed(
+    transaction: Transaction,
+    users: &str,
+    account: &Account,
+    attempt: TransactionId,
+) -> Result<Transaction, Failure> {
+    let before = account.version().saturating_sub(1);
+    transaction.put_if(
+        users,
+        &AccountItem::new(account, attempt),
+        "#version = :before",
+        vec![(":before", number(before))],
+    )
+}
+
+/// Why a change was cancelled whose first item is the account as an attempt writes it. Every other
+/// item's condition that fails makes it stale.
+pub(crate) fn judge_change(
+    mut reasons: Reasons,
+    attempt: TransactionId,
+) -> Verdict<ChangeCancelled> {
+    let account = reasons.next_read(|item| from_item::<AccountItem>(item)?.attempt());
+    if account.found() == Some(&attempt) {
+        return Verdict::Landed;
+    }
+    if account.condition_failed() || reasons.any_condition_failed() {
+        return Verdict::Cancelled(ChangeCancelled::Stale);
+    }
+    Verdict::Cancelled(ChangeCancelled::Busy)
 }
 
 impl Accounts for DynamoAccounts {
     async fn by_email(&self, email: &EmailAddress) -> Result<Option<Account>, Failure> {
-        let key = keys::simple(keys::email(email));
-        let Some(owner) = get::<EmailRecord>(&self.client, self.users.as_str(), key).await? else {
-            return Ok(None);
+        let key = keys::record(keys::email(email));
+        let owner: Option<EmailItem> = get(&self.client, self.users.as_str(), key).await?;
+        // Where the address is nobody's, nobody's account is read: the same calls, the same time.
+        let user = match owner {
+            Some(owner) => keys::user(owner.user_id()?),
+            None => keys::NOBODY.to_owned(),
         };
-        let key = keys::simple(keys::user(owner.user_id()?));
-        let found: Option<AccountRecord> = get(&self.client, self.users.as_str(), key).await?;
+        let found: Option<AccountItem> =
+            get(&self.client, self.users.as_str(), keys::record(user)).await?;
         let account = found.map(Account::try_from).transpose()?;
         // Between the two reads the user may have taken another address.
-        Ok(account.filter(|account| account.email == *email))
+        Ok(account.filter(|account| account.email() == email))
+    }
+
+    async fn by_id(&self, user_id: UserId) -> Result<Option<Account>, Failure> {
+        let key = keys::record(keys::user(user_id));
+        let found: Option<AccountItem> = get(&self.client, self.users.as_str(), key).await?;
+        Ok(found.map(Account::try_from).transpose()?)
+    }
+}
+
+impl AccountRepository for DynamoAccounts {
+    async fn change(
+        &self,
+        change: &AccountChange<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<ChangeCancelled> {
+        let attempt = change.attempt;
+        let tried = write(self.change_transaction(change), &self.client, deadline, |reasons| {
+            judge_change(reasons, attempt)
+        });
+        judged(tried.await)
     }
 }

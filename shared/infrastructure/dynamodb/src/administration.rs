@@ -4,6 +4,7 @@ use application::outcome::{Failure, FailureClass};
 use application::ports::VerificationKey;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, PutRequest, TransactWriteItem, WriteRequest};
+use domain::identity::TransactionId;
 use domain::product::Product;
 use domain::user::Account;
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use crate::config::{CatalogTable, KeysTable, UsersTable};
 use crate::error::{failure, incomplete};
 use crate::expression::{names, values};
 use crate::item::{number, to_item};
-use crate::records::{AccountRecord, EmailRecord, ProductRecord, VerificationKeyRecord};
+use crate::records::{AccountItem, EmailItem, ProductRecord, VerificationKeyRecord};
 
 /// The most items of one call
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>).
@@ -63,7 +64,7 @@ async fn put_all(
     Err(Failure::new(FailureClass::Throttled, "products were left unwritten"))
 }
 
-/// Puts an account and its address, overwriting the account. An address that the account had before
+/// Puts an account and its address as an attempt of the caller's, overwriting the account. An address that the account had before
 /// stays its own.
 ///
 /// # Errors
@@ -73,19 +74,23 @@ pub async fn put_account(
     client: &Client,
     table: &UsersTable,
     account: &Account,
+    attempt: TransactionId,
 ) -> Result<(), Failure> {
     const OWN: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
     let email = Put::builder()
         .table_name(table.as_str())
-        .set_item(Some(to_item(&EmailRecord::from(account))?))
+        .set_item(Some(to_item(&EmailItem::from(account))?))
         .condition_expression(OWN)
         .set_expression_attribute_names(names(&[OWN]))
-        .set_expression_attribute_values(values(vec![(":user_id", number(account.user_id.get()))]))
+        .set_expression_attribute_values(values(vec![(
+            ":user_id",
+            number(account.user_id().get()),
+        )]))
         .build()
         .map_err(incomplete)?;
     let user = Put::builder()
         .table_name(table.as_str())
-        .set_item(Some(to_item(&AccountRecord::from(account))?))
+        .set_item(Some(to_item(&AccountItem::new(account, attempt))?))
         .build()
         .map_err(incomplete)?;
     client

@@ -66,6 +66,11 @@ pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
+/// Yes or no.
+pub(crate) const fn truth(value: bool) -> AttributeValue {
+    AttributeValue::Bool(value)
+}
+
 /// A map whose order depends on its content alone.
 ///
 /// Two tries of one attempt must be the same request: `DynamoDB` refuses another one under the same

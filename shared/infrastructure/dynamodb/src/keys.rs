@@ -1,13 +1,15 @@
 //! The keys of items, for adapters and for operators' tools.
 
-use application::ports::{DeadLetterId, IdempotencyKey};
+use application::ports::{
+    AddressDigest, DeadLetterId, GuessTarget, IdempotencyKey, Source, TokenHash, Whose,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
+use domain::identity::{ActivityId, EventId, OrderId, ProductId, SessionId, TransactionId, UserId};
 use domain::user::EmailAddress;
 
 use crate::item::{Item, steady, text};
 
-/// The partition of a user's orders, and the key of the user.
+/// The partition of a user's orders, and in the users table that of his account and activities.
 pub fn user(user_id: UserId) -> String {
     format!("USER#{user_id}")
 }
@@ -56,6 +58,58 @@ pub fn email(address: &EmailAddress) -> String {
     format!("EMAIL#{}", address.as_str())
 }
 
+/// What a user's key is that no user has: it is looked up where an address is nobody's.
+pub(crate) const NOBODY: &str = "USER#NOBODY";
+
+/// The partition of activities.
+pub fn activities_of(whose: Whose) -> String {
+    match whose {
+        Whose::User(user_id) => user(user_id),
+        Whose::Nobody(address) => format!("NOBODY#{address}"),
+    }
+}
+
+/// What the sort key of every activity begins with.
+pub(crate) const ACTIVITIES: &str = "ACTIVITY#";
+
+/// An activity within its partition. Identifiers sort by time.
+pub fn activity(id: ActivityId) -> String {
+    format!("{ACTIVITIES}{id}")
+}
+
+/// The activity of a sort key, if it is one's.
+pub(crate) fn activity_of(sk: &str) -> Option<ActivityId> {
+    sk.strip_prefix(ACTIVITIES)?.parse().ok()
+}
+
+/// The partition of the sources from which an account was logged in to.
+pub fn sources_of(address: AddressDigest) -> String {
+    format!("SOURCES#{address}")
+}
+
+/// How sources begin within their partition.
+pub(crate) const SOURCES: &str = "SOURCE#";
+
+/// A source within its partition.
+pub fn source(source: Source) -> String {
+    format!("{SOURCES}{source}")
+}
+
+/// A session.
+pub fn session(id: SessionId) -> String {
+    format!("SESSION#{id}")
+}
+
+/// A refresh token, by its hash.
+pub fn refresh_token(hash: TokenHash) -> String {
+    format!("TOKEN#{hash}")
+}
+
+/// The guesses at a target.
+pub fn guesses(target: GuessTarget) -> String {
+    format!("GUESS#{target}")
+}
+
 /// A product.
 pub fn product(product_id: ProductId) -> String {
     format!("PRODUCT#{product_id}")
@@ -91,7 +145,20 @@ pub(crate) fn simple(pk: String) -> Item {
 
 /// The key of an order.
 pub(crate) fn of_order(user_id: UserId, order_id: OrderId) -> Item {
-    steady([("pk".to_owned(), text(user(user_id))), ("sk".to_owned(), text(order(order_id)))])
+    compound(user(user_id), order(order_id))
+}
+
+/// The sort key of what has one record and no more in its partition, or one of its kind.
+pub const RECORD: &str = "RECORD";
+
+/// The key of such a record in a table with a sort key.
+pub(crate) fn record(pk: String) -> Item {
+    compound(pk, RECORD.to_owned())
+}
+
+/// A key in a table with a sort key.
+pub(crate) fn compound(pk: String, sk: String) -> Item {
+    steady([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
 }
 
 #[cfg(test)]

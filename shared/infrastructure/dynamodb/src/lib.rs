@@ -19,14 +19,16 @@
 //! | --- | --- |
 //! | orders | `USER#<user_id>` / `ORDER#<order_id>` |
 //! | events | `EVENT#<event_id>`, `TXN#<transaction_id>`, `INBOX#<handler>#<event_id>`, `IDEM#<user_id>#<key>`, `DEAD#<event_id>` or `DEAD#<message_id>` |
-//! | users | `USER#<user_id>`, `EMAIL#<address>` |
+//! | users | `USER#<user_id>` / `RECORD` and `ACTIVITY#<activity_id>`, `EMAIL#<address>`, `SESSION#<session_id>`, `TOKEN#<hash>`, `GUESS#<target>`, `SOURCES#<digest of the address>` / `SOURCE#<address>`, `NOBODY#<digest of the address>` / `ACTIVITY#<activity_id>` |
 //! | catalog | `PRODUCT#<product_id>` |
 //! | keys | `KEY#<kid>` |
 //!
-//! Every item carries its `schema_version`. Only the events table has a time to live (`expires_at`,
-//! in seconds) and an index (`unobserved`, `sweep_due_ms`).
+//! Every item carries its `schema_version`. The events, users and keys tables have a time to live
+//! (`expires_at`, in seconds), and the events table has an index (`unobserved`, `sweep_due_ms`).
 
+mod account_removal;
 mod accounts;
+mod activities;
 pub mod administration;
 mod catalog;
 pub mod config;
@@ -35,6 +37,7 @@ mod dead_letters;
 mod effects;
 mod error;
 mod expression;
+mod guesses;
 mod inventory;
 mod item;
 pub mod keys;
@@ -45,9 +48,12 @@ mod outbox;
 mod overdue;
 mod reading;
 mod records;
+mod sessions;
+mod sources;
 mod tables;
 mod transaction;
 mod unobserved;
+mod users;
 mod verification_keys;
 
 pub use accounts::DynamoAccounts;
@@ -66,4 +72,5 @@ pub use outbox::DynamoOutbox;
 pub use overdue::DynamoOverdueEvents;
 pub use tables::{DynamoTables, ProbedTable};
 pub use unobserved::DynamoUnobservedEvents;
+pub use users::DynamoUserRepository;
 pub use verification_keys::{CachedVerificationKeys, DynamoVerificationKeys};

@@ -5,20 +5,28 @@
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html>). Items
 //! are deleted up to days after it, so whoever cares compares for itself.
 
+mod account;
+mod activity;
 mod binary;
 mod catalog;
 mod dead_letter;
 mod events;
+mod guesses;
 mod handled;
 mod order;
-mod security;
+mod session;
+mod verification_key;
 
+pub(crate) use account::{AccountItem, EmailItem};
+pub(crate) use activity::ActivityItem;
 pub(crate) use catalog::ProductRecord;
 pub(crate) use dead_letter::DeadLetterRecord;
 pub(crate) use events::{EventRecord, RecordedBy, TransactionRecord};
+pub(crate) use guesses::{GuessesItem, KnownSourceItem};
 pub(crate) use handled::{IdempotencyItem, InboxItem};
 pub(crate) use order::{NotificationRecord, OrderItem, StatusChangeRecord};
-pub(crate) use security::{AccountRecord, EmailRecord, VerificationKeyRecord};
+pub(crate) use session::{RefreshTokenItem, SessionItem};
+pub(crate) use verification_key::VerificationKeyRecord;
 
 /// The version of the items in this module. It rises when code that reads the old ones would
 /// misread the new ones.

@@ -36,7 +36,7 @@ macro_rules! probed {
 
 probed!(OrdersTable, true);
 probed!(EventsTable, false);
-probed!(UsersTable, false);
+probed!(UsersTable, true);
 probed!(CatalogTable, false);
 probed!(KeysTable, false);
 

@@ -173,6 +173,25 @@ pub(crate) async fn write<R>(
     }
 }
 
+/// What the reasons of a cancellation come to where a try that landed unnoticed can be told by them.
+#[derive(Debug)]
+pub(crate) enum Verdict<C> {
+    /// An earlier try of the same attempt is stored.
+    Landed,
+    /// Nothing is stored.
+    Cancelled(C),
+}
+
+/// A try in which an earlier one's landing counts as its own.
+pub(crate) fn judged<C>(tried: WriteTry<Verdict<C>>) -> WriteTry<C> {
+    match tried {
+        WriteTry::Done | WriteTry::Cancelled(Verdict::Landed) => WriteTry::Done,
+        WriteTry::Cancelled(Verdict::Cancelled(cancelled)) => WriteTry::Cancelled(cancelled),
+        WriteTry::Refused(failure) => WriteTry::Refused(failure),
+        WriteTry::Unknown(failure) => WriteTry::Unknown(failure),
+    }
+}
+
 fn outcome_of(error: SdkError<TransactWriteItemsError, HttpResponse>) -> WriteTry<Reasons> {
     if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
         error.as_service_error()
@@ -210,7 +229,12 @@ impl Reasons {
     /// Whether no further try can succeed. A condition that failed is told all the same: it may be
     /// that of an item which an earlier try stored.
     fn are_final(&self) -> bool {
-        self.invalid && !self.reasons.as_slice().iter().any(ItemReason::condition_failed)
+        self.invalid && !self.any_condition_failed()
+    }
+
+    /// Whether the condition of any item failed that has not been looked at yet.
+    pub(crate) fn any_condition_failed(&self) -> bool {
+        self.reasons.as_slice().iter().any(ItemReason::condition_failed)
     }
 
     /// The next item's.

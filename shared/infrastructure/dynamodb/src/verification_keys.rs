@@ -5,11 +5,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use application::outcome::Failure;
-use application::ports::{Clock, VerificationKey, VerificationKeys};
+use application::ports::{
+    Clock, PublishedKeys, VerificationKey, VerificationKeyStore, VerificationKeys,
+};
 use aws_sdk_dynamodb::Client;
 use domain::instant::Instant;
 
+use crate::administration::put_verification_key;
 use crate::config::KeysTable;
+use crate::error::failure;
+use crate::item::from_item;
 use crate::keys;
 use crate::reading::get;
 use crate::records::VerificationKeyRecord;
@@ -41,6 +46,31 @@ impl VerificationKeys for DynamoVerificationKeys {
         let found: Option<VerificationKeyRecord> =
             get(&self.client, self.table.as_str(), key).await?;
         Ok(found.map(VerificationKey::from))
+    }
+}
+
+impl PublishedKeys for DynamoVerificationKeys {
+    async fn all(&self, now: Instant) -> Result<Vec<VerificationKey>, Failure> {
+        let pages = self
+            .client
+            .scan()
+            .table_name(self.table.as_str())
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let items = pages.collect::<Result<Vec<_>, _>>().await.map_err(failure)?;
+        let keys = items
+            .into_iter()
+            .map(|item| from_item::<VerificationKeyRecord>(item).map(VerificationKey::from))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(keys.into_iter().filter(|key| !key.is_retired(now)).collect())
+    }
+}
+
+impl VerificationKeyStore for DynamoVerificationKeys {
+    async fn put(&self, key: &VerificationKey) -> Result<(), Failure> {
+        put_verification_key(&self.client, &self.table, key).await
     }
 }
 
@@ -99,7 +129,8 @@ mod tests {
     impl VerificationKeys for &Counting {
         async fn by_kid(&self, kid: &str) -> Result<Option<VerificationKey>, Failure> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            let key = VerificationKey { kid: kid.to_owned(), public_key: [1; 32] };
+            let key =
+                VerificationKey { kid: kid.to_owned(), public_key: [1; 32], retires_at: None };
             Ok((kid == "known").then_some(key))
         }
     }

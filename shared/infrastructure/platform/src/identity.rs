@@ -1,10 +1,13 @@
 //! New identifiers.
 
+use application::outcome::{Failure, FailureClass};
 use application::ports::IdentitySource;
-use domain::identity::{EventId, OrderId, TransactionId};
+use domain::identity::{
+    ActivityId, EventId, INTEGER_IDENTIFIER_MAX, OrderId, SessionId, TransactionId, UserId,
+};
 use uuid::Uuid;
 
-/// Makes each identifier a `UUIDv7` (RFC 9562, section 5.7): its time sorts it, its 62 random bits
+/// Makes each identifier but a user's a `UUIDv7` (RFC 9562, section 5.7): its time sorts it, its 62 random bits
 /// and a counter keep it apart from every other process's.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UuidIdentitySource;
@@ -20,6 +23,22 @@ impl IdentitySource for UuidIdentitySource {
 
     fn transaction_id(&self) -> TransactionId {
         TransactionId::new(new_uuid())
+    }
+
+    fn session_id(&self) -> SessionId {
+        SessionId::new(new_uuid())
+    }
+
+    fn activity_id(&self) -> ActivityId {
+        ActivityId::new(new_uuid())
+    }
+
+    fn user_id(&self) -> Result<UserId, Failure> {
+        let random =
+            getrandom::u64().map_err(|error| Failure::new(FailureClass::Unavailable, error))?;
+        // The mask is one less than a power of two, so every number is as likely as any other.
+        UserId::new(random & INTEGER_IDENTIFIER_MAX)
+            .map_err(|error| Failure::new(FailureClass::Permanent, error))
     }
 }
 
@@ -43,5 +62,14 @@ mod tests {
         assert!(made.iter().all(|id| id.as_uuid().get_version_num() == 7));
         assert_eq!(made.iter().collect::<BTreeSet<_>>().len(), made.len());
         assert!(made.is_sorted());
+    }
+
+    #[test]
+    fn users_numbers_are_spread_below_2_to_the_53() {
+        let made: BTreeSet<UserId> =
+            (0..1_000).map(|_| UuidIdentitySource.user_id().unwrap()).collect();
+        assert_eq!(made.len(), 1_000);
+        let upper_half = made.iter().filter(|id| id.get() > INTEGER_IDENTIFIER_MAX / 2).count();
+        assert!((350..650).contains(&upper_half), "{upper_half}");
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Cause, Failure};
+use application::ports::Topic;
 use cheetah_string::CheetahString;
 use rocketmq_client_rust::ClientInstanceHandle;
 use rocketmq_protocol::code::request_code::RequestCode;
@@ -88,8 +89,9 @@ impl RocketmqAdmin {
         self.client.shutdown().await;
     }
 
-    /// Makes the order topic (`message.type` TRANSACTION), its dead-letter topic (NORMAL) and the group
-    /// `event-consumer` on every master of every cluster, and waits until both topics have routes.
+    /// Makes the order and the user topic (`message.type` TRANSACTION), the dead-letter topic (NORMAL)
+    /// and the group `event-consumer` on every master of every cluster, and waits until all topics have
+    /// routes.
     /// What is there already is kept, with these settings. Returns what it made, in sentences.
     ///
     /// # Errors
@@ -98,21 +100,23 @@ impl RocketmqAdmin {
     pub async fn create_topics(&self, limit: Duration) -> Result<Vec<String>, AdminError> {
         let deadline = Deadline::after(limit);
         let config = self.client.config();
-        let order_topic = config.order_topic.as_str();
+        let event_topics = Topic::ALL.map(|topic| config.topic_name(topic));
         let dead_letter_topic = config.dead_letter_topic();
         let group = config.event_consumer_group();
         let mut made = Vec::new();
         for (broker, address) in
             until(deadline, async |deadline| self.masters(deadline).await).await?
         {
-            self.create_topic(&address, order_topic, "TRANSACTION", deadline).await?;
-            made.push(format!("topic {order_topic} (TRANSACTION) on {broker}"));
+            for topic in event_topics {
+                self.create_topic(&address, topic, "TRANSACTION", deadline).await?;
+                made.push(format!("topic {topic} (TRANSACTION) on {broker}"));
+            }
             self.create_topic(&address, &dead_letter_topic, "NORMAL", deadline).await?;
             made.push(format!("topic {dead_letter_topic} (NORMAL) on {broker}"));
             self.create_group(&address, &group, deadline).await?;
             made.push(format!("group {group} on {broker}"));
         }
-        for topic in [order_topic, &dead_letter_topic] {
+        for topic in event_topics.into_iter().chain([dead_letter_topic.as_str()]) {
             self.wait_until_routable(topic, deadline.remaining()).await?;
         }
         Ok(made)

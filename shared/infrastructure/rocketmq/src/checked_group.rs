@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Cause, Failure};
-use application::ports::{CheckAnswer, CheckBack, CheckBackHandler};
+use application::ports::{CheckAnswer, CheckBack, CheckBackHandler, Topic};
 use contracts::message::{DEADLINE_MS, EVENT_ID, TRANSACTION_ID};
 use domain::instant::Instant;
 use rocketmq_client_rust::{LocalTransactionState, TransactionListener, TransactionMQProducer};
@@ -52,7 +52,7 @@ impl From<Failure> for JoinError {
     }
 }
 
-/// A live member of the group `transaction-check`, connected to every broker of the topic: brokers
+/// A live member of the group `transaction-check`, connected to every broker of our topics: brokers
 /// ask it what became of half messages. It sends nothing.
 pub struct CheckedGroup {
     client: RocketmqClient,
@@ -89,7 +89,7 @@ impl CheckedGroup {
         let mut member = TransactionMQProducer::builder(Arc::clone(client.runtime()))
             .client_config(client.instance_config("checker"))
             .producer_group(config.transaction_check_group())
-            .topics(vec![config.order_topic.as_str()])
+            .topics(Topic::ALL.map(|topic| config.topic_name(topic)).to_vec())
             .check_thread_pool_min_size(checks_at_once())
             .check_thread_pool_max_size(checks_at_once())
             .check_request_hold_max(CHECKS_WAITING_MAX)
@@ -176,7 +176,6 @@ fn check_back(message: &MessageExt, config: &RocketmqConfig) -> CheckBack {
 
 #[cfg(test)]
 mod tests {
-    use application::ports::Topic;
     use platform::settings::Settings;
     use rocketmq_model::common::message::message_single::Message;
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use application::ports::Topic;
-use contracts::message::{DEAD_LETTER_SUFFIX, ORDER_TOPIC};
+use contracts::message::{DEAD_LETTER_SUFFIX, ORDER_TOPIC, USER_TOPIC};
 use platform::settings::Settings;
 use secrecy::SecretString;
 
@@ -124,6 +124,15 @@ impl GroupPrefix {
     }
 }
 
+/// Reads the name of a topic that is not that one: a topic tells what its events are about.
+fn another_topic(text: &str, than: &TopicName) -> Result<TopicName, InvalidSetting> {
+    let topic = TopicName::parse(text)?;
+    if topic == *than {
+        return Err(InvalidSetting("write another topic than ROCKETMQ_TOPIC".to_owned()));
+    }
+    Ok(topic)
+}
+
 fn plain_name(text: &str, length_max: usize) -> Result<String, InvalidSetting> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if text.is_empty() || text.len() > length_max || !text.chars().all(plain) {
@@ -179,6 +188,8 @@ pub struct RocketmqConfig {
     pub name_servers: NameServers,
     /// `ROCKETMQ_TOPIC`, by default [`ORDER_TOPIC`].
     pub order_topic: TopicName,
+    /// `ROCKETMQ_USER_TOPIC`, by default [`USER_TOPIC`]; another than `order_topic`.
+    pub user_topic: TopicName,
     /// `ROCKETMQ_GROUP_PREFIX`, required.
     pub group_prefix: GroupPrefix,
     /// `ROCKETMQ_ACCESS_KEY` and `ROCKETMQ_SECRET_KEY`, both or neither.
@@ -195,12 +206,17 @@ impl RocketmqConfig {
             settings.or_default("ROCKETMQ_TOPIC", TopicName(ORDER_TOPIC.to_owned()), |text| {
                 TopicName::parse(text)
             });
+        let user_topic =
+            settings.or_default("ROCKETMQ_USER_TOPIC", TopicName(USER_TOPIC.to_owned()), |text| {
+                another_topic(text, &order_topic)
+            });
         let group_prefix = settings.required("ROCKETMQ_GROUP_PREFIX", GroupPrefix::parse);
         let credentials = read_credentials(settings);
         let tls_ca = settings.optional("ROCKETMQ_TLS_CA", TlsCa::parse);
         Some(Self {
             name_servers: name_servers?,
             order_topic,
+            user_topic,
             group_prefix: group_prefix?,
             credentials: credentials?,
             tls_ca,
@@ -231,15 +247,16 @@ impl RocketmqConfig {
     pub fn topic_name(&self, topic: Topic) -> &str {
         match topic {
             Topic::Orders => self.order_topic.as_str(),
+            Topic::Users => self.user_topic.as_str(),
         }
     }
 
     /// The topic of this name, if it is one of ours.
     pub fn topic_of(&self, name: &str) -> Option<Topic> {
-        (name == self.order_topic.as_str()).then_some(Topic::Orders)
+        Topic::ALL.into_iter().find(|topic| self.topic_name(*topic) == name)
     }
 
-    /// The name of the topic that announces dead letters.
+    /// The name of the topic that announces dead letters, of whichever topic they were.
     pub fn dead_letter_topic(&self) -> String {
         format!("{}{DEAD_LETTER_SUFFIX}", self.order_topic.as_str())
     }
@@ -285,7 +302,9 @@ mod tests {
         assert_eq!(config.name_servers.joined(), "a:9876;b:9877");
         assert_eq!(config.topic_name(Topic::Orders), "ORDER_EVENTS");
         assert_eq!(config.dead_letter_topic(), "ORDER_EVENTS_DLQ");
+        assert_eq!(config.topic_name(Topic::Users), "USER_EVENTS");
         assert_eq!(config.topic_of("ORDER_EVENTS"), Some(Topic::Orders));
+        assert_eq!(config.topic_of("USER_EVENTS"), Some(Topic::Users));
         assert_eq!(config.topic_of("ORDER_EVENTS_DLQ"), None);
         assert_eq!(config.transaction_check_group(), "shop-transaction-check");
         assert!(config.credentials.is_none() && config.tls_ca.is_none());
@@ -296,9 +315,11 @@ mod tests {
         let faults = read(&[
             ("ROCKETMQ_NAMESRV_ADDR", "http://a:9876"),
             ("ROCKETMQ_TOPIC", "orders events"),
+            ("ROCKETMQ_USER_TOPIC", "ORDER_EVENTS"),
             ("ROCKETMQ_TLS_CA", "/no/such/file"),
         ])
         .unwrap_err();
+        assert!(faults.contains("ROCKETMQ_USER_TOPIC: write another topic"), "{faults}");
         assert!(faults.contains("ROCKETMQ_NAMESRV_ADDR: write host:port without a scheme"));
         assert!(faults.contains("ROCKETMQ_TOPIC: write 1 to 123 letters"));
         assert!(faults.contains("ROCKETMQ_GROUP_PREFIX is not set"));

@@ -2,7 +2,7 @@
 
 use application::deadline::Deadline;
 use application::outcome::Failure;
-use application::ports::ClusterGauges;
+use application::ports::{ClusterGauges, Topic};
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::protocol::admin::consume_stats::ConsumeStats;
 use rocketmq_protocol::protocol::header::get_consume_stats_request_header::GetConsumeStatsRequestHeader;
@@ -38,7 +38,7 @@ impl ClusterGauges for RocketmqPublisher {
 /// discarded anything doesn't have the topic, and answers with 0 as well.
 async fn discarded(session: &Session, deadline: Deadline) -> Result<u64, Failure> {
     let mut total = 0;
-    for master in session.learn_route(deadline).await? {
+    for master in session.learn_route(Topic::Orders, deadline).await? {
         let header = GetMaxOffsetRequestHeader {
             topic: DISCARDED.into(),
             queue_id: 0,
@@ -63,7 +63,7 @@ async fn lag(
     deadline: Deadline,
 ) -> Result<u64, Failure> {
     let mut total = 0;
-    for master in session.learn_route(deadline).await? {
+    for master in session.learn_route(Topic::Orders, deadline).await? {
         let header = GetConsumeStatsRequestHeader {
             consumer_group: group.into(),
             topic: topic.into(),

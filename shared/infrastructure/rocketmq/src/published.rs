@@ -28,8 +28,8 @@ impl PublishedEvents for RocketmqPublisher {
         deadline: Deadline,
     ) -> Result<bool, Failure> {
         let session = self.session(deadline).await?;
-        let topic = self.config().topic_name(topic);
-        let sought = look_everywhere(&session, topic, event_id, deadline).await;
+        let name = self.config().topic_name(topic);
+        let sought = look_everywhere(&session, topic, name, event_id, deadline).await;
         self.judge(&session, sought)
     }
 }
@@ -37,14 +37,15 @@ impl PublishedEvents for RocketmqPublisher {
 /// Asks every master of the topic, as the name server knows them now.
 async fn look_everywhere(
     session: &Session,
-    topic: &str,
+    topic: Topic,
+    name: &str,
     event_id: EventId,
     deadline: Deadline,
 ) -> Result<bool, Failure> {
-    for master in session.learn_route(deadline).await? {
+    for master in session.learn_route(topic, deadline).await? {
         let request = RemotingCommand::create_request_command(
             RequestCode::QueryMessage,
-            by_key(topic, event_id),
+            by_key(name, event_id),
         );
         let answer =
             session.invoke(&master.address, request, deadline, "looking for a message").await?;

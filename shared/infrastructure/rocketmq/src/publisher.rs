@@ -6,7 +6,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
-    Clock, EndError, HalfMessage, PrepareError, Resolution, TransactionalPublisher,
+    Clock, EndError, HalfMessage, PrepareError, Resolution, Topic, TransactionalPublisher,
 };
 use cheetah_string::CheetahString;
 use rocketmq_client_rust::{SendResult, SendStatus};
@@ -36,7 +36,9 @@ pub struct RocketmqPublisher(Arc<Sessions>);
 /// Where a half message is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    topic: String,
+    topic: Topic,
+    /// The topic's name.
+    topic_name: String,
     broker: String,
     /// Its offset in the queue of half messages, with which the broker checks the request.
     queue_offset: i64,
@@ -119,7 +121,7 @@ impl RocketmqPublisher {
     ) -> Result<RemotingCommand, Failure> {
         let session = self.session(deadline).await?;
         let call = async {
-            let address = session.master_address(&receipt.broker, deadline).await?;
+            let address = session.master_address(receipt.topic, &receipt.broker, deadline).await?;
             let header = end_header(receipt, resolution, self.config().transaction_check_group());
             let request =
                 RemotingCommand::create_request_command(RequestCode::EndTransaction, header);
@@ -138,13 +140,14 @@ impl TransactionalPublisher for RocketmqPublisher {
         half: &HalfMessage<'_>,
         deadline: Deadline,
     ) -> Result<Receipt, PrepareError> {
-        let topic = self.config().topic_name(half.message.topic).to_owned();
-        let message = half_message(half, &topic, &self.config().transaction_check_group());
+        let topic = half.message.topic;
+        let name = self.config().topic_name(topic).to_owned();
+        let message = half_message(half, &name, &self.config().transaction_check_group());
         let sent = self.send(message, deadline).await.map_err(PrepareError::Failed)?;
         if sent.send_status != SendStatus::SendOk {
             return Err(PrepareError::Doubtful(sent.send_status.to_string()));
         }
-        receipt(topic, &sent).map_err(|missing| PrepareError::Doubtful(missing.to_string()))
+        receipt(topic, name, &sent).map_err(|missing| PrepareError::Doubtful(missing.to_string()))
     }
 
     async fn end(
@@ -173,12 +176,13 @@ async fn send_on(
     sent.ok_or_else(|| unavailable(Missing("the client returned no result".to_owned())))
 }
 
-fn receipt(topic: String, sent: &SendResult) -> Result<Receipt, Missing> {
+fn receipt(topic: Topic, topic_name: String, sent: &SendResult) -> Result<Receipt, Missing> {
     let missing = |what: &str| Missing(format!("the broker's answer has no {what}"));
     let queue = sent.message_queue.as_ref().ok_or_else(|| missing("queue"))?;
     let offset_id = sent.offset_msg_id.as_deref().ok_or_else(|| missing("offset id"))?;
     Ok(Receipt {
         topic,
+        topic_name,
         broker: queue.broker_name().to_string(),
         queue_offset: i64::try_from(sent.queue_offset).map_err(|_| missing("queue offset"))?,
         commit_log_offset: commit_log_offset(offset_id).ok_or_else(|| missing("log offset"))?,
@@ -200,7 +204,7 @@ fn end_header(
     checked_group: String,
 ) -> EndTransactionRequestHeader {
     EndTransactionRequestHeader {
-        topic: receipt.topic.as_str().into(),
+        topic: receipt.topic_name.as_str().into(),
         // The broker compares it with the half message's PGROUP (EndTransactionProcessor.java).
         producer_group: checked_group.into(),
         tran_state_table_offset: receipt.queue_offset,
@@ -234,7 +238,7 @@ mod tests {
             Some(queue),
             42,
         );
-        let receipt = receipt("ORDER_EVENTS".to_owned(), &sent).unwrap();
+        let receipt = receipt(Topic::Orders, "ORDER_EVENTS".to_owned(), &sent).unwrap();
         assert_eq!(receipt.broker, "broker-a");
         assert_eq!((receipt.queue_offset, receipt.commit_log_offset), (42, 0x12AB));
         let header = end_header(&receipt, Resolution::Rollback, "g".to_owned());

@@ -4,13 +4,14 @@
 //! connects the client refuses an address for 30 s (`rocketmq-client-rust` 1.0.0). What helps against
 //! all of it is a new client instance: it takes 10 to 25 ms.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::Failure;
-use application::ports::Clock;
+use application::ports::{Clock, Topic};
 use domain::instant::Instant;
 use rocketmq_client_rust::{DefaultMQProducer, client_config_for_managed_domain};
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
@@ -18,6 +19,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use crate::call::{millis_left, within};
 use crate::client::RocketmqClient;
+use crate::config::RocketmqConfig;
 use crate::fault::{Missing, client_failure, unavailable};
 use crate::lanes::{DOMAIN, Lane, Lanes};
 use crate::route::{Master, masters};
@@ -46,8 +48,9 @@ pub(crate) struct Session {
     /// Of a [`Role::Sender`]. It shares the client instance with the lanes.
     producer: Option<DefaultMQProducer>,
     lanes: Lanes,
-    topic: String,
-    route: RwLock<Vec<Master>>,
+    config: RocketmqConfig,
+    /// The masters of the topics whose routes were learnt.
+    routes: RwLock<HashMap<Topic, Vec<Master>>>,
     /// Counts receivers, so that each begins with another broker.
     turn: AtomicUsize,
     /// The last success in milliseconds, by the wall clock.
@@ -59,7 +62,6 @@ pub(crate) struct Session {
 impl Session {
     async fn open(client: RocketmqClient, role: Role, at: Instant) -> Result<Self, Failure> {
         let config = client.config();
-        let topic = config.order_topic.as_str().to_owned();
         let instance = client.instance_config(match role {
             Role::Sender => "sender",
             Role::Receiver => "receiver",
@@ -71,7 +73,7 @@ impl Session {
                 let mut producer = DefaultMQProducer::builder(Arc::clone(client.runtime()))
                     .client_config(client_config_for_managed_domain(DOMAIN, instance))
                     .producer_group(config.create_order_group())
-                    .topics(vec![topic.as_str().into()])
+                    .topics(vec![config.order_topic.as_str().into()])
                     .retry_times_when_send_failed(0)
                     .retry_times_when_send_async_failed(0)
                     .retry_another_broker_when_not_store_ok(false)
@@ -90,8 +92,8 @@ impl Session {
         let session = Self {
             producer,
             lanes,
-            topic,
-            route: RwLock::new(Vec::new()),
+            config: config.clone(),
+            routes: RwLock::default(),
             turn: AtomicUsize::new(0),
             proven_at_ms: AtomicI64::new(at.as_millis()),
             suspect: AtomicBool::new(false),
@@ -103,10 +105,12 @@ impl Session {
         Ok(session)
     }
 
-    /// Starts the instance and learns the route, which also connects to a name server.
+    /// Starts the instance and learns the route of the order topic, which also connects to a name
+    /// server. Those of other topics are learnt when they are asked for.
     async fn warm_up(&self) -> Result<(), Failure> {
         Box::pin(self.lanes.take().await?.start()).await.map_err(client_failure)?;
-        self.learn_route(Deadline::after(Duration::from_secs(3))).await.map(drop)
+        let limit = Deadline::after(Duration::from_secs(3));
+        self.learn_route(Topic::Orders, limit).await.map(drop)
     }
 
     /// The producer of a [`Role::Sender`].
@@ -137,42 +141,60 @@ impl Session {
         within(deadline, what, call).await?
     }
 
-    /// The masters of the topic, as they were learnt last.
-    pub(crate) fn masters(&self) -> Vec<Master> {
-        self.route.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The masters of a topic, as they were learnt last.
+    pub(crate) async fn masters(
+        &self,
+        topic: Topic,
+        deadline: Deadline,
+    ) -> Result<Vec<Master>, Failure> {
+        match self.learnt_route(topic) {
+            Some(masters) => Ok(masters),
+            None => self.learn_route(topic, deadline).await,
+        }
     }
 
-    /// The address of a master. The route is learnt anew when the master isn't known.
+    fn learnt_route(&self, topic: Topic) -> Option<Vec<Master>> {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).get(&topic).cloned()
+    }
+
+    /// The address of a master of a topic. The route is learnt anew when the master isn't known.
     pub(crate) async fn master_address(
         &self,
+        topic: Topic,
         name: &str,
         deadline: Deadline,
     ) -> Result<String, Failure> {
         let find = |masters: &[Master]| {
             masters.iter().find(|master| master.name == name).map(|m| m.address.to_string())
         };
-        if let Some(address) = find(&self.masters()) {
+        if let Some(address) = find(&self.masters(topic, deadline).await?) {
             return Ok(address);
         }
-        let learnt = self.learn_route(deadline).await?;
+        let learnt = self.learn_route(topic, deadline).await?;
         find(&learnt)
             .ok_or_else(|| unavailable(Missing(format!("broker {name} is not on the route"))))
     }
 
-    /// Asks a name server for the route.
-    pub(crate) async fn learn_route(&self, deadline: Deadline) -> Result<Vec<Master>, Failure> {
+    /// Asks a name server for the route of a topic.
+    pub(crate) async fn learn_route(
+        &self,
+        topic: Topic,
+        deadline: Deadline,
+    ) -> Result<Vec<Master>, Failure> {
+        let name = self.config.topic_name(topic);
         let call = async {
             let lane = self.lane().await?;
-            let asking = lane.topic_route(&self.topic, millis_left(deadline));
+            let asking = lane.topic_route(name, millis_left(deadline));
             Box::pin(asking).await.map_err(client_failure)
         };
         let route = within(deadline, "learning the route", call).await??;
         let found = route.as_ref().map(masters).unwrap_or_default();
         if found.is_empty() {
-            let missing = format!("topic {} has no master on its route", self.topic);
+            let missing = format!("topic {name} has no master on its route");
             return Err(unavailable(Missing(missing)));
         }
-        *self.route.write().unwrap_or_else(PoisonError::into_inner) = found.clone();
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        routes.insert(topic, found.clone());
         Ok(found)
     }
 

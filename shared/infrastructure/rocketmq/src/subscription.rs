@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, Settled};
-use application::ports::{Clock, Delivery, EventSubscription};
+use application::ports::{Clock, Delivery, EventSubscription, Topic};
 use rocketmq_client_rust::PopStatus;
 use rocketmq_model::common::message::MessageConst;
 use rocketmq_model::common::message::message_ext::MessageExt;
@@ -54,7 +54,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The broker brings a message back after 10 ms at the earliest; less is refused.
 const RETRY_DELAY_MIN: Duration = Duration::from_millis(10);
 
-/// The messages of our topic for the group `event-consumer`. It may be used by many tasks at once.
+/// The messages of our topics for the group `event-consumer`. It may be used by many tasks at once.
 pub struct RocketmqSubscription {
     clock: Arc<dyn Clock>,
     polls: Sessions,
@@ -62,7 +62,6 @@ pub struct RocketmqSubscription {
     /// is under way on it fails (`request.rs` of rocketmq-transport 1.0.0).
     settlements: Sessions,
     group: String,
-    topic: String,
 }
 
 /// A message that was received.
@@ -77,7 +76,9 @@ pub struct RocketmqDelivery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PopReceipt {
     broker: String,
-    /// Where the delivery came from: our topic, or a retry topic of the group.
+    /// Which of our topics was asked for it.
+    asked: Topic,
+    /// Where the delivery came from: that topic, or a retry topic of the group.
     topic: String,
     queue_id: i32,
     queue_offset: i64,
@@ -97,11 +98,10 @@ impl RocketmqSubscription {
     /// Subscribes by a client that others use too.
     pub fn new(client: RocketmqClient, clock: impl Clock + 'static) -> Self {
         let group = client.config().event_consumer_group();
-        let topic = client.config().order_topic.as_str().to_owned();
         let clock: Arc<dyn Clock> = Arc::new(clock);
         let polls = Sessions::new(client.clone(), Arc::clone(&clock), Role::Receiver);
         let settlements = Sessions::new(client, Arc::clone(&clock), Role::Receiver);
-        Self { clock, polls, settlements, group, topic }
+        Self { clock, polls, settlements, group }
     }
 
     /// Disconnects. With the last adapter of a client, the client ends too. What was received and not
@@ -116,32 +116,47 @@ impl RocketmqSubscription {
         session: &Session,
         deadline: Deadline,
     ) -> Result<Vec<RocketmqDelivery>, Failure> {
-        let mut masters = session.masters();
-        let first = session.next_turn() % masters.len().max(1);
-        masters.rotate_left(first);
-        if masters.len() > 1 {
-            // What is there already, on whichever broker, must not wait behind an idle one.
-            for master in &masters {
-                let found = self.pop(session, master, Duration::ZERO, deadline).await?;
+        let mut sources = Vec::new();
+        for topic in Topic::ALL {
+            match session.masters(topic, deadline).await {
+                Ok(masters) => sources.extend(masters.into_iter().map(|master| (topic, master))),
+                // Orders don't wait for a topic that nobody has made yet.
+                Err(failure) if topic == Topic::Users => {
+                    tracing::warn!(cause = %failure.cause, "rocketmq.user_topic_without_route");
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        let first = session.next_turn() % sources.len().max(1);
+        sources.rotate_left(first);
+        if sources.len() > 1 {
+            // What is there already, on whichever topic and broker, must not wait behind an idle one.
+            for (topic, master) in &sources {
+                let found = self.pop(session, *topic, master, Duration::ZERO, deadline).await?;
                 if !found.is_empty() {
                     return Ok(found);
                 }
             }
         }
-        let Some(master) = masters.first() else { return Ok(Vec::new()) };
+        // What comes from now on is waited for where orders are; a user's event is no hurry.
+        let Some((topic, master)) = sources.iter().find(|(topic, _)| *topic == Topic::Orders)
+        else {
+            return Ok(Vec::new());
+        };
         let wait = POLL_FOR.min(deadline.remaining().saturating_sub(ANSWER_MARGIN));
-        self.pop(session, master, wait, deadline).await
+        self.pop(session, *topic, master, wait, deadline).await
     }
 
     async fn pop(
         &self,
         session: &Session,
+        topic: Topic,
         master: &Master,
         wait: Duration,
         deadline: Deadline,
     ) -> Result<Vec<RocketmqDelivery>, Failure> {
         let limit = Deadline::after(wait + ANSWER_TIMEOUT).or_earlier(deadline);
-        let request = self.pop_request(wait);
+        let request = self.pop_request(topic, wait);
         let call = async {
             let lane = session.lane().await?;
             let popping =
@@ -153,13 +168,13 @@ impl RocketmqSubscription {
             tokio::time::sleep(POLLING_FULL_PAUSE.min(deadline.remaining())).await;
         }
         let messages = popped.msg_found_list.unwrap_or_default();
-        Ok(messages.into_iter().filter_map(|message| self.delivery(message)).collect())
+        Ok(messages.into_iter().filter_map(|message| self.delivery(topic, message)).collect())
     }
 
-    fn pop_request(&self, wait: Duration) -> PopMessageRequestHeader {
+    fn pop_request(&self, topic: Topic, wait: Duration) -> PopMessageRequestHeader {
         PopMessageRequestHeader {
             consumer_group: self.group.as_str().into(),
-            topic: self.topic.as_str().into(),
+            topic: self.polls.client().config().topic_name(topic).into(),
             // Any queue of the broker.
             queue_id: -1,
             max_msg_nums: BATCH_MAX,
@@ -177,8 +192,8 @@ impl RocketmqSubscription {
     }
 
     /// A message without a receipt can't be acknowledged; it comes again when it becomes visible.
-    fn delivery(&self, message: MessageExt) -> Option<RocketmqDelivery> {
-        let Some(receipt) = pop_receipt(&message, &self.group) else {
+    fn delivery(&self, asked: Topic, message: MessageExt) -> Option<RocketmqDelivery> {
+        let Some(receipt) = pop_receipt(&message, asked, &self.group) else {
             tracing::error!(message_id = %message.msg_id(), "rocketmq.delivery_without_receipt");
             return None;
         };
@@ -199,7 +214,7 @@ impl RocketmqSubscription {
             Err(failure) => return Settled::Refused(failure.cause),
         };
         let call = async {
-            let address = session.master_address(&receipt.broker, deadline).await?;
+            let address = session.master_address(receipt.asked, &receipt.broker, deadline).await?;
             session.invoke(&address, request, deadline, what).await
         };
         match call.await {
@@ -295,11 +310,12 @@ pub(crate) fn property<'a>(message: &'a MessageExt, name: &str) -> Option<&'a st
 
 /// The receipt is the property `POP_CK`. With the message's own topic in place of the one that is
 /// told there, the broker acknowledges nothing and answers that all is well.
-fn pop_receipt(message: &MessageExt, group: &str) -> Option<PopReceipt> {
+fn pop_receipt(message: &MessageExt, asked: Topic, group: &str) -> Option<PopReceipt> {
     let extra_info = property(message, MessageConst::PROPERTY_POP_CK)?;
     let parts = ExtraInfoUtil::split(extra_info);
     Some(PopReceipt {
         broker: ExtraInfoUtil::get_broker_name(&parts).ok()?,
+        asked,
         topic: ExtraInfoUtil::get_real_topic(&parts, message.topic(), group).ok()?,
         queue_id: ExtraInfoUtil::get_queue_id(&parts).ok()?,
         queue_offset: ExtraInfoUtil::get_queue_offset(&parts).ok()?,

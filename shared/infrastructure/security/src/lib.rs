@@ -1,9 +1,11 @@
-//! Password hashes and access tokens.
+//! Password hashes, signing keys, access tokens and refresh tokens.
 //!
 //! - [`password`]: hashes by Argon2id (RFC 9106)
-//! - [`signing_key`]: the private Ed25519 key, in a file
+//! - [`signing_key`]: private Ed25519 keys, and the file of one
 //! - [`tokens`]: access tokens, JWTs (RFC 9068) signed with Ed25519
+//! - [`refresh_tokens`]: random refresh tokens
 
 pub mod password;
+pub mod refresh_tokens;
 pub mod signing_key;
 pub mod tokens;

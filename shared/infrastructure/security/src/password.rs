@@ -1,11 +1,14 @@
 //! Passwords.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use application::outcome::{Failure, FailureClass};
-use application::ports::PasswordVerifier;
-use argon2::password_hash::phc::{Output, ParamsString, Salt};
-use argon2::password_hash::{self, PasswordHasher, PasswordVerifier as _, phc};
-use argon2::{Algorithm, Argon2, Params, Version};
+use application::ports::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use domain::user::PasswordHash;
+use platform::settings::Settings;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::spawn_blocking;
 
@@ -18,28 +21,70 @@ pub struct HashCost {
     pub passes: u32,
 }
 
+/// A cost is less than OWASP ASVS 5.0 asks for (Appendix C), or more than can be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a hash must cost 1 pass over 46 MiB, 2 over 19 MiB or 3 over 12 MiB, or more")]
+pub struct InvalidHashCost;
+
+/// The most passes and the most memory in KiB that a setting may ask for: Lambda has no time and no
+/// memory for more.
+const PASSES_MAX: u32 = 64;
+const MEMORY_KIB_MAX: u32 = 4 * 1024 * 1024;
+
 impl HashCost {
     /// What OWASP recommends where memory is scarce: 19 MiB, two passes.
     pub const RECOMMENDED: Self = Self { memory_kib: 19_456, passes: 2 };
 
-    /// Whether a hash costs at least what OWASP ASVS 5.0 asks for (Appendix C).
-    const fn is_enough(self) -> bool {
-        let floor_kib = match self.passes {
-            0 => return false,
-            1 => 47_104,
-            2 => 19_456,
-            _ => 12_288,
-        };
-        self.memory_kib >= floor_kib
+    /// Reads `ARGON2_PASSES`, 2 if it isn't set, and `ARGON2_MEMORY_KIB`, the least that OWASP asks for
+    /// with that many passes if it isn't set. What is wrong is noted, and the recommended cost returned.
+    pub fn read(settings: &mut Settings) -> Self {
+        let passes = settings.or_default("ARGON2_PASSES", Self::RECOMMENDED.passes, passes);
+        let least = Self { memory_kib: memory_floor_kib(passes), passes };
+        settings.or_default("ARGON2_MEMORY_KIB", least, |text| {
+            let cost = Self { memory_kib: text.parse().map_err(|_| InvalidHashCost)?, passes };
+            cost.checked()
+        })
     }
+
+    fn checked(self) -> Result<Self, InvalidHashCost> {
+        let enough = (1..=PASSES_MAX).contains(&self.passes)
+            && (memory_floor_kib(self.passes)..=MEMORY_KIB_MAX).contains(&self.memory_kib);
+        if enough { Ok(self) } else { Err(InvalidHashCost) }
+    }
+
+    /// The work, which time follows: KiB filled, over all passes.
+    fn work(self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.passes)
+    }
+}
+
+impl fmt::Display for HashCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passes over {} KiB", self.passes, self.memory_kib)
+    }
+}
+
+/// The least memory that OWASP ASVS 5.0 asks for with that many passes (Appendix C).
+const fn memory_floor_kib(passes: u32) -> u32 {
+    match passes {
+        0 | 1 => 47_104,
+        2 => 19_456,
+        _ => 12_288,
+    }
+}
+
+fn passes(text: &str) -> Result<u32, String> {
+    let wrong = || format!("write a number of passes, 1 to {PASSES_MAX}");
+    let passes = text.parse().map_err(|_| wrong())?;
+    if (1..=PASSES_MAX).contains(&passes) { Ok(passes) } else { Err(wrong()) }
 }
 
 /// A hasher could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum HasherError {
-    /// The cost is less than OWASP ASVS 5.0 asks for (Appendix C), or more than can be computed.
-    #[error("a hash must cost 1 pass over 46 MiB, 2 over 19 MiB or 3 over 12 MiB, or more")]
-    Cost,
+    /// The cost can't be taken.
+    #[error(transparent)]
+    Cost(#[from] InvalidHashCost),
     /// The operating system gave no random bytes.
     #[error("no random bytes could be had")]
     Random(#[source] getrandom::Error),
@@ -48,10 +93,13 @@ pub enum HasherError {
 /// Hashes and verifies passwords with Argon2id, one lane (RFC 9106).
 ///
 /// A hash takes its memory and some 20 ms of a whole processor. It runs on a thread for blocking
-/// work, so that nothing else waits for it.
+/// work, so that nothing else waits for it. Clones share the memory, and compute one hash at a time:
+/// Lambda gives an instance one request at a time.
 #[derive(Debug, Clone)]
 pub struct Argon2idHasher {
-    argon2: Argon2<'static>,
+    cost: HashCost,
+    params: Params,
+    memory: Memory,
     /// No password's hash, of the same cost as any other: verified where there is no account, so that
     /// the answer takes as long.
     nobody: PasswordHash,
@@ -64,28 +112,26 @@ impl Argon2idHasher {
     ///
     /// [`HasherError`].
     pub fn new(cost: HashCost) -> Result<Self, HasherError> {
-        if !cost.is_enough() {
-            return Err(HasherError::Cost);
-        }
-        let params =
-            Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|_| HasherError::Cost)?;
+        let cost = cost.checked()?;
+        let params = params(cost.memory_kib, cost.passes)?;
         let nobody = hash_of_nobody(&params)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        Ok(Self { argon2, nobody })
+        Ok(Self { cost, params, memory: Memory::default(), nobody })
     }
 
-    /// A password's hash, under a new random salt. It blocks for as long as a hash takes.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] if there are no random bytes or not enough memory.
-    pub fn hash(&self, password: &SecretString) -> Result<PasswordHash, Failure> {
-        let salt: [u8; SALT_LENGTH] = random().map_err(unavailable)?;
-        let hash = self
-            .argon2
-            .hash_password_with_salt(password.expose_secret().as_bytes(), &salt)
-            .map_err(unavailable)?;
-        Ok(PasswordHash::from_phc(hash.to_string()))
+    /// Does the work that a cheaper hash has saved, so that the time of a wrong guess doesn't tell which
+    /// accounts are there and were not logged in to since the cost was raised.
+    fn make_up_for(&self, hash: &PasswordHash, password: &SecretString) -> Result<(), Failure> {
+        let Some(made_at) = cost_of(hash) else { return Ok(()) };
+        let saved = self.cost.work().saturating_sub(made_at.work());
+        let saved = u32::try_from(saved).unwrap_or(u32::MAX);
+        if saved < Params::MIN_M_COST {
+            return Ok(());
+        }
+        let memory_kib = saved.min(self.cost.memory_kib);
+        let passes = saved.div_ceil(memory_kib);
+        let params = params(memory_kib, passes).map_err(not_a_hash)?;
+        let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+        self.memory.compute(params, password, &[0; SALT_LENGTH], &mut output)
     }
 }
 
@@ -95,46 +141,117 @@ impl PasswordVerifier for Argon2idHasher {
         password: SecretString,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, Failure> {
-        let argon2 = self.argon2.clone();
+        let hasher = self.clone();
         let is_known = hash.is_some();
         let hash = hash.unwrap_or(&self.nobody).clone();
-        let matches = spawn_blocking(move || matches(&argon2, &password, &hash))
-            .await
-            .map_err(unavailable)??;
+        let verify = move || {
+            let matches = hasher.memory.matches(&password, &hash)?;
+            if !matches {
+                hasher.make_up_for(&hash, &password)?;
+            }
+            Ok::<_, Failure>(matches)
+        };
+        let matches = spawn_blocking(verify).await.map_err(unavailable)??;
         Ok(is_known && matches)
     }
 }
 
-/// Bytes of a salt, as RFC 9106 recommends (section 3.1).
-const SALT_LENGTH: usize = 16;
-
-fn matches(
-    argon2: &Argon2<'_>,
-    password: &SecretString,
-    hash: &PasswordHash,
-) -> Result<bool, Failure> {
-    let hash = phc::PasswordHash::new(hash.as_phc()).map_err(not_a_hash)?;
-    if hash.algorithm != Algorithm::Argon2id.ident() || hash.hash.is_none() {
-        return Err(not_a_hash("it is not an Argon2id hash"));
+impl PasswordHasher for Argon2idHasher {
+    async fn hash(&self, password: SecretString) -> Result<PasswordHash, Failure> {
+        let hasher = self.clone();
+        let hash = move || {
+            let salt: [u8; SALT_LENGTH] = random().map_err(unavailable)?;
+            let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+            hasher.memory.compute(hasher.params.clone(), &password, &salt, &mut output)?;
+            phc_string(&hasher.params, &salt, &output).map_err(unavailable)
+        };
+        spawn_blocking(hash).await.map_err(unavailable)?
     }
-    match argon2.verify_password(password.expose_secret().as_bytes(), &hash) {
-        Ok(()) => Ok(true),
-        Err(password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(error) => Err(not_a_hash(error)),
+
+    fn is_outdated(&self, hash: &PasswordHash) -> bool {
+        cost_of(hash) != Some(self.cost)
     }
 }
+
+/// What hashes are computed in. Each thread of the blocking pool that allocated it for itself would keep
+/// it in an arena of its own (glibc's `malloc`), and an instance's memory grow with their number.
+#[derive(Debug, Clone, Default)]
+struct Memory(Arc<Mutex<Vec<Block>>>);
+
+impl Memory {
+    fn compute(
+        &self,
+        params: Params,
+        password: &SecretString,
+        salt: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), Failure> {
+        // Every block is written before it is read, so nothing is left of the hash before.
+        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let needed = params.block_count();
+        if blocks.len() < needed {
+            blocks.resize(needed, Block::default());
+        }
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let password = password.expose_secret().as_bytes();
+        argon2
+            .hash_password_into_with_memory(password, salt, output, blocks.as_mut_slice())
+            .map_err(unavailable)
+    }
+
+    fn matches(&self, password: &SecretString, hash: &PasswordHash) -> Result<bool, Failure> {
+        let hash = phc::PasswordHash::new(hash.as_phc()).map_err(not_a_hash)?;
+        let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else {
+            return Err(not_a_hash("it has no salt or no output"));
+        };
+        if hash.algorithm != Algorithm::Argon2id.ident()
+            || hash.version != Some(Version::V0x13.into())
+        {
+            return Err(not_a_hash("it is not an Argon2id hash of version 19"));
+        }
+        let params = Params::try_from(&hash).map_err(not_a_hash)?;
+        let mut output = vec![0; expected.len()];
+        self.compute(params, password, salt.as_ref(), &mut output)?;
+        // Compares in constant time.
+        Ok(Output::new(&output).map_err(not_a_hash)? == expected)
+    }
+}
+
+fn params(memory_kib: u32, passes: u32) -> Result<Params, InvalidHashCost> {
+    Params::new(memory_kib, passes, 1, None).map_err(|_| InvalidHashCost)
+}
+
+/// What a hash cost, if it is one of ours.
+fn cost_of(hash: &PasswordHash) -> Option<HashCost> {
+    let hash = phc::PasswordHash::new(hash.as_phc()).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    (params.p_cost() == 1)
+        .then(|| HashCost { memory_kib: params.m_cost(), passes: params.t_cost() })
+}
+
+/// Bytes of a salt, as RFC 9106 recommends (section 3.1).
+const SALT_LENGTH: usize = 16;
 
 /// A hash that nothing hashes to: its output is random. Making it costs nothing, verifying it costs
 /// what any hash of these parameters does.
 fn hash_of_nobody(params: &Params) -> Result<PasswordHash, HasherError> {
     let salt: [u8; SALT_LENGTH] = random().map_err(HasherError::Random)?;
     let output: [u8; Params::DEFAULT_OUTPUT_LEN] = random().map_err(HasherError::Random)?;
+    Ok(phc_string(params, &salt, &output)?)
+}
+
+/// A hash in the PHC string format.
+fn phc_string(
+    params: &Params,
+    salt: &[u8],
+    output: &[u8],
+) -> Result<PasswordHash, InvalidHashCost> {
     let hash = phc::PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(params).map_err(|_| HasherError::Cost)?,
-        salt: Some(Salt::new(&salt).map_err(|_| HasherError::Cost)?),
-        hash: Some(Output::new(&output).map_err(|_| HasherError::Cost)?),
+        params: ParamsString::try_from(params).map_err(|_| InvalidHashCost)?,
+        salt: Some(Salt::new(salt).map_err(|_| InvalidHashCost)?),
+        hash: Some(Output::new(output).map_err(|_| InvalidHashCost)?),
     };
     Ok(PasswordHash::from_phc(hash.to_string()))
 }
@@ -168,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_its_own_hash_and_no_other() {
         let hasher = hasher();
-        let hash = hasher.hash(&secret("correct-horse")).unwrap();
+        let hash = hasher.hash(secret("correct-horse")).await.unwrap();
         assert!(hash.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(hasher.verify(secret("correct-horse"), Some(&hash)).await.unwrap());
         for wrong in ["correct-horse ", "Correct-horse", "", "correct-horse\0"] {
@@ -179,15 +296,15 @@ mod tests {
     #[tokio::test]
     async fn two_hashes_of_one_password_differ() {
         let hasher = hasher();
-        let one = hasher.hash(&secret("correct-horse")).unwrap();
-        assert!(one != hasher.hash(&secret("correct-horse")).unwrap());
+        let one = hasher.hash(secret("correct-horse")).await.unwrap();
+        assert!(one != hasher.hash(secret("correct-horse")).await.unwrap());
     }
 
     #[tokio::test]
     async fn without_an_account_no_password_matches_and_the_cost_is_the_same() {
         let hasher = hasher();
         assert!(!hasher.verify(secret("correct-horse"), None).await.unwrap());
-        let known = hasher.hash(&secret("correct-horse")).unwrap();
+        let known = hasher.hash(secret("correct-horse")).await.unwrap();
         let known = phc::PasswordHash::new(known.as_phc()).unwrap();
         let nobody = phc::PasswordHash::new(hasher.nobody.as_phc()).unwrap();
         assert_eq!(nobody.params, known.params);
@@ -199,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_argon2id_hash_is_a_permanent_failure() {
-        let known = hasher().hash(&secret("correct-horse")).unwrap();
+        let known = hasher().hash(secret("correct-horse")).await.unwrap();
         let argon2i = known.as_phc().replace("argon2id", "argon2i");
         let cut = known.as_phc().rsplit_once('$').unwrap().0.to_owned();
         for text in [String::new(), "plain".to_owned(), argon2i, cut] {
@@ -213,10 +330,52 @@ mod tests {
     fn a_cost_below_the_floor_is_refused() {
         let cost = |passes, memory_kib| Argon2idHasher::new(HashCost { memory_kib, passes });
         for (passes, memory_kib) in [(0, 65_536), (1, 47_103), (2, 19_455), (3, 12_287)] {
-            assert!(matches!(cost(passes, memory_kib), Err(HasherError::Cost)), "{passes}");
+            assert!(matches!(cost(passes, memory_kib), Err(HasherError::Cost(_))), "{passes}");
         }
         for (passes, memory_kib) in [(1, 47_104), (2, 19_456), (3, 12_288), (4, 12_288)] {
             assert!(cost(passes, memory_kib).is_ok(), "{passes}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_is_outdated_and_verified_all_the_same() {
+        let dearer = Argon2idHasher::new(HashCost { memory_kib: 19_456, passes: 3 }).unwrap();
+        let hash = hasher().hash(secret("correct-horse")).await.unwrap();
+        assert!(!hasher().is_outdated(&hash));
+        assert!(dearer.is_outdated(&hash));
+        assert!(dearer.verify(secret("correct-horse"), Some(&hash)).await.unwrap());
+        assert!(!dearer.verify(secret("another-horse"), Some(&hash)).await.unwrap());
+        let anew = dearer.hash(secret("correct-horse")).await.unwrap();
+        assert!(!dearer.is_outdated(&anew));
+    }
+
+    #[tokio::test]
+    async fn long_passwords_are_told_apart_by_their_last_byte() {
+        let long = "x".repeat(72);
+        let hash = hasher().hash(secret(&format!("{long}a"))).await.unwrap();
+        assert!(!hasher().verify(secret(&format!("{long}b")), Some(&hash)).await.unwrap());
+        assert!(!hasher().verify(secret(&long), Some(&hash)).await.unwrap());
+    }
+
+    #[test]
+    fn the_cost_is_read_from_the_environment_and_never_below_the_floor() {
+        let read = |pairs: &[(&str, &str)]| {
+            let mut settings = Settings::from_pairs(pairs.iter().copied());
+            let cost = HashCost::read(&mut settings);
+            settings.finish(Some(cost)).map_err(|faults| faults.to_string())
+        };
+        assert_eq!(read(&[]), Ok(HashCost::RECOMMENDED));
+        let one_pass = HashCost { memory_kib: 47_104, passes: 1 };
+        assert_eq!(read(&[("ARGON2_PASSES", "1")]), Ok(one_pass));
+        let dear = HashCost { memory_kib: 65_536, passes: 3 };
+        assert_eq!(read(&[("ARGON2_PASSES", "3"), ("ARGON2_MEMORY_KIB", "65536")]), Ok(dear));
+        for (name, text) in [
+            ("ARGON2_PASSES", "0"),
+            ("ARGON2_PASSES", "many"),
+            ("ARGON2_MEMORY_KIB", "19455"),
+            ("ARGON2_MEMORY_KIB", "4294967295"),
+        ] {
+            assert!(read(&[(name, text)]).unwrap_err().contains(name), "{name}={text}");
         }
     }
 }

@@ -1,23 +1,24 @@
 //! The private key that signs access tokens.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::Path;
+mod file;
 
-use application::ports::VerificationKey;
+use application::outcome::{Failure, FailureClass};
+use application::ports::{SigningKeyGenerator, SigningKeySource, VerificationKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use secrecy::zeroize::{Zeroize, Zeroizing};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::tokens::is_key_name;
+pub use file::SigningKeyFile;
 
 /// An Ed25519 key pair (RFC 8032) with its name.
 ///
-/// Its file is a private JSON Web Key (RFC 7517) of type OKP (RFC 8037): `kty`, `crv`, `kid`, `x` and
+/// It is kept as a private JSON Web Key (RFC 7517) of type OKP (RFC 8037): `kty`, `crv`, `kid`, `x` and
 /// the secret `d`. It has neither `Debug` nor `Display`.
 #[derive(Clone)]
 pub struct SigningKey {
@@ -26,18 +27,12 @@ pub struct SigningKey {
     public_key: [u8; 32],
 }
 
-/// A signing key could not be made, read or written. None of these repeats what a file holds.
+/// A signing key could not be made or understood. None of these repeats what was read.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
     /// The operating system gave no random bytes.
     #[error("no random bytes could be had")]
     Random(#[source] getrandom::Error),
-    /// The file couldn't be read.
-    #[error("the signing key's file can't be read")]
-    Read(#[source] io::Error),
-    /// The file couldn't be written, or is there already.
-    #[error("the signing key's file can't be written")]
-    Write(#[source] io::Error),
     /// It is no private key of this kind.
     #[error("the signing key is not a private Ed25519 key as a JSON Web Key (RFC 8037)")]
     Malformed,
@@ -49,7 +44,7 @@ pub enum SigningKeyError {
     Mismatch,
 }
 
-/// The file.
+/// A key as it is kept.
 #[derive(Serialize, Deserialize)]
 struct PrivateJwk {
     kty: String,
@@ -78,25 +73,15 @@ impl SigningKey {
         Ok(Self { kid: thumbprint(&public_key), seed, public_key })
     }
 
-    /// Reads a key's file.
+    /// Reads a key.
     ///
     /// # Errors
     ///
-    /// [`SigningKeyError`] if it can't be read or holds no such key.
-    pub fn read(path: &Path) -> Result<Self, SigningKeyError> {
-        let text = Zeroizing::new(fs::read(path).map_err(SigningKeyError::Read)?);
-        Self::parse(&text)
-    }
-
-    /// Reads what a key's file holds.
-    ///
-    /// # Errors
-    ///
-    /// [`SigningKeyError`] if it is no such key.
-    pub fn parse(text: &[u8]) -> Result<Self, SigningKeyError> {
+    /// [`SigningKeyError`] if it is none.
+    pub fn parse(text: &SecretString) -> Result<Self, SigningKeyError> {
         // serde's error may quote what it read, so it goes no further.
         let jwk: PrivateJwk =
-            serde_json::from_slice(text).map_err(|_| SigningKeyError::Malformed)?;
+            serde_json::from_str(text.expose_secret()).map_err(|_| SigningKeyError::Malformed)?;
         if jwk.kty != "OKP" || jwk.crv != "Ed25519" {
             return Err(SigningKeyError::Malformed);
         }
@@ -111,13 +96,12 @@ impl SigningKey {
         Ok(Self { kid: jwk.kid.clone(), seed, public_key })
     }
 
-    /// Writes the key's file, which only its owner may read and write (mode 0600).
+    /// The key as it is kept.
     ///
     /// # Errors
     ///
-    /// [`SigningKeyError::Write`], also if the file is there already: a key that has signed tokens is
-    /// not replaced by accident.
-    pub fn write(&self, path: &Path) -> Result<(), SigningKeyError> {
+    /// [`SigningKeyError::Malformed`], which texts of these forms can't bring forth.
+    pub fn to_jwk(&self) -> Result<SecretString, SigningKeyError> {
         let jwk = PrivateJwk {
             kty: "OKP".to_owned(),
             crv: "Ed25519".to_owned(),
@@ -125,15 +109,13 @@ impl SigningKey {
             x: URL_SAFE_NO_PAD.encode(self.public_key),
             d: URL_SAFE_NO_PAD.encode(self.seed.as_slice()),
         };
-        let text = serde_json::to_vec_pretty(&jwk).map_err(|_| SigningKeyError::Malformed)?;
-        let text = Zeroizing::new(text);
-        let mut file = owners_file(path).map_err(SigningKeyError::Write)?;
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(SigningKeyError::Write)
+        let text = serde_json::to_string_pretty(&jwk).map_err(|_| SigningKeyError::Malformed)?;
+        Ok(SecretString::from(text))
     }
 
     /// The public part, with which everybody verifies.
     pub fn verification_key(&self) -> VerificationKey {
-        VerificationKey { kid: self.kid.clone(), public_key: self.public_key }
+        VerificationKey { kid: self.kid.clone(), public_key: self.public_key, retires_at: None }
     }
 
     /// Its name, which tokens carry.
@@ -146,15 +128,26 @@ impl SigningKey {
     }
 }
 
-#[cfg(unix)]
-fn owners_file(path: &Path) -> io::Result<fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+/// A key that is at hand is its own source.
+impl SigningKeySource for SigningKey {
+    async fn read(&self) -> Result<Option<SecretString>, Failure> {
+        Ok(Some(self.to_jwk().map_err(permanent)?))
+    }
 }
 
-#[cfg(not(unix))]
-fn owners_file(path: &Path) -> io::Result<fs::File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
+/// Makes random keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ed25519KeyGenerator;
+
+impl SigningKeyGenerator for Ed25519KeyGenerator {
+    fn generate(&self) -> Result<(SecretString, VerificationKey), Failure> {
+        let key = SigningKey::generate().map_err(permanent)?;
+        Ok((key.to_jwk().map_err(permanent)?, key.verification_key()))
+    }
+}
+
+fn permanent(error: SigningKeyError) -> Failure {
+    Failure::new(FailureClass::Permanent, error)
 }
 
 /// The seed as PKCS #8 (RFC 8410, section 7), which is a fixed header and the seed.
@@ -205,42 +198,15 @@ mod tests {
     }
 
     fn read(jwk: &Value) -> Result<SigningKey, SigningKeyError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key.json");
-        fs::write(&path, jwk.to_string()).unwrap();
-        SigningKey::read(&path)
+        SigningKey::parse(&SecretString::from(jwk.to_string()))
     }
 
     #[test]
-    fn a_key_comes_back_as_it_was_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key.json");
+    fn a_key_comes_back_as_it_was_kept() {
         let key = SigningKey::generate().unwrap();
-        key.write(&path).unwrap();
-        let again = SigningKey::read(&path).unwrap();
+        let again = SigningKey::parse(&key.to_jwk().unwrap()).unwrap();
         assert_eq!(again.verification_key(), key.verification_key());
         assert_eq!(again.seed, key.seed);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn only_its_owner_may_read_its_file() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key.json");
-        SigningKey::generate().unwrap().write(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_key_that_is_there_is_not_overwritten() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key.json");
-        let key = SigningKey::generate().unwrap();
-        key.write(&path).unwrap();
-        let error = SigningKey::generate().unwrap().write(&path);
-        assert!(matches!(error, Err(SigningKeyError::Write(_))));
-        assert_eq!(SigningKey::read(&path).unwrap().kid(), key.kid());
     }
 
     #[test]

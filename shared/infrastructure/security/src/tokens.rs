@@ -3,8 +3,6 @@
 mod issuer;
 mod verifier;
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 pub use issuer::Ed25519TokenIssuer;
@@ -18,12 +16,6 @@ pub const AUDIENCE: &str = "urn:order-service:api";
 
 /// What kind of JWT they are: their `typ` (RFC 9068, section 2.1).
 pub const TOKEN_TYPE: &str = "at+jwt";
-
-/// For how long a token is good after it was issued.
-pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
-
-/// By how much the clocks of issuer and verifier may differ.
-pub const LEEWAY: Duration = Duration::from_secs(60);
 
 /// The longest token that is looked at, in bytes. Ours have some 500.
 pub const TOKEN_LENGTH_MAX: usize = 4096;
@@ -43,6 +35,8 @@ struct Claims {
     aud: String,
     /// The client that asked. There is one: our own.
     client_id: String,
+    /// The session, by the claim that `OpenID` Connect has for it (Front-Channel Logout 1.0, section 3).
+    sid: String,
     jti: String,
     iat: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]

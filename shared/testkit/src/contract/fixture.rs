@@ -2,9 +2,11 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::ports::{
-    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription, Inbox, Inventory,
-    Notifications, Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents,
-    PendingEvents, PublishedEvents, TransactionLedger, TransactionalPublisher, UnobservedEvents,
+    AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
+    DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription, GuessRecords, Inbox,
+    Inventory, KnownSources, Notifications, Observations, OrderReader, OrderRepository, Outbox,
+    OutboxReader, OverdueEvents, PendingEvents, PublishedEvents, Sessions, TransactionLedger,
+    TransactionalPublisher, UnobservedEvents, UserRepository,
 };
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
@@ -44,6 +46,20 @@ pub trait TableFixture: Sync {
     fn outbox_reader(&self) -> impl OutboxReader;
     /// What the sweep looks after, as operators list it.
     fn pending(&self) -> impl PendingEvents;
+
+    /// Registrations and logins.
+    fn users(&self) -> impl UserRepository;
+    /// Everything else of users.
+    fn accounts(
+        &self,
+    ) -> impl Accounts
+    + AccountRepository
+    + AccountRemoval
+    + Sessions
+    + ActivityLog
+    + ActivityReader
+    + GuessRecords
+    + KnownSources;
 
     /// Puts products into the catalog.
     fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;

@@ -141,7 +141,7 @@ pub(super) fn judge(
 
 fn phantoms(orders: &[Order], published: &Published) -> Vec<Violation> {
     let reached = |event: &Event| {
-        let told = event.data.order();
+        let Some(told) = event.data.order() else { return false };
         orders.iter().find(|order| *order.id().as_uuid() == told.order_id).is_some_and(|order| {
             order.history().iter().any(|change| change.status.as_str() == told.status)
         })

@@ -1,13 +1,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use application::ports::{
-    DeadLetter, DeadLetterId, IdempotencyKey, IdempotencyRecord, InboxRecord, OutboxCopy, Pending,
-    RecordedEvent, TransactionState,
+    Activity, AddressDigest, DeadLetter, DeadLetterId, GuessTarget, IdempotencyKey,
+    IdempotencyRecord, InboxRecord, OutboxCopy, Pending, RecordedEvent, Source, TokenHash,
+    TransactionState, Whose,
 };
-use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
+use domain::identity::{EventId, OrderId, ProductId, SessionId, TransactionId, UserId};
 use domain::instant::Instant;
 use domain::order::Order;
 use domain::product::Product;
+use domain::user::{Account, EmailAddress, Guesses, Session};
 
 /// The outbox copy of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,22 @@ impl StoredEvent {
     }
 }
 
+/// An account, and which attempt wrote it.
+#[derive(Debug, Clone)]
+pub(super) struct StoredAccount {
+    pub(super) account: Account,
+    pub(super) attempt: TransactionId,
+}
+
+/// A refresh token.
+#[derive(Debug, Clone)]
+pub(super) struct StoredToken {
+    pub(super) session: SessionId,
+    pub(super) expires_at: Instant,
+    /// What it was exchanged for.
+    pub(super) successor: Option<TokenHash>,
+}
+
 /// What the tables hold. Nothing expires by itself: `DynamoDB` deletes late, too.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -44,6 +62,13 @@ pub(super) struct Rows {
     pub(super) inbox: BTreeMap<(&'static str, EventId), InboxRecord>,
     pub(super) products: BTreeMap<ProductId, Product>,
     pub(super) dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
+    pub(super) accounts: BTreeMap<UserId, StoredAccount>,
+    pub(super) owners: HashMap<EmailAddress, UserId>,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    pub(super) tokens: HashMap<TokenHash, StoredToken>,
+    pub(super) activities: Vec<(Whose, Activity)>,
+    pub(super) guesses: HashMap<GuessTarget, Guesses>,
+    pub(super) sources: HashMap<(AddressDigest, Source), Instant>,
 }
 
 impl Rows {
@@ -52,6 +77,13 @@ impl Rows {
         let stored = StoredEvent { event: event.clone(), unobserved: true, expires_at: None };
         self.events.insert(event.message.event_id, stored);
         self.attempts.insert(event.transaction_id, TransactionState::Committed);
+    }
+
+    /// Adds an activity, unless it is there.
+    pub(super) fn note(&mut self, whose: Whose, activity: Activity) {
+        if !self.activities.iter().any(|(_, known)| known.id == activity.id) {
+            self.activities.push((whose, activity));
+        }
     }
 
     pub(super) fn is_handled(&self, inbox: &InboxRecord) -> bool {

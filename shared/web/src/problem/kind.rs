@@ -7,6 +7,8 @@ pub enum ProblemKind {
     MalformedJson,
     /// 400: a header breaks its rule.
     InvalidHeader,
+    /// 400: a parameter of the query breaks its rule.
+    InvalidParameter,
     /// 401: who asks is not known.
     Unauthorized,
     /// 403: who asks may not.
@@ -35,9 +37,10 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MalformedJson,
         Self::InvalidHeader,
+        Self::InvalidParameter,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
@@ -80,6 +83,11 @@ impl ProblemKind {
             Self::InvalidHeader => {
                 ("invalid-header", "A header breaks its rule", StatusCode::BAD_REQUEST)
             }
+            Self::InvalidParameter => (
+                "invalid-parameter",
+                "A parameter of the query breaks its rule",
+                StatusCode::BAD_REQUEST,
+            ),
             Self::Unauthorized => {
                 ("unauthorized", "Authentication is needed", StatusCode::UNAUTHORIZED)
             }

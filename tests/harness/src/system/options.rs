@@ -80,13 +80,16 @@ impl SystemOptions {
         let binaries = binaries()?;
         let target = binaries.parent().unwrap_or(&binaries).to_owned();
         let stack_name = format!("orders-{}", entropy::suffix());
-        let topic = format!("ORDER_EVENTS-{stack_name}");
+        let parameters = BTreeMap::from([
+            ("RocketmqTopic".to_owned(), format!("ORDER_EVENTS-{stack_name}")),
+            ("RocketmqUserTopic".to_owned(), format!("USER_EVENTS-{stack_name}")),
+        ]);
         Ok(Self {
             template: root.join("template.yaml"),
             binaries,
             target,
             stack_name,
-            parameters: BTreeMap::from([("RocketmqTopic".to_owned(), topic)]),
+            parameters,
             data: None,
             api_address: Ipv4Addr::LOCALHOST,
             api_port: 0,

@@ -3,51 +3,77 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Subcommand;
-use dynamodb::administration::put_verification_key;
+use application::ports::SigningKeyStore;
+use application::rotate_signing_key::{RotateSigningKey, Rotated};
+use clap::{Args, Subcommand};
+use dynamodb::DynamoVerificationKeys;
 use dynamodb::config::{KeysTable, TableName};
-use security::signing_key::SigningKey;
+use platform::clock::SystemClock;
+use secretsmanager::{SecretId, SecretsManagerKey};
+use security::signing_key::{Ed25519KeyGenerator, SigningKeyFile};
 
 use super::target::DynamodbOptions;
+use super::telling::timestamp;
 use crate::commands::up::STACK_NAME;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Makes a key that signs access tokens and writes it to a file that only its owner can read. A
-    /// file that is there is kept.
-    Create {
-        /// The new file: a private JSON Web Key.
-        file: PathBuf,
-    },
-    /// Puts the public part of a key into the keys table, where functions that verify tokens find it.
-    Publish {
-        /// The key's file, which is only read.
-        file: PathBuf,
+    /// Makes a new key that signs access tokens, or the first one.
+    ///
+    /// Its public half is published before its private half is put where user-login reads it, within a
+    /// minute. The key that signed before still verifies for as long as its tokens live, 22 minutes from
+    /// now, and then retires. Run one at a time; one that failed on the way is simply run again.
+    #[command(after_help = "Example, against `cargo xtask up --data DIR`:\n  \
+        cargo xtask ops keys rotate --table http://127.0.0.1:8001 --signing-key-file DIR/signing-key.json")]
+    Rotate {
         #[command(flatten)]
         dynamodb: DynamodbOptions,
-        /// The keys table; by default that of `cargo xtask up`.
+        /// The table of public keys; by default that of `cargo xtask up`.
         #[arg(long, value_name = "NAME", default_value_t = format!("{STACK_NAME}-KeysTable"))]
         keys_table: String,
+        #[command(flatten)]
+        signing_key: SigningKeyOptions,
     },
 }
 
+/// Where the private key is.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SigningKeyOptions {
+    /// In this file, which need not be there yet.
+    #[arg(long, value_name = "FILE")]
+    signing_key_file: Option<PathBuf>,
+    /// In this secret of AWS Secrets Manager, by name or ARN, which need not have a value yet.
+    #[arg(long, value_name = "ID")]
+    signing_key_secret: Option<String>,
+}
+
 pub(super) async fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Create { file } => {
-            let key = SigningKey::generate()?;
-            key.write(&file).with_context(|| format!("{} is not written", file.display()))?;
-            println!("the key {} is in {}", key.kid(), file.display());
+    let Command::Rotate { dynamodb, keys_table, signing_key } = command;
+    let name = TableName::parse(&keys_table).context("--keys-table")?;
+    let published = DynamoVerificationKeys::new(dynamodb.connect().await, KeysTable::named(name));
+    let SigningKeyOptions { signing_key_file, signing_key_secret } = signing_key;
+    let rotated = match (signing_key_file, signing_key_secret) {
+        (Some(file), _) => rotate(SigningKeyFile::new(file), published).await?,
+        (None, secret) => {
+            let secret = SecretId::parse(&secret.unwrap_or_default());
+            let secret = secret.context("--signing-key-secret")?;
+            let client = secretsmanager::connect().await;
+            rotate(SecretsManagerKey::new(client, secret), published).await?
         }
-        Command::Publish { file, dynamodb, keys_table } => {
-            let key = SigningKey::read(&file)
-                .with_context(|| format!("{} cannot be used", file.display()))?;
-            let table = KeysTable::named(TableName::parse(&keys_table).context("--keys-table")?);
-            let client = dynamodb.connect().await;
-            put_verification_key(&client, &table, &key.verification_key())
-                .await
-                .with_context(|| format!("the key could not be put into {keys_table}"))?;
-            println!("the public part of {} is in {keys_table}", key.kid());
-        }
+    };
+    println!("{} signs from now on", rotated.kid);
+    for (kid, until) in rotated.replaced {
+        println!("{kid} verifies until {}", timestamp(until));
     }
     Ok(())
+}
+
+async fn rotate(
+    signing: impl SigningKeyStore,
+    published: DynamoVerificationKeys,
+) -> anyhow::Result<Rotated> {
+    let rotate =
+        RotateSigningKey { generator: Ed25519KeyGenerator, signing, published, clock: SystemClock };
+    rotate.execute().await.context("the key is not rotated; run it again")
 }

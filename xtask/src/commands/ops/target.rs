@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use clap::Args;
-use contracts::message::ORDER_TOPIC;
+use contracts::message::{ORDER_TOPIC, USER_TOPIC};
 use dynamodb::Client;
 use dynamodb::config::{EventsTable, TableName};
 use platform::clock::SystemClock;
@@ -80,13 +80,17 @@ pub(super) struct OptionalClusterOptions {
     /// The order topic; `ORDER_EVENTS` if it is not told.
     #[arg(long, value_name = "NAME", requires = "namesrv")]
     topic: Option<String>,
+    /// The user topic; `USER_EVENTS` if it is not told.
+    #[arg(long, value_name = "NAME", requires = "namesrv")]
+    user_topic: Option<String>,
 }
 
 impl OptionalClusterOptions {
     pub(super) fn given(self) -> Option<ClusterOptions> {
         let (namesrv, group_prefix) = self.namesrv.zip(self.group_prefix)?;
         let topic = self.topic.unwrap_or_else(|| ORDER_TOPIC.to_owned());
-        Some(ClusterOptions { namesrv, group_prefix, topic })
+        let user_topic = self.user_topic.unwrap_or_else(|| USER_TOPIC.to_owned());
+        Some(ClusterOptions { namesrv, group_prefix, topic, user_topic })
     }
 }
 
@@ -103,6 +107,9 @@ pub(super) struct ClusterOptions {
     /// The order topic.
     #[arg(long, value_name = "NAME", default_value = ORDER_TOPIC)]
     topic: String,
+    /// The user topic.
+    #[arg(long, value_name = "NAME", default_value = USER_TOPIC)]
+    user_topic: String,
 }
 
 impl ClusterOptions {
@@ -110,6 +117,7 @@ impl ClusterOptions {
         let mut settings = Settings::from_environment()
             .with("ROCKETMQ_NAMESRV_ADDR", &self.namesrv)
             .with("ROCKETMQ_TOPIC", &self.topic)
+            .with("ROCKETMQ_USER_TOPIC", &self.user_topic)
             .with("ROCKETMQ_GROUP_PREFIX", &self.group_prefix);
         let config = RocketmqConfig::read(&mut settings);
         Ok(settings.finish(config)?)

@@ -115,7 +115,9 @@ where
                 EventData::OrderCreated(created) => self.reserve(incoming, created).await,
                 EventData::OrderConfirmed(_)
                 | EventData::OrderRejected(_)
-                | EventData::OrderCancelled(_) => Ok(()),
+                | EventData::OrderCancelled(_)
+                | EventData::UserRegistered(_)
+                | EventData::UserLoggedIn(_) => Ok(()),
             }
         }
         .boxed()

@@ -25,8 +25,9 @@ impl<N: Notifications, I: Inbox> EventHandler for NotificationHandler<N, I> {
         incoming: &'a IncomingEvent,
     ) -> BoxFuture<'a, Result<(), HandlerError>> {
         async move {
+            // Of what happens to his account a user is told by its activity.
+            let Some(told) = incoming.event.data.order() else { return Ok(()) };
             let record = inbox_record(self.name(), incoming);
-            let told = incoming.event.data.order();
             let user_id = UserId::new(told.user_id)
                 .map_err(|error| HandlerError::Hopeless(error.to_string()))?;
             let order_id = OrderId::new(told.order_id);

@@ -14,6 +14,7 @@ use crate::keys;
 use crate::transaction::COMMITTED_KEPT;
 
 const ORDERS: &str = "orders";
+const USERS: &str = "users";
 
 /// The outbox copy of an event: `EVENT#<event_id>`. It has no `expires_at` until it is observed or
 /// dead-lettered.
@@ -51,6 +52,7 @@ impl<'a> From<&'a RecordedEvent> for EventRecord<'a> {
             event_type: message.event_type.as_str().into(),
             topic: match message.topic {
                 Topic::Orders => ORDERS.into(),
+                Topic::Users => USERS.into(),
             },
             subject: message.subject.as_str().into(),
             aggregate_version: message.aggregate_version,
@@ -71,6 +73,7 @@ impl TryFrom<EventRecord<'_>> for OutboxCopy {
     fn try_from(record: EventRecord<'_>) -> Result<Self, CorruptRecord> {
         let topic = match record.topic.as_ref() {
             ORDERS => Topic::Orders,
+            USERS => Topic::Users,
             _ => return Err(CorruptRecord::because("the event's topic is unknown")),
         };
         let event_type = EventType::from_name(&record.event_type)

@@ -2,11 +2,12 @@
 
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
-    AccessTokenIssuer, AccessTokenVerifier, VerificationKey, VerificationKeys, VerifyTokenError,
+    AccessTokenIssuer, AccessTokenVerifier, Bearer, VerificationKey, VerificationKeys,
+    VerifyTokenError,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::identity::UserId;
+use domain::identity::{SessionId, UserId};
 use domain::instant::Instant;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use secrecy::ExposeSecret;
@@ -16,6 +17,13 @@ use super::*;
 use crate::signing_key::SigningKey;
 
 const NOW: Instant = Instant::from_millis(1_767_268_800_000);
+
+const SESSION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+fn bearer(user_id: u64) -> Bearer {
+    let user_id = UserId::new(user_id).unwrap();
+    Bearer { user_id, session_id: SESSION.parse::<SessionId>().unwrap() }
+}
 
 /// Holds one key, and fails the test when it is asked for a name that no key could have.
 struct OneKey(VerificationKey);
@@ -50,7 +58,7 @@ impl Forgery {
         let seconds = NOW.as_secs();
         let claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "sub": "123", "client_id": ISSUER, "jti": "j",
-            "iat": seconds, "exp": seconds + 900,
+            "iat": seconds, "exp": seconds + 900, "sid": SESSION,
         });
         Self { key, header, claims }
     }
@@ -86,7 +94,7 @@ impl Forgery {
         self.signed_with(&self.key.encoding_key(), Algorithm::EdDSA)
     }
 
-    async fn verify(&self, token: &str) -> Result<UserId, VerifyTokenError> {
+    async fn verify(&self, token: &str) -> Result<Bearer, VerifyTokenError> {
         let keys = OneKey(self.key.verification_key());
         Ed25519TokenVerifier::new(keys).verify(token, NOW).await
     }
@@ -99,13 +107,13 @@ impl Forgery {
 #[tokio::test]
 async fn a_token_is_its_users_until_it_expires() {
     let key = SigningKey::generate().unwrap();
-    let user_id = UserId::new(9_007_199_254_740_991).unwrap();
-    let issued = Ed25519TokenIssuer::new(&key).issue(user_id, NOW).unwrap();
+    let bearer = bearer(9_007_199_254_740_991);
+    let issued = Ed25519TokenIssuer::new(key.clone()).issue(bearer, NOW).await.unwrap();
     let verifier = Ed25519TokenVerifier::new(OneKey(key.verification_key()));
     let token = issued.token.expose_secret();
     let seconds = |n| std::time::Duration::from_secs(n);
     for later in [0, 899, 959] {
-        assert_eq!(verifier.verify(token, NOW.plus(seconds(later))).await.unwrap(), user_id);
+        assert_eq!(verifier.verify(token, NOW.plus(seconds(later))).await.unwrap(), bearer);
     }
     for later in [960, 961, 1_000_000] {
         let error = verifier.verify(token, NOW.plus(seconds(later))).await.unwrap_err();
@@ -118,7 +126,7 @@ async fn a_token_is_its_users_until_it_expires() {
 #[tokio::test]
 async fn a_token_says_what_rfc_9068_asks_for() {
     let key = SigningKey::generate().unwrap();
-    let issued = Ed25519TokenIssuer::new(&key).issue(UserId::new(123).unwrap(), NOW).unwrap();
+    let issued = Ed25519TokenIssuer::new(key.clone()).issue(bearer(123), NOW).await.unwrap();
     let part = |n: usize| -> Value {
         let part = issued.token.expose_secret().split('.').nth(n).unwrap();
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
@@ -130,7 +138,7 @@ async fn a_token_says_what_rfc_9068_asks_for() {
         claims,
         json!({
             "iss": "urn:order-service", "sub": "123", "aud": "urn:order-service:api",
-            "client_id": "urn:order-service", "jti": null,
+            "client_id": "urn:order-service", "jti": null, "sid": SESSION,
             "iat": 1_767_268_800, "exp": 1_767_269_700,
         })
     );
@@ -138,9 +146,9 @@ async fn a_token_says_what_rfc_9068_asks_for() {
 
 #[tokio::test]
 async fn two_tokens_of_one_moment_differ() {
-    let issuer = Ed25519TokenIssuer::new(&SigningKey::generate().unwrap());
-    let token = || issuer.issue(UserId::new(1).unwrap(), NOW).unwrap().token;
-    assert_ne!(token().expose_secret(), token().expose_secret());
+    let issuer = Ed25519TokenIssuer::new(SigningKey::generate().unwrap());
+    let token = async || issuer.issue(bearer(1), NOW).await.unwrap().token;
+    assert_ne!(token().await.expose_secret(), token().await.expose_secret());
 }
 
 #[tokio::test]
@@ -159,7 +167,7 @@ async fn what_our_own_hand_could_have_written_is_good() {
     ];
     for token in good {
         let verified = token.verify(&token.signed()).await;
-        assert_eq!(verified.unwrap().get(), 123, "{} {}", token.header, token.claims);
+        assert_eq!(verified.unwrap(), bearer(123), "{} {}", token.header, token.claims);
     }
 }
 
@@ -200,6 +208,8 @@ async fn a_forged_header_or_claim_is_refused_although_the_signature_is_good() {
         Forgery::none().claim("sub", 123),
         Forgery::none().without("sub"),
         Forgery::none().without("jti"),
+        Forgery::none().without("sid"),
+        Forgery::none().claim("sid", "../../sessions"),
         Forgery::none().claim("jti", "x".repeat(TOKEN_LENGTH_MAX)),
     ];
     for forgery in forgeries {
@@ -279,4 +289,17 @@ async fn a_token_that_was_changed_or_cut_is_refused() {
 async fn a_token_is_neither_good_nor_bad_while_its_key_cannot_be_looked_up() {
     let verified = Ed25519TokenVerifier::new(KeysAway).verify(&Forgery::none().signed(), NOW).await;
     assert!(matches!(verified, Err(VerifyTokenError::KeysUnavailable(_))));
+}
+
+#[tokio::test]
+async fn a_key_verifies_until_it_retires() {
+    let token = Forgery::none();
+    let retires_at = NOW.plus(std::time::Duration::from_secs(60));
+    let key = VerificationKey { retires_at: Some(retires_at), ..token.key.verification_key() };
+    let verifier = Ed25519TokenVerifier::new(OneKey(key));
+    let signed = token.signed();
+    let before = Instant::from_millis(retires_at.as_millis() - 1);
+    assert!(verifier.verify(&signed, before).await.is_ok());
+    let refused = verifier.verify(&signed, retires_at).await;
+    assert!(matches!(refused, Err(VerifyTokenError::Invalid(_))));
 }

@@ -1,11 +1,11 @@
+use application::lifetimes::ACCESS_TOKEN_LEEWAY;
 use application::ports::{
-    AccessTokenVerifier, InvalidToken, VerificationKey, VerificationKeys, VerifyTokenError,
+    AccessTokenVerifier, Bearer, InvalidToken, VerificationKey, VerificationKeys, VerifyTokenError,
 };
-use domain::identity::UserId;
 use domain::instant::Instant;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 
-use super::{AUDIENCE, Claims, ISSUER, LEEWAY, TOKEN_LENGTH_MAX, TOKEN_TYPE, is_key_name};
+use super::{AUDIENCE, Claims, ISSUER, TOKEN_LENGTH_MAX, TOKEN_TYPE, is_key_name};
 
 /// Verifies access tokens with the deployment's public keys.
 ///
@@ -40,14 +40,19 @@ impl<K: VerificationKeys> Ed25519TokenVerifier<K> {
 }
 
 impl<K: VerificationKeys> AccessTokenVerifier for Ed25519TokenVerifier<K> {
-    async fn verify(&self, token: &str, now: Instant) -> Result<UserId, VerifyTokenError> {
+    async fn verify(&self, token: &str, now: Instant) -> Result<Bearer, VerifyTokenError> {
         let kid = key_name(token)?;
         let key = self.keys.by_kid(&kid).await.map_err(VerifyTokenError::KeysUnavailable)?;
         let key = key.ok_or_else(|| invalid("there is no key of that kid"))?;
+        if key.is_retired(now) {
+            return Err(invalid("its key is retired").into());
+        }
         let claims = self.claims(token, &key)?;
         check_times(&claims, now)?;
-        let user_id = claims.sub.parse().map_err(|_| invalid("sub is no user id"))?;
-        Ok(user_id)
+        Ok(Bearer {
+            user_id: claims.sub.parse().map_err(|_| invalid("sub is no user id"))?,
+            session_id: claims.sid.parse().map_err(|_| invalid("sid is no session id"))?,
+        })
     }
 }
 
@@ -75,7 +80,7 @@ fn key_name(token: &str) -> Result<String, InvalidToken> {
 
 fn check_times(claims: &Claims, now: Instant) -> Result<(), InvalidToken> {
     // A leeway is a minute, so the conversion and the sums keep clear of overflow.
-    let leeway = i64::try_from(LEEWAY.as_secs()).unwrap_or(0);
+    let leeway = i64::try_from(ACCESS_TOKEN_LEEWAY.as_secs()).unwrap_or(0);
     let latest_start = now.as_secs().saturating_add(leeway);
     if claims.exp <= now.as_secs().saturating_sub(leeway) {
         return Err(invalid("it has expired"));

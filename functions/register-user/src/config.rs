@@ -1,0 +1,30 @@
+//! What register-user reads from its environment.
+
+use dynamodb::config::{EventsTable, UsersTable};
+use platform::settings::{InvalidSettings, Settings};
+use security::password::HashCost;
+
+/// The configuration of register-user.
+#[derive(Debug)]
+pub struct Config {
+    /// Where accounts are stored.
+    pub users: UsersTable,
+    /// Where events are stored.
+    pub events: EventsTable,
+    /// What a password's hash costs.
+    pub hash_cost: HashCost,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSettings`], naming every setting that is missing or wrong.
+    pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
+        let users = UsersTable::required(&mut settings);
+        let events = EventsTable::required(&mut settings);
+        let hash_cost = HashCost::read(&mut settings);
+        settings.finish(users.zip(events).map(|(users, events)| Self { users, events, hash_cost }))
+    }
+}

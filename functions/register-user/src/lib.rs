@@ -1,0 +1,79 @@
+//! `POST /v1/users`: makes an account.
+
+pub mod config;
+
+use std::time::Duration;
+
+use application::ports::{Clock, GuessRecords, IdentitySource, PasswordHasher, UserRepository};
+use application::register_user::{NewUser, RegisterUser, RegisterUserError};
+use contracts::user::{Register, Registered};
+use lambda_http::Request;
+use lambda_http::http::StatusCode;
+use secrecy::SecretString;
+use web::{Pointer, Problem, RequestContext, Response, respond};
+
+/// When to try again after a 503.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The handler with what it needs.
+pub struct Handler<U, G, P, N, K> {
+    /// The use case.
+    pub register: RegisterUser<U, G, P, N, K>,
+}
+
+impl<U, G, P, N, K> Handler<U, G, P, N, K>
+where
+    U: UserRepository,
+    G: GuessRecords,
+    P: PasswordHasher,
+    N: IdentitySource,
+    K: Clock,
+{
+    /// Answers a request; every problem is an answer too.
+    pub async fn handle(&self, request: Request) -> Response {
+        web::serve(&self.register.clock, request, async |context, request| {
+            self.register(context, &request).await
+        })
+        .await
+    }
+
+    async fn register(
+        &self,
+        context: RequestContext,
+        request: &Request,
+    ) -> Result<Response, Problem> {
+        let Register { email, password } = web::read_json(request)?;
+        let new = NewUser {
+            email,
+            password: SecretString::from(password),
+            source: context.source,
+            traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
+        };
+        let account = self.register.execute(new, context.deadline).await.map_err(problem)?;
+        let registered = Registered {
+            user_id: account.user_id().get(),
+            email: account.email().as_str().to_owned(),
+        };
+        respond::json(StatusCode::CREATED, &registered)
+    }
+}
+
+fn problem(error: RegisterUserError) -> Problem {
+    let broken = || Problem::validation("The account breaks a rule. Correct it and send it again.");
+    match error {
+        RegisterUserError::Email(fault) => {
+            broken().with_fault(Pointer::root().member("email"), fault.to_string())
+        }
+        RegisterUserError::Password(fault) => {
+            broken().with_fault(Pointer::root().member("password"), fault.to_string())
+        }
+        RegisterUserError::EmailTaken => {
+            Problem::conflict("This address has an account already. Log in, or use another one.")
+        }
+        RegisterUserError::TooMany(wait) => Problem::too_many_requests(
+            "There were too many registrations from your network. Try again later.",
+            wait,
+        ),
+        RegisterUserError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+    }
+}

@@ -1,0 +1,36 @@
+//! register-user's wiring.
+
+use application::guess_guard::GuessGuard;
+use application::register_user::RegisterUser;
+use dynamodb::{DynamoAccounts, DynamoUserRepository};
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
+use platform::settings::Settings;
+use platform::telemetry;
+use register_user::Handler;
+use register_user::config::Config;
+use security::password::Argon2idHasher;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::start();
+    let metrics = platform::metrics::start();
+    let config = telemetry::logged(Config::read(Settings::from_environment()))?;
+
+    let tables = dynamodb::connect().await;
+    let handler = Handler {
+        register: RegisterUser {
+            users: DynamoUserRepository::new(tables.clone(), config.users.clone(), config.events),
+            guard: GuessGuard {
+                records: DynamoAccounts::new(tables, config.users),
+                clock: SystemClock,
+            },
+            passwords: Argon2idHasher::new(config.hash_cost)?,
+            identities: UuidIdentitySource,
+            clock: SystemClock,
+        },
+    };
+
+    let handler = &handler;
+    web::run(|request| metrics.told_after(handler.handle(request))).await
+}

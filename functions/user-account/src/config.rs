@@ -1,0 +1,30 @@
+//! What user-account reads from its environment.
+
+use dynamodb::config::{KeysTable, UsersTable};
+use platform::settings::{InvalidSettings, Settings};
+use security::password::HashCost;
+
+/// The configuration of user-account.
+#[derive(Debug)]
+pub struct Config {
+    /// Where accounts and sessions are stored.
+    pub users: UsersTable,
+    /// The public keys of access tokens.
+    pub keys: KeysTable,
+    /// What a password's hash costs.
+    pub hash_cost: HashCost,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSettings`], naming every setting that is missing or wrong.
+    pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
+        let users = UsersTable::required(&mut settings);
+        let keys = KeysTable::required(&mut settings);
+        let hash_cost = HashCost::read(&mut settings);
+        settings.finish(users.zip(keys).map(|(users, keys)| Self { users, keys, hash_cost }))
+    }
+}

@@ -1,0 +1,166 @@
+//! `/v1/users/me` and what is below it: a user's own account. And `GET /.well-known/jwks.json`: the
+//! public keys, for those who verify access tokens elsewhere.
+
+pub mod config;
+mod public_keys;
+
+use std::time::Duration;
+
+use application::change_password::{ChangePassword, ChangePasswordError, NewPassword};
+use application::delete_account::DeleteAccount;
+use application::list_activity::ListActivity;
+use application::ports::{
+    AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityReader,
+    Bearer, Clock, GuessRecords, IdentitySource, InvalidToken, PasswordHasher, PublishedKeys,
+    Sessions,
+};
+use application::show_account::{ShowAccount, ShowAccountError};
+use contracts::timestamp::Timestamp;
+use contracts::user::{self, ActivityPage};
+use domain::identity::ActivityId;
+use lambda_http::Request;
+use lambda_http::http::StatusCode;
+use secrecy::SecretString;
+use web::{Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
+
+/// When to try again after a 503.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The handler with what it needs. `D` is everything that is stored.
+pub struct Handler<D, P, N, J, V, K> {
+    /// `GET /v1/users/me`.
+    pub show: ShowAccount<D, K>,
+    /// `DELETE /v1/users/me`.
+    pub delete: DeleteAccount<D, K>,
+    /// `POST /v1/users/me/password`.
+    pub change_password: ChangePassword<D, P, N, K>,
+    /// `GET /v1/users/me/activity`.
+    pub list_activity: ListActivity<D, K>,
+    /// `GET /.well-known/jwks.json`.
+    pub keys: J,
+    /// Verifies access tokens.
+    pub tokens: V,
+}
+
+impl<D, P, N, J, V, K> Handler<D, P, N, J, V, K>
+where
+    D: Accounts + AccountRepository + AccountRemoval + ActivityReader + GuessRecords + Sessions,
+    P: PasswordHasher,
+    N: IdentitySource,
+    J: PublishedKeys,
+    V: AccessTokenVerifier,
+    K: Clock,
+{
+    /// Answers a request; every problem is an answer too.
+    pub async fn handle(&self, request: Request) -> Response {
+        web::serve(&self.show.clock, request, async |context, request| {
+            if context.route == "GET /.well-known/jwks.json" {
+                return public_keys::told(&self.keys, self.show.clock.now()).await;
+            }
+            let bearer = self.bearer(&request).await?;
+            match context.route.as_str() {
+                "GET /v1/users/me" => self.show(bearer).await,
+                "DELETE /v1/users/me" => self.delete(context, bearer).await,
+                "POST /v1/users/me/password" => {
+                    self.change_password(context, bearer, &request).await
+                }
+                "GET /v1/users/me/activity" => self.list_activity(bearer, &request).await,
+                _ => Err(Problem::not_found("There is nothing at this path.")),
+            }
+        })
+        .await
+    }
+
+    async fn bearer(&self, request: &Request) -> Result<Bearer, Problem> {
+        web::authenticate(request.headers(), &self.tokens, &self.show.clock).await
+    }
+
+    async fn show(&self, bearer: Bearer) -> Result<Response, Problem> {
+        let account = self.show.execute(bearer).await.map_err(not_shown)?;
+        let account = user::Account {
+            user_id: account.user_id().get(),
+            email: account.email().as_str().to_owned(),
+            registered_at: Timestamp::from_millis(account.record().registered_at.as_millis()),
+        };
+        respond::json(StatusCode::OK, &account)
+    }
+
+    async fn delete(&self, context: RequestContext, bearer: Bearer) -> Result<Response, Problem> {
+        self.delete.execute(bearer, context.deadline).await.map_err(not_shown)?;
+        Ok(respond::no_content())
+    }
+
+    async fn change_password(
+        &self,
+        context: RequestContext,
+        bearer: Bearer,
+        request: &Request,
+    ) -> Result<Response, Problem> {
+        let user::ChangePassword { current_password, new_password } = web::read_json(request)?;
+        let asked = NewPassword {
+            current: SecretString::from(current_password),
+            new: SecretString::from(new_password),
+            source: context.source,
+        };
+        let changed = self.change_password.execute(bearer, asked, context.deadline).await;
+        changed.map_err(not_changed)?;
+        Ok(respond::no_content())
+    }
+
+    async fn list_activity(&self, bearer: Bearer, request: &Request) -> Result<Response, Problem> {
+        let before = route::query_parameter(request, "cursor").map(|text| cursor(&text));
+        let page = self.list_activity.execute(bearer, before.transpose()?).await;
+        let page = page.map_err(not_shown)?;
+        let page = ActivityPage {
+            activities: page.items.iter().map(told).collect(),
+            next_cursor: page.next.map(|next| next.to_string()),
+        };
+        respond::json(StatusCode::OK, &page)
+    }
+}
+
+fn cursor(text: &str) -> Result<ActivityId, Problem> {
+    text.parse().map_err(|_| {
+        let detail = "Send as `cursor` the `next_cursor` of the page before, or none.";
+        Problem::new(ProblemKind::InvalidParameter, detail)
+    })
+}
+
+fn told(activity: &Activity) -> user::Activity {
+    user::Activity {
+        activity_type: activity.kind.as_str().to_owned(),
+        at: Timestamp::from_millis(activity.at.as_millis()),
+        source: activity.source.to_string(),
+        session_id: activity.session.map(|session| *session.as_uuid()),
+    }
+}
+
+fn session_over() -> Problem {
+    web::authentication::unauthorized(InvalidToken("its session has ended".to_owned()))
+}
+
+fn not_shown(error: ShowAccountError) -> Problem {
+    match error {
+        ShowAccountError::SessionOver => session_over(),
+        ShowAccountError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+    }
+}
+
+fn not_changed(error: ChangePasswordError) -> Problem {
+    let broken = |member: &str, fault: String| {
+        Problem::validation("The password is not changed. Correct what is wrong and try again.")
+            .with_fault(Pointer::root().member(member), fault)
+    };
+    match error {
+        ChangePasswordError::Fault(fault) => broken("new_password", fault.to_string()),
+        ChangePasswordError::WrongPassword => {
+            broken("current_password", "is not the account's password".to_owned())
+        }
+        ChangePasswordError::SessionOver => session_over(),
+        ChangePasswordError::TooMany(wait) => Problem::too_many_requests(
+            "There were too many wrong passwords. Try again later.",
+            wait,
+        ),
+        ChangePasswordError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+    }
+}

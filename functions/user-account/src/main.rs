@@ -1,0 +1,46 @@
+//! user-account's wiring.
+
+use application::change_password::ChangePassword;
+use application::delete_account::DeleteAccount;
+use application::guess_guard::GuessGuard;
+use application::list_activity::ListActivity;
+use application::show_account::ShowAccount;
+use dynamodb::{CachedVerificationKeys, DynamoAccounts, DynamoVerificationKeys};
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
+use platform::settings::Settings;
+use platform::telemetry;
+use security::password::Argon2idHasher;
+use security::tokens::Ed25519TokenVerifier;
+use user_account::Handler;
+use user_account::config::Config;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::start();
+    let metrics = platform::metrics::start();
+    let config = telemetry::logged(Config::read(Settings::from_environment()))?;
+
+    let tables = dynamodb::connect().await;
+    let users = DynamoAccounts::new(tables.clone(), config.users);
+    let keys = DynamoVerificationKeys::new(tables, config.keys);
+    let show = ShowAccount { users: users.clone(), clock: SystemClock };
+    let handler = Handler {
+        list_activity: ListActivity { show: show.clone(), log: users.clone() },
+        delete: DeleteAccount { show: show.clone(), users: users.clone() },
+        change_password: ChangePassword {
+            show: show.clone(),
+            users: users.clone(),
+            guard: GuessGuard { records: users, clock: SystemClock },
+            passwords: Argon2idHasher::new(config.hash_cost)?,
+            identities: UuidIdentitySource,
+            clock: SystemClock,
+        },
+        show,
+        keys: keys.clone(),
+        tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
+    };
+
+    let handler = &handler;
+    web::run(|request| metrics.told_after(handler.handle(request))).await
+}

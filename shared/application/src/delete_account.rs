@@ -1,0 +1,50 @@
+//! Deletes an account: what it knows of a person is erased, its orders stay without it.
+
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::outcome::{Failure, FailureClass};
+use crate::ports::{AccountRemoval, Accounts, Bearer, Clock, Sessions};
+use crate::settle::settle;
+use crate::show_account::{ShowAccount, ShowAccountError};
+
+/// How long the local transaction may take, with all its tries.
+const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+
+/// The use case with the ports it needs. `D` is everything that is stored.
+pub struct DeleteAccount<D, K> {
+    /// Whose account it is.
+    pub show: ShowAccount<D, K>,
+    /// Where accounts are stored.
+    pub users: D,
+}
+
+impl<D: Accounts + Sessions + AccountRemoval, K: Clock> DeleteAccount<D, K> {
+    /// Deletes the bearer's account. First its traces, so that a try that fails on the way can be
+    /// repeated by its owner; then the account with its address, in one transaction. What may be left
+    /// behind expires with its time to live.
+    ///
+    /// # Errors
+    ///
+    /// [`ShowAccountError`]
+    pub async fn execute(
+        &self,
+        bearer: Bearer,
+        deadline: Deadline,
+    ) -> Result<(), ShowAccountError> {
+        let unavailable = ShowAccountError::Unavailable;
+        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        while !within.has_passed() {
+            let account = self.show.execute(bearer).await?;
+            self.users.erase_traces(&account).await.map_err(unavailable)?;
+            let seed = account.user_id().get();
+            let deleted = settle(within, seed, |within| self.users.delete(&account, within));
+            if deleted.await.map_err(unavailable)?.is_ok() {
+                tracing::info!(user_id = bearer.user_id.get(), "deleted an account");
+                return Ok(());
+            }
+        }
+        let busy = Failure::new(FailureClass::Conflict, "the account is changed all the time");
+        Err(unavailable(busy))
+    }
+}

@@ -1,0 +1,108 @@
+//! Ends one session, or all of a user's.
+
+use std::time::Duration;
+
+use domain::user::ActivityKind;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::deadline::Deadline;
+use crate::outcome::{Failure, FailureClass};
+use crate::ports::{
+    AccountChange, AccountRepository, Accounts, Activity, Bearer, Clock, IdentitySource, Sessions,
+    Source, TokenHash,
+};
+use crate::settle::{seed, settle};
+
+/// How long the local transaction may take, with all its tries.
+const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+
+/// The use case with the ports it needs. `D` is everything that is stored.
+pub struct LogOut<D, N, K> {
+    /// Accounts and sessions.
+    pub users: D,
+    /// Makes identifiers.
+    pub identities: N,
+    /// The wall clock.
+    pub clock: K,
+}
+
+impl<D, N, K> LogOut<D, N, K>
+where
+    D: Accounts + Sessions + AccountRepository,
+    N: IdentitySource,
+    K: Clock,
+{
+    /// Ends the session of a refresh token, used or not. What is no token has no session, which is what
+    /// was asked for (RFC 7009, section 2.2).
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the session is not known to have ended.
+    pub async fn one(
+        &self,
+        token: &SecretString,
+        source: Source,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let found = self.users.by_token(TokenHash::of(token.expose_secret())).await?;
+        let Some(session) = found.map(|found| found.session).filter(|session| !session.ended)
+        else {
+            return Ok(());
+        };
+        let activity = Activity {
+            id: self.identities.activity_id(),
+            kind: ActivityKind::LoggedOut,
+            at: self.clock.now(),
+            source,
+            session: Some(session.id),
+        };
+        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let ended = settle(within, seed(session.id.as_uuid()), |within| {
+            self.users.end(&session, &activity, within)
+        });
+        // One that is gone has ended, too.
+        ended.await?.ok();
+        let user_id = session.user_id.get();
+        tracing::info!(user_id, %source, session_id = %session.id, "logged out");
+        Ok(())
+    }
+
+    /// Ends all sessions of a user. His access tokens stay good until they expire.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the sessions are not known to have ended.
+    pub async fn everywhere(
+        &self,
+        bearer: Bearer,
+        source: Source,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        while !within.has_passed() {
+            let found = Accounts::by_id(&self.users, bearer.user_id).await?;
+            let Some(account) = found else { return Ok(()) };
+            let attempt = self.identities.transaction_id();
+            let change = AccountChange {
+                account: &account.end_sessions(),
+                attempt,
+                keep: None,
+                activity: &Activity {
+                    id: self.identities.activity_id(),
+                    kind: ActivityKind::LoggedOutEverywhere,
+                    at: self.clock.now(),
+                    source,
+                    session: Some(bearer.session_id),
+                },
+            };
+            let changed = settle(within, seed(attempt.as_uuid()), |within| {
+                self.users.change(&change, within)
+            });
+            if changed.await?.is_ok() {
+                tracing::info!(user_id = bearer.user_id.get(), %source, "logged out everywhere");
+                return Ok(());
+            }
+        }
+        Err(Failure::new(FailureClass::Conflict, "the account is changed all the time"))
+    }
+}

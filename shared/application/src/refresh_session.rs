@@ -1,0 +1,149 @@
+//! Exchanges a refresh token for the session's next tokens.
+//!
+//! A token is good for one exchange. One that comes a second time was stolen, or its successor was: the
+//! session ends, whoever holds it (RFC 9700, section 4.14.2).
+
+use std::time::Duration;
+
+use domain::user::{ActivityKind, Session};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::deadline::Deadline;
+use crate::log_in::SessionTokens;
+use crate::outcome::Failure;
+use crate::ports::{
+    AccessTokenIssuer, Accounts, Activity, Bearer, Clock, FoundToken, IdentitySource,
+    RefreshTokenSource, Rotation, Sessions, Source, TokenHash, TokenRecord,
+};
+use crate::settle::{seed, settle};
+
+/// How long the local transaction may take, with all its tries.
+const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+
+/// The use case with the ports it needs. `D` is everything that is stored.
+pub struct RefreshSession<D, T, R, N, K> {
+    /// Accounts and sessions.
+    pub users: D,
+    /// Issues access tokens.
+    pub tokens: T,
+    /// Makes refresh tokens.
+    pub refresh_tokens: R,
+    /// Makes identifiers.
+    pub identities: N,
+    /// The wall clock.
+    pub clock: K,
+}
+
+/// There are no next tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The token is not good. Why is for the log alone.
+    #[error("the refresh token is not good: {0}")]
+    Invalid(&'static str),
+    /// Something that an exchange needs is away.
+    #[error("no token can be exchanged right now")]
+    Unavailable(#[source] Failure),
+}
+
+impl<D, T, R, N, K> RefreshSession<D, T, R, N, K>
+where
+    D: Accounts + Sessions,
+    T: AccessTokenIssuer,
+    R: RefreshTokenSource,
+    N: IdentitySource,
+    K: Clock,
+{
+    /// Exchanges a token.
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError`]
+    pub async fn execute(
+        &self,
+        token: &SecretString,
+        source: Source,
+        deadline: Deadline,
+    ) -> Result<SessionTokens, RefreshError> {
+        let hash = TokenHash::of(token.expose_secret());
+        let found = self.users.by_token(hash).await.map_err(RefreshError::Unavailable)?;
+        let Some(FoundToken { expires_at, used, session }) = found else {
+            return Err(RefreshError::Invalid("nobody has been given it"));
+        };
+        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        if used {
+            return self.end(session, source, within).await;
+        }
+        let account = Accounts::by_id(&self.users, session.user_id).await;
+        let account = account.map_err(RefreshError::Unavailable)?;
+        let now = self.clock.now();
+        if now >= expires_at || !account.is_some_and(|account| session.is_good(&account, now)) {
+            return Err(RefreshError::Invalid("it has expired, or its session has ended"));
+        }
+        self.rotate(session, hash, source, within).await
+    }
+
+    async fn rotate(
+        &self,
+        session: Session,
+        used: TokenHash,
+        source: Source,
+        within: Deadline,
+    ) -> Result<SessionTokens, RefreshError> {
+        let now = self.clock.now();
+        let bearer = Bearer { user_id: session.user_id, session_id: session.id };
+        let access = self.tokens.issue(bearer, now).await.map_err(RefreshError::Unavailable)?;
+        let refresh = self.refresh_tokens.refresh_token().map_err(RefreshError::Unavailable)?;
+        let next = TokenRecord {
+            hash: TokenHash::of(refresh.expose_secret()),
+            expires_at: session.token_expires_at(now),
+        };
+        let activity = self.activity(ActivityKind::Refreshed, source, &session);
+        let rotation = Rotation { session: &session, used, next: &next, activity: &activity };
+        let stored = settle(within, seed(session.id.as_uuid()), |within| {
+            self.users.rotate(&rotation, within)
+        });
+        if stored.await.map_err(RefreshError::Unavailable)?.is_ok() {
+            let user_id = session.user_id.get();
+            tracing::info!(user_id, %source, session_id = %session.id, "refreshed a session");
+            return Ok(SessionTokens { access, refresh });
+        }
+        let found = self.users.by_token(used).await.map_err(RefreshError::Unavailable)?;
+        if found.is_some_and(|found| found.used) {
+            return self.end(session, source, within).await;
+        }
+        Err(RefreshError::Invalid("its session has ended"))
+    }
+
+    /// Ends the session of a token that came twice.
+    async fn end(
+        &self,
+        session: Session,
+        source: Source,
+        within: Deadline,
+    ) -> Result<SessionTokens, RefreshError> {
+        let activity = self.activity(ActivityKind::RefreshReused, source, &session);
+        let ended = settle(within, seed(session.id.as_uuid()), |within| {
+            self.users.end(&session, &activity, within)
+        });
+        // One that is gone has ended, too.
+        ended.await.map_err(RefreshError::Unavailable)?.ok();
+        let user_id = session.user_id.get();
+        tracing::warn!(
+            user_id,
+            %source,
+            session_id = %session.id,
+            "a refresh token was used twice; its session has ended"
+        );
+        Err(RefreshError::Invalid("it was used before"))
+    }
+
+    fn activity(&self, kind: ActivityKind, source: Source, session: &Session) -> Activity {
+        Activity {
+            id: self.identities.activity_id(),
+            kind,
+            at: self.clock.now(),
+            source,
+            session: Some(session.id),
+        }
+    }
+}

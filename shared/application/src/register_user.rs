@@ -1,0 +1,138 @@
+//! Makes accounts.
+
+use std::time::Duration;
+
+use domain::user::{
+    Account, ActivityKind, EmailAddress, InvalidEmailAddress, PasswordFault, check_password,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::deadline::Deadline;
+use crate::event::unpublished_of_user;
+use crate::guess_guard::{self, GuessGuard, NotNow};
+use crate::outcome::{Failure, FailureClass};
+use crate::ports::{
+    Activity, Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Registration,
+    RegistrationCancelled, Source, UserRepository,
+};
+use crate::settle::{seed, settle};
+
+/// How long the local transaction may take, with all its tries.
+const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+
+/// The use case with the ports it needs.
+pub struct RegisterUser<U, G, P, N, K> {
+    /// Where accounts are stored.
+    pub users: U,
+    /// Makes those wait who try many addresses.
+    pub guard: GuessGuard<G, K>,
+    /// Hashes passwords.
+    pub passwords: P,
+    /// Makes identifiers.
+    pub identities: N,
+    /// The wall clock.
+    pub clock: K,
+}
+
+/// What a registration asks for.
+pub struct NewUser {
+    /// The address, as it was given.
+    pub email: String,
+    /// The password.
+    pub password: SecretString,
+    /// Where the request came from.
+    pub source: Source,
+    /// W3C Trace Context.
+    pub traceparent: Option<String>,
+}
+
+/// There is no new account.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterUserError {
+    /// The address is none.
+    #[error("the address is none")]
+    Email(#[from] InvalidEmailAddress),
+    /// The password may not be one.
+    #[error("the password may not be one")]
+    Password(#[from] PasswordFault),
+    /// The address is another account's.
+    #[error("the address is another account's")]
+    EmailTaken,
+    /// There were too many registrations from this source.
+    #[error("too many registrations")]
+    TooMany(Duration),
+    /// The account could not be stored, or nobody knows whether it was.
+    #[error("nobody can register right now")]
+    Unavailable(#[source] Failure),
+}
+
+impl From<NotNow> for RegisterUserError {
+    fn from(not_now: NotNow) -> Self {
+        match not_now {
+            NotNow::Wait(wait) => Self::TooMany(wait),
+            NotNow::Unavailable(failure) => Self::Unavailable(failure),
+        }
+    }
+}
+
+impl<U, G, P, N, K> RegisterUser<U, G, P, N, K>
+where
+    U: UserRepository,
+    G: GuessRecords,
+    P: PasswordHasher,
+    N: IdentitySource,
+    K: Clock,
+{
+    /// Registers a user.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterUserError`]
+    pub async fn execute(
+        &self,
+        new: NewUser,
+        deadline: Deadline,
+    ) -> Result<Account, RegisterUserError> {
+        let email = EmailAddress::parse(&new.email)?;
+        check_password(new.password.expose_secret(), &email)?;
+        let target = GuessTarget::Registration(new.source);
+        self.guard.admit(target, guess_guard::REGISTRATION).await?;
+        let unavailable = RegisterUserError::Unavailable;
+        let hash = self.passwords.hash(new.password).await.map_err(unavailable)?;
+        let user_id = self.identities.user_id().map_err(unavailable)?;
+        let now = self.clock.now();
+        let (account, event) = Account::register(user_id, email, hash, now);
+        let transaction_id = self.identities.transaction_id();
+        let event_id = self.identities.event_id();
+        let event = unpublished_of_user(event_id, transaction_id, &event, new.traceparent)
+            .map_err(|error| unavailable(Failure::new(FailureClass::Permanent, error)))?;
+        let activity = Activity {
+            id: self.identities.activity_id(),
+            kind: ActivityKind::Registered,
+            at: now,
+            source: new.source,
+            session: None,
+        };
+        let registration = Registration { account: &account, event: &event, activity: &activity };
+        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let stored = settle(within, seed(transaction_id.as_uuid()), |within| {
+            self.users.register(&registration, within)
+        })
+        .await
+        .map_err(unavailable)?;
+        match stored {
+            Ok(()) => {
+                tracing::info!(user_id = user_id.get(), source = %new.source, "registered");
+                Ok(account)
+            }
+            Err(RegistrationCancelled::EmailTaken) => {
+                tracing::warn!(source = %new.source, "refused a registration: the address is taken");
+                Err(RegisterUserError::EmailTaken)
+            }
+            Err(RegistrationCancelled::Busy) => {
+                let busy = Failure::new(FailureClass::Conflict, "items are busy");
+                Err(RegisterUserError::Unavailable(busy))
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What an account's owner does with it.
+
+use application::change_password::{ChangePasswordError, NewPassword};
+use application::ports::Bearer;
+use application::show_account::ShowAccountError;
+use domain::user::{ActivityKind, PasswordFault};
+use testkit::fault::{Fault, Operation};
+use testkit::world::World;
+
+use crate::users::{
+    AWAY, EMAIL, HOME, PASSWORD, WRONG, log_in, noted, register, secret, soon, source,
+    try_to_log_in, try_to_register,
+};
+
+const NEW: &str = "another-horse-battery-staple";
+
+async fn change(
+    world: &World,
+    bearer: Bearer,
+    current: &str,
+    new: &str,
+) -> Result<(), ChangePasswordError> {
+    let asked = NewPassword { current: secret(current), new: secret(new), source: source(HOME) };
+    world.change_password().execute(bearer, asked, soon()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_sees_his_account() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (bearer, _) = log_in(&world).await;
+    let shown = world.show_account().execute(bearer).await.unwrap();
+    assert_eq!((shown.user_id(), shown.email()), (account.user_id(), account.email()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_password_ends_all_other_sessions() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (other, _) = log_in(&world).await;
+    let (bearer, token) = log_in(&world).await;
+    change(&world, bearer, PASSWORD, NEW).await.unwrap();
+    assert!(world.show_account().execute(bearer).await.is_ok());
+    assert!(world.refresh_session().execute(&token, source(HOME), soon()).await.is_ok());
+    let over = world.show_account().execute(other).await.unwrap_err();
+    assert!(matches!(over, ShowAccountError::SessionOver));
+    assert!(try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.is_err());
+    assert!(try_to_log_in(&world, EMAIL, NEW, HOME).await.is_ok());
+    assert!(noted(&world, &account).contains(&ActivityKind::PasswordChanged));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_not_changed_without_the_current_one_or_to_a_bad_one() {
+    let world = World::default();
+    register(&world).await;
+    let (bearer, _) = log_in(&world).await;
+    let refused = change(&world, bearer, WRONG, NEW).await.unwrap_err();
+    assert!(matches!(refused, ChangePasswordError::WrongPassword));
+    let refused = change(&world, bearer, PASSWORD, "too short").await.unwrap_err();
+    assert!(matches!(refused, ChangePasswordError::Fault(PasswordFault::TooShort)));
+    assert!(try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stolen_access_token_buys_few_guesses_at_the_password() {
+    let world = World::default();
+    register(&world).await;
+    let (bearer, _) = log_in(&world).await;
+    let mut verified = 0;
+    for _ in 0..50 {
+        match change(&world, bearer, WRONG, NEW).await.unwrap_err() {
+            ChangePasswordError::WrongPassword => verified += 1,
+            ChangePasswordError::TooMany(wait) => assert_eq!(wait.as_secs(), 30),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(verified, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_whose_answer_was_lost_is_told_as_done() {
+    let world = World::default();
+    register(&world).await;
+    let (bearer, _) = log_in(&world).await;
+    world.tables.script(Operation::ChangeAccount, [Fault::Busy, Fault::ReplyLost]);
+    change(&world, bearer, PASSWORD, NEW).await.unwrap();
+    assert!(try_to_log_in(&world, EMAIL, NEW, HOME).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_account_leaves_nothing_of_its_owner_behind() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (bearer, token) = log_in(&world).await;
+    world.delete_account().execute(bearer, soon()).await.unwrap();
+    assert_eq!(world.tables.account(account.user_id()), None);
+    assert_eq!(noted(&world, &account), []);
+    let over = world.show_account().execute(bearer).await.unwrap_err();
+    assert!(matches!(over, ShowAccountError::SessionOver));
+    assert!(world.refresh_session().execute(&token, source(HOME), soon()).await.is_err());
+    assert!(try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.is_err());
+    let anew = try_to_register(&world, EMAIL, NEW).await.unwrap();
+    assert_ne!(anew.user_id(), account.user_id());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_failed_on_the_way_is_repeated_by_its_owner() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (bearer, _) = log_in(&world).await;
+    for operation in [Operation::EraseTraces, Operation::DeleteAccount] {
+        world.tables.break_down(operation, Fault::RequestLost);
+        assert!(world.delete_account().execute(bearer, soon()).await.is_err());
+        world.tables.heal(operation);
+    }
+    assert!(world.tables.account(account.user_id()).is_some());
+    world.delete_account().execute(bearer, soon()).await.unwrap();
+    assert_eq!(world.tables.account(account.user_id()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_lists_what_his_account_was_used_for_the_newest_first() {
+    let world = World::default();
+    register(&world).await;
+    let (bearer, _) = log_in(&world).await;
+    for _ in 0..3 {
+        try_to_log_in(&world, EMAIL, WRONG, AWAY).await.unwrap_err();
+    }
+    let page = world.list_activity().execute(bearer, None).await.unwrap();
+    let told: Vec<_> = page.items.iter().map(|activity| (activity.kind, activity.source)).collect();
+    let (failed, home) = ((ActivityKind::LoginFailed, source(AWAY)), source(HOME));
+    assert_eq!(
+        told,
+        [failed, failed, failed, (ActivityKind::LoggedIn, home), (ActivityKind::Registered, home)]
+    );
+    assert_eq!(page.next, None);
+}

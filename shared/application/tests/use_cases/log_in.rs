@@ -1,0 +1,240 @@
+//! A user logs in, and others guess.
+
+use std::time::Duration;
+
+use application::log_in::LogInError;
+use application::outcome::FailureClass;
+use application::ports::Whose;
+use contracts::event::EventType;
+use domain::user::ActivityKind::{Locked, LoggedIn, LoginFailed, Registered};
+use futures::future::join_all;
+use testkit::fault::{Fault, Operation};
+use testkit::world::World;
+
+use crate::users::{
+    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, bearer, noted, register, source, try_to_log_in,
+};
+
+/// How many wrong passwords are let through at once.
+const FREE: u64 = 10;
+
+async fn guess(world: &World, from: &str) -> LogInError {
+    try_to_log_in(world, EMAIL, WRONG, from).await.unwrap_err()
+}
+
+fn wait_of(error: &LogInError) -> Option<Duration> {
+    match error {
+        LogInError::TooMany(wait) => Some(*wait),
+        _ => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_begins_a_session_and_raises_an_event() {
+    let world = World::default();
+    let account = register(&world).await;
+    let tokens = try_to_log_in(&world, "Demo@EXAMPLE.com", PASSWORD, HOME).await.unwrap();
+    assert_eq!(bearer(&tokens).user_id, account.user_id());
+    let told: Vec<_> =
+        world.tables.events().iter().map(|stored| stored.event.message.event_type).collect();
+    assert_eq!(told, [EventType::UserRegistered, EventType::UserLoggedIn]);
+    assert_eq!(noted(&world, &account), [Registered, LoggedIn]);
+    let line = activities(&world, &account).pop().unwrap();
+    assert_eq!(line.session, Some(bearer(&tokens).session_id));
+    assert_eq!(line.source, source(HOME));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_address_a_wrong_password_and_no_address_make_the_same_calls() {
+    let operations = [
+        Operation::KnowsSource,
+        Operation::FindGuesses,
+        Operation::ReplaceGuesses,
+        Operation::FindAccount,
+        Operation::RecordActivity,
+    ];
+    let mut seen = Vec::new();
+    for email in [EMAIL, "nobody@example.com", "no address at all"] {
+        let world = World::default();
+        register(&world).await;
+        let before = operations.map(|operation| world.tables.calls(operation));
+        let error = try_to_log_in(&world, email, WRONG, AWAY).await.unwrap_err();
+        assert!(matches!(error, LogInError::WrongCredentials), "{email}");
+        let after = operations.map(|operation| world.tables.calls(operation));
+        let made: Vec<_> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+        seen.push((made, world.passwords.verified()));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_hundred_guesses_at_once_ten_are_verified() {
+    let world = World::default();
+    let account = register(&world).await;
+    let networks: Vec<_> = (0..200).map(|n| format!("198.51.100.{n}")).collect();
+    let guesses = join_all(networks.iter().map(|from| guess(&world, from))).await;
+    assert_eq!(world.passwords.verified(), FREE);
+    let waiting = guesses.iter().filter(|guess| wait_of(guess).is_some()).count();
+    assert_eq!(waiting, 190);
+    let mut told = noted(&world, &account);
+    told.sort_by_key(|kind| kind.as_str());
+    assert_eq!(told.iter().filter(|kind| **kind == LoginFailed).count(), 10);
+    assert_eq!(told.iter().filter(|kind| **kind == Locked).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_guess_that_is_one_too_many_waits_longer() {
+    let world = World::default();
+    register(&world).await;
+    for _ in 0..FREE {
+        guess(&world, AWAY).await;
+    }
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        let wait = wait_of(&guess(&world, AWAY).await).unwrap();
+        waits.push(wait.as_secs());
+        world.clock.advance(wait);
+        assert_eq!(wait_of(&guess(&world, AWAY).await), None);
+    }
+    assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attacker_does_not_keep_the_owner_out_of_a_network_that_the_account_knows() {
+    let world = World::default();
+    register(&world).await;
+    try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+    for n in 0..200 {
+        guess(&world, &format!("198.51.100.{n}")).await;
+    }
+    let elsewhere = try_to_log_in(&world, EMAIL, PASSWORD, AWAY).await.unwrap_err();
+    assert!(wait_of(&elsewhere).is_some());
+    try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+    // And nobody is locked out for good.
+    world.clock.advance(Duration::from_secs(3_600));
+    try_to_log_in(&world, EMAIL, PASSWORD, AWAY).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_tries_many_accounts_has_to_wait() {
+    let world = World::default();
+    let mut verified = 0;
+    for n in 0..1_000 {
+        let email = format!("user{n}@example.com");
+        let error = try_to_log_in(&world, &email, WRONG, AWAY).await.unwrap_err();
+        verified += u32::from(wait_of(&error).is_none());
+    }
+    assert_eq!(verified, 30);
+    // Others don't notice.
+    register(&world).await;
+    try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_own_account_buys_no_guesses() {
+    let world = World::default();
+    register(&world).await;
+    for round in 0..40 {
+        let guess = guess_at_somebody(&world, round).await;
+        // His own login is right, and is taken back.
+        let own = try_to_log_in(&world, EMAIL, PASSWORD, AWAY).await;
+        assert!(own.is_ok() || round > 28, "{round}");
+        if round > 30 {
+            assert!(wait_of(&guess).is_some(), "{round}");
+        }
+    }
+}
+
+async fn guess_at_somebody(world: &World, number: u32) -> LogInError {
+    let email = format!("user{number}@example.com");
+    try_to_log_in(world, &email, WRONG, AWAY).await.unwrap_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_password_makes_wrong_ones_forgotten() {
+    let world = World::default();
+    register(&world).await;
+    for _ in 0..5 {
+        for _ in 0..FREE - 1 {
+            assert_eq!(wait_of(&guess(&world, HOME).await), None);
+        }
+        try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_hash_is_replaced_at_login_and_no_other() {
+    let world = World::default();
+    let account = register(&world).await;
+    let hash = |world: &World| {
+        let stored = world.tables.account(account.user_id()).unwrap();
+        stored.password_hash().as_phc().to_owned()
+    };
+    try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+    assert_eq!(hash(&world), format!("0${PASSWORD}"));
+    world.passwords.set_cost(7);
+    guess(&world, HOME).await;
+    assert_eq!(hash(&world), format!("0${PASSWORD}"));
+    try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+    assert_eq!(hash(&world), format!("7${PASSWORD}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn logins_at_once_all_begin_sessions() {
+    let world = World::default();
+    let account = register(&world).await;
+    let logins = (0..8).map(|_| try_to_log_in(&world, EMAIL, PASSWORD, HOME));
+    for login in join_all(logins).await {
+        login.unwrap();
+    }
+    assert_eq!(world.tables.account(account.user_id()).unwrap().version(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_whose_answer_was_lost_is_told_as_done() {
+    let world = World::default();
+    let account = register(&world).await;
+    world.tables.script(Operation::LogIn, [Fault::Busy, Fault::ReplyLost]);
+    try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+    assert_eq!(world.tables.account(account.user_id()).unwrap().version(), 2);
+    assert_eq!(noted(&world, &account), [Registered, LoggedIn]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_fails_open() {
+    for operation in [
+        Operation::KnowsSource,
+        Operation::FindGuesses,
+        Operation::ReplaceGuesses,
+        Operation::FindAccount,
+        Operation::LogIn,
+    ] {
+        for fault in [Fault::Refused(FailureClass::Throttled), Fault::RequestLost] {
+            let world = World::default();
+            register(&world).await;
+            world.tables.break_down(operation, fault);
+            let refused = try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap_err();
+            assert!(matches!(refused, LogInError::Unavailable(_)), "{operation:?} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_cannot_be_noted_is_not_told_as_a_wrong_password() {
+    let world = World::default();
+    register(&world).await;
+    world.tables.break_down(Operation::RecordActivity, Fault::RequestLost);
+    assert!(matches!(guess(&world, HOME).await, LogInError::Unavailable(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobodys_failures_are_noted_under_no_readable_name() {
+    let world = World::default();
+    try_to_log_in(&world, "nobody@example.com", WRONG, AWAY).await.unwrap_err();
+    let [(whose, line)] = world.tables.activities().try_into().unwrap();
+    assert!(matches!(whose, Whose::Nobody(_)));
+    assert_eq!(line.kind, LoginFailed);
+    let Whose::Nobody(digest) = whose else { panic!("{whose:?}") };
+    assert!(!digest.to_string().contains("nobody"));
+}

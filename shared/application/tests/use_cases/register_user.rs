@@ -1,0 +1,90 @@
+//! A user registers.
+
+use application::outcome::FailureClass;
+use application::register_user::RegisterUserError;
+use contracts::event::EventType;
+use domain::user::{ActivityKind, PasswordFault};
+use futures::future::join_all;
+use testkit::fault::{Fault, Operation};
+use testkit::world::World;
+
+use crate::users::{EMAIL, PASSWORD, noted, register, try_to_register};
+
+#[tokio::test(start_paused = true)]
+async fn a_registered_user_has_an_account_an_event_and_an_activity() {
+    let world = World::default();
+    let account = register(&world).await;
+    assert_eq!(account.email().as_str(), EMAIL);
+    assert_eq!(world.tables.account(account.user_id()).as_ref(), Some(&account));
+    let [stored] = world.tables.events().try_into().unwrap();
+    assert_eq!(stored.event.message.event_type, EventType::UserRegistered);
+    assert_eq!(stored.event.message.subject, account.user_id().to_string());
+    assert!(stored.unobserved && stored.event.unpublished);
+    assert!(!stored.event.message.body.contains(EMAIL));
+    assert_eq!(noted(&world, &account), [ActivityKind::Registered]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_address_or_password_is_refused_before_anything_is_done() {
+    let world = World::default();
+    for (email, password, fault) in [
+        (EMAIL, "too short", PasswordFault::TooShort),
+        (EMAIL, "passwordpassword", PasswordFault::Common),
+        (EMAIL, "i am demo@example.com", PasswordFault::ContainsEmail),
+    ] {
+        let refused = try_to_register(&world, email, password).await.unwrap_err();
+        assert!(matches!(refused, RegisterUserError::Password(found) if found == fault));
+    }
+    let refused = try_to_register(&world, "no address", PASSWORD).await.unwrap_err();
+    assert!(matches!(refused, RegisterUserError::Email(_)));
+    assert_eq!(world.tables.calls(Operation::Register), 0);
+    assert_eq!(world.tables.calls(Operation::FindGuesses), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_hundred_registrations_of_one_address_one_is_taken() {
+    let world = World::default();
+    let spellings = [EMAIL, "DEMO@EXAMPLE.COM", "Ｄemo@example.com", " demo@example.com"];
+    let tries = (0..100).map(|n| try_to_register(&world, spellings[n % 4], PASSWORD));
+    let tried = join_all(tries).await;
+    let taken = tried.iter().filter(|tried| tried.is_ok()).count();
+    let refused =
+        tried.iter().filter(|tried| matches!(tried, Err(RegisterUserError::EmailTaken))).count();
+    assert_eq!((taken, refused), (1, 99));
+    assert_eq!(world.tables.events().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn registrations_from_one_network_are_limited() {
+    let world = World::default();
+    for n in 0..200 {
+        try_to_register(&world, &format!("user{n}@example.com"), PASSWORD).await.unwrap();
+    }
+    // Also for an address that is taken, which would be told.
+    for email in ["user200@example.com", "user1@example.com"] {
+        let refused = try_to_register(&world, email, PASSWORD).await.unwrap_err();
+        let RegisterUserError::TooMany(wait) = refused else { panic!("{refused:?}") };
+        assert_eq!(wait.as_secs(), 30);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_whose_answer_was_lost_is_told_as_done() {
+    let world = World::default();
+    world.tables.script(Operation::Register, [Fault::Busy, Fault::ReplyLost]);
+    let account = register(&world).await;
+    assert_eq!(world.tables.calls(Operation::Register), 3);
+    assert_eq!(world.tables.account(account.user_id()), Some(account));
+    assert_eq!(world.tables.events().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_table_is_away_nobody_registers() {
+    for operation in [Operation::FindGuesses, Operation::ReplaceGuesses, Operation::Register] {
+        let world = World::default();
+        world.tables.break_down(operation, Fault::Refused(FailureClass::Throttled));
+        let refused = try_to_register(&world, EMAIL, PASSWORD).await.unwrap_err();
+        assert!(matches!(refused, RegisterUserError::Unavailable(_)), "{operation:?}");
+        assert_eq!(world.tables.events(), []);
+    }
+}

@@ -1,0 +1,154 @@
+//! Sessions go on, and end.
+
+use application::log_in::SessionTokens;
+use application::outcome::FailureClass;
+use application::refresh_session::RefreshError;
+use domain::user::ActivityKind::{
+    LoggedIn, LoggedOut, LoggedOutEverywhere, RefreshReused, Refreshed, Registered,
+};
+use domain::user::{REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME};
+use futures::future::join_all;
+use secrecy::SecretString;
+use testkit::fault::{Fault, Operation};
+use testkit::world::World;
+
+use crate::users::{HOME, bearer, log_in, noted, register, secret, soon, source};
+
+async fn refresh(world: &World, token: &SecretString) -> Result<SessionTokens, RefreshError> {
+    world.refresh_session().execute(token, source(HOME), soon()).await
+}
+
+async fn is_over(world: &World, token: &SecretString) -> bool {
+    matches!(refresh(world, token).await, Err(RefreshError::Invalid(_)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_exchange_gives_the_next_token_of_the_same_session() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (begun, mut token) = log_in(&world).await;
+    for _ in 0..5 {
+        let next = refresh(&world, &token).await.unwrap();
+        assert_eq!(bearer(&next), begun);
+        token = next.refresh;
+    }
+    assert_eq!(noted(&world, &account)[2..], [Refreshed; 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_comes_twice_ends_its_session_and_no_other() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (_, other) = log_in(&world).await;
+    let (begun, stolen) = log_in(&world).await;
+    let owners = refresh(&world, &stolen).await.unwrap();
+    assert!(is_over(&world, &stolen).await);
+    assert!(is_over(&world, &owners.refresh).await, "the whole family ends");
+    assert!(world.show_account().execute(begun).await.is_err());
+    assert!(refresh(&world, &other).await.is_ok());
+    assert_eq!(
+        noted(&world, &account),
+        [Registered, LoggedIn, LoggedIn, Refreshed, RefreshReused, Refreshed]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_exchanges_at_once_one_is_done_at_most_and_the_session_ends() {
+    let world = World::default();
+    register(&world).await;
+    let (_, token) = log_in(&world).await;
+    let tried = join_all((0..10).map(|_| refresh(&world, &token))).await;
+    let done: Vec<_> = tried.into_iter().filter_map(Result::ok).collect();
+    assert_eq!(done.len(), 1);
+    assert!(is_over(&world, &done[0].refresh).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_whose_answer_was_lost_is_told_as_done() {
+    let world = World::default();
+    register(&world).await;
+    let (_, token) = log_in(&world).await;
+    world.tables.script(Operation::Rotate, [Fault::Busy, Fault::ReplyLost]);
+    let next = refresh(&world, &token).await.unwrap();
+    assert!(refresh(&world, &next.refresh).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_expires_unused_and_a_session_ends_however_often_it_is_refreshed() {
+    let world = World::default();
+    register(&world).await;
+    let (_, unused) = log_in(&world).await;
+    let (_, mut token) = log_in(&world).await;
+    let half = REFRESH_TOKEN_LIFETIME / 2;
+    let mut lived = std::time::Duration::ZERO;
+    while lived + half < SESSION_LIFETIME {
+        world.clock.advance(half);
+        lived += half;
+        token = refresh(&world, &token).await.unwrap().refresh;
+    }
+    assert!(is_over(&world, &unused).await);
+    world.clock.advance(half);
+    assert!(is_over(&world, &token).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_was_given_is_not_good() {
+    let world = World::default();
+    for token in ["", "made up", "refresh 1"] {
+        assert!(is_over(&world, &secret(token)).await, "{token}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_ends_one_session_by_its_newest_or_an_older_token() {
+    let world = World::default();
+    let account = register(&world).await;
+    for use_older in [false, true] {
+        let (begun, first) = log_in(&world).await;
+        let newest = refresh(&world, &first).await.unwrap().refresh;
+        let (_, other) = log_in(&world).await;
+        let token = if use_older { &first } else { &newest };
+        world.log_out().one(token, source(HOME), soon()).await.unwrap();
+        assert!(is_over(&world, &newest).await);
+        assert!(world.show_account().execute(begun).await.is_err());
+        assert!(refresh(&world, &other).await.is_ok());
+        // What has ended is what was asked for.
+        world.log_out().one(token, source(HOME), soon()).await.unwrap();
+    }
+    let ends = noted(&world, &account).into_iter().filter(|kind| *kind == LoggedOut);
+    assert_eq!(ends.count(), 2);
+    world.log_out().one(&secret("made up"), source(HOME), soon()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_everywhere_ends_all_sessions_and_hinders_no_new_one() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (begun, one) = log_in(&world).await;
+    let (_, other) = log_in(&world).await;
+    world.tables.script(Operation::ChangeAccount, [Fault::Busy, Fault::ReplyLost]);
+    world.log_out().everywhere(begun, source(HOME), soon()).await.unwrap();
+    assert!(is_over(&world, &one).await && is_over(&world, &other).await);
+    let (again, _) = log_in(&world).await;
+    assert!(world.show_account().execute(again).await.is_ok());
+    let ends = noted(&world, &account).into_iter().filter(|kind| *kind == LoggedOutEverywhere);
+    assert_eq!(ends.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_table_is_away_no_token_is_exchanged_and_no_logout_is_told_as_done() {
+    let world = World::default();
+    register(&world).await;
+    let (begun, token) = log_in(&world).await;
+    for operation in [Operation::FindSession, Operation::FindAccount, Operation::Rotate] {
+        world.tables.break_down(operation, Fault::Refused(FailureClass::Unavailable));
+        let refused = refresh(&world, &token).await;
+        assert!(matches!(refused, Err(RefreshError::Unavailable(_))), "{operation:?}");
+        world.tables.heal(operation);
+    }
+    for operation in [Operation::EndSession, Operation::ChangeAccount] {
+        world.tables.break_down(operation, Fault::RequestLost);
+    }
+    assert!(world.log_out().one(&token, source(HOME), soon()).await.is_err());
+    assert!(world.log_out().everywhere(begun, source(HOME), soon()).await.is_err());
+}

@@ -1,0 +1,92 @@
+//! What the tests of users have in common.
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::log_in::{Credentials, LogInError, SessionTokens};
+use application::ports::{Activity, Bearer, Source, Whose};
+use application::register_user::{NewUser, RegisterUserError};
+use domain::user::{Account, ActivityKind};
+use secrecy::{ExposeSecret, SecretString};
+use testkit::world::World;
+
+pub(crate) const EMAIL: &str = "demo@example.com";
+pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
+pub(crate) const WRONG: &str = "wrong-horse-battery-staple";
+
+/// The owner's network.
+pub(crate) const HOME: &str = "192.0.2.1";
+/// Somebody else's.
+pub(crate) const AWAY: &str = "198.51.100.7";
+
+pub(crate) fn secret(text: &str) -> SecretString {
+    SecretString::from(text)
+}
+
+pub(crate) fn source(address: &str) -> Source {
+    testkit::samples::source(address)
+}
+
+pub(crate) fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(10))
+}
+
+pub(crate) async fn try_to_register(
+    world: &World,
+    email: &str,
+    password: &str,
+) -> Result<Account, RegisterUserError> {
+    let new = NewUser {
+        email: email.to_owned(),
+        password: secret(password),
+        source: source(HOME),
+        traceparent: None,
+    };
+    world.register_user().execute(new, soon()).await
+}
+
+/// The demo user's account.
+pub(crate) async fn register(world: &World) -> Account {
+    try_to_register(world, EMAIL, PASSWORD).await.unwrap()
+}
+
+pub(crate) async fn try_to_log_in(
+    world: &World,
+    email: &str,
+    password: &str,
+    from: &str,
+) -> Result<SessionTokens, LogInError> {
+    let credentials = Credentials {
+        email: email.to_owned(),
+        password: secret(password),
+        source: source(from),
+        traceparent: None,
+    };
+    world.log_in().execute(credentials, soon()).await
+}
+
+/// A session of the demo user: its bearer and its first refresh token.
+pub(crate) async fn log_in(world: &World) -> (Bearer, SecretString) {
+    let tokens = try_to_log_in(world, EMAIL, PASSWORD, HOME).await.unwrap();
+    (bearer(&tokens), tokens.refresh)
+}
+
+/// What the access token says.
+pub(crate) fn bearer(tokens: &SessionTokens) -> Bearer {
+    let mut parts = tokens.access.token.expose_secret().split(' ').skip(2);
+    Bearer {
+        user_id: parts.next().unwrap().parse().unwrap(),
+        session_id: parts.next().unwrap().parse().unwrap(),
+    }
+}
+
+/// What the account's owner could look up, in the order in which it happened.
+pub(crate) fn noted(world: &World, account: &Account) -> Vec<ActivityKind> {
+    activities(world, account).iter().map(|activity| activity.kind).collect()
+}
+
+pub(crate) fn activities(world: &World, account: &Account) -> Vec<Activity> {
+    let whose = Whose::User(account.user_id());
+    let of_user = world.tables.activities().into_iter().filter(|(known, _)| *known == whose);
+    of_user.map(|(_, activity)| activity).collect()
+}

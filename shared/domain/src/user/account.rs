@@ -1,0 +1,187 @@
+use super::{EmailAddress, PasswordHash};
+use crate::identity::UserId;
+use crate::instant::Instant;
+
+/// A user of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    record: AccountRecord,
+}
+
+/// All that is known of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Its address.
+    pub email: EmailAddress,
+    /// Its password's hash.
+    pub password_hash: PasswordHash,
+    /// Since when it is there.
+    pub registered_at: Instant,
+    /// How often all of its sessions were ended: only those of this epoch are good.
+    pub session_epoch: u32,
+    /// Its version, counted from 1: each change raises it by one.
+    pub version: u32,
+}
+
+/// What became true of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserEvent {
+    /// Of which.
+    pub user_id: UserId,
+    /// The account's version with it.
+    pub aggregate_version: u32,
+    /// What.
+    pub fact: UserFact,
+    /// When.
+    pub at: Instant,
+}
+
+/// What can become true of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserFact {
+    /// He has an account.
+    Registered,
+    /// He logged in with his password.
+    LoggedIn,
+}
+
+impl Account {
+    /// A new account, and the event that tells of it.
+    pub fn register(
+        user_id: UserId,
+        email: EmailAddress,
+        password_hash: PasswordHash,
+        now: Instant,
+    ) -> (Self, UserEvent) {
+        let account = Self::rehydrate(AccountRecord {
+            user_id,
+            email,
+            password_hash,
+            registered_at: now,
+            session_epoch: 0,
+            version: 1,
+        });
+        let event = account.tells(UserFact::Registered, now);
+        (account, event)
+    }
+
+    /// An account as it was stored.
+    pub const fn rehydrate(record: AccountRecord) -> Self {
+        Self { record }
+    }
+
+    /// The account after a login, and the event that tells of it. A hash that is due for better
+    /// parameters is replaced by one of the same password.
+    #[must_use]
+    pub fn log_in(&self, rehashed: Option<PasswordHash>, now: Instant) -> (Self, UserEvent) {
+        let mut account = self.changed();
+        if let Some(hash) = rehashed {
+            account.record.password_hash = hash;
+        }
+        let event = account.tells(UserFact::LoggedIn, now);
+        (account, event)
+    }
+
+    /// The account with another password, which ends all of its sessions.
+    #[must_use]
+    pub fn change_password(&self, password_hash: PasswordHash) -> Self {
+        let mut account = self.end_sessions();
+        account.record.password_hash = password_hash;
+        account
+    }
+
+    /// The account with all of its sessions ended.
+    #[must_use]
+    pub fn end_sessions(&self) -> Self {
+        let mut account = self.changed();
+        account.record.session_epoch = account.record.session_epoch.saturating_add(1);
+        account
+    }
+
+    fn changed(&self) -> Self {
+        let mut account = self.clone();
+        account.record.version = account.record.version.saturating_add(1);
+        account
+    }
+
+    const fn tells(&self, fact: UserFact, at: Instant) -> UserEvent {
+        let AccountRecord { user_id, version, .. } = self.record;
+        UserEvent { user_id, aggregate_version: version, fact, at }
+    }
+
+    /// All that is known of it.
+    pub const fn record(&self) -> &AccountRecord {
+        &self.record
+    }
+
+    /// Whose it is.
+    pub const fn user_id(&self) -> UserId {
+        self.record.user_id
+    }
+
+    /// Its address.
+    pub const fn email(&self) -> &EmailAddress {
+        &self.record.email
+    }
+
+    /// Its password's hash.
+    pub const fn password_hash(&self) -> &PasswordHash {
+        &self.record.password_hash
+    }
+
+    /// Which of its sessions are good.
+    pub const fn session_epoch(&self) -> u32 {
+        self.record.session_epoch
+    }
+
+    /// Its version.
+    pub const fn version(&self) -> u32 {
+        self.record.version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(text: &str) -> PasswordHash {
+        PasswordHash::from_phc(format!("$argon2id${text}"))
+    }
+
+    fn registered() -> (Account, UserEvent) {
+        let email = EmailAddress::parse("demo@example.com").unwrap();
+        let user_id = UserId::new(1).unwrap();
+        Account::register(user_id, email, hash("one"), Instant::from_millis(7))
+    }
+
+    #[test]
+    fn neither_address_nor_hash_shows_in_debug_output() {
+        let shown = format!("{:?}", registered().0);
+        assert!(!shown.contains("demo@") && !shown.contains("argon2id"), "{shown}");
+    }
+
+    #[test]
+    fn each_event_tells_the_version_that_it_made() {
+        let (account, event) = registered();
+        assert_eq!((event.fact, event.aggregate_version), (UserFact::Registered, 1));
+        let (account, event) = account.log_in(None, Instant::from_millis(8));
+        assert_eq!((event.fact, event.aggregate_version), (UserFact::LoggedIn, 2));
+        assert_eq!(account.password_hash(), &hash("one"));
+        let (account, _) = account.log_in(Some(hash("dearer")), Instant::from_millis(9));
+        assert_eq!((account.version(), account.password_hash()), (3, &hash("dearer")));
+    }
+
+    #[test]
+    fn a_new_password_ends_all_sessions_and_a_login_none() {
+        let (account, _) = registered();
+        let (logged_in, _) = account.log_in(None, Instant::from_millis(8));
+        assert_eq!(logged_in.session_epoch(), account.session_epoch());
+        let changed = logged_in.change_password(hash("two"));
+        assert_eq!(changed.session_epoch(), account.session_epoch() + 1);
+        assert_eq!(changed.password_hash(), &hash("two"));
+        assert_eq!(changed.end_sessions().session_epoch(), 2);
+        assert_eq!(changed.end_sessions().version(), 4);
+    }
+}

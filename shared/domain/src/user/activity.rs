@@ -1,0 +1,70 @@
+/// What an account's owner can look up of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ActivityKind {
+    /// The account was registered.
+    Registered,
+    /// Someone logged in with the password.
+    LoggedIn,
+    /// Someone tried a wrong password.
+    LoginFailed,
+    /// After too many wrong passwords, further ones have to wait.
+    Locked,
+    /// A refresh token was exchanged.
+    Refreshed,
+    /// A refresh token was used twice, which ended its session.
+    RefreshReused,
+    /// A session was ended by its owner.
+    LoggedOut,
+    /// All sessions were ended by the owner.
+    LoggedOutEverywhere,
+    /// The password was changed, which ended all other sessions.
+    PasswordChanged,
+}
+
+impl ActivityKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Registered,
+        Self::LoggedIn,
+        Self::LoginFailed,
+        Self::Locked,
+        Self::Refreshed,
+        Self::RefreshReused,
+        Self::LoggedOut,
+        Self::LoggedOutEverywhere,
+        Self::PasswordChanged,
+    ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "REGISTERED",
+            Self::LoggedIn => "LOGGED_IN",
+            Self::LoginFailed => "LOGIN_FAILED",
+            Self::Locked => "LOCKED",
+            Self::Refreshed => "REFRESHED",
+            Self::RefreshReused => "REFRESH_REUSED",
+            Self::LoggedOut => "LOGGED_OUT",
+            Self::LoggedOutEverywhere => "LOGGED_OUT_EVERYWHERE",
+            Self::PasswordChanged => "PASSWORD_CHANGED",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_name() {
+        for kind in ActivityKind::ALL {
+            assert_eq!(ActivityKind::from_name(kind.as_str()), Some(kind));
+        }
+        assert_eq!(ActivityKind::from_name("logged_in"), None);
+    }
+}

@@ -1,0 +1,176 @@
+use std::time::Duration;
+
+use crate::instant::Instant;
+
+/// The wait after the first guess that is one too many; it doubles with each further one.
+const WAIT_FIRST: Duration = Duration::from_secs(30);
+
+/// The longest wait. It is no lock: whoever waits for so long may guess again.
+const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What nobody has to wait for.
+const NEVER: Instant = Instant::from_millis(0);
+
+/// How many guesses are let through without a wait, and when they are forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How many guesses may be made at once.
+    pub free: u32,
+    /// How long after the last one, and after the wait that followed, all are forgotten.
+    pub forget_after: Duration,
+}
+
+/// The guesses that were made at one thing: at an account, or from one address.
+///
+/// A guess is counted before it is judged, so that of any number of guesses made at once no more are
+/// judged than may be; a right one is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guesses {
+    /// How many were made in a row.
+    pub made: u32,
+    /// Until when no other may be made.
+    pub wait_until: Instant,
+    /// When they are forgotten.
+    pub forgotten_at: Instant,
+}
+
+/// No guess may be made for so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MustWait(pub Duration);
+
+impl Guesses {
+    /// The guesses with one more, if it may be made at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`MustWait`] if not, for at most an hour, also when the clock was set back meanwhile.
+    pub fn one_more(
+        known: Option<Self>,
+        patience: Patience,
+        now: Instant,
+    ) -> Result<Self, MustWait> {
+        let known = known.filter(|known| now < known.forgotten_at);
+        if let Some(known) = known
+            && now < known.wait_until
+        {
+            return Err(MustWait(known.wait_until.since(now).min(WAIT_MAX)));
+        }
+        let made = known.map_or(0, |known| known.made).saturating_add(1);
+        let wait = wait_after(made, patience.free);
+        // Where there is no wait, none must come of a clock that is set back either.
+        let wait_until = if wait.is_zero() { NEVER } else { now.plus(wait) };
+        let forgotten_at = now.plus(wait).plus(patience.forget_after);
+        Ok(Self { made, wait_until, forgotten_at })
+    }
+
+    /// Whether the last guess brought a wait.
+    pub const fn is_waiting(&self, patience: Patience) -> bool {
+        self.made >= patience.free
+    }
+
+    /// The guesses without the last one, which was right; none when there was no other. The waits
+    /// that wrong ones brought stay behind, so that nobody buys himself guesses with an account of
+    /// his own.
+    pub fn take_back(&self, patience: Patience) -> Option<Self> {
+        let made = self.made.saturating_sub(1);
+        let brought_by_wrong_ones = made >= patience.free;
+        let wait_until = if brought_by_wrong_ones { self.wait_until } else { NEVER };
+        (made > 0).then_some(Self { made, wait_until, ..*self })
+    }
+}
+
+/// How long to wait after that many guesses: nothing at first, then 30 s, doubling to an hour.
+fn wait_after(made: u32, free: u32) -> Duration {
+    let Some(too_many) = made.checked_sub(free.max(1)) else { return Duration::ZERO };
+    WAIT_FIRST.saturating_mul(1 << too_many.min(16)).min(WAIT_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience { free: 5, forget_after: Duration::from_secs(86_400) };
+
+    fn after(guesses: u32) -> (Guesses, Instant) {
+        let mut now = Instant::from_millis(1_000_000);
+        let mut known = None;
+        for _ in 0..guesses {
+            let guess = Guesses::one_more(known, PATIENCE, now).unwrap();
+            now = now.max(guess.wait_until);
+            known = Some(guess);
+        }
+        (known.unwrap(), now)
+    }
+
+    #[test]
+    fn the_first_guesses_are_free_and_then_each_waits_twice_as_long() {
+        let waits: Vec<_> = (1..16)
+            .map(|guesses| {
+                let (known, _) = after(guesses);
+                let asked = Instant::from_millis((known.wait_until.as_millis() - 1).max(0));
+                let wait = wait_after(guesses, PATIENCE.free);
+                let refused = Guesses::one_more(Some(known), PATIENCE, asked).is_err();
+                assert_eq!(refused, !wait.is_zero(), "{guesses}");
+                wait.as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]);
+    }
+
+    #[test]
+    fn of_two_hundred_guesses_at_one_moment_five_are_made() {
+        let now = Instant::from_millis(0);
+        let mut known = None;
+        let made = (0..200)
+            .filter(|_| match Guesses::one_more(known, PATIENCE, now) {
+                Ok(more) => {
+                    known = Some(more);
+                    true
+                }
+                Err(MustWait(wait)) => {
+                    assert_eq!(wait, WAIT_FIRST);
+                    false
+                }
+            })
+            .count();
+        assert_eq!(made, 5);
+    }
+
+    #[test]
+    fn guesses_are_forgotten_and_a_right_one_is_taken_back() {
+        let (known, _) = after(8);
+        let later = known.forgotten_at;
+        assert_eq!(Guesses::one_more(Some(known), PATIENCE, later).unwrap().made, 1);
+        let back = known.take_back(PATIENCE).unwrap();
+        assert_eq!((back.made, back.wait_until), (7, known.wait_until));
+        let fifth = after(5).0.take_back(PATIENCE).unwrap();
+        assert!(Guesses::one_more(Some(fifth), PATIENCE, Instant::from_millis(1_000_000)).is_ok());
+        assert_eq!(after(1).0.take_back(PATIENCE), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_never_makes_anyone_wait_longer_than_an_hour() {
+        let (known, _) = after(10);
+        let wait = Guesses::one_more(Some(known), PATIENCE, Instant::from_millis(-1)).unwrap_err();
+        assert!(wait.0 <= WAIT_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn a_day_of_guessing_makes_few_guesses(steps in prop::collection::vec(0_u64..600, 1..400)) {
+            let (mut now, mut known, mut made) = (Instant::from_millis(0), None, 0_u32);
+            for step in steps {
+                now = now.plus(Duration::from_secs(step));
+                if now.as_secs() > 86_400 { break; }
+                if let Ok(more) = Guesses::one_more(known, PATIENCE, now) {
+                    known = Some(more);
+                    made += 1;
+                }
+            }
+            // Five at once, seven while the wait grows, and then one an hour.
+            prop_assert!(made <= 5 + 7 + 24, "{}", made);
+        }
+    }
+}

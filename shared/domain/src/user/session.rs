@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use super::Account;
+use crate::identity::{SessionId, UserId};
+use crate::instant::Instant;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// For how long a refresh token is good that nobody uses.
+pub const REFRESH_TOKEN_LIFETIME: Duration = DAY.saturating_mul(14);
+
+/// After how long a session ends, however often it is refreshed: then the password is asked for again
+/// (NIST SP 800-63B-4, section 2.1.3: at least every 30 days at the first assurance level).
+pub const SESSION_LIFETIME: Duration = DAY.saturating_mul(30);
+
+/// What a login begins: a family of refresh tokens, each of which replaces the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Which.
+    pub id: SessionId,
+    /// Whose.
+    pub user_id: UserId,
+    /// The account's epoch that it belongs to.
+    pub epoch: u32,
+    /// When it ends, at the latest.
+    pub ends_at: Instant,
+    /// Whether it was ended before.
+    pub ended: bool,
+}
+
+impl Session {
+    /// The session that a login of `account` begins.
+    pub fn begin(id: SessionId, account: &Account, now: Instant) -> Self {
+        Self {
+            id,
+            user_id: account.user_id(),
+            epoch: account.session_epoch(),
+            ends_at: now.plus(SESSION_LIFETIME),
+            ended: false,
+        }
+    }
+
+    /// Whether it is good at `now` for what its account says.
+    pub fn is_good(&self, account: &Account, now: Instant) -> bool {
+        !self.ended
+            && self.user_id == account.user_id()
+            && self.epoch == account.session_epoch()
+            && now < self.ends_at
+    }
+
+    /// Until when a refresh token is good that it gives out at `now`.
+    pub fn token_expires_at(&self, now: Instant) -> Instant {
+        now.plus(REFRESH_TOKEN_LIFETIME).min(self.ends_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::user::{EmailAddress, PasswordHash};
+
+    #[test]
+    fn a_session_is_good_until_it_ends_or_all_of_the_accounts_sessions_do() {
+        let start = Instant::from_millis(0);
+        let email = EmailAddress::parse("demo@example.com").unwrap();
+        let hash = PasswordHash::from_phc(String::new());
+        let (account, _) = Account::register(UserId::new(1).unwrap(), email, hash, start);
+        let session = Session::begin(SessionId::new(Uuid::from_u128(1)), &account, start);
+        let last = Instant::from_millis(session.ends_at.as_millis() - 1);
+        assert!(session.is_good(&account, last));
+        assert!(session.is_good(&account.log_in(None, last).0, last));
+        assert!(!session.is_good(&account, session.ends_at));
+        assert!(!session.is_good(&account.end_sessions(), start));
+        assert!(!Session { ended: true, ..session }.is_good(&account, start));
+    }
+
+    #[test]
+    fn no_token_outlives_its_session() {
+        let session = Session {
+            id: SessionId::new(Uuid::from_u128(1)),
+            user_id: UserId::new(1).unwrap(),
+            epoch: 0,
+            ends_at: Instant::from_millis(0).plus(SESSION_LIFETIME),
+            ended: false,
+        };
+        let first = session.token_expires_at(Instant::from_millis(0));
+        assert_eq!(first, Instant::from_millis(0).plus(REFRESH_TOKEN_LIFETIME));
+        let late = Instant::from_millis(session.ends_at.as_millis() - 1_000);
+        assert_eq!(session.token_expires_at(late), session.ends_at);
+    }
+}

@@ -1,0 +1,138 @@
+//! Accounts, taken out of the table with all that is known of their owners.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::{Failure, FailureClass, WriteTry};
+use application::ports::{AccountRemoval, AddressDigest, ChangeCancelled};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+use domain::user::Account;
+
+use crate::accounts::DynamoAccounts;
+use crate::config::UsersTable;
+use crate::error::{failure, incomplete};
+use crate::expression::{names, values};
+use crate::item::{Item, number, text};
+use crate::keys;
+use crate::transaction::{Transaction, write};
+
+const BEGINS_WITH: &str = "#pk = :pk AND begins_with(#sk, :beginning)";
+
+/// The most items of one call
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>).
+const BATCH_MAX: i32 = 25;
+
+/// How many calls in a row may leave everything unwritten.
+const ROUNDS_MAX: u32 = 8;
+
+/// The pause after a call that left something unwritten; it doubles with each.
+const ROUND_PAUSE: Duration = Duration::from_millis(25);
+
+impl DynamoAccounts {
+    fn delete_transaction(&self, account: &Account) -> Result<Transaction, Failure> {
+        const AS_READ: &str = "attribute_not_exists(#pk) OR #version = :version";
+        const OWN: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
+        let users = self.users.as_str();
+        let user_id = account.user_id();
+        Transaction::default()
+            .delete_if(
+                users,
+                keys::record(keys::user(user_id)),
+                AS_READ,
+                vec![(":version", number(account.version()))],
+            )?
+            .delete_if(
+                users,
+                keys::record(keys::email(account.email())),
+                OWN,
+                vec![(":user_id", number(user_id.get()))],
+            )
+    }
+}
+
+impl AccountRemoval for DynamoAccounts {
+    async fn erase_traces(&self, account: &Account) -> Result<(), Failure> {
+        let Self { client, users } = self;
+        erase(client, users, keys::user(account.user_id()), keys::ACTIVITIES).await?;
+        let sources = keys::sources_of(AddressDigest::of(account.email()));
+        erase(client, users, sources, keys::SOURCES).await
+    }
+
+    async fn delete(&self, account: &Account, deadline: Deadline) -> WriteTry<ChangeCancelled> {
+        write(self.delete_transaction(account), &self.client, deadline, |reasons| {
+            if reasons.any_condition_failed() {
+                ChangeCancelled::Stale
+            } else {
+                ChangeCancelled::Busy
+            }
+        })
+        .await
+    }
+}
+
+/// Deletes every item of a partition whose sort key begins so.
+///
+/// # Errors
+///
+/// [`Failure`] if not all of them are known to be deleted.
+async fn erase(
+    client: &Client,
+    table: &UsersTable,
+    pk: String,
+    beginning: &str,
+) -> Result<(), Failure> {
+    let mut left_out = 0;
+    loop {
+        let keys = first_keys(client, table, &pk, beginning).await?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        if delete(client, table, keys).await? {
+            left_out = 0;
+        } else if left_out < ROUNDS_MAX {
+            tokio::time::sleep(ROUND_PAUSE * 2_u32.pow(left_out)).await;
+            left_out += 1;
+        } else {
+            return Err(Failure::new(FailureClass::Throttled, "items were left undeleted"));
+        }
+    }
+}
+
+async fn first_keys(
+    client: &Client,
+    table: &UsersTable,
+    pk: &str,
+    beginning: &str,
+) -> Result<Vec<Item>, Failure> {
+    let found = client
+        .query()
+        .table_name(table.as_str())
+        .consistent_read(true)
+        .key_condition_expression(BEGINS_WITH)
+        .projection_expression("#pk, #sk")
+        .set_expression_attribute_names(names(&[BEGINS_WITH]))
+        .set_expression_attribute_values(values(vec![
+            (":pk", text(pk)),
+            (":beginning", text(beginning)),
+        ]))
+        .limit(BATCH_MAX)
+        .send()
+        .await
+        .map_err(failure)?;
+    Ok(found.items.unwrap_or_default())
+}
+
+/// Whether everything was deleted.
+async fn delete(client: &Client, table: &UsersTable, keys: Vec<Item>) -> Result<bool, Failure> {
+    let mut requests = Vec::with_capacity(keys.len());
+    for key in keys {
+        let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(incomplete)?;
+        requests.push(WriteRequest::builder().delete_request(delete).build());
+    }
+    let requests = HashMap::from([(table.as_str().to_owned(), requests)]);
+    let call = client.batch_write_item().set_request_items(Some(requests));
+    let left = call.send().await.map_err(failure)?.unprocessed_items.unwrap_or_default();
+    Ok(left.is_empty())
+}

@@ -1,0 +1,116 @@
+//! How often was guessed.
+
+use application::outcome::Failure;
+use application::ports::{GuessRecords, GuessTarget, Replaced};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::user::Guesses;
+
+use crate::accounts::DynamoAccounts;
+use crate::connect::{TRY_LIMIT, one_try};
+use crate::error::failure;
+use crate::expression::{ABSENT, names, values};
+use crate::item::{number, to_item};
+use crate::keys;
+use crate::reading::get;
+use crate::records::GuessesItem;
+
+const AS_EXPECTED: &str =
+    "#made = :made AND #wait_until_ms = :wait_until AND #forgotten_at_ms = :forgotten_at";
+
+type Condition = (&'static str, Vec<(&'static str, AttributeValue)>);
+
+fn unchanged(expected: Option<Guesses>) -> Condition {
+    match expected {
+        None => (ABSENT, Vec::new()),
+        Some(Guesses { made, wait_until, forgotten_at }) => (
+            AS_EXPECTED,
+            vec![
+                (":made", number(made)),
+                (":wait_until", number(wait_until.as_millis())),
+                (":forgotten_at", number(forgotten_at.as_millis())),
+            ],
+        ),
+    }
+}
+
+impl DynamoAccounts {
+    /// Whether the condition held.
+    async fn put_guesses(
+        &self,
+        target: GuessTarget,
+        (condition, placeholders): Condition,
+        new: &Guesses,
+    ) -> Result<bool, Failure> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(self.users.as_str())
+            .set_item(Some(to_item(&GuessesItem::new(target, new))?))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names(&[condition]))
+            .set_expression_attribute_values(values(placeholders))
+            .customize()
+            .config_override(one_try(TRY_LIMIT))
+            .send()
+            .await;
+        let changed = |error: &PutItemError| error.is_conditional_check_failed_exception();
+        match put {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(changed) => Ok(false),
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    /// Whether the condition held.
+    async fn delete_guesses(
+        &self,
+        target: GuessTarget,
+        (condition, placeholders): Condition,
+    ) -> Result<bool, Failure> {
+        let deleted = self
+            .client
+            .delete_item()
+            .table_name(self.users.as_str())
+            .set_key(Some(keys::record(keys::guesses(target))))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names(&[condition]))
+            .set_expression_attribute_values(values(placeholders))
+            .customize()
+            .config_override(one_try(TRY_LIMIT))
+            .send()
+            .await;
+        let changed = |error: &DeleteItemError| error.is_conditional_check_failed_exception();
+        match deleted {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(changed) => Ok(false),
+            Err(error) => Err(failure(error)),
+        }
+    }
+}
+
+impl GuessRecords for DynamoAccounts {
+    async fn find(&self, target: GuessTarget) -> Result<Option<Guesses>, Failure> {
+        let key = keys::record(keys::guesses(target));
+        let found: Option<GuessesItem> = get(&self.client, self.users.as_str(), key).await?;
+        Ok(found.map(Guesses::from))
+    }
+
+    async fn replace(
+        &self,
+        target: GuessTarget,
+        expected: Option<Guesses>,
+        new: Option<Guesses>,
+    ) -> Result<Replaced, Failure> {
+        let unchanged = unchanged(expected);
+        let replaced = match &new {
+            Some(new) => self.put_guesses(target, unchanged, new).await?,
+            None => self.delete_guesses(target, unchanged).await?,
+        };
+        if replaced {
+            return Ok(Replaced::Done);
+        }
+        Ok(Replaced::Found(self.find(target).await?))
+    }
+}

@@ -1,0 +1,60 @@
+//! `ActivityLog` and `ActivityReader`.
+
+use application::lifetimes;
+use application::ports::{ActivityLog, ActivityReader, AddressDigest, IdentitySource, Whose};
+use domain::instant::Instant;
+use domain::user::ActivityKind;
+
+use super::{TableFixture, moment};
+use crate::identities::SequentialIdentities;
+use crate::samples::{activity, email, user};
+
+/// As its name says.
+pub async fn a_page_tells_the_newest_first_and_the_next_one_goes_on(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let log = fixture.accounts();
+    let mut recorded = Vec::new();
+    for second in 0..7 {
+        let mut line = activity(&identities, ActivityKind::LoggedIn, moment(second));
+        line.session = (second % 2 == 0).then(|| identities.session_id());
+        log.record(Whose::User(user(1)), &line).await.unwrap();
+        recorded.push(line);
+    }
+    recorded.reverse();
+    let (mut told, mut before) = (Vec::new(), None);
+    loop {
+        let page = log.page(user(1), before, 3, moment(60)).await.unwrap();
+        assert!(page.items.len() <= 3 && page.unreadable == 0);
+        told.extend(page.items);
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(told, recorded);
+}
+
+/// As its name says.
+pub async fn what_has_expired_is_not_told(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let log = fixture.accounts();
+    let line = activity(&identities, ActivityKind::LoginFailed, moment(0));
+    log.record(Whose::User(user(1)), &line).await.unwrap();
+    let over = moment(0).plus(lifetimes::ACTIVITY);
+    let just_before = Instant::from_millis(over.as_millis() - 1);
+    assert_eq!(log.page(user(1), None, 9, just_before).await.unwrap().items, [line]);
+    assert_eq!(log.page(user(1), None, 9, over).await.unwrap().items, []);
+}
+
+/// As its name says.
+pub async fn another_users_and_nobodys_activities_are_not_told(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let log = fixture.accounts();
+    let nobody = Whose::Nobody(AddressDigest::of(&email("nobody@example.com")));
+    for whose in [Whose::User(user(1)), Whose::User(user(11)), nobody] {
+        let line = activity(&identities, ActivityKind::LoginFailed, moment(0));
+        log.record(whose, &line).await.unwrap();
+    }
+    assert_eq!(log.page(user(1), None, 9, moment(1)).await.unwrap().items.len(), 1);
+    assert_eq!(log.page(user(2), None, 9, moment(1)).await.unwrap().items, []);
+}

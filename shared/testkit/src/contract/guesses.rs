@@ -1,0 +1,88 @@
+//! `GuessRecords` and `KnownSources`.
+
+use std::time::Duration;
+
+use application::ports::{AddressDigest, GuessRecords, GuessTarget, KnownSources, Replaced};
+use domain::instant::Instant;
+use domain::user::{Guesses, Patience};
+use futures::future::join_all;
+
+use super::{TableFixture, moment};
+use crate::samples::{email, source};
+
+fn target() -> GuessTarget {
+    GuessTarget::Account(AddressDigest::of(&email("demo@example.com")))
+}
+
+/// So many guesses, the last of them made at a moment of its own.
+fn guesses(made: u32) -> Guesses {
+    let patience = Patience { free: 2, forget_after: Duration::from_secs(3_600) };
+    (0..made)
+        .fold(None, |known: Option<Guesses>, _| {
+            let now = known.map_or(moment(0), |known| known.wait_until.max(moment(0)));
+            Guesses::one_more(known, patience, now).ok()
+        })
+        .unwrap()
+}
+
+/// As its name says.
+pub async fn guesses_are_replaced_if_they_are_as_expected(fixture: &impl TableFixture) {
+    let records = fixture.accounts();
+    assert_eq!(records.find(target()).await.unwrap(), None);
+    let (one, two, three) = (guesses(1), guesses(2), guesses(3));
+    for (expected, new) in [
+        (None, Some(one)),
+        (Some(one), Some(two)),
+        (Some(two), Some(three)),
+        (Some(three), None),
+        (None, Some(one)),
+    ] {
+        let replaced = records.replace(target(), expected, new).await.unwrap();
+        assert_eq!(replaced, Replaced::Done);
+        assert_eq!(records.find(target()).await.unwrap(), new);
+    }
+    for (expected, new) in [(None, Some(two)), (Some(two), Some(three)), (Some(two), None)] {
+        let replaced = records.replace(target(), expected, new).await.unwrap();
+        assert_eq!(replaced, Replaced::Found(Some(one)));
+    }
+    let another = GuessTarget::Source(source("192.0.2.1"));
+    let replaced = records.replace(another, Some(one), Some(two)).await.unwrap();
+    assert_eq!(replaced, Replaced::Found(None));
+}
+
+/// As its name says.
+pub async fn of_ten_replacements_with_one_expectation_at_once_one_is_stored(
+    fixture: &impl TableFixture,
+) {
+    let records = &fixture.accounts();
+    let mut known = None;
+    for round in 1..4 {
+        let new = guesses(round);
+        let tries = (0..10).map(|_| records.replace(target(), known, Some(new)));
+        let done = join_all(tries).await;
+        let done =
+            done.into_iter().filter(|replaced| *replaced.as_ref().unwrap() == Replaced::Done);
+        assert_eq!(done.count(), 1);
+        known = Some(new);
+    }
+}
+
+/// As its name says.
+pub async fn a_source_is_known_of_its_account_alone_and_until_it_expires(
+    fixture: &impl TableFixture,
+) {
+    let sources = fixture.accounts();
+    let (demo, other) = ("demo@example.com", "other@example.com");
+    let digest = |address| AddressDigest::of(&email(address));
+    let knows = async |address, from, now: Instant| {
+        sources.knows(digest(address), source(from), now).await.unwrap()
+    };
+    assert!(!knows(demo, "192.0.2.1", moment(0)).await);
+    sources.remember(digest(demo), source("192.0.2.1"), moment(60)).await.unwrap();
+    assert!(knows(demo, "192.0.2.1", moment(59)).await);
+    assert!(!knows(demo, "192.0.2.1", moment(60)).await);
+    assert!(!knows(demo, "192.0.2.2", moment(0)).await);
+    assert!(!knows(other, "192.0.2.1", moment(0)).await);
+    sources.remember(digest(demo), source("192.0.2.1"), moment(120)).await.unwrap();
+    assert!(knows(demo, "192.0.2.1", moment(60)).await);
+}

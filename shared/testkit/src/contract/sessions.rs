@@ -1,0 +1,129 @@
+//! `Sessions`.
+
+use application::outcome::WriteTry;
+use application::ports::{
+    ChangeCancelled, FoundToken, IdentitySource, Rotation, Sessions, TokenHash, TokenRecord,
+};
+use domain::identity::SessionId;
+use domain::user::{ActivityKind, Session};
+use futures::future::join_all;
+use uuid::Uuid;
+
+use super::users::{log_in, register};
+use super::{TableFixture, moment, soon};
+use crate::identities::SequentialIdentities;
+use crate::samples::activity;
+
+async fn session(fixture: &impl TableFixture, identities: &SequentialIdentities) -> Session {
+    let user = register(fixture, identities, "demo@example.com").await;
+    log_in(fixture, identities, &user.account, "first").await.session
+}
+
+async fn exchange(
+    fixture: &impl TableFixture,
+    identities: &impl IdentitySource,
+    session: &Session,
+    used: &str,
+    next: &str,
+) -> WriteTry<ChangeCancelled> {
+    let next =
+        TokenRecord { hash: TokenHash::of(next), expires_at: session.token_expires_at(moment(2)) };
+    let rotation = Rotation {
+        session,
+        used: TokenHash::of(used),
+        next: &next,
+        activity: &activity(identities, ActivityKind::Refreshed, moment(2)),
+    };
+    let sessions = fixture.accounts();
+    let mut tried = sessions.rotate(&rotation, soon()).await;
+    // What meets another's transaction asks again, as the use case does.
+    while matches!(tried, WriteTry::Cancelled(ChangeCancelled::Busy)) {
+        tried = sessions.rotate(&rotation, soon()).await;
+    }
+    tried
+}
+
+async fn found(fixture: &impl TableFixture, token: &str) -> Option<FoundToken> {
+    fixture.accounts().by_token(TokenHash::of(token)).await.unwrap()
+}
+
+fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
+    matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale))
+}
+
+/// As its name says.
+pub async fn a_token_is_found_with_its_session(fixture: &impl TableFixture) {
+    let session = session(fixture, &SequentialIdentities::default()).await;
+    let expires_at = session.token_expires_at(moment(1));
+    let found = found(fixture, "first").await;
+    assert_eq!(found, Some(FoundToken { expires_at, used: false, session }));
+}
+
+/// As its name says.
+pub async fn a_token_is_exchanged_once(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let session = session(fixture, &identities).await;
+    let tried = exchange(fixture, &identities, &session, "first", "second").await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    assert!(found(fixture, "first").await.unwrap().used);
+    assert!(!found(fixture, "second").await.unwrap().used);
+    let again = exchange(fixture, &identities, &session, "first", "third").await;
+    assert!(is_stale(&again), "{again:?}");
+    assert_eq!(found(fixture, "third").await, None);
+}
+
+/// As its name says.
+pub async fn of_ten_exchanges_of_one_token_at_once_one_is_stored(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let session = session(fixture, &identities).await;
+    let (identities, session) = (&identities, &session);
+    let tries = (0..10)
+        .map(async |n| exchange(fixture, identities, session, "first", &format!("next {n}")).await);
+    let tried = join_all(tries).await;
+    let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    assert_eq!(done, 1, "{tried:?}");
+}
+
+/// As its name says.
+pub async fn a_second_try_of_an_exchange_is_done(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let session = session(fixture, &identities).await;
+    for _ in 0..2 {
+        let tried = exchange(fixture, &identities, &session, "first", "second").await;
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    }
+}
+
+/// As its name says.
+pub async fn a_token_of_a_session_that_has_ended_is_not_exchanged(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let session = session(fixture, &identities).await;
+    let ended = activity(&identities, ActivityKind::LoggedOut, moment(2));
+    let tried = fixture.accounts().end(&session, &ended, soon()).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    let tried = exchange(fixture, &identities, &session, "first", "second").await;
+    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(found(fixture, "second").await, None);
+    let first = found(fixture, "first").await.unwrap();
+    assert!(first.session.ended && !first.used, "{first:?}");
+}
+
+/// As its name says.
+pub async fn ending_a_session_again_changes_nothing(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let session = session(fixture, &identities).await;
+    for _ in 0..2 {
+        let ended = activity(&identities, ActivityKind::LoggedOut, moment(2));
+        let tried = fixture.accounts().end(&session, &ended, soon()).await;
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+        let stored = Sessions::by_id(&fixture.accounts(), session.id).await.unwrap();
+        assert_eq!(stored, Some(Session { ended: true, ..session }));
+    }
+}
+
+/// As its name says.
+pub async fn what_nobody_was_given_is_none(fixture: &impl TableFixture) {
+    assert_eq!(found(fixture, "made up").await, None);
+    let made_up = SessionId::new(Uuid::from_u128(1));
+    assert_eq!(Sessions::by_id(&fixture.accounts(), made_up).await.unwrap(), None);
+}

@@ -1,0 +1,298 @@
+//! `Accounts`, `UserRepository`, `AccountRepository` and `AccountRemoval`.
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::outcome::WriteTry;
+use application::ports::{
+    AccountChange, AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader,
+    AddressDigest, ChangeCancelled, IdentitySource, KnownSources, RecordedEvent,
+    RegistrationCancelled, Sessions, TransactionLedger, TransactionState, UnobservedEvents,
+    UserRepository, Whose,
+};
+use domain::user::{Account, ActivityKind, PasswordHash};
+use futures::future::join_all;
+
+use super::{TableFixture, moment, soon};
+use crate::identities::SequentialIdentities;
+use crate::samples::{
+    LoggedInUser, RegisteredUser, activity, email, logged_in, registered, source,
+};
+
+/// Registers a user who must be taken.
+pub(super) async fn register(
+    fixture: &impl TableFixture,
+    identities: &SequentialIdentities,
+    address: &str,
+) -> RegisteredUser {
+    let user = registered(identities, address, moment(0));
+    let stored = fixture.users().register(&user.registration(), soon()).await;
+    assert!(matches!(stored, WriteTry::Done), "{stored:?}");
+    user
+}
+
+/// Logs a user in, who must be taken.
+pub(super) async fn log_in(
+    fixture: &impl TableFixture,
+    identities: &SequentialIdentities,
+    account: &Account,
+    token: &str,
+) -> LoggedInUser {
+    let login = logged_in(identities, account, token, moment(1));
+    let stored = fixture.users().log_in(&login.login(), soon()).await;
+    assert!(matches!(stored, WriteTry::Done), "{stored:?}");
+    login
+}
+
+async fn by_id(fixture: &impl TableFixture, account: &Account) -> Option<Account> {
+    Accounts::by_id(&fixture.accounts(), account.user_id()).await.unwrap()
+}
+
+fn new_password(account: &Account) -> Account {
+    account.change_password(PasswordHash::from_phc("$argon2id$another".to_owned()))
+}
+
+async fn change(
+    fixture: &impl TableFixture,
+    identities: &SequentialIdentities,
+    account: &Account,
+) -> WriteTry<ChangeCancelled> {
+    let change = AccountChange {
+        account,
+        attempt: identities.transaction_id(),
+        keep: None,
+        activity: &activity(identities, ActivityKind::PasswordChanged, moment(2)),
+    };
+    fixture.accounts().change(&change, soon()).await
+}
+
+fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
+    matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale))
+}
+
+/// As its name says.
+pub async fn a_registered_account_is_found_by_its_address_and_by_its_number(
+    fixture: &impl TableFixture,
+) {
+    let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
+    let accounts = fixture.accounts();
+    let found = accounts.by_email(&email("DEMO@example.com")).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&user.account));
+    assert_eq!(by_id(fixture, &user.account).await, found);
+    assert_eq!(accounts.by_email(&email("nobody@example.com")).await.unwrap(), None);
+}
+
+/// As its name says.
+pub async fn an_address_is_one_accounts(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let first = register(fixture, &identities, "demo@example.com").await;
+    let second = registered(&identities, "Demo@Example.com", moment(1));
+    let refused = fixture.users().register(&second.registration(), soon()).await;
+    assert!(matches!(refused, WriteTry::Cancelled(RegistrationCancelled::EmailTaken)));
+    assert_eq!(by_id(fixture, &second.account).await, None);
+    let recorded = fixture.ledger().attempt_that_recorded(second.event.message.event_id).await;
+    assert_eq!(recorded.unwrap(), None);
+    assert_eq!(by_id(fixture, &first.account).await, Some(first.account));
+}
+
+/// As its name says.
+pub async fn of_ten_registrations_of_one_address_at_once_one_is_stored(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    let users: Vec<_> =
+        (0..10).map(|_| registered(&identities, "demo@example.com", moment(0))).collect();
+    let repository = &fixture.users();
+    let tries = users.iter().map(async |user| {
+        let mut tried = repository.register(&user.registration(), soon()).await;
+        // What meets another's transaction asks again, as the use case does.
+        while matches!(tried, WriteTry::Cancelled(RegistrationCancelled::Busy)) {
+            tried = repository.register(&user.registration(), soon()).await;
+        }
+        tried
+    });
+    let tried = join_all(tries).await;
+    let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    assert_eq!(done, 1, "{tried:?}");
+}
+
+/// As its name says.
+pub async fn a_registration_stores_the_event_and_the_attempts_committed_record(
+    fixture: &impl TableFixture,
+) {
+    let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
+    assert_recorded(fixture, &user.event).await;
+    let due = fixture.unobserved().due(moment(9), 10).await.unwrap();
+    assert_eq!(
+        due.iter().map(|due| due.event_id).collect::<Vec<_>>(),
+        [user.event.message.event_id]
+    );
+}
+
+async fn assert_recorded(fixture: &impl TableFixture, event: &RecordedEvent) {
+    let ledger = fixture.ledger();
+    let state = ledger.state(event.transaction_id).await.unwrap();
+    assert_eq!(state, Some(TransactionState::Committed));
+    let id = event.message.event_id;
+    let found = fixture.unobserved().find(id).await.unwrap();
+    assert_eq!(found.as_ref(), Some(event));
+}
+
+/// As its name says.
+pub async fn a_second_try_of_a_registration_is_done(fixture: &impl TableFixture) {
+    let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
+    let again = fixture.users().register(&user.registration(), soon()).await;
+    assert!(matches!(again, WriteTry::Done), "{again:?}");
+}
+
+/// As its name says.
+pub async fn a_login_stores_the_account_the_session_and_its_event(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let login = log_in(fixture, &identities, &user.account, "token").await;
+    assert_eq!(by_id(fixture, &user.account).await, Some(login.account));
+    let session = Sessions::by_id(&fixture.accounts(), login.session.id).await.unwrap();
+    assert_eq!(session, Some(login.session));
+    assert_recorded(fixture, &login.event).await;
+}
+
+/// As its name says.
+pub async fn a_login_is_stale_when_the_account_was_changed_meanwhile(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    log_in(fixture, &identities, &user.account, "token").await;
+    let late = logged_in(&identities, &user.account, "late", moment(2));
+    let tried = fixture.users().log_in(&late.login(), soon()).await;
+    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(Sessions::by_id(&fixture.accounts(), late.session.id).await.unwrap(), None);
+}
+
+/// As its name says.
+pub async fn a_second_try_of_a_login_is_done(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let login = log_in(fixture, &identities, &user.account, "token").await;
+    let again = fixture.users().log_in(&login.login(), soon()).await;
+    assert!(matches!(again, WriteTry::Done), "{again:?}");
+}
+
+/// As its name says.
+pub async fn a_change_is_stored_once(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let changed = new_password(&user.account);
+    let change_of = AccountChange {
+        account: &changed,
+        attempt: identities.transaction_id(),
+        keep: None,
+        activity: &activity(&identities, ActivityKind::PasswordChanged, moment(2)),
+    };
+    for _ in 0..2 {
+        let tried = fixture.accounts().change(&change_of, soon()).await;
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    }
+    assert_eq!(by_id(fixture, &user.account).await, Some(changed.clone()));
+    let another = change(fixture, &identities, &changed).await;
+    assert!(is_stale(&another), "{another:?}");
+}
+
+/// As its name says.
+pub async fn a_kept_session_belongs_to_the_accounts_new_epoch(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let login = log_in(fixture, &identities, &user.account, "token").await;
+    let changed = new_password(&login.account);
+    let change = AccountChange {
+        account: &changed,
+        attempt: identities.transaction_id(),
+        keep: Some(login.session.id),
+        activity: &activity(&identities, ActivityKind::PasswordChanged, moment(2)),
+    };
+    for _ in 0..2 {
+        let tried = fixture.accounts().change(&change, soon()).await;
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    }
+    let kept = Sessions::by_id(&fixture.accounts(), login.session.id).await.unwrap().unwrap();
+    assert!(kept.is_good(&changed, moment(3)), "{kept:?}");
+}
+
+/// As its name says.
+pub async fn a_change_is_stale_when_the_kept_session_has_ended(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let login = log_in(fixture, &identities, &user.account, "token").await;
+    let ended = activity(&identities, ActivityKind::LoggedOut, moment(2));
+    let tried = fixture.accounts().end(&login.session, &ended, soon()).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    let changed = new_password(&login.account);
+    let change = AccountChange {
+        account: &changed,
+        attempt: identities.transaction_id(),
+        keep: Some(login.session.id),
+        activity: &activity(&identities, ActivityKind::PasswordChanged, moment(3)),
+    };
+    let tried = fixture.accounts().change(&change, soon()).await;
+    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(by_id(fixture, &user.account).await, Some(login.account));
+}
+
+/// As its name says.
+pub async fn a_deleted_account_is_gone_with_its_address(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    for _ in 0..2 {
+        let deleted = fixture.accounts().delete(&user.account, soon()).await;
+        assert!(matches!(deleted, WriteTry::Done), "{deleted:?}");
+    }
+    assert_eq!(by_id(fixture, &user.account).await, None);
+    let found = fixture.accounts().by_email(user.account.email()).await.unwrap();
+    assert_eq!(found, None);
+    let another = register(fixture, &identities, "demo@example.com").await;
+    // A late try of the first one's owner leaves the second alone.
+    let late = fixture.accounts().delete(&user.account, soon()).await;
+    let found = fixture.accounts().by_email(another.account.email()).await.unwrap();
+    assert_eq!(found, Some(another.account), "{late:?}");
+}
+
+/// As its name says.
+pub async fn an_account_that_was_changed_is_not_deleted(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let changed = new_password(&user.account);
+    let stored = change(fixture, &identities, &changed).await;
+    assert!(matches!(stored, WriteTry::Done), "{stored:?}");
+    let tried = fixture.accounts().delete(&user.account, soon()).await;
+    assert!(is_stale(&tried), "{tried:?}");
+    let found = fixture.accounts().by_email(user.account.email()).await.unwrap();
+    assert_eq!(found, Some(changed));
+}
+
+/// As its name says.
+pub async fn erased_traces_are_gone(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let (accounts, account) = (fixture.accounts(), &user.account);
+    let whose = Whose::User(account.user_id());
+    for _ in 0..60 {
+        let failed = activity(&identities, ActivityKind::LoginFailed, moment(1));
+        accounts.record(whose, &failed).await.unwrap();
+    }
+    let (address, source) = (AddressDigest::of(account.email()), source("192.0.2.7"));
+    accounts.remember(address, source, moment(1_000)).await.unwrap();
+    for _ in 0..2 {
+        accounts.erase_traces(account).await.unwrap();
+        let page = accounts.page(account.user_id(), None, 50, moment(2)).await.unwrap();
+        assert_eq!(page.items, []);
+        assert!(!accounts.knows(address, source, moment(2)).await.unwrap());
+    }
+    assert_eq!(by_id(fixture, account).await.as_ref(), Some(account));
+}
+
+/// As its name says.
+pub async fn a_user_write_after_its_deadline_stores_nothing(fixture: &impl TableFixture) {
+    let user = registered(&SequentialIdentities::default(), "demo@example.com", moment(0));
+    let late = Deadline::after(Duration::ZERO);
+    let tried = fixture.users().register(&user.registration(), late).await;
+    assert!(matches!(tried, WriteTry::Refused(_)), "{tried:?}");
+    assert_eq!(by_id(fixture, &user.account).await, None);
+}

@@ -1,0 +1,266 @@
+//! Accounts, what they were used for, and how often they were guessed at.
+
+use application::deadline::Deadline;
+use application::lifetimes;
+use application::outcome::{Failure, WriteTry};
+use application::ports::{
+    AccountChange, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
+    ActivityReader, AddressDigest, ChangeCancelled, GuessRecords, GuessTarget, KnownSources,
+    NewSession, Page, Registration, RegistrationCancelled, Replaced, Source, UserRepository, Whose,
+};
+use domain::identity::{ActivityId, TransactionId, UserId};
+use domain::instant::Instant;
+use domain::user::{Account, EmailAddress, Guesses};
+
+use super::MemoryTables;
+use super::rows::{Rows, StoredAccount, StoredToken};
+use crate::fault::Operation;
+
+/// Stores an account in place of the version before its own. `true` means that the attempt's own earlier
+/// try is found instead.
+fn replace_account(
+    rows: &mut Rows,
+    account: Account,
+    attempt: TransactionId,
+) -> Result<bool, ChangeCancelled> {
+    let stored = rows.accounts.get(&account.user_id()).ok_or(ChangeCancelled::Stale)?;
+    if stored.attempt == attempt {
+        return Ok(true);
+    }
+    if stored.account.version() + 1 != account.version() {
+        return Err(ChangeCancelled::Stale);
+    }
+    rows.accounts.insert(account.user_id(), StoredAccount { account, attempt });
+    Ok(false)
+}
+
+impl Accounts for MemoryTables {
+    async fn by_email(&self, email: &EmailAddress) -> Result<Option<Account>, Failure> {
+        self.read(Operation::FindAccount, |rows| {
+            let stored = rows.accounts.get(rows.owners.get(email)?)?;
+            Some(stored.account.clone())
+        })
+        .await
+    }
+
+    async fn by_id(&self, user_id: UserId) -> Result<Option<Account>, Failure> {
+        self.read(Operation::FindAccount, |rows| {
+            rows.accounts.get(&user_id).map(|stored| stored.account.clone())
+        })
+        .await
+    }
+}
+
+impl UserRepository for MemoryTables {
+    async fn register(
+        &self,
+        registration: &Registration<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<RegistrationCancelled> {
+        let account = registration.account.clone();
+        let event = registration.event.clone();
+        let activity = registration.activity.clone();
+        let busy = RegistrationCancelled::Busy;
+        self.write(Operation::Register, deadline, busy, move |rows| {
+            match rows.owners.get(account.email()) {
+                Some(owner) if *owner == account.user_id() => return Ok(()),
+                Some(_) => return Err(RegistrationCancelled::EmailTaken),
+                None => {}
+            }
+            if rows.accounts.contains_key(&account.user_id()) {
+                return Err(RegistrationCancelled::Busy);
+            }
+            rows.record(&event);
+            rows.owners.insert(account.email().clone(), account.user_id());
+            rows.note(Whose::User(account.user_id()), activity);
+            let stored = StoredAccount { attempt: event.transaction_id, account };
+            rows.accounts.insert(stored.account.user_id(), stored);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn log_in(
+        &self,
+        login: &NewSession<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<ChangeCancelled> {
+        let account = login.account.clone();
+        let event = login.event.clone();
+        let (session, token) = (*login.session, *login.token);
+        let activity = login.activity.clone();
+        self.write(Operation::LogIn, deadline, ChangeCancelled::Busy, move |rows| {
+            let user_id = account.user_id();
+            if replace_account(rows, account, event.transaction_id)? {
+                return Ok(());
+            }
+            rows.record(&event);
+            rows.note(Whose::User(user_id), activity);
+            rows.sessions.insert(session.id, session);
+            let stored =
+                StoredToken { session: session.id, expires_at: token.expires_at, successor: None };
+            rows.tokens.insert(token.hash, stored);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl AccountRepository for MemoryTables {
+    async fn change(
+        &self,
+        change: &AccountChange<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<ChangeCancelled> {
+        let account = change.account.clone();
+        let (attempt, keep) = (change.attempt, change.keep);
+        let activity = change.activity.clone();
+        self.write(Operation::ChangeAccount, deadline, ChangeCancelled::Busy, move |rows| {
+            let is_good = |rows: &Rows| {
+                keep.is_none_or(|id| rows.sessions.get(&id).is_some_and(|session| !session.ended))
+            };
+            let landed = rows
+                .accounts
+                .get(&account.user_id())
+                .is_some_and(|stored| stored.attempt == attempt);
+            if !landed && !is_good(rows) {
+                return Err(ChangeCancelled::Stale);
+            }
+            let (user_id, epoch) = (account.user_id(), account.session_epoch());
+            if replace_account(rows, account, attempt)? {
+                return Ok(());
+            }
+            if let Some(session) = keep.and_then(|id| rows.sessions.get_mut(&id)) {
+                session.epoch = epoch;
+            }
+            rows.note(Whose::User(user_id), activity);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl AccountRemoval for MemoryTables {
+    async fn erase_traces(&self, account: &Account) -> Result<(), Failure> {
+        let whose = Whose::User(account.user_id());
+        let address = AddressDigest::of(account.email());
+        let erased = self.change_if(Operation::EraseTraces, move |rows| {
+            rows.activities.retain(|(known, _)| *known != whose);
+            rows.sources.retain(|(known, _), _| *known != address);
+            true
+        });
+        erased.await.map(drop)
+    }
+
+    async fn delete(&self, account: &Account, deadline: Deadline) -> WriteTry<ChangeCancelled> {
+        let account = account.clone();
+        self.write(Operation::DeleteAccount, deadline, ChangeCancelled::Busy, move |rows| {
+            let Some(stored) = rows.accounts.get(&account.user_id()) else { return Ok(()) };
+            if stored.account.version() != account.version() {
+                return Err(ChangeCancelled::Stale);
+            }
+            rows.accounts.remove(&account.user_id());
+            rows.owners.remove(account.email());
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl ActivityLog for MemoryTables {
+    async fn record(&self, whose: Whose, activity: &Activity) -> Result<(), Failure> {
+        let activity = activity.clone();
+        let recorded = self.change_if(Operation::RecordActivity, move |rows| {
+            rows.note(whose, activity);
+            true
+        });
+        recorded.await.map(drop)
+    }
+}
+
+impl ActivityReader for MemoryTables {
+    async fn page(
+        &self,
+        user_id: UserId,
+        before: Option<ActivityId>,
+        limit: u32,
+        now: Instant,
+    ) -> Result<Page<Activity, ActivityId>, Failure> {
+        self.read(Operation::PageOfActivities, |rows| {
+            let mut of_user: Vec<_> = rows
+                .activities
+                .iter()
+                .filter(|(whose, activity)| {
+                    *whose == Whose::User(user_id)
+                        && before.is_none_or(|before| activity.id < before)
+                        && now.as_secs() < activity.at.plus(lifetimes::ACTIVITY).as_secs()
+                })
+                .map(|(_, activity)| activity.clone())
+                .collect();
+            of_user.sort_by_key(|activity| std::cmp::Reverse(activity.id));
+            let limit = usize::try_from(limit).unwrap();
+            let more = of_user.len() > limit;
+            of_user.truncate(limit);
+            let next = of_user.last().filter(|_| more).map(|last| last.id);
+            Page { items: of_user, unreadable: 0, next }
+        })
+        .await
+    }
+}
+
+impl GuessRecords for MemoryTables {
+    async fn find(&self, target: GuessTarget) -> Result<Option<Guesses>, Failure> {
+        self.read(Operation::FindGuesses, |rows| rows.guesses.get(&target).copied()).await
+    }
+
+    async fn replace(
+        &self,
+        target: GuessTarget,
+        expected: Option<Guesses>,
+        new: Option<Guesses>,
+    ) -> Result<Replaced, Failure> {
+        let replaced = self.change_if(Operation::ReplaceGuesses, move |rows| {
+            if rows.guesses.get(&target).copied() != expected {
+                return false;
+            }
+            match new {
+                Some(new) => drop(rows.guesses.insert(target, new)),
+                None => drop(rows.guesses.remove(&target)),
+            }
+            true
+        });
+        if replaced.await? {
+            return Ok(Replaced::Done);
+        }
+        Ok(Replaced::Found(GuessRecords::find(self, target).await?))
+    }
+}
+
+impl KnownSources for MemoryTables {
+    async fn knows(
+        &self,
+        address: AddressDigest,
+        source: Source,
+        now: Instant,
+    ) -> Result<bool, Failure> {
+        self.read(Operation::KnowsSource, |rows| {
+            rows.sources
+                .get(&(address, source))
+                .is_some_and(|expires_at| now.as_secs() < expires_at.as_secs())
+        })
+        .await
+    }
+
+    async fn remember(
+        &self,
+        address: AddressDigest,
+        source: Source,
+        expires_at: Instant,
+    ) -> Result<(), Failure> {
+        let remembered = self.change_if(Operation::RememberSource, move |rows| {
+            rows.sources.insert((address, source), expires_at);
+            true
+        });
+        remembered.await.map(drop)
+    }
+}

@@ -1,0 +1,103 @@
+//! Accounts and sessions, as their owners use them and as others attack them.
+
+mod account;
+mod events;
+mod forgeries;
+mod guessing;
+mod logs;
+mod outage;
+mod register;
+mod rotation;
+mod sessions;
+mod statistics;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+use crate::app::{App, json_of, text};
+
+const PASSWORD: &str = "a-password-that-is-long-enough";
+const WRONG: &str = "another-password-of-good-length";
+
+/// A client in a network of its own: an address of 127.0.0.0/8, which the gateway sees as the source.
+pub(crate) struct Visitor {
+    api_url: String,
+    client: Client,
+}
+
+/// The tokens of a session.
+struct Session {
+    access: String,
+    refresh: String,
+}
+
+/// An address that no other test uses.
+fn new_email(name: &str) -> String {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    format!("{name}.{}@example.com", MADE.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Visitor {
+    /// A visitor from a network where no other test is.
+    pub(crate) fn new(app: &App) -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        // From 127.1.0.1 on.
+        let address = 0x7f01_0001 + MADE.fetch_add(1, Ordering::Relaxed);
+        let address = IpAddr::V4(Ipv4Addr::from_bits(address));
+        let client = Client::builder().local_address(address).build().unwrap();
+        Self { api_url: app.system.api_url.clone(), client }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.api_url))
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::POST, path).json(body).send().await.unwrap()
+    }
+
+    async fn get(&self, path: &str, token: &str) -> Response {
+        self.request(Method::GET, path).bearer_auth(token).send().await.unwrap()
+    }
+
+    async fn try_to_register(&self, email: &str, password: &str) -> Response {
+        self.post("/v1/users", &json!({"email": email, "password": password})).await
+    }
+
+    /// Registers a user and returns his number.
+    async fn register(&self, email: &str) -> u64 {
+        let response = self.try_to_register(email, PASSWORD).await;
+        assert_eq!(response.status(), 201);
+        json_of(response).await["user_id"].as_u64().unwrap()
+    }
+
+    async fn try_to_log_in(&self, email: &str, password: &str) -> Response {
+        self.post("/v1/users/login", &json!({"email": email, "password": password})).await
+    }
+
+    async fn log_in(&self, email: &str) -> Session {
+        Session::of(self.try_to_log_in(email, PASSWORD).await).await
+    }
+
+    async fn refresh(&self, token: &str) -> Response {
+        self.post("/v1/users/token", &json!({"refresh_token": token})).await
+    }
+}
+
+impl Session {
+    async fn of(response: Response) -> Self {
+        assert_eq!(response.status(), 200);
+        let tokens = json_of(response).await;
+        assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(900)));
+        Self { access: text(&tokens["access_token"]), refresh: text(&tokens["refresh_token"]) }
+    }
+}
+
+/// What a problem says but for the request it belongs to.
+fn without_instance(mut problem: Value) -> Value {
+    problem["instance"] = Value::Null;
+    problem
+}

@@ -1,0 +1,174 @@
+//! Access tokens that somebody made himself.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use serde_json::{Value, json};
+
+use super::{Visitor, new_email, without_instance};
+use crate::app::{App, problem, with_app};
+
+/// What a good token is made of, and what signs one.
+struct Mint {
+    header: Value,
+    claims: Value,
+    key: EncodingKey,
+    public: Vec<u8>,
+}
+
+fn part(token: &str, index: usize) -> Value {
+    let part = token.split('.').nth(index).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+impl Mint {
+    /// The system's own, which an attacker doesn't have: what is wrong with a forgery is then only what
+    /// was changed of it.
+    fn of(app: &App, good: &str) -> Self {
+        let file = harness::provision::signing_key_file(&app.system.endpoints.data);
+        let jwk: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let bytes = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
+        // RFC 8410, section 7: PKCS #8 is a fixed header and the seed.
+        let header = [
+            0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22,
+            0x04, 0x20,
+        ];
+        let der = [header.to_vec(), bytes("d")].concat();
+        Self {
+            header: part(good, 0),
+            claims: part(good, 1),
+            key: EncodingKey::from_ed_der(&der),
+            public: bytes("x"),
+        }
+    }
+
+    fn message(header: &Value, claims: &Value) -> String {
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}", encode(header), encode(claims))
+    }
+
+    fn signed(&self, header: &Value, claims: &Value) -> String {
+        let message = Self::message(header, claims);
+        let signature = crypto::sign(message.as_bytes(), &self.key, Algorithm::EdDSA).unwrap();
+        format!("{message}.{signature}")
+    }
+
+    fn with_header(&self, name: &str, value: Value) -> String {
+        let mut header = self.header.clone();
+        header[name] = value;
+        self.signed(&header, &self.claims)
+    }
+
+    fn with_claim(&self, name: &str, value: Value) -> String {
+        let mut claims = self.claims.clone();
+        claims[name] = value;
+        self.signed(&self.header, &claims)
+    }
+
+    fn without(&self, name: &str) -> String {
+        let (mut header, mut claims) = (self.header.clone(), self.claims.clone());
+        header.as_object_mut().unwrap().remove(name);
+        claims.as_object_mut().unwrap().remove(name);
+        self.signed(&header, &claims)
+    }
+
+    /// Signed with the public key as if it were an HMAC's secret.
+    fn confused(&self, algorithm: Algorithm, told: &str) -> String {
+        let mut header = self.header.clone();
+        header["alg"] = json!(told);
+        let message = Self::message(&header, &self.claims);
+        let key = EncodingKey::from_secret(&self.public);
+        let signature = crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
+        format!("{message}.{signature}")
+    }
+}
+
+/// Every forgery, with what was done.
+fn forgeries(mint: &Mint, good: &str) -> Vec<(String, String)> {
+    let now = crate::login::now().as_secs();
+    let mut all = Vec::new();
+    let mut add = |what: &str, token: String| all.push((what.to_owned(), token));
+    for alg in ["none", "None", "nOnE", "NONE"] {
+        let mut header = mint.header.clone();
+        header["alg"] = json!(alg);
+        let message = Mint::message(&header, &mint.claims);
+        add(alg, format!("{message}."));
+        add(alg, message);
+        add(alg, mint.signed(&header, &mint.claims));
+    }
+    for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+        add("HMAC", mint.confused(algorithm, &format!("{algorithm:?}")));
+        add("HMAC as EdDSA", mint.confused(algorithm, "EdDSA"));
+    }
+    for alg in ["RS256", "ES256", "PS512", "", "EdDSA\u{0}"] {
+        add(alg, mint.with_header("alg", json!(alg)));
+    }
+    for typ in [json!("JWT"), json!("id+jwt"), json!(""), json!(7)] {
+        add("typ", mint.with_header("typ", typ));
+    }
+    for kid in ["../../dev/null", "https://attacker.example/key", "", "' OR 1=1", "unknown"] {
+        add("kid", mint.with_header("kid", json!(kid)));
+    }
+    add("kid", mint.with_header("kid", json!("k".repeat(3_000))));
+    add("crit", mint.with_header("crit", json!(["exp"])));
+    for name in ["alg", "typ", "kid", "iss", "aud", "sub", "sid", "jti", "exp", "iat"] {
+        add(&format!("without {name}"), mint.without(name));
+    }
+    for (name, value) in [
+        ("exp", json!(now - 61)),
+        ("exp", json!("soon")),
+        ("exp", json!(1e300)),
+        ("iat", json!(now + 300)),
+        ("nbf", json!(now + 300)),
+        ("aud", json!("urn:another:api")),
+        ("aud", json!([])),
+        ("iss", json!("urn:another")),
+        ("sub", json!("../124")),
+        ("sub", json!("9007199254740992")),
+        ("sub", json!(124)),
+        ("sid", json!("../x")),
+        ("jti", json!("x".repeat(5_000))),
+    ] {
+        add(&format!("{name} = {value:.20}"), mint.with_claim(name, value));
+    }
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let mut others = mint.claims.clone();
+    others["sub"] = json!("124");
+    add("other claims", format!("{}.{signature}", Mint::message(&mint.header, &others)));
+    add("cut", good[..good.len() - 2].to_owned());
+    add("no signature", format!("{signed}."));
+    add("a part more", format!("{good}.{signature}"));
+    add("no token", "a.b.c".to_owned());
+    all
+}
+
+/// How many forged tokens were refused, of how many. All are refused alike.
+pub(super) async fn try_forgeries(app: &App) -> (usize, usize) {
+    let visitor = Visitor::new(app);
+    let email = new_email("forged");
+    visitor.register(&email).await;
+    let good = visitor.log_in(&email).await.access;
+    let mint = Mint::of(app, &good);
+    // The mint makes good coins, so what is refused is refused for its flaw.
+    let own = mint.signed(&mint.header, &mint.claims);
+    assert_eq!(visitor.get("/v1/users/me", &own).await.status(), 200);
+    let mut told = Vec::new();
+    let forgeries = forgeries(&mint, &good);
+    let made = forgeries.len();
+    for (what, token) in forgeries {
+        let answer = visitor.get("/v1/users/me", &token).await;
+        assert_eq!(answer.status(), 401, "{what}");
+        told.push(without_instance(problem(answer, 401, "unauthorized").await));
+    }
+    assert!(told.windows(2).all(|pair| pair[0] == pair[1]));
+    (told.len(), made)
+}
+
+#[test]
+fn every_forged_token_is_refused_and_all_alike() {
+    with_app(async |app| {
+        let (refused, made) = try_forgeries(app).await;
+        assert_eq!(refused, made);
+        assert!(made >= 50, "{made}");
+    });
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask ops keys rotate`, and `GET /.well-known/jwks.json`.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::future::join_all;
+use reqwest::Method;
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{Session, Visitor, new_email};
+use crate::app::{App, eventually, json_of, options, text, with_app, with_own};
+
+/// The name of the key that signed a token.
+fn kid(token: &str) -> String {
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    text(&header["kid"])
+}
+
+async fn published(visitor: &Visitor) -> BTreeSet<String> {
+    let answer = visitor.request(Method::GET, "/.well-known/jwks.json").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["cache-control"], "public, max-age=300");
+    let set = json_of(answer).await;
+    set["keys"].as_array().unwrap().iter().map(|key| text(&key["kid"])).collect()
+}
+
+#[test]
+fn the_public_keys_are_there_for_everybody() {
+    with_app(async |app| {
+        let visitor = Visitor::new(app);
+        let answer = visitor.request(Method::GET, "/.well-known/jwks.json").send().await.unwrap();
+        let set = json_of(answer).await;
+        let [key] = set["keys"].as_array().unwrap().as_slice() else { panic!("{set}") };
+        for (member, value) in
+            [("kty", "OKP"), ("crv", "Ed25519"), ("alg", "EdDSA"), ("use", "sig")]
+        {
+            assert_eq!(key[member], value);
+        }
+        assert_eq!(key.get("d"), None, "the private part");
+        assert_eq!(URL_SAFE_NO_PAD.decode(text(&key["x"])).unwrap().len(), 32);
+        assert_eq!(kid(app.token()), text(&key["kid"]));
+    });
+}
+
+#[test]
+fn tokens_keep_working_through_a_rotation_under_load() {
+    with_own(async || {
+        let app = App::start(options()).await;
+        let visitor = Visitor::new(&app);
+        let email = new_email("rotation");
+        visitor.register(&email).await;
+        let old = visitor.log_in(&email).await;
+        let old_kid = kid(&old.access);
+        let (stop, requests) = (AtomicBool::new(false), AtomicU32::new(0));
+        let works = async |token: &str| {
+            let answer = visitor.get("/v1/users/me", token).await;
+            assert_eq!(answer.status(), 200);
+            requests.fetch_add(1, Ordering::Relaxed);
+        };
+        let load = async || {
+            let mut session = visitor.log_in(&email).await;
+            while !stop.load(Ordering::Relaxed) {
+                works(&old.access).await;
+                works(&session.access).await;
+                session = Session::of(visitor.refresh(&session.refresh).await).await;
+            }
+        };
+        let more_requests = async || {
+            let enough = requests.load(Ordering::Relaxed) + 20;
+            eventually("the load goes on", async || {
+                (requests.load(Ordering::Relaxed) >= enough).then_some(())
+            })
+            .await;
+        };
+        let rotation = async {
+            more_requests().await;
+            let output = rotate(&app).await;
+            let new_kid = eventually("the new key signs", async || {
+                let fresh = kid(&visitor.log_in(&email).await.access);
+                (fresh != old_kid).then_some(fresh)
+            })
+            .await;
+            assert!(output.contains(&new_kid) && output.contains(&old_kid), "{output}");
+            let both = BTreeSet::from([new_kid, old_kid.clone()]);
+            assert_eq!(published(&visitor).await, both);
+            more_requests().await;
+            stop.store(true, Ordering::Relaxed);
+        };
+        let (_, ()) = tokio::join!(join_all((0..4).map(|_| load())), rotation);
+        works(&old.access).await;
+        app.system.stop().await;
+    });
+}
+
+async fn rotate(app: &App) -> String {
+    let file = harness::provision::signing_key_file(&app.system.endpoints.data);
+    let output = Command::new(options().binaries.join("xtask"))
+        .args(["ops", "keys", "rotate", "--table", &app.system.endpoints.table_url])
+        .args(["--keys-table", app.system.names.table("KeysTable").unwrap()])
+        .arg("--signing-key-file")
+        .arg(file)
+        .output()
+        .await
+        .expect("xtask is built as the functions are, by `cargo build --workspace`");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,0 +1,110 @@
+//! `POST /v1/users/token` and `/v1/users/logout`
+
+use futures::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+
+use super::{Session, Visitor, new_email, without_instance};
+use crate::app::{problem, with_app};
+
+async fn assert_over(visitor: &Visitor, token: &str) {
+    problem(visitor.refresh(token).await, 401, "unauthorized").await;
+}
+
+#[test]
+fn a_refresh_token_is_exchanged_once_and_its_second_use_ends_the_session() {
+    with_app(async |app| {
+        let visitor = Visitor::new(app);
+        let email = new_email("refresh");
+        visitor.register(&email).await;
+        let other = visitor.log_in(&email).await;
+        let first = visitor.log_in(&email).await;
+        let second = Session::of(visitor.refresh(&first.refresh).await).await;
+        let third = Session::of(visitor.refresh(&second.refresh).await).await;
+        assert_eq!(visitor.get("/v1/users/me", &third.access).await.status(), 200);
+        // Somebody has a token that was used.
+        assert_over(&visitor, &first.refresh).await;
+        assert_over(&visitor, &third.refresh).await;
+        let over = visitor.get("/v1/users/me", &third.access).await;
+        problem(over, 401, "unauthorized").await;
+        Session::of(visitor.refresh(&other.refresh).await).await;
+    });
+}
+
+#[test]
+fn of_exchanges_at_once_one_is_done_at_most() {
+    with_app(async |app| {
+        let visitor = Visitor::new(app);
+        let email = new_email("parallel");
+        visitor.register(&email).await;
+        let session = visitor.log_in(&email).await;
+        let tried = join_all((0..20).map(|_| visitor.refresh(&session.refresh))).await;
+        let done = tried.iter().filter(|answer| answer.status() == 200).count();
+        assert!(done <= 1, "{done}");
+        assert!(tried.iter().all(|answer| [200, 401].contains(&answer.status().as_u16())));
+    });
+}
+
+#[test]
+fn every_refresh_token_that_is_not_good_is_answered_alike() {
+    with_app(async |app| {
+        let visitor = Visitor::new(app);
+        let email = new_email("alike");
+        visitor.register(&email).await;
+        let used = visitor.log_in(&email).await.refresh;
+        Session::of(visitor.refresh(&used).await).await;
+        let mut told = Vec::new();
+        for token in [&used, "", "made up", &"A".repeat(43), &used[1..], &"x".repeat(10_000)] {
+            let problem = problem(visitor.refresh(token).await, 401, "unauthorized").await;
+            told.push(without_instance(problem));
+        }
+        assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
+    });
+}
+
+#[test]
+fn a_logout_ends_one_session_or_all() {
+    with_app(async |app| {
+        let visitor = Visitor::new(app);
+        let email = new_email("logout");
+        visitor.register(&email).await;
+        let sessions = [
+            visitor.log_in(&email).await,
+            visitor.log_in(&email).await,
+            visitor.log_in(&email).await,
+        ];
+        let [first, second, third] = &sessions;
+        let body = json!({"refresh_token": first.refresh});
+        for _ in 0..2 {
+            assert_eq!(visitor.post("/v1/users/logout", &body).await.status(), 204);
+        }
+        assert_over(&visitor, &first.refresh).await;
+        let second = Session::of(visitor.refresh(&second.refresh).await).await;
+
+        let everywhere = visitor.request(Method::POST, "/v1/users/logout");
+        let everywhere = everywhere.bearer_auth(&second.access).json(&json!({"everywhere": true}));
+        assert_eq!(everywhere.send().await.unwrap().status(), 204);
+        assert_over(&visitor, &second.refresh).await;
+        assert_over(&visitor, &third.refresh).await;
+        let over = visitor.get("/v1/users/me", &third.access).await;
+        problem(over, 401, "unauthorized").await;
+        visitor.log_in(&email).await;
+    });
+}
+
+#[test]
+fn a_logout_says_what_ends() {
+    with_app(async |app| {
+        let visitor = Visitor::new(app);
+        for body in [
+            json!({}),
+            json!({"everywhere": false}),
+            json!({"refresh_token": "x", "everywhere": true}),
+            json!({"user_id": 123, "everywhere": true}),
+        ] {
+            problem(visitor.post("/v1/users/logout", &body).await, 422, "validation").await;
+        }
+        let nobodys = visitor.post("/v1/users/logout", &json!({"everywhere": true})).await;
+        problem(nobodys, 401, "unauthorized").await;
+    });
+}

@@ -1,0 +1,260 @@
+//! Figures that are reported and not judged: they are of the machine that they were measured on.
+
+#![expect(clippy::print_stdout, reason = "a report")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use application::ports::{IdentitySource, PasswordHasher};
+use domain::identity::UserId;
+use domain::user::{Account, EmailAddress};
+use dynamodb::administration::put_account;
+use dynamodb::config::{TableName, UsersTable};
+use futures::future::join_all;
+use platform::identity::UuidIdentitySource;
+use secrecy::SecretString;
+use security::password::{Argon2idHasher, HashCost};
+use tokio::time::Instant;
+
+use super::guessing::guess_two_hundred_times;
+use super::{PASSWORD, Visitor, WRONG, forgeries, new_email};
+use crate::app::{App, options, with_own};
+
+/// How many wrong passwords of one account are sent: one fewer than make the next one wait.
+const GUESSES: usize = 9;
+/// How many accounts: together 1,008 guesses.
+const ACCOUNTS: usize = 112;
+
+#[test]
+#[ignore = "minutes: run by `cargo xtask verify --full`"]
+fn how_logins_look_from_outside() {
+    with_own(async || {
+        let mut options = options();
+        // Twice the usual cost, so that there are accounts whose hashes are cheaper than others'.
+        options.parameters.insert("Argon2Passes".to_owned(), "4".to_owned());
+        let app = App::start(options).await;
+        report_times(&app).await;
+        report_guesses(&app).await;
+        report_cost().await;
+        app.system.stop().await;
+    });
+    with_own(async || {
+        let app = App::start(crate::app::options()).await;
+        report_stuffing(&app).await;
+        report_times_of_orders(&app).await;
+        app.system.stop().await;
+    });
+    with_own(async || {
+        let app = App::start(crate::app::options()).await;
+        report_throughput(&app).await;
+        app.system.stop().await;
+    });
+}
+
+/// Times of refused logins: for accounts that are there, that are there with an older and cheaper hash,
+/// and that are not there, one after the other in a changing order.
+async fn report_times(app: &App) {
+    let [mut unknown, mut known, mut outdated] = [Vec::new(), Vec::new(), Vec::new()];
+    for round in 0..ACCOUNTS {
+        let emails = [new_email("unknown"), new_email("known"), new_email("outdated")];
+        Visitor::new(app).register(&emails[1]).await;
+        put_outdated(app, &emails[2]).await;
+        let visitor = Visitor::new(app);
+        for guess in 0..GUESSES {
+            for turn in 0..3 {
+                let which = (turn + guess + round) % 3;
+                let started = Instant::now();
+                let answer = visitor.try_to_log_in(&emails[which], WRONG).await;
+                let took = started.elapsed().as_secs_f64() * 1e3;
+                assert_eq!(answer.status(), 401);
+                [&mut unknown, &mut known, &mut outdated][which].push(took);
+            }
+        }
+    }
+    for (name, times) in [("existing", &known), ("existing, with an older hash", &outdated)] {
+        println!(
+            "login times of {name} against unknown users, {} each: AUC {:.3}, Welch's t {:.2}, \
+             medians {:.1} and {:.1} ms",
+            times.len(),
+            auc(times, &unknown),
+            welch_t(times, &unknown),
+            median(times),
+            median(&unknown),
+        );
+    }
+}
+
+/// An account whose password was hashed at the cost that is recommended and no more.
+async fn put_outdated(app: &App, email: &str) {
+    let hasher = Argon2idHasher::new(HashCost::RECOMMENDED).unwrap();
+    let hash = hasher.hash(SecretString::from(PASSWORD)).await.unwrap();
+    let user_id: UserId = UuidIdentitySource.user_id().unwrap();
+    let email = EmailAddress::parse(email).unwrap();
+    let (account, _) = Account::register(user_id, email, hash, crate::login::now());
+    let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
+    let name = TableName::parse(app.system.names.table("UsersTable").unwrap()).unwrap();
+    let attempt = UuidIdentitySource.transaction_id();
+    put_account(&tables, &UsersTable::named(name), &account, attempt).await.unwrap();
+}
+
+async fn report_guesses(app: &App) {
+    let email = new_email("guessed");
+    Visitor::new(app).register(&email).await;
+    let (verified, refused) = guess_two_hundred_times(app, &email).await;
+    println!("of 200 guesses at once {verified} were verified and {refused} had to wait");
+    let (refused, made) = forgeries::try_forgeries(app).await;
+    println!("forged tokens rejected: {refused} of {made}");
+}
+
+/// Pairs of address and password from a breach, each tried once, from a few networks; somebody else
+/// logs in meanwhile.
+async fn report_stuffing(app: &App) {
+    const PAIRS: usize = 10_000;
+    const NETWORKS: usize = 5;
+    const AT_ONCE: usize = 8;
+    let attackers: Vec<_> = (0..NETWORKS).map(|_| Visitor::new(app)).collect();
+    let other = Visitor::new(app);
+    let email = new_email("bystander");
+    other.register(&email).await;
+    let tried = AtomicUsize::new(0);
+    let attack = join_all((0..AT_ONCE).map(async |_| {
+        let (mut verified, mut refused) = (0_u32, 0_u32);
+        loop {
+            let pair = tried.fetch_add(1, Ordering::Relaxed);
+            if pair >= PAIRS {
+                return (verified, refused);
+            }
+            let attacker = &attackers[pair % NETWORKS];
+            match attacker.try_to_log_in(&new_email("stuffed"), WRONG).await.status().as_u16() {
+                401 => verified += 1,
+                429 => refused += 1,
+                status => panic!("{status}"),
+            }
+        }
+    }));
+    let bystander = async {
+        let mut times = Vec::new();
+        while tried.load(Ordering::Relaxed) < PAIRS {
+            let started = Instant::now();
+            other.log_in(&email).await;
+            times.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        times
+    };
+    let (counts, mut times) = tokio::join!(attack, bystander);
+    let verified: u32 = counts.iter().map(|(verified, _)| verified).sum();
+    let refused: u32 = counts.iter().map(|(_, refused)| refused).sum();
+    times.sort_by(f64::total_cmp);
+    println!(
+        "of {PAIRS} stuffed pairs from {NETWORKS} networks {verified} were verified and {refused} \
+         had to wait; another's {} logins meanwhile took {:.1} ms at the median, {:.1} ms at the \
+         99th percentile",
+        times.len(),
+        median(&times),
+        times[(times.len() * 99 / 100).min(times.len() - 1)],
+    );
+}
+
+/// Times of answers that there is no order: to another user's, and to none at all.
+async fn report_times_of_orders(app: &App) {
+    const EACH: usize = 1_000;
+    let order_id = app.place(1, 1).await;
+    let stranger = Visitor::new(app);
+    let email = new_email("stranger");
+    stranger.register(&email).await;
+    let session = stranger.log_in(&email).await;
+    let [mut others, mut none] = [Vec::new(), Vec::new()];
+    for turn in 0..2 * EACH {
+        let is_others = turn % 2 == 0;
+        let path = match is_others {
+            true => format!("/v1/orders/{order_id}"),
+            false => format!("/v1/orders/{}", UuidIdentitySource.order_id()),
+        };
+        let started = Instant::now();
+        let answer = stranger.get(&path, &session.access).await;
+        let took = started.elapsed().as_secs_f64() * 1e3;
+        assert_eq!(answer.status(), 404);
+        if is_others { &mut others } else { &mut none }.push(took);
+    }
+    println!(
+        "404 for another's order against 404 for none, {EACH} each: AUC {:.3}, Welch's t {:.2}, \
+         medians {:.2} and {:.2} ms",
+        auc(&others, &none),
+        welch_t(&others, &none),
+        median(&others),
+        median(&none),
+    );
+}
+
+async fn report_cost() {
+    let hasher = Argon2idHasher::new(HashCost::RECOMMENDED).unwrap();
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        let started = Instant::now();
+        hasher.hash(SecretString::from(PASSWORD)).await.unwrap();
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    let memory = f64::from(HashCost::RECOMMENDED.memory_kib) / 1024.0;
+    println!(
+        "Argon2id, {}: median {:.1} ms, {memory:.0} MiB",
+        HashCost::RECOMMENDED,
+        median(&times)
+    );
+}
+
+/// Right passwords, from as many clients as keep every processor busy.
+async fn report_throughput(app: &App) {
+    const LASTS: Duration = Duration::from_secs(10);
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let clients = join_all((0..2 * cores).map(async |_| {
+        let visitor = Visitor::new(app);
+        let email = new_email("busy");
+        visitor.register(&email).await;
+        visitor.log_in(&email).await;
+        (visitor, email)
+    }))
+    .await;
+    let started = Instant::now();
+    let logins = join_all(clients.iter().map(async |(visitor, email)| {
+        let mut logins = 0_u32;
+        while started.elapsed() < LASTS {
+            visitor.log_in(email).await;
+            logins += 1;
+        }
+        logins
+    }))
+    .await;
+    let each_second = f64::from(logins.iter().sum::<u32>()) / started.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a machine has few processors")]
+    let per_core = each_second / cores as f64;
+    println!("logins a second and processor, with everything on one machine: {per_core:.1}");
+}
+
+/// How likely it is that one of `some` is greater than one of `others`: 0.5 when neither tells.
+#[expect(clippy::cast_precision_loss, reason = "thousands of samples")]
+fn auc(some: &[f64], others: &[f64]) -> f64 {
+    let pairs = some.iter().flat_map(|one| others.iter().map(move |other| one.total_cmp(other)));
+    let greater = pairs.map(|ordering| match ordering {
+        std::cmp::Ordering::Greater => 1.0,
+        std::cmp::Ordering::Equal => 0.5,
+        std::cmp::Ordering::Less => 0.0,
+    });
+    greater.sum::<f64>() / (some.len() * others.len()) as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "thousands of samples")]
+fn welch_t(some: &[f64], others: &[f64]) -> f64 {
+    let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
+    let error = |times: &[f64]| {
+        let mean = mean(times);
+        let squares: f64 = times.iter().map(|time| (time - mean).powi(2)).sum();
+        squares / (times.len() as f64 - 1.0) / times.len() as f64
+    };
+    (mean(some) - mean(others)) / (error(some) + error(others)).sqrt()
+}
+
+fn median(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}

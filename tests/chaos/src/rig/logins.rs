@@ -1,0 +1,20 @@
+use anyhow::Context;
+use harness::system::System;
+use harness::table;
+
+/// Forgets the events of the logins that it takes to get ready. No window is open yet that could publish
+/// them, and a row strikes what orders do: nothing else may be under way with it.
+///
+/// # Errors
+/// When the events table cannot be read or written.
+pub(super) async fn forget(system: &System) -> anyhow::Result<()> {
+    let client = table::client(&system.endpoints.table_url);
+    let events = system.names.table("EventsTable").context("there is no EventsTable")?;
+    let scan = client.scan().table_name(events).consistent_read(true);
+    let mut items = scan.into_paginator().items().send();
+    while let Some(item) = items.next().await {
+        let key = item?.remove("pk").context("an item without a key")?;
+        client.delete_item().table_name(events).key("pk", key).send().await?;
+    }
+    Ok(())
+}
