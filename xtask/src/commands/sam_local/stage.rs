@@ -49,15 +49,15 @@ impl Stage {
             fs::create_dir_all(&code)?;
             fs::copy(binaries.join(&function.name), code.join("function"))
                 .with_context(|| format!("the binary of {}", function.name))?;
+            let mut exports =
+                format!("export AWS_ENDPOINT_URL_DYNAMODB='{}'\n", surroundings.table.url());
             if let Some(key) = function.environment.get("SIGNING_KEY_FILE") {
                 fs::copy(key, code.join("signing-key.json"))?;
                 // The container's user is another one.
                 readable(&code.join("signing-key.json"), 0o644)?;
+                exports.push_str("export SIGNING_KEY_FILE=/var/task/signing-key.json\n");
             }
-            let table = surroundings.table.url();
-            let script = format!(
-                "#!/bin/sh\nexport AWS_ENDPOINT_URL_DYNAMODB='{table}'\nexec /var/task/function\n"
-            );
+            let script = format!("#!/bin/sh\n{exports}exec /var/task/function\n");
             fs::write(code.join("bootstrap"), script)?;
             readable(&code.join("bootstrap"), 0o755)?;
         }
@@ -79,7 +79,6 @@ impl Stage {
             parameters: vec![
                 format!("RocketmqNamesrvAddr={}", surroundings.broker.namesrv()),
                 format!("Architecture={ARCHITECTURE}"),
-                "SigningKeyFile=/var/task/signing-key.json".to_owned(),
             ],
             functions: system.template.functions.clone(),
         })
