@@ -14,7 +14,11 @@ const HEAD: &str = "\
 fn expected() -> String {
     let mut text = HEAD.to_owned();
     for function in template().functions {
-        for route in function.routes.iter().filter(|route| route.path != "$default") {
+        // By path, so that the name of an event in the template decides nothing here.
+        let mut routes: Vec<_> =
+            function.routes.iter().filter(|route| route.path != "$default").collect();
+        routes.sort_by_key(|route| (&route.path, &route.method));
+        for route in routes {
             let (path, method, name) = (&route.path, &route.method, &function.name);
             let router = "\n[[watch.router]]";
             writeln!(
