@@ -263,7 +263,7 @@ fn the_lag_is_what_nobody_has_received_and_no_half_message_was_discarded() {
         settled(3).await;
         let mut received = Vec::new();
         while received.len() < 3 {
-            received.extend(channel.subscription.receive(within).await.unwrap());
+            received.extend(channel.subscription.receive(32, within).await.unwrap());
         }
         for delivery in &received {
             let acknowledged = channel.subscription.acknowledge(delivery).await;

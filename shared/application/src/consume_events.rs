@@ -5,6 +5,7 @@
 //! fails for too long, goes to the dead letters.
 
 mod attempt;
+mod congestion;
 mod dead_letters;
 mod handlers;
 mod registry;
@@ -21,19 +22,25 @@ use futures::{FutureExt, StreamExt};
 use tracing::Instrument;
 
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, Settled};
+use crate::outcome::{Failure, FailureClass, Settled};
 use crate::ports::{Clock, DeadLetterChannel, DeadLetters, Delivery, EventSubscription};
+
+use congestion::Congestion;
 
 pub use handlers::{InventoryHandler, NotificationHandler, ObserverHandler};
 pub use registry::{EventHandler, HandlerError, IncomingEvent, Registry, Subscribed};
+
+/// The most messages that one request asks for.
+const BATCH_MAX: usize = 32;
 
 /// How the consumer goes about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// How many requests for messages are under way at once.
     pub pollers: usize,
-    /// How many events are handled at once, at the most; a batch may exceed it.
-    pub events_at_once: usize,
+    /// How many events are handled at once, at the most; a batch may exceed it. While events fail because
+    /// something is overloaded or away, there are fewer.
+    pub events_at_once: u16,
     /// How long one event may take. It must be well below the time for which it is ours.
     pub event: Duration,
     /// How often an event is tried before it goes to the dead letters.
@@ -85,6 +92,8 @@ pub struct ConsumptionReport {
 enum Fate {
     Handled,
     Postponed,
+    /// Postponed, because something is overloaded or away.
+    Congested,
     DeadLettered,
 }
 
@@ -106,14 +115,17 @@ where
         // The last message received may need its whole time, and some more to be acknowledged.
         let last_receive = deadline.less(self.pace.event + Duration::from_secs(1));
         let mut report = ConsumptionReport::default();
+        let mut congestion = Congestion::new(self.pace.events_at_once, self.pace.event);
         let mut receiving = FuturesUnordered::new();
         let mut handling = FuturesUnordered::new();
         loop {
+            let limit = congestion.limit();
+            let batch = (limit / 2).clamp(1, BATCH_MAX);
             while receiving.len() < self.pace.pollers
-                && handling.len() < self.pace.events_at_once
+                && handling.len() + receiving.len() * batch < limit
                 && !last_receive.has_passed()
             {
-                receiving.push(self.receive(last_receive, report.failed_receives));
+                receiving.push(self.receive(batch, last_receive, report.failed_receives));
             }
             // In this order, so that a run depends on nothing but what it meets.
             let step = tokio::select! {
@@ -133,7 +145,14 @@ where
                         "no messages could be received"
                     );
                 }
-                Step::Finished(Fate::Handled) => report.handled += 1,
+                Step::Finished(Fate::Handled) => {
+                    congestion.handled();
+                    report.handled += 1;
+                }
+                Step::Finished(Fate::Congested) => {
+                    congestion.failed();
+                    report.postponed += 1;
+                }
                 Step::Finished(Fate::Postponed) => report.postponed += 1,
                 Step::Finished(Fate::DeadLettered) => report.dead_lettered += 1,
             }
@@ -143,10 +162,11 @@ where
     /// Receives; after a failure the caller is kept waiting for a moment.
     async fn receive(
         &self,
+        most: usize,
         deadline: Deadline,
         failures: u64,
     ) -> Result<Vec<S::Delivery>, Failure> {
-        let received = self.subscription.receive(deadline).await;
+        let received = self.subscription.receive(most, deadline).await;
         if received.is_err() {
             let pause = Duration::from_millis(100 * (failures + 1).min(20));
             tokio::time::sleep(pause.min(deadline.remaining())).await;
@@ -250,13 +270,17 @@ where
             let event_id = Some(incoming.event_id);
             return self.give_up(delivery, event_id, reason, Some(handler), deadline).await;
         }
-        self.postpone(delivery).await
+        let fate = match failure.class {
+            FailureClass::Throttled | FailureClass::Unavailable => Fate::Congested,
+            FailureClass::Conflict | FailureClass::Permanent => Fate::Postponed,
+        };
+        self.postpone(delivery, fate).await
     }
 
-    async fn postpone(&self, delivery: &S::Delivery) -> Fate {
+    async fn postpone(&self, delivery: &S::Delivery, fate: Fate) -> Fate {
         let pause = pause_after(delivery.redeliveries());
         note(&self.subscription.retry_after(delivery, pause).await, "postponed");
-        Fate::Postponed
+        fate
     }
 
     async fn acknowledge(&self, delivery: &S::Delivery, fate: Fate) -> Fate {

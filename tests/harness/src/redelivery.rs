@@ -27,7 +27,7 @@ pub async fn deliver_in_vain(
     let mut delivered = 0;
     while delivered < times {
         anyhow::ensure!(!deadline.has_passed(), "it was delivered {delivered} times");
-        for delivery in subscription.receive(deadline).await.unwrap_or_default() {
+        for delivery in subscription.receive(32, deadline).await.unwrap_or_default() {
             let settled = subscription.retry_after(&delivery, Duration::ZERO).await;
             anyhow::ensure!(matches!(settled, Settled::Done), "{settled:?}");
             delivered = delivery.redeliveries() + 1;

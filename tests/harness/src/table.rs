@@ -2,7 +2,7 @@
 
 mod create;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,24 +10,27 @@ use anyhow::Context;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use dynoxide::Database;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use create::create_tables;
 
 use crate::host::REGION;
-use crate::tasks::Tasks;
 
 /// How long requests under way may take once the table is told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// How many requests the table may have in work at once.
+const WORKERS: usize = 4;
+
 /// An embedded DynamoDB that serves HTTP from this process; it ends when this is dropped.
 ///
-/// It emulates no contention between transactions and makes every read consistent.
+/// It emulates no contention between transactions and makes every read consistent. It has threads of its
+/// own: it blocks them for as long as a request takes and waits for others, and would keep the host, the
+/// gateway and the proxies from theirs.
 pub struct EmbeddedTable {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    server: Tasks,
+    ended: oneshot::Receiver<()>,
 }
 
 impl EmbeddedTable {
@@ -46,20 +49,32 @@ impl EmbeddedTable {
         };
         let database = database.context("the embedded table cannot open its database")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .await
             .with_context(|| format!("port {port} is taken; choose another with --table-port"))?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .thread_name("table")
+            .enable_all()
+            .build()?;
         let (stop, stopped) = oneshot::channel();
-        let server = Tasks::default();
-        server.spawn(async move {
+        let (tell_end, ended) = oneshot::channel::<()>();
+        let serve = async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
             // The sender's end, used or dropped, is the signal.
             let shutdown = async { drop(stopped.await) };
-            let ended = dynoxide::server::serve_with_shutdown(listener, database, shutdown).await;
-            if let Err(error) = ended {
+            dynoxide::server::serve_with_shutdown(listener, database, shutdown)
+                .await
+                .map_err(std::io::Error::other)
+        };
+        std::thread::Builder::new().name("table".to_owned()).spawn(move || {
+            if let Err(error) = runtime.block_on(serve) {
                 tracing::error!(%error, "the embedded table ended");
             }
-        });
-        Ok(Self { address, stop, server })
+            runtime.shutdown_background();
+            drop(tell_end);
+        })?;
+        Ok(Self { address, stop, ended })
     }
 
     /// The endpoint, such as `http://127.0.0.1:8001`.
@@ -71,8 +86,7 @@ impl EmbeddedTable {
     /// Lets requests under way finish and closes the file.
     pub async fn stop(self) {
         // A send fails only when the server has ended already.
-        if self.stop.send(()).is_ok()
-            && tokio::time::timeout(STOP_GRACE, self.server.finish()).await.is_err()
+        if self.stop.send(()).is_ok() && tokio::time::timeout(STOP_GRACE, self.ended).await.is_err()
         {
             tracing::debug!("a request to the embedded table was cut off");
         }

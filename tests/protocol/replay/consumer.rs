@@ -90,8 +90,12 @@ impl OneCopy {
 impl EventSubscription for OneCopy {
     type Delivery = MemoryDelivery;
 
-    async fn receive(&self, deadline: Deadline) -> Result<Vec<MemoryDelivery>, Failure> {
-        let all = self.broker.receive(deadline).await?;
+    async fn receive(
+        &self,
+        most: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<MemoryDelivery>, Failure> {
+        let all = self.broker.receive(most, deadline).await?;
         let (mut ours, others): (Vec<_>, Vec<_>) = all
             .into_iter()
             .partition(|copy| copy.property(message::TRANSACTION_ID) == Some(&self.transaction_id));

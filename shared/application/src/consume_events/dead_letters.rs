@@ -49,7 +49,7 @@ where
         let buried = insist(deadline, || self.dead_letters.bury(&letter, deadline)).await
             && insist(deadline, || self.announcements.announce(&letter)).await;
         if !buried {
-            return self.postpone(delivery).await;
+            return self.postpone(delivery, Fate::Postponed).await;
         }
         tracing::error!(
             reason = letter.reason,

@@ -182,7 +182,7 @@ pub trait EventSubscription: Send + Sync {
     /// A message with what acknowledges it.
     type Delivery: Delivery;
 
-    /// Waits for messages until some come or a time of the adapter's choosing, a few seconds, is
+    /// Waits for messages, `most` at the most, until some come or a time of the adapter's choosing, a few seconds, is
     /// over, and never beyond `deadline`. A message stays invisible to other receivers for at least
     /// [`EventSubscription::invisible_for`].
     ///
@@ -191,6 +191,7 @@ pub trait EventSubscription: Send + Sync {
     /// [`Failure`] if no broker could be asked.
     fn receive(
         &self,
+        most: usize,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Vec<Self::Delivery>, Failure>> + Send;
 

@@ -32,7 +32,7 @@ use crate::session::{Role, Session, Sessions};
 const INVISIBLE_FOR: Duration = Duration::from_secs(30);
 
 /// The most messages of one request; the broker gives no more than 32 (`PopMessageProcessor.java`).
-const BATCH_MAX: u32 = 32;
+const BATCH_MAX: usize = 32;
 
 /// How long a broker waits for messages before it answers that there are none.
 const POLL_FOR: Duration = Duration::from_millis(1500);
@@ -114,8 +114,10 @@ impl RocketmqSubscription {
     async fn receive_on(
         &self,
         session: &Session,
+        most: usize,
         deadline: Deadline,
     ) -> Result<Vec<RocketmqDelivery>, Failure> {
+        let most = u32::try_from(most.clamp(1, BATCH_MAX)).unwrap_or(1);
         let mut sources = Vec::new();
         for topic in Topic::ALL {
             match session.masters(topic, deadline).await {
@@ -132,7 +134,15 @@ impl RocketmqSubscription {
         if sources.len() > 1 {
             // What is there already, on whichever topic and broker, must not wait behind an idle one.
             for (topic, master) in &sources {
-                let found = self.pop(session, *topic, master, Duration::ZERO, deadline).await?;
+                let found = self
+                    .pop(
+                        session,
+                        *topic,
+                        self.pop_request(*topic, most, Duration::ZERO),
+                        master,
+                        deadline,
+                    )
+                    .await?;
                 if !found.is_empty() {
                     return Ok(found);
                 }
@@ -144,19 +154,19 @@ impl RocketmqSubscription {
             return Ok(Vec::new());
         };
         let wait = POLL_FOR.min(deadline.remaining().saturating_sub(ANSWER_MARGIN));
-        self.pop(session, *topic, master, wait, deadline).await
+        self.pop(session, *topic, self.pop_request(*topic, most, wait), master, deadline).await
     }
 
     async fn pop(
         &self,
         session: &Session,
         topic: Topic,
+        request: PopMessageRequestHeader,
         master: &Master,
-        wait: Duration,
         deadline: Deadline,
     ) -> Result<Vec<RocketmqDelivery>, Failure> {
+        let wait = Duration::from_millis(request.poll_time);
         let limit = Deadline::after(wait + ANSWER_TIMEOUT).or_earlier(deadline);
-        let request = self.pop_request(topic, wait);
         let call = async {
             let lane = session.lane().await?;
             let popping =
@@ -171,13 +181,13 @@ impl RocketmqSubscription {
         Ok(messages.into_iter().filter_map(|message| self.delivery(topic, message)).collect())
     }
 
-    fn pop_request(&self, topic: Topic, wait: Duration) -> PopMessageRequestHeader {
+    fn pop_request(&self, topic: Topic, most: u32, wait: Duration) -> PopMessageRequestHeader {
         PopMessageRequestHeader {
             consumer_group: self.group.as_str().into(),
             topic: self.polls.client().config().topic_name(topic).into(),
             // Any queue of the broker.
             queue_id: -1,
-            max_msg_nums: BATCH_MAX,
+            max_msg_nums: most,
             invisible_time: millis(INVISIBLE_FOR),
             poll_time: millis(wait),
             born_time: u64::try_from(self.clock.now().as_millis()).unwrap_or_default(),
@@ -236,9 +246,13 @@ impl RocketmqSubscription {
 impl EventSubscription for RocketmqSubscription {
     type Delivery = RocketmqDelivery;
 
-    async fn receive(&self, deadline: Deadline) -> Result<Vec<RocketmqDelivery>, Failure> {
+    async fn receive(
+        &self,
+        most: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<RocketmqDelivery>, Failure> {
         let session = self.polls.acquire(deadline).await?;
-        let received = self.receive_on(&session, deadline).await;
+        let received = self.receive_on(&session, most, deadline).await;
         match &received {
             Ok(_) => session.prove(self.clock.now()),
             Err(_) => session.suspect(),

@@ -109,7 +109,11 @@ impl PublishedEvents for MemoryBroker {
 impl EventSubscription for MemoryBroker {
     type Delivery = MemoryDelivery;
 
-    async fn receive(&self, deadline: Deadline) -> Result<Vec<MemoryDelivery>, Failure> {
+    async fn receive(
+        &self,
+        most: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<MemoryDelivery>, Failure> {
         let limit = Deadline::after(POLL_FOR).or_earlier(deadline);
         loop {
             let arrival = self.arrivals.notified();
@@ -118,7 +122,7 @@ impl EventSubscription for MemoryBroker {
                 if state.away || state.strikes(BrokerFault::ReceiveFails) {
                     return Err(away());
                 }
-                let delivered = state.deliver(BATCH_MAX, INVISIBLE_FOR);
+                let delivered = state.deliver(most.min(BATCH_MAX), INVISIBLE_FOR);
                 if !delivered.is_empty() || limit.has_passed() {
                     return Ok(delivered);
                 }

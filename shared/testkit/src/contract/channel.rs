@@ -68,7 +68,7 @@ async fn receive<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Received<F
     let mut received = Vec::new();
     while received.len() < count {
         assert!(Instant::now() < deadline, "{} of {count} messages came", received.len());
-        match fixture.subscription().receive(Deadline::after(CALL)).await {
+        match fixture.subscription().receive(32, Deadline::after(CALL)).await {
             Ok(deliveries) => received.extend(deliveries),
             Err(failure) => assert!(Instant::now() < deadline, "{failure:?}"),
         }
@@ -208,10 +208,10 @@ pub async fn a_commit_after_a_rollback_makes_the_message_visible(fixture: &impl 
 /// As its name says, when there is nothing to receive.
 pub async fn a_receiver_is_not_kept_beyond_its_deadline(fixture: &impl ChannelFixture) {
     // The first call may have to connect.
-    let _connected = fixture.subscription().receive(Deadline::after(CALL)).await;
+    let _connected = fixture.subscription().receive(32, Deadline::after(CALL)).await;
     let started = Instant::now();
     let limit = Duration::from_secs(1);
-    let received = fixture.subscription().receive(Deadline::after(limit)).await.unwrap();
+    let received = fixture.subscription().receive(32, Deadline::after(limit)).await.unwrap();
     assert!(received.is_empty());
     // A little for the scheduler of a busy machine.
     assert!(started.elapsed() < limit + Duration::from_millis(500), "{:?}", started.elapsed());

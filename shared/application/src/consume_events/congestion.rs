@@ -1,0 +1,95 @@
+//! How many events may be handled at once.
+
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+
+/// The limit of a new window.
+const FIRST: f64 = 8.0;
+
+/// Grows with what is handled and is halved by what fails, as TCP's window does (RFC 5681, section 3.1).
+///
+/// Where the table answers slower than events come, calls wait for each other until each of them takes
+/// longer than it may. Their work is done and their callers are gone, the events come again, and it
+/// stays so after what began it is over. Fewer at once get through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Congestion {
+    limit: f64,
+    most: f64,
+    /// Until the first failure the limit doubles with each round; after it, it grows by one.
+    is_starting: bool,
+    /// What failed until then had begun before the limit was halved.
+    next_cut: Option<Deadline>,
+    round: Duration,
+}
+
+impl Congestion {
+    /// Never more than `most` at once; a round takes no longer than `round`.
+    pub(super) fn new(most: u16, round: Duration) -> Self {
+        let most = f64::from(most.max(1));
+        Self { limit: FIRST.min(most), most, is_starting: true, next_cut: None, round }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is between 1 and 65,535"
+    )]
+    pub(super) fn limit(&self) -> usize {
+        self.limit as usize
+    }
+
+    pub(super) fn handled(&mut self) {
+        let more = if self.is_starting { 1.0 } else { self.limit.recip() };
+        self.limit = (self.limit + more).min(self.most);
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.is_starting = false;
+        if self.next_cut.is_none_or(|next| next.has_passed()) {
+            self.limit = (self.limit / 2.0).max(1.0);
+            self.next_cut = Some(Deadline::after(self.round));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUND: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn it_grows_fast_until_something_fails_and_slowly_from_then_on() {
+        let mut congestion = Congestion::new(64, ROUND);
+        assert_eq!(congestion.limit(), 8);
+        (0..8).for_each(|_| congestion.handled());
+        assert_eq!(congestion.limit(), 16);
+        congestion.failed();
+        assert_eq!(congestion.limit(), 8);
+        (0..8).for_each(|_| congestion.handled());
+        assert_eq!(congestion.limit(), 8);
+        (0..8).for_each(|_| congestion.handled());
+        assert_eq!(congestion.limit(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_of_one_round_halve_it_once_and_never_to_nothing() {
+        let mut congestion = Congestion::new(64, ROUND);
+        (0..100).for_each(|_| congestion.failed());
+        assert_eq!(congestion.limit(), 4);
+        for _ in 0..10 {
+            tokio::time::advance(ROUND).await;
+            congestion.failed();
+        }
+        assert_eq!(congestion.limit(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_stays_below_what_is_allowed() {
+        let mut congestion = Congestion::new(10, ROUND);
+        (0..100).for_each(|_| congestion.handled());
+        assert_eq!(congestion.limit(), 10);
+        assert_eq!(Congestion::new(0, ROUND).limit(), 1);
+    }
+}
