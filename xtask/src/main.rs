@@ -52,7 +52,7 @@ enum Command {
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-            EnvFilter::new("warn,rocketmq_client_rust=off,rocketmq_transport=off")
+            EnvFilter::new("warn,dynoxide=error,rocketmq_client_rust=off,rocketmq_transport=off")
         }))
         .with_writer(std::io::stderr)
         .init();

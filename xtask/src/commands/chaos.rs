@@ -49,11 +49,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     eprintln!("seed {seed}");
     let started = Instant::now();
-    let reports = tokio::select! {
-        reports = run_rows(&options, &cluster, seed) => reports,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted.context("Ctrl-C cannot be heard")?;
-            return Ok(ExitCode::FAILURE);
+    let chosen = if options.rows.is_empty() { ROWS.iter().collect() } else { options.rows.clone() };
+    let mut reports: Vec<RowReport> = chosen.iter().copied().map(RowReport::new).collect();
+    let interrupted = tokio::select! {
+        () = run_rows(&options, &chosen, &cluster, seed, &mut reports) => false,
+        heard = tokio::signal::ctrl_c() => {
+            heard.context("Ctrl-C cannot be heard")?;
+            eprintln!("interrupted; the card tells of the runs that had ended");
+            true
         }
     };
     let card = card(Run { seed, took: started.elapsed() }, &reports);
@@ -65,15 +68,18 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot write {}", file.display()))?;
     eprintln!("written to {}", file.display());
-    let failed = reports.iter().any(|report| !report.failures.is_empty());
+    let failed = interrupted || reports.iter().any(|report| !report.failures.is_empty());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Runs the rows, some at a time, each round with the next seed.
-async fn run_rows(options: &Options, cluster: &Cluster, seed: u64) -> Vec<RowReport> {
-    let chosen: Vec<&'static Row> =
-        if options.rows.is_empty() { ROWS.iter().collect() } else { options.rows.clone() };
-    let mut reports: Vec<RowReport> = chosen.iter().copied().map(RowReport::new).collect();
+async fn run_rows(
+    options: &Options,
+    chosen: &[&'static Row],
+    cluster: &Cluster,
+    seed: u64,
+    reports: &mut [RowReport],
+) {
     let limit = options.minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
     let started = Instant::now();
     let rounds = Rounds::new(limit, chosen.len());
@@ -103,5 +109,4 @@ async fn run_rows(options: &Options, cluster: &Cluster, seed: u64) -> Vec<RowRep
         }
     }
     rounds.finish();
-    reports
 }
