@@ -19,6 +19,12 @@ pub(crate) fn jitter(limit: Duration) -> Duration {
     limit.mul_f64(f64::from(u16::from_be_bytes([first, second])) / 65_536.0)
 }
 
+/// A random number below `limit`.
+pub(crate) fn below(limit: u32) -> u32 {
+    let [first, second, third, fourth, ..] = random();
+    u32::from_be_bytes([first, second, third, fourth]) % limit.max(1)
+}
+
 /// Eight random characters for names that must not meet.
 #[must_use]
 pub(crate) fn suffix() -> String {

@@ -5,7 +5,7 @@ use harness::faults::{Point, Toxic};
 use harness::remoting::code;
 
 use super::Bench;
-use super::window::{Window, amid};
+use super::window::{Stopped, Window, amid};
 use crate::figures::{Figures, Measure};
 use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Rig};
@@ -62,13 +62,18 @@ async fn struck(
 async fn late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
     let (outcome, held) = amid(rig, key, Window::EndUnseen, async |held| Ok(held)).await?;
     anyhow::ensure!(outcome.acked().is_some(), "{key}: an order that is stored: {outcome:?}");
+    let Stopped::Frame(end) = &held else { anyhow::bail!("{key}: an end is a frame") };
+    let message_id = end.traffic.frame.field("msgId").unwrap_or_default().to_owned();
     let journal = rig.proxies()?.journal();
+    // Its own check-back: the events that follow the order have ends too.
     eventually("a check-back commits", async || {
-        let open = journal.open().is_empty();
-        let last = journal.ends().into_iter().rev().find(|end| end.passed_on);
-        let by_check =
-            last.is_some_and(|end| end.from_check && end.resolution == Resolution::Commit);
-        Ok((open && by_check).then_some(()))
+        let by_check = journal.ends().into_iter().any(|end| {
+            end.message_id == message_id
+                && end.from_check
+                && end.passed_on
+                && end.resolution == Resolution::Commit
+        });
+        Ok(by_check.then_some(()))
     })
     .await?;
     held.release();

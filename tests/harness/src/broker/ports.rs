@@ -1,8 +1,16 @@
 //! Ports that are free.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::Context;
+use crate::entropy;
+
+/// Where [`free_port`] looks: below the ports that Linux gives to outgoing connections (32768 and
+/// above, `ip_local_port_range`), or one of those could take a port before its server listens, or
+/// while that server restarts.
+const PORTS: Range<u16> = 12_000..32_000;
 
 /// The ports of a broker. Its "fast remoting" port is always two below the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,20 +67,38 @@ pub(super) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A port of the loopback interface that nobody has now.
+/// A port of the loopback interface that nobody has now. Each is given out once in a process, so that
+/// a server may stop and start again on its port without meeting another.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-    Ok(listener.local_addr()?.port())
+    static NEXT: OnceLock<AtomicU32> = OnceLock::new();
+    let count = u32::from(PORTS.end - PORTS.start);
+    // Another process starts elsewhere.
+    let next = NEXT.get_or_init(|| AtomicU32::new(entropy::below(count)));
+    for _ in 0..count {
+        let offset = next.fetch_add(1, Ordering::Relaxed) % count;
+        let port = PORTS.start + u16::try_from(offset)?;
+        if is_free(port) {
+            return Ok(port);
+        }
+    }
+    anyhow::bail!("no port from {} to {} is free", PORTS.start, PORTS.end - 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::net::{Ipv4Addr, TcpListener};
 
-    use super::{BrokerPorts, check_free};
+    use super::{BrokerPorts, check_free, free_port};
+
+    #[test]
+    fn a_port_is_given_out_once() {
+        let ports: BTreeSet<u16> = (0..200).map(|_| free_port().unwrap()).collect();
+        assert_eq!(ports.len(), 200);
+    }
 
     #[test]
     fn a_taken_port_is_named_with_its_option() {
