@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
+use crate::leaks;
+
 /// How long a condition may take to come true on a slow machine: a check-back needs about 15 s.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -32,11 +34,13 @@ pub(crate) fn with_app<F: Future<Output = ()>>(test: impl FnOnce(&'static App) -
     let runtime = RUNTIME.get_or_init(runtime);
     let app = APP.get_or_init(|| runtime.block_on(App::start(options())));
     runtime.block_on(test(app));
+    leaks::assert_none();
 }
 
 /// Runs a test against a system of its own.
 pub(crate) fn with_own<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
     runtime().block_on(test());
+    leaks::assert_none();
 }
 
 fn runtime() -> Runtime {
@@ -48,12 +52,14 @@ pub(crate) fn root() -> PathBuf {
 }
 
 pub(crate) fn options() -> SystemOptions {
-    SystemOptions::isolated(&root()).unwrap()
+    SystemOptions { sink: Some(leaks::sink()), ..SystemOptions::isolated(&root()).unwrap() }
 }
 
 impl App {
     pub(crate) async fn start(options: SystemOptions) -> Self {
-        let system = System::start(options).await.unwrap();
+        let system = System::start(options)
+            .await
+            .unwrap_or_else(|error| panic!("{error:#}\n{}", leaks::last_lines()));
         let client = Client::new();
         let login = client
             .post(format!("{}/v1/users/login", system.api_url))
@@ -62,7 +68,9 @@ impl App {
             .await
             .unwrap();
         let tokens: Value = login.json().await.unwrap();
-        let token = tokens["access_token"].as_str().unwrap().to_owned();
+        let token = text(&tokens["access_token"]);
+        leaks::remember(&token);
+        leaks::remember(&text(&tokens["refresh_token"]));
         Self { system, client, token }
     }
 

@@ -18,6 +18,7 @@ mod app;
 mod dead_letters;
 mod garbage;
 mod health;
+mod leaks;
 mod login;
 mod orders;
 mod problems;

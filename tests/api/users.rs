@@ -18,9 +18,10 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::app::{App, json_of, text};
+use crate::leaks;
 
-const PASSWORD: &str = "a-password-that-is-long-enough";
-const WRONG: &str = "another-password-of-good-length";
+const PASSWORD: &str = "a-canary-that-is-long-enough";
+const WRONG: &str = "another-canary-of-good-length";
 
 /// A client in a network of its own: an address of 127.0.0.0/8, which the gateway sees as the source.
 pub(crate) struct Visitor {
@@ -37,7 +38,7 @@ struct Session {
 /// An address that no other test uses.
 fn new_email(name: &str) -> String {
     static MADE: AtomicU32 = AtomicU32::new(0);
-    format!("{name}.{}@example.com", MADE.fetch_add(1, Ordering::Relaxed))
+    format!("canary-{name}.{}@example.com", MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Visitor {
@@ -92,7 +93,11 @@ impl Session {
         assert_eq!(response.status(), 200);
         let tokens = json_of(response).await;
         assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(900)));
-        Self { access: text(&tokens["access_token"]), refresh: text(&tokens["refresh_token"]) }
+        let session =
+            Self { access: text(&tokens["access_token"]), refresh: text(&tokens["refresh_token"]) };
+        leaks::remember(&session.access);
+        leaks::remember(&session.refresh);
+        session
     }
 }
 

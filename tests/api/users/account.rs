@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{PASSWORD, Session, Visitor, WRONG, new_email};
 use crate::app::{App, json_of, problem, text, with_app};
 
-const NEW: &str = "yet-another-password-of-good-length";
+const NEW: &str = "yet-another-canary-of-good-length";
 
 async fn change(visitor: &Visitor, token: &str, current: &str, new: &str) -> reqwest::Response {
     let request = visitor.request(Method::POST, "/v1/users/me/password").bearer_auth(token);

@@ -1,0 +1,90 @@
+//! What the functions wrote to their logs, and that no secret and no personal data is among it.
+//!
+//! Every system of this binary logs into one memory, and each test ends by searching all of it: the
+//! tests' passwords and addresses hold the word "canary", and the tokens that they were given are
+//! remembered.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use harness::host::{LogSink, Stream};
+use harness::provision::DEMO_PASSWORD;
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static TOKENS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// What no line may hold: a test's password or address, any address of a test, any hash.
+const CANARIES: [&str; 4] = ["canary", "@example.com", DEMO_PASSWORD, "argon2id"];
+
+struct Memory;
+
+impl LogSink for Memory {
+    fn line(&self, function: &str, _: Stream, line: &str) {
+        lock(&LINES).push(format!("[{function}] {line}"));
+    }
+}
+
+/// Where a system under test logs.
+pub(crate) fn sink() -> Arc<dyn LogSink> {
+    Arc::new(Memory)
+}
+
+/// Has a token searched for from now on, and in what was logged before.
+pub(crate) fn remember(token: &str) {
+    lock(&TOKENS).insert(token.to_owned());
+}
+
+/// All lines so far that hold a text.
+pub(crate) fn lines_with(text: &str) -> Vec<String> {
+    lock(&LINES).iter().filter(|line| line.contains(text)).cloned().collect()
+}
+
+/// The last lines, for somebody who looks for the reason of a failure.
+pub(crate) fn last_lines() -> String {
+    let lines = lock(&LINES);
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
+
+/// Asserts that no line so far holds what it may not, and returns how many there are.
+pub(crate) fn assert_none() -> usize {
+    let tokens = lock(&TOKENS).clone();
+    let lines = lock(&LINES).clone();
+    let hits: Vec<_> = lines.iter().filter(|line| leaks(line, &tokens)).collect();
+    assert!(hits.is_empty(), "{} lines tell a secret: {:?}", hits.len(), hits.first());
+    lines.len()
+}
+
+fn leaks(line: &str, tokens: &BTreeSet<String>) -> bool {
+    CANARIES.iter().any(|canary| line.contains(canary))
+        || words(line).any(|word| tokens.contains(word) || is_jwt(word))
+}
+
+/// The parts of a line of which a token may be one.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+}
+
+/// Whether it looks like a JWT, of whichever session: base64url of `{"` and a long rest.
+fn is_jwt(word: &str) -> bool {
+    word.starts_with("eyJ") && word.len() > 40
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn a_secret_in_a_line_is_found() {
+    let token = "fzY1hZ2x0bJ8kq3vWm5nR7tS9uE4wX6yA1cD0gH-_i";
+    let tokens = BTreeSet::from([token.to_owned()]);
+    for told in [
+        "password=a-canary".to_owned(),
+        "user jo@example.com logged in".to_owned(),
+        format!("{{\"token\":\"{token}\"}}"),
+        format!("Bearer eyJ{}", "x".repeat(60)),
+        "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
+    ] {
+        assert!(leaks(&told, &tokens), "{told}");
+    }
+    assert!(!leaks("{\"message\":\"logged in\",\"user_id\":123}", &tokens));
+}
