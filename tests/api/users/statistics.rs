@@ -55,9 +55,10 @@ fn how_logins_look_from_outside() {
 }
 
 /// Times of refused logins: for accounts that are there, that are there with an older and cheaper hash,
-/// and that are not there, one after the other in a changing order.
+/// and that are not there, one after the other in a changing order; then of those that have to wait.
 async fn report_times(app: &App) {
     let [mut unknown, mut known, mut outdated] = [Vec::new(), Vec::new(), Vec::new()];
+    let [mut unknown_waits, mut known_waits] = [Vec::new(), Vec::new()];
     for round in 0..ACCOUNTS {
         let emails = [new_email("unknown"), new_email("known"), new_email("outdated")];
         Visitor::new(app).register(&emails[1]).await;
@@ -73,16 +74,33 @@ async fn report_times(app: &App) {
                 [&mut unknown, &mut known, &mut outdated][which].push(took);
             }
         }
+        // The guess that makes the next ones wait, from wherever they come.
+        for email in &emails[..2] {
+            assert_eq!(visitor.try_to_log_in(email, WRONG).await.status(), 401);
+        }
+        let another = Visitor::new(app);
+        for turn in 0..2 * GUESSES {
+            let which = (turn + round) % 2;
+            let started = Instant::now();
+            let answer = another.try_to_log_in(&emails[which], WRONG).await;
+            let took = started.elapsed().as_secs_f64() * 1e3;
+            assert_eq!(answer.status(), 429);
+            [&mut unknown_waits, &mut known_waits][which].push(took);
+        }
     }
-    for (name, times) in [("existing", &known), ("existing, with an older hash", &outdated)] {
+    for (name, times, others) in [
+        ("existing", &known, &unknown),
+        ("existing, with an older hash", &outdated, &unknown),
+        ("existing and waiting", &known_waits, &unknown_waits),
+    ] {
         println!(
             "login times of {name} against unknown users, {} each: AUC {:.3}, Welch's t {:.2}, \
              medians {:.1} and {:.1} ms",
             times.len(),
-            auc(times, &unknown),
-            welch_t(times, &unknown),
+            auc(times, others),
+            welch_t(times, others),
             median(times),
-            median(&unknown),
+            median(others),
         );
     }
 }

@@ -88,6 +88,17 @@ async fn quiet(program: &str, arguments: &[&str]) -> bool {
     command.kill_on_drop(true).status().await.is_ok_and(|status| status.success())
 }
 
+/// The gateway of a network, told as `GATEWAY SUBNET`. An engine that has just been installed does not
+/// tell the first before its second start; it takes the subnet's first address.
+fn gateway_of(told: &str) -> Option<Ipv4Addr> {
+    let (gateway, subnet) = told.trim_end().rsplit_once(' ')?;
+    if let Ok(gateway) = gateway.trim().parse() {
+        return Some(gateway);
+    }
+    let network: Ipv4Addr = subnet.split('/').next()?.parse().ok()?;
+    Some(Ipv4Addr::from_bits(network.to_bits().checked_add(1)?))
+}
+
 impl Engine {
     /// Has the base image of the functions: from a registry or, where none is reached, made here.
     pub(super) async fn base_image(&self, root: &Path) -> anyhow::Result<()> {
@@ -110,12 +121,12 @@ impl Engine {
 
     /// This machine's address as containers reach it.
     pub(super) async fn gateway(&self) -> anyhow::Result<Ipv4Addr> {
-        let format = "{{(index .IPAM.Config 0).Gateway}}";
+        let format = "{{with index .IPAM.Config 0}}{{.Gateway}} {{.Subnet}}{{end}}";
         let mut inspect = Command::new("docker");
         inspect.args(["network", "inspect", "bridge", "--format", format]).stdin(Stdio::null());
         let output = inspect.output().await.context("docker cannot be started")?;
         let text = String::from_utf8_lossy(&output.stdout);
-        text.trim().parse().with_context(|| format!("the bridge's gateway is {:?}", text.trim()))
+        gateway_of(&text).with_context(|| format!("the bridge has no gateway: {:?}", text.trim()))
     }
 
     /// Ends an engine that was started here.
@@ -128,5 +139,19 @@ impl Engine {
         if timeout(START_LIMIT, daemon.wait()).await.is_err() {
             eprintln!("dockerd does not end; it is killed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::gateway_of;
+
+    #[test]
+    fn a_gateway_is_told_or_the_first_address_of_the_subnet() {
+        assert_eq!(gateway_of("172.17.0.9 172.17.0.0/16\n"), Some(Ipv4Addr::new(172, 17, 0, 9)));
+        assert_eq!(gateway_of(" 172.17.0.0/16\n"), Some(Ipv4Addr::new(172, 17, 0, 1)));
+        assert_eq!(gateway_of("\n"), None);
     }
 }
