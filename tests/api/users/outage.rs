@@ -40,7 +40,7 @@ fn nothing_fails_open() {
             }
         }
         for function in ["user-login", "register-user", "user-account", "create-order"] {
-            proxies.of(function).unwrap().table.refuse().await;
+            proxies.of(function).unwrap().table.refuse().await.unwrap();
         }
         let refresh = visitor.refresh(&session.refresh).await;
         problem(refresh, 503, "unavailable").await;

@@ -51,7 +51,7 @@ fn short(row: &'static Row, shared: &Shared) -> Result<(), Failed> {
     let Shared { runtime, cluster } = shared;
     let start = || runtime.block_on(Cluster::start(Cluster::TUNING)).expect("no cluster");
     let bench = Bench { cluster: cluster.get_or_init(start), effort: Effort::Short, seed: SEED };
-    let outcome = runtime.block_on((row.run)(bench)).map_err(|error| format!("{error:?}"));
+    let outcome = runtime.block_on((row.run)(bench)).map_err(|error| format!("{error:#}"));
     // At once: the list of failures comes only when the last row is over.
     let figures = outcome.inspect_err(|error| println!("{} failed: {error}", row.id))?;
     if figures.faults == 0 {

@@ -49,6 +49,7 @@ pub mod table;
 pub mod table_proxy;
 pub mod template;
 
+mod door;
 mod entropy;
 mod tasks;
 mod wall_clock;

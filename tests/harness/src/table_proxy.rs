@@ -7,15 +7,13 @@
 mod answer;
 mod exchange;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::net::TcpListener;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 pub use answer::TableAnswer;
 
+use crate::door::Door;
 use crate::faults::{NewRule, Point, Rules, Traffic};
-use crate::tasks::Tasks;
 use exchange::Exchange;
 
 /// A call to the table on its way, or on its way back.
@@ -70,10 +68,8 @@ pub fn calls(operation: &'static str) -> impl Fn(&TableCall) -> bool + Clone + S
 
 /// A proxy that passes everything on, except what its rules strike.
 pub struct TableProxy {
-    address: SocketAddr,
     exchange: Arc<Exchange>,
-    /// The listener and all connections; None while connections are refused.
-    tasks: Mutex<Option<Arc<Tasks>>>,
+    door: Door,
 }
 
 impl TableProxy {
@@ -91,18 +87,17 @@ impl TableProxy {
     /// # Errors
     /// When no port can be had.
     pub async fn start_at(address: Ipv4Addr, upstream: &str) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((address, 0)).await?;
-        let address = listener.local_addr()?;
         let exchange = Arc::new(Exchange::new(upstream));
-        let proxy = Self { address, exchange, tasks: Mutex::new(None) };
-        proxy.serve(listener);
-        Ok(proxy)
+        let visited = Arc::clone(&exchange);
+        let door =
+            Door::open_at(address, move |caller| exchange::serve(caller, Arc::clone(&visited)));
+        Ok(Self { exchange, door: door.await? })
     }
 
     /// The endpoint, such as `http://127.0.0.1:8001`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.door.address())
     }
 
     /// A rule for calls.
@@ -127,24 +122,19 @@ impl TableProxy {
     }
 
     /// Cuts all connections and refuses new ones, as a table that is down does.
-    pub async fn refuse(&self) {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(tasks) = tasks {
-            tasks.abort();
-            // The port is free once they are gone.
-            tasks.finish().await;
-        }
+    ///
+    /// # Errors
+    /// When the port was taken by someone else.
+    pub async fn refuse(&self) -> anyhow::Result<()> {
+        self.door.shut().await
     }
 
     /// Lets connections in again.
     ///
     /// # Errors
-    /// When the port was taken by someone else meanwhile.
+    /// When the port cannot be listened on.
     pub async fn accept(&self) -> anyhow::Result<()> {
-        if self.tasks.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            self.serve(TcpListener::bind(self.address).await?);
-        }
-        Ok(())
+        self.door.open().await
     }
 
     /// Removes all rules and lets connections in again.
@@ -154,20 +144,6 @@ impl TableProxy {
     pub async fn heal(&self) -> anyhow::Result<()> {
         self.rules().heal();
         self.accept().await
-    }
-
-    fn serve(&self, listener: TcpListener) {
-        let tasks = Arc::new(Tasks::default());
-        let exchange = Arc::clone(&self.exchange);
-        let connections = Arc::downgrade(&tasks);
-        tasks.spawn(async move {
-            loop {
-                let Ok((caller, _)) = listener.accept().await else { continue };
-                let Some(tasks) = connections.upgrade() else { return };
-                tasks.spawn(exchange::serve(caller, Arc::clone(&exchange)));
-            }
-        });
-        *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) = Some(tasks);
     }
 }
 
@@ -224,7 +200,7 @@ mod tests {
             assert!(list().await.is_ok());
             assert_eq!(rule.struck(), 1);
         }
-        proxy.refuse().await;
+        proxy.refuse().await.unwrap();
         assert!(list().await.is_err());
         proxy.heal().await.unwrap();
         assert!(list().await.is_ok());

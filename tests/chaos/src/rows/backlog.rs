@@ -23,7 +23,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     rig.windows.keep(TRANSACTION_CHECK, 0);
     rig.kill_all(TRANSACTION_CHECK).await?;
     let broker = &rig.before(CREATE_ORDER)?.broker;
-    broker.broker_relay().refuse().await;
+    broker.broker_relay().refuse().await?;
     let orders: u64 = bench.either(600, 5_000);
     let taken = stream::iter((0..orders).map(|n| format!("order-{n}")))
         .map(|key| {

@@ -31,19 +31,24 @@ const LANES: u64 = 2;
 struct Load {
     /// How many intents, at the least.
     orders: u64,
+    /// How many, at the most, while fewer than `kinds` have struck.
+    orders_max: u64,
+    /// How many kinds of trouble have to strike something.
+    kinds: usize,
     /// The longest pause of a client between two intents.
     pause: Duration,
-    /// Whether to order on until every trouble has struck, though no more than twice as much.
-    until_all_struck: bool,
 }
-
-/// As fast as the clients can.
-const BURST: Load = Load { orders: 150, pause: Duration::ZERO, until_all_struck: false };
 
 /// Some ten orders a second, which functions built for development handle as they come: what is late is
 /// late because of a trouble, and not because of what waits before it.
-const STEADY: Load =
-    Load { orders: 2_500, pause: Duration::from_millis(2_200), until_all_struck: true };
+const PAUSE: Duration = Duration::from_millis(2_200);
+
+/// Long enough for some of the troubles, of which each takes seconds.
+const SHORT: Load = Load { orders: 150, orders_max: 600, kinds: 4, pause: PAUSE };
+
+/// Long enough for all of them.
+const LONG: Load =
+    Load { orders: 2_500, orders_max: 5_000, kinds: Trouble::ALL.len(), pause: PAUSE };
 
 /// How often each trouble struck.
 struct Tally(Mutex<BTreeMap<&'static str, u64>>);
@@ -62,21 +67,22 @@ impl Tally {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn have_all_struck(&self) -> bool {
-        self.counts().values().all(|struck| *struck > 0)
+    /// How many kinds have struck something.
+    fn kinds(&self) -> usize {
+        self.counts().values().filter(|struck| **struck > 0).count()
     }
 }
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     if bench.either(true, false) {
         let rig = Rig::start(bench.cluster, bench.seed).await?;
-        return mixed(rig, None, BURST).await;
+        return mixed(rig, None, SHORT).await;
     }
     // Long, the broker dies too, and so it must be this row's own. The embedded table becomes slower with
     // each transaction: many orders take many runs, each on a fresh one.
     let cluster = Cluster::own(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
-    mixed(rig, Some(&cluster), STEADY).await
+    mixed(rig, Some(&cluster), LONG).await
 }
 
 /// Orders under troubles, until there are enough of them.
@@ -112,9 +118,7 @@ async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, load: Load) -> anyhow::R
     let mut figures = judge_clean(&rig).await?;
     let counts = tally.counts();
     figures.faults = counts.values().sum();
-    let happened = counts.values().filter(|struck| **struck > 0).count();
-    let needed = if load.until_all_struck { kinds.len() } else { kinds.len().min(4) };
-    anyhow::ensure!(happened >= needed, "too little went wrong: {counts:?}");
+    anyhow::ensure!(tally.kinds() >= load.kinds, "too little went wrong: {counts:?}");
     for (name, struck) in counts {
         figures.note(name, Measure::Count(struck));
     }
@@ -131,8 +135,8 @@ async fn order_all(rig: &Rig<'_>, load: Load, tally: &Tally) {
             let mut lots = Rng::with_seed(rig.seed ^ u64::try_from(number).unwrap_or_default());
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                let more = load.until_all_struck && !tally.have_all_struck();
-                if n >= load.orders && !(more && n < 2 * load.orders) {
+                let enough = if tally.kinds() < load.kinds { load.orders_max } else { load.orders };
+                if n >= enough {
                     return;
                 }
                 order(rig, n, &mut lots).await;

@@ -17,7 +17,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     for round in 0..rounds {
         rig.settle(&format!("warm-{round}")).await?;
         let namesrv = rig.before(CREATE_ORDER)?.broker.namesrv_relay();
-        namesrv.refuse().await;
+        namesrv.refuse().await?;
         let known = rig.place(&format!("known-{round}")).await;
         anyhow::ensure!(known.acked().is_some(), "a known route did not serve on: {known:?}");
 

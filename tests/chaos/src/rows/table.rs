@@ -35,7 +35,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         faults += rule.struck();
     }
     let table = &rig.before(CREATE_ORDER)?.table;
-    table.refuse().await;
+    table.refuse().await?;
     let down = ask(&rig, "down", clients).await?;
     anyhow::ensure!(down == 0, "an order was taken with the table down");
     table.accept().await?;

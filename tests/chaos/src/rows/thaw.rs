@@ -44,9 +44,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Result<bool> {
     rig.settle(&format!("before-{round}")).await?;
     let before = rig.before(CREATE_ORDER)?;
-    before.table.refuse().await;
-    before.broker.broker_relay().refuse().await;
-    before.broker.namesrv_relay().refuse().await;
+    before.table.refuse().await?;
+    before.broker.broker_relay().refuse().await?;
+    before.broker.namesrv_relay().refuse().await?;
     // The freeze itself.
     tokio::time::sleep(idle).await;
     before.table.accept().await?;

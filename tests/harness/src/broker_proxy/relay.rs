@@ -1,30 +1,28 @@
-//! One door: a listener whose connections are passed on to one server.
+//! Passing the connections of one door on to one server.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use bytes::Bytes;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::connection::{self, Line, Out};
 use super::{Journal, Passage};
+use crate::door::Door;
 use crate::faults::Rules;
 use crate::remoting::Frame;
-use crate::tasks::Tasks;
 
 /// Counts the connections of all relays, because several may write into one journal.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Passes the connections of clients on to one server, frame by frame.
 pub struct Relay {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    /// The listener and all connections; None while connections are refused.
-    tasks: Mutex<Option<Arc<Tasks>>>,
+    door: Door,
 }
 
 /// What all connections of a relay share.
@@ -100,20 +98,18 @@ impl Relay {
         journal: Option<Arc<Journal>>,
         substitution: Option<Substitution>,
     ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((address, 0)).await?;
-        let address = listener.local_addr()?;
         let upstream = upstream.to_owned();
         let (open, requests) = (Mutex::default(), Mutex::default());
-        let shared = Shared { upstream, rules, journal, substitution, open, requests };
-        let relay = Self { address, shared: Arc::new(shared), tasks: Mutex::new(None) };
-        relay.serve(listener);
-        Ok(relay)
+        let shared = Arc::new(Shared { upstream, rules, journal, substitution, open, requests });
+        let visited = Arc::clone(&shared);
+        let door = Door::open_at(address, move |client| run(client, Arc::clone(&visited)));
+        Ok(Self { shared, door: door.await? })
     }
 
     /// Where it listens, `host:port`.
     #[must_use]
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.door.address().to_string()
     }
 
     /// The rules for its frames.
@@ -130,13 +126,11 @@ impl Relay {
     }
 
     /// Cuts all connections and refuses new ones, as a server that is down does.
-    pub async fn refuse(&self) {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(tasks) = tasks {
-            tasks.abort();
-            // The port is free once they are gone.
-            tasks.finish().await;
-        }
+    ///
+    /// # Errors
+    /// When the port was taken by someone else.
+    pub async fn refuse(&self) -> anyhow::Result<()> {
+        self.door.shut().await
     }
 
     /// Sends a frame to the client of a connection, as if it came from the server.
@@ -162,26 +156,9 @@ impl Relay {
     /// Lets connections in again.
     ///
     /// # Errors
-    /// When the port was taken by someone else meanwhile.
+    /// When the port cannot be listened on.
     pub async fn accept(&self) -> anyhow::Result<()> {
-        if self.tasks.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            self.serve(TcpListener::bind(self.address).await?);
-        }
-        Ok(())
-    }
-
-    fn serve(&self, listener: TcpListener) {
-        let tasks = Arc::new(Tasks::default());
-        let shared = Arc::clone(&self.shared);
-        let connections = Arc::downgrade(&tasks);
-        tasks.spawn(async move {
-            loop {
-                let Ok((client, _)) = listener.accept().await else { continue };
-                let Some(tasks) = connections.upgrade() else { return };
-                tasks.spawn(run(client, Arc::clone(&shared)));
-            }
-        });
-        *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) = Some(tasks);
+        self.door.open().await
     }
 }
 

@@ -139,7 +139,7 @@ async fn a_server_can_be_away_and_come_back() {
     let mut client = Client::connect(&address).await;
     client.send(310, 1, "x").await;
     client.receive().await;
-    proxy.broker_relay().refuse().await;
+    proxy.broker_relay().refuse().await.unwrap();
     assert!(matches!(read_frame(&mut client.0).await, Ok(None) | Err(_)));
     assert!(TcpStream::connect(&address).await.is_err());
     proxy.heal().await.unwrap();

@@ -56,30 +56,30 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// All kinds.
+    pub(super) const ALL: [Self; 17] = [
+        Self::Death,
+        Self::Freeze,
+        Self::CallsLost,
+        Self::AnswersLost,
+        Self::TableFails,
+        Self::TableThrottles,
+        Self::Conflicts,
+        Self::TableSlow,
+        Self::TableAway,
+        Self::FramesLost,
+        Self::RepliesLost,
+        Self::FramesDoubled,
+        Self::FramesLate,
+        Self::Breaks,
+        Self::NameServerAway,
+        Self::BrokerAway,
+        Self::BrokerDies,
+    ];
+
     /// All kinds; the death of the broker only where it is the row's own.
     pub(super) fn kinds(broker_may_die: bool) -> Vec<Self> {
-        let mut kinds = vec![
-            Self::Death,
-            Self::Freeze,
-            Self::CallsLost,
-            Self::AnswersLost,
-            Self::TableFails,
-            Self::TableThrottles,
-            Self::Conflicts,
-            Self::TableSlow,
-            Self::TableAway,
-            Self::FramesLost,
-            Self::RepliesLost,
-            Self::FramesDoubled,
-            Self::FramesLate,
-            Self::Breaks,
-            Self::NameServerAway,
-            Self::BrokerAway,
-        ];
-        if broker_may_die {
-            kinds.push(Self::BrokerDies);
-        }
-        kinds
+        Self::ALL.into_iter().filter(|kind| broker_may_die || *kind != Self::BrokerDies).collect()
     }
 
     /// What is counted under which name.
@@ -119,17 +119,17 @@ impl Trouble {
             Self::Death => return Ok(u64::from(kill(rig, function, lots)?)),
             Self::Freeze => return freeze(rig, function, lots).await,
             Self::TableAway => {
-                before.table.refuse().await;
+                before.table.refuse().await?;
                 tokio::time::sleep(moment).await;
                 before.table.accept().await?;
             }
             Self::NameServerAway => {
-                before.broker.namesrv_relay().refuse().await;
+                before.broker.namesrv_relay().refuse().await?;
                 tokio::time::sleep(moment).await;
                 before.broker.namesrv_relay().accept().await?;
             }
             Self::BrokerAway => {
-                before.broker.broker_relay().refuse().await;
+                before.broker.broker_relay().refuse().await?;
                 tokio::time::sleep(moment).await;
                 before.broker.broker_relay().accept().await?;
             }

@@ -1,0 +1,134 @@
+//! A listener that can be shut and opened again.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Mutex;
+
+use crate::tasks::Tasks;
+
+/// How many connections wait to be accepted, as with [`TcpListener::bind`].
+const BACKLOG: u32 = 1024;
+
+/// A listener and its connections, at an address that stays its own while it is shut.
+pub(crate) struct Door {
+    address: SocketAddr,
+    visit: Arc<dyn Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync>,
+    // Held across a change, so that one who shuts and one who opens don't meet on the port.
+    state: Mutex<State>,
+}
+
+enum State {
+    /// The listener and all connections.
+    Open(Arc<Tasks>),
+    /// The port, bound and not listened on: connections are refused, and nobody else is given it.
+    Shut(TcpSocket),
+}
+
+impl Door {
+    /// Opens at a free port of `address`; each connection is a visit.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub(crate) async fn open_at<F>(
+        address: Ipv4Addr,
+        visit: impl Fn(TcpStream) -> F + Send + Sync + 'static,
+    ) -> anyhow::Result<Self>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind((address, 0)).await?;
+        let address = listener.local_addr()?;
+        let tasks = Arc::new(Tasks::default());
+        let state = Mutex::new(State::Open(Arc::clone(&tasks)));
+        let door = Self { address, visit: Arc::new(move |caller| Box::pin(visit(caller))), state };
+        door.serve(listener, &tasks);
+        Ok(door)
+    }
+
+    /// Where it is, open or shut.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Cuts all connections and refuses new ones, as a server that is down does. It does nothing when
+    /// it is shut.
+    ///
+    /// # Errors
+    /// When the port was taken in the moment in which it was free.
+    pub(crate) async fn shut(&self) -> anyhow::Result<()> {
+        let mut state = self.state.lock().await;
+        if let State::Open(tasks) = &*state {
+            tasks.abort();
+            // The port is free once they are gone.
+            tasks.finish().await;
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(self.address)?;
+            *state = State::Shut(socket);
+        }
+        Ok(())
+    }
+
+    /// Lets connections in again. It does nothing when it is open.
+    ///
+    /// # Errors
+    /// When the port cannot be listened on.
+    pub(crate) async fn open(&self) -> anyhow::Result<()> {
+        let mut state = self.state.lock().await;
+        if matches!(*state, State::Shut(_)) {
+            let tasks = Arc::new(Tasks::default());
+            let shut = std::mem::replace(&mut *state, State::Open(Arc::clone(&tasks)));
+            if let State::Shut(socket) = shut {
+                self.serve(socket.listen(BACKLOG)?, &tasks);
+            }
+        }
+        Ok(())
+    }
+
+    fn serve(&self, listener: TcpListener, tasks: &Arc<Tasks>) {
+        let visit = Arc::clone(&self.visit);
+        let visits = Arc::downgrade(tasks);
+        tasks.spawn(async move {
+            loop {
+                let Ok((caller, _)) = listener.accept().await else { continue };
+                let Some(visits) = visits.upgrade() else { return };
+                visits.spawn(visit(caller));
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpSocket, TcpStream};
+
+    use super::Door;
+
+    /// Keeps a visitor until it is thrown out.
+    async fn keep(caller: TcpStream) {
+        std::future::pending::<()>().await;
+        drop(caller);
+    }
+
+    #[tokio::test]
+    async fn a_door_that_is_shut_throws_out_refuses_and_keeps_its_port() {
+        let door = Door::open_at(Ipv4Addr::LOCALHOST, keep).await.unwrap();
+        let mut guest = TcpStream::connect(door.address()).await.unwrap();
+        for _ in 0..3 {
+            door.shut().await.unwrap();
+            door.shut().await.unwrap();
+            assert!(guest.read_u8().await.is_err());
+            TcpStream::connect(door.address()).await.unwrap_err();
+            TcpSocket::new_v4().unwrap().bind(door.address()).unwrap_err();
+            door.open().await.unwrap();
+            door.open().await.unwrap();
+            guest = TcpStream::connect(door.address()).await.unwrap();
+        }
+    }
+}
