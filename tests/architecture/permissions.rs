@@ -1,7 +1,8 @@
 //! Each function may do with the tables what its adapters do, and no more.
 //!
-//! A function's source names its adapters, and the ports that it uses of each. What that does is written down here, and compared with
-//! the adapter's source on one side and with the function's role on the other.
+//! A function's source names its adapters, and the ports that it uses of each. What that does is
+//! written down here, and compared with the adapter's source on one side and with the statements of the
+//! function's role on the other: each port has its own, by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +11,11 @@ use serde_json::Value;
 use crate::template::template;
 use crate::{document, resources, root};
 
-/// A resource and an action: on a table, on an index of it, or on a secret.
-type Grant = (String, String);
+/// What a statement permits: tables, indexes of them or a secret, and the actions on each of them.
+type Grant = (BTreeSet<String>, BTreeSet<String>);
+
+/// The statements of a role by their names.
+type Statements = BTreeMap<String, Grant>;
 
 /// An adapter's side that a function uses, and what it does there.
 struct Side {
@@ -24,6 +28,39 @@ struct Side {
     file: &'static str,
     /// Resources with actions. The parts of a `TransactWriteItems` are permitted by their own actions.
     does: &'static [(&'static str, &'static [&'static str])],
+}
+
+impl Side {
+    /// The port, by which its statements are named.
+    fn port(&self) -> &str {
+        match self.word.strip_prefix("Dynamo") {
+            Some(port) => port,
+            None => self.word.trim_start_matches("Cached"),
+        }
+    }
+
+    /// One statement for all its tables if it does the same with each of them, else one for each.
+    fn statements(&self) -> Statements {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let resources: Vec<&str> = self.does.iter().map(|(resource, _)| *resource).collect();
+        let ways: BTreeSet<&[&str]> = self.does.iter().map(|(_, actions)| *actions).collect();
+        match ways.first() {
+            Some(alike) if ways.len() == 1 => {
+                [(self.port().to_owned(), (owned(&resources), owned(alike)))].into()
+            }
+            _ => self
+                .does
+                .iter()
+                .map(|(resource, actions)| {
+                    let part = match resource.split_once("Table/index/") {
+                        Some(_) => "Index",
+                        None => resource.trim_end_matches("Table"),
+                    };
+                    (format!("{}On{part}", self.port()), (owned(&[*resource]), owned(actions)))
+                })
+                .collect(),
+        }
+    }
 }
 
 const fn whole(
@@ -174,24 +211,21 @@ fn adapters_of(words: &BTreeSet<String>) -> impl Iterator<Item = &String> {
     words.iter().filter(|word| word.starts_with("Dynamo") && *word != "Dynamo")
 }
 
-fn needed_by(function: &str) -> BTreeSet<Grant> {
+fn needed_by(function: &str) -> Statements {
     let words = words_of(function);
-    let mut needed = BTreeSet::new();
+    let mut needed = Statements::new();
     for adapter in adapters_of(&words) {
         let mut used = SIDES
             .iter()
             .filter(|side| side.adapter == adapter && words.contains(side.word))
             .peekable();
         assert!(used.peek().is_some(), "write down here what {adapter} does for {function}");
-        for (resource, actions) in used.flat_map(|side| side.does) {
-            needed.extend(
-                actions.iter().map(|action| ((*resource).to_owned(), (*action).to_owned())),
-            );
-        }
+        needed.extend(used.flat_map(Side::statements));
     }
     let (word, secret, action) = KEY_SOURCE;
     if words.contains(word) {
-        needed.insert((secret.to_owned(), action.to_owned()));
+        let grant = (BTreeSet::from([secret.to_owned()]), BTreeSet::from([action.to_owned()]));
+        needed.insert(word.to_owned(), grant);
     }
     needed
 }
@@ -212,25 +246,26 @@ fn resource(arn: &Value) -> String {
     text.replace(".Arn", "")
 }
 
-fn granted_to(function: &Value) -> BTreeSet<Grant> {
-    let mut granted = BTreeSet::new();
+fn granted_to(function: &Value) -> Statements {
+    let mut granted = Statements::new();
     for policy in function["Properties"]["Policies"].as_array().unwrap() {
         for statement in policy["Statement"].as_array().expect("policies are written out") {
             assert_eq!(statement["Effect"], "Allow");
-            for arn in items(&statement["Resource"]) {
-                for action in items(&statement["Action"]) {
-                    let action = action.as_str().unwrap();
-                    let action = action.strip_prefix("dynamodb:").unwrap_or(action);
-                    granted.insert((resource(arn), action.to_owned()));
-                }
-            }
+            let sid = statement["Sid"].as_str().expect("a statement is named by its port");
+            let resources = items(&statement["Resource"]).into_iter().map(resource).collect();
+            let actions = items(&statement["Action"]).into_iter().map(|action| {
+                let action = action.as_str().unwrap();
+                action.strip_prefix("dynamodb:").unwrap_or(action).to_owned()
+            });
+            let before = granted.insert(sid.to_owned(), (resources, actions.collect()));
+            assert_eq!(before, None, "{sid} is there twice");
         }
     }
     granted
 }
 
 #[test]
-fn each_role_permits_what_the_functions_adapters_do_and_no_more() {
+fn each_role_has_a_statement_per_port_that_permits_what_its_adapter_does_and_no_more() {
     let document = document();
     let functions: BTreeMap<_, _> =
         resources(&document, "AWS::Serverless::Function").into_iter().collect();
