@@ -273,3 +273,38 @@ fn the_lag_is_what_nobody_has_received_and_no_half_message_was_discarded() {
         assert_eq!(channel.publisher.half_messages_discarded(within).await.unwrap(), 0);
     });
 }
+
+#[test]
+fn a_receiver_without_the_time_for_an_answer_takes_nothing_from_others() {
+    run(async {
+        let channel = channel().await;
+        let within = Deadline::after(Duration::from_secs(30));
+        // Connected, so that nothing but the time is missing.
+        let none = channel.subscription.receive(32, Deadline::after(Duration::from_secs(5))).await;
+        assert!(none.unwrap().is_empty());
+        let identities = SequentialIdentities::default();
+        let now = SystemClock.now();
+        let event = taken(&identities, user(1), &[(1, 1)], now).event;
+        let half = HalfMessage {
+            message: &event.message,
+            transaction_id: event.transaction_id,
+            deadline: now,
+            check_immunity: Duration::ZERO,
+        };
+        let receipt = channel.publisher.prepare(&half, within).await.unwrap();
+        channel.publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
+        while channel.publisher.consumer_lag(within).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        for left in [1, 10, 100, 400] {
+            let soon = Deadline::after(Duration::from_millis(left));
+            let received = channel.subscription.receive(32, soon).await.unwrap();
+            assert!(received.is_empty(), "{left} ms are too little");
+            assert!(soon.has_passed(), "a caller that asks again at once must not spin");
+        }
+        let received = channel.subscription.receive(32, within).await.unwrap();
+        assert_eq!(received.len(), 1);
+        let acknowledged = channel.subscription.acknowledge(&received[0]).await;
+        assert!(matches!(acknowledged, Settled::Done), "{acknowledged:?}");
+    });
+}

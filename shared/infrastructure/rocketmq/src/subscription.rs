@@ -37,8 +37,9 @@ const BATCH_MAX: usize = 32;
 /// How long a broker waits for messages before it answers that there are none.
 const POLL_FOR: Duration = Duration::from_millis(1500);
 
-/// What is kept of the caller's time for the answer, so that messages are not handed out to a caller
-/// who is gone: they would stay invisible, and come again as retries.
+/// What is kept of the caller's time for the answer: with less than that left nothing is asked for, so
+/// that messages are not handed out to a caller who is gone. They would stay invisible, and come again
+/// as retries.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// How late an answer may be, if the caller has the time. The client gives a connection up with the
@@ -129,11 +130,15 @@ impl RocketmqSubscription {
                 Err(failure) => return Err(failure),
             }
         }
+        let ask_until = deadline.less(ANSWER_MARGIN);
         let first = session.next_turn() % sources.len().max(1);
         sources.rotate_left(first);
         if sources.len() > 1 {
             // What is there already, on whichever topic and broker, must not wait behind an idle one.
             for (topic, master) in &sources {
+                if ask_until.has_passed() {
+                    return Ok(Vec::new());
+                }
                 let found = self
                     .pop(
                         session,
@@ -153,7 +158,7 @@ impl RocketmqSubscription {
         else {
             return Ok(Vec::new());
         };
-        let wait = POLL_FOR.min(deadline.remaining().saturating_sub(ANSWER_MARGIN));
+        let wait = POLL_FOR.min(ask_until.remaining());
         self.pop(session, *topic, self.pop_request(*topic, most, wait), master, deadline).await
     }
 
@@ -251,6 +256,10 @@ impl EventSubscription for RocketmqSubscription {
         most: usize,
         deadline: Deadline,
     ) -> Result<Vec<RocketmqDelivery>, Failure> {
+        if deadline.less(ANSWER_MARGIN).has_passed() {
+            tokio::time::sleep(deadline.remaining()).await;
+            return Ok(Vec::new());
+        }
         let session = self.polls.acquire(deadline).await?;
         let received = self.receive_on(&session, most, deadline).await;
         match &received {
