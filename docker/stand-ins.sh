@@ -34,7 +34,11 @@ cp -a "$cargo_home/bin" "$work/rust/cargo/"
 for file in config config.toml; do
     if [ -f "$cargo_home/$file" ]; then cp "$cargo_home/$file" "$work/rust/cargo/"; fi
 done
-cp -a "$rustup_home" "$work/rust/rustup"
+# The toolchain under its version's name, which may be a link elsewhere.
+host=$(rustc -vV | sed -n 's/^host: //p')
+mkdir -p "$work/rust/rustup/toolchains"
+cp "$rustup_home/settings.toml" "$work/rust/rustup/"
+cp -a "$(realpath "$(rustc --print sysroot)")" "$work/rust/rustup/toolchains/$rust-$host"
 docker build -q -t "rust:$rust-bookworm" -f - "$work/rust" <<END
 FROM $machine
 COPY cargo /usr/local/cargo
@@ -42,6 +46,7 @@ COPY rustup /usr/local/rustup
 RUN mkdir -m 1777 /tmp && mkdir -p /root
 ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup \
     PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+RUN rustup default $rust
 END
 rm -r "$work/rust"
 
