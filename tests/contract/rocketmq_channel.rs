@@ -187,6 +187,14 @@ fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(10))
 }
 
+/// A half message that is committed at once.
+async fn publish(publisher: &RocketmqPublisher) -> RecordedEvent {
+    let (event, within) = (event(), soon());
+    let receipt = publisher.prepare(&half_of(&event), within).await.unwrap();
+    publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
+    event
+}
+
 #[test]
 fn a_secured_cluster_takes_nothing_from_strangers() {
     run(async {
@@ -213,10 +221,7 @@ fn a_message_has_its_type_for_a_tag_and_its_identifiers_for_keys() {
     run(async {
         let config = config().await;
         let publisher = RocketmqPublisher::start(config.clone(), SystemClock).await.unwrap();
-        let event = event();
-        let within = soon();
-        let receipt = publisher.prepare(&half_of(&event), within).await.unwrap();
-        publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
+        let event = publish(&publisher).await;
         let deadline = tokio::time::Instant::now() + TOPICS_LIMIT;
         let stored = loop {
             let stored = read_topic(config.clone(), config.order_topic.as_str()).await.unwrap();
@@ -241,18 +246,8 @@ fn the_lag_is_what_nobody_has_received_and_no_half_message_was_discarded() {
         let within = Deadline::after(Duration::from_secs(30));
         let lag = async || channel.publisher.consumer_lag(within).await.unwrap();
         assert_eq!(lag().await, 0);
-        let identities = SequentialIdentities::default();
-        let now = SystemClock.now();
         for _ in 0..3 {
-            let event = taken(&identities, user(1), &[(1, 1)], now).event;
-            let half = HalfMessage {
-                message: &event.message,
-                transaction_id: event.transaction_id,
-                deadline: now,
-                check_immunity: Duration::ZERO,
-            };
-            let receipt = channel.publisher.prepare(&half, within).await.unwrap();
-            channel.publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
+            publish(&channel.publisher).await;
         }
         let settled = async |expected: u64| {
             while lag().await != expected {
@@ -282,17 +277,7 @@ fn a_receiver_without_the_time_for_an_answer_takes_nothing_from_others() {
         // Connected, so that nothing but the time is missing.
         let none = channel.subscription.receive(32, Deadline::after(Duration::from_secs(5))).await;
         assert!(none.unwrap().is_empty());
-        let identities = SequentialIdentities::default();
-        let now = SystemClock.now();
-        let event = taken(&identities, user(1), &[(1, 1)], now).event;
-        let half = HalfMessage {
-            message: &event.message,
-            transaction_id: event.transaction_id,
-            deadline: now,
-            check_immunity: Duration::ZERO,
-        };
-        let receipt = channel.publisher.prepare(&half, within).await.unwrap();
-        channel.publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
+        publish(&channel.publisher).await;
         while channel.publisher.consumer_lag(within).await.unwrap() == 0 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
