@@ -1,14 +1,14 @@
 //! What health reads from its environment.
 
 use dynamodb::config::{CatalogTable, EventsTable, KeysTable, OrdersTable};
-use platform::name_servers::TcpNameServers;
+use platform::name_servers::NameServerAddresses;
 use platform::settings::{InvalidSettings, Settings};
 
 /// The configuration of health.
 #[derive(Debug)]
 pub struct Config {
     /// Through which brokers are found.
-    pub name_servers: TcpNameServers,
+    pub name_servers: NameServerAddresses,
     /// Whether orders are taken while no broker can be reached.
     pub accept_without_broker: bool,
     /// Where orders are stored.
@@ -28,7 +28,7 @@ impl Config {
     ///
     /// [`InvalidSettings`], naming every setting that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
-        let name_servers = settings.required("ROCKETMQ_NAMESRV_ADDR", str::parse);
+        let name_servers = settings.required("ROCKETMQ_NAMESRV_ADDR", NameServerAddresses::parse);
         let accept_without_broker = settings.or_default("ACCEPT_WITHOUT_BROKER", true, str::parse);
         let orders = OrdersTable::required(&mut settings);
         let events = EventsTable::required(&mut settings);

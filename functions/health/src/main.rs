@@ -5,6 +5,7 @@ use dynamodb::{DynamoOverdueEvents, DynamoTables};
 use health::Handler;
 use health::config::Config;
 use platform::clock::SystemClock;
+use platform::name_servers::TcpNameServers;
 use platform::settings::Settings;
 use platform::telemetry;
 
@@ -24,7 +25,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let handler = Handler {
         assess: AssessHealth {
             tables: DynamoTables::new(tables.clone(), probed),
-            name_servers: config.name_servers,
+            name_servers: TcpNameServers::new(config.name_servers),
             events: DynamoOverdueEvents::new(tables, config.events),
             clock: SystemClock,
             accept_without_broker: config.accept_without_broker,

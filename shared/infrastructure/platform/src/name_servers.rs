@@ -1,6 +1,6 @@
-//! Whether a name server accepts a connection, without its protocol.
+//! Where the name servers are, and whether one accepts a connection, without their protocol.
 
-use std::str::FromStr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use application::ports::NameServers;
@@ -9,55 +9,83 @@ use futures::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Name servers that are asked by opening a TCP connection and closing it again.
+/// The addresses of name servers, as the setting `ROCKETMQ_NAMESRV_ADDR` lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TcpNameServers {
-    addresses: Vec<String>,
-}
+pub struct NameServerAddresses(Vec<String>);
 
 /// A text does not list name servers. It doesn't repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must list addresses of the form host:port, parted by `,` or `;`")]
+#[error(
+    "write host:port without a scheme, such as rocketmq.internal:9876; part several with , or ;"
+)]
 pub struct InvalidNameServers;
+
+impl NameServerAddresses {
+    /// Reads `host:port`, several parted by `,` or `;`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidNameServers`] if there is none, or one is not of this form.
+    pub fn parse(text: &str) -> Result<Self, InvalidNameServers> {
+        let addresses: Vec<String> = text
+            .split([',', ';'])
+            .map(str::trim)
+            .filter(|address| !address.is_empty())
+            .map(host_and_port)
+            .collect::<Option<_>>()
+            .ok_or(InvalidNameServers)?;
+        if addresses.is_empty() { Err(InvalidNameServers) } else { Ok(Self(addresses)) }
+    }
+
+    /// Each as `host:port`.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// All of them, parted by `;`, as `RocketMQ`'s clients want them.
+    pub fn joined(&self) -> String {
+        self.0.join(";")
+    }
+}
+
+fn host_and_port(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    let is_host = is_dns_name(host) || text.parse::<SocketAddr>().is_ok();
+    (port > 0 && is_host).then(|| format!("{host}:{port}"))
+}
+
+/// What the client takes for a host's name; an IPv4 address looks like one.
+fn is_dns_name(host: &str) -> bool {
+    let in_label = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(in_label)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= 253 && host.split('.').all(is_label)
+}
+
+/// Name servers that are asked by opening a TCP connection and closing it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpNameServers {
+    addresses: NameServerAddresses,
+}
 
 impl TcpNameServers {
     /// How long one name server may take to accept, its name's look-up included.
     pub const CONNECT_TIME_MAX: Duration = Duration::from_millis(500);
 
-    /// The addresses, each `host:port`.
-    pub fn addresses(&self) -> &[String] {
-        &self.addresses
+    /// Asks those at these addresses.
+    pub const fn new(addresses: NameServerAddresses) -> Self {
+        Self { addresses }
     }
-}
-
-impl FromStr for TcpNameServers {
-    type Err = InvalidNameServers;
-
-    /// Reads addresses as the setting `ROCKETMQ_NAMESRV_ADDR` lists them.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let addresses: Vec<String> = text
-            .split([',', ';'])
-            .map(str::trim)
-            .filter(|address| !address.is_empty())
-            .map(str::to_owned)
-            .collect();
-        let well_formed = !addresses.is_empty() && addresses.iter().all(|a| is_host_and_port(a));
-        if well_formed { Ok(Self { addresses }) } else { Err(InvalidNameServers) }
-    }
-}
-
-fn is_host_and_port(address: &str) -> bool {
-    address.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty()
-            && !host.contains(char::is_whitespace)
-            && port.parse::<u16>().is_ok_and(|port| port > 0)
-    })
 }
 
 impl NameServers for TcpNameServers {
     async fn reachable(&self) -> bool {
-        let mut attempts: FuturesUnordered<_> =
-            self.addresses.iter().map(|address| accepts(address)).collect();
+        let mut attempts: FuturesUnordered<_> = self.addresses.iter().map(accepts).collect();
         while let Some(accepted) = attempts.next().await {
             if accepted {
                 return true;
@@ -78,27 +106,49 @@ mod tests {
 
     use super::*;
 
+    fn servers(text: &str) -> TcpNameServers {
+        TcpNameServers::new(NameServerAddresses::parse(text).unwrap())
+    }
+
     #[tokio::test]
     async fn one_that_accepts_is_enough() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         let closed = unused_address().await;
-        let servers: TcpNameServers = format!("{closed};{open}").parse().unwrap();
-        assert!(servers.reachable().await);
+        assert!(servers(&format!("{closed};{open}")).reachable().await);
     }
 
     #[tokio::test]
     async fn none_that_accepts_is_not_reachable() {
-        let servers: TcpNameServers = unused_address().await.parse().unwrap();
-        assert!(!servers.reachable().await);
+        assert!(!servers(&unused_address().await).reachable().await);
     }
 
     #[test]
     fn the_list_may_be_parted_by_commas_or_semicolons() {
-        let servers: TcpNameServers = "a:9876; b:9876,c:1;".parse().unwrap();
-        assert_eq!(servers.addresses(), ["a:9876", "b:9876", "c:1"]);
-        for text in ["", ";", "a", "a:", ":9876", "a:0", "a:65536", "a:x", "a b:1", "a:1,b"] {
-            assert_eq!(text.parse::<TcpNameServers>(), Err(InvalidNameServers), "{text:?}");
+        let addresses =
+            NameServerAddresses::parse("a:9876; b-1.internal:9876,10.0.0.7:1;[::1]:9876;").unwrap();
+        let addresses: Vec<_> = addresses.iter().collect();
+        assert_eq!(addresses, ["a:9876", "b-1.internal:9876", "10.0.0.7:1", "[::1]:9876"]);
+    }
+
+    #[test]
+    fn what_is_no_host_and_port_is_refused() {
+        for text in [
+            "",
+            ";",
+            "a",
+            "a:",
+            ":9876",
+            "a:0",
+            "a:65536",
+            "a:x",
+            "a b:1",
+            "a:1,b",
+            "::1:9876",
+            "http://a:9876",
+            "-a:1",
+        ] {
+            assert_eq!(NameServerAddresses::parse(text), Err(InvalidNameServers), "{text:?}");
         }
     }
 

@@ -1,10 +1,10 @@
 //! What the adapters read from the environment.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use application::ports::Topic;
 use contracts::message::{DEAD_LETTER_SUFFIX, ORDER_TOPIC, USER_TOPIC};
+use platform::name_servers::NameServerAddresses;
 use platform::settings::Settings;
 use secrecy::SecretString;
 
@@ -20,68 +20,6 @@ pub const GROUP_PREFIX_LENGTH_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidSetting(String);
-
-/// Where the name servers are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NameServers(Vec<String>);
-
-impl NameServers {
-    /// Reads `host:port`, several parted by `,` or `;`.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSetting`] if there is none, or one is not of this form.
-    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
-        let servers = text
-            .split([',', ';'])
-            .map(str::trim)
-            .filter(|server| !server.is_empty())
-            .map(name_server)
-            .collect::<Result<Vec<_>, _>>()?;
-        if servers.is_empty() {
-            return Err(InvalidSetting("write at least one host:port".to_owned()));
-        }
-        Ok(Self(servers))
-    }
-
-    /// Each name server as `host:port`.
-    pub fn addresses(&self) -> &[String] {
-        &self.0
-    }
-
-    /// All of them, as the client wants them.
-    pub(crate) fn joined(&self) -> String {
-        self.0.join(";")
-    }
-}
-
-fn name_server(text: &str) -> Result<String, InvalidSetting> {
-    let wrong = || {
-        InvalidSetting(
-            "write host:port without a scheme, such as rocketmq.internal:9876; part several with , \
-             or ;"
-                .to_owned(),
-        )
-    };
-    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let port: u16 = port.parse().map_err(|_| wrong())?;
-    if port == 0 || !(is_dns_name(host) || text.parse::<SocketAddr>().is_ok()) {
-        return Err(wrong());
-    }
-    Ok(format!("{host}:{port}"))
-}
-
-/// What the client takes for a host's name; an IPv4 address looks like one.
-fn is_dns_name(host: &str) -> bool {
-    let in_label = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.chars().all(in_label)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    host.len() <= 253 && host.split('.').all(is_label)
-}
 
 /// A topic's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +123,7 @@ pub struct Credentials {
 #[derive(Debug, Clone)]
 pub struct RocketmqConfig {
     /// `ROCKETMQ_NAMESRV_ADDR`, required.
-    pub name_servers: NameServers,
+    pub name_servers: NameServerAddresses,
     /// `ROCKETMQ_TOPIC`, by default [`ORDER_TOPIC`].
     pub order_topic: TopicName,
     /// `ROCKETMQ_USER_TOPIC`, by default [`USER_TOPIC`]; another than `order_topic`.
@@ -201,7 +139,7 @@ pub struct RocketmqConfig {
 impl RocketmqConfig {
     /// Reads it. `None` means that a fault was noted.
     pub fn read(settings: &mut Settings) -> Option<Self> {
-        let name_servers = settings.required("ROCKETMQ_NAMESRV_ADDR", NameServers::parse);
+        let name_servers = settings.required("ROCKETMQ_NAMESRV_ADDR", NameServerAddresses::parse);
         let order_topic =
             settings.or_default("ROCKETMQ_TOPIC", TopicName(ORDER_TOPIC.to_owned()), |text| {
                 TopicName::parse(text)
@@ -298,7 +236,6 @@ mod tests {
     #[test]
     fn what_is_left_out_has_a_default_where_stages_do_not_differ() {
         let config = read(&[NAMESRV, PREFIX]).unwrap();
-        assert_eq!(config.name_servers.addresses(), ["a:9876", "b:9877"]);
         assert_eq!(config.name_servers.joined(), "a:9876;b:9877");
         assert_eq!(config.topic_name(Topic::Orders), "ORDER_EVENTS");
         assert_eq!(config.dead_letter_topic(), "ORDER_EVENTS_DLQ");
@@ -342,15 +279,5 @@ mod tests {
         assert!(faults.contains("ROCKETMQ_SECRET_KEY is not set"));
         let both = [NAMESRV, PREFIX, ("ROCKETMQ_ACCESS_KEY", "me"), ("ROCKETMQ_SECRET_KEY", "s")];
         assert_eq!(read(&both).unwrap().credentials.unwrap().access_key, "me");
-    }
-
-    #[test]
-    fn a_name_server_needs_a_host_and_a_port() {
-        for text in
-            ["", ";", "a", "a:", ":9876", "a:0", "a:70000", "a b:1", "a:9876;x", "::1:9876", "-a:1"]
-        {
-            assert!(NameServers::parse(text).is_err(), "{text}");
-        }
-        assert!(NameServers::parse("[::1]:9876;10.0.0.7:9876;mq-1.internal:9876").is_ok());
     }
 }
