@@ -1,17 +1,12 @@
 //! What a client is told when no order was taken.
 
-use std::time::Duration;
-
 use application::create_order::CreateOrderError;
 use contracts::order::CreateOrder as Body;
 use domain::identity::ProductId;
 use domain::money::Money;
 use domain::order::InvalidLines;
+use web::problem::RETRY_AFTER_DEFAULT;
 use web::{Pointer, Problem, ProblemKind};
-
-/// When to try again after a 503: a dead broker or table needs some seconds, a client's patience is
-/// longer.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 pub(crate) fn of(error: CreateOrderError, body: &Body) -> Problem {
     match error {
@@ -26,10 +21,10 @@ pub(crate) fn of(error: CreateOrderError, body: &Body) -> Problem {
             "The Idempotency-Key belongs to an earlier request for something else. Send the same \
              body again, or take a new key.",
         ),
-        CreateOrderError::Unavailable { .. } => Problem::unavailable(RETRY_AFTER)
+        CreateOrderError::Unavailable { .. } => Problem::unavailable(RETRY_AFTER_DEFAULT)
             .with_detail("The order was not taken. Try again later.")
             .caused_by(error),
-        CreateOrderError::Open { order_id, .. } => Problem::unavailable(RETRY_AFTER)
+        CreateOrderError::Open { order_id, .. } => Problem::unavailable(RETRY_AFTER_DEFAULT)
             .with_detail(
                 "Whether the order was taken is not known yet. Try again with the same \
                  Idempotency-Key, or look the order up in some seconds.",

@@ -2,16 +2,11 @@
 
 pub mod config;
 
-use std::time::Duration;
-
 use application::get_order::GetOrder;
 use application::ports::{AccessTokenVerifier, Clock, OrderReader};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use web::{Problem, Response, respond, route};
-
-/// When to try again after a 503.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The handler with what it needs.
 pub struct Handler<O, V, K> {
@@ -32,12 +27,7 @@ impl<O: OrderReader, V: AccessTokenVerifier, K: Clock> Handler<O, V, K> {
     async fn show(&self, request: &Request) -> Result<Response, Problem> {
         let bearer = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
         let order_id = route::order_id(request)?;
-        let found = self
-            .get_order
-            .execute(bearer.user_id, order_id)
-            .await
-            .map_err(|failure| Problem::unavailable(RETRY_AFTER).caused_by(failure))?;
-        match found {
+        match self.get_order.execute(bearer.user_id, order_id).await? {
             Some(order) => respond::json(StatusCode::OK, &order),
             None => Err(route::no_such_order()),
         }

@@ -5,7 +5,6 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use crate::Problem;
-use crate::problem::RETRY_AFTER_DEFAULT;
 
 /// The user whose access token the request carries, and the session. Its span learns who it is, as
 /// `user_id`.
@@ -28,9 +27,7 @@ pub async fn authenticate(
             Ok(bearer)
         }
         Err(VerifyTokenError::Invalid(invalid)) => Err(unauthorized(invalid)),
-        Err(VerifyTokenError::KeysUnavailable(failure)) => {
-            Err(Problem::unavailable(RETRY_AFTER_DEFAULT).caused_by(failure))
-        }
+        Err(VerifyTokenError::KeysUnavailable(failure)) => Err(failure.into()),
     }
 }
 

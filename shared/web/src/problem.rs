@@ -16,8 +16,9 @@ use lambda_http::Body;
 use crate::{Pointer, Response};
 pub use kind::ProblemKind;
 
-/// After how long a client is asked to try again when nothing better is known.
-pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
+/// After how long a client is asked to try again when nothing better is known: a table or a broker that is
+/// away needs some seconds, and a client's patience is longer.
+pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(2);
 
 /// What went wrong with a request: what its client is told, and a cause that only the log is told.
 ///

@@ -1,7 +1,6 @@
 //! Runs a handler.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use application::ports::Clock;
 use futures::FutureExt;
@@ -12,10 +11,8 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
+use crate::problem::RETRY_AFTER_DEFAULT;
 use crate::{Problem, ProblemKind, RequestContext, Response};
-
-/// When to try again after a request that took too long.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Answers a request by a handler, whatever happens in it, and in time: a request that Lambda ended
 /// would take its process along.
@@ -64,7 +61,7 @@ pub async fn serve(
 }
 
 fn took_too_long() -> Problem {
-    Problem::unavailable(RETRY_AFTER)
+    Problem::unavailable(RETRY_AFTER_DEFAULT)
         .with_detail(
             "The request took longer than it may. Whether it took effect is not known; ask again, \
              with the same Idempotency-Key where there is one.",
