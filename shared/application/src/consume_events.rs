@@ -116,6 +116,7 @@ where
         let last_receive = deadline.less(self.pace.event + Duration::from_secs(1));
         let mut report = ConsumptionReport::default();
         let mut congestion = Congestion::new(self.pace.events_at_once, self.pace.event);
+        let mut failures_in_a_row = 0;
         let mut receiving = FuturesUnordered::new();
         let mut handling = FuturesUnordered::new();
         loop {
@@ -125,7 +126,7 @@ where
                 && handling.len() + receiving.len() * batch < limit
                 && !last_receive.has_passed()
             {
-                receiving.push(self.receive(batch, last_receive, report.failed_receives));
+                receiving.push(self.receive(batch, last_receive, failures_in_a_row));
             }
             // In this order, so that a run depends on nothing but what it meets.
             let step = tokio::select! {
@@ -136,10 +137,12 @@ where
             };
             match step {
                 Step::Received(Ok(deliveries)) => {
+                    failures_in_a_row = 0;
                     handling.extend(deliveries.into_iter().map(|d| self.guarded(d, deadline)));
                 }
                 Step::Received(Err(failure)) => {
                     report.failed_receives += 1;
+                    failures_in_a_row += 1;
                     tracing::warn!(
                         error = &failure as &dyn std::error::Error,
                         "no messages could be received"
@@ -159,27 +162,28 @@ where
         }
     }
 
-    /// Receives; after a failure the caller is kept waiting for a moment.
+    /// Receives; after a failure the caller is kept waiting, the longer the more have failed before it in a
+    /// row: 100 ms to 2 s.
     async fn receive(
         &self,
         most: usize,
         deadline: Deadline,
-        failures: u64,
+        failures_in_a_row: u32,
     ) -> Result<Vec<S::Delivery>, Failure> {
         let received = self.subscription.receive(most, deadline).await;
         if received.is_err() {
-            let pause = Duration::from_millis(100 * (failures + 1).min(20));
+            let pause = Duration::from_millis(100) * (failures_in_a_row + 1).min(20);
             tokio::time::sleep(pause.min(deadline.remaining())).await;
         }
         received
     }
 
-    /// Consumes a message; a panic over it must not take its neighbours along. It then comes again when
-    /// it becomes visible.
+    /// Consumes a message; a panic outside its handlers must not take its neighbours along either. It then
+    /// comes again when it becomes visible.
     async fn guarded(&self, delivery: S::Delivery, window: Deadline) -> Fate {
         let consumed = AssertUnwindSafe(self.consume(delivery, window)).catch_unwind().await;
         consumed.unwrap_or_else(|_| {
-            tracing::error!("a handler panicked");
+            tracing::error!("consuming a message panicked");
             Fate::Postponed
         })
     }
@@ -228,7 +232,7 @@ where
             deadline,
         };
         for handler in self.registry.handlers_of(incoming.event.data.event_type()) {
-            match handler.handle(&incoming).await {
+            match done(handler, &incoming).await {
                 Ok(()) => {}
                 Err(HandlerError::Hopeless(reason)) => {
                     let event_id = Some(incoming.event_id);
@@ -288,6 +292,15 @@ where
         note(&settled, "acknowledged");
         fate
     }
+}
+
+/// Lets a handler do its part. A panic is a failure like any other: it is counted, paused for, and ends
+/// in the dead letters when it comes each time.
+async fn done(handler: &dyn EventHandler, incoming: &IncomingEvent) -> Result<(), HandlerError> {
+    AssertUnwindSafe(handler.handle(incoming)).catch_unwind().await.unwrap_or_else(|_| {
+        let failure = Failure::new(FailureClass::Permanent, "the handler panicked");
+        Err(HandlerError::Failed(failure))
+    })
 }
 
 /// The pause before a message comes again: 1 s, doubling to 10 minutes.

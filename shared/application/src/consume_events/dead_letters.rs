@@ -1,5 +1,6 @@
 //! Giving an event up, so that nothing is lost and nobody waits.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use domain::identity::EventId;
@@ -46,10 +47,12 @@ where
             first_failed_at: first_failed_at(now, redeliveries),
             expires_at: now.plus(lifetimes::DEAD_LETTER),
         };
-        let buried = insist(deadline, || self.dead_letters.bury(&letter, deadline)).await
-            && insist(deadline, || self.announcements.announce(&letter)).await;
+        let seed = seed(&letter.message_id);
+        let buried = insist(deadline, seed, || self.dead_letters.bury(&letter, deadline)).await
+            && insist(deadline, seed, || self.announcements.announce(&letter)).await;
         if !buried {
-            return self.postpone(delivery, Fate::Postponed).await;
+            // What can't be given up in all that time meets a table or a broker that is overloaded or away.
+            return self.postpone(delivery, Fate::Congested).await;
         }
         tracing::error!(
             reason = letter.reason,
@@ -61,9 +64,20 @@ where
     }
 }
 
+/// Makes the waits of letters that may collide differ, and those of one letter come again as they were.
+fn seed(message_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    message_id.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Repeats a write until it is done or the deadline has passed.
-async fn insist<F: Future<Output = Settled>>(deadline: Deadline, write: impl Fn() -> F) -> bool {
-    let mut pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0);
+async fn insist<F: Future<Output = Settled>>(
+    deadline: Deadline,
+    seed: u64,
+    write: impl Fn() -> F,
+) -> bool {
+    let mut pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), seed);
     loop {
         match write().await {
             Settled::Done => return true,
