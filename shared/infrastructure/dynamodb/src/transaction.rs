@@ -5,7 +5,6 @@
 //! most 100 items and 4 MB, no two of the same key, and a `ClientRequestToken` under which a
 //! transaction that succeeded is recognised for ten minutes.
 
-use std::time::Duration;
 use std::vec;
 
 use application::deadline::Deadline;
@@ -13,8 +12,12 @@ use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
 use application::ports::EffectCancelled;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextMut;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::{BoxError, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::{
+    TransactWriteItemsError, TransactWriteItemsInput,
+};
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure,
@@ -27,10 +30,6 @@ use crate::connect::one_try;
 use crate::error::{Fate, incomplete, judge};
 use crate::expression::{ABSENT, Change, names, values};
 use crate::item::{Item, to_item};
-
-/// How long the record of an attempt that committed is kept: 14 days, longer than a broker keeps the
-/// message that may be checked. A fence's is the application's to say.
-pub(crate) const COMMITTED_KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
@@ -139,18 +138,41 @@ impl Transaction {
             let cause = "its deadline passed before it was sent";
             return WriteTry::Refused(Failure::new(FailureClass::Unavailable, cause));
         }
-        let written = client
-            .transact_write_items()
-            .set_client_request_token(self.token)
-            .set_transact_items(Some(self.items))
-            .customize()
-            .config_override(one_try(deadline.remaining()))
-            .send()
-            .await;
+        let call = client.transact_write_items().set_transact_items(Some(self.items));
+        let one_try = one_try(deadline.remaining());
+        let call = match self.token {
+            Some(token) => call.client_request_token(token).customize().config_override(one_try),
+            None => call.customize().config_override(one_try.interceptor(WithoutToken)),
+        };
+        let written = call.send().await;
         match written {
             Ok(_) => WriteTry::Done,
             Err(error) => outcome_of(error),
         }
+    }
+}
+
+/// Takes the token out again that the SDK makes up for a transaction without one. Where a record of the
+/// transaction's own recognises a second try, a token that no second try repeats only makes the store keep
+/// it for ten minutes.
+#[derive(Debug)]
+struct WithoutToken;
+
+impl Intercept for WithoutToken {
+    fn name(&self) -> &'static str {
+        "WithoutToken"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(input) = context.input_mut().downcast_mut::<TransactWriteItemsInput>() {
+            input.client_request_token = None;
+        }
+        Ok(())
     }
 }
 
@@ -197,10 +219,9 @@ fn outcome_of(error: SdkError<TransactWriteItemsError, HttpResponse>) -> WriteTr
         error.as_service_error()
         && let Some(reasons) = Reasons::of(cancelled)
     {
-        return if reasons.are_final() {
-            WriteTry::Refused(Failure::new(FailureClass::Permanent, error))
-        } else {
-            WriteTry::Cancelled(reasons)
+        return match reasons.verdict() {
+            None => WriteTry::Cancelled(reasons),
+            Some(class) => WriteTry::Refused(Failure::new(class, error)),
         };
     }
     match judge(&error) {
@@ -215,21 +236,31 @@ pub(crate) struct Reasons {
     reasons: vec::IntoIter<ItemReason<Item>>,
     /// Whether an item can't be stored as it is, whatever the others are.
     invalid: bool,
+    /// Whether the store asks for fewer calls. A transaction is throttled by its cancellation, with one of
+    /// these reasons, more often than by an error of the whole call.
+    throttled: bool,
 }
 
 impl Reasons {
     /// The reasons of a cancellation, if it tells any.
     fn of(cancelled: &TransactionCanceledException) -> Option<Self> {
         let told = cancelled.cancellation_reasons();
-        let invalid = told.iter().filter_map(CancellationReason::code).any(is_permanent);
+        let any = |is: fn(&str) -> bool| told.iter().filter_map(CancellationReason::code).any(is);
+        let (invalid, throttled) = (any(is_permanent), any(is_throttle));
         let reasons: Vec<_> = told.iter().map(reason).collect();
-        (!reasons.is_empty()).then(|| Self { reasons: reasons.into_iter(), invalid })
+        (!reasons.is_empty()).then(|| Self { reasons: reasons.into_iter(), invalid, throttled })
     }
 
-    /// Whether no further try can succeed. A condition that failed is told all the same: it may be
-    /// that of an item which an earlier try stored.
-    fn are_final(&self) -> bool {
-        self.invalid && !self.any_condition_failed()
+    /// What they come to as a whole, whatever the items are: no further try can succeed, or fewer calls
+    /// are asked for. A condition that failed is told before that: it may be that of an item which an
+    /// earlier try stored.
+    fn verdict(&self) -> Option<FailureClass> {
+        match self {
+            _ if self.any_condition_failed() => None,
+            Self { invalid: true, .. } => Some(FailureClass::Permanent),
+            Self { throttled: true, .. } => Some(FailureClass::Throttled),
+            Self { .. } => None,
+        }
     }
 
     /// Whether the condition of any item failed that has not been looked at yet.
@@ -271,6 +302,10 @@ fn reason(told: &CancellationReason) -> ItemReason<Item> {
         // TransactionConflict, ThrottlingError, ProvisionedThroughputExceeded, and whatever comes.
         Some(_) => ItemReason::Busy,
     }
+}
+
+fn is_throttle(code: &str) -> bool {
+    matches!(code, "ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded")
 }
 
 fn is_permanent(code: &str) -> bool {

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use application::lifetimes;
 use application::ports::{
     OutboundMessage, OutboxCopy, Pending, RecordedEvent, Topic, TransactionState,
 };
@@ -11,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::SCHEMA_VERSION;
 use crate::item::CorruptRecord;
 use crate::keys;
-use crate::transaction::COMMITTED_KEPT;
 
 const ORDERS: &str = "orders";
 const USERS: &str = "users";
@@ -128,7 +128,7 @@ pub(crate) struct TransactionRecord {
 impl TransactionRecord {
     /// That an attempt's local transaction, under way at `now`, is stored.
     pub(crate) fn committed(transaction_id: TransactionId, now: Instant) -> Self {
-        Self::new(transaction_id, COMMITTED, now.plus(COMMITTED_KEPT))
+        Self::new(transaction_id, COMMITTED, now.plus(lifetimes::TRANSACTION))
     }
 
     /// That an attempt's local transaction can't be stored any more.

@@ -4,9 +4,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use FailureClass::{Conflict, Permanent, Throttled, Unavailable};
 use serde_dynamo::aws_sdk_dynamodb_1::to_item as raw_item;
@@ -29,23 +28,22 @@ enum Answer {
     Silence,
 }
 
-/// A service that gives one answer to whatever it is asked, and counts the questions.
+/// A service that gives one answer to whatever it is asked, and keeps what it was asked.
 struct Service {
     url: String,
-    asked: Arc<AtomicUsize>,
+    bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service {
     fn that_answers(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&asked);
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let asked = Arc::clone(&bodies);
         std::thread::spawn(move || {
             let mut silent = Vec::new();
             for connection in listener.incoming().map_while(Result::ok) {
-                read_request(&connection);
-                counter.fetch_add(1, Ordering::SeqCst);
+                asked.lock().unwrap().push(read_request(&connection));
                 match &answer {
                     Answer::Http(status, body) => respond(&connection, *status, body),
                     Answer::Close => drop(connection),
@@ -53,7 +51,11 @@ impl Service {
                 }
             }
         });
-        Self { url, asked }
+        Self { url, bodies }
+    }
+
+    fn asked(&self) -> usize {
+        self.bodies.lock().unwrap().len()
     }
 
     fn that_fails(status: u16, code: &str) -> Self {
@@ -68,7 +70,8 @@ impl Service {
     }
 }
 
-fn read_request(connection: &TcpStream) {
+/// Reads a request to its end; its body.
+fn read_request(connection: &TcpStream) -> String {
     let mut reader = BufReader::new(connection);
     let mut length = 0;
     loop {
@@ -81,7 +84,9 @@ fn read_request(connection: &TcpStream) {
             break;
         }
     }
-    reader.read_exact(&mut vec![0; length]).unwrap();
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    String::from_utf8(body).unwrap()
 }
 
 fn respond(mut connection: &TcpStream, status: u16, body: &str) {
@@ -119,7 +124,7 @@ async fn what_the_service_refuses_is_not_stored() {
             WriteTry::Refused(failure) => assert_eq!(failure.class, class, "{code}"),
             other => panic!("{code}: {other:?}"),
         }
-        assert_eq!(service.asked.load(Ordering::SeqCst), 1, "{code} was tried again");
+        assert_eq!(service.asked(), 1, "{code} was tried again");
     }
 }
 
@@ -135,7 +140,7 @@ async fn what_the_service_fails_at_may_be_stored() {
             WriteTry::Unknown(failure) => assert_eq!(failure.class, class, "{code}"),
             other => panic!("{code}: {other:?}"),
         }
-        assert_eq!(service.asked.load(Ordering::SeqCst), 1, "{code} was tried again");
+        assert_eq!(service.asked(), 1, "{code} was tried again");
     }
 }
 
@@ -149,7 +154,7 @@ async fn a_lost_answer_leaves_it_unknown() {
             matches!(&outcome, WriteTry::Unknown(Failure { class: Unavailable, .. })),
             "{outcome:?}"
         );
-        assert_eq!(service.asked.load(Ordering::SeqCst), 1, "it was tried again");
+        assert_eq!(service.asked(), 1, "it was tried again");
     }
 }
 
@@ -180,7 +185,7 @@ async fn nothing_is_sent_after_the_deadline() {
     let service = Service::that_fails(400, "ValidationException");
     let outcome = tried(&service.url, Duration::ZERO).await;
     assert!(matches!(&outcome, WriteTry::Refused(Failure { class: Unavailable, .. })));
-    assert_eq!(service.asked.load(Ordering::SeqCst), 0);
+    assert_eq!(service.asked(), 0);
 }
 
 #[tokio::test]
@@ -216,12 +221,41 @@ async fn an_item_that_can_never_be_stored_is_refused_for_good() {
     assert!(matches!(&outcome, WriteTry::Cancelled(_)), "{outcome:?}");
 }
 
+#[tokio::test]
+async fn a_cancellation_by_throttling_alone_asks_for_fewer_calls() {
+    for code in ["ThrottlingError", "ProvisionedThroughputExceeded"] {
+        let reasons =
+            format!(r#"{{"Code":"None"}}, {{"Code":"TransactionConflict"}}, {{"Code":"{code}"}}"#);
+        let outcome = tried(&Service::that_cancels(&reasons).url, LONG).await;
+        let is_throttled = matches!(&outcome, WriteTry::Refused(Failure { class: Throttled, .. }));
+        assert!(is_throttled, "{outcome:?}");
+    }
+    let conflict = Service::that_cancels(r#"{"Code":"None"}, {"Code":"TransactionConflict"}"#);
+    let outcome = tried(&conflict.url, LONG).await;
+    assert!(matches!(&outcome, WriteTry::Cancelled(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_token_is_sent_where_the_transaction_has_one_and_nowhere_else() {
+    let service = Service::that_answers(Answer::Http(200, "{}".to_owned()));
+    let client = connect_to(&service.url);
+    let record = || Transaction::default().put_if_absent("events", &Record { pk: "1" }).unwrap();
+    let id: TransactionId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    let deadline = || Deadline::after(LONG);
+    assert!(matches!(record().under(id).write(&client, deadline()).await, WriteTry::Done));
+    assert!(matches!(record().write(&client, deadline()).await, WriteTry::Done));
+    let bodies = service.bodies.lock().unwrap().clone();
+    assert!(bodies[0].contains(&format!(r#""ClientRequestToken":"{id}""#)), "{bodies:?}");
+    assert!(!bodies[1].contains("ClientRequestToken"), "{bodies:?}");
+}
+
 #[test]
 fn what_failed_of_an_effect_is_told_by_its_part() {
     let failed = || ItemReason::ConditionFailed(None);
     let parts = [Part::Inbox, Part::Subject, Part::Along, Part::Stock];
     let effect = |reasons: Vec<ItemReason<Item>>| {
-        effect_cancelled(Reasons { reasons: reasons.into_iter(), invalid: false }, &parts)
+        let reasons = Reasons { reasons: reasons.into_iter(), invalid: false, throttled: false };
+        effect_cancelled(reasons, &parts)
     };
     let none = EffectCancelled::default();
     assert_eq!(effect(vec![failed()]), EffectCancelled { handled: true, ..none });
