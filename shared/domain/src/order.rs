@@ -64,7 +64,7 @@ impl OrderStatus {
 pub struct StatusChange {
     /// What it became.
     pub status: OrderStatus,
-    /// When.
+    /// When the order reached it.
     pub at: Instant,
 }
 
@@ -73,7 +73,9 @@ pub struct StatusChange {
 pub struct Notification {
     /// The event's type, such as `OrderCreated`.
     pub event_type: String,
-    /// When.
+    /// Which of the order's events it was: they come in any order, and are shown in this one.
+    pub aggregate_version: u32,
+    /// When the customer was told.
     pub at: Instant,
 }
 
@@ -246,7 +248,7 @@ impl Order {
         &self.history
     }
 
-    /// What its customer was told, oldest first.
+    /// What its customer was told, in the order of the events.
     pub fn notifications(&self) -> &[Notification] {
         &self.notifications
     }

@@ -88,7 +88,7 @@ macro_rules! table_contract {
                 an_event_is_observed_once
                 an_observation_is_refused_when_the_copy_is_not_there
                 a_customer_is_told_once
-                a_customer_is_told_of_each_event_in_the_order_of_the_calls
+                a_customer_is_told_of_each_event_in_the_order_of_the_events
                 a_notification_is_refused_when_the_order_is_not_there
                 of_ten_tries_of_one_effect_at_once_one_is_stored
             }

@@ -19,7 +19,7 @@ pub struct OrderRecord {
     pub total: Money,
     /// Every status it had, oldest first.
     pub history: Vec<StatusChange>,
-    /// What its customer was told, oldest first.
+    /// What its customer was told, in the order in which it was told.
     pub notifications: Vec<Notification>,
     /// How many events it has raised.
     pub version: u32,
@@ -44,14 +44,23 @@ pub enum CorruptOrder {
 }
 
 impl Order {
-    /// Makes a stored order live again.
+    /// Makes a stored order live again. What its customer was told comes back in the order of the events'
+    /// versions: they may have been delivered in any other.
     ///
     /// # Errors
     ///
     /// [`CorruptOrder`] if no sequence of this module's methods leads to it.
     pub fn rehydrate(record: OrderRecord) -> Result<Self, CorruptOrder> {
-        let OrderRecord { id, user_id, currency, lines, total, history, notifications, version } =
-            record;
+        let OrderRecord {
+            id,
+            user_id,
+            currency,
+            lines,
+            total,
+            history,
+            mut notifications,
+            version,
+        } = record;
         let sorted = lines.is_sorted_by(|a, b| a.product_id < b.product_id);
         if lines.is_empty() || lines.len() > LINES_MAX || !sorted {
             return Err(CorruptOrder::Lines);
@@ -67,6 +76,7 @@ impl Order {
         if usize::try_from(version) != Ok(history.len()) {
             return Err(CorruptOrder::Version);
         }
+        notifications.sort_by_key(|told| told.aggregate_version);
         Ok(Self { id, user_id, currency, lines, total, history, notifications, version })
     }
 }

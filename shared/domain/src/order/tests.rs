@@ -150,10 +150,27 @@ mod rehydrating {
         }
     }
 
+    fn created_and_confirmed() -> Order {
+        created().confirm(LATER).unwrap().0
+    }
+
     #[test]
     fn what_was_stored_comes_back_equal() {
-        let (order, _) = created().confirm(LATER).unwrap();
+        let order = created_and_confirmed();
         assert_eq!(Order::rehydrate(record(&order)), Ok(order));
+    }
+
+    #[test]
+    fn notifications_come_back_in_the_order_of_their_events() {
+        let told = |event_type: &str, aggregate_version, at| Notification {
+            event_type: event_type.to_owned(),
+            aggregate_version,
+            at,
+        };
+        let (created, confirmed) = (told("OrderCreated", 1, LATER), told("OrderConfirmed", 2, NOW));
+        let mut stored = record(&created_and_confirmed());
+        stored.notifications = vec![confirmed.clone(), created.clone()];
+        assert_eq!(Order::rehydrate(stored).unwrap().notifications(), [created, confirmed]);
     }
 
     #[test]

@@ -42,8 +42,9 @@ fn until() -> Instant {
     moment(0).plus(lifetimes::OBSERVED_EVENT)
 }
 
-fn notification(event_type: &str, at: u64) -> Notification {
-    Notification { event_type: event_type.to_owned(), at: moment(at) }
+fn notification(event_type: &str, aggregate_version: u32) -> Notification {
+    let at = moment(u64::from(aggregate_version));
+    Notification { event_type: event_type.to_owned(), aggregate_version, at }
 }
 
 async fn told(fixture: &impl TableFixture, order: &TakenOrder) -> Vec<Notification> {
@@ -104,23 +105,22 @@ pub async fn a_customer_is_told_once(fixture: &impl TableFixture) {
 }
 
 /// As its name says.
-pub async fn a_customer_is_told_of_each_event_in_the_order_of_the_calls(
+pub async fn a_customer_is_told_of_each_event_in_the_order_of_the_events(
     fixture: &impl TableFixture,
 ) {
     let identities = SequentialIdentities::default();
     let order = taken(&identities, user(123), &[(1, 1)], moment(0));
     place(fixture, &order).await;
-    let mut expected = Vec::new();
-    for (at, event_type) in ["OrderConfirmed", "OrderCreated", "OrderCancelled"].iter().enumerate()
-    {
+    let [created, confirmed, cancelled] =
+        [("OrderCreated", 1), ("OrderConfirmed", 2), ("OrderCancelled", 3)]
+            .map(|(event_type, version)| notification(event_type, version));
+    for notification in [&confirmed, &cancelled, &created] {
         let event = taken(&identities, user(123), &[(1, 1)], moment(0));
-        let notification = notification(event_type, u64::try_from(at).unwrap());
         let inbox = event.inbox("notification");
-        let notified = notify(fixture, &order, &inbox, &notification).await;
+        let notified = notify(fixture, &order, &inbox, notification).await;
         assert!(matches!(notified, WriteTry::Done), "{notified:?}");
-        expected.push(notification);
     }
-    assert_eq!(told(fixture, &order).await, expected);
+    assert_eq!(told(fixture, &order).await, [created, confirmed, cancelled]);
 }
 
 /// As its name says, and no inbox record is stored then.

@@ -166,7 +166,8 @@ pub async fn a_decision_stores_the_event_and_its_attempts_committed_record(
 pub async fn a_decision_keeps_what_the_customer_was_told(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let taken = placed(fixture, &identities, 10).await;
-    let told = Notification { event_type: "OrderCreated".to_owned(), at: moment(1) };
+    let told =
+        Notification { event_type: "OrderCreated".to_owned(), aggregate_version: 1, at: moment(1) };
     let (user_id, order_id) = (taken.order.user_id(), taken.order.id());
     let inbox = taken.inbox("notification");
     let notified = fixture.notifications().notify(&inbox, user_id, order_id, &told, soon()).await;

@@ -33,6 +33,7 @@ impl<N: Notifications, I: Inbox> EventHandler for NotificationHandler<N, I> {
             let order_id = OrderId::new(told.order_id);
             let notification = Notification {
                 event_type: incoming.event.data.event_type().as_str().to_owned(),
+                aggregate_version: told.aggregate_version,
                 at: incoming.received_at,
             };
             let outcome = store(incoming, |within| {

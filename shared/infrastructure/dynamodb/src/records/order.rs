@@ -46,6 +46,7 @@ pub(crate) struct StatusChangeRecord {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NotificationRecord {
     event_type: String,
+    aggregate_version: u32,
     at_ms: i64,
 }
 
@@ -141,13 +142,21 @@ impl TryFrom<&StatusChangeRecord> for StatusChange {
 
 impl From<&Notification> for NotificationRecord {
     fn from(told: &Notification) -> Self {
-        Self { event_type: told.event_type.clone(), at_ms: told.at.as_millis() }
+        Self {
+            event_type: told.event_type.clone(),
+            aggregate_version: told.aggregate_version,
+            at_ms: told.at.as_millis(),
+        }
     }
 }
 
 impl From<NotificationRecord> for Notification {
     fn from(told: NotificationRecord) -> Self {
-        Self { event_type: told.event_type, at: Instant::from_millis(told.at_ms) }
+        Self {
+            event_type: told.event_type,
+            aggregate_version: told.aggregate_version,
+            at: Instant::from_millis(told.at_ms),
+        }
     }
 }
 

@@ -133,8 +133,11 @@ impl Bare {
         let marked = self.outbox.mark_published(event_id).await;
         anyhow::ensure!(matches!(marked, Settled::Done), "an event was not marked: {marked:?}");
 
-        let notification =
-            Notification { event_type: taken.event.message.event_type.as_str().to_owned(), at };
+        let notification = Notification {
+            event_type: taken.event.message.event_type.as_str().to_owned(),
+            aggregate_version: 1,
+            at,
+        };
         let (user_id, order_id) = (order.user_id(), order.id());
         let inbox = inbox("notification");
         done(self.notifications.notify(&inbox, user_id, order_id, &notification, within()).await)
