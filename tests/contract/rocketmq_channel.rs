@@ -179,7 +179,6 @@ fn half_of(event: &RecordedEvent) -> HalfMessage<'_> {
         message: &event.message,
         transaction_id: event.transaction_id,
         deadline: SystemClock.now(),
-        check_immunity: Duration::ZERO,
     }
 }
 

@@ -24,6 +24,7 @@ use rocketmq::client::RocketmqClient;
 use rocketmq::dead_letters::RocketmqDeadLetters;
 use rocketmq::publisher::RocketmqPublisher;
 use rocketmq::subscription::RocketmqSubscription;
+use tracing::Instrument;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -81,7 +82,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<WindowEvent>| {
         let time_left = platform::deadline::time_left(event.context.deadline);
-        let window = handler.handle(event.payload, time_left);
+        let span = tracing::info_span!("window", request_id = event.context.request_id);
+        let window = handler.handle(event.payload, time_left).instrument(span);
         Ok::<_, lambda_runtime::Error>(metrics.told_after(window).await)
     }))
     .await

@@ -128,7 +128,7 @@ where
         // should not count on a member that is.
         let client = RocketmqClient::start(self.rocketmq.clone())?;
         let answers = Arc::new(AnswerCheck::new(self.ledger.clone(), self.clock.clone()));
-        let group = CheckedGroup::join_with(client.clone(), Arc::clone(&answers)).await?;
+        let group = CheckedGroup::join(client.clone(), Arc::clone(&answers)).await?;
         let publisher = RocketmqPublisher::connect(client, self.clock.clone()).await;
         let sweep = self.sweep(&publisher);
         let (swept, gauges) = futures::join!(sweep.run(end), Gauges::read(&publisher));

@@ -8,6 +8,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use platform::clock::SystemClock;
 use platform::settings::Settings;
 use platform::telemetry;
+use tracing::Instrument;
 use transaction_check::config::Config;
 use transaction_check::{Handler, WindowEvent};
 
@@ -29,7 +30,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let handler = &handler;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<WindowEvent>| {
         let time_left = platform::deadline::time_left(event.context.deadline);
-        let window = handler.handle(event.payload, time_left);
+        let span = tracing::info_span!("window", request_id = event.context.request_id);
+        let window = handler.handle(event.payload, time_left).instrument(span);
         Ok::<_, lambda_runtime::Error>(metrics.told_after(window).await?)
     }))
     .await

@@ -106,6 +106,7 @@ where
     #[tracing::instrument(
         skip_all,
         fields(
+            order_id = check.order_id.map(tracing::field::display),
             event_id = check.event_id.map(tracing::field::display),
             transaction_id = check.transaction_id.map(tracing::field::display),
         )

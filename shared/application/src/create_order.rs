@@ -128,11 +128,8 @@ pub enum CreateOrderError {
     },
 }
 
-/// No immunity of the message's own: the broker's `transactionTimeOut`, 6 s by default, is later than
-/// the transaction, its end and the clocks' margin together, and a check that comes too early is left
-/// open anyway. With the property, broker 5.4.0 writes a half message anew in every check round, and
-/// checks up to a third of those again that had long ended, each a duplicate on the topic.
-const BROKERS_OWN_IMMUNITY: Duration = Duration::ZERO;
+/// What is kept of the request's time for its answer, once the local transaction is settled.
+const ANSWER: Duration = Duration::from_millis(50);
 
 /// An attempt to store the order.
 struct Attempt<T> {
@@ -172,7 +169,7 @@ where
             Err(error) => return self.replay_or(command, error).await,
         };
         match self.begin(&message, deadline).await {
-            Ok(attempt) => self.take(command, &order, message, attempt).await,
+            Ok(attempt) => self.take(command, &order, message, attempt, deadline).await,
             Err(failure) => {
                 let error = unavailable("the broker didn't take its half message", failure);
                 self.replay_or(command, error).await
@@ -267,7 +264,6 @@ where
                 message,
                 transaction_id: attempt.transaction_id,
                 deadline: attempt.deadline_at,
-                check_immunity: BROKERS_OWN_IMMUNITY,
             };
             let within = Deadline::after(self.budgets.half_message_try).or_earlier(limit);
             let error = match self.publisher.prepare(&half, within).await {
@@ -302,6 +298,7 @@ where
         order: &Order,
         message: OutboundMessage,
         attempt: Attempt<P::Receipt>,
+        request: Deadline,
     ) -> Result<OrderTaken, CreateOrderError> {
         let transaction_id = attempt.transaction_id;
         tracing::Span::current().record("transaction_id", tracing::field::display(transaction_id));
@@ -331,11 +328,11 @@ where
                 .await;
         match settlement {
             Settlement::Committed => {
-                self.end(&attempt, Resolution::Commit).await;
+                self.end(&attempt, Resolution::Commit, request).await;
                 Ok(OrderTaken { order_id: order.id(), answer, replayed: false })
             }
             Settlement::Refused(refusal) => {
-                self.end(&attempt, Resolution::Rollback).await;
+                self.end(&attempt, Resolution::Rollback, request).await;
                 refused(refusal, request_hash)
             }
             Settlement::Unknown(failure) => {
@@ -344,11 +341,11 @@ where
         }
     }
 
-    /// Ends the half message, if there is one. A failure changes nothing for the client: the check-back or the sweep
-    /// repairs it.
-    async fn end(&self, attempt: &Attempt<P::Receipt>, resolution: Resolution) {
+    /// Ends the half message, if there is one. A failure changes nothing for the client: the check-back or
+    /// the sweep repairs it. So it must not take the time that the answer needs.
+    async fn end(&self, attempt: &Attempt<P::Receipt>, resolution: Resolution, request: Deadline) {
         let Some(half) = &attempt.half else { return };
-        let within = Deadline::after(self.budgets.end);
+        let within = Deadline::after(self.budgets.end).or_earlier(request.less(ANSWER));
         if let Err(error) = self.publisher.end(half, resolution, within).await {
             tracing::warn!(
                 ?resolution,

@@ -41,7 +41,7 @@ pub use orders::{
     RequestHash,
 };
 pub use outbox::{
-    ClaimOutcome, DueEvent, Outbox, OutboxCopy, OutboxReader, Pending, PendingEvents,
+    ClaimOutcome, DueEvent, DueEvents, Outbox, OutboxCopy, OutboxReader, Pending, PendingEvents,
     PublishedEvents, RecordedEvent, UnobservedEvents,
 };
 pub use page::Page;

@@ -83,8 +83,6 @@ impl<O: Outbox, P: TransactionalPublisher, K: Clock> PublishRecordedEvent<O, P, 
             message: &event.message,
             transaction_id: event.transaction_id,
             deadline: self.clock.now().plus(deadline.remaining()),
-            // Its record is COMMITTED, so a check can only commit it, however early it comes.
-            check_immunity: Duration::ZERO,
         };
         // A topic of type TRANSACTION takes no other message, hence a half message committed at once.
         let receipt = self.publisher.prepare(&half, deadline).await?;
@@ -96,7 +94,8 @@ impl<O: Outbox, P: TransactionalPublisher, K: Clock> PublishRecordedEvent<O, P, 
     }
 
     async fn mark_published(&self, event: &RecordedEvent) {
-        match self.outbox.mark_published(event.message.event_id).await {
+        let marked = self.outbox.mark_published(event.message.event_id, event.transaction_id);
+        match marked.await {
             Settled::Done => {}
             Settled::Refused(cause) => tracing::warn!(
                 error = cause.as_ref() as &dyn std::error::Error,

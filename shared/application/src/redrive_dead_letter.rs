@@ -8,8 +8,8 @@
 //!
 //! # Why the letter goes first
 //!
-//! An event that fails again is buried again, and a letter that is there already stays as it is. If the
-//! old one went after the publication, it could be the new one that went.
+//! An event that fails again is buried again, and a letter that is there already stays as it is. Were
+//! the old one deleted after the publication, the deletion could hit the new one.
 //!
 //! # What is sent
 //!
@@ -18,9 +18,8 @@
 //! letter. The observation is forgotten with the letter, because nothing else would take the event out
 //! of what the sweep looks at; observing it once more changes nothing else.
 //!
-//! The broker still holds the message that was given up, under the same key. So when a redriven event is
-//! lost *after* the broker acknowledged it, the sweep finds the old message, reports the event as overdue
-//! and doesn't send it again before the broker has dropped that. `ops events republish` does.
+//! The broker still holds the message that was given up, under the same key. It is another attempt's, so
+//! the sweep does not take it for the redriven event's when that is lost *after* the broker acknowledged it.
 
 use std::time::Duration;
 

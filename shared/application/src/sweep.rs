@@ -13,6 +13,8 @@
 //! broker could not be reached, or else when the claim runs out. An event that is on its topic is not
 //! sent again however long nobody sees it; that is for an operator.
 
+use std::future::ready;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -31,6 +33,10 @@ use crate::publish_recorded_event::{PublishRecordedEvent, SendError};
 /// For how long an event is moved on that is on its topic, at the most; and how old one is, unobserved,
 /// when an operator is told.
 const MOVED_ON_MAX: Duration = lifetimes::SWEEP_AFTER.saturating_mul(10);
+
+/// After how many events in a row for which no broker could be reached a look is given up: the others
+/// would fare alike, and each costs three calls of the table.
+const UNREACHABLE_MAX: u32 = 16;
 
 /// When an event comes up again for which the broker could not be reached. A claim lasts long enough for
 /// the check of a half message whose commit was lost; here, most likely, there is none to wait for.
@@ -83,9 +89,12 @@ pub struct SweepReport {
     pub overdue: u64,
     /// Events of which nothing could be found out, or that could not be sent. They come up again.
     pub left: u64,
-    /// Looks for what is due that failed.
+    /// Looks for what is due that told something.
+    pub looks: u64,
+    /// Looks for what is due that failed, as a whole or in part.
     pub failed_looks: u64,
-    /// How long the oldest event that was dealt with had waited since it was recorded, or redriven.
+    /// How long the oldest event that was dealt with had waited since it was recorded, or redriven. It
+    /// means nothing when no look told anything.
     pub oldest: Duration,
 }
 
@@ -100,15 +109,24 @@ enum Fate {
     Left,
 }
 
+/// An event was not sent, and is not known to be on its topic.
+struct Unsent {
+    /// No broker could be reached: most likely there is no half message of it either, so it comes up again
+    /// before its claim runs out.
+    is_unreachable: bool,
+}
+
 /// What became of one event, and how long it had waited by then, where that is known.
 struct Dealt {
     fate: Fate,
     waited: Duration,
+    /// The broker could not be reached for it.
+    unreachable: bool,
 }
 
 impl From<Fate> for Dealt {
     fn from(fate: Fate) -> Self {
-        Self { fate, waited: Duration::ZERO }
+        Self { fate, waited: Duration::ZERO, unreachable: false }
     }
 }
 
@@ -169,18 +187,26 @@ where
                 return false;
             }
         };
-        let full = due.len() >= self.pace.events_per_look;
-        let mut events = stream::iter(due)
-            .take_while(|_| std::future::ready(!last_start.has_passed()))
+        report.looks += 1;
+        report.failed_looks += u64::from(due.unreadable > 0);
+        let unreachable = AtomicU32::new(0);
+        let is_reachable = || unreachable.load(Ordering::Relaxed) < UNREACHABLE_MAX;
+        let mut events = stream::iter(due.events)
+            .take_while(|_| ready(!last_start.has_passed() && is_reachable()))
             .map(|due| self.sweep(due, deadline))
             .buffer_unordered(self.pace.events_at_once);
         let mut ours = false;
         while let Some(dealt) = events.next().await {
             ours |= dealt.fate != Fate::NotOurs;
+            if dealt.unreachable {
+                unreachable.fetch_add(1, Ordering::Relaxed);
+            } else {
+                unreachable.store(0, Ordering::Relaxed);
+            }
             report.count(&dealt);
         }
         // What is not ours may be what another sweep has claimed and the index still tells.
-        full && ours
+        due.more && ours && is_reachable()
     }
 
     async fn sweep(&self, due: DueEvent, window: Deadline) -> Dealt {
@@ -204,53 +230,64 @@ where
                 return left(&failure, "whether the event was claimed is unknown").into();
             }
         }
-        let claimed = DueEvent { sweep_due: claimed_until, ..due };
         let event = match self.unobserved.find(due.event_id).await {
             Ok(Some(event)) => event,
             Ok(None) => return Fate::NotOurs.into(),
-            Err(failure) => return left(&failure, "the event can't be read").into(),
+            Err(failure) => {
+                // One that nobody can read waits like any other, and an operator must be told.
+                let made_at = due.event_id.made_at();
+                let waited = made_at.map_or(Duration::ZERO, |made_at| now.since(made_at));
+                let fate = left(&failure, "the event can't be read");
+                return Dealt { fate, waited, unreachable: false };
+            }
         };
         tracing::Span::current()
             .record("transaction_id", tracing::field::display(event.transaction_id));
         let waited = now.since(event.recorded_at);
-        Dealt { fate: self.send_if_absent(event, claimed, deadline).await, waited }
+        let (fate, unreachable) = match self.send_if_absent(event, deadline).await {
+            Ok(fate) => (fate, false),
+            Err(Unsent { is_unreachable: true }) => {
+                self.put_back(DueEvent { sweep_due: claimed_until, ..due }).await;
+                (Fate::Left, true)
+            }
+            Err(Unsent { is_unreachable: false }) => (Fate::Left, false),
+        };
+        Dealt { fate, waited, unreachable }
     }
 
     async fn send_if_absent(
         &self,
         event: RecordedEvent,
-        claimed: DueEvent,
         deadline: Deadline,
-    ) -> Fate {
+    ) -> Result<Fate, Unsent> {
         if event.unpublished {
-            return self.send(&event, claimed, deadline).await;
+            return self.send(&event, deadline).await;
         }
         let (topic, event_id) = (event.message.topic, event.message.event_id);
-        match self.published.is_published(topic, event_id, deadline).await {
-            Ok(true) => self.leave_to_consumer(event).await,
-            Ok(false) => self.send(&event, claimed, deadline).await,
+        let attempt = event.transaction_id;
+        match self.published.is_published(topic, event_id, attempt, deadline).await {
+            Ok(true) => Ok(self.leave_to_consumer(event).await),
+            Ok(false) => self.send(&event, deadline).await,
             Err(failure) => {
-                if passes(&failure) {
-                    self.put_back(claimed).await;
-                }
-                left(&failure, "whether the event is on its topic is unknown")
+                left(&failure, "whether the event is on its topic is unknown");
+                Err(Unsent { is_unreachable: passes(&failure) })
             }
         }
     }
 
-    async fn send(&self, event: &RecordedEvent, claimed: DueEvent, deadline: Deadline) -> Fate {
+    async fn send(&self, event: &RecordedEvent, deadline: Deadline) -> Result<Fate, Unsent> {
         match self.publication.send(event, deadline).await {
             Ok(()) => {
                 tracing::info!(unpublished = event.unpublished, "sent an event");
-                Fate::Sent
+                Ok(Fate::Sent)
             }
             Err(error) => {
-                if let SendError::Prepare(PrepareError::Failed(failure)) = &error
-                    && passes(failure)
-                {
-                    self.put_back(claimed).await;
-                }
-                left(&error, "the event was not sent")
+                left(&error, "the event was not sent");
+                let is_unreachable = matches!(
+                    &error,
+                    SendError::Prepare(PrepareError::Failed(failure)) if passes(failure)
+                );
+                Err(Unsent { is_unreachable })
             }
         }
     }

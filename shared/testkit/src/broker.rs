@@ -69,6 +69,7 @@ impl StoredHalf {
     /// What the broker asks about it.
     pub fn check_back(&self) -> CheckBack {
         CheckBack {
+            order_id: None,
             topic: Some(self.message.topic),
             transaction_id: Some(self.transaction_id),
             event_id: Some(self.message.event_id),
@@ -375,17 +376,22 @@ impl State {
     }
 
     /// Whether a visible message is that event's.
-    fn holds(&self, event_id: EventId) -> bool {
-        let id = event_id.to_string();
-        self.visible.iter().any(|message| message.properties.get(message::EVENT_ID) == Some(&id))
+    fn holds(&self, event_id: EventId, transaction_id: TransactionId) -> bool {
+        let (event_id, transaction_id) = (event_id.to_string(), transaction_id.to_string());
+        self.visible.iter().any(|message| {
+            message.properties.get(message::EVENT_ID) == Some(&event_id)
+                && message.properties.get(message::TRANSACTION_ID) == Some(&transaction_id)
+        })
     }
 
     /// Delivers what is visible, and hides it from others for a while.
     fn deliver(&mut self, count: usize, invisible_for: Duration) -> Vec<MemoryDelivery> {
         let now = Moment::now();
+        let weather = self.weather.clone();
         let waiting = self.visible.iter_mut().enumerate();
         waiting
             .filter(|(_, message)| !message.acknowledged && message.visible_at <= now)
+            .filter(|_| !weather.overtakes())
             .take(count)
             .map(|(at, message)| {
                 message.visible_at = now + invisible_for;

@@ -58,6 +58,7 @@ macro_rules! table_contract {
                 a_claim_moves_the_time_at_which_the_next_is_expected
                 an_event_that_is_not_there_or_observed_can_not_be_claimed
                 marking_an_event_published_twice_changes_nothing
+            marking_an_event_published_leaves_another_attempts_mark
                 what_is_due_is_told_the_earliest_first
                 every_due_event_comes_up_once_those_before_it_are_claimed
                 an_event_is_found_as_it_was_recorded_until_it_is_observed

@@ -43,6 +43,8 @@ pub struct Odds {
     pub busy: u16,
     /// Each of the faults of a half message, of its end, and of a question for an event.
     pub broker: [u16; 12],
+    /// Of the messages that could be delivered, those that are overtaken by later ones.
+    pub overtaken: u16,
     /// Of the writes under way when their process dies, those that arrive all the same.
     pub lands_after_crash: u16,
 }
@@ -57,6 +59,7 @@ impl Odds {
             refused: pick(),
             busy: pick(),
             broker: [0; 12],
+            overtaken: pick(),
             lands_after_crash: 500,
         };
         odds.broker.iter_mut().for_each(|odds| *odds = pick());
@@ -149,6 +152,11 @@ impl Weather {
             let odds = state.odds.of_broker(fault);
             state.happens(odds)
         })
+    }
+
+    /// Whether a message is overtaken by later ones.
+    pub(crate) fn overtakes(&self) -> bool {
+        self.happens(self.odds().overtaken)
     }
 
     /// Whether a write arrives whose process died while it was under way.

@@ -50,7 +50,6 @@ impl Publishing {
             message: &message,
             transaction_id: TransactionId::new(*event_id.as_uuid()),
             deadline: SystemClock.now(),
-            check_immunity: Duration::from_secs(60),
         };
         let within = Deadline::after(LIMIT);
         let receipt = self.0.prepare(&half, within).await?;

@@ -3,8 +3,6 @@
 //! A call leaves its process and is held. Whoever holds it decides whether and when it arrives, and
 //! whether and what is answered; a process that dies takes back no call that it has made.
 
-use std::time::Duration;
-
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
@@ -105,7 +103,6 @@ pub(crate) struct OwnedHalf {
     message: OutboundMessage,
     pub(crate) transaction_id: TransactionId,
     deadline: Instant,
-    check_immunity: Duration,
 }
 
 impl OwnedHalf {
@@ -114,7 +111,6 @@ impl OwnedHalf {
             message: half.message.clone(),
             transaction_id: half.transaction_id,
             deadline: half.deadline,
-            check_immunity: half.check_immunity,
         }
     }
 
@@ -124,7 +120,6 @@ impl OwnedHalf {
             message: &self.message,
             transaction_id: self.transaction_id,
             deadline: self.deadline,
-            check_immunity: self.check_immunity,
         }
     }
 }

@@ -2,7 +2,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use contracts::event::EventType;
-use domain::identity::{EventId, TransactionId};
+use domain::identity::{EventId, OrderId, TransactionId};
 use domain::instant::Instant;
 
 use super::DeadLetter;
@@ -62,9 +62,6 @@ pub struct HalfMessage<'a> {
     pub transaction_id: TransactionId,
     /// When the local transaction ends, by the wall clock.
     pub deadline: Instant,
-    /// How long after its birth the broker leaves it in peace before it checks back, rounded up to
-    /// whole seconds. Zero leaves it to the broker's own `transactionTimeOut`.
-    pub check_immunity: Duration,
 }
 
 /// A half message could not be had. It is abandoned: nothing commits it, and the check-back retires
@@ -144,6 +141,8 @@ pub struct CheckBack {
     pub transaction_id: Option<TransactionId>,
     /// The fact.
     pub event_id: Option<EventId>,
+    /// The order that it is about, for the log.
+    pub order_id: Option<OrderId>,
     /// When the local transaction ends, by its process's wall clock.
     pub deadline: Option<Instant>,
 }

@@ -82,9 +82,13 @@ pub trait Outbox: Send + Sync {
         until: Instant,
     ) -> impl Future<Output = ClaimOutcome> + Send;
 
-    /// Removes the mark `unpublished`, after the broker acknowledged the event. Repeating it changes
-    /// nothing.
-    fn mark_published(&self, event_id: EventId) -> impl Future<Output = Settled> + Send;
+    /// Removes the mark `unpublished` of the attempt whose message the broker acknowledged. It MUST leave
+    /// the mark of another attempt, which a redrive has made meanwhile. Repeating it changes nothing.
+    fn mark_published(
+        &self,
+        event_id: EventId,
+        transaction_id: TransactionId,
+    ) -> impl Future<Output = Settled> + Send;
 }
 
 /// An event that is due for the sweep, as the index tells it: it may have been claimed or observed
@@ -97,20 +101,31 @@ pub struct DueEvent {
     pub sweep_due: Instant,
 }
 
+/// What is due for the sweep, as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DueEvents {
+    /// The events, the earliest first.
+    pub events: Vec<DueEvent>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// How many parts of the index, or items in it, could not be read. They hide nothing else.
+    pub unreadable: usize,
+}
+
 /// What the sweep looks at.
 pub trait UnobservedEvents: Send + Sync {
-    /// Events that no consumer has seen and that are due at `now`, the earliest first; about `limit`
-    /// of them. It MAY be a few seconds out of date, but MUST come to every event, if those that it
-    /// tells are claimed: what is due later never hides what is due earlier.
+    /// Events that no consumer has seen and that are due at `now`, about `limit` of them. It MAY be a few
+    /// seconds out of date, but MUST come to every event, if those that it tells are claimed: what is due
+    /// later never hides what is due earlier, nor does what can't be read hide what can.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it couldn't be read as a whole.
+    /// [`Failure`] if nothing could be read.
     fn due(
         &self,
         now: Instant,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<DueEvent>, Failure>> + Send;
+    ) -> impl Future<Output = Result<DueEvents, Failure>> + Send;
 
     /// An event, unless a consumer has seen it. It MUST be a consistent read.
     ///
@@ -156,8 +171,9 @@ pub trait PendingEvents: Send + Sync {
 
 /// What is on the topics.
 pub trait PublishedEvents: Send + Sync {
-    /// Whether a message with that `event_id` is on the topic. It MUST ask every broker of the topic,
-    /// and MUST compare the identifier itself: a broker's index compares hashes.
+    /// Whether a message with that `event_id`, of that attempt, is on the topic: a redriven event's earlier
+    /// message is another attempt's. It MUST ask every broker of the topic, and MUST compare the
+    /// identifiers themselves: a broker's index compares hashes.
     ///
     /// # Errors
     ///
@@ -166,6 +182,7 @@ pub trait PublishedEvents: Send + Sync {
         &self,
         topic: Topic,
         event_id: EventId,
+        transaction_id: TransactionId,
         deadline: Deadline,
     ) -> impl Future<Output = Result<bool, Failure>> + Send;
 }

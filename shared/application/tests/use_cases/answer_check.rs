@@ -24,6 +24,7 @@ fn order(world: &World) -> TakenOrder {
 /// The check of an attempt whose deadline is in 3 s.
 fn check(world: &World, order: &TakenOrder) -> CheckBack {
     CheckBack {
+        order_id: Some(order.order.id()),
         topic: Some(Topic::Orders),
         transaction_id: Some(order.event.transaction_id),
         event_id: Some(order.event.message.event_id),

@@ -189,7 +189,8 @@ async fn a_redrive_without_a_broker_is_left_to_the_sweep() {
     let redriven = without_broker(&world).redrive(&letter.id()).await.unwrap();
     assert!(matches!(redriven.publication, RedrivePublication::LeftToSweep));
     assert_eq!(copies(&world, event_id), before);
-    assert_eq!(sweep(&world).await, SweepReport { sent: 1, ..SweepReport::default() });
+    let swept = sweep(&world).await;
+    assert_eq!((swept.sent, swept.left, swept.failed_looks), (1, 0, 0));
     assert_eq!(copies(&world, event_id), before + 1);
     assert_eq!(consume(&world).await.handled, 1);
     assert_eq!(world.tables.unobserved_events(), 0);

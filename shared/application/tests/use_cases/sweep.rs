@@ -39,10 +39,10 @@ async fn take_and_lose(world: &World) -> OrderTaken {
     taken
 }
 
-/// What a sweep counted. How long events had waited is for a test of its own.
+/// What a sweep counted. How often it looked, and how long events had waited, is for tests of their own.
 async fn sweep(world: &World, window: Duration) -> SweepReport {
     let report = world.sweep().run(Deadline::after(window)).await;
-    SweepReport { oldest: Duration::ZERO, ..report }
+    SweepReport { looks: 0, oldest: Duration::ZERO, ..report }
 }
 
 fn sent(sent: u64) -> SweepReport {

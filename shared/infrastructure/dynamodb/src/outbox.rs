@@ -6,14 +6,14 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use domain::identity::EventId;
+use domain::identity::{EventId, TransactionId};
 use domain::instant::Instant;
 
 use crate::config::EventsTable;
 use crate::connect::{TRY_LIMIT, one_try};
 use crate::error::{failure, settled};
-use crate::expression::{Change, PRESENT, values};
-use crate::item::number;
+use crate::expression::{Change, values};
+use crate::item::{number, text};
 use crate::keys;
 
 /// Claims events for their publication.
@@ -79,15 +79,15 @@ impl Outbox for DynamoOutbox {
         }
     }
 
-    async fn mark_published(&self, event_id: EventId) -> Settled {
+    async fn mark_published(&self, event_id: EventId, transaction_id: TransactionId) -> Settled {
         let change = Change {
             key: keys::simple(keys::event(event_id)),
             update: "REMOVE #unpublished",
-            condition: PRESENT,
-            values: Vec::new(),
+            condition: "#transaction_id = :attempt",
+            values: vec![(":attempt", text(transaction_id))],
         };
         match self.change(change).await {
-            // An event that is gone has no mark.
+            // An event that is gone has no mark, and another attempt's is not ours to remove.
             Ok(_) => Settled::Done,
             Err(error) => settled(error),
         }

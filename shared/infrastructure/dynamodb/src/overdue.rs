@@ -34,6 +34,6 @@ impl OverdueEvents for DynamoOverdueEvents {
             Instant::from_millis(now.as_millis().saturating_sub(grace_ms).saturating_sub(1));
         let shards =
             keys::shards().map(|shard| due_in(&self.client, &self.events, shard, latest, 1));
-        Ok(try_join_all(shards).await?.iter().any(|due| !due.is_empty()))
+        Ok(try_join_all(shards).await?.iter().any(|due| !due.events.is_empty()))
     }
 }

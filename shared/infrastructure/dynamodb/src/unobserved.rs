@@ -1,11 +1,11 @@
 //! What the sweep looks at.
 
 use application::outcome::Failure;
-use application::ports::{DueEvent, OutboxCopy, RecordedEvent, UnobservedEvents};
+use application::ports::{DueEvent, DueEvents, OutboxCopy, RecordedEvent, UnobservedEvents};
 use aws_sdk_dynamodb::Client;
 use domain::identity::EventId;
 use domain::instant::Instant;
-use futures::future::try_join_all;
+use futures::future::join_all;
 
 use crate::config::EventsTable;
 use crate::error::failure;
@@ -37,13 +37,36 @@ impl DynamoUnobservedEvents {
 }
 
 impl UnobservedEvents for DynamoUnobservedEvents {
-    async fn due(&self, now: Instant, limit: usize) -> Result<Vec<DueEvent>, Failure> {
+    async fn due(&self, now: Instant, limit: usize) -> Result<DueEvents, Failure> {
         let per_shard = limit.div_ceil(usize::from(keys::SHARDS));
         let shards =
             keys::shards().map(|shard| due_in(&self.client, &self.events, shard, now, per_shard));
-        let mut due = try_join_all(shards).await?.concat();
-        due.sort_by_key(|due| due.sweep_due);
-        Ok(due)
+        let mut due = DueEvents::default();
+        let mut last_failure = None;
+        for shard in join_all(shards).await {
+            match shard {
+                Ok(DueEvents { events, more, unreadable }) => {
+                    due.events.extend(events);
+                    due.more |= more;
+                    due.unreadable += unreadable;
+                }
+                Err(failure) => {
+                    tracing::warn!(
+                        error = &failure as &dyn std::error::Error,
+                        "a shard of the outbox's index can't be read"
+                    );
+                    due.unreadable += 1;
+                    last_failure = Some(failure);
+                }
+            }
+        }
+        match last_failure {
+            Some(failure) if due.unreadable >= usize::from(keys::SHARDS) => Err(failure),
+            _ => {
+                due.events.sort_by_key(|due| due.sweep_due);
+                Ok(due)
+            }
+        }
     }
 
     async fn find(&self, event_id: EventId) -> Result<Option<RecordedEvent>, Failure> {
@@ -70,7 +93,7 @@ pub(crate) async fn due_in(
     shard: String,
     latest: Instant,
     limit: usize,
-) -> Result<Vec<DueEvent>, Failure> {
+) -> Result<DueEvents, Failure> {
     let found = client
         .query()
         .table_name(events.as_str())
@@ -87,7 +110,17 @@ pub(crate) async fn due_in(
         .map_err(failure)?;
     // The index holds keys alone, so a page of 1 MB is thousands of them: what doesn't fit into the
     // limit comes with the next look, once these are claimed.
-    Ok(found.items().iter().map(due).collect::<Result<_, _>>()?)
+    let mut page = DueEvents { more: found.items().len() >= limit, ..DueEvents::default() };
+    for item in found.items() {
+        match due(item) {
+            Ok(event) => page.events.push(event),
+            Err(error) => {
+                tracing::error!(%error, "an item of the outbox's index can't be read");
+                page.unreadable += 1;
+            }
+        }
+    }
+    Ok(page)
 }
 
 fn due(item: &Item) -> Result<DueEvent, CorruptRecord> {

@@ -8,12 +8,14 @@ use application::deadline::Deadline;
 use application::outcome::{Cause, Failure};
 use application::ports::{CheckAnswer, CheckBack, CheckBackHandler, Topic};
 use contracts::message::{DEADLINE_MS, EVENT_ID, TRANSACTION_ID};
+use domain::identity::OrderId;
 use domain::instant::Instant;
 use rocketmq_client_rust::{LocalTransactionState, TransactionListener, TransactionMQProducer};
-use rocketmq_model::common::message::MessageTrait;
 use rocketmq_model::common::message::message_ext::MessageExt;
+use rocketmq_model::common::message::{MessageConst, MessageTrait};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tracing::{Instrument, Span};
 
 use crate::call::within;
 use crate::client::{BLOCKING_CALLS_MAX, RocketmqClient, StartError};
@@ -60,31 +62,23 @@ pub struct CheckedGroup {
 }
 
 impl CheckedGroup {
-    /// Joins with a client of its own, and has `handler` answer on the caller's runtime until it
-    /// leaves. A cluster that is away is no error: the client connects within 10 s of
-    /// its return.
+    /// Joins, and has `handler` answer on the caller's runtime, in the caller's span, until it leaves. A
+    /// cluster that is away is no error: the client connects within 10 s of its return.
     ///
     /// # Errors
     ///
     /// [`JoinError`], if the client can't be started.
     pub async fn join(
-        config: RocketmqConfig,
-        handler: Arc<impl CheckBackHandler>,
-    ) -> Result<Self, JoinError> {
-        Self::join_with(RocketmqClient::start(config)?, handler).await
-    }
-
-    /// As [`CheckedGroup::join`], with a client that others use too.
-    ///
-    /// # Errors
-    ///
-    /// [`JoinError`], if the client can't be started.
-    pub async fn join_with(
         client: RocketmqClient,
         handler: Arc<impl CheckBackHandler>,
     ) -> Result<Self, JoinError> {
         let config = client.config();
-        let listener = Listener { runtime: Handle::current(), handler, config: config.clone() };
+        let listener = Listener {
+            runtime: Handle::current(),
+            span: Span::current(),
+            handler,
+            config: config.clone(),
+        };
         // Without its topics, a member connects to no broker before it sends, and is never asked.
         let mut member = TransactionMQProducer::builder(Arc::clone(client.runtime()))
             .client_config(client.instance_config("checker"))
@@ -132,6 +126,8 @@ fn checks_at_once() -> u32 {
 struct Listener<H> {
     /// The caller's runtime, on which the answer is found.
     runtime: Handle,
+    /// The caller's span: what is answered on the client's threads is logged in it.
+    span: Span,
     handler: Arc<H>,
     config: RocketmqConfig,
 }
@@ -150,7 +146,7 @@ impl<H: CheckBackHandler> TransactionListener for Listener<H> {
         let check = check_back(message, &self.config);
         let answer =
             async { tokio::time::timeout(ANSWER_TIMEOUT, self.handler.answer(check)).await };
-        match self.runtime.block_on(answer) {
+        match self.runtime.block_on(answer.instrument(self.span.clone())) {
             Ok(CheckAnswer::Commit) => LocalTransactionState::CommitMessage,
             Ok(CheckAnswer::Rollback) => LocalTransactionState::RollbackMessage,
             Ok(CheckAnswer::Unknown) => LocalTransactionState::Unknown,
@@ -170,8 +166,15 @@ fn check_back(message: &MessageExt, config: &RocketmqConfig) -> CheckBack {
         topic: config.topic_of(message.topic()),
         transaction_id: property(message, TRANSACTION_ID).and_then(|text| text.parse().ok()),
         event_id: property(message, EVENT_ID).and_then(|text| text.parse().ok()),
+        order_id: order_id(message),
         deadline: deadline_ms.map(Instant::from_millis),
     }
+}
+
+/// The keys are the event's and its subject's, which is an order only where it reads as one.
+fn order_id(message: &MessageExt) -> Option<OrderId> {
+    let keys = property(message, MessageConst::PROPERTY_KEYS)?;
+    keys.split(MessageConst::KEY_SEPARATOR).nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -202,8 +205,14 @@ mod tests {
         let id = "01890a5d-ac96-774b-bcce-b302099a8057";
         let check = asked(
             "ORDER_EVENTS",
-            &[("event_id", id), ("transaction_id", id), ("deadline_ms", "1700000000000")],
+            &[
+                ("event_id", id),
+                ("transaction_id", id),
+                ("deadline_ms", "1700000000000"),
+                ("KEYS", &format!("{id} {id}")),
+            ],
         );
+        assert_eq!(check.order_id, id.parse().ok());
         assert_eq!(check.topic, Some(Topic::Orders));
         assert_eq!(check.event_id, id.parse().ok());
         assert_eq!(check.transaction_id, id.parse().ok());
@@ -214,10 +223,20 @@ mod tests {
     fn what_cannot_be_read_is_absent() {
         let check = asked(
             "ANOTHER",
-            &[("event_id", "x"), ("deadline_ms", "soon"), ("__transactionId__", "y")],
+            &[
+                ("event_id", "x"),
+                ("deadline_ms", "soon"),
+                ("__transactionId__", "y"),
+                ("KEYS", "x 123"),
+            ],
         );
-        let nothing =
-            CheckBack { topic: None, transaction_id: None, event_id: None, deadline: None };
+        let nothing = CheckBack {
+            topic: None,
+            transaction_id: None,
+            event_id: None,
+            order_id: None,
+            deadline: None,
+        };
         assert_eq!(check, nothing);
     }
 }

@@ -1,7 +1,5 @@
 //! Events as messages of the client.
 
-use std::time::Duration;
-
 use application::ports::{DeadLetter, HalfMessage};
 use contracts::event::SCHEMA_VERSION as EVENT_SCHEMA_VERSION;
 use contracts::message::{
@@ -24,13 +22,11 @@ pub(crate) fn half_message(half: &HalfMessage<'_>, topic: &str, checked_group: &
     message.set_keys_from_collection(vec![told.event_id.to_string(), told.subject.clone()]);
     put(&mut message, MessageConst::PROPERTY_TRANSACTION_PREPARED, "true");
     put(&mut message, MessageConst::PROPERTY_PRODUCER_GROUP, checked_group);
-    // Without it, the broker's `transactionTimeOut` counts. With it, each round before its end writes
-    // the message anew, and some copies outlive the record that the message has ended: of 4,000 that
-    // had been committed, 474 and 1,333 were checked, and none without it (Java broker 5.4.0).
-    if !half.check_immunity.is_zero() {
-        let seconds = whole_seconds(half.check_immunity).to_string();
-        put(&mut message, MessageConst::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS, &seconds);
-    }
+    // `CHECK_IMMUNITY_TIME_IN_SECONDS` is left out on purpose: the broker's `transactionTimeOut`, 6 s by
+    // default, is later than the transaction, its end and the clocks' margin together, and a check that
+    // comes too early is left open anyway. With the property, each round before its end writes the message
+    // anew, and some copies outlive the record that the message has ended: of 4,000 that had been
+    // committed, 474 and 1,333 were checked, and none without it (Java broker 5.4.0; ADR 0006).
     put(&mut message, EVENT_ID, &told.event_id.to_string());
     put(&mut message, TRANSACTION_ID, &half.transaction_id.to_string());
     put(&mut message, DEADLINE_MS, &half.deadline.as_millis().to_string());
@@ -78,11 +74,6 @@ fn put(message: &mut Message, name: &'static str, value: &str) {
     message.put_property(name.into(), value.into());
 }
 
-/// Rounded up.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
-}
-
 #[cfg(test)]
 mod tests {
     use application::ports::{OutboundMessage, Topic};
@@ -114,7 +105,6 @@ mod tests {
                 message: &outbound(),
                 transaction_id: TRANSACTION.parse().unwrap(),
                 deadline: Instant::from_millis(1_234),
-                check_immunity: Duration::from_millis(6_001),
             },
             "ORDER_EVENTS",
             "shop-transaction-check",
@@ -124,7 +114,6 @@ mod tests {
             ("KEYS", &format!("{EVENT} order-1")),
             ("TRAN_MSG", "true"),
             ("PGROUP", "shop-transaction-check"),
-            ("CHECK_IMMUNITY_TIME_IN_SECONDS", "7"),
             ("event_id", EVENT),
             ("transaction_id", TRANSACTION),
             ("deadline_ms", "1234"),
@@ -135,19 +124,8 @@ mod tests {
             assert_eq!(message.property(name), Some(value), "{name}");
         }
         assert_eq!(message.body_slice(), b"{}");
-    }
-
-    #[test]
-    fn without_an_immunity_the_broker_decides_when_it_checks() {
-        let message = outbound();
-        let half = HalfMessage {
-            message: &message,
-            transaction_id: TRANSACTION.parse().unwrap(),
-            deadline: Instant::from_millis(1_234),
-            check_immunity: Duration::ZERO,
-        };
-        let message = half_message(&half, "ORDER_EVENTS", "shop-transaction-check");
-        assert_eq!(message.property("CHECK_IMMUNITY_TIME_IN_SECONDS"), None);
+        let immunity = message.property("CHECK_IMMUNITY_TIME_IN_SECONDS");
+        assert_eq!(immunity, None, "the broker decides when it checks");
     }
 
     #[test]
@@ -179,12 +157,5 @@ mod tests {
         assert_eq!(message.property("event_id"), Some(EVENT));
         assert_eq!(message.property("handler"), Some("inventory"));
         assert_eq!(message.property("traceparent"), Some("00-a-b-01"));
-    }
-
-    #[test]
-    fn an_immunity_is_rounded_up() {
-        assert_eq!(whole_seconds(Duration::from_secs(6)), 6);
-        assert_eq!(whole_seconds(Duration::from_nanos(6_000_000_001)), 7);
-        assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
     }
 }

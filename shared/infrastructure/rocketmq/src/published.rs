@@ -3,8 +3,8 @@
 use application::deadline::Deadline;
 use application::outcome::Failure;
 use application::ports::{PublishedEvents, Topic};
-use contracts::message::EVENT_ID;
-use domain::identity::EventId;
+use contracts::message::{EVENT_ID, TRANSACTION_ID};
+use domain::identity::{EventId, TransactionId};
 use rocketmq_model::common::message::message_ext::MessageExt;
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::code::response_code::ResponseCode;
@@ -25,12 +25,28 @@ impl PublishedEvents for RocketmqPublisher {
         &self,
         topic: Topic,
         event_id: EventId,
+        transaction_id: TransactionId,
         deadline: Deadline,
     ) -> Result<bool, Failure> {
         let session = self.session(deadline).await?;
         let name = self.config().topic_name(topic);
-        let sought = look_everywhere(&session, topic, name, event_id, deadline).await;
+        let sought =
+            Sought { event_id: event_id.to_string(), transaction_id: transaction_id.to_string() };
+        let sought = look_everywhere(&session, topic, name, &sought, deadline).await;
         self.judge(&session, sought)
+    }
+}
+
+/// The message that is looked for.
+struct Sought {
+    event_id: String,
+    transaction_id: String,
+}
+
+impl Sought {
+    fn is(&self, message: &MessageExt) -> bool {
+        property(message, EVENT_ID) == Some(self.event_id.as_str())
+            && property(message, TRANSACTION_ID) == Some(self.transaction_id.as_str())
     }
 }
 
@@ -39,27 +55,27 @@ async fn look_everywhere(
     session: &Session,
     topic: Topic,
     name: &str,
-    event_id: EventId,
+    sought: &Sought,
     deadline: Deadline,
 ) -> Result<bool, Failure> {
     for master in session.learn_route(topic, deadline).await? {
         let request = RemotingCommand::create_request_command(
             RequestCode::QueryMessage,
-            by_key(name, event_id),
+            by_key(name, &sought.event_id),
         );
         let answer =
             session.invoke(&master.address, request, deadline, "looking for a message").await?;
-        if holds(answer, event_id)? {
+        if holds(answer, sought)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn by_key(topic: &str, event_id: EventId) -> QueryMessageRequestHeader {
+fn by_key(topic: &str, key: &str) -> QueryMessageRequestHeader {
     QueryMessageRequestHeader {
         topic: topic.into(),
-        key: event_id.to_string().into(),
+        key: key.into(),
         max_num: MESSAGES_MAX,
         begin_timestamp: 0,
         end_timestamp: i64::MAX,
@@ -69,9 +85,9 @@ fn by_key(topic: &str, event_id: EventId) -> QueryMessageRequestHeader {
     }
 }
 
-/// Whether the answer holds a message of the event. The broker's index compares hashes of keys, so the
+/// Whether the answer holds the message. The broker's index compares hashes of keys, so the
 /// messages of other events may be among them (`IndexFile.java`).
-fn holds(mut answer: RemotingCommand, event_id: EventId) -> Result<bool, Failure> {
+fn holds(mut answer: RemotingCommand, sought: &Sought) -> Result<bool, Failure> {
     if answer.code() == ResponseCode::QueryNotFound as i32 {
         return Ok(false);
     }
@@ -80,9 +96,7 @@ fn holds(mut answer: RemotingCommand, event_id: EventId) -> Result<bool, Failure
     }
     let mut body = answer.take_body().unwrap_or_default();
     let messages = decodes_batch(&mut body, false, false);
-    let sought = event_id.to_string();
-    let is_sought = |message: &MessageExt| property(message, EVENT_ID) == Some(sought.as_str());
-    if messages.iter().any(is_sought) {
+    if messages.iter().any(|message| sought.is(message)) {
         return Ok(true);
     }
     let full = i32::try_from(messages.len()).is_ok_and(|count| count >= MESSAGES_MAX);

@@ -5,8 +5,8 @@
 //! all of it is a new client instance: it takes 10 to 25 ms.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use application::deadline::Deadline;
@@ -51,8 +51,6 @@ pub(crate) struct Session {
     config: RocketmqConfig,
     /// The masters of the topics whose routes were learnt.
     routes: RwLock<HashMap<Topic, Vec<Master>>>,
-    /// Counts receivers, so that each begins with another broker.
-    turn: AtomicUsize,
     /// The last success in milliseconds, by the wall clock.
     proven_at_ms: AtomicI64,
     /// A call has failed: the next one doesn't rely on it.
@@ -94,7 +92,6 @@ impl Session {
             lanes,
             config: config.clone(),
             routes: RwLock::default(),
-            turn: AtomicUsize::new(0),
             proven_at_ms: AtomicI64::new(at.as_millis()),
             suspect: AtomicBool::new(false),
         };
@@ -198,11 +195,6 @@ impl Session {
         Ok(found)
     }
 
-    /// A number that is higher by one each time.
-    pub(crate) fn next_turn(&self) -> usize {
-        self.turn.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// A call has succeeded.
     pub(crate) fn prove(&self, at: Instant) {
         self.proven_at_ms.fetch_max(at.as_millis(), Ordering::Relaxed);
@@ -236,12 +228,12 @@ pub(crate) struct Sessions {
     client: RocketmqClient,
     clock: Arc<dyn Clock>,
     role: Role,
-    current: Mutex<Option<Arc<Session>>>,
+    current: Arc<Mutex<Option<Arc<Session>>>>,
 }
 
 impl Sessions {
     pub(crate) fn new(client: RocketmqClient, clock: Arc<dyn Clock>, role: Role) -> Self {
-        Self { client, clock, role, current: Mutex::new(None) }
+        Self { client, clock, role, current: Arc::default() }
     }
 
     pub(crate) fn client(&self) -> &RocketmqClient {
@@ -268,14 +260,16 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Builds a session on the client's threads: when the deadline cuts the wait short, the session
-    /// is still closed in an orderly manner.
+    /// Builds a session on the client's threads. When the deadline cuts the wait short, the session is kept
+    /// for the next call all the same: where a name server is away or a processor slow, each call's time
+    /// alone might never be enough.
     async fn open(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         let (sender, receiver) = oneshot::channel();
         let opening = Session::open(self.client.clone(), self.role, self.now());
+        let current = Arc::downgrade(&self.current);
         self.client.in_background("rocketmq.open_session", async move {
             if let Err(Ok(nobody_waits)) = sender.send(opening.await) {
-                nobody_waits.close().await;
+                keep(nobody_waits, &current).await;
             }
         });
         let gone = |_| unavailable(Missing("the client is shutting down".to_owned()));
@@ -292,9 +286,26 @@ impl Sessions {
 
     /// Closes the session, and ends the client if nobody else uses it.
     pub(crate) async fn shutdown(self) {
-        if let Some(session) = self.current.into_inner() {
+        let Self { client, current, .. } = self;
+        let last = current.lock().await.take();
+        // With the last reference, so that a session which is still being built is not kept.
+        drop(current);
+        if let Some(session) = last {
             session.close().await;
         }
-        self.client.shutdown().await;
+        client.shutdown().await;
     }
+}
+
+/// Keeps a session that was opened too late for the call that asked for it, unless there is a newer one or
+/// nobody will ask again.
+async fn keep(late: Session, current: &Weak<Mutex<Option<Arc<Session>>>>) {
+    if let Some(current) = current.upgrade() {
+        let mut current = current.lock().await;
+        if current.is_none() {
+            *current = Some(Arc::new(late));
+            return;
+        }
+    }
+    late.close().await;
 }

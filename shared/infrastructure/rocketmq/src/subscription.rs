@@ -6,6 +6,7 @@
 //! that the broker keeps for the group.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use application::deadline::Deadline;
@@ -63,6 +64,9 @@ pub struct RocketmqSubscription {
     /// is under way on it fails (`request.rs` of rocketmq-transport 1.0.0).
     settlements: Sessions,
     group: String,
+    /// Counts receivers, so that each begins with another broker and topic. It outlives the sessions: a
+    /// broker that is away must not be the first of each new one.
+    turn: AtomicUsize,
 }
 
 /// A message that was received.
@@ -102,7 +106,7 @@ impl RocketmqSubscription {
         let clock: Arc<dyn Clock> = Arc::new(clock);
         let polls = Sessions::new(client.clone(), Arc::clone(&clock), Role::Receiver);
         let settlements = Sessions::new(client, Arc::clone(&clock), Role::Receiver);
-        Self { clock, polls, settlements, group }
+        Self { clock, polls, settlements, group, turn: AtomicUsize::new(0) }
     }
 
     /// Disconnects. With the last adapter of a client, the client ends too. What was received and not
@@ -131,26 +135,25 @@ impl RocketmqSubscription {
             }
         }
         let ask_until = deadline.less(ANSWER_MARGIN);
-        let first = session.next_turn() % sources.len().max(1);
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % sources.len().max(1);
         sources.rotate_left(first);
         if sources.len() > 1 {
-            // What is there already, on whichever topic and broker, must not wait behind an idle one.
+            // What is there already, on whichever topic and broker, must not wait behind one that is idle
+            // or away.
+            let mut failed = None;
             for (topic, master) in &sources {
                 if ask_until.has_passed() {
-                    return Ok(Vec::new());
+                    return failed.map_or_else(|| Ok(Vec::new()), Err);
                 }
-                let found = self
-                    .pop(
-                        session,
-                        *topic,
-                        self.pop_request(*topic, most, Duration::ZERO),
-                        master,
-                        deadline,
-                    )
-                    .await?;
-                if !found.is_empty() {
-                    return Ok(found);
+                let request = self.pop_request(*topic, most, Duration::ZERO);
+                match self.pop(session, *topic, request, master, deadline).await {
+                    Ok(found) if found.is_empty() => {}
+                    Ok(found) => return Ok(found),
+                    Err(failure) => failed = Some(failure),
                 }
+            }
+            if let Some(failure) = failed {
+                return Err(failure);
             }
         }
         // What comes from now on is waited for where orders are; a user's event is no hurry.

@@ -6,7 +6,7 @@ use application::ports::{
     DeadLetter, DeadLetterChannel, EndError, EventSubscription, HalfMessage, PrepareError,
     PublishedEvents, Resolution, Topic, TransactionalPublisher,
 };
-use domain::identity::EventId;
+use domain::identity::{EventId, TransactionId};
 use tokio::time::Instant as Moment;
 
 use super::{MemoryBroker, MemoryDelivery, MemoryReceipt, away, wait_in_vain};
@@ -95,6 +95,7 @@ impl PublishedEvents for MemoryBroker {
         &self,
         _topic: Topic,
         event_id: EventId,
+        transaction_id: TransactionId,
         _deadline: Deadline,
     ) -> Result<bool, Failure> {
         self.travel().await;
@@ -102,7 +103,7 @@ impl PublishedEvents for MemoryBroker {
         if state.away || state.strikes(BrokerFault::LookupFails) {
             return Err(away());
         }
-        Ok(state.holds(event_id))
+        Ok(state.holds(event_id, transaction_id))
     }
 }
 

@@ -40,7 +40,6 @@ async fn prepare<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) -> Recei
         message: &event.message,
         transaction_id: event.transaction_id,
         deadline: moment(3),
-        check_immunity: Duration::ZERO,
     };
     // A topic that was made a moment ago may not be known everywhere.
     let deadline = Instant::now() + PATIENCE;
@@ -218,8 +217,9 @@ pub async fn a_receiver_is_not_kept_beyond_its_deadline(fixture: &impl ChannelFi
 }
 
 async fn is_published<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) -> bool {
-    let event_id = event.message.event_id;
-    fixture.publisher().is_published(Topic::Orders, event_id, Deadline::after(CALL)).await.unwrap()
+    let (event_id, attempt) = (event.message.event_id, event.transaction_id);
+    let deadline = Deadline::after(CALL);
+    fixture.publisher().is_published(Topic::Orders, event_id, attempt, deadline).await.unwrap()
 }
 
 /// As its name says; the broker's index may lag behind.
@@ -240,4 +240,7 @@ pub async fn an_event_is_published_once_its_half_message_is_committed<F: Channel
     assert!(!is_published(fixture, &rolled_back).await);
     assert!(!is_published(fixture, &open).await);
     assert!(!is_published(fixture, &events.next()).await, "it was never sent");
+    let redriven =
+        RecordedEvent { transaction_id: events.next().transaction_id, ..committed.clone() };
+    assert!(!is_published(fixture, &redriven).await, "its message is another attempt's");
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use application::lifetimes;
 use application::outcome::{Settled, WriteTry};
 use application::ports::{
-    ClaimOutcome, DueEvent, Observations, Outbox, OutboxCopy, OutboxReader, OverdueEvents, Pending,
-    PendingEvents, RecordedEvent, UnobservedEvents,
+    ClaimOutcome, DueEvent, IdentitySource, Observations, Outbox, OutboxCopy, OutboxReader,
+    OverdueEvents, Pending, PendingEvents, RecordedEvent, UnobservedEvents,
 };
 use futures::future::join_all;
 
@@ -88,20 +88,34 @@ pub async fn marking_an_event_published_twice_changes_nothing(fixture: &impl Tab
     let mut order = taken(&SequentialIdentities::default(), user(1), &[(1, 1)], moment(0));
     order.event.unpublished = true;
     let outbox = fixture.outbox();
-    let event_id = order.event.message.event_id;
-    assert!(matches!(outbox.mark_published(event_id).await, Settled::Done), "it isn't there yet");
+    let (event_id, attempt) = (order.event.message.event_id, order.event.transaction_id);
+    let marked = async || outbox.mark_published(event_id, attempt).await;
+    assert!(matches!(marked().await, Settled::Done), "it isn't there yet");
     place(fixture, &order).await;
     for _ in 0..2 {
-        assert!(matches!(outbox.mark_published(event_id).await, Settled::Done));
+        assert!(matches!(marked().await, Settled::Done));
     }
     assert!(wins(fixture, &order, 60, 120).await, "the sweep still looks after it");
+}
+
+/// As its name says: a redrive has made another attempt of the event meanwhile.
+pub async fn marking_an_event_published_leaves_another_attempts_mark(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let mut order = taken(&identities, user(1), &[(1, 1)], moment(0));
+    order.event.unpublished = true;
+    place(fixture, &order).await;
+    let (event_id, another) = (order.event.message.event_id, identities.transaction_id());
+    let marked = fixture.outbox().mark_published(event_id, another).await;
+    assert!(matches!(marked, Settled::Done), "there is nothing of its own to mark");
+    let found = fixture.unobserved().find(event_id).await.unwrap();
+    assert!(found.is_some_and(|event| event.unpublished));
 }
 
 /// What is due, once as much of it is told as expected, with all the time that an index may take.
 async fn due(fixture: &impl TableFixture, at: u64, limit: usize, expected: usize) -> Vec<DueEvent> {
     let deadline = tokio::time::Instant::now() + INDEX_LAG;
     loop {
-        let due = fixture.unobserved().due(moment(at), limit).await.unwrap();
+        let due = fixture.unobserved().due(moment(at), limit).await.unwrap().events;
         if due.len() >= expected || tokio::time::Instant::now() > deadline {
             return due;
         }
@@ -117,7 +131,7 @@ pub async fn what_is_due_is_told_the_earliest_first(fixture: &impl TableFixture)
     }
     let told: Vec<_> = due(fixture, 90, 256, 4).await.iter().map(|due| due.sweep_due).collect();
     assert_eq!(told, [60, 70, 80, 90].map(moment), "the last is due at 150");
-    assert!(fixture.unobserved().due(moment(59), 256).await.unwrap().is_empty());
+    assert!(fixture.unobserved().due(moment(59), 256).await.unwrap().events.is_empty());
 }
 
 /// As its name says: more than one look tells, in more than one shard.
@@ -134,7 +148,7 @@ pub async fn every_due_event_comes_up_once_those_before_it_are_claimed(
     let deadline = tokio::time::Instant::now() + INDEX_LAG;
     while claimed < EVENTS {
         assert!(tokio::time::Instant::now() < deadline, "{claimed} of {EVENTS} came up");
-        for due in fixture.unobserved().due(moment(60), 16).await.unwrap() {
+        for due in fixture.unobserved().due(moment(60), 16).await.unwrap().events {
             let claim = outbox.claim(due.event_id, due.sweep_due, moment(120)).await;
             claimed += usize::from(matches!(claim, ClaimOutcome::Won));
         }
@@ -150,12 +164,12 @@ pub async fn an_event_is_found_as_it_was_recorded_until_it_is_observed(
     for unpublished in [false, true] {
         let mut order = taken(&identities, user(1), &[(1, 1)], moment(0));
         order.event.unpublished = unpublished;
-        let event_id = order.event.message.event_id;
+        let (event_id, attempt) = (order.event.message.event_id, order.event.transaction_id);
         assert_eq!(unobserved.find(event_id).await.unwrap(), None, "it isn't there yet");
         place(fixture, &order).await;
         assert_eq!(unobserved.find(event_id).await.unwrap().as_ref(), Some(&order.event));
         assert!(wins(fixture, &order, 60, 120).await);
-        assert!(matches!(fixture.outbox().mark_published(event_id).await, Settled::Done));
+        assert!(matches!(fixture.outbox().mark_published(event_id, attempt).await, Settled::Done));
         order.event.sweep_due = moment(120);
         order.event.unpublished = false;
         assert_eq!(unobserved.find(event_id).await.unwrap().as_ref(), Some(&order.event));

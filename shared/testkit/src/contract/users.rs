@@ -122,7 +122,7 @@ pub async fn a_registration_stores_the_event_and_the_attempts_committed_record(
 ) {
     let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
     assert_recorded(fixture, &user.event).await;
-    let due = fixture.unobserved().due(moment(9), 10).await.unwrap();
+    let due = fixture.unobserved().due(moment(9), 10).await.unwrap().events;
     assert_eq!(
         due.iter().map(|due| due.event_id).collect::<Vec<_>>(),
         [user.event.message.event_id]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use application::outcome::{Failure, Settled};
 use application::ports::{
-    ClaimOutcome, DueEvent, Outbox, OutboxCopy, OutboxReader, OverdueEvents, Page, PendingEvents,
-    RecordedEvent, UnobservedEvents,
+    ClaimOutcome, DueEvent, DueEvents, Outbox, OutboxCopy, OutboxReader, OverdueEvents, Page,
+    PendingEvents, RecordedEvent, UnobservedEvents,
 };
-use domain::identity::EventId;
+use domain::identity::{EventId, TransactionId};
 use domain::instant::Instant;
 
 use super::MemoryTables;
@@ -34,9 +34,10 @@ impl Outbox for MemoryTables {
         }
     }
 
-    async fn mark_published(&self, event_id: EventId) -> Settled {
+    async fn mark_published(&self, event_id: EventId, transaction_id: TransactionId) -> Settled {
         self.change(Operation::MarkPublished, move |rows| {
-            if let Some(stored) = rows.events.get_mut(&event_id) {
+            let stored = rows.events.get_mut(&event_id);
+            if let Some(stored) = stored.filter(|s| s.event.transaction_id == transaction_id) {
                 stored.event.unpublished = false;
             }
         })
@@ -45,7 +46,7 @@ impl Outbox for MemoryTables {
 }
 
 impl UnobservedEvents for MemoryTables {
-    async fn due(&self, now: Instant, limit: usize) -> Result<Vec<DueEvent>, Failure> {
+    async fn due(&self, now: Instant, limit: usize) -> Result<DueEvents, Failure> {
         self.read(Operation::Due, |rows| {
             let unobserved = rows.events.iter().filter(|(_, stored)| stored.unobserved);
             let mut due: Vec<_> = unobserved
@@ -54,7 +55,7 @@ impl UnobservedEvents for MemoryTables {
                 .collect();
             due.sort_by_key(|due| due.sweep_due);
             due.truncate(limit);
-            due
+            DueEvents { more: due.len() >= limit, events: due, unreadable: 0 }
         })
         .await
     }

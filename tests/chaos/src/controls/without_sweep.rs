@@ -1,6 +1,6 @@
 use anyhow::anyhow;
 use application::outcome::Failure;
-use application::ports::{DueEvent, RecordedEvent, UnobservedEvents};
+use application::ports::{DueEvents, RecordedEvent, UnobservedEvents};
 use domain::identity::EventId;
 use domain::instant::Instant;
 use dynamodb::{DynamoOutbox, DynamoTransactionLedger};
@@ -15,8 +15,8 @@ use transaction_check::{Handler, WindowEvent};
 struct WithoutSweep;
 
 impl UnobservedEvents for WithoutSweep {
-    async fn due(&self, _now: Instant, _limit: usize) -> Result<Vec<DueEvent>, Failure> {
-        Ok(Vec::new())
+    async fn due(&self, _now: Instant, _limit: usize) -> Result<DueEvents, Failure> {
+        Ok(DueEvents::default())
     }
 
     async fn find(&self, _event_id: EventId) -> Result<Option<RecordedEvent>, Failure> {

@@ -1,5 +1,5 @@
-//! The table's ceiling: the three transactions of each event and the mark on the event that follows, and
-//! nothing else.
+//! The table's ceiling: the three transactions of each event, the claim of the event that follows and the
+//! mark on it, and nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,8 +11,8 @@ use application::event::{order_message, unpublished};
 use application::lifetimes;
 use application::outcome::{Settled, WriteTry};
 use application::ports::{
-    Clock, IdentitySource, InboxRecord, Inventory, Notifications, Observations, OrderRepository,
-    Outbox, Placement, RecordedEvent, StockDecision,
+    ClaimOutcome, Clock, IdentitySource, InboxRecord, Inventory, Notifications, Observations,
+    OrderRepository, Outbox, Placement, RecordedEvent, StockDecision,
 };
 use domain::identity::{ProductId, UserId};
 use domain::money::Money;
@@ -129,8 +129,11 @@ impl Bare {
         let event = unpublished(event_id, transaction_id, &confirmed, None)?;
         let decision = StockDecision { order: &order, event: &event, reserve: Some(&taken.lines) };
         done(self.inventory.decide(&inbox("inventory"), &decision, within()).await)?;
-        // What is done once the broker has the event that follows.
-        let marked = self.outbox.mark_published(event_id).await;
+        // What is done before and after the broker is given the event that follows.
+        let until = at.plus(lifetimes::SWEEP_AFTER);
+        let claimed = self.outbox.claim(event_id, event.sweep_due, until).await;
+        anyhow::ensure!(matches!(claimed, ClaimOutcome::Won), "not claimed: {claimed:?}");
+        let marked = self.outbox.mark_published(event_id, transaction_id).await;
         anyhow::ensure!(matches!(marked, Settled::Done), "an event was not marked: {marked:?}");
 
         let notification = Notification {
