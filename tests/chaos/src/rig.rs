@@ -11,6 +11,7 @@ use dynamodb::config::{EventsTable, TableName};
 use harness::host::Signal;
 use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
 use harness::proxies::{FunctionProxies, Proxies};
+use harness::remoting::code;
 use harness::system::{System, SystemOptions};
 use harness::table;
 use reqwest::Client;
@@ -187,6 +188,20 @@ impl<'a> Rig<'a> {
         let took = started.elapsed();
         self.log.add(Entry { key: key.to_owned(), outcome: outcome.clone(), took });
         outcome
+    }
+
+    /// Asks once for an order under a key, as [`Rig::place`] does, and tells whether it was taken with its
+    /// half message: whether create-order ended one meanwhile. Nobody else may order at the same time.
+    ///
+    /// # Errors
+    /// Never in a rig, whose systems all have proxies.
+    pub async fn place_with_half(&self, key: &str) -> anyhow::Result<(Outcome, bool)> {
+        let relay = self.before(CREATE_ORDER)?.broker.broker_relay();
+        let before = relay.requests(code::END_TRANSACTION);
+        let outcome = self.place(key).await;
+        let ended = relay.requests(code::END_TRANSACTION) > before;
+        let taken = outcome.acked().is_some();
+        Ok((outcome, taken && ended))
     }
 
     /// Asks under a key until there is a definite answer, as a careful client does.

@@ -227,7 +227,7 @@ pub const ROWS: &[Row] = &[
     ),
     row!(
         "C4",
-        "a handler is throttled at each of sixteen deliveries",
+        "a handler is throttled at the last of sixteen deliveries",
         "a dead letter, whose redrive has the missing effect alone",
         dead_letter::run
     ),

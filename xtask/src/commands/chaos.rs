@@ -13,13 +13,14 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use crate::progress::{Progress, Rounds};
 use crate::{build, workspace};
 
-/// Runs every row once, or the rows again and again for some minutes.
+/// Runs every row once, and then again and again until some minutes are over.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Runs only this row, such as P5; may be given several times.
     #[arg(long = "row", value_name = "ROW", value_parser = parse_row)]
     rows: Vec<&'static Row>,
-    /// Repeats the rows, each time with another seed, until this many minutes are over.
+    /// Repeats the rows, each time with another seed, until this many minutes are over. Every row runs once
+    /// in any case.
     #[arg(long, value_name = "MINUTES")]
     minutes: Option<u32>,
     /// The first seed; without it a random one, which is printed.
@@ -68,7 +69,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot write {}", file.display()))?;
     eprintln!("written to {}", file.display());
-    let failed = interrupted || reports.iter().any(|report| !report.failures.is_empty());
+    let failed = |report: &RowReport| report.runs == 0 || !report.failures.is_empty();
+    let failed = interrupted || reports.iter().any(failed);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -84,13 +86,14 @@ async fn run_rows(
     let started = Instant::now();
     let rounds = Rounds::new(limit, chosen.len());
     let over = || limit.is_some_and(|limit| started.elapsed() >= limit);
-    let mut queue = (0_u64..).flat_map(|round| (0..chosen.len()).map(move |n| (round, n)));
+    // From the last row on, which takes longest: so the others run beside it.
+    let mut queue = (0_u64..).flat_map(|round| (0..chosen.len()).rev().map(move |n| (round, n)));
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < usize::from(options.at_once) {
             let Some((round, position)) = queue.next() else { break };
-            // Without a time limit each row runs once; with one, what has begun is finished.
-            if (limit.is_none() && round > 0) || over() {
+            // Each row runs once, and again only while there is time; what has begun is finished.
+            if round > 0 && (limit.is_none() || over()) {
                 break;
             }
             let Some(row) = chosen.get(position).copied() else { break };

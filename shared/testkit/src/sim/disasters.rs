@@ -22,8 +22,8 @@ impl Simulation {
             match self.weather.below(9) {
                 0..=2 => self.kill_a_process(),
                 3 => self.freeze_a_process(),
-                4 => self.take_the_broker_away().await,
-                5 => self.take_the_tables_away().await,
+                4 => self.take_the_broker_away(),
+                5 => self.take_the_tables_away(),
                 6 => self.deliver_again(),
                 _ => self.land_what_is_late(),
             }
@@ -48,20 +48,27 @@ impl Simulation {
         });
     }
 
-    async fn take_the_broker_away(&self) {
+    /// Other disasters go on meanwhile. Of two outages that overlap, the first to end ends both.
+    fn take_the_broker_away(&self) {
         let outage = Duration::from_millis(self.weather.below(OUTAGE_MAX_MS));
         self.trace.note(|| format!("the broker is away for {outage:?}"));
-        self.world.broker.go_away();
-        tokio::time::sleep(outage).await;
-        self.world.broker.come_back();
+        let broker = self.world.broker.clone();
+        broker.go_away();
+        tokio::spawn(async move {
+            tokio::time::sleep(outage).await;
+            broker.come_back();
+        });
     }
 
-    async fn take_the_tables_away(&self) {
+    fn take_the_tables_away(&self) {
         let outage = Duration::from_millis(self.weather.below(OUTAGE_MAX_MS));
         self.trace.note(|| format!("the tables are away for {outage:?}"));
-        self.weather.begin_outage();
-        tokio::time::sleep(outage).await;
-        self.weather.end_outage();
+        let weather = self.weather.clone();
+        weather.begin_outage();
+        tokio::spawn(async move {
+            tokio::time::sleep(outage).await;
+            weather.end_outage();
+        });
     }
 
     fn deliver_again(&self) {

@@ -48,7 +48,7 @@ const SHORT: Load = Load { orders: 150, orders_max: 600, kinds: 4, pause: PAUSE 
 
 /// Long enough for all of them.
 const LONG: Load =
-    Load { orders: 2_500, orders_max: 5_000, kinds: Trouble::ALL.len(), pause: PAUSE };
+    Load { orders: 10_000, orders_max: 15_000, kinds: Trouble::ALL.len(), pause: PAUSE };
 
 /// How often each trouble struck.
 struct Tally(Mutex<BTreeMap<&'static str, u64>>);
@@ -78,8 +78,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         let rig = Rig::start(bench.cluster, bench.seed).await?;
         return mixed(rig, None, SHORT).await;
     }
-    // Long, the broker dies too, and so it must be this row's own. The embedded table becomes slower with
-    // each transaction: many orders take many runs, each on a fresh one.
+    // Long, the broker dies too, and so it must be this row's own.
     let cluster = Cluster::own(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     mixed(rig, Some(&cluster), LONG).await

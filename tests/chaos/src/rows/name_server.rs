@@ -18,8 +18,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         rig.settle(&format!("warm-{round}")).await?;
         let namesrv = rig.before(CREATE_ORDER)?.broker.namesrv_relay();
         namesrv.refuse().await?;
-        let known = rig.place(&format!("known-{round}")).await;
-        anyhow::ensure!(known.acked().is_some(), "a known route did not serve on: {known:?}");
+        let (known, with_half) = rig.place_with_half(&format!("known-{round}")).await?;
+        anyhow::ensure!(with_half, "a known route did not serve on: {known:?}");
 
         rig.kill_all(CREATE_ORDER).await?;
         let cold = rig.place(&format!("cold-{round}")).await;

@@ -24,24 +24,29 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     })
     .await?;
     let rounds: u64 = bench.either(1, 3);
-    let mut failed = 0;
+    let (mut failed, mut missed) = (0, 0);
     for round in 0..rounds {
         let idle = Duration::from_secs(bench.either(0, 150));
-        failed += u64::from(!dead_sockets(&rig, round, idle).await?);
+        let (taken, with_half) = dead_sockets(&rig, round, idle).await?;
+        failed += u64::from(!taken);
+        missed += u64::from(!with_half);
         stale_question(&rig, round, Duration::from_secs(bench.either(5, 150))).await?;
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = 2 * rounds;
     let share = Measure::Share { part: failed, whole: rounds };
     figures.note("first requests that failed after a thaw", share);
+    let share = Measure::Share { part: missed, whole: rounds };
+    figures.note("half messages missed after a thaw", share);
     anyhow::ensure!(failed == 0, "{failed} first requests failed");
+    anyhow::ensure!(missed == 0, "{missed} first requests had no half message");
     rig.stop().await;
     Ok(figures)
 }
 
 /// create-order is frozen between two requests, and all its connections end meanwhile. Whether its
-/// next request is served.
-async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Result<bool> {
+/// next request is served, and whether with a half message.
+async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Result<(bool, bool)> {
     rig.settle(&format!("before-{round}")).await?;
     let before = rig.before(CREATE_ORDER)?;
     before.table.refuse().await?;
@@ -51,8 +56,8 @@ async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Resu
     tokio::time::sleep(idle).await;
     before.table.accept().await?;
     before.broker.heal().await?;
-    let outcome = rig.place(&format!("after-{round}")).await;
-    Ok(outcome.acked().is_some())
+    let (outcome, with_half) = rig.place_with_half(&format!("after-{round}")).await?;
+    Ok((outcome.acked().is_some(), with_half))
 }
 
 /// A checker is frozen with a question that another answers meanwhile, and answers it once more when

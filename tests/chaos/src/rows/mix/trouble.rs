@@ -190,10 +190,11 @@ impl Trouble {
     }
 }
 
-/// Kills one process of a function, at work or not. Whether there was one.
+/// Kills one process of a function that is at work. Whether there was one.
 fn kill(rig: &Rig<'_>, function: &str, lots: &mut Rng) -> anyhow::Result<bool> {
     let instances = rig.system.host.instances(function)?;
-    let Some(instance) = lots.choice(&instances) else { return Ok(false) };
+    let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
+    let Some(instance) = lots.choice(busy) else { return Ok(false) };
     rig.system.host.kill_instance(function, instance.pid)?;
     Ok(true)
 }
