@@ -11,6 +11,7 @@
 
 mod accounts;
 mod answer_check;
+mod assess_health;
 mod consume_events;
 mod create_order;
 mod dead_letters;
