@@ -224,6 +224,20 @@ impl Up {
     }
 }
 
+/// Does what the README's first order says, letter by letter but for the address, and returns the order.
+async fn first_order(api: &str) -> Value {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("## The first order\n").unwrap();
+    let (_, block) = section.split_once("```sh\n").unwrap();
+    let (script, _) = block.split_once("```").unwrap();
+    assert!(script.contains("http://127.0.0.1:8000"), "{script}");
+    let script = script.replace("http://127.0.0.1:8000", api);
+    let ended = output(&mut command(Path::new("sh"), &["-eu", "-c", &script])).await;
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let told = String::from_utf8(ended.stdout).unwrap();
+    serde_json::from_str(told.lines().last().unwrap()).unwrap()
+}
+
 /// Sends the first sample of each function, and returns what came back.
 async fn invoke_all(up: &Up, token: &str) -> BTreeMap<String, Value> {
     let parameters = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), "none:1".to_owned())]);
@@ -248,6 +262,8 @@ fn up_serves_and_its_parts_are_worked_on_by_command_until_an_interrupt_ends_them
     with_own(async || {
         let up = Up::start().await;
         let (api, client) = (up.address("api"), Client::new());
+        assert_eq!(first_order(api).await["status"], "CONFIRMED");
+
         let login = json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD});
         let tokens = client.post(format!("{api}/v1/users/login")).json(&login).send().await;
         let tokens: Value = tokens.unwrap().json().await.unwrap();
