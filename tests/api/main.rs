@@ -15,6 +15,7 @@
 )]
 
 mod app;
+mod commands;
 mod dead_letters;
 mod garbage;
 mod health;

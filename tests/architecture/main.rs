@@ -12,6 +12,7 @@
 mod binaries;
 mod cargo_lambda;
 mod dependencies;
+mod documents;
 mod metrics;
 mod permissions;
 mod references;

@@ -1,4 +1,4 @@
-//! Every function has a sample of its trigger, and every sample is one.
+//! Every trigger of every function has a sample, and every sample is one.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,9 @@ use lambda_http::request::LambdaRequest;
 
 use crate::root;
 use crate::template::template;
+
+/// Stands for a function's schedules, which differ in when they fire and in nothing else.
+const SCHEDULE: &str = "schedule";
 
 /// Whether a function understands an event of its schedule.
 fn understands(function: &str, event: &str) -> bool {
@@ -19,7 +22,7 @@ fn understands(function: &str, event: &str) -> bool {
 }
 
 #[test]
-fn every_function_has_a_sample_that_it_understands() {
+fn every_route_and_every_schedule_has_a_sample_that_its_function_understands() {
     let functions = template().functions;
     let mut seen = BTreeSet::new();
     for entry in std::fs::read_dir(root().join("events")).unwrap() {
@@ -32,15 +35,31 @@ fn every_function_has_a_sample_that_it_understands() {
             .filter(|function| sample.starts_with(&function.name))
             .max_by_key(|function| function.name.len())
             .unwrap_or_else(|| panic!("no function is called as {sample}"));
-        if function.routes.is_empty() {
+        let trigger = if function.routes.is_empty() {
             assert!(understands(&function.name, &text), "{sample}");
+            SCHEDULE.to_owned()
         } else {
-            let request: LambdaRequest = serde_json::from_str(&text).unwrap();
-            assert!(matches!(request, LambdaRequest::ApiGatewayV2(_)), "{sample}");
-        }
-        seen.insert(&function.name);
+            match serde_json::from_str(&text).unwrap() {
+                LambdaRequest::ApiGatewayV2(request) => request.route_key.unwrap(),
+                _ => panic!("{sample} is not of payload format 2.0"),
+            }
+        };
+        seen.insert((function.name.clone(), trigger));
     }
-    assert_eq!(seen, functions.iter().map(|function| &function.name).collect());
+    let mut triggers = BTreeSet::new();
+    for function in &functions {
+        for route in &function.routes {
+            let key = match route.path.as_str() {
+                "$default" => "$default".to_owned(),
+                path => format!("{} {path}", route.method),
+            };
+            triggers.insert((function.name.clone(), key));
+        }
+        if !function.schedules.is_empty() {
+            triggers.insert((function.name.clone(), SCHEDULE.to_owned()));
+        }
+    }
+    assert_eq!(seen, triggers);
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! The template tells the truth about the functions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::time::Duration;
 
 use harness::template::{FunctionSpec, Template};
 use platform::settings::Settings;
+use tokio::process::Command;
 
 use crate::{document, resources, root};
 
@@ -63,7 +67,7 @@ fn every_function_starts_with_the_environment_that_the_template_gives_it() {
 #[test]
 fn every_variable_that_the_template_sets_is_read() {
     for function in template().functions {
-        for name in function.environment.keys().filter(|name| *name != "RUST_LOG") {
+        for name in function.environment.keys() {
             assert!(is_read(&function, name), "{} does not read {name}", function.name);
         }
     }
@@ -73,27 +77,116 @@ fn every_variable_that_the_template_sets_is_read() {
 fn is_read(function: &FunctionSpec, name: &str) -> bool {
     let mut without = function.environment.clone();
     without.remove(name);
-    let mut nonsense = function.environment.clone();
-    nonsense.insert(name.to_owned(), "\u{1}".to_owned());
-    reads(&function.name, &without).is_err() || reads(&function.name, &nonsense).is_err()
+    reads(&function.name, &without).is_err() || nonsense_is_told(function, name)
+}
+
+/// What no setting may be that is not free text: as a log level, a directive without its target.
+const NONSENSE: &str = "\u{1}=\u{1}";
+
+/// Whether a function that is given nonsense for one of its settings says so.
+fn nonsense_is_told(function: &FunctionSpec, name: &str) -> bool {
+    let mut environment = function.environment.clone();
+    environment.insert(name.to_owned(), NONSENSE.to_owned());
+    reads(&function.name, &environment).is_err_and(|told| told.contains(&format!("{name}: ")))
+}
+
+/// A setting of a function, as docs/settings.md lists it.
+struct Documented {
+    name: String,
+    required: bool,
+}
+
+/// The settings that docs/settings.md has for a function.
+fn documented(function: &str) -> Vec<Documented> {
+    let text = std::fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let mut table = text.lines().skip_while(|line| !line.starts_with("| setting |"));
+    let head = cells(table.next().unwrap());
+    let column = head.iter().position(|name| name == function);
+    let column = column.unwrap_or_else(|| panic!("docs/settings.md has no {function}"));
+    let mut settings = Vec::new();
+    for row in table.skip(1).take_while(|line| line.starts_with('|')).map(cells) {
+        let required = match row[column].chars().next() {
+            Some('R') => true,
+            Some('o') => false,
+            _ => continue,
+        };
+        // Names stand in backticks: every second part.
+        let names = row[1].split('`').skip(1).step_by(2);
+        settings.extend(names.map(|name| Documented { name: name.to_owned(), required }));
+    }
+    settings
+}
+
+#[test]
+fn every_setting_of_the_template_is_documented() {
+    for function in template().functions {
+        let documented = documented(&function.name);
+        for name in function.environment.keys() {
+            let listed = documented.iter().any(|setting| setting.name == *name);
+            assert!(listed, "{} in docs/settings.md has no {name}", function.name);
+        }
+    }
+}
+
+#[test]
+fn an_empty_environment_is_told_with_every_required_variable_at_once() {
+    for FunctionSpec { name: function, .. } in template().functions {
+        let told = reads(&function, &BTreeMap::new()).unwrap_err();
+        for Documented { name, required } in documented(&function) {
+            assert_eq!(told.contains(&format!("{name} is not set")), required, "{name}: {told}");
+        }
+    }
 }
 
 #[test]
 fn a_wrong_environment_is_told_with_every_wrong_variable_at_once() {
-    let wrong = BTreeMap::from([
-        ("ROCKETMQ_NAMESRV_ADDR".to_owned(), "nowhere".to_owned()),
-        ("ORDERS_TABLE".to_owned(), "!".to_owned()),
-    ]);
-    let told = reads("create-order", &wrong).unwrap_err();
-    for name in [
-        "ROCKETMQ_NAMESRV_ADDR",
-        "ROCKETMQ_GROUP_PREFIX",
-        "ORDERS_TABLE",
-        "EVENTS_TABLE",
-        "CATALOG_TABLE",
-        "KEYS_TABLE",
-    ] {
-        assert!(told.contains(name), "{name}: {told}");
+    for function in template().functions {
+        let settings = documented(&function.name);
+        let pairs = settings.iter().map(|one| (one.name.clone(), NONSENSE.to_owned()));
+        let told = reads(&function.name, &pairs.collect()).unwrap_err();
+        for Documented { name, .. } in &settings {
+            assert_eq!(
+                told.contains(&format!("{name}: ")),
+                nonsense_is_told(&function, name),
+                "{} and {name}: {told}",
+                function.name
+            );
+        }
+        assert!(!told.contains(NONSENSE), "a wrong value may be a secret: {told}");
+    }
+}
+
+/// How long a function may take to see that it cannot start, on a slow machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_function_that_is_configured_wrong_says_so_in_one_line_and_never_serves() {
+    let binaries = harness::system::SystemOptions::isolated(&root()).unwrap().binaries;
+    let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
+    runtime_api.set_nonblocking(true).unwrap();
+    for FunctionSpec { name: function, .. } in template().functions {
+        let mut command = Command::new(binaries.join(&function));
+        command.env_clear().kill_on_drop(true);
+        command.env("AWS_LAMBDA_RUNTIME_API", runtime_api.local_addr().unwrap().to_string());
+        command.env("RUST_LOG", "info,hyper=loud");
+        let ended = tokio::time::timeout(START_LIMIT, command.output()).await;
+        let ended = ended.unwrap_or_else(|_| panic!("{function} serves")).unwrap_or_else(|error| {
+            panic!("{function}: {error}; build the functions first");
+        });
+        assert!(!ended.status.success(), "{function}");
+        let asked = runtime_api.accept().map_err(|error| error.kind());
+        assert!(matches!(asked, Err(ErrorKind::WouldBlock)), "{function} asks for an event");
+
+        let log = String::from_utf8(ended.stdout).unwrap();
+        let [line] = log.lines().collect::<Vec<_>>()[..] else { panic!("{function}: {log}") };
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["level"], "ERROR", "{function}");
+        let told = line["error"].as_str().unwrap();
+        let required = documented(&function).into_iter().filter(|setting| setting.required);
+        for name in required.map(|setting| setting.name).chain(["RUST_LOG".to_owned()]) {
+            assert!(told.contains(&name), "{function} and {name}: {told}");
+        }
     }
 }
 

@@ -1,30 +1,38 @@
-//! An embedded DynamoDB through the real adapters: a server and tables of its own for each test.
+//! The real adapters over two emulators of DynamoDB: the embedded one, a server for each test, and
+//! Amazon's own, in which transactions conflict, one for all tests. Each test has tables of its own.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
     DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory, KnownSources,
     Notifications, Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents,
-    PendingEvents, Sessions, TransactionLedger, UnobservedEvents, UserRepository,
+    PendingEvents, Sessions, Tables as _, TransactionLedger, UnobservedEvents, UserRepository,
+    VerificationKeyStore, VerificationKeys,
 };
+use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
 use domain::product::Product;
 use dynamodb::administration::put_products;
-use dynamodb::config::{CatalogTable, EventsTable, OrdersTable, TableName, UsersTable};
+use dynamodb::config::{CatalogTable, EventsTable, KeysTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{
     Client, DynamoAccounts, DynamoCatalog, DynamoDeadLetterReader, DynamoDeadLetterRemoval,
     DynamoDeadLetters, DynamoInbox, DynamoInventory, DynamoNotifications, DynamoObservations,
     DynamoOrderReader, DynamoOrderRepository, DynamoOutbox, DynamoOutboxReader,
-    DynamoOverdueEvents, DynamoTransactionLedger, DynamoUnobservedEvents, DynamoUserRepository,
-    keys,
+    DynamoOverdueEvents, DynamoTables, DynamoTransactionLedger, DynamoUnobservedEvents,
+    DynamoUserRepository, DynamoVerificationKeys, ProbedTable, keys,
 };
-use harness::table::{self, EmbeddedTable};
-use harness::template::Template;
+use harness::process::Children;
+use harness::system::SystemOptions;
+use harness::table::{self, DynamodbLocal, EmbeddedTable};
+use harness::template::{TableSpec, Template};
 use platform::clock::SystemClock;
+use tempfile::TempDir;
 use testkit::contract::TableFixture;
+use tokio::sync::OnceCell;
 
 struct Tables {
     client: Client,
@@ -32,25 +40,69 @@ struct Tables {
     events: EventsTable,
     catalog: CatalogTable,
     users: UsersTable,
+    keys: KeysTable,
     /// Serves for as long as the test.
-    _server: EmbeddedTable,
+    _server: Option<EmbeddedTable>,
 }
 
-async fn tables() -> Tables {
+/// Tables in a server of their own.
+async fn embedded() -> Tables {
     let server = EmbeddedTable::start(0, None).await.unwrap();
+    let client = dynamodb::connect_to(&server.url());
+    let tables = tables_of(client, &template().tables).await;
+    Tables { _server: Some(server), ..tables }
+}
+
+/// Tables in Amazon's emulator. It ends with this process.
+async fn amazon() -> Tables {
+    struct Emulator {
+        server: DynamodbLocal,
+        _children: Children,
+        _data: TempDir,
+    }
+    static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
+    let start = || async {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let target = SystemOptions::isolated(root.as_ref()).unwrap().target;
+        let (children, data) = (Children::new().unwrap(), tempfile::tempdir().unwrap());
+        let server = DynamodbLocal::start(&target, data.path(), &children).await.unwrap();
+        Emulator { server, _children: children, _data: data }
+    };
+    let url = EMULATOR.get_or_init(start).await.server.url();
+    // A database for each access key: the suites use the same identifiers again and again, and the token
+    // of a transaction is remembered by the database.
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let access_key = format!("test{}", MADE.fetch_add(1, Ordering::Relaxed));
+    let credentials = Credentials::new(access_key, "local", None, None, "contract");
+    let config = dynamodb::connect_to(&url).config().to_builder();
+    let client = Client::from_conf(config.credentials_provider(credentials).build());
+    // The suites' time stands still at a moment that is long ago: what expires then would be deleted.
+    let mut tables = template().tables;
+    tables.iter_mut().for_each(|table| table.ttl_attribute = None);
+    tables_of(client, &tables).await
+}
+
+fn template() -> Template {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
     let overrides = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), "none:1".to_owned())]);
-    let template = Template::load(path.as_ref(), "contract", &overrides).unwrap();
-    table::create_tables(&table::client(&server.url()), &template.tables).await.unwrap();
-    let named =
-        |logical_id: &str| TableName::parse(&template.table(logical_id).unwrap().name).unwrap();
+    Template::load(path.as_ref(), "contract", &overrides).unwrap()
+}
+
+/// The template's tables in a database that is empty.
+async fn tables_of(client: Client, specs: &[TableSpec]) -> Tables {
+    table::create_tables(&client, specs).await.unwrap();
+    let named = |logical_id: &str| {
+        let spec = specs.iter().find(|spec| spec.logical_id == logical_id).unwrap();
+        TableName::parse(&spec.name).unwrap()
+    };
     Tables {
-        client: dynamodb::connect_to(&server.url()),
+        client,
         orders: OrdersTable::named(named("OrdersTable")),
         events: EventsTable::named(named("EventsTable")),
         catalog: CatalogTable::named(named("CatalogTable")),
         users: UsersTable::named(named("UsersTable")),
-        _server: server,
+        keys: KeysTable::named(named("KeysTable")),
+        _server: None,
     }
 }
 
@@ -153,6 +205,10 @@ impl TableFixture for Tables {
         DynamoAccounts::new(self.client.clone(), self.users.clone())
     }
 
+    fn keys(&self) -> impl VerificationKeyStore + VerificationKeys {
+        DynamoVerificationKeys::new(self.client.clone(), self.keys.clone())
+    }
+
     async fn put_products(&self, products: &[Product]) {
         put_products(&self.client, &self.catalog, products).await.unwrap();
     }
@@ -170,5 +226,26 @@ impl TableFixture for Tables {
 }
 
 mod table_ports {
-    testkit::table_contract!(crate::dynamodb_tables::tables);
+    testkit::table_contract!(crate::dynamodb_tables::embedded);
+}
+
+mod table_ports_at_amazons {
+    testkit::table_contract!(crate::dynamodb_tables::amazon);
+}
+
+#[tokio::test]
+async fn tables_are_readable_until_one_of_them_is_not() {
+    let tables = embedded().await;
+    let probed = |catalog: CatalogTable| {
+        let others: [ProbedTable; 4] = [
+            tables.orders.clone().into(),
+            tables.events.clone().into(),
+            tables.users.clone().into(),
+            tables.keys.clone().into(),
+        ];
+        DynamoTables::new(tables.client.clone(), others.into_iter().chain([catalog.into()]))
+    };
+    probed(tables.catalog.clone()).readable().await.unwrap();
+    let missing = CatalogTable::named(TableName::parse("not-there").unwrap());
+    probed(missing).readable().await.unwrap_err();
 }

@@ -5,18 +5,20 @@ use application::ports::{
     DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory, KnownSources,
     Notifications, Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents,
     PendingEvents, Sessions, TransactionLedger, UnobservedEvents, UserRepository,
+    VerificationKeyStore, VerificationKeys,
 };
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
 use domain::product::Product;
 use testkit::broker::MemoryBroker;
-use testkit::contract::{ChannelFixture, TableFixture};
+use testkit::contract::{Announced, ChannelFixture, TableFixture};
+use testkit::secrets::MemoryKeys;
 use testkit::tables::MemoryTables;
 
-struct Tables(MemoryTables);
+struct Tables(MemoryTables, MemoryKeys);
 
 async fn tables() -> Tables {
-    Tables(MemoryTables::default())
+    Tables(MemoryTables::default(), MemoryKeys::default())
 }
 
 impl TableFixture for Tables {
@@ -101,6 +103,10 @@ impl TableFixture for Tables {
         self.0.clone()
     }
 
+    fn keys(&self) -> impl VerificationKeyStore + VerificationKeys {
+        self.1.clone()
+    }
+
     async fn put_products(&self, products: &[Product]) {
         for product in products {
             self.0.put_product(product.clone());
@@ -129,6 +135,7 @@ async fn channel() -> Channel {
 impl ChannelFixture for Channel {
     type Publisher = MemoryBroker;
     type Subscription = MemoryBroker;
+    type DeadLetters = MemoryBroker;
 
     fn publisher(&self) -> &MemoryBroker {
         &self.0
@@ -136,6 +143,14 @@ impl ChannelFixture for Channel {
 
     fn subscription(&self) -> &MemoryBroker {
         &self.0
+    }
+
+    fn dead_letters(&self) -> &MemoryBroker {
+        &self.0
+    }
+
+    async fn announced(&self) -> Vec<Announced> {
+        self.0.announced().iter().map(Announced::from).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use application::ports::{
     Clock, ClusterGauges, EventSubscription, HalfMessage, RecordedEvent, Resolution,
     TransactionalPublisher,
 };
+use domain::instant::Instant;
 use harness::broker::{
     BrokerSecurity, BrokerTuning, Rocketmq, RocketmqOptions, check_java, ensure_jars,
 };
@@ -19,13 +20,14 @@ use harness::process::Children;
 use harness::provision::{Endpoints, Names, rocketmq_config};
 use harness::system::SystemOptions;
 use platform::clock::SystemClock;
-use rocketmq::admin::{create_topics, read_topic};
+use rocketmq::admin::{StoredMessage, create_topics, read_topic};
 use rocketmq::client::RocketmqClient;
 use rocketmq::config::{Credentials, RocketmqConfig, TlsCa};
+use rocketmq::dead_letters::RocketmqDeadLetters;
 use rocketmq::publisher::RocketmqPublisher;
 use rocketmq::subscription::RocketmqSubscription;
 use tempfile::TempDir;
-use testkit::contract::ChannelFixture;
+use testkit::contract::{Announced, ChannelFixture};
 use testkit::identities::SequentialIdentities;
 use testkit::samples::{taken, user};
 use tokio::runtime::Runtime;
@@ -126,8 +128,10 @@ fn names_on(cluster: &Cluster) -> RocketmqConfig {
 }
 
 struct Channel {
+    config: RocketmqConfig,
     publisher: RocketmqPublisher,
     subscription: RocketmqSubscription,
+    dead_letters: RocketmqDeadLetters,
 }
 
 async fn channel() -> Channel {
@@ -139,9 +143,12 @@ async fn secured_channel() -> Channel {
 }
 
 async fn connect(config: RocketmqConfig) -> Channel {
-    let client = RocketmqClient::start(config).unwrap();
+    let client = RocketmqClient::start(config.clone()).unwrap();
+    let publisher = RocketmqPublisher::connect(client.clone(), SystemClock).await;
     Channel {
-        publisher: RocketmqPublisher::connect(client.clone(), SystemClock).await,
+        config,
+        dead_letters: RocketmqDeadLetters::new(&publisher),
+        publisher,
         subscription: RocketmqSubscription::new(client, SystemClock),
     }
 }
@@ -149,6 +156,7 @@ async fn connect(config: RocketmqConfig) -> Channel {
 impl ChannelFixture for Channel {
     type Publisher = RocketmqPublisher;
     type Subscription = RocketmqSubscription;
+    type DeadLetters = RocketmqDeadLetters;
 
     fn publisher(&self) -> &RocketmqPublisher {
         &self.publisher
@@ -156,6 +164,30 @@ impl ChannelFixture for Channel {
 
     fn subscription(&self) -> &RocketmqSubscription {
         &self.subscription
+    }
+
+    fn dead_letters(&self) -> &RocketmqDeadLetters {
+        &self.dead_letters
+    }
+
+    async fn announced(&self) -> Vec<Announced> {
+        let topic = self.config.dead_letter_topic();
+        let stored = read_topic(self.config.clone(), &topic).await.unwrap();
+        stored.into_iter().map(announced).collect()
+    }
+}
+
+/// What an announcement's message says, by the names of the wire.
+fn announced(message: StoredMessage) -> Announced {
+    let property = |name: &str| message.properties.get(name).cloned();
+    let first_failed_at = property("first_failed_at").unwrap().parse().unwrap();
+    Announced {
+        key: message.keys.join(" "),
+        reason: property("reason").unwrap(),
+        handler: property("handler"),
+        attempts: property("attempts").unwrap().parse().unwrap(),
+        first_failed_at: Instant::from_millis(first_failed_at),
+        body: message.body,
     }
 }
 

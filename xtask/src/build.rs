@@ -32,6 +32,7 @@ async fn build(mut command: Command, packages: &[String]) -> anyhow::Result<()> 
 }
 
 /// The Cargo that runs us, in the workspace's root.
+#[expect(clippy::disallowed_methods, reason = "what Cargo tells about itself")]
 pub(crate) fn cargo(root: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

@@ -1,4 +1,4 @@
-//! Consumes the order topic, in windows that overlap, so that one is always live.
+//! Consumes both topics, in windows that overlap, so that one is always live.
 
 pub mod config;
 

@@ -1,7 +1,8 @@
 //! What the use cases ask of the world.
 //!
 //! One narrow trait per capability, so that a function takes, links and may do only what it needs.
-//! The contract of each is its doc comment, and a suite of `testkit::contract` that every adapter passes.
+//! The contract of each is its doc comment. Where a port has several adapters, a suite of
+//! `testkit::contract` repeats it as tests that every one passes.
 
 mod catalog;
 mod channel;

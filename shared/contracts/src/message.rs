@@ -10,7 +10,8 @@ pub const ORDER_TOPIC: &str = "ORDER_EVENTS";
 /// The default topic of user events. Its `message.type` is TRANSACTION.
 pub const USER_TOPIC: &str = "USER_EVENTS";
 
-/// What the dead-letter topic's name adds to that of the topic whose events it holds.
+/// What the dead-letter topic's name adds to that of the order topic. It holds the dead letters of both
+/// topics.
 pub const DEAD_LETTER_SUFFIX: &str = "_DLQ";
 
 /// The fact's identifier, a UUID.

@@ -11,6 +11,7 @@ pub mod dead_letters;
 pub mod effects;
 pub mod guesses;
 pub mod inventory;
+pub mod keys;
 pub mod ledger;
 pub mod orders;
 pub mod outbox;
@@ -19,7 +20,7 @@ pub mod users;
 
 mod fixture;
 
-pub use fixture::{ChannelFixture, TableFixture, moment, soon};
+pub use fixture::{Announced, ChannelFixture, TableFixture, moment, soon};
 
 /// Makes a test of each function of the suites for tables. The argument is an async function that
 /// makes a fresh fixture.
@@ -136,6 +137,12 @@ macro_rules! table_contract {
                 what_has_expired_is_not_told
                 another_users_and_nobodys_activities_are_not_told
             }
+            keys {
+                a_key_is_found_by_its_name_as_it_was_stored
+                a_name_that_is_no_keys_is_none
+                a_key_is_stored_over_one_of_its_name
+                what_is_published_is_every_key_that_still_verifies
+            }
             guesses {
                 guesses_are_replaced_if_they_are_as_expected
                 of_ten_replacements_with_one_expectation_at_once_one_is_stored
@@ -160,6 +167,8 @@ macro_rules! channel_contract {
             a_commit_after_a_rollback_makes_the_message_visible
             a_receiver_is_not_kept_beyond_its_deadline
             an_event_is_published_once_its_half_message_is_committed
+            a_dead_letter_is_announced_with_its_body_and_why_it_was_given_up
+            an_announcement_that_is_repeated_is_there_again
         }
     };
 }

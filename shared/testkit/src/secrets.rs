@@ -8,7 +8,7 @@ use application::outcome::{Failure, FailureClass};
 use application::ports::{
     AccessToken, AccessTokenIssuer, Bearer, PasswordHasher, PasswordVerifier, PublishedKeys,
     RefreshTokenSource, SigningKeyGenerator, SigningKeySource, SigningKeyStore, VerificationKey,
-    VerificationKeyStore,
+    VerificationKeyStore, VerificationKeys,
 };
 use domain::instant::Instant;
 use domain::user::PasswordHash;
@@ -143,6 +143,12 @@ impl PublishedKeys for MemoryKeys {
     async fn all(&self, now: Instant) -> Result<Vec<VerificationKey>, Failure> {
         let keys = self.0.lock().unwrap();
         Ok(keys.published.iter().filter(|key| !key.is_retired(now)).cloned().collect())
+    }
+}
+
+impl VerificationKeys for MemoryKeys {
+    async fn by_kid(&self, kid: &str) -> Result<Option<VerificationKey>, Failure> {
+        Ok(self.0.lock().unwrap().published.iter().find(|key| key.kid == kid).cloned())
     }
 }
 

@@ -1,9 +1,10 @@
 //! Bodies that make no order: each is told what to change, and leaves no trace.
 
+use domain::instant::Instant;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::app::{App, options, problem, with_app, with_own};
+use crate::app::{App, Item, eventually, json_of, options, problem, text, with_app, with_own};
 
 /// A body and how it is refused.
 struct Case {
@@ -89,12 +90,78 @@ fn a_bad_body_is_refused_and_leaves_no_trace() {
             .unwrap();
         problem(response, 415, "unsupported-media-type").await;
 
-        assert_eq!(app.count("OrdersTable").await, 0);
-        // There are events of logins, and none of an order.
-        let events = app.items("EventsTable").await.into_iter();
-        let topics = events.filter_map(|item| item.get("topic")?.as_s().ok().cloned());
-        assert_eq!(topics.filter(|topic| topic == "orders").count(), 0);
-        assert_eq!(app.topic().await, []);
+        assert_eq!(Traces::of(&app).await, Traces::default());
+        app.system.stop().await;
+    });
+}
+
+/// What orders leave behind. Logins leave events of their own.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Traces {
+    orders: usize,
+    events: usize,
+    idempotency_records: usize,
+    messages: usize,
+}
+
+impl Traces {
+    async fn of(app: &App) -> Self {
+        let items = app.items("EventsTable").await;
+        let topic = |item: &Item| Some(item.get("topic")?.as_s().ok()? == "orders");
+        let is_record = |item: &&Item| item["pk"].as_s().unwrap().starts_with("IDEM#");
+        Self {
+            orders: app.count("OrdersTable").await,
+            events: items.iter().filter_map(topic).filter(|of_orders| *of_orders).count(),
+            idempotency_records: items.iter().filter(is_record).count(),
+            messages: app.topic().await.len(),
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
+    with_own(async || {
+        let app = App::start(options()).await;
+        let order = |quantity: u64| json!({"items": [{"product_id": 1, "quantity": quantity}]});
+        let keyed = |quantity, key: &str| {
+            app.post_order(&order(quantity)).header("idempotency-key", key.to_owned())
+        };
+        // One order, so that there is a key to use again.
+        let order_id = eventually("an order is taken", async || {
+            let response = keyed(1, "used").send().await.unwrap();
+            (response.status() == 201).then_some(text(&json_of(response).await["order_id"]))
+        })
+        .await;
+        app.wait_for_status(&order_id, "CONFIRMED").await;
+        let before = eventually("both of its events are on the topic", async || {
+            Some(Traces::of(&app).await).filter(|traces| traces.messages == 2)
+        })
+        .await;
+
+        let now = crate::login::now().as_millis();
+        let expired = crate::login::token_of(&app, 123, Instant::from_millis(now - 3_600_000));
+        let forged = format!("{}x", app.token());
+        for token in [expired.await, forged, "a.b.c".to_owned(), String::new()] {
+            let request = app.anonymous(Method::POST, "/v1/orders").json(&order(1));
+            let request = request.header("authorization", format!("Bearer {token}"));
+            problem(request.send().await.unwrap(), 401, "unauthorized").await;
+        }
+        let another = json!({"user_id": 124, "items": order(1)["items"]});
+        problem(app.post_order(&another).send().await.unwrap(), 403, "forbidden").await;
+        for key in ["", "two words", &"k".repeat(256)] {
+            problem(keyed(1, key).send().await.unwrap(), 400, "invalid-header").await;
+        }
+        problem(keyed(2, "used").send().await.unwrap(), 422, "idempotency-key-reused").await;
+        for (method, path, status, slug) in [
+            (Method::POST, "/v2/orders", 404, "not-found"),
+            (Method::PUT, "/v1/orders", 405, "method-not-allowed"),
+            (Method::DELETE, "/v1/orders", 405, "method-not-allowed"),
+        ] {
+            let response = app.request(method, path).json(&order(1)).send().await.unwrap();
+            problem(response, status, slug).await;
+        }
+
+        assert_eq!(Traces::of(&app).await, before);
         app.system.stop().await;
     });
 }
@@ -172,7 +239,7 @@ fn an_event_that_cannot_be_decoded_goes_to_the_dead_letters_and_blocks_nobody() 
         let order_id = app.place(10, 1).await;
         app.wait_for_status(&order_id, "CONFIRMED").await;
         let key = format!("DEAD#{message_id}");
-        let letter = crate::app::eventually("the dead letter is there", async || {
+        let letter = eventually("the dead letter is there", async || {
             app.item("EventsTable", &[("pk", &key)]).await
         })
         .await;

@@ -19,12 +19,13 @@ use anyhow::Context;
 pub use fetch::{ROCKETMQ_VERSION, ensure_jars, is_fetched};
 pub use java::{check_java, check_maven};
 pub use listing::{broker_address, cluster_info};
-pub use ports::{check_free, free_port};
+pub(crate) use ports::cannot_listen;
+pub use ports::{check_broker_port, check_free, free_port};
 pub use security::BrokerSecurity;
 pub use settings::Flush;
 
 use crate::process::Children;
-use java::JavaProcess;
+pub(crate) use java::JavaProcess;
 use ports::BrokerPorts;
 
 /// How long the name server may take to answer, on a slow machine.
@@ -33,6 +34,9 @@ const NAMESRV_LIMIT: Duration = Duration::from_secs(60);
 const BROKER_LIMIT: Duration = Duration::from_secs(180);
 /// How long each may take to end before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Their own logs, below the data folder.
+const NAMESRV_LOG: &str = "logs/rocketmqlogs/namesrv.log";
+const BROKER_LOG: &str = "logs/rocketmqlogs/broker.log";
 /// How often free ports are looked for anew when someone else was faster.
 const PORT_TRIES: u32 = 3;
 
@@ -93,7 +97,7 @@ impl Rocketmq {
     /// Starts both and returns once the broker is registered.
     ///
     /// # Errors
-    /// When a port is taken (naming it and its option), or a process ends or is not ready in time
+    /// When a port cannot be listened on (naming it and its option), or a process ends or is not ready in time
     /// (quoting the end of its log).
     pub async fn start(options: RocketmqOptions, children: &Children) -> anyhow::Result<Self> {
         tokio::fs::create_dir_all(&options.data)
@@ -190,7 +194,8 @@ async fn start_namesrv(
         let port = ports::one(options.namesrv_port, "--namesrv-port")?;
         let config = settings::namesrv(options, port).await?;
         let command = java::namesrv_command(options, &config).await?;
-        let mut process = JavaProcess::start("name server", command, &options.data, children)?;
+        let mut process =
+            JavaProcess::start("name server", command, &options.data, Some(NAMESRV_LOG), children)?;
         let ready = process.until(NAMESRV_LIMIT, || async move {
             listing::cluster_info(&address(port)).await.is_ok()
         });
@@ -227,7 +232,8 @@ async fn run_broker(
 ) -> anyhow::Result<JavaProcess> {
     let config = settings::broker(options, namesrv_port, ports).await?;
     let command = java::broker_command(options, &config).await?;
-    let mut process = JavaProcess::start("broker", command, &options.data, children)?;
+    let mut process =
+        JavaProcess::start("broker", command, &options.data, Some(BROKER_LOG), children)?;
     let registered = move || async move {
         // The list is not JSON (its keys are bare numbers), so it is searched as text. A broker
         // that was killed stays listed for a while: its port must answer too.

@@ -9,8 +9,14 @@ pub(crate) fn request_id() -> String {
 
 /// An X-Ray trace header that asks for no sampling.
 pub(crate) fn trace_header(now: Duration) -> String {
-    let (root, parent) = (u128::from_be_bytes(random()) >> 32, u128::from_be_bytes(random()) >> 64);
-    format!("Root=1-{:08x}-{root:024x};Parent={parent:016x};Sampled=0", now.as_secs())
+    let parent = u128::from_be_bytes(random()) >> 64;
+    format!("{};Parent={parent:016x};Sampled=0", trace_root(now))
+}
+
+/// The part of it that names the trace.
+pub(crate) fn trace_root(now: Duration) -> String {
+    let root = u128::from_be_bytes(random()) >> 32;
+    format!("Root=1-{:08x}-{root:024x}", now.as_secs())
 }
 
 /// A random duration below `limit`.

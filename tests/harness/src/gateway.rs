@@ -21,7 +21,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use axum::serve::ListenerExt;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::host::LambdaHost;
@@ -76,7 +76,8 @@ impl Gateway {
         Ok(Self { address, tasks })
     }
 
-    /// Closes the door; requests under way are cut off.
+    /// Closes the door: no connection comes in any more. Requests under way end with the host, which the
+    /// caller stops next.
     pub fn stop(&self) {
         self.tasks.abort();
     }
@@ -87,6 +88,21 @@ async fn answer(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
+    let request_id = entropy::request_id();
+    let mut response = integrate(&shared, peer, request, request_id.clone()).await;
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert("apigw-requestid", value);
+    }
+    response
+}
+
+/// The answer of the route's function, or API Gateway's own.
+async fn integrate(
+    shared: &Shared,
+    peer: SocketAddr,
+    request: Request,
+    request_id: String,
+) -> Response {
     let (parts, body) = request.into_parts();
     let Some(found) = shared.routes.find(&parts.method, parts.uri.path()) else {
         return own_answer(StatusCode::NOT_FOUND, "Not Found");
@@ -94,12 +110,14 @@ async fn answer(
     let Ok(body) = read(body).await else {
         return own_answer(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
+    let now = wall_clock::since_epoch();
     let call = Call {
         parts: &parts,
         body: &body,
         source_ip: peer.ip(),
-        request_id: entropy::request_id(),
-        now: wall_clock::since_epoch(),
+        request_id,
+        trace_root: entropy::trace_root(now),
+        now,
     };
     let event = event::translate(&call, &found).to_string();
     let invocation = shared.host.invoke(found.function, event);

@@ -51,5 +51,6 @@ pub mod template;
 
 mod door;
 mod entropy;
+mod maven;
 mod tasks;
 mod wall_clock;

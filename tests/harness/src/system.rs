@@ -57,10 +57,10 @@ impl System {
     /// do about it.
     pub async fn start(options: SystemOptions) -> anyhow::Result<Self> {
         // The door first: a taken port shows before anything slow has begun.
-        let door = TcpListener::bind((options.api_address, options.api_port)).await;
-        let door = door.with_context(|| {
-            format!("port {} is taken; choose another with --port", options.api_port)
-        })?;
+        let (address, port) = (options.api_address, options.api_port);
+        let door = TcpListener::bind((address, port))
+            .await
+            .map_err(|error| broker::cannot_listen(address, port, "--port", &error))?;
         let api_url = format!("http://{}", door.local_addr()?);
         let children = Children::new().context("/bin/sh cannot be started")?;
         let (data, temporary) = data_folder(options.data.as_deref())?;
@@ -108,7 +108,7 @@ impl System {
         (options.progress)("waiting until an order can be placed");
         ready::wait(&system.api_url)
             .await
-            .with_context(|| ready::advice(&system.endpoints.data))?;
+            .map_err(|error| ready::with_last_lines(&error, &system.endpoints.data))?;
         Ok(system)
     }
 

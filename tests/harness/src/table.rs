@@ -1,5 +1,7 @@
-//! DynamoDB: an embedded one over HTTP, and the template's tables in it or in any other.
+//! DynamoDB: an embedded one over HTTP, Amazon's own emulator, and the template's tables in either or in
+//! any other.
 
+mod amazon;
 mod create;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -12,8 +14,10 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use dynoxide::Database;
 use tokio::sync::oneshot;
 
+pub use amazon::DynamodbLocal;
 pub use create::create_tables;
 
+use crate::broker::cannot_listen;
 use crate::host::REGION;
 
 /// How long requests under way may take once the table is told to stop.
@@ -38,7 +42,7 @@ impl EmbeddedTable {
     /// one, in memory.
     ///
     /// # Errors
-    /// When the port is taken or the file cannot be opened.
+    /// When the port cannot be listened on or the file cannot be opened.
     pub async fn start(port: u16, file: Option<&Path>) -> anyhow::Result<Self> {
         let database = match file {
             None => Database::memory(),
@@ -48,8 +52,9 @@ impl EmbeddedTable {
             }
         };
         let database = database.context("the embedded table cannot open its database")?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .with_context(|| format!("port {port} is taken; choose another with --table-port"))?;
+        let address = Ipv4Addr::LOCALHOST;
+        let listener = TcpListener::bind((address, port))
+            .map_err(|error| cannot_listen(address, port, "--table-port", &error))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -235,9 +235,11 @@ async fn the_gateway_translates_both_ways_and_answers_as_api_gateway_would() {
     let answer: Value = response.json().await.unwrap();
     assert_eq!(answer["event"]["pathParameters"], json!({"id": "a b"}));
     assert_eq!(answer["event"]["requestContext"]["http"]["sourceIp"], "127.0.0.1");
+    assert_eq!(answer["event"]["headers"]["x-forwarded-for"], "127.0.0.1");
 
     let nowhere = client.get(format!("{base}/nowhere")).send().await.unwrap();
     assert_eq!(nowhere.status(), 404);
+    assert!(nowhere.headers().contains_key("apigw-requestid"));
 
     let large = vec![b'x'; harness::gateway::BODY_BYTES_MAX + 1];
     let large = client.post(format!("{base}/things")).body(large).send().await.unwrap();
@@ -262,6 +264,22 @@ async fn a_schedule_fires_at_once() {
     let rig = rig_with(function, 16, false);
     let schedules = Schedules::start(&rig.functions, &rig.host);
     until(|| !rig.pids().is_empty()).await;
+    schedules.stop();
+    rig.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_fires_again_and_again_whether_or_not_an_invocation_is_still_open() {
+    let mut function = function(Duration::from_secs(60));
+    function.schedules = vec![Schedule {
+        name: "Often".to_owned(),
+        rate: Duration::from_millis(200),
+        input: json!({"sleep_ms": 60_000}).to_string(),
+    }];
+    let rig = rig_with(function, 3, false);
+    let schedules = Schedules::start(&rig.functions, &rig.host);
+    // Each invocation stays open, so each has a process of its own.
+    until(|| rig.pids().len() == 3).await;
     schedules.stop();
     rig.host.stop().await;
 }

@@ -4,6 +4,8 @@
 //! everything else answers with the process id, the environment and the event. With the variable
 //! `DIE` it ends before its first event.
 
+#![allow(clippy::disallowed_methods, reason = "it tells its environment")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! `cargo xtask invoke FUNCTION FILE`: one event to one function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,14 +10,15 @@ use clap::Args;
 use harness::host::{HostOptions, LambdaHost, WriterSink};
 use harness::process::Children;
 use harness::system::SystemOptions;
-use harness::template::{FunctionSpec, Template};
+use harness::template::{FunctionSpec, Template, document};
+use serde_json::Value;
 
 use super::up::STACK_NAME;
 use crate::progress::Progress;
 use crate::{build, workspace};
 
 /// The function runs alone, against the cluster and the table of a running `cargo xtask up`, unless
-/// the options, `.env` or the environment name others (in this order).
+/// the options, the environment or `.env` name others (in this order).
 #[derive(Args)]
 pub(crate) struct Options {
     /// The function, such as create-order.
@@ -30,7 +31,13 @@ pub(crate) struct Options {
     /// The DynamoDB endpoint.
     #[arg(long, value_name = "URL")]
     table: Option<String>,
+    /// The access token in place of the samples' PASTE-AN-ACCESS-TOKEN.
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
 }
+
+/// What a sample has where a request has an access token.
+const TOKEN_PLACE: &str = "PASTE-AN-ACCESS-TOKEN";
 
 /// Where `up` serves unless told otherwise.
 const NAMESRV: &str = "127.0.0.1:9876";
@@ -41,9 +48,16 @@ const NAMESRV_ADDR: &str = "ROCKETMQ_NAMESRV_ADDR";
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let root = workspace::root()?;
-    let event = tokio::fs::read(&options.file)
+    let event = tokio::fs::read_to_string(&options.file)
         .await
         .with_context(|| format!("cannot read {}", options.file.display()))?;
+    let event = match &options.token {
+        Some(token) => event.replace(TOKEN_PLACE, token),
+        None => event,
+    };
+    if event.contains(TOKEN_PLACE) {
+        eprintln!("note: the event has {TOKEN_PLACE} for a token; --token puts one there");
+    }
     let settings = dot_env(&root.join(".env"))?;
     let function = function(&root, &options.function, &settings)?;
 
@@ -52,7 +66,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     build::functions(&root, std::slice::from_ref(&function.name)).await?;
     progress.finish();
 
-    let environment = environment(&settings, &function, &options);
+    let names = variables(&document(&root.join("template.yaml"))?, &function);
+    let environment = environment(&settings, &names, &options);
     let children = Children::new().context("/bin/sh cannot be started")?;
     let host = HostOptions {
         binaries: SystemOptions::isolated(&root)?.binaries,
@@ -93,20 +108,34 @@ fn function(
     })
 }
 
-/// A value from `.env`, then from the environment.
+/// A value from the environment, then from `.env`.
+#[expect(clippy::disallowed_methods, reason = "the settings of a function, not of this program")]
 fn setting(settings: &BTreeMap<String, String>, name: &str) -> Option<String> {
-    let ours = || std::env::var_os(name).and_then(|value| value.into_string().ok());
-    settings.get(name).cloned().or_else(ours)
+    let ours = std::env::var_os(name).and_then(|value| value.into_string().ok());
+    ours.filter(|value| !value.is_empty()).or_else(|| settings.get(name).cloned())
 }
 
-/// Values for the variables that the function has in the template, and for the endpoint.
+/// The names of all variables that the function has in the template, also of those that are left out
+/// without a parameter, such as the credentials of a cluster.
+fn variables(template: &Value, function: &FunctionSpec) -> BTreeSet<String> {
+    let globals = template.pointer("/Globals/Function/Environment/Variables");
+    let pointer = format!("/Resources/{}/Properties/Environment/Variables", function.logical_id);
+    [globals, template.pointer(&pointer)]
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .flat_map(|variables| variables.keys().cloned())
+        .collect()
+}
+
+/// Values for the variables of these names, and for the endpoint.
 fn environment(
     settings: &BTreeMap<String, String>,
-    function: &FunctionSpec,
+    names: &BTreeSet<String>,
     options: &Options,
 ) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::from([(ENDPOINT.to_owned(), TABLE.to_owned())]);
-    for name in function.environment.keys().map(String::as_str).chain([ENDPOINT]) {
+    for name in names.iter().map(String::as_str).chain([ENDPOINT]) {
         environment.extend(setting(settings, name).map(|value| (name.to_owned(), value)));
     }
     let given = [(ENDPOINT, &options.table), (NAMESRV_ADDR, &options.namesrv)];
@@ -145,7 +174,12 @@ fn parse_dot_env(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_dot_env;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use harness::template::document;
+
+    use super::{Options, environment, function, parse_dot_env, variables};
+    use crate::workspace;
 
     #[test]
     fn comments_empty_lines_and_empty_values_are_skipped() {
@@ -164,5 +198,44 @@ mod tests {
     fn the_example_is_a_valid_file() {
         let text = include_str!("../../../.env.example");
         assert!(parse_dot_env(text).unwrap().contains_key("ROCKETMQ_NAMESRV_ADDR"));
+    }
+
+    #[test]
+    fn a_cluster_with_access_control_and_tls_can_be_told_in_dot_env() {
+        let root = workspace::root().unwrap();
+        let function = function(&root, "create-order", &BTreeMap::new()).unwrap();
+        let names = variables(&document(&root.join("template.yaml")).unwrap(), &function);
+        let secured = ["ROCKETMQ_ACCESS_KEY", "ROCKETMQ_SECRET_KEY", "ROCKETMQ_TLS_CA"];
+        let mut settings: BTreeMap<_, _> =
+            secured.map(|name| (name.to_owned(), format!("of {name}"))).into();
+        settings.insert("NOT_IN_THE_TEMPLATE".to_owned(), "1".to_owned());
+        let options = Options {
+            function: "create-order".to_owned(),
+            file: "none".into(),
+            namesrv: Some("mq.example:9876".to_owned()),
+            table: None,
+            token: None,
+        };
+        let environment = environment(&settings, &names, &options);
+        for name in secured {
+            assert_eq!(environment[name], format!("of {name}"));
+        }
+        assert_eq!(environment["ROCKETMQ_NAMESRV_ADDR"], "mq.example:9876");
+        assert!(!environment.contains_key("NOT_IN_THE_TEMPLATE"));
+    }
+
+    #[test]
+    fn every_variable_of_the_example_is_one_that_a_function_has() {
+        let root = workspace::root().unwrap();
+        let template = document(&root.join("template.yaml")).unwrap();
+        let mut known = BTreeSet::from(["AWS_ENDPOINT_URL_DYNAMODB".to_owned()]);
+        for name in workspace::function_names(&root).unwrap() {
+            known.extend(variables(&template, &function(&root, &name, &BTreeMap::new()).unwrap()));
+        }
+        let example = include_str!("../../../.env.example");
+        let names = example.lines().filter(|line| !line.starts_with('#'));
+        for name in names.filter_map(|line| line.split_once('=')).map(|(name, _)| name) {
+            assert!(known.contains(name), "{name}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod events;
 mod keys;
+mod listing;
 mod products;
 mod target;
 mod telling;

@@ -84,11 +84,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     println!("dynamodb  {}", system.endpoints.table_url);
     println!("ready");
 
-    let code = ended.await;
+    ended.await;
     eprintln!("stopping");
     system.stop().await;
     // Asked to end, and did: that is success for a person at the keyboard and for a supervisor.
-    tracing::debug!(code, "stopped");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,9 +101,9 @@ async fn start(options: Options, progress: &Progress) -> anyhow::Result<System> 
 
 /// Everything that would fail later is looked for first, so that it fails in a second.
 async fn check(options: &Options) -> anyhow::Result<()> {
-    broker::check_free(options.port, "--port")?;
+    broker::check_free(options.address, options.port, "--port")?;
     if options.table.is_none() {
-        broker::check_free(options.table_port, "--table-port")?;
+        broker::check_free(Ipv4Addr::LOCALHOST, options.table_port, "--table-port")?;
     }
     match &options.namesrv {
         Some(address) => {
@@ -119,8 +118,8 @@ async fn check(options: &Options) -> anyhow::Result<()> {
             }
         }
         None => {
-            broker::check_free(options.namesrv_port, "--namesrv-port")?;
-            broker::check_free(options.broker_port, "--broker-port")?;
+            broker::check_free(Ipv4Addr::LOCALHOST, options.namesrv_port, "--namesrv-port")?;
+            broker::check_broker_port(options.broker_port)?;
             broker::check_java().await?;
             if !broker::is_fetched(&workspace::target()?) {
                 broker::check_maven().await?;

@@ -21,7 +21,10 @@
 //! ```
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt::Display;
+
+use crate::telemetry;
 
 /// The environment, and what was found wrong with it so far.
 #[derive(Debug)]
@@ -36,9 +39,13 @@ pub struct Settings {
 pub struct InvalidSettings(Vec<String>);
 
 impl Settings {
-    /// The process's environment.
+    /// The process's environment. Bytes that are not UTF-8 become U+FFFD, which no setting allows
+    /// where it matters, so that a variable of somebody else's does no harm.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn from_environment() -> Self {
-        Self { values: std::env::vars().collect(), faults: Vec::new() }
+        let text = |text: OsString| text.to_string_lossy().into_owned();
+        let values = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        Self { values: values.collect(), faults: Vec::new() }
     }
 
     /// These settings and no others.
@@ -75,7 +82,7 @@ impl Settings {
         match parse(self.value(name)?) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.faults.push(format!("{name}: {error}"));
+                self.refuse(name, error);
                 None
             }
         }
@@ -91,12 +98,19 @@ impl Settings {
         self.optional(name, parse).unwrap_or(default)
     }
 
-    /// The configuration that was read, if nothing was wrong.
+    /// Notes what is wrong with a setting that was read: that it does not go with another, for one.
+    pub fn refuse(&mut self, name: &'static str, why: impl Display) {
+        self.faults.push(format!("{name}: {why}"));
+    }
+
+    /// The configuration that was read, if nothing was wrong. `RUST_LOG`, which every function has, is
+    /// judged here; [`telemetry::start`] has taken of it what it could, so that this can be logged.
     ///
     /// # Errors
     ///
     /// [`InvalidSettings`] with every fault that was noted.
-    pub fn finish<C>(self, config: Option<C>) -> Result<C, InvalidSettings> {
+    pub fn finish<C>(mut self, config: Option<C>) -> Result<C, InvalidSettings> {
+        self.optional("RUST_LOG", telemetry::check_directives);
         match config {
             Some(config) if self.faults.is_empty() => Ok(config),
             _ => Err(InvalidSettings(self.faults)),
@@ -105,5 +119,24 @@ impl Settings {
 
     fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_log_level_is_told_like_every_other_fault() {
+        let faults = |rust_log| {
+            let mut settings = Settings::from_pairs([("RUST_LOG", rust_log)]);
+            settings.required("ORDERS_TABLE", |text| Ok::<_, String>(text.to_owned()));
+            settings.finish(Some(())).unwrap_err().to_string()
+        };
+        let told = faults("info,hyper=loud");
+        assert!(told.contains("ORDERS_TABLE is not set") && told.contains("RUST_LOG: "), "{told}");
+        for right in ["", "debug", "info,hyper=trace", "off"] {
+            assert!(!faults(right).contains("RUST_LOG"), "{right}");
+        }
     }
 }

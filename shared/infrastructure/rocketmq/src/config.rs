@@ -62,15 +62,6 @@ impl GroupPrefix {
     }
 }
 
-/// Reads the name of a topic that is not that one: a topic tells what its events are about.
-fn another_topic(text: &str, than: &TopicName) -> Result<TopicName, InvalidSetting> {
-    let topic = TopicName::parse(text)?;
-    if topic == *than {
-        return Err(InvalidSetting("write another topic than ROCKETMQ_TOPIC".to_owned()));
-    }
-    Ok(topic)
-}
-
 fn plain_name(text: &str, length_max: usize) -> Result<String, InvalidSetting> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if text.is_empty() || text.len() > length_max || !text.chars().all(plain) {
@@ -146,8 +137,14 @@ impl RocketmqConfig {
             });
         let user_topic =
             settings.or_default("ROCKETMQ_USER_TOPIC", TopicName(USER_TOPIC.to_owned()), |text| {
-                another_topic(text, &order_topic)
+                TopicName::parse(text)
             });
+        // A topic tells what its events are about, and the dead-letter topic takes no events. Either
+        // name may be its default.
+        if user_topic == order_topic || user_topic.0 == dead_letter_topic(&order_topic) {
+            let why = "write another topic than ROCKETMQ_TOPIC and its dead-letter topic";
+            settings.refuse("ROCKETMQ_USER_TOPIC", why);
+        }
         let group_prefix = settings.required("ROCKETMQ_GROUP_PREFIX", GroupPrefix::parse);
         let credentials = read_credentials(settings);
         let tls_ca = settings.optional("ROCKETMQ_TLS_CA", TlsCa::parse);
@@ -196,8 +193,12 @@ impl RocketmqConfig {
 
     /// The name of the topic that announces dead letters, of whichever topic they were.
     pub fn dead_letter_topic(&self) -> String {
-        format!("{}{DEAD_LETTER_SUFFIX}", self.order_topic.as_str())
+        dead_letter_topic(&self.order_topic)
     }
+}
+
+fn dead_letter_topic(order_topic: &TopicName) -> String {
+    format!("{}{DEAD_LETTER_SUFFIX}", order_topic.as_str())
 }
 
 /// The outer option tells a fault from credentials that were left out.
@@ -261,6 +262,20 @@ mod tests {
         assert!(faults.contains("ROCKETMQ_TOPIC: write 1 to 123 letters"));
         assert!(faults.contains("ROCKETMQ_GROUP_PREFIX is not set"));
         assert!(faults.contains("ROCKETMQ_TLS_CA: write the authority's certificate in PEM"));
+    }
+
+    #[test]
+    fn the_topics_differ_also_where_one_of_them_is_the_default() {
+        for topics in [
+            [("ROCKETMQ_TOPIC", "USER_EVENTS"), ("ROCKETMQ_USER_TOPIC", "")],
+            [("ROCKETMQ_TOPIC", ""), ("ROCKETMQ_USER_TOPIC", "ORDER_EVENTS")],
+            [("ROCKETMQ_TOPIC", ""), ("ROCKETMQ_USER_TOPIC", "ORDER_EVENTS_DLQ")],
+            [("ROCKETMQ_TOPIC", "A"), ("ROCKETMQ_USER_TOPIC", "A")],
+            [("ROCKETMQ_TOPIC", "A"), ("ROCKETMQ_USER_TOPIC", "A_DLQ")],
+        ] {
+            let faults = read(&[&[NAMESRV, PREFIX], topics.as_slice()].concat()).unwrap_err();
+            assert!(faults.contains("ROCKETMQ_USER_TOPIC: write another topic"), "{faults}");
+        }
     }
 
     #[test]

@@ -1,20 +1,20 @@
-//! `TransactionalPublisher`, `PublishedEvents` and `EventSubscription`.
+//! `TransactionalPublisher`, `PublishedEvents`, `EventSubscription` and `DeadLetterChannel`.
 
 use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::Settled;
 use application::ports::{
-    Delivery, EventSubscription, HalfMessage, PublishedEvents, RecordedEvent, Resolution, Topic,
-    TransactionalPublisher,
+    DeadLetter, DeadLetterChannel, Delivery, EventSubscription, HalfMessage, PublishedEvents,
+    RecordedEvent, Resolution, Topic, TransactionalPublisher,
 };
 use contracts::event::SCHEMA_VERSION;
 use contracts::message;
 use tokio::time::Instant;
 
-use super::{ChannelFixture, moment};
+use super::{Announced, ChannelFixture, moment};
 use crate::identities::SequentialIdentities;
-use crate::samples::{taken, user};
+use crate::samples::{dead_letter, taken, user};
 
 /// How long a message may take to come, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -243,4 +243,60 @@ pub async fn an_event_is_published_once_its_half_message_is_committed<F: Channel
     let redriven =
         RecordedEvent { transaction_id: events.next().transaction_id, ..committed.clone() };
     assert!(!is_published(fixture, &redriven).await, "its message is another attempt's");
+}
+
+async fn announce<F: ChannelFixture>(fixture: &F, letter: &DeadLetter) {
+    // A topic that was made a moment ago may not be known everywhere.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match fixture.dead_letters().announce(letter).await {
+            Settled::Done => return,
+            other => assert!(Instant::now() < deadline, "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Waits until as many announcements are there.
+async fn announced<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Announced> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let announced = fixture.announced().await;
+        if announced.len() >= count {
+            return announced;
+        }
+        assert!(Instant::now() < deadline, "{} of {count} came", announced.len());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// As its name says, whether or not the event could be read.
+pub async fn a_dead_letter_is_announced_with_its_body_and_why_it_was_given_up(
+    fixture: &impl ChannelFixture,
+) {
+    let order = taken(&SequentialIdentities::default(), user(1), &[(1, 1)], moment(0));
+    let unreadable = DeadLetter {
+        body: vec![0xff, 0, 0x7b],
+        body_bytes: 3,
+        handler: None,
+        attempts: 1,
+        ..dead_letter(None, moment(1))
+    };
+    let letters = [order.dead_letter(), unreadable];
+    for letter in &letters {
+        announce(fixture, letter).await;
+    }
+    let announced = announced(fixture, letters.len()).await;
+    for letter in &letters {
+        assert!(announced.contains(&Announced::from(letter)), "{letter:?} in {announced:?}");
+    }
+}
+
+/// As its name says.
+pub async fn an_announcement_that_is_repeated_is_there_again(fixture: &impl ChannelFixture) {
+    let letter = dead_letter(None, moment(0));
+    announce(fixture, &letter).await;
+    announce(fixture, &letter).await;
+    let once = Announced::from(&letter);
+    assert_eq!(announced(fixture, 2).await, [once.clone(), once]);
 }

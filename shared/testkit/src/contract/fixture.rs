@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::ports::{
-    AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
-    DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription, GuessRecords, Inbox,
-    Inventory, KnownSources, Notifications, Observations, OrderReader, OrderRepository, Outbox,
-    OutboxReader, OverdueEvents, PendingEvents, PublishedEvents, Sessions, TransactionLedger,
-    TransactionalPublisher, UnobservedEvents, UserRepository,
+    AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog, DeadLetter,
+    DeadLetterChannel, DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription,
+    GuessRecords, Inbox, Inventory, KnownSources, Notifications, Observations, OrderReader,
+    OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents, PublishedEvents, Sessions,
+    TransactionLedger, TransactionalPublisher, UnobservedEvents, UserRepository,
+    VerificationKeyStore, VerificationKeys,
 };
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
@@ -61,6 +62,9 @@ pub trait TableFixture: Sync {
     + GuessRecords
     + KnownSources;
 
+    /// Public keys, with nothing remembered yet.
+    fn keys(&self) -> impl VerificationKeyStore + VerificationKeys;
+
     /// Puts products into the catalog.
     fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;
     /// How many of a product can still be promised.
@@ -75,11 +79,48 @@ pub trait ChannelFixture: Sync {
     type Publisher: TransactionalPublisher + PublishedEvents;
     /// Receives.
     type Subscription: EventSubscription;
+    /// Announces dead letters.
+    type DeadLetters: DeadLetterChannel;
 
     /// Sends in two steps, and tells what is published.
     fn publisher(&self) -> &Self::Publisher;
     /// Receives.
     fn subscription(&self) -> &Self::Subscription;
+    /// Announces dead letters.
+    fn dead_letters(&self) -> &Self::DeadLetters;
+
+    /// Every announcement on the dead-letter topic.
+    fn announced(&self) -> impl Future<Output = Vec<Announced>> + Send;
+}
+
+/// What the dead-letter topic tells of a letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// The event's id, or the message's where that could not be read.
+    pub key: String,
+    /// The message's body as it came.
+    pub body: Vec<u8>,
+    /// Why it was given up.
+    pub reason: String,
+    /// Which handler gave it up.
+    pub handler: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it failed for the first time.
+    pub first_failed_at: Instant,
+}
+
+impl From<&DeadLetter> for Announced {
+    fn from(letter: &DeadLetter) -> Self {
+        Self {
+            key: letter.id().to_string(),
+            body: letter.body.clone(),
+            reason: letter.reason.clone(),
+            handler: letter.handler.clone(),
+            attempts: letter.attempts,
+            first_failed_at: letter.first_failed_at,
+        }
+    }
 }
 
 /// A moment of the suites' own time, in seconds after its beginning.

@@ -42,15 +42,23 @@ pub async fn check_java() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks that there is a Maven.
+/// Checks that there is a Maven that works.
 ///
 /// # Errors
-/// When there is none, with the command that mends it.
+/// When there is none or it fails, with the command that mends it.
 pub async fn check_maven() -> anyhow::Result<()> {
+    const MEND: &str = "install one with `apt-get install maven`";
     let output = Command::new("mvn").arg("--version").stdin(Stdio::null()).output().await;
+    let Ok(output) = output else {
+        anyhow::bail!("there is no `mvn`, which fetches Apache RocketMQ; {MEND}");
+    };
     anyhow::ensure!(
-        output.is_ok_and(|output| output.status.success()),
-        "there is no `mvn`, which fetches Apache RocketMQ; install one with `apt-get install maven`"
+        output.status.success(),
+        "Maven is needed once, to fetch Apache RocketMQ, and `mvn --version` ends with {} and \
+         says:\n{}{}\n{MEND}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
     );
     Ok(())
 }
@@ -123,18 +131,21 @@ async fn command(
 }
 
 /// A Java machine whose console output goes to a file.
-pub(super) struct JavaProcess {
+pub(crate) struct JavaProcess {
     name: &'static str,
     child: Child,
-    /// The console output first, then RocketMQ's own logs.
+    /// The console output first, then logs of its own.
     logs: Vec<PathBuf>,
 }
 
 impl JavaProcess {
-    pub(super) fn start(
+    /// Starts `command`. An error quotes its output and, where it writes one in the data folder, its
+    /// `own_log`.
+    pub(crate) fn start(
         name: &'static str,
         mut command: Command,
         data: &Path,
+        own_log: Option<&str>,
         children: &Children,
     ) -> anyhow::Result<Self> {
         let file = name.replace(' ', "-");
@@ -143,8 +154,8 @@ impl JavaProcess {
             .with_context(|| format!("cannot write {}", console.display()))?;
         command.stdout(output.try_clone()?).stderr(output);
         let child = children.spawn(&mut command).with_context(|| format!("cannot start {name}"))?;
-        let log = if name == "broker" { "broker.log" } else { "namesrv.log" };
-        Ok(Self { name, child, logs: vec![console, data.join("logs/rocketmqlogs").join(log)] })
+        let own_log = own_log.map(|log| data.join(log));
+        Ok(Self { name, child, logs: [console].into_iter().chain(own_log).collect() })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -152,7 +163,7 @@ impl JavaProcess {
     }
 
     /// Asks `ready` until it says yes, the process ends, or `limit` is over.
-    pub(super) async fn until<F: Future<Output = bool>>(
+    pub(crate) async fn until<F: Future<Output = bool>>(
         &mut self,
         limit: Duration,
         ready: impl Fn() -> F,

@@ -1,9 +1,12 @@
 //! Ports that are free.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::Context;
 
 use crate::entropy;
 
@@ -24,10 +27,7 @@ impl BrokerPorts {
     /// The given port and what belongs to it, or free ones for 0.
     pub(super) fn choose(listen: u16) -> anyhow::Result<Self> {
         if listen != 0 {
-            anyhow::ensure!(listen > 2, "--broker-port must be greater than 2");
-            for port in [listen, listen - 2] {
-                check_free(port, "--broker-port")?;
-            }
+            check_broker_port(listen)?;
             return Ok(Self { listen, ha: free_port()? });
         }
         for _ in 0..100 {
@@ -50,17 +50,63 @@ pub(super) fn one(port: u16, option: &str) -> anyhow::Result<u16> {
     if port == 0 {
         return free_port();
     }
-    check_free(port, option)?;
+    check_free(Ipv4Addr::LOCALHOST, port, option)?;
     Ok(port)
 }
 
-/// Fails when `port` of the loopback interface is taken, naming it and the `option` that sets it.
+/// Checks that `port` of `address` can be listened on. Port 0 always can.
 ///
 /// # Errors
-/// When the port is taken. Port 0 never is.
-pub fn check_free(port: u16, option: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(is_free(port), "port {port} is taken; choose another with {option}");
-    Ok(())
+/// When it cannot, with the command of `cargo xtask up` that avoids it; `option` sets the port.
+pub fn check_free(address: Ipv4Addr, port: u16, option: &str) -> anyhow::Result<()> {
+    match TcpListener::bind((address, port)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(cannot_listen(address, port, option, &error)),
+    }
+}
+
+/// Checks that a broker can listen on `port` and on the one two below. 0 stands for free ones.
+///
+/// # Errors
+/// As [`check_free`], and when there is no port two below.
+pub fn check_broker_port(port: u16) -> anyhow::Result<()> {
+    if port == 0 {
+        return Ok(());
+    }
+    anyhow::ensure!(
+        port > 2,
+        "--broker-port must be greater than 2, or 0 for a free one: the broker takes the port two \
+         below as well"
+    );
+    check_free(Ipv4Addr::LOCALHOST, port, BROKER_OPTION)?;
+    check_free(Ipv4Addr::LOCALHOST, port - 2, BROKER_OPTION)
+        .with_context(|| format!("the broker on port {port} takes port {} as well", port - 2))
+}
+
+const BROKER_OPTION: &str = "--broker-port";
+
+/// Why a port cannot be listened on, and the command of `cargo xtask up` that avoids it.
+pub(crate) fn cannot_listen(
+    address: Ipv4Addr,
+    port: u16,
+    option: &str,
+    error: &std::io::Error,
+) -> anyhow::Error {
+    // Another port of the same kind: far enough away for the broker's second one.
+    let other = port.checked_add(100).unwrap_or(10_000);
+    let choose =
+        format!("choose another with `cargo xtask up {option} {other}`, or 0 for a free one");
+    match error.kind() {
+        ErrorKind::AddrInUse => anyhow::anyhow!("port {port} is taken; {choose}"),
+        ErrorKind::PermissionDenied => {
+            anyhow::anyhow!("port {port} is not for this user; {choose}")
+        }
+        ErrorKind::AddrNotAvailable => anyhow::anyhow!(
+            "this machine has no address {address}; name one that it has, as in \
+             `cargo xtask up --address 127.0.0.1`"
+        ),
+        _ => anyhow::anyhow!("cannot listen on {address}:{port}: {error}; {choose}"),
+    }
 }
 
 pub(super) fn is_free(port: u16) -> bool {
@@ -92,7 +138,14 @@ mod tests {
     use std::collections::BTreeSet;
     use std::net::{Ipv4Addr, TcpListener};
 
-    use super::{BrokerPorts, check_free, free_port};
+    use super::{BrokerPorts, check_broker_port, check_free, free_port};
+
+    /// A port that is taken as long as the listener lives.
+    fn taken() -> (TcpListener, u16) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
 
     #[test]
     fn a_port_is_given_out_once() {
@@ -101,11 +154,31 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_named_with_its_option() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let error = check_free(port, "--port").unwrap_err().to_string();
-        assert!(error.contains(&port.to_string()) && error.contains("--port"), "{error}");
+    fn a_taken_port_is_named_with_a_command_that_avoids_it() {
+        let (_listener, port) = taken();
+        let error = check_free(Ipv4Addr::LOCALHOST, port, "--table-port").unwrap_err().to_string();
+        assert!(error.contains(&format!("port {port} is taken")), "{error}");
+        assert!(error.contains("`cargo xtask up --table-port "), "{error}");
+        check_free(Ipv4Addr::LOCALHOST, 0, "--table-port").unwrap();
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_not_called_a_taken_port() {
+        // TEST-NET-1 (RFC 5737), which no machine has.
+        let error = check_free(Ipv4Addr::new(192, 0, 2, 1), 0, "--port").unwrap_err().to_string();
+        assert!(error.contains("no address 192.0.2.1"), "{error}");
+        assert!(error.contains("--address") && !error.contains("taken"), "{error}");
+    }
+
+    #[test]
+    fn the_port_that_a_broker_takes_beside_its_own_is_looked_at_too() {
+        let (_listener, port) = taken();
+        let error = format!("{:#}", check_broker_port(port + 2).unwrap_err());
+        assert!(error.contains(&format!("takes port {port} as well")), "{error}");
+        assert!(error.contains("`cargo xtask up --broker-port "), "{error}");
+        let error = check_broker_port(2).unwrap_err().to_string();
+        assert!(error.contains("greater than 2"), "{error}");
+        check_broker_port(0).unwrap();
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{COOKIE, HOST, USER_AGENT};
+use http::header::{COOKIE, HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -20,6 +20,8 @@ pub(super) struct Call<'a> {
     pub(super) body: &'a [u8],
     pub(super) source_ip: IpAddr,
     pub(super) request_id: String,
+    /// For a request without a trace of its own.
+    pub(super) trace_root: String,
     /// Since the Unix epoch.
     pub(super) now: Duration,
 }
@@ -35,7 +37,7 @@ pub(super) fn translate(call: &Call<'_>, found: &Found<'_>) -> Value {
     put("routeKey", found.route_key.clone().into());
     put("rawPath", percent_decode(parts.uri.path()).into());
     put("rawQueryString", raw_query.into());
-    put("headers", json!(headers(&parts.headers)));
+    put("headers", json!(headers(call, &host)));
     let cookies = cookies(&parts.headers);
     if !cookies.is_empty() {
         put("cookies", json!(cookies));
@@ -77,16 +79,27 @@ pub(super) fn translate(call: &Call<'_>, found: &Found<'_>) -> Value {
     Value::Object(event)
 }
 
-/// Headers under their lower-case names, repeated ones joined by commas, without cookies.
-fn headers(headers: &HeaderMap) -> BTreeMap<&str, String> {
-    headers
+/// Headers under their lower-case names, repeated ones joined by commas, without cookies; and those that
+/// API Gateway adds or makes true.
+fn headers(call: &Call<'_>, host: &str) -> BTreeMap<String, String> {
+    let given = &call.parts.headers;
+    let mut headers: BTreeMap<_, _> = given
         .keys()
-        .filter(|name| **name != COOKIE)
+        .filter(|name| **name != COOKIE && **name != TRANSFER_ENCODING)
         .map(|name| {
-            let values: Vec<_> = headers.get_all(name).iter().map(|one| text(Some(one))).collect();
-            (name.as_str(), values.join(","))
+            let values: Vec<_> = given.get_all(name).iter().map(|one| text(Some(one))).collect();
+            (name.as_str().to_owned(), values.join(","))
         })
-        .collect()
+        .collect();
+    let mut put = |name: &str, value: String| headers.insert(name.to_owned(), value);
+    put("content-length", call.body.len().to_string());
+    // What the caller claims stays, and the address that was seen comes last.
+    let claimed = given.get("x-forwarded-for").map(|value| format!("{}, ", text(Some(value))));
+    put("x-forwarded-for", format!("{}{}", claimed.unwrap_or_default(), call.source_ip));
+    put("x-forwarded-port", host.rsplit_once(':').map_or("80", |(_, port)| port).to_owned());
+    put("x-forwarded-proto", "http".to_owned());
+    headers.entry("x-amzn-trace-id".to_owned()).or_insert_with(|| call.trace_root.clone());
+    headers
 }
 
 fn cookies(headers: &HeaderMap) -> Vec<String> {
@@ -153,6 +166,7 @@ mod tests {
             body,
             source_ip: Ipv4Addr::LOCALHOST.into(),
             request_id: "request".to_owned(),
+            trace_root: "Root=1".to_owned(),
             now: Duration::from_millis(1_584_039_838_123),
         };
         let found = Found {
@@ -170,6 +184,7 @@ mod tests {
             .header("User-Agent", "curl")
             .header("X-Twice", "one")
             .header("X-Twice", "two")
+            .header("X-Forwarded-For", "192.0.2.7")
             .header("Cookie", "a=1; b=2");
         let event = event(request, b"");
         assert_eq!(event["rawPath"], "/v1/orders/a b");
@@ -179,7 +194,12 @@ mod tests {
         assert_eq!(event["cookies"], json!(["a=1", "b=2"]));
         assert_eq!(
             event["headers"],
-            json!({"host": "localhost:8000", "user-agent": "curl", "x-twice": "one,two"})
+            json!({
+                "host": "localhost:8000", "user-agent": "curl", "x-twice": "one,two",
+                "content-length": "0", "x-amzn-trace-id": "Root=1",
+                "x-forwarded-for": "192.0.2.7, 127.0.0.1", "x-forwarded-port": "8000",
+                "x-forwarded-proto": "http",
+            })
         );
         let context = &event["requestContext"];
         assert_eq!(context["time"], "12/Mar/2020:19:03:58 +0000");

@@ -27,7 +27,7 @@ struct Answer {
 
 /// The response for a function's payload. One that makes no sense is 500, as on AWS.
 pub(super) fn translate(payload: &[u8], request_id: &str) -> Response {
-    match build(payload, request_id) {
+    match build(payload) {
         Ok(response) => response,
         Err(error) => {
             tracing::warn!(request_id, %error, "a function's answer is not a response");
@@ -44,7 +44,7 @@ pub(super) fn own_answer(status: StatusCode, message: &str) -> Response {
     response
 }
 
-fn build(payload: &[u8], request_id: &str) -> anyhow::Result<Response> {
+fn build(payload: &[u8]) -> anyhow::Result<Response> {
     let value: Value = serde_json::from_slice(payload)?;
     // "If your Lambda function returns valid JSON and doesn't return a statusCode", API Gateway
     // takes it for the body of a 200.
@@ -69,7 +69,6 @@ fn build(payload: &[u8], request_id: &str) -> anyhow::Result<Response> {
     if !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     }
-    headers.insert("apigw-requestid", HeaderValue::try_from(request_id)?);
     Ok(response)
 }
 

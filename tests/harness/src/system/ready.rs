@@ -27,14 +27,18 @@ pub(super) async fn wait(api_url: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Where to look when it does not.
-pub(super) fn advice(data: &Path) -> String {
-    let log = data.join(LOG_FILE);
-    let text = std::fs::read(&log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<_> = text.lines().collect();
-    let last = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n");
-    format!("the functions' last lines are:\n{last}")
+/// Why it did not, and the end of the functions' output where that is in a file. Elsewhere whoever
+/// reads this has seen it.
+pub(super) fn with_last_lines(error: &anyhow::Error, data: &Path) -> anyhow::Error {
+    match std::fs::read(data.join(LOG_FILE)) {
+        Err(_) => anyhow::anyhow!("{error:#}"),
+        Ok(text) => {
+            let text = String::from_utf8_lossy(&text);
+            let lines: Vec<_> = text.lines().collect();
+            let last = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n");
+            anyhow::anyhow!("{error:#}\nthe functions' last lines are:\n{last}")
+        }
+    }
 }
 
 async fn probe(api_url: &str) -> anyhow::Result<()> {

@@ -2,18 +2,16 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use application::list_dead_letters::{DeadLetterSummary, ListDeadLetters};
-use application::listing::Listing;
-use application::ports::Clock;
 use clap::Args;
 use contracts::event::EventType;
 use contracts::timestamp::Timestamp;
 use dynamodb::DynamoDeadLetterReader;
-use platform::clock::SystemClock;
 use serde::Serialize;
 
 use super::FilterOptions;
-use crate::commands::ops::target::{EventsStore, EventsTableOptions};
-use crate::commands::ops::telling::{ago, in_short, print_table, timestamp};
+use crate::commands::ops::listing::{Columns, ListingOptions};
+use crate::commands::ops::target::EventsStore;
+use crate::commands::ops::telling::{ago, in_short, timestamp};
 use crate::progress::Progress;
 
 /// How much of a reason a line shows, in characters.
@@ -23,46 +21,14 @@ const REASON_CHARS_MAX: usize = 100;
 pub(crate) struct Options {
     #[command(flatten)]
     filter: FilterOptions,
-    /// How many at the most.
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    limit: usize,
-    /// One JSON array, for programs.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    table: EventsTableOptions,
+    listing: ListingOptions,
 }
 
-pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let EventsStore { client, table } = options.table.open().await?;
-    let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(client, table) };
-    let filter = options.filter.filter();
-    let progress = Progress::new();
-    progress.step("reading the events table");
-    let listing = list
-        .newest(&filter, options.limit, |found| progress.step(&format!("{found} found so far")))
-        .await;
-    progress.finish();
-    let listing = listing.with_context(|| options.table.advice())?;
-    if options.json {
-        let told: Vec<_> = listing.items.iter().map(Told::from).collect();
-        println!("{}", serde_json::to_string_pretty(&told)?);
-    } else {
-        print(&listing);
-    }
-    if listing.unreadable > 0 {
-        eprintln!("{} more records could not be read; see the lines above", listing.unreadable);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print(listing: &Listing<DeadLetterSummary>) {
-    if listing.items.is_empty() {
-        println!("there are no such dead letters");
-        return;
-    }
-    let now = SystemClock.now();
-    let row = |letter: &DeadLetterSummary| {
+const COLUMNS: Columns<DeadLetterSummary, 6> = Columns {
+    nothing: "there are no such dead letters",
+    head: ["ID", "TYPE", "HANDLER", "ATTEMPTS", "FAILED FIRST", "REASON"],
+    row: |letter, now| {
         [
             letter.id.to_string(),
             letter.event_type.map_or("?", EventType::as_str).to_owned(),
@@ -71,13 +37,22 @@ fn print(listing: &Listing<DeadLetterSummary>) {
             ago(letter.first_failed_at, now),
             in_short(&letter.reason, REASON_CHARS_MAX),
         ]
-    };
-    let rows = listing.items.iter().map(row).collect();
-    print_table(["ID", "TYPE", "HANDLER", "ATTEMPTS", "FAILED FIRST", "REASON"], rows);
-    let shown = listing.items.len();
-    if u64::try_from(shown).is_ok_and(|shown| shown < listing.found) {
-        eprintln!("the newest {shown} of {}; --limit shows more", listing.found);
-    }
+    },
+    first: "newest",
+};
+
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let ListingOptions { limit, table, .. } = &options.listing;
+    let EventsStore { client, table: events } = table.open().await?;
+    let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(client, events) };
+    let filter = options.filter.filter();
+    let progress = Progress::new();
+    progress.step("reading the events table");
+    let found = |found| progress.step(&format!("{found} found so far"));
+    let listing = list.newest(&filter, *limit, found).await;
+    progress.finish();
+    let listing = listing.with_context(|| table.advice())?;
+    options.listing.tell::<_, Told<'_>, _>(&listing, &COLUMNS)
 }
 
 /// A letter as `--json` tells it.

@@ -1,0 +1,51 @@
+//! `VerificationKeys`, `PublishedKeys` and `VerificationKeyStore`.
+
+use application::ports::{PublishedKeys, VerificationKey, VerificationKeyStore, VerificationKeys};
+
+use super::{TableFixture, moment};
+
+fn key(kid: &str, number: u8) -> VerificationKey {
+    VerificationKey { kid: kid.to_owned(), public_key: [number; 32], retires_at: None }
+}
+
+/// As its name says.
+pub async fn a_key_is_found_by_its_name_as_it_was_stored(fixture: &impl TableFixture) {
+    let retiring = VerificationKey { retires_at: Some(moment(60)), ..key("two", 2) };
+    for stored in [key("one", 1), retiring] {
+        fixture.keys().put(&stored).await.unwrap();
+        assert_eq!(fixture.keys().by_kid(&stored.kid).await.unwrap(), Some(stored));
+    }
+}
+
+/// As its name says: the name comes from a token that nobody has verified.
+pub async fn a_name_that_is_no_keys_is_none(fixture: &impl TableFixture) {
+    fixture.keys().put(&key("one", 1)).await.unwrap();
+    for kid in ["", "One", "one ", "KEY#one", "one\u{0}", "\u{1f511}", &"k".repeat(5_000)] {
+        assert_eq!(fixture.keys().by_kid(kid).await.unwrap(), None, "{kid:?}");
+    }
+}
+
+/// As its name says.
+pub async fn a_key_is_stored_over_one_of_its_name(fixture: &impl TableFixture) {
+    fixture.keys().put(&key("one", 1)).await.unwrap();
+    let replaced = VerificationKey { retires_at: Some(moment(60)), ..key("one", 2) };
+    fixture.keys().put(&replaced).await.unwrap();
+    assert_eq!(fixture.keys().by_kid("one").await.unwrap(), Some(replaced.clone()));
+    assert_eq!(fixture.keys().all(moment(0)).await.unwrap(), [replaced]);
+}
+
+/// As its name says.
+pub async fn what_is_published_is_every_key_that_still_verifies(fixture: &impl TableFixture) {
+    let signing = key("signing", 1);
+    let retiring = VerificationKey { retires_at: Some(moment(60)), ..key("retiring", 2) };
+    for stored in [&signing, &retiring] {
+        fixture.keys().put(stored).await.unwrap();
+    }
+    let at = async |seconds| {
+        let mut keys = fixture.keys().all(moment(seconds)).await.unwrap();
+        keys.sort_by(|one, other| one.kid.cmp(&other.kid));
+        keys
+    };
+    assert_eq!(at(59).await, [retiring, signing.clone()]);
+    assert_eq!(at(60).await, [signing]);
+}

@@ -1,0 +1,304 @@
+//! The developer's commands, run as a developer runs them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use futures::future::join_all;
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
+use harness::system::SystemOptions;
+use harness::template::Template;
+use reqwest::Client;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::app::{eventually, root, text, with_own};
+
+/// Every port of `up`, a free one each.
+const PORTS: [(&str, &str); 4] =
+    [("--port", "0"), ("--table-port", "0"), ("--namesrv-port", "0"), ("--broker-port", "0")];
+
+/// How long `up` may take from its start to `ready`, and a command to its end, on a slow machine.
+const LIMIT: Duration = Duration::from_secs(300);
+
+fn program() -> PathBuf {
+    SystemOptions::isolated(&root()).unwrap().binaries.join("xtask")
+}
+
+fn command(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root()).kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+async fn output(command: &mut Command) -> Output {
+    tokio::time::timeout(LIMIT, command.output()).await.unwrap().unwrap()
+}
+
+/// Runs a command that must succeed and returns what it printed.
+async fn run(arguments: &[&str]) -> String {
+    let ended = output(&mut command(&program(), arguments)).await;
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+/// What `up` says when it refuses to start, on ports that are free but for what `arguments` say. `PATH`
+/// leads to `programs` alone, and there is no Cargo, so that nothing can be built.
+async fn refusal(program: &Path, arguments: &[&str], programs: &Programs) -> String {
+    let mut up = command(program, &["up"]);
+    up.env("PATH", programs.0.path()).env("CARGO", "/nowhere/cargo");
+    for (option, port) in PORTS {
+        if !arguments.contains(&option) {
+            up.args([option, port]);
+        }
+    }
+    let ended = output(up.args(arguments)).await;
+    assert!(!ended.status.success());
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "");
+    String::from_utf8(ended.stderr).unwrap()
+}
+
+/// A folder with programs for `PATH`: links to this machine's, and scripts of a test's own.
+struct Programs(TempDir);
+
+impl Programs {
+    fn none() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn with_link(self, name: &str) -> Self {
+        let found = std::process::Command::new("sh")
+            .args(["-c", &format!("command -v {name}")])
+            .output()
+            .unwrap();
+        let path = String::from_utf8(found.stdout).unwrap();
+        symlink(path.trim(), self.0.path().join(name)).unwrap();
+        self
+    }
+
+    fn with_script(self, name: &str, script: &str) -> Self {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+}
+
+#[test]
+fn up_names_a_missing_prerequisite_and_the_command_that_mends_it() {
+    with_own(async || {
+        // Where no jars are cached yet: the cache is beside the folder that the program is in.
+        let target = program().parent().unwrap().parent().unwrap().to_owned();
+        let fresh = tempfile::Builder::new().prefix("fresh-").tempdir_in(target).unwrap();
+        let fresh_program = fresh.path().join("debug/xtask");
+        std::fs::create_dir(fresh_program.parent().unwrap()).unwrap();
+        std::fs::hard_link(program(), &fresh_program).unwrap();
+
+        let refused = async |programs| refusal(&fresh_program, &[], &programs).await;
+        let told = refused(Programs::none()).await;
+        assert!(told.contains("`apt-get install openjdk-17-jre-headless`"), "{told}");
+
+        let old = "echo 'java version \"1.8.0_292\"' >&2";
+        let told = refused(Programs::none().with_script("java", old)).await;
+        assert!(told.contains("Java 11 or later is needed") && told.contains("1.8.0"), "{told}");
+
+        let told = refused(Programs::none().with_link("java")).await;
+        assert!(told.contains("there is no `mvn`"), "{told}");
+        assert!(told.contains("`apt-get install maven`"), "{told}");
+
+        let broken = "echo 'JAVA_HOME is not defined correctly' >&2; exit 1";
+        let programs = Programs::none().with_link("java").with_script("mvn", broken);
+        let told = refused(programs).await;
+        assert!(!told.contains("there is no `mvn`"), "{told}");
+        assert!(told.contains("JAVA_HOME is not defined correctly"), "{told}");
+    });
+}
+
+#[test]
+fn up_names_a_taken_port_and_the_command_that_avoids_it_before_it_builds() {
+    with_own(async || {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        for (option, given) in [
+            ("--port", port),
+            ("--table-port", port),
+            ("--namesrv-port", port),
+            ("--broker-port", port),
+            // The broker takes the one two below as well.
+            ("--broker-port", port + 2),
+        ] {
+            let arguments = [option, &given.to_string()];
+            let told = refusal(&program(), &arguments, &Programs::none()).await;
+            assert!(told.contains(&format!("port {port} is taken")), "{told}");
+            assert!(told.contains(&format!("`cargo xtask up {option} ")), "{told}");
+        }
+    });
+}
+
+/// A running `up`.
+struct Up {
+    process: Child,
+    /// What it printed: `api`, `rocketmq` and `dynamodb` with their addresses.
+    served: BTreeMap<String, String>,
+    data: TempDir,
+}
+
+impl Up {
+    async fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let errors = File::create(data.path().join("errors")).unwrap();
+        let mut command = command(&program(), &["up", "--data"]);
+        command.arg(data.path()).stdout(Stdio::piped()).stderr(errors);
+        for (option, port) in PORTS {
+            command.args([option, port]);
+        }
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut printed = Vec::new();
+        let ready = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                printed.push(line);
+                if printed.last().is_some_and(|line| line == "ready") {
+                    return;
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(LIMIT, ready).await.is_ok();
+        let errors = std::fs::read_to_string(data.path().join("errors")).unwrap();
+        let names: Vec<_> = printed.iter().map(|line| line.split(' ').next().unwrap()).collect();
+        assert!(in_time, "{errors}");
+        assert_eq!(names, ["api", "rocketmq", "dynamodb", "ready"], "{errors}");
+        let served = printed.iter().filter_map(|line| line.split_once(' '));
+        let served =
+            served.map(|(name, address)| (name.to_owned(), address.trim().to_owned())).collect();
+        Self { process, served, data }
+    }
+
+    fn address(&self, name: &str) -> &str {
+        &self.served[name]
+    }
+
+    /// The process and all that it has started.
+    fn processes(&self) -> BTreeSet<u32> {
+        let mut parents = BTreeMap::new();
+        for entry in std::fs::read_dir("/proc").unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let stat = std::fs::read_to_string(format!("/proc/{name}/stat")).unwrap_or_default();
+            let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1));
+            if let (Ok(pid), Some(parent)) = (name.parse::<u32>(), parent) {
+                parents.insert(pid, parent.parse::<u32>().unwrap());
+            }
+        }
+        let mut found = BTreeSet::from([self.process.id().unwrap()]);
+        loop {
+            let children = parents.iter().filter(|(_, parent)| found.contains(parent));
+            let children: Vec<u32> = children.map(|(pid, _)| *pid).collect();
+            let before = found.len();
+            found.extend(children);
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+
+    async fn interrupt(mut self) {
+        let processes = self.processes();
+        // Two Java machines and some functions at the least.
+        assert!(processes.len() > 4, "{processes:?}");
+        let pid = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+        let ended = tokio::time::timeout(LIMIT, self.process.wait()).await.unwrap().unwrap();
+        assert!(ended.success(), "{ended}");
+        eventually("no process is left behind", async || {
+            let is_there = |pid: &&u32| Path::new(&format!("/proc/{pid}")).exists();
+            processes.iter().find(is_there).is_none().then_some(())
+        })
+        .await;
+    }
+}
+
+/// Does what the README's first order says, letter by letter but for the address, and returns the order.
+async fn first_order(api: &str) -> Value {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("## The first order\n").unwrap();
+    let (_, block) = section.split_once("```sh\n").unwrap();
+    let (script, _) = block.split_once("```").unwrap();
+    assert!(script.contains("http://127.0.0.1:8000"), "{script}");
+    let script = script.replace("http://127.0.0.1:8000", api);
+    let ended = output(&mut command(Path::new("sh"), &["-eu", "-c", &script])).await;
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let told = String::from_utf8(ended.stdout).unwrap();
+    serde_json::from_str(told.lines().last().unwrap()).unwrap()
+}
+
+/// Sends the first sample of each function, and returns what came back.
+async fn invoke_all(up: &Up, token: &str) -> BTreeMap<String, Value> {
+    let parameters = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), "none:1".to_owned())]);
+    let template = Template::load(&root().join("template.yaml"), "any", &parameters).unwrap();
+    let invoke = async |function: String| {
+        let file = format!("events/{function}.json");
+        let arguments = ["invoke", function.as_str(), file.as_str(), "--token", token];
+        let mut command = command(&program(), &arguments);
+        command.args(["--namesrv", up.address("rocketmq"), "--table", up.address("dynamodb")]);
+        command.env("SIGNING_KEY_FILE", up.data.path().join("signing-key.json"));
+        let ended = output(&mut command).await;
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{function}: {errors}");
+        (function, serde_json::from_slice(&ended.stdout).unwrap())
+    };
+    let invoked = template.functions.into_iter().map(|function| invoke(function.name));
+    join_all(invoked).await.into_iter().collect()
+}
+
+#[test]
+fn up_serves_and_its_parts_are_worked_on_by_command_until_an_interrupt_ends_them() {
+    with_own(async || {
+        let up = Up::start().await;
+        let (api, client) = (up.address("api"), Client::new());
+        assert_eq!(first_order(api).await["status"], "CONFIRMED");
+
+        let login = json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD});
+        let tokens = client.post(format!("{api}/v1/users/login")).json(&login).send().await;
+        let tokens: Value = tokens.unwrap().json().await.unwrap();
+        let token = text(&tokens["access_token"]);
+
+        let products = up.data.path().join("products.json");
+        let product = json!([{"product_id": 4711, "name": "New", "unit_price": 5, "stock": 1}]);
+        std::fs::write(&products, product.to_string()).unwrap();
+        let file = products.to_str().unwrap();
+        run(&["ops", "products", "import", file, "--table", up.address("dynamodb")]).await;
+        let order = json!({"items": [{"product_id": 4711, "quantity": 1}]});
+        let order = client.post(format!("{api}/v1/orders")).bearer_auth(&token).json(&order);
+        assert_eq!(order.send().await.unwrap().status(), 201);
+
+        let create = ["ops", "topics", "create", "--namesrv", up.address("rocketmq")];
+        let names = ["--group-prefix", "more-", "--topic", "MORE", "--user-topic", "MORE_USERS"];
+        let create = [create.as_slice(), &names].concat();
+        let made = run(&create).await;
+        assert!(made.contains("MORE_USERS") && made.contains("MORE_DLQ"), "{made}");
+        // What is there already is kept.
+        run(&create).await;
+
+        let answers = invoke_all(&up, &token).await;
+        for (function, answer) in &answers {
+            let expected = match function.as_str() {
+                "create-order" | "register-user" => json!(201),
+                // The sample names an order that is nobody's.
+                "get-order" => json!(404),
+                "event-consumer" | "transaction-check" => Value::Null,
+                _ => json!(200),
+            };
+            assert_eq!(answer["statusCode"], expected, "{function}: {answer}");
+        }
+        assert!(answers["event-consumer"]["handled"].is_u64(), "{answers:?}");
+        assert!(answers["transaction-check"]["committed"].is_u64(), "{answers:?}");
+        up.interrupt().await;
+    });
+}

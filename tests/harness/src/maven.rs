@@ -1,0 +1,87 @@
+//! Jars, through Maven, into a cache below Cargo's target folder.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::Context;
+use tokio::process::Command;
+
+use crate::broker::check_maven;
+
+/// What is fetched: the runtime dependencies of a POM.
+pub(crate) struct Artifacts {
+    /// What they are together, for a person.
+    pub(crate) what: &'static str,
+    pub(crate) version: &'static str,
+    /// What the cache's folder is called, but for the version.
+    pub(crate) folder: &'static str,
+    pub(crate) pom: &'static str,
+}
+
+impl Artifacts {
+    /// Whether they are in the cache below `target` already.
+    pub(crate) fn are_fetched(&self, target: &Path) -> bool {
+        self.folder(target).join("jars").is_dir()
+    }
+
+    /// The folder with the jars below `target`, fetched when it is not there. It appears whole or not
+    /// at all, and of several processes that ask at once one fetches and the others wait.
+    ///
+    /// # Errors
+    /// When there is no Maven, or Maven fails, quoting what it said.
+    pub(crate) async fn ensure(&self, target: &Path) -> anyhow::Result<PathBuf> {
+        let folder = self.folder(target);
+        let jars = folder.join("jars");
+        if jars.is_dir() {
+            return Ok(jars);
+        }
+        check_maven().await?;
+        tokio::fs::create_dir_all(&folder)
+            .await
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let lock_path = folder.join("lock");
+        let lock = tokio::task::spawn_blocking(move || {
+            let file = File::create(&lock_path)?;
+            file.lock()?;
+            std::io::Result::Ok(file)
+        })
+        .await?
+        .with_context(|| format!("cannot lock the cache of {}", self.what))?;
+        if !jars.is_dir() {
+            self.fetch(&folder, &jars).await?;
+        }
+        drop(lock);
+        Ok(jars)
+    }
+
+    fn folder(&self, target: &Path) -> PathBuf {
+        target.join(format!("{}-{}", self.folder, self.version))
+    }
+
+    async fn fetch(&self, folder: &Path, jars: &Path) -> anyhow::Result<()> {
+        let temporary = tempfile::Builder::new().prefix("fetching-").tempdir_in(folder)?;
+        let pom = temporary.path().join("pom.xml");
+        tokio::fs::write(&pom, self.pom).await?;
+        let fetched = temporary.path().join("jars");
+        let output = Command::new("mvn")
+            .args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"])
+            .arg(format!("-DoutputDirectory={}", fetched.display()))
+            .arg("-f")
+            .arg(&pom)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("Maven cannot be started")?;
+        anyhow::ensure!(
+            output.status.success(),
+            "Maven could not fetch {} {}:\n{}{}",
+            self.what,
+            self.version,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        tokio::fs::rename(&fetched, jars).await.context("cannot move the jars into the cache")
+    }
+}
