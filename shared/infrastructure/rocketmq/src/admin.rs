@@ -246,22 +246,6 @@ pub async fn create_topics(
     made
 }
 
-/// [`RocketmqAdmin::wait_until_routable`] with a client of its own.
-///
-/// # Errors
-///
-/// [`AdminError`].
-pub async fn wait_until_routable(
-    config: RocketmqConfig,
-    topic: &str,
-    limit: Duration,
-) -> Result<(), AdminError> {
-    let admin = RocketmqAdmin::start(config).await?;
-    let routable = admin.wait_until_routable(topic, limit).await;
-    admin.shutdown().await;
-    routable
-}
-
 /// [`RocketmqAdmin::read_topic`] from the beginning, with a client of its own.
 ///
 /// # Errors
