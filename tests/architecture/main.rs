@@ -12,7 +12,9 @@
 mod binaries;
 mod cargo_lambda;
 mod dependencies;
+mod deployment;
 mod metrics;
+mod operations;
 mod permissions;
 mod references;
 mod samples;
