@@ -71,8 +71,16 @@ impl WindowReport {
         metrics::counter!("ChecksRolledBack").increment(self.rolled_back);
         metrics::counter!("EventsSwept").increment(self.sent);
         metrics::counter!("FailedLooks").increment(self.failed_looks);
-        // A sample for each window, also of 0, so that an alarm sees that all is well.
-        metrics::histogram!("OldestUnobservedEventSeconds").record(self.oldest_ms as f64 / 1e3);
+        // A sample for each window, also of 0, so that an alarm sees that all is well; but none of what
+        // was not seen, for which the alarm on FailedLooks is there.
+        if self.has_looked() {
+            metrics::histogram!("OldestUnobservedEventSeconds").record(self.oldest_ms as f64 / 1e3);
+        }
+    }
+
+    /// Whether the age of the oldest event is known: every look succeeded, or one found something.
+    const fn has_looked(&self) -> bool {
+        self.failed_looks == 0 || self.sent + self.found + self.left > 0
     }
 
     fn of(checks: CheckReport, sweep: SweepReport) -> Self {
@@ -167,5 +175,22 @@ where
             },
             pace: Pace::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CheckReport, SweepReport, WindowReport};
+
+    fn has_looked(sweep: SweepReport) -> bool {
+        let checks = CheckReport { committed: 0, rolled_back: 0, left_open: 0 };
+        WindowReport::of(checks, sweep).has_looked()
+    }
+
+    #[test]
+    fn an_age_is_told_of_a_window_that_saw_the_events_and_of_no_other() {
+        assert!(has_looked(SweepReport::default()));
+        assert!(has_looked(SweepReport { failed_looks: 1, found: 1, ..SweepReport::default() }));
+        assert!(!has_looked(SweepReport { failed_looks: 10, ..SweepReport::default() }));
     }
 }
