@@ -227,6 +227,48 @@ fn there_is_an_alarm_on_each_thing_that_goes_wrong() {
     assert_eq!(document["Resources"]["ApiServerErrorsAlarm"]["Type"], "AWS::CloudWatch::Alarm");
 }
 
+#[test]
+fn a_function_that_runs_once_a_minute_takes_over_in_steps_and_goes_back_at_one_error() {
+    let document = document();
+    for function in template().functions.iter().filter(|function| !function.schedules.is_empty()) {
+        let name = &function.logical_id;
+        let preference = &document["Resources"][name]["Properties"]["DeploymentPreference"];
+        let steps = json!({"Fn::If": ["IsAllAtOnce", "AllAtOnce", "Linear10PercentEvery1Minute"]});
+        assert_eq!(preference["Type"], steps, "{name}");
+        let alarm = preference["Alarms"][0]["Ref"].as_str().unwrap();
+        let alarm = &document["Resources"][alarm]["Properties"];
+        assert_eq!(alarm["DatapointsToAlarm"], 1, "{name}");
+        assert_eq!(alarm["Threshold"], 0, "{name}");
+    }
+}
+
+#[test]
+fn every_cost_of_a_hash_that_the_rules_let_through_starts() {
+    let document = document();
+    let allowed = |parameter: &str| {
+        let allowed = document["Parameters"][parameter]["AllowedValues"].as_array().unwrap();
+        allowed.iter().map(Value::to_string).collect::<Vec<_>>()
+    };
+    let rule = &document["Rules"]["OnePassIsOverEnoughMemory"];
+    assert_eq!(rule["RuleCondition"], json!({"Fn::Equals": [{"Ref": "Argon2Passes"}, 1]}));
+    let enough = &rule["Assertions"][0]["Assert"]["Fn::Contains"][0];
+    let template = template();
+    let hashing =
+        template.functions.iter().filter(|one| one.environment.contains_key("ARGON2_PASSES"));
+    for function in hashing {
+        for passes in allowed("Argon2Passes") {
+            for memory in allowed("Argon2MemoryKib") {
+                let mut environment = function.environment.clone();
+                environment.insert("ARGON2_PASSES".to_owned(), passes.clone());
+                environment.insert("ARGON2_MEMORY_KIB".to_owned(), memory.clone());
+                let listed = enough.as_array().unwrap().iter().any(|one| *one == memory);
+                let starts = reads(&function.name, &environment).is_ok();
+                assert_eq!(starts, passes != "1" || listed, "{passes} over {memory}");
+            }
+        }
+    }
+}
+
 /// The settings that are documented, by name.
 fn documented() -> BTreeSet<String> {
     let text = std::fs::read_to_string(root().join("docs/settings.md")).unwrap();
