@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use object::elf::{DT_NEEDED, FileHeader64};
+use object::elf::{DT_NEEDED, EM_AARCH64, EM_X86_64, FileHeader64};
 use object::endian::Endianness;
 use object::read::elf::{Dyn, FileHeader};
 
@@ -72,17 +72,34 @@ fn needs_of(path: &Path) -> Needs {
     needs(&file).unwrap()
 }
 
+fn assert_runs_on_amazon_linux_2023(binary: &Path) {
+    let (needs, name) = (needs_of(binary), binary.display());
+    let newest = needs.versions.iter().filter_map(|version| glibc(version)).max();
+    assert!(newest.expect("it is linked with GLIBC") <= GLIBC, "{name} needs {newest:?}");
+    let missing: Vec<_> =
+        needs.libraries.iter().filter(|needed| !LIBRARIES.contains(&needed.as_str())).collect();
+    assert!(missing.is_empty(), "{name} needs {missing:?}");
+}
+
 #[test]
 fn every_function_runs_with_what_amazon_linux_2023_has() {
     let binaries = harness::system::SystemOptions::isolated(&root()).unwrap().binaries;
     for function in template().functions {
-        let name = &function.name;
-        let needs = needs_of(&binaries.join(name));
-        let newest = needs.versions.iter().filter_map(|version| glibc(version)).max();
-        assert!(newest.expect("it is linked with GLIBC") <= GLIBC, "{name} needs {newest:?}");
-        let missing: Vec<_> =
-            needs.libraries.iter().filter(|needed| !LIBRARIES.contains(&needed.as_str())).collect();
-        assert!(missing.is_empty(), "{name} needs {missing:?}");
+        assert_runs_on_amazon_linux_2023(&binaries.join(&function.name));
+    }
+}
+
+#[test]
+#[ignore = "`cargo xtask verify --full` runs it after `sam build`, which takes a release build"]
+fn what_sam_build_leaves_runs_there_as_well_and_is_for_this_processor() {
+    let machine = if cfg!(target_arch = "aarch64") { EM_AARCH64 } else { EM_X86_64 };
+    for function in template().functions {
+        let folder = root().join(".aws-sam/build").join(&function.logical_id);
+        let binary = folder.join("bootstrap");
+        assert_runs_on_amazon_linux_2023(&binary);
+        let file = std::fs::read(&binary).unwrap();
+        let elf = FileHeader64::<Endianness>::parse(&*file).unwrap();
+        assert_eq!(elf.e_machine(elf.endian().unwrap()), machine, "{}", binary.display());
     }
 }
 

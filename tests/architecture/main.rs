@@ -12,8 +12,10 @@
 mod binaries;
 mod cargo_lambda;
 mod dependencies;
+mod deployment;
 mod documents;
 mod metrics;
+mod operations;
 mod permissions;
 mod references;
 mod samples;

@@ -45,6 +45,7 @@ async fn exercise(function: &FunctionSpec) {
                 found: 1,
                 overdue: 1,
                 left: 1,
+                looks: 1,
                 failed_looks: 1,
                 oldest_ms: 1_500,
             }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::template::template;
 use crate::{document, resources, root};
@@ -246,20 +246,35 @@ fn resource(arn: &Value) -> String {
     text.replace(".Arn", "")
 }
 
-fn granted_to(function: &Value) -> Statements {
+/// The statement that lets a function write its log.
+const LOGS: &str = "Logs";
+
+/// The statements of a role, or of a policy.
+fn statements_of(resource: &Value) -> Vec<&Value> {
+    let properties = &resource["Properties"];
+    let inline = properties["Policies"].as_array().into_iter().flatten();
+    let documents = inline.map(|policy| &policy["PolicyDocument"]);
+    documents
+        .chain(properties.get("PolicyDocument"))
+        .flat_map(|document| document["Statement"].as_array().expect("policies are written out"))
+        .collect()
+}
+
+/// What a role permits by its ports.
+fn granted_to(role: &Value) -> Statements {
     let mut granted = Statements::new();
-    for policy in function["Properties"]["Policies"].as_array().unwrap() {
-        for statement in policy["Statement"].as_array().expect("policies are written out") {
-            assert_eq!(statement["Effect"], "Allow");
-            let sid = statement["Sid"].as_str().expect("a statement is named by its port");
-            let resources = items(&statement["Resource"]).into_iter().map(resource).collect();
-            let actions = items(&statement["Action"]).into_iter().map(|action| {
-                let action = action.as_str().unwrap();
-                action.strip_prefix("dynamodb:").unwrap_or(action).to_owned()
-            });
-            let before = granted.insert(sid.to_owned(), (resources, actions.collect()));
-            assert_eq!(before, None, "{sid} is there twice");
+    for statement in statements_of(role) {
+        let sid = statement["Sid"].as_str().expect("a statement is named by its port");
+        if sid == LOGS {
+            continue;
         }
+        let resources = items(&statement["Resource"]).into_iter().map(resource).collect();
+        let actions = items(&statement["Action"]).into_iter().map(|action| {
+            let action = action.as_str().unwrap();
+            action.strip_prefix("dynamodb:").unwrap_or(action).to_owned()
+        });
+        let before = granted.insert(sid.to_owned(), (resources, actions.collect()));
+        assert_eq!(before, None, "{sid} is there twice");
     }
     granted
 }
@@ -267,12 +282,16 @@ fn granted_to(function: &Value) -> Statements {
 #[test]
 fn each_role_has_a_statement_per_port_that_permits_what_its_adapter_does_and_no_more() {
     let document = document();
-    let functions: BTreeMap<_, _> =
-        resources(&document, "AWS::Serverless::Function").into_iter().collect();
+    let roles: BTreeMap<_, _> = resources(&document, "AWS::IAM::Role").into_iter().collect();
     for function in template().functions {
-        let granted = granted_to(functions[function.logical_id.as_str()]);
+        let granted = granted_to(roles[role_of(&function.logical_id).as_str()]);
         assert_eq!(granted, needed_by(&function.name), "{}", function.name);
     }
+}
+
+/// The role of a function, as the template calls it.
+fn role_of(function: &str) -> String {
+    function.replace("Function", "Role")
 }
 
 #[test]
@@ -294,11 +313,70 @@ fn each_adapter_does_what_is_written_down() {
 }
 
 #[test]
-fn no_statement_and_no_action_is_a_wildcard() {
-    let text = document()["Resources"].to_string();
-    assert!(!text.contains("dynamodb:*"));
-    for (name, function) in resources(&document(), "AWS::Serverless::Function") {
-        let policies = function["Properties"]["Policies"].to_string();
-        assert!(!policies.contains('*'), "{name}: {policies}");
+fn each_function_has_a_role_of_its_own_with_what_every_function_needs() {
+    let document = document();
+    for (name, function) in resources(&document, "AWS::Serverless::Function") {
+        let (function, role) = (&function["Properties"], role_of(name));
+        assert_eq!(function["Role"], json!({"Fn::GetAtt": format!("{role}.Arn")}), "{name}");
+        let role = &document["Resources"][role];
+        let mut managed = vec![json!({"Ref": "TracingPolicy"})];
+        if !function["VpcConfig"].is_null() {
+            managed.push(json!({"Fn::If": [
+                "InVpc", {"Ref": "NetworkInterfacesPolicy"}, {"Ref": "AWS::NoValue"},
+            ]}));
+        }
+        assert_eq!(role["Properties"]["ManagedPolicyArns"], json!(managed), "{name}");
+        let statements = statements_of(role);
+        let logs = statements.iter().find(|statement| statement["Sid"] == LOGS).unwrap();
+        let group = function["LoggingConfig"]["LogGroup"]["Ref"].as_str().unwrap();
+        assert_eq!(logs["Resource"], json!({"Fn::GetAtt": format!("{group}.Arn")}), "{name}");
+        assert_eq!(logs["Action"], json!(["logs:CreateLogStream", "logs:PutLogEvents"]), "{name}");
     }
+}
+
+#[test]
+fn nothing_is_permitted_on_all_resources_but_what_aws_permits_on_no_less() {
+    let document = document();
+    let holders = ["AWS::IAM::Role", "AWS::IAM::ManagedPolicy"];
+    let mut on_all = BTreeSet::new();
+    for (name, holder) in holders.iter().flat_map(|holder| resources(&document, holder)) {
+        for statement in statements_of(holder).into_iter().filter(|one| one["Effect"] == "Allow") {
+            for action in items(&statement["Action"]) {
+                let action = action.as_str().unwrap();
+                assert!(!action.contains('*'), "{name}: {action}");
+                if statement["Resource"] == "*" {
+                    on_all.insert(action.to_owned());
+                }
+            }
+            let resources = statement["Resource"].to_string();
+            assert!(
+                statement["Resource"] == "*" || !resources.contains('*'),
+                "{name}: {resources}"
+            );
+        }
+    }
+    // docs/adr/0021-roles-of-our-own.md says why these.
+    let without_names = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    ];
+    assert_eq!(on_all, without_names.map(str::to_owned).into());
+}
+
+#[test]
+fn a_functions_code_may_not_do_what_lambda_does_with_its_role() {
+    let document = document();
+    let [lambda, code] = statements_of(&document["Resources"]["NetworkInterfacesPolicy"])[..]
+    else {
+        panic!("not two statements");
+    };
+    assert_eq!((&lambda["Effect"], &code["Effect"]), (&json!("Allow"), &json!("Deny")));
+    assert_eq!(lambda["Action"], code["Action"]);
+    assert!(code["Condition"]["ArnLike"]["lambda:SourceFunctionArn"].is_object());
 }

@@ -79,7 +79,10 @@ impl Names {
 /// The attributes of each type that the template may ask for.
 fn attributes(r#type: &str) -> &'static [&'static str] {
     match r#type {
-        "AWS::DynamoDB::Table" | "AWS::Logs::LogGroup" | "AWS::Serverless::Function" => &["Arn"],
+        "AWS::DynamoDB::Table"
+        | "AWS::IAM::Role"
+        | "AWS::Logs::LogGroup"
+        | "AWS::Serverless::Function" => &["Arn"],
         "AWS::EC2::SecurityGroup" => &["GroupId"],
         "AWS::ApiGatewayV2::DomainName" => &["RegionalDomainName", "RegionalHostedZoneId"],
         _ => &[],

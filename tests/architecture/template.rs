@@ -30,7 +30,7 @@ fn deployed(value: &str) -> &str {
 }
 
 /// Whether a function starts with these settings, and what it says if not.
-fn reads(function: &str, variables: &BTreeMap<String, String>) -> Result<(), String> {
+pub(crate) fn reads(function: &str, variables: &BTreeMap<String, String>) -> Result<(), String> {
     let pairs = variables.iter().map(|(name, value)| (name.as_str(), deployed(value)));
     let settings = Settings::from_pairs(pairs);
     match function {
@@ -216,8 +216,8 @@ fn no_function_but_user_login_is_told_where_the_private_key_is() {
 
 #[test]
 fn no_function_but_user_login_may_read_a_secret() {
-    for (name, function) in resources(&document(), "AWS::Serverless::Function") {
-        let may = function["Properties"]["Policies"].to_string().contains("secretsmanager:");
-        assert_eq!(may, name == "UserLoginFunction", "{name}");
+    for (name, role) in resources(&document(), "AWS::IAM::Role") {
+        let may = role["Properties"]["Policies"].to_string().contains("secretsmanager:");
+        assert_eq!(may, name == "UserLoginRole", "{name}");
     }
 }

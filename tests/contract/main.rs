@@ -16,4 +16,5 @@
 
 mod dynamodb_tables;
 mod memory;
+mod mqadmin;
 mod rocketmq_channel;

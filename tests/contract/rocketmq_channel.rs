@@ -1,5 +1,5 @@
 //! A real RocketMQ: one cluster for all tests of this binary, topic and groups of its own for each.
-//! A second one demands TLS and signed requests.
+//! A second one demands TLS and signed requests, and lets our user do what the operations guide says.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -22,16 +22,18 @@ use harness::system::SystemOptions;
 use platform::clock::SystemClock;
 use rocketmq::admin::{StoredMessage, create_topics, read_topic};
 use rocketmq::client::RocketmqClient;
-use rocketmq::config::{Credentials, RocketmqConfig, TlsCa};
+use rocketmq::config::{Credentials, RocketmqConfig, TlsCa, TopicName};
 use rocketmq::dead_letters::RocketmqDeadLetters;
 use rocketmq::publisher::RocketmqPublisher;
 use rocketmq::subscription::RocketmqSubscription;
 use tempfile::TempDir;
 use testkit::contract::{Announced, ChannelFixture};
 use testkit::identities::SequentialIdentities;
-use testkit::samples::{taken, user};
+use testkit::samples::{registered, taken, user};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
+
+use crate::mqadmin::Mqadmin;
 
 /// How long a broker may take to make the topics.
 const TOPICS_LIMIT: Duration = Duration::from_secs(30);
@@ -41,6 +43,7 @@ struct Cluster {
     namesrv: String,
     authority: Option<PathBuf>,
     data: TempDir,
+    jars: PathBuf,
     _processes: (Rocketmq, Children),
 }
 
@@ -52,9 +55,11 @@ fn run(test: impl Future<Output = ()>) {
     runtime.block_on(test);
 }
 
-/// The one user of the secured cluster.
+/// The functions' user on the secured cluster, and the one who makes topics and gives rights.
 const ACCESS_KEY: &str = "orders";
 const SECRET_KEY: &str = "a-secret-of-the-tests";
+const ADMINISTRATOR: &str = "administrator";
+const ADMINISTRATORS_SECRET: &str = "another-secret-of-the-tests";
 
 async fn cluster() -> &'static Cluster {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
@@ -63,9 +68,29 @@ async fn cluster() -> &'static Cluster {
 
 async fn secured_cluster() -> &'static Cluster {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
-    let security =
-        || BrokerSecurity { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned() };
-    CLUSTER.get_or_init(|| start(Some(security()))).await
+    let security = || BrokerSecurity {
+        access_key: ADMINISTRATOR.to_owned(),
+        secret_key: ADMINISTRATORS_SECRET.to_owned(),
+    };
+    CLUSTER
+        .get_or_init(async || {
+            let cluster = start(Some(security())).await;
+            grant(&cluster).await;
+            cluster
+        })
+        .await
+}
+
+/// The rights of docs/operations.md, here for the topics and groups of every test. A dead-letter topic's
+/// name begins as an order topic's, so it has more here than the `Pub` that is used.
+async fn grant(cluster: &Cluster) {
+    let home = cluster.data.path().join("mqadmin");
+    let mqadmin = Mqadmin::new(&cluster.jars, home, &cluster.namesrv, &administrator());
+    mqadmin.create_user(&credentials(SECRET_KEY)).await;
+    let topics = "Topic:ORDER_EVENTS-contract-*,Topic:USER_EVENTS-contract-*";
+    mqadmin.allow(ACCESS_KEY, "Pub,Sub,Get", topics).await;
+    mqadmin.allow(ACCESS_KEY, "Sub,Get", "Group:contract-*").await;
+    mqadmin.allow(ACCESS_KEY, "Get", "Topic:TRANS_CHECK_MAX_TIME_TOPIC").await;
 }
 
 async fn start(security: Option<BrokerSecurity>) -> Cluster {
@@ -73,8 +98,9 @@ async fn start(security: Option<BrokerSecurity>) -> Cluster {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let target = SystemOptions::isolated(root.as_ref()).unwrap().target;
     let data = tempfile::Builder::new().prefix("contract-").tempdir().unwrap();
+    let jars = ensure_jars(&target).await.unwrap();
     let options = RocketmqOptions {
-        jars: ensure_jars(&target).await.unwrap(),
+        jars: jars.clone(),
         data: data.path().join("rocketmq"),
         namesrv_port: 0,
         broker_port: 0,
@@ -84,7 +110,7 @@ async fn start(security: Option<BrokerSecurity>) -> Cluster {
     let children = Children::new().unwrap();
     let rocketmq = Rocketmq::start(options, &children).await.unwrap();
     let (namesrv, authority) = (rocketmq.namesrv(), rocketmq.authority());
-    Cluster { namesrv, authority, data, _processes: (rocketmq, children) }
+    Cluster { namesrv, authority, data, jars, _processes: (rocketmq, children) }
 }
 
 /// A topic and groups that no other test uses.
@@ -98,11 +124,17 @@ async fn config() -> RocketmqConfig {
 async fn secured_config() -> RocketmqConfig {
     let cluster = secured_cluster().await;
     let mut config = names_on(cluster);
-    config.credentials = Some(credentials(SECRET_KEY));
+    config.credentials = Some(administrator());
     let authority = cluster.authority.as_ref().unwrap().to_str().unwrap();
     config.tls_ca = Some(TlsCa::parse(authority).unwrap());
     create_topics(config.clone(), TOPICS_LIMIT).await.unwrap();
+    config.credentials = Some(credentials(SECRET_KEY));
     config
+}
+
+fn administrator() -> Credentials {
+    let secret_key = ADMINISTRATORS_SECRET.into();
+    Credentials { access_key: ADMINISTRATOR.to_owned(), secret_key }
 }
 
 fn credentials(secret_key: &str) -> Credentials {
@@ -172,7 +204,10 @@ impl ChannelFixture for Channel {
 
     async fn announced(&self) -> Vec<Announced> {
         let topic = self.config.dead_letter_topic();
-        let stored = read_topic(self.config.clone(), &topic).await.unwrap();
+        // The functions' user may only send there; an operator reads.
+        let mut operators = self.config.clone();
+        operators.credentials = operators.credentials.map(|_| administrator());
+        let stored = read_topic(operators, &topic).await.unwrap();
         stored.into_iter().map(announced).collect()
     }
 }
@@ -220,10 +255,15 @@ fn soon() -> Deadline {
 
 /// A half message that is committed at once.
 async fn publish(publisher: &RocketmqPublisher) -> RecordedEvent {
-    let (event, within) = (event(), soon());
-    let receipt = publisher.prepare(&half_of(&event), within).await.unwrap();
-    publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
+    let event = event();
+    publish_event(publisher, &event).await;
     event
+}
+
+async fn publish_event(publisher: &RocketmqPublisher, event: &RecordedEvent) {
+    let within = soon();
+    let receipt = publisher.prepare(&half_of(event), within).await.unwrap();
+    publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
 }
 
 #[test]
@@ -243,6 +283,25 @@ fn a_secured_cluster_takes_nothing_from_strangers() {
         }
         let publisher = RocketmqPublisher::start(ours, SystemClock).await.unwrap();
         publisher.prepare(&half_of(&event()), soon()).await.unwrap();
+        publisher.shutdown().await;
+    });
+}
+
+#[test]
+fn a_user_with_the_rights_of_the_guide_may_do_nothing_else() {
+    run(async {
+        let ours = secured_config().await;
+        assert!(create_topics(ours.clone(), TOPICS_LIMIT).await.is_err());
+        let foreign = RocketmqConfig {
+            order_topic: TopicName::parse("SOMEBODY_ELSES").unwrap(),
+            credentials: Some(administrator()),
+            ..ours.clone()
+        };
+        create_topics(foreign.clone(), TOPICS_LIMIT).await.unwrap();
+        let foreign = RocketmqConfig { credentials: ours.credentials, ..foreign };
+        let publisher = RocketmqPublisher::start(foreign, SystemClock).await.unwrap();
+        let prepared = publisher.prepare(&half_of(&event()), soon()).await;
+        assert!(prepared.is_err(), "a half message for another topic was taken");
         publisher.shutdown().await;
     });
 }
@@ -272,32 +331,42 @@ fn a_message_has_its_type_for_a_tag_and_its_identifiers_for_keys() {
 
 #[test]
 fn the_lag_is_what_nobody_has_received_and_no_half_message_was_discarded() {
-    run(async {
-        let channel = channel().await;
-        let within = Deadline::after(Duration::from_secs(30));
-        let lag = async || channel.publisher.consumer_lag(within).await.unwrap();
-        assert_eq!(lag().await, 0);
-        for _ in 0..3 {
-            publish(&channel.publisher).await;
+    run(async { gauges_are_read(channel().await).await });
+}
+
+#[test]
+fn a_user_with_the_rights_of_the_guide_reads_both_gauges() {
+    run(async { gauges_are_read(secured_channel().await).await });
+}
+
+async fn gauges_are_read(channel: Channel) {
+    let within = Deadline::after(Duration::from_secs(30));
+    let lag = async || channel.publisher.consumer_lag(within).await.unwrap();
+    assert_eq!(lag().await, 0);
+    for _ in 0..2 {
+        publish(&channel.publisher).await;
+    }
+    // On the other topic.
+    let identities = SequentialIdentities::default();
+    let registered = registered(&identities, "somebody@example.com", SystemClock.now());
+    publish_event(&channel.publisher, &registered.event).await;
+    let settled = async |expected: u64| {
+        while lag().await != expected {
+            assert!(!within.has_passed(), "the lag is {}", lag().await);
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let settled = async |expected: u64| {
-            while lag().await != expected {
-                assert!(!within.has_passed(), "the lag is {}", lag().await);
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        settled(3).await;
-        let mut received = Vec::new();
-        while received.len() < 3 {
-            received.extend(channel.subscription.receive(32, within).await.unwrap());
-        }
-        for delivery in &received {
-            let acknowledged = channel.subscription.acknowledge(delivery).await;
-            assert!(matches!(acknowledged, Settled::Done), "{acknowledged:?}");
-        }
-        settled(0).await;
-        assert_eq!(channel.publisher.half_messages_discarded(within).await.unwrap(), 0);
-    });
+    };
+    settled(3).await;
+    let mut received = Vec::new();
+    while received.len() < 3 {
+        received.extend(channel.subscription.receive(32, within).await.unwrap());
+    }
+    for delivery in &received {
+        let acknowledged = channel.subscription.acknowledge(delivery).await;
+        assert!(matches!(acknowledged, Settled::Done), "{acknowledged:?}");
+    }
+    settled(0).await;
+    assert_eq!(channel.publisher.half_messages_discarded(within).await.unwrap(), 0);
 }
 
 #[test]

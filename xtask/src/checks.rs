@@ -3,7 +3,7 @@
 pub(crate) mod sam;
 
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -16,20 +16,41 @@ use crate::workspace;
 pub(crate) struct Check {
     pub(crate) name: &'static str,
     pub(crate) command: Command,
+    /// The status by which the command says that it cannot run here.
+    pub(crate) cannot_run: Option<u8>,
 }
+
+/// The status of a command that could not run here, and tried nothing: neither success nor failure.
+pub(crate) const NOT_RUN: u8 = 3;
+
+/// actionlint, by the Go module proxy.
+const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7";
 
 impl Check {
     /// A Cargo command.
     pub(crate) fn of_cargo(root: &Path, name: &'static str, arguments: &[&str]) -> Self {
         let mut command = cargo(root);
         command.args(arguments);
-        Self { name, command }
+        Self::of(name, command)
+    }
+
+    /// Any other command.
+    pub(crate) fn of(name: &'static str, command: Command) -> Self {
+        Self { name, command, cannot_run: None }
     }
 }
 
-/// Runs those whose names contain `only`, and tells how long each took.
+/// How a check that has not failed ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Succeeded,
+    NotRun,
+}
+
+/// Runs those whose names contain `only`, and tells how long each took. It ends with [`NOT_RUN`] if all
+/// that ran succeeded and one could not run.
 pub(crate) async fn run(checks: Vec<Check>, only: Option<&str>) -> anyhow::Result<ExitCode> {
-    let mut done: Vec<(&str, Duration)> = Vec::new();
+    let mut done: Vec<(&str, Outcome, Duration)> = Vec::new();
     for mut check in checks {
         if only.is_some_and(|only| !check.name.contains(only)) {
             continue;
@@ -42,22 +63,32 @@ pub(crate) async fn run(checks: Vec<Check>, only: Option<&str>) -> anyhow::Resul
             .await
             .with_context(|| format!("{} cannot be started", check.name))?;
         let took = started.elapsed();
-        if !status.success() {
-            summary(&done);
-            eprintln!("  FAILED {:>7.1} s  {}", took.as_secs_f64(), check.name);
-            return Ok(ExitCode::FAILURE);
-        }
-        done.push((check.name, took));
+        let cannot_run = check.cannot_run.map(i32::from);
+        let outcome = match status.code() {
+            Some(0) => Outcome::Succeeded,
+            code if code.is_some() && code == cannot_run => Outcome::NotRun,
+            _ => {
+                summary(&done);
+                eprintln!("  FAILED  {:>7.1} s  {}", took.as_secs_f64(), check.name);
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        done.push((check.name, outcome, took));
     }
     anyhow::ensure!(!done.is_empty(), "no check's name contains {:?}", only.unwrap_or_default());
     summary(&done);
-    Ok(ExitCode::SUCCESS)
+    let all_ran = done.iter().all(|(_, outcome, _)| *outcome == Outcome::Succeeded);
+    Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(NOT_RUN) })
 }
 
-fn summary(done: &[(&str, Duration)]) {
+fn summary(done: &[(&str, Outcome, Duration)]) {
     eprintln!("── summary");
-    for (name, took) in done {
-        eprintln!("  ok     {:>7.1} s  {name}", took.as_secs_f64());
+    for (name, outcome, took) in done {
+        let outcome = match outcome {
+            Outcome::Succeeded => "ok     ",
+            Outcome::NotRun => "not run",
+        };
+        eprintln!("  {outcome} {:>7.1} s  {name}", took.as_secs_f64());
     }
 }
 
@@ -80,7 +111,21 @@ pub(crate) fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
         cargo("tests", &["test", "--workspace", "--locked"]),
     ];
     checks.extend(sam::checks(root)?);
+    checks.extend(workflows(root));
     Ok(checks)
+}
+
+/// actionlint on the workflows, where there is a Go to build it.
+fn workflows(root: &Path) -> Option<Check> {
+    let mut go = std::process::Command::new("go");
+    go.arg("version").stdout(Stdio::null()).stderr(Stdio::null());
+    if !go.status().is_ok_and(|status| status.success()) {
+        eprintln!("there is no `go`, so the workflows are not checked");
+        return None;
+    }
+    let mut command = Command::new("go");
+    command.args(["run", ACTIONLINT]).current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
+    Some(Check::of("workflows (actionlint)", command))
 }
 
 /// What takes too long for CI.
@@ -95,14 +140,19 @@ pub(crate) fn long(root: &Path) -> anyhow::Result<Vec<Check>> {
     let own = |name, arguments: &[&str]| {
         let mut command = Command::new(&this);
         command.args(arguments).current_dir(root).kill_on_drop(true);
-        Check { name, command }
+        Check::of(name, command)
     };
-    Ok(vec![
-        release,
+    let mut sam_local = own("sam local", &["sam-local", "--install"]);
+    sam_local.cannot_run = Some(NOT_RUN);
+    let mut checks = vec![release];
+    // Before the tests, one of which looks at what it leaves.
+    checks.extend(sam::build(root)?);
+    checks.extend([
         cargo("long tests and statistics", &ignored),
         own("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"]),
         own("long chaos", &["chaos", "--minutes", "30"]),
         // The last, because it cannot run everywhere.
-        own("sam local", &["sam-local", "--install"]),
-    ])
+        sam_local,
+    ]);
+    Ok(checks)
 }

@@ -57,9 +57,12 @@ pub struct WindowReport {
     pub overdue: u64,
     /// Events that the sweep could not deal with. They come up again.
     pub left: u64,
-    /// Looks of the sweep that failed.
+    /// Looks of the sweep that told something.
+    pub looks: u64,
+    /// Looks of the sweep that failed, as a whole or in part.
     pub failed_looks: u64,
-    /// How long the oldest event that the sweep dealt with had waited, in milliseconds.
+    /// How long the oldest event that the sweep dealt with had waited, in milliseconds. It means nothing
+    /// when no look told anything.
     pub oldest_ms: u64,
 }
 
@@ -71,8 +74,11 @@ impl WindowReport {
         metrics::counter!("ChecksRolledBack").increment(self.rolled_back);
         metrics::counter!("EventsSwept").increment(self.sent);
         metrics::counter!("FailedLooks").increment(self.failed_looks);
-        // A sample for each window, also of 0, so that an alarm sees that all is well.
-        metrics::histogram!("OldestUnobservedEventSeconds").record(self.oldest_ms as f64 / 1e3);
+        // A sample for each window, also of 0, so that an alarm sees that all is well; but none of what
+        // was not seen, for which the alarm on FailedLooks is there.
+        if self.looks > 0 {
+            metrics::histogram!("OldestUnobservedEventSeconds").record(self.oldest_ms as f64 / 1e3);
+        }
     }
 
     fn of(checks: CheckReport, sweep: SweepReport) -> Self {
@@ -84,6 +90,7 @@ impl WindowReport {
             found: sweep.found,
             overdue: sweep.overdue,
             left: sweep.left,
+            looks: sweep.looks,
             failed_looks: sweep.failed_looks,
             oldest_ms: u64::try_from(sweep.oldest.as_millis()).unwrap_or(u64::MAX),
         }
@@ -145,6 +152,7 @@ where
             found = report.found,
             overdue = report.overdue,
             left = report.left,
+            looks = report.looks,
             failed_looks = report.failed_looks,
             oldest_ms = report.oldest_ms,
             "the window is over"

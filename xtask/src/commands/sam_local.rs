@@ -6,6 +6,7 @@
 mod api;
 mod engine;
 mod sam;
+mod samples;
 mod stage;
 mod surroundings;
 
@@ -22,7 +23,7 @@ use self::surroundings::Surroundings;
 use crate::checks::{self, sam as tools};
 use crate::{build, workspace};
 
-/// Invokes each function with its files of events/, and places an order through the emulated API.
+/// Places an order through the emulated API, and invokes each function with its files of events/.
 /// Needs a container engine; without one it ends with 3.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -31,9 +32,6 @@ pub(crate) struct Options {
     install: bool,
 }
 
-/// No container engine runs here: nothing was tried, so it is neither success nor failure.
-const NO_ENGINE: u8 = 3;
-
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let folder = workspace::target()?.join("sam-local");
     std::fs::create_dir_all(&folder)?;
@@ -41,7 +39,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         Ok(engine) => engine,
         Err(reason) => {
             eprintln!("no container engine runs here: {reason}");
-            return Ok(ExitCode::from(NO_ENGINE));
+            return Ok(ExitCode::from(checks::NOT_RUN));
         }
     };
     let outcome = prove(&engine, folder).await;
@@ -63,10 +61,9 @@ async fn prove(engine: &Engine, folder: PathBuf) -> anyhow::Result<()> {
     let outcome = async {
         let stage = Stage::build(&folder, &root, &surroundings)?;
         let sam = Sam::new(&stage)?;
-        for sample in stage.samples(&root)? {
-            sam.invoke(&sample).await.with_context(|| format!("sam local invoke {sample}"))?;
-        }
-        api::order(&sam).await.context("sam local start-api")
+        // Before the samples, which change the demo user's password.
+        api::order(&sam).await.context("sam local start-api")?;
+        samples::invoke_all(&sam, &root).await
     }
     .await;
     surroundings.stop().await;

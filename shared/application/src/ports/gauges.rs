@@ -17,12 +17,12 @@ pub trait ClusterGauges: Send + Sync {
         deadline: Deadline,
     ) -> impl Future<Output = Result<u64, Failure>> + Send;
 
-    /// How many messages of the order topic wait for their first delivery to event-consumer. What was
+    /// How many messages of both event topics wait for their first delivery to event-consumer. What was
     /// delivered and waits to be delivered again is not among them.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if not every broker of the order topic has answered.
+    /// [`Failure`] if not every broker of both topics has answered.
     fn consumer_lag(&self, deadline: Deadline)
     -> impl Future<Output = Result<u64, Failure>> + Send;
 }

@@ -10,6 +10,7 @@ use rocketmq_protocol::protocol::header::get_max_offset_request_header::GetMaxOf
 use rocketmq_protocol::protocol::header::get_max_offset_response_header::GetMaxOffsetResponseHeader;
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 
+use crate::config::RocketmqConfig;
 use crate::fault::{BrokerAnswer, broker_failure, unavailable};
 use crate::publisher::RocketmqPublisher;
 use crate::session::Session;
@@ -27,9 +28,7 @@ impl ClusterGauges for RocketmqPublisher {
 
     async fn consumer_lag(&self, deadline: Deadline) -> Result<u64, Failure> {
         let session = self.session(deadline).await?;
-        let config = self.config();
-        let (topic, group) = (config.order_topic.as_str(), config.event_consumer_group());
-        let lag = lag(&session, topic, &group, deadline).await;
+        let lag = total_lag(&session, self.config(), deadline).await;
         self.judge(&session, lag)
     }
 }
@@ -56,17 +55,32 @@ async fn discarded(session: &Session, deadline: Deadline) -> Result<u64, Failure
     Ok(total)
 }
 
+/// The lag of event-consumer's group on all topics that it reads.
+async fn total_lag(
+    session: &Session,
+    config: &RocketmqConfig,
+    deadline: Deadline,
+) -> Result<u64, Failure> {
+    let group = config.event_consumer_group();
+    let mut total = 0;
+    for topic in Topic::ALL {
+        total += lag(session, topic, config.topic_name(topic), &group, deadline).await?;
+    }
+    Ok(total)
+}
+
 async fn lag(
     session: &Session,
-    topic: &str,
+    topic: Topic,
+    name: &str,
     group: &str,
     deadline: Deadline,
 ) -> Result<u64, Failure> {
     let mut total = 0;
-    for master in session.learn_route(Topic::Orders, deadline).await? {
+    for master in session.learn_route(topic, deadline).await? {
         let header = GetConsumeStatsRequestHeader {
             consumer_group: group.into(),
-            topic: topic.into(),
+            topic: name.into(),
             topic_list: None,
             topic_request_header: None,
         };

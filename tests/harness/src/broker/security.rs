@@ -16,7 +16,7 @@ use super::RocketmqOptions;
 /// registers in plain text.
 #[derive(Debug, Clone)]
 pub struct BrokerSecurity {
-    /// The one user that it knows, who may do everything.
+    /// The user that it knows from the start: an administrator, who makes the others.
     pub access_key: String,
     /// The user's secret.
     pub secret_key: String,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::sam::Sam;
+use super::samples;
 use crate::workspace;
 
 /// How long the API may take to start.
@@ -40,12 +41,7 @@ async fn story(sam: &Sam<'_>, url: &str) -> anyhow::Result<()> {
     let lines = json!({"items": [{"product_id": 1, "quantity": 2}]});
     let order = ask(&client, Method::POST, &format!("{url}/v1/orders"), token, lines).await?;
     let order_id = text(&order, "order_id")?;
-    let samples = sam.stage().samples(&workspace::root()?)?;
-    let consumer = samples
-        .into_iter()
-        .find(|sample| sample.function.name == "event-consumer")
-        .context("event-consumer has no sample")?;
-    let report = sam.invoke(&consumer).await?;
+    let report = samples::invoke_one(sam, &workspace::root()?, "event-consumer").await?;
     let handled = report.get("handled").and_then(Value::as_u64);
     anyhow::ensure!(handled >= Some(1), "nothing was handled: {report}");
     let path = format!("{url}/v1/orders/{order_id}");

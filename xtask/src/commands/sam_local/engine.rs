@@ -10,15 +10,13 @@ use anyhow::Context;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::checks::sam::ARCHITECTURE;
+
 /// How long an engine may take to start, and to end.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a registry may take to hand out the base image.
 const PULL_LIMIT: Duration = Duration::from_secs(120);
-
-/// This machine's processor, as Lambda calls it.
-pub(super) const ARCHITECTURE: &str =
-    if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
 /// The base image as SAM calls it.
 fn base_image() -> String {

@@ -1,6 +1,6 @@
 //! `sam local`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::stage::{Sample, Stage};
+use super::samples::Sample;
+use super::stage::Stage;
 use crate::checks::sam as tools;
 
 /// How long one invocation may take, the container's start included. The first also builds an image.
@@ -43,9 +44,9 @@ impl<'a> Sam<'a> {
         command
     }
 
-    /// Invokes a function with a sample and looks at its answer.
-    pub(super) async fn invoke(&self, sample: &Sample) -> anyhow::Result<Value> {
-        let event = sample.file.display().to_string();
+    /// Invokes a function with a sample, or what was made of it, and looks at its answer.
+    pub(super) async fn invoke(&self, sample: &Sample, event: &Path) -> anyhow::Result<Value> {
+        let event = event.display().to_string();
         let mut command = self.local(&["invoke", &sample.function.logical_id, "--event", &event]);
         let output = timeout(INVOCATION_LIMIT, command.output())
             .await
@@ -56,10 +57,8 @@ impl<'a> Sam<'a> {
         let answer: Value = serde_json::from_slice(&output.stdout)
             .with_context(|| format!("{}\n{errors}", String::from_utf8_lossy(&output.stdout)))?;
         anyhow::ensure!(answer.get("errorType").is_none(), "{answer}\n{errors}");
-        if !sample.function.routes.is_empty() {
-            let status = answer.get("statusCode").and_then(Value::as_u64).unwrap_or_default();
-            anyhow::ensure!((200..500).contains(&status), "{answer}\n{errors}");
-        }
+        let status = answer.get("statusCode").and_then(Value::as_u64);
+        anyhow::ensure!(status == sample.status, "not {:?}: {answer}\n{errors}", sample.status);
         eprintln!("  ok     {sample}: {answer}");
         Ok(answer)
     }

@@ -10,28 +10,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use harness::template::FunctionSpec;
 
-use super::engine::ARCHITECTURE;
 use super::surroundings::Surroundings;
+use crate::checks::sam::ARCHITECTURE;
 
 /// The folder, and what `sam local` is told beside it.
 pub(super) struct Stage {
+    pub(super) folder: PathBuf,
     pub(super) template: PathBuf,
     /// Values for variables that the template sets to a table's logical id here.
     pub(super) variables: PathBuf,
     pub(super) parameters: Vec<String>,
-    functions: Vec<FunctionSpec>,
-}
-
-/// A file of events/ and the function that it is for.
-pub(super) struct Sample {
-    pub(super) function: FunctionSpec,
-    pub(super) file: PathBuf,
-}
-
-impl std::fmt::Display for Sample {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} --event {}", self.function.logical_id, self.file.display())
-    }
+    pub(super) functions: Vec<FunctionSpec>,
 }
 
 impl Stage {
@@ -74,6 +63,7 @@ impl Stage {
         let text = serde_json::json!({ "Parameters": tables }).to_string();
         fs::write(&variables, text)?;
         Ok(Self {
+            folder: folder.to_owned(),
             template,
             variables,
             parameters: vec![
@@ -82,24 +72,6 @@ impl Stage {
             ],
             functions: system.template.functions.clone(),
         })
-    }
-
-    /// The files of events/, each with the function whose name it begins with.
-    pub(super) fn samples(&self, root: &Path) -> anyhow::Result<Vec<Sample>> {
-        let mut samples = Vec::new();
-        for entry in fs::read_dir(root.join("events"))? {
-            let file = entry?.path();
-            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let function = self
-                .functions
-                .iter()
-                .filter(|function| name.starts_with(&function.name))
-                .max_by_key(|function| function.name.len())
-                .with_context(|| format!("no function is called as {}", file.display()))?;
-            samples.push(Sample { function: function.clone(), file });
-        }
-        samples.sort_by(|one, other| one.file.cmp(&other.file));
-        Ok(samples)
     }
 }
 

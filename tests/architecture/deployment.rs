@@ -1,0 +1,316 @@
+//! What the template promises of a deployment: that a change reaches what runs, that production keeps
+//! its data, that nothing is retried which the next minute brings anyway, that time-outs are long enough.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use application::create_order::Budgets;
+use serde_json::{Value, json};
+
+use crate::template::{reads, template};
+use crate::{document, resources, root};
+
+/// All parameters that a value depends on, by its conditions too.
+fn parameters_in(value: &Value, document: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    collect(value, document, &mut found);
+    found
+}
+
+fn collect(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, document, found)),
+        Value::Object(entries) => {
+            for (key, item) in entries {
+                match (key.as_str(), item) {
+                    ("Ref", Value::String(name)) => insert(name, document, found),
+                    ("Fn::Sub", _) => substituted(item, document, found),
+                    ("Condition", Value::String(name)) => {
+                        collect(&document["Conditions"][name], document, found);
+                    }
+                    ("Fn::If", Value::Array(parts)) => {
+                        let condition = parts[0].as_str().unwrap();
+                        collect(&document["Conditions"][condition], document, found);
+                    }
+                    _ => {}
+                }
+                collect(item, document, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn insert(name: &str, document: &Value, found: &mut BTreeSet<String>) {
+    if document["Parameters"].get(name).is_some() {
+        found.insert(name.to_owned());
+    }
+}
+
+fn substituted(argument: &Value, document: &Value, found: &mut BTreeSet<String>) {
+    let text = argument.get(0).unwrap_or(argument).as_str().unwrap();
+    for part in text.split("${").skip(1) {
+        insert(part.split_once('}').unwrap().0, document, found);
+    }
+}
+
+/// What is not a version's: Lambda keeps it for the function, or SAM makes something else of it.
+const NOT_OF_A_VERSION: [&str; 9] = [
+    "AutoPublishAliasAllProperties",
+    "CodeUri",
+    "DeploymentPreference",
+    "Description",
+    "EventInvokeConfig",
+    "Events",
+    "ReservedConcurrentExecutions",
+    "Role",
+    "VersionDescription",
+];
+
+#[test]
+fn every_parameter_that_reaches_a_function_makes_a_new_version_when_it_changes() {
+    let document = document();
+    let globals = &document["Globals"]["Function"];
+    for (name, function) in resources(&document, "AWS::Serverless::Function") {
+        let properties = function["Properties"].as_object().unwrap();
+        let mut reaching = BTreeSet::new();
+        for (property, value) in globals.as_object().unwrap().iter().chain(properties) {
+            if !NOT_OF_A_VERSION.contains(&property.as_str()) {
+                reaching.extend(parameters_in(value, &document));
+            }
+        }
+        // A subnet is in one VPC: another one has other subnets.
+        reaching.remove("VpcId");
+        assert_eq!(parameters_in(&properties["VersionDescription"], &document), reaching, "{name}");
+        assert_eq!(properties["Description"], properties["VersionDescription"], "{name}");
+        assert_eq!(properties["AutoPublishAliasAllProperties"], true, "{name}");
+    }
+}
+
+/// What Lambda takes
+/// (<https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html>).
+const DESCRIPTION_MAX: usize = 256;
+
+#[test]
+fn what_a_version_was_made_of_fits_into_its_description() {
+    let document = document();
+    let values = BTreeMap::from([
+        ("Architecture", "x86_64"),
+        ("LogLevel", "debug"),
+        (
+            "RocketmqNamesrvAddr",
+            "mq-namesrv-1.example.internal:9876;mq-namesrv-2.example.internal:9876",
+        ),
+        ("RocketmqTopic", "ORDER_EVENTS"),
+        ("RocketmqUserTopic", "USER_EVENTS"),
+        ("RocketmqSecret", "orders-prod/rocketmq-1"),
+        ("RocketmqTlsCaParameter", "/orders-prod/rocketmq-ca-1"),
+        ("AcceptWithoutBroker", "false"),
+        ("Subnets", "subnet-0123456789abcdef0,subnet-0123456789abcdef1,subnet-0123456789abcdef2"),
+        ("Argon2Passes", "2"),
+        ("Argon2MemoryKib", "19456"),
+        ("SigningKeyFile", ""),
+    ]);
+    for (name, function) in resources(&document, "AWS::Serverless::Function") {
+        let sub = &function["Properties"]["VersionDescription"]["Fn::Sub"];
+        let mut text = sub.get(0).unwrap_or(sub).as_str().unwrap().to_owned();
+        for (parameter, value) in &values {
+            text = text.replace(&format!("${{{parameter}}}"), value);
+        }
+        assert!(!text.contains('$') && text.len() <= DESCRIPTION_MAX, "{name}: {text}");
+    }
+}
+
+#[test]
+fn no_invocation_by_schedule_is_retried_or_late() {
+    let document = document();
+    let once = json!({"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60});
+    let mut seen = 0;
+    for (name, function) in resources(&document, "AWS::Serverless::Function") {
+        let events = function["Properties"]["Events"].as_object().unwrap();
+        for schedule in events.values().filter(|event| event["Type"] == "ScheduleV2") {
+            assert_eq!(schedule["Properties"]["RetryPolicy"], once, "{name}");
+            assert_eq!(function["Properties"]["EventInvokeConfig"], once, "{name}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 2);
+}
+
+#[test]
+fn what_is_stored_outlives_the_stack_in_production_only() {
+    let document = document();
+    let of_type = |r#type| resources(&document, r#type);
+    let kept = of_type("AWS::DynamoDB::Table");
+    assert_eq!(kept.len(), template().tables.len());
+    let retained = json!({"Fn::If": ["IsProd", "Retain", "Delete"]});
+    for (name, resource) in kept.iter().chain(&of_type("AWS::SecretsManager::Secret")) {
+        assert_eq!(resource["DeletionPolicy"], retained, "{name}");
+        assert_eq!(resource["UpdateReplacePolicy"], retained, "{name}");
+    }
+    for (name, table) in kept {
+        let table = &table["Properties"];
+        let protected = json!({"Fn::If": ["IsProd", true, false]});
+        assert_eq!(table["DeletionProtectionEnabled"], protected, "{name}");
+        let recovery = &table["PointInTimeRecoverySpecification"];
+        assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{name}");
+        assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
+        assert_eq!(table["BillingMode"], "PAY_PER_REQUEST", "{name}");
+    }
+}
+
+#[test]
+fn functions_that_talk_to_the_cluster_are_in_the_vpc_and_no_others() {
+    let document = document();
+    for function in template().functions {
+        let placed = &document["Resources"][&function.logical_id]["Properties"]["VpcConfig"];
+        let talks = function.environment.contains_key("ROCKETMQ_NAMESRV_ADDR");
+        assert_eq!(!placed.is_null(), talks, "{}", function.name);
+        if talks {
+            assert_eq!(placed["Fn::If"][0], "InVpc", "{}", function.name);
+        }
+    }
+}
+
+/// API Gateway's own limit
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
+const INTEGRATION_MAX: Duration = Duration::from_secs(30);
+
+/// What a function on a schedule keeps of its time for the end of its window.
+fn reserve(function: &str) -> Duration {
+    let path = root().join("functions").join(function).join("src/lib.rs");
+    let source = std::fs::read_to_string(path).unwrap();
+    let (_, seconds) = source.split_once("const RESERVE: Duration = Duration::from_secs(").unwrap();
+    Duration::from_secs(seconds.split_once(')').unwrap().0.parse().unwrap())
+}
+
+#[test]
+fn every_function_has_the_time_that_its_work_may_take() {
+    let document = document();
+    let window = |parameter: &str| {
+        Duration::from_secs(document["Parameters"][parameter]["MaxValue"].as_u64().unwrap())
+    };
+    let budgets = Budgets::default();
+    let work = budgets.half_message + budgets.transaction + budgets.end;
+    for function in template().functions {
+        let least = match function.name.as_str() {
+            "create-order" => work,
+            name @ "event-consumer" => window("ConsumerWindowSeconds") + reserve(name),
+            name @ "transaction-check" => window("CheckWindowSeconds") + reserve(name),
+            _ => Duration::ZERO,
+        };
+        assert!(function.timeout > least, "{}", function.name);
+        let answers = !function.routes.is_empty();
+        assert!(!answers || function.timeout <= INTEGRATION_MAX, "{}", function.name);
+    }
+}
+
+#[test]
+fn there_is_an_alarm_on_each_thing_that_goes_wrong() {
+    let document = document();
+    let named: BTreeSet<&str> = resources(&document, "AWS::CloudWatch::Alarm")
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| !name.ends_with("ErrorsAlarm") && !name.ends_with("SilentAlarm"))
+        .collect();
+    let of_the_whole = [
+        "ApiLatencyAlarm",
+        "ConsumerLagAlarm",
+        "DeadLettersAlarm",
+        "FailedGaugesAlarm",
+        "FailedLooksAlarm",
+        "HalfMessagesDiscardedAlarm",
+        "ThrottlesAlarm",
+        "UnobservedEventAlarm",
+    ];
+    assert_eq!(named, of_the_whole.into());
+    assert_eq!(document["Resources"]["ApiServerErrorsAlarm"]["Type"], "AWS::CloudWatch::Alarm");
+}
+
+#[test]
+fn a_function_that_runs_once_a_minute_takes_over_in_steps_and_goes_back_at_one_error() {
+    let document = document();
+    for function in template().functions.iter().filter(|function| !function.schedules.is_empty()) {
+        let name = &function.logical_id;
+        let preference = &document["Resources"][name]["Properties"]["DeploymentPreference"];
+        let steps = json!({"Fn::If": ["IsAllAtOnce", "AllAtOnce", "Linear10PercentEvery1Minute"]});
+        assert_eq!(preference["Type"], steps, "{name}");
+        let alarm = preference["Alarms"][0]["Ref"].as_str().unwrap();
+        let alarm = &document["Resources"][alarm]["Properties"];
+        assert_eq!(alarm["DatapointsToAlarm"], 1, "{name}");
+        assert_eq!(alarm["Threshold"], 0, "{name}");
+    }
+}
+
+#[test]
+fn every_cost_of_a_hash_that_the_rules_let_through_starts() {
+    let document = document();
+    let allowed = |parameter: &str| {
+        let allowed = document["Parameters"][parameter]["AllowedValues"].as_array().unwrap();
+        allowed.iter().map(Value::to_string).collect::<Vec<_>>()
+    };
+    let rule = &document["Rules"]["OnePassIsOverEnoughMemory"];
+    assert_eq!(rule["RuleCondition"], json!({"Fn::Equals": [{"Ref": "Argon2Passes"}, 1]}));
+    let enough = &rule["Assertions"][0]["Assert"]["Fn::Contains"][0];
+    let template = template();
+    let hashing =
+        template.functions.iter().filter(|one| one.environment.contains_key("ARGON2_PASSES"));
+    for function in hashing {
+        for passes in allowed("Argon2Passes") {
+            for memory in allowed("Argon2MemoryKib") {
+                let mut environment = function.environment.clone();
+                environment.insert("ARGON2_PASSES".to_owned(), passes.clone());
+                environment.insert("ARGON2_MEMORY_KIB".to_owned(), memory.clone());
+                let listed = enough.as_array().unwrap().iter().any(|one| *one == memory);
+                let starts = reads(&function.name, &environment).is_ok();
+                assert_eq!(starts, passes != "1" || listed, "{passes} over {memory}");
+            }
+        }
+    }
+}
+
+/// The settings that are documented, by name.
+fn documented() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let table = text.lines().skip_while(|line| !line.starts_with("| setting |")).skip(2);
+    let first_cells = table.map_while(|line| line.strip_prefix("| ")?.split('|').next());
+    // Names stand in backticks: every second part.
+    first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_variable_that_a_function_reads_is_set() {
+    let settings = documented();
+    assert!(settings.len() > 10);
+    for function in template().functions {
+        for name in settings.difference(&function.environment.keys().cloned().collect()) {
+            // The key is in the stack's secret, or in a file on a machine of one's own.
+            if name == "SIGNING_KEY_FILE" {
+                continue;
+            }
+            // Nonsense in a variable that is read stops the start.
+            let mut more = function.environment.clone();
+            more.insert(name.clone(), "\u{1}".to_owned());
+            assert_eq!(reads(&function.name, &more), Ok(()), "{} reads {name}", function.name);
+        }
+    }
+}
+
+#[test]
+fn the_stages_give_parameters_that_there_are() {
+    let text = std::fs::read_to_string(root().join("samconfig.toml")).unwrap();
+    let document = document();
+    let lists = text.lines().filter_map(|line| line.strip_prefix("parameter_overrides = ["));
+    let mut given = 0;
+    for item in lists.flat_map(|list| list.trim_end_matches(']').split(", ")) {
+        let (name, value) = item.trim_matches('"').split_once('=').unwrap();
+        let parameter = &document["Parameters"][name];
+        assert!(parameter.is_object(), "{name}");
+        if let Some(allowed) = parameter["AllowedValues"].as_array() {
+            let allows = |one: &Value| one.as_str().map_or(one.to_string(), str::to_owned) == value;
+            assert!(allowed.iter().any(allows), "{item}");
+        }
+        given += 1;
+    }
+    assert!(given > 0);
+}

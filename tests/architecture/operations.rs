@@ -1,0 +1,91 @@
+//! The operations guide tells what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::{document, resources, root};
+
+fn guide() -> String {
+    std::fs::read_to_string(root().join("docs/operations.md")).unwrap()
+}
+
+/// The rows of the table that begins with this line, as cells.
+fn table(guide: &str, head: &str) -> Vec<Vec<String>> {
+    let rows = guide.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect())
+        .collect()
+}
+
+/// The names in backticks.
+fn names(cell: &str) -> impl Iterator<Item = String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned)
+}
+
+/// A parameter's default as the guide writes it.
+fn default_of(parameter: &Value) -> String {
+    match parameter.get("Default") {
+        None => "–".to_owned(),
+        Some(Value::String(text)) if text.is_empty() => "none".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[test]
+fn every_parameter_is_in_the_guide_with_its_default() {
+    let document = document();
+    let parameters = document["Parameters"].as_object().unwrap();
+    let expected: BTreeMap<String, String> =
+        parameters.iter().map(|(name, one)| (name.clone(), default_of(one))).collect();
+    let mut told = BTreeMap::new();
+    for row in table(&guide(), "| parameter | default |") {
+        let named: Vec<_> = names(&row[0]).collect();
+        let mut defaults: Vec<_> = row[1].split(", ").map(|one| one.replace('`', "")).collect();
+        // One default for all of a row is told once.
+        if defaults.len() == 1 {
+            defaults.resize(named.len(), defaults[0].clone());
+        }
+        assert_eq!(named.len(), defaults.len(), "{row:?}");
+        told.extend(named.into_iter().zip(defaults));
+    }
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn every_alarm_is_in_the_guide() {
+    let document = document();
+    let told: Vec<String> = table(&guide(), "| alarm |")
+        .iter()
+        .flat_map(|row| names(&row[0]).collect::<Vec<_>>())
+        .collect();
+    let alarms: BTreeSet<&str> =
+        resources(&document, "AWS::CloudWatch::Alarm").into_iter().map(|(name, _)| name).collect();
+    let stands_for = |told: &str, alarm: &str| match told.strip_prefix('…') {
+        Some(end) => alarm.ends_with(end),
+        None => alarm == told,
+    };
+    for alarm in &alarms {
+        assert!(told.iter().any(|told| stands_for(told, alarm)), "{alarm} is not in the guide");
+    }
+    for told in &told {
+        assert!(alarms.iter().any(|alarm| stands_for(told, alarm)), "there is no {told}");
+    }
+}
+
+#[test]
+fn the_cost_counts_the_alarms_and_the_metrics_that_there_are() {
+    let document = document();
+    let mut alarmed = 0;
+    for (_, alarm) in resources(&document, "AWS::CloudWatch::Alarm") {
+        let queries = alarm["Properties"]["Metrics"].as_array();
+        alarmed += queries.map_or(1, |queries| {
+            queries.iter().filter(|query| query.get("MetricStat").is_some()).count()
+        });
+    }
+    let body = &document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"];
+    let ours = body.as_str().unwrap().matches("[\"OrderService\"").count();
+    let told = format!("{ours} × 0.30 + {alarmed} × 0.10 + 3");
+    assert!(guide().contains(&told), "the guide's cost of metrics and alarms is: {told}");
+}

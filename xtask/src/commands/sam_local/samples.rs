@@ -1,0 +1,145 @@
+//! The files of events/ with what only a running system has: tokens, and an order that is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use harness::template::FunctionSpec;
+use serde_json::Value;
+
+use super::sam::Sam;
+use super::stage::Stage;
+
+/// A file of events/, the function that it is for, and what the function answers.
+pub(super) struct Sample {
+    pub(super) function: FunctionSpec,
+    pub(super) file: PathBuf,
+    /// The status of an answer over HTTP; a function on a schedule has none.
+    pub(super) status: Option<u64>,
+}
+
+impl std::fmt::Display for Sample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} --event {}", self.function.logical_id, self.file.display())
+    }
+}
+
+/// In this order: what a later one needs an earlier one answers, and what ends an account comes last.
+const EXPECTED: &[(&str, Option<u64>)] = &[
+    ("user-login", Some(200)),
+    ("create-order", Some(201)),
+    ("get-order", Some(200)),
+    ("event-consumer", None),
+    ("transaction-check", None),
+    ("health", Some(200)),
+    ("health-ready", Some(200)),
+    ("health-default", Some(404)),
+    ("register-user", Some(201)),
+    ("user-account-public-keys", Some(200)),
+    ("user-account", Some(200)),
+    ("user-account-activity", Some(200)),
+    ("user-login-token", Some(200)),
+    ("user-login-logout", Some(204)),
+    ("user-account-password", Some(204)),
+    ("user-account-delete", Some(204)),
+];
+
+/// What the samples leave open, by what stands there in its place.
+#[derive(Default)]
+struct Answers(Vec<(&'static str, String)>);
+
+impl Answers {
+    /// Where answers put what the samples ask for.
+    const MEMBERS: [(&'static str, &'static str); 3] = [
+        ("access_token", "PASTE-AN-ACCESS-TOKEN"),
+        ("refresh_token", "PASTE-A-REFRESH-TOKEN"),
+        // The order of the sample that reads one.
+        ("order_id", "01890a5d-ac96-774b-bcce-b302099a8057"),
+    ];
+
+    /// A refresh token is good once, so the last answer counts.
+    fn learn(&mut self, answer: &Value) {
+        let Some(body) = answer.get("body").and_then(Value::as_str) else { return };
+        let Ok(body) = serde_json::from_str::<Value>(body) else { return };
+        for (member, place) in Self::MEMBERS {
+            if let Some(value) = body.get(member).and_then(Value::as_str) {
+                self.0.insert(0, (place, value.to_owned()));
+            }
+        }
+    }
+
+    fn fill(&self, sample: &str) -> String {
+        self.0.iter().fold(sample.to_owned(), |text, (place, value)| text.replace(place, value))
+    }
+}
+
+/// Invokes each function with each of its files.
+pub(super) async fn invoke_all(sam: &Sam<'_>, root: &Path) -> anyhow::Result<()> {
+    let mut answers = Answers::default();
+    for sample in all(sam.stage(), root)? {
+        let text = fs::read_to_string(&sample.file)?;
+        let file = sam.stage().folder.join("event.json");
+        fs::write(&file, answers.fill(&text))?;
+        let answer = sam.invoke(&sample, &file).await;
+        answers.learn(&answer.with_context(|| format!("sam local invoke {sample}"))?);
+    }
+    Ok(())
+}
+
+/// A function on a schedule with its one file.
+pub(super) async fn invoke_one(sam: &Sam<'_>, root: &Path, name: &str) -> anyhow::Result<Value> {
+    let samples = all(sam.stage(), root)?;
+    let sample = samples.into_iter().find(|sample| sample.function.name == name);
+    let sample = sample.with_context(|| format!("{name} has no sample"))?;
+    sam.invoke(&sample, &sample.file).await
+}
+
+/// The files of events/, each with the function whose name it begins with.
+fn all(stage: &Stage, root: &Path) -> anyhow::Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    for entry in fs::read_dir(root.join("events"))? {
+        let file = entry?.path();
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let function = stage
+            .functions
+            .iter()
+            .filter(|function| name.starts_with(&function.name))
+            .max_by_key(|function| function.name.len())
+            .with_context(|| format!("no function is called as {}", file.display()))?
+            .clone();
+        let position = EXPECTED.iter().position(|(expected, _)| *expected == name);
+        let position = position.with_context(|| format!("what does {name} answer?"))?;
+        let status = EXPECTED.get(position).and_then(|(_, status)| *status);
+        samples.push((position, Sample { function, file, status }));
+    }
+    samples.sort_by_key(|(position, _)| *position);
+    Ok(samples.into_iter().map(|(_, sample)| sample).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Answers, EXPECTED};
+
+    #[test]
+    fn every_file_of_events_has_an_expected_answer() {
+        let events = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
+        for entry in std::fs::read_dir(events).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            assert!(EXPECTED.iter().any(|(expected, _)| *expected == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_last_token_that_was_answered_is_pasted() {
+        let mut answers = Answers::default();
+        for token in ["first", "second"] {
+            let body = json!({"refresh_token": token}).to_string();
+            answers.learn(&json!({"statusCode": 200, "body": body}));
+        }
+        let filled = answers.fill(r#"{"refresh_token": "PASTE-A-REFRESH-TOKEN", "order_id": "x"}"#);
+        assert_eq!(filled, r#"{"refresh_token": "second", "order_id": "x"}"#);
+    }
+}
