@@ -99,7 +99,7 @@ const SIDES: &[Side] = &[
     of_accounts(
         "Sessions",
         "sessions.rs",
-        &[("UsersTable", &["GetItem", "PutItem", "UpdateItem"])],
+        &[("UsersTable", &["ConditionCheckItem", "GetItem", "PutItem", "UpdateItem"])],
     ),
     Side {
         adapter: "DynamoVerificationKeys",
@@ -184,6 +184,7 @@ const SAYINGS: &[(&str, &str)] = &[
     (".delete_item()", "DeleteItem"),
     (".delete(", "DeleteItem"),
     (".delete_if(", "DeleteItem"),
+    (".check(", "ConditionCheckItem"),
 ];
 
 fn source(path: &str) -> String {

@@ -127,7 +127,8 @@ macro_rules! table_contract {
                 of_ten_exchanges_of_one_token_at_once_one_is_stored
                 a_second_try_of_an_exchange_is_done
                 a_token_of_a_session_that_has_ended_is_not_exchanged
-                ending_a_session_again_changes_nothing
+                a_token_of_a_session_of_an_older_epoch_is_not_exchanged
+                a_session_ends_once_and_with_one_activity
                 what_nobody_was_given_is_none
             }
             activities {

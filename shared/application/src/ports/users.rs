@@ -329,16 +329,18 @@ pub trait Sessions: Send + Sync {
     ) -> impl Future<Output = Result<Option<Session>, Failure>> + Send;
 
     /// Makes one try, within `deadline`, to exchange a token. It MUST be conditional on the token's
-    /// being unused and on the session's not being ended: of any number of exchanges of one token at
-    /// most one is stored. A second try that finds the first stored MUST answer [`WriteTry::Done`].
+    /// being unused, on the session's not being ended and on the account's being of the session's
+    /// epoch: of any number of exchanges of one token at most one is stored, and none after all of the
+    /// account's sessions were ended. A second try that finds the first stored MUST answer
+    /// [`WriteTry::Done`].
     fn rotate(
         &self,
         rotation: &Rotation<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
 
-    /// Makes one try, within `deadline`, to end a session. Ending it again changes nothing but the
-    /// activities.
+    /// Makes one try, within `deadline`, to end a session. One that has ended before is
+    /// [`ChangeCancelled::Stale`], and no activity is stored; so is a try whose first landed unnoticed.
     fn end(
         &self,
         session: &Session,
