@@ -95,6 +95,11 @@ const SIDES: &[Side] = &[
         "guesses.rs",
         &[("UsersTable", &["GetItem", "PutItem", "DeleteItem"])],
     ),
+    of_accounts(
+        "KnownSourceRemoval",
+        "account_removal.rs",
+        &[("UsersTable", &["BatchWriteItem", "Query"])],
+    ),
     of_accounts("KnownSources", "sources.rs", &[("UsersTable", &["GetItem", "PutItem"])]),
     of_accounts(
         "Sessions",

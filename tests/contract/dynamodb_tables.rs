@@ -4,27 +4,28 @@ use std::collections::BTreeMap;
 
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
-    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory, KnownSources,
-    Notifications, Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents,
-    PendingEvents, Sessions, TransactionLedger, UnobservedEvents, UserRepository,
+    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory,
+    KnownSourceRemoval, KnownSources, Notifications, Observations, OrderReader, OrderRepository,
+    Outbox, OutboxReader, OverdueEvents, PendingEvents, PublishedKeys, Sessions, TransactionLedger,
+    UnobservedEvents, UserRepository, VerificationKey, VerificationKeyStore,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
 use domain::product::Product;
 use dynamodb::administration::put_products;
-use dynamodb::config::{CatalogTable, EventsTable, OrdersTable, TableName, UsersTable};
+use dynamodb::config::{CatalogTable, EventsTable, KeysTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{
     Client, DynamoAccounts, DynamoCatalog, DynamoDeadLetterReader, DynamoDeadLetterRemoval,
     DynamoDeadLetters, DynamoInbox, DynamoInventory, DynamoNotifications, DynamoObservations,
     DynamoOrderReader, DynamoOrderRepository, DynamoOutbox, DynamoOutboxReader,
     DynamoOverdueEvents, DynamoTransactionLedger, DynamoUnobservedEvents, DynamoUserRepository,
-    keys,
+    DynamoVerificationKeys, keys,
 };
 use harness::table::{self, EmbeddedTable};
 use harness::template::Template;
 use platform::clock::SystemClock;
-use testkit::contract::TableFixture;
+use testkit::contract::{TableFixture, moment};
 
 struct Tables {
     client: Client,
@@ -32,6 +33,7 @@ struct Tables {
     events: EventsTable,
     catalog: CatalogTable,
     users: UsersTable,
+    keys: KeysTable,
     /// Serves for as long as the test.
     _server: EmbeddedTable,
 }
@@ -50,6 +52,7 @@ async fn tables() -> Tables {
         events: EventsTable::named(named("EventsTable")),
         catalog: CatalogTable::named(named("CatalogTable")),
         users: UsersTable::named(named("UsersTable")),
+        keys: KeysTable::named(named("KeysTable")),
         _server: server,
     }
 }
@@ -149,7 +152,8 @@ impl TableFixture for Tables {
     + ActivityLog
     + ActivityReader
     + GuessRecords
-    + KnownSources {
+    + KnownSources
+    + KnownSourceRemoval {
         DynamoAccounts::new(self.client.clone(), self.users.clone())
     }
 
@@ -171,4 +175,16 @@ impl TableFixture for Tables {
 
 mod table_ports {
     testkit::table_contract!(crate::dynamodb_tables::tables);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_key_that_cannot_be_read_hides_no_other() {
+    let tables = tables().await;
+    let keys = DynamoVerificationKeys::new(tables.client.clone(), tables.keys.clone());
+    let put = tables.client.put_item().table_name(tables.keys.name().as_str());
+    let unreadable = keys::verification_key("unreadable");
+    put.item("pk", AttributeValue::S(unreadable)).send().await.unwrap();
+    let good = VerificationKey { kid: "good".to_owned(), public_key: [7; 32], retires_at: None };
+    keys.put(&good).await.unwrap();
+    assert_eq!(keys.all(moment(0)).await.unwrap(), [good]);
 }

@@ -10,9 +10,9 @@ use application::change_password::{ChangePassword, ChangePasswordError, NewPassw
 use application::delete_account::DeleteAccount;
 use application::list_activity::ListActivity;
 use application::ports::{
-    AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityReader,
-    Bearer, Clock, GuessRecords, IdentitySource, InvalidToken, PasswordHasher, PublishedKeys,
-    Sessions,
+    AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
+    ActivityReader, Bearer, Clock, GuessRecords, IdentitySource, InvalidToken, KnownSourceRemoval,
+    PasswordHasher, PublishedKeys, Sessions,
 };
 use application::show_account::{ShowAccount, ShowAccountError};
 use contracts::timestamp::Timestamp;
@@ -44,7 +44,14 @@ pub struct Handler<D, P, N, J, V, K> {
 
 impl<D, P, N, J, V, K> Handler<D, P, N, J, V, K>
 where
-    D: Accounts + AccountRepository + AccountRemoval + ActivityReader + GuessRecords + Sessions,
+    D: Accounts
+        + AccountRepository
+        + AccountRemoval
+        + ActivityLog
+        + ActivityReader
+        + GuessRecords
+        + KnownSourceRemoval
+        + Sessions,
     P: PasswordHasher,
     N: IdentitySource,
     J: PublishedKeys,

@@ -107,7 +107,9 @@ macro_rules! table_contract {
             users {
                 a_registered_account_is_found_by_its_address_and_by_its_number
                 an_address_is_one_accounts
-                of_ten_registrations_of_one_address_at_once_one_is_stored
+                of_a_hundred_registrations_of_one_address_at_once_one_is_stored
+                an_account_knows_the_source_that_it_was_registered_from
+                all_sources_of_an_account_but_one_are_forgotten
                 a_registration_stores_the_event_and_the_attempts_committed_record
                 a_second_try_of_a_registration_is_done
                 a_login_stores_the_account_the_session_and_its_event
@@ -139,6 +141,7 @@ macro_rules! table_contract {
             guesses {
                 guesses_are_replaced_if_they_are_as_expected
                 of_ten_replacements_with_one_expectation_at_once_one_is_stored
+                of_two_hundred_guesses_at_once_as_many_are_let_through_as_may_be
                 a_source_is_known_of_its_account_alone_and_until_it_expires
             }
         }

@@ -4,9 +4,9 @@ use application::deadline::Deadline;
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
     DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription, GuessRecords, Inbox,
-    Inventory, KnownSources, Notifications, Observations, OrderReader, OrderRepository, Outbox,
-    OutboxReader, OverdueEvents, PendingEvents, PublishedEvents, Sessions, TransactionLedger,
-    TransactionalPublisher, UnobservedEvents, UserRepository,
+    Inventory, KnownSourceRemoval, KnownSources, Notifications, Observations, OrderReader,
+    OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents, PublishedEvents, Sessions,
+    TransactionLedger, TransactionalPublisher, UnobservedEvents, UserRepository,
 };
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
@@ -59,7 +59,8 @@ pub trait TableFixture: Sync {
     + ActivityLog
     + ActivityReader
     + GuessRecords
-    + KnownSources;
+    + KnownSources
+    + KnownSourceRemoval;
 
     /// Puts products into the catalog.
     fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;
