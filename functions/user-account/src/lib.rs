@@ -171,3 +171,49 @@ fn not_changed(error: ChangePasswordError) -> Problem {
         ChangePasswordError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Body;
+    use lambda_http::http::header::CONTENT_TYPE;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request(body: Vec<u8>) -> Request {
+        let request = lambda_http::http::Request::post("/v1/users/me/password");
+        request.header(CONTENT_TYPE, "application/json").body(Body::from(body)).unwrap()
+    }
+
+    fn is_problem_of_the_client(problem: &Problem) -> bool {
+        problem.kind().status().is_client_error()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_as_a_cursor_is_one_or_a_problem(text in "\\PC{0,60}") {
+            match cursor(&text) {
+                Ok(id) => prop_assert_eq!(cursor(&id.to_string()).unwrap(), id),
+                Err(problem) => prop_assert!(is_problem_of_the_client(&problem)),
+            }
+        }
+
+        #[test]
+        fn whatever_comes_as_a_body_is_one_or_a_problem(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            cut in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let read = |body| web::read_json::<user::ChangePassword>(&request(body));
+            prop_assert!(read(bytes).is_err_and(|problem| is_problem_of_the_client(&problem)));
+            // A good one with one byte in place of another.
+            let mut body = br#"{"current_password": "one", "new_password": "other"}"#.to_vec();
+            prop_assert!(read(body.clone()).is_ok());
+            let cut = cut.index(body.len());
+            body[cut] = byte;
+            if let Err(problem) = read(body) {
+                prop_assert!(is_problem_of_the_client(&problem));
+            }
+        }
+    }
+}
