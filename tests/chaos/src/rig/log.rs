@@ -45,12 +45,30 @@ fn leaks(log: &Path, signing_key: &Path) -> std::io::Result<usize> {
     let jwk: Value = serde_json::from_slice(&std::fs::read(signing_key)?)?;
     let private = jwk.get("d").and_then(Value::as_str).unwrap_or_default();
     let log = std::fs::read(log)?;
-    let lines = String::from_utf8_lossy(&log);
-    let tells = |line: &&str| {
-        CANARIES.iter().any(|canary| line.contains(canary))
-            || (!private.is_empty() && line.contains(private))
-    };
-    Ok(lines.lines().filter(tells).count())
+    Ok(String::from_utf8_lossy(&log).lines().filter(|line| tells(line, private)).count())
+}
+
+fn tells(line: &str, private: &str) -> bool {
+    CANARIES.iter().any(|canary| line.contains(canary))
+        || (!private.is_empty() && line.contains(private))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEMO_PASSWORD, tells};
+
+    #[test]
+    fn a_secret_in_a_line_is_found() {
+        let private = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+        for line in [
+            format!("{{\"password\":\"{DEMO_PASSWORD}\"}}"),
+            "Bearer eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.e30.c2ln".to_owned(),
+            format!("the key is {private}."),
+        ] {
+            assert!(tells(&line, private), "{line}");
+        }
+        assert!(!tells("{\"message\":\"logged in\",\"user_id\":123}", private));
+    }
 }
 
 impl Drop for LogKeeper {
