@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use crate::leaks;
+use crate::problems::assert_conforms;
 
 /// How long a condition may take to come true on a slow machine: a check-back needs about 15 s.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -69,6 +70,7 @@ impl App {
             .unwrap();
         let tokens: Value = login.json().await.unwrap();
         let token = text(&tokens["access_token"]);
+        leaks::remember_signing_key(&system.endpoints.data);
         leaks::remember(&token);
         leaks::remember(&text(&tokens["refresh_token"]));
         Self { system, client, token }
@@ -217,12 +219,7 @@ pub(crate) fn text(value: &Value) -> String {
 /// Asserts that an answer is a problem document of a kind (RFC 9457) and returns it.
 pub(crate) async fn problem(response: Response, status: u16, slug: &str) -> Value {
     assert_eq!(response.status().as_u16(), status, "{slug}");
-    assert_eq!(response.headers()["content-type"], "application/problem+json");
-    let body = json_of(response).await;
+    let body = assert_conforms(slug, response).await;
     assert_eq!(body["type"], format!("urn:order-service:problem:{slug}"), "{body}");
-    assert_eq!(body["status"], status);
-    for member in ["title", "detail", "instance"] {
-        assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {body}");
-    }
     body
 }

@@ -1,17 +1,22 @@
 //! What the functions wrote to their logs, and that no secret and no personal data is among it.
 //!
 //! Every system of this binary logs into one memory, and each test ends by searching all of it: the
-//! tests' passwords and addresses hold the word "canary", and the tokens that they were given are
-//! remembered.
+//! tests' passwords and addresses hold the word "canary", and the tokens that they were given and the
+//! private keys are remembered.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use harness::host::{LogSink, Stream};
-use harness::provision::DEMO_PASSWORD;
+use harness::provision::{DEMO_PASSWORD, signing_key_file};
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-static TOKENS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// The fewest characters of a secret that is searched for: 256 bits in base64url. Shorter runs of its
+/// characters are not looked at, which are nearly all.
+const SECRET_LENGTH_MIN: usize = 43;
 
 /// What no line may hold: a test's password or address, any address of a test, any hash.
 const CANARIES: [&str; 4] = ["canary", "@example.com", DEMO_PASSWORD, "argon2id"];
@@ -29,9 +34,19 @@ pub(crate) fn sink() -> Arc<dyn LogSink> {
     Arc::new(Memory)
 }
 
-/// Has a token searched for from now on, and in what was logged before.
-pub(crate) fn remember(token: &str) {
-    lock(&TOKENS).insert(token.to_owned());
+/// Has a token or the private part of a key searched for from now on, and in what was logged before. Of
+/// a JWT that is its signature: the rest of it is no secret, and looks like a JWT.
+pub(crate) fn remember(secret: &str) {
+    let secret = secret.rsplit('.').next().unwrap();
+    assert!(secret.len() >= SECRET_LENGTH_MIN && words(secret).eq([secret]), "too short to find");
+    lock(&SECRETS).insert(secret.to_owned());
+}
+
+/// Has the private part of a system's signing key searched for.
+pub(crate) fn remember_signing_key(data: &Path) {
+    let file = std::fs::read(signing_key_file(data)).unwrap();
+    let jwk: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    remember(jwk["d"].as_str().unwrap());
 }
 
 /// All lines so far that hold a text.
@@ -47,26 +62,28 @@ pub(crate) fn last_lines() -> String {
 
 /// Asserts that no line so far holds what it may not, and returns how many there are.
 pub(crate) fn assert_none() -> usize {
-    let tokens = lock(&TOKENS).clone();
+    let secrets = lock(&SECRETS).clone();
     let lines = lock(&LINES).clone();
-    let hits: Vec<_> = lines.iter().filter(|line| leaks(line, &tokens)).collect();
+    let hits: Vec<_> = lines.iter().filter(|line| leaks(line, &secrets)).collect();
     assert!(hits.is_empty(), "{} lines tell a secret: {:?}", hits.len(), hits.first());
     lines.len()
 }
 
-fn leaks(line: &str, tokens: &BTreeSet<String>) -> bool {
+fn leaks(line: &str, secrets: &BTreeSet<String>) -> bool {
     CANARIES.iter().any(|canary| line.contains(canary))
-        || words(line).any(|word| tokens.contains(word) || is_jwt(word))
+        || words(line)
+            .filter(|word| word.len() >= SECRET_LENGTH_MIN)
+            .any(|word| is_of_jwt(word) || secrets.iter().any(|secret| word.contains(secret)))
 }
 
-/// The parts of a line of which a token may be one.
+/// The runs of the characters of base64url, in one of which a secret must be.
 fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+    line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
 }
 
-/// Whether it looks like a JWT, of whichever session: base64url of `{"` and a long rest.
-fn is_jwt(word: &str) -> bool {
-    word.starts_with("eyJ") && word.len() > 40
+/// Whether it looks like a part of a JWT, of whichever session: base64url of `{"` and a long rest.
+fn is_of_jwt(word: &str) -> bool {
+    word.contains("eyJ")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -75,16 +92,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[test]
 fn a_secret_in_a_line_is_found() {
-    let token = "fzY1hZ2x0bJ8kq3vWm5nR7tS9uE4wX6yA1cD0gH-_i";
-    let tokens = BTreeSet::from([token.to_owned()]);
+    let token = "fzY1hZ2x0bJ8kq3vWm5nR7tS9uE4wX6yA1cD0gH-_i0";
+    let secrets = BTreeSet::from([token.to_owned()]);
     for told in [
         "password=a-canary".to_owned(),
         "user jo@example.com logged in".to_owned(),
         format!("{{\"token\":\"{token}\"}}"),
+        format!("the token was {token}."),
+        format!("token_{token}-and-more"),
+        format!("a.b.{token}"),
         format!("Bearer eyJ{}", "x".repeat(60)),
         "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
     ] {
-        assert!(leaks(&told, &tokens), "{told}");
+        assert!(leaks(&told, &secrets), "{told}");
     }
-    assert!(!leaks("{\"message\":\"logged in\",\"user_id\":123}", &tokens));
+    assert!(!leaks("{\"message\":\"logged in\",\"user_id\":123}", &secrets));
 }

@@ -1,9 +1,12 @@
 //! Accounts and sessions, as their owners use them and as others attack them.
 
 mod account;
+mod audit;
+mod authorization;
 mod events;
 mod forgeries;
 mod guessing;
+mod hashes;
 mod logs;
 mod outage;
 mod register;
@@ -14,6 +17,8 @@ mod statistics;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -27,6 +32,7 @@ const WRONG: &str = "another-canary-of-good-length";
 pub(crate) struct Visitor {
     api_url: String,
     client: Client,
+    address: IpAddr,
 }
 
 /// The tokens of a session.
@@ -49,7 +55,7 @@ impl Visitor {
         let address = 0x7f01_0001 + MADE.fetch_add(1, Ordering::Relaxed);
         let address = IpAddr::V4(Ipv4Addr::from_bits(address));
         let client = Client::builder().local_address(address).build().unwrap();
-        Self { api_url: app.system.api_url.clone(), client }
+        Self { api_url: app.system.api_url.clone(), client, address }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -99,6 +105,12 @@ impl Session {
         leaks::remember(&session.refresh);
         session
     }
+}
+
+/// What a part of a JWT says.
+fn part(token: &str, index: usize) -> Value {
+    let part = token.split('.').nth(index).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
 /// What a problem says but for the request it belongs to.

@@ -95,11 +95,16 @@ const SIDES: &[Side] = &[
         "guesses.rs",
         &[("UsersTable", &["GetItem", "PutItem", "DeleteItem"])],
     ),
+    of_accounts(
+        "KnownSourceRemoval",
+        "account_removal.rs",
+        &[("UsersTable", &["BatchWriteItem", "Query"])],
+    ),
     of_accounts("KnownSources", "sources.rs", &[("UsersTable", &["GetItem", "PutItem"])]),
     of_accounts(
         "Sessions",
         "sessions.rs",
-        &[("UsersTable", &["GetItem", "PutItem", "UpdateItem"])],
+        &[("UsersTable", &["ConditionCheckItem", "GetItem", "PutItem", "UpdateItem"])],
     ),
     Side {
         adapter: "DynamoVerificationKeys",
@@ -184,6 +189,7 @@ const SAYINGS: &[(&str, &str)] = &[
     (".delete_item()", "DeleteItem"),
     (".delete(", "DeleteItem"),
     (".delete_if(", "DeleteItem"),
+    (".check(", "ConditionCheckItem"),
 ];
 
 fn source(path: &str) -> String {

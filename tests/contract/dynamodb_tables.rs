@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
-    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory, KnownSources,
-    Notifications, Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents,
-    PendingEvents, Sessions, Tables as _, TransactionLedger, UnobservedEvents, UserRepository,
-    VerificationKeyStore, VerificationKeys,
+    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory,
+    KnownSourceRemoval, KnownSources, Notifications, Observations, OrderReader, OrderRepository,
+    Outbox, OutboxReader, OverdueEvents, PendingEvents, PublishedKeys, Sessions, Tables as _,
+    TransactionLedger, UnobservedEvents, UserRepository, VerificationKey, VerificationKeyStore,
+    VerificationKeys,
 };
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -31,7 +32,7 @@ use harness::table::{self, DynamodbLocal, EmbeddedTable};
 use harness::template::{TableSpec, Template};
 use platform::clock::SystemClock;
 use tempfile::TempDir;
-use testkit::contract::TableFixture;
+use testkit::contract::{TableFixture, moment};
 use tokio::sync::OnceCell;
 
 struct Tables {
@@ -201,7 +202,8 @@ impl TableFixture for Tables {
     + ActivityLog
     + ActivityReader
     + GuessRecords
-    + KnownSources {
+    + KnownSources
+    + KnownSourceRemoval {
         DynamoAccounts::new(self.client.clone(), self.users.clone())
     }
 
@@ -248,4 +250,16 @@ async fn tables_are_readable_until_one_of_them_is_not() {
     probed(tables.catalog.clone()).readable().await.unwrap();
     let missing = CatalogTable::named(TableName::parse("not-there").unwrap());
     probed(missing).readable().await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_key_that_cannot_be_read_hides_no_other() {
+    let tables = embedded().await;
+    let keys = DynamoVerificationKeys::new(tables.client.clone(), tables.keys.clone());
+    let put = tables.client.put_item().table_name(tables.keys.name().as_str());
+    let unreadable = keys::verification_key("unreadable");
+    put.item("pk", AttributeValue::S(unreadable)).send().await.unwrap();
+    let good = VerificationKey { kid: "good".to_owned(), public_key: [7; 32], retires_at: None };
+    keys.put(&good).await.unwrap();
+    assert_eq!(keys.all(moment(0)).await.unwrap(), [good]);
 }

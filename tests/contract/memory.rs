@@ -2,10 +2,10 @@
 
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
-    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory, KnownSources,
-    Notifications, Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents,
-    PendingEvents, Sessions, TransactionLedger, UnobservedEvents, UserRepository,
-    VerificationKeyStore, VerificationKeys,
+    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory,
+    KnownSourceRemoval, KnownSources, Notifications, Observations, OrderReader, OrderRepository,
+    Outbox, OutboxReader, OverdueEvents, PendingEvents, Sessions, TransactionLedger,
+    UnobservedEvents, UserRepository, VerificationKeyStore, VerificationKeys,
 };
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
@@ -99,7 +99,8 @@ impl TableFixture for Tables {
     + ActivityLog
     + ActivityReader
     + GuessRecords
-    + KnownSources {
+    + KnownSources
+    + KnownSourceRemoval {
         self.0.clone()
     }
 

@@ -10,9 +10,9 @@ use application::change_password::{ChangePassword, ChangePasswordError, NewPassw
 use application::delete_account::DeleteAccount;
 use application::list_activity::ListActivity;
 use application::ports::{
-    AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityReader,
-    Bearer, Clock, GuessRecords, IdentitySource, InvalidToken, PasswordHasher, PublishedKeys,
-    Sessions,
+    AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
+    ActivityReader, Bearer, Clock, GuessRecords, IdentitySource, InvalidToken, KnownSourceRemoval,
+    PasswordHasher, PublishedKeys, Sessions,
 };
 use application::show_account::{ShowAccount, ShowAccountError};
 use contracts::timestamp::Timestamp;
@@ -44,7 +44,14 @@ pub struct Handler<D, P, N, J, V, K> {
 
 impl<D, P, N, J, V, K> Handler<D, P, N, J, V, K>
 where
-    D: Accounts + AccountRepository + AccountRemoval + ActivityReader + GuessRecords + Sessions,
+    D: Accounts
+        + AccountRepository
+        + AccountRemoval
+        + ActivityLog
+        + ActivityReader
+        + GuessRecords
+        + KnownSourceRemoval
+        + Sessions,
     P: PasswordHasher,
     N: IdentitySource,
     J: PublishedKeys,
@@ -162,5 +169,51 @@ fn not_changed(error: ChangePasswordError) -> Problem {
             wait,
         ),
         ChangePasswordError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Body;
+    use lambda_http::http::header::CONTENT_TYPE;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request(body: Vec<u8>) -> Request {
+        let request = lambda_http::http::Request::post("/v1/users/me/password");
+        request.header(CONTENT_TYPE, "application/json").body(Body::from(body)).unwrap()
+    }
+
+    fn is_problem_of_the_client(problem: &Problem) -> bool {
+        problem.kind().status().is_client_error()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_as_a_cursor_is_one_or_a_problem(text in "\\PC{0,60}") {
+            match cursor(&text) {
+                Ok(id) => prop_assert_eq!(cursor(&id.to_string()).unwrap(), id),
+                Err(problem) => prop_assert!(is_problem_of_the_client(&problem)),
+            }
+        }
+
+        #[test]
+        fn whatever_comes_as_a_body_is_one_or_a_problem(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            cut in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let read = |body| web::read_json::<user::ChangePassword>(&request(body));
+            prop_assert!(read(bytes).is_err_and(|problem| is_problem_of_the_client(&problem)));
+            // A good one with one byte in place of another.
+            let mut body = br#"{"current_password": "one", "new_password": "other"}"#.to_vec();
+            prop_assert!(read(body.clone()).is_ok());
+            let cut = cut.index(body.len());
+            body[cut] = byte;
+            if let Err(problem) = read(body) {
+                prop_assert!(is_problem_of_the_client(&problem));
+            }
+        }
     }
 }

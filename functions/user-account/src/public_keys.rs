@@ -1,3 +1,4 @@
+use application::lifetimes;
 use application::ports::{PublishedKeys, VerificationKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,15 +8,13 @@ use lambda_http::http::StatusCode;
 use lambda_http::http::header::CACHE_CONTROL;
 use web::{Problem, Response, respond};
 
-/// For how long a cache may keep the keys: as long as our own functions do.
-const CACHING: &str = "public, max-age=300";
-
 /// The keys that verify at `now`, as a JSON Web Key Set.
 pub(super) async fn told(keys: &impl PublishedKeys, now: Instant) -> Result<Response, Problem> {
     let mut keys = keys.all(now).await?;
     keys.sort_by(|a, b| a.kid.cmp(&b.kid));
     let set = JsonWebKeySet { keys: keys.iter().map(web_key).collect() };
-    respond::with_header(respond::json(StatusCode::OK, &set)?, CACHE_CONTROL, CACHING)
+    let caching = format!("public, max-age={}", lifetimes::PUBLIC_KEYS.as_secs());
+    respond::with_header(respond::json(StatusCode::OK, &set)?, CACHE_CONTROL, &caching)
 }
 
 fn web_key(key: &VerificationKey) -> JsonWebKey {

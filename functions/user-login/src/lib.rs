@@ -10,10 +10,11 @@ use application::log_in::{Credentials, LogIn, LogInError, SessionTokens};
 use application::log_out::LogOut;
 use application::ports::{
     AccessTokenIssuer, AccessTokenVerifier, AccountRepository, Accounts, ActivityLog, Clock,
-    GuessRecords, IdentitySource, KnownSources, PasswordHasher, RefreshTokenSource, Sessions,
-    UserRepository,
+    GuessRecords, IdentitySource, InvalidToken, KnownSources, PasswordHasher, RefreshTokenSource,
+    Sessions, UserRepository,
 };
 use application::refresh_session::{RefreshError, RefreshSession};
+use application::show_account::ShowAccountError;
 use contracts::login::{Login, Logout, Refresh, Tokens};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
@@ -101,7 +102,8 @@ where
             Logout { refresh_token: None, everywhere: true } => {
                 let clock = &self.log_in.clock;
                 let bearer = web::authenticate(request.headers(), &self.tokens, clock).await?;
-                self.log_out.everywhere(bearer, source, deadline).await.map_err(unavailable)?;
+                let ended = self.log_out.everywhere(bearer, source, deadline).await;
+                ended.map_err(not_ended)?;
             }
             Logout { .. } => {
                 return Err(Problem::validation(
@@ -142,6 +144,20 @@ fn refresh_refused(error: RefreshError) -> Problem {
         RefreshError::Invalid(_) => {
             Problem::unauthorized("The refresh token is not good. Log in again.").caused_by(error)
         }
-        RefreshError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+        RefreshError::Unavailable(_) => {
+            // It may have been exchanged, which nobody knows; then the next try ends the session.
+            let detail = "The service can't answer at the moment. Try again later with the same token; \
+                          if that is refused, log in again.";
+            Problem::unavailable(RETRY_AFTER).with_detail(detail).caused_by(error)
+        }
+    }
+}
+
+fn not_ended(error: ShowAccountError) -> Problem {
+    match error {
+        ShowAccountError::SessionOver => {
+            web::authentication::unauthorized(InvalidToken("its session has ended".to_owned()))
+        }
+        ShowAccountError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
     }
 }

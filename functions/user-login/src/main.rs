@@ -6,6 +6,7 @@ use application::guess_guard::GuessGuard;
 use application::log_in::LogIn;
 use application::log_out::LogOut;
 use application::refresh_session::RefreshSession;
+use application::show_account::ShowAccount;
 use dynamodb::{
     CachedVerificationKeys, DynamoAccounts, DynamoUserRepository, DynamoVerificationKeys,
 };
@@ -48,7 +49,12 @@ async fn main() -> Result<(), lambda_http::Error> {
             identities: UuidIdentitySource,
             clock: SystemClock,
         },
-        log_out: LogOut { users: accounts, identities: UuidIdentitySource, clock: SystemClock },
+        log_out: LogOut {
+            show: ShowAccount { users: accounts.clone(), clock: SystemClock },
+            users: accounts,
+            identities: UuidIdentitySource,
+            clock: SystemClock,
+        },
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
     };
 

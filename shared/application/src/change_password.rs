@@ -1,4 +1,4 @@
-//! Gives an account another password, which ends all other sessions.
+//! Gives an account another password, which ends all other sessions and forgets all other sources.
 
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ use crate::deadline::Deadline;
 use crate::guess_guard::{self, GuessGuard, NotNow};
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
-    AccountChange, AccountRepository, Accounts, Activity, Bearer, ChangeCancelled, Clock,
-    GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Sessions, Source,
+    AccountChange, AccountRepository, Accounts, Activity, ActivityLog, Bearer, ChangeCancelled,
+    Clock, GuessRecords, GuessTarget, IdentitySource, KnownSourceRemoval, PasswordHasher, Sessions,
+    Source, Whose,
 };
 use crate::settle::{seed, settle};
 use crate::show_account::{ShowAccount, ShowAccountError};
@@ -84,7 +85,7 @@ impl From<ShowAccountError> for ChangePasswordError {
 
 impl<D, P, N, K> ChangePassword<D, P, N, K>
 where
-    D: Accounts + Sessions + AccountRepository + GuessRecords,
+    D: Accounts + AccountRepository + ActivityLog + GuessRecords + KnownSourceRemoval + Sessions,
     P: PasswordHasher,
     N: IdentitySource,
     K: Clock,
@@ -104,34 +105,36 @@ where
         let account = self.show.execute(bearer).await?;
         check_password(asked.new.expose_secret(), account.email())?;
         let target = GuessTarget::Owner(bearer.user_id);
-        self.guard.admit(target, guess_guard::ACCOUNT).await?;
+        let now_waits = self.admit(target, bearer, asked.source).await?;
         let hash = Some(account.password_hash());
         if !self.passwords.verify(asked.current, hash).await.map_err(unavailable)? {
-            tracing::warn!(user_id = bearer.user_id.get(), "refused a change of the password");
+            self.note_failure(bearer, asked.source, now_waits).await.map_err(unavailable)?;
             return Err(ChangePasswordError::WrongPassword);
         }
         self.guard.forgive(target).await;
+        // Before the change, so that whoever is told of it can rely on both.
+        self.users.forget_all_but(&account, asked.source).await.map_err(unavailable)?;
         let hash = self.passwords.hash(asked.new).await.map_err(unavailable)?;
         let attempt = self.identities.transaction_id();
         let change = AccountChange {
             account: &account.change_password(hash),
             attempt,
             keep: Some(bearer.session_id),
-            activity: &Activity {
-                id: self.identities.activity_id(),
-                kind: ActivityKind::PasswordChanged,
-                at: self.clock.now(),
-                source: asked.source,
-                session: Some(bearer.session_id),
-            },
+            activity: &self.activity(ActivityKind::PasswordChanged, bearer, asked.source),
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let changed =
             settle(within, seed(attempt.as_uuid()), |within| self.users.change(&change, within));
         match changed.await.map_err(unavailable)? {
             Ok(()) => {
-                let user_id = bearer.user_id.get();
-                tracing::info!(user_id, source = %asked.source, "changed the password");
+                let Bearer { user_id, session_id } = bearer;
+                let user_id = user_id.get();
+                tracing::info!(
+                    user_id,
+                    source = %asked.source,
+                    %session_id,
+                    "changed the password"
+                );
                 Ok(())
             }
             // What was verified is not what is there now; the client asks again.
@@ -139,6 +142,55 @@ where
                 let changed = "the account was changed meanwhile";
                 Err(unavailable(Failure::new(FailureClass::Conflict, changed)))
             }
+        }
+    }
+
+    async fn admit(
+        &self,
+        target: GuessTarget,
+        bearer: Bearer,
+        source: Source,
+    ) -> Result<bool, NotNow> {
+        let admitted = self.guard.admit(target, guess_guard::ACCOUNT).await;
+        if let Err(NotNow::Wait(wait)) = &admitted {
+            let (user_id, wait_s) = (bearer.user_id.get(), wait.as_secs());
+            tracing::warn!(user_id, %source, wait_s, "a change of the password has to wait");
+        }
+        admitted
+    }
+
+    async fn note_failure(
+        &self,
+        bearer: Bearer,
+        source: Source,
+        now_waits: bool,
+    ) -> Result<(), Failure> {
+        let Bearer { user_id, session_id } = bearer;
+        let whose = Whose::User(user_id);
+        let user_id = user_id.get();
+        tracing::warn!(user_id, %source, %session_id, "refused a change of the password");
+        let failed = self.activity(ActivityKind::PasswordChangeFailed, bearer, source);
+        self.users.record(whose, &failed).await?;
+        if now_waits {
+            tracing::warn!(
+                user_id,
+                %source,
+                %session_id,
+                "further changes of the password have to wait"
+            );
+            let locked = self.activity(ActivityKind::Locked, bearer, source);
+            self.users.record(whose, &locked).await?;
+        }
+        Ok(())
+    }
+
+    fn activity(&self, kind: ActivityKind, bearer: Bearer, source: Source) -> Activity {
+        Activity {
+            id: self.identities.activity_id(),
+            kind,
+            at: self.clock.now(),
+            source,
+            session: Some(bearer.session_id),
         }
     }
 }

@@ -48,6 +48,13 @@ pub const SIGNING_KEY_FRESH: Duration = Duration::from_secs(60);
 /// How long a process signs with a key that it has read, when it can't be read again.
 pub const SIGNING_KEY: Duration = Duration::from_secs(5 * 60);
 
+/// How long others may keep the public keys as they were told.
+pub const PUBLIC_KEYS: Duration = Duration::from_secs(5 * 60);
+
+/// How long a new public key is published before anything is signed with its private half: until nobody
+/// has the keys any more as they were told before it, and a minute for answers on their way.
+pub const NEW_KEY: Duration = Duration::from_secs(PUBLIC_KEYS.as_secs() + 60);
+
 /// How long a public key still verifies once another one signs: until no process signs with it any
 /// more, and then until the last of its tokens has expired for every clock.
 pub const REPLACED_KEY: Duration = Duration::from_secs(
@@ -61,7 +68,7 @@ pub const ACTIVITY: Duration = DAY.saturating_mul(90);
 /// and nobody reads it.
 pub const NOBODYS_ACTIVITY: Duration = Duration::from_secs(60 * 60);
 
-/// A source from which an account was logged in to.
+/// A source from which an account was registered or logged in to.
 pub const KNOWN_SOURCE: Duration = DAY.saturating_mul(90);
 
 /// How long an event may go unobserved before the sweep looks at it.

@@ -138,9 +138,11 @@ where
         match account {
             Some(account) if verified => {
                 let asked = Asked { password, source, traceparent };
-                let tokens = self.begin(account, &asked, deadline).await?;
-                self.remember(digest, source, admitted).await;
-                Ok(tokens)
+                let begun = self.begin(account, &asked, deadline).await;
+                let after = self.after_right_guess(&begun, digest, source, admitted);
+                // What is not done by then is left: the login is what it is.
+                drop(tokio::time::timeout(deadline.remaining(), after).await);
+                begun
             }
             account => {
                 self.note_failure(account.as_ref(), digest, source, admitted).await?;
@@ -166,20 +168,37 @@ where
         let now = self.clock.now();
         let source_is_known =
             self.accounts.knows(digest, source, now).await.map_err(LogInError::Unavailable)?;
-        let target = if source_is_known {
-            GuessTarget::AccountFrom(digest, source)
-        } else {
-            self.pass(GuessTarget::Source(source), SOURCE).await?;
-            GuessTarget::Account(digest)
-        };
-        let now_waits = self.pass(target, ACCOUNT).await?;
+        if source_is_known {
+            let target = GuessTarget::AccountFrom(digest, source);
+            let now_waits = self.pass(target, ACCOUNT, source).await?;
+            return Ok(Admitted { target, now_waits, source_is_known });
+        }
+        // The source first: one that has to wait must not make accounts wait.
+        let of_source = GuessTarget::Source(source);
+        let source_now_waits = self.pass(of_source, SOURCE, source).await?;
+        let target = GuessTarget::Account(digest);
+        let admitted = self.pass(target, ACCOUNT, source).await;
+        if let Err(LogInError::TooMany(_)) = &admitted {
+            // No password is verified, so that nothing was tried from this source.
+            self.guard.take_back(of_source, SOURCE).await;
+        }
+        let now_waits = admitted?;
+        if source_now_waits {
+            tracing::warn!(%source, "further logins from this network have to wait");
+        }
         Ok(Admitted { target, now_waits, source_is_known })
     }
 
-    async fn pass(&self, target: GuessTarget, patience: Patience) -> Result<bool, LogInError> {
+    async fn pass(
+        &self,
+        target: GuessTarget,
+        patience: Patience,
+        source: Source,
+    ) -> Result<bool, LogInError> {
         let admitted = self.guard.admit(target, patience).await;
         if let Err(NotNow::Wait(wait)) = &admitted {
-            tracing::warn!(wait_s = wait.as_secs(), "a login has to wait");
+            let (of, wait_s) = (target.kind(), wait.as_secs());
+            tracing::warn!(%source, of, wait_s, "a login has to wait");
         }
         Ok(admitted?)
     }
@@ -271,11 +290,26 @@ where
         }
     }
 
-    /// After a right guess. None of it makes the login fail.
-    async fn remember(&self, digest: AddressDigest, source: Source, admitted: Admitted) {
-        self.guard.forgive(admitted.target).await;
+    /// After a right guess, which counts no more, also where no session began because something was
+    /// away. None of it makes the login fail.
+    async fn after_right_guess(
+        &self,
+        begun: &Result<SessionTokens, LogInError>,
+        digest: AddressDigest,
+        source: Source,
+        admitted: Admitted,
+    ) {
+        match begun {
+            Ok(_) => self.guard.forgive(admitted.target).await,
+            Err(LogInError::Unavailable(_)) => self.guard.take_back(admitted.target, ACCOUNT).await,
+            // The password was changed meanwhile, and is not right any more.
+            Err(_) => return,
+        }
         if !admitted.source_is_known {
             self.guard.take_back(GuessTarget::Source(source), SOURCE).await;
+        }
+        if begun.is_err() {
+            return;
         }
         let until = self.clock.now().plus(lifetimes::KNOWN_SOURCE);
         if let Err(failure) = self.accounts.remember(digest, source, until).await {

@@ -12,12 +12,15 @@ use crate::ports::{
     Source, TokenHash,
 };
 use crate::settle::{seed, settle};
+use crate::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// The use case with the ports it needs. `D` is everything that is stored.
 pub struct LogOut<D, N, K> {
+    /// Whose account it is, and whether its session is good.
+    pub show: ShowAccount<D, K>,
     /// Accounts and sessions.
     pub users: D,
     /// Makes identifiers.
@@ -45,10 +48,11 @@ where
         deadline: Deadline,
     ) -> Result<(), Failure> {
         let found = self.users.by_token(TokenHash::of(token.expose_secret())).await?;
-        let Some(session) = found.map(|found| found.session).filter(|session| !session.ended)
-        else {
+        let Some(session) = found.map(|found| found.session) else { return Ok(()) };
+        let account = Accounts::by_id(&self.users, session.user_id).await?;
+        if !account.is_some_and(|account| session.is_good(&account, self.clock.now())) {
             return Ok(());
-        };
+        }
         let activity = Activity {
             id: self.identities.activity_id(),
             kind: ActivityKind::LoggedOut,
@@ -60,7 +64,7 @@ where
         let ended = settle(within, seed(session.id.as_uuid()), |within| {
             self.users.end(&session, &activity, within)
         });
-        // One that is gone has ended, too.
+        // One that is gone, or that another ended meanwhile, has ended, too.
         ended.await?.ok();
         let user_id = session.user_id.get();
         tracing::info!(user_id, %source, session_id = %session.id, "logged out");
@@ -71,17 +75,18 @@ where
     ///
     /// # Errors
     ///
-    /// [`Failure`] if the sessions are not known to have ended.
+    /// [`ShowAccountError`]: the bearer's own session is over, or the sessions are not known to have
+    /// ended.
     pub async fn everywhere(
         &self,
         bearer: Bearer,
         source: Source,
         deadline: Deadline,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ShowAccountError> {
+        let unavailable = ShowAccountError::Unavailable;
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         while !within.has_passed() {
-            let found = Accounts::by_id(&self.users, bearer.user_id).await?;
-            let Some(account) = found else { return Ok(()) };
+            let account = self.show.execute(bearer).await?;
             let attempt = self.identities.transaction_id();
             let change = AccountChange {
                 account: &account.end_sessions(),
@@ -98,11 +103,14 @@ where
             let changed = settle(within, seed(attempt.as_uuid()), |within| {
                 self.users.change(&change, within)
             });
-            if changed.await?.is_ok() {
-                tracing::info!(user_id = bearer.user_id.get(), %source, "logged out everywhere");
+            if changed.await.map_err(unavailable)?.is_ok() {
+                let Bearer { user_id, session_id } = bearer;
+                let user_id = user_id.get();
+                tracing::info!(user_id, %source, %session_id, "logged out everywhere");
                 return Ok(());
             }
         }
-        Err(Failure::new(FailureClass::Conflict, "the account is changed all the time"))
+        let busy = Failure::new(FailureClass::Conflict, "the account is changed all the time");
+        Err(unavailable(busy))
     }
 }

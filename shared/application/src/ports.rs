@@ -55,6 +55,6 @@ pub use transactions::{FenceOutcome, TransactionLedger, TransactionState};
 pub use users::{
     AccountChange, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
     ActivityReader, AddressDigest, ChangeCancelled, FoundToken, GuessRecords, GuessTarget,
-    KnownSources, NewSession, Registration, RegistrationCancelled, Replaced, Rotation, Sessions,
-    Source, TokenHash, TokenRecord, UserRepository, Whose,
+    KnownSourceRemoval, KnownSources, NewSession, Registration, RegistrationCancelled, Replaced,
+    Rotation, Sessions, Source, TokenHash, TokenRecord, UserRepository, Whose,
 };

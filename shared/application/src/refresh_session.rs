@@ -10,10 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::deadline::Deadline;
 use crate::log_in::SessionTokens;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
-    AccessTokenIssuer, Accounts, Activity, Bearer, Clock, FoundToken, IdentitySource,
-    RefreshTokenSource, Rotation, Sessions, Source, TokenHash, TokenRecord,
+    AccessTokenIssuer, Accounts, Activity, Bearer, ChangeCancelled, Clock, FoundToken,
+    IdentitySource, RefreshTokenSource, Rotation, Sessions, Source, TokenHash, TokenRecord,
 };
 use crate::settle::{seed, settle};
 
@@ -53,7 +53,8 @@ where
     N: IdentitySource,
     K: Clock,
 {
-    /// Exchanges a token.
+    /// Exchanges a token. When something was changed meanwhile, it is tried again with what is there
+    /// now.
     ///
     /// # Errors
     ///
@@ -65,30 +66,41 @@ where
         deadline: Deadline,
     ) -> Result<SessionTokens, RefreshError> {
         let hash = TokenHash::of(token.expose_secret());
-        let found = self.users.by_token(hash).await.map_err(RefreshError::Unavailable)?;
-        let Some(FoundToken { expires_at, used, session }) = found else {
-            return Err(RefreshError::Invalid("nobody has been given it"));
-        };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
-        if used {
-            return self.end(session, source, within).await;
+        while !within.has_passed() {
+            let found = self.users.by_token(hash).await.map_err(RefreshError::Unavailable)?;
+            let Some(FoundToken { expires_at, used, session }) = found else {
+                return Err(RefreshError::Invalid("nobody has been given it"));
+            };
+            let account = Accounts::by_id(&self.users, session.user_id).await;
+            let account = account.map_err(RefreshError::Unavailable)?;
+            let now = self.clock.now();
+            // Before anything is written: who has a token of a session that is over writes nothing.
+            if !account.is_some_and(|account| session.is_good(&account, now)) {
+                return Err(RefreshError::Invalid("its session has ended"));
+            }
+            if used {
+                return self.end(session, source, within).await;
+            }
+            if now >= expires_at {
+                return Err(RefreshError::Invalid("it has expired"));
+            }
+            if let Some(tokens) = self.rotate(session, hash, source, within).await? {
+                return Ok(tokens);
+            }
         }
-        let account = Accounts::by_id(&self.users, session.user_id).await;
-        let account = account.map_err(RefreshError::Unavailable)?;
-        let now = self.clock.now();
-        if now >= expires_at || !account.is_some_and(|account| session.is_good(&account, now)) {
-            return Err(RefreshError::Invalid("it has expired, or its session has ended"));
-        }
-        self.rotate(session, hash, source, within).await
+        let busy = Failure::new(FailureClass::Conflict, "the session is changed all the time");
+        Err(RefreshError::Unavailable(busy))
     }
 
+    /// Makes one exchange, or tells none when the token or its session was changed meanwhile.
     async fn rotate(
         &self,
         session: Session,
         used: TokenHash,
         source: Source,
         within: Deadline,
-    ) -> Result<SessionTokens, RefreshError> {
+    ) -> Result<Option<SessionTokens>, RefreshError> {
         let now = self.clock.now();
         let bearer = Bearer { user_id: session.user_id, session_id: session.id };
         let access = self.tokens.issue(bearer, now).await.map_err(RefreshError::Unavailable)?;
@@ -102,16 +114,21 @@ where
         let stored = settle(within, seed(session.id.as_uuid()), |within| {
             self.users.rotate(&rotation, within)
         });
-        if stored.await.map_err(RefreshError::Unavailable)?.is_ok() {
-            let user_id = session.user_id.get();
-            tracing::info!(user_id, %source, session_id = %session.id, "refreshed a session");
-            return Ok(SessionTokens { access, refresh });
+        match stored.await {
+            Ok(Ok(())) => {}
+            Ok(Err(ChangeCancelled::Stale | ChangeCancelled::Busy)) => return Ok(None),
+            // A client that is told to try again shows a token that may be used by now, which would end
+            // its session. So its successor is looked for once more.
+            Err(failure) => {
+                let landed = self.users.by_token(next.hash).await;
+                if !landed.is_ok_and(|successor| successor.is_some()) {
+                    return Err(RefreshError::Unavailable(failure));
+                }
+            }
         }
-        let found = self.users.by_token(used).await.map_err(RefreshError::Unavailable)?;
-        if found.is_some_and(|found| found.used) {
-            return self.end(session, source, within).await;
-        }
-        Err(RefreshError::Invalid("its session has ended"))
+        let user_id = session.user_id.get();
+        tracing::info!(user_id, %source, session_id = %session.id, "refreshed a session");
+        Ok(Some(SessionTokens { access, refresh }))
     }
 
     /// Ends the session of a token that came twice.
@@ -125,7 +142,7 @@ where
         let ended = settle(within, seed(session.id.as_uuid()), |within| {
             self.users.end(&session, &activity, within)
         });
-        // One that is gone has ended, too.
+        // One that is gone, or that another ended meanwhile, has ended, too.
         ended.await.map_err(RefreshError::Unavailable)?.ok();
         let user_id = session.user_id.get();
         tracing::warn!(

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::deadline::Deadline;
 use crate::event::unpublished_of_user;
 use crate::guess_guard::{self, GuessGuard, NotNow};
+use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
     Activity, Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Registration,
@@ -113,7 +114,12 @@ where
             source: new.source,
             session: None,
         };
-        let registration = Registration { account: &account, event: &event, activity: &activity };
+        let registration = Registration {
+            account: &account,
+            event: &event,
+            activity: &activity,
+            source_known_until: now.plus(lifetimes::KNOWN_SOURCE),
+        };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let stored = settle(within, seed(transaction_id.as_uuid()), |within| {
             self.users.register(&registration, within)

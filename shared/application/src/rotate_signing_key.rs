@@ -1,10 +1,18 @@
 //! Replaces the key that signs access tokens, while tokens of the old one stay good until they expire.
+//!
+//! In two steps, with a pause between them: others keep the public keys for some minutes, and would
+//! refuse what is signed with a key that they don't know yet.
+
+use std::time::Duration;
 
 use domain::instant::Instant;
+use secrecy::SecretString;
 
 use crate::lifetimes;
 use crate::outcome::Failure;
-use crate::ports::{Clock, SigningKeyGenerator, SigningKeyStore, VerificationKeyStore};
+use crate::ports::{
+    Clock, SigningKeyGenerator, SigningKeyStore, VerificationKey, VerificationKeyStore,
+};
 
 /// The use case with the ports it needs.
 #[derive(Debug, Clone)]
@@ -17,6 +25,23 @@ pub struct RotateSigningKey<G, S, V, K> {
     pub published: V,
     /// The wall clock.
     pub clock: K,
+}
+
+/// A key pair whose public half is published, and which doesn't sign yet.
+pub struct NewKey {
+    /// Its name.
+    pub kid: String,
+    private: SecretString,
+    /// The public keys that were there before it.
+    before: Vec<VerificationKey>,
+}
+
+impl NewKey {
+    /// How long it should be published before it signs: [`lifetimes::NEW_KEY`], so that who keeps the
+    /// public keys for as long as he was told knows it by then, and nothing if it is the first one.
+    pub fn pause(&self) -> Duration {
+        if self.before.is_empty() { Duration::ZERO } else { lifetimes::NEW_KEY }
+    }
 }
 
 /// What a rotation did.
@@ -35,27 +60,36 @@ where
     V: VerificationKeyStore,
     K: Clock,
 {
-    /// Rotates, or makes the first key. The new public key is published before anything can be signed
-    /// with the private one, and the old public keys retire only after no process can sign with theirs
-    /// any more. A rotation that failed on the way is repeated as a whole: what it left behind is a
-    /// public key that nobody signs with, and retires with the others.
+    /// Makes a key pair and publishes its public half, with which nothing verifies yet. A rotation that
+    /// failed on the way is repeated as a whole: what it left behind is a public key that nobody signs
+    /// with, and retires with the others.
     ///
     /// # Errors
     ///
     /// [`Failure`] of the step that failed; tokens of every key that was good before stay good.
-    pub async fn execute(&self) -> Result<Rotated, Failure> {
+    pub async fn publish(&self) -> Result<NewKey, Failure> {
         let (private, public) = self.generator.generate()?;
         let before = self.published.all(self.clock.now()).await?;
         self.published.put(&public).await?;
-        self.signing.replace(&private).await?;
+        Ok(NewKey { kid: public.kid, private, before })
+    }
+
+    /// Has everything signed with the new key from now on. The public keys before it retire only after
+    /// no process can sign with theirs any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`].
+    pub async fn sign_with(&self, new: NewKey) -> Result<Rotated, Failure> {
+        self.signing.replace(&new.private).await?;
         let retires_at = self.clock.now().plus(lifetimes::REPLACED_KEY);
         let mut replaced = Vec::new();
-        for mut key in before.into_iter().filter(|key| key.kid != public.kid) {
+        for mut key in new.before {
             // One that was replaced before keeps its time.
             let until = *key.retires_at.get_or_insert(retires_at);
             self.published.put(&key).await?;
             replaced.push((key.kid, until));
         }
-        Ok(Rotated { kid: public.kid, replaced })
+        Ok(Rotated { kid: new.kid, replaced })
     }
 }

@@ -61,7 +61,7 @@ pub struct ActivityPage {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Activity {
     /// What: `REGISTERED`, `LOGGED_IN`, `LOGIN_FAILED`, `LOCKED`, `REFRESHED`, `REFRESH_REUSED`,
-    /// `LOGGED_OUT`, `LOGGED_OUT_EVERYWHERE` or `PASSWORD_CHANGED`.
+    /// `LOGGED_OUT`, `LOGGED_OUT_EVERYWHERE`, `PASSWORD_CHANGED` or `PASSWORD_CHANGE_FAILED`.
     #[serde(rename = "type")]
     pub activity_type: String,
     /// When.

@@ -109,7 +109,9 @@ macro_rules! table_contract {
             users {
                 a_registered_account_is_found_by_its_address_and_by_its_number
                 an_address_is_one_accounts
-                of_ten_registrations_of_one_address_at_once_one_is_stored
+                of_a_hundred_registrations_of_one_address_at_once_one_is_stored
+                an_account_knows_the_source_that_it_was_registered_from
+                all_sources_of_an_account_but_one_are_forgotten
                 a_registration_stores_the_event_and_the_attempts_committed_record
                 a_second_try_of_a_registration_is_done
                 a_login_stores_the_account_the_session_and_its_event
@@ -129,7 +131,8 @@ macro_rules! table_contract {
                 of_ten_exchanges_of_one_token_at_once_one_is_stored
                 a_second_try_of_an_exchange_is_done
                 a_token_of_a_session_that_has_ended_is_not_exchanged
-                ending_a_session_again_changes_nothing
+                a_token_of_a_session_of_an_older_epoch_is_not_exchanged
+                a_session_ends_once_and_with_one_activity
                 what_nobody_was_given_is_none
             }
             activities {
@@ -146,6 +149,7 @@ macro_rules! table_contract {
             guesses {
                 guesses_are_replaced_if_they_are_as_expected
                 of_ten_replacements_with_one_expectation_at_once_one_is_stored
+                of_two_hundred_guesses_at_once_as_many_are_let_through_as_may_be
                 a_source_is_known_of_its_account_alone_and_until_it_expires
             }
         }

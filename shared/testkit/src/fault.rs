@@ -81,6 +81,8 @@ pub enum Operation {
     KnowsSource,
     /// `KnownSources::remember`
     RememberSource,
+    /// `KnownSourceRemoval::forget_all_but`
+    ForgetSources,
 }
 
 /// What goes wrong. A read fails with whatever is said here; what only a write can meet is then a

@@ -206,7 +206,12 @@ pub fn registered(identities: &impl IdentitySource, address: &str, at: Instant) 
 impl RegisteredUser {
     /// Its registration.
     pub fn registration(&self) -> Registration<'_> {
-        Registration { account: &self.account, event: &self.event, activity: &self.activity }
+        Registration {
+            account: &self.account,
+            event: &self.event,
+            activity: &self.activity,
+            source_known_until: self.activity.at.plus(lifetimes::KNOWN_SOURCE),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub struct PlainHasher {
 }
 
 impl PlainHasher {
-    /// Makes every hash from now on cost so much; those of another cost are outdated.
+    /// Makes every hash from now on cost so much; those of a lesser cost are outdated.
     pub fn set_cost(&self, cost: u32) {
         self.cost.store(cost, Ordering::SeqCst);
     }
@@ -56,7 +56,8 @@ impl PasswordHasher for PlainHasher {
     }
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        hash.as_phc().split_once('$').is_none_or(|(cost, _)| cost != self.cost().to_string())
+        let cost = hash.as_phc().split_once('$').and_then(|(cost, _)| cost.parse::<u32>().ok());
+        cost.is_none_or(|cost| cost < self.cost())
     }
 }
 

@@ -136,6 +136,7 @@ impl World {
     /// Ends sessions.
     pub fn log_out(&self) -> LogOut<MemoryTables, SequentialIdentities, ManualClock> {
         LogOut {
+            show: self.show_account(),
             users: self.tables.clone(),
             identities: self.identities.clone(),
             clock: self.clock.clone(),

@@ -1,11 +1,19 @@
 //! Access tokens that somebody made himself.
 
+use std::time::Duration;
+
+use application::ports::VerificationKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::instant::Instant;
+use dynamodb::administration::put_verification_key;
+use dynamodb::config::{KeysTable, TableName};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use secrecy::ExposeSecret;
+use security::signing_key::SigningKey;
 use serde_json::{Value, json};
 
-use super::{Visitor, new_email, without_instance};
+use super::{Visitor, new_email, part, without_instance};
 use crate::app::{App, problem, with_app};
 
 /// What a good token is made of, and what signs one.
@@ -16,17 +24,16 @@ struct Mint {
     public: Vec<u8>,
 }
 
-fn part(token: &str, index: usize) -> Value {
-    let part = token.split('.').nth(index).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
-}
-
 impl Mint {
     /// The system's own, which an attacker doesn't have: what is wrong with a forgery is then only what
     /// was changed of it.
     fn of(app: &App, good: &str) -> Self {
         let file = harness::provision::signing_key_file(&app.system.endpoints.data);
-        let jwk: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        Self::with(&serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap(), good)
+    }
+
+    /// Signs what a good token says with another key, and still under the good one's name.
+    fn with(jwk: &Value, good: &str) -> Self {
         let bytes = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
         // RFC 8410, section 7: PKCS #8 is a fixed header and the seed.
         let header = [
@@ -81,6 +88,41 @@ impl Mint {
         let signature = crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
         format!("{message}.{signature}")
     }
+}
+
+/// A new key: its half that verifies, and one that signs.
+fn new_key() -> (VerificationKey, Value) {
+    let key = SigningKey::generate().unwrap();
+    let jwk = serde_json::from_str(key.to_jwk().unwrap().expose_secret()).unwrap();
+    (key.verification_key(), jwk)
+}
+
+/// Tokens that bring a key along, or say where one is, and are signed with it.
+fn with_keys_of_their_own(good: &str) -> Vec<(String, String)> {
+    let (_, jwk) = new_key();
+    let attacker = Mint::with(&jwk, good);
+    let public = json!({"kty": "OKP", "crv": "Ed25519", "kid": jwk["kid"], "x": jwk["x"]});
+    let elsewhere = json!("https://attacker.example/keys");
+    let mut all =
+        vec![("another's key".to_owned(), attacker.signed(&attacker.header, &attacker.claims))];
+    for (name, value) in [("jwk", public), ("jku", elsewhere.clone()), ("x5u", elsewhere)] {
+        all.push((name.to_owned(), attacker.with_header(name, value.clone())));
+        // Under the key's own name, which the deployment doesn't know.
+        let mut header = attacker.header.clone();
+        (header["kid"], header[name]) = (jwk["kid"].clone(), value);
+        all.push((name.to_owned(), attacker.signed(&header, &attacker.claims)));
+    }
+    all
+}
+
+/// A token that is signed with a key which is published until then.
+async fn of_a_key_until(app: &App, good: &str, retires_at: Instant) -> String {
+    let (public, jwk) = new_key();
+    let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
+    let name = TableName::parse(app.system.names.table("KeysTable").unwrap()).unwrap();
+    let key = VerificationKey { retires_at: Some(retires_at), ..public };
+    put_verification_key(&tables, &KeysTable::named(name), &key).await.unwrap();
+    Mint::with(&jwk, good).with_header("kid", json!(key.kid))
 }
 
 /// Every forgery, with what was done.
@@ -152,8 +194,14 @@ pub(super) async fn try_forgeries(app: &App) -> (usize, usize) {
     // The mint makes good coins, so what is refused is refused for its flaw.
     let own = mint.signed(&mint.header, &mint.claims);
     assert_eq!(visitor.get("/v1/users/me", &own).await.status(), 200);
+    let in_an_hour = crate::login::now().plus(Duration::from_secs(3_600));
+    let not_retired = of_a_key_until(app, &good, in_an_hour).await;
+    assert_eq!(visitor.get("/v1/users/me", &not_retired).await.status(), 200);
     let mut told = Vec::new();
-    let forgeries = forgeries(&mint, &good);
+    let mut forgeries = forgeries(&mint, &good);
+    forgeries.extend(with_keys_of_their_own(&good));
+    let retired = of_a_key_until(app, &good, crate::login::now()).await;
+    forgeries.push(("a retired key".to_owned(), retired));
     let made = forgeries.len();
     for (what, token) in forgeries {
         let answer = visitor.get("/v1/users/me", &token).await;
@@ -169,6 +217,6 @@ fn every_forged_token_is_refused_and_all_alike() {
     with_app(async |app| {
         let (refused, made) = try_forgeries(app).await;
         assert_eq!(refused, made);
-        assert!(made >= 50, "{made}");
+        assert!(made >= 70, "{made}");
     });
 }

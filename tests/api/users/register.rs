@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{PASSWORD, Visitor, new_email};
-use crate::app::{json_of, problem, with_app};
+use crate::app::{App, json_of, problem, with_app};
 
 #[test]
 fn a_user_registers_logs_in_and_sees_his_account() {
@@ -49,7 +49,15 @@ fn of_a_hundred_registrations_of_one_address_one_is_taken_and_then_they_have_to_
         for answer in join_all(tries).await {
             problem(answer, 409, "conflict").await;
         }
-        let refused = visitor.try_to_register(&new_email("one-more"), PASSWORD).await;
+        // Whatever its headers say of where it is from.
+        let one_more = json!({"email": new_email("one-more"), "password": PASSWORD});
+        let refused = visitor
+            .request(Method::POST, "/v1/users")
+            .header("x-forwarded-for", "203.0.113.1")
+            .header("x-real-ip", "203.0.113.1")
+            .header("forwarded", "for=203.0.113.1")
+            .json(&one_more);
+        let refused = refused.send().await.unwrap();
         let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((1..=30).contains(&wait), "{wait}");
         problem(refused, 429, "too-many-requests").await;
@@ -63,47 +71,72 @@ fn of_a_hundred_registrations_of_one_address_one_is_taken_and_then_they_have_to_
 #[test]
 fn a_password_is_taken_by_its_length_and_not_by_its_composition() {
     with_app(async |app| {
-        let visitor = Visitor::new(app);
-        let twin = "0123456789 twelve times six is ".repeat(3);
-        let accepted = [
-            "fifteen letters",
-            "               ",
-            "🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀",
-            "a NUL is no end\0 of it",
-            &"sixty-four".repeat(7)[..64],
-            &"q!".repeat(64),
-            &format!("{twin}a"),
-        ];
-        for password in accepted {
-            let email = new_email("length");
-            let answer = visitor.try_to_register(&email, password).await;
-            assert_eq!(answer.status(), 201, "{password:?}");
-            assert_eq!(visitor.try_to_log_in(&email, password).await.status(), 200);
-            // No part of it is ignored: not its end beyond 72 bytes, nor what is behind a NUL.
-            let mut cut = password.to_owned();
-            cut.pop();
-            assert_eq!(visitor.try_to_log_in(&email, &cut).await.status(), 401, "{password:?}");
-            let twin = format!("{cut}b");
-            assert_eq!(visitor.try_to_log_in(&email, &twin).await.status(), 401, "{password:?}");
-        }
-        let email = new_email("length");
-        let refused = [
-            "7 chars".to_owned(),
-            "8 chars.".to_owned(),
-            "fourteen chars".to_owned(),
-            "🦀".repeat(14),
-            "x".repeat(1_025),
-            "passwordpassword".to_owned(),
-            "PASSWORDPASSWORD".to_owned(),
-            format!("my name is {email}"),
-        ];
-        for password in refused {
-            let answer = visitor.try_to_register(&email, &password).await;
-            let problem = problem(answer, 422, "validation").await;
-            assert_eq!(problem["errors"][0]["pointer"], "#/password", "{password}");
-            assert!(!problem.to_string().contains(&password), "{problem}");
-        }
+        try_passwords(app).await;
     });
+}
+
+// ADR 0008: what was typed is what counts.
+#[test]
+fn two_spellings_of_one_character_are_two_passwords_and_one_address() {
+    with_app(async |app| {
+        let visitor = Visitor::new(app);
+        let (composed, decomposed) = ("jos\u{e9}", "jose\u{301}");
+        let email = new_email(composed);
+        let password = |name: &str| format!("canary of {name} that is long enough");
+        let registered = visitor.try_to_register(&email, &password(composed)).await;
+        assert_eq!(registered.status(), 201);
+        let other = email.replace(composed, decomposed);
+        assert_ne!(email, other);
+        assert_eq!(visitor.try_to_log_in(&other, &password(composed)).await.status(), 200);
+        assert_eq!(visitor.try_to_log_in(&email, &password(decomposed)).await.status(), 401);
+        let taken = visitor.try_to_register(&other, &password(decomposed)).await;
+        problem(taken, 409, "conflict").await;
+    });
+}
+
+/// Tries passwords that are taken, and ones that are not. How many of each.
+pub(super) async fn try_passwords(app: &App) -> (usize, usize) {
+    let visitor = Visitor::new(app);
+    let twin = "0123456789 twelve times six is ".repeat(3);
+    let accepted = [
+        "fifteen letters",
+        "               ",
+        "🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀",
+        "a NUL is no end\0 of it",
+        &"sixty-four".repeat(7)[..64],
+        &"q!".repeat(64),
+        &format!("{twin}a"),
+    ];
+    for password in accepted {
+        let email = new_email("length");
+        let answer = visitor.try_to_register(&email, password).await;
+        assert_eq!(answer.status(), 201, "{password:?}");
+        assert_eq!(visitor.try_to_log_in(&email, password).await.status(), 200);
+        // No part of it is ignored: not its end beyond 72 bytes, nor what is behind a NUL.
+        let mut cut = password.to_owned();
+        cut.pop();
+        assert_eq!(visitor.try_to_log_in(&email, &cut).await.status(), 401, "{password:?}");
+        let twin = format!("{cut}b");
+        assert_eq!(visitor.try_to_log_in(&email, &twin).await.status(), 401, "{password:?}");
+    }
+    let email = new_email("length");
+    let refused = [
+        "7 chars".to_owned(),
+        "8 chars.".to_owned(),
+        "fourteen chars".to_owned(),
+        "🦀".repeat(14),
+        "x".repeat(1_025),
+        "passwordpassword".to_owned(),
+        "PASSWORDPASSWORD".to_owned(),
+        format!("my name is {email}"),
+    ];
+    for password in &refused {
+        let answer = visitor.try_to_register(&email, password).await;
+        let problem = problem(answer, 422, "validation").await;
+        assert_eq!(problem["errors"][0]["pointer"], "#/password", "{password}");
+        assert!(!problem.to_string().contains(password), "{problem}");
+    }
+    (accepted.len(), refused.len())
 }
 
 #[test]

@@ -7,17 +7,16 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::json;
 use tokio::process::Command;
 
-use super::{Session, Visitor, new_email};
+use super::{Session, Visitor, new_email, part};
 use crate::app::{App, eventually, json_of, options, text, with_app, with_own};
+use crate::leaks;
 
 /// The name of the key that signed a token.
 fn kid(token: &str) -> String {
-    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
-    let header: Value = serde_json::from_slice(&header).unwrap();
-    text(&header["kid"])
+    text(&part(token, 0)["kid"])
 }
 
 async fn published(visitor: &Visitor) -> BTreeSet<String> {
@@ -34,15 +33,18 @@ fn the_public_keys_are_there_for_everybody() {
         let visitor = Visitor::new(app);
         let answer = visitor.request(Method::GET, "/.well-known/jwks.json").send().await.unwrap();
         let set = json_of(answer).await;
-        let [key] = set["keys"].as_array().unwrap().as_slice() else { panic!("{set}") };
-        for (member, value) in
-            [("kty", "OKP"), ("crv", "Ed25519"), ("alg", "EdDSA"), ("use", "sig")]
-        {
-            assert_eq!(key[member], value);
+        // Other tests publish keys of their own.
+        let keys = set["keys"].as_array().unwrap();
+        for key in keys {
+            for (member, value) in
+                [("kty", "OKP"), ("crv", "Ed25519"), ("alg", "EdDSA"), ("use", "sig")]
+            {
+                assert_eq!(key[member], value);
+            }
+            assert_eq!(key.get("d"), None, "the private part");
+            assert_eq!(URL_SAFE_NO_PAD.decode(text(&key["x"])).unwrap().len(), 32);
         }
-        assert_eq!(key.get("d"), None, "the private part");
-        assert_eq!(URL_SAFE_NO_PAD.decode(text(&key["x"])).unwrap().len(), 32);
-        assert_eq!(kid(app.token()), text(&key["kid"]));
+        assert!(keys.iter().any(|key| text(&key["kid"]) == kid(app.token())), "{set}");
     });
 }
 
@@ -56,16 +58,31 @@ fn tokens_keep_working_through_a_rotation_under_load() {
         let old = visitor.log_in(&email).await;
         let old_kid = kid(&old.access);
         let (stop, requests) = (AtomicBool::new(false), AtomicU32::new(0));
+        let ordered = AtomicU32::new(0);
         let works = async |token: &str| {
             let answer = visitor.get("/v1/users/me", token).await;
             assert_eq!(answer.status(), 200);
             requests.fetch_add(1, Ordering::Relaxed);
+        };
+        // A busy machine may miss the deadline of an order, and no token is at fault for that.
+        let orders = async |token: &str| {
+            let order = visitor.request(Method::POST, "/v1/orders").bearer_auth(token);
+            let order = order.json(&json!({"items": [{"product_id": 8, "quantity": 1}]}));
+            let answer = order.send().await.unwrap();
+            assert!([201, 503].contains(&answer.status().as_u16()), "{}", answer.status());
+            if answer.status() == 201 {
+                let path = format!("/v1/orders/{}", text(&json_of(answer).await["order_id"]));
+                assert_eq!(visitor.get(&path, token).await.status(), 200);
+                ordered.fetch_add(1, Ordering::Relaxed);
+            }
         };
         let load = async || {
             let mut session = visitor.log_in(&email).await;
             while !stop.load(Ordering::Relaxed) {
                 works(&old.access).await;
                 works(&session.access).await;
+                orders(&old.access).await;
+                orders(&session.access).await;
                 session = Session::of(visitor.refresh(&session.refresh).await).await;
             }
         };
@@ -92,6 +109,8 @@ fn tokens_keep_working_through_a_rotation_under_load() {
         };
         let (_, ()) = tokio::join!(join_all((0..4).map(|_| load())), rotation);
         works(&old.access).await;
+        assert!(ordered.load(Ordering::Relaxed) > 0);
+        leaks::remember_signing_key(&app.system.endpoints.data);
         app.system.stop().await;
     });
 }
@@ -99,7 +118,7 @@ fn tokens_keep_working_through_a_rotation_under_load() {
 async fn rotate(app: &App) -> String {
     let file = harness::provision::signing_key_file(&app.system.endpoints.data);
     let output = Command::new(options().binaries.join("xtask"))
-        .args(["ops", "keys", "rotate", "--table", &app.system.endpoints.table_url])
+        .args(["ops", "keys", "rotate", "--no-wait", "--table", &app.system.endpoints.table_url])
         .args(["--keys-table", app.system.names.table("KeysTable").unwrap()])
         .arg("--signing-key-file")
         .arg(file)

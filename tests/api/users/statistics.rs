@@ -2,14 +2,10 @@
 
 #![expect(clippy::print_stdout, reason = "a report")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use application::ports::{IdentitySource, PasswordHasher};
-use domain::identity::UserId;
-use domain::user::{Account, EmailAddress};
-use dynamodb::administration::put_account;
-use dynamodb::config::{TableName, UsersTable};
 use futures::future::join_all;
 use platform::identity::UuidIdentitySource;
 use secrecy::SecretString;
@@ -17,7 +13,8 @@ use security::password::{Argon2idHasher, HashCost};
 use tokio::time::Instant;
 
 use super::guessing::guess_two_hundred_times;
-use super::{PASSWORD, Visitor, WRONG, forgeries, new_email};
+use super::hashes::put_hashed_at;
+use super::{PASSWORD, Visitor, WRONG, forgeries, new_email, register};
 use crate::app::{App, options, with_own};
 use crate::leaks;
 
@@ -36,6 +33,7 @@ fn how_logins_look_from_outside() {
         let app = App::start(options).await;
         report_times(&app).await;
         report_guesses(&app).await;
+        report_owner(&app).await;
         report_cost().await;
         app.system.stop().await;
     });
@@ -62,7 +60,8 @@ async fn report_times(app: &App) {
     for round in 0..ACCOUNTS {
         let emails = [new_email("unknown"), new_email("known"), new_email("outdated")];
         Visitor::new(app).register(&emails[1]).await;
-        put_outdated(app, &emails[2]).await;
+        // Hashed at the cost that is recommended and no more.
+        put_hashed_at(app, &emails[2], HashCost::RECOMMENDED).await;
         let visitor = Visitor::new(app);
         for guess in 0..GUESSES {
             for turn in 0..3 {
@@ -105,26 +104,58 @@ async fn report_times(app: &App) {
     }
 }
 
-/// An account whose password was hashed at the cost that is recommended and no more.
-async fn put_outdated(app: &App, email: &str) {
-    let hasher = Argon2idHasher::new(HashCost::RECOMMENDED).unwrap();
-    let hash = hasher.hash(SecretString::from(PASSWORD)).await.unwrap();
-    let user_id: UserId = UuidIdentitySource.user_id().unwrap();
-    let email = EmailAddress::parse(email).unwrap();
-    let (account, _) = Account::register(user_id, email, hash, crate::login::now());
-    let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
-    let name = TableName::parse(app.system.names.table("UsersTable").unwrap()).unwrap();
-    let attempt = UuidIdentitySource.transaction_id();
-    put_account(&tables, &UsersTable::named(name), &account, attempt).await.unwrap();
-}
-
 async fn report_guesses(app: &App) {
     let email = new_email("guessed");
     Visitor::new(app).register(&email).await;
     let (verified, refused) = guess_two_hundred_times(app, &email).await;
+    assert_eq!((verified, refused), (10, 190));
     println!("of 200 guesses at once {verified} were verified and {refused} had to wait");
     let (refused, made) = forgeries::try_forgeries(app).await;
     println!("forged tokens rejected: {refused} of {made}");
+    let (accepted, refused) = register::try_passwords(app).await;
+    println!("passwords accepted that should be: {accepted} of {accepted}");
+    println!("passwords refused that should be: {refused} of {refused}");
+    let judged = crate::problems::try_every_error(app).await;
+    println!("errors that conform to RFC 9457: {judged} of {judged}");
+}
+
+/// An owner logs in, from a network that the account knows and from ones that it doesn't, while somebody
+/// asks for his account all the time from many networks.
+async fn report_owner(app: &App) {
+    const LOGINS: usize = 100;
+    let (owner, email) = (Visitor::new(app), new_email("besieged"));
+    owner.register(&email).await;
+    let attackers: Vec<_> = (0..50).map(|_| Visitor::new(app)).collect();
+    for attacker in &attackers {
+        attacker.try_to_log_in(&email, WRONG).await;
+    }
+    let over = AtomicBool::new(false);
+    let attack = async {
+        let mut guesses = 0_usize;
+        while !over.load(Ordering::Relaxed) {
+            attackers[guesses % attackers.len()].try_to_log_in(&email, WRONG).await;
+            guesses += 1;
+        }
+        guesses
+    };
+    let logins = async {
+        let [mut from_known, mut from_unknown] = [0, 0];
+        for _ in 0..LOGINS {
+            let known = owner.try_to_log_in(&email, PASSWORD).await.status();
+            from_known += usize::from(known == 200);
+            // Each time a new one: from where he got in once, the account knows him.
+            let unknown = Visitor::new(app).try_to_log_in(&email, PASSWORD).await.status();
+            from_unknown += usize::from(unknown == 200);
+        }
+        over.store(true, Ordering::Relaxed);
+        (from_known, from_unknown)
+    };
+    let (guesses, (from_known, from_unknown)) = tokio::join!(attack, logins);
+    assert_eq!(from_known, LOGINS);
+    println!(
+        "an owner's logins under {guesses} guesses: {from_known} of {LOGINS} got in from a known \
+         network, {from_unknown} of {LOGINS} from unknown ones"
+    );
 }
 
 /// Pairs of address and password from a breach, each tried once, from a few networks; somebody else
@@ -137,6 +168,8 @@ async fn report_stuffing(app: &App) {
     let other = Visitor::new(app);
     let email = new_email("bystander");
     other.register(&email).await;
+    let undisturbed = times_of_logins(&other, &email, |logins| logins < 200).await;
+    println!("a bystander's logins without an attack: {}", shown(undisturbed));
     let tried = AtomicUsize::new(0);
     let attack = join_all((0..AT_ONCE).map(async |_| {
         let (mut verified, mut refused) = (0_u32, 0_u32);
@@ -153,27 +186,44 @@ async fn report_stuffing(app: &App) {
             }
         }
     }));
-    let bystander = async {
-        let mut times = Vec::new();
-        while tried.load(Ordering::Relaxed) < PAIRS {
-            let started = Instant::now();
-            other.log_in(&email).await;
-            times.push(started.elapsed().as_secs_f64() * 1e3);
-        }
-        times
-    };
-    let (counts, mut times) = tokio::join!(attack, bystander);
+    let started = Instant::now();
+    let goes_on = |_| tried.load(Ordering::Relaxed) < PAIRS;
+    let (counts, times) = tokio::join!(attack, times_of_logins(&other, &email, goes_on));
     let verified: u32 = counts.iter().map(|(verified, _)| verified).sum();
     let refused: u32 = counts.iter().map(|(_, refused)| refused).sum();
-    times.sort_by(f64::total_cmp);
+    // 30 at once from each network, and then one after each wait, which begins with 30 s and doubles.
+    let waits = (started.elapsed().as_secs() / 30 + 1).ilog2() + 1;
+    assert!(verified <= u32::try_from(NETWORKS).unwrap() * (30 + waits), "{verified}");
     println!(
         "of {PAIRS} stuffed pairs from {NETWORKS} networks {verified} were verified and {refused} \
-         had to wait; another's {} logins meanwhile took {:.1} ms at the median, {:.1} ms at the \
-         99th percentile",
-        times.len(),
-        median(&times),
-        times[(times.len() * 99 / 100).min(times.len() - 1)],
+         had to wait; a bystander's logins meanwhile: {}",
+        shown(times),
     );
+}
+
+/// How long one user's logins take, in ms, one after the other for as long as it goes on.
+async fn times_of_logins(
+    visitor: &Visitor,
+    email: &str,
+    goes_on: impl Fn(usize) -> bool,
+) -> Vec<f64> {
+    let mut times = Vec::new();
+    while goes_on(times.len()) {
+        let started = Instant::now();
+        visitor.log_in(email).await;
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    times
+}
+
+fn shown(mut times: Vec<f64>) -> String {
+    times.sort_by(f64::total_cmp);
+    let late = times[(times.len() * 99 / 100).min(times.len() - 1)];
+    let median = median(&times);
+    format!(
+        "{} took {median:.1} ms at the median, {late:.1} ms at the 99th percentile",
+        times.len()
+    )
 }
 
 /// Times of answers that there is no order: to another user's, and to none at all.

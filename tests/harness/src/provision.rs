@@ -149,7 +149,7 @@ async fn provision_signing_key(
             published: DynamoVerificationKeys::new(tables.clone(), keys),
             clock: SystemClock,
         };
-        rotate.execute().await?;
+        rotate.sign_with(rotate.publish().await?).await?;
         return Ok(());
     };
     put_verification_key(tables, &keys, &SigningKey::parse(&kept)?.verification_key()).await?;

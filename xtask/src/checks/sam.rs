@@ -69,6 +69,7 @@ pub(super) fn build(root: &Path) -> anyhow::Result<Vec<Check>> {
 }
 
 /// Where cargo-lambda and the Python that has its cross compiler are found first.
+#[expect(clippy::disallowed_methods, reason = "where programs are, not a setting")]
 fn path_with_tools() -> anyhow::Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let tools = tools()?.join("bin");

@@ -36,7 +36,7 @@ pub trait PasswordHasher: PasswordVerifier {
         password: SecretString,
     ) -> impl Future<Output = Result<PasswordHash, Failure>> + Send;
 
-    /// Whether a hash was made at another cost than the configured one.
+    /// Whether a hash took less work than one of the configured cost does.
     fn is_outdated(&self, hash: &PasswordHash) -> bool;
 }
 
@@ -173,11 +173,11 @@ impl VerificationKey {
 
 /// All public keys, for those who verify tokens elsewhere.
 pub trait PublishedKeys: Send + Sync {
-    /// Every key that verifies at `now`.
+    /// Every key that verifies at `now`. A record that is none of a key is left out.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if not all could be read.
+    /// [`Failure`] if the table couldn't be read.
     fn all(
         &self,
         now: Instant,

@@ -80,8 +80,11 @@ fn hexadecimal(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
-/// Where a request came from, as API Gateway saw it. Of an IPv6 address its network of 64 bits counts,
-/// within which a client chooses its addresses itself (RFC 4291, section 2.5.4).
+/// Where a request came from, as API Gateway saw it.
+///
+/// Of an IPv6 address its network of 64 bits counts, within which a client chooses its addresses itself
+/// (RFC 4291, section 2.5.4). A client that was given a wider one, often 48 or 56 bits (RFC 6177), is as
+/// many sources as it has such networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Source(IpAddr);
 
@@ -170,8 +173,10 @@ pub struct Registration<'a> {
     pub account: &'a Account,
     /// Its `UserRegistered`, for the outbox.
     pub event: &'a RecordedEvent,
-    /// What its owner can look up.
+    /// What its owner can look up. The account knows the source from which it came.
     pub activity: &'a Activity,
+    /// Until when it knows that source.
+    pub source_known_until: Instant,
 }
 
 /// Why a registration was cancelled.
@@ -235,7 +240,8 @@ pub struct AccountChange<'a> {
 /// finds the first stored MUST answer [`WriteTry::Done`].
 pub trait UserRepository: Send + Sync {
     /// Stores a new account with its address if nobody has that, its event with the attempt's
-    /// COMMITTED record, and its activity.
+    /// COMMITTED record, its activity, and the activity's source among those that [`KnownSources`]
+    /// tells.
     fn register(
         &self,
         registration: &Registration<'_>,
@@ -262,6 +268,20 @@ pub trait AccountRepository: Send + Sync {
         change: &AccountChange<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
+}
+
+/// Where is forgotten from where accounts were logged in to.
+pub trait KnownSourceRemoval: Send + Sync {
+    /// Forgets every source of an account but one.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if not all others are known to be forgotten; it may be repeated.
+    fn forget_all_but(
+        &self,
+        account: &Account,
+        keep: Source,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// Where accounts are deleted.
@@ -329,16 +349,18 @@ pub trait Sessions: Send + Sync {
     ) -> impl Future<Output = Result<Option<Session>, Failure>> + Send;
 
     /// Makes one try, within `deadline`, to exchange a token. It MUST be conditional on the token's
-    /// being unused and on the session's not being ended: of any number of exchanges of one token at
-    /// most one is stored. A second try that finds the first stored MUST answer [`WriteTry::Done`].
+    /// being unused, on the session's not being ended and on the account's being of the session's
+    /// epoch: of any number of exchanges of one token at most one is stored, and none after all of the
+    /// account's sessions were ended. A second try that finds the first stored MUST answer
+    /// [`WriteTry::Done`].
     fn rotate(
         &self,
         rotation: &Rotation<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
 
-    /// Makes one try, within `deadline`, to end a session. Ending it again changes nothing but the
-    /// activities.
+    /// Makes one try, within `deadline`, to end a session. One that has ended before is
+    /// [`ChangeCancelled::Stale`], and no activity is stored; so is a try whose first landed unnoticed.
     fn end(
         &self,
         session: &Session,
@@ -360,6 +382,19 @@ pub enum GuessTarget {
     Owner(UserId),
     /// Addresses that may be taken, from one source.
     Registration(Source),
+}
+
+impl GuessTarget {
+    /// What kind of thing it is, for the log, which tells no digest of an address.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Account(_) => "account",
+            Self::AccountFrom(..) => "account from a known network",
+            Self::Source(_) => "network",
+            Self::Owner(_) => "owner",
+            Self::Registration(_) => "registrations",
+        }
+    }
 }
 
 impl fmt::Display for GuessTarget {

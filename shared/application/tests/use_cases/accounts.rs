@@ -1,14 +1,14 @@
 //! What an account's owner does with it.
 
 use application::change_password::{ChangePasswordError, NewPassword};
-use application::ports::Bearer;
+use application::ports::{AddressDigest, Bearer, Clock, KnownSources};
 use application::show_account::ShowAccountError;
 use domain::user::{ActivityKind, PasswordFault};
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
 use crate::users::{
-    AWAY, EMAIL, HOME, PASSWORD, WRONG, log_in, noted, register, secret, soon, source,
+    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, log_in, noted, register, secret, soon, source,
     try_to_log_in, try_to_register,
 };
 
@@ -62,9 +62,9 @@ async fn a_password_is_not_changed_without_the_current_one_or_to_a_bad_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stolen_access_token_buys_few_guesses_at_the_password() {
+async fn a_stolen_access_token_buys_few_guesses_at_the_password_and_its_owner_sees_them() {
     let world = World::default();
-    register(&world).await;
+    let account = register(&world).await;
     let (bearer, _) = log_in(&world).await;
     let mut verified = 0;
     for _ in 0..50 {
@@ -75,6 +75,45 @@ async fn a_stolen_access_token_buys_few_guesses_at_the_password() {
         }
     }
     assert_eq!(verified, 10);
+    let mut told = noted(&world, &account);
+    assert_eq!(told.pop(), Some(ActivityKind::Locked));
+    assert_eq!(told[2..], [ActivityKind::PasswordChangeFailed; 10]);
+    let lines = activities(&world, &account);
+    assert!(
+        lines[2..]
+            .iter()
+            .all(|line| { line.session == Some(bearer.session_id) && line.source == source(HOME) })
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_that_cannot_be_noted_is_not_told_as_one() {
+    let world = World::default();
+    register(&world).await;
+    let (bearer, _) = log_in(&world).await;
+    world.tables.break_down(Operation::RecordActivity, Fault::RequestLost);
+    let refused = change(&world, bearer, WRONG, NEW).await.unwrap_err();
+    assert!(matches!(refused, ChangePasswordError::Unavailable(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_password_makes_all_networks_strange_but_its_own() {
+    let world = World::default();
+    let account = register(&world).await;
+    try_to_log_in(&world, EMAIL, PASSWORD, AWAY).await.unwrap();
+    let (bearer, _) = log_in(&world).await;
+    let address = AddressDigest::of(account.email());
+    let knows = async |from: &str| {
+        world.tables.knows(address, source(from), world.clock.now()).await.unwrap()
+    };
+    assert!(knows(HOME).await && knows(AWAY).await);
+    change(&world, bearer, PASSWORD, NEW).await.unwrap();
+    assert!(knows(HOME).await && !knows(AWAY).await);
+    // What can't be forgotten is not told as done.
+    world.tables.break_down(Operation::ForgetSources, Fault::RequestLost);
+    let refused = change(&world, bearer, NEW, PASSWORD).await.unwrap_err();
+    assert!(matches!(refused, ChangePasswordError::Unavailable(_)));
+    assert!(try_to_log_in(&world, EMAIL, NEW, HOME).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

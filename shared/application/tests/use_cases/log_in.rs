@@ -13,6 +13,7 @@ use testkit::world::World;
 
 use crate::users::{
     AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, bearer, noted, register, source, try_to_log_in,
+    try_to_register,
 };
 
 /// How many wrong passwords are let through at once.
@@ -101,6 +102,39 @@ async fn each_guess_that_is_one_too_many_waits_longer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_owner_is_not_kept_out_of_the_network_that_he_registered_from() {
+    let world = World::default();
+    register(&world).await;
+    for n in 0..200 {
+        guess(&world, &format!("198.51.100.{n}")).await;
+    }
+    try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+}
+
+// What the protection of known networks does not reach: ADR 0009.
+#[tokio::test(start_paused = true)]
+async fn an_attacker_who_never_stops_keeps_the_owner_out_of_new_networks_and_of_no_known_one() {
+    let world = World::default();
+    register(&world).await;
+    let (mut verified, mut let_in) = (0, 0);
+    for _ in 0..FREE {
+        guess(&world, AWAY).await;
+    }
+    for minute in 0..24 * 60 {
+        // From many networks, so that none of them has to wait for its own sake.
+        let from = format!("198.51.100.{}", minute % 100);
+        verified += u32::from(wait_of(&guess(&world, &from).await).is_none());
+        let elsewhere = try_to_log_in(&world, EMAIL, PASSWORD, "203.0.113.9").await;
+        assert!(wait_of(&elsewhere.unwrap_err()).is_some(), "{minute}");
+        let_in += u32::from(try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.is_ok());
+        world.clock.advance(Duration::from_secs(60));
+    }
+    assert_eq!(let_in, 24 * 60);
+    // Seven while the waits grow, and then one an hour.
+    assert!((20..=7 + 24).contains(&verified), "{verified}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attacker_does_not_keep_the_owner_out_of_a_network_that_the_account_knows() {
     let world = World::default();
     register(&world).await;
@@ -129,6 +163,50 @@ async fn a_network_that_tries_many_accounts_has_to_wait() {
     // Others don't notice.
     register(&world).await;
     try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn tries_at_an_account_that_waits_do_not_use_up_what_their_network_has() {
+    let world = World::default();
+    register(&world).await;
+    for n in 0..FREE {
+        guess(&world, &format!("198.51.100.{n}")).await;
+    }
+    for _ in 0..100 {
+        assert!(wait_of(&guess(&world, "203.0.113.9").await).is_some());
+    }
+    // Somebody else behind the same address.
+    try_to_register(&world, "other@example.com", PASSWORD).await.unwrap();
+    try_to_log_in(&world, "other@example.com", PASSWORD, "203.0.113.9").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_has_to_wait_makes_no_account_wait() {
+    let world = World::default();
+    register(&world).await;
+    for n in 0..30 {
+        let email = format!("user{n}@example.com");
+        try_to_log_in(&world, &email, WRONG, AWAY).await.unwrap_err();
+    }
+    for _ in 0..100 {
+        assert!(wait_of(&guess(&world, AWAY).await).is_some());
+    }
+    try_to_log_in(&world, EMAIL, PASSWORD, "203.0.113.9").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_password_counts_no_more_when_no_session_could_begin() {
+    for from in [HOME, AWAY] {
+        let world = World::default();
+        register(&world).await;
+        world.tables.break_down(Operation::LogIn, Fault::Refused(FailureClass::Throttled));
+        for _ in 0..2 * FREE {
+            let refused = try_to_log_in(&world, EMAIL, PASSWORD, from).await.unwrap_err();
+            assert!(matches!(refused, LogInError::Unavailable(_)), "{from}");
+        }
+        world.tables.heal(Operation::LogIn);
+        try_to_log_in(&world, EMAIL, PASSWORD, from).await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,6 +254,10 @@ async fn an_older_hash_is_replaced_at_login_and_no_other() {
     world.passwords.set_cost(7);
     guess(&world, HOME).await;
     assert_eq!(hash(&world), format!("0${PASSWORD}"));
+    try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
+    assert_eq!(hash(&world), format!("7${PASSWORD}"));
+    // A lower cost takes nothing away.
+    world.passwords.set_cost(3);
     try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
     assert_eq!(hash(&world), format!("7${PASSWORD}"));
 }

@@ -1,8 +1,10 @@
 //! Sessions go on, and end.
 
+use application::change_password::NewPassword;
 use application::log_in::SessionTokens;
 use application::outcome::FailureClass;
 use application::refresh_session::RefreshError;
+use application::show_account::ShowAccountError;
 use domain::user::ActivityKind::{
     LoggedIn, LoggedOut, LoggedOutEverywhere, RefreshReused, Refreshed, Registered,
 };
@@ -12,7 +14,7 @@ use secrecy::SecretString;
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
-use crate::users::{HOME, bearer, log_in, noted, register, secret, soon, source};
+use crate::users::{HOME, PASSWORD, bearer, log_in, noted, register, secret, soon, source};
 
 async fn refresh(world: &World, token: &SecretString) -> Result<SessionTokens, RefreshError> {
     world.refresh_session().execute(token, source(HOME), soon()).await
@@ -53,6 +55,43 @@ async fn a_token_that_comes_twice_ends_its_session_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_comes_ever_again_writes_one_record() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (_, stolen) = log_in(&world).await;
+    refresh(&world, &stolen).await.unwrap();
+    for _ in 0..20 {
+        assert!(is_over(&world, &stolen).await);
+    }
+    assert_eq!(world.tables.calls(Operation::EndSession), 1);
+    assert_eq!(noted(&world, &account), [Registered, LoggedIn, Refreshed, RefreshReused]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_comes_often_at_once_writes_one_record() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (_, stolen) = log_in(&world).await;
+    refresh(&world, &stolen).await.unwrap();
+    join_all((0..20).map(|_| is_over(&world, &stolen))).await;
+    assert_eq!(noted(&world, &account)[2..], [Refreshed, RefreshReused]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_of_a_deleted_account_write_nothing() {
+    let world = World::default();
+    register(&world).await;
+    let (begun, used) = log_in(&world).await;
+    let newest = refresh(&world, &used).await.unwrap().refresh;
+    world.delete_account().execute(begun, soon()).await.unwrap();
+    for token in [&used, &newest] {
+        assert!(is_over(&world, token).await);
+        world.log_out().one(token, source(HOME), soon()).await.unwrap();
+    }
+    assert_eq!(world.tables.activities(), []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_exchanges_at_once_one_is_done_at_most_and_the_session_ends() {
     let world = World::default();
     register(&world).await;
@@ -71,6 +110,50 @@ async fn an_exchange_whose_answer_was_lost_is_told_as_done() {
     world.tables.script(Operation::Rotate, [Fault::Busy, Fault::ReplyLost]);
     let next = refresh(&world, &token).await.unwrap();
     assert!(refresh(&world, &next.refresh).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_whose_every_answer_was_lost_is_told_as_done_when_it_is_found() {
+    let world = World::default();
+    register(&world).await;
+    let (_, token) = log_in(&world).await;
+    world.tables.break_down(Operation::Rotate, Fault::ReplyLost);
+    let next = refresh(&world, &token).await.unwrap();
+    world.tables.heal(Operation::Rotate);
+    assert!(refresh(&world, &next.refresh).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_that_meets_a_change_of_the_password_in_its_session_is_made_again() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (bearer, token) = log_in(&world).await;
+    // The exchange has read the session, and is on its way while the password is changed.
+    world.tables.script(Operation::Rotate, [Fault::Busy]);
+    let changed = async {
+        let (current, new) = (secret(PASSWORD), secret("another-horse-battery-staple"));
+        let asked = NewPassword { current, new, source: source(HOME) };
+        world.change_password().execute(bearer, asked, soon()).await
+    };
+    let (exchanged, changed) = tokio::join!(refresh(&world, &token), changed);
+    changed.unwrap();
+    let next = exchanged.unwrap();
+    assert!(refresh(&world, &next.refresh).await.is_ok());
+    assert_eq!(world.tables.account(account.user_id()).unwrap().session_epoch(), 1);
+    assert!(world.tables.calls(Operation::Rotate) >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_that_meets_a_logout_everywhere_gives_no_tokens() {
+    let world = World::default();
+    register(&world).await;
+    let (bearer, token) = log_in(&world).await;
+    world.tables.script(Operation::Rotate, [Fault::Busy]);
+    let log_out = world.log_out();
+    let logout = log_out.everywhere(bearer, source(HOME), soon());
+    let (exchanged, logout) = tokio::join!(refresh(&world, &token), logout);
+    logout.unwrap();
+    assert!(matches!(exchanged, Err(RefreshError::Invalid(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,6 +212,9 @@ async fn a_logout_everywhere_ends_all_sessions_and_hinders_no_new_one() {
     world.tables.script(Operation::ChangeAccount, [Fault::Busy, Fault::ReplyLost]);
     world.log_out().everywhere(begun, source(HOME), soon()).await.unwrap();
     assert!(is_over(&world, &one).await && is_over(&world, &other).await);
+    // With the access token of a session that is over nobody ends the new ones.
+    let again = world.log_out().everywhere(begun, source(HOME), soon()).await.unwrap_err();
+    assert!(matches!(again, ShowAccountError::SessionOver));
     let (again, _) = log_in(&world).await;
     assert!(world.show_account().execute(again).await.is_ok());
     let ends = noted(&world, &account).into_iter().filter(|kind| *kind == LoggedOutEverywhere);

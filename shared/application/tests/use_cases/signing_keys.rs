@@ -1,8 +1,11 @@
 //! Another key signs, and the old one's tokens stay good.
 
+use std::time::Duration;
+
 use application::lifetimes;
+use application::outcome::Failure;
 use application::ports::{Clock, PublishedKeys};
-use application::rotate_signing_key::RotateSigningKey;
+use application::rotate_signing_key::{RotateSigningKey, Rotated};
 use testkit::clock::ManualClock;
 use testkit::secrets::MemoryKeys;
 use testkit::world::World;
@@ -18,6 +21,12 @@ fn rotate(keys: &MemoryKeys, clock: &ManualClock) -> Rotate {
     }
 }
 
+/// Both steps, the one right after the other.
+async fn rotated(keys: &MemoryKeys, clock: &ManualClock) -> Result<Rotated, Failure> {
+    let rotate = rotate(keys, clock);
+    rotate.sign_with(rotate.publish().await?).await
+}
+
 async fn published(keys: &MemoryKeys, clock: &ManualClock) -> Vec<String> {
     let mut kids: Vec<_> =
         keys.all(clock.now()).await.unwrap().into_iter().map(|key| key.kid).collect();
@@ -28,19 +37,37 @@ async fn published(keys: &MemoryKeys, clock: &ManualClock) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn the_first_rotation_makes_the_first_key() {
     let (keys, clock) = (MemoryKeys::default(), World::default().clock);
-    let rotated = rotate(&keys, &clock).execute().await.unwrap();
-    assert_eq!((rotated.kid.as_str(), rotated.replaced), ("key 1", Vec::new()));
+    let done = rotated(&keys, &clock).await.unwrap();
+    assert_eq!((done.kid.as_str(), done.replaced), ("key 1", Vec::new()));
     assert_eq!(keys.signing().as_deref(), Some("key 1"));
     assert_eq!(published(&keys, &clock).await, ["key 1"]);
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_key_is_published_and_signs_only_when_nobody_has_the_keys_as_they_were() {
+    let (keys, clock) = (MemoryKeys::default(), World::default().clock);
+    let rotate = rotate(&keys, &clock);
+    let first = rotate.publish().await.unwrap();
+    assert_eq!(first.pause(), Duration::ZERO, "nobody waits for the first key");
+    rotate.sign_with(first).await.unwrap();
+    let next = rotate.publish().await.unwrap();
+    assert!(next.pause() > lifetimes::PUBLIC_KEYS);
+    assert_eq!(published(&keys, &clock).await, ["key 1", "key 2"]);
+    assert_eq!(keys.signing().as_deref(), Some("key 1"));
+    clock.advance(next.pause());
+    let done = rotate.sign_with(next).await.unwrap();
+    assert_eq!(keys.signing().as_deref(), Some("key 2"));
+    let until = clock.now().plus(lifetimes::REPLACED_KEY);
+    assert_eq!(done.replaced, [("key 1".to_owned(), until)], "counted from when it last signed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replaced_key_verifies_for_as_long_as_its_tokens_live_and_then_retires() {
     let (keys, clock) = (MemoryKeys::default(), World::default().clock);
-    rotate(&keys, &clock).execute().await.unwrap();
-    let rotated = rotate(&keys, &clock).execute().await.unwrap();
+    rotated(&keys, &clock).await.unwrap();
+    let done = rotated(&keys, &clock).await.unwrap();
     let until = clock.now().plus(lifetimes::REPLACED_KEY);
-    assert_eq!(rotated.replaced, [("key 1".to_owned(), until)]);
+    assert_eq!(done.replaced, [("key 1".to_owned(), until)]);
     // A process that could not read the new key signs with the old one until the last.
     let last_token = lifetimes::SIGNING_KEY + lifetimes::ACCESS_TOKEN;
     clock.advance(last_token + lifetimes::ACCESS_TOKEN_LEEWAY);
@@ -52,10 +79,10 @@ async fn a_replaced_key_verifies_for_as_long_as_its_tokens_live_and_then_retires
 #[tokio::test(start_paused = true)]
 async fn a_key_that_was_replaced_before_keeps_its_time() {
     let (keys, clock) = (MemoryKeys::default(), World::default().clock);
-    rotate(&keys, &clock).execute().await.unwrap();
-    rotate(&keys, &clock).execute().await.unwrap();
+    rotated(&keys, &clock).await.unwrap();
+    rotated(&keys, &clock).await.unwrap();
     clock.advance(lifetimes::REPLACED_KEY / 2);
-    rotate(&keys, &clock).execute().await.unwrap();
+    rotated(&keys, &clock).await.unwrap();
     assert_eq!(published(&keys, &clock).await, ["key 1", "key 2", "key 3"]);
     clock.advance(lifetimes::REPLACED_KEY / 2);
     assert_eq!(published(&keys, &clock).await, ["key 2", "key 3"]);
@@ -64,14 +91,14 @@ async fn a_key_that_was_replaced_before_keeps_its_time() {
 #[tokio::test(start_paused = true)]
 async fn a_rotation_that_failed_on_the_way_retires_nothing_and_is_repeated() {
     let (keys, clock) = (MemoryKeys::default(), World::default().clock);
-    rotate(&keys, &clock).execute().await.unwrap();
+    rotated(&keys, &clock).await.unwrap();
     keys.take_signing_away(true);
-    assert!(rotate(&keys, &clock).execute().await.is_err());
+    assert!(rotated(&keys, &clock).await.is_err());
     assert_eq!(keys.signing().as_deref(), Some("key 1"));
     clock.advance(lifetimes::REPLACED_KEY);
     assert!(published(&keys, &clock).await.contains(&"key 1".to_owned()));
     keys.take_signing_away(false);
-    let rotated = rotate(&keys, &clock).execute().await.unwrap();
-    assert_eq!(rotated.kid, "key 3");
-    assert_eq!(rotated.replaced.len(), 2, "the one that signed, and the one that never did");
+    let done = rotated(&keys, &clock).await.unwrap();
+    assert_eq!(done.kid, "key 3");
+    assert_eq!(done.replaced.len(), 2, "the one that signed, and the one that never did");
 }

@@ -19,11 +19,13 @@ pub enum ActivityKind {
     LoggedOutEverywhere,
     /// The password was changed, which ended all other sessions.
     PasswordChanged,
+    /// Someone who had a session tried to change the password with a wrong one.
+    PasswordChangeFailed,
 }
 
 impl ActivityKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Registered,
         Self::LoggedIn,
         Self::LoginFailed,
@@ -33,6 +35,7 @@ impl ActivityKind {
         Self::LoggedOut,
         Self::LoggedOutEverywhere,
         Self::PasswordChanged,
+        Self::PasswordChangeFailed,
     ];
 
     /// Its name.
@@ -47,6 +50,7 @@ impl ActivityKind {
             Self::LoggedOut => "LOGGED_OUT",
             Self::LoggedOutEverywhere => "LOGGED_OUT_EVERYWHERE",
             Self::PasswordChanged => "PASSWORD_CHANGED",
+            Self::PasswordChangeFailed => "PASSWORD_CHANGE_FAILED",
         }
     }
 

@@ -43,17 +43,17 @@ impl Guesses {
     ///
     /// # Errors
     ///
-    /// [`MustWait`] if not, for at most an hour, also when the clock was set back meanwhile.
+    /// [`MustWait`] if not, for at most an hour. A longer wait comes of a clock that was set back
+    /// meanwhile, and nobody waits for that: it counts as over.
     pub fn one_more(
         known: Option<Self>,
         patience: Patience,
         now: Instant,
     ) -> Result<Self, MustWait> {
         let known = known.filter(|known| now < known.forgotten_at);
-        if let Some(known) = known
-            && now < known.wait_until
-        {
-            return Err(MustWait(known.wait_until.since(now).min(WAIT_MAX)));
+        let wait = known.map_or(Duration::ZERO, |known| known.wait_until.since(now));
+        if !wait.is_zero() && wait <= WAIT_MAX {
+            return Err(MustWait(wait));
         }
         let made = known.map_or(0, |known| known.made).saturating_add(1);
         let wait = wait_after(made, patience.free);
@@ -152,9 +152,18 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_never_makes_anyone_wait_longer_than_an_hour() {
-        let (known, _) = after(10);
-        let wait = Guesses::one_more(Some(known), PATIENCE, Instant::from_millis(-1)).unwrap_err();
-        assert!(wait.0 <= WAIT_MAX);
+        let (known, ahead) = after(14);
+        let hour = i64::try_from(WAIT_MAX.as_millis()).unwrap();
+        for set_back_ms in [0, 1, hour, 25 * hour, 10_000 * hour] {
+            let mut now = Instant::from_millis(ahead.as_millis() - set_back_ms);
+            if let Err(MustWait(wait)) = Guesses::one_more(Some(known), PATIENCE, now) {
+                assert!(wait <= WAIT_MAX, "{wait:?}");
+                now = now.plus(wait);
+            }
+            let next = Guesses::one_more(Some(known), PATIENCE, now).unwrap();
+            // The guesses stay counted, and the next one waits by the clock as it is now.
+            assert_eq!((next.made, next.wait_until), (15, now.plus(WAIT_MAX)), "{set_back_ms}");
+        }
     }
 
     proptest! {

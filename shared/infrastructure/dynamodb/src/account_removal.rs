@@ -1,11 +1,13 @@
-//! Accounts, taken out of the table with all that is known of their owners.
+//! Accounts, taken out of the table with all that is known of their owners, and their sources alone.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, WriteTry};
-use application::ports::{AccountRemoval, AddressDigest, ChangeCancelled};
+use application::ports::{
+    AccountRemoval, AddressDigest, ChangeCancelled, KnownSourceRemoval, Source,
+};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use domain::user::Account;
@@ -52,12 +54,20 @@ impl DynamoAccounts {
     }
 }
 
+impl KnownSourceRemoval for DynamoAccounts {
+    async fn forget_all_but(&self, account: &Account, keep: Source) -> Result<(), Failure> {
+        let sources = keys::sources_of(AddressDigest::of(account.email()));
+        let keep = keys::source(keep);
+        erase(&self.client, &self.users, sources, keys::SOURCES, Some(&keep)).await
+    }
+}
+
 impl AccountRemoval for DynamoAccounts {
     async fn erase_traces(&self, account: &Account) -> Result<(), Failure> {
         let Self { client, users } = self;
-        erase(client, users, keys::user(account.user_id()), keys::ACTIVITIES).await?;
+        erase(client, users, keys::user(account.user_id()), keys::ACTIVITIES, None).await?;
         let sources = keys::sources_of(AddressDigest::of(account.email()));
-        erase(client, users, sources, keys::SOURCES).await
+        erase(client, users, sources, keys::SOURCES, None).await
     }
 
     async fn delete(&self, account: &Account, deadline: Deadline) -> WriteTry<ChangeCancelled> {
@@ -72,7 +82,7 @@ impl AccountRemoval for DynamoAccounts {
     }
 }
 
-/// Deletes every item of a partition whose sort key begins so.
+/// Deletes every item of a partition whose sort key begins so, but for the one of the sort key `keep`.
 ///
 /// # Errors
 ///
@@ -82,10 +92,13 @@ async fn erase(
     table: &UsersTable,
     pk: String,
     beginning: &str,
+    keep: Option<&str>,
 ) -> Result<(), Failure> {
     let mut left_out = 0;
     loop {
-        let keys = first_keys(client, table, &pk, beginning).await?;
+        // The one that is kept is one of up to 25, so that there is progress as long as there are others.
+        let mut keys = first_keys(client, table, &pk, beginning).await?;
+        keys.retain(|key| key.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str) != keep);
         if keys.is_empty() {
             return Ok(());
         }

@@ -9,8 +9,8 @@ use domain::identity::SessionId;
 use domain::user::Session;
 
 use crate::accounts::DynamoAccounts;
-use crate::expression::{Change, PRESENT};
-use crate::item::{CorruptRecord, from_item, text, truth};
+use crate::expression::Change;
+use crate::item::{CorruptRecord, from_item, number, text, truth};
 use crate::keys;
 use crate::reading::get;
 use crate::records::{ActivityItem, RefreshTokenItem, SessionItem};
@@ -37,6 +37,13 @@ impl DynamoAccounts {
         Transaction::default()
             .update(users, exchanged)?
             .update(users, refreshed)?
+            // Ending all of an account's sessions writes its epoch, and none of their items.
+            .check(
+                users,
+                keys::record(keys::user(session.user_id)),
+                "#session_epoch = :epoch",
+                vec![(":epoch", number(session.epoch))],
+            )?
             .put_if_absent(users, &RefreshTokenItem::new(session, next))?
             .put(users, &ActivityItem::new(Whose::User(session.user_id), activity))
     }
@@ -50,8 +57,8 @@ impl DynamoAccounts {
         let ended = Change {
             key: keys::record(keys::session(session.id)),
             update: "SET #ended = :yes",
-            condition: PRESENT,
-            values: vec![(":yes", truth(true))],
+            condition: "attribute_exists(#pk) AND #ended = :no",
+            values: vec![(":yes", truth(true)), (":no", truth(false))],
         };
         Transaction::default()
             .update(users, ended)?

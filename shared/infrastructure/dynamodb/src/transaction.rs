@@ -20,8 +20,8 @@ use aws_sdk_dynamodb::operation::transact_write_items::{
 };
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::identity::TransactionId;
 use serde::Serialize;
@@ -113,6 +113,26 @@ impl Transaction {
             .build()
             .map_err(incomplete)?;
         self.items.push(TransactWriteItem::builder().delete(delete).build());
+        Ok(self)
+    }
+
+    /// Changes nothing of an item, where the condition holds.
+    pub(crate) fn check(
+        mut self,
+        table: &str,
+        key: Item,
+        condition: &str,
+        placeholders: Vec<(&'static str, AttributeValue)>,
+    ) -> Result<Self, Failure> {
+        let check = ConditionCheck::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names(&[condition]))
+            .set_expression_attribute_values(values(placeholders))
+            .build()
+            .map_err(incomplete)?;
+        self.items.push(TransactWriteItem::builder().condition_check(check).build());
         Ok(self)
     }
 

@@ -3,7 +3,7 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    ChangeCancelled, NewSession, RecordedEvent, Registration, RegistrationCancelled,
+    AddressDigest, ChangeCancelled, NewSession, RecordedEvent, Registration, RegistrationCancelled,
     UserRepository, Whose,
 };
 use aws_sdk_dynamodb::Client;
@@ -12,8 +12,8 @@ use crate::accounts::{judge_change, put_changed};
 use crate::config::{EventsTable, UsersTable};
 use crate::item::from_item;
 use crate::records::{
-    AccountItem, ActivityItem, EmailItem, EventRecord, RefreshTokenItem, SessionItem,
-    TransactionRecord,
+    AccountItem, ActivityItem, EmailItem, EventRecord, KnownSourceItem, RefreshTokenItem,
+    SessionItem, TransactionRecord,
 };
 use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
@@ -33,13 +33,16 @@ impl DynamoUserRepository {
     }
 
     fn registration(&self, registration: &Registration<'_>) -> Result<Transaction, Failure> {
-        let Registration { account, event, activity } = registration;
+        let Registration { account, event, activity, source_known_until } = registration;
+        let address = AddressDigest::of(account.email());
+        let known = KnownSourceItem::new(address, activity.source, *source_known_until);
         let users = self.users.as_str();
         let transaction = Transaction::default()
             .under(event.transaction_id)
             .put_if_absent(users, &AccountItem::new(account, event.transaction_id))?
             .put_if_absent(users, &EmailItem::from(*account))?
-            .put(users, &ActivityItem::new(Whose::User(account.user_id()), activity))?;
+            .put(users, &ActivityItem::new(Whose::User(account.user_id()), activity))?
+            .put(users, &known)?;
         self.record(transaction, event)
     }
 

@@ -14,7 +14,7 @@ use domain::instant::Instant;
 use crate::administration::put_verification_key;
 use crate::config::KeysTable;
 use crate::error::failure;
-use crate::item::from_item;
+use crate::item::{Item, from_item};
 use crate::keys;
 use crate::reading::get;
 use crate::records::VerificationKeyRecord;
@@ -60,12 +60,17 @@ impl PublishedKeys for DynamoVerificationKeys {
             .items()
             .send();
         let items = pages.collect::<Result<Vec<_>, _>>().await.map_err(failure)?;
-        let keys = items
-            .into_iter()
-            .map(|item| from_item::<VerificationKeyRecord>(item).map(VerificationKey::from))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(keys.into_iter().filter(|key| !key.is_retired(now)).collect())
+        let keys = items.into_iter().filter_map(readable);
+        Ok(keys.filter(|key| !key.is_retired(now)).collect())
     }
+}
+
+/// A key, unless it can't be read: the others verify all the same.
+fn readable(item: Item) -> Option<VerificationKey> {
+    from_item::<VerificationKeyRecord>(item)
+        .inspect_err(|error| tracing::error!(%error, "a public key is unreadable"))
+        .ok()
+        .map(VerificationKey::from)
 }
 
 impl VerificationKeyStore for DynamoVerificationKeys {

@@ -13,6 +13,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::task::spawn_blocking;
 
 /// What one hash costs.
+///
+/// It may be raised at any time: a login replaces a cheaper hash, and a wrong password takes as long
+/// until then. Lowering it leaves dearer hashes as they are, because what was well protected is not to
+/// become less so; until their passwords are changed, wrong ones take longer there than anywhere else,
+/// which tells that these accounts exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCost {
     /// Memory, in KiB.
@@ -169,7 +174,7 @@ impl PasswordHasher for Argon2idHasher {
     }
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        cost_of(hash) != Some(self.cost)
+        cost_of(hash).is_none_or(|made_at| made_at.work() < self.cost.work())
     }
 }
 
@@ -272,6 +277,8 @@ fn not_a_hash(cause: impl Into<application::outcome::Cause>) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     fn hasher() -> Argon2idHasher {
@@ -338,15 +345,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_of_another_cost_is_outdated_and_verified_all_the_same() {
+    async fn a_cheaper_hash_is_outdated_and_a_dearer_one_is_not_and_both_are_verified() {
         let dearer = Argon2idHasher::new(HashCost { memory_kib: 19_456, passes: 3 }).unwrap();
         let hash = hasher().hash(secret("correct-horse")).await.unwrap();
         assert!(!hasher().is_outdated(&hash));
         assert!(dearer.is_outdated(&hash));
+        let dear = dearer.hash(secret("correct-horse")).await.unwrap();
+        assert!(!hasher().is_outdated(&dear));
+        assert!(hasher().verify(secret("correct-horse"), Some(&dear)).await.unwrap());
+        assert!(hasher().is_outdated(&PasswordHash::from_phc("plain".to_owned())));
         assert!(dearer.verify(secret("correct-horse"), Some(&hash)).await.unwrap());
         assert!(!dearer.verify(secret("another-horse"), Some(&hash)).await.unwrap());
         let anew = dearer.hash(secret("correct-horse")).await.unwrap();
         assert!(!dearer.is_outdated(&anew));
+    }
+
+    /// The shortest of a few, which is the work without what else the machine does.
+    async fn time_of_a_wrong_password(hasher: &Argon2idHasher, hash: &PasswordHash) -> Duration {
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let started = Instant::now();
+            assert!(!hasher.verify(secret("another-horse"), Some(hash)).await.unwrap());
+            times.push(started.elapsed());
+        }
+        times.into_iter().min().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_takes_as_long_where_the_hash_is_cheaper() {
+        let dearer = Argon2idHasher::new(HashCost { memory_kib: 19_456, passes: 16 }).unwrap();
+        let cheap = hasher().hash(secret("correct-horse")).await.unwrap();
+        let dear = dearer.hash(secret("correct-horse")).await.unwrap();
+        let of_cheap = time_of_a_wrong_password(&dearer, &cheap).await;
+        let of_dear = time_of_a_wrong_password(&dearer, &dear).await;
+        // The hash alone would take an eighth.
+        assert!(of_cheap > of_dear / 2, "{of_cheap:?} and {of_dear:?}");
+        assert!(of_dear > of_cheap / 2, "{of_cheap:?} and {of_dear:?}");
     }
 
     #[tokio::test]

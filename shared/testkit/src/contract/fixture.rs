@@ -4,10 +4,10 @@ use application::deadline::Deadline;
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog, DeadLetter,
     DeadLetterChannel, DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription,
-    GuessRecords, Inbox, Inventory, KnownSources, Notifications, Observations, OrderReader,
-    OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents, PublishedEvents, Sessions,
-    TransactionLedger, TransactionalPublisher, UnobservedEvents, UserRepository,
-    VerificationKeyStore, VerificationKeys,
+    GuessRecords, Inbox, Inventory, KnownSourceRemoval, KnownSources, Notifications, Observations,
+    OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
+    PublishedEvents, Sessions, TransactionLedger, TransactionalPublisher, UnobservedEvents,
+    UserRepository, VerificationKeyStore, VerificationKeys,
 };
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
@@ -60,7 +60,8 @@ pub trait TableFixture: Sync {
     + ActivityLog
     + ActivityReader
     + GuessRecords
-    + KnownSources;
+    + KnownSources
+    + KnownSourceRemoval;
 
     /// Public keys, with nothing remembered yet.
     fn keys(&self) -> impl VerificationKeyStore + VerificationKeys;

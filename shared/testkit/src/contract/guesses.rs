@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use application::ports::{AddressDigest, GuessRecords, GuessTarget, KnownSources, Replaced};
+use application::guess_guard::{self, GuessGuard, NotNow};
+use application::ports::{AddressDigest, Clock, GuessRecords, GuessTarget, KnownSources, Replaced};
 use domain::instant::Instant;
 use domain::user::{Guesses, Patience};
 use futures::future::join_all;
@@ -65,6 +66,38 @@ pub async fn of_ten_replacements_with_one_expectation_at_once_one_is_stored(
         assert_eq!(done.count(), 1);
         known = Some(new);
     }
+}
+
+/// Nobody waits long enough for another guess, however slow the table is.
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Instant {
+        moment(0)
+    }
+}
+
+/// As its name says.
+pub async fn of_two_hundred_guesses_at_once_as_many_are_let_through_as_may_be(
+    fixture: &impl TableFixture,
+) {
+    let guard = &GuessGuard { records: fixture.accounts(), clock: Stopped };
+    let guesses = (0..200).map(|_| guard.admit(target(), guess_guard::ACCOUNT));
+    let (mut admitted, mut last, mut refused) = (0, 0, 0);
+    for guess in join_all(guesses).await {
+        match guess {
+            Ok(now_waits) => {
+                admitted += 1;
+                last += u32::from(now_waits);
+            }
+            Err(NotNow::Wait(wait)) => {
+                assert_eq!(wait, Duration::from_secs(30));
+                refused += 1;
+            }
+            Err(NotNow::Unavailable(failure)) => panic!("{failure:?}"),
+        }
+    }
+    assert_eq!((admitted, last, refused), (10, 1, 190));
 }
 
 /// As its name says.

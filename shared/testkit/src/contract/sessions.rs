@@ -2,7 +2,8 @@
 
 use application::outcome::WriteTry;
 use application::ports::{
-    ChangeCancelled, FoundToken, IdentitySource, Rotation, Sessions, TokenHash, TokenRecord,
+    AccountChange, AccountRepository, ActivityReader, ChangeCancelled, FoundToken, IdentitySource,
+    Rotation, Sessions, TokenHash, TokenRecord,
 };
 use domain::identity::SessionId;
 use domain::user::{ActivityKind, Session};
@@ -109,16 +110,39 @@ pub async fn a_token_of_a_session_that_has_ended_is_not_exchanged(fixture: &impl
 }
 
 /// As its name says.
-pub async fn ending_a_session_again_changes_nothing(fixture: &impl TableFixture) {
+pub async fn a_token_of_a_session_of_an_older_epoch_is_not_exchanged(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let login = log_in(fixture, &identities, &user.account, "first").await;
+    let change = AccountChange {
+        account: &login.account.end_sessions(),
+        attempt: identities.transaction_id(),
+        keep: None,
+        activity: &activity(&identities, ActivityKind::LoggedOutEverywhere, moment(2)),
+    };
+    let tried = fixture.accounts().change(&change, soon()).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    let tried = exchange(fixture, &identities, &login.session, "first", "second").await;
+    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(found(fixture, "second").await, None);
+    assert!(!found(fixture, "first").await.unwrap().used);
+}
+
+/// As its name says.
+pub async fn a_session_ends_once_and_with_one_activity(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let session = session(fixture, &identities).await;
-    for _ in 0..2 {
+    for is_first in [true, false] {
         let ended = activity(&identities, ActivityKind::LoggedOut, moment(2));
         let tried = fixture.accounts().end(&session, &ended, soon()).await;
-        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+        assert_eq!(matches!(tried, WriteTry::Done), is_first, "{tried:?}");
+        assert_eq!(is_stale(&tried), !is_first, "{tried:?}");
         let stored = Sessions::by_id(&fixture.accounts(), session.id).await.unwrap();
         assert_eq!(stored, Some(Session { ended: true, ..session }));
     }
+    let page = fixture.accounts().page(session.user_id, None, 9, moment(3)).await.unwrap();
+    let ends = page.items.iter().filter(|activity| activity.kind == ActivityKind::LoggedOut);
+    assert_eq!(ends.count(), 1);
 }
 
 /// As its name says.

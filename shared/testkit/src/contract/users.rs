@@ -6,10 +6,11 @@ use application::deadline::Deadline;
 use application::outcome::WriteTry;
 use application::ports::{
     AccountChange, AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader,
-    AddressDigest, ChangeCancelled, IdentitySource, KnownSources, RecordedEvent,
-    RegistrationCancelled, Sessions, TransactionLedger, TransactionState, UnobservedEvents,
-    UserRepository, Whose,
+    AddressDigest, ChangeCancelled, IdentitySource, KnownSourceRemoval, KnownSources,
+    RecordedEvent, RegistrationCancelled, Sessions, TransactionLedger, TransactionState,
+    UnobservedEvents, UserRepository, Whose,
 };
+use domain::instant::Instant;
 use domain::user::{Account, ActivityKind, PasswordHash};
 use futures::future::join_all;
 
@@ -96,12 +97,17 @@ pub async fn an_address_is_one_accounts(fixture: &impl TableFixture) {
 }
 
 /// As its name says.
-pub async fn of_ten_registrations_of_one_address_at_once_one_is_stored(
+pub async fn of_a_hundred_registrations_of_one_address_at_once_one_is_stored(
     fixture: &impl TableFixture,
 ) {
     let identities = SequentialIdentities::default();
-    let users: Vec<_> =
-        (0..10).map(|_| registered(&identities, "demo@example.com", moment(0))).collect();
+    let spellings = ["straße@example.com", "STRASSE@EXAMPLE.COM", "ｓtraẞe@example.com"];
+    let users: Vec<_> = spellings
+        .iter()
+        .cycle()
+        .take(100)
+        .map(|spelling| registered(&identities, spelling, moment(0)))
+        .collect();
     let repository = &fixture.users();
     let tries = users.iter().map(async |user| {
         let mut tried = repository.register(&user.registration(), soon()).await;
@@ -113,7 +119,10 @@ pub async fn of_ten_registrations_of_one_address_at_once_one_is_stored(
     });
     let tried = join_all(tries).await;
     let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
-    assert_eq!(done, 1, "{tried:?}");
+    let taken = tried
+        .iter()
+        .filter(|tried| matches!(tried, WriteTry::Cancelled(RegistrationCancelled::EmailTaken)));
+    assert_eq!((done, taken.count()), (1, 99), "{tried:?}");
 }
 
 /// As its name says.
@@ -136,6 +145,45 @@ async fn assert_recorded(fixture: &impl TableFixture, event: &RecordedEvent) {
     let id = event.message.event_id;
     let found = fixture.unobserved().find(id).await.unwrap();
     assert_eq!(found.as_ref(), Some(event));
+}
+
+/// As its name says.
+pub async fn an_account_knows_the_source_that_it_was_registered_from(fixture: &impl TableFixture) {
+    let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
+    let (accounts, address) = (fixture.accounts(), AddressDigest::of(user.account.email()));
+    let until = user.registration().source_known_until;
+    let before = Instant::from_millis(until.as_millis() - 1_000);
+    assert!(accounts.knows(address, user.activity.source, before).await.unwrap());
+    assert!(!accounts.knows(address, user.activity.source, until).await.unwrap());
+    assert!(!accounts.knows(address, source("192.0.2.7"), before).await.unwrap());
+}
+
+/// As its name says.
+pub async fn all_sources_of_an_account_but_one_are_forgotten(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let other = register(fixture, &identities, "other@example.com").await;
+    let accounts = fixture.accounts();
+    let digest = |account: &Account| AddressDigest::of(account.email());
+    let sources: Vec<_> = (0..60).map(|n| source(&format!("198.51.100.{n}"))).collect();
+    for account in [&user.account, &other.account] {
+        for source in &sources {
+            accounts.remember(digest(account), *source, moment(1_000)).await.unwrap();
+        }
+    }
+    for _ in 0..2 {
+        accounts.forget_all_but(&user.account, sources[30]).await.unwrap();
+        for (n, source) in sources.iter().enumerate() {
+            let known = accounts.knows(digest(&user.account), *source, moment(1)).await.unwrap();
+            assert_eq!(known, n == 30, "{n}");
+            assert!(accounts.knows(digest(&other.account), *source, moment(1)).await.unwrap());
+        }
+    }
+    // One that isn't known is not made known.
+    accounts.forget_all_but(&user.account, source("192.0.2.7")).await.unwrap();
+    for source in [sources[30], source("192.0.2.7")] {
+        assert!(!accounts.knows(digest(&user.account), source, moment(1)).await.unwrap());
+    }
 }
 
 /// As its name says.

@@ -35,7 +35,11 @@ impl Sessions for MemoryTables {
         let Rotation { session, used, next, activity } = rotation.clone();
         let (session, next, activity) = (*session, *next, activity.clone());
         self.write(Operation::Rotate, deadline, ChangeCancelled::Busy, move |rows| {
-            let has_ended = rows.sessions.get(&session.id).is_none_or(|session| session.ended);
+            let has_ended = rows.sessions.get(&session.id).is_none_or(|session| session.ended)
+                || rows
+                    .accounts
+                    .get(&session.user_id)
+                    .is_none_or(|stored| stored.account.session_epoch() != session.epoch);
             let stored = rows.tokens.get_mut(&used).ok_or(ChangeCancelled::Stale)?;
             match stored.successor {
                 Some(successor) if successor == next.hash => return Ok(()),
@@ -61,7 +65,9 @@ impl Sessions for MemoryTables {
         let (session, activity) = (*session, activity.clone());
         self.write(Operation::EndSession, deadline, ChangeCancelled::Busy, move |rows| {
             let stored = rows.sessions.get_mut(&session.id).ok_or(ChangeCancelled::Stale)?;
-            stored.ended = true;
+            if std::mem::replace(&mut stored.ended, true) {
+                return Err(ChangeCancelled::Stale);
+            }
             rows.note(Whose::User(session.user_id), activity);
             Ok(())
         })

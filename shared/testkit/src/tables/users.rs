@@ -5,8 +5,9 @@ use application::lifetimes;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
     AccountChange, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
-    ActivityReader, AddressDigest, ChangeCancelled, GuessRecords, GuessTarget, KnownSources,
-    NewSession, Page, Registration, RegistrationCancelled, Replaced, Source, UserRepository, Whose,
+    ActivityReader, AddressDigest, ChangeCancelled, GuessRecords, GuessTarget, KnownSourceRemoval,
+    KnownSources, NewSession, Page, Registration, RegistrationCancelled, Replaced, Source,
+    UserRepository, Whose,
 };
 use domain::identity::{ActivityId, TransactionId, UserId};
 use domain::instant::Instant;
@@ -60,6 +61,7 @@ impl UserRepository for MemoryTables {
         let account = registration.account.clone();
         let event = registration.event.clone();
         let activity = registration.activity.clone();
+        let known_until = registration.source_known_until;
         let busy = RegistrationCancelled::Busy;
         self.write(Operation::Register, deadline, busy, move |rows| {
             match rows.owners.get(account.email()) {
@@ -72,6 +74,8 @@ impl UserRepository for MemoryTables {
             }
             rows.record(&event);
             rows.owners.insert(account.email().clone(), account.user_id());
+            let source = (AddressDigest::of(account.email()), activity.source);
+            rows.sources.insert(source, known_until);
             rows.note(Whose::User(account.user_id()), activity);
             let stored = StoredAccount { attempt: event.transaction_id, account };
             rows.accounts.insert(stored.account.user_id(), stored);
@@ -137,6 +141,17 @@ impl AccountRepository for MemoryTables {
             Ok(())
         })
         .await
+    }
+}
+
+impl KnownSourceRemoval for MemoryTables {
+    async fn forget_all_but(&self, account: &Account, keep: Source) -> Result<(), Failure> {
+        let address = AddressDigest::of(account.email());
+        let forgotten = self.change_if(Operation::ForgetSources, move |rows| {
+            rows.sources.retain(|(known, source), _| *known != address || *source == keep);
+            true
+        });
+        forgotten.await.map(drop)
     }
 }
 

@@ -1,13 +1,20 @@
-//! The functions' output of a run that failed.
+//! The functions' output: searched for secrets at the end of a run, and kept of one that failed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, signing_key_file};
 use harness::system::System;
+use serde_json::Value;
+
+/// What no line may hold besides: any hash of a password, and the beginning of any JWT that we sign,
+/// which is base64url of `{"typ":"`.
+const CANARIES: [&str; 4] = [DEMO_EMAIL, DEMO_PASSWORD, "argon2id", "eyJ0eXAiOi"];
 
 /// Keeps the functions' log when it is dropped, unless the run ended well.
 pub(super) struct LogKeeper {
     from: PathBuf,
     to: PathBuf,
+    signing_key: PathBuf,
     ended_well: bool,
 }
 
@@ -17,13 +24,50 @@ impl LogKeeper {
         Self {
             from: system.endpoints.data.join("functions.log"),
             to: target.join("chaos").join(name),
+            signing_key: signing_key_file(&system.endpoints.data),
             ended_well: false,
         }
     }
 
-    /// The run ended well: nobody needs its log.
+    /// The run ended well: nobody needs its log, unless it tells a secret.
+    ///
+    /// # Panics
+    /// When it does.
     pub(super) fn forget(&mut self) {
+        let hits = leaks(&self.from, &self.signing_key);
+        assert!(matches!(hits, Ok(0)), "{hits:?} lines of the functions' log tell a secret");
         self.ended_well = true;
+    }
+}
+
+/// How many lines of a log hold a canary or the private part of the signing key.
+fn leaks(log: &Path, signing_key: &Path) -> std::io::Result<usize> {
+    let jwk: Value = serde_json::from_slice(&std::fs::read(signing_key)?)?;
+    let private = jwk.get("d").and_then(Value::as_str).unwrap_or_default();
+    let log = std::fs::read(log)?;
+    Ok(String::from_utf8_lossy(&log).lines().filter(|line| tells(line, private)).count())
+}
+
+fn tells(line: &str, private: &str) -> bool {
+    CANARIES.iter().any(|canary| line.contains(canary))
+        || (!private.is_empty() && line.contains(private))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEMO_PASSWORD, tells};
+
+    #[test]
+    fn a_secret_in_a_line_is_found() {
+        let private = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+        for line in [
+            format!("{{\"password\":\"{DEMO_PASSWORD}\"}}"),
+            "Bearer eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.e30.c2ln".to_owned(),
+            format!("the key is {private}."),
+        ] {
+            assert!(tells(&line, private), "{line}");
+        }
+        assert!(!tells("{\"message\":\"logged in\",\"user_id\":123}", private));
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask ops keys`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use application::ports::SigningKeyStore;
@@ -20,9 +21,11 @@ use crate::commands::up::STACK_NAME;
 pub(crate) enum Command {
     /// Makes a new key that signs access tokens, or the first one.
     ///
-    /// Its public half is published before its private half is put where user-login reads it, within a
-    /// minute. The key that signed before still verifies for as long as its tokens live, 22 minutes from
-    /// now, and then retires. Run one at a time; one that failed on the way is simply run again.
+    /// Its public half is published first. Six minutes later, when nobody has the public keys any more as
+    /// they were before, its private half is put where user-login reads it, within a minute; the first
+    /// key has not to wait. The key that signed before still verifies for as long as its tokens live, 22
+    /// minutes from then, and then retires. Run one at a time; one that failed on the way is simply run
+    /// again.
     #[command(after_help = "Example, against `cargo xtask up --data DIR`:\n  \
         cargo xtask ops keys rotate --table http://127.0.0.1:8001 --signing-key-file DIR/signing-key.json")]
     Rotate {
@@ -33,6 +36,11 @@ pub(crate) enum Command {
         keys_table: String,
         #[command(flatten)]
         signing_key: SigningKeyOptions,
+        /// Sign with the new key at once: when the old one is known to somebody, or when nobody but
+        /// this deployment verifies tokens. Others refuse new tokens until they fetch the public keys
+        /// again.
+        #[arg(long)]
+        no_wait: bool,
     },
 }
 
@@ -49,17 +57,17 @@ pub(crate) struct SigningKeyOptions {
 }
 
 pub(super) async fn run(command: Command) -> anyhow::Result<()> {
-    let Command::Rotate { dynamodb, keys_table, signing_key } = command;
+    let Command::Rotate { dynamodb, keys_table, signing_key, no_wait } = command;
     let name = TableName::parse(&keys_table).context("--keys-table")?;
     let published = DynamoVerificationKeys::new(dynamodb.connect().await, KeysTable::named(name));
     let SigningKeyOptions { signing_key_file, signing_key_secret } = signing_key;
     let rotated = match (signing_key_file, signing_key_secret) {
-        (Some(file), _) => rotate(SigningKeyFile::new(file), published).await?,
+        (Some(file), _) => rotate(SigningKeyFile::new(file), published, no_wait).await?,
         (None, secret) => {
             let secret = SecretId::parse(&secret.unwrap_or_default());
             let secret = secret.context("--signing-key-secret")?;
             let client = secretsmanager::connect().await;
-            rotate(SecretsManagerKey::new(client, secret), published).await?
+            rotate(SecretsManagerKey::new(client, secret), published, no_wait).await?
         }
     };
     println!("{} signs from now on", rotated.kid);
@@ -72,8 +80,16 @@ pub(super) async fn run(command: Command) -> anyhow::Result<()> {
 async fn rotate(
     signing: impl SigningKeyStore,
     published: DynamoVerificationKeys,
+    no_wait: bool,
 ) -> anyhow::Result<Rotated> {
+    let again = "the key is not rotated; run it again";
     let rotate =
         RotateSigningKey { generator: Ed25519KeyGenerator, signing, published, clock: SystemClock };
-    rotate.execute().await.context("the key is not rotated; run it again")
+    let new = rotate.publish().await.context(again)?;
+    let pause = if no_wait { Duration::ZERO } else { new.pause() };
+    if !pause.is_zero() {
+        println!("{} is published and signs in {} s", new.kid, pause.as_secs());
+        tokio::time::sleep(pause).await;
+    }
+    rotate.sign_with(new).await.context(again)
 }

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::identity::{SessionId, UserId};
 use domain::instant::Instant;
 use jsonwebtoken::{Algorithm, EncodingKey};
+use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -302,4 +303,34 @@ async fn a_key_verifies_until_it_retires() {
     assert!(verifier.verify(&signed, before).await.is_ok());
     let refused = verifier.verify(&signed, retires_at).await;
     assert!(matches!(refused, Err(VerifyTokenError::Invalid(_))));
+}
+
+fn is_refused(forgery: &Forgery, token: &str) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    matches!(runtime.block_on(forgery.verify(token)), Err(VerifyTokenError::Invalid(_)))
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        let forgery = Forgery::none();
+        prop_assert!(is_refused(&forgery, &String::from_utf8_lossy(&bytes)));
+        // Three parts of the right alphabet.
+        let parts: Vec<_> = bytes.chunks(700).map(|part| URL_SAFE_NO_PAD.encode(part)).collect();
+        prop_assert!(is_refused(&forgery, &parts.join(".")));
+        // A good header, and whatever comes after it.
+        let header = URL_SAFE_NO_PAD.encode(forgery.header.to_string());
+        let begun_well = format!("{header}.{}", parts.join("."));
+        prop_assert!(is_refused(&forgery, &begun_well));
+    }
+
+    #[test]
+    fn a_token_with_one_byte_changed_is_refused(at in any::<prop::sample::Index>(), to in 0_u8..128) {
+        let forgery = Forgery::none();
+        let mut token = forgery.signed().into_bytes();
+        let at = at.index(token.len());
+        prop_assume!(token[at] != to);
+        token[at] = to;
+        prop_assert!(is_refused(&forgery, &String::from_utf8(token).unwrap()));
+    }
 }

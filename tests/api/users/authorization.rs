@@ -1,0 +1,57 @@
+//! What belongs to somebody else is like what is not there.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Method, Response};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Visitor, new_email, without_instance};
+use crate::app::{App, problem, with_app};
+
+/// All that an answer tells but for which request it belongs to, and when it was given.
+async fn told(response: Response) -> (BTreeMap<String, String>, Value) {
+    let headers = response.headers().iter();
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let headers = headers.filter(|(name, _)| name != "date" && name != "apigw-requestid").collect();
+    (headers, without_instance(problem(response, 404, "not-found").await))
+}
+
+/// The routes with an identifier in their path.
+fn routes(app: &App) -> Vec<(Method, String)> {
+    let routes = app.system.template.functions.iter().flat_map(|function| &function.routes);
+    routes
+        .filter(|route| route.path.contains('{'))
+        .map(|route| (route.method.parse().unwrap(), route.path.clone()))
+        .collect()
+}
+
+#[test]
+fn on_every_route_with_an_identifier_anothers_is_answered_as_none() {
+    with_app(async |app| {
+        let order_id: Uuid = app.place(6, 1).await.parse().unwrap();
+        let stranger = Visitor::new(app);
+        let email = new_email("stranger");
+        stranger.register(&email).await;
+        let session = stranger.log_in(&email).await;
+        let routes = routes(app);
+        assert!(!routes.is_empty());
+        for (method, path) in routes {
+            let ask = async |id: Uuid| {
+                let path = path.replace("{order_id}", &id.to_string());
+                assert!(!path.contains('{'), "{path}");
+                let request = stranger.request(method.clone(), &path).bearer_auth(&session.access);
+                told(request.send().await.unwrap()).await
+            };
+            // Its neighbours, which whoever has seen one identifier would try.
+            let anothers = ask(order_id).await;
+            for away in [1, 2, 0xffff] {
+                let none = ask(Uuid::from_u128(order_id.as_u128() ^ away)).await;
+                assert_eq!(anothers, none, "{method} {path}");
+            }
+        }
+        let own = app.order(&order_id.to_string()).await;
+        assert_eq!(own["order_id"], order_id.to_string());
+    });
+}
