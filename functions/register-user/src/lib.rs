@@ -2,8 +2,7 @@
 
 pub mod config;
 
-use std::time::Duration;
-
+use application::outcome::Failure;
 use application::ports::{Clock, GuessRecords, IdentitySource, PasswordHasher, UserRepository};
 use application::register_user::{NewUser, RegisterUser, RegisterUserError};
 use contracts::user::{Register, Registered};
@@ -11,9 +10,6 @@ use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use secrecy::SecretString;
 use web::{Pointer, Problem, RequestContext, Response, respond};
-
-/// When to try again after a 503.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The handler with what it needs.
 pub struct Handler<U, G, P, N, K> {
@@ -74,6 +70,6 @@ fn problem(error: RegisterUserError) -> Problem {
             "There were too many registrations from your network. Try again later.",
             wait,
         ),
-        RegisterUserError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+        RegisterUserError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }

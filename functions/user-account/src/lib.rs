@@ -4,11 +4,10 @@
 pub mod config;
 mod public_keys;
 
-use std::time::Duration;
-
 use application::change_password::{ChangePassword, ChangePasswordError, NewPassword};
 use application::delete_account::DeleteAccount;
 use application::list_activity::ListActivity;
+use application::outcome::Failure;
 use application::ports::{
     AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
     ActivityReader, Bearer, Clock, GuessRecords, IdentitySource, InvalidToken, KnownSourceRemoval,
@@ -22,9 +21,6 @@ use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use secrecy::SecretString;
 use web::{Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
-
-/// When to try again after a 503.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The handler with what it needs. `D` is everything that is stored.
 pub struct Handler<D, P, N, J, V, K> {
@@ -149,7 +145,7 @@ fn session_over() -> Problem {
 fn not_shown(error: ShowAccountError) -> Problem {
     match error {
         ShowAccountError::SessionOver => session_over(),
-        ShowAccountError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+        ShowAccountError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }
 
@@ -168,7 +164,7 @@ fn not_changed(error: ChangePasswordError) -> Problem {
             "There were too many wrong passwords. Try again later.",
             wait,
         ),
-        ChangePasswordError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+        ChangePasswordError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }
 

@@ -4,10 +4,9 @@
 pub mod config;
 pub mod key_source;
 
-use std::time::Duration;
-
 use application::log_in::{Credentials, LogIn, LogInError, SessionTokens};
 use application::log_out::LogOut;
+use application::outcome::Failure;
 use application::ports::{
     AccessTokenIssuer, AccessTokenVerifier, AccountRepository, Accounts, ActivityLog, Clock,
     GuessRecords, IdentitySource, InvalidToken, KnownSources, PasswordHasher, RefreshTokenSource,
@@ -19,10 +18,8 @@ use contracts::login::{Login, Logout, Refresh, Tokens};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
+use web::problem::RETRY_AFTER_DEFAULT;
 use web::{Problem, RequestContext, Response, respond};
-
-/// When to try again after a 503.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The handler with what it needs. `D` is everything that is stored and raises no event.
 pub struct Handler<U, D, P, T, R, N, V, K> {
@@ -93,11 +90,10 @@ where
         request: &Request,
     ) -> Result<Response, Problem> {
         let RequestContext { source, deadline, .. } = context;
-        let unavailable = |failure| Problem::unavailable(RETRY_AFTER).caused_by(failure);
         match web::read_json(request)? {
             Logout { refresh_token: Some(token), everywhere: false } => {
                 let token = SecretString::from(token);
-                self.log_out.one(&token, source, deadline).await.map_err(unavailable)?;
+                self.log_out.one(&token, source, deadline).await?;
             }
             Logout { refresh_token: None, everywhere: true } => {
                 let clock = &self.log_in.clock;
@@ -135,7 +131,7 @@ fn login_refused(error: LogInError) -> Problem {
             "There were too many wrong passwords. Try again later.",
             wait,
         ),
-        LogInError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+        LogInError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }
 
@@ -148,7 +144,7 @@ fn refresh_refused(error: RefreshError) -> Problem {
             // It may have been exchanged, which nobody knows; then the next try ends the session.
             let detail = "The service can't answer at the moment. Try again later with the same token; \
                           if that is refused, log in again.";
-            Problem::unavailable(RETRY_AFTER).with_detail(detail).caused_by(error)
+            Problem::unavailable(RETRY_AFTER_DEFAULT).with_detail(detail).caused_by(error)
         }
     }
 }
@@ -158,6 +154,6 @@ fn not_ended(error: ShowAccountError) -> Problem {
         ShowAccountError::SessionOver => {
             web::authentication::unauthorized(InvalidToken("its session has ended".to_owned()))
         }
-        ShowAccountError::Unavailable(_) => Problem::unavailable(RETRY_AFTER).caused_by(error),
+        ShowAccountError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }

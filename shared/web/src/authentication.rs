@@ -12,7 +12,7 @@ use crate::Problem;
 /// # Errors
 ///
 /// A 401 if there is no good token, the same whatever is wrong with it; 503 if the token's key
-/// couldn't be looked up: who can't be verified doesn't get in.
+/// couldn't be looked up, 500 if what was found is no key: who can't be verified doesn't get in.
 pub async fn authenticate(
     headers: &HeaderMap,
     verifier: &impl AccessTokenVerifier,
@@ -84,8 +84,12 @@ mod tests {
                     session_id: SESSION.parse::<SessionId>().unwrap(),
                 }),
                 "away" => Err(VerifyTokenError::KeysUnavailable(Failure::new(
-                    FailureClass::Permanent,
+                    FailureClass::Unavailable,
                     "no table",
+                ))),
+                "corrupt" => Err(VerifyTokenError::KeysUnavailable(Failure::new(
+                    FailureClass::Permanent,
+                    "no key",
                 ))),
                 _ => Err(InvalidToken("it has expired".to_owned()).into()),
             }
@@ -139,5 +143,7 @@ mod tests {
         let answered = answer(&["Bearer away"]).await.unwrap_err();
         assert_eq!(answered.status(), 503);
         assert!(answered.headers().contains_key("retry-after"));
+        let answered = answer(&["Bearer corrupt"]).await.unwrap_err();
+        assert_eq!(answered.status(), 500, "trying again won't help");
     }
 }

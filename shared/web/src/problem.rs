@@ -93,6 +93,16 @@ impl Problem {
         Self::new(ProblemKind::Unavailable, detail).with_retry_after(retry_after)
     }
 
+    /// What a port's failure comes to: 503 where trying again may help, else 500.
+    pub fn failed(class: FailureClass, cause: impl Into<Cause>) -> Self {
+        match class {
+            FailureClass::Unavailable | FailureClass::Throttled | FailureClass::Conflict => {
+                Self::unavailable(RETRY_AFTER_DEFAULT).caused_by(cause)
+            }
+            FailureClass::Permanent => Self::internal(cause),
+        }
+    }
+
     /// 500: a fault of ours, which is in the cause and not told.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         let detail = "The service has a fault. Tell its operators the `instance` of this problem.";
@@ -178,15 +188,9 @@ impl Problem {
     }
 }
 
-/// A port that failed: 503 where trying again may help, else 500.
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        match failure.class {
-            FailureClass::Unavailable | FailureClass::Throttled | FailureClass::Conflict => {
-                Self::unavailable(RETRY_AFTER_DEFAULT).caused_by(failure)
-            }
-            FailureClass::Permanent => Self::internal(failure),
-        }
+        Self::failed(failure.class, failure)
     }
 }
 

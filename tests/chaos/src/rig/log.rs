@@ -53,6 +53,19 @@ fn tells(line: &str, private: &str) -> bool {
         || (!private.is_empty() && line.contains(private))
 }
 
+impl Drop for LogKeeper {
+    fn drop(&mut self) {
+        if self.ended_well {
+            return;
+        }
+        let kept = self.to.parent().map_or(Ok(()), std::fs::create_dir_all);
+        match kept.and_then(|()| std::fs::copy(&self.from, &self.to)) {
+            Ok(_) => tracing::error!(log = %self.to.display(), "the functions' log is kept"),
+            Err(error) => tracing::error!(%error, "the functions' log is lost"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{DEMO_PASSWORD, tells};
@@ -68,18 +81,5 @@ mod tests {
             assert!(tells(&line, private), "{line}");
         }
         assert!(!tells("{\"message\":\"logged in\",\"user_id\":123}", private));
-    }
-}
-
-impl Drop for LogKeeper {
-    fn drop(&mut self) {
-        if self.ended_well {
-            return;
-        }
-        let kept = self.to.parent().map_or(Ok(()), std::fs::create_dir_all);
-        match kept.and_then(|()| std::fs::copy(&self.from, &self.to)) {
-            Ok(_) => tracing::error!(log = %self.to.display(), "the functions' log is kept"),
-            Err(error) => tracing::error!(%error, "the functions' log is lost"),
-        }
     }
 }
