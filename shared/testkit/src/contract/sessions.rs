@@ -37,8 +37,8 @@ async fn exchange(
     };
     let sessions = fixture.accounts();
     let mut tried = sessions.rotate(&rotation, soon()).await;
-    // What meets another's transaction asks again, as the use case does.
-    while matches!(tried, WriteTry::Cancelled(ChangeCancelled::Busy)) {
+    // What meets another's transaction, or has no answer in time, asks again, as the use case does.
+    while matches!(tried, WriteTry::Cancelled(ChangeCancelled::Busy) | WriteTry::Unknown(_)) {
         tried = sessions.rotate(&rotation, soon()).await;
     }
     tried

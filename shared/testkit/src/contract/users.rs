@@ -111,8 +111,11 @@ pub async fn of_a_hundred_registrations_of_one_address_at_once_one_is_stored(
     let repository = &fixture.users();
     let tries = users.iter().map(async |user| {
         let mut tried = repository.register(&user.registration(), soon()).await;
-        // What meets another's transaction asks again, as the use case does.
-        while matches!(tried, WriteTry::Cancelled(RegistrationCancelled::Busy)) {
+        // What meets another's transaction, or has no answer in time, asks again, as the use case does.
+        while matches!(
+            tried,
+            WriteTry::Cancelled(RegistrationCancelled::Busy) | WriteTry::Unknown(_)
+        ) {
             tried = repository.register(&user.registration(), soon()).await;
         }
         tried
