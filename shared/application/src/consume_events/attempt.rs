@@ -40,7 +40,8 @@ pub(super) fn inbox_record(handler: &'static str, incoming: &IncomingEvent) -> I
 }
 
 /// Tries an effect again while items are busy, the table is away, or a try's fate is unknown. The
-/// latter is safe because of the inbox record: a try that landed unnoticed is found.
+/// latter is safe because of the inbox record: a try that landed unnoticed is found. It counts as stored,
+/// as most likely it was this one; what follows must be conditional on what was stored all the same.
 pub(super) async fn store<F>(
     incoming: &IncomingEvent,
     effect: impl Fn(Deadline) -> F,
@@ -50,18 +51,26 @@ where
 {
     let mut pause =
         Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed(incoming.event_id));
+    let mut may_have_landed = false;
     loop {
         let within = Deadline::after(TRY).or_earlier(incoming.deadline);
         let failure = match effect(within).await {
             WriteTry::Done => return Ok(EffectOutcome::Stored),
             WriteTry::Cancelled(cancelled) => match judge(cancelled) {
+                Some(EffectOutcome::AlreadyHandled) if may_have_landed => {
+                    return Ok(EffectOutcome::Stored);
+                }
                 Some(outcome) => return Ok(outcome),
                 None => Failure::new(FailureClass::Conflict, "items are busy"),
             },
             WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
                 return Err(HandlerError::Failed(failure));
             }
-            WriteTry::Refused(failure) | WriteTry::Unknown(failure) => failure,
+            WriteTry::Refused(failure) => failure,
+            WriteTry::Unknown(failure) => {
+                may_have_landed = true;
+                failure
+            }
         };
         pause.wait(incoming.deadline).await;
         if incoming.deadline.has_passed() {

@@ -47,7 +47,6 @@ impl DynamoInventory {
         let events = self.events.as_str();
         let attempt = TransactionRecord::committed(decision.event.transaction_id, inbox.at);
         let mut transaction = with_inbox(&self.events, inbox)?
-            .under(decision.event.transaction_id)
             .update(self.orders.as_str(), decided(decision.order)?)?
             .put_if_absent(events, &EventRecord::from(decision.event))?
             .put_if_absent(events, &attempt)?;
