@@ -4,6 +4,7 @@ mod log;
 mod logins;
 mod windows;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -52,7 +53,8 @@ pub struct Rig<'a> {
     /// The cluster, when no other system is on it.
     own_cluster: Option<&'a Cluster>,
     client: Client,
-    token: String,
+    /// The clients' access token. It is good for 15 minutes, and a long row takes more.
+    token: Mutex<String>,
 }
 
 /// How many windows of each scheduled function are open at a time.
@@ -121,7 +123,7 @@ impl<'a> Rig<'a> {
         let system = System::start(options).await?;
         let kept = LogKeeper::new(&system, target);
         let client = Client::builder().timeout(CLIENT_TIMEOUT).build()?;
-        let token = log_in(&client, &system.api_url).await?;
+        let token = Mutex::new(log_in(&client, &system.api_url).await?);
         logins::forget(&system).await?;
         let windows = Windows::open(&system.host, crew);
         let log = ClientLog::default();
@@ -173,21 +175,38 @@ impl<'a> Rig<'a> {
     /// As [`Rig::place`], for something else.
     pub async fn place_as(&self, key: &str, intent: Intent) -> Outcome {
         let intent = self.log.intend(key, intent);
-        let item = json!({"product_id": intent.product_id, "quantity": intent.quantity});
-        let request = self
-            .client
-            .post(format!("{}/v1/orders", self.system.api_url))
-            .bearer_auth(&self.token)
-            .header("idempotency-key", key)
-            .json(&json!({"items": [item]}));
-        let started = Instant::now();
-        let outcome = match request.send().await {
-            Ok(response) => outcome(response).await,
-            Err(_) => Outcome::Unknown { status: None, order_id: None, retry_after: false },
-        };
+        let mut started = Instant::now();
+        let mut outcome = self.post(key, intent).await;
+        // A login that fails leaves the refusal as the outcome.
+        if matches!(outcome, Outcome::Refused { status: 401 })
+            && let Ok(token) = log_in(&self.client, &self.system.api_url).await
+        {
+            *self.token() = token;
+            started = Instant::now();
+            outcome = self.post(key, intent).await;
+        }
         let took = started.elapsed();
         self.log.add(Entry { key: key.to_owned(), outcome: outcome.clone(), took });
         outcome
+    }
+
+    async fn post(&self, key: &str, intent: Intent) -> Outcome {
+        let item = json!({"product_id": intent.product_id, "quantity": intent.quantity});
+        let token = self.token().clone();
+        let request = self
+            .client
+            .post(format!("{}/v1/orders", self.system.api_url))
+            .bearer_auth(token)
+            .header("idempotency-key", key)
+            .json(&json!({"items": [item]}));
+        match request.send().await {
+            Ok(response) => outcome(response).await,
+            Err(_) => Outcome::Unknown { status: None, order_id: None, retry_after: false },
+        }
+    }
+
+    fn token(&self) -> MutexGuard<'_, String> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks once for an order under a key, as [`Rig::place`] does, and tells whether it was taken with its

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use application::backoff::Backoff;
 use application::deadline::Deadline;
+use application::outcome::{FailureClass, WriteTry};
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog, DeadLetter,
     DeadLetterChannel, DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription,
@@ -132,4 +134,28 @@ pub fn moment(seconds: u64) -> Instant {
 /// More than any call needs.
 pub fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(10))
+}
+
+/// Tries a write until it is settled, or a minute is over, as a use case does: what is busy, away or has no
+/// answer in time is tried again after a wait. An emulator on a loaded machine needs it.
+pub(super) async fn settled<C>(
+    attempt: impl AsyncFn() -> WriteTry<C>,
+    is_busy: impl Fn(&C) -> bool,
+) -> WriteTry<C> {
+    let (first, most) = (Duration::from_millis(10), Duration::from_millis(400));
+    let mut pause = Backoff::new(first, most, fastrand::u64(..));
+    let deadline = Deadline::after(Duration::from_secs(60));
+    loop {
+        let tried = attempt().await;
+        let is_open = match &tried {
+            WriteTry::Done => false,
+            WriteTry::Cancelled(cancelled) => is_busy(cancelled),
+            WriteTry::Refused(failure) => failure.class != FailureClass::Permanent,
+            WriteTry::Unknown(_) => true,
+        };
+        if !is_open || deadline.has_passed() {
+            return tried;
+        }
+        pause.wait(deadline).await;
+    }
 }

@@ -10,6 +10,7 @@ use domain::user::{ActivityKind, Session};
 use futures::future::join_all;
 use uuid::Uuid;
 
+use super::fixture::settled;
 use super::users::{log_in, register};
 use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
@@ -36,12 +37,8 @@ async fn exchange(
         activity: &activity(identities, ActivityKind::Refreshed, moment(2)),
     };
     let sessions = fixture.accounts();
-    let mut tried = sessions.rotate(&rotation, soon()).await;
-    // What meets another's transaction, or has no answer in time, asks again, as the use case does.
-    while matches!(tried, WriteTry::Cancelled(ChangeCancelled::Busy) | WriteTry::Unknown(_)) {
-        tried = sessions.rotate(&rotation, soon()).await;
-    }
-    tried
+    let rotate = async || sessions.rotate(&rotation, soon()).await;
+    settled(rotate, |cancelled| *cancelled == ChangeCancelled::Busy).await
 }
 
 async fn found(fixture: &impl TableFixture, token: &str) -> Option<FoundToken> {

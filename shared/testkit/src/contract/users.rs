@@ -14,6 +14,7 @@ use domain::instant::Instant;
 use domain::user::{Account, ActivityKind, PasswordHash};
 use futures::future::join_all;
 
+use super::fixture::settled;
 use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
 use crate::samples::{
@@ -110,15 +111,8 @@ pub async fn of_a_hundred_registrations_of_one_address_at_once_one_is_stored(
         .collect();
     let repository = &fixture.users();
     let tries = users.iter().map(async |user| {
-        let mut tried = repository.register(&user.registration(), soon()).await;
-        // What meets another's transaction, or has no answer in time, asks again, as the use case does.
-        while matches!(
-            tried,
-            WriteTry::Cancelled(RegistrationCancelled::Busy) | WriteTry::Unknown(_)
-        ) {
-            tried = repository.register(&user.registration(), soon()).await;
-        }
-        tried
+        let register = async || repository.register(&user.registration(), soon()).await;
+        settled(register, |cancelled| *cancelled == RegistrationCancelled::Busy).await
     });
     let tried = join_all(tries).await;
     let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
