@@ -74,6 +74,8 @@ pub struct Row {
     pub title: &'static str,
     /// What must come of it.
     pub proves: &'static str,
+    /// Whether its long form has a cluster of its own, for which it waits until no other row has one.
+    pub takes_turns: bool,
     /// Runs it.
     pub run: for<'a> fn(Bench<'a>) -> Running<'a>,
 }
@@ -81,7 +83,16 @@ pub struct Row {
 /// Writes a row down.
 macro_rules! row {
     ($id:literal, $title:literal, $proves:literal, $run:path) => {
-        Row { id: $id, title: $title, proves: $proves, run: |bench| Box::pin($run(bench)) }
+        Row {
+            id: $id,
+            title: $title,
+            proves: $proves,
+            takes_turns: false,
+            run: |bench| Box::pin($run(bench)),
+        }
+    };
+    ($id:literal, $title:literal, $proves:literal, $run:path, takes turns) => {
+        Row { takes_turns: true, ..row!($id, $title, $proves, $run) }
     };
 }
 
@@ -139,7 +150,8 @@ pub const ROWS: &[Row] = &[
         "P9",
         "no checker lives until the broker discards the half message",
         "the sweep tells the event",
-        discarded::run
+        discarded::run,
+        takes turns
     ),
     row!(
         "P10",
@@ -181,19 +193,22 @@ pub const ROWS: &[Row] = &[
         "B1",
         "the broker is away when an order comes",
         "the order is taken and told later, or refused where that is switched off",
-        broker::away
+        broker::away,
+        takes turns
     ),
     row!(
         "B2",
         "the broker dies under load, again and again",
         "no order is lost or invented",
-        broker::dies_under_load
+        broker::dies_under_load,
+        takes turns
     ),
     row!(
         "B3",
         "the broker dies within 3 s of commits",
         "copies perhaps, each effect once",
-        broker::dies_after_commits
+        broker::dies_after_commits,
+        takes turns
     ),
     row!(
         "B5",
@@ -253,7 +268,8 @@ pub const ROWS: &[Row] = &[
         "X1",
         "everything at random, under load",
         "no order is lost, invented or doubled",
-        mix::run
+        mix::run,
+        takes turns
     ),
 ];
 

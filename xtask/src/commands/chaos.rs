@@ -1,5 +1,6 @@
 //! `cargo xtask chaos`: the catalogue of faults, run long, and its report card.
 
+use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -86,23 +87,24 @@ async fn run_rows(
     let started = Instant::now();
     let rounds = Rounds::new(limit, chosen.len());
     let over = || limit.is_some_and(|limit| started.elapsed() >= limit);
-    // From the last row on, which takes longest: so the others run beside it.
-    let mut queue = (0_u64..).flat_map(|round| (0..chosen.len()).rev().map(move |n| (round, n)));
+    let mut queue = Queue::of(chosen);
     let mut running = FuturesUnordered::new();
+    let mut turn_is_taken = false;
     loop {
         while running.len() < usize::from(options.at_once) {
-            let Some((round, position)) = queue.next() else { break };
             // Each row runs once, and again only while there is time; what has begun is finished.
-            if round > 0 && (limit.is_none() || over()) {
-                break;
+            if queue.is_empty() && limit.is_some() && !over() {
+                queue.begin_round(chosen);
             }
-            let Some(row) = chosen.get(position).copied() else { break };
-            let seed = seed.wrapping_add(round);
+            let Some((position, row)) = queue.next(turn_is_taken) else { break };
+            turn_is_taken |= row.takes_turns;
+            let seed = seed.wrapping_add(queue.round);
             let bench = Bench { cluster, effort: Effort::Long, seed };
             rounds.begin(row.id, row.title);
             running.push(async move { (position, row, seed, (row.run)(bench).await) });
         }
         let Some((position, row, seed, outcome)) = running.next().await else { break };
+        turn_is_taken &= !row.takes_turns;
         rounds.end(row.id, outcome.is_ok());
         if let Err(error) = &outcome {
             rounds.say(&format!("{} failed with seed {seed}: {error:#}", row.id));
@@ -112,4 +114,63 @@ async fn run_rows(
         }
     }
     rounds.finish();
+}
+
+/// The rows of a round that have not begun. Those that take turns go first, one at a time, so that none
+/// holds a place in which it only waits, and the others run beside them.
+struct Queue {
+    round: u64,
+    in_turn: VecDeque<(usize, &'static Row)>,
+    others: VecDeque<(usize, &'static Row)>,
+}
+
+impl Queue {
+    fn of(chosen: &[&'static Row]) -> Self {
+        let mut queue = Self { round: 0, in_turn: VecDeque::new(), others: VecDeque::new() };
+        queue.fill(chosen);
+        queue
+    }
+
+    fn begin_round(&mut self, chosen: &[&'static Row]) {
+        self.round += 1;
+        self.fill(chosen);
+    }
+
+    fn fill(&mut self, chosen: &[&'static Row]) {
+        // From the last row on, which takes longest.
+        for (position, row) in chosen.iter().copied().enumerate().rev() {
+            let queue = if row.takes_turns { &mut self.in_turn } else { &mut self.others };
+            queue.push_back((position, row));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.in_turn.is_empty() && self.others.is_empty()
+    }
+
+    fn next(&mut self, turn_is_taken: bool) -> Option<(usize, &'static Row)> {
+        let in_turn = if turn_is_taken { None } else { self.in_turn.pop_front() };
+        in_turn.or_else(|| self.others.pop_front())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chaos_tests::rows::ROWS;
+
+    use super::Queue;
+
+    #[test]
+    fn rows_that_take_turns_never_wait_for_each_other_in_a_place_of_their_own() {
+        let chosen: Vec<_> = ROWS.iter().collect();
+        let mut queue = Queue::of(&chosen);
+        let (_, first) = queue.next(false).unwrap();
+        assert_eq!((first.id, first.takes_turns), ("X1", true));
+        let meanwhile: Vec<_> = std::iter::from_fn(|| queue.next(true)).collect();
+        assert!(meanwhile.iter().all(|(_, row)| !row.takes_turns));
+        let after: Vec<_> = std::iter::from_fn(|| queue.next(false)).collect();
+        assert!(after.iter().all(|(_, row)| row.takes_turns));
+        assert_eq!(1 + meanwhile.len() + after.len(), ROWS.len());
+        assert!(queue.is_empty());
+    }
 }
