@@ -44,6 +44,13 @@ impl Backoff {
     }
 }
 
+/// Makes the waits of tries that may collide differ, by what each is about: the low half of its
+/// identifier, which is random in a `UUIDv7`.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+pub(crate) const fn seed(id: &uuid::Uuid) -> u64 {
+    id.as_u128() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::user::{ActivityKind, PasswordFault, check_password};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::guess_guard::{self, GuessGuard, NotNow};
 use crate::outcome::{Failure, FailureClass};
@@ -13,7 +14,7 @@ use crate::ports::{
     Clock, GuessRecords, GuessTarget, IdentitySource, KnownSourceRemoval, PasswordHasher, Sessions,
     Source, Whose,
 };
-use crate::settle::{seed, settle};
+use crate::settle::settle;
 use crate::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.

@@ -18,7 +18,7 @@ use domain::instant::Instant;
 use domain::order::{Order, PlaceOrderError};
 use std::time::Duration;
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::event::{order_body, order_message};
 use crate::lifetimes;
@@ -256,7 +256,7 @@ where
         let mut pause = Backoff::new(
             Duration::from_millis(20),
             Duration::from_millis(200),
-            seed(message.event_id.as_uuid().as_u128()),
+            seed(message.event_id.as_uuid()),
         );
         loop {
             let attempt = self.attempt(request);
@@ -395,10 +395,4 @@ fn replay(record: IdempotencyRecord, asked: RequestHash) -> Result<OrderTaken, C
 
 fn unavailable(what: &'static str, cause: impl Into<Cause>) -> CreateOrderError {
     CreateOrderError::Unavailable { what, cause: cause.into() }
-}
-
-/// The low half of an identifier, which is random in a `UUIDv7`.
-#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-const fn seed(identifier: u128) -> u64 {
-    identifier as u64
 }

@@ -51,6 +51,7 @@ pub mod redrive_dead_letter;
 pub mod refresh_session;
 pub mod register_user;
 pub mod republish_event;
+mod retry;
 pub mod rotate_signing_key;
 mod settle;
 pub mod show_account;

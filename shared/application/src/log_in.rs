@@ -9,6 +9,7 @@ use std::time::Duration;
 use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Patience, Session};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::event::unpublished_of_user;
 use crate::guess_guard::{ACCOUNT, GuessGuard, NotNow, SOURCE};
@@ -19,7 +20,7 @@ use crate::ports::{
     ChangeCancelled, Clock, GuessRecords, GuessTarget, IdentitySource, KnownSources, NewSession,
     PasswordHasher, RefreshTokenSource, Source, TokenHash, TokenRecord, UserRepository, Whose,
 };
-use crate::settle::{seed, settle};
+use crate::settle::settle;
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);

@@ -5,13 +5,14 @@ use std::time::Duration;
 use domain::user::ActivityKind;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
     AccountChange, AccountRepository, Accounts, Activity, Bearer, Clock, IdentitySource, Sessions,
     Source, TokenHash,
 };
-use crate::settle::{seed, settle};
+use crate::settle::settle;
 use crate::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.

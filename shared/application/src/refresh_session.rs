@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::user::{ActivityKind, Session};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::log_in::SessionTokens;
 use crate::outcome::{Failure, FailureClass};
@@ -15,7 +16,7 @@ use crate::ports::{
     AccessTokenIssuer, Accounts, Activity, Bearer, ChangeCancelled, Clock, FoundToken,
     IdentitySource, RefreshTokenSource, Rotation, Sessions, Source, TokenHash, TokenRecord,
 };
-use crate::settle::{seed, settle};
+use crate::settle::settle;
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);

@@ -7,6 +7,7 @@ use domain::user::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::event::unpublished_of_user;
 use crate::guess_guard::{self, GuessGuard, NotNow};
@@ -16,7 +17,7 @@ use crate::ports::{
     Activity, Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Registration,
     RegistrationCancelled, Source, UserRepository,
 };
-use crate::settle::{seed, settle};
+use crate::settle::settle;
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);

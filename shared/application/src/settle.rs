@@ -1,12 +1,11 @@
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::{ChangeCancelled, RegistrationCancelled};
-
-/// How long one try may take.
-const TRY: Duration = Duration::from_secs(1);
+use crate::retry::until_settled;
 
 /// Why a write was cancelled, if not for good.
 pub(crate) trait Cancellation {
@@ -41,28 +40,17 @@ where
     C: Cancellation,
     F: Future<Output = WriteTry<C>>,
 {
-    let mut pause = Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed);
-    loop {
-        let failure = match attempt(Deadline::after(TRY).or_earlier(deadline)).await {
-            WriteTry::Done => return Ok(Ok(())),
-            WriteTry::Cancelled(cancelled) if cancelled.is_busy() => {
-                Failure::new(FailureClass::Conflict, "items are busy")
-            }
-            WriteTry::Cancelled(cancelled) => return Ok(Err(cancelled)),
-            WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
-                return Err(failure);
-            }
-            WriteTry::Refused(failure) | WriteTry::Unknown(failure) => failure,
-        };
-        pause.wait(deadline).await;
-        if deadline.has_passed() {
-            return Err(failure);
+    let pause = Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed);
+    until_settled(deadline, pause, attempt, |tried| match tried {
+        WriteTry::Done => Break(Ok(Ok(()))),
+        WriteTry::Cancelled(cancelled) if cancelled.is_busy() => {
+            Continue(Failure::new(FailureClass::Conflict, "items are busy"))
         }
-    }
-}
-
-/// Makes the waits of tries that may collide differ.
-#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-pub(crate) fn seed(id: &uuid::Uuid) -> u64 {
-    id.as_u128() as u64
+        WriteTry::Cancelled(cancelled) => Break(Ok(Err(cancelled))),
+        WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
+            Break(Err(failure))
+        }
+        WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Continue(failure),
+    })
+    .await?
 }

@@ -1,20 +1,17 @@
 //! Tries an effect until it is stored, is found to be stored, or its time is over.
 
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
-use domain::identity::EventId;
-
 use super::HandlerError;
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::{EffectCancelled, Inbox, InboxRecord};
+use crate::retry::until_settled;
 
 use super::IncomingEvent;
-
-/// How long one try may take.
-const TRY: Duration = Duration::from_secs(1);
 
 /// What became of an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,34 +46,28 @@ pub(super) async fn store<F>(
 where
     F: Future<Output = WriteTry<EffectCancelled>>,
 {
-    let mut pause =
-        Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed(incoming.event_id));
+    let seed = seed(incoming.event_id.as_uuid());
+    let pause = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
     let mut may_have_landed = false;
-    loop {
-        let within = Deadline::after(TRY).or_earlier(incoming.deadline);
-        let failure = match effect(within).await {
-            WriteTry::Done => return Ok(EffectOutcome::Stored),
-            WriteTry::Cancelled(cancelled) => match judge(cancelled) {
-                Some(EffectOutcome::AlreadyHandled) if may_have_landed => {
-                    return Ok(EffectOutcome::Stored);
-                }
-                Some(outcome) => return Ok(outcome),
-                None => Failure::new(FailureClass::Conflict, "items are busy"),
-            },
-            WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
-                return Err(HandlerError::Failed(failure));
+    let settled = until_settled(incoming.deadline, pause, effect, |tried| match tried {
+        WriteTry::Done => Break(Ok(EffectOutcome::Stored)),
+        WriteTry::Cancelled(cancelled) => match judge(cancelled) {
+            Some(EffectOutcome::AlreadyHandled) if may_have_landed => {
+                Break(Ok(EffectOutcome::Stored))
             }
-            WriteTry::Refused(failure) => failure,
-            WriteTry::Unknown(failure) => {
-                may_have_landed = true;
-                failure
-            }
-        };
-        pause.wait(incoming.deadline).await;
-        if incoming.deadline.has_passed() {
-            return Err(HandlerError::Failed(failure));
+            Some(outcome) => Break(Ok(outcome)),
+            None => Continue(Failure::new(FailureClass::Conflict, "items are busy")),
+        },
+        WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
+            Break(Err(failure))
         }
-    }
+        WriteTry::Refused(failure) => Continue(failure),
+        WriteTry::Unknown(failure) => {
+            may_have_landed = true;
+            Continue(failure)
+        }
+    });
+    settled.await.flatten().map_err(HandlerError::Failed)
 }
 
 /// What a cancelled transaction tells, in the order in which it may be asked. A busy item hides what
@@ -98,11 +89,6 @@ pub(super) async fn store_nothing<I: Inbox>(
     incoming: &IncomingEvent,
 ) -> Result<(), HandlerError> {
     store(incoming, |within| inbox.record(record, within)).await.map(|_| ())
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-fn seed(event_id: EventId) -> u64 {
-    event_id.as_uuid().as_u128() as u64
 }
 
 #[cfg(test)]

@@ -5,16 +5,13 @@ use std::time::Duration;
 use domain::identity::TransactionId;
 use domain::instant::Instant;
 
-use super::seed;
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::{
     Clock, IdempotencyRecord, OrderRepository, Placement, PlacementCancelled, TransactionState,
 };
-
-/// How long one try may take: long for a healthy table, and short enough for a second one.
-const TRY: Duration = Duration::from_secs(1);
+use crate::retry::TRY;
 
 /// What became of the local transaction. Only this module makes one, and only from what was found.
 #[derive(Debug)]
@@ -50,11 +47,8 @@ pub(super) async fn settle<R: OrderRepository, K: Clock>(
     deadline_at: Instant,
 ) -> Settlement {
     let own = placement.event.transaction_id;
-    let mut pause = Backoff::new(
-        Duration::from_millis(10),
-        Duration::from_millis(400),
-        seed(own.as_uuid().as_u128()),
-    );
+    let mut pause =
+        Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed(own.as_uuid()));
     // Once a try's fate is unknown, no refusal of a later one settles it: the first may still land.
     let mut doubt: Option<Failure> = None;
     loop {
