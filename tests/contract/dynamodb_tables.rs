@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use application::ports::{
-    AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
-    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory,
-    KnownSourceRemoval, KnownSources, Notifications, Observations, OrderReader, OrderRepository,
-    Outbox, OutboxReader, OverdueEvents, PendingEvents, PublishedKeys, Sessions, Tables as _,
-    TransactionLedger, UnobservedEvents, UserRepository, VerificationKey, VerificationKeyStore,
-    VerificationKeys,
+    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
+    Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
+    PublishedKeys, Tables as _, TransactionLedger, UnobservedEvents, UserRepository,
+    VerificationKey, VerificationKeyStore, VerificationKeys,
 };
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -32,7 +30,7 @@ use harness::table::{self, DynamodbLocal, EmbeddedTable};
 use harness::template::{TableSpec, Template};
 use platform::clock::SystemClock;
 use tempfile::TempDir;
-use testkit::contract::{TableFixture, moment};
+use testkit::contract::{AccountStore, TableFixture, moment};
 use tokio::sync::OnceCell;
 
 struct Tables {
@@ -193,17 +191,7 @@ impl TableFixture for Tables {
         DynamoUserRepository::new(self.client.clone(), self.users.clone(), self.events.clone())
     }
 
-    fn accounts(
-        &self,
-    ) -> impl Accounts
-    + AccountRepository
-    + AccountRemoval
-    + Sessions
-    + ActivityLog
-    + ActivityReader
-    + GuessRecords
-    + KnownSources
-    + KnownSourceRemoval {
+    fn accounts(&self) -> impl AccountStore {
         DynamoAccounts::new(self.client.clone(), self.users.clone())
     }
 

@@ -1,17 +1,15 @@
 //! The adapters in memory.
 
 use application::ports::{
-    AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog,
-    DeadLetterReader, DeadLetterRemoval, DeadLetters, GuessRecords, Inbox, Inventory,
-    KnownSourceRemoval, KnownSources, Notifications, Observations, OrderReader, OrderRepository,
-    Outbox, OutboxReader, OverdueEvents, PendingEvents, Sessions, TransactionLedger,
-    UnobservedEvents, UserRepository, VerificationKeyStore, VerificationKeys,
+    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
+    Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
+    TransactionLedger, UnobservedEvents, UserRepository, VerificationKeyStore, VerificationKeys,
 };
 use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
 use domain::product::Product;
 use testkit::broker::MemoryBroker;
-use testkit::contract::{Announced, ChannelFixture, TableFixture};
+use testkit::contract::{AccountStore, Announced, ChannelFixture, TableFixture};
 use testkit::secrets::MemoryKeys;
 use testkit::tables::MemoryTables;
 
@@ -90,17 +88,7 @@ impl TableFixture for Tables {
         self.0.clone()
     }
 
-    fn accounts(
-        &self,
-    ) -> impl Accounts
-    + AccountRepository
-    + AccountRemoval
-    + Sessions
-    + ActivityLog
-    + ActivityReader
-    + GuessRecords
-    + KnownSources
-    + KnownSourceRemoval {
+    fn accounts(&self) -> impl AccountStore {
         self.0.clone()
     }
 

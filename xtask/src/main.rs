@@ -11,7 +11,7 @@
 mod build;
 mod checks;
 mod commands;
-mod progress;
+mod rounds;
 mod workspace;
 
 use std::process::ExitCode;

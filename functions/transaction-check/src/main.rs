@@ -32,7 +32,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let time_left = platform::deadline::time_left(event.context.deadline);
         let span = tracing::info_span!("window", request_id = event.context.request_id);
         let window = handler.handle(event.payload, time_left).instrument(span);
-        Ok::<_, lambda_runtime::Error>(metrics.told_after(window).await?)
+        Ok::<_, lambda_runtime::Error>(metrics.flushed_after(window).await?)
     }))
     .await
 }

@@ -1,17 +1,16 @@
 //! Removes a dead letter for good: what its handler has not done is never done.
 
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterGone};
+use crate::retry::until_settled;
 
 /// How long it may take, with all its tries.
 const REMOVAL: Duration = Duration::from_secs(10);
-
-/// How long one try may take.
-const TRY: Duration = Duration::from_secs(1);
 
 /// The use case with the ports it needs.
 #[derive(Debug, Clone)]
@@ -55,33 +54,28 @@ impl<L: DeadLetterReader, R: DeadLetterRemoval> DiscardDeadLetter<L, R> {
     /// Repeats the removal until it is done or its time is over.
     async fn remove(&self, letter: &DeadLetter) -> Result<(), DiscardError> {
         let deadline = Deadline::after(REMOVAL);
-        let mut pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0);
+        let pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0);
         let mut in_doubt = false;
-        loop {
-            let within = Deadline::after(TRY).or_earlier(deadline);
-            let failure = match self.removal.discard(letter, within).await {
-                WriteTry::Done => return Ok(()),
-                // Gone it is, by an earlier try of ours or by someone else's redrive.
-                WriteTry::Cancelled(LetterGone) if in_doubt => {
-                    let cause = "the letter is gone after a try whose answer was lost";
-                    let failure = Failure::new(FailureClass::Conflict, cause);
-                    return Err(DiscardError::Unknown(failure));
-                }
-                WriteTry::Cancelled(LetterGone) => return Err(DiscardError::NotThere),
-                WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
-                    return Err(given_up(in_doubt, failure));
-                }
-                WriteTry::Refused(failure) => failure,
-                WriteTry::Unknown(failure) => {
-                    in_doubt = true;
-                    failure
-                }
-            };
-            pause.wait(deadline).await;
-            if deadline.has_passed() {
-                return Err(given_up(in_doubt, failure));
+        let discard = |within| self.removal.discard(letter, within);
+        let settled = until_settled(deadline, pause, discard, |tried| match tried {
+            WriteTry::Done => Break(Ok(())),
+            // Gone it is, by an earlier try of ours or by someone else's redrive.
+            WriteTry::Cancelled(LetterGone) if in_doubt => {
+                let cause = "the letter is gone after a try whose answer was lost";
+                let failure = Failure::new(FailureClass::Conflict, cause);
+                Break(Err(DiscardError::Unknown(failure)))
             }
-        }
+            WriteTry::Cancelled(LetterGone) => Break(Err(DiscardError::NotThere)),
+            WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
+                Break(Err(given_up(in_doubt, failure)))
+            }
+            WriteTry::Refused(failure) => Continue(failure),
+            WriteTry::Unknown(failure) => {
+                in_doubt = true;
+                Continue(failure)
+            }
+        });
+        settled.await.unwrap_or_else(|failure| Err(given_up(in_doubt, failure)))
     }
 }
 

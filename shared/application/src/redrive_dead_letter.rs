@@ -21,6 +21,7 @@
 //! The broker still holds the message that was given up, under the same key. It is another attempt's, so
 //! the sweep does not take it for the redriven event's when that is lost *after* the broker acknowledged it.
 
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use contracts::event::Event;
@@ -36,12 +37,10 @@ use crate::ports::{
 };
 use crate::publish_recorded_event::{Publication, PublishError, PublishRecordedEvent};
 use crate::redelivery::{RedeliveryRefused, accept};
+use crate::retry::until_settled;
 
 /// How long the transaction may take, with all its tries.
 const TRANSACTION: Duration = Duration::from_secs(10);
-
-/// How long one try of it may take.
-const TRY: Duration = Duration::from_secs(1);
 
 /// The use case with the ports it needs.
 pub struct RedriveDeadLetter<L, R, E, N, O, P, K> {
@@ -180,32 +179,29 @@ where
     /// Repeats the transaction until it is done, is found to be impossible, or its time is over.
     async fn release(&self, redrive: &Redrive<'_>) -> Result<(), RedriveError> {
         let deadline = Deadline::after(TRANSACTION);
-        let mut pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0);
+        let pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0);
         let mut in_doubt = false;
-        loop {
-            let within = Deadline::after(TRY).or_earlier(deadline);
-            let failure = match self.removal.redrive(redrive, within).await {
-                WriteTry::Done => return Ok(()),
-                WriteTry::Cancelled(cancelled) if cancelled.done_before => return Ok(()),
-                // A busy item may be the record that an earlier try of ours has left.
-                WriteTry::Cancelled(cancelled) if cancelled.letter_gone && !cancelled.busy => {
-                    return Err(RedriveError::NotThere);
-                }
-                WriteTry::Cancelled(_) => Failure::new(FailureClass::Conflict, "items are busy"),
-                WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
-                    return Err(given_up(in_doubt, failure));
-                }
-                WriteTry::Refused(failure) => failure,
-                WriteTry::Unknown(failure) => {
-                    in_doubt = true;
-                    failure
-                }
-            };
-            pause.wait(deadline).await;
-            if deadline.has_passed() {
-                return Err(given_up(in_doubt, failure));
+        let release = |within| self.removal.redrive(redrive, within);
+        let settled = until_settled(deadline, pause, release, |tried| match tried {
+            WriteTry::Done => Break(Ok(())),
+            WriteTry::Cancelled(cancelled) if cancelled.done_before => Break(Ok(())),
+            // A busy item may be the record that an earlier try of ours has left.
+            WriteTry::Cancelled(cancelled) if cancelled.letter_gone && !cancelled.busy => {
+                Break(Err(RedriveError::NotThere))
             }
-        }
+            WriteTry::Cancelled(_) => {
+                Continue(Failure::new(FailureClass::Conflict, "items are busy"))
+            }
+            WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
+                Break(Err(given_up(in_doubt, failure)))
+            }
+            WriteTry::Refused(failure) => Continue(failure),
+            WriteTry::Unknown(failure) => {
+                in_doubt = true;
+                Continue(failure)
+            }
+        });
+        settled.await.unwrap_or_else(|failure| Err(given_up(in_doubt, failure)))
     }
 
     async fn publish(&self, event: &RecordedEvent) -> RedrivePublication {

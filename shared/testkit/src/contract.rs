@@ -20,7 +20,7 @@ pub mod users;
 
 mod fixture;
 
-pub use fixture::{Announced, ChannelFixture, TableFixture, moment, soon};
+pub use fixture::{AccountStore, Announced, ChannelFixture, TableFixture, moment, soon};
 
 /// Makes a test of each function of the suites for tables. The argument is an async function that
 /// makes a fresh fixture.

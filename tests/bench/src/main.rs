@@ -14,7 +14,6 @@ mod floor;
 mod load;
 mod orders;
 mod parts;
-mod progress;
 mod report;
 mod rig;
 mod samples;
@@ -26,10 +25,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use bench::{Options, Part};
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use harness::process::shutdown_signal;
+use harness::progress::Progress;
 
 use parts::{confirmations, events, functions};
-use progress::Progress;
 use report::Report;
 use rig::Rig;
 
@@ -72,14 +71,12 @@ fn main() -> ExitCode {
 
 /// Measures, unless a signal comes first: then everything that was started is dropped, which ends it.
 async fn until_told_to_stop(options: Options) -> anyhow::Result<ExitCode> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let shutdown_signal = shutdown_signal()?;
     let progress = Progress::new();
     let mut report = Report::default();
     let measured = tokio::select! {
         measured = measure(&options, &progress, &mut report) => measured,
-        _ = interrupt.recv() => Err(anyhow::anyhow!("stopped before it was done")),
-        _ = terminate.recv() => Err(anyhow::anyhow!("stopped before it was done")),
+        _ = shutdown_signal => Err(anyhow::anyhow!("stopped before it was done")),
     };
     progress.finish();
     // What is done is told, whatever came after it.

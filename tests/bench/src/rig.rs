@@ -13,9 +13,9 @@ use harness::system::{System, SystemOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::progress::Progress;
 use crate::table::TableProcess;
 use harness::memory;
+use harness::progress::Progress;
 
 /// How long to wait before a look at something is repeated.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);

@@ -17,7 +17,8 @@
 //! - [`redelivery`]: deliveries that go nowhere.
 //! - [`provision`]: what a fresh system needs before its first request.
 //! - [`system`]: all of it, composed.
-//! - [`process`]: child processes that never outlive their owner.
+//! - [`process`]: child processes that never outlive their owner, and being told to end.
+//! - [`progress`]: what is being done, on standard error.
 //!
 //! # How it differs from AWS
 //! - A function has at most [`host::HostOptions::instances_max`] instances; further requests wait,
@@ -38,6 +39,7 @@ pub mod host;
 pub mod memory;
 pub mod process;
 pub mod products;
+pub mod progress;
 pub mod provision;
 pub mod proxies;
 pub mod publishing;

@@ -1,4 +1,4 @@
-//! Child processes that never outlive their owner.
+//! Child processes that never outlive their owner, and being told to end.
 //!
 //! Three nets hold a child: [`Child`] kills when it is dropped, [`Children`] kills all when its last
 //! handle is dropped (so a panic that unwinds is enough), and a small shell, the guardian, kills
@@ -6,7 +6,7 @@
 //! enough too). Each child leads a process group of its own, so that Ctrl-C in a terminal reaches
 //! only us and everything is ended in order.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The guardian: it learns of children line by line and kills those that are left at the end.
 const GUARDIAN: &str = r#"
@@ -28,6 +29,22 @@ while read -r change pid; do
 done
 for pid in $alive; do kill -KILL "$pid"; done 2>/dev/null
 "#;
+
+/// Ctrl-C or SIGTERM, listened for from this call on, so that none can come too early. What comes of it
+/// is the status of a command that it ends: 128 and the signal's number.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub fn shutdown_signal() -> io::Result<impl Future<Output = u8>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        }
+    })
+}
 
 /// All child processes of one system. Clones share them.
 #[derive(Debug, Clone)]
@@ -49,7 +66,7 @@ impl Children {
     ///
     /// # Errors
     /// When `/bin/sh` cannot be started.
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let guardian = std::process::Command::new("/bin/sh")
             .args(["-c", GUARDIAN])
             .stdin(Stdio::piped())
@@ -64,7 +81,7 @@ impl Children {
     ///
     /// # Errors
     /// When the operating system cannot start it.
-    pub fn spawn(&self, command: &mut Command) -> std::io::Result<Child> {
+    pub fn spawn(&self, command: &mut Command) -> io::Result<Child> {
         let inner = command.process_group(0).kill_on_drop(true).spawn()?;
         let pid = inner.id().ok_or_else(|| std::io::Error::other("the child ended at once"))?;
         self.0.with(|state| {
@@ -165,7 +182,7 @@ impl Child {
     ///
     /// # Errors
     /// When the operating system loses track of the child.
-    pub async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.inner.wait().await
     }
 

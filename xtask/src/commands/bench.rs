@@ -4,12 +4,11 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::process::Children;
+use harness::process::{Children, shutdown_signal};
 use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::progress::Progress;
 use crate::{build, workspace};
+use harness::progress::Progress;
 
 /// How long the benchmark may take to end what it started, once it is told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -19,14 +18,7 @@ const BENCH: &str = "bench";
 
 /// Builds everything in the release profile, which takes long at first, and runs the benchmark.
 pub(crate) async fn run(options: bench::Options) -> anyhow::Result<ExitCode> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let ended = async {
-        tokio::select! {
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
-        }
-    };
+    let ended = shutdown_signal()?;
     tokio::pin!(ended);
 
     let progress = Progress::new();

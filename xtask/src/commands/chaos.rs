@@ -11,8 +11,9 @@ use chaos_tests::rows::{Bench, Effort, ROWS, Row, row};
 use clap::Args;
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use crate::progress::{Progress, Rounds};
+use crate::rounds::Rounds;
 use crate::{build, workspace};
+use harness::progress::Progress;
 
 /// Runs every row once, and then again and again until some minutes are over.
 #[derive(Args)]

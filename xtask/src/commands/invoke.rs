@@ -14,8 +14,8 @@ use harness::template::{FunctionSpec, Template, document};
 use serde_json::Value;
 
 use super::up::STACK_NAME;
-use crate::progress::Progress;
 use crate::{build, workspace};
+use harness::progress::Progress;
 
 /// The function runs alone, against the cluster and the table of a running `cargo xtask up`, unless
 /// the options, the environment or `.env` name others (in this order).

@@ -4,9 +4,9 @@ mod dead_letters;
 mod events;
 mod keys;
 mod listing;
+mod printing;
 mod products;
 mod target;
-mod telling;
 mod topics;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@
 mod api;
 mod engine;
 mod sam;
+mod sample;
 mod samples;
 mod stage;
 mod surroundings;

@@ -12,7 +12,7 @@ use testkit::sim::{self, Outcome};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::subscriber::NoSubscriber;
 
-use crate::progress::Progress;
+use harness::progress::Progress;
 
 /// How many seeds are run between two lines of progress.
 const SEEDS_PER_LINE: u64 = 500;

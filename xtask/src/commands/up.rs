@@ -10,10 +10,10 @@ use clap::Args;
 use harness::broker;
 use harness::host::WriterSink;
 use harness::system::{System, SystemOptions};
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::progress::Progress;
 use crate::{build, workspace};
+use harness::process::shutdown_signal;
+use harness::progress::Progress;
 
 /// The stack's name of a local system: its tables and groups begin with it.
 pub(crate) const STACK_NAME: &str = "orders-local";
@@ -52,14 +52,7 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     // Registered before anything starts, so that no signal can come too early.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let ended = async {
-        tokio::select! {
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
-        }
-    };
+    let ended = shutdown_signal()?;
     tokio::pin!(ended);
 
     let progress = Progress::new();

@@ -6,9 +6,12 @@
 
 use std::error::Error;
 
-use application::outcome::{Failure, FailureClass, Settled};
+use application::outcome::{Failure, FailureClass, Settled, WriteTry};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+
+/// The code of a write whose condition did not hold.
+const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
 
 /// Whether a failed write may have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,7 @@ where
 /// What an error that `DynamoDB` answered means.
 fn by_code(code: &str, status: u16) -> (FailureClass, Fate) {
     match code {
-        "ConditionalCheckFailedException"
+        CONDITION_FAILED
         | "TransactionCanceledException"
         | "TransactionConflictException"
         | "ReplicatedWriteConflictException" => (FailureClass::Conflict, Fate::NotStored),
@@ -74,6 +77,32 @@ where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     Failure::new(judge(&error).0, error)
+}
+
+/// Whether the condition of a write held. What else went wrong stays an error.
+#[expect(clippy::result_large_err, reason = "the SDK's error is passed on as it came")]
+pub(crate) fn condition_held<T, E>(
+    written: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<bool, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata,
+{
+    match written {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some(CONDITION_FAILED) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What became of one try of a write that failed for another reason than its condition.
+pub(crate) fn failed_try<R, E>(error: SdkError<E, HttpResponse>) -> WriteTry<R>
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match judge(&error) {
+        (class, Fate::NotStored) => WriteTry::Refused(Failure::new(class, error)),
+        (class, Fate::Unknown) => WriteTry::Unknown(Failure::new(class, error)),
+    }
 }
 
 /// What became of a write that says no more than that.

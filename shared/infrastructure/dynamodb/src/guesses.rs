@@ -2,14 +2,12 @@
 
 use application::outcome::Failure;
 use application::ports::{GuessRecords, GuessTarget, Replaced};
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::user::Guesses;
 
 use crate::accounts::DynamoAccounts;
 use crate::connect::{TRY_LIMIT, one_try};
-use crate::error::failure;
+use crate::error::{condition_held, failure};
 use crate::expression::{ABSENT, names, values};
 use crate::item::{number, to_item};
 use crate::keys;
@@ -55,12 +53,7 @@ impl DynamoAccounts {
             .config_override(one_try(TRY_LIMIT))
             .send()
             .await;
-        let changed = |error: &PutItemError| error.is_conditional_check_failed_exception();
-        match put {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(changed) => Ok(false),
-            Err(error) => Err(failure(error)),
-        }
+        condition_held(put).map_err(failure)
     }
 
     /// Whether the condition held.
@@ -81,12 +74,7 @@ impl DynamoAccounts {
             .config_override(one_try(TRY_LIMIT))
             .send()
             .await;
-        let changed = |error: &DeleteItemError| error.is_conditional_check_failed_exception();
-        match deleted {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(changed) => Ok(false),
-            Err(error) => Err(failure(error)),
-        }
+        condition_held(deleted).map_err(failure)
     }
 }
 

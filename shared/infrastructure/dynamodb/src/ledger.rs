@@ -1,15 +1,14 @@
 //! The record of attempts.
 
-use application::outcome::{Failure, FailureClass};
+use application::outcome::Failure;
 use application::ports::{FenceOutcome, TransactionLedger, TransactionState};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use domain::identity::{EventId, TransactionId};
 use domain::instant::Instant;
 
 use crate::config::EventsTable;
 use crate::connect::{TRY_LIMIT, one_try};
-use crate::error::judge;
+use crate::error::{condition_held, failure};
 use crate::expression::{ABSENT, names};
 use crate::item::to_item;
 use crate::keys;
@@ -65,19 +64,10 @@ impl TransactionLedger for DynamoTransactionLedger {
             .config_override(one_try(TRY_LIMIT))
             .send()
             .await;
-        match put {
-            Ok(_) => FenceOutcome::Won,
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                FenceOutcome::Lost
-            }
-            Err(error) => {
-                let class: FailureClass = judge(&error).0;
-                FenceOutcome::Unknown(Failure::new(class, error))
-            }
+        match condition_held(put) {
+            Ok(true) => FenceOutcome::Won,
+            Ok(false) => FenceOutcome::Lost,
+            Err(error) => FenceOutcome::Unknown(failure(error)),
         }
     }
 }

@@ -11,7 +11,7 @@ use domain::instant::Instant;
 
 use crate::config::EventsTable;
 use crate::connect::{TRY_LIMIT, one_try};
-use crate::error::{failure, settled};
+use crate::error::{condition_held, failure, settled};
 use crate::expression::{Change, values};
 use crate::item::{number, text};
 use crate::keys;
@@ -47,17 +47,7 @@ impl DynamoOutbox {
             .config_override(one_try(TRY_LIMIT))
             .send()
             .await;
-        match changed {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
+        condition_held(changed)
     }
 }
 

@@ -27,7 +27,7 @@ use domain::identity::TransactionId;
 use serde::Serialize;
 
 use crate::connect::one_try;
-use crate::error::{Fate, incomplete, judge};
+use crate::error::{failed_try, incomplete};
 use crate::expression::{ABSENT, Change, names, values};
 use crate::item::{Item, to_item};
 
@@ -244,10 +244,7 @@ fn outcome_of(error: SdkError<TransactWriteItemsError, HttpResponse>) -> WriteTr
             Some(class) => WriteTry::Refused(Failure::new(class, error)),
         };
     }
-    match judge(&error) {
-        (class, Fate::NotStored) => WriteTry::Refused(Failure::new(class, error)),
-        (class, Fate::Unknown) => WriteTry::Unknown(Failure::new(class, error)),
-    }
+    failed_try(error)
 }
 
 /// Why a transaction was cancelled: one reason per item, in the order of the items.

@@ -42,7 +42,7 @@ pub fn start() -> Metrics {
 impl Metrics {
     /// Awaits an invocation, and writes the document of what it counted. A process may be frozen right
     /// after its answer, so this comes before it.
-    pub async fn told_after<T>(self, invocation: impl Future<Output = T>) -> T {
+    pub async fn flushed_after<T>(self, invocation: impl Future<Output = T>) -> T {
         let outcome = invocation.await;
         if let Err(error) = self.write_to(io::stdout().lock()) {
             tracing::error!(error = %failure_chain(&error), "metrics can't be written");

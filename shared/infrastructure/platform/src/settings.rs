@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Display;
 
-use crate::telemetry;
+use crate::telemetry::directives;
 
 /// The environment, and what was found wrong with it so far.
 #[derive(Debug)]
@@ -104,13 +104,13 @@ impl Settings {
     }
 
     /// The configuration that was read, if nothing was wrong. `RUST_LOG`, which every function has, is
-    /// judged here; [`telemetry::start`] has taken of it what it could, so that this can be logged.
+    /// judged here; [`telemetry::start`](crate::telemetry::start) has taken of it what it could, so that this can be logged.
     ///
     /// # Errors
     ///
     /// [`InvalidSettings`] with every fault that was noted.
     pub fn finish<C>(mut self, config: Option<C>) -> Result<C, InvalidSettings> {
-        self.optional("RUST_LOG", telemetry::check_directives);
+        self.optional("RUST_LOG", directives::check);
         match config {
             Some(config) if self.faults.is_empty() => Ok(config),
             _ => Err(InvalidSettings(self.faults)),

@@ -1,5 +1,6 @@
 //! Log lines: one JSON object a line on standard output, which Lambda hands to CloudWatch.
 
+pub(crate) mod directives;
 mod json_lines;
 
 use std::panic::PanicHookInfo;
@@ -40,8 +41,9 @@ const CHATTY_TARGET: &str = "rocketmq_client_rust";
 ///
 /// `RUST_LOG` sets the level (`info` when it is not set) in the form of
 /// [`tracing_subscriber::EnvFilter`]. Directives that are wrong are left out here, and told by
-/// [`Settings::finish`] with all other settings that are. A line holds `timestamp` (RFC 3339, UTC), `level`, `target`,
-/// `message`, the event's fields and those of every span around it, all in one flat object.
+/// [`Settings::finish`] with all other settings that are. A line holds `timestamp` (RFC 3339, UTC),
+/// `level`, `target`, `message`, the event's fields and those of every span around it, all in one flat
+/// object.
 pub fn start() {
     let rust_log = Settings::from_environment()
         .optional("RUST_LOG", |text| Ok::<_, String>(text.to_owned()))
@@ -52,18 +54,6 @@ pub fn start() {
     if started {
         std::panic::set_hook(Box::new(log_panic));
     }
-}
-
-/// Whether a text is what `RUST_LOG` may be.
-///
-/// # Errors
-///
-/// What to write instead.
-pub(crate) fn check_directives(text: &str) -> Result<(), &'static str> {
-    let parsed = EnvFilter::builder().parse(text);
-    parsed
-        .map(drop)
-        .map_err(|_| "write a level, such as info, or directives, such as info,hyper=debug")
 }
 
 /// Logs a failure that stops the start, with all its causes, and passes it on.

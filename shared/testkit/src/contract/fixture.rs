@@ -15,6 +15,33 @@ use domain::identity::{EventId, ProductId};
 use domain::instant::Instant;
 use domain::product::Product;
 
+/// Every port of accounts, which one adapter serves.
+pub trait AccountStore:
+    Accounts
+    + AccountRepository
+    + AccountRemoval
+    + Sessions
+    + ActivityLog
+    + ActivityReader
+    + GuessRecords
+    + KnownSources
+    + KnownSourceRemoval
+{
+}
+
+impl<S> AccountStore for S where
+    S: Accounts
+        + AccountRepository
+        + AccountRemoval
+        + Sessions
+        + ActivityLog
+        + ActivityReader
+        + GuessRecords
+        + KnownSources
+        + KnownSourceRemoval
+{
+}
+
 /// The adapters of one technology over one set of empty tables.
 pub trait TableFixture: Sync {
     /// Where orders are stored.
@@ -53,17 +80,7 @@ pub trait TableFixture: Sync {
     /// Registrations and logins.
     fn users(&self) -> impl UserRepository;
     /// Everything else of users.
-    fn accounts(
-        &self,
-    ) -> impl Accounts
-    + AccountRepository
-    + AccountRemoval
-    + Sessions
-    + ActivityLog
-    + ActivityReader
-    + GuessRecords
-    + KnownSources
-    + KnownSourceRemoval;
+    fn accounts(&self) -> impl AccountStore;
 
     /// Public keys, with nothing remembered yet.
     fn keys(&self) -> impl VerificationKeyStore + VerificationKeys;

@@ -13,8 +13,8 @@ use platform::clock::SystemClock;
 use secretsmanager::{SecretId, SecretsManagerKey};
 use security::signing_key::{Ed25519KeyGenerator, SigningKeyFile};
 
+use super::printing::timestamp;
 use super::target::DynamodbOptions;
-use super::telling::timestamp;
 use crate::commands::up::STACK_NAME;
 
 #[derive(Subcommand)]

@@ -9,8 +9,8 @@ use domain::instant::Instant;
 use platform::clock::SystemClock;
 use serde::Serialize;
 
+use super::printing::print_table;
 use super::target::EventsTableOptions;
-use super::telling::print_table;
 
 #[derive(Args)]
 pub(super) struct ListingOptions {

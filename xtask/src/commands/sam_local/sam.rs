@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::samples::Sample;
+use super::sample::Sample;
 use super::stage::Stage;
 use crate::checks::sam as tools;
 

@@ -1,28 +1,14 @@
 //! The files of events/ with what only a running system has: tokens, and an order that is there.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
-use harness::template::FunctionSpec;
 use serde_json::Value;
 
 use super::sam::Sam;
+use super::sample::Sample;
 use super::stage::Stage;
-
-/// A file of events/, the function that it is for, and what the function answers.
-pub(super) struct Sample {
-    pub(super) function: FunctionSpec,
-    pub(super) file: PathBuf,
-    /// The status of an answer over HTTP; a function on a schedule has none.
-    pub(super) status: Option<u64>,
-}
-
-impl std::fmt::Display for Sample {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} --event {}", self.function.logical_id, self.file.display())
-    }
-}
 
 /// In this order: what a later one needs an earlier one answers, and what ends an account comes last.
 const EXPECTED: &[(&str, Option<u64>)] = &[

@@ -4,12 +4,11 @@ use application::ports::{
     DeadLetter, DeadLetterRemoval, LetterGone, OBSERVER, Redrive, RedriveCancelled,
 };
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::config::EventsTable;
 use crate::connect::one_try;
-use crate::error::{Fate, judge};
+use crate::error::{condition_held, failed_try};
 use crate::expression::{names, values};
 use crate::item::{Item, text};
 use crate::keys;
@@ -90,19 +89,10 @@ impl DeadLetterRemoval for DynamoDeadLetterRemoval {
             .config_override(one_try(deadline.remaining()))
             .send()
             .await;
-        match deleted {
-            Ok(_) => WriteTry::Done,
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                WriteTry::Cancelled(LetterGone)
-            }
-            Err(error) => match judge(&error) {
-                (class, Fate::NotStored) => WriteTry::Refused(Failure::new(class, error)),
-                (class, Fate::Unknown) => WriteTry::Unknown(Failure::new(class, error)),
-            },
+        match condition_held(deleted) {
+            Ok(true) => WriteTry::Done,
+            Ok(false) => WriteTry::Cancelled(LetterGone),
+            Err(error) => failed_try(error),
         }
     }
 }

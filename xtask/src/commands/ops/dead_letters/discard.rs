@@ -10,8 +10,8 @@ use contracts::event::EventType;
 use dynamodb::{DynamoDeadLetterReader, DynamoDeadLetterRemoval};
 
 use crate::commands::ops::UNCONFIRMED;
+use crate::commands::ops::printing::in_short;
 use crate::commands::ops::target::{EventsStore, EventsTableOptions};
-use crate::commands::ops::telling::in_short;
 
 #[derive(Args)]
 pub(crate) struct Options {

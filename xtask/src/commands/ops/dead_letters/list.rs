@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::FilterOptions;
 use crate::commands::ops::listing::{Columns, ListingOptions};
+use crate::commands::ops::printing::{ago, in_short, timestamp};
 use crate::commands::ops::target::EventsStore;
-use crate::commands::ops::telling::{ago, in_short, timestamp};
-use crate::progress::Progress;
+use harness::progress::Progress;
 
 /// How much of a reason a line shows, in characters.
 const REASON_CHARS_MAX: usize = 100;

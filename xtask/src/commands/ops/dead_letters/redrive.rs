@@ -13,7 +13,7 @@ use futures::stream;
 use super::{FilterOptions, redrive_on};
 use crate::commands::ops::UNCONFIRMED;
 use crate::commands::ops::target::{EventsStore, EventsTableOptions, OptionalClusterOptions};
-use crate::progress::Progress;
+use harness::progress::Progress;
 
 /// How many letters are redriven at once.
 const AT_ONCE: usize = 8;

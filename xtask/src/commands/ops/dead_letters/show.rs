@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::list::Told;
 use super::redrive_on;
+use crate::commands::ops::printing::{ago, printable, timestamp};
 use crate::commands::ops::target::EventsTableOptions;
-use crate::commands::ops::telling::{ago, printable, timestamp};
 
 #[derive(Args)]
 pub(crate) struct Options {

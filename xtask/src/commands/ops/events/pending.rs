@@ -12,9 +12,9 @@ use platform::clock::SystemClock;
 use serde::Serialize;
 
 use crate::commands::ops::listing::{Columns, ListingOptions};
+use crate::commands::ops::printing::{ago, parse_age, timestamp};
 use crate::commands::ops::target::EventsStore;
-use crate::commands::ops::telling::{ago, parse_age, timestamp};
-use crate::progress::Progress;
+use harness::progress::Progress;
 
 #[derive(Args)]
 pub(crate) struct Options {

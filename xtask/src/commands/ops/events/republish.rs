@@ -10,8 +10,8 @@ use dynamodb::{DynamoOutbox, DynamoOutboxReader};
 use platform::clock::SystemClock;
 
 use crate::commands::ops::UNCONFIRMED;
+use crate::commands::ops::printing::ago;
 use crate::commands::ops::target::{ClusterOptions, EventsStore, EventsTableOptions};
-use crate::commands::ops::telling::ago;
 
 #[derive(Args)]
 pub(crate) struct Options {

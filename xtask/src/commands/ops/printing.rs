@@ -1,4 +1,4 @@
-//! How times, texts of unknown origin and tables are told to a person.
+//! How times, texts of unknown origin and tables are printed for a person.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -20,13 +20,13 @@ pub(super) fn ago(at: Instant, now: Instant) -> String {
 /// A text that was written by whoever could send a message: without control characters, which a terminal
 /// would obey.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut told, c| {
+    text.chars().fold(String::with_capacity(text.len()), |mut printed, c| {
         if c.is_control() && c != '\n' && c != '\t' {
-            told.extend(c.escape_default());
+            printed.extend(c.escape_default());
         } else {
-            told.push(c);
+            printed.push(c);
         }
-        told
+        printed
     })
 }
 
@@ -48,12 +48,12 @@ pub(super) fn print_table<const N: usize>(head: [&str; N], rows: Vec<[String; N]
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
     });
     for line in lines {
-        let mut told = String::new();
+        let mut printed = String::new();
         for (cell, width) in line.iter().zip(widths) {
             // Writing to a string does not fail.
-            let _written = write!(told, "{cell:width$}  ");
+            let _written = write!(printed, "{cell:width$}  ");
         }
-        println!("{}", told.trim_end());
+        println!("{}", printed.trim_end());
     }
 }
 

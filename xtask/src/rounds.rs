@@ -1,4 +1,4 @@
-//! Progress on standard error: a spinner for a person, a line each for a log.
+//! The progress of rows on standard error: a bar for a person, a line each for a log.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -6,45 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-
-/// What is being done now, and for how long.
-#[derive(Clone)]
-pub(crate) struct Progress {
-    /// None when standard error is not a terminal.
-    bar: Option<ProgressBar>,
-    started: Instant,
-}
-
-impl Progress {
-    pub(crate) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
-            let bar = ProgressBar::new_spinner();
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
-        Self { bar, started: Instant::now() }
-    }
-
-    /// Says what is done from now on.
-    pub(crate) fn step(&self, what: &str) {
-        match &self.bar {
-            Some(bar) => {
-                bar.reset_elapsed();
-                bar.set_message(what.to_owned());
-            }
-            None => eprintln!("[{:5.1} s] {what}", self.started.elapsed().as_secs_f64()),
-        }
-    }
-
-    /// Takes the spinner away, so that others may write.
-    pub(crate) fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
 
 /// The progress of rows that run beside each other and again and again: how much of the time, or of
 /// the rows, is done, what runs now, and what has failed so far.

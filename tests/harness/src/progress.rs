@@ -1,0 +1,55 @@
+//! Progress on standard error: a spinner for a person, a line each for a log.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// What is being done now, and for how long.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// None when standard error is not a terminal.
+    bar: Option<ProgressBar>,
+    started: Instant,
+}
+
+impl Progress {
+    /// Nothing yet.
+    #[expect(clippy::new_without_default, reason = "it starts a clock and a spinner")]
+    pub fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+            let bar = ProgressBar::new_spinner();
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { bar, started: Instant::now() }
+    }
+
+    /// Says what is done from now on.
+    #[expect(clippy::print_stderr, reason = "a program's progress goes there")]
+    pub fn step(&self, what: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.reset_elapsed();
+                bar.set_message(what.to_owned());
+            }
+            None => eprintln!("[{:5.1} s] {what}", self.started.elapsed().as_secs_f64()),
+        }
+    }
+
+    /// Says how far the step has come, to a person.
+    pub fn at(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(what.to_owned());
+        }
+    }
+
+    /// Takes the spinner away, so that others may write.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
