@@ -95,7 +95,8 @@ impl App {
     }
 
     /// Places an order of `quantity` of one product and returns its id. Like any careful client it
-    /// takes a key, and tries again under it when it is told to: a busy machine may miss a deadline.
+    /// takes a key, and tries again under it when it is told to: a busy machine may miss a
+    /// deadline.
     pub(crate) async fn place(&self, product_id: u64, quantity: u64) -> String {
         static PLACED: AtomicU64 = AtomicU64::new(0);
         let key = format!("place-{}", PLACED.fetch_add(1, Ordering::Relaxed));

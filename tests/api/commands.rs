@@ -49,8 +49,8 @@ async fn run(arguments: &[&str]) -> String {
     String::from_utf8(ended.stdout).unwrap()
 }
 
-/// What `up` says when it refuses to start, on ports that are free but for what `arguments` say. `PATH`
-/// leads to `programs` alone, and there is no Cargo, so that nothing can be built.
+/// What `up` says when it refuses to start, on ports that are free but for what `arguments` say.
+/// `PATH` leads to `programs` alone, and there is no Cargo, so that nothing can be built.
 async fn refusal(program: &Path, arguments: &[&str], programs: &Programs) -> String {
     let mut up = command(program, &["up"]);
     up.env("PATH", programs.0.path()).env("CARGO", "/nowhere/cargo");
@@ -224,7 +224,8 @@ impl Up {
     }
 }
 
-/// Does what the README's first order says, letter by letter but for the address, and returns the order.
+/// Does what the README's first order says, letter by letter but for the address, and returns the
+/// order.
 async fn first_order(api: &str) -> Value {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let (_, section) = readme.split_once("## The first order\n").unwrap();

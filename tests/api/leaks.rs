@@ -1,8 +1,8 @@
 //! What the functions wrote to their logs, and that no secret and no personal data is among it.
 //!
 //! Every system of this binary logs into one memory, and each test ends by searching all of it: the
-//! tests' passwords and addresses hold the word "canary", and the tokens that they were given and the
-//! private keys are remembered.
+//! tests' passwords and addresses hold the word "canary", and the tokens that they were given and
+//! the private keys are remembered.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,8 +14,8 @@ use harness::provision::{DEMO_PASSWORD, signing_key_file};
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// The fewest characters of a secret that is searched for: 256 bits in base64url. Shorter runs of its
-/// characters are not looked at, which are nearly all.
+/// The fewest characters of a secret that is searched for: 256 bits in base64url. Shorter runs of
+/// its characters are not looked at, which are nearly all.
 const SECRET_LENGTH_MIN: usize = 43;
 
 /// What no line may hold: a test's password or address, any address of a test, any hash.
@@ -34,8 +34,8 @@ pub(crate) fn sink() -> Arc<dyn LogSink> {
     Arc::new(Memory)
 }
 
-/// Has a token or the private part of a key searched for from now on, and in what was logged before. Of
-/// a JWT that is its signature: the rest of it is no secret, and looks like a JWT.
+/// Has a token or the private part of a key searched for from now on, and in what was logged
+/// before. Of a JWT that is its signature: the rest of it is no secret, and looks like a JWT.
 pub(crate) fn remember(secret: &str) {
     let secret = secret.rsplit('.').next().unwrap();
     assert!(secret.len() >= SECRET_LENGTH_MIN && words(secret).eq([secret]), "too short to find");

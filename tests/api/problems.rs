@@ -92,8 +92,8 @@ async fn try_everything(visitor: &Visitor, token: &str, method: &Method, path: &
     judged
 }
 
-/// Provokes every error that can be had without an outage, on every route, and returns how many answers
-/// were judged, all of which conform. With the table away, `users/outage.rs` judges.
+/// Provokes every error that can be had without an outage, on every route, and returns how many
+/// answers were judged, all of which conform. With the table away, `users/outage.rs` judges.
 pub(crate) async fn try_every_error(app: &App) -> usize {
     let visitor = Visitor::new(app);
     let token = app.token();

@@ -28,7 +28,8 @@ use crate::leaks;
 const PASSWORD: &str = "a-canary-that-is-long-enough";
 const WRONG: &str = "another-canary-of-good-length";
 
-/// A client in a network of its own: an address of 127.0.0.0/8, which the gateway sees as the source.
+/// A client in a network of its own: an address of 127.0.0.0/8, which the gateway sees as the
+/// source.
 pub(crate) struct Visitor {
     api_url: String,
     client: Client,

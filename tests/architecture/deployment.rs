@@ -1,5 +1,6 @@
-//! What the template promises of a deployment: that a change reaches what runs, that production keeps
-//! its data, that nothing is retried which the next minute brings anyway, that time-outs are long enough.
+//! What the template promises of a deployment: that a change reaches what runs, that production
+//! keeps its data, that nothing is retried which the next minute brings anyway, that time-outs are
+//! long enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Each function may do with the tables what its adapters do, and no more.
 //!
 //! A function's source names its adapters, and the ports that it uses of each. What that does is
-//! written down here, and compared with the adapter's source on one side and with the statements of the
-//! function's role on the other: each port has its own, by its name.
+//! written down here, and compared with the adapter's source on one side and with the statements of
+//! the function's role on the other: each port has its own, by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,12 +21,13 @@ type Statements = BTreeMap<String, Grant>;
 struct Side {
     /// The adapter.
     adapter: &'static str,
-    /// The word by which a function's source says that it uses this side: a port that its handler is
-    /// bounded by, or the adapter's name if it has only one side.
+    /// The word by which a function's source says that it uses this side: a port that its handler
+    /// is bounded by, or the adapter's name if it has only one side.
     word: &'static str,
     /// The file that it is in.
     file: &'static str,
-    /// Resources with actions. The parts of a `TransactWriteItems` are permitted by their own actions.
+    /// Resources with actions. The parts of a `TransactWriteItems` are permitted by their own
+    /// actions.
     does: &'static [(&'static str, &'static [&'static str])],
 }
 

@@ -1,5 +1,6 @@
 //! The real adapters over two emulators of DynamoDB: the embedded one, a server for each test, and
-//! Amazon's own, in which transactions conflict, one for all tests. Each test has tables of its own.
+//! Amazon's own, in which transactions conflict, one for all tests. Each test has tables of its
+//! own.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,14 +69,15 @@ async fn amazon() -> Tables {
         Emulator { server, _children: children, _data: data }
     };
     let url = EMULATOR.get_or_init(start).await.server.url();
-    // A database for each access key: the suites use the same identifiers again and again, and the token
-    // of a transaction is remembered by the database.
+    // A database for each access key: the suites use the same identifiers again and again, and the
+    // token of a transaction is remembered by the database.
     static MADE: AtomicU64 = AtomicU64::new(0);
     let access_key = format!("test{}", MADE.fetch_add(1, Ordering::Relaxed));
     let credentials = Credentials::new(access_key, "local", None, None, "contract");
     let config = dynamodb::connect_to(&url).config().to_builder();
     let client = Client::from_conf(config.credentials_provider(credentials).build());
-    // The suites' time stands still at a moment that is long ago: what expires then would be deleted.
+    // The suites' time stands still at a moment that is long ago: what expires then would be
+    // deleted.
     let mut tables = template().tables;
     tables.iter_mut().for_each(|table| table.ttl_attribute = None);
     tables_of(client, &tables).await

@@ -1,5 +1,5 @@
-//! The contracts of the ports, run against every adapter: in memory, two emulators of DynamoDB through the
-//! real adapters, and a real RocketMQ.
+//! The contracts of the ports, run against every adapter: in memory, two emulators of DynamoDB
+//! through the real adapters, and a real RocketMQ.
 //!
 //! The suites are `testkit::contract`'s. Each test has tables, a topic and groups of its own; one
 //! cluster serves all tests of this binary.

@@ -1,4 +1,5 @@
-//! RocketMQ's own administration tool, by which the operations guide gives the functions' user its rights.
+//! RocketMQ's own administration tool, by which the operations guide gives the functions' user its
+//! rights.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,5 +1,6 @@
 //! A real RocketMQ: one cluster for all tests of this binary, topic and groups of its own for each.
-//! A second one demands TLS and signed requests, and lets our user do what the operations guide says.
+//! A second one demands TLS and signed requests, and lets our user do what the operations guide
+//! says.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -81,8 +82,8 @@ async fn secured_cluster() -> &'static Cluster {
         .await
 }
 
-/// The rights of docs/operations.md, here for the topics and groups of every test. A dead-letter topic's
-/// name begins as an order topic's, so it has more here than the `Pub` that is used.
+/// The rights of docs/operations.md, here for the topics and groups of every test. A dead-letter
+/// topic's name begins as an order topic's, so it has more here than the `Pub` that is used.
 async fn grant(cluster: &Cluster) {
     let home = cluster.data.path().join("mqadmin");
     let mqadmin = Mqadmin::new(&cluster.jars, home, &cluster.namesrv, &administrator());

@@ -3,15 +3,16 @@
 /// An attempt, by the order in which they begin.
 pub(crate) type AttemptId = usize;
 
-/// A step of one party, or of the network between two. What goes wrong is a [fault](Action::is_fault).
+/// A step of one party, or of the network between two. What goes wrong is a
+/// [fault](Action::is_fault).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     // --- create-order: the half message ---
     /// A request comes in: its half message is stored and acknowledged.
     SendHalf(AttemptId),
-    /// Fault: the half message is stored, and the answer is lost, or says that the broker doesn't vouch
-    /// for it. Nobody will ever commit it. Where orders are accepted without the broker, the request
-    /// goes on as the next attempt.
+    /// Fault: the half message is stored, and the answer is lost, or says that the broker doesn't
+    /// vouch for it. Nobody will ever commit it. Where orders are accepted without the broker, the
+    /// request goes on as the next attempt.
     HalfAckLost(AttemptId),
     /// Fault: no half message is stored, and the request is refused.
     HalfLost(AttemptId),
@@ -55,26 +56,26 @@ pub(crate) enum Action {
     LoseRollback(AttemptId),
     /// Fault: a COMMIT arrives, and a copy of it is still on its way.
     DuplicateCommit(AttemptId),
-    /// The broker asks what became of a half message, and the attempt's record answers: the answer is on
-    /// its way.
+    /// The broker asks what became of a half message, and the attempt's record answers: the answer
+    /// is on its way.
     Check(AttemptId),
-    /// Fault: it asks, and nobody answers: no process lives, a frozen one swallows the question, or the
-    /// answer is UNKNOWN, because it is too early or the tables can't be read.
+    /// Fault: it asks, and nobody answers: no process lives, a frozen one swallows the question, or
+    /// the answer is UNKNOWN, because it is too early or the tables can't be read.
     CheckLost(AttemptId),
-    /// Fault: it asks for a half message that has ended, and is answered. A broker that restarts does,
-    /// because it records in batches what is done.
+    /// Fault: it asks for a half message that has ended, and is answered. A broker that restarts
+    /// does, because it records in batches what is done.
     SpuriousCheck(AttemptId),
     /// After the last check it gives the half message up.
     Discard(AttemptId),
 
     // --- transaction-check ---
-    /// The sweep finds an unobserved event that is not on its topic, or known to be on none. It sends it as
-    /// a half message, and commits it at once.
+    /// The sweep finds an unobserved event that is not on its topic, or known to be on none. It
+    /// sends it as a half message, and commits it at once.
     SweepSends,
     /// Fault: its half message is stored, and the commit is lost.
     SweepCommitLost,
-    /// The check of such a half message is answered, and the COMMIT arrives. It is a committed attempt's,
-    /// so there is no other answer.
+    /// The check of such a half message is answered, and the COMMIT arrives. It is a committed
+    /// attempt's, so there is no other answer.
     SweepCheck,
     /// All checks of such a half message are in vain.
     SweepDiscard,

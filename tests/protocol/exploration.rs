@@ -52,8 +52,8 @@ impl Exploration {
     }
 }
 
-/// A short way to a violation: of one thread, and stopped soon after the first. The checker replaces
-/// what it has discovered by whatever it discovers later and deeper.
+/// A short way to a violation: of one thread, and stopped soon after the first. The checker
+/// replaces what it has discovered by whatever it discovers later and deeper.
 fn short_way_to(protocol: Protocol, property: &'static str) -> Vec<Action> {
     let first = HasDiscoveries::AnyOf(BTreeSet::from([property]));
     let checker = protocol.checker().threads(1).finish_when(first).spawn_bfs().join();

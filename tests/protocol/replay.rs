@@ -2,12 +2,12 @@
 //!
 //! A model proves something of the model. Here its steps are taken by `application`'s code on the
 //! adapters in memory, and after each step what can be seen there must be what the model says: the
-//! attempts' records, their half messages, what is under way to the broker, the order with its marks,
-//! its effects, the copies on the topic, and what clients were told.
+//! attempts' records, their half messages, what is under way to the broker, the order with its
+//! marks, its effects, the copies on the topic, and what clients were told.
 //!
-//! Nothing of the use cases is changed for it. The [`wire`] holds the calls that leave a process, and
-//! the [`stage`] decides what becomes of each, as the action says. What a path leaves on the wire
-//! arrives at its end, and must change nothing any more.
+//! Nothing of the use cases is changed for it. The [`wire`] holds the calls that leave a process,
+//! and the [`stage`] decides what becomes of each, as the action says. What a path leaves on the
+//! wire arrives at its end, and must change nothing any more.
 
 mod consumer;
 mod path;

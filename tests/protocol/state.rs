@@ -86,8 +86,8 @@ pub(crate) enum Answer {
 pub(crate) struct Tables {
     /// `TXN#`, written once.
     pub(crate) transactions: [Option<TransactionState>; ATTEMPTS_MAX],
-    /// The order, with all that was stored in its transaction. There is one at the most, because the
-    /// idempotency record is conditional on there being none.
+    /// The order, with all that was stored in its transaction. There is one at the most, because
+    /// the idempotency record is conditional on there being none.
     pub(crate) order: Option<Order>,
 }
 
@@ -222,8 +222,8 @@ impl Attempt {
 }
 
 impl HalfMessage {
-    /// Its end, unless it has one. What is asked and answered about it from then on changes nothing,
-    /// but for a COMMIT.
+    /// Its end, unless it has one. What is asked and answered about it from then on changes
+    /// nothing, but for a COMMIT.
     pub(crate) fn end(&mut self, fate: HalfFate) {
         if self.fate == HalfFate::Open {
             let commits_under_way = self.commits_under_way;

@@ -1,8 +1,8 @@
 //! The protocol holds, and each of its parts is needed: the table of verdicts.
 //!
-//! A row explores a variant whole, and says exactly which properties fail and which states are reached.
-//! Where something fails, its story follows: how it comes to that, step by step, and that the same steps
-//! do no harm when the part is there.
+//! A row explores a variant whole, and says exactly which properties fail and which states are
+//! reached. Where something fails, its story follows: how it comes to that, step by step, and that
+//! the same steps do no harm when the part is there.
 
 use crate::action::Action::{
     ApplyLateTx, ApplyTx, ApplyTxReplyLost, Check, CheckLost, CrashBeforeAck, DelayTx, Deliver,
@@ -141,7 +141,8 @@ fn without_the_inbox_an_effect_happens_twice() {
     }
 }
 
-/// Safe as long as no transaction is refused before it begins, but once fenced, no retry ever succeeds.
+/// Safe as long as no transaction is refused before it begins, but once fenced, no retry ever
+/// succeeds.
 #[test]
 fn with_a_transaction_id_shared_by_retries_none_succeeds_after_a_fence() {
     let variant = Variant { transaction_ids: TransactionIds::SharedByRetries, ..Variant::FULL };

@@ -37,8 +37,8 @@ pub(crate) fn cargo(root: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
-    // `cargo run` tells this program about its own package. Build scripts such as ring's look at that,
-    // and would have their crates, and all that use them, compiled again for every caller.
+    // `cargo run` tells this program about its own package. Build scripts such as ring's look at
+    // that, and would have their crates, and all that use them, compiled again for every caller.
     for (name, _) in std::env::vars_os() {
         let told = name.to_str().unwrap_or_default();
         if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {

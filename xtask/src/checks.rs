@@ -47,8 +47,8 @@ enum Outcome {
     NotRun,
 }
 
-/// Runs those whose names contain `only`, and tells how long each took. It ends with [`NOT_RUN`] if all
-/// that ran succeeded and one could not run.
+/// Runs those whose names contain `only`, and tells how long each took. It ends with [`NOT_RUN`] if
+/// all that ran succeeded and one could not run.
 pub(crate) async fn run(checks: Vec<Check>, only: Option<&str>) -> anyhow::Result<ExitCode> {
     let mut done: Vec<(&str, Outcome, Duration)> = Vec::new();
     for mut check in checks {

@@ -61,8 +61,8 @@ where
     A: DeadLetterChannel,
     K: Clock,
 {
-    /// Consumes for a window, or for as long as Lambda allows, whichever is shorter. Everything that
-    /// was received is done with when it returns.
+    /// Consumes for a window, or for as long as Lambda allows, whichever is shorter. Everything
+    /// that was received is done with when it returns.
     pub async fn handle(&self, event: WindowEvent, time_left: Duration) -> WindowReport {
         let window = Deadline::after(Duration::from_secs(event.window_seconds));
         let deadline = window.or_earlier(Deadline::after(time_left).less(RESERVE));

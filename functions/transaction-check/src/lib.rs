@@ -1,9 +1,9 @@
 //! Answers check-backs, and publishes what no consumer has seen.
 //!
 //! It is the only live member of the group that brokers ask. Functions that create orders are not
-//! members of that group, because a broker asks any member that is connected, and a frozen Lambda is
-//! connected but doesn't answer. As it is connected and awake for most of the time, it sweeps as well,
-//! and reads the cluster's gauges for alarms.
+//! members of that group, because a broker asks any member that is connected, and a frozen Lambda
+//! is connected but doesn't answer. As it is connected and awake for most of the time, it sweeps as
+//! well, and reads the cluster's gauges for alarms.
 
 pub mod config;
 pub mod gauges;
@@ -61,8 +61,8 @@ pub struct WindowReport {
     pub looks: u64,
     /// Looks of the sweep that failed, as a whole or in part.
     pub failed_looks: u64,
-    /// How long the oldest event that the sweep dealt with had waited, in milliseconds. It means nothing
-    /// when no look told anything.
+    /// How long the oldest event that the sweep dealt with had waited, in milliseconds. It means
+    /// nothing when no look told anything.
     pub oldest_ms: u64,
 }
 
@@ -74,8 +74,8 @@ impl WindowReport {
         metrics::counter!("ChecksRolledBack").increment(self.rolled_back);
         metrics::counter!("EventsSwept").increment(self.sent);
         metrics::counter!("FailedLooks").increment(self.failed_looks);
-        // A sample for each window, also of 0, so that an alarm sees that all is well; but none of what
-        // was not seen, for which the alarm on FailedLooks is there.
+        // A sample for each window, also of 0, so that an alarm sees that all is well; but none of
+        // what was not seen, for which the alarm on FailedLooks is there.
         if self.looks > 0 {
             metrics::histogram!("OldestUnobservedEventSeconds").record(self.oldest_ms as f64 / 1e3);
         }
@@ -118,8 +118,8 @@ where
     O: Outbox + Clone,
     K: Clock + Clone + 'static,
 {
-    /// Joins the group, answers and sweeps for a window, or for as long as Lambda allows, whichever is
-    /// shorter, and leaves again.
+    /// Joins the group, answers and sweeps for a window, or for as long as Lambda allows, whichever
+    /// is shorter, and leaves again.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Tells the broker what became of a half message whose producer didn't.
 //!
-//! The answer comes from the record of the attempt and from nothing else. Where there is none and the
-//! attempt's time is over, a **fence** is recorded first: a transaction that is still under way then
-//! fails on it, so a rollback is final.
+//! The answer comes from the record of the attempt and from nothing else. Where there is none and
+//! the attempt's time is over, a **fence** is recorded first: a transaction that is still under way
+//! then fails on it, so a rollback is final.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -56,8 +56,8 @@ impl<L: TransactionLedger, K: Clock> AnswerCheck<L, K> {
     }
 
     async fn decide(&self, check: &CheckBack) -> CheckAnswer {
-        // Without readable ids, or on another deployment's topic, nothing is known and nothing may be
-        // guessed.
+        // Without readable ids, or on another deployment's topic, nothing is known and nothing may
+        // be guessed.
         let (Some(_), Some(transaction_id), Some(event_id), Some(deadline)) =
             (check.topic, check.transaction_id, check.event_id, check.deadline)
         else {

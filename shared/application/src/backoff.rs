@@ -6,8 +6,8 @@ use crate::deadline::Deadline;
 
 /// Waits that double, each drawn at random between nothing and its bound.
 ///
-/// "Full jitter" (AWS Architecture Blog, "Exponential Backoff And Jitter"): tries that collided once
-/// don't collide again.
+/// "Full jitter" (AWS Architecture Blog, "Exponential Backoff And Jitter"): tries that collided
+/// once don't collide again.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     bound: Duration,

@@ -38,8 +38,8 @@ const BATCH_MAX: usize = 32;
 pub struct Pace {
     /// How many requests for messages are under way at once.
     pub pollers: usize,
-    /// How many events are handled at once, at the most; a batch may exceed it. While events fail because
-    /// something is overloaded or away, there are fewer.
+    /// How many events are handled at once, at the most; a batch may exceed it. While events fail
+    /// because something is overloaded or away, there are fewer.
     pub events_at_once: u16,
     /// How long one event may take. It must be well below the time for which it is ours.
     pub event: Duration,
@@ -162,8 +162,8 @@ where
         }
     }
 
-    /// Receives; after a failure the caller is kept waiting, the longer the more have failed before it in a
-    /// row: 100 ms to 2 s.
+    /// Receives; after a failure the caller is kept waiting, the longer the more have failed before
+    /// it in a row: 100 ms to 2 s.
     async fn receive(
         &self,
         most: usize,
@@ -178,8 +178,8 @@ where
         received
     }
 
-    /// Consumes a message; a panic outside its handlers must not take its neighbours along either. It then
-    /// comes again when it becomes visible.
+    /// Consumes a message; a panic outside its handlers must not take its neighbours along either.
+    /// It then comes again when it becomes visible.
     async fn guarded(&self, delivery: S::Delivery, window: Deadline) -> Fate {
         let consumed = AssertUnwindSafe(self.consume(delivery, window)).catch_unwind().await;
         consumed.unwrap_or_else(|_| {
@@ -268,8 +268,8 @@ where
         );
         if attempts >= self.pace.attempts_max {
             let reason = crate::outcome::chain(&failure);
-            // The event's own time may be over, the window's is not: what doesn't fit into that comes
-            // again.
+            // The event's own time may be over, the window's is not: what doesn't fit into that
+            // comes again.
             let deadline = Deadline::after(self.pace.event).or_earlier(window);
             let event_id = Some(incoming.event_id);
             return self.give_up(delivery, event_id, reason, Some(handler), deadline).await;
@@ -294,8 +294,8 @@ where
     }
 }
 
-/// Lets a handler do its part. A panic is a failure like any other: it is counted, paused for, and ends
-/// in the dead letters when it comes each time.
+/// Lets a handler do its part. A panic is a failure like any other: it is counted, paused for, and
+/// ends in the dead letters when it comes each time.
 async fn done(handler: &dyn EventHandler, incoming: &IncomingEvent) -> Result<(), HandlerError> {
     AssertUnwindSafe(handler.handle(incoming)).catch_unwind().await.unwrap_or_else(|_| {
         let failure = Failure::new(FailureClass::Permanent, "the handler panicked");

@@ -3,11 +3,11 @@
 //! 1. A **half message** is stored at the broker, where nobody sees it.
 //! 2. The **local transaction** stores order, outbox copy, the attempt's record and the idempotency
 //!    key's, all or none.
-//! 3. The half message **ends** as the transaction did: a commit, a rollback, or, while nobody knows,
-//!    nothing at all. What is not ended is checked back ([`crate::answer_check`]).
+//! 3. The half message **ends** as the transaction did: a commit, a rollback, or, while nobody
+//!    knows, nothing at all. What is not ended is checked back ([`crate::answer_check`]).
 //!
-//! Where no half message can be had, the order is taken without the broker: its event is recorded as
-//! unpublished, and the sweep publishes it ([`crate::sweep`]).
+//! Where no half message can be had, the order is taken without the broker: its event is recorded
+//! as unpublished, and the sweep publishes it ([`crate::sweep`]).
 
 mod breaker;
 mod command;
@@ -78,8 +78,8 @@ pub struct CreateOrder<R, C, P, K, I> {
 /// What is done where no half message can be had.
 #[derive(Debug)]
 pub enum WithoutBroker {
-    /// The order is taken, and the sweep publishes its event. The half message is not even tried while
-    /// the breaker is open.
+    /// The order is taken, and the sweep publishes its event. The half message is not even tried
+    /// while the breaker is open.
     Accept(CircuitBreaker),
     /// The order is not taken.
     Refuse,
@@ -226,8 +226,8 @@ where
                     error = error.as_ref() as &dyn std::error::Error,
                     "takes the order without the broker"
                 );
-                // The tries' own attempts are abandoned: none of them may share this one's fate, and
-                // the fence retires those that were stored.
+                // The tries' own attempts are abandoned: none of them may share this one's fate,
+                // and the fence retires those that were stored.
                 Ok(self.attempt(request))
             }
         }
@@ -245,8 +245,8 @@ where
         }
     }
 
-    /// An attempt whose half message is stored. Each try belongs to an attempt of its own, so that a
-    /// try which was stored unnoticed is retired without touching the next.
+    /// An attempt whose half message is stored. Each try belongs to an attempt of its own, so that
+    /// a try which was stored unnoticed is retired without touching the next.
     async fn prepare(
         &self,
         message: &OutboundMessage,
@@ -341,8 +341,8 @@ where
         }
     }
 
-    /// Ends the half message, if there is one. A failure changes nothing for the client: the check-back or
-    /// the sweep repairs it. So it must not take the time that the answer needs.
+    /// Ends the half message, if there is one. A failure changes nothing for the client: the
+    /// check-back or the sweep repairs it. So it must not take the time that the answer needs.
     async fn end(&self, attempt: &Attempt<P::Receipt>, resolution: Resolution, request: Deadline) {
         let Some(half) = &attempt.half else { return };
         let within = Deadline::after(self.budgets.end).or_earlier(request.less(ANSWER));

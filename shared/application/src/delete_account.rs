@@ -21,10 +21,10 @@ pub struct DeleteAccount<D, K> {
 
 impl<D: Accounts + Sessions + AccountRemoval, K: Clock> DeleteAccount<D, K> {
     /// Deletes the bearer's account. First its traces, so that a try that fails on the way can be
-    /// repeated by its owner; the other way round, nobody could who is allowed to. Then the account with
-    /// its address, in one transaction. What is left behind expires with its time to live: sessions
-    /// and tokens under the user's number, counts of guesses under a digest of the address, and what
-    /// others' requests write meanwhile.
+    /// repeated by its owner; the other way round, nobody could who is allowed to. Then the account
+    /// with its address, in one transaction. What is left behind expires with its time to live:
+    /// sessions and tokens under the user's number, counts of guesses under a digest of the
+    /// address, and what others' requests write meanwhile.
     ///
     /// # Errors
     ///

@@ -83,7 +83,8 @@ pub fn order_message(
     Ok(message_of(&told, body, traceparent))
 }
 
-/// An event as it goes on its topic, with its own body: what a newer version added to it stays there.
+/// An event as it goes on its topic, with its own body: what a newer version added to it stays
+/// there.
 pub fn message_of(event: &Event, body: String, traceparent: Option<String>) -> OutboundMessage {
     let event_type = event.data.event_type();
     OutboundMessage {

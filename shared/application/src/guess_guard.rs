@@ -18,8 +18,8 @@ pub const SOURCE: Patience = Patience { free: 30, forget_after: HOUR };
 /// With registrations from one source, each of which tells whether an address is taken.
 pub const REGISTRATION: Patience = Patience { free: 200, forget_after: HOUR };
 
-/// How often the guesses are counted anew that others counted meanwhile. Each time one of theirs was
-/// let through, so a target's patience bounds it.
+/// How often the guesses are counted anew that others counted meanwhile. Each time one of theirs
+/// was let through, so a target's patience bounds it.
 const ROUNDS_MAX: u32 = 256;
 
 /// Counts guesses before they are judged, so that of any number at once no more are judged than may

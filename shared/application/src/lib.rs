@@ -15,7 +15,8 @@
 //! - [`consume_events`]: handlers, each effect once
 //! - [`publish_recorded_event`]: puts an event on its topic that was recorded without one
 //! - [`sweep`]: finds events that no consumer has seen, and publishes those that are on no topic
-//! - [`list_dead_letters`], [`redrive_dead_letter`], [`discard_dead_letter`], [`list_pending_events`],
+//! - [`list_dead_letters`], [`redrive_dead_letter`], [`discard_dead_letter`],
+//!   [`list_pending_events`],
 //!   [`republish_event`]: an operator's
 //! - [`redelivery`]: which events may be put on their topic once more
 //! - [`register_user`], [`log_in`], [`refresh_session`], [`log_out`]: accounts and sessions

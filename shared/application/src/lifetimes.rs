@@ -13,10 +13,10 @@ pub const INBOX: Duration = DAY.saturating_mul(14);
 
 /// How old an event may be that an operator puts on its topic once more.
 ///
-/// A handler that has done its part is to recognise it for as long as the message can be delivered: the inbox remembers for
-/// [`INBOX`], counted from a delivery and thus from after the event; the broker keeps the message for 3
-/// days by default (`fileReservedTime`); and a day is left for clocks and for a broker that deletes
-/// once a day (`deleteWhen`).
+/// A handler that has done its part is to recognise it for as long as the message can be delivered:
+/// the inbox remembers for [`INBOX`], counted from a delivery and thus from after the event; the
+/// broker keeps the message for 3 days by default (`fileReservedTime`); and a day is left for
+/// clocks and for a broker that deletes once a day (`deleteWhen`).
 pub const REDELIVERY: Duration = DAY.saturating_mul(10);
 
 const BROKER_KEEPS: Duration = DAY.saturating_mul(3);
@@ -26,8 +26,8 @@ const _: () = assert!(
     "a handler would forget an event that can still be delivered"
 );
 
-/// The outbox copy of an event, counted from its observation. Before that it never expires, unless it
-/// goes to the dead letters: then with its letter.
+/// The outbox copy of an event, counted from its observation. Before that it never expires, unless
+/// it goes to the dead letters: then with its letter.
 pub const OBSERVED_EVENT: Duration = DAY.saturating_mul(14);
 
 /// A dead letter.
@@ -51,8 +51,8 @@ pub const SIGNING_KEY: Duration = Duration::from_secs(5 * 60);
 /// How long others may keep the public keys as they were told.
 pub const PUBLIC_KEYS: Duration = Duration::from_secs(5 * 60);
 
-/// How long a new public key is published before anything is signed with its private half: until nobody
-/// has the keys any more as they were told before it, and a minute for answers on their way.
+/// How long a new public key is published before anything is signed with its private half: until
+/// nobody has the keys any more as they were told before it, and a minute for answers on their way.
 pub const NEW_KEY: Duration = Duration::from_secs(PUBLIC_KEYS.as_secs() + 60);
 
 /// How long a public key still verifies once another one signs: until no process signs with it any
@@ -64,8 +64,8 @@ pub const REPLACED_KEY: Duration = Duration::from_secs(
 /// A line of an account's activity.
 pub const ACTIVITY: Duration = DAY.saturating_mul(90);
 
-/// A line of the activity of an address that has no account. It is written so that it takes the time,
-/// and nobody reads it.
+/// A line of the activity of an address that has no account. It is written so that it takes the
+/// time, and nobody reads it.
 pub const NOBODYS_ACTIVITY: Duration = Duration::from_secs(60 * 60);
 
 /// A source from which an account was registered or logged in to.

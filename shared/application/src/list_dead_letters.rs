@@ -79,8 +79,8 @@ pub struct ListDeadLetters<L> {
 }
 
 impl<L: DeadLetterReader> ListDeadLetters<L> {
-    /// The letters that fit, the newest first, `limit` at most. After each page, `progress` is told how
-    /// many fit so far.
+    /// The letters that fit, the newest first, `limit` at most. After each page, `progress` is told
+    /// how many fit so far.
     ///
     /// # Errors
     ///

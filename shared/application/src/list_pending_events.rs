@@ -18,7 +18,8 @@ pub struct ListPendingEvents<E, K> {
 
 impl<E: PendingEvents, K: Clock> ListPendingEvents<E, K> {
     /// The events that were recorded at least `older_than` ago and that no consumer has seen, the
-    /// oldest first, `limit` at most. After each page, `progress` is told how many there are so far.
+    /// oldest first, `limit` at most. After each page, `progress` is told how many there are so
+    /// far.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Exchanges an address and a password for a session's first tokens.
 //!
-//! A guess is counted before it is judged ([`crate::guess_guard`]). A source from which the account was
-//! logged in to before has a count of its own, so that others who guess can't keep the owner out.
-//! Whether or not there is an account, the same calls are made and the same hash is computed.
+//! A guess is counted before it is judged ([`crate::guess_guard`]). A source from which the account
+//! was logged in to before has a count of its own, so that others who guess can't keep the owner
+//! out. Whether or not there is an account, the same calls are made and the same hash is computed.
 
 use std::time::Duration;
 
@@ -216,8 +216,8 @@ where
         Ok(Some(hash))
     }
 
-    /// Begins a session. When the account was changed meanwhile, it is tried again with what is there
-    /// now.
+    /// Begins a session. When the account was changed meanwhile, it is tried again with what is
+    /// there now.
     async fn begin(
         &self,
         mut account: Account,

@@ -36,8 +36,8 @@ where
     N: IdentitySource,
     K: Clock,
 {
-    /// Ends the session of a refresh token, used or not. What is no token has no session, which is what
-    /// was asked for (RFC 7009, section 2.2).
+    /// Ends the session of a refresh token, used or not. What is no token has no session, which is
+    /// what was asked for (RFC 7009, section 2.2).
     ///
     /// # Errors
     ///

@@ -68,8 +68,8 @@ pub enum WriteTry<R> {
     Unknown(Failure),
 }
 
-/// What one item of a cancelled transaction has to do with the cancellation. `E` is what was found in
-/// its place.
+/// What one item of a cancelled transaction has to do with the cancellation. `E` is what was found
+/// in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ItemReason<E> {
     /// Nothing. The service names one reason per item, and not always all of them.

@@ -72,8 +72,8 @@ impl<O: Outbox, P: TransactionalPublisher, K: Clock> PublishRecordedEvent<O, P, 
         Ok(Publication::Acknowledged)
     }
 
-    /// Sends an event that is claimed, under its own `event_id` and the attempt that recorded it, whose
-    /// record is COMMITTED: a check of the half message can only commit it.
+    /// Sends an event that is claimed, under its own `event_id` and the attempt that recorded it,
+    /// whose record is COMMITTED: a check of the half message can only commit it.
     ///
     /// # Errors
     ///
@@ -84,7 +84,8 @@ impl<O: Outbox, P: TransactionalPublisher, K: Clock> PublishRecordedEvent<O, P, 
             transaction_id: event.transaction_id,
             deadline: self.clock.now().plus(deadline.remaining()),
         };
-        // A topic of type TRANSACTION takes no other message, hence a half message committed at once.
+        // A topic of type TRANSACTION takes no other message, hence a half message committed at
+        // once.
         let receipt = self.publisher.prepare(&half, deadline).await?;
         self.publisher.end(&receipt, Resolution::Commit, deadline).await?;
         if event.unpublished {

@@ -1,7 +1,7 @@
 //! Which events may be put on their topic once more.
 //!
-//! A handler that has done its part recognises an event by its inbox record, and inbox records expire.
-//! What is older than they can be trusted for might be handled twice, so it is refused.
+//! A handler that has done its part recognises an event by its inbox record, and inbox records
+//! expire. What is older than they can be trusted for might be handled twice, so it is refused.
 
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ pub enum RedeliveryRefused {
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
-/// Decodes an event that is to be delivered once more at `now`, and that was delivered for the first
-/// time at `delivered_at` or before, as far as that is known.
+/// Decodes an event that is to be delivered once more at `now`, and that was delivered for the
+/// first time at `delivered_at` or before, as far as that is known.
 pub(crate) fn accept(
     body: &[u8],
     delivered_at: Option<Instant>,

@@ -1,25 +1,26 @@
 //! Gives a dead letter's event another chance.
 //!
-//! A redrive is one transaction: the letter goes, and its event is in the outbox again as if it had just
-//! been recorded, under its own `event_id`, unpublished, under a new attempt whose record is COMMITTED.
-//! From then on nothing can lose it: it is published right away where a broker can be reached, and by
-//! the sweep where not, and the sweep looks after it until a consumer has seen it. A handler that has
-//! done its part finds its inbox record and does nothing.
+//! A redrive is one transaction: the letter goes, and its event is in the outbox again as if it had
+//! just been recorded, under its own `event_id`, unpublished, under a new attempt whose record is
+//! COMMITTED. From then on nothing can lose it: it is published right away where a broker can be
+//! reached, and by the sweep where not, and the sweep looks after it until a consumer has seen it.
+//! A handler that has done its part finds its inbox record and does nothing.
 //!
 //! # Why the letter goes first
 //!
-//! An event that fails again is buried again, and a letter that is there already stays as it is. Were
-//! the old one deleted after the publication, the deletion could hit the new one.
+//! An event that fails again is buried again, and a letter that is there already stays as it is.
+//! Were the old one deleted after the publication, the deletion could hit the new one.
 //!
 //! # What is sent
 //!
-//! The outbox copy where there is one: it is whole, and it is what the transaction that raised the event
-//! recorded. Another deployment's event has none, or had one that has expired; it is recorded from the
-//! letter. The observation is forgotten with the letter, because nothing else would take the event out
-//! of what the sweep looks at; observing it once more changes nothing else.
+//! The outbox copy where there is one: it is whole, and it is what the transaction that raised the
+//! event recorded. Another deployment's event has none, or had one that has expired; it is recorded
+//! from the letter. The observation is forgotten with the letter, because nothing else would take
+//! the event out of what the sweep looks at; observing it once more changes nothing else.
 //!
-//! The broker still holds the message that was given up, under the same key. It is another attempt's, so
-//! the sweep does not take it for the redriven event's when that is lost *after* the broker acknowledged it.
+//! The broker still holds the message that was given up, under the same key. It is another
+//! attempt's, so the sweep does not take it for the redriven event's when that is lost *after* the
+//! broker acknowledged it.
 
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
@@ -52,7 +53,8 @@ pub struct RedriveDeadLetter<L, R, E, N, O, P, K> {
     pub events: E,
     /// Makes identifiers.
     pub identities: N,
-    /// Publishes what was redriven; none where no broker can be reached, which leaves it to the sweep.
+    /// Publishes what was redriven; none where no broker can be reached, which leaves it to the
+    /// sweep.
     pub publication: Option<PublishRecordedEvent<O, P, K>>,
     /// The wall clock.
     pub clock: K,

@@ -1,7 +1,7 @@
 //! Exchanges a refresh token for the session's next tokens.
 //!
-//! A token is good for one exchange. One that comes a second time was stolen, or its successor was: the
-//! session ends, whoever holds it (RFC 9700, section 4.14.2).
+//! A token is good for one exchange. One that comes a second time was stolen, or its successor was:
+//! the session ends, whoever holds it (RFC 9700, section 4.14.2).
 
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ where
     N: IdentitySource,
     K: Clock,
 {
-    /// Exchanges a token. When something was changed meanwhile, it is tried again with what is there
-    /// now.
+    /// Exchanges a token. When something was changed meanwhile, it is tried again with what is
+    /// there now.
     ///
     /// # Errors
     ///
@@ -118,8 +118,8 @@ where
         match stored.await {
             Ok(Ok(())) => {}
             Ok(Err(ChangeCancelled::Stale | ChangeCancelled::Busy)) => return Ok(None),
-            // A client that is told to try again shows a token that may be used by now, which would end
-            // its session. So its successor is looked for once more.
+            // A client that is told to try again shows a token that may be used by now, which would
+            // end its session. So its successor is looked for once more.
             Err(failure) => {
                 let landed = self.users.by_token(next.hash).await;
                 if !landed.is_ok_and(|successor| successor.is_some()) {

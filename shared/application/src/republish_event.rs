@@ -1,9 +1,9 @@
 //! Puts a recorded event on its topic once more: an operator's remedy when a message was lost for a
 //! consumer.
 //!
-//! It goes under its own `event_id` and the attempt that recorded it. Consumers may see it twice, and
-//! recognise it by its `event_id`. Nothing is recorded of it: of an event that was observed before,
-//! the broker's acknowledgement is all that is known.
+//! It goes under its own `event_id` and the attempt that recorded it. Consumers may see it twice,
+//! and recognise it by its `event_id`. Nothing is recorded of it: of an event that was observed
+//! before, the broker's acknowledgement is all that is known.
 
 use std::time::Duration;
 
@@ -61,8 +61,8 @@ where
 {
     /// Publishes an event once more and returns it as it was found. The broker has acknowledged it.
     ///
-    /// An event that no consumer has seen is claimed first, so that the sweep doesn't send it at the
-    /// same time. One that was seen is refused when handlers may have forgotten it.
+    /// An event that no consumer has seen is claimed first, so that the sweep doesn't send it at
+    /// the same time. One that was seen is refused when handlers may have forgotten it.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use crate::outcome::{Failure, WriteTry};
 /// How long one try may take: long for a healthy table, and short enough for a second one.
 pub(crate) const TRY: Duration = Duration::from_secs(1);
 
-/// Repeats a try until `judge` breaks with what it settled. One that settled nothing continues with what
-/// it met.
+/// Repeats a try until `judge` breaks with what it settled. One that settled nothing continues with
+/// what it met.
 ///
 /// # Errors
 ///

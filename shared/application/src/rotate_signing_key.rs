@@ -1,4 +1,5 @@
-//! Replaces the key that signs access tokens, while tokens of the old one stay good until they expire.
+//! Replaces the key that signs access tokens, while tokens of the old one stay good until they
+//! expire.
 //!
 //! In two steps, with a pause between them: others keep the public keys for some minutes, and would
 //! refuse what is signed with a key that they don't know yet.
@@ -37,8 +38,9 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// How long it should be published before it signs: [`lifetimes::NEW_KEY`], so that who keeps the
-    /// public keys for as long as he was told knows it by then, and nothing if it is the first one.
+    /// How long it should be published before it signs: [`lifetimes::NEW_KEY`], so that who keeps
+    /// the public keys for as long as he was told knows it by then, and nothing if it is the first
+    /// one.
     pub fn pause(&self) -> Duration {
         if self.before.is_empty() { Duration::ZERO } else { lifetimes::NEW_KEY }
     }
@@ -60,9 +62,9 @@ where
     V: VerificationKeyStore,
     K: Clock,
 {
-    /// Makes a key pair and publishes its public half, with which nothing verifies yet. A rotation that
-    /// failed on the way is repeated as a whole: what it left behind is a public key that nobody signs
-    /// with, and retires with the others.
+    /// Makes a key pair and publishes its public half, with which nothing verifies yet. A rotation
+    /// that failed on the way is repeated as a whole: what it left behind is a public key that
+    /// nobody signs with, and retires with the others.
     ///
     /// # Errors
     ///
@@ -74,8 +76,8 @@ where
         Ok(NewKey { kid: public.kid, private, before })
     }
 
-    /// Has everything signed with the new key from now on. The public keys before it retire only after
-    /// no process can sign with theirs any more.
+    /// Has everything signed with the new key from now on. The public keys before it retire only
+    /// after no process can sign with theirs any more.
     ///
     /// # Errors
     ///

@@ -1,17 +1,18 @@
 //! Finds events that no consumer has seen in time, and publishes those that are on no topic.
 //!
 //! A broker may discard a half message that it could not have checked, lose a commit that it has
-//! acknowledged, or be away while an order is taken. The outbox copy knows: it is marked `unobserved`
-//! until event-consumer has seen the event on its topic. What stays marked is
+//! acknowledged, or be away while an order is taken. The outbox copy knows: it is marked
+//! `unobserved` until event-consumer has seen the event on its topic. What stays marked is
 //!
 //! 1. **claimed**, so that sweeps whose windows overlap don't send it twice,
 //! 2. **read again**, consistently: the index that told of it may be out of date,
 //! 3. **looked for** on its topic, unless it is known to have been sent to none, and
-//! 4. **sent** if it is not there: as a half message of the attempt that recorded it, committed at once.
+//! 4. **sent** if it is not there: as a half message of the attempt that recorded it, committed at
+//!    once.
 //!
-//! An answer that is not complete counts as none: the event is put back and comes up again, soon if the
-//! broker could not be reached, or else when the claim runs out. An event that is on its topic is not
-//! sent again however long nobody sees it; that is for an operator.
+//! An answer that is not complete counts as none: the event is put back and comes up again, soon if
+//! the broker could not be reached, or else when the claim runs out. An event that is on its topic
+//! is not sent again however long nobody sees it; that is for an operator.
 
 use std::future::ready;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,16 +31,17 @@ use crate::ports::{
 };
 use crate::publish_recorded_event::{PublishRecordedEvent, SendError};
 
-/// For how long an event is moved on that is on its topic, at the most; and how old one is, unobserved,
-/// when an operator is told.
+/// For how long an event is moved on that is on its topic, at the most; and how old one is,
+/// unobserved, when an operator is told.
 const MOVED_ON_MAX: Duration = lifetimes::SWEEP_AFTER.saturating_mul(10);
 
-/// After how many events in a row for which no broker could be reached a look is given up: the others
-/// would fare alike, and each costs three calls of the table.
+/// After how many events in a row for which no broker could be reached a look is given up: the
+/// others would fare alike, and each costs three calls of the table.
 const UNREACHABLE_MAX: u32 = 16;
 
-/// When an event comes up again for which the broker could not be reached. A claim lasts long enough for
-/// the check of a half message whose commit was lost; here, most likely, there is none to wait for.
+/// When an event comes up again for which the broker could not be reached. A claim lasts long
+/// enough for the check of a half message whose commit was lost; here, most likely, there is none
+/// to wait for.
 const PUT_BACK: Duration = Duration::from_secs(10);
 
 /// How the sweep goes about it.
@@ -93,8 +95,8 @@ pub struct SweepReport {
     pub looks: u64,
     /// Looks for what is due that failed, as a whole or in part.
     pub failed_looks: u64,
-    /// How long the oldest event that was dealt with had waited since it was recorded, or redriven. It
-    /// means nothing when no look told anything.
+    /// How long the oldest event that was dealt with had waited since it was recorded, or redriven.
+    /// It means nothing when no look told anything.
     pub oldest: Duration,
 }
 
@@ -111,8 +113,8 @@ enum Fate {
 
 /// An event was not sent, and is not known to be on its topic.
 struct Unsent {
-    /// No broker could be reached: most likely there is no half message of it either, so it comes up again
-    /// before its claim runs out.
+    /// No broker could be reached: most likely there is no half message of it either, so it comes
+    /// up again before its claim runs out.
     is_unreachable: bool,
 }
 

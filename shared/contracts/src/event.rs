@@ -208,8 +208,8 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// None of this module's types makes `serde_json` fail; the error is passed on so that no caller
-    /// has to trust that sentence.
+    /// None of this module's types makes `serde_json` fail; the error is passed on so that no
+    /// caller has to trust that sentence.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         let data = match &self.data {
             EventData::OrderCreated(created) => serde_json::to_value(created),

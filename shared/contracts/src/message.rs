@@ -1,8 +1,8 @@
 //! How an event travels as a RocketMQ message.
 //!
 //! The body is the event ([`crate::event`]). The tag is its type, the keys are its `id` and its
-//! order's or user's, and the user properties below repeat what routing and check-backs need, so that nobody
-//! has to open the body for it.
+//! order's or user's, and the user properties below repeat what routing and check-backs need, so
+//! that nobody has to open the body for it.
 
 /// The default topic of order events. Its `message.type` is TRANSACTION.
 pub const ORDER_TOPIC: &str = "ORDER_EVENTS";
@@ -10,8 +10,8 @@ pub const ORDER_TOPIC: &str = "ORDER_EVENTS";
 /// The default topic of user events. Its `message.type` is TRANSACTION.
 pub const USER_TOPIC: &str = "USER_EVENTS";
 
-/// What the dead-letter topic's name adds to that of the order topic. It holds the dead letters of both
-/// topics.
+/// What the dead-letter topic's name adds to that of the order topic. It holds the dead letters of
+/// both topics.
 pub const DEAD_LETTER_SUFFIX: &str = "_DLQ";
 
 /// The fact's identifier, a UUID.

@@ -132,8 +132,8 @@ uuid_identifier!(
     "event_id"
 );
 uuid_identifier!(
-    /// One attempt to make a fact true. Each attempt has its own, so that an attempt which was rolled
-    /// back for good doesn't take its successors with it.
+    /// One attempt to make a fact true. Each attempt has its own, so that an attempt which was
+    /// rolled back for good doesn't take its successors with it.
     TransactionId,
     "transaction_id"
 );

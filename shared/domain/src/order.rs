@@ -117,8 +117,8 @@ pub struct TransitionRefused {
 }
 
 impl Order {
-    /// Takes an order at today's prices, which it keeps. `price_of` gives the price of a product, or
-    /// `None` if the catalog doesn't hold it.
+    /// Takes an order at today's prices, which it keeps. `price_of` gives the price of a product,
+    /// or `None` if the catalog doesn't hold it.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
 //! What stands in for RocketMQ: half messages, their ends, and deliveries until they are
 //! acknowledged.
 //!
-//! Like the Java broker it takes a commit after a rollback, and makes a visible copy of each commit.
+//! Like the Java broker it takes a commit after a rollback, and makes a visible copy of each
+//! commit.
 
 mod channel;
 
@@ -296,8 +297,8 @@ impl MemoryBroker {
         self.arrivals.notify_waiters();
     }
 
-    /// Checks every half message back that has no end, and ends it as it is answered. A message that
-    /// is left open is asked for in the next round again.
+    /// Checks every half message back that has no end, and ends it as it is answered. A message
+    /// that is left open is asked for in the next round again.
     pub async fn check_back(&self, handler: &impl CheckBackHandler) -> Vec<CheckAnswer> {
         let open: Vec<_> = {
             let state = self.state();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use application::ports::Clock;
 use domain::instant::Instant;
 
-/// A wall clock that goes with tokio's clock, which a test may pause, and that can be moved besides.
-/// Clones tell the same time.
+/// A wall clock that goes with tokio's clock, which a test may pause, and that can be moved
+/// besides. Clones tell the same time.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     started: tokio::time::Instant,

@@ -1,8 +1,8 @@
 //! The contracts of the ports: one suite per family, which every adapter passes.
 //!
 //! A test here is a function of a fixture; its name repeats what the port's documentation says.
-//! [`table_contract!`](crate::table_contract) and [`channel_contract!`](crate::channel_contract) make
-//! a `#[tokio::test]` of each for one kind of fixture.
+//! [`table_contract!`](crate::table_contract) and [`channel_contract!`](crate::channel_contract)
+//! make a `#[tokio::test]` of each for one kind of fixture.
 
 pub mod activities;
 pub mod catalog;
@@ -156,8 +156,8 @@ macro_rules! table_contract {
     };
 }
 
-/// Makes a test of each function of the suite for the broker's ports. The first argument is an async
-/// function that makes a fresh fixture, the second a function that runs a future to its end.
+/// Makes a test of each function of the suite for the broker's ports. The first argument is an
+/// async function that makes a fresh fixture, the second a function that runs a future to its end.
 #[macro_export]
 macro_rules! channel_contract {
     ($fixture:path, $run:path) => {

@@ -93,8 +93,8 @@ pub enum Fault {
     ReplyLost,
     /// The call never arrived, and nobody tells.
     RequestLost,
-    /// The call is on its way and takes effect with `MemoryTables::land_late_writes`. Its answer never
-    /// comes.
+    /// The call is on its way and takes effect with `MemoryTables::land_late_writes`. Its answer
+    /// never comes.
     LandsLate,
     /// The service says no before it begins.
     Refused(FailureClass),

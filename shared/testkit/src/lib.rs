@@ -1,5 +1,5 @@
-//! Adapters in memory, with faults on demand, and the contracts of the ports as suites of tests. For
-//! tests only.
+//! Adapters in memory, with faults on demand, and the contracts of the ports as suites of tests.
+//! For tests only.
 //!
 //! # Layout
 //!

@@ -14,8 +14,8 @@ use domain::instant::Instant;
 use domain::user::PasswordHash;
 use secrecy::{ExposeSecret, SecretString};
 
-/// "Hashes" a password by writing its cost before it, and counts what it does. Clones share the counts
-/// and the cost.
+/// "Hashes" a password by writing its cost before it, and counts what it does. Clones share the
+/// counts and the cost.
 #[derive(Debug, Clone, Default)]
 pub struct PlainHasher {
     cost: Arc<AtomicU32>,
@@ -85,7 +85,8 @@ impl RefreshTokenSource for NumberedTokens {
     }
 }
 
-/// Keys that are named by numbers, where they are kept and where they are published. Clones share them.
+/// Keys that are named by numbers, where they are kept and where they are published. Clones share
+/// them.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryKeys(Arc<Mutex<Keys>>);
 

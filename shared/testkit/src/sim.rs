@@ -1,10 +1,11 @@
-//! The seeded simulator: the real use cases in many processes, on a simulated cluster and table, with
-//! time paused and everything that can go wrong going wrong.
+//! The seeded simulator: the real use cases in many processes, on a simulated cluster and table,
+//! with time paused and everything that can go wrong going wrong.
 //!
-//! A run has two halves. In the **storm**, calls are slow, lost, late, doubled and refused; processes
-//! die and freeze in whatever they are doing; the broker goes away, forgets what it has ended, and
-//! gives up half messages that nobody answers for. Then all is **healed**, and once nothing is under
-//! way any more the [`judge`] compares what clients were told with what is stored, published and done.
+//! A run has two halves. In the **storm**, calls are slow, lost, late, doubled and refused;
+//! processes die and freeze in whatever they are doing; the broker goes away, forgets what it has
+//! ended, and gives up half messages that nobody answers for. Then all is **healed**, and once
+//! nothing is under way any more the [`judge`] compares what clients were told with what is stored,
+//! published and done.
 //!
 //! One seed decides everything: the same seed makes the same run, call for call, which its digest
 //! shows.
@@ -184,7 +185,8 @@ impl Backlog {
     }
 }
 
-/// The product of an order, and how many are asked for. One in twenty asks for one that is not sold.
+/// The product of an order, and how many are asked for. One in twenty asks for one that is not
+/// sold.
 fn ask(weather: &Weather) -> (ProductId, u64) {
     let product = match weather.below(20) {
         0 => 4,

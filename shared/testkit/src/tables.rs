@@ -1,7 +1,7 @@
 //! What stands in for DynamoDB: the same conditions, all or nothing, and the same reports.
 //!
-//! A call waits for nothing but its turn. A call whose answer never comes takes all its time, as far
-//! as its port gives it one.
+//! A call waits for nothing but its turn. A call whose answer never comes takes all its time, as
+//! far as its port gives it one.
 
 mod dead_letters;
 mod effects;

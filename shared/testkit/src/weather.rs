@@ -27,8 +27,8 @@ struct State {
 
 /// Of 1,000 calls that can meet a fault, how many do.
 ///
-/// Each seed has a mix of its own, and leaves some faults out altogether: what a frequent fault would
-/// hide comes to light where it is missing ("swarm testing", Groce et al., ISSTA 2012).
+/// Each seed has a mix of its own, and leaves some faults out altogether: what a frequent fault
+/// would hide comes to light where it is missing ("swarm testing", Groce et al., ISSTA 2012).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Odds {
     /// [`Fault::ReplyLost`]

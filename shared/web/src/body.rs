@@ -17,13 +17,13 @@ pub const BODY_LENGTH_MAX: usize = 64 * 1024;
 /// Reads a request's body.
 ///
 /// What is told of a bad body names its place and what belongs there, and never repeats a value: a
-/// login's body holds a password. Nesting is limited by `serde_json` (128 levels), and a member that
-/// comes twice is refused.
+/// login's body holds a password. Nesting is limited by `serde_json` (128 levels), and a member
+/// that comes twice is refused.
 ///
 /// # Errors
 ///
-/// A 413 if the body is longer than [`BODY_LENGTH_MAX`]; 400 if it is empty or not JSON; 415 if it is
-/// not said to be JSON, or is compressed; 422 if it is JSON, but not a `T`.
+/// A 413 if the body is longer than [`BODY_LENGTH_MAX`]; 400 if it is empty or not JSON; 415 if it
+/// is not said to be JSON, or is compressed; 422 if it is JSON, but not a `T`.
 pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let body: &[u8] = request.body();
     if body.len() > BODY_LENGTH_MAX {

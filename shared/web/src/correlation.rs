@@ -49,8 +49,8 @@ impl RequestContext {
     }
 }
 
-/// By when a request must be answered: a little before Lambda stops the function. Lambda tells that by
-/// the wall clock, and what counts from here on is the monotonic one.
+/// By when a request must be answered: a little before Lambda stops the function. Lambda tells that
+/// by the wall clock, and what counts from here on is the monotonic one.
 pub fn time_left(request: &Request, clock: &impl Clock) -> Deadline {
     let lambda = request.lambda_context_ref();
     let deadline_ms = lambda.map_or(0, |lambda| lambda.deadline);
@@ -73,8 +73,8 @@ const LAMBDA_TIME_MAX: Duration = Duration::from_secs(900);
 pub struct Traceparent(String);
 
 impl Traceparent {
-    /// The request's, if there is one and it is well formed; a bad one counts as none (section 3.2.1
-    /// of the recommendation).
+    /// The request's, if there is one and it is well formed; a bad one counts as none (section
+    /// 3.2.1 of the recommendation).
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all("traceparent").iter();
         let (Some(value), None) = (values.next(), values.next()) else {

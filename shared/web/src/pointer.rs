@@ -14,8 +14,8 @@ use std::fmt::{self, Write};
 pub struct Pointer(String);
 
 impl Pointer {
-    /// The longest member name that is told whole, in characters. Ours are shorter; a client's may be
-    /// of any length.
+    /// The longest member name that is told whole, in characters. Ours are shorter; a client's may
+    /// be of any length.
     pub const NAME_LENGTH_MAX: usize = 64;
 
     /// The whole body.

@@ -16,8 +16,8 @@ use lambda_http::Body;
 use crate::{Pointer, Response};
 pub use kind::ProblemKind;
 
-/// After how long a client is asked to try again when nothing better is known: a table or a broker that is
-/// away needs some seconds, and a client's patience is longer.
+/// After how long a client is asked to try again when nothing better is known: a table or a broker
+/// that is away needs some seconds, and a client's patience is longer.
 pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(2);
 
 /// What went wrong with a request: what its client is told, and a cause that only the log is told.
@@ -35,13 +35,14 @@ struct Parts {
 }
 
 impl Problem {
-    /// A problem of a kind. `detail` says what is wrong with this request and what to change, to its
-    /// client: no word of the inside, and no value of the body.
+    /// A problem of a kind. `detail` says what is wrong with this request and what to change, to
+    /// its client: no word of the inside, and no value of the body.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         let mut headers = HeaderMap::new();
         if kind == ProblemKind::Unauthorized {
-            // RFC 9110, section 15.5.2, asks for a challenge; RFC 6750, section 3, says which. It is
-            // the same for every bad token, so that no one learns what is wrong with his forgery.
+            // RFC 9110, section 15.5.2, asks for a challenge; RFC 6750, section 3, says which. It
+            // is the same for every bad token, so that no one learns what is wrong with his
+            // forgery.
             let challenge = HeaderValue::from_static(r#"Bearer realm="order-service""#);
             headers.insert(WWW_AUTHENTICATE, challenge);
         }

@@ -35,8 +35,8 @@ async fn infallible(answer: impl Future<Output = Response>) -> Result<Response, 
 /// request line and headers.
 const TARGET_LENGTH_MAX: usize = 16 * 1024;
 
-/// The request without what makes `lambda_http` 1.3 panic: it builds a URI from the `Host` header, the
-/// path and the query, and unwraps the result. No function looks at the host.
+/// The request without what makes `lambda_http` 1.3 panic: it builds a URI from the `Host` header,
+/// the path and the query, and unwraps the result. No function looks at the host.
 fn tame(request: LambdaRequest) -> LambdaRequest {
     match request {
         LambdaRequest::ApiGatewayV2(request) => LambdaRequest::ApiGatewayV2(tamed(request)),

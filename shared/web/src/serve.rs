@@ -18,9 +18,9 @@ use crate::{Problem, ProblemKind, RequestContext, Response};
 /// would take its process along.
 ///
 /// The handler runs in a span `request` with `request_id` and `route`, which may learn `user_id`,
-/// `order_id`, `event_id` and `transaction_id`. A problem becomes its response, a panic a 500, and one
-/// log line tells method, status, time and, where there is one, the problem with all its causes. An answer
-/// of 5xx is counted by the metric `ServerErrors`.
+/// `order_id`, `event_id` and `transaction_id`. A problem becomes its response, a panic a 500, and
+/// one log line tells method, status, time and, where there is one, the problem with all its
+/// causes. An answer of 5xx is counted by the metric `ServerErrors`.
 pub async fn serve(
     clock: &impl Clock,
     request: Request,

@@ -166,8 +166,8 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
     });
 }
 
-/// How much more memory a process may take for bodies that it has refused before: nothing, but for what
-/// an allocator leaves between.
+/// How much more memory a process may take for bodies that it has refused before: nothing, but for
+/// what an allocator leaves between.
 const MORE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 #[test]

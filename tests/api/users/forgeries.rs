@@ -25,8 +25,8 @@ struct Mint {
 }
 
 impl Mint {
-    /// The system's own, which an attacker doesn't have: what is wrong with a forgery is then only what
-    /// was changed of it.
+    /// The system's own, which an attacker doesn't have: what is wrong with a forgery is then only
+    /// what was changed of it.
     fn of(app: &App, good: &str) -> Self {
         let file = harness::provision::signing_key_file(&app.system.endpoints.data);
         Self::with(&serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap(), good)

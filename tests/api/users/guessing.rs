@@ -10,8 +10,8 @@ use crate::app::{App, problem, with_app};
 const FREE_OF_ACCOUNT: usize = 10;
 const FREE_OF_SOURCE: usize = 30;
 
-/// Has 200 guesses at one account made at once from 20 networks. How many were verified, and how many
-/// have to wait.
+/// Has 200 guesses at one account made at once from 20 networks. How many were verified, and how
+/// many have to wait.
 pub(super) async fn guess_two_hundred_times(app: &App, email: &str) -> (usize, usize) {
     let attackers: Vec<_> = (0..20).map(|_| Visitor::new(app)).collect();
     let guesses = (0..200).map(|n| attackers[n % 20].try_to_log_in(email, WRONG));

@@ -25,8 +25,8 @@ pub(super) async fn put_hashed_at(app: &App, email: &str, cost: HashCost) -> u64
     user_id.get()
 }
 
-/// The parts of a stored hash between its `$` signs (the PHC string format): what it is, its version,
-/// its parameters, its salt and its output.
+/// The parts of a stored hash between its `$` signs (the PHC string format): what it is, its
+/// version, its parameters, its salt and its output.
 async fn stored_hash(app: &App, user_id: u64) -> [String; 5] {
     let user = format!("USER#{user_id}");
     let item = app.item("UsersTable", &[("pk", &user), ("sk", "RECORD")]).await.unwrap();

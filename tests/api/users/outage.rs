@@ -24,8 +24,8 @@ fn nothing_fails_open() {
             Toxic::Answer(TableAnswer::internal_error()),
             Toxic::Lose,
         ];
-        // Whatever is touched of all that a login reads and writes; a wrong password's failure is noted
-        // under its user or under nobody.
+        // Whatever is touched of all that a login reads and writes; a wrong password's failure is
+        // noted under its user or under nobody.
         for (kind, is_known, password) in [
             ("EMAIL#", true, PASSWORD),
             ("USER#", true, PASSWORD),
@@ -39,8 +39,8 @@ fn nothing_fails_open() {
             for toxic in &toxics {
                 let table = &proxies.of("user-login").unwrap().table;
                 let struck = move |call: &harness::table_proxy::TableCall| call.touches(kind);
-                // An account of its own each time: what fails before its password was found right stays
-                // counted.
+                // An account of its own each time: what fails before its password was found right
+                // stays counted.
                 let email = new_email("struck");
                 if is_known {
                     visitor.register(&email).await;

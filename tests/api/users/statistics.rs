@@ -52,8 +52,9 @@ fn how_logins_look_from_outside() {
     println!("lines of log that hold a password, a token, an address or a hash: 0 of {searched}");
 }
 
-/// Times of refused logins: for accounts that are there, that are there with an older and cheaper hash,
-/// and that are not there, one after the other in a changing order; then of those that have to wait.
+/// Times of refused logins: for accounts that are there, that are there with an older and cheaper
+/// hash, and that are not there, one after the other in a changing order; then of those that have
+/// to wait.
 async fn report_times(app: &App) {
     let [mut unknown, mut known, mut outdated] = [Vec::new(), Vec::new(), Vec::new()];
     let [mut unknown_waits, mut known_waits] = [Vec::new(), Vec::new()];
@@ -119,8 +120,8 @@ async fn report_guesses(app: &App) {
     println!("errors that conform to RFC 9457: {judged} of {judged}");
 }
 
-/// An owner logs in, from a network that the account knows and from ones that it doesn't, while somebody
-/// asks for his account all the time from many networks.
+/// An owner logs in, from a network that the account knows and from ones that it doesn't, while
+/// somebody asks for his account all the time from many networks.
 async fn report_owner(app: &App) {
     const LOGINS: usize = 100;
     let (owner, email) = (Visitor::new(app), new_email("besieged"));
@@ -191,7 +192,8 @@ async fn report_stuffing(app: &App) {
     let (counts, times) = tokio::join!(attack, times_of_logins(&other, &email, goes_on));
     let verified: u32 = counts.iter().map(|(verified, _)| verified).sum();
     let refused: u32 = counts.iter().map(|(_, refused)| refused).sum();
-    // 30 at once from each network, and then one after each wait, which begins with 30 s and doubles.
+    // 30 at once from each network, and then one after each wait, which begins with 30 s and
+    // doubles.
     let waits = (started.elapsed().as_secs() / 30 + 1).ilog2() + 1;
     assert!(verified <= u32::try_from(NETWORKS).unwrap() * (30 + waits), "{verified}");
     println!(

@@ -2,7 +2,8 @@
 //! as create-order's, through bare client calls.
 //!
 //! Message and items are those of an order that create-order took, read back from the topic and the
-//! table, with new identifiers in them. So they have the right size whatever becomes of the records.
+//! table, with new identifiers in them. So they have the right size whatever becomes of the
+//! records.
 
 mod broker;
 mod sample;

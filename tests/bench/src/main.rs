@@ -1,5 +1,5 @@
-//! The program behind `cargo xtask bench`: it measures the functions beside it, which were built with
-//! the same profile, and prints the report.
+//! The program behind `cargo xtask bench`: it measures the functions beside it, which were built
+//! with the same profile, and prints the report.
 
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
@@ -69,7 +69,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// Measures, unless a signal comes first: then everything that was started is dropped, which ends it.
+/// Measures, unless a signal comes first: then everything that was started is dropped, which ends
+/// it.
 async fn until_told_to_stop(options: Options) -> anyhow::Result<ExitCode> {
     let shutdown_signal = shutdown_signal()?;
     let progress = Progress::new();

@@ -23,8 +23,8 @@ pub(crate) fn body(product_id: u64) -> Value {
     json!({"items": [{"product_id": product_id, "quantity": 1}]})
 }
 
-/// create-order, invoked without the gateway. What is measured is the time in the function: from the
-/// hand-over of the event to the answer, both over the Lambda runtime API.
+/// create-order, invoked without the gateway. What is measured is the time in the function: from
+/// the hand-over of the event to the answer, both over the Lambda runtime API.
 pub(crate) struct Invoked {
     host: LambdaHost,
     /// An event for each product, taken in turn.
@@ -68,8 +68,8 @@ impl Call for Invoked {
     }
 }
 
-/// An HTTP client's orders. What is measured is the time until the client has its answer: gateway and
-/// host are in it, and a pause for an instance where one is thawed.
+/// An HTTP client's orders. What is measured is the time until the client has its answer: gateway
+/// and host are in it, and a pause for an instance where one is thawed.
 pub(crate) struct Posted {
     http: reqwest::Client,
     url: String,

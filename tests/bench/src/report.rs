@@ -22,8 +22,8 @@ const WITH_ROCKETMQ: FunctionGoal = FunctionGoal { binary_mb: 16.0, start_ms: 80
 const WITHOUT_ROCKETMQ: FunctionGoal =
     FunctionGoal { binary_mb: 8.0, start_ms: 25.0, peak_mb: 20.0 };
 
-/// What the three functions of the users' side hold besides: the hash, the list of common passwords, the
-/// client of the secrets' store. The memory of a hash under way is not counted.
+/// What the three functions of the users' side hold besides: the hash, the list of common
+/// passwords, the client of the secrets' store. The memory of a hash under way is not counted.
 const OF_USERS: FunctionGoal = FunctionGoal { binary_mb: 9.0, ..WITHOUT_ROCKETMQ };
 
 /// How many times the floor create-order may take, one order at a time.

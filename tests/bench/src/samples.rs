@@ -35,7 +35,8 @@ impl Samples {
         self.percentile(99)
     }
 
-    /// The smallest sample that `percent` of all are not above (nearest rank); zero without samples.
+    /// The smallest sample that `percent` of all are not above (nearest rank); zero without
+    /// samples.
     fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.each.clone();
         sorted.sort_unstable();

@@ -12,8 +12,8 @@ use harness::system::SystemOptions;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-/// A cluster of one name server and one broker. Rows that don't harm it share one: their systems have
-/// topics and groups of their own.
+/// A cluster of one name server and one broker. Rows that don't harm it share one: their systems
+/// have topics and groups of their own.
 pub struct Cluster {
     rocketmq: Arc<Mutex<Rocketmq>>,
     namesrv: String,
@@ -24,7 +24,8 @@ pub struct Cluster {
     _turn: Option<SemaphorePermit<'static>>,
 }
 
-/// A small machine bears one broker beside the shared one: rows with brokers of their own take turns.
+/// A small machine bears one broker beside the shared one: rows with brokers of their own take
+/// turns.
 static OWN_CLUSTERS: Semaphore = Semaphore::const_new(1);
 
 impl Cluster {

@@ -1,8 +1,8 @@
 //! Functions from which one part of the protocol is taken out: what the rows find must then break.
 //!
-//! They are composed from the functions' own libraries, with an adapter that leaves the part out. No
-//! function of the product has such a switch; only the program `control-function` of these tests runs
-//! them, in a function's place.
+//! They are composed from the functions' own libraries, with an adapter that leaves the part out.
+//! No function of the product has such a switch; only the program `control-function` of these tests
+//! runs them, in a function's place.
 
 mod without_fence;
 mod without_inbox;

@@ -68,8 +68,8 @@ impl Findings {
     }
 }
 
-/// Lifts every fault, waits until the system is at rest, and judges. The figures are complete but for
-/// the number of faults.
+/// Lifts every fault, waits until the system is at rest, and judges. The figures are complete but
+/// for the number of faults.
 ///
 /// # Errors
 /// When it does not come to rest, or cannot be read.
@@ -152,8 +152,9 @@ pub async fn rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until no event is unobserved, for as long as they become fewer. It reads the index alone: the
-/// one table serves the system as well, and reading ten thousand orders would keep it from its rest.
+/// Waits until no event is unobserved, for as long as they become fewer. It reads the index alone:
+/// the one table serves the system as well, and reading ten thousand orders would keep it from its
+/// rest.
 async fn drain(rig: &Rig<'_>) -> anyhow::Result<()> {
     let mut fewest = usize::MAX;
     while fewest > 0 {

@@ -1,8 +1,8 @@
 //! Faults on demand against the whole system, and what they may not change.
 //!
 //! Everything is real: the functions' own binaries under the local Lambda host, Apache RocketMQ, a
-//! table over HTTP. Proxies between them make the faults, so that each strikes where it is meant to:
-//! hold a call or a frame, await that it was seen, signal a process, release. Every row of the
+//! table over HTTP. Proxies between them make the faults, so that each strikes where it is meant
+//! to: hold a call or a frame, await that it was seen, signal a process, release. Every row of the
 //! catalogue asserts that its fault did happen before it judges what came of it.
 //!
 //! # Layout

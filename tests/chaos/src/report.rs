@@ -92,7 +92,8 @@ pub fn card(run: Run, reports: &[RowReport]) -> String {
     text
 }
 
-/// How soon everything is over once the faults are lifted, beside the time that the protocol allows.
+/// How soon everything is over once the faults are lifted, beside the time that the protocol
+/// allows.
 fn recovery(reports: &[RowReport], without_checker: Duration) -> String {
     let interval = Duration::from_millis(u64::from(Cluster::TUNING.check_interval_ms));
     let (due, look) = (lifetimes::SWEEP_AFTER, Pace::default().look_every);

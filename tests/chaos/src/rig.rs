@@ -82,8 +82,9 @@ impl<'a> Rig<'a> {
         Self::start_with(cluster, seed, Crew::default(), |_| {}).await
     }
 
-    /// This rig's cluster has no other systems on it, so that the broker's own count of half messages
-    /// is this rig's. It is needed where a broker dies: what was sent to it may never have arrived.
+    /// This rig's cluster has no other systems on it, so that the broker's own count of half
+    /// messages is this rig's. It is needed where a broker dies: what was sent to it may never have
+    /// arrived.
     #[must_use]
     pub fn alone_on(mut self, cluster: &'a Cluster) -> Self {
         self.own_cluster = Some(cluster);
@@ -209,8 +210,9 @@ impl<'a> Rig<'a> {
         self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks once for an order under a key, as [`Rig::place`] does, and tells whether it was taken with its
-    /// half message: whether create-order ended one meanwhile. Nobody else may order at the same time.
+    /// Asks once for an order under a key, as [`Rig::place`] does, and tells whether it was taken
+    /// with its half message: whether create-order ended one meanwhile. Nobody else may order at
+    /// the same time.
     ///
     /// # Errors
     /// Never in a rig, whose systems all have proxies.
@@ -262,8 +264,8 @@ impl<'a> Rig<'a> {
         Ok(pid)
     }
 
-    /// Kills every instance of a function, so that its next request is a cold start, and returns once
-    /// they are gone.
+    /// Kills every instance of a function, so that its next request is a cold start, and returns
+    /// once they are gone.
     ///
     /// # Errors
     /// When there is no such function.

@@ -74,7 +74,8 @@ pub struct Row {
     pub title: &'static str,
     /// What must come of it.
     pub proves: &'static str,
-    /// Whether its long form has a cluster of its own, for which it waits until no other row has one.
+    /// Whether its long form has a cluster of its own, for which it waits until no other row has
+    /// one.
     pub takes_turns: bool,
     /// Runs it.
     pub run: for<'a> fn(Bench<'a>) -> Running<'a>,

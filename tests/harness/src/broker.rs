@@ -97,8 +97,8 @@ impl Rocketmq {
     /// Starts both and returns once the broker is registered.
     ///
     /// # Errors
-    /// When a port cannot be listened on (naming it and its option), or a process ends or is not ready in time
-    /// (quoting the end of its log).
+    /// When a port cannot be listened on (naming it and its option), or a process ends or is not
+    /// ready in time (quoting the end of its log).
     pub async fn start(options: RocketmqOptions, children: &Children) -> anyhow::Result<Self> {
         tokio::fs::create_dir_all(&options.data)
             .await

@@ -76,8 +76,8 @@ pub struct BrokerProxy {
 }
 
 impl BrokerProxy {
-    /// Stands before the name server and the broker at these addresses (`host:port`), on free ports.
-    /// Several proxies may write into one journal.
+    /// Stands before the name server and the broker at these addresses (`host:port`), on free
+    /// ports. Several proxies may write into one journal.
     ///
     /// # Errors
     /// When no port can be had.
@@ -85,8 +85,8 @@ impl BrokerProxy {
         Self::start_at(Ipv4Addr::LOCALHOST, namesrv, broker, journal).await
     }
 
-    /// As [`BrokerProxy::start`], on another of this machine's addresses, such as that which containers
-    /// reach.
+    /// As [`BrokerProxy::start`], on another of this machine's addresses, such as that which
+    /// containers reach.
     ///
     /// # Errors
     /// When no port can be had.

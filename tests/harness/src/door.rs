@@ -53,8 +53,8 @@ impl Door {
         self.address
     }
 
-    /// Cuts all connections and refuses new ones, as a server that is down does. It does nothing when
-    /// it is shut.
+    /// Cuts all connections and refuses new ones, as a server that is down does. It does nothing
+    /// when it is shut.
     ///
     /// # Errors
     /// When the port was taken in the moment in which it was free.

@@ -1,9 +1,9 @@
 //! The vocabulary of faults that both proxies speak.
 //!
-//! A proxy asks its [`Rules`] about everything that passes, at two points: before the other side has
-//! seen it, and after the other side has done it. A rule says what it strikes and what happens then:
-//! a [`Toxic`], or a [`Hold`], which stops the traffic until a test has done what it came for. So a
-//! window is hit and not hoped for, and a test can assert that its fault happened.
+//! A proxy asks its [`Rules`] about everything that passes, at two points: before the other side
+//! has seen it, and after the other side has done it. A rule says what it strikes and what happens
+//! then: a [`Toxic`], or a [`Hold`], which stops the traffic until a test has done what it came
+//! for. So a window is hit and not hoped for, and a test can assert that its fault happened.
 //!
 //! The names are those of toxiproxy where it has them.
 
@@ -147,7 +147,8 @@ impl<T: Traffic> Rules<T> {
         self.book().rules.retain(|rule| rule.id != id);
     }
 
-    /// What strikes `traffic` at `point`, if anything does. What does not is passed on in its order.
+    /// What strikes `traffic` at `point`, if anything does. What does not is passed on in its
+    /// order.
     pub(crate) fn draw(&self, point: Point, traffic: &T) -> Option<Strike<T>> {
         self.book().draw(point, traffic).map(Strike)
     }

@@ -76,8 +76,8 @@ impl Gateway {
         Ok(Self { address, tasks })
     }
 
-    /// Closes the door: no connection comes in any more. Requests under way end with the host, which the
-    /// caller stops next.
+    /// Closes the door: no connection comes in any more. Requests under way end with the host,
+    /// which the caller stops next.
     pub fn stop(&self) {
         self.tasks.abort();
     }

@@ -25,8 +25,8 @@ impl Artifacts {
         self.folder(target).join("jars").is_dir()
     }
 
-    /// The folder with the jars below `target`, fetched when it is not there. It appears whole or not
-    /// at all, and of several processes that ask at once one fetches and the others wait.
+    /// The folder with the jars below `target`, fetched when it is not there. It appears whole or
+    /// not at all, and of several processes that ask at once one fetches and the others wait.
     ///
     /// # Errors
     /// When there is no Maven, or Maven fails, quoting what it said.

@@ -1,10 +1,10 @@
 //! Child processes that never outlive their owner, and being told to end.
 //!
-//! Three nets hold a child: [`Child`] kills when it is dropped, [`Children`] kills all when its last
-//! handle is dropped (so a panic that unwinds is enough), and a small shell, the guardian, kills
-//! what is left when our end of its pipe closes, whatever way this process ends (so SIGKILL is
-//! enough too). Each child leads a process group of its own, so that Ctrl-C in a terminal reaches
-//! only us and everything is ended in order.
+//! Three nets hold a child: [`Child`] kills when it is dropped, [`Children`] kills all when its
+//! last handle is dropped (so a panic that unwinds is enough), and a small shell, the guardian,
+//! kills what is left when our end of its pipe closes, whatever way this process ends (so SIGKILL
+//! is enough too). Each child leads a process group of its own, so that Ctrl-C in a terminal
+//! reaches only us and everything is ended in order.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -30,8 +30,8 @@ done
 for pid in $alive; do kill -KILL "$pid"; done 2>/dev/null
 "#;
 
-/// Ctrl-C or SIGTERM, listened for from this call on, so that none can come too early. What comes of it
-/// is the status of a command that it ends: 128 and the signal's number.
+/// Ctrl-C or SIGTERM, listened for from this call on, so that none can come too early. What comes
+/// of it is the status of a command that it ends: 128 and the signal's number.
 ///
 /// # Errors
 /// When signals cannot be listened for.

@@ -15,7 +15,8 @@ struct Entry {
     stock: u32,
 }
 
-/// Reads a JSON array of `{"product_id", "name", "unit_price", "stock"}`; prices are in minor units.
+/// Reads a JSON array of `{"product_id", "name", "unit_price", "stock"}`; prices are in minor
+/// units.
 ///
 /// # Errors
 /// When it is not one, or holds a product twice or an amount out of range, naming the product.

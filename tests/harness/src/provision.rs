@@ -176,8 +176,8 @@ async fn put_demo(tables: &dynamodb::Client, names: &Names) -> anyhow::Result<()
 
 /// Whether an order can be placed at `api_url`, without placing one.
 ///
-/// The demo user logs in and asks for a product that is not there, which create-order can only say after it has started, connected,
-/// verified the token and read the catalog.
+/// The demo user logs in and asks for a product that is not there, which create-order can only say
+/// after it has started, connected, verified the token and read the catalog.
 ///
 /// # Errors
 /// When it cannot, saying what came back.

@@ -1,5 +1,5 @@
-//! DynamoDB: an embedded one over HTTP, Amazon's own emulator, and the template's tables in either or in
-//! any other.
+//! DynamoDB: an embedded one over HTTP, Amazon's own emulator, and the template's tables in either
+//! or in any other.
 
 mod amazon;
 mod create;
@@ -28,9 +28,9 @@ const WORKERS: usize = 4;
 
 /// An embedded DynamoDB that serves HTTP from this process; it ends when this is dropped.
 ///
-/// It emulates no contention between transactions and makes every read consistent. It has threads of its
-/// own: it blocks them for as long as a request takes and waits for others, and would keep the host, the
-/// gateway and the proxies from theirs.
+/// It emulates no contention between transactions and makes every read consistent. It has threads
+/// of its own: it blocks them for as long as a request takes and waits for others, and would keep
+/// the host, the gateway and the proxies from theirs.
 pub struct EmbeddedTable {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -38,8 +38,8 @@ pub struct EmbeddedTable {
 }
 
 impl EmbeddedTable {
-    /// Serves on `port` of the loopback interface (0 for a free one), on the file `file` or, without
-    /// one, in memory.
+    /// Serves on `port` of the loopback interface (0 for a free one), on the file `file` or,
+    /// without one, in memory.
     ///
     /// # Errors
     /// When the port cannot be listened on or the file cannot be opened.

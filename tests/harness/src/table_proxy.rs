@@ -81,8 +81,8 @@ impl TableProxy {
         Self::start_at(Ipv4Addr::LOCALHOST, upstream).await
     }
 
-    /// As [`TableProxy::start`], on another of this machine's addresses, such as that which containers
-    /// reach.
+    /// As [`TableProxy::start`], on another of this machine's addresses, such as that which
+    /// containers reach.
     ///
     /// # Errors
     /// When no port can be had.

@@ -1,7 +1,7 @@
 //! The broker: half messages, their ends and their checks.
 //!
-//! As the Java broker does, it finds a half message by its place in the log and never asks whether it
-//! has ended: each COMMIT makes a visible copy, also after a ROLLBACK.
+//! As the Java broker does, it finds a half message by its place in the log and never asks whether
+//! it has ended: each COMMIT makes a visible copy, also after a ROLLBACK.
 
 use crate::action::{Action, AttemptId};
 use crate::parties::transaction_check;
@@ -50,7 +50,8 @@ pub(crate) fn send_end(
             // A second one, or one after an end, changes nothing.
             half.rollback_under_way = half.fate == HalfFate::Open;
             state.history.rollback_sent[transaction] = true;
-            // A COMMIT is sent for a committed transaction only, so this tells both kinds of conflict.
+            // A COMMIT is sent for a committed transaction only, so this tells both kinds of
+            // conflict.
             let record = state.tables.transactions[transaction];
             state.history.ends_conflict |= record == Some(TransactionState::Committed);
         }

@@ -163,8 +163,8 @@ pub(crate) fn crash(state: &mut State, attempt: AttemptId) {
     give_up(state, attempt);
 }
 
-/// Whether the conditions of an attempt's local transaction hold: the attempt has no record, and the
-/// key remembers no order.
+/// Whether the conditions of an attempt's local transaction hold: the attempt has no record, and
+/// the key remembers no order.
 fn is_applicable(protocol: &Protocol, state: &State, attempt: AttemptId) -> bool {
     let transaction = transaction_of(&protocol.variant, attempt);
     state.tables.transactions[transaction].is_none() && state.tables.order.is_none()

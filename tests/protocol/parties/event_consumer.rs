@@ -39,8 +39,8 @@ fn observe(state: &mut State, event: TransactionId) {
     }
 }
 
-/// The effect, together with its inbox record, which is conditional on there being none. An event whose
-/// order isn't there has no effect.
+/// The effect, together with its inbox record, which is conditional on there being none. An event
+/// whose order isn't there has no effect.
 fn handle(protocol: &Protocol, state: &mut State, event: TransactionId) {
     if let Some(order) = order_of(state, event) {
         if !(order.handled && protocol.variant.inbox) {

@@ -6,8 +6,8 @@ use crate::protocol::Protocol;
 use crate::state::{Resolution, State, TransactionState, transaction_of};
 use crate::variant::RecordAbsent;
 
-/// Answers from the attempt's record. Reading it, and putting the fence if there is none, are one step:
-/// the put is conditional, and when it is lost the record is read again.
+/// Answers from the attempt's record. Reading it, and putting the fence if there is none, are one
+/// step: the put is conditional, and when it is lost the record is read again.
 pub(crate) fn answer(protocol: &Protocol, state: &mut State, attempt: AttemptId) {
     let transaction = transaction_of(&protocol.variant, attempt);
     let resolution = match state.tables.transactions[transaction] {

@@ -62,8 +62,8 @@ impl View {
         }
     }
 
-    /// Without the answers that clients are not told yet, because their requests wait for the broker.
-    /// The model doesn't wait for it: its answer changes nothing.
+    /// Without the answers that clients are not told yet, because their requests wait for the
+    /// broker. The model doesn't wait for it: its answer changes nothing.
     pub(crate) fn without_answers_of(mut self, stage: &Stage) -> Self {
         for (view, attempt) in self.attempts.iter_mut().zip(&stage.attempts) {
             if attempt.awaits_its_end() {

@@ -21,8 +21,8 @@ pub(crate) struct Options {
     /// Runs only this row, such as P5; may be given several times.
     #[arg(long = "row", value_name = "ROW", value_parser = parse_row)]
     rows: Vec<&'static Row>,
-    /// Repeats the rows, each time with another seed, until this many minutes are over. Every row runs once
-    /// in any case.
+    /// Repeats the rows, each time with another seed, until this many minutes are over. Every row
+    /// runs once in any case.
     #[arg(long, value_name = "MINUTES")]
     minutes: Option<u32>,
     /// The first seed; without it a random one, which is printed.
@@ -117,8 +117,8 @@ async fn run_rows(
     rounds.finish();
 }
 
-/// The rows of a round that have not begun. Those that take turns go first, one at a time, so that none
-/// holds a place in which it only waits, and the others run beside them.
+/// The rows of a round that have not begun. Those that take turns go first, one at a time, so that
+/// none holds a place in which it only waits, and the others run beside them.
 struct Queue {
     round: u64,
     in_turn: VecDeque<(usize, &'static Row)>,

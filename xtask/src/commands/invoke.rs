@@ -115,8 +115,8 @@ fn setting(settings: &BTreeMap<String, String>, name: &str) -> Option<String> {
     ours.filter(|value| !value.is_empty()).or_else(|| settings.get(name).cloned())
 }
 
-/// The names of all variables that the function has in the template, also of those that are left out
-/// without a parameter, such as the credentials of a cluster.
+/// The names of all variables that the function has in the template, also of those that are left
+/// out without a parameter, such as the credentials of a cluster.
 fn variables(template: &Value, function: &FunctionSpec) -> BTreeSet<String> {
     let globals = template.pointer("/Globals/Function/Environment/Variables");
     let pointer = format!("/Resources/{}/Properties/Environment/Variables", function.logical_id);

@@ -15,8 +15,9 @@ use clap::{Args, Subcommand};
 
 /// Works on any table and cluster that its options name.
 ///
-/// It ends with 0 when everything that was asked for is done, with 1 when something isn't (standard error
-/// says what and why), and with 2 when the command is wrong or lacks its --yes: then nothing was changed.
+/// It ends with 0 when everything that was asked for is done, with 1 when something isn't (standard
+/// error says what and why), and with 2 when the command is wrong or lacks its --yes: then nothing
+/// was changed.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(subcommand)]

@@ -1,7 +1,7 @@
 //! `cargo xtask sam-local`: the template under AWS's own emulator of Lambda, in containers.
 //!
-//! The containers meet what `up` starts, a real broker and an embedded table, by proxies on the address
-//! that containers reach this machine at.
+//! The containers meet what `up` starts, a real broker and an embedded table, by proxies on the
+//! address that containers reach this machine at.
 
 mod api;
 mod engine;

@@ -18,8 +18,8 @@ use harness::progress::Progress;
 const SEEDS_PER_LINE: u64 = 500;
 
 /// Runs the real use cases on a simulated broker and table, with time paused, and with crashes,
-/// freezes, losses, delays, duplicates and outages that each seed draws for itself. Ends at the first
-/// seed with an invariant that doesn't hold.
+/// freezes, losses, delays, duplicates and outages that each seed draws for itself. Ends at the
+/// first seed with an invariant that doesn't hold.
 #[derive(Args)]
 pub(crate) struct Options {
     /// How many seeds to run.

@@ -37,8 +37,9 @@ pub(super) fn inbox_record(handler: &'static str, incoming: &IncomingEvent) -> I
 }
 
 /// Tries an effect again while items are busy, the table is away, or a try's fate is unknown. The
-/// latter is safe because of the inbox record: a try that landed unnoticed is found. It counts as stored,
-/// as most likely it was this one; what follows must be conditional on what was stored all the same.
+/// latter is safe because of the inbox record: a try that landed unnoticed is found. It counts as
+/// stored, as most likely it was this one; what follows must be conditional on what was stored all
+/// the same.
 pub(super) async fn store<F>(
     incoming: &IncomingEvent,
     effect: impl Fn(Deadline) -> F,
@@ -70,8 +71,8 @@ where
     settled.await.flatten().map_err(HandlerError::Failed)
 }
 
-/// What a cancelled transaction tells, in the order in which it may be asked. A busy item hides what
-/// its condition would have said, so it comes before the stock.
+/// What a cancelled transaction tells, in the order in which it may be asked. A busy item hides
+/// what its condition would have said, so it comes before the stock.
 const fn judge(cancelled: EffectCancelled) -> Option<EffectOutcome> {
     match cancelled {
         EffectCancelled { handled: true, .. } => Some(EffectOutcome::AlreadyHandled),

@@ -7,11 +7,12 @@ use crate::deadline::Deadline;
 /// The limit of a new window.
 const FIRST: f64 = 8.0;
 
-/// Grows with what is handled and is halved by what fails, as TCP's window does (RFC 5681, section 3.1).
+/// Grows with what is handled and is halved by what fails, as TCP's window does (RFC 5681, section
+/// 3.1).
 ///
-/// Where the table answers slower than events come, calls wait for each other until each of them takes
-/// longer than it may. Their work is done and their callers are gone, the events come again, and it
-/// stays so after what began it is over. Fewer at once get through.
+/// Where the table answers slower than events come, calls wait for each other until each of them
+/// takes longer than it may. Their work is done and their callers are gone, the events come again,
+/// and it stays so after what began it is over. Fewer at once get through.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Congestion {
     limit: f64,

@@ -21,8 +21,8 @@ where
     A: DeadLetterChannel,
     K: Clock,
 {
-    /// First the record, then the announcement, then the acknowledgement. Each may be repeated, so a
-    /// crash in between only means that the message comes again.
+    /// First the record, then the announcement, then the acknowledgement. Each may be repeated, so
+    /// a crash in between only means that the message comes again.
     pub(super) async fn give_up(
         &self,
         delivery: &S::Delivery,
@@ -51,7 +51,8 @@ where
         let buried = insist(deadline, seed, || self.dead_letters.bury(&letter, deadline)).await
             && insist(deadline, seed, || self.announcements.announce(&letter)).await;
         if !buried {
-            // What can't be given up in all that time meets a table or a broker that is overloaded or away.
+            // What can't be given up in all that time meets a table or a broker that is overloaded
+            // or away.
             return self.postpone(delivery, Fate::Congested).await;
         }
         tracing::error!(
@@ -64,7 +65,8 @@ where
     }
 }
 
-/// Makes the waits of letters that may collide differ, and those of one letter come again as they were.
+/// Makes the waits of letters that may collide differ, and those of one letter come again as they
+/// were.
 fn seed(message_id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     message_id.hash(&mut hasher);

@@ -39,8 +39,8 @@ pub trait EventHandler: Send + Sync {
     /// Its name, which is part of the key of its inbox records: once used, it stays.
     fn name(&self) -> &'static str;
 
-    /// Does its part, once: it MUST store its effect together with an inbox record, and MUST succeed
-    /// when the record is there already.
+    /// Does its part, once: it MUST store its effect together with an inbox record, and MUST
+    /// succeed when the record is there already.
     ///
     /// # Errors
     ///

@@ -89,8 +89,8 @@ fn unsettled(doubt: Option<Failure>, last: Failure) -> Settlement {
 fn judge(cancelled: &PlacementCancelled, own: TransactionId) -> Option<Settlement> {
     let remembered = cancelled.idempotency.found();
     let transaction = cancelled.transaction.found().copied();
-    // An earlier try of this very attempt landed, and its answer was lost. To call that refused would
-    // send a rollback for a stored order.
+    // An earlier try of this very attempt landed, and its answer was lost. To call that refused
+    // would send a rollback for a stored order.
     if transaction == Some(TransactionState::Committed)
         || remembered.is_some_and(|record| record.transaction_id == own)
     {

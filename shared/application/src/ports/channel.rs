@@ -88,8 +88,8 @@ pub enum Resolution {
 /// The broker has not acknowledged the end of a transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
-    /// It refused: the message is too old for its producer to end it, or gone. The check-back or the
-    /// sweep settles it.
+    /// It refused: the message is too old for its producer to end it, or gone. The check-back or
+    /// the sweep settles it.
     #[error("the broker refused the end of the transaction")]
     Refused(#[source] Failure),
     /// Whether it took it is unknown. The check-back or the sweep settles it.
@@ -104,8 +104,8 @@ pub trait TransactionalPublisher: Send + Sync {
 
     /// Makes one try to store a half message, within `deadline`, and no second one of its own
     /// accord. It MUST NOT report success unless the broker vouches for the message, and MUST make
-    /// the checked group, not the sender, answer for it. After a failure, or when the last success is
-    /// long ago, it MUST NOT rely on an old connection.
+    /// the checked group, not the sender, answer for it. After a failure, or when the last success
+    /// is long ago, it MUST NOT rely on an old connection.
     ///
     /// # Errors
     ///
@@ -121,8 +121,8 @@ pub trait TransactionalPublisher: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`EndError`]. The end may be repeated, but never with the other resolution: `RocketMQ` accepts
-    /// a commit after a rollback and makes a visible copy of each commit.
+    /// [`EndError`]. The end may be repeated, but never with the other resolution: `RocketMQ`
+    /// accepts a commit after a rollback and makes a visible copy of each commit.
     fn end(
         &self,
         receipt: &Self::Receipt,
@@ -181,9 +181,9 @@ pub trait EventSubscription: Send + Sync {
     /// A message with what acknowledges it.
     type Delivery: Delivery;
 
-    /// Waits for messages, `most` at the most, until some come or a time of the adapter's choosing, a few seconds, is
-    /// over, and never beyond `deadline`. A message stays invisible to other receivers for at least
-    /// [`EventSubscription::invisible_for`].
+    /// Waits for messages, `most` at the most, until some come or a time of the adapter's choosing,
+    /// a few seconds, is over, and never beyond `deadline`. A message stays invisible to other
+    /// receivers for at least [`EventSubscription::invisible_for`].
     ///
     /// # Errors
     ///
@@ -200,8 +200,8 @@ pub trait EventSubscription: Send + Sync {
     /// Acknowledges a message: it won't come again. Anything but `Done` means that it may.
     fn acknowledge(&self, delivery: &Self::Delivery) -> impl Future<Output = Settled> + Send;
 
-    /// Asks for a message again after about `delay`. Anything but `Done` means that it comes when it
-    /// becomes visible.
+    /// Asks for a message again after about `delay`. Anything but `Done` means that it comes when
+    /// it becomes visible.
     fn retry_after(
         &self,
         delivery: &Self::Delivery,

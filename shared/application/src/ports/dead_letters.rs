@@ -13,8 +13,8 @@ use crate::outcome::{Failure, Settled, WriteTry};
 pub struct DeadLetter {
     /// The event's id, if it could be read.
     pub event_id: Option<EventId>,
-    /// The broker's id of the message. It tells the letters of one event apart: what was redriven and
-    /// given up once more came with another message.
+    /// The broker's id of the message. It tells the letters of one event apart: what was redriven
+    /// and given up once more came with another message.
     pub message_id: String,
     /// The message's body as it came; the store may have kept its beginning alone.
     pub body: Vec<u8>,
@@ -49,8 +49,8 @@ impl DeadLetter {
     }
 }
 
-/// Under which a dead letter is kept: the event's id where that could be read, else the broker's id of
-/// the message.
+/// Under which a dead letter is kept: the event's id where that could be read, else the broker's id
+/// of the message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeadLetterId(String);
 
@@ -84,9 +84,9 @@ impl fmt::Display for DeadLetterId {
 
 /// Events that were given up.
 pub trait DeadLetters: Send + Sync {
-    /// Records a dead letter, takes its event out of what the sweep looks at, and lets the outbox copy
-    /// expire with the letter, in one transaction. Repeating it changes nothing: a letter that is there
-    /// already is `Done`. Of a long body it MAY keep the beginning alone.
+    /// Records a dead letter, takes its event out of what the sweep looks at, and lets the outbox
+    /// copy expire with the letter, in one transaction. Repeating it changes nothing: a letter that
+    /// is there already is `Done`. Of a long body it MAY keep the beginning alone.
     fn bury(&self, letter: &DeadLetter, deadline: Deadline)
     -> impl Future<Output = Settled> + Send;
 }
@@ -106,8 +106,8 @@ pub trait DeadLetterReader: Send + Sync {
         id: &DeadLetterId,
     ) -> impl Future<Output = Result<Option<DeadLetter>, Failure>> + Send;
 
-    /// A page of all dead letters, in no order: the first, or the one that begins where another ends.
-    /// The pages together MUST tell every letter that was there all the time.
+    /// A page of all dead letters, in no order: the first, or the one that begins where another
+    /// ends. The pages together MUST tell every letter that was there all the time.
     ///
     /// # Errors
     ///
@@ -138,21 +138,23 @@ pub struct RedriveCancelled {
     pub busy: bool,
 }
 
-/// Why a dead letter was not discarded: it is not there any more, or is another one of the same event.
+/// Why a dead letter was not discarded: it is not there any more, or is another one of the same
+/// event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LetterGone;
 
 /// The two ways out of the dead letters.
 pub trait DeadLetterRemoval: Send + Sync {
-    /// Makes one try, within `deadline`, to put a letter's event back into the outbox. It MUST do all
-    /// of this or nothing:
+    /// Makes one try, within `deadline`, to put a letter's event back into the outbox. It MUST do
+    /// all of this or nothing:
     ///
     /// - remove the letter, if it is still the one that was read (`letter_gone` if it isn't);
     /// - record the attempt as COMMITTED, if it has no record (`done_before` if it has);
-    /// - store the outbox copy in place of one that is there, so that the sweep looks after it and it
-    ///   never expires before its observation;
-    /// - forget that the event was observed (the inbox record of [`OBSERVER`](super::OBSERVER)), and
-    ///   no other handler's part: without that, nobody would take it out of what the sweep looks at.
+    /// - store the outbox copy in place of one that is there, so that the sweep looks after it and
+    ///   it never expires before its observation;
+    /// - forget that the event was observed (the inbox record of [`OBSERVER`](super::OBSERVER)),
+    ///   and no other handler's part: without that, nobody would take it out of what the sweep
+    ///   looks at.
     fn redrive(
         &self,
         redrive: &Redrive<'_>,

@@ -74,9 +74,9 @@ pub struct StockDecision<'a> {
 
 /// The stock and the orders that wait for it.
 pub trait Inventory: Send + Sync {
-    /// Makes one try, within `deadline`, to store a decision together with the inbox record. It MUST
-    /// be conditional on the stored order's being CREATED (`subject_refused` if it isn't) and on
-    /// enough stock of every product (`stock_short`), and MUST store the event and its attempt's
+    /// Makes one try, within `deadline`, to store a decision together with the inbox record. It
+    /// MUST be conditional on the stored order's being CREATED (`subject_refused` if it isn't) and
+    /// on enough stock of every product (`stock_short`), and MUST store the event and its attempt's
     /// COMMITTED record with it.
     fn decide(
         &self,

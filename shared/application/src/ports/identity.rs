@@ -16,8 +16,8 @@ pub trait IdentitySource: Send + Sync {
     fn session_id(&self) -> SessionId;
     /// A new activity's.
     fn activity_id(&self) -> ActivityId;
-    /// A new user's: a random integer below 2^53, which tells neither when he came nor how many there
-    /// are.
+    /// A new user's: a random integer below 2^53, which tells neither when he came nor how many
+    /// there are.
     ///
     /// # Errors
     ///

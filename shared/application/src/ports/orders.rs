@@ -108,16 +108,16 @@ pub trait OrderRepository: Send + Sync {
     ///
     /// It MUST store the order, the event and the attempt's COMMITTED record if each is absent, and
     /// the key's record if it is absent or expired at `now`: all or nothing. Tries of the same
-    /// attempt MUST be recognised by the store for at least ten minutes: a second one that finds the
-    /// first stored answers [`WriteTry::Done`] or reports the records of its own making.
+    /// attempt MUST be recognised by the store for at least ten minutes: a second one that finds
+    /// the first stored answers [`WriteTry::Done`] or reports the records of its own making.
     fn place(
         &self,
         placement: &Placement<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<PlacementCancelled>> + Send;
 
-    /// What is remembered under a user's key. It MUST be a consistent read and MUST NOT tell a record
-    /// that is expired at `now`.
+    /// What is remembered under a user's key. It MUST be a consistent read and MUST NOT tell a
+    /// record that is expired at `now`.
     ///
     /// # Errors
     ///

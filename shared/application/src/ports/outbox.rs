@@ -82,8 +82,9 @@ pub trait Outbox: Send + Sync {
         until: Instant,
     ) -> impl Future<Output = ClaimOutcome> + Send;
 
-    /// Removes the mark `unpublished` of the attempt whose message the broker acknowledged. It MUST leave
-    /// the mark of another attempt, which a redrive has made meanwhile. Repeating it changes nothing.
+    /// Removes the mark `unpublished` of the attempt whose message the broker acknowledged. It MUST
+    /// leave the mark of another attempt, which a redrive has made meanwhile. Repeating it changes
+    /// nothing.
     fn mark_published(
         &self,
         event_id: EventId,
@@ -114,9 +115,10 @@ pub struct DueEvents {
 
 /// What the sweep looks at.
 pub trait UnobservedEvents: Send + Sync {
-    /// Events that no consumer has seen and that are due at `now`, about `limit` of them. It MAY be a few
-    /// seconds out of date, but MUST come to every event, if those that it tells are claimed: what is due
-    /// later never hides what is due earlier, nor does what can't be read hide what can.
+    /// Events that no consumer has seen and that are due at `now`, about `limit` of them. It MAY be
+    /// a few seconds out of date, but MUST come to every event, if those that it tells are claimed:
+    /// what is due later never hides what is due earlier, nor does what can't be read hide what
+    /// can.
     ///
     /// # Errors
     ///
@@ -156,9 +158,10 @@ pub trait PendingEvents: Send + Sync {
     /// Where a page ends.
     type Position: Send;
 
-    /// A page of all events that no consumer has seen, due or not, in no order: the first, or the one
-    /// that begins where another ends. It MAY be a few seconds out of date. The pages together MUST
-    /// tell every event that was there all the while, and MAY tell one twice that was claimed meanwhile.
+    /// A page of all events that no consumer has seen, due or not, in no order: the first, or the
+    /// one that begins where another ends. It MAY be a few seconds out of date. The pages together
+    /// MUST tell every event that was there all the while, and MAY tell one twice that was claimed
+    /// meanwhile.
     ///
     /// # Errors
     ///
@@ -171,9 +174,9 @@ pub trait PendingEvents: Send + Sync {
 
 /// What is on the topics.
 pub trait PublishedEvents: Send + Sync {
-    /// Whether a message with that `event_id`, of that attempt, is on the topic: a redriven event's earlier
-    /// message is another attempt's. It MUST ask every broker of the topic, and MUST compare the
-    /// identifiers themselves: a broker's index compares hashes.
+    /// Whether a message with that `event_id`, of that attempt, is on the topic: a redriven event's
+    /// earlier message is another attempt's. It MUST ask every broker of the topic, and MUST
+    /// compare the identifiers themselves: a broker's index compares hashes.
     ///
     /// # Errors
     ///

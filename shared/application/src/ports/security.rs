@@ -11,8 +11,9 @@ use crate::outcome::Failure;
 
 /// Verifies passwords.
 pub trait PasswordVerifier: Send + Sync {
-    /// Whether the password is the hash's. Without a hash the answer is `false`, and it MUST cost the
-    /// same time, so that no one can tell by the time whether an account exists (OWASP ASVS 6.3.8).
+    /// Whether the password is the hash's. Without a hash the answer is `false`, and it MUST cost
+    /// the same time, so that no one can tell by the time whether an account exists (OWASP ASVS
+    /// 6.3.8).
     ///
     /// # Errors
     ///
@@ -51,7 +52,8 @@ pub struct AccessToken {
 
 /// Issues access tokens.
 pub trait AccessTokenIssuer: Send + Sync {
-    /// A token that says until some minutes after `now` that its bearer is the user, in that session.
+    /// A token that says until some minutes after `now` that its bearer is the user, in that
+    /// session.
     ///
     /// # Errors
     ///
@@ -79,8 +81,8 @@ pub struct Bearer {
     pub session_id: SessionId,
 }
 
-/// Where the private key is kept that signs access tokens: a JSON Web Key (RFC 8037) in a place that
-/// only those who sign, and who replace it, can read.
+/// Where the private key is kept that signs access tokens: a JSON Web Key (RFC 8037) in a place
+/// that only those who sign, and who replace it, can read.
 pub trait SigningKeySource: Send + Sync {
     /// The key that signs now; none as long as there was never one.
     ///
@@ -92,8 +94,8 @@ pub trait SigningKeySource: Send + Sync {
 
 /// Where the private key is replaced.
 pub trait SigningKeyStore: SigningKeySource {
-    /// Puts a key in the place of the one that signed. Whoever reads meanwhile MUST get the one or the
-    /// other as a whole.
+    /// Puts a key in the place of the one that signed. Whoever reads meanwhile MUST get the one or
+    /// the other as a whole.
     ///
     /// # Errors
     ///

@@ -35,8 +35,8 @@ pub trait Accounts: Send + Sync {
     ) -> impl Future<Output = Result<Option<Account>, Failure>> + Send;
 }
 
-/// The SHA-256 of an address, or of what was given in place of one. What isn't an account's is stored
-/// in no other form: people type passwords into the wrong field.
+/// The SHA-256 of an address, or of what was given in place of one. What isn't an account's is
+/// stored in no other form: people type passwords into the wrong field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AddressDigest([u8; 32]);
 
@@ -58,8 +58,8 @@ impl fmt::Display for AddressDigest {
     }
 }
 
-/// The SHA-256 of a refresh token, the only form in which it is stored. A token has 256 random bits,
-/// so nothing dearer than a plain hash is needed (OWASP ASVS 5.0, 11.4.2).
+/// The SHA-256 of a refresh token, the only form in which it is stored. A token has 256 random
+/// bits, so nothing dearer than a plain hash is needed (OWASP ASVS 5.0, 11.4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenHash([u8; 32]);
 
@@ -82,9 +82,9 @@ fn hexadecimal(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Where a request came from, as API Gateway saw it.
 ///
-/// Of an IPv6 address its network of 64 bits counts, within which a client chooses its addresses itself
-/// (RFC 4291, section 2.5.4). A client that was given a wider one, often 48 or 56 bits (RFC 6177), is as
-/// many sources as it has such networks.
+/// Of an IPv6 address its network of 64 bits counts, within which a client chooses its addresses
+/// itself (RFC 4291, section 2.5.4). A client that was given a wider one, often 48 or 56 bits (RFC
+/// 6177), is as many sources as it has such networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Source(IpAddr);
 
@@ -130,8 +130,8 @@ pub struct Activity {
 pub enum Whose {
     /// A user's.
     User(UserId),
-    /// Nobody's: an address was tried that has no account. A record is written all the same, so that
-    /// it takes the same time, and forgotten soon.
+    /// Nobody's: an address was tried that has no account. A record is written all the same, so
+    /// that it takes the same time, and forgotten soon.
     Nobody(AddressDigest),
 }
 
@@ -236,8 +236,8 @@ pub struct AccountChange<'a> {
 
 /// Where registrations and logins are stored, each together with its event.
 ///
-/// Each write makes one try within `deadline`, and no second one of its own accord. A second try that
-/// finds the first stored MUST answer [`WriteTry::Done`].
+/// Each write makes one try within `deadline`, and no second one of its own accord. A second try
+/// that finds the first stored MUST answer [`WriteTry::Done`].
 pub trait UserRepository: Send + Sync {
     /// Stores a new account with its address if nobody has that, its event with the attempt's
     /// COMMITTED record, its activity, and the activity's source among those that [`KnownSources`]
@@ -293,8 +293,8 @@ pub trait AccountRemoval: Send + Sync {
     /// [`Failure`] if not all is known to be erased; it may be repeated.
     fn erase_traces(&self, account: &Account) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Makes one try, within `deadline`, to delete an account and its address. It MUST be conditional
-    /// on the account's version; one that is gone already is [`WriteTry::Done`].
+    /// Makes one try, within `deadline`, to delete an account and its address. It MUST be
+    /// conditional on the account's version; one that is gone already is [`WriteTry::Done`].
     fn delete(
         &self,
         account: &Account,
@@ -350,8 +350,8 @@ pub trait Sessions: Send + Sync {
 
     /// Makes one try, within `deadline`, to exchange a token. It MUST be conditional on the token's
     /// being unused, on the session's not being ended and on the account's being of the session's
-    /// epoch: of any number of exchanges of one token at most one is stored, and none after all of the
-    /// account's sessions were ended. A second try that finds the first stored MUST answer
+    /// epoch: of any number of exchanges of one token at most one is stored, and none after all of
+    /// the account's sessions were ended. A second try that finds the first stored MUST answer
     /// [`WriteTry::Done`].
     fn rotate(
         &self,
@@ -360,7 +360,8 @@ pub trait Sessions: Send + Sync {
     ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
 
     /// Makes one try, within `deadline`, to end a session. One that has ended before is
-    /// [`ChangeCancelled::Stale`], and no activity is stored; so is a try whose first landed unnoticed.
+    /// [`ChangeCancelled::Stale`], and no activity is stored; so is a try whose first landed
+    /// unnoticed.
     fn end(
         &self,
         session: &Session,
@@ -430,8 +431,8 @@ pub trait GuessRecords: Send + Sync {
         target: GuessTarget,
     ) -> impl Future<Output = Result<Option<Guesses>, Failure>> + Send;
 
-    /// Replaces the guesses at a target, if they are as expected. Of any number of replacements with
-    /// one expectation at most one MUST be stored.
+    /// Replaces the guesses at a target, if they are as expected. Of any number of replacements
+    /// with one expectation at most one MUST be stored.
     ///
     /// # Errors
     ///

@@ -43,8 +43,8 @@ async fn consume(world: &World) -> ConsumptionReport {
     consumer.run(Deadline::after(WINDOW)).await
 }
 
-/// Takes an order whose event goes to the dead letters because of one handler; the handlers before it
-/// have done their parts.
+/// Takes an order whose event goes to the dead letters because of one handler; the handlers before
+/// it have done their parts.
 async fn taken_and_given_up(world: &World, broken: Operation) -> (OrderId, DeadLetter) {
     let command = CreateOrderCommand {
         user_id: user(123),

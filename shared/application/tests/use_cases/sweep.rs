@@ -39,7 +39,8 @@ async fn take_and_lose(world: &World) -> OrderTaken {
     taken
 }
 
-/// What a sweep counted. How often it looked, and how long events had waited, is for tests of their own.
+/// What a sweep counted. How often it looked, and how long events had waited, is for tests of their
+/// own.
 async fn sweep(world: &World, window: Duration) -> SweepReport {
     let report = world.sweep().run(Deadline::after(window)).await;
     SweepReport { looks: 0, oldest: Duration::ZERO, ..report }

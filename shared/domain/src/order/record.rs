@@ -44,8 +44,8 @@ pub enum CorruptOrder {
 }
 
 impl Order {
-    /// Makes a stored order live again. What its customer was told comes back in the order of the events'
-    /// versions: they may have been delivered in any other.
+    /// Makes a stored order live again. What its customer was told comes back in the order of the
+    /// events' versions: they may have been delivered in any other.
     ///
     /// # Errors
     ///

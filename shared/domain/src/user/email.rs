@@ -2,8 +2,8 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// An e-mail address in the form in which accounts are compared: trimmed, without differences of case
-/// and of compatible characters (NFKC), so that `Ｄemo@EXAMPLE.com` is `demo@example.com`.
+/// An e-mail address in the form in which accounts are compared: trimmed, without differences of
+/// case and of compatible characters (NFKC), so that `Ｄemo@EXAMPLE.com` is `demo@example.com`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EmailAddress(String);
 
@@ -17,8 +17,8 @@ impl EmailAddress {
     pub const LENGTH_MAX: usize = 254;
 
     /// Reads an address: something before and after one `@`, without spaces, control characters and
-    /// characters that can't be seen. Whether mail arrives there only a mail can tell, so no more is
-    /// checked.
+    /// characters that can't be seen. Whether mail arrives there only a mail can tell, so no more
+    /// is checked.
     ///
     /// # Errors
     ///
@@ -57,13 +57,14 @@ pub(super) fn comparable(text: &str) -> String {
     known
 }
 
-/// By way of upper case, because several small letters share a capital one: `ς` and `σ`, `ſ` and `s`.
+/// By way of upper case, because several small letters share a capital one: `ς` and `σ`, `ſ` and
+/// `s`.
 fn fold(text: &str) -> String {
     text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
 }
 
-/// Default-ignorable code points (Unicode, `DerivedCoreProperties.txt`): with them, two addresses that
-/// look the same would be two accounts.
+/// Default-ignorable code points (Unicode, `DerivedCoreProperties.txt`): with them, two addresses
+/// that look the same would be two accounts.
 const fn is_invisible(c: char) -> bool {
     matches!(
         c,

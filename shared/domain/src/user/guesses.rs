@@ -22,8 +22,8 @@ pub struct Patience {
 
 /// The guesses that were made at one thing: at an account, or from one address.
 ///
-/// A guess is counted before it is judged, so that of any number of guesses made at once no more are
-/// judged than may be; a right one is taken back.
+/// A guess is counted before it is judged, so that of any number of guesses made at once no more
+/// are judged than may be; a right one is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guesses {
     /// How many were made in a row.

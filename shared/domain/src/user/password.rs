@@ -3,15 +3,16 @@ use std::fmt;
 use super::EmailAddress;
 use super::email::comparable;
 
-/// The fewest characters of a password that is the only factor (NIST SP 800-63B-4, section 3.1.1.2).
+/// The fewest characters of a password that is the only factor (NIST SP 800-63B-4, section
+/// 3.1.1.2).
 pub const PASSWORD_LENGTH_MIN: usize = 15;
 
-/// The most bytes of a password in UTF-8: enough for any sentence, and a hash of it costs no more than
-/// of a short one.
+/// The most bytes of a password in UTF-8: enough for any sentence, and a hash of it costs no more
+/// than of a short one.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
-/// The passwords of at least [`PASSWORD_LENGTH_MIN`] characters among the million most used, in small
-/// letters and sorted, one a line. From `SecLists` (`common_passwords.LICENSE`).
+/// The passwords of at least [`PASSWORD_LENGTH_MIN`] characters among the million most used, in
+/// small letters and sorted, one a line. From `SecLists` (`common_passwords.LICENSE`).
 const COMMON: &str = include_str!("common_passwords.txt");
 
 /// Why a password is not taken. Each says what to change.
@@ -34,8 +35,8 @@ pub enum PasswordFault {
 /// Whether a password may be an account's.
 ///
 /// Every character counts as it comes, spaces, emoji and all; there are no rules of composition
-/// (NIST SP 800-63B-4, section 3.1.1.2; OWASP ASVS 5.0, 6.2.5 and 6.2.8). Only for the comparison with
-/// common passwords and with the address its case is ignored.
+/// (NIST SP 800-63B-4, section 3.1.1.2; OWASP ASVS 5.0, 6.2.5 and 6.2.8). Only for the comparison
+/// with common passwords and with the address its case is ignored.
 ///
 /// # Errors
 ///

@@ -9,8 +9,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// For how long a refresh token is good that nobody uses.
 pub const REFRESH_TOKEN_LIFETIME: Duration = DAY.saturating_mul(14);
 
-/// After how long a session ends, however often it is refreshed: then the password is asked for again
-/// (NIST SP 800-63B-4, section 2.1.3: at least every 30 days at the first assurance level).
+/// After how long a session ends, however often it is refreshed: then the password is asked for
+/// again (NIST SP 800-63B-4, section 2.1.3: at least every 30 days at the first assurance level).
 pub const SESSION_LIFETIME: Duration = DAY.saturating_mul(30);
 
 /// What a login begins: a family of refresh tokens, each of which replaces the one before it.

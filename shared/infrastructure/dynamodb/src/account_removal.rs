@@ -1,4 +1,5 @@
-//! Accounts, taken out of the table with all that is known of their owners, and their sources alone.
+//! Accounts, taken out of the table with all that is known of their owners, and their sources
+//! alone.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -82,7 +83,8 @@ impl AccountRemoval for DynamoAccounts {
     }
 }
 
-/// Deletes every item of a partition whose sort key begins so, but for the one of the sort key `keep`.
+/// Deletes every item of a partition whose sort key begins so, but for the one of the sort key
+/// `keep`.
 ///
 /// # Errors
 ///
@@ -96,7 +98,8 @@ async fn erase(
 ) -> Result<(), Failure> {
     let mut left_out = 0;
     loop {
-        // The one that is kept is one of up to 25, so that there is progress as long as there are others.
+        // The one that is kept is one of up to 25, so that there is progress as long as there are
+        // others.
         let mut keys = first_keys(client, table, &pk, beginning).await?;
         keys.retain(|key| key.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str) != keep);
         if keys.is_empty() {

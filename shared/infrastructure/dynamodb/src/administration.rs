@@ -64,8 +64,8 @@ async fn put_all(
     Err(Failure::new(FailureClass::Throttled, "products were left unwritten"))
 }
 
-/// Puts an account and its address as an attempt of the caller's, overwriting the account. An address that the account had before
-/// stays its own.
+/// Puts an account and its address as an attempt of the caller's, overwriting the account. An
+/// address that the account had before stays its own.
 ///
 /// # Errors
 ///

@@ -53,8 +53,8 @@ impl DynamoDeadLetters {
     }
 }
 
-/// The end of what the sweep does for an event. A consumer has received it, so its copy need not outlive
-/// its letter, and not for ever.
+/// The end of what the sweep does for an event. A consumer has received it, so its copy need not
+/// outlive its letter, and not for ever.
 fn given_up(event_id: EventId, keep_until: Instant) -> Change {
     Change {
         key: keys::simple(keys::event(event_id)),

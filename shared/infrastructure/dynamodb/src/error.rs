@@ -1,8 +1,8 @@
 //! What an error of the SDK means: which class it is of, and whether the write may have happened.
 //!
 //! The codes are those of
-//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html> and of
-//! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html>.
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html> and
+//! of <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html>.
 
 use std::error::Error;
 
@@ -63,8 +63,8 @@ fn by_code(code: &str, status: u16) -> (FailureClass, Fate) {
     }
 }
 
-/// Whether no connection was had, so that nothing was sent: refused, not opened in time, no address,
-/// no TLS. Only the HTTP client's own error tells.
+/// Whether no connection was had, so that nothing was sent: refused, not opened in time, no
+/// address, no TLS. Only the HTTP client's own error tells.
 fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source())
         .filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>())

@@ -1,7 +1,7 @@
 //! How things are stored: the attributes of each kind of item.
 //!
-//! Times are milliseconds since 1970 in attributes that end in `_ms`, except for `expires_at`, which
-//! is `DynamoDB`'s time to live and therefore in seconds
+//! Times are milliseconds since 1970 in attributes that end in `_ms`, except for `expires_at`,
+//! which is `DynamoDB`'s time to live and therefore in seconds
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html>). Items
 //! are deleted up to days after it, so whoever cares compares for itself.
 

@@ -26,8 +26,8 @@ impl DynamoAccounts {
             condition: "attribute_exists(#pk) AND attribute_not_exists(#successor)",
             values: vec![(":successor", text(next.hash))],
         };
-        // The session's newest token says nothing that isn't said elsewhere; writing it is what makes
-        // an exchange and the session's end exclude each other.
+        // The session's newest token says nothing that isn't said elsewhere; writing it is what
+        // makes an exchange and the session's end exclude each other.
         let refreshed = Change {
             key: keys::record(keys::session(session.id)),
             update: "SET #newest_token = :newest",

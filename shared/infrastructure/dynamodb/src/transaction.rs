@@ -172,9 +172,9 @@ impl Transaction {
     }
 }
 
-/// Takes the token out again that the SDK makes up for a transaction without one. Where a record of the
-/// transaction's own recognises a second try, a token that no second try repeats only makes the store keep
-/// it for ten minutes.
+/// Takes the token out again that the SDK makes up for a transaction without one. Where a record of
+/// the transaction's own recognises a second try, a token that no second try repeats only makes the
+/// store keep it for ten minutes.
 #[derive(Debug)]
 struct WithoutToken;
 
@@ -215,7 +215,8 @@ pub(crate) async fn write<R>(
     }
 }
 
-/// What the reasons of a cancellation come to where a try that landed unnoticed can be told by them.
+/// What the reasons of a cancellation come to where a try that landed unnoticed can be told by
+/// them.
 #[derive(Debug)]
 pub(crate) enum Verdict<C> {
     /// An earlier try of the same attempt is stored.
@@ -253,8 +254,8 @@ pub(crate) struct Reasons {
     reasons: vec::IntoIter<ItemReason<Item>>,
     /// Whether an item can't be stored as it is, whatever the others are.
     invalid: bool,
-    /// Whether the store asks for fewer calls. A transaction is throttled by its cancellation, with one of
-    /// these reasons, more often than by an error of the whole call.
+    /// Whether the store asks for fewer calls. A transaction is throttled by its cancellation, with
+    /// one of these reasons, more often than by an error of the whole call.
     throttled: bool,
 }
 
@@ -268,9 +269,9 @@ impl Reasons {
         (!reasons.is_empty()).then(|| Self { reasons: reasons.into_iter(), invalid, throttled })
     }
 
-    /// What they come to as a whole, whatever the items are: no further try can succeed, or fewer calls
-    /// are asked for. A condition that failed is told before that: it may be that of an item which an
-    /// earlier try stored.
+    /// What they come to as a whole, whatever the items are: no further try can succeed, or fewer
+    /// calls are asked for. A condition that failed is told before that: it may be that of an item
+    /// which an earlier try stored.
     fn verdict(&self) -> Option<FailureClass> {
         match self {
             _ if self.any_condition_failed() => None,

@@ -82,8 +82,8 @@ impl VerificationKeyStore for DynamoVerificationKeys {
 /// How long a key is remembered: a key that is taken out of the table is good for that much longer.
 const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 
-/// Remembers keys for five minutes. What isn't found is asked for again each time, so that a new key
-/// is good at once and names that somebody made up take no memory.
+/// Remembers keys for five minutes. What isn't found is asked for again each time, so that a new
+/// key is good at once and names that somebody made up take no memory.
 #[derive(Debug)]
 pub struct CachedVerificationKeys<K, C> {
     keys: K,

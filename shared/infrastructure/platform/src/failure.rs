@@ -5,8 +5,8 @@ use std::fmt;
 
 /// An error and everything that caused it, on one line: `a: b: c`.
 ///
-/// House errors don't repeat their source in their `Display`, so this is where it is told. Errors of
-/// other crates that do repeat it, word for word at their end, are told once.
+/// House errors don't repeat their source in their `Display`, so this is where it is told. Errors
+/// of other crates that do repeat it, word for word at their end, are told once.
 ///
 /// ```
 /// use platform::failure::failure_chain;

@@ -7,8 +7,8 @@ use domain::identity::{
 };
 use uuid::Uuid;
 
-/// Makes each identifier but a user's a `UUIDv7` (RFC 9562, section 5.7): its time sorts it, its 62 random bits
-/// and a counter keep it apart from every other process's.
+/// Makes each identifier but a user's a `UUIDv7` (RFC 9562, section 5.7): its time sorts it, its 62
+/// random bits and a counter keep it apart from every other process's.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UuidIdentitySource;
 

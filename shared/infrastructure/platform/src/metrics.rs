@@ -1,5 +1,5 @@
-//! Metrics in CloudWatch's embedded metric format: one document for each invocation that has any, on
-//! standard output, which Lambda hands to CloudWatch.
+//! Metrics in CloudWatch's embedded metric format: one document for each invocation that has any,
+//! on standard output, which Lambda hands to CloudWatch.
 //!
 //! Code counts through the facade `metrics`, as it logs through `tracing`. Each metric has one
 //! dimension, the function's name, so that two stacks in one account are told apart. A metric whose
@@ -24,8 +24,8 @@ pub const DIMENSION: &str = "FunctionName";
 #[derive(Clone, Copy)]
 pub struct Metrics(Option<&'static Collector>);
 
-/// Starts counting, under the name that Lambda gives the function. To be called once, in `main`; what
-/// is counted before is lost.
+/// Starts counting, under the name that Lambda gives the function. To be called once, in `main`;
+/// what is counted before is lost.
 #[must_use]
 pub fn start() -> Metrics {
     let function = Settings::from_environment()
@@ -40,8 +40,8 @@ pub fn start() -> Metrics {
 }
 
 impl Metrics {
-    /// Awaits an invocation, and writes the document of what it counted. A process may be frozen right
-    /// after its answer, so this comes before it.
+    /// Awaits an invocation, and writes the document of what it counted. A process may be frozen
+    /// right after its answer, so this comes before it.
     pub async fn flushed_after<T>(self, invocation: impl Future<Output = T>) -> T {
         let outcome = invocation.await;
         if let Err(error) = self.write_to(io::stdout().lock()) {
@@ -50,8 +50,8 @@ impl Metrics {
         outcome
     }
 
-    /// Writes the document of what was counted since the last one, on one line; nothing when nothing
-    /// was.
+    /// Writes the document of what was counted since the last one, on one line; nothing when
+    /// nothing was.
     ///
     /// # Errors
     ///

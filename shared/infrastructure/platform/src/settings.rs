@@ -103,8 +103,9 @@ impl Settings {
         self.faults.push(format!("{name}: {why}"));
     }
 
-    /// The configuration that was read, if nothing was wrong. `RUST_LOG`, which every function has, is
-    /// judged here; [`telemetry::start`](crate::telemetry::start) has taken of it what it could, so that this can be logged.
+    /// The configuration that was read, if nothing was wrong. `RUST_LOG`, which every function has,
+    /// is judged here; [`telemetry::start`](crate::telemetry::start) has taken of it what it could,
+    /// so that this can be logged.
     ///
     /// # Errors
     ///

@@ -42,8 +42,8 @@ const CHATTY_TARGET: &str = "rocketmq_client_rust";
 /// `RUST_LOG` sets the level (`info` when it is not set) in the form of
 /// [`tracing_subscriber::EnvFilter`]. Directives that are wrong are left out here, and told by
 /// [`Settings::finish`] with all other settings that are. A line holds `timestamp` (RFC 3339, UTC),
-/// `level`, `target`, `message`, the event's fields and those of every span around it, all in one flat
-/// object.
+/// `level`, `target`, `message`, the event's fields and those of every span around it, all in one
+/// flat object.
 pub fn start() {
     let rust_log = Settings::from_environment()
         .optional("RUST_LOG", |text| Ok::<_, String>(text.to_owned()))

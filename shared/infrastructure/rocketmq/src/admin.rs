@@ -1,5 +1,5 @@
-//! What the developer's commands and the tests need of a cluster: topics and groups made, and topics
-//! read from the beginning.
+//! What the developer's commands and the tests need of a cluster: topics and groups made, and
+//! topics read from the beginning.
 
 mod reading;
 
@@ -89,10 +89,10 @@ impl RocketmqAdmin {
         self.client.shutdown().await;
     }
 
-    /// Makes the order and the user topic (`message.type` TRANSACTION), the dead-letter topic (NORMAL)
-    /// and the group `event-consumer` on every master of every cluster, and waits until all topics have
-    /// routes.
-    /// What is there already is kept, with these settings. Returns what it made, in sentences.
+    /// Makes the order and the user topic (`message.type` TRANSACTION), the dead-letter topic
+    /// (NORMAL) and the group `event-consumer` on every master of every cluster, and waits until
+    /// all topics have routes. What is there already is kept, with these settings. Returns what it
+    /// made, in sentences.
     ///
     /// # Errors
     ///

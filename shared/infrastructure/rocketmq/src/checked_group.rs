@@ -27,7 +27,8 @@ use crate::subscription::property;
 /// trying to connect.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long leaving may take, apart from the client's end. The client takes 6 s when a broker hangs.
+/// How long leaving may take, apart from the client's end. The client takes 6 s when a broker
+/// hangs.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long an answer may take before UNKNOWN is told. The broker then asks again.
@@ -62,8 +63,8 @@ pub struct CheckedGroup {
 }
 
 impl CheckedGroup {
-    /// Joins, and has `handler` answer on the caller's runtime, in the caller's span, until it leaves. A
-    /// cluster that is away is no error: the client connects within 10 s of its return.
+    /// Joins, and has `handler` answer on the caller's runtime, in the caller's span, until it
+    /// leaves. A cluster that is away is no error: the client connects within 10 s of its return.
     ///
     /// # Errors
     ///

@@ -70,8 +70,8 @@ fn plain_name(text: &str, length_max: usize) -> Result<String, InvalidSetting> {
     Ok(text.to_owned())
 }
 
-/// The certificate authority that signed the cluster's certificates, in PEM. With it, connections are
-/// encrypted and the cluster's certificate is verified.
+/// The certificate authority that signed the cluster's certificates, in PEM. With it, connections
+/// are encrypted and the cluster's certificate is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsCa {
     /// In a file.
@@ -139,8 +139,8 @@ impl RocketmqConfig {
             settings.or_default("ROCKETMQ_USER_TOPIC", TopicName(USER_TOPIC.to_owned()), |text| {
                 TopicName::parse(text)
             });
-        // A topic tells what its events are about, and the dead-letter topic takes no events. Either
-        // name may be its default.
+        // A topic tells what its events are about, and the dead-letter topic takes no events.
+        // Either name may be its default.
         if user_topic == order_topic || user_topic.0 == dead_letter_topic(&order_topic) {
             let why = "write another topic than ROCKETMQ_TOPIC and its dead-letter topic";
             settings.refuse("ROCKETMQ_USER_TOPIC", why);
@@ -163,8 +163,8 @@ impl RocketmqConfig {
         self.group("create-order")
     }
 
-    /// The group that is asked what became of half messages. Its only members are the processes that
-    /// answer.
+    /// The group that is asked what became of half messages. Its only members are the processes
+    /// that answer.
     pub fn transaction_check_group(&self) -> String {
         self.group("transaction-check")
     }

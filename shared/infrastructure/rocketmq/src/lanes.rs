@@ -1,9 +1,9 @@
 //! Handles for raw requests, so that requests don't wait for each other.
 //!
-//! A `ClientInstanceHandle` runs its calls one after another: behind a long poll, an acknowledgement
-//! would wait for seconds. The lock is the handle's, not the connection's: several handles of one
-//! domain share a client instance with its connections (rocketmq-client-rust 1.0.0, `lib.rs`). So
-//! each call takes a handle of its own and gives it back.
+//! A `ClientInstanceHandle` runs its calls one after another: behind a long poll, an
+//! acknowledgement would wait for seconds. The lock is the handle's, not the connection's: several
+//! handles of one domain share a client instance with its connections (rocketmq-client-rust 1.0.0,
+//! `lib.rs`). So each call takes a handle of its own and gives it back.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,8 +16,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::fault::{Missing, client_failure, unavailable};
 
-/// How many calls may be under way at once; further ones wait. It bounds memory, not throughput: 128
-/// calls of 1 ms each are 128,000 a second.
+/// How many calls may be under way at once; further ones wait. It bounds memory, not throughput:
+/// 128 calls of 1 ms each are 128,000 a second.
 const LANES_MAX: usize = 128;
 
 /// Which domain our handles belong to. One is enough, as our instances have names of their own.

@@ -11,7 +11,8 @@
 //! - [`publisher`]: half messages and their end, as [`application::ports::TransactionalPublisher`]
 //! - `published`: whether an event is on its topic, as [`application::ports::PublishedEvents`]
 //! - `gauges`: lag and discarded half messages, as [`application::ports::ClusterGauges`]
-//! - [`subscription`]: deliveries and acknowledgements, as [`application::ports::EventSubscription`]
+//! - [`subscription`]: deliveries and acknowledgements, as
+//!   [`application::ports::EventSubscription`]
 //! - [`dead_letters`]: the dead-letter topic, as [`application::ports::DeadLetterChannel`]
 //! - [`checked_group`]: membership of the group that answers check-backs
 //! - [`admin`]: what the developer's commands and the tests need of a cluster

@@ -9,8 +9,8 @@ use contracts::message::{
 use rocketmq_model::common::message::message_single::Message;
 use rocketmq_model::common::message::{MessageConst, MessageTrait};
 
-/// The longest reason on a dead letter, in characters. All properties together may have 32,767 bytes
-/// (`MessageDecoder.java`); the record in the table holds the whole of it.
+/// The longest reason on a dead letter, in characters. All properties together may have 32,767
+/// bytes (`MessageDecoder.java`); the record in the table holds the whole of it.
 const REASON_LENGTH_MAX: usize = 1024;
 
 /// A half message. A plain producer sends it: the broker tells it by `TRAN_MSG` alone
@@ -22,11 +22,12 @@ pub(crate) fn half_message(half: &HalfMessage<'_>, topic: &str, checked_group: &
     message.set_keys_from_collection(vec![told.event_id.to_string(), told.subject.clone()]);
     put(&mut message, MessageConst::PROPERTY_TRANSACTION_PREPARED, "true");
     put(&mut message, MessageConst::PROPERTY_PRODUCER_GROUP, checked_group);
-    // `CHECK_IMMUNITY_TIME_IN_SECONDS` is left out on purpose: the broker's `transactionTimeOut`, 6 s by
-    // default, is later than the transaction, its end and the clocks' margin together, and a check that
-    // comes too early is left open anyway. With the property, each round before its end writes the message
-    // anew, and some copies outlive the record that the message has ended: of 4,000 that had been
-    // committed, 474 and 1,333 were checked, and none without it (Java broker 5.4.0; ADR 0006).
+    // `CHECK_IMMUNITY_TIME_IN_SECONDS` is left out on purpose: the broker's `transactionTimeOut`, 6
+    // s by default, is later than the transaction, its end and the clocks' margin together, and a
+    // check that comes too early is left open anyway. With the property, each round before its end
+    // writes the message anew, and some copies outlive the record that the message has ended: of
+    // 4,000 that had been committed, 474 and 1,333 were checked, and none without it (Java broker
+    // 5.4.0; ADR 0006).
     put(&mut message, EVENT_ID, &told.event_id.to_string());
     put(&mut message, TRANSACTION_ID, &half.transaction_id.to_string());
     put(&mut message, DEADLINE_MS, &half.deadline.as_millis().to_string());
@@ -67,8 +68,8 @@ fn message_to(topic: &str, body: Vec<u8>) -> Message {
     message
 }
 
-/// Properties travel as text parted by the control characters 1 and 2 (`MessageDecoder.java`), so no
-/// value may hold one.
+/// Properties travel as text parted by the control characters 1 and 2 (`MessageDecoder.java`), so
+/// no value may hold one.
 fn put(message: &mut Message, name: &'static str, value: &str) {
     let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     message.put_property(name.into(), value.into());

@@ -61,8 +61,8 @@ impl RocketmqPublisher {
         Ok(Self::connect(RocketmqClient::start(config)?, clock).await)
     }
 
-    /// Connects, for 2 s at most, so that the first message doesn't pay for it. A cluster that is away
-    /// is no error: each message tries again.
+    /// Connects, for 2 s at most, so that the first message doesn't pay for it. A cluster that is
+    /// away is no error: each message tries again.
     pub async fn connect(client: RocketmqClient, clock: impl Clock + 'static) -> Self {
         let sessions = Sessions::new(client, Arc::new(clock), Role::Sender);
         if let Err(failure) = sessions.acquire(Deadline::after(CONNECT_TIMEOUT)).await {
@@ -71,8 +71,8 @@ impl RocketmqPublisher {
         Self(Arc::new(sessions))
     }
 
-    /// Disconnects. With the last adapter of a client, the client ends too; that takes milliseconds,
-    /// or about 3 s when a broker hangs.
+    /// Disconnects. With the last adapter of a client, the client ends too; that takes
+    /// milliseconds, or about 3 s when a broker hangs.
     pub async fn shutdown(self) {
         if let Some(sessions) = Arc::into_inner(self.0) {
             sessions.shutdown().await;

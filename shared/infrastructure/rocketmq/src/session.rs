@@ -1,8 +1,8 @@
 //! Connections that are built anew when they can't be relied on.
 //!
 //! A frozen process wakes up with dead sockets, a NAT drops them silently, and after five failed
-//! connects the client refuses an address for 30 s (`rocketmq-client-rust` 1.0.0). What helps against
-//! all of it is a new client instance: it takes 10 to 25 ms.
+//! connects the client refuses an address for 30 s (`rocketmq-client-rust` 1.0.0). What helps
+//! against all of it is a new client instance: it takes 10 to 25 ms.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -24,8 +24,8 @@ use crate::fault::{Missing, client_failure, unavailable};
 use crate::lanes::{DOMAIN, Lane, Lanes};
 use crate::route::{Master, masters};
 
-/// How long a connection is relied on after its last success, by the wall clock: a monotonic clock may
-/// stand still while a process is frozen.
+/// How long a connection is relied on after its last success, by the wall clock: a monotonic clock
+/// may stand still while a process is frozen.
 const RELIED_ON_FOR: Duration = Duration::from_secs(30);
 
 /// How long calls that are under way may still use a connection that was given up.
@@ -260,9 +260,9 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Builds a session on the client's threads. When the deadline cuts the wait short, the session is kept
-    /// for the next call all the same: where a name server is away or a processor slow, each call's time
-    /// alone might never be enough.
+    /// Builds a session on the client's threads. When the deadline cuts the wait short, the session
+    /// is kept for the next call all the same: where a name server is away or a processor slow,
+    /// each call's time alone might never be enough.
     async fn open(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         let (sender, receiver) = oneshot::channel();
         let opening = Session::open(self.client.clone(), self.role, self.now());
@@ -297,8 +297,8 @@ impl Sessions {
     }
 }
 
-/// Keeps a session that was opened too late for the call that asked for it, unless there is a newer one or
-/// nobody will ask again.
+/// Keeps a session that was opened too late for the call that asked for it, unless there is a newer
+/// one or nobody will ask again.
 async fn keep(late: Session, current: &Weak<Mutex<Option<Arc<Session>>>>) {
     if let Some(current) = current.upgrade() {
         let mut current = current.lock().await;

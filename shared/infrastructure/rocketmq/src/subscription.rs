@@ -38,9 +38,9 @@ const BATCH_MAX: usize = 32;
 /// How long a broker waits for messages before it answers that there are none.
 const POLL_FOR: Duration = Duration::from_millis(1500);
 
-/// What is kept of the caller's time for the answer: with less than that left nothing is asked for, so
-/// that messages are not handed out to a caller who is gone. They would stay invisible, and come again
-/// as retries.
+/// What is kept of the caller's time for the answer: with less than that left nothing is asked for,
+/// so that messages are not handed out to a caller who is gone. They would stay invisible, and come
+/// again as retries.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// How late an answer may be, if the caller has the time. The client gives a connection up with the
@@ -60,12 +60,12 @@ const RETRY_DELAY_MIN: Duration = Duration::from_millis(10);
 pub struct RocketmqSubscription {
     clock: Arc<dyn Clock>,
     polls: Sessions,
-    /// Apart from the polls: when an answer is late, the client gives the connection up, and all that
-    /// is under way on it fails (`request.rs` of rocketmq-transport 1.0.0).
+    /// Apart from the polls: when an answer is late, the client gives the connection up, and all
+    /// that is under way on it fails (`request.rs` of rocketmq-transport 1.0.0).
     settlements: Sessions,
     group: String,
-    /// Counts receivers, so that each begins with another broker and topic. It outlives the sessions: a
-    /// broker that is away must not be the first of each new one.
+    /// Counts receivers, so that each begins with another broker and topic. It outlives the
+    /// sessions: a broker that is away must not be the first of each new one.
     turn: AtomicUsize,
 }
 
@@ -109,8 +109,8 @@ impl RocketmqSubscription {
         Self { clock, polls, settlements, group, turn: AtomicUsize::new(0) }
     }
 
-    /// Disconnects. With the last adapter of a client, the client ends too. What was received and not
-    /// acknowledged comes again when it becomes visible.
+    /// Disconnects. With the last adapter of a client, the client ends too. What was received and
+    /// not acknowledged comes again when it becomes visible.
     pub async fn shutdown(self) {
         self.settlements.shutdown().await;
         self.polls.shutdown().await;
@@ -138,8 +138,8 @@ impl RocketmqSubscription {
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % sources.len().max(1);
         sources.rotate_left(first);
         if sources.len() > 1 {
-            // What is there already, on whichever topic and broker, must not wait behind one that is idle
-            // or away.
+            // What is there already, on whichever topic and broker, must not wait behind one that
+            // is idle or away.
             let mut failed = None;
             for (topic, master) in &sources {
                 if ask_until.has_passed() {

@@ -1,7 +1,7 @@
 //! AWS Secrets Manager behind the application's port for the signing key.
 //!
-//! The secret's text is the private key as a JSON Web Key (RFC 8037). Secrets Manager keeps the version
-//! before it as `AWSPREVIOUS`; readers get `AWSCURRENT`, the one or the other as a whole
+//! The secret's text is the private key as a JSON Web Key (RFC 8037). Secrets Manager keeps the
+//! version before it as `AWSPREVIOUS`; readers get `AWSCURRENT`, the one or the other as a whole
 //! (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>).
 
 use std::fmt;
@@ -61,8 +61,8 @@ fn limits() -> TimeoutConfig {
         .build()
 }
 
-/// A client as the environment says: region, credentials, `AWS_ENDPOINT_URL_SECRETS_MANAGER`. A call is
-/// tried up to three times, 1 s each and 2.5 s in all.
+/// A client as the environment says: region, credentials, `AWS_ENDPOINT_URL_SECRETS_MANAGER`. A
+/// call is tried up to three times, 1 s each and 2.5 s in all.
 pub async fn connect() -> Client {
     let shared = aws_config::defaults(behavior()).timeout_config(limits()).load().await;
     Client::new(&shared)
@@ -128,8 +128,8 @@ impl SigningKeyStore for SecretsManagerKey {
     }
 }
 
-/// Whatever failed, the deployment or the service is at fault and not the call: it succeeds when that is
-/// put right.
+/// Whatever failed, the deployment or the service is at fault and not the call: it succeeds when
+/// that is put right.
 fn unavailable<E, R>(error: SdkError<E, R>) -> Failure
 where
     SdkError<E, R>: std::error::Error + Send + Sync + 'static,

@@ -14,10 +14,10 @@ use tokio::task::spawn_blocking;
 
 /// What one hash costs.
 ///
-/// It may be raised at any time: a login replaces a cheaper hash, and a wrong password takes as long
-/// until then. Lowering it leaves dearer hashes as they are, because what was well protected is not to
-/// become less so; until their passwords are changed, wrong ones take longer there than anywhere else,
-/// which tells that these accounts exist.
+/// It may be raised at any time: a login replaces a cheaper hash, and a wrong password takes as
+/// long until then. Lowering it leaves dearer hashes as they are, because what was well protected
+/// is not to become less so; until their passwords are changed, wrong ones take longer there than
+/// anywhere else, which tells that these accounts exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCost {
     /// Memory, in KiB.
@@ -40,8 +40,9 @@ impl HashCost {
     /// What OWASP recommends where memory is scarce: 19 MiB, two passes.
     pub const RECOMMENDED: Self = Self { memory_kib: 19_456, passes: 2 };
 
-    /// Reads `ARGON2_PASSES`, 2 if it isn't set, and `ARGON2_MEMORY_KIB`, the least that OWASP asks for
-    /// with that many passes if it isn't set. What is wrong is noted, and the recommended cost returned.
+    /// Reads `ARGON2_PASSES`, 2 if it isn't set, and `ARGON2_MEMORY_KIB`, the least that OWASP asks
+    /// for with that many passes if it isn't set. What is wrong is noted, and the recommended cost
+    /// returned.
     pub fn read(settings: &mut Settings) -> Self {
         let passes = settings.or_default("ARGON2_PASSES", Self::RECOMMENDED.passes, passes);
         let least = Self { memory_kib: memory_floor_kib(passes), passes };
@@ -98,15 +99,15 @@ pub enum HasherError {
 /// Hashes and verifies passwords with Argon2id, one lane (RFC 9106).
 ///
 /// A hash takes its memory and some 20 ms of a whole processor. It runs on a thread for blocking
-/// work, so that nothing else waits for it. Clones share the memory, and compute one hash at a time:
-/// Lambda gives an instance one request at a time.
+/// work, so that nothing else waits for it. Clones share the memory, and compute one hash at a
+/// time: Lambda gives an instance one request at a time.
 #[derive(Debug, Clone)]
 pub struct Argon2idHasher {
     cost: HashCost,
     params: Params,
     memory: Memory,
-    /// No password's hash, of the same cost as any other: verified where there is no account, so that
-    /// the answer takes as long.
+    /// No password's hash, of the same cost as any other: verified where there is no account, so
+    /// that the answer takes as long.
     nobody: PasswordHash,
 }
 
@@ -123,8 +124,8 @@ impl Argon2idHasher {
         Ok(Self { cost, params, memory: Memory::default(), nobody })
     }
 
-    /// Does the work that a cheaper hash has saved, so that the time of a wrong guess doesn't tell which
-    /// accounts are there and were not logged in to since the cost was raised.
+    /// Does the work that a cheaper hash has saved, so that the time of a wrong guess doesn't tell
+    /// which accounts are there and were not logged in to since the cost was raised.
     fn make_up_for(&self, hash: &PasswordHash, password: &SecretString) -> Result<(), Failure> {
         let Some(made_at) = cost_of(hash) else { return Ok(()) };
         let saved = self.cost.work().saturating_sub(made_at.work());
@@ -178,8 +179,9 @@ impl PasswordHasher for Argon2idHasher {
     }
 }
 
-/// What hashes are computed in. Each thread of the blocking pool that allocated it for itself would keep
-/// it in an arena of its own (glibc's `malloc`), and an instance's memory grow with their number.
+/// What hashes are computed in. Each thread of the blocking pool that allocated it for itself would
+/// keep it in an arena of its own (glibc's `malloc`), and an instance's memory grow with their
+/// number.
 #[derive(Debug, Clone, Default)]
 struct Memory(Arc<Mutex<Vec<Block>>>);
 

@@ -18,8 +18,8 @@ pub use file::SigningKeyFile;
 
 /// An Ed25519 key pair (RFC 8032) with its name.
 ///
-/// It is kept as a private JSON Web Key (RFC 7517) of type OKP (RFC 8037): `kty`, `crv`, `kid`, `x` and
-/// the secret `d`. It has neither `Debug` nor `Display`.
+/// It is kept as a private JSON Web Key (RFC 7517) of type OKP (RFC 8037): `kty`, `crv`, `kid`, `x`
+/// and the secret `d`. It has neither `Debug` nor `Display`.
 #[derive(Clone)]
 pub struct SigningKey {
     kid: String,

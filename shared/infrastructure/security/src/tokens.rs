@@ -35,7 +35,8 @@ struct Claims {
     aud: String,
     /// The client that asked. There is one: our own.
     client_id: String,
-    /// The session, by the claim that `OpenID` Connect has for it (Front-Channel Logout 1.0, section 3).
+    /// The session, by the claim that `OpenID` Connect has for it (Front-Channel Logout 1.0,
+    /// section 3).
     sid: String,
     jti: String,
     iat: i64,

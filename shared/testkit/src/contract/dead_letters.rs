@@ -220,8 +220,8 @@ pub async fn a_redrive_forgets_the_observation_and_no_other_handlers_part(
     assert_eq!(fixture.expiry_of_copy(event_id).await, Some(until));
 }
 
-/// As its name says, so that a try whose answer was lost can be repeated. Whether a second try is done or
-/// says that the first was depends on what the store remembers of its callers.
+/// As its name says, so that a try whose answer was lost can be repeated. Whether a second try is
+/// done or says that the first was depends on what the store remembers of its callers.
 pub async fn a_second_try_of_a_redrive_finds_the_first(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let order = placed(fixture, &identities).await;

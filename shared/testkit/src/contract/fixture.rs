@@ -153,8 +153,8 @@ pub fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(10))
 }
 
-/// Tries a write until it is settled, or a minute is over, as a use case does: what is busy, away or has no
-/// answer in time is tried again after a wait. An emulator on a loaded machine needs it.
+/// Tries a write until it is settled, or a minute is over, as a use case does: what is busy, away
+/// or has no answer in time is tried again after a wait. An emulator on a loaded machine needs it.
 pub(super) async fn settled<C>(
     attempt: impl AsyncFn() -> WriteTry<C>,
     is_busy: impl Fn(&C) -> bool,

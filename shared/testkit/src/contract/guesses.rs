@@ -94,8 +94,8 @@ pub async fn of_two_hundred_guesses_at_once_as_many_are_let_through_as_may_be(
                 assert_eq!(wait, Duration::from_secs(30));
                 refused += 1;
             }
-            // A table that answers too late under such a load lets nobody through: that guess is counted,
-            // and verified by no one.
+            // A table that answers too late under such a load lets nobody through: that guess is
+            // counted, and verified by no one.
             Err(NotNow::Unavailable(_)) => unanswered += 1,
         }
     }

@@ -10,8 +10,8 @@ use crate::tables::MemoryTables;
 /// A part of the protocol that a run can do without, to see that it is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// Check-backs are answered from the record of the attempt; without it each is answered COMMIT, as
-    /// many examples do.
+    /// Check-backs are answered from the record of the attempt; without it each is answered COMMIT,
+    /// as many examples do.
     Ledger,
     /// A rollback is made final by a record; without it a late transaction is stored all the same.
     Fence,

@@ -13,7 +13,8 @@ use super::Simulation;
 use super::process::Process;
 use crate::weather::Weather;
 
-/// `transactionCheckInterval`: 30 s by default (`BrokerConfig.java`), and shorter where it is wanted.
+/// `transactionCheckInterval`: 30 s by default (`BrokerConfig.java`), and shorter where it is
+/// wanted.
 const ROUNDS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)];
 
@@ -23,7 +24,8 @@ const FIRST_CHECK_AFTER: Duration = Duration::from_secs(6);
 /// `transactionCheckMax`: after so many rounds a half message is given up. 15 by default.
 const CHECKS_MAX: [u32; 3] = [2, 6, 15];
 
-/// How long the broker believes in a member that is gone without a word (`ClientHousekeepingService`).
+/// How long the broker believes in a member that is gone without a word
+/// (`ClientHousekeepingService`).
 const BELIEVED_IN_FOR: Duration = Duration::from_secs(120);
 
 /// Of 1,000 rounds, how many ask once more for a half message that has ended: its record was not

@@ -21,7 +21,8 @@ struct Control {
 }
 
 impl Process {
-    /// Does something in this process; nothing, when it is dead. An error means that the process died.
+    /// Does something in this process; nothing, when it is dead. An error means that the process
+    /// died.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,

@@ -17,8 +17,8 @@ use super::MemoryTables;
 use super::rows::{Rows, StoredAccount, StoredToken};
 use crate::fault::Operation;
 
-/// Stores an account in place of the version before its own. `true` means that the attempt's own earlier
-/// try is found instead.
+/// Stores an account in place of the version before its own. `true` means that the attempt's own
+/// earlier try is found instead.
 fn replace_account(
     rows: &mut Rows,
     account: Account,

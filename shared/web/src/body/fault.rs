@@ -3,8 +3,8 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::{Pointer, Problem, ProblemKind};
 
-/// What the client is told of a body that couldn't be read. The message of `serde_json` quotes what it
-/// read, so only what is known to come from our own code is taken from it.
+/// What the client is told of a body that couldn't be read. The message of `serde_json` quotes what
+/// it read, so only what is known to come from our own code is taken from it.
 pub(super) fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let message = message(error.inner());
     // JSON sets no limit to numbers (RFC 8259, section 6), so this body is JSON.

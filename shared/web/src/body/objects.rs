@@ -1,13 +1,14 @@
 //! A deserializer that reads a struct from an object and from nothing else.
 //!
-//! `serde_json` takes an array for a struct too, its elements in the order of the fields. To a client
-//! that is a wrong type like any other, and the API's description says so.
+//! `serde_json` takes an array for a struct too, its elements in the order of the fields. To a
+//! client that is a wrong type like any other, and the API's description says so.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
 
-/// Wraps a deserializer, a visitor, an access or a seed, each so that what it leads to is wrapped too.
+/// Wraps a deserializer, a visitor, an access or a seed, each so that what it leads to is wrapped
+/// too.
 pub(super) struct Objects<T>(pub(super) T);
 
 macro_rules! forward {

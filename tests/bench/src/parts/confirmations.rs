@@ -13,8 +13,8 @@ use crate::samples::Samples;
 /// How many orders are followed before any counts.
 const WARM_UP: u64 = 50;
 
-/// The pause between two looks at an order. It bounds what the looking costs the table, and adds half
-/// of itself to the figure.
+/// The pause between two looks at an order. It bounds what the looking costs the table, and adds
+/// half of itself to the figure.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
 /// How long an order may take.

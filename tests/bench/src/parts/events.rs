@@ -58,8 +58,8 @@ pub(crate) async fn measure(rig: &Rig, events: u64) -> anyhow::Result<EventFigur
     Ok(EventFigures { events, decided, all_observed, ceiling, peak_bytes })
 }
 
-/// Waits until the stock is down to `sold_out`, and then until no event is unobserved. Every order is
-/// of one unit, so the stock tells how many are decided.
+/// Waits until the stock is down to `sold_out`, and then until no event is unobserved. Every order
+/// is of one unit, so the stock tells how many are decided.
 async fn drain(site: &Site, stock: &Stock, sold_out: u64) -> anyhow::Result<(Duration, Duration)> {
     let started = Instant::now();
     let mut last = (u64::MAX, started);

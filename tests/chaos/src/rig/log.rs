@@ -6,8 +6,8 @@ use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, signing_key_file};
 use harness::system::System;
 use serde_json::Value;
 
-/// What no line may hold besides: any hash of a password, and the beginning of any JWT that we sign,
-/// which is base64url of `{"typ":"`.
+/// What no line may hold besides: any hash of a password, and the beginning of any JWT that we
+/// sign, which is base64url of `{"typ":"`.
 const CANARIES: [&str; 4] = [DEMO_EMAIL, DEMO_PASSWORD, "argon2id", "eyJ0eXAiOi"];
 
 /// Keeps the functions' log when it is dropped, unless the run ended well.

@@ -2,8 +2,8 @@ use anyhow::Context;
 use harness::system::System;
 use harness::table;
 
-/// Forgets the events of the logins that it takes to get ready. No window is open yet that could publish
-/// them, and a row strikes what orders do: nothing else may be under way with it.
+/// Forgets the events of the logins that it takes to get ready. No window is open yet that could
+/// publish them, and a row strikes what orders do: nothing else may be under way with it.
 ///
 /// # Errors
 /// When the events table cannot be read or written.

@@ -15,8 +15,8 @@ const CHECKER_SECONDS: u64 = 50;
 /// How long a consumer's window lasts, as the template has it.
 const CONSUMER_SECONDS: u64 = 130;
 
-/// The pause after a window that failed, so that a function that cannot start is not started without
-/// end.
+/// The pause after a window that failed, so that a function that cannot start is not started
+/// without end.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
 
 /// Keeps a number of windows of each scheduled function open: when one ends, or its process dies,

@@ -41,8 +41,8 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// How many effects happen more than once when notifications leave no inbox records, and the consumer
-/// dies with one stored.
+/// How many effects happen more than once when notifications leave no inbox records, and the
+/// consumer dies with one stored.
 async fn without_inbox(bench: &Bench<'_>) -> anyhow::Result<u64> {
     let crew = Crew { consumers: 1, ..Crew::default() };
     let control = Rig::start_with(bench.cluster, bench.seed, crew, |options| {

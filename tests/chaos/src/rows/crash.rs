@@ -104,7 +104,8 @@ impl Death {
     }
 }
 
-/// Asks for an order and kills create-order in a window. The client must not know what became of it.
+/// Asks for an order and kills create-order in a window. The client must not know what became of
+/// it.
 pub(super) async fn crash(rig: &Rig<'_>, key: &str, window: Window) -> anyhow::Result<Death> {
     let (outcome, death) = amid(rig, key, window, async |stopped| {
         rig.kill(CREATE_ORDER).await?;

@@ -27,7 +27,8 @@ const DISCARDED: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 /// Few rounds, so that the broker gives up within seconds.
 const TUNING: BrokerTuning = BrokerTuning { check_max: 3, ..Cluster::TUNING };
 
-/// Past the time at which the sweep takes up an event of a half message: 60 s, its look and its work.
+/// Past the time at which the sweep takes up an event of a half message: 60 s, its look and its
+/// work.
 const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {

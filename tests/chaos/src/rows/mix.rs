@@ -20,7 +20,8 @@ use trouble::Trouble;
 /// How many clients order at once.
 const CLIENTS: usize = 12;
 
-/// How often a client asks again at once when it does not know; what is open then, the judge settles.
+/// How often a client asks again at once when it does not know; what is open then, the judge
+/// settles.
 const RETRIES: u32 = 3;
 
 /// How many troubles may overlap.
@@ -39,8 +40,8 @@ struct Load {
     pause: Duration,
 }
 
-/// Some ten orders a second, which functions built for development handle as they come: what is late is
-/// late because of a trouble, and not because of what waits before it.
+/// Some ten orders a second, which functions built for development handle as they come: what is
+/// late is late because of a trouble, and not because of what waits before it.
 const PAUSE: Duration = Duration::from_millis(2_200);
 
 /// Long enough for some of the troubles, of which each takes seconds.

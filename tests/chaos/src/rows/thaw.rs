@@ -60,8 +60,8 @@ async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Resu
     Ok((outcome.acked().is_some(), with_half))
 }
 
-/// A checker is frozen with a question that another answers meanwhile, and answers it once more when
-/// it wakes up.
+/// A checker is frozen with a question that another answers meanwhile, and answers it once more
+/// when it wakes up.
 async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::Result<()> {
     let broker = &rig.before(TRANSACTION_CHECK)?.broker;
     let mut asked = broker.on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).once().hold();

@@ -29,9 +29,9 @@ impl Window {
         Self::EndUnseen,
     ];
 
-    /// Stops what comes next in this window from the order under an idempotency key. Calls name it: the
-    /// answer to an earlier order's call, whose process is dead, may still be on its way. Frames do not:
-    /// a dead process has no connection on which they could come.
+    /// Stops what comes next in this window from the order under an idempotency key. Calls name it:
+    /// the answer to an earlier order's call, whose process is dead, may still be on its way.
+    /// Frames do not: a dead process has no connection on which they could come.
     pub(super) fn watch(self, rig: &Rig<'_>, key: &str) -> anyhow::Result<Watch> {
         let before = rig.before(CREATE_ORDER)?;
         let key = format!("#{key}\"");

@@ -139,8 +139,8 @@ pub(crate) struct JavaProcess {
 }
 
 impl JavaProcess {
-    /// Starts `command`. An error quotes its output and, where it writes one in the data folder, its
-    /// `own_log`.
+    /// Starts `command`. An error quotes its output and, where it writes one in the data folder,
+    /// its `own_log`.
     pub(crate) fn start(
         name: &'static str,
         mut command: Command,

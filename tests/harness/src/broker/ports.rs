@@ -113,8 +113,8 @@ pub(super) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A port of the loopback interface that nobody has now. Each is given out once in a process, so that
-/// a server may stop and start again on its port without meeting another.
+/// A port of the loopback interface that nobody has now. Each is given out once in a process, so
+/// that a server may stop and start again on its port without meeting another.
 ///
 /// # Errors
 /// When there is none.

@@ -49,8 +49,8 @@ pub(super) fn authority(options: &RocketmqOptions) -> PathBuf {
     options.data.join("tls/authority.pem")
 }
 
-/// Makes an authority and a certificate of its for 127.0.0.1, and returns the TLS settings file of both
-/// servers. What is there already stays, so that a restarted broker is still trusted.
+/// Makes an authority and a certificate of its for 127.0.0.1, and returns the TLS settings file of
+/// both servers. What is there already stays, so that a restarted broker is still trusted.
 pub(super) async fn tls(options: &RocketmqOptions) -> anyhow::Result<PathBuf> {
     let folder = options.data.join("tls");
     tokio::fs::create_dir_all(&folder).await?;

@@ -114,7 +114,8 @@ async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Out>) {
         let (size, pause) = slices.unwrap_or((bytes.len().max(1), Duration::ZERO));
         for slice in bytes.chunks(size.max(1)) {
             if to.write_all(slice).await.is_err() {
-                // The other side has gone; what is left is read and forgotten, so that nobody waits.
+                // The other side has gone; what is left is read and forgotten, so that nobody
+                // waits.
                 queue.close();
                 while queue.recv().await.is_some() {}
                 return;

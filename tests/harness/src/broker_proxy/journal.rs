@@ -207,7 +207,8 @@ impl Journal {
 }
 
 impl End {
-    /// The request once more, with another resolution: what a stale or a mistaken client would send.
+    /// The request once more, with another resolution: what a stale or a mistaken client would
+    /// send.
     #[must_use]
     pub fn request_to(&self, resolution: Resolution) -> Frame {
         let value = match resolution {

@@ -79,8 +79,8 @@ pub(super) fn translate(call: &Call<'_>, found: &Found<'_>) -> Value {
     Value::Object(event)
 }
 
-/// Headers under their lower-case names, repeated ones joined by commas, without cookies; and those that
-/// API Gateway adds or makes true.
+/// Headers under their lower-case names, repeated ones joined by commas, without cookies; and those
+/// that API Gateway adds or makes true.
 fn headers(call: &Call<'_>, host: &str) -> BTreeMap<String, String> {
     let given = &call.parts.headers;
     let mut headers: BTreeMap<_, _> = given

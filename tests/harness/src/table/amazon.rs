@@ -23,8 +23,8 @@ const DYNAMODB_LOCAL: Artifacts = Artifacts {
 /// How long it may take to answer, on a slow machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A running DynamoDB Local, with its tables in memory, a database for each access key; it ends when this
-/// is dropped.
+/// A running DynamoDB Local, with its tables in memory, a database for each access key; it ends
+/// when this is dropped.
 pub struct DynamodbLocal {
     port: u16,
     _process: JavaProcess,

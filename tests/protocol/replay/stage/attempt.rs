@@ -125,7 +125,8 @@ impl Attempt {
         self.request.as_ref().expect("its request is alive").clock.advance(MUCH_LATER);
     }
 
-    /// Its process dies. A client that hears nothing knows as much as one that hears that it is open.
+    /// Its process dies. A client that hears nothing knows as much as one that hears that it is
+    /// open.
     pub(crate) fn crash(&mut self) {
         self.request = None;
         self.to_end = None;

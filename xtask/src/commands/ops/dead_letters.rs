@@ -28,13 +28,14 @@ pub(crate) enum Command {
     Show(show::Options),
     /// Gives the event of a dead letter another chance.
     ///
-    /// The letter goes, and its event is in the outbox again under its own id. It is published at once
-    /// where --namesrv names a cluster, and by the sweep, within about a minute, where not. A handler that
-    /// has done its part before does nothing. What fails again comes back as another letter.
+    /// The letter goes, and its event is in the outbox again under its own id. It is published at
+    /// once where --namesrv names a cluster, and by the sweep, within about a minute, where not. A
+    /// handler that has done its part before does nothing. What fails again comes back as another
+    /// letter.
     ///
-    /// Refused is what can't be decoded (it would only come back), what is more than 10 days old (handlers
-    /// recognise what they have handled for 14 days from then, and a message may lie on its topic for
-    /// three), and a body that was too long to be kept, unless the outbox has a copy.
+    /// Refused is what can't be decoded (it would only come back), what is more than 10 days old
+    /// (handlers recognise what they have handled for 14 days from then, and a message may lie on
+    /// its topic for three), and a body that was too long to be kept, unless the outbox has a copy.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops dead-letters redrive 01a206e6-b92c-704b-a7ae-bcefb7699a89 \\\n    \
           --table http://127.0.0.1:8001 --namesrv 127.0.0.1:9876 --group-prefix orders-local-\n  \

@@ -21,11 +21,11 @@ use crate::commands::up::STACK_NAME;
 pub(crate) enum Command {
     /// Makes a new key that signs access tokens, or the first one.
     ///
-    /// Its public half is published first. Six minutes later, when nobody has the public keys any more as
-    /// they were before, its private half is put where user-login reads it, within a minute; the first
-    /// key has not to wait. The key that signed before still verifies for as long as its tokens live, 22
-    /// minutes from then, and then retires. Run one at a time; one that failed on the way is simply run
-    /// again.
+    /// Its public half is published first. Six minutes later, when nobody has the public keys any
+    /// more as they were before, its private half is put where user-login reads it, within a
+    /// minute; the first key has not to wait. The key that signed before still verifies for as long
+    /// as its tokens live, 22 minutes from then, and then retires. Run one at a time; one that
+    /// failed on the way is simply run again.
     #[command(after_help = "Example, against `cargo xtask up --data DIR`:\n  \
         cargo xtask ops keys rotate --table http://127.0.0.1:8001 --signing-key-file DIR/signing-key.json")]
     Rotate {
@@ -37,8 +37,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         signing_key: SigningKeyOptions,
         /// Sign with the new key at once: when the old one is known to somebody, or when nobody but
-        /// this deployment verifies tokens. Others refuse new tokens until they fetch the public keys
-        /// again.
+        /// this deployment verifies tokens. Others refuse new tokens until they fetch the public
+        /// keys again.
         #[arg(long)]
         no_wait: bool,
     },

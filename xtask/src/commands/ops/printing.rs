@@ -17,8 +17,8 @@ pub(super) fn ago(at: Instant, now: Instant) -> String {
     format!("{:#}", HumanDuration(now.since(at)))
 }
 
-/// A text that was written by whoever could send a message: without control characters, which a terminal
-/// would obey.
+/// A text that was written by whoever could send a message: without control characters, which a
+/// terminal would obey.
 pub(super) fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut printed, c| {
         if c.is_control() && c != '\n' && c != '\t' {

@@ -12,10 +12,11 @@ use crate::commands::up::STACK_NAME;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Puts products into the catalog. One that is there already is overwritten: its name, its price
-    /// and its stock, whatever has been sold of it since.
+    /// Puts products into the catalog. One that is there already is overwritten: its name, its
+    /// price and its stock, whatever has been sold of it since.
     Import {
-        /// A JSON array of objects with `product_id`, `name`, `unit_price` (in minor units) and `stock`.
+        /// A JSON array of objects with `product_id`, `name`, `unit_price` (in minor units) and
+        /// `stock`.
         file: PathBuf,
         #[command(flatten)]
         dynamodb: DynamodbOptions,

@@ -94,8 +94,8 @@ impl OptionalClusterOptions {
     }
 }
 
-/// The cluster. One with access control or TLS takes `ROCKETMQ_ACCESS_KEY`, `ROCKETMQ_SECRET_KEY` and
-/// `ROCKETMQ_TLS_CA` from the environment.
+/// The cluster. One with access control or TLS takes `ROCKETMQ_ACCESS_KEY`, `ROCKETMQ_SECRET_KEY`
+/// and `ROCKETMQ_TLS_CA` from the environment.
 #[derive(Args)]
 pub(super) struct ClusterOptions {
     /// The name servers, host:port, several parted by , or ;

@@ -11,10 +11,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Makes the order and the user topic (type TRANSACTION), the dead-letter topic and the consumer
-    /// group on every master, and waits until they have routes. What is there already is kept. A cluster with access
-    /// control or TLS takes `ROCKETMQ_ACCESS_KEY`, `ROCKETMQ_SECRET_KEY` and `ROCKETMQ_TLS_CA` from the
-    /// environment.
+    /// Makes the order and the user topic (type TRANSACTION), the dead-letter topic and the
+    /// consumer group on every master, and waits until they have routes. What is there already is
+    /// kept. A cluster with access control or TLS takes `ROCKETMQ_ACCESS_KEY`,
+    /// `ROCKETMQ_SECRET_KEY` and `ROCKETMQ_TLS_CA` from the environment.
     Create {
         #[command(flatten)]
         cluster: ClusterOptions,

@@ -23,8 +23,8 @@ pub(super) async fn order(sam: &Sam<'_>) -> anyhow::Result<()> {
     let port = harness::broker::free_port()?;
     let mut server = sam.start_api(port)?;
     let outcome = story(sam, &format!("http://127.0.0.1:{port}")).await;
-    // Told to end, it removes its containers. SIGINT would be ignored where a script runs this in the
-    // background.
+    // Told to end, it removes its containers. SIGINT would be ignored where a script runs this in
+    // the background.
     if let Some(pid) = server.id() {
         tokio::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
     }

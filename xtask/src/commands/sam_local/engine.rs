@@ -29,8 +29,8 @@ pub(super) struct Engine {
     daemon: Option<Child>,
 }
 
-/// Finds an engine that answers, or starts one that is installed. The inner error tells why there is
-/// none.
+/// Finds an engine that answers, or starts one that is installed. The inner error tells why there
+/// is none.
 pub(super) async fn find(install: bool, log: &Path) -> anyhow::Result<Result<Engine, String>> {
     if answers().await {
         return Ok(Ok(Engine { daemon: None }));
@@ -86,8 +86,8 @@ async fn quiet(program: &str, arguments: &[&str]) -> bool {
     command.kill_on_drop(true).status().await.is_ok_and(|status| status.success())
 }
 
-/// The gateway of a network, told as `GATEWAY SUBNET`. An engine that has just been installed does not
-/// tell the first before its second start; it takes the subnet's first address.
+/// The gateway of a network, told as `GATEWAY SUBNET`. An engine that has just been installed does
+/// not tell the first before its second start; it takes the subnet's first address.
 fn gateway_of(told: &str) -> Option<Ipv4Addr> {
     let (gateway, subnet) = told.trim_end().rsplit_once(' ')?;
     if let Ok(gateway) = gateway.trim().parse() {

@@ -13,7 +13,8 @@ use super::sample::Sample;
 use super::stage::Stage;
 use crate::checks::sam as tools;
 
-/// How long one invocation may take, the container's start included. The first also builds an image.
+/// How long one invocation may take, the container's start included. The first also builds an
+/// image.
 const INVOCATION_LIMIT: Duration = Duration::from_secs(180);
 
 /// The program with what every call of it is told.

@@ -10,7 +10,8 @@ use super::sam::Sam;
 use super::sample::Sample;
 use super::stage::Stage;
 
-/// In this order: what a later one needs an earlier one answers, and what ends an account comes last.
+/// In this order: what a later one needs an earlier one answers, and what ends an account comes
+/// last.
 const EXPECTED: &[(&str, Option<u64>)] = &[
     ("user-login", Some(200)),
     ("create-order", Some(201)),

@@ -22,8 +22,8 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Starts them at the address that containers reach. The local system's own schedules are off, so
-    /// that what happens to an order happened in a container.
+    /// Starts them at the address that containers reach. The local system's own schedules are off,
+    /// so that what happens to an order happened in a container.
     pub(super) async fn start(address: Ipv4Addr) -> anyhow::Result<Self> {
         let mut options = SystemOptions::isolated(&workspace::root()?)?;
         STACK_NAME.clone_into(&mut options.stack_name);

@@ -73,7 +73,8 @@ where
         let outcome =
             store(incoming, |within| self.inventory.decide(record, &decision, within)).await?;
         match outcome {
-            // If another delivery's decision was stored and not this one, there is no such event to claim.
+            // If another delivery's decision was stored and not this one, there is no such event to
+            // claim.
             EffectOutcome::Stored => self.publish(&event).await,
             EffectOutcome::SubjectRefused => {
                 store_nothing(&self.inbox, record, incoming).await?;

@@ -44,7 +44,8 @@ impl From<GuessesItem> for Guesses {
     }
 }
 
-/// A source from which an account was registered or logged in to: `SOURCES#<digest>` / `SOURCE#<address>`.
+/// A source from which an account was registered or logged in to: `SOURCES#<digest>` /
+/// `SOURCE#<address>`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct KnownSourceItem {
     pk: String,

@@ -52,8 +52,8 @@ impl TryFrom<SessionItem> for Session {
     }
 }
 
-/// A refresh token: `TOKEN#<hash>`. A used one is kept until its session ends, so that its second use
-/// is noticed.
+/// A refresh token: `TOKEN#<hash>`. A used one is kept until its session ends, so that its second
+/// use is noticed.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RefreshTokenItem {
     pk: String,

@@ -12,9 +12,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::failure::failure_chain;
 
-/// One flat JSON object a line: what an operator searches for (`request_id`, `order_id`) has the same
-/// name whether a span or the event said it, and stands at the top. The library's own format nests
-/// the fields of spans in a list.
+/// One flat JSON object a line: what an operator searches for (`request_id`, `order_id`) has the
+/// same name whether a span or the event said it, and stands at the top. The library's own format
+/// nests the fields of spans in a list.
 pub(super) struct JsonLines;
 
 impl<S> FormatEvent<S, JsonFields> for JsonLines

@@ -14,8 +14,9 @@ use crate::signing_key::SigningKey;
 
 /// Issues access tokens that are good for 15 minutes, with the key that its source tells.
 ///
-/// A key is read again after a minute. When it can't be, it signs on with the one that it has for four
-/// minutes more and then with none: by then that key may have been replaced, and soon verifies nothing.
+/// A key is read again after a minute. When it can't be, it signs on with the one that it has for
+/// four minutes more and then with none: by then that key may have been replaced, and soon verifies
+/// nothing.
 pub struct Ed25519TokenIssuer<S> {
     source: S,
     known: Mutex<Option<Known>>,

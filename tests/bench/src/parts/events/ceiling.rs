@@ -1,5 +1,5 @@
-//! The table's ceiling: the three transactions of each event, the claim of the event that follows and the
-//! mark on it, and nothing else.
+//! The table's ceiling: the three transactions of each event, the claim of the event that follows
+//! and the mark on it, and nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -79,8 +79,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(if done == ids.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The letters that fit, the oldest first. They are all looked up before the first is redriven: what
-/// fails again is not redriven for ever.
+/// The letters that fit, the oldest first. They are all looked up before the first is redriven:
+/// what fails again is not redriven for ever.
 async fn selected(options: &Options, store: EventsStore) -> anyhow::Result<Vec<DeadLetterId>> {
     let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(store.client, store.table) };
     let progress = Progress::new();
