@@ -12,7 +12,7 @@ use tracing::Instrument;
 use transaction_check::config::Config;
 use transaction_check::{Handler, WindowEvent};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::start();
     let metrics = platform::metrics::start();
