@@ -46,6 +46,9 @@ pub mod status {
     pub const SUCCESS: i32 = 0;
     /// `SYSTEM_ERROR`.
     pub const SYSTEM_ERROR: i32 = 1;
+    /// `SYSTEM_BUSY`: it waited for too long, or nothing is taken at the moment, and was not begun
+    /// (`BrokerFastFailure.java`, `NettyRemotingAbstract.java`).
+    pub const SYSTEM_BUSY: i32 = 2;
     /// `FLUSH_DISK_TIMEOUT`: stored, and perhaps not on the disk.
     pub const FLUSH_DISK_TIMEOUT: i32 = 10;
     /// `SLAVE_NOT_AVAILABLE`: stored, and without a replica.

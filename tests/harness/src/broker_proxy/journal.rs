@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use super::{Passage, Side};
-use crate::remoting::{Frame, code};
+use crate::remoting::{Frame, code, status};
 
 /// `MessageSysFlag.TRANSACTION_COMMIT_TYPE` and its neighbours, as `END_TRANSACTION` carries them.
 const COMMIT: i64 = 0x2 << 2;
@@ -30,6 +30,8 @@ pub struct Half {
     pub at: Instant,
     /// The connection that it came on.
     pub connection: u64,
+    /// The number of the request on that connection.
+    pub opaque: i32,
     /// The client's own id of it (`UNIQ_KEY`).
     pub message_id: String,
     /// The attempt, when the message names one.
@@ -38,6 +40,8 @@ pub struct Half {
     pub event_id: Option<String>,
     /// Whether it went on to the broker.
     pub passed_on: bool,
+    /// Whether the broker was too busy to begin with it, so that it is not stored.
+    pub refused: bool,
 }
 
 /// A request to end a transaction, as it came from its client, whether or not it went on.
@@ -92,7 +96,8 @@ impl Journal {
         ends.filter(|end| end.transaction_id.as_deref() == Some(transaction_id)).collect()
     }
 
-    /// The half messages that went on to the broker, and for which neither COMMIT nor ROLLBACK did.
+    /// The half messages that went on to the broker and were not refused by it, and for which neither
+    /// COMMIT nor ROLLBACK went on.
     #[must_use]
     pub fn open(&self) -> Vec<Half> {
         let entries = self.entries();
@@ -102,7 +107,9 @@ impl Journal {
             .filter(|end| end.passed_on && end.resolution != Resolution::Unknown)
             .map(|end| end.message_id.as_str())
             .collect();
-        let open = |half: &&Half| half.passed_on && !ended.contains(half.message_id.as_str());
+        let open = |half: &&Half| {
+            half.passed_on && !half.refused && !ended.contains(half.message_id.as_str())
+        };
         entries.halves.iter().filter(open).cloned().collect()
     }
 
@@ -119,12 +126,10 @@ impl Journal {
 
     /// Writes down what is worth it.
     pub(super) fn note(&self, passage: &Passage) {
-        if passage.from != Side::Client || passage.frame.is_answer() {
-            return;
-        }
-        match passage.request {
-            code::SEND_MESSAGE | code::SEND_MESSAGE_V2 => self.note_send(passage),
-            code::END_TRANSACTION => self.note_end(passage),
+        match (passage.from, passage.request) {
+            (Side::Client, code::SEND_MESSAGE | code::SEND_MESSAGE_V2) => self.note_send(passage),
+            (Side::Client, code::END_TRANSACTION) => self.note_end(passage),
+            (Side::Server, code::SEND_MESSAGE | code::SEND_MESSAGE_V2) => self.note_answer(passage),
             _ => {}
         }
     }
@@ -139,16 +144,33 @@ impl Journal {
         let half = Half {
             at: Instant::now(),
             connection: passage.connection,
+            opaque: passage.frame.opaque,
             message_id: message_id.clone(),
             transaction_id: property("transaction_id"),
             event_id: property("event_id"),
             passed_on: false,
+            refused: false,
         };
         let mut entries = self.entries();
         if let Some(attempt) = &half.transaction_id {
             entries.attempts.insert(message_id, attempt.clone());
         }
         entries.halves.push(half);
+    }
+
+    /// The broker's own answer, whatever becomes of it on the way to the client.
+    fn note_answer(&self, passage: &Passage) {
+        if passage.frame.code != status::SYSTEM_BUSY {
+            return;
+        }
+        let mut entries = self.entries();
+        let mut sent = entries.halves.iter_mut().rev();
+        let asked = |half: &&mut Half| {
+            half.connection == passage.connection && half.opaque == passage.frame.opaque
+        };
+        if let Some(half) = sent.find(asked) {
+            half.refused = true;
+        }
     }
 
     fn note_end(&self, passage: &Passage) {
@@ -229,12 +251,31 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{Journal, Passage, Resolution, Side};
-    use crate::remoting::{Frame, code};
+    use crate::remoting::{Frame, code, status};
 
     fn passage(request: i32, fields: &[(&str, &str)]) -> Passage {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let frame = Frame::request(request, 1, fields.collect::<BTreeMap<_, _>>());
         Passage { from: Side::Client, connection: 1, request, frame }
+    }
+
+    #[test]
+    fn a_half_message_that_the_broker_was_too_busy_for_is_not_open() {
+        let journal = Journal::default();
+        let properties = "TRAN_MSG\u{1}true\u{2}UNIQ_KEY\u{1}A\u{2}transaction_id\u{1}t";
+        let sent = passage(code::SEND_MESSAGE_V2, &[("i", properties)]);
+        journal.note(&sent);
+        assert!(journal.open().is_empty());
+        journal.note_passed_on(&sent);
+        let answered = |code| Passage {
+            from: Side::Server,
+            frame: sent.frame.answer(code, "as it was asked"),
+            ..sent.clone()
+        };
+        journal.note(&answered(status::FLUSH_DISK_TIMEOUT));
+        assert_eq!(journal.open().len(), 1);
+        journal.note(&answered(status::SYSTEM_BUSY));
+        assert!(journal.open().is_empty());
     }
 
     #[test]
