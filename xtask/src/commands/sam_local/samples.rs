@@ -10,9 +10,12 @@ use super::sam::Sam;
 use super::sample::Sample;
 use super::stage::Stage;
 
-/// In this order: what a later one needs an earlier one answers, and what ends an account comes
-/// last.
+/// What each answers, in this order: what a later one needs an earlier one answers, a session that
+/// ends is followed by another, and what ends an account comes last.
 const EXPECTED: &[(&str, Option<u64>)] = &[
+    ("user-login", Some(200)),
+    ("user-login-token", Some(200)),
+    ("user-login-logout", Some(204)),
     ("user-login", Some(200)),
     ("create-order", Some(201)),
     ("get-order", Some(200)),
@@ -25,8 +28,6 @@ const EXPECTED: &[(&str, Option<u64>)] = &[
     ("user-account-public-keys", Some(200)),
     ("user-account", Some(200)),
     ("user-account-activity", Some(200)),
-    ("user-login-token", Some(200)),
-    ("user-login-logout", Some(204)),
     ("user-account-password", Some(204)),
     ("user-account-delete", Some(204)),
 ];
@@ -63,7 +64,8 @@ impl Answers {
 /// Invokes each function with each of its files.
 pub(super) async fn invoke_all(sam: &Sam<'_>, root: &Path) -> anyhow::Result<()> {
     let mut answers = Answers::default();
-    for sample in all(sam.stage(), root)? {
+    for (name, status) in EXPECTED {
+        let sample = sample(sam.stage(), root, name, *status)?;
         let text = fs::read_to_string(&sample.file)?;
         let file = sam.stage().folder.join("event.json");
         fs::write(&file, answers.fill(&text))?;
@@ -75,32 +77,20 @@ pub(super) async fn invoke_all(sam: &Sam<'_>, root: &Path) -> anyhow::Result<()>
 
 /// A function on a schedule with its one file.
 pub(super) async fn invoke_one(sam: &Sam<'_>, root: &Path, name: &str) -> anyhow::Result<Value> {
-    let samples = all(sam.stage(), root)?;
-    let sample = samples.into_iter().find(|sample| sample.function.name == name);
-    let sample = sample.with_context(|| format!("{name} has no sample"))?;
+    let sample = sample(sam.stage(), root, name, None)?;
     sam.invoke(&sample, &sample.file).await
 }
 
-/// The files of events/, each with the function whose name it begins with.
-fn all(stage: &Stage, root: &Path) -> anyhow::Result<Vec<Sample>> {
-    let mut samples = Vec::new();
-    for entry in fs::read_dir(root.join("events"))? {
-        let file = entry?.path();
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let function = stage
-            .functions
-            .iter()
-            .filter(|function| name.starts_with(&function.name))
-            .max_by_key(|function| function.name.len())
-            .with_context(|| format!("no function is called as {}", file.display()))?
-            .clone();
-        let position = EXPECTED.iter().position(|(expected, _)| *expected == name);
-        let position = position.with_context(|| format!("what does {name} answer?"))?;
-        let status = EXPECTED.get(position).and_then(|(_, status)| *status);
-        samples.push((position, Sample { function, file, status }));
-    }
-    samples.sort_by_key(|(position, _)| *position);
-    Ok(samples.into_iter().map(|(_, sample)| sample).collect())
+/// The file of events/ of that name, for the function whose name it begins with.
+fn sample(stage: &Stage, root: &Path, name: &str, status: Option<u64>) -> anyhow::Result<Sample> {
+    let function = stage
+        .functions
+        .iter()
+        .filter(|function| name.starts_with(&function.name))
+        .max_by_key(|function| function.name.len())
+        .with_context(|| format!("no function is called as {name}"))?
+        .clone();
+    Ok(Sample { function, file: root.join("events").join(format!("{name}.json")), status })
 }
 
 #[cfg(test)]
