@@ -34,7 +34,7 @@ const ROUTE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How many threads the client's tasks share. Each hands work to the next, so with two of them
 /// every call wakes one up from the other: create-order took 1.35 times the floor with two, and
-/// 1.25 with one. event-consumer drains as fast with either.
+/// 1.31 with one. event-consumer drains as fast with either.
 const THREADS: usize = 1;
 
 /// How many blocking calls, such as check-backs, run at once.
