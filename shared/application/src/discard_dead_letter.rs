@@ -1,13 +1,12 @@
 //! Removes a dead letter for good: what its handler has not done is never done.
 
-use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, FailureClass, WriteTry};
+use crate::outcome::{Failure, FailureClass};
 use crate::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterGone};
-use crate::retry::until_settled;
+use crate::retry::{Unsettled, until_settled};
 
 /// How long it may take, with all its tries.
 const REMOVAL: Duration = Duration::from_secs(10);
@@ -55,30 +54,21 @@ impl<L: DeadLetterReader, R: DeadLetterRemoval> DiscardDeadLetter<L, R> {
     async fn remove(&self, letter: &DeadLetter) -> Result<(), DiscardError> {
         let deadline = Deadline::after(REMOVAL);
         let pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0);
-        let mut in_doubt = false;
         let discard = |within| self.removal.discard(letter, within);
-        let settled = until_settled(deadline, pause, discard, |tried| match tried {
-            WriteTry::Done => Break(Ok(())),
+        let settled = until_settled(deadline, pause, discard, |written, in_doubt| match written {
+            Ok(()) => Some(Ok(())),
             // Gone it is, by an earlier try of ours or by someone else's redrive.
-            WriteTry::Cancelled(LetterGone) if in_doubt => {
+            Err(LetterGone) if in_doubt => {
                 let cause = "the letter is gone after a try whose answer was lost";
                 let failure = Failure::new(FailureClass::Conflict, cause);
-                Break(Err(DiscardError::Unknown(failure)))
+                Some(Err(DiscardError::Unknown(failure)))
             }
-            WriteTry::Cancelled(LetterGone) => Break(Err(DiscardError::NotThere)),
-            WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
-                Break(Err(given_up(in_doubt, failure)))
-            }
-            WriteTry::Refused(failure) => Continue(failure),
-            WriteTry::Unknown(failure) => {
-                in_doubt = true;
-                Continue(failure)
-            }
+            Err(LetterGone) => Some(Err(DiscardError::NotThere)),
         });
-        settled.await.unwrap_or_else(|failure| Err(given_up(in_doubt, failure)))
+        settled.await.unwrap_or_else(|unsettled| Err(given_up(unsettled)))
     }
 }
 
-const fn given_up(in_doubt: bool, failure: Failure) -> DiscardError {
+fn given_up(Unsettled { failure, in_doubt }: Unsettled) -> DiscardError {
     if in_doubt { DiscardError::Unknown(failure) } else { DiscardError::Failed(failure) }
 }

@@ -22,7 +22,6 @@
 //! attempt's, so the sweep does not take it for the redriven event's when that is lost *after* the
 //! broker acknowledged it.
 
-use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use contracts::event::Event;
@@ -31,14 +30,14 @@ use domain::identity::EventId;
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::event::message_of;
-use crate::outcome::{Failure, FailureClass, WriteTry};
+use crate::outcome::Failure;
 use crate::ports::{
     Clock, DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, IdentitySource,
     OutboundMessage, Outbox, OutboxReader, RecordedEvent, Redrive, TransactionalPublisher,
 };
 use crate::publish_recorded_event::{Publication, PublishError, PublishRecordedEvent};
 use crate::redelivery::{RedeliveryRefused, accept};
-use crate::retry::until_settled;
+use crate::retry::{Unsettled, until_settled};
 
 /// How long the transaction may take, with all its tries.
 const TRANSACTION: Duration = Duration::from_secs(10);
@@ -182,28 +181,17 @@ where
     async fn release(&self, redrive: &Redrive<'_>) -> Result<(), RedriveError> {
         let deadline = Deadline::after(TRANSACTION);
         let pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0);
-        let mut in_doubt = false;
         let release = |within| self.removal.redrive(redrive, within);
-        let settled = until_settled(deadline, pause, release, |tried| match tried {
-            WriteTry::Done => Break(Ok(())),
-            WriteTry::Cancelled(cancelled) if cancelled.done_before => Break(Ok(())),
+        let settled = until_settled(deadline, pause, release, |written, _| match written {
+            Ok(()) => Some(Ok(())),
+            Err(cancelled) if cancelled.done_before => Some(Ok(())),
             // A busy item may be the record that an earlier try of ours has left.
-            WriteTry::Cancelled(cancelled) if cancelled.letter_gone && !cancelled.busy => {
-                Break(Err(RedriveError::NotThere))
+            Err(cancelled) if cancelled.letter_gone && !cancelled.busy => {
+                Some(Err(RedriveError::NotThere))
             }
-            WriteTry::Cancelled(_) => {
-                Continue(Failure::new(FailureClass::Conflict, "items are busy"))
-            }
-            WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
-                Break(Err(given_up(in_doubt, failure)))
-            }
-            WriteTry::Refused(failure) => Continue(failure),
-            WriteTry::Unknown(failure) => {
-                in_doubt = true;
-                Continue(failure)
-            }
+            Err(_) => None,
         });
-        settled.await.unwrap_or_else(|failure| Err(given_up(in_doubt, failure)))
+        settled.await.unwrap_or_else(|unsettled| Err(given_up(unsettled)))
     }
 
     async fn publish(&self, event: &RecordedEvent) -> RedrivePublication {
@@ -216,6 +204,6 @@ where
     }
 }
 
-const fn given_up(in_doubt: bool, failure: Failure) -> RedriveError {
+fn given_up(Unsettled { failure, in_doubt }: Unsettled) -> RedriveError {
     if in_doubt { RedriveError::Unknown(failure) } else { RedriveError::Failed(failure) }
 }

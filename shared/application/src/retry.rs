@@ -1,39 +1,60 @@
 //! Trying a write again until its fate is known.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, WriteTry};
+use crate::outcome::{Failure, FailureClass, WriteTry};
 
 /// How long one try may take: long for a healthy table, and short enough for a second one.
 pub(crate) const TRY: Duration = Duration::from_secs(1);
 
-/// Repeats a try until `judge` breaks with what it settled. One that settled nothing continues with
-/// what it met.
+/// A write that no try has settled.
+pub(crate) struct Unsettled {
+    /// What the last try met.
+    pub(crate) failure: Failure,
+    /// Whether a try's fate is unknown, so that the write may be stored.
+    pub(crate) in_doubt: bool,
+}
+
+/// Repeats a try until `judge` finds something settled, by what was cancelled, if it was, and by
+/// whether an earlier try's fate is unknown. What settles nothing is busy, and is tried again, as is
+/// what was refused or has no answer; what was refused for good is not.
 ///
 /// # Errors
 ///
-/// What the last try met, if none has settled anything by the deadline.
+/// [`Unsettled`] if that takes longer than the deadline, or the write is refused for good.
 pub(crate) async fn until_settled<R, T, F>(
     deadline: Deadline,
     mut pause: Backoff,
     attempt: impl Fn(Deadline) -> F,
-    mut judge: impl FnMut(WriteTry<R>) -> ControlFlow<T, Failure>,
-) -> Result<T, Failure>
+    judge: impl Fn(Result<(), R>, bool) -> Option<T>,
+) -> Result<T, Unsettled>
 where
     F: Future<Output = WriteTry<R>>,
 {
+    let mut in_doubt = false;
     loop {
-        let tried = attempt(Deadline::after(TRY).or_earlier(deadline)).await;
-        let failure = match judge(tried) {
-            ControlFlow::Break(settled) => return Ok(settled),
-            ControlFlow::Continue(failure) => failure,
+        let written = match attempt(Deadline::after(TRY).or_earlier(deadline)).await {
+            WriteTry::Done => Ok(Ok(())),
+            WriteTry::Cancelled(cancelled) => Ok(Err(cancelled)),
+            WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
+                return Err(Unsettled { failure, in_doubt });
+            }
+            WriteTry::Refused(failure) => Err(failure),
+            WriteTry::Unknown(failure) => {
+                in_doubt = true;
+                Err(failure)
+            }
+        };
+        let failure = match written.map(|written| judge(written, in_doubt)) {
+            Ok(Some(settled)) => return Ok(settled),
+            Ok(None) => Failure::new(FailureClass::Conflict, "items are busy"),
+            Err(failure) => failure,
         };
         pause.wait(deadline).await;
         if deadline.has_passed() {
-            return Err(failure);
+            return Err(Unsettled { failure, in_doubt });
         }
     }
 }

@@ -1,9 +1,8 @@
-use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, FailureClass, WriteTry};
+use crate::outcome::{Failure, WriteTry};
 use crate::ports::{ChangeCancelled, RegistrationCancelled};
 use crate::retry::until_settled;
 
@@ -41,16 +40,9 @@ where
     F: Future<Output = WriteTry<C>>,
 {
     let pause = Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed);
-    until_settled(deadline, pause, attempt, |tried| match tried {
-        WriteTry::Done => Break(Ok(Ok(()))),
-        WriteTry::Cancelled(cancelled) if cancelled.is_busy() => {
-            Continue(Failure::new(FailureClass::Conflict, "items are busy"))
-        }
-        WriteTry::Cancelled(cancelled) => Break(Ok(Err(cancelled))),
-        WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
-            Break(Err(failure))
-        }
-        WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Continue(failure),
-    })
-    .await?
+    let settled = until_settled(deadline, pause, attempt, |written, _| match written {
+        Err(cancelled) if cancelled.is_busy() => None,
+        written => Some(written),
+    });
+    settled.await.map_err(|unsettled| unsettled.failure)
 }

@@ -1,13 +1,12 @@
 //! Tries an effect until it is stored, is found to be stored, or its time is over.
 
-use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use super::HandlerError;
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::lifetimes;
-use crate::outcome::{Failure, FailureClass, WriteTry};
+use crate::outcome::WriteTry;
 use crate::ports::{EffectCancelled, Inbox, InboxRecord};
 use crate::retry::until_settled;
 
@@ -49,26 +48,14 @@ where
 {
     let seed = seed(incoming.event_id.as_uuid());
     let pause = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
-    let mut may_have_landed = false;
-    let settled = until_settled(incoming.deadline, pause, effect, |tried| match tried {
-        WriteTry::Done => Break(Ok(EffectOutcome::Stored)),
-        WriteTry::Cancelled(cancelled) => match judge(cancelled) {
-            Some(EffectOutcome::AlreadyHandled) if may_have_landed => {
-                Break(Ok(EffectOutcome::Stored))
-            }
-            Some(outcome) => Break(Ok(outcome)),
-            None => Continue(Failure::new(FailureClass::Conflict, "items are busy")),
-        },
-        WriteTry::Refused(failure) if failure.class == FailureClass::Permanent => {
-            Break(Err(failure))
-        }
-        WriteTry::Refused(failure) => Continue(failure),
-        WriteTry::Unknown(failure) => {
-            may_have_landed = true;
-            Continue(failure)
+    let settled = until_settled(incoming.deadline, pause, effect, |written, in_doubt| {
+        let outcome = written.map_or_else(judge, |()| Some(EffectOutcome::Stored));
+        match outcome {
+            Some(EffectOutcome::AlreadyHandled) if in_doubt => Some(EffectOutcome::Stored),
+            outcome => outcome,
         }
     });
-    settled.await.flatten().map_err(HandlerError::Failed)
+    settled.await.map_err(|unsettled| HandlerError::Failed(unsettled.failure))
 }
 
 /// What a cancelled transaction tells, in the order in which it may be asked. A busy item hides
