@@ -65,6 +65,18 @@ impl Bench<'_> {
 /// A row under way.
 pub type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Figures>> + 'a>>;
 
+/// What a row takes of the machine while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// A place beside others, on the cluster that they share.
+    Place,
+    /// A cluster of its own beside them. Only one row at a time has one.
+    Cluster,
+    /// All of it, with or without a cluster of its own: it orders as fast as it can, and neither its
+    /// times nor its neighbours' would be their own.
+    Machine,
+}
+
 /// A row of the catalogue.
 #[derive(Clone, Copy)]
 pub struct Row {
@@ -74,9 +86,8 @@ pub struct Row {
     pub title: &'static str,
     /// What must come of it.
     pub proves: &'static str,
-    /// Whether its long form has a cluster of its own, for which it waits until no other row has
-    /// one.
-    pub takes_turns: bool,
+    /// What its long form takes of the machine.
+    pub claim: Claim,
     /// Runs it.
     pub run: for<'a> fn(Bench<'a>) -> Running<'a>,
 }
@@ -88,12 +99,12 @@ macro_rules! row {
             id: $id,
             title: $title,
             proves: $proves,
-            takes_turns: false,
+            claim: Claim::Place,
             run: |bench| Box::pin($run(bench)),
         }
     };
-    ($id:literal, $title:literal, $proves:literal, $run:path, takes turns) => {
-        Row { takes_turns: true, ..row!($id, $title, $proves, $run) }
+    ($id:literal, $title:literal, $proves:literal, $run:path, claims $claim:ident) => {
+        Row { claim: Claim::$claim, ..row!($id, $title, $proves, $run) }
     };
 }
 
@@ -152,7 +163,7 @@ pub const ROWS: &[Row] = &[
         "no checker lives until the broker discards the half message",
         "the sweep tells the event",
         discarded::run,
-        takes turns
+        claims Cluster
     ),
     row!(
         "P10",
@@ -170,7 +181,8 @@ pub const ROWS: &[Row] = &[
         "T1",
         "the table throttles a tenth, half and all of the calls",
         "bounded retries, then 503 with Retry-After",
-        throttling::run
+        throttling::run,
+        claims Machine
     ),
     row!(
         "T2",
@@ -188,28 +200,29 @@ pub const ROWS: &[Row] = &[
         "T4",
         "more events than any single read tells",
         "every page is read, and every event told",
-        backlog::run
+        backlog::run,
+        claims Machine
     ),
     row!(
         "B1",
         "the broker is away when an order comes",
         "the order is taken and told later, or refused where that is switched off",
         broker::away,
-        takes turns
+        claims Cluster
     ),
     row!(
         "B2",
         "the broker dies under load, again and again",
         "no order is lost or invented",
         broker::dies_under_load,
-        takes turns
+        claims Machine
     ),
     row!(
         "B3",
         "the broker dies within 3 s of commits",
         "copies perhaps, each effect once",
         broker::dies_after_commits,
-        takes turns
+        claims Cluster
     ),
     row!(
         "B5",
@@ -270,7 +283,7 @@ pub const ROWS: &[Row] = &[
         "everything at random, under load",
         "no order is lost, invented or doubled",
         mix::run,
-        takes turns
+        claims Machine
     ),
 ];
 

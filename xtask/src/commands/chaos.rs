@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chaos_tests::cluster::Cluster;
 use chaos_tests::report::{RowReport, Run, card};
-use chaos_tests::rows::{Bench, Effort, ROWS, Row, row};
+use chaos_tests::rows::{Bench, Claim, Effort, ROWS, Row, row};
 use clap::Args;
 use futures::stream::{FuturesUnordered, StreamExt};
 
@@ -28,8 +28,8 @@ pub(crate) struct Options {
     /// The first seed; without it a random one, which is printed.
     #[arg(long)]
     seed: Option<u64>,
-    /// How many rows run at once. They mostly wait.
-    #[arg(long, value_name = "ROWS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=8))]
+    /// How many rows run at once. They mostly wait; those that load the machine run alone.
+    #[arg(long, value_name = "ROWS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=8))]
     at_once: u16,
 }
 
@@ -90,22 +90,24 @@ async fn run_rows(
     let over = || limit.is_some_and(|limit| started.elapsed() >= limit);
     let mut queue = Queue::of(chosen);
     let mut running = FuturesUnordered::new();
-    let mut turn_is_taken = false;
+    let mut claims: Vec<Claim> = Vec::new();
     loop {
         while running.len() < usize::from(options.at_once) {
             // Each row runs once, and again only while there is time; what has begun is finished.
             if queue.is_empty() && limit.is_some() && !over() {
                 queue.begin_round(chosen);
             }
-            let Some((position, row)) = queue.next(turn_is_taken) else { break };
-            turn_is_taken |= row.takes_turns;
+            let Some((position, row)) = queue.next(&claims) else { break };
+            claims.push(row.claim);
             let seed = seed.wrapping_add(queue.round);
             let bench = Bench { cluster, effort: Effort::Long, seed };
             rounds.begin(row.id, row.title);
             running.push(async move { (position, row, seed, (row.run)(bench).await) });
         }
         let Some((position, row, seed, outcome)) = running.next().await else { break };
-        turn_is_taken &= !row.takes_turns;
+        if let Some(ended) = claims.iter().position(|claim| *claim == row.claim) {
+            claims.swap_remove(ended);
+        }
         rounds.end(row.id, outcome.is_ok());
         if let Err(error) = &outcome {
             rounds.say(&format!("{} failed with seed {seed}: {error:#}", row.id));
@@ -117,17 +119,20 @@ async fn run_rows(
     rounds.finish();
 }
 
-/// The rows of a round that have not begun. Those that take turns go first, one at a time, so that
-/// none holds a place in which it only waits, and the others run beside them.
+/// The rows of a round that have not begun, by what they claim. Those with a cluster of their own go
+/// first, so that none holds a place in which it only waits; those that need the machine for
+/// themselves go last, one by one.
+#[derive(Default)]
 struct Queue {
     round: u64,
-    in_turn: VecDeque<(usize, &'static Row)>,
-    others: VecDeque<(usize, &'static Row)>,
+    places: VecDeque<(usize, &'static Row)>,
+    clusters: VecDeque<(usize, &'static Row)>,
+    machines: VecDeque<(usize, &'static Row)>,
 }
 
 impl Queue {
     fn of(chosen: &[&'static Row]) -> Self {
-        let mut queue = Self { round: 0, in_turn: VecDeque::new(), others: VecDeque::new() };
+        let mut queue = Self::default();
         queue.fill(chosen);
         queue
     }
@@ -138,40 +143,58 @@ impl Queue {
     }
 
     fn fill(&mut self, chosen: &[&'static Row]) {
-        // From the last row on, which takes longest.
-        for (position, row) in chosen.iter().copied().enumerate().rev() {
-            let queue = if row.takes_turns { &mut self.in_turn } else { &mut self.others };
+        for (position, row) in chosen.iter().copied().enumerate() {
+            let queue = match row.claim {
+                Claim::Place => &mut self.places,
+                Claim::Cluster => &mut self.clusters,
+                Claim::Machine => &mut self.machines,
+            };
             queue.push_back((position, row));
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.in_turn.is_empty() && self.others.is_empty()
+        self.places.is_empty() && self.clusters.is_empty() && self.machines.is_empty()
     }
 
-    fn next(&mut self, turn_is_taken: bool) -> Option<(usize, &'static Row)> {
-        let in_turn = if turn_is_taken { None } else { self.in_turn.pop_front() };
-        in_turn.or_else(|| self.others.pop_front())
+    /// The next row that may begin beside those that run, of which `claims` tells.
+    fn next(&mut self, claims: &[Claim]) -> Option<(usize, &'static Row)> {
+        if claims.contains(&Claim::Machine) {
+            return None;
+        }
+        let cluster =
+            if claims.contains(&Claim::Cluster) { None } else { self.clusters.pop_front() };
+        let beside_others = cluster.or_else(|| self.places.pop_front());
+        if beside_others.is_none() && claims.is_empty() {
+            return self.machines.pop_front();
+        }
+        beside_others
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chaos_tests::rows::ROWS;
+    use chaos_tests::rows::{Claim, ROWS};
 
     use super::Queue;
 
     #[test]
-    fn rows_that_take_turns_never_wait_for_each_other_in_a_place_of_their_own() {
+    fn one_row_at_a_time_has_a_cluster_of_its_own_and_some_have_the_machine() {
         let chosen: Vec<_> = ROWS.iter().collect();
         let mut queue = Queue::of(&chosen);
-        let (_, first) = queue.next(false).unwrap();
-        assert_eq!((first.id, first.takes_turns), ("X1", true));
-        let meanwhile: Vec<_> = std::iter::from_fn(|| queue.next(true)).collect();
-        assert!(meanwhile.iter().all(|(_, row)| !row.takes_turns));
-        let after: Vec<_> = std::iter::from_fn(|| queue.next(false)).collect();
-        assert!(after.iter().all(|(_, row)| row.takes_turns));
-        assert_eq!(1 + meanwhile.len() + after.len(), ROWS.len());
+        let mut claims = Vec::new();
+        let mut begin = |held: &[Claim]| {
+            let (_, row) = queue.next(held)?;
+            claims.push(row.claim);
+            Some(row.claim)
+        };
+        assert_eq!(begin(&[]), Some(Claim::Cluster));
+        while begin(&[Claim::Cluster]).is_some_and(|claim| claim == Claim::Place) {}
+        while begin(&[Claim::Place]).is_some_and(|claim| claim == Claim::Cluster) {}
+        assert_eq!(begin(&[]), Some(Claim::Machine));
+        assert_eq!(begin(&[Claim::Machine]), None);
+        while begin(&[]).is_some_and(|claim| claim == Claim::Machine) {}
+        assert_eq!(claims.len(), ROWS.len());
         assert!(queue.is_empty());
     }
 }
