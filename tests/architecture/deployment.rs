@@ -161,6 +161,77 @@ fn what_is_stored_outlives_the_stack_in_production_only() {
 }
 
 #[test]
+fn what_expires_is_removed_by_the_table_and_logs_by_their_groups() {
+    let document = document();
+    for (name, table) in resources(&document, "AWS::DynamoDB::Table") {
+        let time_to_live = &table["Properties"]["TimeToLiveSpecification"];
+        match name {
+            // What customers ordered and what is sold stays.
+            "OrdersTable" | "CatalogTable" => assert_eq!(time_to_live, &Value::Null, "{name}"),
+            _ => {
+                let expected = json!({"AttributeName": "expires_at", "Enabled": true});
+                assert_eq!(time_to_live, &expected, "{name}");
+            }
+        }
+    }
+    for (name, group) in resources(&document, "AWS::Logs::LogGroup") {
+        let days = &group["Properties"]["RetentionInDays"];
+        assert_eq!(days, &json!({"Ref": "LogRetentionDays"}), "{name}");
+    }
+}
+
+#[test]
+fn nothing_leaves_the_functions_but_for_the_cluster_and_the_table() {
+    let document = document();
+    let group = &document["Resources"]["FunctionsSecurityGroup"]["Properties"];
+    assert_eq!(group["SecurityGroupIngress"], Value::Null);
+    let rules = group["SecurityGroupEgress"].as_array().unwrap();
+    let of = |rule: &Value| {
+        let destinations =
+            ["CidrIp", "DestinationPrefixListId", "DestinationSecurityGroupId"].map(|to| &rule[to]);
+        let to = destinations.into_iter().find(|to| !to.is_null()).unwrap();
+        assert_eq!((&rule["IpProtocol"], &rule["FromPort"]), (&json!("tcp"), &rule["ToPort"]));
+        (rule["FromPort"].clone(), to.clone())
+    };
+    let always: Vec<_> = rules[..3].iter().map(of).collect();
+    let reference = |name: &str| json!({"Ref": name});
+    let expected = [
+        (reference("NamesrvPort"), reference("ClusterCidr")),
+        (reference("BrokerPort"), reference("ClusterCidr")),
+        (json!(443), reference("DynamodbPrefixListId")),
+    ];
+    assert_eq!(always, expected);
+    let endpoint = rules[3]["Fn::If"].as_array().unwrap();
+    assert_eq!((&endpoint[0], rules.len()), (&json!("HasInterfaceEndpoint"), 4));
+    let group = json!({"Fn::GetAtt": "EndpointSecurityGroup.GroupId"});
+    assert_eq!(of(&endpoint[1]), (json!(443), group));
+}
+
+#[test]
+fn every_function_is_traced_and_can_have_instances_of_its_own_reserved() {
+    let document = document();
+    let globals = &document["Globals"]["Function"];
+    assert_eq!(globals["Tracing"], "Active");
+    assert_eq!(globals["Architectures"], json!([{"Ref": "Architecture"}]));
+    for (name, function) in resources(&document, "AWS::Serverless::Function") {
+        let reserved = &function["Properties"]["ReservedConcurrentExecutions"]["Fn::If"];
+        let condition = reserved[0].as_str().unwrap_or_default();
+        assert!(condition.starts_with("Has") && condition.ends_with("Concurrency"), "{name}");
+        assert_eq!(reserved[2], json!({"Ref": "AWS::NoValue"}), "{name}");
+    }
+    let api = &document["Resources"]["Api"]["Properties"];
+    let limits = &api["DefaultRouteSettings"];
+    assert_eq!(limits["ThrottlingRateLimit"], json!({"Ref": "ThrottlingRate"}));
+    assert_eq!(limits["ThrottlingBurstLimit"], json!({"Ref": "ThrottlingBurst"}));
+    let format = api["AccessLogSettings"]["Format"].as_str().unwrap();
+    assert!(format.contains("$context.requestId") && !format.contains("authoriz"), "{format}");
+    assert_eq!(api["CorsConfiguration"]["Fn::If"][0], "HasCors");
+    for part in ["ApiDomain", "ApiDomainMapping"] {
+        assert_eq!(document["Resources"][part]["Condition"], "HasDomain", "{part}");
+    }
+}
+
+#[test]
 fn functions_that_talk_to_the_cluster_are_in_the_vpc_and_no_others() {
     let document = document();
     for function in template().functions {

@@ -128,8 +128,8 @@ fn workflows(root: &Path) -> Option<Check> {
     Some(Check::of("workflows (actionlint)", command))
 }
 
-/// What takes too long for CI.
-pub(crate) fn long(root: &Path) -> anyhow::Result<Vec<Check>> {
+/// What takes too long for CI. With `install`, a container engine is installed where there is none.
+pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
     let cargo = |name, arguments: &[&str]| Check::of_cargo(root, name, arguments);
     let mut release = cargo("release build", &["build", "--release", "--locked"]);
     for name in workspace::function_names(root)? {
@@ -142,7 +142,10 @@ pub(crate) fn long(root: &Path) -> anyhow::Result<Vec<Check>> {
         command.args(arguments).current_dir(root).kill_on_drop(true);
         Check::of(name, command)
     };
-    let mut sam_local = own("sam local", &["sam-local", "--install"]);
+    let mut sam_local = own("sam local", &["sam-local"]);
+    if install {
+        sam_local.command.arg("--install");
+    }
     sam_local.cannot_run = Some(NOT_RUN);
     let mut checks = vec![release];
     // Before the tests, one of which looks at what it leaves.

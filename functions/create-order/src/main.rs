@@ -33,7 +33,9 @@ async fn main() -> Result<(), lambda_http::Error> {
         create_order: CreateOrder {
             orders: DynamoOrderRepository::new(tables.clone(), config.orders, config.events),
             catalog: DynamoCatalog::new(tables, config.catalog, SystemClock),
-            publisher: RocketmqPublisher::start(config.rocketmq, SystemClock).await?,
+            publisher: telemetry::logged(
+                RocketmqPublisher::start(config.rocketmq, SystemClock).await,
+            )?,
             clock: SystemClock,
             identities: UuidIdentitySource,
             budgets: Budgets::default(),

@@ -33,7 +33,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
     let tables = dynamodb::connect().await;
-    let broker = RocketmqClient::start(config.rocketmq)?;
+    let broker = telemetry::logged(RocketmqClient::start(config.rocketmq))?;
     let publisher = RocketmqPublisher::connect(broker.clone(), SystemClock).await;
     let inbox = DynamoInbox::new(tables.clone(), config.events.clone());
 

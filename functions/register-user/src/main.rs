@@ -25,7 +25,7 @@ async fn main() -> Result<(), lambda_http::Error> {
                 records: DynamoAccounts::new(tables, config.users),
                 clock: SystemClock,
             },
-            passwords: Argon2idHasher::new(config.hash_cost)?,
+            passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,
             identities: UuidIdentitySource,
             clock: SystemClock,
         },

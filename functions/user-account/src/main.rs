@@ -32,7 +32,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             show: show.clone(),
             users: users.clone(),
             guard: GuessGuard { records: users, clock: SystemClock },
-            passwords: Argon2idHasher::new(config.hash_cost)?,
+            passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,
             identities: UuidIdentitySource,
             clock: SystemClock,
         },

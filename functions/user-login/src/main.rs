@@ -36,7 +36,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             users: DynamoUserRepository::new(tables, config.users, config.events),
             accounts: accounts.clone(),
             guard: GuessGuard { records: accounts.clone(), clock: SystemClock },
-            passwords: Argon2idHasher::new(config.hash_cost)?,
+            passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,
             tokens: Arc::clone(&issuer),
             refresh_tokens: RandomRefreshTokens,
             identities: UuidIdentitySource,

@@ -1,8 +1,8 @@
 //! What the use cases ask of the world.
 //!
 //! One narrow trait per capability, so that a function takes, links and may do only what it needs.
-//! The contract of each is its doc comment. Where a port has several adapters, a suite of
-//! `testkit::contract` repeats it as tests that every one passes.
+//! The contract of each is its doc comment. For a port before a table or the broker, a suite of
+//! `testkit::contract` repeats it as tests that every adapter passes.
 
 mod catalog;
 mod channel;

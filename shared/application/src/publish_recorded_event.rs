@@ -95,14 +95,19 @@ impl<O: Outbox, P: TransactionalPublisher, K: Clock> PublishRecordedEvent<O, P, 
     }
 
     async fn mark_published(&self, event: &RecordedEvent) {
-        let marked = self.outbox.mark_published(event.message.event_id, event.transaction_id);
-        match marked.await {
+        // A handler that publishes what follows has the event before it in its span.
+        let (event_id, transaction_id) = (event.message.event_id, event.transaction_id);
+        match self.outbox.mark_published(event_id, transaction_id).await {
             Settled::Done => {}
             Settled::Refused(cause) => tracing::warn!(
+                %event_id,
+                %transaction_id,
                 error = cause.as_ref() as &dyn std::error::Error,
                 "the event stays marked unpublished and may be sent twice"
             ),
             Settled::Unknown(failure) => tracing::warn!(
+                %event_id,
+                %transaction_id,
                 error = &failure as &dyn std::error::Error,
                 "the event may stay marked unpublished and be sent twice"
             ),

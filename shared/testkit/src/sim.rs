@@ -31,6 +31,7 @@ pub mod judge;
 mod process;
 mod trace;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::identity::ProductId;
@@ -80,6 +81,8 @@ pub struct Outcome {
     pub figures: Figures,
     /// Which invariants don't hold; none is what is expected.
     pub violations: Vec<Violation>,
+    /// The kinds of faults that something has met.
+    pub met: BTreeSet<String>,
     /// What happened, in order.
     pub trace: Trace,
 }
@@ -131,7 +134,7 @@ impl Simulation {
         self.trace.note(|| format!("quiet: {quiet:?} after {recovery:?}"));
         let figures = Figures::of(&self, &intents, recovery);
         let violations = judge::judge(&self, &intents, quiet);
-        Outcome { figures, violations, trace: self.trace }
+        Outcome { figures, violations, met: self.weather.met(), trace: self.trace }
     }
 
     /// Ends everything that goes wrong. What is under way arrives.

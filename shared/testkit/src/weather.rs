@@ -1,5 +1,7 @@
 //! What goes wrong at random: how often, is drawn from a seed.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ struct State {
     stormy: bool,
     /// What every call to a table meets, for as long as it lasts.
     outage: Option<Fault>,
+    /// The kinds of faults that something has met.
+    met: BTreeSet<String>,
 }
 
 /// Of 1,000 calls that can meet a fault, how many do.
@@ -76,7 +80,20 @@ impl Weather {
     pub fn seeded(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let odds = Odds::draw(&mut rng);
-        Self(Some(Arc::new(Mutex::new(State { rng, odds, stormy: true, outage: None }))))
+        let (stormy, outage, met) = (true, None, BTreeSet::new());
+        Self(Some(Arc::new(Mutex::new(State { rng, odds, stormy, outage, met }))))
+    }
+
+    /// The kinds of faults that something has met so far.
+    pub fn met(&self) -> BTreeSet<String> {
+        self.state().map(|state| state.met.clone()).unwrap_or_default()
+    }
+
+    /// Something has met a fault that the weather did not draw itself.
+    pub(crate) fn meet(&self, fault: impl fmt::Display) {
+        if let Some(mut state) = self.state() {
+            state.met.insert(fault.to_string());
+        }
     }
 
     /// How often what goes wrong.
@@ -129,13 +146,14 @@ impl Weather {
     /// What goes wrong with a call to a table.
     pub(crate) fn table_fault(&self, _operation: Operation) -> Option<Fault> {
         let mut state = self.state()?;
-        if state.outage.is_some() {
+        if let Some(fault) = state.outage {
+            state.met.insert(format!("{fault:?} in an outage"));
             return state.outage;
         }
         let odds = state.odds;
         let class =
             if state.rng.bool() { FailureClass::Throttled } else { FailureClass::Unavailable };
-        [
+        let met = [
             (odds.reply_lost, Fault::ReplyLost),
             (odds.request_lost, Fault::RequestLost),
             (odds.lands_late, Fault::LandsLate),
@@ -143,20 +161,30 @@ impl Weather {
             (odds.busy, Fault::Busy),
         ]
         .into_iter()
-        .find_map(|(odds, fault)| state.happens(odds).then_some(fault))
+        .find_map(|(odds, fault)| state.happens(odds).then_some(fault))?;
+        state.met.insert(format!("{met:?}"));
+        Some(met)
     }
 
     /// Whether a call to the broker goes wrong in that way.
     pub(crate) fn strikes(&self, fault: BrokerFault) -> bool {
         self.state().is_some_and(|mut state| {
             let odds = state.odds.of_broker(fault);
-            state.happens(odds)
+            let strikes = state.happens(odds);
+            if strikes {
+                state.met.insert(format!("{fault:?}"));
+            }
+            strikes
         })
     }
 
     /// Whether a message is overtaken by later ones.
     pub(crate) fn overtakes(&self) -> bool {
-        self.happens(self.odds().overtaken)
+        let overtakes = self.happens(self.odds().overtaken);
+        if overtakes {
+            self.meet("overtaken");
+        }
+        overtakes
     }
 
     /// Whether a write arrives whose process died while it was under way.

@@ -6,17 +6,20 @@ use lambda_http::{Request, RequestExt};
 
 use crate::Problem;
 
-/// The order that the path names, of the form `…/{order_id}`.
+/// The order that the path names, of the form `…/{order_id}`. The request's span learns it, as
+/// `order_id`.
 ///
 /// # Errors
 ///
 /// [`no_such_order`] if it is no order id: what can't be an order's name names no order.
 pub fn order_id(request: &Request) -> Result<OrderId, Problem> {
-    path_parameter(request, "order_id")
+    let order_id: OrderId = path_parameter(request, "order_id")
         // A UUID has other spellings; ours have this length, and an order has one path.
         .filter(|text| text.len() == 36)
         .and_then(|text| text.parse().ok())
-        .ok_or_else(no_such_order)
+        .ok_or_else(no_such_order)?;
+    tracing::Span::current().record("order_id", tracing::field::display(order_id));
+    Ok(order_id)
 }
 
 /// A 404 for an order, the same whether it is nobody's or another's.

@@ -66,6 +66,7 @@ fn a_bad_body_is_refused_and_leaves_no_trace() {
     // A system of its own, whose tables and topic nothing else writes to.
     with_own(async || {
         let app = App::start(options()).await;
+        let before = Traces::of(&app).await;
         for case in cases() {
             let shown: String = case.body.chars().take(80).collect();
             let response = app
@@ -90,17 +91,20 @@ fn a_bad_body_is_refused_and_leaves_no_trace() {
             .unwrap();
         problem(response, 415, "unsupported-media-type").await;
 
-        assert_eq!(Traces::of(&app).await, Traces::default());
+        assert_eq!(Traces::of(&app).await, before);
         app.system.stop().await;
     });
 }
 
-/// What orders leave behind. Logins leave events of their own.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What orders leave behind. Logins leave events and attempts of their own.
+#[derive(Debug, PartialEq, Eq)]
 struct Traces {
     orders: usize,
     events: usize,
+    attempts: usize,
     idempotency_records: usize,
+    dead_letters: usize,
+    stock: i64,
     messages: usize,
 }
 
@@ -108,11 +112,17 @@ impl Traces {
     async fn of(app: &App) -> Self {
         let items = app.items("EventsTable").await;
         let topic = |item: &Item| Some(item.get("topic")?.as_s().ok()? == "orders");
-        let is_record = |item: &&Item| item["pk"].as_s().unwrap().starts_with("IDEM#");
+        let records = |kind: &str| {
+            let is_one = |item: &&Item| item["pk"].as_s().unwrap().starts_with(kind);
+            items.iter().filter(is_one).count()
+        };
         Self {
             orders: app.count("OrdersTable").await,
             events: items.iter().filter_map(topic).filter(|of_orders| *of_orders).count(),
-            idempotency_records: items.iter().filter(is_record).count(),
+            attempts: records("TXN#"),
+            idempotency_records: records("IDEM#"),
+            dead_letters: records("DEAD#"),
+            stock: app.stock(1).await,
             messages: app.topic().await.len(),
         }
     }
@@ -141,9 +151,10 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
         let now = crate::login::now().as_millis();
         let expired = crate::login::token_of(&app, 123, Instant::from_millis(now - 3_600_000));
         let forged = format!("{}x", app.token());
+        let anonymous = || app.anonymous(Method::POST, "/v1/orders").json(&order(1));
+        problem(anonymous().send().await.unwrap(), 401, "unauthorized").await;
         for token in [expired.await, forged, "a.b.c".to_owned(), String::new()] {
-            let request = app.anonymous(Method::POST, "/v1/orders").json(&order(1));
-            let request = request.header("authorization", format!("Bearer {token}"));
+            let request = anonymous().header("authorization", format!("Bearer {token}"));
             problem(request.send().await.unwrap(), 401, "unauthorized").await;
         }
         let another = json!({"user_id": 124, "items": order(1)["items"]});

@@ -11,16 +11,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context;
+use application::deadline::Deadline;
+use application::ports::ClusterGauges;
 use harness::broker_proxy::Resolution;
+use harness::provision::rocketmq_config;
+use harness::remoting::code;
+use platform::clock::SystemClock;
+use rocketmq::publisher::RocketmqPublisher;
 use tokio::time::Instant;
 
 use crate::figures::Figures;
-use crate::rig::{Rig, TRANSACTION_CHECK};
+use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 pub use reading::{EventCopy, OrderState, Records, World};
 
 /// How often the judge looks whether a checker is there.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
+
+/// How long the broker may take to tell how it fares.
+const GAUGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one run came to, order by order.
 #[derive(Debug, Clone, Default)]
@@ -44,11 +53,11 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Nothing was lost, invented or doubled, and clients were told the truth.
+    /// The figures, when nothing was lost, invented or doubled, and clients were told the truth.
     ///
     /// # Errors
-    /// When that is not so, naming everything that is wrong.
-    pub fn must_be_clean(&self) -> anyhow::Result<()> {
+    /// [`Unclean`] when that is not so.
+    pub fn must_be_clean(self) -> Result<Figures, Unclean> {
         let kinds = [
             ("lost", &self.lost),
             ("phantom", &self.phantom),
@@ -63,9 +72,21 @@ impl Findings {
             .filter(|(_, found)| !found.is_empty())
             .map(|(kind, found)| format!("{kind}: {}", found.join(", ")))
             .collect();
-        anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("; "));
-        Ok(())
+        if wrong.is_empty() {
+            return Ok(self.figures);
+        }
+        Err(Unclean { what: wrong.join("; "), figures: Box::new(self.figures) })
     }
+}
+
+/// A run in which something was lost, invented, doubled or told falsely.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Unclean {
+    /// Everything that is wrong, in words.
+    what: String,
+    /// The run's figures, which count what the words name.
+    pub figures: Box<Figures>,
 }
 
 /// Lifts every fault, waits until the system is at rest, and judges. The figures are complete but
@@ -82,6 +103,7 @@ pub async fn judge(rig: &Rig<'_>) -> anyhow::Result<Findings> {
         () = watch_checkers(rig, &without_checker) => {}
     }
     let recovered = healed.elapsed();
+    consumed(rig).await?;
     let mut findings = judge_as_it_is(rig).await?;
     findings.figures.recovered = recovered;
     findings.figures.without_checker = without_checker.get();
@@ -93,6 +115,23 @@ async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
         rig.settle(&key).await?;
     }
     rest(rig).await
+}
+
+/// Waits until event-consumer has taken every copy of every event off the topic, the second ones
+/// too: only then is it known what they do.
+async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
+    let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
+    let gauges = RocketmqPublisher::start(config, SystemClock).await?;
+    let relay = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
+    let copies = u64::try_from(World::copies(rig).await?.len())?;
+    let waited = eventually("every copy is consumed", async || {
+        let lag = gauges.consumer_lag(Deadline::after(GAUGE_TIMEOUT)).await;
+        let acknowledged = relay.requests(code::ACK_MESSAGE);
+        Ok((lag.is_ok_and(|lag| lag == 0) && acknowledged >= copies).then_some(()))
+    })
+    .await;
+    gauges.shutdown().await;
+    waited
 }
 
 /// Keeps the longest time in which no checker was a member of its group, for ever.
@@ -124,9 +163,7 @@ pub async fn judge_as_it_is(rig: &Rig<'_>) -> anyhow::Result<Findings> {
 /// # Errors
 /// As [`judge`], and when anything is.
 pub async fn judge_clean(rig: &Rig<'_>) -> anyhow::Result<Figures> {
-    let findings = judge(rig).await?;
-    findings.must_be_clean()?;
-    Ok(findings.figures)
+    Ok(judge(rig).await?.must_be_clean()?)
 }
 
 /// Waits until no half message is open, every event was observed and every order is finished.
@@ -201,6 +238,16 @@ fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
     let visible: BTreeSet<&String> = created.iter().map(|copy| &copy.subject).collect();
     findings.lost = orders.difference(&visible).map(|id| (*id).clone()).collect();
     findings.phantom = visible.difference(&orders).map(|id| (*id).clone()).collect();
+    // What follows an order belongs to a status that it had.
+    let follow_ups = world.copies.iter().filter(|copy| copy.event_type != "OrderCreated");
+    let had = |copy: &&EventCopy| {
+        let order = world.records.orders.get(&copy.subject);
+        order.is_some_and(|order| order.events().contains(&copy.event_type.as_str()))
+    };
+    let phantoms = follow_ups.filter(|copy| !had(copy));
+    findings
+        .phantom
+        .extend(phantoms.map(|copy| format!("{} of {}", copy.event_type, copy.subject)));
     judge_effects(world, &mut findings);
     judge_clients(rig, world, &mut findings);
     let journal = rig.proxies()?.journal();

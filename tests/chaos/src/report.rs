@@ -9,6 +9,7 @@ use application::sweep::Pace;
 
 use crate::cluster::Cluster;
 use crate::figures::Figures;
+use crate::judge::Unclean;
 use crate::rows::Row;
 
 /// All runs of one row.
@@ -41,7 +42,13 @@ impl RowReport {
                 self.runs += 1;
                 self.figures.merge(figures);
             }
-            Err(error) => self.failures.push((seed, format!("{error:#}"))),
+            Err(error) => {
+                self.failures.push((seed, format!("{error:#}")));
+                if let Ok(unclean) = error.downcast::<Unclean>() {
+                    self.runs += 1;
+                    self.figures.merge(*unclean.figures);
+                }
+            }
         }
     }
 }
@@ -71,9 +78,9 @@ pub fn card(run: Run, reports: &[RowReport]) -> String {
     );
     text.push_str(
         "| row | fault | runs | faults | tried | orders | acked / refused / unknown | lost | phantom | \
-         copies | double effects | COMMIT and ROLLBACK | visible after p50 / p99 / max | \
+         copies | double effects | fenced | stored after ROLLBACK | COMMIT and ROLLBACK | visible after p50 / p99 / max | \
          at rest after | bound | more | verdict |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for report in reports {
         let (id, title) = (report.row.id, report.row.title);
@@ -133,7 +140,7 @@ fn line(id: &str, title: &str, runs: u64, failures: usize, figures: &Figures) ->
     };
     format!(
         "| {id} | {title} | {runs} | {} | {} | {} | {} / {} / {} | {} | {} | {} | {} | {} | {} | {} | {} | \
-         {} | {verdict} |\n",
+         {} | {} | {} | {verdict} |\n",
         figures.faults,
         figures.tried,
         figures.committed,
@@ -144,6 +151,8 @@ fn line(id: &str, title: &str, runs: u64, failures: usize, figures: &Figures) ->
         figures.phantom,
         figures.duplicate_deliveries,
         figures.duplicate_effects,
+        figures.fenced,
+        figures.revived,
         figures.contradictions,
         times.join(" / "),
         seconds(figures.recovered),

@@ -178,13 +178,18 @@ impl<'a> Rig<'a> {
         let intent = self.log.intend(key, intent);
         let mut started = Instant::now();
         let mut outcome = self.post(key, intent).await;
-        // A login that fails leaves the refusal as the outcome.
-        if matches!(outcome, Outcome::Refused { status: 401 })
-            && let Ok(token) = log_in(&self.client, &self.system.api_url).await
-        {
-            *self.token() = token;
-            started = Instant::now();
-            outcome = self.post(key, intent).await;
+        // Who can't log in anew either knows nothing of the order.
+        if matches!(outcome, Outcome::Refused { status: 401 }) {
+            outcome = match log_in(&self.client, &self.system.api_url).await {
+                Err(_) => {
+                    Outcome::Unknown { status: Some(401), order_id: None, retry_after: false }
+                }
+                Ok(token) => {
+                    *self.token() = token;
+                    started = Instant::now();
+                    self.post(key, intent).await
+                }
+            };
         }
         let took = started.elapsed();
         self.log.add(Entry { key: key.to_owned(), outcome: outcome.clone(), took });

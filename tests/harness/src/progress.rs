@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// What is being done now, and for how long.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ impl Progress {
     pub fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
-            let bar = ProgressBar::new_spinner();
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
@@ -27,15 +27,24 @@ impl Progress {
         Self { bar, started: Instant::now() }
     }
 
-    /// Says what is done from now on.
+    /// Says on a line of its own what is done before anything else: a build, whose program tells of
+    /// its own progress on the same stream.
     #[expect(clippy::print_stderr, reason = "a program's progress goes there")]
+    pub fn first(&self, what: &str) {
+        eprintln!("[{:5.1} s] {what}", self.started.elapsed().as_secs_f64());
+    }
+
+    /// Says what is done from now on.
     pub fn step(&self, what: &str) {
         match &self.bar {
             Some(bar) => {
+                if bar.is_hidden() {
+                    bar.set_draw_target(ProgressDrawTarget::stderr());
+                }
                 bar.reset_elapsed();
                 bar.set_message(what.to_owned());
             }
-            None => eprintln!("[{:5.1} s] {what}", self.started.elapsed().as_secs_f64()),
+            None => self.first(what),
         }
     }
 

@@ -173,7 +173,7 @@ async fn start_broker(
     }
     broker::check_java().await?;
     if !broker::is_fetched(&options.target) {
-        (options.progress)("fetching Apache RocketMQ");
+        (options.progress)("fetching Apache RocketMQ, about 90 MB, once");
     }
     let jars = broker::ensure_jars(&options.target).await?;
     (options.progress)("starting Apache RocketMQ");

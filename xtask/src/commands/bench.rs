@@ -50,8 +50,8 @@ pub(crate) async fn run(options: bench::Options) -> anyhow::Result<ExitCode> {
 
 async fn build_all(progress: &Progress) -> anyhow::Result<()> {
     let root = workspace::root()?;
-    progress.step("building the functions in the release profile");
+    progress.first("building the functions in the release profile");
     build::release(&root, &workspace::function_names(&root)?).await?;
-    progress.step("building the benchmark in the release profile");
+    progress.first("building the benchmark in the release profile");
     build::release(&root, &[BENCH.to_owned()]).await
 }

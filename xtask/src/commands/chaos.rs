@@ -41,7 +41,7 @@ fn parse_row(id: &str) -> Result<&'static Row, String> {
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let root = workspace::root()?;
     let progress = Progress::new();
-    progress.step("building the functions");
+    progress.first("building the functions");
     let mut packages = workspace::function_names(&root)?;
     packages.push("chaos-tests".to_owned());
     build::functions(&root, &packages).await?;
@@ -143,7 +143,8 @@ impl Queue {
     }
 
     fn fill(&mut self, chosen: &[&'static Row]) {
-        for (position, row) in chosen.iter().copied().enumerate() {
+        // From the last row on, which takes longest.
+        for (position, row) in chosen.iter().copied().enumerate().rev() {
             let queue = match row.claim {
                 Claim::Place => &mut self.places,
                 Claim::Cluster => &mut self.clusters,

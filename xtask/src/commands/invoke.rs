@@ -62,7 +62,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let function = function(&root, &options.function, &settings)?;
 
     let progress = Progress::new();
-    progress.step("building the function");
+    progress.first("building the function");
     build::functions(&root, std::slice::from_ref(&function.name)).await?;
     progress.finish();
 

@@ -87,7 +87,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 async fn start(options: Options, progress: &Progress) -> anyhow::Result<System> {
     check(&options).await?;
     let root = workspace::root()?;
-    progress.step("building the functions");
+    progress.first("building the functions");
     build::functions(&root, &workspace::function_names(&root)?).await?;
     System::start(system_options(options, progress)?).await
 }

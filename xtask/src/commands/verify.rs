@@ -16,6 +16,10 @@ pub(crate) struct Options {
     #[arg(long)]
     full: bool,
 
+    /// Installs Debian's docker.io for sam local, where there is no container engine.
+    #[arg(long, requires = "full")]
+    install: bool,
+
     /// Runs only the checks whose names contain this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -25,7 +29,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let root = workspace::root()?;
     let mut all = checks::for_ci(&root)?;
     if options.full {
-        all.extend(checks::long(&root)?);
+        all.extend(checks::long(&root, options.install)?);
     }
     checks::run(all, options.only.as_deref()).await
 }

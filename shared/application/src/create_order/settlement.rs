@@ -51,9 +51,13 @@ pub(super) async fn settle<R: OrderRepository, K: Clock>(
         Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed(own.as_uuid()));
     // Once a try's fate is unknown, no refusal of a later one settles it: the first may still land.
     let mut doubt: Option<Failure> = None;
+    let mut last = Failure::new(FailureClass::Unavailable, "no time was left for a try");
     loop {
+        if deadline.has_passed() || clock.now() >= deadline_at {
+            return unsettled(doubt, last);
+        }
         let within = Deadline::after(TRY).or_earlier(deadline);
-        let last = match orders.place(placement, within).await {
+        last = match orders.place(placement, within).await {
             WriteTry::Done => return Settlement::Committed,
             WriteTry::Cancelled(cancelled) => match judge(&cancelled, own) {
                 Some(settlement) => return settlement,
@@ -64,16 +68,13 @@ pub(super) async fn settle<R: OrderRepository, K: Clock>(
             }
             WriteTry::Refused(failure) => failure,
             WriteTry::Unknown(failure) => {
-                let last = Failure::new(failure.class, failure.to_string());
+                let told = Failure::new(failure.class, failure.to_string());
                 doubt = Some(failure);
-                last
+                told
             }
         };
         tracing::debug!(error = &last as &dyn std::error::Error, "tries the transaction again");
         pause.wait(deadline).await;
-        if deadline.has_passed() || clock.now() >= deadline_at {
-            return unsettled(doubt, last);
-        }
     }
 }
 

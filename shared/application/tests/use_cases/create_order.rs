@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use application::create_order::{CreateOrderCommand, CreateOrderError, OrderTaken};
+use application::create_order::{CreateOrder, CreateOrderCommand, CreateOrderError, OrderTaken};
 use application::deadline::Deadline;
 use application::lifetimes;
 use application::outcome::FailureClass;
 use application::ports::{
-    CheckAnswer, Clock, FenceOutcome, Resolution, TransactionLedger, TransactionState,
+    CheckAnswer, Clock, EndError, FenceOutcome, HalfMessage, PrepareError, Resolution,
+    TransactionLedger, TransactionState, TransactionalPublisher,
 };
 use domain::order::OrderStatus;
+use testkit::broker::MemoryBroker;
+use testkit::clock::ManualClock;
 use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::samples::{key, lines, product, product_id, user};
 use testkit::world::World;
@@ -176,6 +179,46 @@ async fn no_try_begins_after_the_deadline_by_the_wall_clock() {
     };
     let command = command(1, None);
     let (taken, ()) = tokio::join!(take(&world, &command), thawing);
+    assert!(matches!(taken, Err(CreateOrderError::Unavailable { .. })), "{taken:?}");
+    assert_eq!((world.tables.orders().len(), ends(&world)), (0, vec![vec![Resolution::Rollback]]));
+}
+
+/// A publisher whose process is frozen for a minute when its half message has been stored.
+struct Frozen(MemoryBroker, ManualClock);
+
+impl TransactionalPublisher for Frozen {
+    type Receipt = <MemoryBroker as TransactionalPublisher>::Receipt;
+
+    async fn prepare(
+        &self,
+        half: &HalfMessage<'_>,
+        deadline: Deadline,
+    ) -> Result<Self::Receipt, PrepareError> {
+        let receipt = self.0.prepare(half, deadline).await;
+        self.1.advance(Duration::from_secs(60));
+        receipt
+    }
+
+    async fn end(
+        &self,
+        receipt: &Self::Receipt,
+        resolution: Resolution,
+        deadline: Deadline,
+    ) -> Result<(), EndError> {
+        self.0.end(receipt, resolution, deadline).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wakes_up_after_the_deadline_tries_nothing() {
+    let world = world();
+    let CreateOrder { orders, catalog, publisher, clock, identities, budgets, without_broker } =
+        world.create_order();
+    let publisher = Frozen(publisher, world.clock.clone());
+    let create_order =
+        CreateOrder { orders, catalog, publisher, clock, identities, budgets, without_broker };
+    let request = Deadline::after(Duration::from_secs(10));
+    let taken = create_order.execute(&command(1, None), request).await;
     assert!(matches!(taken, Err(CreateOrderError::Unavailable { .. })), "{taken:?}");
     assert_eq!((world.tables.orders().len(), ends(&world)), (0, vec![vec![Resolution::Rollback]]));
 }

@@ -113,3 +113,35 @@ impl<C: Clock> Catalog for DynamoCatalog<C> {
         Ok(prices)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TableName;
+
+    struct Midnight;
+
+    impl Clock for Midnight {
+        fn now(&self) -> Instant {
+            Instant::from_millis(0)
+        }
+    }
+
+    #[test]
+    fn a_price_is_remembered_for_a_minute_and_not_by_a_clock_that_was_set_back() {
+        let config = aws_sdk_dynamodb::Config::builder().behavior_version_latest().build();
+        let table = CatalogTable::named(TableName::parse("catalog").unwrap());
+        let catalog = DynamoCatalog::new(Client::from_conf(config), table, Midnight);
+        let product = ProductId::new(1).unwrap();
+        let prices = HashMap::from([(product, Money::from_minor(2_500).unwrap())]);
+        catalog.remember(&prices, Instant::from_millis(1_000_000));
+        let recalled =
+            |at_ms| catalog.recall(&BTreeSet::from([product]), Instant::from_millis(at_ms));
+        for at_ms in [1_000_000, 1_059_999] {
+            assert_eq!(recalled(at_ms), prices, "at {at_ms}");
+        }
+        for at_ms in [999_999, 1_060_000] {
+            assert!(recalled(at_ms).is_empty(), "at {at_ms}");
+        }
+    }
+}

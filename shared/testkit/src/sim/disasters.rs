@@ -33,6 +33,7 @@ impl Simulation {
     fn kill_a_process(&self) {
         if let Some(process) = self.processes.any(|count| self.weather.below(count)) {
             self.trace.note(|| "a process dies".to_owned());
+            self.weather.meet("death");
             process.kill();
         }
     }
@@ -41,6 +42,7 @@ impl Simulation {
         let Some(process) = self.processes.any(|count| self.weather.below(count)) else { return };
         let pause = Duration::from_millis(self.weather.below(FREEZE_MAX_MS));
         self.trace.note(|| format!("a process freezes for {pause:?}"));
+        self.weather.meet("freeze");
         process.freeze();
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
@@ -52,6 +54,7 @@ impl Simulation {
     fn take_the_broker_away(&self) {
         let outage = Duration::from_millis(self.weather.below(OUTAGE_MAX_MS));
         self.trace.note(|| format!("the broker is away for {outage:?}"));
+        self.weather.meet("broker away");
         let broker = self.world.broker.clone();
         broker.go_away();
         tokio::spawn(async move {
@@ -74,6 +77,7 @@ impl Simulation {
     fn deliver_again(&self) {
         if self.world.broker.deliver_again(|count| self.weather.below(count)) {
             self.trace.note(|| "a message is delivered again".to_owned());
+            self.weather.meet("delivered again");
         }
     }
 

@@ -100,6 +100,14 @@ impl World {
     /// # Errors
     /// When a table or the topic cannot be read.
     pub async fn read(rig: &Rig<'_>) -> anyhow::Result<Self> {
+        Ok(Self { records: Records::read(rig).await?, copies: Self::copies(rig).await? })
+    }
+
+    /// Reads the topic.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn copies(rig: &Rig<'_>) -> anyhow::Result<Vec<EventCopy>> {
         let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
         let messages = rocketmq::admin::read_topic(config, &rig.system.names.topic).await?;
         let copies = messages.iter().filter_map(|message| {
@@ -112,7 +120,7 @@ impl World {
                 stored_at_ms: message.stored_at_ms,
             })
         });
-        Ok(Self { records: Records::read(rig).await?, copies: copies.collect() })
+        Ok(copies.collect())
     }
 
     /// The copies of one type of event.

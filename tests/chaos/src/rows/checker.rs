@@ -1,7 +1,5 @@
 //! P10, P11: the function that answers check-backs is asked twice, or dies.
 
-use std::time::Duration;
-
 use harness::broker_proxy::{Resolution, frames};
 use harness::faults::{Point, Toxic};
 use harness::remoting::code;
@@ -19,23 +17,40 @@ use crate::waiting::eventually;
 pub(super) async fn asked_twice(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let crew = Crew { checkers: 2, ..Crew::default() };
     let rig = Rig::start_with(bench.cluster, bench.seed, crew, |_| {}).await?;
-    let mut lots = fastrand::Rng::with_seed(rig.seed);
-    let rounds: u64 = bench.either(3, 20);
-    let mut late = 0;
+    let rounds: u64 = bench.either(1, 7);
+    let (mut races, mut won) = (0, 0);
     for round in 0..rounds {
-        let landed = race(&rig, &format!("race-{round}"), &mut lots).await?;
-        late += u64::from(landed);
+        for first in [First::Transaction, First::Fence, First::Neither] {
+            let landed = race(&rig, &format!("race-{first:?}-{round}"), first).await?;
+            let expected = match first {
+                First::Transaction => true,
+                First::Fence => false,
+                First::Neither => landed,
+            };
+            anyhow::ensure!(landed == expected, "{first:?} was first, and it stored: {landed}");
+            races += 1;
+            won += u64::from(landed);
+        }
     }
     let mut figures = judge_clean(&rig).await?;
-    figures.faults = rounds;
-    figures.note("races won by the transaction", Measure::Share { part: late, whole: rounds });
+    figures.faults = races;
+    figures.note("races won by the transaction", Measure::Share { part: won, whole: races });
     rig.stop().await;
     Ok(figures)
 }
 
-/// Both checkers are asked twice each, at the moment at which the transaction reaches the table.
-/// Whether the transaction won.
-async fn race(rig: &Rig<'_>, key: &str, lots: &mut fastrand::Rng) -> anyhow::Result<bool> {
+/// Which of two calls reaches the table first.
+#[derive(Debug, Clone, Copy)]
+enum First {
+    Transaction,
+    Fence,
+    /// They set out together.
+    Neither,
+}
+
+/// Both checkers are asked twice each while the transaction is under way, and it meets the first of
+/// their fences at the table. Whether the transaction is stored.
+async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<bool> {
     let relay = rig.before(TRANSACTION_CHECK)?.broker.broker_relay();
     let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
     eventually("two checkers are members", async || {
@@ -53,46 +68,56 @@ async fn race(rig: &Rig<'_>, key: &str, lots: &mut fastrand::Rng) -> anyhow::Res
     drop(tries);
     let attempt = transaction.traffic.key_of("TXN#").unwrap_or_default().replace("TXN#", "");
     let check = asked.seen(FAULT_LIMIT).await?;
-    let (question, first) = (check.traffic.frame.clone(), check.traffic.connection);
-    let head_start = Duration::from_micros(lots.u64(0..40_000));
-    let transaction_first = lots.bool();
-    let checks = async {
-        if transaction_first {
-            tokio::time::sleep(head_start).await;
-        }
-        check.release_with(Toxic::Repeat(2));
-        // Windows end, so that the other one may be gone by now, and its successor there.
-        eventually("the other checker is asked twice", async || {
-            let others = relay.members(&group).into_iter().filter(|member| *member != first);
-            for other in others {
-                let sent = relay.inject(other, &question).await;
-                if sent.is_ok() && relay.inject(other, &question).await.is_ok() {
-                    return Ok(Some(()));
-                }
+    let (question, asked_first) = (check.traffic.frame.clone(), check.traffic.connection);
+    let checkers = &rig.before(TRANSACTION_CHECK)?.table;
+    let mut fencing = checkers.on(Point::Request, fences).hold();
+    check.release_with(Toxic::Repeat(2));
+    // Windows end, so that the other one may be gone by now, and its successor there.
+    eventually("the other checker is asked twice", async || {
+        let others = relay.members(&group).into_iter().filter(|member| *member != asked_first);
+        for other in others {
+            let sent = relay.inject(other, &question).await;
+            if sent.is_ok() && relay.inject(other, &question).await.is_ok() {
+                return Ok(Some(()));
             }
-            Ok(None)
-        })
-        .await
-    };
-    let landing = async {
-        if !transaction_first {
-            tokio::time::sleep(head_start).await;
         }
-        transaction.release();
-    };
-    let (sent, ()) = tokio::join!(checks, landing);
-    sent?;
+        Ok(None)
+    })
+    .await?;
+    let fence = fencing.seen(FAULT_LIMIT).await?;
+    match first {
+        First::Transaction => {
+            transaction.release();
+            attempt_state(rig, &attempt).await?;
+            fence.release();
+        }
+        First::Fence => {
+            fence.release();
+            attempt_state(rig, &attempt).await?;
+            transaction.release();
+        }
+        First::Neither => {
+            fence.release();
+            transaction.release();
+        }
+    }
+    // The fences that come after the first are lost, and their checkers look again.
+    drop(fencing);
     Ok(attempt_state(rig, &attempt).await? == "COMMITTED")
+}
+
+/// Matches the fence of an attempt.
+fn fences(call: &TableCall) -> bool {
+    call.operation == "PutItem" && call.touches("TXN#")
 }
 
 /// P11.
 pub(super) async fn dies_after_fence(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let rounds: u64 = bench.either(1, 8);
-    let fence = |call: &TableCall| call.operation == "PutItem" && call.touches("TXN#");
     for round in 0..rounds {
         let table = &rig.before(TRANSACTION_CHECK)?.table;
-        let mut fencing = table.on(Point::Response, fence).once().hold();
+        let mut fencing = table.on(Point::Response, fences).once().hold();
         let died = crash(&rig, &format!("checker-{round}"), Window::TransactionUnseen).await?;
         let attempt = died.attempt()?;
         died.stopped.lose();

@@ -82,15 +82,23 @@ async fn amid_transaction(
 
 /// The consumer dies with one event done and not acknowledged, and others under way.
 async fn amid_batch(rig: &Rig<'_>, key: &str, orders: u64) -> anyhow::Result<()> {
-    let broker = &rig.before(EVENT_CONSUMER)?.broker;
-    let mut hold = broker.on(Point::Request, frames(code::ACK_MESSAGE)).once().hold();
+    let before = rig.before(EVENT_CONSUMER)?;
+    let acknowledges = frames(code::ACK_MESSAGE);
+    let mut acknowledging = before.broker.on(Point::Request, acknowledges).once().hold();
+    rig.settle(&format!("{key}-done")).await?;
+    let acknowledged = acknowledging.seen(FAULT_LIMIT).await?;
+
+    let handles =
+        |call: &TableCall| call.operation == "TransactWriteItems" && call.touches("INBOX#");
+    let mut handling = before.table.on(Point::Request, handles).once().hold();
     let keys: Vec<_> = (0..orders).map(|n| format!("{key}-{n}")).collect();
     let placed = futures::future::join_all(keys.iter().map(|key| rig.settle(key)));
     for order in placed.await {
         order?;
     }
-    let held = hold.seen(FAULT_LIMIT).await?;
+    let handled = handling.seen(FAULT_LIMIT).await?;
     rig.kill(EVENT_CONSUMER).await?;
-    held.lose();
+    acknowledged.lose();
+    handled.lose();
     Ok(())
 }

@@ -53,8 +53,13 @@ pub(super) async fn transaction_late(bench: Bench<'_>) -> anyhow::Result<Figures
         let mut landing = table.on(Point::Response, calls("TransactWriteItems")).once().hold();
         died.stopped.release();
         let landed = landing.seen(FAULT_LIMIT).await?;
-        let answer = landed.traffic.answer.as_ref().map(|answer| answer.status.as_u16());
-        anyhow::ensure!(answer == Some(400), "the late transaction was answered with {answer:?}");
+        let answer = landed.traffic.answer.as_ref();
+        let answer = answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
+        let cancelled = |answer: &String| {
+            answer.contains("TransactionCanceled") && answer.contains("ConditionalCheckFailed")
+        };
+        let is_cancelled = answer.as_ref().is_some_and(cancelled);
+        anyhow::ensure!(is_cancelled, "the late transaction was answered with {answer:?}");
         landed.release();
     }
     let figures = rolled_back(&rig, rounds).await?;

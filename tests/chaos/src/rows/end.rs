@@ -7,7 +7,7 @@ use harness::remoting::code;
 use super::Bench;
 use super::window::{Stopped, Window, amid};
 use crate::figures::{Figures, Measure};
-use crate::judge::{judge_clean, rest};
+use crate::judge::{OrderState, Records, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Rig};
 use crate::waiting::eventually;
 
@@ -31,7 +31,10 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         "{} copies more than events: the broker did not see the second ends",
         figures.duplicate_deliveries
     );
-    let effects = Measure::Share { part: figures.committed, whole: figures.committed };
+    let orders = Records::read(&rig).await?.orders;
+    let once = |order: &&OrderState| order.events().iter().all(|event| order.told(event) == 1);
+    let part = u64::try_from(orders.values().filter(once).count())?;
+    let effects = Measure::Share { part, whole: u64::try_from(orders.len())? };
     figures.note("orders with each effect once", effects);
     rig.stop().await;
     Ok(figures)

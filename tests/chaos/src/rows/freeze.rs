@@ -6,6 +6,7 @@ use harness::host::Signal;
 
 use super::Bench;
 use super::window::{Window, amid};
+use crate::client::Outcome;
 use crate::figures::{Figures, Measure};
 use crate::judge::judge_clean;
 use crate::rig::{CREATE_ORDER, Crew, Rig};
@@ -25,7 +26,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         for window in Window::ALL {
             let key = format!("{window:?}-{seconds}");
             let time = Duration::from_secs(*seconds);
-            amid(&rig, &key, window, async |stopped| {
+            let (outcome, ()) = amid(&rig, &key, window, async |stopped| {
                 let pid = rig.signal(CREATE_ORDER, Signal::SIGSTOP)?;
                 stopped.release();
                 // The freeze itself.
@@ -34,6 +35,11 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
                 Ok(())
             })
             .await?;
+            let honest = matches!(
+                outcome,
+                Outcome::Acked { .. } | Outcome::Unknown { status: None | Some(503), .. }
+            );
+            anyhow::ensure!(honest, "{key}: a client was told {outcome:?}");
             faults += 1;
         }
     }

@@ -23,16 +23,15 @@ const GUESTS: u64 = 2;
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let crew = Crew { consumers: 1, ..Crew::default() };
     let rig = Rig::start_with(bench.cluster, bench.seed, crew, |_| {}).await?;
-    let orders: u64 = bench.either(60, 1_000);
+    let (orders, changes_min) = bench.either((60, 4), (1_000, 200));
     let changes = AtomicU64::new(0);
-    let load = stream::iter((0..orders).map(|n| format!("order-{n}"))).for_each_concurrent(
-        CLIENTS,
-        async |key: String| {
-            rig.place(&key).await;
-            // A guest needs its time to come and go.
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        },
-    );
+    // As many orders as asked for, and more while too few guests came and went.
+    let keys = (0..)
+        .map(|n: u64| (n, format!("order-{n}")))
+        .take_while(|(n, _)| *n < orders || changes.load(Ordering::Relaxed) < changes_min);
+    let load = stream::iter(keys).for_each_concurrent(CLIENTS, async |(_, key)| {
+        rig.place(&key).await;
+    });
     let guests = futures::future::try_join_all((0..GUESTS).map(|guest| {
         let (rig, changes) = (&rig, &changes);
         let mut lots = Rng::with_seed(rig.seed.wrapping_add(guest));

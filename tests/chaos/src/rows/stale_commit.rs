@@ -11,11 +11,10 @@ use harness::system::SystemOptions;
 use super::Bench;
 use super::crash::crash;
 use super::window::{Stopped, Window, amid};
-use crate::cluster::Cluster;
 use crate::controls::Control;
 use crate::figures::{Figures, Measure};
 use crate::judge::{attempt_state, judge_as_it_is, judge_clean};
-use crate::rig::{CREATE_ORDER, Crew, Rig};
+use crate::rig::{CREATE_ORDER, Crew, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
 /// Longer than the freeze: the host must not end what is frozen.
@@ -43,7 +42,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         for round in 0..rounds {
             frozen_past_its_rollback(&control, &format!("stale-{round}")).await?;
         }
-        forged_commit(&control, bench.cluster).await?;
+        forged_commit(&control).await?;
         judge_as_it_is(&control).await
     };
     let (figures, broken) = tokio::join!(with_fence, without_fence);
@@ -53,6 +52,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     figures.faults = rounds;
     let revived = Measure::Share { part: broken.revived, whole: rounds };
     figures.note("control: stored after a ROLLBACK without the fence", revived);
+    anyhow::ensure!(broken.contradictions > 0, "COMMIT and ROLLBACK of an attempt went unseen");
+    let contradictions = Measure::Count(broken.contradictions);
+    figures.note("control: COMMIT and ROLLBACK of one attempt", contradictions);
     anyhow::ensure!(broken.phantom > 0, "the broker took no COMMIT after a ROLLBACK");
     let phantom = Measure::Count(broken.phantom);
     figures.note("control: phantoms of a forged COMMIT after a ROLLBACK", phantom);
@@ -87,7 +89,7 @@ async fn frozen_past_its_rollback(rig: &Rig<'_>, key: &str) -> anyhow::Result<St
 
 /// Rolls an attempt back, and then sends the COMMIT that no process of ours would: the broker takes
 /// it, and tells of an order that is not there.
-async fn forged_commit(rig: &Rig<'_>, cluster: &Cluster) -> anyhow::Result<()> {
+async fn forged_commit(rig: &Rig<'_>) -> anyhow::Result<()> {
     let died = crash(rig, "forged", Window::TransactionUnseen).await?;
     let attempt = died.attempt()?;
     died.stopped.lose();
@@ -97,7 +99,9 @@ async fn forged_commit(rig: &Rig<'_>, cluster: &Cluster) -> anyhow::Result<()> {
         Ok(ends.find(|end| end.passed_on && end.resolution == Resolution::Rollback))
     })
     .await?;
-    let answer = ask(cluster.broker(), &rollback.request_to(Resolution::Commit)).await?;
+    // Where the journal sees both ends of the attempt.
+    let broker = rig.before(TRANSACTION_CHECK)?.broker.broker_relay().address();
+    let answer = ask(&broker, &rollback.request_to(Resolution::Commit)).await?;
     anyhow::ensure!(answer.code == status::SUCCESS, "the broker refused: {:?}", answer.remark);
     eventually("the phantom is on the topic", async || {
         Ok((judge_as_it_is(rig).await?.figures.phantom > 0).then_some(()))

@@ -1,10 +1,11 @@
 //! L2: functions wake up with dead sockets, and with questions that were answered long ago.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use harness::broker_proxy::frames;
 use harness::faults::Point;
-use harness::host::Signal;
+use harness::host::{InstanceInfo, Signal};
 use harness::remoting::code;
 
 use super::Bench;
@@ -13,12 +14,22 @@ use super::window::Window;
 use crate::figures::{Figures, Measure};
 use crate::judge::{attempt_state, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig, TRANSACTION_CHECK};
+use crate::waiting::eventually;
+
+/// How many checkers there are.
+const CHECKERS: usize = 2;
 
 /// Longer than the freeze: the host must not end what is frozen.
 const HOST_PATIENCE: Duration = Duration::from_secs(400);
 
+/// Short enough for a checker to answer an old question when it wakes up.
+const FROZEN_BRIEFLY: Duration = Duration::from_secs(5);
+
+/// Longer than a window, and than the broker keeps a connection on which nobody speaks (120 s).
+const FROZEN_LONG: Duration = Duration::from_secs(150);
+
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    let crew = Crew { checkers: 2, ..Crew::default() };
+    let crew = Crew { checkers: CHECKERS, ..Crew::default() };
     let rig = Rig::start_with(bench.cluster, bench.seed, crew, |options| {
         options.timeouts.insert(TRANSACTION_CHECK.to_owned(), HOST_PATIENCE);
     })
@@ -30,7 +41,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         let (taken, with_half) = dead_sockets(&rig, round, idle).await?;
         failed += u64::from(!taken);
         missed += u64::from(!with_half);
-        stale_question(&rig, round, Duration::from_secs(bench.either(5, 150))).await?;
+        let frozen = if round == 0 { FROZEN_BRIEFLY } else { FROZEN_LONG };
+        stale_question(&rig, round, frozen).await?;
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = 2 * rounds;
@@ -48,6 +60,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 /// next request is served, and whether with a half message.
 async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Result<(bool, bool)> {
     rig.settle(&format!("before-{round}")).await?;
+    let processes = pids(rig, CREATE_ORDER, |_| true)?;
     let before = rig.before(CREATE_ORDER)?;
     before.table.refuse().await?;
     before.broker.broker_relay().refuse().await?;
@@ -57,41 +70,66 @@ async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Resu
     before.table.accept().await?;
     before.broker.heal().await?;
     let (outcome, with_half) = rig.place_with_half(&format!("after-{round}")).await?;
+    anyhow::ensure!(
+        pids(rig, CREATE_ORDER, |_| true)? == processes,
+        "the process that was frozen did not serve"
+    );
     Ok((outcome.acked().is_some(), with_half))
 }
 
-/// A checker is frozen with a question that another answers meanwhile, and answers it once more
-/// when it wakes up.
+/// Both checkers are frozen with the same question. The one that wakes up later answers what the
+/// other has answered long before.
 async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::Result<()> {
+    // Windows that have just begun don't end meanwhile.
+    rig.windows.keep(TRANSACTION_CHECK, 0);
+    rig.kill_all(TRANSACTION_CHECK).await?;
+    rig.windows.keep(TRANSACTION_CHECK, CHECKERS);
     let broker = &rig.before(TRANSACTION_CHECK)?.broker;
+    let relay = broker.broker_relay();
+    let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
+    eventually("both checkers are members", async || {
+        Ok((relay.members(&group).len() == CHECKERS).then_some(()))
+    })
+    .await?;
     let mut asked = broker.on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).once().hold();
     let died = crash(rig, &format!("stale-{round}"), Window::TransactionUnseen).await?;
     let attempt = died.attempt()?;
     died.stopped.lose();
     let question = asked.seen(FAULT_LIMIT).await?;
     // Both stand still; the question waits in the socket of one of them.
-    let pids: Vec<u32> = rig
-        .system
-        .host
-        .instances(TRANSACTION_CHECK)?
-        .iter()
-        .filter(|instance| instance.busy)
-        .map(|instance| instance.pid)
-        .collect();
+    let pids = pids(rig, TRANSACTION_CHECK, |instance| instance.busy)?;
+    anyhow::ensure!(pids.len() == CHECKERS, "{} checkers stand still", pids.len());
     for pid in &pids {
         rig.system.host.signal_instance(TRANSACTION_CHECK, *pid, Signal::SIGSTOP)?;
     }
-    let relay = broker.broker_relay();
     let frame = question.traffic.frame.clone();
-    let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
     question.release();
     for member in relay.members(&group) {
         relay.inject(member, &frame).await?;
     }
     tokio::time::sleep(frozen).await;
-    for pid in &pids {
+    let journal = rig.proxies()?.journal();
+    for (number, pid) in pids.iter().enumerate() {
         rig.system.host.signal_instance(TRANSACTION_CHECK, *pid, Signal::SIGCONT)?;
+        if frozen == FROZEN_BRIEFLY {
+            eventually("a checker answers when it wakes up", async || {
+                let ends = journal.ends_of(&attempt);
+                let answered: BTreeSet<u64> = ends.iter().map(|end| end.connection).collect();
+                Ok((answered.len() > number).then_some(()))
+            })
+            .await?;
+        }
     }
     anyhow::ensure!(attempt_state(rig, &attempt).await? == "FENCED");
     Ok(())
+}
+
+/// The processes of a function.
+fn pids(
+    rig: &Rig<'_>,
+    function: &str,
+    which: impl Fn(&InstanceInfo) -> bool,
+) -> anyhow::Result<BTreeSet<u32>> {
+    let instances = rig.system.host.instances(function)?;
+    Ok(instances.iter().filter(|instance| which(instance)).map(|instance| instance.pid).collect())
 }

@@ -42,7 +42,9 @@ pub(super) async fn find(install: bool, log: &Path) -> anyhow::Result<Result<Eng
         let mut apt = Command::new("/bin/sh");
         apt.args(["-c", script]).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
         let status = apt.status().await.context("/bin/sh cannot be started")?;
-        anyhow::ensure!(status.success(), "docker.io cannot be installed");
+        if !status.success() {
+            return Ok(Err("docker.io cannot be installed".to_owned()));
+        }
     }
     if !quiet("dockerd", &["--version"]).await {
         return Ok(Err("there is no dockerd; --install installs Debian's docker.io".to_owned()));

@@ -87,7 +87,8 @@ where
     async fn publish(&self, event: &RecordedEvent) {
         if let Err(error) = self.publication.publish(event).await {
             tracing::warn!(
-                follow_up_event_id = %event.message.event_id,
+                event_id = %event.message.event_id,
+                transaction_id = %event.transaction_id,
                 error = &error as &dyn std::error::Error,
                 "an event is left to the sweep"
             );
