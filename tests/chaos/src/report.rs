@@ -32,13 +32,19 @@ impl RowReport {
         Self { row, runs: 0, figures: Figures::default(), failures: Vec::new() }
     }
 
-    /// Adds a run.
+    /// Adds a run. One that leaves no backlog has failed as well when it took longer than it may
+    /// until everything was at rest.
     pub fn add(&mut self, seed: u64, outcome: anyhow::Result<Figures>) {
         match outcome {
             Ok(figures) if figures.faults == 0 => {
                 self.failures.push((seed, "the fault never happened".to_owned()));
             }
             Ok(figures) => {
+                let bound = recovery_bound(figures.without_checker);
+                if figures.recovered > bound && !self.row.leaves_backlog {
+                    let (took, bound) = (seconds(figures.recovered), seconds(bound));
+                    self.failures.push((seed, format!("at rest after {took}, and not {bound}")));
+                }
                 self.runs += 1;
                 self.figures.merge(figures);
             }
@@ -99,14 +105,24 @@ pub fn card(run: Run, reports: &[RowReport]) -> String {
     text
 }
 
+/// How often the broker looks for half messages to check.
+fn check_interval() -> Duration {
+    Duration::from_millis(u64::from(Cluster::TUNING.check_interval_ms))
+}
+
+/// How soon the protocol has everything at rest after a single fault, when there was no checker for
+/// so long.
+fn recovery_bound(without_checker: Duration) -> Duration {
+    let look = Pace::default().look_every;
+    without_checker + 2 * check_interval() + lifetimes::SWEEP_AFTER + look
+}
+
 /// How soon everything is over once the faults are lifted, beside the time that the protocol
 /// allows.
 fn recovery(reports: &[RowReport], without_checker: Duration) -> String {
-    let interval = Duration::from_millis(u64::from(Cluster::TUNING.check_interval_ms));
     let (due, look) = (lifetimes::SWEEP_AFTER, Pace::default().look_every);
-    let bound = |without_checker: Duration| without_checker + 2 * interval + due + look;
     // Each by its own time without a checker: another row's must not excuse it.
-    let is_late = |figures: &Figures| figures.recovered > bound(figures.without_checker);
+    let is_late = |figures: &Figures| figures.recovered > recovery_bound(figures.without_checker);
     let late: Vec<&str> = reports
         .iter()
         .filter(|report| is_late(&report.figures))
@@ -119,9 +135,9 @@ fn recovery(reports: &[RowReport], without_checker: Duration) -> String {
          Longer than its own bound took {}.",
         seconds(due),
         seconds(without_checker),
-        seconds(interval),
+        seconds(check_interval()),
         seconds(look),
-        seconds(bound(without_checker)),
+        seconds(recovery_bound(without_checker)),
         if late.is_empty() { "no row".to_owned() } else { late.join(", ") }
     )
 }
@@ -183,16 +199,19 @@ mod tests {
     use crate::rows::ROWS;
 
     #[test]
-    fn a_row_whose_fault_never_happened_has_failed() {
+    fn a_row_whose_fault_never_happened_has_failed_and_so_has_one_that_took_too_long() {
         let mut report = RowReport::new(&ROWS[0]);
         report.add(7, Ok(Figures::default()));
         report.add(8, Err(anyhow::anyhow!("an order was lost")));
         report.add(9, Ok(Figures { faults: 2, committed: 100, ..Figures::default() }));
+        let recovered = Duration::from_secs(76);
+        report.add(10, Ok(Figures { faults: 1, recovered, ..Figures::default() }));
         let run = Run { seed: 7, took: Duration::from_secs(90) };
         let card = card(run, &[report]);
-        assert!(card.contains("| 2 FAILED |") && card.contains("| 3.000 % |"), "{card}");
+        assert!(card.contains("| 3 FAILED |") && card.contains("| 3.000 % |"), "{card}");
         assert!(card.contains("seed 7: the fault never happened"), "{card}");
         assert!(card.contains("seed 8: an order was lost"), "{card}");
-        assert!(card.contains("| all |  | 1 | 2 | 0 | 100 |"), "{card}");
+        assert!(card.contains("seed 10: at rest after 76.00 s, and not 75.00 s"), "{card}");
+        assert!(card.contains("| all |  | 2 | 3 | 0 | 100 |"), "{card}");
     }
 }
