@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::app::{eventually, json_of, text, with_app};
+use crate::leaks;
 
 #[test]
 fn an_order_is_taken_and_then_confirmed_by_its_event() {
@@ -68,6 +69,35 @@ fn an_order_for_more_than_there_is_gets_rejected() {
         let order_id = app.place(9, 5).await;
         app.wait_for_status(&order_id, "CONFIRMED").await;
         assert_eq!(app.stock(9).await, 0);
+    });
+}
+
+#[test]
+fn the_log_names_the_request_the_order_its_event_and_the_attempt() {
+    with_app(async |app| {
+        let order_id = app.place(5, 1).await;
+        app.order(&order_id).await;
+        for (function, fields) in [
+            ("create-order", ["request_id", "order_id", "event_id", "transaction_id"].as_slice()),
+            ("get-order", ["request_id", "order_id"].as_slice()),
+        ] {
+            let line = eventually("the request is logged", async || {
+                let lines = leaks::lines_with(&order_id).into_iter();
+                let of_function = format!("[{function}] ");
+                let mut lines =
+                    lines.filter_map(|line| line.strip_prefix(&of_function).map(ToOwned::to_owned));
+                lines.find(|line| line.contains("request answered"))
+            })
+            .await;
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            for field in fields {
+                assert!(line[field].as_str().is_some_and(|id| !id.is_empty()), "{field}: {line}");
+            }
+            assert_eq!(
+                (&line["order_id"], line["user_id"].as_u64()),
+                (&order_id.as_str().into(), Some(123))
+            );
+        }
     });
 }
 
