@@ -38,3 +38,17 @@ impl Deadline {
         self.remaining().is_zero()
     }
 }
+
+/// 2014-11-13T00:00:00Z, when Lambda was announced.
+const FIRST_MOMENT_MS: u64 = 1_415_836_800_000;
+
+/// The time from `now` until a moment that the platform told, in milliseconds since
+/// 1970-01-01T00:00:00Z.
+///
+/// None for a moment before there was such a platform: `cargo lambda watch` tells 600,000 for every
+/// invocation (its `functions_router.rs`), and one that nobody told is 0.
+pub fn time_until(moment_ms: u64, now: domain::instant::Instant) -> Option<Duration> {
+    let moment =
+        domain::instant::Instant::from_millis(i64::try_from(moment_ms).unwrap_or(i64::MAX));
+    (moment_ms >= FIRST_MOMENT_MS).then(|| moment.since(now))
+}

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use application::deadline::Deadline;
+use application::deadline::{Deadline, time_until};
 use application::ports::{Clock, Source};
 use http::HeaderMap;
 use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{Request, RequestExt};
 
-/// How long a request may take when nobody says: outside Lambda, in tests.
+/// How long a request may take when nobody says: outside Lambda.
 pub const TIME_WITHOUT_LAMBDA: Duration = Duration::from_secs(10);
 
 /// What a handler knows of its request besides the request itself.
@@ -16,7 +16,9 @@ pub const TIME_WITHOUT_LAMBDA: Duration = Duration::from_secs(10);
 pub struct RequestContext {
     /// API Gateway's id of the request, which its client is told as a problem's `instance`.
     pub request_id: String,
-    /// The route that API Gateway chose, such as `POST /v1/orders`.
+    /// The route that API Gateway chose, such as `POST /v1/orders`. Where none was chosen, method
+    /// and path take its place: for what no route takes, and for everything under `cargo lambda
+    /// watch`, which tells functions no route.
     pub route: String,
     /// Where the request came from: the address that API Gateway saw. No header counts, as clients
     /// write those themselves (`X-Forwarded-For`, `Forwarded`).
@@ -41,7 +43,7 @@ impl RequestContext {
         let invocation_id = || request.lambda_context_ref().map(|lambda| lambda.request_id.clone());
         Self {
             request_id: request_id.or_else(invocation_id).unwrap_or_default(),
-            route: route.unwrap_or_default(),
+            route: route.filter(|route| route != NO_ROUTE).unwrap_or_else(|| asked(request)),
             source: source.map_or(Source::UNKNOWN, Source::of),
             traceparent: Traceparent::of(request.headers()),
             deadline: time_left(request, clock),
@@ -49,18 +51,30 @@ impl RequestContext {
     }
 }
 
+/// What is told as a route where none was chosen.
+const NO_ROUTE: &str = "$default";
+
+/// The longest path that takes a route's place, in bytes: longer ones are none of ours, and logs
+/// keep what clients write there.
+const PATH_LENGTH_MAX: usize = 100;
+
+fn asked(request: &Request) -> String {
+    let path = request.raw_http_path();
+    if path.len() > PATH_LENGTH_MAX {
+        return NO_ROUTE.to_owned();
+    }
+    format!("{} {path}", request.method())
+}
+
 /// By when a request must be answered: a little before Lambda stops the function. Lambda tells that
 /// by the wall clock, and what counts from here on is the monotonic one.
 pub fn time_left(request: &Request, clock: &impl Clock) -> Deadline {
-    let lambda = request.lambda_context_ref();
-    let deadline_ms = lambda.map_or(0, |lambda| lambda.deadline);
-    if deadline_ms == 0 {
+    let deadline_ms = request.lambda_context_ref().map_or(0, |lambda| lambda.deadline);
+    let Some(left) = time_until(deadline_ms, clock.now()) else {
         return Deadline::after(TIME_WITHOUT_LAMBDA);
-    }
-    let now_ms = u64::try_from(clock.now().as_millis()).unwrap_or(0);
+    };
     // No Lambda runs for longer, so a clock that is far off doesn't add to eternity.
-    let left = Duration::from_millis(deadline_ms.saturating_sub(now_ms)).min(LAMBDA_TIME_MAX);
-    Deadline::after(left.saturating_sub(ANSWER_RESERVE))
+    Deadline::after(left.min(LAMBDA_TIME_MAX).saturating_sub(ANSWER_RESERVE))
 }
 
 /// What is kept of Lambda's time for the answer's own way.
@@ -123,6 +137,33 @@ mod tests {
         }
     }
 
+    fn received(route: &str, path: &str) -> Request {
+        let event = serde_json::json!({
+            "version": "2.0",
+            "routeKey": route,
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": {},
+            "requestContext": {
+                "routeKey": route,
+                "stage": "$default",
+                "timeEpoch": 0,
+                "http": {"method": "POST", "path": path},
+            },
+            "isBase64Encoded": false,
+        });
+        lambda_http::request::from_str(&event.to_string()).unwrap()
+    }
+
+    #[test]
+    fn where_no_route_was_chosen_method_and_path_take_its_place() {
+        let route = |route, path| RequestContext::of(&received(route, path), &At(0)).route;
+        let template = "GET /v1/orders/{order_id}";
+        assert_eq!(route(template, "/v1/orders/1"), template);
+        assert_eq!(route("$default", "/v1/users/login"), "POST /v1/users/login");
+        assert_eq!(route("$default", &"/x".repeat(51)), "$default");
+    }
+
     fn due(deadline_ms: u64) -> Request {
         let mut lambda = Context::default();
         lambda.deadline = deadline_ms;
@@ -132,10 +173,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_time_left_is_what_lambda_says() {
         let left = |request: &Request, now| time_left(request, &At(now)).remaining();
-        assert_eq!(left(&due(10_000), 4_000), Duration::from_millis(5_700));
-        assert_eq!(left(&due(10_000), 10_000), Duration::ZERO);
-        assert_eq!(left(&due(10_000), 99_000), Duration::ZERO);
+        let at = 1_800_000_010_000;
+        assert_eq!(left(&due(at), 1_800_000_004_000), Duration::from_millis(5_700));
+        assert_eq!(left(&due(at), 1_800_000_010_000), Duration::ZERO);
+        assert_eq!(left(&due(at), 1_800_000_099_000), Duration::ZERO);
         assert_eq!(left(&due(u64::MAX), -1), LAMBDA_TIME_MAX - ANSWER_RESERVE);
+        // What `cargo lambda watch` tells.
+        assert_eq!(left(&due(600_000), 1_800_000_000_000), TIME_WITHOUT_LAMBDA);
         assert_eq!(left(&Request::new(Body::Empty), 4_000), TIME_WITHOUT_LAMBDA);
     }
 

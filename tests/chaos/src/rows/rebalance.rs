@@ -17,6 +17,10 @@ use crate::rig::{Crew, EVENT_CONSUMER, Rig};
 /// How many clients order at once.
 const CLIENTS: usize = 4;
 
+/// How long a client thinks between two orders. What is to be seen are consumers that come and go,
+/// and not a broker that is too busy.
+const PACE: Duration = Duration::from_millis(200);
+
 /// How many come and go beside each other.
 const GUESTS: u64 = 2;
 
@@ -31,6 +35,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         .take_while(|(n, _)| *n < orders || changes.load(Ordering::Relaxed) < changes_min);
     let load = stream::iter(keys).for_each_concurrent(CLIENTS, async |(_, key)| {
         rig.place(&key).await;
+        tokio::time::sleep(PACE).await;
     });
     let guests = futures::future::try_join_all((0..GUESTS).map(|guest| {
         let (rig, changes) = (&rig, &changes);

@@ -5,7 +5,7 @@
 //! client that sent it: the connection to the server stays open until it is decided on.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +26,9 @@ const QUEUE: usize = 256;
 
 /// How long a server may take to close after its client has.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The time between two looks at what is still to be answered.
+const POLL: Duration = Duration::from_millis(20);
 
 /// The request code of an answer to nothing that was asked here.
 const UNASKED: i32 = -1;
@@ -49,11 +52,32 @@ impl Out {
     }
 }
 
+/// What was asked, by whom and under which number, and not answered yet: with which code.
+#[derive(Default)]
+struct Asked(Mutex<BTreeMap<(Side, i32), i32>>);
+
+impl Asked {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Side, i32), i32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the server has answered every message, for a while at the most: whether the
+    /// broker took it is worth knowing, also when its client has gone.
+    async fn messages_are_answered(&self) {
+        let is_message = |code: &i32| matches!(*code, code::SEND_MESSAGE | code::SEND_MESSAGE_V2);
+        let answered = async {
+            while self.lock().values().any(is_message) {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        drop(tokio::time::timeout(FAREWELL, answered).await);
+    }
+}
+
 /// What both directions of a connection share.
 struct Wire {
     line: Line,
-    /// What was asked and not answered yet: by whom, under which number, with which code.
-    asked: Mutex<BTreeMap<(Side, i32), i32>>,
+    asked: Arc<Asked>,
     to_client: mpsc::Sender<Out>,
     to_server: mpsc::Sender<Out>,
     reset: Arc<Notify>,
@@ -66,7 +90,8 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, line: Line) {
     let (to_server, server_queue) = mpsc::channel(QUEUE);
     let listed = Listed::new(line.clone(), to_client.clone());
     let reset = Arc::new(Notify::new());
-    let asked = Mutex::default();
+    let asked = Arc::new(Asked::default());
+    let unanswered = Arc::clone(&asked);
     let wire = Arc::new(Wire { line, asked, to_client, to_server, reset: Arc::clone(&reset) });
     let struck = Tasks::default();
     let mut client_writer = JoinSet::new();
@@ -86,9 +111,14 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, line: Line) {
         }
         () = up => {
             drop(listed);
-            // The client has gone, but what was struck may still be on its way to the server.
+            // The client has gone, but what was struck may still be on its way to the server, and
+            // the server's answer on its way back.
+            let rest = async {
+                struck.finish().await;
+                unanswered.messages_are_answered().await;
+            };
             tokio::select! {
-                () = struck.finish() => {}
+                () = rest => {}
                 () = &mut down => {}
             }
             drop(down);
@@ -173,10 +203,10 @@ async fn pump(from: Side, source: &mut OwnedReadHalf, wire: Arc<Wire>, struck: &
 impl Wire {
     fn passage(&self, from: Side, frame: Frame) -> Passage {
         let request = if frame.is_answer() {
-            self.asked().remove(&(from.other(), frame.opaque)).unwrap_or(UNASKED)
+            self.asked.lock().remove(&(from.other(), frame.opaque)).unwrap_or(UNASKED)
         } else {
             if !frame.is_one_way() {
-                self.asked().insert((from, frame.opaque), frame.code);
+                self.asked.lock().insert((from, frame.opaque), frame.code);
             }
             frame.code
         };
@@ -260,10 +290,6 @@ impl Wire {
             Side::Client => &self.to_client,
             Side::Server => &self.to_server,
         }
-    }
-
-    fn asked(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Side, i32), i32>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
