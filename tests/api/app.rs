@@ -5,11 +5,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use application::deadline::Deadline;
+use application::ports::{Delivery, EventSubscription};
 use aws_sdk_dynamodb::types::AttributeValue;
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, rocketmq_config};
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, Names, rocketmq_config};
 use harness::system::{System, SystemOptions};
+use platform::clock::SystemClock;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use rocketmq::admin::StoredMessage;
+use rocketmq::subscription::RocketmqSubscription;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -142,6 +146,33 @@ impl App {
     async fn read_topic(&self, name: &str) -> Vec<StoredMessage> {
         let config = rocketmq_config(&self.system.endpoints, &self.system.names).unwrap();
         rocketmq::admin::read_topic(config, name).await.unwrap()
+    }
+
+    /// Consumes all events in a consumer group of its own, as another service would, until `enough`
+    /// of them have come.
+    pub(crate) async fn consumed_by(
+        &self,
+        group_prefix: &str,
+        enough: impl Fn(&[Value]) -> bool,
+    ) -> Vec<Value> {
+        let group_prefix = group_prefix.to_owned();
+        let names = Names { group_prefix, ..self.system.names.clone() };
+        let config = rocketmq_config(&self.system.endpoints, &names).unwrap();
+        rocketmq::admin::create_topics(config.clone(), PATIENCE).await.unwrap();
+        let subscription = RocketmqSubscription::start(config, SystemClock).unwrap();
+        let deadline = Deadline::after(PATIENCE);
+        let mut events = Vec::new();
+        while !enough(&events) {
+            assert!(!deadline.has_passed(), "{} events have come", events.len());
+            for delivery in subscription.receive(32, deadline).await.unwrap_or_default() {
+                // Another test's garbage is no event.
+                events.extend(serde_json::from_slice::<Value>(delivery.body()).ok());
+                // At the worst it comes once more.
+                let _settled = subscription.acknowledge(&delivery).await;
+            }
+        }
+        subscription.shutdown().await;
+        events
     }
 
     /// The events of a type on the order topic, each copy.
