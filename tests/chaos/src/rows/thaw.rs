@@ -80,17 +80,25 @@ async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Resu
 /// Both checkers are frozen with the same question. The one that wakes up later answers what the
 /// other has answered long before.
 async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::Result<()> {
-    // Windows that have just begun don't end meanwhile.
-    rig.windows.keep(TRANSACTION_CHECK, 0);
-    rig.kill_all(TRANSACTION_CHECK).await?;
-    rig.windows.keep(TRANSACTION_CHECK, CHECKERS);
     let broker = &rig.before(TRANSACTION_CHECK)?.broker;
     let relay = broker.broker_relay();
     let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
-    eventually("both checkers are members", async || {
-        Ok((relay.members(&group).len() == CHECKERS).then_some(()))
+    let joined = || {
+        eventually("both checkers are members", async || {
+            Ok((relay.members(&group).len() == CHECKERS).then_some(()))
+        })
+    };
+    // Windows that have just begun don't end meanwhile. A checker whose window is over has left its
+    // group, though its process lives on: nobody asks one that sleeps.
+    joined().await?;
+    rig.windows.keep(TRANSACTION_CHECK, 0);
+    eventually("the checkers have left their group", async || {
+        Ok(relay.members(&group).is_empty().then_some(()))
     })
     .await?;
+    anyhow::ensure!(!pids(rig, TRANSACTION_CHECK, |_| true)?.is_empty(), "the checkers are dead");
+    rig.windows.keep(TRANSACTION_CHECK, CHECKERS);
+    joined().await?;
     let mut asked = broker.on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).once().hold();
     let died = crash(rig, &format!("stale-{round}"), Window::TransactionUnseen).await?;
     let attempt = died.attempt()?;
