@@ -9,6 +9,7 @@ use anyhow::Context;
 use harness::broker::{self, BrokerTuning, Flush, Rocketmq, RocketmqOptions};
 use harness::process::Children;
 use harness::system::SystemOptions;
+use harness::table::DynamodbLocal;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
@@ -18,8 +19,10 @@ pub struct Cluster {
     rocketmq: Arc<Mutex<Rocketmq>>,
     namesrv: String,
     broker: String,
+    table: Option<String>,
     children: Children,
-    _data: TempDir,
+    data: TempDir,
+    _dynamodb: Option<DynamodbLocal>,
     /// Given back when this cluster has ended.
     _turn: Option<SemaphorePermit<'static>>,
 }
@@ -54,7 +57,38 @@ impl Cluster {
         let namesrv = rocketmq.namesrv();
         let broker = rocketmq.broker();
         let rocketmq = Arc::new(Mutex::new(rocketmq));
-        Ok(Self { rocketmq, namesrv, broker, children, _data: data, _turn: None })
+        Ok(Self {
+            rocketmq,
+            namesrv,
+            broker,
+            table: None,
+            children,
+            data,
+            _dynamodb: None,
+            _turn: None,
+        })
+    }
+
+    /// Its systems keep their tables in one DynamoDB Local, which ends with the cluster, and not each
+    /// in an embedded one of its own.
+    ///
+    /// # Errors
+    /// When its jars cannot be had, or it does not start.
+    pub async fn with_dynamodb_local(mut self) -> anyhow::Result<Self> {
+        let target = SystemOptions::isolated(&root()?)?.target;
+        let data = self.data.path().join("dynamodb");
+        tokio::fs::create_dir(&data).await?;
+        let dynamodb = DynamodbLocal::start(&target, &data, &self.children).await?;
+        self.table = Some(dynamodb.url());
+        self._dynamodb = Some(dynamodb);
+        Ok(self)
+    }
+
+    /// Its systems keep their tables where those of another cluster do.
+    #[must_use]
+    pub fn with_table_of(mut self, other: &Self) -> Self {
+        self.table.clone_from(&other.table);
+        self
     }
 
     /// A cluster for one row alone, which may tune it, kill its broker and start it again. It waits
@@ -67,6 +101,12 @@ impl Cluster {
         let mut cluster = Self::start(tuning).await?;
         cluster._turn = Some(turn);
         Ok(cluster)
+    }
+
+    /// The endpoint of its systems' table; None when each has its own.
+    #[must_use]
+    pub fn table(&self) -> Option<&str> {
+        self.table.as_deref()
     }
 
     /// The name server's address.

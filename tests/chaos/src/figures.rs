@@ -22,7 +22,10 @@ pub struct Figures {
     pub lost: u64,
     /// Events on the topic without an order in the table.
     pub phantom: u64,
-    /// Copies of events beyond the first.
+    /// Copies of events on the topic beyond the first.
+    pub duplicate_copies: u64,
+    /// Deliveries of events to event-consumer beyond the first: of their copies, and of what was not
+    /// acknowledged.
     pub duplicate_deliveries: u64,
     /// Effects beyond the first of a handler for an event.
     pub duplicate_effects: u64,
@@ -50,6 +53,8 @@ pub enum Measure {
     Count(u64),
     /// A time; of several runs the longest counts.
     Longest(Duration),
+    /// Bytes; of several runs the most count.
+    Most(u64),
     /// Of how many how many; several runs add up.
     Share {
         /// How many.
@@ -79,6 +84,7 @@ impl Figures {
         self.committed += other.committed;
         self.lost += other.lost;
         self.phantom += other.phantom;
+        self.duplicate_copies += other.duplicate_copies;
         self.duplicate_deliveries += other.duplicate_deliveries;
         self.duplicate_effects += other.duplicate_effects;
         self.fenced += other.fenced;
@@ -119,6 +125,7 @@ impl Measure {
         match (self, other) {
             (Self::Count(a), Self::Count(b)) => Self::Count(a + b),
             (Self::Longest(a), Self::Longest(b)) => Self::Longest(a.max(b)),
+            (Self::Most(a), Self::Most(b)) => Self::Most(a.max(b)),
             (Self::Share { part: a, whole: b }, Self::Share { part: c, whole: d }) => {
                 Self::Share { part: a + c, whole: b + d }
             }
@@ -133,6 +140,7 @@ impl std::fmt::Display for Measure {
         match self {
             Self::Count(count) => write!(f, "{count}"),
             Self::Longest(time) => write!(f, "{:.2} s", time.as_secs_f64()),
+            Self::Most(bytes) => write!(f, "{} MiB", bytes.div_ceil(1024 * 1024)),
             Self::Share { part, whole } => write!(f, "{part}/{whole}"),
         }
     }

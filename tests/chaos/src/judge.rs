@@ -11,13 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context;
-use application::deadline::Deadline;
 use application::ports::ClusterGauges;
 use harness::broker_proxy::Resolution;
-use harness::provision::rocketmq_config;
 use harness::remoting::code;
-use platform::clock::SystemClock;
-use rocketmq::publisher::RocketmqPublisher;
 use tokio::time::Instant;
 
 use crate::figures::Figures;
@@ -27,9 +23,6 @@ pub use reading::{EventCopy, OrderState, Records, World};
 
 /// How often the judge looks whether a checker is there.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
-
-/// How long the broker may take to tell how it fares.
-const GAUGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one run came to, order by order.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +41,8 @@ pub struct Findings {
     pub contradictions: Vec<String>,
     /// Attempts that were rolled back, and committed all the same.
     pub revived: Vec<String>,
+    /// Scheduled functions of which a window was ended by its time-out.
+    pub overrun: Vec<String>,
     /// The figures of it all.
     pub figures: Figures,
 }
@@ -66,6 +61,7 @@ impl Findings {
             ("untrue", &self.untrue),
             ("both COMMIT and ROLLBACK were sent", &self.contradictions),
             ("stored after a ROLLBACK", &self.revived),
+            ("ended by its time-out", &self.overrun),
         ];
         let wrong: Vec<String> = kinds
             .into_iter()
@@ -120,18 +116,17 @@ async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
 /// Waits until event-consumer has taken every copy of every event off the topic, the second ones
 /// too: only then is it known what they do.
 async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
-    let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
-    let gauges = RocketmqPublisher::start(config, SystemClock).await?;
     let relay = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
     let copies = u64::try_from(World::copies(rig).await?.len())?;
-    let waited = eventually("every copy is consumed", async || {
-        let lag = gauges.consumer_lag(Deadline::after(GAUGE_TIMEOUT)).await;
-        let acknowledged = relay.requests(code::ACK_MESSAGE);
-        Ok((lag.is_ok_and(|lag| lag == 0) && acknowledged >= copies).then_some(()))
+    rig.ask_broker(async |broker, within| {
+        eventually("every copy is consumed", async || {
+            let lag = broker.consumer_lag(within()).await;
+            let acknowledged = relay.requests(code::ACK_MESSAGE);
+            Ok((lag.is_ok_and(|lag| lag == 0) && acknowledged >= copies).then_some(()))
+        })
+        .await
     })
-    .await;
-    gauges.shutdown().await;
-    waited
+    .await
 }
 
 /// Keeps the longest time in which no checker was a member of its group, for ever.
@@ -259,7 +254,10 @@ fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
         .filter_map(|end| end.transaction_id)
         .filter(|attempt| world.records.stored.contains(attempt))
         .collect();
+    findings.overrun = rig.windows.overrun();
     findings.figures = figures(rig, world, &findings);
+    let handed_out = rig.before(EVENT_CONSUMER)?.broker.broker_relay().deliveries();
+    findings.figures.duplicate_deliveries = handed_out.values().map(|times| times - 1).sum();
     Ok(findings)
 }
 
@@ -328,7 +326,7 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> Figures {
         committed: len(world.records.orders.len()),
         lost: len(findings.lost.len()),
         phantom: len(findings.phantom.len()),
-        duplicate_deliveries: world.duplicates(),
+        duplicate_copies: world.duplicates(),
         duplicate_effects: len(findings.doubled.len()),
         fenced: len(world.records.fenced.len()),
         contradictions: len(findings.contradictions.len()),

@@ -66,6 +66,8 @@ pub struct Run {
     pub seed: u64,
     /// How long it took.
     pub took: Duration,
+    /// Which table the systems had, in words.
+    pub table: &'static str,
 }
 
 /// The report card.
@@ -76,17 +78,18 @@ pub fn card(run: Run, reports: &[RowReport]) -> String {
         all.merge(Figures { own: BTreeMap::new(), ..report.figures.clone() });
     }
     let mut text = format!(
-        "# Report card\n\nSeed {}, {:.0} minutes. Bound: with no failure in N orders, fewer than 3/N \
+        "# Report card\n\nSeed {}, {:.0} minutes, on {}. Bound: with no failure in N orders, fewer than 3/N \
          fail, with a confidence of 95 %.\n\n{}\n\n",
         run.seed,
         run.took.as_secs_f64() / 60.0,
+        run.table,
         recovery(reports, all.without_checker),
     );
     text.push_str(
         "| row | fault | runs | faults | tried | orders | acked / refused / unknown | lost | phantom | \
-         copies | double effects | fenced | stored after ROLLBACK | COMMIT and ROLLBACK | visible after p50 / p99 / max | \
+         copies | delivered again | double effects | fenced | stored after ROLLBACK | COMMIT and ROLLBACK | visible after p50 / p99 / max | \
          at rest after | bound | more | verdict |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for report in reports {
         let (id, title) = (report.row.id, report.row.title);
@@ -155,7 +158,7 @@ fn line(id: &str, title: &str, runs: u64, failures: usize, figures: &Figures) ->
         (_, failures) => format!("{failures} FAILED"),
     };
     format!(
-        "| {id} | {title} | {runs} | {} | {} | {} | {} / {} / {} | {} | {} | {} | {} | {} | {} | {} | {} | \
+        "| {id} | {title} | {runs} | {} | {} | {} | {} / {} / {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | \
          {} | {} | {} | {verdict} |\n",
         figures.faults,
         figures.tried,
@@ -165,6 +168,7 @@ fn line(id: &str, title: &str, runs: u64, failures: usize, figures: &Figures) ->
         figures.unknown,
         figures.lost,
         figures.phantom,
+        figures.duplicate_copies,
         figures.duplicate_deliveries,
         figures.duplicate_effects,
         figures.fenced,
@@ -206,7 +210,7 @@ mod tests {
         report.add(9, Ok(Figures { faults: 2, committed: 100, ..Figures::default() }));
         let recovered = Duration::from_secs(76);
         report.add(10, Ok(Figures { faults: 1, recovered, ..Figures::default() }));
-        let run = Run { seed: 7, took: Duration::from_secs(90) };
+        let run = Run { seed: 7, took: Duration::from_secs(90), table: "a table" };
         let card = card(run, &[report]);
         assert!(card.contains("| 3 FAILED |") && card.contains("| 3.000 % |"), "{card}");
         assert!(card.contains("seed 7: the fault never happened"), "{card}");

@@ -8,14 +8,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use application::deadline::Deadline;
 use dynamodb::config::{EventsTable, TableName};
 use harness::host::Signal;
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
+use harness::memory;
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, rocketmq_config};
 use harness::proxies::{FunctionProxies, Proxies};
 use harness::remoting::code;
 use harness::system::{System, SystemOptions};
 use harness::table;
+use platform::clock::SystemClock;
 use reqwest::Client;
+use rocketmq::publisher::RocketmqPublisher;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -34,6 +38,9 @@ pub const EVENT_CONSUMER: &str = "event-consumer";
 
 /// The longest that a client waits for an answer: API Gateway gives up after 30 s.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(35);
+
+/// How long the broker may take to tell how it fares.
+const GAUGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a fault may take to happen.
 pub const FAULT_LIMIT: Duration = Duration::from_secs(60);
@@ -115,6 +122,7 @@ impl<'a> Rig<'a> {
     ) -> anyhow::Result<Self> {
         let mut options = SystemOptions::isolated(&root()?)?;
         options.namesrv = Some(cluster.namesrv().to_owned());
+        options.table = cluster.table().map(ToOwned::to_owned);
         options.proxies = true;
         // The windows are opened here, one after the other: so a row that kills a process does not
         // wait for the next minute.
@@ -149,6 +157,47 @@ impl<'a> Rig<'a> {
         let name = self.system.names.table("EventsTable").context("no table of events")?;
         let client = table::client(&self.system.endpoints.table_url);
         Ok((client, EventsTable::named(TableName::parse(name)?)))
+    }
+
+    /// Asks the broker how it fares, past all proxies and as the alarms' metrics do. The second
+    /// argument makes the deadline of one question.
+    ///
+    /// # Errors
+    /// When no connection can be had, or the questions fail.
+    pub async fn ask_broker<T>(
+        &self,
+        questions: impl AsyncFnOnce(&RocketmqPublisher, fn() -> Deadline) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let config = rocketmq_config(&self.system.endpoints, &self.system.names)?;
+        let publisher = RocketmqPublisher::start(config, SystemClock).await?;
+        let told = questions(&publisher, || Deadline::after(GAUGE_TIMEOUT)).await;
+        publisher.shutdown().await;
+        told
+    }
+
+    /// An order as its customer is told of it.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read.
+    pub async fn read_order(&self, order_id: &str) -> anyhow::Result<Value> {
+        let url = format!("{}/v1/orders/{order_id}", self.system.api_url);
+        let token = self.token().clone();
+        let response = self.client.get(url).bearer_auth(token).send().await?;
+        Ok(serde_json::from_slice(&response.error_for_status()?.bytes().await?)?)
+    }
+
+    /// The most memory that any live process of the functions has had in use, in bytes.
+    ///
+    /// # Errors
+    /// Never in a rig, which has all of them.
+    pub fn peak_memory(&self) -> anyhow::Result<u64> {
+        let mut most = 0;
+        for function in [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER] {
+            let instances = self.system.host.instances(function)?;
+            let peaks = instances.iter().filter_map(|instance| memory::peak(instance.pid));
+            most = most.max(peaks.max().unwrap_or_default());
+        }
+        Ok(most)
     }
 
     /// The proxies of all functions.

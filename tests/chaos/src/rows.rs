@@ -28,6 +28,8 @@ mod window;
 
 use std::pin::Pin;
 
+use harness::broker::BrokerTuning;
+
 use crate::cluster::Cluster;
 use crate::figures::Figures;
 
@@ -52,6 +54,14 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// A cluster for this row alone, with the same table as the shared one's systems have.
+    ///
+    /// # Errors
+    /// As [`Cluster::own`].
+    pub async fn own_cluster(&self, tuning: BrokerTuning) -> anyhow::Result<Cluster> {
+        Ok(Cluster::own(tuning).await?.with_table_of(self.cluster))
+    }
+
     /// One of two numbers, as the effort is.
     #[must_use]
     pub fn either<T>(&self, short: T, long: T) -> T {
@@ -251,8 +261,8 @@ pub const ROWS: &[Row] = &[
     ),
     row!(
         "C2",
-        "events come twice and ten times, in any order",
-        "each has its effect once",
+        "events come twice and ten times, late and in any order",
+        "each has its effect once, and customers are told in the order of the events",
         duplicates::run
     ),
     row!(
@@ -263,7 +273,7 @@ pub const ROWS: &[Row] = &[
     ),
     row!(
         "C4",
-        "a handler is throttled at the last of sixteen deliveries",
+        "a handler is throttled at each of sixteen deliveries",
         "a dead letter, whose redrive has the missing effect alone",
         dead_letter::run
     ),

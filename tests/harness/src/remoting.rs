@@ -4,6 +4,7 @@
 
 mod ask;
 mod codec;
+mod messages;
 mod properties;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 
 pub use ask::ask;
 pub use codec::{FRAME_BYTES_MAX, read_frame};
+pub use messages::popped;
 use properties::parse_properties;
 
 /// Request codes (`RequestCode.java`) that tests speak of.

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// The first seed; without it a random one, which is printed.
     #[arg(long)]
     seed: Option<u64>,
+    /// Keeps the tables in Amazon's DynamoDB Local, one for all rows, in place of embedded ones.
+    #[arg(long)]
+    dynamodb_local: bool,
     /// How many rows run at once. They mostly wait; those that load the machine run alone.
     #[arg(long, value_name = "ROWS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=8))]
     at_once: u16,
@@ -47,6 +50,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     build::functions(&root, &packages).await?;
     progress.step("starting Apache RocketMQ");
     let cluster = Cluster::start(Cluster::TUNING).await?;
+    let (cluster, table) = if options.dynamodb_local {
+        progress.step("starting DynamoDB Local");
+        (cluster.with_dynamodb_local().await?, "DynamoDB Local")
+    } else {
+        (cluster, "the embedded table")
+    };
     progress.finish();
 
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
@@ -62,7 +71,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             true
         }
     };
-    let card = card(Run { seed, took: started.elapsed() }, &reports);
+    let card = card(Run { seed, took: started.elapsed(), table }, &reports);
     println!("{card}");
     let folder = workspace::target()?.join("chaos");
     tokio::fs::create_dir_all(&folder).await?;

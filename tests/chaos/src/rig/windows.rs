@@ -1,7 +1,7 @@
 //! The windows of scheduled functions, opened one after the other.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use harness::host::LambdaHost;
@@ -24,11 +24,21 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
 pub struct Windows {
     host: LambdaHost,
     open: Mutex<BTreeMap<&'static str, JoinSet<()>>>,
+    overruns: Arc<Overruns>,
+}
+
+/// The functions of which a window was ended by its time-out. None may be, because what a function
+/// has begun then is cut off.
+#[derive(Default)]
+struct Overruns {
+    functions: Mutex<BTreeSet<&'static str>>,
+    excused: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Windows {
     pub(super) fn open(host: &LambdaHost, crew: Crew) -> Self {
-        let windows = Self { host: host.clone(), open: Mutex::default() };
+        let (open, overruns) = (Mutex::default(), Arc::default());
+        let windows = Self { host: host.clone(), open, overruns };
         windows.keep(TRANSACTION_CHECK, crew.checkers);
         windows.keep(EVENT_CONSUMER, crew.consumers);
         windows
@@ -40,9 +50,21 @@ impl Windows {
         let seconds = if function == EVENT_CONSUMER { CONSUMER_SECONDS } else { CHECKER_SECONDS };
         let mut kept = JoinSet::new();
         for _ in 0..count {
-            kept.spawn(run(self.host.clone(), function, seconds));
+            kept.spawn(run(self.host.clone(), function, seconds, Arc::clone(&self.overruns)));
         }
         self.sets().insert(function, kept);
+    }
+
+    /// A process of the function is about to be frozen: from now on it may be in a window for too
+    /// long through no fault of its own.
+    pub fn excuse(&self, function: &'static str) {
+        locked(&self.overruns.excused).insert(function);
+    }
+
+    /// The functions of which a window was ended by its time-out, and not because of a freeze.
+    #[must_use]
+    pub fn overrun(&self) -> Vec<String> {
+        locked(&self.overruns.functions).iter().map(|name| (*name).to_owned()).collect()
     }
 
     /// Opens no further windows.
@@ -51,16 +73,25 @@ impl Windows {
     }
 
     fn sets(&self) -> MutexGuard<'_, BTreeMap<&'static str, JoinSet<()>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.open)
     }
 }
 
-async fn run(host: LambdaHost, function: &'static str, seconds: u64) {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn run(host: LambdaHost, function: &'static str, seconds: u64, overruns: Arc<Overruns>) {
     let event = json!({"window_seconds": seconds}).to_string();
     loop {
         match host.invoke(function, event.clone()).await {
             Ok(result) if result.function_error.is_none() => {}
-            Ok(_) => tokio::time::sleep(PAUSE_AFTER_FAILURE).await,
+            Ok(result) => {
+                if result.is_timed_out() && !locked(&overruns.excused).contains(function) {
+                    locked(&overruns.functions).insert(function);
+                }
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            }
             // The host has stopped.
             Err(_) => return,
         }

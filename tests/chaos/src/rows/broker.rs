@@ -21,7 +21,7 @@ const RECORDED_WITHIN: Duration = Duration::from_secs(3);
 
 /// B1.
 pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    let cluster = Cluster::own(Cluster::TUNING).await?;
+    let cluster = bench.own_cluster(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     let strict = Rig::start_with(&cluster, bench.seed, Crew::default(), |options| {
         let refuse = ("ACCEPT_WITHOUT_BROKER".to_owned(), "false".to_owned());
@@ -67,7 +67,7 @@ pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
 
 /// B2.
 pub(super) async fn dies_under_load(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    let cluster = Cluster::own(Cluster::TUNING).await?;
+    let cluster = bench.own_cluster(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     let deaths: u64 = bench.either(2, 20);
     let load = clients(&rig, 3);
@@ -101,7 +101,7 @@ pub(super) async fn dies_under_load(bench: Bench<'_>) -> anyhow::Result<Figures>
 
 /// B3.
 pub(super) async fn dies_after_commits(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    let cluster = Cluster::own(Cluster::TUNING).await?;
+    let cluster = bench.own_cluster(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     let (deaths, mut in_time, mut round) = (bench.either(1_u64, 10), 0, 0_u64);
     // On a busy machine a kill may come too late to count.
@@ -114,7 +114,7 @@ pub(super) async fn dies_after_commits(bench: Bench<'_>) -> anyhow::Result<Figur
     let mut figures = judge_clean(&rig).await?;
     // Of ten deaths in time, some come before the broker wrote down what it had done.
     let copies = bench.either(0, 1);
-    anyhow::ensure!(figures.duplicate_deliveries >= copies, "no commit was done twice");
+    anyhow::ensure!(figures.duplicate_copies >= copies, "no commit was done twice");
     figures.faults = deaths;
     rig.stop().await;
     Ok(figures)

@@ -6,7 +6,7 @@ use harness::remoting::code;
 use harness::table_proxy::TableCall;
 
 use super::Bench;
-use super::crash::crash;
+use super::crash::{crash, slowest_end};
 use super::window::{Window, with_half_message};
 use crate::figures::{Figures, Measure};
 use crate::judge::{attempt_state, judge_clean};
@@ -134,6 +134,8 @@ pub(super) async fn dies_after_fence(bench: Bench<'_>) -> anyhow::Result<Figures
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds;
+    let slowest = slowest_end(&rig)?;
+    figures.note("half message open for at most", Measure::Longest(slowest));
     rig.stop().await;
     Ok(figures)
 }

@@ -6,10 +6,11 @@ use harness::table_proxy::calls;
 use tokio::time::Instant;
 
 use super::Bench;
-use super::window::{Stopped, Window, amid};
+use super::window::{Stopped, Window, amid, rolled_back};
+use crate::controls::Control;
 use crate::figures::{Figures, Measure};
-use crate::judge::{attempt_state, judge_clean};
-use crate::rig::{CREATE_ORDER, FAULT_LIMIT, Rig};
+use crate::judge::{attempt_state, judge_as_it_is, judge_clean};
+use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig};
 use crate::waiting::eventually;
 
 /// P1.
@@ -20,7 +21,7 @@ pub(super) async fn half_unacknowledged(bench: Bench<'_>) -> anyhow::Result<Figu
         let died = crash(&rig, &format!("half-{round}"), Window::HalfUnacknowledged).await?;
         drained(&rig, died.at, Resolution::Rollback).await?;
     }
-    let figures = rolled_back(&rig, rounds).await?;
+    let figures = settled(&rig, rounds).await?;
     rig.stop().await;
     Ok(figures)
 }
@@ -36,7 +37,7 @@ pub(super) async fn transaction_unseen(bench: Bench<'_>) -> anyhow::Result<Figur
         anyhow::ensure!(attempt_state(&rig, &attempt).await? == "FENCED");
         drained(&rig, died.at, Resolution::Rollback).await?;
     }
-    let figures = rolled_back(&rig, rounds).await?;
+    let figures = settled(&rig, rounds).await?;
     rig.stop().await;
     Ok(figures)
 }
@@ -62,9 +63,32 @@ pub(super) async fn transaction_late(bench: Bench<'_>) -> anyhow::Result<Figures
         anyhow::ensure!(is_cancelled, "the late transaction was answered with {answer:?}");
         landed.release();
     }
-    let figures = rolled_back(&rig, rounds).await?;
+    let (figures, revived) = tokio::join!(settled(&rig, rounds), late_without_fence(&bench));
+    let (mut figures, revived) = (figures?, revived?);
+    figures.note("control: stored after a ROLLBACK without the fence", revived);
     rig.stop().await;
     Ok(figures)
+}
+
+/// How many late transactions are stored after their ROLLBACK when nothing is fenced: all.
+async fn late_without_fence(bench: &Bench<'_>) -> anyhow::Result<Measure> {
+    let control = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
+        Control::WithoutFence.stand_in(options);
+    })
+    .await?;
+    let rounds: u64 = bench.either(1, 4);
+    for round in 0..rounds {
+        let died = crash(&control, &format!("late-{round}"), Window::TransactionUnseen).await?;
+        let attempt = died.attempt()?;
+        rolled_back(&control, &attempt).await?;
+        died.stopped.release();
+        let state = attempt_state(&control, &attempt).await?;
+        anyhow::ensure!(state == "COMMITTED", "without the fence, the attempt is {state}");
+    }
+    let part = judge_as_it_is(&control).await?.figures.revived;
+    anyhow::ensure!(part == rounds, "without the fence, {part} of {rounds} came back");
+    control.stop().await;
+    Ok(Measure::Share { part, whole: rounds })
 }
 
 /// P5.
@@ -136,7 +160,7 @@ async fn drained(rig: &Rig<'_>, since: Instant, resolution: Resolution) -> anyho
 }
 
 /// Every crash left a fenced attempt and no order but the one that the client's retry took.
-async fn rolled_back(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
+async fn settled(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(rig).await?;
     figures.faults = rounds;
     anyhow::ensure!(
@@ -150,7 +174,7 @@ async fn rolled_back(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
 }
 
 /// The longest that a half message waited for its end.
-fn slowest_end(rig: &Rig<'_>) -> anyhow::Result<std::time::Duration> {
+pub(super) fn slowest_end(rig: &Rig<'_>) -> anyhow::Result<std::time::Duration> {
     let journal = rig.proxies()?.journal();
     let ends = journal.ends();
     let waited = journal.halves().into_iter().filter_map(|half| {

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use application::deadline::Deadline;
 use application::ports::ClusterGauges;
 use harness::broker::BrokerTuning;
 use harness::broker_proxy::frames;
 use harness::faults::{Point, Toxic};
 use harness::provision::rocketmq_config;
 use harness::remoting::code;
-use platform::clock::SystemClock;
-use rocketmq::publisher::RocketmqPublisher;
 use tokio::time::Instant;
 
 use super::Bench;
@@ -32,7 +29,7 @@ const TUNING: BrokerTuning = BrokerTuning { check_max: 3, ..Cluster::TUNING };
 const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    let cluster = Cluster::own(TUNING).await?;
+    let cluster = bench.own_cluster(TUNING).await?;
     let away = Crew { checkers: 0, ..Crew::default() };
     let orders = bench.either(2, 10);
     // What the broker gives up, it goes past: its own count is the one to wait for.
@@ -85,12 +82,7 @@ async fn lose_commits(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
 
 /// What an alarm would see.
 async fn gauge(rig: &Rig<'_>) -> anyhow::Result<u64> {
-    let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
-    let publisher = RocketmqPublisher::start(config, SystemClock).await?;
-    let within = Deadline::after(Duration::from_secs(10));
-    let discarded = publisher.half_messages_discarded(within).await;
-    publisher.shutdown().await;
-    discarded.map_err(|failure| anyhow::Error::msg(failure.to_string()))
+    rig.ask_broker(async |broker, within| Ok(broker.half_messages_discarded(within()).await?)).await
 }
 
 /// Waits until the broker has given all half messages up.

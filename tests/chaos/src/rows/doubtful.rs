@@ -50,7 +50,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = faults;
-    anyhow::ensure!(figures.duplicate_deliveries == 0, "an event was told twice");
+    anyhow::ensure!(figures.duplicate_copies == 0, "an event was told twice");
     for attempt in &doubtful {
         anyhow::ensure!(attempt_state(&rig, attempt).await? == "FENCED", "{attempt} lives on");
     }

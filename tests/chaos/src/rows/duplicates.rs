@@ -1,14 +1,17 @@
-//! C2: events come twice and ten times, in any order.
+//! C2: events come twice and ten times, late and in any order.
 
+use harness::faults::{Point, Toxic};
 use harness::provision::rocketmq_config;
 use harness::publishing::Publishing;
 use harness::remoting::code;
+use harness::table_proxy::TableCall;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::Bench;
 use crate::controls::Control;
 use crate::figures::{Figures, Measure};
-use crate::judge::{judge_as_it_is, judge_clean, rest};
+use crate::judge::{Records, judge_as_it_is, judge_clean, rest};
 use crate::rig::{Crew, EVENT_CONSUMER, Rig};
 use crate::waiting::eventually;
 
@@ -19,17 +22,57 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     rest(&rig).await?;
     let copies = repeat(&rig).await?;
+    let late: u64 = bench.either(1, 5);
+    for n in 0..late {
+        told_late(&rig, &format!("late-{n}")).await?;
+    }
     let mut figures = judge_clean(&rig).await?;
+    figures.note("customers told of events in another order", Measure::Count(late));
     let doubled = without_inbox(&bench).await?;
     figures.note("control: effects doubled without the inbox", Measure::Count(doubled));
     anyhow::ensure!(
-        figures.duplicate_deliveries >= copies,
+        figures.duplicate_copies >= copies,
         "{} of {copies} copies are on the topic",
-        figures.duplicate_deliveries
+        figures.duplicate_copies
     );
     figures.faults = copies;
     rig.stop().await;
     Ok(figures)
+}
+
+/// An order of whose confirmation its customer is told before its creation, because each try of the
+/// first is lost until then. Whoever reads the order sees them in the order of the events.
+async fn told_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
+    let created = |call: &TableCall| {
+        call.touches("INBOX#notification#") && call.body.to_string().contains("OrderCreated")
+    };
+    let table = &rig.before(EVENT_CONSUMER)?.table;
+    let lost = table.on(Point::Request, created).inflict(Toxic::Lose);
+    let order_id = rig.settle(key).await?;
+    let told = async || {
+        let order = Records::read(rig).await?.orders.remove(&order_id);
+        anyhow::Ok(order.map(|order| order.notifications).unwrap_or_default())
+    };
+    let first = eventually("the customer is told of the confirmation", async || {
+        Ok(Some(told().await?).filter(|told| !told.is_empty()))
+    })
+    .await?;
+    anyhow::ensure!(first == ["OrderConfirmed"], "the customer was told of {first:?} first");
+    anyhow::ensure!(lost.struck() > 0, "no notification was lost");
+    drop(lost);
+    rest(rig).await?;
+    let stored = told().await?;
+    anyhow::ensure!(stored == ["OrderConfirmed", "OrderCreated"], "they are stored as {stored:?}");
+    let order = rig.read_order(&order_id).await?;
+    let read: Vec<_> = order
+        .get("notifications")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|notification| notification.get("type")?.as_str())
+        .collect();
+    anyhow::ensure!(read == ["OrderCreated", "OrderConfirmed"], "they are read as {read:?}");
+    Ok(())
 }
 
 /// How many effects happen more than once when notifications leave no inbox records.

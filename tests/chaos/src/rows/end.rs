@@ -27,9 +27,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     figures.faults = 4 * rounds;
     // A doubled end, and one that comes after a check-back's, each make a second copy.
     anyhow::ensure!(
-        figures.duplicate_deliveries >= 2 * rounds,
+        figures.duplicate_copies >= 2 * rounds,
         "{} copies more than events: the broker did not see the second ends",
-        figures.duplicate_deliveries
+        figures.duplicate_copies
     );
     let orders = Records::read(&rig).await?.orders;
     let once = |order: &&OrderState| order.events().iter().all(|event| order.told(event) == 1);

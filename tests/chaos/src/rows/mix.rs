@@ -27,6 +27,10 @@ const RETRIES: u32 = 3;
 /// How many troubles may overlap.
 const LANES: u64 = 2;
 
+/// The memory that the template gives to the functions, in bytes. What a process has in use must not
+/// grow with what it has done.
+const MEMORY_MAX: u64 = 256 * 1024 * 1024;
+
 /// How much is ordered, and how fast.
 #[derive(Clone, Copy)]
 struct Load {
@@ -80,7 +84,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         return mixed(rig, None, SHORT).await;
     }
     // Long, the broker dies too, and so it must be this row's own.
-    let cluster = Cluster::own(Cluster::TUNING).await?;
+    let cluster = bench.own_cluster(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     mixed(rig, Some(&cluster), LONG).await
 }
@@ -122,6 +126,9 @@ async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, load: Load) -> anyhow::R
     for (name, struck) in counts {
         figures.note(name, Measure::Count(struck));
     }
+    let memory = rig.peak_memory()?;
+    anyhow::ensure!(memory <= MEMORY_MAX, "a process has had {memory} bytes in use");
+    figures.note("most memory of a process", Measure::Most(memory));
     rig.stop().await;
     Ok(figures)
 }

@@ -10,7 +10,7 @@ use harness::system::SystemOptions;
 
 use super::Bench;
 use super::crash::crash;
-use super::window::{Stopped, Window, amid};
+use super::window::{Stopped, Window, amid, rolled_back};
 use crate::controls::Control;
 use crate::figures::{Figures, Measure};
 use crate::judge::{attempt_state, judge_as_it_is, judge_clean};
@@ -70,14 +70,7 @@ async fn frozen_past_its_rollback(rig: &Rig<'_>, key: &str) -> anyhow::Result<St
         let pid = rig.signal(CREATE_ORDER, Signal::SIGSTOP)?;
         let Stopped::Call(held) = stopped else { anyhow::bail!("no call was stopped") };
         let attempt = held.traffic.key_of("TXN#").unwrap_or_default().replace("TXN#", "");
-        let journal = rig.proxies()?.journal();
-        eventually("the frozen attempt is rolled back", async || {
-            let ends = journal.ends_of(&attempt);
-            let rolled_back =
-                ends.iter().any(|end| end.passed_on && end.resolution == Resolution::Rollback);
-            Ok(rolled_back.then_some(()))
-        })
-        .await?;
+        rolled_back(rig, &attempt).await?;
         held.release();
         let state = attempt_state(rig, &attempt).await;
         rig.system.host.signal_instance(CREATE_ORDER, pid, Signal::SIGCONT)?;
@@ -93,12 +86,7 @@ async fn forged_commit(rig: &Rig<'_>) -> anyhow::Result<()> {
     let died = crash(rig, "forged", Window::TransactionUnseen).await?;
     let attempt = died.attempt()?;
     died.stopped.lose();
-    let journal = rig.proxies()?.journal();
-    let rollback = eventually("the attempt is rolled back", async || {
-        let mut ends = journal.ends_of(&attempt).into_iter();
-        Ok(ends.find(|end| end.passed_on && end.resolution == Resolution::Rollback))
-    })
-    .await?;
+    let rollback = rolled_back(rig, &attempt).await?;
     // Where the journal sees both ends of the attempt.
     let broker = rig.before(TRANSACTION_CHECK)?.broker.broker_relay().address();
     let answer = ask(&broker, &rollback.request_to(Resolution::Commit)).await?;

@@ -19,6 +19,9 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 /// seconds of a transaction's deadline and its reads stay below.
 const CALLS_PER_REQUEST_MAX: u64 = 60;
 
+/// How long the table throttles, at the least, in a long run.
+const THROTTLED_FOR: Duration = Duration::from_secs(30);
+
 /// How many items an order's transaction has.
 const ITEMS: usize = 4;
 
@@ -49,16 +52,19 @@ async fn throttled(bench: &Bench<'_>, rig: &Rig<'_>, percent: u32) -> anyhow::Re
     let over = table.on(Point::Request, |_| true).share(rest, !rig.seed);
     let over = over.inflict(Toxic::Answer(TableAnswer::over_capacity()));
 
-    let requests: u64 = bench.either(16, 400);
+    let (requests, lasting) = bench.either((16, Duration::ZERO), (400, THROTTLED_FOR));
     let calls_before = table.calls();
-    let begun = rig.log.entries().len();
-    let keys = (0..requests).map(|n| format!("throttled-{percent}-{n}"));
+    let (begun, started) = (rig.log.entries().len(), Instant::now());
+    let keys = (0..)
+        .take_while(|n: &u64| *n < requests || started.elapsed() < lasting)
+        .map(|n| format!("throttled-{percent}-{n}"));
     let outcomes: Vec<Outcome> = stream::iter(keys)
         .map(|key| async move { rig.place(&key).await })
         .buffer_unordered(CLIENTS)
         .collect()
         .await;
     let calls_made = table.calls() - calls_before;
+    let requests = u64::try_from(outcomes.len())?;
 
     let mut figures = Figures { faults: throttled.struck() + over.struck(), ..Figures::default() };
     anyhow::ensure!(figures.faults > 0, "nothing was throttled");

@@ -1,12 +1,13 @@
 //! The moments of an order at which a process can be hit: something is held there.
 
-use harness::broker_proxy::{Passage, frames, sends};
+use harness::broker_proxy::{End, Passage, Resolution, frames, sends};
 use harness::faults::{Held, Hold, Point};
 use harness::remoting::code;
 use harness::table_proxy::TableCall;
 
 use crate::client::Outcome;
 use crate::rig::{CREATE_ORDER, FAULT_LIMIT, Rig};
+use crate::waiting::eventually;
 
 /// A moment between two steps of taking an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +96,16 @@ impl Stopped {
 /// taken without the broker, and then there is nothing to check back.
 pub(super) fn with_half_message(call: &TableCall) -> bool {
     call.operation == "TransactWriteItems" && !call.body.to_string().contains("\"unpublished\"")
+}
+
+/// Waits until the broker was told to roll an attempt back, and returns what it was told.
+pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &str) -> anyhow::Result<End> {
+    let journal = rig.proxies()?.journal();
+    eventually("the attempt is rolled back", async || {
+        let mut ends = journal.ends_of(attempt).into_iter();
+        Ok(ends.find(|end| end.passed_on && end.resolution == Resolution::Rollback))
+    })
+    .await
 }
 
 /// How many orders may be taken without the broker before the fault counts as not happening.

@@ -280,6 +280,9 @@ impl Wire {
     }
 
     fn passed_on(&self, passage: &Passage) {
+        if passage.from == Side::Server && passage.request == code::POP_MESSAGE {
+            self.line.shared.count_deliveries(&passage.frame.body);
+        }
         if let Some(journal) = &self.line.shared.journal {
             journal.note_passed_on(passage);
         }

@@ -14,7 +14,7 @@ use super::connection::{self, Line, Out};
 use super::{Journal, Passage};
 use crate::door::Door;
 use crate::faults::Rules;
-use crate::remoting::Frame;
+use crate::remoting::{Frame, popped};
 
 /// Counts the connections of all relays, because several may write into one journal.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     open: Mutex<BTreeMap<u64, OpenConnection>>,
     /// How many requests of each code came from clients.
     requests: Mutex<BTreeMap<i32, u64>>,
+    /// How often each event was handed to a client.
+    deliveries: Mutex<BTreeMap<String, u64>>,
 }
 
 /// What is known of a connection that is open.
@@ -47,6 +49,14 @@ impl Shared {
     pub(super) fn count(&self, request: i32) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry(request).or_default() += 1;
+    }
+
+    /// Counts the events that an answer to `POP_MESSAGE` carries.
+    pub(super) fn count_deliveries(&self, popped_messages: &[u8]) {
+        let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        for event_id in popped(popped_messages, "event_id") {
+            *deliveries.entry(event_id).or_default() += 1;
+        }
     }
 
     pub(super) fn open(&self) -> MutexGuard<'_, BTreeMap<u64, OpenConnection>> {
@@ -99,8 +109,15 @@ impl Relay {
         substitution: Option<Substitution>,
     ) -> anyhow::Result<Self> {
         let upstream = upstream.to_owned();
-        let (open, requests) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { upstream, rules, journal, substitution, open, requests });
+        let shared = Arc::new(Shared {
+            upstream,
+            rules,
+            journal,
+            substitution,
+            open: Mutex::default(),
+            requests: Mutex::default(),
+            deliveries: Mutex::default(),
+        });
         let visited = Arc::clone(&shared);
         let door = Door::open_at(address, move |client| run(client, Arc::clone(&visited)));
         Ok(Self { shared, door: door.await? })
@@ -123,6 +140,13 @@ impl Relay {
     pub fn requests(&self, code: i32) -> u64 {
         let requests = self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.get(&code).copied().unwrap_or_default()
+    }
+
+    /// How often each event was handed to clients that asked for messages, by its `event_id`: again
+    /// for each copy of it, and for each time that it was not acknowledged.
+    #[must_use]
+    pub fn deliveries(&self) -> BTreeMap<String, u64> {
+        self.shared.deliveries.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Cuts all connections and refuses new ones, as a server that is down does.

@@ -6,6 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
+/// What Lambda calls a request that outlived its function's time-out.
+const TIMED_OUT: &str = "Sandbox.Timedout";
+
 /// What a function returned.
 #[derive(Debug, Clone)]
 pub struct InvokeResult {
@@ -23,6 +26,13 @@ pub struct InvokeResult {
 }
 
 impl InvokeResult {
+    /// Whether the function's time-out ended it.
+    #[must_use]
+    pub fn is_timed_out(&self) -> bool {
+        let error = self.function_error.as_ref().and(self.json().ok());
+        error.is_some_and(|error| error.get("errorType").is_some_and(|kind| kind == TIMED_OUT))
+    }
+
     /// The payload as JSON.
     ///
     /// # Errors
@@ -63,10 +73,9 @@ impl Failure {
             Self::Reported(body) => return body.clone(),
             Self::Start(error) => ("Runtime.InvalidEntrypoint", error.to_string()),
             Self::Exited(status) => ("Runtime.ExitError", exit_text(*status)),
-            Self::TimedOut(limit) => (
-                "Sandbox.Timedout",
-                format!("Task timed out after {:.2} seconds", limit.as_secs_f64()),
-            ),
+            Self::TimedOut(limit) => {
+                (TIMED_OUT, format!("Task timed out after {:.2} seconds", limit.as_secs_f64()))
+            }
         };
         let message = format!("RequestId: {request_id} Error: {message}");
         Bytes::from(json!({"errorType": kind, "errorMessage": message}).to_string())

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 /// What stands between a property's name and its value (`MessageDecoder.java`).
-const NAME_VALUE_SEPARATOR: char = '\u{1}';
+pub(super) const NAME_VALUE_SEPARATOR: char = '\u{1}';
 /// What stands between two properties.
-const PROPERTY_SEPARATOR: char = '\u{2}';
+pub(super) const PROPERTY_SEPARATOR: char = '\u{2}';
 
 /// A message's properties as a send request carries them in one field.
 pub(super) fn parse_properties(text: &str) -> BTreeMap<String, String> {

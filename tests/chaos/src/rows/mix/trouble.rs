@@ -201,7 +201,8 @@ fn kill(rig: &Rig<'_>, function: &str, lots: &mut Rng) -> anyhow::Result<bool> {
 
 /// Freezes one process of a function that is at work, for longer or shorter than anything waits for
 /// it. How many that were.
-async fn freeze(rig: &Rig<'_>, function: &str, lots: &mut Rng) -> anyhow::Result<u64> {
+async fn freeze(rig: &Rig<'_>, function: &'static str, lots: &mut Rng) -> anyhow::Result<u64> {
+    rig.windows.excuse(function);
     let instances = rig.system.host.instances(function)?;
     let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
     let Some(instance) = lots.choice(busy) else { return Ok(0) };
