@@ -112,14 +112,34 @@ pub(crate) fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     ];
     checks.extend(sam::checks(root)?);
     checks.extend(workflows(root));
+    checks.extend(compose_file(root));
     Ok(checks)
+}
+
+/// Whether a program is there and succeeds, which says nothing but that.
+fn there_is(program: &str, arguments: &[&str]) -> bool {
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// What Docker Compose thinks of docker-compose.yml, where there is one. It needs no engine.
+fn compose_file(root: &Path) -> Option<Check> {
+    if !there_is("docker", &["compose", "version"]) {
+        eprintln!("there is no `docker compose`, so docker-compose.yml is not checked");
+        return None;
+    }
+    let mut command = Command::new("docker");
+    command
+        .args(["compose", "--file", "docker-compose.yml", "config", "--quiet"])
+        .current_dir(root)
+        .stdin(Stdio::null());
+    Some(Check::of("docker-compose.yml (docker compose config)", command))
 }
 
 /// actionlint on the workflows, where there is a Go to build it.
 fn workflows(root: &Path) -> Option<Check> {
-    let mut go = std::process::Command::new("go");
-    go.arg("version").stdout(Stdio::null()).stderr(Stdio::null());
-    if !go.status().is_ok_and(|status| status.success()) {
+    if !there_is("go", &["version"]) {
         eprintln!("there is no `go`, so the workflows are not checked");
         return None;
     }

@@ -25,7 +25,8 @@ pub struct Figures {
     /// Copies of events on the topic beyond the first.
     pub duplicate_copies: u64,
     /// Deliveries of events to event-consumer beyond the first: of their copies, and of what was not
-    /// acknowledged.
+    /// acknowledged. The rig's own go past the proxy that counts, and so do answers to requests that
+    /// the proxy has doubled.
     pub duplicate_deliveries: u64,
     /// Effects beyond the first of a handler for an event.
     pub duplicate_effects: u64,
@@ -53,8 +54,8 @@ pub enum Measure {
     Count(u64),
     /// A time; of several runs the longest counts.
     Longest(Duration),
-    /// Bytes; of several runs the most count.
-    Most(u64),
+    /// How many bytes at the most; of several runs the most count.
+    Bytes(u64),
     /// Of how many how many; several runs add up.
     Share {
         /// How many.
@@ -125,7 +126,7 @@ impl Measure {
         match (self, other) {
             (Self::Count(a), Self::Count(b)) => Self::Count(a + b),
             (Self::Longest(a), Self::Longest(b)) => Self::Longest(a.max(b)),
-            (Self::Most(a), Self::Most(b)) => Self::Most(a.max(b)),
+            (Self::Bytes(a), Self::Bytes(b)) => Self::Bytes(a.max(b)),
             (Self::Share { part: a, whole: b }, Self::Share { part: c, whole: d }) => {
                 Self::Share { part: a + c, whole: b + d }
             }
@@ -140,7 +141,7 @@ impl std::fmt::Display for Measure {
         match self {
             Self::Count(count) => write!(f, "{count}"),
             Self::Longest(time) => write!(f, "{:.2} s", time.as_secs_f64()),
-            Self::Most(bytes) => write!(f, "{} MiB", bytes.div_ceil(1024 * 1024)),
+            Self::Bytes(bytes) => write!(f, "{} MiB", bytes.div_ceil(1024 * 1024)),
             Self::Share { part, whole } => write!(f, "{part}/{whole}"),
         }
     }

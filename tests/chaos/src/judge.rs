@@ -41,14 +41,15 @@ pub struct Findings {
     pub contradictions: Vec<String>,
     /// Attempts that were rolled back, and committed all the same.
     pub revived: Vec<String>,
-    /// Scheduled functions of which a window was ended by its time-out.
+    /// Scheduled functions of which a window was ended by its time-out, as far as it was seen.
     pub overrun: Vec<String>,
     /// The figures of it all.
     pub figures: Figures,
 }
 
 impl Findings {
-    /// The figures, when nothing was lost, invented or doubled, and clients were told the truth.
+    /// The figures, when nothing was lost, invented or doubled, clients were told the truth, and no
+    /// scheduled function was cut off.
     ///
     /// # Errors
     /// [`Unclean`] when that is not so.
@@ -81,7 +82,7 @@ impl Findings {
 pub struct Unclean {
     /// Everything that is wrong, in words.
     what: String,
-    /// The run's figures, which count what the words name.
+    /// The run's figures, which count what the words name, but for functions that were cut off.
     pub figures: Box<Figures>,
 }
 
@@ -216,8 +217,17 @@ async fn what_is_left(rig: &Rig<'_>) -> anyhow::Result<String> {
         })
         .collect();
     let unfinished = world.records.unfinished();
+    let halves = rig.proxies()?.journal().open();
+    let halves: Vec<String> = halves
+        .iter()
+        .take(NAMED_MAX)
+        .map(|half| {
+            let attempt = half.transaction_id.as_deref().unwrap_or("without an attempt");
+            format!("{attempt} of {:?} ago, answered {:?}", half.at.elapsed(), half.answer)
+        })
+        .collect();
     Ok(format!(
-        "left by {} are {} half messages; {} unobserved, such as {some:?}; {} unfinished, such as {:?}",
+        "left by {} are {} half messages, by what was sent {halves:?}; {} unobserved, such as {some:?}; {} unfinished, such as {:?}",
         rig.system.names.stack_name,
         rig.open_halves().await?,
         unobserved.len(),
@@ -253,11 +263,12 @@ fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
         .filter(|end| end.passed_on && end.resolution == Resolution::Rollback)
         .filter_map(|end| end.transaction_id)
         .filter(|attempt| world.records.stored.contains(attempt))
+        // A ROLLBACK may be sent again.
+        .collect::<BTreeSet<_>>()
+        .into_iter()
         .collect();
     findings.overrun = rig.windows.overrun();
-    findings.figures = figures(rig, world, &findings);
-    let handed_out = rig.before(EVENT_CONSUMER)?.broker.broker_relay().deliveries();
-    findings.figures.duplicate_deliveries = handed_out.values().map(|times| times - 1).sum();
+    findings.figures = figures(rig, world, &findings)?;
     Ok(findings)
 }
 
@@ -312,13 +323,14 @@ fn judge_clients(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
     }
 }
 
-fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> Figures {
+fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<Figures> {
     let entries = rig.log.entries();
     let count = |is: fn(&crate::client::Outcome) -> bool| {
         u64::try_from(entries.iter().filter(|entry| is(&entry.outcome)).count()).unwrap_or(u64::MAX)
     };
     let len = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
-    Figures {
+    let deliveries = rig.before(EVENT_CONSUMER)?.broker.broker_relay().deliveries();
+    Ok(Figures {
         tried: len(rig.log.intents().len()),
         acked: count(|outcome| outcome.acked().is_some()),
         refused: count(|outcome| matches!(outcome, crate::client::Outcome::Refused { .. })),
@@ -327,13 +339,14 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> Figures {
         lost: len(findings.lost.len()),
         phantom: len(findings.phantom.len()),
         duplicate_copies: world.duplicates(),
+        duplicate_deliveries: deliveries.values().map(|times| times - 1).sum(),
         duplicate_effects: len(findings.doubled.len()),
         fenced: len(world.records.fenced.len()),
         contradictions: len(findings.contradictions.len()),
         revived: len(findings.revived.len()),
         times_to_visible: times_to_visible(world),
         ..Figures::default()
-    }
+    })
 }
 
 /// From the moment that an order says that it was placed to the first copy of its event.

@@ -59,6 +59,8 @@ pub struct Rig<'a> {
     pub seed: u64,
     /// The cluster, when no other system is on it.
     own_cluster: Option<&'a Cluster>,
+    /// Whether the table outlives the system.
+    shared_table: bool,
     client: Client,
     /// The clients' access token. It is good for 15 minutes, and a long row takes more.
     token: Mutex<String>,
@@ -136,7 +138,17 @@ impl<'a> Rig<'a> {
         logins::forget(&system).await?;
         let windows = Windows::open(&system.host, crew);
         let log = ClientLog::default();
-        let rig = Self { kept, system, log, windows, seed, own_cluster: None, client, token };
+        let rig = Self {
+            kept,
+            system,
+            log,
+            windows,
+            seed,
+            own_cluster: None,
+            shared_table: cluster.table().is_some(),
+            client,
+            token,
+        };
         // The row begins with every function up, and the first order's costs paid.
         rig.settle("warm-up").await?;
         Ok(rig)
@@ -146,7 +158,23 @@ impl<'a> Rig<'a> {
     pub async fn stop(mut self) {
         self.kept.forget();
         self.windows.close();
+        let shared_table = self.shared_table.then(|| {
+            let names = self.system.names.tables.iter().map(|table| table.name.clone());
+            (table::client(&self.system.endpoints.table_url), names.collect::<Vec<_>>())
+        });
         self.system.stop().await;
+        // One table that serves all rows would otherwise keep what every one of them has stored.
+        if let Some((client, names)) = shared_table {
+            for name in names {
+                if let Err(error) = client.delete_table().table_name(&name).send().await {
+                    tracing::warn!(
+                        name,
+                        error = &error as &dyn std::error::Error,
+                        "a table is left"
+                    );
+                }
+            }
+        }
     }
 
     /// The events table, past all proxies.
@@ -186,18 +214,19 @@ impl<'a> Rig<'a> {
         Ok(serde_json::from_slice(&response.error_for_status()?.bytes().await?)?)
     }
 
-    /// The most memory that any live process of the functions has had in use, in bytes.
+    /// The most memory that any live process of a function has had in use, in bytes, and what the
+    /// template gives it; None when it has no process.
     ///
     /// # Errors
-    /// Never in a rig, which has all of them.
-    pub fn peak_memory(&self) -> anyhow::Result<u64> {
-        let mut most = 0;
-        for function in [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER] {
-            let instances = self.system.host.instances(function)?;
-            let peaks = instances.iter().filter_map(|instance| memory::peak(instance.pid));
-            most = most.max(peaks.max().unwrap_or_default());
-        }
-        Ok(most)
+    /// When there is no such function.
+    pub fn memory(&self, function: &str) -> anyhow::Result<Option<(u64, u64)>> {
+        let instances = self.system.host.instances(function)?;
+        let peak = instances.iter().filter_map(|instance| memory::peak(instance.pid)).max();
+        let mut functions = self.system.template.functions.iter();
+        let specified = functions.find(|specified| specified.name == function);
+        let specified = specified.with_context(|| format!("there is no function {function}"))?;
+        let given = u64::from(specified.memory_mib) * 1024 * 1024;
+        Ok(peak.map(|peak| (peak, given)))
     }
 
     /// The proxies of all functions.

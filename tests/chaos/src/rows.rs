@@ -54,7 +54,7 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// A cluster for this row alone, with the same table as the shared one's systems have.
+    /// A cluster for this row alone. Its systems keep their tables where those of the shared one do.
     ///
     /// # Errors
     /// As [`Cluster::own`].
@@ -262,7 +262,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "C2",
         "events come twice and ten times, late and in any order",
-        "each has its effect once, and customers are told in the order of the events",
+        "each has its effect once, and an order shows them in their order",
         duplicates::run
     ),
     row!(

@@ -54,7 +54,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         progress.step("starting DynamoDB Local");
         (cluster.with_dynamodb_local().await?, "DynamoDB Local")
     } else {
-        (cluster, "the embedded table")
+        (cluster, "embedded tables")
     };
     progress.finish();
 

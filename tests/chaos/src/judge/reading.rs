@@ -50,6 +50,17 @@ impl OrderState {
     }
 }
 
+/// A dead letter as it is stored.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// Why the message was given up.
+    pub reason: String,
+    /// Whose failure it was; empty when nobody could read the message.
+    pub handler: String,
+    /// How often it had been tried.
+    pub attempts: u32,
+}
+
 /// What the tables hold.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
@@ -63,8 +74,8 @@ pub struct Records {
     pub stored: BTreeSet<String>,
     /// The keys of inbox records.
     pub inbox: BTreeSet<String>,
-    /// The dead letters: key and reason.
-    pub dead_letters: BTreeMap<String, String>,
+    /// The dead letters by their keys.
+    pub dead_letters: BTreeMap<String, Letter>,
     /// What is left of each product.
     pub stock: BTreeMap<u64, u64>,
 }
@@ -170,7 +181,12 @@ impl Records {
         } else if key.starts_with("INBOX#") {
             self.inbox.insert(key);
         } else if key.starts_with("DEAD#") {
-            self.dead_letters.insert(key, text(item, "reason").unwrap_or_default());
+            let letter = Letter {
+                reason: text(item, "reason").unwrap_or_default(),
+                handler: text(item, "handler").unwrap_or_default(),
+                attempts: number(item, "attempts").unwrap_or_default(),
+            };
+            self.dead_letters.insert(key, letter);
         } else if let Some(attempt) = key.strip_prefix("TXN#") {
             let fenced = text(item, "state").is_ok_and(|state| state == "FENCED");
             let attempts = if fenced { &mut self.fenced } else { &mut self.stored };

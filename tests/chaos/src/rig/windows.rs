@@ -7,6 +7,7 @@ use std::time::Duration;
 use harness::host::LambdaHost;
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::{Crew, EVENT_CONSUMER, TRANSACTION_CHECK};
 
@@ -28,11 +29,21 @@ pub struct Windows {
 }
 
 /// The functions of which a window was ended by its time-out. None may be, because what a function
-/// has begun then is cut off.
+/// has begun then is cut off. Windows that are given up, or still open at the end, are not seen.
 #[derive(Default)]
 struct Overruns {
     functions: Mutex<BTreeSet<&'static str>>,
-    excused: Mutex<BTreeSet<&'static str>>,
+    frozen: Mutex<BTreeMap<&'static str, Instant>>,
+}
+
+impl Overruns {
+    /// A window that was opened at that moment was ended by its time-out.
+    fn note(&self, function: &'static str, opened: Instant) {
+        let frozen = locked(&self.frozen).get(function).copied();
+        if frozen.is_none_or(|frozen| frozen < opened) {
+            locked(&self.functions).insert(function);
+        }
+    }
 }
 
 impl Windows {
@@ -55,10 +66,10 @@ impl Windows {
         self.sets().insert(function, kept);
     }
 
-    /// A process of the function is about to be frozen: from now on it may be in a window for too
-    /// long through no fault of its own.
-    pub fn excuse(&self, function: &'static str) {
-        locked(&self.overruns.excused).insert(function);
+    /// A process of the function is frozen at this moment: the windows that are open now may last for
+    /// too long through no fault of their own.
+    pub fn note_freeze(&self, function: &'static str) {
+        locked(&self.overruns.frozen).insert(function, Instant::now());
     }
 
     /// The functions of which a window was ended by its time-out, and not because of a freeze.
@@ -84,11 +95,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn run(host: LambdaHost, function: &'static str, seconds: u64, overruns: Arc<Overruns>) {
     let event = json!({"window_seconds": seconds}).to_string();
     loop {
+        let opened = Instant::now();
         match host.invoke(function, event.clone()).await {
             Ok(result) if result.function_error.is_none() => {}
             Ok(result) => {
-                if result.is_timed_out() && !locked(&overruns.excused).contains(function) {
-                    locked(&overruns.functions).insert(function);
+                if result.is_timed_out() {
+                    overruns.note(function, opened);
                 }
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
             }

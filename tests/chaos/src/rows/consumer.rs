@@ -30,9 +30,8 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
         deaths += 1;
     }
     let consumer = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
-    let (figures, doubled) = tokio::join!(judge_clean(&rig), without_inbox(&bench));
-    let mut figures = figures?;
-    let doubled = Measure::Count(doubled?);
+    let mut figures = judge_clean(&rig).await?;
+    let doubled = Measure::Count(without_inbox(&bench).await?);
     figures.note("control: effects doubled without the inbox", doubled);
     figures.faults = deaths;
     let acks = consumer.requests(code::ACK_MESSAGE);

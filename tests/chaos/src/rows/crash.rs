@@ -63,8 +63,8 @@ pub(super) async fn transaction_late(bench: Bench<'_>) -> anyhow::Result<Figures
         anyhow::ensure!(is_cancelled, "the late transaction was answered with {answer:?}");
         landed.release();
     }
-    let (figures, revived) = tokio::join!(settled(&rig, rounds), late_without_fence(&bench));
-    let (mut figures, revived) = (figures?, revived?);
+    let mut figures = settled(&rig, rounds).await?;
+    let revived = late_without_fence(&bench).await?;
     figures.note("control: stored after a ROLLBACK without the fence", revived);
     rig.stop().await;
     Ok(figures)

@@ -4,11 +4,11 @@ use harness::faults::{Point, Toxic};
 use harness::provision::rocketmq_config;
 use harness::publishing::Publishing;
 use harness::remoting::code;
-use harness::table_proxy::TableCall;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::Bench;
+use super::window::tells_of_creation;
 use crate::controls::Control;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, judge_as_it_is, judge_clean, rest};
@@ -35,6 +35,11 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         "{} of {copies} copies are on the topic",
         figures.duplicate_copies
     );
+    anyhow::ensure!(
+        figures.duplicate_deliveries >= copies,
+        "{} deliveries of {copies} copies were more than the first",
+        figures.duplicate_deliveries
+    );
     figures.faults = copies;
     rig.stop().await;
     Ok(figures)
@@ -43,11 +48,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 /// An order of whose confirmation its customer is told before its creation, because each try of the
 /// first is lost until then. Whoever reads the order sees them in the order of the events.
 async fn told_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
-    let created = |call: &TableCall| {
-        call.touches("INBOX#notification#") && call.body.to_string().contains("OrderCreated")
-    };
     let table = &rig.before(EVENT_CONSUMER)?.table;
-    let lost = table.on(Point::Request, created).inflict(Toxic::Lose);
+    let lost = table.on(Point::Request, tells_of_creation).inflict(Toxic::Lose);
     let order_id = rig.settle(key).await?;
     let told = async || {
         let order = Records::read(rig).await?.orders.remove(&order_id);

@@ -45,7 +45,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     .await?;
     let letters = Records::read(&rig).await?.dead_letters;
     anyhow::ensure!(
-        letters.values().all(|reason| !reason.is_empty()),
+        letters.values().all(|letter| !letter.reason.is_empty()),
         "a dead letter without a reason"
     );
     let mut figures = judge_clean(&rig).await?;

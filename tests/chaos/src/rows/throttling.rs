@@ -106,7 +106,7 @@ pub(super) async fn one_hot_key(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let (mut faults, mut slowest) = (0, Duration::ZERO);
     for round in 0..rounds {
         let table = &rig.before(CREATE_ORDER)?.table;
-        // The embedded table sees no contention, so the conflicts come from the proxy.
+        // The embedded table sees no contention, so these conflicts come from the proxy.
         let conflict = Toxic::Answer(TableAnswer::transaction_conflict(ITEMS));
         let transaction = |call: &TableCall| calls("TransactWriteItems")(call);
         let rule = table.on(Point::Request, transaction).share(0.3, rig.seed + round);

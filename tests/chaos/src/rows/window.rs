@@ -98,6 +98,12 @@ pub(super) fn with_half_message(call: &TableCall) -> bool {
     call.operation == "TransactWriteItems" && !call.body.to_string().contains("\"unpublished\"")
 }
 
+/// Matches the transaction by which a customer is told that an order was created, and of nothing else
+/// that came of it.
+pub(super) fn tells_of_creation(call: &TableCall) -> bool {
+    call.touches("INBOX#notification#") && call.body.to_string().contains("OrderCreated")
+}
+
 /// Waits until the broker was told to roll an attempt back, and returns what it was told.
 pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &str) -> anyhow::Result<End> {
     let journal = rig.proxies()?.journal();

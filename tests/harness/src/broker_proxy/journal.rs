@@ -40,8 +40,15 @@ pub struct Half {
     pub event_id: Option<String>,
     /// Whether it went on to the broker.
     pub passed_on: bool,
+    /// The code of the broker's answer, as far as it has answered.
+    pub answer: Option<i32>,
+}
+
+impl Half {
     /// Whether the broker was too busy to begin with it, so that it is not stored.
-    pub refused: bool,
+    fn is_refused(&self) -> bool {
+        self.answer == Some(status::SYSTEM_BUSY)
+    }
 }
 
 /// A request to end a transaction, as it came from its client, whether or not it went on.
@@ -108,7 +115,7 @@ impl Journal {
             .map(|end| end.message_id.as_str())
             .collect();
         let open = |half: &&Half| {
-            half.passed_on && !half.refused && !ended.contains(half.message_id.as_str())
+            half.passed_on && !half.is_refused() && !ended.contains(half.message_id.as_str())
         };
         entries.halves.iter().filter(open).cloned().collect()
     }
@@ -149,7 +156,7 @@ impl Journal {
             transaction_id: property("transaction_id"),
             event_id: property("event_id"),
             passed_on: false,
-            refused: false,
+            answer: None,
         };
         let mut entries = self.entries();
         if let Some(attempt) = &half.transaction_id {
@@ -160,16 +167,13 @@ impl Journal {
 
     /// The broker's own answer, whatever becomes of it on the way to the client.
     fn note_answer(&self, passage: &Passage) {
-        if passage.frame.code != status::SYSTEM_BUSY {
-            return;
-        }
         let mut entries = self.entries();
         let mut sent = entries.halves.iter_mut().rev();
         let asked = |half: &&mut Half| {
             half.connection == passage.connection && half.opaque == passage.frame.opaque
         };
         if let Some(half) = sent.find(asked) {
-            half.refused = true;
+            half.answer = Some(passage.frame.code);
         }
     }
 

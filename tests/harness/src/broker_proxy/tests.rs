@@ -165,3 +165,30 @@ async fn a_member_is_known_by_its_heartbeat_and_can_be_asked() {
     assert_eq!(client.receive().await.code, code::CHECK_TRANSACTION_STATE);
     assert!(relay.inject(99, &check).await.is_err());
 }
+
+#[tokio::test]
+async fn each_delivery_of_an_event_is_counted() {
+    let (namesrv, _asked, _namesrv) = server().await;
+    let (broker, _heard, _broker) = server().await;
+    let proxy = BrokerProxy::start(&namesrv, &broker, Arc::default()).await.unwrap();
+    let relay = proxy.broker_relay();
+    let mut client = Client::connect(&relay.address()).await;
+    let message = |event_id: &str| format!("\0\0\0\u{11}event_id\u{1}{event_id}\u{2}");
+    // The server's answers carry what they are asked with.
+    let asked = [
+        (code::POP_MESSAGE, [message("one"), message("two")].concat()),
+        (code::POP_MESSAGE, message("one")),
+        (code::HEART_BEAT, message("six")),
+    ];
+    for (number, (request, text)) in (1..).zip(asked) {
+        client.send(request, number, &text).await;
+        client.receive().await;
+    }
+    let lost = proxy.on(Point::Response, frames(code::POP_MESSAGE)).inflict(Toxic::Lose);
+    client.send(code::POP_MESSAGE, 8, &message("two")).await;
+    client.send(code::HEART_BEAT, 9, "").await;
+    client.receive().await;
+    assert_eq!(lost.struck(), 1);
+    let expected = [("one".to_owned(), 2), ("two".to_owned(), 1)];
+    assert_eq!(relay.deliveries(), BTreeMap::from(expected));
+}

@@ -4,8 +4,8 @@ use super::properties::{NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR};
 /// it.
 ///
 /// Each message begins with its length in 4 bytes, that of the length included, and ends with its
-/// properties (`MessageDecoder.java`). What stands before them is of varying length, and the two
-/// separators stand in nothing but properties.
+/// properties (`MessageDecoder.java`). What stands before them is of varying length, so the property
+/// is looked for from the end, by its name and the separator behind it.
 #[must_use]
 pub fn popped(body: &[u8], property: &str) -> Vec<String> {
     let mut values = Vec::new();

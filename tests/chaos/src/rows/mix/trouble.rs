@@ -11,7 +11,8 @@ use harness::table_proxy::{TableAnswer, TableCall, calls};
 use crate::cluster::Cluster;
 use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 
-const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
+/// Those that things go wrong with.
+pub(super) const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
 
 /// How many items an order's transaction has.
 const ITEMS: usize = 4;
@@ -202,12 +203,13 @@ fn kill(rig: &Rig<'_>, function: &str, lots: &mut Rng) -> anyhow::Result<bool> {
 /// Freezes one process of a function that is at work, for longer or shorter than anything waits for
 /// it. How many that were.
 async fn freeze(rig: &Rig<'_>, function: &'static str, lots: &mut Rng) -> anyhow::Result<u64> {
-    rig.windows.excuse(function);
     let instances = rig.system.host.instances(function)?;
     let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
     let Some(instance) = lots.choice(busy) else { return Ok(0) };
     rig.system.host.signal_instance(function, instance.pid, Signal::SIGSTOP)?;
+    rig.windows.note_freeze(function);
     tokio::time::sleep(Duration::from_millis(lots.u64(500..15_000))).await;
+    rig.windows.note_freeze(function);
     rig.system.host.signal_instance(function, instance.pid, Signal::SIGCONT)?;
     Ok(1)
 }
