@@ -36,6 +36,9 @@ pub const TRANSACTION_CHECK: &str = "transaction-check";
 /// The function that consumes events.
 pub const EVENT_CONSUMER: &str = "event-consumer";
 
+/// The functions that orders and their events come by.
+pub const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
+
 /// The longest that a client waits for an answer: API Gateway gives up after 30 s.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(35);
 

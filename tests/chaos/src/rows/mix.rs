@@ -14,8 +14,8 @@ use crate::client::{Intent, Outcome};
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::judge_clean;
-use crate::rig::Rig;
-use trouble::{FUNCTIONS, Trouble};
+use crate::rig::{FUNCTIONS, Rig};
+use trouble::Trouble;
 
 /// How many clients order at once.
 const CLIENTS: usize = 12;

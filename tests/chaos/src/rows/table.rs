@@ -1,15 +1,15 @@
-//! T3: the table is down, slow, failing, resetting or slow to speak.
+//! T3: the table is down, slow, failing, resetting or slow to speak, to all functions.
 
 use std::time::Duration;
 
-use harness::faults::{Point, Toxic};
+use harness::faults::{Point, Standing, Toxic};
 use harness::table_proxy::{TableAnswer, TableCall};
 
 use super::Bench;
 use crate::client::Outcome;
 use crate::figures::{Figures, Measure, percentile};
 use crate::judge::judge_clean;
-use crate::rig::{CREATE_ORDER, Rig};
+use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, FUNCTIONS, Rig, TRANSACTION_CHECK};
 
 /// create-order's time-out in the template. An answer comes before it.
 const TIME_OUT: Duration = Duration::from_secs(10);
@@ -29,16 +29,25 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     ];
     let mut faults = 0;
     for (name, point, toxic) in toxics {
-        let rule = rig.before(CREATE_ORDER)?.table.on(point, |_| true).inflict(toxic);
+        let strike = |function| {
+            anyhow::Ok(rig.before(function)?.table.on(point, |_| true).inflict(toxic.clone()))
+        };
+        // The scheduled ones have their windows to end in time, and may be idle meanwhile.
+        let scheduled = [strike(TRANSACTION_CHECK)?, strike(EVENT_CONSUMER)?];
+        let rule = strike(CREATE_ORDER)?;
         ask(&rig, name, clients).await?;
         anyhow::ensure!(rule.struck() > 0, "{name}: no call was struck");
         faults += rule.struck();
+        faults += scheduled.iter().map(Standing::struck).sum::<u64>();
     }
-    let table = &rig.before(CREATE_ORDER)?.table;
-    table.refuse().await?;
+    for function in FUNCTIONS {
+        rig.before(function)?.table.refuse().await?;
+    }
     let down = ask(&rig, "down", clients).await?;
     anyhow::ensure!(down == 0, "an order was taken with the table down");
-    table.accept().await?;
+    for function in FUNCTIONS {
+        rig.before(function)?.table.accept().await?;
+    }
     faults += 1;
 
     let times: Vec<_> = rig.log.entries().iter().map(|entry| entry.took).collect();

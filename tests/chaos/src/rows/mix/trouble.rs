@@ -9,10 +9,7 @@ use harness::host::Signal;
 use harness::table_proxy::{TableAnswer, TableCall, calls};
 
 use crate::cluster::Cluster;
-use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
-
-/// Those that things go wrong with.
-pub(super) const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
+use crate::rig::{CREATE_ORDER, FUNCTIONS, Rig};
 
 /// How many items an order's transaction has.
 const ITEMS: usize = 4;
