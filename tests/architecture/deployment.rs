@@ -126,16 +126,16 @@ fn what_a_version_was_made_of_fits_into_its_description() {
 fn no_invocation_by_schedule_is_retried_or_late() {
     let document = document();
     let once = json!({"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60});
-    let mut seen = 0;
+    let mut scheduled = BTreeSet::new();
     for (name, function) in resources(&document, "AWS::Serverless::Function") {
         let events = function["Properties"]["Events"].as_object().unwrap();
         for schedule in events.values().filter(|event| event["Type"] == "ScheduleV2") {
             assert_eq!(schedule["Properties"]["RetryPolicy"], once, "{name}");
             assert_eq!(function["Properties"]["EventInvokeConfig"], once, "{name}");
-            seen += 1;
+            scheduled.insert(name);
         }
     }
-    assert_eq!(seen, 2);
+    assert_eq!(scheduled.len(), 2, "{scheduled:?}");
 }
 
 #[test]
@@ -385,4 +385,21 @@ fn the_stages_give_parameters_that_there_are() {
         given += 1;
     }
     assert!(given > 0);
+}
+
+#[test]
+fn a_workflow_deploys_the_stages_as_they_are_written_down() {
+    let stages = std::fs::read_to_string(root().join("samconfig.toml")).unwrap();
+    let workflow = std::fs::read_to_string(root().join(".github/workflows/deploy.yml")).unwrap();
+    let lists =
+        stages.lines().filter_map(|line| line.strip_prefix("parameter_overrides = [\"Stage="));
+    let mut compared = 0;
+    for list in lists {
+        let stage = format!("Stage={}", list.trim_end_matches(']').replace(['"', ','], ""));
+        // The workflow tells the architecture of both at once.
+        let stage = stage.replace(" Architecture=arm64", "");
+        assert!(workflow.contains(&format!("stage=\"{stage}\"")), "{stage}");
+        compared += 1;
+    }
+    assert_eq!(compared, 2);
 }

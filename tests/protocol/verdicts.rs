@@ -1,7 +1,9 @@
 //! The protocol holds, and each of its parts is needed: the table of verdicts.
 //!
 //! A row explores a variant whole, and says exactly which properties fail and which states are
-//! reached. Where something fails, its story follows: how it comes to that, step by step, and that
+//! reached. A part that is missing may break more than the property that it is there for: a transaction
+//! that lands after its rollback (I5) is committed all the same, so that both ends were sent (I6).
+//! Where something fails, its story follows: how it comes to that, step by step, and that
 //! the same steps do no harm when the part is there.
 
 use crate::action::Action::{

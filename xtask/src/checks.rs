@@ -174,6 +174,7 @@ pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
         cargo("long tests and statistics", &ignored),
         own("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"]),
         own("long chaos", &["chaos", "--minutes", "30"]),
+        own("chaos on DynamoDB Local", &["chaos", "--dynamodb-local"]),
         // The last, because it cannot run everywhere.
         sam_local,
     ]);

@@ -11,6 +11,8 @@
 mod build;
 mod checks;
 mod commands;
+#[cfg(test)]
+mod documents;
 mod rounds;
 mod workspace;
 

@@ -56,6 +56,17 @@ pub struct Intent {
     pub quantity: u64,
 }
 
+impl Intent {
+    /// A product that nobody sells.
+    pub const UNKNOWN_PRODUCT: u64 = 999_999_999;
+
+    /// Whether it can only be refused.
+    #[must_use]
+    pub fn is_hopeless(self) -> bool {
+        self.product_id == Self::UNKNOWN_PRODUCT
+    }
+}
+
 /// One request and what came of it.
 #[derive(Debug, Clone)]
 pub struct Entry {

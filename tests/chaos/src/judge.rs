@@ -8,6 +8,7 @@ mod reading;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,8 +17,9 @@ use harness::broker_proxy::Resolution;
 use harness::remoting::code;
 use tokio::time::Instant;
 
+use crate::client::{Intent, Outcome};
 use crate::figures::Figures;
-use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
+use crate::rig::{EVENT_CONSUMER, Recovery, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 pub use reading::{EventCopy, OrderState, Records, World};
 
@@ -41,7 +43,8 @@ pub struct Findings {
     pub contradictions: Vec<String>,
     /// Attempts that were rolled back, and committed all the same.
     pub revived: Vec<String>,
-    /// Scheduled functions of which a window was ended by its time-out, as far as it was seen.
+    /// Scheduled functions of which a window was cut off, by its time-out or by the end of its process,
+    /// as far as it was seen.
     pub overrun: Vec<String>,
     /// The figures of it all.
     pub figures: Figures,
@@ -62,7 +65,7 @@ impl Findings {
             ("untrue", &self.untrue),
             ("both COMMIT and ROLLBACK were sent", &self.contradictions),
             ("stored after a ROLLBACK", &self.revived),
-            ("ended by its time-out", &self.overrun),
+            ("cut off", &self.overrun),
         ];
         let wrong: Vec<String> = kinds
             .into_iter()
@@ -93,23 +96,34 @@ pub struct Unclean {
 /// When it does not come to rest, or cannot be read.
 pub async fn judge(rig: &Rig<'_>) -> anyhow::Result<Findings> {
     rig.proxies()?.heal().await?;
-    let healed = Instant::now();
-    let without_checker = Cell::new(Duration::ZERO);
-    tokio::select! {
-        rested = settle_and_rest(rig) => rested?,
-        () = watch_checkers(rig, &without_checker) => {}
-    }
-    let recovered = healed.elapsed();
+    recovers(rig, settle_and_rest(rig)).await?;
     consumed(rig).await?;
-    let mut findings = judge_as_it_is(rig).await?;
-    findings.figures.recovered = recovered;
-    findings.figures.without_checker = without_checker.get();
-    Ok(findings)
+    judge_as_it_is(rig).await
+}
+
+/// Waits until the system has recovered from a fault that is over now, as `recovered` tells, and
+/// keeps how long that took and how long no checker was there meanwhile.
+///
+/// # Errors
+/// Those of `recovered`.
+pub(crate) async fn recovers<T>(
+    rig: &Rig<'_>,
+    recovered: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    let without_checker = Cell::new(Duration::ZERO);
+    let outcome = tokio::select! {
+        outcome = recovered => outcome?,
+        never = watch_checkers(rig, &without_checker) => match never {},
+    };
+    let (took, without_checker) = (begun.elapsed(), without_checker.get());
+    rig.note_recovery(Recovery { took, without_checker });
+    Ok(outcome)
 }
 
 async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     for key in rig.log.open_keys() {
-        rig.settle(&key).await?;
+        rig.until_known(&key).await?;
     }
     rest(rig).await
 }
@@ -122,7 +136,7 @@ async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
     rig.ask_broker(async |broker, within| {
         eventually("every copy is consumed", async || {
             let lag = broker.consumer_lag(within()).await;
-            let acknowledged = relay.requests(code::ACK_MESSAGE);
+            let acknowledged = relay.done(code::ACK_MESSAGE);
             Ok((lag.is_ok_and(|lag| lag == 0) && acknowledged >= copies).then_some(()))
         })
         .await
@@ -131,7 +145,7 @@ async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
 }
 
 /// Keeps the longest time in which no checker was a member of its group, for ever.
-async fn watch_checkers(rig: &Rig<'_>, longest: &Cell<Duration>) {
+async fn watch_checkers(rig: &Rig<'_>, longest: &Cell<Duration>) -> Infallible {
     let Ok(before) = rig.before(TRANSACTION_CHECK) else { return std::future::pending().await };
     let relay = before.broker.broker_relay();
     let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
@@ -179,7 +193,7 @@ pub async fn rest(rig: &Rig<'_>) -> anyhow::Result<()> {
         })
         .await
     };
-    match waited.await {
+    match recovers(rig, waited).await {
         Ok(()) => Ok(()),
         Err(error) => Err(error.context(what_is_left(rig).await?)),
     }
@@ -312,6 +326,13 @@ fn judge_clients(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
         }
         orders_of.entry(entry.key).or_default().insert(order_id.to_owned());
     }
+    for entry in rig.log.entries() {
+        let Outcome::Refused { status } = entry.outcome else { continue };
+        let intent = rig.log.intents().get(&entry.key).copied();
+        if !intent.is_some_and(Intent::is_hopeless) {
+            findings.untrue.push(format!("{} was refused with {status}", entry.key));
+        }
+    }
     for (key, orders) in &orders_of {
         if orders.len() != 1 {
             findings.untrue.push(format!("{key} was told of {} orders", orders.len()));
@@ -325,16 +346,17 @@ fn judge_clients(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
 
 fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<Figures> {
     let entries = rig.log.entries();
-    let count = |is: fn(&crate::client::Outcome) -> bool| {
+    let count = |is: fn(&Outcome) -> bool| {
         u64::try_from(entries.iter().filter(|entry| is(&entry.outcome)).count()).unwrap_or(u64::MAX)
     };
     let len = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     let deliveries = rig.before(EVENT_CONSUMER)?.broker.broker_relay().deliveries();
+    let recovery = rig.recovery();
     Ok(Figures {
         tried: len(rig.log.intents().len()),
         acked: count(|outcome| outcome.acked().is_some()),
-        refused: count(|outcome| matches!(outcome, crate::client::Outcome::Refused { .. })),
-        unknown: count(crate::client::Outcome::is_unknown),
+        refused: count(|outcome| matches!(outcome, Outcome::Refused { .. })),
+        unknown: count(Outcome::is_unknown),
         committed: len(world.records.orders.len()),
         lost: len(findings.lost.len()),
         phantom: len(findings.phantom.len()),
@@ -345,6 +367,8 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<
         contradictions: len(findings.contradictions.len()),
         revived: len(findings.revived.len()),
         times_to_visible: times_to_visible(world),
+        recovered: recovery.took,
+        without_checker: recovery.without_checker,
         ..Figures::default()
     })
 }
@@ -369,9 +393,7 @@ fn times_to_visible(world: &World) -> Vec<Duration> {
 /// # Errors
 /// When the table cannot be read, or there is none for too long.
 pub async fn attempt_state(rig: &Rig<'_>, transaction_id: &str) -> anyhow::Result<String> {
-    eventually(&format!("the attempt {transaction_id} is recorded"), async || {
-        reading::attempt(rig, transaction_id).await
-    })
-    .await
-    .context("neither a commit nor a fence")
+    let what = format!("the attempt {transaction_id} is recorded");
+    let recorded = eventually(&what, async || reading::attempt(rig, transaction_id).await);
+    recovers(rig, recorded).await.context("neither a commit nor a fence")
 }

@@ -32,30 +32,30 @@ impl RowReport {
         Self { row, runs: 0, figures: Figures::default(), failures: Vec::new() }
     }
 
-    /// Adds a run. One that leaves no backlog has failed as well when it took longer than it may
-    /// until everything was at rest.
-    pub fn add(&mut self, seed: u64, outcome: anyhow::Result<Figures>) {
-        match outcome {
-            Ok(figures) if figures.faults == 0 => {
-                self.failures.push((seed, "the fault never happened".to_owned()));
-            }
+    /// Adds a run, and tells why it has failed, if it has. One that leaves no backlog has failed as
+    /// well when it took longer than it may until everything was at rest.
+    pub fn add(&mut self, seed: u64, outcome: anyhow::Result<Figures>) -> Option<String> {
+        let failure = match outcome {
+            Ok(figures) if figures.faults == 0 => Some("the fault never happened".to_owned()),
             Ok(figures) => {
                 let bound = recovery_bound(figures.without_checker);
-                if figures.recovered > bound && !self.row.leaves_backlog {
-                    let (took, bound) = (seconds(figures.recovered), seconds(bound));
-                    self.failures.push((seed, format!("at rest after {took}, and not {bound}")));
-                }
+                let is_late = figures.recovered > bound && !self.row.leaves_backlog;
+                let (took, bound) = (seconds(figures.recovered), seconds(bound));
                 self.runs += 1;
                 self.figures.merge(figures);
+                is_late.then(|| format!("at rest after {took}, and not {bound}"))
             }
             Err(error) => {
-                self.failures.push((seed, format!("{error:#}")));
+                let why = format!("{error:#}");
                 if let Ok(unclean) = error.downcast::<Unclean>() {
                     self.runs += 1;
                     self.figures.merge(*unclean.figures);
                 }
+                Some(why)
             }
-        }
+        };
+        self.failures.extend(failure.clone().map(|why| (seed, why)));
+        failure
     }
 }
 
@@ -152,6 +152,7 @@ fn line(id: &str, title: &str, runs: u64, failures: usize, figures: &Figures) ->
         .collect();
     let own: Vec<String> =
         figures.own.iter().map(|(name, measure)| format!("{name}: {measure}")).collect();
+    let wrong = figures.lost + figures.phantom + figures.duplicate_effects;
     let verdict = match (runs, failures) {
         (0, 0) => "not run".to_owned(),
         (_, 0) => "holds".to_owned(),
@@ -176,7 +177,7 @@ fn line(id: &str, title: &str, runs: u64, failures: usize, figures: &Figures) ->
         figures.contradictions,
         times.join(" / "),
         seconds(figures.recovered),
-        bound(figures.committed),
+        if wrong == 0 { bound(figures.committed) } else { "–".to_owned() },
         own.join("; "),
     )
 }

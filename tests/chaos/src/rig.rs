@@ -62,11 +62,23 @@ pub struct Rig<'a> {
     pub seed: u64,
     /// The cluster, when no other system is on it.
     own_cluster: Option<&'a Cluster>,
+    /// The longest of its recoveries so far.
+    recovery: Mutex<Recovery>,
     /// Whether the table outlives the system.
     shared_table: bool,
     client: Client,
     /// The clients' access token. It is good for 15 minutes, and a long row takes more.
     token: Mutex<String>,
+}
+
+/// How long it took after a fault until what it left was over; of several recoveries the longest
+/// times.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Recovery {
+    /// From the end of the fault on.
+    pub took: Duration,
+    /// The longest time in it without a live member of the checked group.
+    pub without_checker: Duration,
 }
 
 /// How many windows of each scheduled function are open at a time.
@@ -148,6 +160,7 @@ impl<'a> Rig<'a> {
             windows,
             seed,
             own_cluster: None,
+            recovery: Mutex::default(),
             shared_table: cluster.table().is_some(),
             client,
             token,
@@ -155,6 +168,18 @@ impl<'a> Rig<'a> {
         // The row begins with every function up, and the first order's costs paid.
         rig.settle("warm-up").await?;
         Ok(rig)
+    }
+
+    /// The longest times of the recoveries so far.
+    pub fn recovery(&self) -> Recovery {
+        *self.recovery.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A recovery is over.
+    pub(crate) fn note_recovery(&self, recovery: Recovery) {
+        let mut longest = self.recovery.lock().unwrap_or_else(PoisonError::into_inner);
+        longest.took = longest.took.max(recovery.took);
+        longest.without_checker = longest.without_checker.max(recovery.without_checker);
     }
 
     /// Ends everything.
@@ -277,6 +302,12 @@ impl<'a> Rig<'a> {
         outcome
     }
 
+    /// Asks once for something else under a key that an order was taken with, which must not become
+    /// one, and is not written down.
+    pub async fn misuse(&self, key: &str, intent: Intent) -> Outcome {
+        self.post(key, intent).await
+    }
+
     async fn post(&self, key: &str, intent: Intent) -> Outcome {
         let item = json!({"product_id": intent.product_id, "quantity": intent.quantity});
         let token = self.token().clone();
@@ -314,14 +345,24 @@ impl<'a> Rig<'a> {
     /// Asks under a key until there is a definite answer, as a careful client does.
     ///
     /// # Errors
-    /// When there is none for too long, or it is a refusal.
-    pub async fn settle(&self, key: &str) -> anyhow::Result<String> {
-        eventually(&format!("the request {key} is settled"), async || match self.place(key).await {
-            Outcome::Acked { order_id, .. } => Ok(Some(order_id)),
-            Outcome::Refused { status } => anyhow::bail!("{key} is refused with {status}"),
-            Outcome::Unknown { .. } => Ok(None),
+    /// When there is none for too long.
+    pub async fn until_known(&self, key: &str) -> anyhow::Result<Outcome> {
+        eventually(&format!("the request {key} is settled"), async || {
+            let outcome = self.place(key).await;
+            Ok((!outcome.is_unknown()).then_some(outcome))
         })
         .await
+    }
+
+    /// As [`Rig::until_known`], for an order that must be taken, which it returns.
+    ///
+    /// # Errors
+    /// When there is no definite answer for too long, or it is a refusal.
+    pub async fn settle(&self, key: &str) -> anyhow::Result<String> {
+        match self.until_known(key).await? {
+            Outcome::Acked { order_id, .. } => Ok(order_id),
+            refused => anyhow::bail!("{key} is answered {refused:?}"),
+        }
     }
 
     /// The one instance of a function that has a request.

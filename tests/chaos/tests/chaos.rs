@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use chaos_tests::cluster::Cluster;
+use chaos_tests::report::RowReport;
 use chaos_tests::rows::{Bench, Effort, ROWS, Row};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
@@ -51,12 +52,11 @@ fn short(row: &'static Row, shared: &Shared) -> Result<(), Failed> {
     let Shared { runtime, cluster } = shared;
     let start = || runtime.block_on(Cluster::start(Cluster::TUNING)).expect("no cluster");
     let bench = Bench { cluster: cluster.get_or_init(start), effort: Effort::Short, seed: SEED };
-    let outcome = runtime.block_on((row.run)(bench)).map_err(|error| format!("{error:#}"));
+    let mut report = RowReport::new(row);
+    let failure = report.add(SEED, runtime.block_on((row.run)(bench)));
+    println!("{}: {:?}", row.id, report.figures);
+    let Some(why) = failure else { return Ok(()) };
     // At once: the list of failures comes only when the last row is over.
-    let figures = outcome.inspect_err(|error| println!("{} failed: {error}", row.id))?;
-    if figures.faults == 0 {
-        return Err("the fault never happened".into());
-    }
-    println!("{}: {figures:?}", row.id);
-    Ok(())
+    println!("{} failed: {why}", row.id);
+    Err(why.into())
 }

@@ -53,15 +53,17 @@ impl Door {
         self.address
     }
 
-    /// Cuts all connections and refuses new ones, as a server that is down does. It does nothing
-    /// when it is shut.
+    /// Cuts all connections and refuses new ones, as a server that is down does, and tells how many
+    /// it has cut. It does nothing when it is shut.
     ///
     /// # Errors
     /// When the port was taken in the moment in which it was free.
-    pub(crate) async fn shut(&self) -> anyhow::Result<()> {
+    pub(crate) async fn shut(&self) -> anyhow::Result<usize> {
         let mut state = self.state.lock().await;
+        let mut cut = 0;
         if let State::Open(tasks) = &*state {
-            tasks.abort();
+            // One of them listens.
+            cut = tasks.abort().saturating_sub(1);
             // The port is free once they are gone.
             tasks.finish().await;
             let socket = TcpSocket::new_v4()?;
@@ -69,7 +71,7 @@ impl Door {
             socket.bind(self.address)?;
             *state = State::Shut(socket);
         }
-        Ok(())
+        Ok(cut)
     }
 
     /// Lets connections in again. It does nothing when it is open.

@@ -121,11 +121,11 @@ impl TableProxy {
         self.exchange.calls()
     }
 
-    /// Cuts all connections and refuses new ones, as a table that is down does.
+    /// Cuts all connections and refuses new ones, as a table that is down does. How many it has cut.
     ///
     /// # Errors
     /// When the port was taken by someone else.
-    pub async fn refuse(&self) -> anyhow::Result<()> {
+    pub async fn refuse(&self) -> anyhow::Result<usize> {
         self.door.shut().await
     }
 

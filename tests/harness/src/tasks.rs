@@ -26,8 +26,11 @@ impl Tasks {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Ends all tasks where they stand.
-    pub(crate) fn abort(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    /// Ends all tasks where they stand, and tells how many that were.
+    pub(crate) fn abort(&self) -> usize {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.abort_all();
+        tasks.len()
     }
 }

@@ -117,12 +117,11 @@ async fn run_rows(
         if let Some(ended) = claims.iter().position(|claim| *claim == row.claim) {
             claims.swap_remove(ended);
         }
-        rounds.end(row.id, outcome.is_ok());
-        if let Err(error) = &outcome {
-            rounds.say(&format!("{} failed with seed {seed}: {error:#}", row.id));
-        }
-        if let Some(report) = reports.get_mut(position) {
-            report.add(seed, outcome);
+        let Some(report) = reports.get_mut(position) else { continue };
+        let failure = report.add(seed, outcome);
+        rounds.end(row.id, failure.is_none());
+        if let Some(why) = failure {
+            rounds.say(&format!("{} failed with seed {seed}: {why}", row.id));
         }
     }
     rounds.finish();

@@ -7,8 +7,8 @@ use clap::Args;
 use crate::{checks, workspace};
 
 /// Runs what CI runs and, with --full, what takes too long for CI: release builds, `sam build`, the
-/// model with three attempts, statistics, 100,000 seeds of the simulator, half an hour of chaos,
-/// sam local. That takes two to three hours. Stops at the first check that fails, and ends with 3
+/// model with three attempts, statistics, 100,000 seeds of the simulator, chaos on the embedded
+/// table and on DynamoDB Local, sam local. That takes three to four hours. Stops at the first check that fails, and ends with 3
 /// if all others succeeded and sam local found no container engine.
 #[derive(Args)]
 pub(crate) struct Options {

@@ -28,8 +28,9 @@ pub struct Windows {
     overruns: Arc<Overruns>,
 }
 
-/// The functions of which a window was ended by its time-out. None may be, because what a function
-/// has begun then is cut off. Windows that are given up, or still open at the end, are not seen.
+/// The functions of which a window was ended by its time-out, or by a process that ended itself. None
+/// may be, because what a function has begun then is cut off. Windows that are given up, or still
+/// open at the end, are not seen.
 #[derive(Default)]
 struct Overruns {
     functions: Mutex<BTreeSet<&'static str>>,
@@ -72,7 +73,8 @@ impl Windows {
         locked(&self.overruns.frozen).insert(function, Instant::now());
     }
 
-    /// The functions of which a window was ended by its time-out, and not because of a freeze.
+    /// The functions of which a window was cut off: by its time-out, and not because of a freeze, or by
+    /// the end of its process, and not because of a signal.
     #[must_use]
     pub fn overrun(&self) -> Vec<String> {
         locked(&self.overruns.functions).iter().map(|name| (*name).to_owned()).collect()
@@ -101,6 +103,8 @@ async fn run(host: LambdaHost, function: &'static str, seconds: u64, overruns: A
             Ok(result) => {
                 if result.is_timed_out() {
                     overruns.note(function, opened);
+                } else if result.is_crash() {
+                    locked(&overruns.functions).insert(function);
                 }
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
             }

@@ -1,27 +1,32 @@
 //! P10, P11: the function that answers check-backs is asked twice, or dies.
 
-use harness::broker_proxy::{Resolution, frames};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use harness::broker_proxy::frames;
 use harness::faults::{Point, Toxic};
 use harness::remoting::code;
 use harness::table_proxy::TableCall;
 
 use super::Bench;
 use super::crash::{crash, slowest_end};
-use super::window::{Window, with_half_message};
+use super::window::{Window, rolled_back, with_half_message};
 use crate::figures::{Figures, Measure};
 use crate::judge::{attempt_state, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig, TRANSACTION_CHECK};
-use crate::waiting::eventually;
+use crate::waiting::{eventually, eventually_within};
 
 /// P10.
 pub(super) async fn asked_twice(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let crew = Crew { checkers: 2, ..Crew::default() };
     let rig = Rig::start_with(bench.cluster, bench.seed, crew, |_| {}).await?;
     let rounds: u64 = bench.either(1, 7);
-    let (mut races, mut won) = (0, 0);
+    let (mut races, mut won, mut both) = (0, 0, 0);
     for round in 0..rounds {
         for first in [First::Transaction, First::Fence, First::Neither] {
-            let landed = race(&rig, &format!("race-{first:?}-{round}"), first).await?;
+            let Race { landed, answers } =
+                race(&rig, &format!("race-{first:?}-{round}"), first).await?;
+            both += u64::from(answers > 1);
             let expected = match first {
                 First::Transaction => true,
                 First::Fence => false,
@@ -35,6 +40,8 @@ pub(super) async fn asked_twice(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     figures.faults = races;
     figures.note("races won by the transaction", Measure::Share { part: won, whole: races });
+    anyhow::ensure!(both > 0, "in no race have both checkers answered");
+    figures.note("races in which both answered", Measure::Share { part: both, whole: races });
     rig.stop().await;
     Ok(figures)
 }
@@ -49,8 +56,8 @@ enum First {
 }
 
 /// Both checkers are asked twice each while the transaction is under way, and it meets the first of
-/// their fences at the table. Whether the transaction is stored.
-async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<bool> {
+/// their fences at the table.
+async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
     let relay = rig.before(TRANSACTION_CHECK)?.broker.broker_relay();
     let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
     eventually("two checkers are members", async || {
@@ -103,8 +110,27 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<bool> {
     }
     // The fences that come after the first are lost, and their checkers look again.
     drop(fencing);
-    Ok(attempt_state(rig, &attempt).await? == "COMMITTED")
+    let landed = attempt_state(rig, &attempt).await? == "COMMITTED";
+    let journal = rig.proxies()?.journal();
+    let answers = || -> BTreeSet<u64> {
+        journal.ends_of(&attempt).iter().map(|end| end.connection).collect()
+    };
+    // One whose window has just ended does not answer any more.
+    let both = async || Ok((answers().len() > 1).then_some(()));
+    drop(eventually_within(BOTH_WITHIN, "both checkers answer", both).await);
+    Ok(Race { landed, answers: answers().len() })
 }
+
+/// How a race ended.
+struct Race {
+    /// Whether the transaction is stored.
+    landed: bool,
+    /// How many checkers have answered.
+    answers: usize,
+}
+
+/// How long the second checker may take to answer, when it is still there.
+const BOTH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Matches the fence of an attempt.
 fn fences(call: &TableCall) -> bool {
@@ -126,11 +152,7 @@ pub(super) async fn dies_after_fence(bench: Bench<'_>) -> anyhow::Result<Figures
         fenced.lose();
         let journal = rig.proxies()?.journal();
         anyhow::ensure!(journal.ends_of(&attempt).is_empty(), "it answered before it died");
-        eventually("the next check-back answers ROLLBACK", async || {
-            let ends = journal.ends_of(&attempt);
-            Ok(ends.iter().any(|end| end.resolution == Resolution::Rollback).then_some(()))
-        })
-        .await?;
+        rolled_back(&rig, &attempt).await?;
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds;

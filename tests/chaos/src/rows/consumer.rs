@@ -34,7 +34,12 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let doubled = Measure::Count(without_inbox(&bench).await?);
     figures.note("control: effects doubled without the inbox", doubled);
     figures.faults = deaths;
-    let acks = consumer.requests(code::ACK_MESSAGE);
+    anyhow::ensure!(
+        figures.duplicate_deliveries >= deaths,
+        "{} deliveries were more than the first",
+        figures.duplicate_deliveries
+    );
+    let acks = consumer.done(code::ACK_MESSAGE);
     figures.note("acknowledgements", Measure::Count(acks));
     rig.stop().await;
     Ok(figures)

@@ -9,8 +9,8 @@ use super::Bench;
 use super::window::{Stopped, Window, amid, rolled_back};
 use crate::controls::Control;
 use crate::figures::{Figures, Measure};
-use crate::judge::{attempt_state, judge_as_it_is, judge_clean};
-use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig};
+use crate::judge::{attempt_state, judge_as_it_is, judge_clean, recovers};
+use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Recovery, Rig};
 use crate::waiting::eventually;
 
 /// P1.
@@ -148,8 +148,9 @@ pub(super) async fn crash(rig: &Rig<'_>, key: &str, window: Window) -> anyhow::R
 /// Waits until every half message sent so far has ended, the last one as told and after `since`.
 async fn drained(rig: &Rig<'_>, since: Instant, resolution: Resolution) -> anyhow::Result<()> {
     let journal = rig.proxies()?.journal();
-    eventually("no half message is open", async || Ok(journal.open().is_empty().then_some(())))
-        .await?;
+    let none_open = async || Ok(journal.open().is_empty().then_some(()));
+    recovers(rig, eventually("no half message is open", none_open)).await?;
+    rig.note_recovery(Recovery { took: since.elapsed(), ..Recovery::default() });
     let ends = journal.ends();
     let last = ends.iter().rev().find(|end| end.passed_on && end.resolution == resolution);
     anyhow::ensure!(

@@ -30,7 +30,7 @@ const LANES: u64 = 2;
 /// How much is ordered, and how fast.
 #[derive(Clone, Copy)]
 struct Load {
-    /// How many intents, at the least.
+    /// How many intents, at the least; one in twenty is for what nobody sells.
     orders: u64,
     /// How many, at the most, while fewer than `kinds` have struck.
     orders_max: u64,
@@ -47,25 +47,41 @@ const PAUSE: Duration = Duration::from_millis(2_200);
 /// Long enough for some of the troubles, of which each takes seconds.
 const SHORT: Load = Load { orders: 150, orders_max: 600, kinds: 4, pause: PAUSE };
 
-/// Long enough for all of them.
+/// Long enough for all of them, and for ten thousand orders that can be taken.
 const LONG: Load =
-    Load { orders: 10_000, orders_max: 15_000, kinds: Trouble::ALL.len(), pause: PAUSE };
+    Load { orders: 10_600, orders_max: 15_000, kinds: Trouble::ALL.len(), pause: PAUSE };
 
-/// How often each trouble struck.
-struct Tally(Mutex<BTreeMap<&'static str, u64>>);
+/// How often each trouble struck, and how often a key was asked for something else.
+struct Tally {
+    struck: Mutex<BTreeMap<&'static str, u64>>,
+    misused: AtomicU64,
+}
 
 impl Tally {
     fn of(kinds: &[Trouble]) -> Self {
-        Self(Mutex::new(kinds.iter().map(|kind| (kind.name(), 0)).collect()))
+        let struck = Mutex::new(kinds.iter().map(|kind| (kind.name(), 0)).collect());
+        Self { struck, misused: AtomicU64::new(0) }
+    }
+
+    /// A key was asked for something else, which the server refuses with 422, or does not know yet.
+    fn misused(&self, outcome: &Outcome) -> anyhow::Result<()> {
+        match outcome {
+            Outcome::Refused { status: 422 } => {
+                self.misused.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Outcome::Unknown { .. } => Ok(()),
+            other => anyhow::bail!("something else under an old key was answered {other:?}"),
+        }
     }
 
     fn add(&self, kind: Trouble, struck: u64) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.struck.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(kind.name()).or_default() += struck;
     }
 
     fn counts(&self) -> BTreeMap<&'static str, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.struck.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many kinds have struck something.
@@ -92,7 +108,7 @@ async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, load: Load) -> anyhow::R
     let enough = AtomicBool::new(false);
     let memory = AtomicU64::new(0);
     let loaded = async {
-        order_all(&rig, load, &tally).await;
+        order_all(&rig, load, &tally).await?;
         enough.store(true, Ordering::Relaxed);
         anyhow::Ok(())
     };
@@ -121,6 +137,9 @@ async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, load: Load) -> anyhow::R
     let counts = tally.counts();
     figures.faults = counts.values().sum();
     anyhow::ensure!(tally.kinds() >= load.kinds, "too little went wrong: {counts:?}");
+    let misused = tally.misused.into_inner();
+    anyhow::ensure!(figures.refused > 0 && misused > 0, "nothing was refused");
+    figures.note("keys asked for something else, answered 422", Measure::Count(misused));
     for (name, struck) in counts {
         figures.note(name, Measure::Count(struck));
     }
@@ -144,7 +163,7 @@ fn within_memory(rig: &Rig<'_>) -> anyhow::Result<u64> {
 }
 
 /// Clients that order until it is enough.
-async fn order_all(rig: &Rig<'_>, load: Load, tally: &Tally) {
+async fn order_all(rig: &Rig<'_>, load: Load, tally: &Tally) -> anyhow::Result<()> {
     let next = AtomicU64::new(0);
     let client = |number: usize| {
         let next = &next;
@@ -154,30 +173,39 @@ async fn order_all(rig: &Rig<'_>, load: Load, tally: &Tally) {
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 let enough = if tally.kinds() < load.kinds { load.orders_max } else { load.orders };
                 if n >= enough {
-                    return;
+                    return anyhow::Ok(());
                 }
-                order(rig, n, &mut lots).await;
+                order(rig, n, tally, &mut lots).await?;
                 tokio::time::sleep(load.pause.mul_f64(lots.f64())).await;
             }
         }
     };
-    futures::future::join_all((0..CLIENTS).map(client)).await;
+    futures::future::try_join_all((0..CLIENTS).map(client)).await?;
+    Ok(())
 }
 
 /// Orders once, as a client of some haste does: now and then twice at once with one key, and again
-/// when it does not know.
-async fn order(rig: &Rig<'_>, n: u64, lots: &mut Rng) {
+/// when it does not know. Now and then it orders what nobody sells, or asks for something else under
+/// its old key.
+async fn order(rig: &Rig<'_>, n: u64, tally: &Tally, lots: &mut Rng) -> anyhow::Result<()> {
     let key = format!("mix-{n}");
-    let intent = Intent { product_id: lots.u64(1..=8), quantity: lots.u64(1..=3) };
+    let product_id = if lots.u8(0..20) == 0 { Intent::UNKNOWN_PRODUCT } else { lots.u64(1..=8) };
+    let intent = Intent { product_id, quantity: lots.u64(1..=3) };
     if lots.u8(0..10) == 0 {
         tokio::join!(rig.place_as(&key, intent), rig.place_as(&key, intent));
     }
     for _ in 0..=RETRIES {
         match rig.place_as(&key, intent).await {
-            Outcome::Acked { .. } | Outcome::Refused { .. } => return,
+            Outcome::Acked { .. } => break,
+            Outcome::Refused { .. } => return Ok(()),
             Outcome::Unknown { .. } => {
                 tokio::time::sleep(Duration::from_millis(lots.u64(50..500))).await;
             }
         }
     }
+    if lots.u8(0..20) == 0 && !intent.is_hopeless() {
+        let other = Intent { quantity: intent.quantity + 1, ..intent };
+        tally.misused(&rig.misuse(&key, other).await)?;
+    }
+    Ok(())
 }

@@ -16,6 +16,10 @@ use crate::waiting::eventually;
 /// Just below the longest message that a broker takes, 4 MiB with its properties.
 const LARGE: usize = 4 * 1024 * 1024 - 4096;
 
+/// Nobody waits for a poison: this is less than the time for which a message is its consumer's, and
+/// long enough for a slow machine.
+const UNBLOCKED_WITHIN: Duration = Duration::from_secs(20);
+
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let rounds: u64 = bench.either(1, 5);
@@ -48,6 +52,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         letters.values().all(|letter| !letter.reason.is_empty()),
         "a dead letter without a reason"
     );
+    anyhow::ensure!(slowest < UNBLOCKED_WITHIN, "a poison's neighbour took {slowest:?}");
     let mut figures = judge_clean(&rig).await?;
     figures.faults = published;
     figures.note("dead letters", Measure::Count(u64::try_from(letters.len())?));

@@ -28,7 +28,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let crew = Crew { consumers: 1, ..Crew::default() };
     let rig = Rig::start_with(bench.cluster, bench.seed, crew, |_| {}).await?;
     let (orders, changes_min) = bench.either((60, 4), (1_000, 200));
-    let changes = AtomicU64::new(0);
+    let (changes, deaths) = (AtomicU64::new(0), AtomicU64::new(0));
     // As many orders as asked for, and more while too few guests came and went.
     let keys = (0..)
         .map(|n: u64| (n, format!("order-{n}")))
@@ -38,13 +38,16 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         tokio::time::sleep(PACE).await;
     });
     let guests = futures::future::try_join_all((0..GUESTS).map(|guest| {
-        let (rig, changes) = (&rig, &changes);
+        let (rig, changes, deaths) = (&rig, &changes, &deaths);
         let mut lots = Rng::with_seed(rig.seed.wrapping_add(guest));
         async move {
+            let mut is_to_die = guest % 2 == 0;
             loop {
-                if let Err(error) = visit(rig, &mut lots).await {
-                    return anyhow::Result::<Infallible>::Err(error);
-                }
+                match visit(rig, is_to_die, &mut lots).await {
+                    Ok(died) => deaths.fetch_add(u64::from(died), Ordering::Relaxed),
+                    Err(error) => return anyhow::Result::<Infallible>::Err(error),
+                };
+                is_to_die = !is_to_die;
                 // It came, and it went.
                 changes.fetch_add(2, Ordering::Relaxed);
             }
@@ -56,35 +59,42 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = changes.load(Ordering::Relaxed);
-    let acks = rig.before(EVENT_CONSUMER)?.broker.broker_relay().requests(code::ACK_MESSAGE);
+    let acks = rig.before(EVENT_CONSUMER)?.broker.broker_relay().done(code::ACK_MESSAGE);
     figures.note("acknowledgements", Measure::Count(acks));
+    let deaths = deaths.into_inner();
+    anyhow::ensure!(deaths > 0, "no consumer was killed");
+    figures.note("consumers killed", Measure::Count(deaths));
     rig.stop().await;
     Ok(figures)
 }
 
-/// One more consumer, for a few seconds; every other one is killed in the midst of its work.
-async fn visit(rig: &Rig<'_>, lots: &mut Rng) -> anyhow::Result<()> {
-    let event = json!({"window_seconds": lots.u64(6..10)}).to_string();
+/// One more consumer, for a few seconds. If it is to die, one is killed in the midst of its work;
+/// whether one was.
+async fn visit(rig: &Rig<'_>, is_to_die: bool, lots: &mut Rng) -> anyhow::Result<bool> {
+    // In the last six seconds of its window a consumer asks for nothing more.
+    let event = json!({"window_seconds": lots.u64(10..14)}).to_string();
     let window = rig.system.host.invoke(EVENT_CONSUMER, event);
-    let stay = Duration::from_millis(lots.u64(1_500..4_000));
-    if lots.bool() {
+    let stay = Duration::from_millis(lots.u64(1_000..3_500));
+    if !is_to_die {
         window.await?;
-        return Ok(());
+        return Ok(false);
     }
     tokio::pin!(window);
     tokio::select! {
         ended = &mut window => {
             ended?;
+            Ok(false)
         }
         () = tokio::time::sleep(stay) => {
             // Any of them: which one has just come is not told.
             let instances = rig.system.host.instances(EVENT_CONSUMER)?;
             let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
-            if let Some(instance) = lots.choice(busy) {
+            let one = lots.choice(busy);
+            if let Some(instance) = one {
                 rig.system.host.kill_instance(EVENT_CONSUMER, instance.pid)?;
             }
             window.await?;
+            Ok(one.is_some())
         }
     }
-    Ok(())
 }

@@ -6,6 +6,7 @@ use harness::remoting::code;
 use harness::table_proxy::TableCall;
 
 use crate::client::Outcome;
+use crate::judge::recovers;
 use crate::rig::{CREATE_ORDER, FAULT_LIMIT, Rig};
 use crate::waiting::eventually;
 
@@ -107,11 +108,11 @@ pub(super) fn tells_of_creation(call: &TableCall) -> bool {
 /// Waits until the broker was told to roll an attempt back, and returns what it was told.
 pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &str) -> anyhow::Result<End> {
     let journal = rig.proxies()?.journal();
-    eventually("the attempt is rolled back", async || {
+    let rollback = eventually("the attempt is rolled back", async || {
         let mut ends = journal.ends_of(attempt).into_iter();
         Ok(ends.find(|end| end.passed_on && end.resolution == Resolution::Rollback))
-    })
-    .await
+    });
+    recovers(rig, rollback).await
 }
 
 /// How many orders may be taken without the broker before the fault counts as not happening.

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::relay::{Listed, Shared};
 use super::{Passage, Side};
 use crate::faults::{Point, Toxic};
-use crate::remoting::{Frame, code, read_frame};
+use crate::remoting::{Frame, code, read_frame, status};
 use crate::tasks::Tasks;
 
 /// How many frames wait to be written before the other side is read no further.
@@ -213,6 +213,12 @@ impl Wire {
         let passage = Passage { from, connection: self.line.number, request, frame };
         if from == Side::Client && !passage.frame.is_answer() {
             self.line.shared.count(request);
+        }
+        if from == Side::Server
+            && passage.frame.is_answer()
+            && passage.frame.code == status::SUCCESS
+        {
+            self.line.shared.count_done(request);
         }
         if let Some(journal) = &self.line.shared.journal {
             journal.note(&passage);

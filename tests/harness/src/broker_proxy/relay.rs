@@ -34,6 +34,8 @@ pub(super) struct Shared {
     open: Mutex<BTreeMap<u64, OpenConnection>>,
     /// How many requests of each code came from clients.
     requests: Mutex<BTreeMap<i32, u64>>,
+    /// How many requests of each code the server has done.
+    done: Mutex<BTreeMap<i32, u64>>,
     /// How often each event was handed to a client.
     deliveries: Mutex<BTreeMap<String, u64>>,
 }
@@ -49,6 +51,11 @@ impl Shared {
     pub(super) fn count(&self, request: i32) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry(request).or_default() += 1;
+    }
+
+    pub(super) fn count_done(&self, request: i32) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        *done.entry(request).or_default() += 1;
     }
 
     /// Counts the events that an answer to `POP_MESSAGE` carries.
@@ -116,6 +123,7 @@ impl Relay {
             substitution,
             open: Mutex::default(),
             requests: Mutex::default(),
+            done: Mutex::default(),
             deliveries: Mutex::default(),
         });
         let visited = Arc::clone(&shared);
@@ -142,6 +150,14 @@ impl Relay {
         requests.get(&code).copied().unwrap_or_default()
     }
 
+    /// How many requests with this code the server has answered with success, whether or not its
+    /// answer came through.
+    #[must_use]
+    pub fn done(&self, code: i32) -> u64 {
+        let done = self.shared.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.get(&code).copied().unwrap_or_default()
+    }
+
     /// How often each event was handed to clients that asked for messages, by its `event_id`: again
     /// for each copy of it, and for each time that it was not acknowledged.
     #[must_use]
@@ -149,11 +165,11 @@ impl Relay {
         self.shared.deliveries.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Cuts all connections and refuses new ones, as a server that is down does.
+    /// Cuts all connections and refuses new ones, as a server that is down does. How many it has cut.
     ///
     /// # Errors
     /// When the port was taken by someone else.
-    pub async fn refuse(&self) -> anyhow::Result<()> {
+    pub async fn refuse(&self) -> anyhow::Result<usize> {
         self.door.shut().await
     }
 

@@ -9,6 +9,9 @@ use serde_json::json;
 /// What Lambda calls a request that outlived its function's time-out.
 const TIMED_OUT: &str = "Sandbox.Timedout";
 
+/// What Lambda calls the end of a function's process.
+const EXITED: &str = "Runtime.ExitError";
+
 /// What a function returned.
 #[derive(Debug, Clone)]
 pub struct InvokeResult {
@@ -31,6 +34,15 @@ impl InvokeResult {
     pub fn is_timed_out(&self) -> bool {
         let error = self.function_error.as_ref().and(self.json().ok());
         error.is_some_and(|error| error.get("errorType").is_some_and(|kind| kind == TIMED_OUT))
+    }
+
+    /// Whether its process ended by itself, as by a panic, and not by a signal.
+    #[must_use]
+    pub fn is_crash(&self) -> bool {
+        let Some(error) = self.function_error.as_ref().and(self.json().ok()) else { return false };
+        let text = |name: &str| error.get(name).and_then(serde_json::Value::as_str);
+        text("errorType") == Some(EXITED)
+            && text("errorMessage").is_some_and(|message| message.contains("exit status"))
     }
 
     /// The payload as JSON.
@@ -72,7 +84,7 @@ impl Failure {
         let (kind, message) = match self {
             Self::Reported(body) => return body.clone(),
             Self::Start(error) => ("Runtime.InvalidEntrypoint", error.to_string()),
-            Self::Exited(status) => ("Runtime.ExitError", exit_text(*status)),
+            Self::Exited(status) => (EXITED, exit_text(*status)),
             Self::TimedOut(limit) => {
                 (TIMED_OUT, format!("Task timed out after {:.2} seconds", limit.as_secs_f64()))
             }

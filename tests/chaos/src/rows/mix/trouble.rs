@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fastrand::Rng;
+use harness::broker_proxy::Relay;
 use harness::faults::{Point, Toxic};
 use harness::host::Signal;
 use harness::table_proxy::{TableAnswer, TableCall, calls};
@@ -117,20 +118,15 @@ impl Trouble {
             Self::Death => return Ok(u64::from(kill(rig, function, lots)?)),
             Self::Freeze => return freeze(rig, function, lots).await,
             Self::TableAway => {
-                before.table.refuse().await?;
+                let cut = before.table.refuse().await?;
                 tokio::time::sleep(moment).await;
                 before.table.accept().await?;
+                return Ok(u64::from(cut > 0));
             }
             Self::NameServerAway => {
-                before.broker.namesrv_relay().refuse().await?;
-                tokio::time::sleep(moment).await;
-                before.broker.namesrv_relay().accept().await?;
+                return away(before.broker.namesrv_relay(), moment).await;
             }
-            Self::BrokerAway => {
-                before.broker.broker_relay().refuse().await?;
-                tokio::time::sleep(moment).await;
-                before.broker.broker_relay().accept().await?;
-            }
+            Self::BrokerAway => return away(before.broker.broker_relay(), moment).await,
             Self::BrokerDies => {
                 let cluster = cluster.context("this row's broker is not its own")?;
                 cluster.kill_broker().await;
@@ -186,6 +182,14 @@ impl Trouble {
         let struck = calls.map_or(0, |rule| rule.struck());
         Ok(struck + frames.map_or(0, |rule| rule.struck()))
     }
+}
+
+/// Shuts a relay for a moment. Whether that cut a connection.
+async fn away(relay: &Relay, moment: Duration) -> anyhow::Result<u64> {
+    let cut = relay.refuse().await?;
+    tokio::time::sleep(moment).await;
+    relay.accept().await?;
+    Ok(u64::from(cut > 0))
 }
 
 /// Kills one process of a function that is at work. Whether there was one.
