@@ -136,7 +136,7 @@ async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
     rig.ask_broker(async |broker, within| {
         eventually("every copy is consumed", async || {
             let lag = broker.consumer_lag(within()).await;
-            let acknowledged = relay.done(code::ACK_MESSAGE);
+            let acknowledged = relay.passed_on(code::ACK_MESSAGE);
             Ok((lag.is_ok_and(|lag| lag == 0) && acknowledged >= copies).then_some(()))
         })
         .await

@@ -39,7 +39,7 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
         "{} deliveries were more than the first",
         figures.duplicate_deliveries
     );
-    let acks = consumer.done(code::ACK_MESSAGE);
+    let acks = consumer.passed_on(code::ACK_MESSAGE);
     figures.note("acknowledgements", Measure::Count(acks));
     rig.stop().await;
     Ok(figures)

@@ -105,7 +105,7 @@ async fn repeat(rig: &Rig<'_>) -> anyhow::Result<u64> {
     }
     fastrand::Rng::with_seed(rig.seed).shuffle(&mut copies);
     let consumer = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
-    let before = consumer.done(code::ACK_MESSAGE);
+    let before = consumer.passed_on(code::ACK_MESSAGE);
     let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
     for body in &copies {
         let event: serde_json::Value = serde_json::from_str(body)?;
@@ -115,7 +115,7 @@ async fn repeat(rig: &Rig<'_>) -> anyhow::Result<u64> {
     publishing.stop().await;
     let count = u64::try_from(copies.len())?;
     eventually("every copy was consumed", async || {
-        let consumed = consumer.done(code::ACK_MESSAGE) - before;
+        let consumed = consumer.passed_on(code::ACK_MESSAGE) - before;
         Ok((consumed >= count).then_some(()))
     })
     .await?;

@@ -59,7 +59,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = changes.load(Ordering::Relaxed);
-    let acks = rig.before(EVENT_CONSUMER)?.broker.broker_relay().done(code::ACK_MESSAGE);
+    let acks = rig.before(EVENT_CONSUMER)?.broker.broker_relay().passed_on(code::ACK_MESSAGE);
     figures.note("acknowledgements", Measure::Count(acks));
     let deaths = deaths.into_inner();
     anyhow::ensure!(deaths > 0, "no consumer was killed");

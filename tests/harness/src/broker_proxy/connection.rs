@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::relay::{Listed, Shared};
 use super::{Passage, Side};
 use crate::faults::{Point, Toxic};
-use crate::remoting::{Frame, code, read_frame, status};
+use crate::remoting::{Frame, code, read_frame};
 use crate::tasks::Tasks;
 
 /// How many frames wait to be written before the other side is read no further.
@@ -214,12 +214,6 @@ impl Wire {
         if from == Side::Client && !passage.frame.is_answer() {
             self.line.shared.count(request);
         }
-        if from == Side::Server
-            && passage.frame.is_answer()
-            && passage.frame.code == status::SUCCESS
-        {
-            self.line.shared.count_done(request);
-        }
         if let Some(journal) = &self.line.shared.journal {
             journal.note(&passage);
         }
@@ -276,16 +270,21 @@ impl Wire {
                 return;
             }
         };
+        let mut passed_on = false;
         for _ in 0..times {
             let copy = Out { bytes: out.bytes.clone(), slices: out.slices };
             // A side that has gone gets no frames.
-            if onwards.send(copy).await.is_ok() {
-                self.passed_on(&passage);
-            }
+            passed_on |= onwards.send(copy).await.is_ok();
+        }
+        if passed_on {
+            self.passed_on(&passage);
         }
     }
 
     fn passed_on(&self, passage: &Passage) {
+        if passage.from == Side::Client && !passage.frame.is_answer() {
+            self.line.shared.count_passed_on(passage.request);
+        }
         if passage.from == Side::Server && passage.request == code::POP_MESSAGE {
             self.line.shared.count_deliveries(&passage.frame.body);
         }

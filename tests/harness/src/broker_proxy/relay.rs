@@ -34,8 +34,8 @@ pub(super) struct Shared {
     open: Mutex<BTreeMap<u64, OpenConnection>>,
     /// How many requests of each code came from clients.
     requests: Mutex<BTreeMap<i32, u64>>,
-    /// How many requests of each code the server has done.
-    done: Mutex<BTreeMap<i32, u64>>,
+    /// How many of them went on to the server.
+    passed_on: Mutex<BTreeMap<i32, u64>>,
     /// How often each event was handed to a client.
     deliveries: Mutex<BTreeMap<String, u64>>,
 }
@@ -53,9 +53,9 @@ impl Shared {
         *requests.entry(request).or_default() += 1;
     }
 
-    pub(super) fn count_done(&self, request: i32) {
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        *done.entry(request).or_default() += 1;
+    pub(super) fn count_passed_on(&self, request: i32) {
+        let mut passed_on = self.passed_on.lock().unwrap_or_else(PoisonError::into_inner);
+        *passed_on.entry(request).or_default() += 1;
     }
 
     /// Counts the events that an answer to `POP_MESSAGE` carries.
@@ -123,7 +123,7 @@ impl Relay {
             substitution,
             open: Mutex::default(),
             requests: Mutex::default(),
-            done: Mutex::default(),
+            passed_on: Mutex::default(),
             deliveries: Mutex::default(),
         });
         let visited = Arc::clone(&shared);
@@ -150,12 +150,11 @@ impl Relay {
         requests.get(&code).copied().unwrap_or_default()
     }
 
-    /// How many requests with this code the server has answered with success, whether or not its
-    /// answer came through.
+    /// How many requests with this code went on to the server. The same one twice is one.
     #[must_use]
-    pub fn done(&self, code: i32) -> u64 {
-        let done = self.shared.done.lock().unwrap_or_else(PoisonError::into_inner);
-        done.get(&code).copied().unwrap_or_default()
+    pub fn passed_on(&self, code: i32) -> u64 {
+        let passed_on = self.shared.passed_on.lock().unwrap_or_else(PoisonError::into_inner);
+        passed_on.get(&code).copied().unwrap_or_default()
     }
 
     /// How often each event was handed to clients that asked for messages, by its `event_id`: again
