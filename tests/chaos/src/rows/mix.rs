@@ -194,16 +194,20 @@ async fn order(rig: &Rig<'_>, n: u64, tally: &Tally, lots: &mut Rng) -> anyhow::
     if lots.u8(0..10) == 0 {
         tokio::join!(rig.place_as(&key, intent), rig.place_as(&key, intent));
     }
+    let mut is_taken = false;
     for _ in 0..=RETRIES {
         match rig.place_as(&key, intent).await {
-            Outcome::Acked { .. } => break,
+            Outcome::Acked { .. } => {
+                is_taken = true;
+                break;
+            }
             Outcome::Refused { .. } => return Ok(()),
             Outcome::Unknown { .. } => {
                 tokio::time::sleep(Duration::from_millis(lots.u64(50..500))).await;
             }
         }
     }
-    if lots.u8(0..20) == 0 && !intent.is_hopeless() {
+    if is_taken && lots.u8(0..20) == 0 {
         let other = Intent { quantity: intent.quantity + 1, ..intent };
         tally.misused(&rig.misuse(&key, other).await)?;
     }

@@ -25,6 +25,10 @@ const THROTTLED_FOR: Duration = Duration::from_secs(30);
 /// How many items an order's transaction has.
 const ITEMS: usize = 4;
 
+/// How long a client thinks between two orders: what all of them are left without, they ask for again
+/// when the row is over.
+const PACE: Duration = Duration::from_millis(200);
+
 /// How many clients ask at once.
 const CLIENTS: usize = 4;
 
@@ -59,7 +63,11 @@ async fn throttled(bench: &Bench<'_>, rig: &Rig<'_>, percent: u32) -> anyhow::Re
         .take_while(|n: &u64| *n < requests || started.elapsed() < lasting)
         .map(|n| format!("throttled-{percent}-{n}"));
     let outcomes: Vec<Outcome> = stream::iter(keys)
-        .map(|key| async move { rig.place(&key).await })
+        .map(|key| async move {
+            let outcome = rig.place(&key).await;
+            tokio::time::sleep(PACE).await;
+            outcome
+        })
         .buffer_unordered(CLIENTS)
         .collect()
         .await;
