@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use application::ports::ClusterGauges;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use harness::broker_proxy::Resolution;
 use harness::remoting::code;
 use tokio::time::Instant;
@@ -22,6 +23,9 @@ use crate::figures::Figures;
 use crate::rig::{EVENT_CONSUMER, Recovery, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 pub use reading::{EventCopy, OrderState, Records, World};
+
+/// How many clients settle what they do not know at once.
+const CLIENTS: usize = 8;
 
 /// How often the judge looks whether a checker is there.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
@@ -122,9 +126,11 @@ pub(crate) async fn recovers<T>(
 }
 
 async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
-    for key in rig.log.open_keys() {
-        rig.until_known(&key).await?;
-    }
+    // As clients do, some at a time: how long they take is not the system's recovery.
+    let settled = stream::iter(rig.log.open_keys())
+        .map(|key| async move { rig.until_known(&key).await })
+        .buffer_unordered(CLIENTS);
+    let _outcomes: Vec<Outcome> = settled.try_collect().await?;
     rest(rig).await
 }
 
