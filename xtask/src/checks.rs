@@ -93,7 +93,7 @@ fn summary(done: &[(&str, Outcome, Duration)]) {
 }
 
 /// What CI runs, in the order in which it fails soonest.
-pub(crate) fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
+pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     let cargo = |name, arguments: &[&str]| Check::of_cargo(root, name, arguments);
     let deny = ["--", "--deny", "warnings"];
     let mut doc = cargo("documentation", &["doc", "--workspace", "--no-deps", "--locked"]);
@@ -111,21 +111,21 @@ pub(crate) fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
         cargo("tests", &["test", "--workspace", "--locked"]),
     ];
     checks.extend(sam::checks(root)?);
-    checks.extend(workflows(root));
-    checks.extend(compose_file(root));
+    checks.extend(workflows(root).await);
+    checks.extend(compose_file(root).await);
     Ok(checks)
 }
 
-/// Whether a program is there and succeeds, which says nothing but that.
-fn there_is(program: &str, arguments: &[&str]) -> bool {
-    let mut command = std::process::Command::new(program);
-    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+/// Whether a program is there and succeeds; what it says goes nowhere.
+pub(crate) async fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.kill_on_drop(true).status().await.is_ok_and(|status| status.success())
 }
 
 /// What Docker Compose thinks of docker-compose.yml, where there is one. It needs no engine.
-fn compose_file(root: &Path) -> Option<Check> {
-    if !there_is("docker", &["compose", "version"]) {
+async fn compose_file(root: &Path) -> Option<Check> {
+    if !succeeds("docker", &["compose", "version"]).await {
         eprintln!("there is no `docker compose`, so docker-compose.yml is not checked");
         return None;
     }
@@ -138,8 +138,8 @@ fn compose_file(root: &Path) -> Option<Check> {
 }
 
 /// actionlint on the workflows, where there is a Go to build it.
-fn workflows(root: &Path) -> Option<Check> {
-    if !there_is("go", &["version"]) {
+async fn workflows(root: &Path) -> Option<Check> {
+    if !succeeds("go", &["version"]).await {
         eprintln!("there is no `go`, so the workflows are not checked");
         return None;
     }

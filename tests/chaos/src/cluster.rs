@@ -13,8 +13,8 @@ use harness::table::DynamodbLocal;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-/// A cluster of one name server and one broker, and where its systems have their tables. Rows that don't harm it share one: their systems
-/// have topics and groups of their own.
+/// A cluster of one name server and one broker, and where its systems have their tables. Rows that
+/// don't harm it share one: their systems have topics and groups of their own.
 pub struct Cluster {
     rocketmq: Arc<Mutex<Rocketmq>>,
     namesrv: String,

@@ -127,10 +127,10 @@ pub(crate) async fn recovers<T>(
 
 async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     // As clients do, some at a time: how long they take is not the system's recovery.
-    let settled = stream::iter(rig.log.open_keys())
-        .map(|key| async move { rig.until_known(&key).await })
-        .buffer_unordered(CLIENTS);
-    let _outcomes: Vec<Outcome> = settled.try_collect().await?;
+    stream::iter(rig.log.open_keys())
+        .map(anyhow::Ok)
+        .try_for_each_concurrent(CLIENTS, async |key| rig.until_known(&key).await.map(drop))
+        .await?;
     rest(rig).await
 }
 
@@ -325,19 +325,18 @@ fn judge_effects(world: &World, findings: &mut Findings) {
 /// What clients were told is so, and each key has one order.
 fn judge_clients(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
     let mut orders_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let intents = rig.log.intents();
     for entry in rig.log.entries() {
+        if let Outcome::Refused { status } = entry.outcome
+            && !intents.get(&entry.key).copied().is_some_and(Intent::is_hopeless)
+        {
+            findings.untrue.push(format!("{} was refused with {status}", entry.key));
+        }
         let Some(order_id) = entry.outcome.acked() else { continue };
         if !world.records.orders.contains_key(order_id) {
             findings.untrue.push(format!("{order_id} was acknowledged and is not there"));
         }
         orders_of.entry(entry.key).or_default().insert(order_id.to_owned());
-    }
-    for entry in rig.log.entries() {
-        let Outcome::Refused { status } = entry.outcome else { continue };
-        let intent = rig.log.intents().get(&entry.key).copied();
-        if !intent.is_some_and(Intent::is_hopeless) {
-            findings.untrue.push(format!("{} was refused with {status}", entry.key));
-        }
     }
     for (key, orders) in &orders_of {
         if orders.len() != 1 {

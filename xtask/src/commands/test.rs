@@ -15,5 +15,5 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    checks::run(checks::for_ci(&workspace::root()?)?, options.only.as_deref()).await
+    checks::run(checks::for_ci(&workspace::root()?).await?, options.only.as_deref()).await
 }

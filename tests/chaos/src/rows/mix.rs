@@ -194,22 +194,17 @@ async fn order(rig: &Rig<'_>, n: u64, tally: &Tally, lots: &mut Rng) -> anyhow::
     if lots.u8(0..10) == 0 {
         tokio::join!(rig.place_as(&key, intent), rig.place_as(&key, intent));
     }
-    let mut is_taken = false;
     for _ in 0..=RETRIES {
         match rig.place_as(&key, intent).await {
-            Outcome::Acked { .. } => {
-                is_taken = true;
-                break;
+            Outcome::Acked { .. } if lots.u8(0..20) == 0 => {
+                let other = Intent { quantity: intent.quantity + 1, ..intent };
+                return tally.misused(&rig.misuse(&key, other).await);
             }
-            Outcome::Refused { .. } => return Ok(()),
+            Outcome::Acked { .. } | Outcome::Refused { .. } => return Ok(()),
             Outcome::Unknown { .. } => {
                 tokio::time::sleep(Duration::from_millis(lots.u64(50..500))).await;
             }
         }
-    }
-    if is_taken && lots.u8(0..20) == 0 {
-        let other = Intent { quantity: intent.quantity + 1, ..intent };
-        tally.misused(&rig.misuse(&key, other).await)?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::relay::{Listed, Shared};
 use super::{Passage, Side};
 use crate::faults::{Point, Toxic};
-use crate::remoting::{Frame, code, read_frame};
+use crate::remoting::{Frame, code, popped, read_frame};
 use crate::tasks::Tasks;
 
 /// How many frames wait to be written before the other side is read no further.
@@ -212,7 +212,7 @@ impl Wire {
         };
         let passage = Passage { from, connection: self.line.number, request, frame };
         if from == Side::Client && !passage.frame.is_answer() {
-            self.line.shared.count(request);
+            self.line.shared.requests.count(request);
         }
         if let Some(journal) = &self.line.shared.journal {
             journal.note(&passage);
@@ -283,10 +283,12 @@ impl Wire {
 
     fn passed_on(&self, passage: &Passage) {
         if passage.from == Side::Client && !passage.frame.is_answer() {
-            self.line.shared.count_passed_on(passage.request);
+            self.line.shared.passed_on.count(passage.request);
         }
         if passage.from == Side::Server && passage.request == code::POP_MESSAGE {
-            self.line.shared.count_deliveries(&passage.frame.body);
+            for event_id in popped(&passage.frame.body, "event_id") {
+                self.line.shared.deliveries.count(event_id);
+            }
         }
         if let Some(journal) = &self.line.shared.journal {
             journal.note_passed_on(passage);

@@ -14,7 +14,7 @@ use super::connection::{self, Line, Out};
 use super::{Journal, Passage};
 use crate::door::Door;
 use crate::faults::Rules;
-use crate::remoting::{Frame, popped};
+use crate::remoting::Frame;
 
 /// Counts the connections of all relays, because several may write into one journal.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
@@ -32,12 +32,39 @@ pub(super) struct Shared {
     pub(super) journal: Option<Arc<Journal>>,
     pub(super) substitution: Option<Substitution>,
     open: Mutex<BTreeMap<u64, OpenConnection>>,
-    /// How many requests of each code came from clients.
-    requests: Mutex<BTreeMap<i32, u64>>,
-    /// How many of them went on to the server.
-    passed_on: Mutex<BTreeMap<i32, u64>>,
-    /// How often each event was handed to a client.
-    deliveries: Mutex<BTreeMap<String, u64>>,
+    /// The requests that came from clients, by their codes.
+    pub(super) requests: Tally<i32>,
+    /// Those of them that went on to the server.
+    pub(super) passed_on: Tally<i32>,
+    /// The events that were handed to clients.
+    pub(super) deliveries: Tally<String>,
+}
+
+/// How often each of some things happened.
+pub(super) struct Tally<K>(Mutex<BTreeMap<K, u64>>);
+
+impl<K> Default for Tally<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Ord + Clone> Tally<K> {
+    pub(super) fn count(&self, thing: K) {
+        *self.lock().entry(thing).or_default() += 1;
+    }
+
+    fn of(&self, thing: &K) -> u64 {
+        self.lock().get(thing).copied().unwrap_or_default()
+    }
+
+    fn all(&self) -> BTreeMap<K, u64> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What is known of a connection that is open.
@@ -48,24 +75,6 @@ pub(super) struct OpenConnection {
 }
 
 impl Shared {
-    pub(super) fn count(&self, request: i32) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        *requests.entry(request).or_default() += 1;
-    }
-
-    pub(super) fn count_passed_on(&self, request: i32) {
-        let mut passed_on = self.passed_on.lock().unwrap_or_else(PoisonError::into_inner);
-        *passed_on.entry(request).or_default() += 1;
-    }
-
-    /// Counts the events that an answer to `POP_MESSAGE` carries.
-    pub(super) fn count_deliveries(&self, popped_messages: &[u8]) {
-        let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
-        for event_id in popped(popped_messages, "event_id") {
-            *deliveries.entry(event_id).or_default() += 1;
-        }
-    }
-
     pub(super) fn open(&self) -> MutexGuard<'_, BTreeMap<u64, OpenConnection>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,9 +131,9 @@ impl Relay {
             journal,
             substitution,
             open: Mutex::default(),
-            requests: Mutex::default(),
-            passed_on: Mutex::default(),
-            deliveries: Mutex::default(),
+            requests: Tally::default(),
+            passed_on: Tally::default(),
+            deliveries: Tally::default(),
         });
         let visited = Arc::clone(&shared);
         let door = Door::open_at(address, move |client| run(client, Arc::clone(&visited)));
@@ -146,22 +155,20 @@ impl Relay {
     /// How many requests with this code came from clients, whatever became of them.
     #[must_use]
     pub fn requests(&self, code: i32) -> u64 {
-        let requests = self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.get(&code).copied().unwrap_or_default()
+        self.shared.requests.of(&code)
     }
 
     /// How many requests with this code went on to the server. The same one twice is one.
     #[must_use]
     pub fn passed_on(&self, code: i32) -> u64 {
-        let passed_on = self.shared.passed_on.lock().unwrap_or_else(PoisonError::into_inner);
-        passed_on.get(&code).copied().unwrap_or_default()
+        self.shared.passed_on.of(&code)
     }
 
     /// How often each event was handed to clients that asked for messages, by its `event_id`: again
     /// for each copy of it, and for each time that it was not acknowledged.
     #[must_use]
     pub fn deliveries(&self) -> BTreeMap<String, u64> {
-        self.shared.deliveries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.deliveries.all()
     }
 
     /// Cuts all connections and refuses new ones, as a server that is down does. How many it has cut.

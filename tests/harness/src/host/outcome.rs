@@ -32,17 +32,20 @@ impl InvokeResult {
     /// Whether the function's time-out ended it.
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
-        let error = self.function_error.as_ref().and(self.json().ok());
-        error.is_some_and(|error| error.get("errorType").is_some_and(|kind| kind == TIMED_OUT))
+        self.error("errorType").is_some_and(|kind| kind == TIMED_OUT)
     }
 
     /// Whether its process ended by itself, as by a panic, and not by a signal.
     #[must_use]
     pub fn is_crash(&self) -> bool {
-        let Some(error) = self.function_error.as_ref().and(self.json().ok()) else { return false };
-        let text = |name: &str| error.get(name).and_then(serde_json::Value::as_str);
-        text("errorType") == Some(EXITED)
-            && text("errorMessage").is_some_and(|message| message.contains("exit status"))
+        self.error("errorType").is_some_and(|kind| kind == EXITED)
+            && self.error("errorMessage").is_some_and(|message| message.contains("exit status"))
+    }
+
+    /// A member of the error's description, when there is an error.
+    fn error(&self, member: &str) -> Option<String> {
+        let description = self.function_error.as_ref().and(self.json().ok())?;
+        Some(description.get(member)?.as_str()?.to_owned())
     }
 
     /// The payload as JSON.

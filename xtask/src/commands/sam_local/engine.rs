@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::checks::sam::ARCHITECTURE;
+use crate::checks::succeeds;
 
 /// How long an engine may take to start, and to end.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -35,7 +36,7 @@ pub(super) async fn find(install: bool, log: &Path) -> anyhow::Result<Result<Eng
     if answers().await {
         return Ok(Ok(Engine { daemon: None }));
     }
-    if install && !quiet("dockerd", &["--version"]).await {
+    if install && !succeeds("dockerd", &["--version"]).await {
         eprintln!("── installing docker.io");
         let script =
             "apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io";
@@ -46,7 +47,7 @@ pub(super) async fn find(install: bool, log: &Path) -> anyhow::Result<Result<Eng
             return Ok(Err("docker.io cannot be installed".to_owned()));
         }
     }
-    if !quiet("dockerd", &["--version"]).await {
+    if !succeeds("dockerd", &["--version"]).await {
         return Ok(Err("there is no dockerd; --install installs Debian's docker.io".to_owned()));
     }
     start(log).await
@@ -78,14 +79,7 @@ async fn start(log: &Path) -> anyhow::Result<Result<Engine, String>> {
 }
 
 async fn answers() -> bool {
-    quiet("docker", &["version", "--format", "{{.Server.Version}}"]).await
-}
-
-/// Whether a program is there and succeeds.
-async fn quiet(program: &str, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.kill_on_drop(true).status().await.is_ok_and(|status| status.success())
+    succeeds("docker", &["version", "--format", "{{.Server.Version}}"]).await
 }
 
 /// The gateway of a network, told as `GATEWAY SUBNET`. An engine that has just been installed does
@@ -103,11 +97,11 @@ impl Engine {
     /// Has the base image of the functions: from a registry or, where none is reached, made here.
     pub(super) async fn base_image(&self, root: &Path) -> anyhow::Result<()> {
         let image = base_image();
-        if quiet("docker", &["image", "inspect", &image]).await {
+        if succeeds("docker", &["image", "inspect", &image]).await {
             return Ok(());
         }
         eprintln!("── pulling {image}");
-        let pulled = timeout(PULL_LIMIT, quiet("docker", &["pull", &image])).await;
+        let pulled = timeout(PULL_LIMIT, succeeds("docker", &["pull", &image])).await;
         if pulled == Ok(true) {
             return Ok(());
         }
@@ -134,7 +128,7 @@ impl Engine {
         let Some(mut daemon) = self.daemon else { return };
         // It ends its own children when it is asked to, and leaves them behind when it is killed.
         if let Some(pid) = daemon.id() {
-            quiet("kill", &["-TERM", &pid.to_string()]).await;
+            succeeds("kill", &["-TERM", &pid.to_string()]).await;
         }
         if timeout(START_LIMIT, daemon.wait()).await.is_err() {
             eprintln!("dockerd does not end; it is killed");
