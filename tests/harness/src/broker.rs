@@ -26,6 +26,7 @@ pub use settings::Flush;
 
 use crate::process::Children;
 pub(crate) use java::JavaProcess;
+use java::PortTaken;
 use ports::BrokerPorts;
 
 /// How long the name server may take to answer, on a slow machine.
@@ -201,7 +202,8 @@ async fn start_namesrv(
         });
         match ready.await {
             Ok(()) => return Ok((port, process)),
-            Err(_) if options.namesrv_port == 0 && tries < PORT_TRIES && !ports::is_free(port) => {}
+            Err(error)
+                if options.namesrv_port == 0 && tries < PORT_TRIES && error.is::<PortTaken>() => {}
             Err(error) => return Err(error),
         }
     }
@@ -218,7 +220,8 @@ async fn start_broker(
         let ports = BrokerPorts::choose(options.broker_port)?;
         match run_broker(options, namesrv_port, ports, children).await {
             Ok(process) => return Ok((ports, process)),
-            Err(_) if options.broker_port == 0 && tries < PORT_TRIES && !ports.are_free() => {}
+            Err(error)
+                if options.broker_port == 0 && tries < PORT_TRIES && error.is::<PortTaken>() => {}
             Err(error) => return Err(error),
         }
     }

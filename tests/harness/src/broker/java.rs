@@ -130,6 +130,14 @@ async fn command(
     Ok(command)
 }
 
+/// What a Java machine writes when it cannot listen.
+const BIND_EXCEPTION: &str = "java.net.BindException";
+
+/// A Java machine ended because someone else had its port.
+#[derive(Debug, thiserror::Error)]
+#[error("a port that was free has been taken")]
+pub(super) struct PortTaken;
+
 /// A Java machine whose console output goes to a file.
 pub(crate) struct JavaProcess {
     name: &'static str,
@@ -172,7 +180,12 @@ impl JavaProcess {
         loop {
             if let Some(status) = self.child.exit_status() {
                 let tail = self.tail().await;
-                anyhow::bail!("the {} ended with {status}; its log says:\n{tail}", self.name);
+                let error = anyhow::anyhow!("the {} ended with {status}:\n{tail}", self.name);
+                return Err(if self.could_not_listen().await {
+                    error.context(PortTaken)
+                } else {
+                    error
+                });
             }
             if ready().await {
                 return Ok(());
@@ -197,8 +210,7 @@ impl JavaProcess {
     async fn tail(&self) -> String {
         let mut tails = Vec::new();
         for path in &self.logs {
-            let text = tokio::fs::read(path).await.unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
+            let text = read(path).await;
             let lines: Vec<_> = text.lines().collect();
             let start = lines.len().saturating_sub(TAIL_LINES);
             let last = lines.get(start..).unwrap_or_default().join("\n");
@@ -206,11 +218,50 @@ impl JavaProcess {
         }
         tails.join("\n")
     }
+
+    async fn could_not_listen(&self) -> bool {
+        for path in &self.logs {
+            if read(path).await.contains(BIND_EXCEPTION) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+async fn read(log: &Path) -> String {
+    let text = tokio::fs::read(log).await.unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::major_version;
+    use std::time::Duration;
+
+    use tokio::process::Command;
+
+    use super::{JavaProcess, PortTaken, major_version};
+    use crate::process::Children;
+
+    /// What a machine that writes `line` and ends is said to have died of.
+    async fn death_of(line: &str) -> anyhow::Error {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo \"$0\"; exit 255", line]);
+        let children = Children::new().unwrap();
+        let mut process =
+            JavaProcess::start("broker", command, data.path(), None, &children).unwrap();
+        process.until(Duration::from_secs(60), async || false).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_told_from_other_ends() {
+        let error = death_of("Caused by: java.net.BindException: Address already in use").await;
+        assert!(error.is::<PortTaken>(), "{error:#}");
+        assert!(format!("{error:#}").contains("exit status: 255"), "{error:#}");
+        let error = death_of("java.lang.OutOfMemoryError").await;
+        assert!(!error.is::<PortTaken>(), "{error:#}");
+    }
 
     #[test]
     fn javas_version_is_read_in_both_schemes() {

@@ -30,18 +30,8 @@ impl BrokerPorts {
             check_broker_port(listen)?;
             return Ok(Self { listen, ha: free_port()? });
         }
-        for _ in 0..100 {
-            let (listen, ha) = (free_port()?, free_port()?);
-            let ports = Self { listen, ha };
-            if ha != listen && listen > 2 && ha != listen - 2 && ports.are_free() {
-                return Ok(ports);
-            }
-        }
-        anyhow::bail!("no free ports for the broker")
-    }
-
-    pub(super) fn are_free(self) -> bool {
-        [self.listen, self.listen.saturating_sub(2), self.ha].into_iter().all(is_free)
+        let [_fast, ha, listen] = neighbours()?;
+        Ok(Self { listen, ha })
     }
 }
 
@@ -109,7 +99,7 @@ pub(crate) fn cannot_listen(
     }
 }
 
-pub(super) fn is_free(port: u16) -> bool {
+fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
@@ -119,18 +109,30 @@ pub(super) fn is_free(port: u16) -> bool {
 /// # Errors
 /// When there is none.
 pub fn free_port() -> anyhow::Result<u16> {
+    let [port] = neighbours()?;
+    Ok(port)
+}
+
+/// As [`free_port`], several that follow each other.
+fn neighbours<const N: usize>() -> anyhow::Result<[u16; N]> {
     static NEXT: OnceLock<AtomicU32> = OnceLock::new();
     let count = u32::from(PORTS.end - PORTS.start);
+    let width = u32::try_from(N)?;
     // Another process starts elsewhere.
     let next = NEXT.get_or_init(|| AtomicU32::new(entropy::below(count)));
     for _ in 0..count {
-        let offset = next.fetch_add(1, Ordering::Relaxed) % count;
-        let port = PORTS.start + u16::try_from(offset)?;
-        if is_free(port) {
-            return Ok(port);
+        let offset = next.fetch_add(width, Ordering::Relaxed) % count;
+        if offset + width > count {
+            continue;
+        }
+        let first = PORTS.start + u16::try_from(offset)?;
+        let mut ports = [first; N];
+        ports.iter_mut().zip(first..).for_each(|(port, number)| *port = number);
+        if ports.into_iter().all(is_free) {
+            return Ok(ports);
         }
     }
-    anyhow::bail!("no port from {} to {} is free", PORTS.start, PORTS.end - 1)
+    anyhow::bail!("no {N} ports from {} to {} are free", PORTS.start, PORTS.end - 1)
 }
 
 #[cfg(test)]
@@ -182,8 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn a_brokers_ports_do_not_meet() {
-        let ports = BrokerPorts::choose(0).unwrap();
-        assert!(ports.ha != ports.listen && ports.ha != ports.listen - 2);
+    fn what_a_broker_takes_is_given_to_nobody_else() {
+        let mut taken = BTreeSet::new();
+        for _ in 0..100 {
+            let BrokerPorts { listen, ha } = BrokerPorts::choose(0).unwrap();
+            let ports = [listen, listen - 2, ha, free_port().unwrap()];
+            assert!(ports.into_iter().all(|port| taken.insert(port)), "{ports:?} of {taken:?}");
+        }
     }
 }
