@@ -69,8 +69,8 @@ impl Cluster {
         })
     }
 
-    /// Its systems keep their tables in one DynamoDB Local, which ends with the cluster, and not each
-    /// in an embedded one of its own.
+    /// Its systems keep their tables in one DynamoDB Local, which ends with the cluster, and not
+    /// each in an embedded one of its own.
     ///
     /// # Errors
     /// When its jars cannot be had, or it does not start.
@@ -91,7 +91,7 @@ impl Cluster {
         self
     }
 
-    /// A cluster for one row alone, which may tune it, kill its broker and start it again. It waits
+    /// A cluster for one row alone, which may tune it, kill its processes and start them again. It waits
     /// until no other row has one.
     ///
     /// # Errors
@@ -140,6 +140,19 @@ impl Cluster {
     /// When it does not start.
     pub async fn restart_broker(&self) -> anyhow::Result<()> {
         self.rocketmq.lock().await.restart_broker().await
+    }
+
+    /// Kills the name server as a power cut would.
+    pub async fn kill_namesrv(&self) {
+        self.rocketmq.lock().await.kill_namesrv().await;
+    }
+
+    /// Starts the name server again, and returns once the broker has registered with it.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_namesrv(&self) -> anyhow::Result<()> {
+        self.rocketmq.lock().await.restart_namesrv().await
     }
 }
 

@@ -245,7 +245,8 @@ pub const ROWS: &[Row] = &[
         "B5",
         "the name server is down",
         "a known route serves on; a cold start fails fast",
-        name_server::run
+        name_server::run,
+        claims Cluster
     ),
     row!(
         "B6",

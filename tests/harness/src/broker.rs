@@ -89,7 +89,8 @@ pub struct Rocketmq {
     children: Children,
     namesrv_port: u16,
     broker_ports: BrokerPorts,
-    namesrv: JavaProcess,
+    /// None while a test has it down.
+    namesrv: Option<JavaProcess>,
     /// None while a test has it down.
     broker: Option<JavaProcess>,
 }
@@ -113,7 +114,7 @@ impl Rocketmq {
             }
         };
         let children = children.clone();
-        let broker = Some(broker);
+        let (namesrv, broker) = (Some(namesrv), Some(broker));
         Ok(Self { options, children, namesrv_port, broker_ports, namesrv, broker })
     }
 
@@ -135,10 +136,10 @@ impl Rocketmq {
         self.options.security.as_ref().map(|_| security::authority(&self.options))
     }
 
-    /// The process ids of the name server and of the broker, when it is up.
+    /// The broker's process id, when it is up.
     #[must_use]
-    pub fn pids(&self) -> (u32, Option<u32>) {
-        (self.namesrv.pid(), self.broker.as_ref().map(JavaProcess::pid))
+    pub fn broker_pid(&self) -> Option<u32> {
+        self.broker.as_ref().map(JavaProcess::pid)
     }
 
     /// Kills the broker as a power cut would.
@@ -167,17 +168,41 @@ impl Rocketmq {
         Ok(())
     }
 
+    /// Kills the name server as a power cut would. It keeps nothing but the brokers' registrations,
+    /// and those in memory.
+    pub async fn kill_namesrv(&mut self) {
+        if let Some(namesrv) = self.namesrv.take() {
+            namesrv.kill().await;
+        }
+    }
+
+    /// Starts the name server again on its port, and returns once the broker has registered with
+    /// it, which it does every 30 s (`BrokerConfig.registerNameServerPeriod`).
+    ///
+    /// # Errors
+    /// As [`Rocketmq::start`].
+    pub async fn restart_namesrv(&mut self) -> anyhow::Result<()> {
+        self.kill_namesrv().await;
+        let (port, broker) = (self.namesrv_port, self.broker_ports.listen);
+        let mut namesrv = run_namesrv(&self.options, port, &self.children).await?;
+        namesrv.until(BROKER_LIMIT, || is_registered(port, broker)).await?;
+        self.namesrv = Some(namesrv);
+        Ok(())
+    }
+
     /// Kills both at once, for a cluster whose data nobody will read.
     pub async fn kill(mut self) {
         self.kill_broker().await;
-        self.namesrv.kill().await;
+        self.kill_namesrv().await;
     }
 
     /// Ends both in order, which takes several seconds; the broker goes first so that it can take
     /// its leave of the name server.
     pub async fn stop(mut self) {
         self.stop_broker().await;
-        self.namesrv.stop(STOP_GRACE).await;
+        if let Some(namesrv) = self.namesrv {
+            namesrv.stop(STOP_GRACE).await;
+        }
     }
 }
 
@@ -193,20 +218,27 @@ async fn start_namesrv(
     loop {
         tries += 1;
         let port = ports::one(options.namesrv_port, "--namesrv-port")?;
-        let config = settings::namesrv(options, port).await?;
-        let command = java::namesrv_command(options, &config).await?;
-        let mut process =
-            JavaProcess::start("name server", command, &options.data, Some(NAMESRV_LOG), children)?;
-        let ready = process.until(NAMESRV_LIMIT, || async move {
-            listing::cluster_info(&address(port)).await.is_ok()
-        });
-        match ready.await {
-            Ok(()) => return Ok((port, process)),
+        match run_namesrv(options, port, children).await {
+            Ok(process) => return Ok((port, process)),
             Err(error)
                 if options.namesrv_port == 0 && tries < PORT_TRIES && error.is::<PortTaken>() => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+async fn run_namesrv(
+    options: &RocketmqOptions,
+    port: u16,
+    children: &Children,
+) -> anyhow::Result<JavaProcess> {
+    let config = settings::namesrv(options, port).await?;
+    let command = java::namesrv_command(options, &config).await?;
+    let mut process =
+        JavaProcess::start("name server", command, &options.data, Some(NAMESRV_LOG), children)?;
+    let answers = || async move { listing::cluster_info(&address(port)).await.is_ok() };
+    process.until(NAMESRV_LIMIT, answers).await?;
+    Ok(process)
 }
 
 async fn start_broker(
@@ -237,14 +269,17 @@ async fn run_broker(
     let command = java::broker_command(options, &config).await?;
     let mut process =
         JavaProcess::start("broker", command, &options.data, Some(BROKER_LOG), children)?;
-    let registered = move || async move {
-        // The list is not JSON (its keys are bare numbers), so it is searched as text. A broker
-        // that was killed stays listed for a while: its port must answer too.
-        let listed = listing::cluster_info(&address(namesrv_port))
-            .await
-            .is_ok_and(|list| list.contains(&format!("\"{}\"", address(ports.listen))));
-        listed && tokio::net::TcpStream::connect(address(ports.listen)).await.is_ok()
-    };
-    process.until(BROKER_LIMIT, registered).await?;
+    process.until(BROKER_LIMIT, || is_registered(namesrv_port, ports.listen)).await?;
     Ok(process)
+}
+
+/// Whether the name server has the broker in its list. One that was killed stays there for a while:
+/// so its port must answer too.
+async fn is_registered(namesrv_port: u16, broker_port: u16) -> bool {
+    let broker = address(broker_port);
+    // The list is not JSON (its keys are bare numbers), so it is searched as text.
+    let listed = listing::cluster_info(&address(namesrv_port))
+        .await
+        .is_ok_and(|list| list.contains(&format!("\"{broker}\"")));
+    listed && tokio::net::TcpStream::connect(broker).await.is_ok()
 }

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use harness::broker::cluster_info;
+use tokio::time::Instant;
+
 use super::Bench;
 use crate::client::Outcome;
+use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
-use crate::judge::judge_clean;
+use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
+use crate::waiting::eventually;
 
 /// create-order's time-out in the template. An answer comes before it.
 const TIME_OUT: Duration = Duration::from_secs(10);
@@ -15,10 +20,20 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let cluster = bench.own_cluster(Cluster::TUNING).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    let mut registered = Duration::ZERO;
     let rounds: u64 = bench.either(1, 8);
     for round in 0..rounds {
-        rig.settle(&format!("warm-{round}")).await?;
+        eventually("the route is known", async || {
+            let (_, with_half) = rig.place_with_half(&format!("warm-{round}")).await?;
+            Ok(with_half.then_some(()))
+        })
+        .await?;
+        cluster.kill_namesrv().await;
+        let left = cluster_info(cluster.namesrv()).await;
+        anyhow::ensure!(left.is_err(), "the name server lives on");
+        // As the port of a dead process does; a proxy would take the connection first.
         for function in FUNCTIONS {
             rig.before(function)?.broker.namesrv_relay().refuse().await?;
         }
@@ -33,9 +48,13 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
             Outcome::Acked { .. } | Outcome::Unknown { status: Some(503), retry_after: true, .. }
         );
         anyhow::ensure!(honest, "a cold start without a name server: {cold:?}");
+        let restarted = Instant::now();
+        cluster.restart_namesrv().await?;
+        registered = registered.max(restarted.elapsed());
         for function in FUNCTIONS {
             rig.before(function)?.broker.namesrv_relay().accept().await?;
         }
+        rest(&rig).await?;
     }
     let entries = rig.log.entries();
     let cold = entries.iter().filter(|entry| entry.key.starts_with("cold"));
@@ -44,6 +63,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds;
     figures.note("cold start answered within", Measure::Longest(slowest));
+    figures.note("broker registered again within", Measure::Longest(registered));
     rig.stop().await;
     Ok(figures)
 }

@@ -68,6 +68,8 @@ pub struct End {
     pub from_check: bool,
     /// Whether it went on to the broker, at least once.
     pub passed_on: bool,
+    /// The code of the broker's answer, as far as it has answered; it leaves some without.
+    pub answer: Option<i32>,
     /// The frame, from which another can be made.
     pub frame: Frame,
 }
@@ -104,7 +106,7 @@ impl Journal {
     }
 
     /// The half messages that went on to the broker and were not refused by it, and for which neither
-    /// COMMIT nor ROLLBACK went on.
+    /// a COMMIT nor a ROLLBACK went on that it did not refuse.
     #[must_use]
     pub fn open(&self) -> Vec<Half> {
         let entries = self.entries();
@@ -112,6 +114,7 @@ impl Journal {
             .ends
             .iter()
             .filter(|end| end.passed_on && end.resolution != Resolution::Unknown)
+            .filter(|end| end.answer.is_none_or(|answer| answer == status::SUCCESS))
             .map(|end| end.message_id.as_str())
             .collect();
         let open = |half: &&Half| {
@@ -136,7 +139,9 @@ impl Journal {
         match (passage.from, passage.request) {
             (Side::Client, code::SEND_MESSAGE | code::SEND_MESSAGE_V2) => self.note_send(passage),
             (Side::Client, code::END_TRANSACTION) => self.note_end(passage),
-            (Side::Server, code::SEND_MESSAGE | code::SEND_MESSAGE_V2) => self.note_answer(passage),
+            (Side::Server, code::SEND_MESSAGE | code::SEND_MESSAGE_V2 | code::END_TRANSACTION) => {
+                self.note_answer(passage)
+            }
             _ => {}
         }
     }
@@ -167,13 +172,19 @@ impl Journal {
 
     /// The broker's own answer, whatever becomes of it on the way to the client.
     fn note_answer(&self, passage: &Passage) {
+        let asked = (passage.connection, passage.frame.opaque);
+        let answer = Some(passage.frame.code);
         let mut entries = self.entries();
-        let mut sent = entries.halves.iter_mut().rev();
-        let asked = |half: &&mut Half| {
-            half.connection == passage.connection && half.opaque == passage.frame.opaque
-        };
-        if let Some(half) = sent.find(asked) {
-            half.answer = Some(passage.frame.code);
+        if passage.request == code::END_TRANSACTION {
+            let mut sent = entries.ends.iter_mut().rev();
+            if let Some(end) = sent.find(|end| (end.connection, end.frame.opaque) == asked) {
+                end.answer = answer;
+            }
+        } else {
+            let mut sent = entries.halves.iter_mut().rev();
+            if let Some(half) = sent.find(|half| (half.connection, half.opaque) == asked) {
+                half.answer = answer;
+            }
         }
     }
 
@@ -195,6 +206,7 @@ impl Journal {
             resolution,
             from_check: frame.field("fromTransactionCheck") == Some("true"),
             passed_on: false,
+            answer: None,
             frame: frame.clone(),
         });
     }
@@ -280,6 +292,28 @@ mod tests {
         assert_eq!(journal.open().len(), 1);
         journal.note(&answered(status::SYSTEM_BUSY));
         assert!(journal.open().is_empty());
+    }
+
+    #[test]
+    fn an_end_that_the_broker_refuses_ends_nothing() {
+        let journal = Journal::default();
+        let properties = "TRAN_MSG\u{1}true\u{2}UNIQ_KEY\u{1}A\u{2}transaction_id\u{1}t";
+        let sent = passage(code::SEND_MESSAGE_V2, &[("i", properties)]);
+        journal.note(&sent);
+        journal.note_passed_on(&sent);
+        let end =
+            |how| passage(code::END_TRANSACTION, &[("msgId", "A"), ("commitOrRollback", how)]);
+        let told = |how, code| {
+            let asked = end(how);
+            journal.note(&asked);
+            journal.note_passed_on(&asked);
+            let frame = asked.frame.answer(code, "as it was asked");
+            journal.note(&Passage { from: Side::Server, frame, ..asked });
+            journal.open().len()
+        };
+        assert_eq!(told("8", status::SYSTEM_BUSY), 1);
+        assert_eq!(told("0", status::SUCCESS), 1);
+        assert_eq!(told("8", status::SUCCESS), 0);
     }
 
     #[test]
