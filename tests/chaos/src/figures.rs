@@ -38,13 +38,40 @@ pub struct Figures {
     pub revived: u64,
     /// From the placing of each order to its first event on the topic.
     pub times_to_visible: Vec<Duration>,
-    /// From the lifting of all faults until no half message was open and every event observed; of
-    /// several runs the longest.
-    pub recovered: Duration,
-    /// The longest time in it without a live member of the checked group.
-    pub without_checker: Duration,
+    /// The recoveries after its faults.
+    pub recovery: Recovery,
     /// What only this row measures.
     pub own: BTreeMap<&'static str, Measure>,
+}
+
+/// How long it took after a fault until what it left was over; of several recoveries the longest
+/// times.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Recovery {
+    /// From the end of the fault on.
+    pub took: Duration,
+    /// The longest time in it without a live member of the checked group.
+    pub without_checker: Duration,
+    /// How much longer than its own time without a checker one took.
+    pub beside: Duration,
+}
+
+impl Recovery {
+    /// One of them.
+    #[must_use]
+    pub fn new(took: Duration, without_checker: Duration) -> Self {
+        Self { took, without_checker, beside: took.saturating_sub(without_checker) }
+    }
+
+    /// The longest times of both.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        Self {
+            took: self.took.max(other.took),
+            without_checker: self.without_checker.max(other.without_checker),
+            beside: self.beside.max(other.beside),
+        }
+    }
 }
 
 /// A figure of a row's own.
@@ -92,8 +119,7 @@ impl Figures {
         self.contradictions += other.contradictions;
         self.revived += other.revived;
         self.times_to_visible.extend(other.times_to_visible);
-        self.recovered = self.recovered.max(other.recovered);
-        self.without_checker = self.without_checker.max(other.without_checker);
+        self.recovery = self.recovery.merged(other.recovery);
         for (name, measure) in other.own {
             self.note(name, measure);
         }

@@ -19,8 +19,8 @@ use harness::remoting::code;
 use tokio::time::Instant;
 
 use crate::client::{Intent, Outcome};
-use crate::figures::Figures;
-use crate::rig::{EVENT_CONSUMER, Recovery, Rig, TRANSACTION_CHECK};
+use crate::figures::{Figures, Recovery};
+use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 pub use reading::{EventCopy, OrderState, Records, World};
 
@@ -120,13 +120,12 @@ pub(crate) async fn recovers<T>(
         outcome = recovered => outcome?,
         never = watch_checkers(rig, &without_checker) => match never {},
     };
-    let (took, without_checker) = (begun.elapsed(), without_checker.get());
-    rig.note_recovery(Recovery { took, without_checker });
+    rig.note_recovery(Recovery::new(begun.elapsed(), without_checker.get()));
     Ok(outcome)
 }
 
 async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
-    // As clients do, some at a time: how long they take is not the system's recovery.
+    // As clients do, some at a time. The system recovers meanwhile, so that their time counts.
     stream::iter(rig.log.open_keys())
         .map(anyhow::Ok)
         .try_for_each_concurrent(CLIENTS, async |key| rig.until_known(&key).await.map(drop))
@@ -356,7 +355,6 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<
     };
     let len = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     let deliveries = rig.before(EVENT_CONSUMER)?.broker.broker_relay().deliveries();
-    let recovery = rig.recovery();
     Ok(Figures {
         tried: len(rig.log.intents().len()),
         acked: count(|outcome| outcome.acked().is_some()),
@@ -372,8 +370,7 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<
         contradictions: len(findings.contradictions.len()),
         revived: len(findings.revived.len()),
         times_to_visible: times_to_visible(world),
-        recovered: recovery.took,
-        without_checker: recovery.without_checker,
+        recovery: rig.recovery(),
         ..Figures::default()
     })
 }

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use crate::client::{ClientLog, Entry, Intent, Outcome};
 use crate::cluster::{Cluster, root};
+use crate::figures::Recovery;
 use crate::waiting::eventually;
 use log::LogKeeper;
 pub use windows::Windows;
@@ -69,16 +70,6 @@ pub struct Rig<'a> {
     client: Client,
     /// The clients' access token. It is good for 15 minutes, and a long row takes more.
     token: Mutex<String>,
-}
-
-/// How long it took after a fault until what it left was over; of several recoveries the longest
-/// times.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Recovery {
-    /// From the end of the fault on.
-    pub took: Duration,
-    /// The longest time in it without a live member of the checked group.
-    pub without_checker: Duration,
 }
 
 /// How many windows of each scheduled function are open at a time.
@@ -178,8 +169,7 @@ impl<'a> Rig<'a> {
     /// A recovery is over.
     pub(crate) fn note_recovery(&self, recovery: Recovery) {
         let mut longest = self.recovery.lock().unwrap_or_else(PoisonError::into_inner);
-        longest.took = longest.took.max(recovery.took);
-        longest.without_checker = longest.without_checker.max(recovery.without_checker);
+        *longest = longest.merged(recovery);
     }
 
     /// Ends everything.
@@ -282,9 +272,22 @@ impl<'a> Rig<'a> {
     /// As [`Rig::place`], for something else.
     pub async fn place_as(&self, key: &str, intent: Intent) -> Outcome {
         let intent = self.log.intend(key, intent);
+        let (outcome, took) = self.ask(key, intent).await;
+        self.log.add(Entry { key: key.to_owned(), outcome: outcome.clone(), took });
+        outcome
+    }
+
+    /// Asks once for something else under a key that an order was taken with, which must not become
+    /// one, and is not written down.
+    pub async fn misuse(&self, key: &str, intent: Intent) -> Outcome {
+        self.ask(key, intent).await.0
+    }
+
+    /// What came of a request, and how long it took. Whose token has expired logs in anew; who can't
+    /// knows nothing of the order.
+    async fn ask(&self, key: &str, intent: Intent) -> (Outcome, Duration) {
         let mut started = Instant::now();
         let mut outcome = self.post(key, intent).await;
-        // Who can't log in anew either knows nothing of the order.
         if matches!(outcome, Outcome::Refused { status: 401 }) {
             outcome = match log_in(&self.client, &self.system.api_url).await {
                 Err(_) => {
@@ -297,15 +300,7 @@ impl<'a> Rig<'a> {
                 }
             };
         }
-        let took = started.elapsed();
-        self.log.add(Entry { key: key.to_owned(), outcome: outcome.clone(), took });
-        outcome
-    }
-
-    /// Asks once for something else under a key that an order was taken with, which must not become
-    /// one, and is not written down.
-    pub async fn misuse(&self, key: &str, intent: Intent) -> Outcome {
-        self.post(key, intent).await
+        (outcome, started.elapsed())
     }
 
     async fn post(&self, key: &str, intent: Intent) -> Outcome {

@@ -6,7 +6,7 @@ use harness::table_proxy::calls;
 use super::Bench;
 use crate::client::Outcome;
 use crate::figures::{Figures, Measure};
-use crate::judge::judge_clean;
+use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Rig};
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -37,6 +37,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         let settled = rig.place(&key).await;
         let replay = Outcome::Acked { order_id: open, replayed: true };
         anyhow::ensure!(settled == replay, "the retry was told {settled:?}, not {replay:?}");
+        rest(&rig).await?;
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = faults;

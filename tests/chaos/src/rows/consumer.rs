@@ -9,7 +9,7 @@ use harness::table_proxy::TableCall;
 use super::Bench;
 use crate::controls::Control;
 use crate::figures::{Figures, Measure};
-use crate::judge::{judge_as_it_is, judge_clean};
+use crate::judge::{judge_as_it_is, judge_clean, rest};
 use crate::rig::{Crew, EVENT_CONSUMER, FAULT_LIMIT, Rig};
 use crate::waiting::eventually;
 
@@ -28,6 +28,7 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
         }
         amid_batch(&rig, &format!("batch-{round}"), bench.either(5, 20)).await?;
         deaths += 1;
+        rest(&rig).await?;
     }
     let consumer = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
     let mut figures = judge_clean(&rig).await?;

@@ -1,5 +1,7 @@
 //! P1, P2, P3, P5: create-order dies in each of its windows.
 
+use std::time::Duration;
+
 use harness::broker_proxy::Resolution;
 use harness::faults::Point;
 use harness::table_proxy::calls;
@@ -8,9 +10,9 @@ use tokio::time::Instant;
 use super::Bench;
 use super::window::{Stopped, Window, amid, rolled_back};
 use crate::controls::Control;
-use crate::figures::{Figures, Measure};
-use crate::judge::{attempt_state, judge_as_it_is, judge_clean, recovers};
-use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Recovery, Rig};
+use crate::figures::{Figures, Measure, Recovery};
+use crate::judge::{attempt_state, judge_as_it_is, judge_clean, recovers, rest};
+use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig};
 use crate::waiting::eventually;
 
 /// P1.
@@ -98,6 +100,7 @@ pub(super) async fn end_unseen(bench: Bench<'_>) -> anyhow::Result<Figures> {
     for round in 0..rounds {
         let died = crash(&rig, &format!("end-{round}"), Window::EndUnseen).await?;
         died.stopped.lose();
+        rest(&rig).await?;
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds;
@@ -150,7 +153,7 @@ async fn drained(rig: &Rig<'_>, since: Instant, resolution: Resolution) -> anyho
     let journal = rig.proxies()?.journal();
     let none_open = async || Ok(journal.open().is_empty().then_some(()));
     recovers(rig, eventually("no half message is open", none_open)).await?;
-    rig.note_recovery(Recovery { took: since.elapsed(), ..Recovery::default() });
+    rig.note_recovery(Recovery::new(since.elapsed(), Duration::ZERO));
     let ends = journal.ends();
     let last = ends.iter().rev().find(|end| end.passed_on && end.resolution == resolution);
     anyhow::ensure!(
@@ -175,7 +178,7 @@ async fn settled(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
 }
 
 /// The longest that a half message waited for its end.
-pub(super) fn slowest_end(rig: &Rig<'_>) -> anyhow::Result<std::time::Duration> {
+pub(super) fn slowest_end(rig: &Rig<'_>) -> anyhow::Result<Duration> {
     let journal = rig.proxies()?.journal();
     let ends = journal.ends();
     let waited = journal.halves().into_iter().filter_map(|half| {

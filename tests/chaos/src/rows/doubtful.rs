@@ -9,7 +9,7 @@ use harness::remoting::status;
 
 use super::Bench;
 use crate::figures::Figures;
-use crate::judge::{attempt_state, judge_clean};
+use crate::judge::{attempt_state, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Rig};
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -47,6 +47,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
                 doubtful.insert(attempt.to_owned());
             }
         }
+        rest(&rig).await?;
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = faults;

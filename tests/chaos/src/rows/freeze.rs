@@ -8,7 +8,7 @@ use super::Bench;
 use super::window::{Window, amid};
 use crate::client::Outcome;
 use crate::figures::{Figures, Measure};
-use crate::judge::judge_clean;
+use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Crew, Rig};
 
 /// Longer than the longest freeze: the host must not end what is frozen.
@@ -41,6 +41,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
             );
             anyhow::ensure!(honest, "{key}: a client was told {outcome:?}");
             faults += 1;
+            rest(&rig).await?;
         }
     }
     let mut figures = judge_clean(&rig).await?;

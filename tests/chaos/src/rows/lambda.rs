@@ -6,7 +6,7 @@ use super::Bench;
 use super::window::{Window, amid};
 use crate::client::Outcome;
 use crate::figures::Figures;
-use crate::judge::judge_clean;
+use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Rig};
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -19,6 +19,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
             ended(&rig, &format!("stuck-{window:?}-{round}"), window, Signal::SIGSTOP).await?;
             ended(&rig, &format!("told-{window:?}-{round}"), window, Signal::SIGTERM).await?;
             faults += 2;
+            rest(&rig).await?;
         }
     }
     let mut figures = judge_clean(&rig).await?;

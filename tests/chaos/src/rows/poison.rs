@@ -40,8 +40,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
             slowest = slowest.max(begun.elapsed());
         }
         publishing.stop().await;
+        rest(&rig).await?;
     }
-    rest(&rig).await?;
     eventually("every poison is dead-lettered", async || {
         let letters = Records::read(&rig).await?.dead_letters;
         Ok((u64::try_from(letters.len())? >= published).then_some(()))

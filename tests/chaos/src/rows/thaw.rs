@@ -62,8 +62,8 @@ async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Resu
     rig.settle(&format!("before-{round}")).await?;
     let processes = pids(rig, CREATE_ORDER, |_| true)?;
     let before = rig.before(CREATE_ORDER)?;
-    before.table.refuse().await?;
-    before.broker.broker_relay().refuse().await?;
+    let cut = [before.table.refuse().await?, before.broker.broker_relay().refuse().await?];
+    anyhow::ensure!(!cut.contains(&0), "of the table and the broker, {cut:?} sockets died");
     before.broker.namesrv_relay().refuse().await?;
     // The freeze itself.
     tokio::time::sleep(idle).await;
