@@ -123,6 +123,13 @@ mod tests {
         Template::load(path.as_ref(), "orders-test", &overrides).unwrap().tables
     }
 
+    #[test]
+    fn operators_and_functions_meet_the_same_tables_in_dynamodb_local() {
+        let url = "http://127.0.0.1:1";
+        let operators = dynamodb::connect_to(url);
+        assert_eq!(operators.config().region(), client(url).config().region());
+    }
+
     #[tokio::test]
     async fn tables_are_created_once_and_left_alone_afterwards() {
         let table = EmbeddedTable::start(0, None).await.unwrap();

@@ -55,10 +55,13 @@ pub async fn connect() -> Client {
 
 /// A client of an emulator at `endpoint_url`, such as `http://127.0.0.1:8001`, with the time limits
 /// of [`connect`] and credentials that emulators take and AWS refuses.
+///
+/// Its region and access key are those of the local host's functions (`eu-central-1`, `local`):
+/// DynamoDB Local keeps tables apart by both, unless it is told not to (`-sharedDb`).
 pub fn connect_to(endpoint_url: &str) -> Client {
     let config = Config::builder()
         .behavior_version(behavior())
-        .region(Region::from_static("us-east-1"))
+        .region(Region::from_static("eu-central-1"))
         .endpoint_url(endpoint_url)
         .credentials_provider(Credentials::new("local", "local", None, None, "emulator"))
         .timeout_config(read_limits())

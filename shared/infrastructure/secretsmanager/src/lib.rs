@@ -72,7 +72,7 @@ pub async fn connect() -> Client {
 pub fn connect_to(endpoint_url: &str) -> Client {
     let config = Config::builder()
         .behavior_version(behavior())
-        .region(Region::from_static("us-east-1"))
+        .region(Region::from_static("eu-central-1"))
         .endpoint_url(endpoint_url)
         .credentials_provider(Credentials::new("local", "local", None, None, "emulator"))
         .timeout_config(limits())
