@@ -91,8 +91,8 @@ impl Cluster {
         self
     }
 
-    /// A cluster for one row alone, which may tune it, kill its processes and start them again. It waits
-    /// until no other row has one.
+    /// A cluster for one row alone, which may tune it, kill its processes and start them again. It
+    /// waits until no other row has one.
     ///
     /// # Errors
     /// As [`Cluster::start`].

@@ -275,40 +275,47 @@ mod tests {
         Passage { from: Side::Client, connection: 1, request, frame }
     }
 
+    /// The sending of a half message of the attempt `t`.
+    fn half(id: &str) -> Passage {
+        let properties =
+            format!("TRAN_MSG\u{1}true\u{2}UNIQ_KEY\u{1}{id}\u{2}transaction_id\u{1}t");
+        passage(code::SEND_MESSAGE_V2, &[("i", &properties)])
+    }
+
+    fn end(id: &str, how: &str) -> Passage {
+        passage(code::END_TRANSACTION, &[("msgId", id), ("commitOrRollback", how)])
+    }
+
+    /// The broker's answer.
+    fn answer(asked: &Passage, code: i32) -> Passage {
+        let frame = asked.frame.answer(code, "as it was asked");
+        Passage { from: Side::Server, frame, ..asked.clone() }
+    }
+
     #[test]
     fn a_half_message_that_the_broker_was_too_busy_for_is_not_open() {
         let journal = Journal::default();
-        let properties = "TRAN_MSG\u{1}true\u{2}UNIQ_KEY\u{1}A\u{2}transaction_id\u{1}t";
-        let sent = passage(code::SEND_MESSAGE_V2, &[("i", properties)]);
+        let sent = half("A");
         journal.note(&sent);
         assert!(journal.open().is_empty());
         journal.note_passed_on(&sent);
-        let answered = |code| Passage {
-            from: Side::Server,
-            frame: sent.frame.answer(code, "as it was asked"),
-            ..sent.clone()
-        };
-        journal.note(&answered(status::FLUSH_DISK_TIMEOUT));
+        journal.note(&answer(&sent, status::FLUSH_DISK_TIMEOUT));
         assert_eq!(journal.open().len(), 1);
-        journal.note(&answered(status::SYSTEM_BUSY));
+        journal.note(&answer(&sent, status::SYSTEM_BUSY));
         assert!(journal.open().is_empty());
     }
 
     #[test]
     fn an_end_that_the_broker_refuses_ends_nothing() {
         let journal = Journal::default();
-        let properties = "TRAN_MSG\u{1}true\u{2}UNIQ_KEY\u{1}A\u{2}transaction_id\u{1}t";
-        let sent = passage(code::SEND_MESSAGE_V2, &[("i", properties)]);
+        let sent = half("A");
         journal.note(&sent);
         journal.note_passed_on(&sent);
-        let end =
-            |how| passage(code::END_TRANSACTION, &[("msgId", "A"), ("commitOrRollback", how)]);
         let told = |how, code| {
-            let asked = end(how);
+            let asked = end("A", how);
             journal.note(&asked);
             journal.note_passed_on(&asked);
-            let frame = asked.frame.answer(code, "as it was asked");
-            journal.note(&Passage { from: Side::Server, frame, ..asked });
+            journal.note(&answer(&asked, code));
             journal.open().len()
         };
         assert_eq!(told("8", status::SYSTEM_BUSY), 1);
@@ -321,12 +328,8 @@ mod tests {
         let journal = Journal::default();
         // Two half messages of one attempt: the second is the sweep's.
         for id in ["A", "B"] {
-            let properties =
-                format!("TRAN_MSG\u{1}true\u{2}UNIQ_KEY\u{1}{id}\u{2}transaction_id\u{1}t");
-            journal.note(&passage(code::SEND_MESSAGE_V2, &[("i", &properties)]));
+            journal.note(&half(id));
         }
-        let end =
-            |id, how| passage(code::END_TRANSACTION, &[("msgId", id), ("commitOrRollback", how)]);
         journal.note(&end("A", "8"));
         journal.note(&end("A", "0"));
         journal.note(&end("A", "8"));
