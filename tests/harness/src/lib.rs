@@ -10,6 +10,7 @@
 //! - [`products`]: products in a file.
 //! - [`faults`]: the vocabulary of faults that both proxies speak.
 //! - [`table_proxy`]: a proxy before the table.
+//! - [`weather`]: latencies, conflicts and limits as on AWS, before the table.
 //! - [`broker_proxy`]: a proxy before name server and broker.
 //! - [`remoting`]: RocketMQ's frames.
 //! - [`proxies`]: both kinds of proxies before every function of a system.
@@ -50,6 +51,7 @@ pub mod system;
 pub mod table;
 pub mod table_proxy;
 pub mod template;
+pub mod weather;
 
 mod door;
 mod entropy;

@@ -10,6 +10,7 @@ use crate::broker::broker_address;
 use crate::broker_proxy::{BrokerProxy, Journal};
 use crate::table_proxy::TableProxy;
 use crate::template::FunctionSpec;
+use crate::weather::Weather;
 
 /// The proxies of a system.
 pub struct Proxies {
@@ -26,21 +27,25 @@ pub struct FunctionProxies {
 }
 
 impl Proxies {
-    /// A pair for each function, before the table at `table_url` and the first broker that the name
-    /// server knows.
+    /// A pair for each function, before the table at `table_url`, or the weather that stands before
+    /// it, and the first broker that the name server knows.
     ///
     /// # Errors
     /// When the name server knows no broker, or no port can be had.
     pub async fn start(
         functions: &[FunctionSpec],
         table_url: &str,
+        weather: Option<&Arc<Weather>>,
         namesrv: &str,
     ) -> anyhow::Result<Self> {
         let broker = broker_address(namesrv).await?;
         let journal = Arc::new(Journal::default());
         let mut proxies = BTreeMap::new();
         for function in functions {
-            let table = TableProxy::start(table_url).await?;
+            let table = match weather {
+                Some(weather) => weather.proxy().await?,
+                None => TableProxy::start(table_url).await?,
+            };
             let broker = BrokerProxy::start(namesrv, &broker, Arc::clone(&journal)).await?;
             proxies.insert(function.name.clone(), FunctionProxies { table, broker });
         }

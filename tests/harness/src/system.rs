@@ -1,5 +1,6 @@
 //! All parts, composed: broker, table, functions, gateway and schedules.
 
+mod between;
 mod options;
 mod ready;
 
@@ -11,6 +12,7 @@ use anyhow::Context;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use between::Between;
 pub use options::{Progress, SystemOptions};
 
 use crate::broker::{self, Rocketmq, RocketmqOptions};
@@ -21,7 +23,9 @@ use crate::provision::{self, Endpoints, Names};
 use crate::proxies::Proxies;
 use crate::schedules::Schedules;
 use crate::table::EmbeddedTable;
+use crate::table_proxy::TableProxy;
 use crate::template::Template;
+use crate::weather::Weather;
 
 /// A running system. [`System::stop`] ends it in order; dropping it ends it at once.
 pub struct System {
@@ -39,6 +43,11 @@ pub struct System {
     pub broker: Option<Rocketmq>,
     /// What stands between the functions and the rest, when that was asked for.
     pub proxies: Option<Proxies>,
+    /// The weather between the functions and the table, when that was asked for: what they have
+    /// consumed.
+    pub weather: Option<Arc<Weather>>,
+    /// Leads all functions through the weather, when they have no proxies of their own.
+    _weather_proxy: Option<TableProxy>,
     gateway: Gateway,
     schedules: Option<Schedules>,
     table: Option<EmbeddedTable>,
@@ -80,14 +89,8 @@ impl System {
         (options.progress)("creating tables, topics and demo data");
         provision::provision(&endpoints, &names).await?;
 
-        let proxies = match options.proxies {
-            false => None,
-            true => Some(
-                Proxies::start(&template.functions, &endpoints.table_url, &endpoints.namesrv)
-                    .await?,
-            ),
-        };
-        let host_options = host_options(&options, &endpoints, proxies.as_ref())?;
+        let between = Between::start(&options, &template.functions, &endpoints).await?;
+        let host_options = host_options(&options, &endpoints, &between)?;
         let host = LambdaHost::start(&template.functions, host_options, &children)?;
         let gateway = Gateway::start(door, &template.functions, &host)?;
         let schedules = options.schedules.then(|| Schedules::start(&template.functions, &host));
@@ -98,7 +101,9 @@ impl System {
             template,
             host,
             broker,
-            proxies,
+            proxies: between.proxies,
+            weather: between.weather,
+            _weather_proxy: between.weather_proxy,
             gateway,
             schedules,
             table,
@@ -201,12 +206,12 @@ fn load_template(options: &SystemOptions, namesrv: &str, data: &Path) -> anyhow:
 fn host_options(
     options: &SystemOptions,
     endpoints: &Endpoints,
-    proxies: Option<&Proxies>,
+    between: &Between,
 ) -> anyhow::Result<HostOptions> {
     let mut environment = options.environment.clone();
-    environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoints.table_url.clone());
+    environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), between.table_url(endpoints));
     let mut function_environment: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let proxied = proxies.map(Proxies::environment).unwrap_or_default();
+    let proxied = between.proxies.as_ref().map(Proxies::environment).unwrap_or_default();
     for (function, variables) in proxied.iter().chain(&options.function_environment) {
         let target = function_environment.entry(function.clone()).or_default();
         target.extend(variables.clone());

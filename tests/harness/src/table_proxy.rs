@@ -6,6 +6,7 @@
 
 mod answer;
 mod exchange;
+mod upstream;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub use answer::TableAnswer;
 use crate::door::Door;
 use crate::faults::{NewRule, Point, Rules, Traffic};
 use exchange::Exchange;
+pub(crate) use upstream::{Cut, TableEndpoint, Upstream};
 
 /// A call to the table on its way, or on its way back.
 #[derive(Debug, Clone)]
@@ -87,6 +89,17 @@ impl TableProxy {
     /// # Errors
     /// When no port can be had.
     pub async fn start_at(address: Ipv4Addr, upstream: &str) -> anyhow::Result<Self> {
+        Self::start_before(address, Arc::new(TableEndpoint::new(upstream))).await
+    }
+
+    /// As [`TableProxy::start_at`], before what is not a table itself.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub(crate) async fn start_before(
+        address: Ipv4Addr,
+        upstream: Arc<dyn Upstream>,
+    ) -> anyhow::Result<Self> {
         let exchange = Arc::new(Exchange::new(upstream));
         let visited = Arc::clone(&exchange);
         let door =

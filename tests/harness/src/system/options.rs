@@ -11,6 +11,7 @@ use anyhow::Context;
 use crate::broker::BrokerTuning;
 use crate::entropy;
 use crate::host::LogSink;
+use crate::weather::WeatherSettings;
 
 /// Told what happens next, in words for a person.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
@@ -49,6 +50,9 @@ pub struct SystemOptions {
     pub tuning: BrokerTuning,
     /// Whether each function reaches table and cluster through proxies of its own.
     pub proxies: bool,
+    /// The weather between the functions and the table; None for the table as it is. What is
+    /// provisioned, and what a test does with the table itself, goes around it.
+    pub weather: Option<WeatherSettings>,
     /// Programs to run in place of functions' own binaries.
     pub stand_ins: BTreeMap<String, PathBuf>,
     /// Time-outs of single functions in place of the template's.
@@ -100,6 +104,7 @@ impl SystemOptions {
             table: None,
             tuning: BrokerTuning::LOCAL,
             proxies: false,
+            weather: None,
             stand_ins: BTreeMap::new(),
             timeouts: BTreeMap::new(),
             freeze: true,

@@ -68,12 +68,17 @@ async fn create(client: &Client, table: &TableSpec) -> anyhow::Result<()> {
         );
     }
     for index in &table.indexes {
-        let projection = ProjectionType::from(index.projection.as_str());
+        let projection = Projection::builder()
+            .projection_type(ProjectionType::from(index.projection.as_str()))
+            // An empty list is refused.
+            .set_non_key_attributes(
+                Some(index.included.clone()).filter(|included| !included.is_empty()),
+            );
         request = request.global_secondary_indexes(
             GlobalSecondaryIndex::builder()
                 .index_name(&index.name)
                 .set_key_schema(Some(key_schema(&index.key)?))
-                .projection(Projection::builder().projection_type(projection).build())
+                .projection(projection.build())
                 .build()?,
         );
     }

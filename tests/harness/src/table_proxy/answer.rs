@@ -8,7 +8,7 @@ pub struct TableAnswer {
     /// The HTTP status.
     pub status: StatusCode,
     /// The headers that pass.
-    pub(super) headers: http::HeaderMap,
+    pub(crate) headers: http::HeaderMap,
     /// The body.
     pub body: Bytes,
 }
@@ -21,6 +21,11 @@ impl TableAnswer {
             "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"),
             "message": "a fault was asked for",
         });
+        Self::json(status, &body)
+    }
+
+    /// An answer with this body.
+    pub(crate) fn json(status: StatusCode, body: &serde_json::Value) -> Self {
         let mut headers = http::HeaderMap::new();
         let form = http::HeaderValue::from_static("application/x-amz-json-1.0");
         headers.insert(http::header::CONTENT_TYPE, form);

@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::upstream::{Cut, Upstream};
 use super::{TableAnswer, TableCall};
 use crate::faults::{Point, Rules, Toxic};
 
@@ -21,19 +22,9 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What all connections share.
 pub(super) struct Exchange {
-    upstream: String,
-    client: reqwest::Client,
+    upstream: Arc<dyn Upstream>,
     pub(super) rules: Rules<TableCall>,
     calls: AtomicU64,
-}
-
-/// How a call's connection ends when no answer is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Cut {
-    #[error("the connection is closed")]
-    Closed,
-    #[error("the connection is reset")]
-    Reset,
 }
 
 /// An answer on its way back.
@@ -43,13 +34,8 @@ struct Reply {
 }
 
 impl Exchange {
-    pub(super) fn new(upstream: &str) -> Self {
-        Self {
-            upstream: upstream.to_owned(),
-            client: reqwest::Client::new(),
-            rules: Rules::default(),
-            calls: AtomicU64::new(0),
-        }
+    pub(super) fn new(upstream: Arc<dyn Upstream>) -> Self {
+        Self { upstream, rules: Rules::default(), calls: AtomicU64::new(0) }
     }
 
     pub(super) fn calls(&self) -> u64 {
@@ -81,7 +67,7 @@ impl Exchange {
         }
         let mut answer = Err(Cut::Closed);
         for _ in 0..times {
-            answer = self.forward(&parts, sent.clone()).await;
+            answer = self.upstream.send(&parts.headers, sent.clone()).await;
         }
         call.answer = Some(answer?);
         self.bring_back(call).await
@@ -101,23 +87,6 @@ impl Exchange {
         }
         let answer = call.answer.ok_or(Cut::Closed)?;
         Ok(Reply { answer, slices })
-    }
-
-    async fn forward(&self, parts: &http::request::Parts, body: Bytes) -> Result<TableAnswer, Cut> {
-        let mut request = self.client.post(&self.upstream).body(body);
-        for (name, value) in &parts.headers {
-            if name != http::header::HOST && name != http::header::CONTENT_LENGTH {
-                request = request.header(name, value);
-            }
-        }
-        // A table that is down looks like one: the caller's connection closes.
-        let answer = request.send().await.map_err(|_| Cut::Closed)?;
-        let status = answer.status();
-        let mut headers = answer.headers().clone();
-        headers.remove(http::header::CONTENT_LENGTH);
-        headers.remove(http::header::TRANSFER_ENCODING);
-        let body = answer.bytes().await.map_err(|_| Cut::Closed)?;
-        Ok(TableAnswer { status, headers, body })
     }
 }
 

@@ -49,6 +49,8 @@ pub struct IndexSpec {
     pub key: Vec<KeyAttribute>,
     /// `ALL`, `KEYS_ONLY` or `INCLUDE`.
     pub projection: String,
+    /// What an index that is `INCLUDE` holds besides the keys.
+    pub included: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +89,8 @@ struct Index {
 #[serde(rename_all = "PascalCase")]
 struct Projection {
     projection_type: String,
+    #[serde(default)]
+    non_key_attributes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +118,7 @@ impl TableSpec {
                     name: index.index_name.clone(),
                     key: key(&index.key_schema, types)?,
                     projection: index.projection.projection_type.clone(),
+                    included: index.projection.non_key_attributes.clone(),
                 })
             })
             .collect::<Result<_, TemplateError>>()?;
