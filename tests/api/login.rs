@@ -6,7 +6,7 @@ use application::ports::{AccessTokenIssuer, Bearer, SigningKeySource};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::identity::{SessionId, UserId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use security::signing_key::{SigningKey, SigningKeyFile};
@@ -16,9 +16,9 @@ use serde_json::json;
 use crate::app::{App, json_of, problem, with_app};
 
 #[expect(clippy::disallowed_methods, reason = "the test's own wall clock")]
-pub(crate) fn now() -> Instant {
+pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    Instant::from_millis(i64::try_from(since.as_millis()).unwrap())
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
 }
 
 #[test]
@@ -106,11 +106,11 @@ async fn signing_key(app: &App) -> SigningKey {
 }
 
 /// A token of the system's own key, for a session that is none.
-pub(crate) async fn token_of(app: &App, user_id: u64, at: Instant) -> String {
+pub(crate) async fn token_of(app: &App, user_id: u64, at: Timestamp) -> String {
     issue(signing_key(app).await, user_id, at).await
 }
 
-async fn issue(key: SigningKey, user_id: u64, at: Instant) -> String {
+async fn issue(key: SigningKey, user_id: u64, at: Timestamp) -> String {
     let user_id = UserId::new(user_id).unwrap();
     let bearer = Bearer { user_id, session_id: SessionId::new(uuid::Uuid::from_u128(1)) };
     let token = Ed25519TokenIssuer::new(key).issue(bearer, at).await.unwrap();
@@ -119,7 +119,7 @@ async fn issue(key: SigningKey, user_id: u64, at: Instant) -> String {
 
 async fn bad_tokens(app: &App) -> Vec<String> {
     let an_hour = Duration::from_secs(3_600);
-    let expired = token_of(app, 123, Instant::from_millis(now().as_millis() - 3_600_000)).await;
+    let expired = token_of(app, 123, Timestamp::from_millis(now().as_millis() - 3_600_000)).await;
     let not_yet = token_of(app, 123, now().plus(an_hour)).await;
     let strangers = issue(SigningKey::generate().unwrap(), 123, now()).await;
     let good = app.token();

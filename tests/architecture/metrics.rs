@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use application::ports::Clock;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use harness::template::FunctionSpec;
 use lambda_http::Request;
 use platform::metrics::{DIMENSION, Metrics, NAMESPACE};
@@ -19,8 +19,8 @@ type Metric = (String, String, String);
 struct Fixed;
 
 impl Clock for Fixed {
-    fn now(&self) -> Instant {
-        Instant::from_millis(0)
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(0)
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use application::ports::letters::DeadLetterMoves;
 use application::ports::{
     Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
     Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
@@ -14,16 +15,16 @@ use application::ports::{
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{EventId, ProductId};
-use domain::instant::Instant;
 use domain::product::Product;
+use domain::timestamp::Timestamp;
 use dynamodb::administration::put_products;
 use dynamodb::config::{CatalogTable, EventsTable, KeysTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{
-    Client, DynamoAccounts, DynamoCatalog, DynamoDeadLetterReader, DynamoDeadLetterRemoval,
-    DynamoDeadLetters, DynamoInbox, DynamoInventory, DynamoNotifications, DynamoObservations,
-    DynamoOrderReader, DynamoOrderRepository, DynamoOutbox, DynamoOutboxReader,
-    DynamoOverdueEvents, DynamoTables, DynamoTransactionLedger, DynamoUnobservedEvents,
-    DynamoUserRepository, DynamoVerificationKeys, ProbedTable, keys,
+    Client, DynamoAccounts, DynamoCatalog, DynamoDeadLetterMoves, DynamoDeadLetterReader,
+    DynamoDeadLetterRemoval, DynamoDeadLetters, DynamoInbox, DynamoInventory, DynamoNotifications,
+    DynamoObservations, DynamoOrderReader, DynamoOrderRepository, DynamoOrders, DynamoOutbox,
+    DynamoOutboxReader, DynamoOverdueEvents, DynamoTables, DynamoTransactionLedger,
+    DynamoUnobservedEvents, DynamoUserRepository, DynamoVerificationKeys, ProbedTable, keys,
 };
 use harness::process::Children;
 use harness::system::SystemOptions;
@@ -31,14 +32,14 @@ use harness::table::{self, DynamodbLocal, EmbeddedTable};
 use harness::template::{TableSpec, Template};
 use platform::clock::SystemClock;
 use tempfile::TempDir;
-use testkit::contract::{AccountStore, TableFixture, moment};
+use testkit::contract::{AccountStore, AggregateStore, TableFixture, moment};
 use tokio::sync::OnceCell;
 
-struct Tables {
+pub(crate) struct Tables {
     client: Client,
-    orders: OrdersTable,
-    events: EventsTable,
-    catalog: CatalogTable,
+    pub(crate) orders: OrdersTable,
+    pub(crate) events: EventsTable,
+    pub(crate) catalog: CatalogTable,
     users: UsersTable,
     keys: KeysTable,
     /// Serves for as long as the test.
@@ -51,6 +52,11 @@ async fn embedded() -> Tables {
     let client = dynamodb::connect_to(&server.url());
     let tables = tables_of(client, &template().tables).await;
     Tables { _server: Some(server), ..tables }
+}
+
+/// The template's tables, made in a table server that is running.
+pub(crate) async fn tables_over(url: &str) -> Tables {
+    tables_of(dynamodb::connect_to(url), &template().tables).await
 }
 
 /// Tables in Amazon's emulator. It ends with this process.
@@ -120,6 +126,16 @@ impl Tables {
 }
 
 impl TableFixture for Tables {
+    fn aggregates(&self) -> impl AggregateStore {
+        let orders = DynamoOrders::new(self.client.clone(), self.orders.clone());
+        orders.with_stock(self.catalog.clone())
+    }
+
+    fn letter_moves(&self) -> impl DeadLetterMoves {
+        let (client, orders) = (self.client.clone(), self.orders.clone());
+        DynamoDeadLetterMoves::new(client, orders, self.events.clone())
+    }
+
     fn orders(&self) -> impl OrderRepository {
         DynamoOrderRepository::new(self.client.clone(), self.orders.clone(), self.events.clone())
     }
@@ -210,10 +226,10 @@ impl TableFixture for Tables {
         item["stock"].as_n().unwrap().parse().ok()
     }
 
-    async fn expiry_of_copy(&self, event_id: EventId) -> Option<Instant> {
+    async fn expiry_of_copy(&self, event_id: EventId) -> Option<Timestamp> {
         let item = self.item(self.events.name(), keys::event(event_id)).await.unwrap();
         let expires_at: i64 = item.get("expires_at")?.as_n().unwrap().parse().unwrap();
-        Some(Instant::from_millis(expires_at * 1_000))
+        Some(Timestamp::from_millis(expires_at * 1_000))
     }
 }
 

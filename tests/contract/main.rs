@@ -14,7 +14,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod aggregates_smoke;
 mod dynamodb_tables;
 mod memory;
 mod mqadmin;
+mod order_life;
 mod rocketmq_channel;

@@ -1,15 +1,16 @@
 //! The adapters in memory.
 
+use application::ports::letters::DeadLetterMoves;
 use application::ports::{
     Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
     Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
     TransactionLedger, UnobservedEvents, UserRepository, VerificationKeyStore, VerificationKeys,
 };
 use domain::identity::{EventId, ProductId};
-use domain::instant::Instant;
 use domain::product::Product;
+use domain::timestamp::Timestamp;
 use testkit::broker::MemoryBroker;
-use testkit::contract::{AccountStore, Announced, ChannelFixture, TableFixture};
+use testkit::contract::{AccountStore, AggregateStore, Announced, ChannelFixture, TableFixture};
 use testkit::secrets::MemoryKeys;
 use testkit::tables::MemoryTables;
 
@@ -20,6 +21,14 @@ async fn tables() -> Tables {
 }
 
 impl TableFixture for Tables {
+    fn aggregates(&self) -> impl AggregateStore {
+        self.0.clone()
+    }
+
+    fn letter_moves(&self) -> impl DeadLetterMoves {
+        self.0.clone()
+    }
+
     fn orders(&self) -> impl OrderRepository {
         self.0.clone()
     }
@@ -106,7 +115,7 @@ impl TableFixture for Tables {
         self.0.stock_of(product)
     }
 
-    async fn expiry_of_copy(&self, event_id: EventId) -> Option<Instant> {
+    async fn expiry_of_copy(&self, event_id: EventId) -> Option<Timestamp> {
         self.0.event(event_id).unwrap().expires_at
     }
 }

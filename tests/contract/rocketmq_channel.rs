@@ -13,7 +13,7 @@ use application::ports::{
     Clock, ClusterGauges, EventSubscription, HalfMessage, RecordedEvent, Resolution,
     TransactionalPublisher,
 };
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use harness::broker::{
     BrokerSecurity, BrokerTuning, Rocketmq, RocketmqOptions, check_java, ensure_jars,
 };
@@ -49,7 +49,7 @@ struct Cluster {
 }
 
 /// Runs a test on the cluster's own runtime.
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME
         .get_or_init(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap());
@@ -115,7 +115,7 @@ async fn start(security: Option<BrokerSecurity>) -> Cluster {
 }
 
 /// A topic and groups that no other test uses.
-async fn config() -> RocketmqConfig {
+pub(crate) async fn config() -> RocketmqConfig {
     let config = names_on(cluster().await);
     create_topics(config.clone(), TOPICS_LIMIT).await.unwrap();
     config
@@ -222,7 +222,7 @@ fn announced(message: StoredMessage) -> Announced {
         reason: property("reason").unwrap(),
         handler: property("handler"),
         attempts: property("attempts").unwrap().parse().unwrap(),
-        first_failed_at: Instant::from_millis(first_failed_at),
+        first_failed_at: Timestamp::from_millis(first_failed_at),
         body: message.body,
     }
 }
@@ -247,6 +247,7 @@ fn half_of(event: &RecordedEvent) -> HalfMessage<'_> {
         message: &event.message,
         transaction_id: event.transaction_id,
         deadline: SystemClock.now(),
+        is_recorded: false,
     }
 }
 

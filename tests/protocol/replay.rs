@@ -10,7 +10,11 @@
 //! wire arrives at its end, and must change nothing any more.
 
 mod consumer;
+#[path = "shared/half.rs"]
+mod half;
+#[path = "shared/path.rs"]
 mod path;
+#[path = "shared/process.rs"]
 mod process;
 mod stage;
 mod sweeper;
@@ -21,9 +25,10 @@ use std::collections::BTreeMap;
 
 use stateright::Model;
 
+use crate::action::Action;
 use crate::protocol::Protocol;
 use crate::variant::{Bounds, Variant};
-use path::Path;
+use path::{Drawn, Path};
 use stage::Stage;
 use view::View;
 
@@ -83,6 +88,12 @@ const KINDS: [&str; 31] = [
     "CrashBeforeEffect",
 ];
 
+impl Drawn for Protocol {
+    fn is_fault(action: Action) -> bool {
+        action.is_fault()
+    }
+}
+
 /// Replays paths, and tells how often each kind of action was taken.
 async fn replay(variant: Variant) -> BTreeMap<&'static str, u64> {
     let protocol = Protocol { variant, bounds: BOUNDS };
@@ -98,7 +109,7 @@ async fn replay(variant: Variant) -> BTreeMap<&'static str, u64> {
     taken
 }
 
-async fn follow(path: &Path) {
+async fn follow(path: &Path<Protocol>) {
     let mut stage = Stage::new(path.protocol.variant, BOUNDS.attempts, path.seed);
     let mut states = path.protocol.init_states();
     for (at, action) in path.actions().enumerate() {

@@ -3,13 +3,13 @@ use application::ports::{PublishedKeys, VerificationKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::login::{JsonWebKey, JsonWebKeySet};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::CACHE_CONTROL;
 use web::{Problem, Response, respond};
 
 /// The keys that verify at `now`, as a JSON Web Key Set.
-pub(super) async fn told(keys: &impl PublishedKeys, now: Instant) -> Result<Response, Problem> {
+pub(super) async fn told(keys: &impl PublishedKeys, now: Timestamp) -> Result<Response, Problem> {
     let mut keys = keys.all(now).await?;
     keys.sort_by(|a, b| a.kid.cmp(&b.kid));
     let set = JsonWebKeySet { keys: keys.iter().map(web_key).collect() };

@@ -16,7 +16,7 @@ use std::time::Duration;
 use contracts::event::Event;
 use contracts::message;
 use domain::identity::EventId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tracing::Instrument;
@@ -25,7 +25,7 @@ use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, Settled};
 use crate::ports::{Clock, DeadLetterChannel, DeadLetters, Delivery, EventSubscription};
 
-use congestion::Congestion;
+pub(crate) use congestion::Congestion;
 
 pub use handlers::{InventoryHandler, NotificationHandler, ObserverHandler};
 pub use registry::{EventHandler, HandlerError, IncomingEvent, Registry, Subscribed};
@@ -304,13 +304,13 @@ async fn done(handler: &dyn EventHandler, incoming: &IncomingEvent) -> Result<()
 }
 
 /// The pause before a message comes again: 1 s, doubling to 10 minutes.
-fn pause_after(redeliveries: u32) -> Duration {
+pub(crate) fn pause_after(redeliveries: u32) -> Duration {
     Duration::from_secs(1 << redeliveries.min(10)).min(Duration::from_secs(600))
 }
 
 /// A message that was not acknowledged, or not postponed, comes again when it becomes visible, and
 /// the inbox recognises it: that is worth a line and no more.
-fn note(settled: &Settled, what: &'static str) {
+pub(crate) fn note(settled: &Settled, what: &'static str) {
     match settled {
         Settled::Done => {}
         Settled::Refused(cause) => tracing::warn!(
@@ -326,10 +326,10 @@ fn note(settled: &Settled, what: &'static str) {
 
 /// When a message failed for the first time, as far as its deliveries tell: with each pause behind
 /// it.
-fn first_failed_at(now: Instant, redeliveries: u32) -> Instant {
+pub(crate) fn first_failed_at(now: Timestamp, redeliveries: u32) -> Timestamp {
     let paused: Duration = (0..redeliveries.min(64)).map(pause_after).sum();
     let millis = i64::try_from(paused.as_millis()).unwrap_or(0);
-    Instant::from_millis(now.as_millis().saturating_sub(millis))
+    Timestamp::from_millis(now.as_millis().saturating_sub(millis))
 }
 
 #[cfg(test)]

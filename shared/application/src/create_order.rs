@@ -13,9 +13,11 @@ mod breaker;
 mod command;
 mod settlement;
 
+use contracts::event::SCHEMA_VERSION;
+use domain::event::EventStamp;
 use domain::identity::{EventId, OrderId, ProductId, TransactionId};
-use domain::instant::Instant;
-use domain::order::{Order, PlaceOrderError};
+use domain::order::{Order, OrderNotCreated};
+use domain::timestamp::Timestamp;
 use std::time::Duration;
 
 use crate::backoff::{Backoff, seed};
@@ -139,7 +141,7 @@ struct Attempt<T> {
     /// The end of the local transaction by the monotonic clock.
     deadline: Deadline,
     /// The same moment by the wall clock, as the half message tells it.
-    deadline_at: Instant,
+    deadline_at: Timestamp,
 }
 
 impl<R, C, P, K, I> CreateOrder<R, C, P, K, I>
@@ -192,12 +194,18 @@ where
             .map_err(|failure| unavailable("the catalog can't be read", failure))?;
         let price_of = |product: ProductId| prices.get(&product).copied();
         let now = self.clock.now();
-        let (order, event) = Order::place(order_id, command.user_id, &command.lines, price_of, now)
-            .map_err(|error| match error {
-                PlaceOrderError::UnknownProducts(ids) => CreateOrderError::UnknownProducts(ids),
-                PlaceOrderError::TotalTooLarge => CreateOrderError::TotalTooLarge,
-            })?;
-        let message = order_message(event_id, &event, command.traceparent.clone())
+        let stamp = EventStamp {
+            event_id,
+            schema_version: SCHEMA_VERSION,
+            traceparent: command.traceparent.clone(),
+        };
+        let (order, event) =
+            Order::create(order_id, command.user_id, &command.lines, price_of, now, stamp)
+                .map_err(|error| match error {
+                    OrderNotCreated::UnknownProducts(ids) => CreateOrderError::UnknownProducts(ids),
+                    OrderNotCreated::TotalTooLarge => CreateOrderError::TotalTooLarge,
+                })?;
+        let message = order_message(&event)
             .map_err(|error| unavailable("its event can't be encoded", error))?;
         Ok((order, message))
     }
@@ -264,6 +272,7 @@ where
                 message,
                 transaction_id: attempt.transaction_id,
                 deadline: attempt.deadline_at,
+                is_recorded: false,
             };
             let within = Deadline::after(self.budgets.half_message_try).or_earlier(limit);
             let error = match self.publisher.prepare(&half, within).await {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// A moment of the monotonic clock by which something must be over.
 ///
-/// Wall-clock deadlines, which other processes compare, are [`domain::instant::Instant`]s.
+/// Wall-clock deadlines, which other processes compare, are [`domain::timestamp::Timestamp`]s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
@@ -47,8 +47,8 @@ const FIRST_MOMENT_MS: u64 = 1_415_836_800_000;
 ///
 /// None for a moment before there was such a platform: `cargo lambda watch` tells 600,000 for every
 /// invocation (its `functions_router.rs`), and one that nobody told is 0.
-pub fn time_until(moment_ms: u64, now: domain::instant::Instant) -> Option<Duration> {
+pub fn time_until(moment_ms: u64, now: domain::timestamp::Timestamp) -> Option<Duration> {
     let moment =
-        domain::instant::Instant::from_millis(i64::try_from(moment_ms).unwrap_or(i64::MAX));
+        domain::timestamp::Timestamp::from_millis(i64::try_from(moment_ms).unwrap_or(i64::MAX));
     (moment_ms >= FIRST_MOMENT_MS).then(|| moment.since(now))
 }

@@ -1,13 +1,17 @@
 //! From the domain's events to the wire's and back.
 
-use contracts::event::{Event, EventData, Item, OrderChanged, OrderCreated, UserChanged};
-use contracts::timestamp::Timestamp;
+use contracts::event::{
+    Event, EventData, Item, OrderChanged, OrderCreated, SCHEMA_VERSION, UserChanged,
+};
+use contracts::timestamp::Timestamp as WireTimestamp;
+use domain::aggregate::AggregateKey;
+use domain::event::EventStamp;
 use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
-use domain::instant::Instant;
 use domain::money::{Currency, Money};
 use domain::order::{
     Order, OrderEvent, OrderFact, OrderRecord, OrderStatus, PricedLine, Quantity, StatusChange,
 };
+use domain::timestamp::Timestamp;
 use domain::user::{UserEvent, UserFact};
 
 use crate::ports::{OutboundMessage, RecordedEvent, Topic};
@@ -18,13 +22,11 @@ use crate::ports::{OutboundMessage, RecordedEvent, Topic};
 ///
 /// As [`Event::encode`].
 pub fn unpublished(
-    event_id: EventId,
     transaction_id: TransactionId,
     event: &OrderEvent,
-    traceparent: Option<String>,
 ) -> Result<RecordedEvent, serde_json::Error> {
     Ok(RecordedEvent {
-        message: order_message(event_id, event, traceparent)?,
+        message: order_message(event)?,
         transaction_id,
         recorded_at: event.at,
         unpublished: true,
@@ -48,7 +50,7 @@ pub fn unpublished_of_user(
         UserChanged { user_id: event.user_id.get(), aggregate_version: event.aggregate_version };
     let told = Event {
         id: *event_id.as_uuid(),
-        time: Timestamp::from_millis(event.at.as_millis()),
+        time: WireTimestamp::from_millis(event.at.as_millis()),
         data: match event.fact {
             UserFact::Registered => EventData::UserRegistered(user),
             UserFact::LoggedIn => EventData::UserLoggedIn(user),
@@ -69,14 +71,11 @@ pub fn unpublished_of_user(
 /// # Errors
 ///
 /// As [`Event::encode`].
-pub fn order_message(
-    event_id: EventId,
-    event: &OrderEvent,
-    traceparent: Option<String>,
-) -> Result<OutboundMessage, serde_json::Error> {
+pub fn order_message(event: &OrderEvent) -> Result<OutboundMessage, serde_json::Error> {
+    let traceparent = event.stamp.traceparent.clone();
     let told = Event {
-        id: *event_id.as_uuid(),
-        time: Timestamp::from_millis(event.at.as_millis()),
+        id: *event.stamp.event_id.as_uuid(),
+        time: WireTimestamp::from_millis(event.at.as_millis()),
         data: event_data(event),
     };
     let body = String::from_utf8_lossy(&told.encode()?).into_owned();
@@ -92,9 +91,25 @@ pub fn message_of(event: &Event, body: String, traceparent: Option<String>) -> O
         event_id: EventId::new(event.id),
         event_type,
         subject: event.data.subject(),
+        aggregate: aggregate_of(&event.data),
+        schema_version: SCHEMA_VERSION,
         aggregate_version: event.data.aggregate_version(),
         body,
         traceparent,
+    }
+}
+
+/// The aggregate that raised an event, if its identifiers are of this service's form.
+fn aggregate_of(data: &EventData) -> Option<AggregateKey> {
+    match data {
+        EventData::UserRegistered(user) | EventData::UserLoggedIn(user) => {
+            UserId::new(user.user_id).ok().map(|user_id| AggregateKey::Account { user_id })
+        }
+        data => {
+            let order = data.order()?;
+            let user_id = UserId::new(order.user_id).ok()?;
+            Some(AggregateKey::Order { user_id, order_id: OrderId::new(order.order_id) })
+        }
     }
 }
 
@@ -140,7 +155,11 @@ pub struct ImpossibleEvent(String);
 /// # Errors
 ///
 /// [`ImpossibleEvent`] if no order could have raised it.
-pub fn created_order(created: &OrderCreated, at: Instant) -> Result<Order, ImpossibleEvent> {
+pub fn created_order(
+    created: &OrderCreated,
+    at: Timestamp,
+    event: EventStamp,
+) -> Result<Order, ImpossibleEvent> {
     let impossible = |what: &dyn std::fmt::Display| ImpossibleEvent(what.to_string());
     let currency = Currency::from_code(&created.currency)
         .ok_or_else(|| impossible(&"its currency is unknown"))?;
@@ -158,7 +177,7 @@ pub fn created_order(created: &OrderCreated, at: Instant) -> Result<Order, Impos
         currency,
         lines,
         total,
-        history: vec![StatusChange { status: OrderStatus::Created, at }],
+        history: vec![StatusChange { status: OrderStatus::Created, at, event }],
         notifications: Vec::new(),
         version: created.order.aggregate_version,
     })
@@ -182,13 +201,13 @@ pub fn order_body(order: &Order) -> contracts::order::Order {
         currency: order.currency().code().to_owned(),
         items: items(order.lines()),
         total: order.total().minor(),
-        created_at: Timestamp::from_millis(order.created_at().as_millis()),
+        created_at: WireTimestamp::from_millis(order.created_at().as_millis()),
         history: order
             .history()
             .iter()
             .map(|change| contracts::order::StatusChange {
                 status: change.status.as_str().to_owned(),
-                at: Timestamp::from_millis(change.at.as_millis()),
+                at: WireTimestamp::from_millis(change.at.as_millis()),
             })
             .collect(),
         notifications: order
@@ -196,7 +215,7 @@ pub fn order_body(order: &Order) -> contracts::order::Order {
             .iter()
             .map(|told| contracts::order::Notification {
                 event_type: told.event_type.clone(),
-                at: Timestamp::from_millis(told.at.as_millis()),
+                at: WireTimestamp::from_millis(told.at.as_millis()),
             })
             .collect(),
     }

@@ -8,6 +8,12 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// default, `fileReservedTime`) and than the oldest event that a redrive accepts ([`REDELIVERY`]).
 pub const TRANSACTION: Duration = DAY.saturating_mul(14);
 
+/// A tombstone, counted from the attempt that was fenced last.
+///
+/// Longer than a broker keeps the half message (3 days by default, `fileReservedTime`), and longer
+/// than a signed request can be late (5 minutes, AWS Signature Version 4).
+pub const TOMBSTONE: Duration = DAY.saturating_mul(14);
+
 /// What a handler remembers of an event; see [`TRANSACTION`].
 pub const INBOX: Duration = DAY.saturating_mul(14);
 

@@ -2,7 +2,7 @@
 
 use contracts::event::{Event, EventType};
 use domain::identity::EventId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::listing::{Listing, Selection};
 use crate::outcome::Failure;
@@ -45,9 +45,9 @@ pub struct DeadLetterSummary {
     /// How often it was tried.
     pub attempts: u32,
     /// When it failed for the first time, as far as the deliveries tell.
-    pub first_failed_at: Instant,
-    /// Until when it is kept.
-    pub expires_at: Instant,
+    pub first_failed_at: Timestamp,
+    /// Until when it is kept; none if it leaves by redrive or discard alone.
+    pub expires_at: Option<Timestamp>,
     /// How long the body was, in bytes.
     pub body_bytes: usize,
 }

@@ -7,14 +7,17 @@
 mod catalog;
 mod channel;
 mod clock;
+pub mod creating;
 mod dead_letters;
 mod effects;
 mod gauges;
 mod health;
 mod identity;
+pub mod letters;
 mod orders;
 mod outbox;
 mod page;
+pub mod pending;
 mod security;
 mod transactions;
 mod users;

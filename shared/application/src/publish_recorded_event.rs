@@ -83,6 +83,7 @@ impl<O: Outbox, P: TransactionalPublisher, K: Clock> PublishRecordedEvent<O, P, 
             message: &event.message,
             transaction_id: event.transaction_id,
             deadline: self.clock.now().plus(deadline.remaining()),
+            is_recorded: true,
         };
         // A topic of type TRANSACTION takes no other message, hence a half message committed at
         // once.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use contracts::event::{DecodeError, Event};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::lifetimes;
 
@@ -43,11 +43,11 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// first time at `delivered_at` or before, as far as that is known.
 pub(crate) fn accept(
     body: &[u8],
-    delivered_at: Option<Instant>,
-    now: Instant,
+    delivered_at: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<Event, RedeliveryRefused> {
     let event = Event::decode(body).map_err(RedeliveryRefused::Undecodable)?;
-    let told = Instant::from_millis(event.time.as_millis());
+    let told = Timestamp::from_millis(event.time.as_millis());
     // Whose clock was ahead raises events that seem younger than their own deliveries.
     let age = now.since(delivered_at.map_or(told, |delivered_at| told.min(delivered_at)));
     if age > lifetimes::REDELIVERY {

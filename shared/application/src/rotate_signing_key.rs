@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use secrecy::SecretString;
 
 use crate::lifetimes;
@@ -52,7 +52,7 @@ pub struct Rotated {
     /// The name of the key that signs from now on.
     pub kid: String,
     /// The names of the keys that signed before, and until when they verify.
-    pub replaced: Vec<(String, Instant)>,
+    pub replaced: Vec<(String, Timestamp)>,
 }
 
 impl<G, S, V, K> RotateSigningKey<G, S, V, K>

@@ -20,6 +20,17 @@ pub const EVENT_ID: &str = "event_id";
 /// The attempt that published it, a UUID.
 pub const TRANSACTION_ID: &str = "transaction_id";
 
+/// The key of the item that holds the order, the account or the session.
+///
+/// Such as `USER#123/ORDER#01890a5d-ac96-774b-bcce-b302099a8057`. It is the order service's own;
+/// subscribers of other teams ignore it.
+pub const AGGREGATE: &str = "aggregate";
+
+/// `true` on the message of an event that was stored before its half message was sent.
+///
+/// A check of the half message can only commit it. Absent on all others.
+pub const RECORDED: &str = "recorded";
+
 /// When the attempt's local transaction ends, in milliseconds since 1970-01-01T00:00:00Z.
 pub const DEADLINE_MS: &str = "deadline_ms";
 

@@ -7,17 +7,21 @@
 //! # Layout
 //!
 //! - [`identity`]: one type per kind of identifier
+//! - [`aggregate`], [`event`], [`pending`]: what raises events, and what it keeps of them
 //! - [`money`]: amounts in minor units, which are never floating point
-//! - [`instant`]: moments, in milliseconds, UTC
+//! - [`timestamp`]: moments of the wall clock, in milliseconds, UTC
 //! - [`order`]: the order aggregate, its lines, states and events
 //! - [`product`]: what is sold, at what price
 //! - [`user`]: who orders
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod aggregate;
+pub mod event;
 pub mod identity;
-pub mod instant;
 pub mod money;
 pub mod order;
+pub mod pending;
 pub mod product;
+pub mod timestamp;
 pub mod user;

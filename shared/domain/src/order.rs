@@ -6,33 +6,39 @@
 //!    └──────► REJECTED
 //! ```
 
+mod creation;
 mod event;
+mod history;
 mod lines;
 mod record;
 
-use crate::identity::{OrderId, ProductId, UserId};
-use crate::instant::Instant;
+use crate::aggregate::AggregateKey;
+use crate::event::EventStamp;
+use crate::identity::{EventId, OrderId, ProductId, UserId};
 use crate::money::{Currency, Money};
+use crate::timestamp::Timestamp;
 
+pub use creation::{AtKey, FENCED_MAX, NewOrder, StoredOrder, Tombstone};
 pub use event::{OrderEvent, OrderFact};
+pub use history::{History, StatusChange};
 pub use lines::{InvalidLines, LINES_MAX, OrderLine, OrderLines, PricedLine, Quantity};
 pub use record::{CorruptOrder, OrderRecord};
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderStatus {
-    /// Taken; its stock is not reserved yet.
+    /// Its stock is not reserved yet.
     Created,
     /// Its stock is reserved.
     Confirmed,
     /// There was not enough stock. Final.
     Rejected,
-    /// Withdrawn by its customer. Final.
+    /// Cancelled by its customer. Final.
     Cancelled,
 }
 
 impl OrderStatus {
-    /// The name under which the status is stored and told.
+    /// The name under which the status is stored and published.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "CREATED",
@@ -59,24 +65,15 @@ impl OrderStatus {
     }
 }
 
-/// A status and when the order reached it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StatusChange {
-    /// What it became.
-    pub status: OrderStatus,
-    /// When the order reached it.
-    pub at: Instant,
-}
-
-/// That the customer was told of an event.
+/// That the customer was notified of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The event's type, such as `OrderCreated`.
     pub event_type: String,
     /// Which of the order's events it was: they come in any order, and are shown in this one.
     pub aggregate_version: u32,
-    /// When the customer was told.
-    pub at: Instant,
+    /// When the customer was notified.
+    pub at: Timestamp,
 }
 
 /// The order aggregate. Whatever holds one holds a valid one.
@@ -88,16 +85,14 @@ pub struct Order {
     /// One line per product, sorted by product.
     lines: Vec<PricedLine>,
     total: Money,
-    /// Every status it had, oldest first; never empty.
-    history: Vec<StatusChange>,
+    /// Every status that it reached. Each change raises one event; a notification raises none.
+    history: History,
     notifications: Vec<Notification>,
-    /// How many events it has raised. A notification is none.
-    version: u32,
 }
 
-/// An order could not be taken.
+/// An order can't be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlaceOrderError {
+pub enum OrderNotCreated {
     /// Products are not in the catalog.
     #[error("unknown products")]
     UnknownProducts(Vec<ProductId>),
@@ -117,40 +112,35 @@ pub struct TransitionRefused {
 }
 
 impl Order {
-    /// Takes an order at today's prices, which it keeps. `price_of` gives the price of a product,
+    /// Creates an order at today's prices, which it keeps. `price_of` gives the price of a product,
     /// or `None` if the catalog doesn't hold it.
     ///
     /// # Errors
     ///
-    /// [`PlaceOrderError`]: every unknown product at once, or a total out of range.
-    pub fn place(
+    /// [`OrderNotCreated`]: every unknown product at once, or a total out of range.
+    pub fn create(
         id: OrderId,
         user_id: UserId,
         lines: &OrderLines,
         price_of: impl Fn(ProductId) -> Option<Money>,
-        at: Instant,
-    ) -> Result<(Self, OrderEvent), PlaceOrderError> {
+        at: Timestamp,
+        event: EventStamp,
+    ) -> Result<(Self, OrderEvent), OrderNotCreated> {
         let (priced, unknown) = lines.priced(price_of);
         if !unknown.is_empty() {
-            return Err(PlaceOrderError::UnknownProducts(unknown));
+            return Err(OrderNotCreated::UnknownProducts(unknown));
         }
-        let total = total_of(&priced).ok_or(PlaceOrderError::TotalTooLarge)?;
+        let total = total_of(&priced).ok_or(OrderNotCreated::TotalTooLarge)?;
         let order = Self {
             id,
             user_id,
             currency: Currency::Eur,
             lines: priced,
             total,
-            history: vec![StatusChange { status: OrderStatus::Created, at }],
+            history: History::begin(at, event),
             notifications: Vec::new(),
-            version: 1,
         };
-        let fact = OrderFact::Created {
-            lines: order.lines.clone(),
-            currency: order.currency,
-            total: order.total,
-        };
-        let event = order.event(fact, at);
+        let event = order.latest_event();
         Ok((order, event))
     }
 
@@ -159,8 +149,12 @@ impl Order {
     /// # Errors
     ///
     /// [`TransitionRefused`] unless it is CREATED.
-    pub fn confirm(&self, at: Instant) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Confirmed, OrderFact::Confirmed, at)
+    pub fn confirm(
+        &self,
+        at: Timestamp,
+        event: EventStamp,
+    ) -> Result<(Self, OrderEvent), TransitionRefused> {
+        self.become_status(OrderStatus::Confirmed, at, event)
     }
 
     /// There is not enough stock for it.
@@ -168,44 +162,91 @@ impl Order {
     /// # Errors
     ///
     /// [`TransitionRefused`] unless it is CREATED.
-    pub fn reject(&self, at: Instant) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Rejected, OrderFact::Rejected, at)
+    pub fn reject(
+        &self,
+        at: Timestamp,
+        event: EventStamp,
+    ) -> Result<(Self, OrderEvent), TransitionRefused> {
+        self.become_status(OrderStatus::Rejected, at, event)
     }
 
-    /// Its customer withdraws it.
+    /// Its customer cancels it.
     ///
     /// # Errors
     ///
     /// [`TransitionRefused`] unless it is CREATED or CONFIRMED.
-    pub fn cancel(&self, at: Instant) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Cancelled, OrderFact::Cancelled, at)
+    pub fn cancel(
+        &self,
+        at: Timestamp,
+        event: EventStamp,
+    ) -> Result<(Self, OrderEvent), TransitionRefused> {
+        self.become_status(OrderStatus::Cancelled, at, event)
     }
 
     fn become_status(
         &self,
         to: OrderStatus,
-        fact: OrderFact,
-        at: Instant,
+        at: Timestamp,
+        event: EventStamp,
     ) -> Result<(Self, OrderEvent), TransitionRefused> {
         let from = self.status();
         if !from.may_become(to) {
             return Err(TransitionRefused { from, to });
         }
         let mut next = self.clone();
-        next.history.push(StatusChange { status: to, at });
-        next.version = next.version.saturating_add(1);
-        let event = next.event(fact, at);
+        next.history.push(StatusChange { status: to, at, event });
+        let event = next.latest_event();
         Ok((next, event))
     }
 
-    fn event(&self, fact: OrderFact, at: Instant) -> OrderEvent {
+    /// An event that it raised, rebuilt from what it keeps. `None` if it raised no such event.
+    pub fn event(&self, event_id: EventId) -> Option<OrderEvent> {
+        let (version, change) = self.history.change_of(event_id)?;
+        Some(self.event_of(version, change))
+    }
+
+    /// The event of its latest change.
+    pub fn latest_event(&self) -> OrderEvent {
+        self.event_of(self.version(), self.history.latest())
+    }
+
+    fn event_of(&self, aggregate_version: u32, change: &StatusChange) -> OrderEvent {
+        let fact = match change.status {
+            OrderStatus::Created => OrderFact::Created {
+                lines: self.lines.clone(),
+                currency: self.currency,
+                total: self.total,
+            },
+            OrderStatus::Confirmed => OrderFact::Confirmed,
+            OrderStatus::Rejected => OrderFact::Rejected,
+            OrderStatus::Cancelled => OrderFact::Cancelled,
+        };
         OrderEvent {
             order_id: self.id,
             user_id: self.user_id,
-            aggregate_version: self.version,
-            at,
+            aggregate_version,
+            at: change.at,
+            stamp: change.event.clone(),
             fact,
         }
+    }
+
+    /// The order as it was when it was created, whatever became of it.
+    #[must_use]
+    pub fn as_created(&self) -> Self {
+        let notifications = Vec::new();
+        Self { history: self.history.beginning(), notifications, ..self.clone() }
+    }
+
+    /// Whether it asks for what those lines ask for.
+    pub fn asks_for(&self, lines: &OrderLines) -> bool {
+        let own = self.lines.iter().map(|line| (line.product_id, line.quantity));
+        own.eq(lines.iter())
+    }
+
+    /// Names it among all aggregates.
+    pub const fn key(&self) -> AggregateKey {
+        AggregateKey::Order { user_id: self.user_id, order_id: self.id }
     }
 
     /// Which order.
@@ -235,27 +276,27 @@ impl Order {
 
     /// Where it stands.
     pub fn status(&self) -> OrderStatus {
-        self.history.last().map_or(OrderStatus::Created, |change| change.status)
+        self.history.latest().status
     }
 
-    /// When it was taken.
-    pub fn created_at(&self) -> Instant {
-        self.history.first().map_or(Instant::from_millis(0), |change| change.at)
+    /// When it was created.
+    pub const fn created_at(&self) -> Timestamp {
+        self.history.first().at
     }
 
-    /// Every status it had, oldest first.
-    pub fn history(&self) -> &[StatusChange] {
+    /// Every status that it reached.
+    pub const fn history(&self) -> &History {
         &self.history
     }
 
-    /// What its customer was told, in the order of the events.
+    /// What its customer was notified of, in the order of the events.
     pub fn notifications(&self) -> &[Notification] {
         &self.notifications
     }
 
     /// How many events it has raised.
-    pub const fn version(&self) -> u32 {
-        self.version
+    pub fn version(&self) -> u32 {
+        self.history.version()
     }
 }
 

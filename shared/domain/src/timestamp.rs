@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z, as told by a wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(i64);
+pub struct Timestamp(i64);
 
-impl Instant {
+impl Timestamp {
     /// The moment `millis` milliseconds after 1970-01-01T00:00:00Z.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -41,8 +41,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_gives_no_negative_wait() {
-        let now = Instant::from_millis(1_000);
-        assert_eq!(now.since(Instant::from_millis(400)), Duration::from_millis(600));
-        assert_eq!(now.since(Instant::from_millis(5_000)), Duration::ZERO);
+        let now = Timestamp::from_millis(1_000);
+        assert_eq!(now.since(Timestamp::from_millis(400)), Duration::from_millis(600));
+        assert_eq!(now.since(Timestamp::from_millis(5_000)), Duration::ZERO);
     }
 }

@@ -17,10 +17,9 @@ use application::ports::{
     CheckAnswer, CheckBack, CheckBackHandler, DeadLetter, Delivery, HalfMessage, OutboundMessage,
     Resolution,
 };
-use contracts::event::SCHEMA_VERSION;
 use contracts::message;
 use domain::identity::{EventId, TransactionId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant as Moment;
 
@@ -55,7 +54,9 @@ pub struct StoredHalf {
     /// The attempt it belongs to.
     pub transaction_id: TransactionId,
     /// When the local transaction ends.
-    pub deadline: Instant,
+    pub deadline: Timestamp,
+    /// Whether its event was stored before it.
+    pub is_recorded: bool,
     /// The ends that the broker took, in their order.
     pub ends: Vec<Resolution>,
     /// How often it was checked.
@@ -70,6 +71,8 @@ impl StoredHalf {
     /// What the broker asks about it.
     pub fn check_back(&self) -> CheckBack {
         CheckBack {
+            aggregate: self.message.aggregate,
+            is_recorded: self.is_recorded,
             order_id: None,
             topic: Some(self.message.topic),
             transaction_id: Some(self.transaction_id),
@@ -287,6 +290,21 @@ impl MemoryBroker {
         true
     }
 
+    /// Loses every visible message that is not acknowledged, as a broker does that had not flushed
+    /// it. Returns how many.
+    pub fn lose_unacknowledged(&self) -> usize {
+        let mut state = self.state();
+        // What was delivered keeps its place: a delivery names its message by it.
+        let mut lost = 0;
+        for message in state.visible.iter_mut().filter(|message| !message.acknowledged) {
+            message.acknowledged = true;
+            message.properties.clear();
+            message.body.clear();
+            lost += 1;
+        }
+        lost
+    }
+
     /// Makes a message visible that no transaction sent.
     pub fn put(&self, body: &[u8], properties: &[(&str, &str)]) {
         let properties = properties
@@ -356,6 +374,7 @@ impl State {
             message: half.message.clone(),
             transaction_id: half.transaction_id,
             deadline: half.deadline,
+            is_recorded: half.is_recorded,
             ends: Vec::new(),
             checks: 0,
             discarded: false,
@@ -383,6 +402,12 @@ impl State {
             message.properties.get(message::EVENT_ID) == Some(&event_id)
                 && message.properties.get(message::TRANSACTION_ID) == Some(&transaction_id)
         })
+    }
+
+    /// Whether no message waits for its first delivery. Where one does, nothing is known of the
+    /// others, because the broker stamps no times here.
+    fn has_delivered_all(&self) -> bool {
+        self.visible.iter().all(|message| message.deliveries > 0)
     }
 
     /// Delivers what is visible, and hides it from others for a while.
@@ -436,9 +461,14 @@ fn properties(half: &StoredHalf) -> HashMap<String, String> {
         (message::EVENT_ID.to_owned(), told.event_id.to_string()),
         (message::TRANSACTION_ID.to_owned(), half.transaction_id.to_string()),
         (message::DEADLINE_MS.to_owned(), half.deadline.as_millis().to_string()),
-        (message::SCHEMA_VERSION.to_owned(), SCHEMA_VERSION.to_string()),
+        (message::SCHEMA_VERSION.to_owned(), told.schema_version.to_string()),
         (message::AGGREGATE_VERSION.to_owned(), told.aggregate_version.to_string()),
     ]);
+    let aggregate = told.aggregate.map(|aggregate| aggregate.to_string());
+    properties.extend(aggregate.map(|value| (message::AGGREGATE.to_owned(), value)));
+    if half.is_recorded {
+        properties.insert(message::RECORDED.to_owned(), true.to_string());
+    }
     let traceparent = told.traceparent.clone();
     properties.extend(traceparent.map(|value| (message::TRACEPARENT.to_owned(), value)));
     properties

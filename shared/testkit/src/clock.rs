@@ -5,20 +5,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use application::ports::Clock;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 /// A wall clock that goes with tokio's clock, which a test may pause, and that can be moved
 /// besides. Clones tell the same time.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     started: tokio::time::Instant,
-    start: Instant,
+    start: Timestamp,
     moved_ms: Arc<AtomicI64>,
 }
 
 impl ManualClock {
     /// A clock that tells `start` right now.
-    pub fn at(start: Instant) -> Self {
+    pub fn at(start: Timestamp) -> Self {
         Self { started: tokio::time::Instant::now(), start, moved_ms: Arc::default() }
     }
 
@@ -45,13 +45,13 @@ impl ManualClock {
 impl Default for ManualClock {
     /// A clock that tells 2026-01-01T12:00:00Z.
     fn default() -> Self {
-        Self::at(Instant::from_millis(1_767_268_800_000))
+        Self::at(Timestamp::from_millis(1_767_268_800_000))
     }
 }
 
 impl Clock for ManualClock {
-    fn now(&self) -> Instant {
+    fn now(&self) -> Timestamp {
         let told = self.start.plus(self.started.elapsed()).as_millis();
-        Instant::from_millis(told.saturating_add(self.moved_ms.load(Ordering::SeqCst)))
+        Timestamp::from_millis(told.saturating_add(self.moved_ms.load(Ordering::SeqCst)))
     }
 }

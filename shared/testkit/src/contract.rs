@@ -5,6 +5,7 @@
 //! make a `#[tokio::test]` of each for one kind of fixture.
 
 pub mod activities;
+pub mod aggregates;
 pub mod catalog;
 pub mod channel;
 pub mod dead_letters;
@@ -20,7 +21,9 @@ pub mod users;
 
 mod fixture;
 
-pub use fixture::{AccountStore, Announced, ChannelFixture, TableFixture, moment, soon};
+pub use fixture::{
+    AccountStore, AggregateStore, Announced, ChannelFixture, TableFixture, moment, soon,
+};
 
 /// Makes a test of each function of the suites for tables. The argument is an async function that
 /// makes a fresh fixture.
@@ -28,6 +31,34 @@ pub use fixture::{AccountStore, Announced, ChannelFixture, TableFixture, moment,
 macro_rules! table_contract {
     ($fixture:path) => {
         $crate::contract_tests! { $fixture;
+            aggregates {
+                a_created_order_is_found_with_its_attempt_and_what_is_pending
+                where_nothing_is_nothing_is_found
+                an_order_that_is_there_is_never_changed_by_a_put
+                of_twenty_attempts_at_once_one_creates_the_order
+                a_fenced_attempt_creates_nothing_and_another_one_does
+                a_fence_adds_to_those_before_it
+                a_tombstone_is_no_order
+                where_an_order_is_no_attempt_is_fenced
+                of_a_fence_and_a_put_at_once_one_stands
+                a_full_tombstone_takes_no_further_attempt
+                a_change_is_stored_once_and_raises_the_revision
+                of_twenty_changes_at_once_one_is_stored
+                what_is_pending_comes_back_as_it_was_stored
+                with_its_last_event_an_order_leaves_the_index
+                what_becomes_pending_again_is_in_the_index_again
+                what_is_due_comes_by_rank_and_then_the_earliest_first
+                every_due_aggregate_comes_up_once_those_before_it_are_claimed
+                of_twenty_claims_with_one_expectation_one_wins
+                a_reservation_takes_stock_and_changes_every_order_or_nothing
+                a_stock_that_is_too_small_is_reported_and_nothing_is_stored
+                reservations_at_once_never_take_more_than_there_is
+                the_largest_order_is_reserved_in_one_write
+                a_write_after_its_deadline_stores_nothing
+                a_letter_is_recorded_with_the_end_of_its_event_or_not_at_all
+                a_letter_of_a_message_that_is_nobodys_is_recorded_alone
+                a_redriven_letter_goes_as_its_event_returns_and_that_happens_once
+            }
             orders {
                 a_placed_order_is_found_as_it_was_stored
                 an_order_that_is_not_there_is_none

@@ -5,6 +5,26 @@ use application::outcome::{Failure, FailureClass};
 /// A call that can be made to go wrong, by the method of its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
+    /// `OrderCreation::create`
+    CreateOrder,
+    /// `OrderKeys::at_key`
+    AtKey,
+    /// `Fences::fence`
+    FenceAttempt,
+    /// `PendingEventStore::find`
+    FindAggregate,
+    /// `PendingEventStore::change`
+    ChangeAggregate,
+    /// `Reservations::reserve`
+    Reserve,
+    /// `PendingEventIndex::due`
+    DueAggregates,
+    /// `Claims::claim`
+    ClaimAggregate,
+    /// `DeadLetterMoves::bury`
+    BuryAndEnd,
+    /// `DeadLetterMoves::redrive`
+    RedriveAndReturn,
     /// `OrderRepository::place`
     Place,
     /// `OrderRepository::remembered`

@@ -7,12 +7,22 @@ use application::ports::{
     NewSession, Placement, RecordedEvent, Registration, RequestHash, Source, TokenHash,
     TokenRecord,
 };
+use contracts::event::SCHEMA_VERSION;
+use domain::event::EventStamp;
 use domain::identity::{EventId, ProductId, UserId};
-use domain::instant::Instant;
 use domain::money::Money;
 use domain::order::{Order, OrderEvent, OrderLine, OrderLines};
 use domain::product::Product;
+use domain::timestamp::Timestamp;
 use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Session};
+
+/// The trace that sample orders belong to (W3C Trace Context, section 3.2).
+pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// The stamp of a new event, untraced.
+pub fn stamp(identities: &impl IdentitySource) -> EventStamp {
+    EventStamp::untraced(identities.event_id(), SCHEMA_VERSION)
+}
 
 /// What each product of a sample order costs, in minor units.
 pub const UNIT_PRICE: u64 = 1_250;
@@ -64,7 +74,7 @@ pub struct TakenOrder {
     /// Its `OrderCreated`, for the outbox.
     pub event: RecordedEvent,
     /// When it was taken.
-    pub at: Instant,
+    pub at: Timestamp,
     /// The key and its record, when it was taken under one.
     pub idempotency: Option<(IdempotencyKey, IdempotencyRecord)>,
 }
@@ -74,14 +84,19 @@ pub fn taken(
     identities: &impl IdentitySource,
     user_id: UserId,
     of: &[(u64, u64)],
-    at: Instant,
+    at: Timestamp,
 ) -> TakenOrder {
     let lines = lines(of);
     let price = |_| Money::from_minor(UNIT_PRICE);
-    let (order, event) = Order::place(identities.order_id(), user_id, &lines, price, at).unwrap();
-    let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    let stamp = EventStamp {
+        event_id: identities.event_id(),
+        schema_version: SCHEMA_VERSION,
+        traceparent: Some(TRACEPARENT.to_owned()),
+    };
+    let order_id = identities.order_id();
+    let (order, event) = Order::create(order_id, user_id, &lines, price, at, stamp).unwrap();
     let event = RecordedEvent {
-        message: order_message(identities.event_id(), &event, traceparent).unwrap(),
+        message: order_message(&event).unwrap(),
         transaction_id: identities.transaction_id(),
         recorded_at: at,
         unpublished: false,
@@ -93,7 +108,7 @@ pub fn taken(
 impl TakenOrder {
     /// The order under a key, whose record expires at `expires_at`.
     #[must_use]
-    pub fn under(mut self, text: &str, expires_at: Instant) -> Self {
+    pub fn under(mut self, text: &str, expires_at: Timestamp) -> Self {
         let record = IdempotencyRecord {
             request_hash: RequestHash::new([7; 32]),
             order_id: self.order.id(),
@@ -138,19 +153,21 @@ impl TakenOrder {
 }
 
 /// That a handler has done its part for an event.
-pub fn inbox(handler: &'static str, event_id: EventId, at: Instant) -> InboxRecord {
+pub fn inbox(handler: &'static str, event_id: EventId, at: Timestamp) -> InboxRecord {
     InboxRecord { handler, event_id, at, expires_at: at.plus(lifetimes::INBOX) }
 }
 
 /// The outbox copy of what became of an order.
 pub fn follow_up(identities: &impl IdentitySource, event: &OrderEvent) -> RecordedEvent {
-    unpublished(identities.event_id(), identities.transaction_id(), event, None).unwrap()
+    unpublished(identities.transaction_id(), event).unwrap()
 }
 
 /// A dead letter.
-pub fn dead_letter(event_id: Option<EventId>, at: Instant) -> DeadLetter {
+pub fn dead_letter(event_id: Option<EventId>, at: Timestamp) -> DeadLetter {
     DeadLetter {
         event_id,
+        aggregate: None,
+        done_by: std::collections::BTreeSet::new(),
         message_id: "7F00000100002A9F00000000000012AB".to_owned(),
         body: b"{}".to_vec(),
         body_bytes: 2,
@@ -159,7 +176,7 @@ pub fn dead_letter(event_id: Option<EventId>, at: Instant) -> DeadLetter {
         handler: Some("inventory".to_owned()),
         attempts: 3,
         first_failed_at: at,
-        expires_at: at.plus(lifetimes::DEAD_LETTER),
+        expires_at: Some(at.plus(lifetimes::DEAD_LETTER)),
     }
 }
 
@@ -174,7 +191,7 @@ pub fn source(address: &str) -> Source {
 }
 
 /// An activity from some source, in no session.
-pub fn activity(identities: &impl IdentitySource, kind: ActivityKind, at: Instant) -> Activity {
+pub fn activity(identities: &impl IdentitySource, kind: ActivityKind, at: Timestamp) -> Activity {
     let id = identities.activity_id();
     Activity { id, kind, at, source: source("192.0.2.1"), session: None }
 }
@@ -191,7 +208,11 @@ pub struct RegisteredUser {
 }
 
 /// An account that was registered at `at`.
-pub fn registered(identities: &impl IdentitySource, address: &str, at: Instant) -> RegisteredUser {
+pub fn registered(
+    identities: &impl IdentitySource,
+    address: &str,
+    at: Timestamp,
+) -> RegisteredUser {
     let hash = PasswordHash::from_phc("$argon2id$some".to_owned());
     let user_id = identities.user_id().unwrap();
     let (account, event) = Account::register(user_id, email(address), hash, at);
@@ -235,7 +256,7 @@ pub fn logged_in(
     identities: &impl IdentitySource,
     account: &Account,
     token: &str,
-    at: Instant,
+    at: Timestamp,
 ) -> LoggedInUser {
     let (account, event) = account.log_in(None, at);
     let session = Session::begin(identities.session_id(), &account, at);

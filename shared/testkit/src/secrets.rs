@@ -10,7 +10,7 @@ use application::ports::{
     RefreshTokenSource, SigningKeyGenerator, SigningKeySource, SigningKeyStore, VerificationKey,
     VerificationKeyStore, VerificationKeys,
 };
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::PasswordHash;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -72,7 +72,7 @@ impl NumberedTokens {
 }
 
 impl AccessTokenIssuer for NumberedTokens {
-    async fn issue(&self, bearer: Bearer, _: Instant) -> Result<AccessToken, Failure> {
+    async fn issue(&self, bearer: Bearer, _: Timestamp) -> Result<AccessToken, Failure> {
         let Bearer { user_id, session_id } = bearer;
         let token = SecretString::from(format!("access {} {user_id} {session_id}", self.next()));
         Ok(AccessToken { token, expires_in: Duration::from_secs(900) })
@@ -142,7 +142,7 @@ impl SigningKeyStore for MemoryKeys {
 }
 
 impl PublishedKeys for MemoryKeys {
-    async fn all(&self, now: Instant) -> Result<Vec<VerificationKey>, Failure> {
+    async fn all(&self, now: Timestamp) -> Result<Vec<VerificationKey>, Failure> {
         let keys = self.0.lock().unwrap();
         Ok(keys.published.iter().filter(|key| !key.is_retired(now)).cloned().collect())
     }

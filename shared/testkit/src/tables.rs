@@ -3,6 +3,7 @@
 //! A call waits for nothing but its turn. A call whose answer never comes takes all its time, as
 //! far as its port gives it one.
 
+mod aggregates;
 mod dead_letters;
 mod effects;
 mod orders;
@@ -26,6 +27,7 @@ use domain::user::Account;
 
 use crate::fault::{Fault, Operation};
 use crate::weather::Weather;
+pub use aggregates::IndexEntry;
 use rows::Rows;
 pub use rows::StoredEvent;
 
@@ -204,6 +206,11 @@ impl MemoryTables {
     /// A user's account.
     pub fn account(&self, user_id: UserId) -> Option<Account> {
         self.state().rows.accounts.get(&user_id).map(|stored| stored.account.clone())
+    }
+
+    /// Puts a dead letter, over one of its id.
+    pub fn put_dead_letter(&self, letter: DeadLetter) {
+        self.state().rows.dead_letters.insert(letter.id(), letter);
     }
 
     /// All dead letters.

@@ -8,10 +8,12 @@ use application::consume_events::{
 };
 use application::create_order::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
 use application::delete_account::DeleteAccount;
+use application::events;
 use application::guess_guard::GuessGuard;
 use application::list_activity::ListActivity;
 use application::log_in::LogIn;
 use application::log_out::LogOut;
+use application::orders;
 use application::publish_recorded_event::PublishRecordedEvent;
 use application::redrive_dead_letter::RedriveDeadLetter;
 use application::refresh_session::RefreshSession;
@@ -43,6 +45,39 @@ pub struct World {
     /// Makes tokens.
     pub tokens: NumberedTokens,
 }
+
+/// The use case [`orders::create::CreateOrder`] in memory.
+pub type MemoryCreateOrders = orders::create::CreateOrder<
+    MemoryTables,
+    MemoryTables,
+    MemoryBroker,
+    ManualClock,
+    SequentialIdentities,
+>;
+
+/// The use case [`events::answer_check::AnswerCheck`] in memory.
+pub type MemoryAnswerChecks = events::answer_check::AnswerCheck<MemoryTables, ManualClock>;
+
+/// The use case [`events::consume::ConsumeEvents`] in memory.
+pub type MemoryConsumePending = events::consume::ConsumeEvents<
+    MemoryBroker,
+    MemoryTables,
+    MemoryBroker,
+    MemoryTables,
+    MemoryBroker,
+    ManualClock,
+    SequentialIdentities,
+>;
+
+/// The use case [`events::sweep::Sweep`] in memory.
+pub type MemorySweepPending = events::sweep::Sweep<
+    MemoryTables,
+    MemoryTables,
+    MemoryBroker,
+    MemoryBroker,
+    ManualClock,
+    SequentialIdentities,
+>;
 
 /// The use case [`CreateOrder`] in memory.
 pub type MemoryCreateOrder =
@@ -90,6 +125,61 @@ pub type MemoryRefreshSession =
 /// The use case [`ChangePassword`] in memory.
 pub type MemoryChangePassword =
     ChangePassword<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
+
+/// The use cases of orders and events, each order in one item.
+impl World {
+    /// Creates orders.
+    pub fn create_orders(&self) -> MemoryCreateOrders {
+        orders::create::CreateOrder {
+            orders: self.tables.clone(),
+            catalog: self.tables.clone(),
+            publisher: self.broker.clone(),
+            clock: self.clock.clone(),
+            identities: self.identities.clone(),
+            budgets: Budgets::default(),
+            without_broker: WithoutBroker::Accept(CircuitBreaker::default()),
+        }
+    }
+
+    /// Answers check-backs.
+    pub fn answer_checks(&self) -> MemoryAnswerChecks {
+        events::answer_check::AnswerCheck::new(self.tables.clone(), self.clock.clone())
+    }
+
+    /// Consumes events, with `registry` beside what changes the orders alone.
+    pub fn consume_pending(&self, registry: events::consume::Registry) -> MemoryConsumePending {
+        events::consume::ConsumeEvents {
+            subscription: self.broker.clone(),
+            handling: events::consume::HandleEvents {
+                aggregates: self.tables.clone(),
+                publication: self.publish_stored(),
+                identities: self.identities.clone(),
+                registry,
+                groups: events::consume::ReservationGroups::default(),
+            },
+            letters: self.tables.clone(),
+            announcements: self.broker.clone(),
+            pace: Pace::default(),
+        }
+    }
+
+    /// Sweeps what is pending.
+    pub fn sweep_pending(&self) -> MemorySweepPending {
+        events::sweep::Sweep {
+            index: self.tables.clone(),
+            aggregates: self.tables.clone(),
+            topics: self.broker.clone(),
+            publication: self.publish_stored(),
+            identities: self.identities.clone(),
+            pace: sweep::Pace::default(),
+        }
+    }
+
+    fn publish_stored(&self) -> events::publish::PublishStored<MemoryBroker, ManualClock> {
+        let (publisher, clock) = (self.broker.clone(), self.clock.clone());
+        events::publish::PublishStored { publisher, clock }
+    }
+}
 
 /// Users.
 impl World {

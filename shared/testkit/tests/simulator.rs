@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use testkit::sim::judge::{Figures, Violation};
-use testkit::sim::{self, Outcome, Part};
+use testkit::sim::{self, Edition, Outcome, Part};
 
 /// How many seeds every change is tested with.
 const SEEDS: u64 = 2_000;
@@ -54,77 +54,112 @@ const FAULTS: [&str; 26] = [
 const SEEDS_WITHOUT: u64 = 100;
 
 /// Runs seeds on two threads, and hands each outcome on.
-fn run(seeds: u64, left_out: Option<Part>, judge: impl Fn(u64, Outcome) + Sync) {
+fn run(seeds: u64, edition: Edition, left_out: Option<Part>, judge: impl Fn(u64, Outcome) + Sync) {
     thread::scope(|scope| {
         for first in 0..2 {
             let judge = &judge;
             scope.spawn(move || {
                 for seed in (first..seeds).step_by(2) {
-                    judge(seed, sim::run(seed, left_out));
+                    judge(seed, sim::run(seed, edition, left_out));
                 }
             });
         }
     });
 }
 
-#[test]
-fn under_any_mix_of_faults_nothing_is_lost_nothing_is_a_phantom_and_every_effect_happens_once() {
+fn hold_under_any_mix_of_faults(edition: Edition) {
     let total = std::sync::Mutex::new((Figures::default(), BTreeSet::new()));
-    run(SEEDS, None, |seed, outcome| {
+    run(SEEDS, edition, None, |seed, outcome| {
         assert!(
             outcome.violations.is_empty(),
-            "seed {seed}: {:#?}\nto see what happened: cargo xtask simulate --seed {seed} --trace",
-            outcome.violations
+            "seed {seed}: {:#?}\nto see what happened: cargo xtask simulate --seed {seed} --trace{}",
+            outcome.violations,
+            if edition == Edition::Second { " --second-edition" } else { "" }
         );
         let mut total = total.lock().unwrap();
         total.0 = total.0.and(outcome.figures);
         total.1.extend(outcome.met);
     });
     let (total, met) = total.into_inner().unwrap();
-    println!("{SEEDS} seeds: {total:?}");
+    println!("{edition:?}, {SEEDS} seeds: {total:?}");
     // The storm must have been one.
     assert!(total.acknowledged > 10 * SEEDS && total.duplicates > SEEDS, "{total:?}");
-    assert!(total.fenced > SEEDS / 2 && total.discarded > SEEDS / 10, "{total:?}");
+    // Where an order is one item, most abandoned attempts are rolled back without a fence: a retry
+    // under the same key has created the order meanwhile.
+    let fenced_min = if edition == Edition::First { SEEDS / 2 } else { SEEDS / 50 };
+    assert!(total.fenced > fenced_min && total.discarded > SEEDS / 10, "{total:?}");
     let missed: Vec<_> = FAULTS.iter().filter(|fault| !met.contains(**fault)).collect();
     assert!(missed.is_empty(), "nothing has met {missed:?}, only {met:?}");
 }
 
 #[test]
+fn under_any_mix_of_faults_nothing_is_lost_nothing_is_a_phantom_and_every_effect_happens_once() {
+    hold_under_any_mix_of_faults(Edition::First);
+}
+
+#[test]
+fn the_same_holds_where_an_order_is_one_item() {
+    hold_under_any_mix_of_faults(Edition::Second);
+}
+
+#[test]
 fn a_seed_makes_the_same_run_again() {
-    for seed in 0..20 {
-        let digests = [(); 2].map(|()| sim::run(seed, None).trace.digest());
-        assert_eq!(digests[0], digests[1], "seed {seed}");
+    for edition in [Edition::First, Edition::Second] {
+        for seed in 0..20 {
+            let digests = [(); 2].map(|()| sim::run(seed, edition, None).trace.digest());
+            assert_eq!(digests[0], digests[1], "{edition:?}, seed {seed}");
+        }
     }
 }
 
 /// In how many seeds a violation is found when a part is left out.
-fn found_without(part: Part, of_kind: impl Fn(&Violation) -> bool + Sync) -> u64 {
+fn found_without(edition: Edition, part: Part, of_kind: impl Fn(&Violation) -> bool + Sync) -> u64 {
     let found = std::sync::atomic::AtomicU64::new(0);
-    run(SEEDS_WITHOUT, Some(part), |_, outcome| {
+    run(SEEDS_WITHOUT, edition, Some(part), |_, outcome| {
         let seen = outcome.violations.iter().any(&of_kind);
         found.fetch_add(u64::from(seen), std::sync::atomic::Ordering::Relaxed);
     });
     let found = found.into_inner();
-    println!("without {part:?}: found in {found} of {SEEDS_WITHOUT} seeds");
+    println!("{edition:?} without {part:?}: found in {found} of {SEEDS_WITHOUT} seeds");
     found
 }
 
+const EDITIONS: [Edition; 2] = [Edition::First, Edition::Second];
+
 #[test]
 fn answering_every_check_with_a_commit_makes_phantoms() {
-    assert!(found_without(Part::Ledger, |v| matches!(v, Violation::Phantom(_))) > 0);
+    for edition in EDITIONS {
+        let phantom = |v: &Violation| matches!(v, Violation::Phantom(_));
+        assert!(found_without(edition, Part::Ledger, phantom) > 0);
+    }
 }
 
 #[test]
 fn without_the_fence_a_transaction_is_stored_after_its_rollback() {
-    assert!(found_without(Part::Fence, |v| matches!(v, Violation::Ended(_))) > 0);
+    for edition in EDITIONS {
+        let ended = |v: &Violation| matches!(v, Violation::Ended(_));
+        assert!(found_without(edition, Part::Fence, ended) > 0);
+    }
 }
 
 #[test]
 fn without_the_sweep_events_are_lost() {
-    assert!(found_without(Part::Sweep, |v| matches!(v, Violation::Lost(_))) > 0);
+    for edition in EDITIONS {
+        let lost = |v: &Violation| matches!(v, Violation::Lost(_));
+        assert!(found_without(edition, Part::Sweep, lost) > 0);
+    }
 }
 
 #[test]
 fn without_the_inbox_effects_happen_twice() {
-    assert!(found_without(Part::Inbox, |v| matches!(v, Violation::Effect(_))) > 0);
+    for edition in EDITIONS {
+        let effect = |v: &Violation| matches!(v, Violation::Effect(_));
+        assert!(found_without(edition, Part::Inbox, effect) > 0);
+    }
+}
+
+#[test]
+fn what_is_pending_until_it_is_received_and_not_until_it_is_handled_is_not_handled() {
+    let backlog = |v: &Violation| matches!(v, Violation::Backlog(_));
+    assert!(found_without(Edition::Second, Part::Pending, backlog) > 0);
 }

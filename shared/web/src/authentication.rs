@@ -58,7 +58,7 @@ pub fn unauthorized(why: InvalidToken) -> Problem {
 mod tests {
     use application::outcome::{Failure, FailureClass};
     use domain::identity::{SessionId, UserId};
-    use domain::instant::Instant;
+    use domain::timestamp::Timestamp;
     use http::HeaderValue;
 
     use super::*;
@@ -68,8 +68,8 @@ mod tests {
     struct Fixed;
 
     impl Clock for Fixed {
-        fn now(&self) -> Instant {
-            Instant::from_millis(0)
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(0)
         }
     }
 
@@ -77,7 +77,7 @@ mod tests {
     struct Tokens;
 
     impl AccessTokenVerifier for Tokens {
-        async fn verify(&self, token: &str, _: Instant) -> Result<Bearer, VerifyTokenError> {
+        async fn verify(&self, token: &str, _: Timestamp) -> Result<Bearer, VerifyTokenError> {
             match token {
                 "good" => Ok(Bearer {
                     user_id: UserId::new(123).unwrap(),

@@ -124,7 +124,7 @@ fn is_hex(text: &str, length: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use domain::instant::Instant;
+    use domain::timestamp::Timestamp;
     use lambda_http::{Body, Context};
 
     use super::*;
@@ -132,8 +132,8 @@ mod tests {
     struct At(i64);
 
     impl Clock for At {
-        fn now(&self) -> Instant {
-            Instant::from_millis(self.0)
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0)
         }
     }
 

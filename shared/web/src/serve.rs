@@ -120,7 +120,7 @@ fn log_problem(method: &str, problem: &Problem, duration_ms: f64) {
 #[cfg(test)]
 mod tests {
     use application::outcome::{Failure, FailureClass};
-    use domain::instant::Instant;
+    use domain::timestamp::Timestamp;
     use http::StatusCode;
     use lambda_http::{Body, Context, RequestExt};
     use serde_json::Value;
@@ -131,8 +131,8 @@ mod tests {
     struct Fixed;
 
     impl Clock for Fixed {
-        fn now(&self) -> Instant {
-            Instant::from_millis(1_000)
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_000)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Bodies that make no order: each is told what to change, and leaves no trace.
 
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -149,7 +149,7 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
         .await;
 
         let now = crate::login::now().as_millis();
-        let expired = crate::login::token_of(&app, 123, Instant::from_millis(now - 3_600_000));
+        let expired = crate::login::token_of(&app, 123, Timestamp::from_millis(now - 3_600_000));
         let forged = format!("{}x", app.token());
         let anonymous = || app.anonymous(Method::POST, "/v1/orders").json(&order(1));
         problem(anonymous().send().await.unwrap(), 401, "unauthorized").await;

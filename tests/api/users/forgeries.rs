@@ -5,7 +5,7 @@ use std::time::Duration;
 use application::ports::VerificationKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use dynamodb::administration::put_verification_key;
 use dynamodb::config::{KeysTable, TableName};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
@@ -116,7 +116,7 @@ fn with_keys_of_their_own(good: &str) -> Vec<(String, String)> {
 }
 
 /// A token that is signed with a key which is published until then.
-async fn of_a_key_until(app: &App, good: &str, retires_at: Instant) -> String {
+async fn of_a_key_until(app: &App, good: &str, retires_at: Timestamp) -> String {
     let (public, jwk) = new_key();
     let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
     let name = TableName::parse(app.system.names.table("KeysTable").unwrap()).unwrap();

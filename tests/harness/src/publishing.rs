@@ -6,7 +6,7 @@ use application::deadline::Deadline;
 use application::ports::{
     Clock, HalfMessage, OutboundMessage, Resolution, Topic, TransactionalPublisher,
 };
-use contracts::event::EventType;
+use contracts::event::{EventType, SCHEMA_VERSION};
 use domain::identity::{EventId, TransactionId};
 use platform::clock::SystemClock;
 use rocketmq::publisher::RocketmqPublisher;
@@ -42,6 +42,8 @@ impl Publishing {
             event_id,
             event_type: EventType::OrderCreated,
             subject: "test".to_owned(),
+            aggregate: None,
+            schema_version: SCHEMA_VERSION,
             aggregate_version: 1,
             body: body.to_owned(),
             traceparent: None,
@@ -50,6 +52,7 @@ impl Publishing {
             message: &message,
             transaction_id: TransactionId::new(*event_id.as_uuid()),
             deadline: SystemClock.now(),
+            is_recorded: false,
         };
         let within = Deadline::after(LIMIT);
         let receipt = self.0.prepare(&half, within).await?;

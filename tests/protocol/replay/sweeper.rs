@@ -51,7 +51,7 @@ pub(crate) async fn finds_nothing(world: &World, clock: &ManualClock) {
 }
 
 /// A window with time for one look, at a moment when everything is due.
-fn look(world: &World, clock: &ManualClock) -> Process<SweepReport> {
+fn look(world: &World, clock: &ManualClock) -> Process<SweepReport, Call> {
     clock.advance(LATER);
     let (wire, calls) = Wire::new(world.tables.clone());
     let pace = Pace::default();

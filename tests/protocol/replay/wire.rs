@@ -6,15 +6,17 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    EndError, HalfMessage, IdempotencyKey, IdempotencyRecord, OrderRepository, OutboundMessage,
-    Placement, PlacementCancelled, PrepareError, RecordedEvent, Resolution, TransactionalPublisher,
+    EndError, HalfMessage, IdempotencyKey, IdempotencyRecord, OrderRepository, Placement,
+    PlacementCancelled, PrepareError, RecordedEvent, Resolution, TransactionalPublisher,
 };
 use domain::identity::{TransactionId, UserId};
-use domain::instant::Instant;
 use domain::order::Order;
+use domain::timestamp::Timestamp;
 use testkit::broker::MemoryReceipt;
 use testkit::tables::MemoryTables;
 use tokio::sync::{mpsc, oneshot};
+
+use super::half::OwnedHalf;
 
 /// Takes an answer back to its caller.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
@@ -70,7 +72,7 @@ impl OrderRepository for Wire {
         &self,
         user_id: UserId,
         key: &IdempotencyKey,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<Option<IdempotencyRecord>, Failure> {
         self.tables.remembered(user_id, key, now).await
     }
@@ -98,39 +100,13 @@ impl TransactionalPublisher for Wire {
     }
 }
 
-/// A [`HalfMessage`] on its way.
-pub(crate) struct OwnedHalf {
-    message: OutboundMessage,
-    pub(crate) transaction_id: TransactionId,
-    deadline: Instant,
-}
-
-impl OwnedHalf {
-    fn of(half: &HalfMessage<'_>) -> Self {
-        Self {
-            message: half.message.clone(),
-            transaction_id: half.transaction_id,
-            deadline: half.deadline,
-        }
-    }
-
-    /// As its port takes it.
-    pub(crate) const fn borrowed(&self) -> HalfMessage<'_> {
-        HalfMessage {
-            message: &self.message,
-            transaction_id: self.transaction_id,
-            deadline: self.deadline,
-        }
-    }
-}
-
 /// A [`Placement`] on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OwnedPlacement {
     order: Order,
     event: RecordedEvent,
     idempotency: Option<(IdempotencyKey, IdempotencyRecord)>,
-    now: Instant,
+    now: Timestamp,
 }
 
 impl OwnedPlacement {

@@ -14,7 +14,7 @@ const FIRST: f64 = 8.0;
 /// takes longer than it may. Their work is done and their callers are gone, the events come again,
 /// and it stays so after what began it is over. Fewer at once get through.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Congestion {
+pub(crate) struct Congestion {
     limit: f64,
     most: f64,
     /// Until the first failure the limit doubles with each round; after it, it grows by one.
@@ -26,7 +26,7 @@ pub(super) struct Congestion {
 
 impl Congestion {
     /// Never more than `most` at once; a round takes no longer than `round`.
-    pub(super) fn new(most: u16, round: Duration) -> Self {
+    pub(crate) fn new(most: u16, round: Duration) -> Self {
         let most = f64::from(most.max(1));
         Self { limit: FIRST.min(most), most, is_starting: true, next_cut: None, round }
     }
@@ -36,16 +36,16 @@ impl Congestion {
         clippy::cast_sign_loss,
         reason = "it is between 1 and 65,535"
     )]
-    pub(super) fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.limit as usize
     }
 
-    pub(super) fn handled(&mut self) {
+    pub(crate) fn handled(&mut self) {
         let more = if self.is_starting { 1.0 } else { self.limit.recip() };
         self.limit = (self.limit + more).min(self.most);
     }
 
-    pub(super) fn failed(&mut self) {
+    pub(crate) fn failed(&mut self) {
         self.is_starting = false;
         if self.next_cut.is_none_or(|next| next.has_passed()) {
             self.limit = (self.limit / 2.0).max(1.0);

@@ -1,5 +1,6 @@
 //! Giving an event up, so that nothing is lost and nobody waits.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ where
             event_id: event_id.or_else(|| {
                 delivery.property(contracts::message::EVENT_ID).and_then(|id| id.parse().ok())
             }),
+            aggregate: None,
+            done_by: BTreeSet::new(),
             message_id: delivery.message_id().to_owned(),
             body: delivery.body().to_vec(),
             body_bytes: delivery.body().len(),
@@ -45,7 +48,7 @@ where
             handler: handler.map(ToOwned::to_owned),
             attempts: redeliveries.saturating_add(1),
             first_failed_at: first_failed_at(now, redeliveries),
-            expires_at: now.plus(lifetimes::DEAD_LETTER),
+            expires_at: Some(now.plus(lifetimes::DEAD_LETTER)),
         };
         let seed = seed(&letter.message_id);
         let buried = insist(deadline, seed, || self.dead_letters.bury(&letter, deadline)).await

@@ -2,7 +2,7 @@
 
 use contracts::event::{Event, EventType};
 use domain::identity::EventId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use futures::future::BoxFuture;
 
 use crate::deadline::Deadline;
@@ -18,7 +18,7 @@ pub struct IncomingEvent {
     /// W3C Trace Context, where the message carries one.
     pub traceparent: Option<String>,
     /// When it was delivered.
-    pub received_at: Instant,
+    pub received_at: Timestamp,
     /// By when it is done with, or comes again.
     pub deadline: Deadline,
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 /// How many requests in a row must have had no half message.
 const FAILURES: u32 = 3;
@@ -19,25 +19,25 @@ pub struct CircuitBreaker(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
-    last_failure: Option<Instant>,
+    last_failure: Option<Timestamp>,
 }
 
 impl CircuitBreaker {
     /// Whether half messages are skipped at `now`.
-    pub(super) fn is_open(&self, now: Instant) -> bool {
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was set back must not keep it open.
-        let open_at = |failed: Instant| failed <= now && now.since(failed) < OPEN_FOR;
+        let open_at = |failed: Timestamp| failed <= now && now.since(failed) < OPEN_FOR;
         state.failures >= FAILURES && state.last_failure.is_some_and(open_at)
     }
 
     /// A half message was had.
-    pub(super) fn succeeded(&self) {
+    pub(crate) fn succeeded(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
     }
 
     /// No half message was had.
-    pub(super) fn failed(&self, now: Instant) {
+    pub(crate) fn failed(&self, now: Timestamp) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.failures = state.failures.saturating_add(1);
         state.last_failure = Some(now);
@@ -48,8 +48,8 @@ impl CircuitBreaker {
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Instant {
-        Instant::from_millis(seconds * 1_000)
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
     }
 
     #[test]

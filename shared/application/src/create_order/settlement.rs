@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::identity::TransactionId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
@@ -44,7 +44,7 @@ pub(super) async fn settle<R: OrderRepository, K: Clock>(
     clock: &K,
     placement: &Placement<'_>,
     deadline: Deadline,
-    deadline_at: Instant,
+    deadline_at: Timestamp,
 ) -> Settlement {
     let own = placement.event.transaction_id;
     let mut pause =

@@ -2,8 +2,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use contracts::event::EventType;
+use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, OrderId, TransactionId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use super::DeadLetter;
 use crate::deadline::Deadline;
@@ -43,10 +44,14 @@ pub struct OutboundMessage {
     pub event_id: EventId,
     /// Its type: the tag of the message.
     pub event_type: EventType,
-    /// The aggregate it is about: a key of the message.
+    /// The order or user that it is about: a key of the message.
     pub subject: String,
+    /// The aggregate that holds it; none of an event that no aggregate of this deployment raised.
+    pub aggregate: Option<AggregateKey>,
     /// The aggregate's version with it.
     pub aggregate_version: u32,
+    /// The version of its payload.
+    pub schema_version: u32,
     /// The event in JSON.
     pub body: String,
     /// W3C Trace Context, where there is one.
@@ -61,7 +66,9 @@ pub struct HalfMessage<'a> {
     /// The attempt it belongs to.
     pub transaction_id: TransactionId,
     /// When the local transaction ends, by the wall clock.
-    pub deadline: Instant,
+    pub deadline: Timestamp,
+    /// Whether its event is stored already, so that a check can only commit it.
+    pub is_recorded: bool,
 }
 
 /// A half message could not be had. It is abandoned: nothing commits it, and the check-back retires
@@ -141,10 +148,14 @@ pub struct CheckBack {
     pub transaction_id: Option<TransactionId>,
     /// The fact.
     pub event_id: Option<EventId>,
+    /// The aggregate that holds the fact, or is to hold it.
+    pub aggregate: Option<AggregateKey>,
+    /// Whether the fact was stored before the half message was sent.
+    pub is_recorded: bool,
     /// The order that it is about, for the log.
     pub order_id: Option<OrderId>,
     /// When the local transaction ends, by its process's wall clock.
-    pub deadline: Option<Instant>,
+    pub deadline: Option<Timestamp>,
 }
 
 /// What a half message's check is answered with.

@@ -1,8 +1,10 @@
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 
+use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use super::{Page, RecordedEvent};
 use crate::deadline::Deadline;
@@ -13,6 +15,12 @@ use crate::outcome::{Failure, Settled, WriteTry};
 pub struct DeadLetter {
     /// The event's id, if it could be read.
     pub event_id: Option<EventId>,
+    /// The aggregate that raised the event, and in which it was pending; none of a message that
+    /// can't be read, or that no aggregate of this deployment raised.
+    pub aggregate: Option<AggregateKey>,
+    /// The handlers with an effect outside the aggregate that were done with the event. A redrive
+    /// gives them back, so that what was done is not done again.
+    pub done_by: BTreeSet<String>,
     /// The broker's id of the message. It tells the letters of one event apart: what was redriven
     /// and given up once more came with another message.
     pub message_id: String,
@@ -29,9 +37,9 @@ pub struct DeadLetter {
     /// How often it was tried.
     pub attempts: u32,
     /// When it failed for the first time, as far as the deliveries tell.
-    pub first_failed_at: Instant,
-    /// Until when it is kept.
-    pub expires_at: Instant,
+    pub first_failed_at: Timestamp,
+    /// Until when it is kept; none of an event of ours, which leaves by redrive or discard alone.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl DeadLetter {

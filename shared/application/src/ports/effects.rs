@@ -1,8 +1,8 @@
 use std::future::Future;
 
 use domain::identity::{EventId, OrderId, UserId};
-use domain::instant::Instant;
 use domain::order::{Notification, Order, OrderLines};
+use domain::timestamp::Timestamp;
 
 use super::RecordedEvent;
 use crate::deadline::Deadline;
@@ -17,9 +17,9 @@ pub struct InboxRecord {
     /// The event.
     pub event_id: EventId,
     /// When it was handled.
-    pub at: Instant,
+    pub at: Timestamp,
     /// Until when a duplicate is recognised.
-    pub expires_at: Instant,
+    pub expires_at: Timestamp,
 }
 
 /// Why an effect was not stored.
@@ -56,7 +56,7 @@ pub trait Observations: Send + Sync {
     fn observe(
         &self,
         inbox: &InboxRecord,
-        keep_event_until: Instant,
+        keep_event_until: Timestamp,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<EffectCancelled>> + Send;
 }

@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::outcome::Failure;
 
@@ -31,7 +31,7 @@ pub trait OverdueEvents: Send + Sync {
     /// [`Failure`] if it couldn't be read.
     fn any_overdue(
         &self,
-        now: Instant,
+        now: Timestamp,
         grace: Duration,
     ) -> impl Future<Output = Result<bool, Failure>> + Send;
 }

@@ -2,8 +2,8 @@ use std::fmt;
 use std::future::Future;
 
 use domain::identity::{OrderId, TransactionId, UserId};
-use domain::instant::Instant;
 use domain::order::Order;
+use domain::timestamp::Timestamp;
 
 use super::{RecordedEvent, TransactionState};
 use crate::deadline::Deadline;
@@ -72,7 +72,7 @@ pub struct IdempotencyRecord {
     /// The attempt that wrote the record.
     pub transaction_id: TransactionId,
     /// Until when the key means this request.
-    pub expires_at: Instant,
+    pub expires_at: Timestamp,
 }
 
 /// The local transaction of one attempt to take an order: all of it is stored, or none.
@@ -86,7 +86,7 @@ pub struct Placement<'a> {
     pub idempotency: Option<(&'a IdempotencyKey, &'a IdempotencyRecord)>,
     /// The attempt's `:now`, by which an older record of the key is judged expired. Fixed once per
     /// attempt, so that every try of it is byte for byte the same.
-    pub now: Instant,
+    pub now: Timestamp,
 }
 
 /// Why a placement was cancelled.
@@ -126,7 +126,7 @@ pub trait OrderRepository: Send + Sync {
         &self,
         user_id: UserId,
         key: &IdempotencyKey,
-        now: Instant,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Option<IdempotencyRecord>, Failure>> + Send;
 }
 

@@ -1,7 +1,7 @@
 use std::future::Future;
 
 use domain::identity::{EventId, TransactionId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use super::{OutboundMessage, Page, Topic};
 use crate::deadline::Deadline;
@@ -16,11 +16,11 @@ pub struct RecordedEvent {
     /// The attempt that recorded it. Its record is COMMITTED as soon as the event is there.
     pub transaction_id: TransactionId,
     /// When it was recorded, or redriven.
-    pub recorded_at: Instant,
+    pub recorded_at: Timestamp,
     /// Whether no half message of it was ever sent, so that it can be published without asking.
     pub unpublished: bool,
     /// When the sweep looks at it, unless it has been observed by then.
-    pub sweep_due: Instant,
+    pub sweep_due: Timestamp,
 }
 
 /// The outbox copy of an event, whether or not the sweep still looks after it.
@@ -31,7 +31,7 @@ pub struct OutboxCopy {
     /// The attempt that recorded it.
     pub transaction_id: TransactionId,
     /// When it was recorded, or redriven.
-    pub recorded_at: Instant,
+    pub recorded_at: Timestamp,
     /// What the sweep knows of it; none once it was observed or dead-lettered.
     pub pending: Option<Pending>,
 }
@@ -42,7 +42,7 @@ pub struct Pending {
     /// As [`RecordedEvent::unpublished`].
     pub unpublished: bool,
     /// As [`RecordedEvent::sweep_due`].
-    pub sweep_due: Instant,
+    pub sweep_due: Timestamp,
 }
 
 impl OutboxCopy {
@@ -78,8 +78,8 @@ pub trait Outbox: Send + Sync {
     fn claim(
         &self,
         event_id: EventId,
-        expected: Instant,
-        until: Instant,
+        expected: Timestamp,
+        until: Timestamp,
     ) -> impl Future<Output = ClaimOutcome> + Send;
 
     /// Removes the mark `unpublished` of the attempt whose message the broker acknowledged. It MUST
@@ -99,7 +99,7 @@ pub struct DueEvent {
     /// Which one.
     pub event_id: EventId,
     /// Since when, which a claim expects.
-    pub sweep_due: Instant,
+    pub sweep_due: Timestamp,
 }
 
 /// What is due for the sweep, as far as it could be read.
@@ -125,7 +125,7 @@ pub trait UnobservedEvents: Send + Sync {
     /// [`Failure`] if nothing could be read.
     fn due(
         &self,
-        now: Instant,
+        now: Timestamp,
         limit: usize,
     ) -> impl Future<Output = Result<DueEvents, Failure>> + Send;
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::identity::{SessionId, UserId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::PasswordHash;
 use secrecy::SecretString;
 
@@ -61,13 +61,13 @@ pub trait AccessTokenIssuer: Send + Sync {
     fn issue(
         &self,
         bearer: Bearer,
-        now: Instant,
+        now: Timestamp,
     ) -> impl Future<Output = Result<AccessToken, Failure>> + Send;
 }
 
 /// One issuer for several use cases.
 impl<T: AccessTokenIssuer> AccessTokenIssuer for Arc<T> {
-    async fn issue(&self, bearer: Bearer, now: Instant) -> Result<AccessToken, Failure> {
+    async fn issue(&self, bearer: Bearer, now: Timestamp) -> Result<AccessToken, Failure> {
         self.as_ref().issue(bearer, now).await
     }
 }
@@ -150,7 +150,7 @@ pub trait AccessTokenVerifier: Send + Sync {
     fn verify(
         &self,
         token: &str,
-        now: Instant,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Bearer, VerifyTokenError>> + Send;
 }
 
@@ -163,12 +163,12 @@ pub struct VerificationKey {
     pub public_key: [u8; 32],
     /// From when on it verifies nothing any more: once it was replaced, and all of its tokens have
     /// expired. None as long as it signs.
-    pub retires_at: Option<Instant>,
+    pub retires_at: Option<Timestamp>,
 }
 
 impl VerificationKey {
     /// Whether it verifies nothing any more at `now`.
-    pub fn is_retired(&self, now: Instant) -> bool {
+    pub fn is_retired(&self, now: Timestamp) -> bool {
         self.retires_at.is_some_and(|retires_at| retires_at <= now)
     }
 }
@@ -182,7 +182,7 @@ pub trait PublishedKeys: Send + Sync {
     /// [`Failure`] if the table couldn't be read.
     fn all(
         &self,
-        now: Instant,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Vec<VerificationKey>, Failure>> + Send;
 }
 

@@ -1,7 +1,7 @@
 use std::future::Future;
 
 use domain::identity::{EventId, TransactionId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::outcome::Failure;
 
@@ -53,6 +53,6 @@ pub trait TransactionLedger: Send + Sync {
     fn fence(
         &self,
         transaction_id: TransactionId,
-        expires_at: Instant,
+        expires_at: Timestamp,
     ) -> impl Future<Output = FenceOutcome> + Send;
 }

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use domain::identity::{ActivityId, SessionId, TransactionId, UserId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::{Account, ActivityKind, EmailAddress, Guesses, Session};
 use sha2::{Digest, Sha256};
 
@@ -118,7 +118,7 @@ pub struct Activity {
     /// What happened.
     pub kind: ActivityKind,
     /// When.
-    pub at: Instant,
+    pub at: Timestamp,
     /// From where.
     pub source: Source,
     /// In which session, if in one.
@@ -162,7 +162,7 @@ pub trait ActivityReader: Send + Sync {
         user_id: UserId,
         before: Option<ActivityId>,
         limit: u32,
-        now: Instant,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Page<Activity, ActivityId>, Failure>> + Send;
 }
 
@@ -176,7 +176,7 @@ pub struct Registration<'a> {
     /// What its owner can look up. The account knows the source from which it came.
     pub activity: &'a Activity,
     /// Until when it knows that source.
-    pub source_known_until: Instant,
+    pub source_known_until: Timestamp,
 }
 
 /// Why a registration was cancelled.
@@ -203,7 +203,7 @@ pub struct TokenRecord {
     /// Its hash.
     pub hash: TokenHash,
     /// Until when it is good.
-    pub expires_at: Instant,
+    pub expires_at: Timestamp,
 }
 
 /// The local transaction of a login: all of it is stored, or none.
@@ -306,7 +306,7 @@ pub trait AccountRemoval: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FoundToken {
     /// Until when it is good.
-    pub expires_at: Instant,
+    pub expires_at: Timestamp,
     /// Whether it was exchanged before.
     pub used: bool,
     /// The session.
@@ -456,7 +456,7 @@ pub trait KnownSources: Send + Sync {
         &self,
         address: AddressDigest,
         source: Source,
-        now: Instant,
+        now: Timestamp,
     ) -> impl Future<Output = Result<bool, Failure>> + Send;
 
     /// Remembers a source until `expires_at`.
@@ -468,7 +468,7 @@ pub trait KnownSources: Send + Sync {
         &self,
         address: AddressDigest,
         source: Source,
-        expires_at: Instant,
+        expires_at: Timestamp,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 

@@ -11,7 +11,7 @@ use application::ports::{
     TransactionLedger, TransactionState,
 };
 use domain::identity::{EventId, TransactionId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use testkit::fault::{Fault, Operation};
 use testkit::samples::{TakenOrder, taken, user};
 use testkit::tables::MemoryTables;
@@ -24,6 +24,8 @@ fn order(world: &World) -> TakenOrder {
 /// The check of an attempt whose deadline is in 3 s.
 fn check(world: &World, order: &TakenOrder) -> CheckBack {
     CheckBack {
+        aggregate: order.event.message.aggregate,
+        is_recorded: false,
         order_id: Some(order.order.id()),
         topic: Some(Topic::Orders),
         transaction_id: Some(order.event.transaction_id),
@@ -173,7 +175,7 @@ impl TransactionLedger for Overtaken {
         self.tables.attempt_that_recorded(id).await
     }
 
-    async fn fence(&self, id: TransactionId, expires_at: Instant) -> FenceOutcome {
+    async fn fence(&self, id: TransactionId, expires_at: Timestamp) -> FenceOutcome {
         place(&self.tables, &self.order).await;
         if !self.readable {
             self.tables.break_down(Operation::State, Fault::Refused(FailureClass::Unavailable));

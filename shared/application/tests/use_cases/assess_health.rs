@@ -5,7 +5,7 @@ use std::time::Duration;
 use application::assess_health::{AssessHealth, Health};
 use application::outcome::{Failure, FailureClass};
 use application::ports::{NameServers, OverdueEvents, Tables};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use testkit::clock::ManualClock;
 
 /// What the ports answer.
@@ -37,7 +37,7 @@ impl NameServers for Answers {
 }
 
 impl OverdueEvents for Answers {
-    async fn any_overdue(&self, _: Instant, _: Duration) -> Result<bool, Failure> {
+    async fn any_overdue(&self, _: Timestamp, _: Duration) -> Result<bool, Failure> {
         self.any_overdue.ok_or_else(away)
     }
 }

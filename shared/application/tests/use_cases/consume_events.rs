@@ -16,7 +16,7 @@ use domain::order::{Order, OrderStatus};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use testkit::fault::{BrokerFault, Fault, Operation};
-use testkit::samples::{lines, product, product_id, taken, user};
+use testkit::samples::{lines, product, product_id, stamp, taken, user};
 use testkit::world::World;
 
 /// A window that leaves an event a second try after the 30 s of its invisibility.
@@ -289,7 +289,8 @@ async fn a_message_is_not_acknowledged_before_its_letter_is_stored_and_announced
 async fn for_an_order_that_was_cancelled_the_inbox_record_is_stored_alone() {
     let world = world();
     let id = take(&world, 2).await;
-    let (cancelled, _) = world.tables.order(id).unwrap().cancel(world.clock.now()).unwrap();
+    let order = world.tables.order(id).unwrap();
+    let (cancelled, _) = order.cancel(world.clock.now(), stamp(&world.identities)).unwrap();
     world.tables.put_order(cancelled);
     consume(&world, SHORT).await;
     assert_eq!(world.tables.order(id).unwrap().status(), OrderStatus::Cancelled);

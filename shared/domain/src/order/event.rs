@@ -1,9 +1,10 @@
-//! What an order tells the world.
+//! The events that an order raises.
 
 use super::{OrderStatus, PricedLine};
+use crate::event::EventStamp;
 use crate::identity::{OrderId, UserId};
-use crate::instant::Instant;
 use crate::money::{Currency, Money};
+use crate::timestamp::Timestamp;
 
 /// Something that has become true of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,9 @@ pub struct OrderEvent {
     /// of their delivery.
     pub aggregate_version: u32,
     /// When.
-    pub at: Instant,
+    pub at: Timestamp,
+    /// How it is published.
+    pub stamp: EventStamp,
     /// What.
     pub fact: OrderFact,
 }
@@ -24,7 +27,7 @@ pub struct OrderEvent {
 /// What has become true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderFact {
-    /// It was taken.
+    /// It was created.
     Created {
         /// Its lines, one per product, sorted by product.
         lines: Vec<PricedLine>,
@@ -37,7 +40,7 @@ pub enum OrderFact {
     Confirmed,
     /// There was not enough stock.
     Rejected,
-    /// Its customer withdrew it.
+    /// Its customer cancelled it.
     Cancelled,
 }
 

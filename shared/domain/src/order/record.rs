@@ -1,6 +1,6 @@
 //! From a stored record back to an order, through the same rules as a new one.
 
-use super::{LINES_MAX, Notification, Order, OrderStatus, PricedLine, StatusChange, total_of};
+use super::{History, LINES_MAX, Notification, Order, PricedLine, StatusChange, total_of};
 use crate::identity::{OrderId, UserId};
 use crate::money::{Currency, Money};
 
@@ -17,9 +17,9 @@ pub struct OrderRecord {
     pub lines: Vec<PricedLine>,
     /// Their sum.
     pub total: Money,
-    /// Every status it had, oldest first.
+    /// Every status that it reached, oldest first.
     pub history: Vec<StatusChange>,
-    /// What its customer was told, in the order in which it was told.
+    /// What its customer was notified of, in any order.
     pub notifications: Vec<Notification>,
     /// How many events it has raised.
     pub version: u32,
@@ -35,7 +35,7 @@ pub enum CorruptOrder {
     /// Its total is not the sum of its lines.
     #[error("its total is not the sum of its lines")]
     Total,
-    /// Its history doesn't begin with CREATED or makes a forbidden step.
+    /// Its history doesn't begin with CREATED, makes a forbidden step, or raises an event twice.
     #[error("its history is not one that an order can have")]
     History,
     /// Its version is not the number of its statuses.
@@ -44,8 +44,8 @@ pub enum CorruptOrder {
 }
 
 impl Order {
-    /// Makes a stored order live again. What its customer was told comes back in the order of the
-    /// events' versions: they may have been delivered in any other.
+    /// Makes a stored order live again. Its notifications come back in the order of the events'
+    /// versions: the events may have been delivered in any other.
     ///
     /// # Errors
     ///
@@ -68,15 +68,11 @@ impl Order {
         if total_of(&lines) != Some(total) {
             return Err(CorruptOrder::Total);
         }
-        let begins = history.first().is_some_and(|change| change.status == OrderStatus::Created);
-        let steps = history.is_sorted_by(|a, b| a.status.may_become(b.status));
-        if !begins || !steps {
-            return Err(CorruptOrder::History);
-        }
-        if usize::try_from(version) != Ok(history.len()) {
+        let history = History::rehydrate(history).ok_or(CorruptOrder::History)?;
+        if version != history.version() {
             return Err(CorruptOrder::Version);
         }
-        notifications.sort_by_key(|told| told.aggregate_version);
-        Ok(Self { id, user_id, currency, lines, total, history, notifications, version })
+        notifications.sort_by_key(|notification| notification.aggregate_version);
+        Ok(Self { id, user_id, currency, lines, total, history, notifications })
     }
 }

@@ -2,13 +2,15 @@
 
 use proptest::prelude::*;
 
+use uuid::Uuid;
+
 use super::*;
 use crate::identity::{OrderId, ProductId, UserId};
-use crate::instant::Instant;
 use crate::money::Money;
+use crate::timestamp::Timestamp;
 
-const NOW: Instant = Instant::from_millis(1_700_000_000_000);
-const LATER: Instant = Instant::from_millis(1_700_000_001_000);
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const LATER: Timestamp = Timestamp::from_millis(1_700_000_001_000);
 
 fn product(id: u64) -> ProductId {
     ProductId::new(id).unwrap()
@@ -22,17 +24,22 @@ fn price_list(id: ProductId) -> Option<Money> {
     (id.get() <= 10).then(|| Money::from_minor(id.get() * 100).unwrap())
 }
 
-fn place(lines: &[OrderLine]) -> Result<(Order, OrderEvent), PlaceOrderError> {
+/// The event of that number.
+fn raised(number: u128) -> EventStamp {
+    EventStamp::untraced(EventId::new(Uuid::from_u128(number)), 1)
+}
+
+fn create(lines: &[OrderLine]) -> Result<(Order, OrderEvent), OrderNotCreated> {
     let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
     let lines = OrderLines::merge(lines).unwrap();
-    Order::place(id, UserId::new(123).unwrap(), &lines, price_list, NOW)
+    Order::create(id, UserId::new(123).unwrap(), &lines, price_list, NOW, raised(1))
 }
 
 fn created() -> Order {
-    place(&[line(1, 2)]).unwrap().0
+    create(&[line(1, 2)]).unwrap().0
 }
 
-mod placing {
+mod creating {
     use super::*;
 
     #[test]
@@ -78,7 +85,7 @@ mod placing {
 
     #[test]
     fn it_keeps_the_prices_of_the_day_and_raises_order_created() {
-        let (order, event) = place(&[line(2, 3), line(1, 2)]).unwrap();
+        let (order, event) = create(&[line(2, 3), line(1, 2)]).unwrap();
         assert_eq!(order.status(), OrderStatus::Created);
         assert_eq!(order.total(), Money::from_minor(800).unwrap());
         assert_eq!(order.created_at(), NOW);
@@ -90,8 +97,8 @@ mod placing {
     #[test]
     fn every_unknown_product_is_named() {
         assert_eq!(
-            place(&[line(77, 1), line(1, 1), line(42, 1)]),
-            Err(PlaceOrderError::UnknownProducts(vec![product(42), product(77)]))
+            create(&[line(77, 1), line(1, 1), line(42, 1)]),
+            Err(OrderNotCreated::UnknownProducts(vec![product(42), product(77)]))
         );
     }
 
@@ -99,8 +106,9 @@ mod placing {
     fn a_total_that_json_could_not_carry_is_refused() {
         let lines = OrderLines::merge(&[line(1, 999)]).unwrap();
         let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-        let placed = Order::place(id, UserId::new(1).unwrap(), &lines, |_| Some(Money::MAX), NOW);
-        assert_eq!(placed.map(|_| ()), Err(PlaceOrderError::TotalTooLarge));
+        let dear = |_| Some(Money::MAX);
+        let created = Order::create(id, UserId::new(1).unwrap(), &lines, dear, NOW, raised(1));
+        assert_eq!(created.map(|_| ()), Err(OrderNotCreated::TotalTooLarge));
     }
 }
 
@@ -109,28 +117,60 @@ mod changing {
 
     #[test]
     fn a_created_order_is_confirmed() {
-        let (order, event) = created().confirm(LATER).unwrap();
+        let (order, event) = created().confirm(LATER, raised(2)).unwrap();
         assert_eq!(order.status(), OrderStatus::Confirmed);
-        assert_eq!(order.history().len(), 2);
+        assert_eq!(order.history().version(), 2);
         assert_eq!((event.aggregate_version, event.fact), (2, OrderFact::Confirmed));
     }
 
     #[test]
     fn a_created_order_is_rejected_and_that_is_final() {
-        let (order, event) = created().reject(LATER).unwrap();
+        let (order, event) = created().reject(LATER, raised(2)).unwrap();
         assert_eq!(event.fact, OrderFact::Rejected);
-        let refused = order.cancel(LATER).unwrap_err();
+        let refused = order.cancel(LATER, raised(2)).unwrap_err();
         assert_eq!(refused.to_string(), "an order that is REJECTED can't become CANCELLED");
-        assert!(order.confirm(LATER).is_err());
+        assert!(order.confirm(LATER, raised(2)).is_err());
     }
 
     #[test]
     fn a_confirmed_order_is_cancelled_but_not_rejected() {
-        let (order, _) = created().confirm(LATER).unwrap();
-        assert!(order.reject(LATER).is_err());
-        let (order, event) = order.cancel(LATER).unwrap();
+        let (order, _) = created().confirm(LATER, raised(2)).unwrap();
+        assert!(order.reject(LATER, raised(2)).is_err());
+        let (order, event) = order.cancel(LATER, raised(3)).unwrap();
         assert_eq!((order.version(), event.fact), (3, OrderFact::Cancelled));
-        assert!(order.cancel(LATER).is_err());
+        assert!(order.cancel(LATER, raised(2)).is_err());
+    }
+}
+
+mod rebuilding {
+    use super::*;
+
+    #[test]
+    fn every_event_is_rebuilt_as_it_was_raised() {
+        let (order, created) = create(&[line(1, 2)]).unwrap();
+        let (order, confirmed) = order.confirm(LATER, raised(2)).unwrap();
+        let (order, cancelled) = order.cancel(LATER, raised(3)).unwrap();
+        for event in [created, confirmed, cancelled] {
+            assert_eq!(order.event(event.stamp.event_id), Some(event));
+        }
+        assert_eq!(order.event(raised(4).event_id), None);
+    }
+
+    #[test]
+    fn a_confirmed_order_is_still_known_as_it_was_created() {
+        let order = created();
+        let (confirmed, _) = order.confirm(LATER, raised(2)).unwrap();
+        assert_eq!(confirmed.as_created(), order);
+    }
+
+    #[test]
+    fn an_order_asks_for_its_own_lines_and_for_no_others() {
+        let order = created();
+        let merged = |lines: &[OrderLine]| OrderLines::merge(lines).unwrap();
+        assert!(order.asks_for(&merged(&[line(1, 1), line(1, 1)])));
+        for others in [&[line(1, 3)][..], &[line(2, 2)], &[line(1, 2), line(2, 1)]] {
+            assert!(!order.asks_for(&merged(others)));
+        }
     }
 }
 
@@ -144,14 +184,14 @@ mod rehydrating {
             currency: order.currency(),
             lines: order.lines().to_vec(),
             total: order.total(),
-            history: order.history().to_vec(),
+            history: order.history().iter().cloned().collect(),
             notifications: order.notifications().to_vec(),
             version: order.version(),
         }
     }
 
     fn created_and_confirmed() -> Order {
-        created().confirm(LATER).unwrap().0
+        created().confirm(LATER, raised(2)).unwrap().0
     }
 
     #[test]
@@ -162,7 +202,7 @@ mod rehydrating {
 
     #[test]
     fn notifications_come_back_in_the_order_of_their_events() {
-        let told = |event_type: &str, aggregate_version, at| Notification {
+        let told = |event_type: &str, aggregate_version: u32, at| Notification {
             event_type: event_type.to_owned(),
             aggregate_version,
             at,
@@ -185,7 +225,16 @@ mod rehydrating {
         assert_eq!(with(|r| r.lines.push(r.lines[0])), CorruptOrder::Lines);
         assert_eq!(with(|r| r.total = Money::ZERO), CorruptOrder::Total);
         assert_eq!(with(|r| r.history.clear()), CorruptOrder::History);
-        assert_eq!(with(|r| r.history.push(r.history[0])), CorruptOrder::History);
+        assert_eq!(with(|r| r.history.push(r.history[0].clone())), CorruptOrder::History);
+        assert_eq!(
+            with(|r| {
+                let status = OrderStatus::Confirmed;
+                r.history.push(StatusChange { status, ..r.history[0].clone() });
+                r.version = 2;
+            }),
+            CorruptOrder::History,
+            "one event can't tell two changes"
+        );
         assert_eq!(with(|r| r.version = 2), CorruptOrder::Version);
     }
 }
@@ -204,10 +253,10 @@ proptest! {
     }
 
     #[test]
-    fn a_placed_order_survives_its_own_rules(
+    fn a_created_order_survives_its_own_rules(
         lines in prop::collection::vec((0u64..=10, 1u64..19).prop_map(|(id, q)| line(id, q)), 1..50),
     ) {
-        let (order, _) = place(&lines).unwrap();
+        let (order, _) = create(&lines).unwrap();
         prop_assert!(order.lines().len() <= LINES_MAX);
         prop_assert_eq!(total_of(order.lines()), Some(order.total()));
     }

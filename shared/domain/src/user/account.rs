@@ -1,6 +1,6 @@
 use super::{EmailAddress, PasswordHash};
 use crate::identity::UserId;
-use crate::instant::Instant;
+use crate::timestamp::Timestamp;
 
 /// A user of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct AccountRecord {
     /// Its password's hash.
     pub password_hash: PasswordHash,
     /// Since when it is there.
-    pub registered_at: Instant,
+    pub registered_at: Timestamp,
     /// How often all of its sessions were ended: only those of this epoch are good.
     pub session_epoch: u32,
     /// Its version, counted from 1: each change raises it by one.
@@ -35,7 +35,7 @@ pub struct UserEvent {
     /// What.
     pub fact: UserFact,
     /// When.
-    pub at: Instant,
+    pub at: Timestamp,
 }
 
 /// What can become true of a user.
@@ -53,7 +53,7 @@ impl Account {
         user_id: UserId,
         email: EmailAddress,
         password_hash: PasswordHash,
-        now: Instant,
+        now: Timestamp,
     ) -> (Self, UserEvent) {
         let account = Self::rehydrate(AccountRecord {
             user_id,
@@ -75,7 +75,7 @@ impl Account {
     /// The account after a login, and the event that tells of it. A hash that is due for better
     /// parameters is replaced by one of the same password.
     #[must_use]
-    pub fn log_in(&self, rehashed: Option<PasswordHash>, now: Instant) -> (Self, UserEvent) {
+    pub fn log_in(&self, rehashed: Option<PasswordHash>, now: Timestamp) -> (Self, UserEvent) {
         let mut account = self.changed();
         if let Some(hash) = rehashed {
             account.record.password_hash = hash;
@@ -106,7 +106,7 @@ impl Account {
         account
     }
 
-    const fn tells(&self, fact: UserFact, at: Instant) -> UserEvent {
+    const fn tells(&self, fact: UserFact, at: Timestamp) -> UserEvent {
         let AccountRecord { user_id, version, .. } = self.record;
         UserEvent { user_id, aggregate_version: version, fact, at }
     }
@@ -153,7 +153,7 @@ mod tests {
     fn registered() -> (Account, UserEvent) {
         let email = EmailAddress::parse("demo@example.com").unwrap();
         let user_id = UserId::new(1).unwrap();
-        Account::register(user_id, email, hash("one"), Instant::from_millis(7))
+        Account::register(user_id, email, hash("one"), Timestamp::from_millis(7))
     }
 
     #[test]
@@ -166,17 +166,17 @@ mod tests {
     fn each_event_tells_the_version_that_it_made() {
         let (account, event) = registered();
         assert_eq!((event.fact, event.aggregate_version), (UserFact::Registered, 1));
-        let (account, event) = account.log_in(None, Instant::from_millis(8));
+        let (account, event) = account.log_in(None, Timestamp::from_millis(8));
         assert_eq!((event.fact, event.aggregate_version), (UserFact::LoggedIn, 2));
         assert_eq!(account.password_hash(), &hash("one"));
-        let (account, _) = account.log_in(Some(hash("dearer")), Instant::from_millis(9));
+        let (account, _) = account.log_in(Some(hash("dearer")), Timestamp::from_millis(9));
         assert_eq!((account.version(), account.password_hash()), (3, &hash("dearer")));
     }
 
     #[test]
     fn a_new_password_ends_all_sessions_and_a_login_none() {
         let (account, _) = registered();
-        let (logged_in, _) = account.log_in(None, Instant::from_millis(8));
+        let (logged_in, _) = account.log_in(None, Timestamp::from_millis(8));
         assert_eq!(logged_in.session_epoch(), account.session_epoch());
         let changed = logged_in.change_password(hash("two"));
         assert_eq!(changed.session_epoch(), account.session_epoch() + 1);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::instant::Instant;
+use crate::timestamp::Timestamp;
 
 /// The wait after the first guess that is one too many; it doubles with each further one.
 const WAIT_FIRST: Duration = Duration::from_secs(30);
@@ -9,7 +9,7 @@ const WAIT_FIRST: Duration = Duration::from_secs(30);
 const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What nobody has to wait for.
-const NEVER: Instant = Instant::from_millis(0);
+const NEVER: Timestamp = Timestamp::from_millis(0);
 
 /// How many guesses are let through without a wait, and when they are forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +29,9 @@ pub struct Guesses {
     /// How many were made in a row.
     pub made: u32,
     /// Until when no other may be made.
-    pub wait_until: Instant,
+    pub wait_until: Timestamp,
     /// When they are forgotten.
-    pub forgotten_at: Instant,
+    pub forgotten_at: Timestamp,
 }
 
 /// No guess may be made for so long.
@@ -48,7 +48,7 @@ impl Guesses {
     pub fn one_more(
         known: Option<Self>,
         patience: Patience,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<Self, MustWait> {
         let known = known.filter(|known| now < known.forgotten_at);
         let wait = known.map_or(Duration::ZERO, |known| known.wait_until.since(now));
@@ -93,8 +93,8 @@ mod tests {
 
     const PATIENCE: Patience = Patience { free: 5, forget_after: Duration::from_secs(86_400) };
 
-    fn after(guesses: u32) -> (Guesses, Instant) {
-        let mut now = Instant::from_millis(1_000_000);
+    fn after(guesses: u32) -> (Guesses, Timestamp) {
+        let mut now = Timestamp::from_millis(1_000_000);
         let mut known = None;
         for _ in 0..guesses {
             let guess = Guesses::one_more(known, PATIENCE, now).unwrap();
@@ -109,7 +109,7 @@ mod tests {
         let waits: Vec<_> = (1..16)
             .map(|guesses| {
                 let (known, _) = after(guesses);
-                let asked = Instant::from_millis((known.wait_until.as_millis() - 1).max(0));
+                let asked = Timestamp::from_millis((known.wait_until.as_millis() - 1).max(0));
                 let wait = wait_after(guesses, PATIENCE.free);
                 let refused = Guesses::one_more(Some(known), PATIENCE, asked).is_err();
                 assert_eq!(refused, !wait.is_zero(), "{guesses}");
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn of_two_hundred_guesses_at_one_moment_five_are_made() {
-        let now = Instant::from_millis(0);
+        let now = Timestamp::from_millis(0);
         let mut known = None;
         let made = (0..200)
             .filter(|_| match Guesses::one_more(known, PATIENCE, now) {
@@ -146,7 +146,9 @@ mod tests {
         let back = known.take_back(PATIENCE).unwrap();
         assert_eq!((back.made, back.wait_until), (7, known.wait_until));
         let fifth = after(5).0.take_back(PATIENCE).unwrap();
-        assert!(Guesses::one_more(Some(fifth), PATIENCE, Instant::from_millis(1_000_000)).is_ok());
+        assert!(
+            Guesses::one_more(Some(fifth), PATIENCE, Timestamp::from_millis(1_000_000)).is_ok()
+        );
         assert_eq!(after(1).0.take_back(PATIENCE), None);
     }
 
@@ -155,7 +157,7 @@ mod tests {
         let (known, ahead) = after(14);
         let hour = i64::try_from(WAIT_MAX.as_millis()).unwrap();
         for set_back_ms in [0, 1, hour, 25 * hour, 10_000 * hour] {
-            let mut now = Instant::from_millis(ahead.as_millis() - set_back_ms);
+            let mut now = Timestamp::from_millis(ahead.as_millis() - set_back_ms);
             if let Err(MustWait(wait)) = Guesses::one_more(Some(known), PATIENCE, now) {
                 assert!(wait <= WAIT_MAX, "{wait:?}");
                 now = now.plus(wait);
@@ -169,7 +171,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_day_of_guessing_makes_few_guesses(steps in prop::collection::vec(0_u64..600, 1..400)) {
-            let (mut now, mut known, mut made) = (Instant::from_millis(0), None, 0_u32);
+            let (mut now, mut known, mut made) = (Timestamp::from_millis(0), None, 0_u32);
             for step in steps {
                 now = now.plus(Duration::from_secs(step));
                 if now.as_secs() > 86_400 { break; }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::Account;
 use crate::identity::{SessionId, UserId};
-use crate::instant::Instant;
+use crate::timestamp::Timestamp;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -23,14 +23,14 @@ pub struct Session {
     /// The account's epoch that it belongs to.
     pub epoch: u32,
     /// When it ends, at the latest.
-    pub ends_at: Instant,
+    pub ends_at: Timestamp,
     /// Whether it was ended before.
     pub ended: bool,
 }
 
 impl Session {
     /// The session that a login of `account` begins.
-    pub fn begin(id: SessionId, account: &Account, now: Instant) -> Self {
+    pub fn begin(id: SessionId, account: &Account, now: Timestamp) -> Self {
         Self {
             id,
             user_id: account.user_id(),
@@ -41,7 +41,7 @@ impl Session {
     }
 
     /// Whether it is good at `now` for what its account says.
-    pub fn is_good(&self, account: &Account, now: Instant) -> bool {
+    pub fn is_good(&self, account: &Account, now: Timestamp) -> bool {
         !self.ended
             && self.user_id == account.user_id()
             && self.epoch == account.session_epoch()
@@ -49,7 +49,7 @@ impl Session {
     }
 
     /// Until when a refresh token is good that it gives out at `now`.
-    pub fn token_expires_at(&self, now: Instant) -> Instant {
+    pub fn token_expires_at(&self, now: Timestamp) -> Timestamp {
         now.plus(REFRESH_TOKEN_LIFETIME).min(self.ends_at)
     }
 }
@@ -63,12 +63,12 @@ mod tests {
 
     #[test]
     fn a_session_is_good_until_it_ends_or_all_of_the_accounts_sessions_do() {
-        let start = Instant::from_millis(0);
+        let start = Timestamp::from_millis(0);
         let email = EmailAddress::parse("demo@example.com").unwrap();
         let hash = PasswordHash::from_phc(String::new());
         let (account, _) = Account::register(UserId::new(1).unwrap(), email, hash, start);
         let session = Session::begin(SessionId::new(Uuid::from_u128(1)), &account, start);
-        let last = Instant::from_millis(session.ends_at.as_millis() - 1);
+        let last = Timestamp::from_millis(session.ends_at.as_millis() - 1);
         assert!(session.is_good(&account, last));
         assert!(session.is_good(&account.log_in(None, last).0, last));
         assert!(!session.is_good(&account, session.ends_at));
@@ -82,12 +82,12 @@ mod tests {
             id: SessionId::new(Uuid::from_u128(1)),
             user_id: UserId::new(1).unwrap(),
             epoch: 0,
-            ends_at: Instant::from_millis(0).plus(SESSION_LIFETIME),
+            ends_at: Timestamp::from_millis(0).plus(SESSION_LIFETIME),
             ended: false,
         };
-        let first = session.token_expires_at(Instant::from_millis(0));
-        assert_eq!(first, Instant::from_millis(0).plus(REFRESH_TOKEN_LIFETIME));
-        let late = Instant::from_millis(session.ends_at.as_millis() - 1_000);
+        let first = session.token_expires_at(Timestamp::from_millis(0));
+        assert_eq!(first, Timestamp::from_millis(0).plus(REFRESH_TOKEN_LIFETIME));
+        let late = Timestamp::from_millis(session.ends_at.as_millis() - 1_000);
         assert_eq!(session.token_expires_at(late), session.ends_at);
     }
 }

@@ -3,7 +3,7 @@
 use application::outcome::Failure;
 use application::ports::{Activity, ActivityLog, ActivityReader, Page, Whose};
 use domain::identity::{ActivityId, UserId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::accounts::DynamoAccounts;
 use crate::connect::{TRY_LIMIT, one_try};
@@ -36,7 +36,7 @@ impl ActivityReader for DynamoAccounts {
         user_id: UserId,
         before: Option<ActivityId>,
         limit: u32,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<Page<Activity, ActivityId>, Failure> {
         let start =
             before.map(|before| keys::compound(keys::user(user_id), keys::activity(before)));
@@ -77,7 +77,7 @@ fn last_read(key: &Item) -> Option<ActivityId> {
 }
 
 /// An activity, unless its time is over: `DynamoDB` deletes late.
-fn live(item: Item, now: Instant) -> Result<Option<Activity>, CorruptRecord> {
+fn live(item: Item, now: Timestamp) -> Result<Option<Activity>, CorruptRecord> {
     let item: ActivityItem = from_item(item)?;
     if item.has_expired(now) { Ok(None) } else { Activity::try_from(item).map(Some) }
 }

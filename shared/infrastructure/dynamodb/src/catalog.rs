@@ -9,8 +9,8 @@ use application::ports::{Catalog, Clock};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::identity::ProductId;
-use domain::instant::Instant;
 use domain::money::Money;
+use domain::timestamp::Timestamp;
 
 use crate::config::CatalogTable;
 use crate::error::{failure, incomplete};
@@ -41,7 +41,7 @@ pub struct DynamoCatalog<C> {
     client: Client,
     table: CatalogTable,
     clock: C,
-    remembered: Mutex<HashMap<ProductId, (Money, Instant)>>,
+    remembered: Mutex<HashMap<ProductId, (Money, Timestamp)>>,
 }
 
 impl<C: Clock> DynamoCatalog<C> {
@@ -51,9 +51,9 @@ impl<C: Clock> DynamoCatalog<C> {
     }
 
     /// What is remembered of the products at `now`. A clock that was set back makes it forget.
-    fn recall(&self, products: &BTreeSet<ProductId>, now: Instant) -> HashMap<ProductId, Money> {
+    fn recall(&self, products: &BTreeSet<ProductId>, now: Timestamp) -> HashMap<ProductId, Money> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |read_at: Instant| read_at <= now && now < read_at.plus(REMEMBERED);
+        let fresh = |read_at: Timestamp| read_at <= now && now < read_at.plus(REMEMBERED);
         products
             .iter()
             .filter_map(|id| remembered.get_key_value(id))
@@ -62,7 +62,7 @@ impl<C: Clock> DynamoCatalog<C> {
             .collect()
     }
 
-    fn remember(&self, prices: &HashMap<ProductId, Money>, now: Instant) {
+    fn remember(&self, prices: &HashMap<ProductId, Money>, now: Timestamp) {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() + prices.len() > REMEMBERED_MAX {
             remembered.clear();
@@ -122,8 +122,8 @@ mod tests {
     struct Midnight;
 
     impl Clock for Midnight {
-        fn now(&self) -> Instant {
-            Instant::from_millis(0)
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(0)
         }
     }
 
@@ -134,9 +134,9 @@ mod tests {
         let catalog = DynamoCatalog::new(Client::from_conf(config), table, Midnight);
         let product = ProductId::new(1).unwrap();
         let prices = HashMap::from([(product, Money::from_minor(2_500).unwrap())]);
-        catalog.remember(&prices, Instant::from_millis(1_000_000));
+        catalog.remember(&prices, Timestamp::from_millis(1_000_000));
         let recalled =
-            |at_ms| catalog.recall(&BTreeSet::from([product]), Instant::from_millis(at_ms));
+            |at_ms| catalog.recall(&BTreeSet::from([product]), Timestamp::from_millis(at_ms));
         for at_ms in [1_000_000, 1_059_999] {
             assert_eq!(recalled(at_ms), prices, "at {at_ms}");
         }

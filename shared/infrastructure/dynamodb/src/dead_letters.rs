@@ -5,7 +5,7 @@ use application::outcome::{Failure, Settled, WriteTry};
 use application::ports::{DeadLetter, DeadLetters, EffectCancelled};
 use aws_sdk_dynamodb::Client;
 use domain::identity::EventId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::config::EventsTable;
 use crate::expression::{Change, PRESENT};
@@ -55,12 +55,21 @@ impl DynamoDeadLetters {
 
 /// The end of what the sweep does for an event. A consumer has received it, so its copy need not
 /// outlive its letter, and not for ever.
-fn given_up(event_id: EventId, keep_until: Instant) -> Change {
-    Change {
-        key: keys::simple(keys::event(event_id)),
-        update: "SET #expires_at = :until REMOVE #unobserved, #sweep_due_ms, #unpublished",
-        condition: PRESENT,
-        values: vec![(":until", number(keep_until.as_secs()))],
+fn given_up(event_id: EventId, keep_until: Option<Timestamp>) -> Change {
+    let key = keys::simple(keys::event(event_id));
+    match keep_until {
+        Some(until) => Change {
+            key,
+            update: "SET #expires_at = :until REMOVE #unobserved, #sweep_due_ms, #unpublished",
+            condition: PRESENT,
+            values: vec![(":until", number(until.as_secs()))],
+        },
+        None => Change {
+            key,
+            update: "REMOVE #unobserved, #sweep_due_ms, #unpublished",
+            condition: PRESENT,
+            values: Vec::new(),
+        },
     }
 }
 

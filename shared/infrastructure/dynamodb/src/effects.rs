@@ -6,8 +6,8 @@ use application::ports::{EffectCancelled, Inbox, InboxRecord, Notifications, Obs
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{OrderId, UserId};
-use domain::instant::Instant;
 use domain::order::Notification;
+use domain::timestamp::Timestamp;
 
 use crate::config::{EventsTable, OrdersTable};
 use crate::expression::{Change, PRESENT};
@@ -65,7 +65,7 @@ impl DynamoObservations {
     fn transaction(
         &self,
         inbox: &InboxRecord,
-        keep_event_until: Instant,
+        keep_event_until: Timestamp,
     ) -> Result<Transaction, Failure> {
         let observed = Change {
             key: keys::simple(keys::event(inbox.event_id)),
@@ -81,7 +81,7 @@ impl Observations for DynamoObservations {
     async fn observe(
         &self,
         inbox: &InboxRecord,
-        keep_event_until: Instant,
+        keep_event_until: Timestamp,
         deadline: Deadline,
     ) -> WriteTry<EffectCancelled> {
         let transaction = self.transaction(inbox, keep_event_until);

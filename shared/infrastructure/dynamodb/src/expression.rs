@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::item::{Item, steady};
@@ -35,6 +36,112 @@ impl Change {
     }
 }
 
+/// A change of one item with everything that its expressions name, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct ItemUpdate {
+    pub(crate) key: Item,
+    pub(crate) update: String,
+    pub(crate) condition: String,
+    pub(crate) names: Option<HashMap<String, String>>,
+    pub(crate) values: Option<Item>,
+}
+
+impl ItemUpdate {
+    /// The call that makes it.
+    pub(crate) fn on(self, call: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
+        call.set_key(Some(self.key))
+            .update_expression(self.update)
+            .condition_expression(self.condition)
+            .set_expression_attribute_names(self.names)
+            .set_expression_attribute_values(self.values)
+    }
+}
+
+impl From<Change> for ItemUpdate {
+    fn from(change: Change) -> Self {
+        Self {
+            names: change.names(),
+            key: change.key,
+            update: change.update.to_owned(),
+            condition: change.condition.to_owned(),
+            values: values(change.values),
+        }
+    }
+}
+
+/// An update whose parts depend on what changes.
+///
+/// A path is written as in [`Change`]. What is not an attribute of every such item, such as an
+/// identifier that is a key of a map, gets a placeholder by [`Self::name`].
+#[derive(Debug, Default)]
+pub(crate) struct UpdateBuilder {
+    set: Vec<String>,
+    remove: Vec<String>,
+    /// What stands behind `#n0`, `#n1` …
+    names: Vec<String>,
+    /// What stands behind `:v0`, `:v1` …
+    values: Vec<AttributeValue>,
+}
+
+impl UpdateBuilder {
+    /// The placeholder of a name.
+    pub(crate) fn name(&mut self, name: impl ToString) -> String {
+        let name = name.to_string();
+        let known = self.names.iter().position(|known| *known == name);
+        let position = known.unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        });
+        format!("#n{position}")
+    }
+
+    /// The placeholder of a value.
+    pub(crate) fn value(&mut self, value: AttributeValue) -> String {
+        self.values.push(value);
+        format!(":v{}", self.values.len() - 1)
+    }
+
+    /// Gives an attribute a value.
+    pub(crate) fn set(&mut self, path: &str, value: AttributeValue) {
+        let placeholder = self.value(value);
+        self.set.push(format!("{path} = {placeholder}"));
+    }
+
+    /// Adds to a list that is there.
+    pub(crate) fn append(&mut self, path: &str, element: AttributeValue) {
+        let placeholder = self.value(AttributeValue::L(vec![element]));
+        self.set.push(format!("{path} = list_append({path}, {placeholder})"));
+    }
+
+    /// Takes an attribute away.
+    pub(crate) fn remove(&mut self, path: impl Into<String>) {
+        self.remove.push(path.into());
+    }
+
+    /// The update of an item. Unless the condition holds, nothing changes.
+    pub(crate) fn when(self, key: Item, condition: String) -> ItemUpdate {
+        let clause = |word: &str, parts: &[String]| {
+            (!parts.is_empty()).then(|| format!("{word} {}", parts.join(", ")))
+        };
+        let clauses = [clause("SET", &self.set), clause("REMOVE", &self.remove)];
+        let update = clauses.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let given = self.names.into_iter().enumerate();
+        let given = given.map(|(position, name)| (format!("#n{position}"), name));
+        let written = names(&[&update, &condition]).into_iter().flatten();
+        // What was given a placeholder comes last: it is not called as its placeholder.
+        let names = steady(written.chain(given));
+        let values = self.values.into_iter().enumerate();
+        let values = steady(values.map(|(position, value)| (format!(":v{position}"), value)));
+        ItemUpdate {
+            key,
+            update,
+            condition,
+            names: Some(names).filter(|names| !names.is_empty()),
+            values: Some(values).filter(|values| !values.is_empty()),
+        }
+    }
+}
+
 /// The attributes that expressions name, or none: an empty map is refused.
 pub(crate) fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     let found =
@@ -55,7 +162,10 @@ pub(crate) fn values(values: Vec<(&'static str, AttributeValue)>) -> Option<Item
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::item::{number, text};
 
     #[test]
     fn every_attribute_of_an_expression_is_named_once() {
@@ -64,5 +174,42 @@ mod tests {
         found.sort_unstable();
         assert_eq!(found, [("#pk", "pk"), ("#stock", "stock"), ("#sweep_due_ms", "sweep_due_ms")]);
         assert_eq!(names(&["size(:a) > :b"]), None);
+    }
+
+    #[test]
+    fn an_update_names_what_it_is_given_and_gives_one_name_one_placeholder() {
+        let mut update = UpdateBuilder::default();
+        let event = update.name("01890a5d-ac96-774b-bcce-b302099a8057");
+        assert_eq!(update.name("01890a5d-ac96-774b-bcce-b302099a8057"), event);
+        update.set(&format!("#notifications.{event}"), number(1));
+        update.append("#history", text("CONFIRMED"));
+        update.remove(format!("#pending.{event}"));
+        update.remove("#shard");
+        let condition = format!("#revision = {}", update.value(number(7)));
+        let update = update.when(HashMap::new(), condition);
+        assert_eq!(
+            update.update,
+            "SET #notifications.#n0 = :v0, #history = list_append(#history, :v1) \
+             REMOVE #pending.#n0, #shard"
+        );
+        assert_eq!(update.condition, "#revision = :v2");
+        let names = BTreeMap::from_iter(update.names.unwrap());
+        assert_eq!(names["#n0"], "01890a5d-ac96-774b-bcce-b302099a8057");
+        let attributes = ["#history", "#notifications", "#pending", "#revision", "#shard"];
+        for attribute in attributes {
+            assert_eq!(names[attribute], attribute.trim_start_matches('#'));
+        }
+        assert_eq!(names.len(), 6);
+        let values = BTreeMap::from_iter(update.values.unwrap());
+        assert_eq!(values.keys().collect::<Vec<_>>(), [":v0", ":v1", ":v2"]);
+        assert_eq!(values[":v2"], number(7));
+    }
+
+    #[test]
+    fn an_update_that_names_no_value_has_none() {
+        let mut update = UpdateBuilder::default();
+        update.remove("#shard");
+        let update = update.when(HashMap::new(), "attribute_exists(#attempt)".to_owned());
+        assert_eq!((update.update.as_str(), &update.values), ("REMOVE #shard", &None));
     }
 }

@@ -1,7 +1,7 @@
 //! The stock and the orders that wait for it.
 
 use application::deadline::Deadline;
-use application::outcome::{Failure, FailureClass, WriteTry};
+use application::outcome::{Failure, WriteTry};
 use application::ports::{EffectCancelled, InboxRecord, Inventory, StockDecision};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -59,9 +59,7 @@ impl DynamoInventory {
 
 /// The change of an order that is CREATED to what it is after the decision.
 fn decided(order: &Order) -> Result<Change, Failure> {
-    let Some(last) = order.history().last() else {
-        return Err(Failure::new(FailureClass::Permanent, "the order has no history"));
-    };
+    let last = order.history().latest();
     let reached = AttributeValue::M(to_item(&StatusChangeRecord::from(last))?);
     Ok(Change {
         key: keys::of_order(order.user_id(), order.id()),

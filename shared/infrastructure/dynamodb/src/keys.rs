@@ -5,6 +5,7 @@ use application::ports::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{ActivityId, EventId, OrderId, ProductId, SessionId, TransactionId, UserId};
+use domain::pending::Rank;
 use domain::user::EmailAddress;
 
 use crate::item::{Item, steady, text};
@@ -138,6 +139,31 @@ fn shard_name(shard: u8) -> String {
     format!("{shard:02}")
 }
 
+/// How many shards each rank of the index of pending events has.
+///
+/// A partition of an index takes 1,000 write units a second
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>).
+pub const PENDING_SHARDS: u8 = 64;
+
+/// The shards of a rank, `1#00` to `1#63` and `2#00` to `2#63`.
+pub fn pending_shards(rank: Rank) -> impl Iterator<Item = String> {
+    (0..PENDING_SHARDS).map(move |shard| pending_shard_name(rank, shard))
+}
+
+/// The shard of an order, by the end of its identifier, which is random or a digest.
+pub fn pending_shard(rank: Rank, order_id: OrderId) -> String {
+    let [.., last] = order_id.as_uuid().as_bytes();
+    pending_shard_name(rank, last % PENDING_SHARDS)
+}
+
+fn pending_shard_name(rank: Rank, shard: u8) -> String {
+    let rank = match rank {
+        Rank::First => 1,
+        Rank::Second => 2,
+    };
+    format!("{rank}#{shard:02}")
+}
+
 /// The key of an item in a table whose key is `pk` alone.
 pub(crate) fn simple(pk: String) -> Item {
     steady([("pk".to_owned(), AttributeValue::S(pk))])
@@ -173,5 +199,17 @@ mod tests {
         let all: Vec<_> = shards().collect();
         assert_eq!(all.len(), 16);
         assert_eq!((all.first().unwrap().as_str(), all.last().unwrap().as_str()), ("00", "15"));
+    }
+
+    #[test]
+    fn an_order_is_in_one_of_64_shards_of_a_rank_by_the_end_of_its_identifier() {
+        let shard = |rank, id: &str| pending_shard(rank, id.parse().unwrap());
+        assert_eq!(shard(Rank::First, "01890a5d-ac96-774b-bcce-b302099a8057"), "1#23");
+        assert_eq!(shard(Rank::Second, "01890a5d-ac96-774b-bcce-b302099a80ff"), "2#63");
+        for rank in [Rank::First, Rank::Second] {
+            let all: Vec<_> = pending_shards(rank).collect();
+            assert_eq!(all.len(), 64);
+            assert_eq!(all[0x17], shard(rank, "01890a5d-ac96-774b-bcce-b302099a8057"));
+        }
     }
 }

@@ -4,7 +4,7 @@ use application::outcome::Failure;
 use application::ports::{FenceOutcome, TransactionLedger, TransactionState};
 use aws_sdk_dynamodb::Client;
 use domain::identity::{EventId, TransactionId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::config::EventsTable;
 use crate::connect::{TRY_LIMIT, one_try};
@@ -48,7 +48,7 @@ impl TransactionLedger for DynamoTransactionLedger {
         Ok(found.map(|record| record.transaction_id()).transpose()?)
     }
 
-    async fn fence(&self, transaction_id: TransactionId, expires_at: Instant) -> FenceOutcome {
+    async fn fence(&self, transaction_id: TransactionId, expires_at: Timestamp) -> FenceOutcome {
         let item = match to_item(&TransactionRecord::fenced(transaction_id, expires_at)) {
             Ok(item) => item,
             Err(failure) => return FenceOutcome::Unknown(failure),

@@ -11,6 +11,7 @@
 //! - [`keys`], `records`: how things are stored
 //! - `error`, `transaction`: what became of a call
 //! - the adapters, one per port; those of operators' commands are in `operations`
+//! - `aggregates`: orders, each in one item with what is pending of it
 //! - [`administration`]: what operators and demos put into the tables
 //!
 //! # Tables
@@ -24,12 +25,15 @@
 //! | keys | `KEY#<kid>` |
 //!
 //! Every item carries its `schema_version`. The events, users and keys tables have a time to live
-//! (`expires_at`, in seconds), and the events table has an index (`unobserved`, `sweep_due_ms`).
+//! (`expires_at`, in seconds), and the events table has an index (`unobserved`, `sweep_due_ms`). The
+//! orders table has an index of orders with pending events (`shard`, `due_ms`) and a time to live
+//! that tombstones alone carry (`tombstone_until`, in seconds).
 
 mod account_removal;
 mod accounts;
 mod activities;
 pub mod administration;
+mod aggregates;
 mod catalog;
 pub mod config;
 mod connect;
@@ -57,6 +61,7 @@ mod users;
 mod verification_keys;
 
 pub use accounts::DynamoAccounts;
+pub use aggregates::{DynamoDeadLetterMoves, DynamoOrders};
 pub use aws_sdk_dynamodb::Client;
 pub use catalog::DynamoCatalog;
 pub use connect::{connect, connect_to};

@@ -7,8 +7,8 @@ use application::ports::{
 };
 use aws_sdk_dynamodb::Client;
 use domain::identity::{OrderId, UserId};
-use domain::instant::Instant;
 use domain::order::Order;
+use domain::timestamp::Timestamp;
 
 use crate::config::{EventsTable, OrdersTable};
 use crate::item::{CorruptRecord, from_item, number};
@@ -74,7 +74,7 @@ impl OrderRepository for DynamoOrderRepository {
         &self,
         user_id: UserId,
         key: &IdempotencyKey,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<Option<IdempotencyRecord>, Failure> {
         let key = keys::simple(keys::idempotency(user_id, key));
         let found: Option<IdempotencyItem> = get(&self.client, self.events.as_str(), key).await?;

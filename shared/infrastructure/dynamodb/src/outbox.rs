@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use domain::identity::{EventId, TransactionId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::config::EventsTable;
 use crate::connect::{TRY_LIMIT, one_try};
@@ -52,7 +52,12 @@ impl DynamoOutbox {
 }
 
 impl Outbox for DynamoOutbox {
-    async fn claim(&self, event_id: EventId, expected: Instant, until: Instant) -> ClaimOutcome {
+    async fn claim(
+        &self,
+        event_id: EventId,
+        expected: Timestamp,
+        until: Timestamp,
+    ) -> ClaimOutcome {
         let change = Change {
             key: keys::simple(keys::event(event_id)),
             update: "SET #sweep_due_ms = :until",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use application::outcome::Failure;
 use application::ports::OverdueEvents;
 use aws_sdk_dynamodb::Client;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use futures::future::try_join_all;
 
 use crate::config::EventsTable;
@@ -27,11 +27,11 @@ impl DynamoOverdueEvents {
 }
 
 impl OverdueEvents for DynamoOverdueEvents {
-    async fn any_overdue(&self, now: Instant, grace: Duration) -> Result<bool, Failure> {
+    async fn any_overdue(&self, now: Timestamp, grace: Duration) -> Result<bool, Failure> {
         let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         // More than the grace: what is due exactly then isn't overdue yet.
         let latest =
-            Instant::from_millis(now.as_millis().saturating_sub(grace_ms).saturating_sub(1));
+            Timestamp::from_millis(now.as_millis().saturating_sub(grace_ms).saturating_sub(1));
         let shards =
             keys::shards().map(|shard| due_in(&self.client, &self.events, shard, latest, 1));
         Ok(try_join_all(shards).await?.iter().any(|due| !due.events.is_empty()))

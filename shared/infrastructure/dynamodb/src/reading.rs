@@ -17,6 +17,19 @@ pub(crate) async fn get<T: DeserializeOwned>(
     table: &str,
     key: Item,
 ) -> Result<Option<T>, Failure> {
+    Ok(consistent_get(client, table, key).await?.map(from_item).transpose()?)
+}
+
+/// What is at that key, as of the last write, in whatever version it is stored.
+///
+/// # Errors
+///
+/// [`Failure`] if it couldn't be read.
+pub(crate) async fn consistent_get(
+    client: &Client,
+    table: &str,
+    key: Item,
+) -> Result<Option<Item>, Failure> {
     let found = client
         .get_item()
         .table_name(table)
@@ -25,5 +38,5 @@ pub(crate) async fn get<T: DeserializeOwned>(
         .send()
         .await
         .map_err(failure)?;
-    Ok(found.item.map(from_item).transpose()?)
+    Ok(found.item)
 }

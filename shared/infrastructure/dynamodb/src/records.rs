@@ -14,7 +14,10 @@ mod events;
 mod guesses;
 mod handled;
 mod order;
+mod order_line;
+mod pending;
 mod session;
+mod stored_order;
 mod verification_key;
 
 pub(crate) use account::{AccountItem, EmailItem};
@@ -25,7 +28,11 @@ pub(crate) use events::{EventRecord, RecordedBy, TransactionRecord};
 pub(crate) use guesses::{GuessesItem, KnownSourceItem};
 pub(crate) use handled::{IdempotencyItem, InboxItem};
 pub(crate) use order::{NotificationRecord, OrderItem, StatusChangeRecord};
+pub(crate) use pending::PendingRecord;
 pub(crate) use session::{RefreshTokenItem, SessionItem};
+pub(crate) use stored_order::{
+    ChangeRecord, StoredOrderItem, at_key, is_order, since, stored_order,
+};
 pub(crate) use verification_key::VerificationKeyRecord;
 
 /// The version of the items in this module. It rises when code that reads the old ones would

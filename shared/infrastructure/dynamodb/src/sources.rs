@@ -2,7 +2,7 @@
 
 use application::outcome::Failure;
 use application::ports::{AddressDigest, KnownSources, Source};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::accounts::DynamoAccounts;
 use crate::connect::{TRY_LIMIT, one_try};
@@ -17,7 +17,7 @@ impl KnownSources for DynamoAccounts {
         &self,
         address: AddressDigest,
         source: Source,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<bool, Failure> {
         let key = keys::compound(keys::sources_of(address), keys::source(source));
         let found: Option<KnownSourceItem> = get(&self.client, self.users.as_str(), key).await?;
@@ -28,7 +28,7 @@ impl KnownSources for DynamoAccounts {
         &self,
         address: AddressDigest,
         source: Source,
-        expires_at: Instant,
+        expires_at: Timestamp,
     ) -> Result<(), Failure> {
         self.client
             .put_item()

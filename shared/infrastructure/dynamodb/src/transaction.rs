@@ -28,7 +28,7 @@ use serde::Serialize;
 
 use crate::connect::one_try;
 use crate::error::{failed_try, incomplete};
-use crate::expression::{ABSENT, Change, names, values};
+use crate::expression::{ABSENT, ItemUpdate, names, values};
 use crate::item::{Item, to_item};
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
@@ -137,14 +137,19 @@ impl Transaction {
     }
 
     /// Changes an item.
-    pub(crate) fn update(mut self, table: &str, change: Change) -> Result<Self, Failure> {
+    pub(crate) fn update(
+        mut self,
+        table: &str,
+        change: impl Into<ItemUpdate>,
+    ) -> Result<Self, Failure> {
+        let change = change.into();
         let update = Update::builder()
             .table_name(table)
-            .set_expression_attribute_names(change.names())
             .set_key(Some(change.key))
             .update_expression(change.update)
             .condition_expression(change.condition)
-            .set_expression_attribute_values(values(change.values))
+            .set_expression_attribute_names(change.names)
+            .set_expression_attribute_values(change.values)
             .return_values_on_condition_check_failure(ALL_OLD)
             .build()
             .map_err(incomplete)?;
@@ -155,8 +160,7 @@ impl Transaction {
     /// Makes one try, within `deadline`. One that has passed sends nothing.
     async fn write(self, client: &Client, deadline: Deadline) -> WriteTry<Reasons> {
         if deadline.has_passed() {
-            let cause = "its deadline passed before it was sent";
-            return WriteTry::Refused(Failure::new(FailureClass::Unavailable, cause));
+            return WriteTry::Refused(too_late());
         }
         let call = client.transact_write_items().set_transact_items(Some(self.items));
         let one_try = one_try(deadline.remaining());
@@ -170,6 +174,11 @@ impl Transaction {
             Err(error) => outcome_of(error),
         }
     }
+}
+
+/// A write was not sent, because there was no time left for it.
+pub(crate) fn too_late() -> Failure {
+    Failure::new(FailureClass::Unavailable, "its deadline passed before it was sent")
 }
 
 /// Takes the token out again that the SDK makes up for a transaction without one. Where a record of

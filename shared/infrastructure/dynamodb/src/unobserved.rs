@@ -4,7 +4,7 @@ use application::outcome::Failure;
 use application::ports::{DueEvent, DueEvents, OutboxCopy, RecordedEvent, UnobservedEvents};
 use aws_sdk_dynamodb::Client;
 use domain::identity::EventId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use futures::future::join_all;
 
 use crate::config::EventsTable;
@@ -37,7 +37,7 @@ impl DynamoUnobservedEvents {
 }
 
 impl UnobservedEvents for DynamoUnobservedEvents {
-    async fn due(&self, now: Instant, limit: usize) -> Result<DueEvents, Failure> {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<DueEvents, Failure> {
         let per_shard = limit.div_ceil(usize::from(keys::SHARDS));
         let shards =
             keys::shards().map(|shard| due_in(&self.client, &self.events, shard, now, per_shard));
@@ -91,7 +91,7 @@ pub(crate) async fn due_in(
     client: &Client,
     events: &EventsTable,
     shard: String,
-    latest: Instant,
+    latest: Timestamp,
     limit: usize,
 ) -> Result<DueEvents, Failure> {
     let found = client
@@ -130,6 +130,6 @@ fn due(item: &Item) -> Result<DueEvent, CorruptRecord> {
     let due_ms = sweep_due.and_then(|due| due.parse().ok());
     event_id
         .zip(due_ms)
-        .map(|(event_id, ms)| DueEvent { event_id, sweep_due: Instant::from_millis(ms) })
+        .map(|(event_id, ms)| DueEvent { event_id, sweep_due: Timestamp::from_millis(ms) })
         .ok_or_else(|| CorruptRecord::because("an item of the index is no event"))
 }

@@ -9,7 +9,7 @@ use application::ports::{
     Clock, PublishedKeys, VerificationKey, VerificationKeyStore, VerificationKeys,
 };
 use aws_sdk_dynamodb::Client;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use crate::administration::put_verification_key;
 use crate::config::KeysTable;
@@ -50,7 +50,7 @@ impl VerificationKeys for DynamoVerificationKeys {
 }
 
 impl PublishedKeys for DynamoVerificationKeys {
-    async fn all(&self, now: Instant) -> Result<Vec<VerificationKey>, Failure> {
+    async fn all(&self, now: Timestamp) -> Result<Vec<VerificationKey>, Failure> {
         let pages = self
             .client
             .scan()
@@ -88,7 +88,7 @@ const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 pub struct CachedVerificationKeys<K, C> {
     keys: K,
     clock: C,
-    remembered: Mutex<HashMap<String, (VerificationKey, Instant)>>,
+    remembered: Mutex<HashMap<String, (VerificationKey, Timestamp)>>,
 }
 
 impl<K, C> CachedVerificationKeys<K, C> {
@@ -98,7 +98,7 @@ impl<K, C> CachedVerificationKeys<K, C> {
     }
 
     /// What is remembered at `now`. A clock that was set back makes it forget.
-    fn recall(&self, kid: &str, now: Instant) -> Option<VerificationKey> {
+    fn recall(&self, kid: &str, now: Timestamp) -> Option<VerificationKey> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, read_at) = remembered.get(kid)?;
         let fresh = *read_at <= now && now < read_at.plus(REMEMBERED);
@@ -143,8 +143,8 @@ mod tests {
     struct Hands(AtomicI64);
 
     impl Clock for &Hands {
-        fn now(&self) -> Instant {
-            Instant::from_millis(self.0.load(Ordering::Relaxed))
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
         }
     }
 

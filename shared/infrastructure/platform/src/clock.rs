@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use application::ports::Clock;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 /// The wall clock of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -11,10 +11,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where `Clock` is implemented")]
-    fn now(&self) -> Instant {
+    fn now(&self) -> Timestamp {
         // A clock that is set before 1970 tells 1970.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Instant::from_millis(0).plus(since_epoch)
+        Timestamp::from_millis(0).plus(since_epoch)
     }
 }
 
@@ -24,6 +24,6 @@ mod tests {
 
     #[test]
     fn the_clock_tells_a_time_after_this_code_was_written() {
-        assert!(SystemClock.now() > Instant::from_millis(1_760_000_000_000));
+        assert!(SystemClock.now() > Timestamp::from_millis(1_760_000_000_000));
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::{Cause, Failure};
 use application::ports::{CheckAnswer, CheckBack, CheckBackHandler, Topic};
-use contracts::message::{DEADLINE_MS, EVENT_ID, TRANSACTION_ID};
+use contracts::message::{AGGREGATE, DEADLINE_MS, EVENT_ID, RECORDED, TRANSACTION_ID};
 use domain::identity::OrderId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use rocketmq_client_rust::{LocalTransactionState, TransactionListener, TransactionMQProducer};
 use rocketmq_model::common::message::message_ext::MessageExt;
 use rocketmq_model::common::message::{MessageConst, MessageTrait};
@@ -167,8 +167,10 @@ fn check_back(message: &MessageExt, config: &RocketmqConfig) -> CheckBack {
         topic: config.topic_of(message.topic()),
         transaction_id: property(message, TRANSACTION_ID).and_then(|text| text.parse().ok()),
         event_id: property(message, EVENT_ID).and_then(|text| text.parse().ok()),
+        aggregate: property(message, AGGREGATE).and_then(|text| text.parse().ok()),
+        is_recorded: property(message, RECORDED) == Some("true"),
         order_id: order_id(message),
-        deadline: deadline_ms.map(Instant::from_millis),
+        deadline: deadline_ms.map(Timestamp::from_millis),
     }
 }
 
@@ -210,14 +212,18 @@ mod tests {
                 ("event_id", id),
                 ("transaction_id", id),
                 ("deadline_ms", "1700000000000"),
+                ("aggregate", &format!("USER#7/ORDER#{id}")),
+                ("recorded", "true"),
                 ("KEYS", &format!("{id} {id}")),
             ],
         );
         assert_eq!(check.order_id, id.parse().ok());
+        assert_eq!(check.aggregate, format!("USER#7/ORDER#{id}").parse().ok());
+        assert!(check.is_recorded);
         assert_eq!(check.topic, Some(Topic::Orders));
         assert_eq!(check.event_id, id.parse().ok());
         assert_eq!(check.transaction_id, id.parse().ok());
-        assert_eq!(check.deadline, Some(Instant::from_millis(1_700_000_000_000)));
+        assert_eq!(check.deadline, Some(Timestamp::from_millis(1_700_000_000_000)));
     }
 
     #[test]
@@ -227,6 +233,8 @@ mod tests {
             &[
                 ("event_id", "x"),
                 ("deadline_ms", "soon"),
+                ("aggregate", "ORDER"),
+                ("recorded", "yes"),
                 ("__transactionId__", "y"),
                 ("KEYS", "x 123"),
             ],
@@ -235,6 +243,8 @@ mod tests {
             topic: None,
             transaction_id: None,
             event_id: None,
+            aggregate: None,
+            is_recorded: false,
             order_id: None,
             deadline: None,
         };

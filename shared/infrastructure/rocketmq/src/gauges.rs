@@ -1,8 +1,11 @@
 //! How the cluster fares with our messages.
 
 use application::deadline::Deadline;
+use application::lifetimes;
 use application::outcome::Failure;
+use application::ports::pending::GroupPosition;
 use application::ports::{ClusterGauges, Topic};
+use domain::timestamp::Timestamp;
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::protocol::admin::consume_stats::ConsumeStats;
 use rocketmq_protocol::protocol::header::get_consume_stats_request_header::GetConsumeStatsRequestHeader;
@@ -76,7 +79,21 @@ async fn lag(
     group: &str,
     deadline: Deadline,
 ) -> Result<u64, Failure> {
-    let mut total = 0;
+    let all = consume_stats(session, topic, name, group, deadline).await?;
+    let lags =
+        all.iter().map(|stats| u64::try_from(stats.compute_total_diff()).unwrap_or_default());
+    Ok(lags.sum())
+}
+
+/// How far a group is on a topic, as each master of it says.
+async fn consume_stats(
+    session: &Session,
+    topic: Topic,
+    name: &str,
+    group: &str,
+    deadline: Deadline,
+) -> Result<Vec<ConsumeStats>, Failure> {
+    let mut all = Vec::new();
     for master in session.learn_route(topic, deadline).await? {
         let header = GetConsumeStatsRequestHeader {
             consumer_group: group.into(),
@@ -87,10 +104,34 @@ async fn lag(
         let request = RemotingCommand::create_request_command(RequestCode::GetConsumeStats, header);
         let answer = session.invoke(&master.address, request, deadline, "asking for a lag").await?;
         let body = success(answer)?.take_body().unwrap_or_default();
-        let stats = ConsumeStats::decode(&body).map_err(unavailable)?;
-        total += u64::try_from(stats.compute_total_diff()).unwrap_or_default();
+        all.push(ConsumeStats::decode(&body).map_err(unavailable)?);
     }
-    Ok(total)
+    Ok(all)
+}
+
+impl GroupPosition for RocketmqPublisher {
+    async fn has_passed(
+        &self,
+        topic: Topic,
+        at: Timestamp,
+        deadline: Deadline,
+    ) -> Result<bool, Failure> {
+        let session = self.session(deadline).await?;
+        let (name, group) = (self.config().topic_name(topic), self.config().event_consumer_group());
+        let all = consume_stats(&session, topic, name, &group, deadline).await;
+        let passed = all.map(|all| all.iter().all(|stats| is_past(stats, at)));
+        self.judge(&session, passed)
+    }
+}
+
+/// Whether a group has been given, on each queue, everything or a message that was stored after `at`
+/// (`lastTimestamp` is the time at which the broker stored the message before the group's offset,
+/// `AdminBrokerProcessor.java`). The broker's clock may be ahead of the one that `at` is of.
+fn is_past(stats: &ConsumeStats, at: Timestamp) -> bool {
+    let at = at.plus(lifetimes::CLOCK_MARGIN).as_millis();
+    stats.offset_table.values().all(|queue| {
+        queue.get_consumer_offset() >= queue.get_broker_offset() || queue.get_last_timestamp() > at
+    })
 }
 
 fn success(answer: RemotingCommand) -> Result<RemotingCommand, Failure> {

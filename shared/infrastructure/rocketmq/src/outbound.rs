@@ -1,10 +1,9 @@
 //! Events as messages of the client.
 
 use application::ports::{DeadLetter, HalfMessage};
-use contracts::event::SCHEMA_VERSION as EVENT_SCHEMA_VERSION;
 use contracts::message::{
-    AGGREGATE_VERSION, ATTEMPTS, DEADLINE_MS, EVENT_ID, FIRST_FAILED_AT, HANDLER, REASON,
-    SCHEMA_VERSION, TRACEPARENT, TRANSACTION_ID,
+    AGGREGATE, AGGREGATE_VERSION, ATTEMPTS, DEADLINE_MS, EVENT_ID, FIRST_FAILED_AT, HANDLER,
+    REASON, RECORDED, SCHEMA_VERSION, TRACEPARENT, TRANSACTION_ID,
 };
 use rocketmq_model::common::message::message_single::Message;
 use rocketmq_model::common::message::{MessageConst, MessageTrait};
@@ -31,8 +30,14 @@ pub(crate) fn half_message(half: &HalfMessage<'_>, topic: &str, checked_group: &
     put(&mut message, EVENT_ID, &told.event_id.to_string());
     put(&mut message, TRANSACTION_ID, &half.transaction_id.to_string());
     put(&mut message, DEADLINE_MS, &half.deadline.as_millis().to_string());
-    put(&mut message, SCHEMA_VERSION, &EVENT_SCHEMA_VERSION.to_string());
+    put(&mut message, SCHEMA_VERSION, &told.schema_version.to_string());
     put(&mut message, AGGREGATE_VERSION, &told.aggregate_version.to_string());
+    if let Some(aggregate) = &told.aggregate {
+        put(&mut message, AGGREGATE, &aggregate.to_string());
+    }
+    if half.is_recorded {
+        put(&mut message, RECORDED, &true.to_string());
+    }
     if let Some(traceparent) = &told.traceparent {
         put(&mut message, TRACEPARENT, traceparent);
     }
@@ -80,11 +85,12 @@ mod tests {
     use application::ports::{OutboundMessage, Topic};
     use contracts::event::EventType;
     use domain::identity::EventId;
-    use domain::instant::Instant;
+    use domain::timestamp::Timestamp;
 
     use super::*;
 
     const EVENT: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+    const AGGREGATE_KEY: &str = "USER#123/ORDER#01890a5d-ac96-774b-bcce-b302099a8057";
     const TRANSACTION: &str = "01890a5d-ac96-774b-bcce-b302099a8058";
 
     fn outbound() -> OutboundMessage {
@@ -93,6 +99,8 @@ mod tests {
             event_id: EVENT.parse().unwrap(),
             event_type: EventType::OrderCreated,
             subject: "order-1".to_owned(),
+            aggregate: AGGREGATE_KEY.parse().ok(),
+            schema_version: 1,
             aggregate_version: 7,
             body: "{}".to_owned(),
             traceparent: Some("00-a-b-01".to_owned()),
@@ -105,7 +113,8 @@ mod tests {
             &HalfMessage {
                 message: &outbound(),
                 transaction_id: TRANSACTION.parse().unwrap(),
-                deadline: Instant::from_millis(1_234),
+                deadline: Timestamp::from_millis(1_234),
+                is_recorded: true,
             },
             "ORDER_EVENTS",
             "shop-transaction-check",
@@ -118,7 +127,9 @@ mod tests {
             ("event_id", EVENT),
             ("transaction_id", TRANSACTION),
             ("deadline_ms", "1234"),
-            ("schema_version", &EVENT_SCHEMA_VERSION.to_string()),
+            ("aggregate", AGGREGATE_KEY),
+            ("recorded", "true"),
+            ("schema_version", "1"),
             ("aggregate_version", "7"),
             ("traceparent", "00-a-b-01"),
         ] {
@@ -133,6 +144,8 @@ mod tests {
     fn an_announcement_says_why_by_whom_and_how_often() {
         let mut letter = DeadLetter {
             event_id: None,
+            aggregate: None,
+            done_by: std::collections::BTreeSet::new(),
             message_id: "0A00".to_owned(),
             body: b"not json".to_vec(),
             body_bytes: 8,
@@ -140,8 +153,8 @@ mod tests {
             reason: "broken\u{1}at\n1".to_owned(),
             handler: None,
             attempts: 3,
-            first_failed_at: Instant::from_millis(5),
-            expires_at: Instant::from_millis(9),
+            first_failed_at: Timestamp::from_millis(5),
+            expires_at: Some(Timestamp::from_millis(9)),
         };
         let message = announcement(&letter, "ORDER_EVENTS_DLQ");
         assert_eq!(message.property("KEYS"), Some("0A00"));

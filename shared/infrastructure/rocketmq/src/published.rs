@@ -58,18 +58,22 @@ async fn look_everywhere(
     sought: &Sought,
     deadline: Deadline,
 ) -> Result<bool, Failure> {
+    let mut unanswered = None;
     for master in session.learn_route(topic, deadline).await? {
         let request = RemotingCommand::create_request_command(
             RequestCode::QueryMessage,
             by_key(name, &sought.event_id),
         );
         let answer =
-            session.invoke(&master.address, request, deadline, "looking for a message").await?;
-        if holds(answer, sought)? {
-            return Ok(true);
+            session.invoke(&master.address, request, deadline, "looking for a message").await;
+        // One that has the message settles it, whatever the others do.
+        match answer.and_then(|answer| holds(answer, sought)) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(failure) => unanswered = unanswered.or(Some(failure)),
         }
     }
-    Ok(false)
+    unanswered.map_or(Ok(false), Err)
 }
 
 fn by_key(topic: &str, key: &str) -> QueryMessageRequestHeader {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::Failure;
 use application::ports::{Clock, Topic};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use rocketmq_client_rust::{DefaultMQProducer, client_config_for_managed_domain};
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use tokio::sync::{Mutex, oneshot};
@@ -58,7 +58,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    async fn open(client: RocketmqClient, role: Role, at: Instant) -> Result<Self, Failure> {
+    async fn open(client: RocketmqClient, role: Role, at: Timestamp) -> Result<Self, Failure> {
         let config = client.config();
         let instance = client.instance_config(match role {
             Role::Sender => "sender",
@@ -196,7 +196,7 @@ impl Session {
     }
 
     /// A call has succeeded.
-    pub(crate) fn prove(&self, at: Instant) {
+    pub(crate) fn prove(&self, at: Timestamp) {
         self.proven_at_ms.fetch_max(at.as_millis(), Ordering::Relaxed);
     }
 
@@ -205,8 +205,8 @@ impl Session {
         self.suspect.store(true, Ordering::Relaxed);
     }
 
-    fn is_sound(&self, now: Instant) -> bool {
-        let proven_at = Instant::from_millis(self.proven_at_ms.load(Ordering::Relaxed));
+    fn is_sound(&self, now: Timestamp) -> bool {
+        let proven_at = Timestamp::from_millis(self.proven_at_ms.load(Ordering::Relaxed));
         !self.suspect.load(Ordering::Relaxed) && now.since(proven_at) <= RELIED_ON_FOR
     }
 
@@ -240,7 +240,7 @@ impl Sessions {
         &self.client
     }
 
-    pub(crate) fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 

@@ -2,11 +2,13 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, Settled};
+use application::ports::pending::GroupPosition;
 use application::ports::{
     DeadLetter, DeadLetterChannel, EndError, EventSubscription, HalfMessage, PrepareError,
     PublishedEvents, Resolution, Topic, TransactionalPublisher,
 };
 use domain::identity::{EventId, TransactionId};
+use domain::timestamp::Timestamp;
 use tokio::time::Instant as Moment;
 
 use super::{MemoryBroker, MemoryDelivery, MemoryReceipt, away, wait_in_vain};
@@ -104,6 +106,22 @@ impl PublishedEvents for MemoryBroker {
             return Err(away());
         }
         Ok(state.holds(event_id, transaction_id))
+    }
+}
+
+impl GroupPosition for MemoryBroker {
+    async fn has_passed(
+        &self,
+        _topic: Topic,
+        _at: Timestamp,
+        _deadline: Deadline,
+    ) -> Result<bool, Failure> {
+        self.travel().await;
+        let mut state = self.state();
+        if state.away || state.strikes(BrokerFault::LookupFails) {
+            return Err(away());
+        }
+        Ok(state.has_delivered_all())
     }
 }
 

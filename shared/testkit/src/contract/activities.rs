@@ -2,7 +2,7 @@
 
 use application::lifetimes;
 use application::ports::{ActivityLog, ActivityReader, AddressDigest, IdentitySource, Whose};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::ActivityKind;
 
 use super::{TableFixture, moment};
@@ -41,7 +41,7 @@ pub async fn what_has_expired_is_not_told(fixture: &impl TableFixture) {
     let line = activity(&identities, ActivityKind::LoginFailed, moment(0));
     log.record(Whose::User(user(1)), &line).await.unwrap();
     let over = moment(0).plus(lifetimes::ACTIVITY);
-    let just_before = Instant::from_millis(over.as_millis() - 1);
+    let just_before = Timestamp::from_millis(over.as_millis() - 1);
     assert_eq!(log.page(user(1), None, 9, just_before).await.unwrap().items, [line]);
     assert_eq!(log.page(user(1), None, 9, over).await.unwrap().items, []);
 }

@@ -40,6 +40,7 @@ async fn prepare<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) -> Recei
         message: &event.message,
         transaction_id: event.transaction_id,
         deadline: moment(3),
+        is_recorded: false,
     };
     // A topic that was made a moment ago may not be known everywhere.
     let deadline = Instant::now() + PATIENCE;

@@ -5,8 +5,8 @@ use application::outcome::WriteTry;
 use application::ports::{
     EffectCancelled, Inbox, InboxRecord, Notifications, Observations, OrderReader,
 };
-use domain::instant::Instant;
 use domain::order::Notification;
+use domain::timestamp::Timestamp;
 use futures::future::join_all;
 
 use super::orders::place;
@@ -38,7 +38,7 @@ fn order() -> TakenOrder {
     taken(&SequentialIdentities::default(), user(123), &[(1, 1)], moment(0))
 }
 
-fn until() -> Instant {
+fn until() -> Timestamp {
     moment(0).plus(lifetimes::OBSERVED_EVENT)
 }
 

@@ -3,6 +3,9 @@ use std::time::Duration;
 use application::backoff::Backoff;
 use application::deadline::Deadline;
 use application::outcome::{FailureClass, WriteTry};
+use application::ports::creating::{Fences, OrderCreation, OrderKeys};
+use application::ports::letters::DeadLetterMoves;
+use application::ports::pending::{Claims, PendingEventIndex, PendingEventStore, Reservations};
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog, DeadLetter,
     DeadLetterChannel, DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription,
@@ -12,8 +15,8 @@ use application::ports::{
     UserRepository, VerificationKeyStore, VerificationKeys,
 };
 use domain::identity::{EventId, ProductId};
-use domain::instant::Instant;
 use domain::product::Product;
+use domain::timestamp::Timestamp;
 
 /// Every port of accounts, which one adapter serves.
 pub trait AccountStore:
@@ -42,8 +45,30 @@ impl<S> AccountStore for S where
 {
 }
 
+/// Every port of aggregates with what is pending of them, which one adapter serves.
+pub trait AggregateStore:
+    OrderCreation + OrderKeys + Fences + PendingEventStore + Reservations + PendingEventIndex + Claims
+{
+}
+
+impl<Store> AggregateStore for Store where
+    Store: OrderCreation
+        + OrderKeys
+        + Fences
+        + PendingEventStore
+        + Reservations
+        + PendingEventIndex
+        + Claims
+{
+}
+
 /// The adapters of one technology over one set of empty tables.
 pub trait TableFixture: Sync {
+    /// Orders, each in one item with everything that must be true together.
+    fn aggregates(&self) -> impl AggregateStore;
+    /// Into the dead letters and out of them.
+    fn letter_moves(&self) -> impl DeadLetterMoves;
+
     /// Where orders are stored.
     fn orders(&self) -> impl OrderRepository;
     /// Where orders are looked up.
@@ -90,7 +115,7 @@ pub trait TableFixture: Sync {
     /// How many of a product can still be promised.
     fn stock_of(&self, product: ProductId) -> impl Future<Output = Option<u32>> + Send;
     /// When an outbox copy expires; none as long as it is kept for ever.
-    fn expiry_of_copy(&self, event_id: EventId) -> impl Future<Output = Option<Instant>> + Send;
+    fn expiry_of_copy(&self, event_id: EventId) -> impl Future<Output = Option<Timestamp>> + Send;
 }
 
 /// The broker's adapters over topics that nobody else uses.
@@ -127,7 +152,7 @@ pub struct Announced {
     /// How often it was tried.
     pub attempts: u32,
     /// When it failed for the first time.
-    pub first_failed_at: Instant,
+    pub first_failed_at: Timestamp,
 }
 
 impl From<&DeadLetter> for Announced {
@@ -144,8 +169,8 @@ impl From<&DeadLetter> for Announced {
 }
 
 /// A moment of the suites' own time, in seconds after its beginning.
-pub fn moment(seconds: u64) -> Instant {
-    Instant::from_millis(1_767_268_800_000).plus(Duration::from_secs(seconds))
+pub fn moment(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_767_268_800_000).plus(Duration::from_secs(seconds))
 }
 
 /// More than any call needs.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use application::guess_guard::{self, GuessGuard, NotNow};
 use application::ports::{AddressDigest, Clock, GuessRecords, GuessTarget, KnownSources, Replaced};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::{Guesses, Patience};
 use futures::future::join_all;
 
@@ -72,7 +72,7 @@ pub async fn of_ten_replacements_with_one_expectation_at_once_one_is_stored(
 struct Stopped;
 
 impl Clock for Stopped {
-    fn now(&self) -> Instant {
+    fn now(&self) -> Timestamp {
         moment(0)
     }
 }
@@ -112,7 +112,7 @@ pub async fn a_source_is_known_of_its_account_alone_and_until_it_expires(
     let sources = fixture.accounts();
     let (demo, other) = ("demo@example.com", "other@example.com");
     let digest = |address| AddressDigest::of(&email(address));
-    let knows = async |address, from, now: Instant| {
+    let knows = async |address, from, now: Timestamp| {
         sources.knows(digest(address), source(from), now).await.unwrap()
     };
     assert!(!knows(demo, "192.0.2.1", moment(0)).await);

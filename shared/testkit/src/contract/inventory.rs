@@ -12,7 +12,7 @@ use super::effects::{assert_handled, assert_subject_refused, assert_unhandled};
 use super::orders::place;
 use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
-use crate::samples::{TakenOrder, follow_up, product, product_id, taken, user};
+use crate::samples::{TakenOrder, follow_up, product, product_id, stamp, taken, user};
 
 /// A decision with all that it refers to.
 struct Decision {
@@ -22,13 +22,13 @@ struct Decision {
 }
 
 fn confirmation(identities: &impl IdentitySource, taken: &TakenOrder) -> Decision {
-    let (order, event) = taken.order.confirm(moment(5)).unwrap();
+    let (order, event) = taken.order.confirm(moment(5), stamp(identities)).unwrap();
     let event = follow_up(identities, &event);
     Decision { order, event, reserve: Some(taken.lines.clone()) }
 }
 
 fn rejection(identities: &impl IdentitySource, taken: &TakenOrder) -> Decision {
-    let (order, event) = taken.order.reject(moment(5)).unwrap();
+    let (order, event) = taken.order.reject(moment(5), stamp(identities)).unwrap();
     let event = follow_up(identities, &event);
     Decision { order, event, reserve: None }
 }

@@ -5,7 +5,7 @@ use application::outcome::WriteTry;
 use application::ports::{
     FenceOutcome, IdentitySource, OrderRepository, TransactionLedger, TransactionState,
 };
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use futures::future::join_all;
 
 use super::orders::place;
@@ -13,7 +13,7 @@ use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
 use crate::samples::{taken, user};
 
-fn until() -> Instant {
+fn until() -> Timestamp {
     moment(0).plus(lifetimes::TRANSACTION)
 }
 

@@ -10,7 +10,7 @@ use application::ports::{
     RecordedEvent, RegistrationCancelled, Sessions, TransactionLedger, TransactionState,
     UnobservedEvents, UserRepository, Whose,
 };
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::{Account, ActivityKind, PasswordHash};
 use futures::future::join_all;
 
@@ -149,7 +149,7 @@ pub async fn an_account_knows_the_source_that_it_was_registered_from(fixture: &i
     let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
     let (accounts, address) = (fixture.accounts(), AddressDigest::of(user.account.email()));
     let until = user.registration().source_known_until;
-    let before = Instant::from_millis(until.as_millis() - 1_000);
+    let before = Timestamp::from_millis(until.as_millis() - 1_000);
     assert!(accounts.knows(address, user.activity.source, before).await.unwrap());
     assert!(!accounts.knows(address, user.activity.source, until).await.unwrap());
     assert!(!accounts.knows(address, source("192.0.2.7"), before).await.unwrap());

@@ -1,9 +1,20 @@
-use application::outcome::Failure;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use application::deadline::Deadline;
+use application::events::StoredAggregate;
+use application::outcome::{Failure, ItemReason, WriteTry};
+use application::ports::creating::{Fences, OrderKeys};
+use application::ports::pending::{
+    Found, OrderChange, PendingEventStore, ReservationCancelled, Reservations,
+};
 use application::ports::{
     CheckAnswer, CheckBack, CheckBackHandler, FenceOutcome, TransactionLedger, TransactionState,
 };
-use domain::identity::{EventId, TransactionId};
-use domain::instant::Instant;
+use domain::aggregate::AggregateKey;
+use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
+use domain::order::AtKey;
+use domain::timestamp::Timestamp;
 
 use crate::tables::MemoryTables;
 
@@ -17,8 +28,103 @@ pub enum Part {
     Fence,
     /// What is lost on the broker's side is published again.
     Sweep,
-    /// An effect is remembered with it; without it each delivery has its effect.
+    /// An effect is remembered with it; without it each delivery has its effect. In the second
+    /// edition the order itself remembers it, by its revision.
     Inbox,
+    /// An event is pending until it is handled; without it, until it is received. Of the second
+    /// edition alone.
+    Pending,
+}
+
+/// Orders whose fences stand for nothing: the checker that made one believes in it, and nobody else.
+#[derive(Clone)]
+pub(super) struct Unfenced {
+    tables: MemoryTables,
+    fenced: Arc<Mutex<BTreeSet<TransactionId>>>,
+}
+
+impl Unfenced {
+    pub(super) fn new(tables: MemoryTables) -> Self {
+        Self { tables, fenced: Arc::default() }
+    }
+}
+
+impl OrderKeys for Unfenced {
+    async fn at_key(&self, user_id: UserId, order_id: OrderId) -> Result<AtKey, Failure> {
+        let found = self.tables.at_key(user_id, order_id).await?;
+        let fenced = self.fenced.lock().unwrap().clone();
+        Ok(if found == AtKey::Absent {
+            AtKey::Tombstone(fenced.into_iter().collect())
+        } else {
+            found
+        })
+    }
+}
+
+impl Fences for Unfenced {
+    async fn fence(
+        &self,
+        _user_id: UserId,
+        _order_id: OrderId,
+        attempt: TransactionId,
+        _tombstone_until: Timestamp,
+    ) -> WriteTry<()> {
+        self.fenced.lock().unwrap().insert(attempt);
+        WriteTry::Done
+    }
+}
+
+impl PendingEventStore for Unfenced {
+    async fn find(&self, key: AggregateKey) -> Result<Option<StoredAggregate>, Failure> {
+        self.tables.find(key).await
+    }
+
+    async fn change(&self, change: &OrderChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+        self.tables.change(change, deadline).await
+    }
+}
+
+/// Aggregates as a consumer sees them that does without a part.
+#[derive(Clone)]
+pub(super) struct Ablated {
+    pub(super) tables: MemoryTables,
+    pub(super) left_out: Option<Part>,
+}
+
+impl PendingEventStore for Ablated {
+    async fn find(&self, key: AggregateKey) -> Result<Option<StoredAggregate>, Failure> {
+        let found = self.tables.find(key).await?;
+        if self.left_out == Some(Part::Pending)
+            && let Some(StoredAggregate::Order(stored)) = &found
+        {
+            // What was received is not pending any more, whatever becomes of it.
+            self.tables.leave_index(stored.order.id());
+        }
+        Ok(found)
+    }
+
+    async fn change(&self, change: &OrderChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+        self.tables.change(change, deadline).await
+    }
+}
+
+impl Reservations for Ablated {
+    async fn reserve(
+        &self,
+        changes: &[OrderChange<'_>],
+        take: &BTreeMap<ProductId, u32>,
+        deadline: Deadline,
+    ) -> WriteTry<ReservationCancelled> {
+        let reserved = self.tables.reserve(changes, take, deadline).await;
+        if self.left_out == Some(Part::Inbox)
+            && let WriteTry::Cancelled(cancelled) = &reserved
+            && cancelled.orders.iter().any(ItemReason::condition_failed)
+        {
+            // The stock is taken whatever the order says.
+            drop(self.tables.reserve(&[], take, deadline).await);
+        }
+        reserved
+    }
 }
 
 /// A ledger whose fences stand for nothing.
@@ -37,7 +143,7 @@ impl TransactionLedger for WithoutFence {
         self.0.attempt_that_recorded(event_id).await
     }
 
-    async fn fence(&self, _id: TransactionId, _expires_at: Instant) -> FenceOutcome {
+    async fn fence(&self, _id: TransactionId, _expires_at: Timestamp) -> FenceOutcome {
         FenceOutcome::Won
     }
 }

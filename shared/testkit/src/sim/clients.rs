@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use application::create_order::{CreateOrderCommand, CreateOrderError, OrderTaken};
+use application::create_order;
 use application::deadline::Deadline;
+use application::orders::create::{CreateOrderCommand, CreateOrderError};
 use application::ports::IdempotencyKey;
 use domain::identity::{OrderId, UserId};
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use std::sync::Arc;
 
-use super::{Simulation, ask};
+use super::{Edition, Simulation, ask};
 use crate::samples::{key, lines, user};
-use crate::world::MemoryCreateOrder;
 
 /// How many clients there are.
 const CLIENTS: u64 = 3;
@@ -44,6 +45,9 @@ pub struct Intent {
     pub requests: u32,
 }
 
+/// A process of create-order: what it answers to a request, however many it gets.
+type Instance = Arc<dyn Fn(CreateOrderCommand) -> BoxFuture<'static, Told> + Send + Sync>;
+
 /// What a client knows in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
@@ -68,7 +72,7 @@ impl Simulation {
     async fn serve(self, number: u64, end: Deadline) -> Vec<Intent> {
         let mut intents = Vec::new();
         // A function's process lives on from request to request, and so does what it remembers.
-        let mut instance = Arc::new(self.create_order(number != 0));
+        let mut instance = self.instance(number != 0);
         loop {
             let pause = Duration::from_millis(self.weather.below(PAUSE_MAX_MS));
             tokio::time::sleep(pause).await;
@@ -81,12 +85,7 @@ impl Simulation {
     }
 
     /// Asks until the answer is final, or the client gives up. Without a key it asks once.
-    async fn pursue(
-        &self,
-        user_id: UserId,
-        client: u64,
-        instance: &mut Arc<MemoryCreateOrder>,
-    ) -> Intent {
+    async fn pursue(&self, user_id: UserId, client: u64, instance: &mut Instance) -> Intent {
         let key = (self.weather.below(10) < 8).then(|| key(&format!("key-of-{user_id}")));
         let (product, quantity) = ask(&self.weather);
         let command = CreateOrderCommand {
@@ -99,7 +98,7 @@ impl Simulation {
         while intent.requests < if intent.key.is_some() { TRIES_MAX } else { 1 } {
             let doubled = intent.key.is_some() && self.weather.below(10) == 0;
             let (told, died) = if doubled {
-                let another = Arc::new(self.create_order(client != 0));
+                let another = self.instance(client != 0);
                 let (one, other) = tokio::join!(
                     self.request(&command, instance),
                     self.request(&command, &another)
@@ -110,7 +109,7 @@ impl Simulation {
             };
             intent.requests += 1 + u32::from(doubled);
             if died {
-                *instance = Arc::new(self.create_order(client != 0));
+                *instance = self.instance(client != 0);
             }
             // What was unknown once stays so, until a yes or a final no.
             if intent.told == Told::Unknown && intent.requests > 1 && told == Told::Unavailable {
@@ -128,17 +127,10 @@ impl Simulation {
     }
 
     /// One request in a process, and whether that died.
-    async fn request(
-        &self,
-        command: &CreateOrderCommand,
-        instance: &Arc<MemoryCreateOrder>,
-    ) -> (Told, bool) {
-        let (command, instance) = (command.clone(), Arc::clone(instance));
-        let (process, answer) = self
-            .processes
-            .start(async move { instance.execute(&command, Deadline::after(REQUEST)).await });
+    async fn request(&self, command: &CreateOrderCommand, instance: &Instance) -> (Told, bool) {
+        let (process, answer) = self.processes.start(instance(command.clone()));
         match tokio::time::timeout(CLIENT_TIMEOUT, answer).await {
-            Ok(Ok(answer)) => (told(answer), false),
+            Ok(Ok(told)) => (told, false),
             Ok(Err(_died)) => (Told::Unknown, true),
             Err(_patience_is_over) => {
                 // Lambda ends it, or it goes on unheard once it thaws.
@@ -152,9 +144,54 @@ impl Simulation {
     }
 }
 
-fn told(answer: Result<OrderTaken, CreateOrderError>) -> Told {
+impl Simulation {
+    /// A process of create-order.
+    fn instance(&self, accept_without_broker: bool) -> Instance {
+        match self.edition {
+            Edition::First => {
+                let create = Arc::new(self.create_order(accept_without_broker));
+                Arc::new(move |command: CreateOrderCommand| {
+                    let create = Arc::clone(&create);
+                    let CreateOrderCommand { user_id, lines, key, traceparent } = command;
+                    let command =
+                        create_order::CreateOrderCommand { user_id, lines, key, traceparent };
+                    async move {
+                        let answer = create.execute(&command, Deadline::after(REQUEST)).await;
+                        told_by_first(answer)
+                    }
+                    .boxed()
+                })
+            }
+            Edition::Second => {
+                let create = Arc::new(self.create_orders(accept_without_broker));
+                Arc::new(move |command: CreateOrderCommand| {
+                    let create = Arc::clone(&create);
+                    async move {
+                        let answer = create.execute(&command, Deadline::after(REQUEST)).await;
+                        told(answer.map(|reply| reply.order.id()))
+                    }
+                    .boxed()
+                })
+            }
+        }
+    }
+}
+
+/// What the first edition answers, in the words of the second.
+fn told_by_first(answer: Result<create_order::OrderTaken, create_order::CreateOrderError>) -> Told {
+    use create_order::CreateOrderError as First;
+    told(answer.map(|taken| taken.order_id).map_err(|error| match error {
+        First::UnknownProducts(ids) => CreateOrderError::UnknownProducts(ids),
+        First::TotalTooLarge => CreateOrderError::TotalTooLarge,
+        First::KeyReused => CreateOrderError::KeyReused,
+        First::Unavailable { what, cause } => CreateOrderError::Unavailable { what, cause },
+        First::Open { order_id, cause } => CreateOrderError::Open { order_id, cause },
+    }))
+}
+
+fn told(answer: Result<OrderId, CreateOrderError>) -> Told {
     match answer {
-        Ok(taken) => Told::Acknowledged(taken.order_id),
+        Ok(order_id) => Told::Acknowledged(order_id),
         Err(
             CreateOrderError::UnknownProducts(_)
             | CreateOrderError::TotalTooLarge

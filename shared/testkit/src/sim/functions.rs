@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use application::answer_check::AnswerCheck;
+use application::create_order::WithoutBroker;
 use application::deadline::Deadline;
+use application::events::answer_check;
+use application::events::consume::{ConsumeEvents, HandleEvents, Registry};
 
-use super::Simulation;
-use super::ablation::{AlwaysCommit, Part, WithoutFence};
+use super::ablation::{Ablated, AlwaysCommit, Part, Unfenced, WithoutFence};
 use super::cluster::{Answers, answers};
 use super::process::Process;
-use crate::world::{MemoryCreateOrder, World};
+use super::{Edition, Simulation};
+use crate::world::{MemoryCreateOrder, MemoryCreateOrders, World};
 
 /// How often the schedules fire.
 const EVERY: Duration = Duration::from_secs(60);
@@ -55,16 +58,33 @@ impl Simulation {
         }
     }
 
+    /// Creates orders, each in one item, in a process of its own.
+    pub(super) fn create_orders(&self, accept_without_broker: bool) -> MemoryCreateOrders {
+        let mut create = self.machine().create_orders();
+        if !accept_without_broker {
+            create.without_broker = WithoutBroker::Refuse;
+        }
+        create
+    }
+
     fn start_transaction_check(&self) {
         let (window, time_out) = CHECK;
         let simulation = self.clone();
         let world = self.machine();
-        let sweep = world.sweep();
+        let (sweep, sweep_pending) = (world.sweep(), world.sweep_pending());
         let (process, _window) = self.processes.start(async move {
             let end = Deadline::after(window);
             if simulation.left_out != Some(Part::Sweep) {
-                let report = sweep.run(end).await;
-                simulation.trace.note(|| format!("{report:?}"));
+                match simulation.edition {
+                    Edition::First => {
+                        let report = sweep.run(end).await;
+                        simulation.trace.note(|| format!("{report:?}"));
+                    }
+                    Edition::Second => {
+                        let report = sweep_pending.run(end).await;
+                        simulation.trace.note(|| format!("{report:?}"));
+                    }
+                }
             }
             tokio::time::sleep(end.remaining()).await;
         });
@@ -76,19 +96,53 @@ impl Simulation {
         let (window, time_out) = CONSUME;
         let simulation = self.clone();
         let world = self.machine();
-        let consume = world.consume_events(world.registry());
-        let (process, _window) = self.processes.start(async move {
-            let report = consume.run(Deadline::after(window)).await;
-            simulation.trace.note(|| format!("{report:?}"));
-        });
+        let (process, _window) = match self.edition {
+            Edition::First => {
+                let consume = world.consume_events(world.registry());
+                self.processes.start(async move {
+                    let report = consume.run(Deadline::after(window)).await;
+                    simulation.trace.note(|| format!("{report:?}"));
+                })
+            }
+            Edition::Second => {
+                let consume = world.consume_pending(Registry::default());
+                let handling = consume.handling;
+                let aggregates = Ablated { tables: handling.aggregates, left_out: self.left_out };
+                let handling = HandleEvents {
+                    aggregates,
+                    publication: handling.publication,
+                    identities: handling.identities,
+                    registry: handling.registry,
+                    groups: handling.groups,
+                };
+                let consume = ConsumeEvents {
+                    subscription: consume.subscription,
+                    handling,
+                    letters: consume.letters,
+                    announcements: consume.announcements,
+                    pace: consume.pace,
+                };
+                self.processes.start(async move {
+                    let report = consume.run(Deadline::after(window)).await;
+                    simulation.trace.note(|| format!("{report:?}"));
+                })
+            }
+        };
         kill_after(time_out, process);
     }
 
     fn answers(&self, world: World) -> Answers {
-        match self.left_out {
-            Some(Part::Ledger) => answers(AlwaysCommit),
-            Some(Part::Fence) => answers(AnswerCheck::new(WithoutFence(world.tables), world.clock)),
-            _ => answers(world.answer_check()),
+        match (self.edition, self.left_out) {
+            (_, Some(Part::Ledger)) => answers(AlwaysCommit),
+            (Edition::First, Some(Part::Fence)) => {
+                answers(AnswerCheck::new(WithoutFence(world.tables), world.clock))
+            }
+            (Edition::First, _) => answers(world.answer_check()),
+            (Edition::Second, Some(Part::Fence)) => {
+                let unfenced = Unfenced::new(world.tables);
+                answers(answer_check::AnswerCheck::new(unfenced, world.clock))
+            }
+            (Edition::Second, _) => answers(world.answer_checks()),
         }
     }
 

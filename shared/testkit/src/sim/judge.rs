@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use application::ports::{Resolution, TransactionState};
 use contracts::event::{Event, EventType};
+use domain::identity::TransactionId;
 use domain::order::{Order, OrderStatus};
 
-use super::{Backlog, Intent, STOCK, Simulation, Told};
+use super::{Backlog, Edition, Intent, STOCK, Simulation, Told};
 use crate::samples::product_id;
 
 /// What was tried, told and seen.
@@ -41,17 +42,23 @@ impl Figures {
         };
         let visible = Published::of(simulation);
         let copies: usize = visible.0.values().map(|(_, copies)| copies - 1).sum();
-        let fenced = simulation.world.tables.attempts().into_iter();
-        let fenced = fenced.filter(|(_, state)| *state == TransactionState::Fenced).count();
+        let attempts = simulation.world.tables.attempts().into_iter();
+        let fenced = match simulation.edition {
+            Edition::First => u64::try_from(
+                attempts.filter(|(_, state)| *state == TransactionState::Fenced).count(),
+            )
+            .unwrap(),
+            Edition::Second => simulation.world.tables.fences(),
+        };
         let halves = simulation.world.broker.halves();
         Self {
             intents: u64::try_from(intents.len()).unwrap(),
             acknowledged: count(|told| matches!(told, Told::Acknowledged(_))),
             refused: count(|told| matches!(told, Told::Refused)),
             unknown: count(|told| matches!(told, Told::Unknown | Told::Unavailable)),
-            orders: u64::try_from(simulation.world.tables.orders().len()).unwrap(),
+            orders: u64::try_from(orders_of(simulation).len()).unwrap(),
             duplicates: u64::try_from(copies).unwrap(),
-            fenced: u64::try_from(fenced).unwrap(),
+            fenced,
             discarded: u64::try_from(halves.iter().filter(|half| half.discarded).count()).unwrap(),
             recovery,
         }
@@ -123,7 +130,7 @@ pub(super) fn judge(
     intents: &[Intent],
     quiet: Result<(), Backlog>,
 ) -> Vec<Violation> {
-    let orders = simulation.world.tables.orders();
+    let orders = orders_of(simulation);
     let published = Published::of(simulation);
     let mut violations = Vec::new();
     violations.extend(phantoms(&orders, &published));
@@ -133,6 +140,7 @@ pub(super) fn judge(
     violations.extend(intents.iter().filter_map(|intent| truth(intent, &orders)));
     violations.extend(ends(simulation));
     violations.extend(quiet.err().map(Violation::Backlog));
+    violations.extend(index(simulation));
     for letter in simulation.world.tables.dead_letters() {
         violations.push(Violation::Effect(format!("given up: {}", letter.reason)));
     }
@@ -154,8 +162,37 @@ fn phantoms(orders: &[Order], published: &Published) -> Vec<Violation> {
         .collect()
 }
 
+/// All orders that are stored.
+fn orders_of(simulation: &Simulation) -> Vec<Order> {
+    let tables = &simulation.world.tables;
+    match simulation.edition {
+        Edition::First => tables.orders(),
+        Edition::Second => tables.stored_orders().into_iter().map(|stored| stored.order).collect(),
+    }
+}
+
+/// An order is in the sweep's index as long as one of its events is pending, and due no later.
+fn index(simulation: &Simulation) -> Vec<Violation> {
+    let tables = &simulation.world.tables;
+    let wrong = tables.stored_orders().into_iter().filter(|stored| {
+        let entry = tables.index_entry(stored.order.id());
+        entry.is_some() != stored.pending.due().is_some()
+    });
+    wrong
+        .map(|stored| Violation::Lost(format!("order {} and the index", stored.order.id())))
+        .collect()
+}
+
 /// Every event that is recorded is on its topic, and every order's creation is recorded.
 fn lost(simulation: &Simulation, published: &Published) -> Vec<Violation> {
+    if simulation.edition == Edition::Second {
+        let orders = orders_of(simulation);
+        let events = orders.iter().flat_map(|order| order.history().iter());
+        let unpublished = events
+            .map(|change| change.event.event_id)
+            .filter(|event_id| !published.0.contains_key(&event_id.to_string()));
+        return unpublished.map(|event_id| Violation::Lost(event_id.to_string())).collect();
+    }
     let events = simulation.world.tables.events();
     let subjects: BTreeSet<_> =
         events.iter().map(|stored| stored.event.message.subject.clone()).collect();
@@ -228,9 +265,15 @@ fn truth(intent: &Intent, orders: &[Order]) -> Option<Violation> {
 
 /// A transaction is committed or rolled back as it is recorded, and so never both.
 fn ends(simulation: &Simulation) -> Vec<Violation> {
-    let states: BTreeMap<_, _> = simulation.world.tables.attempts().into_iter().collect();
-    let mut ends: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let mut states: BTreeMap<_, _> = simulation.world.tables.attempts().into_iter().collect();
+    let created = simulation.world.tables.stored_orders().into_iter();
+    states.extend(created.map(|stored| (stored.attempt, TransactionState::Committed)));
+    let mut ends: BTreeMap<TransactionId, Vec<_>> = BTreeMap::new();
     for half in simulation.world.broker.halves() {
+        if half.is_recorded {
+            // Its event was stored before it, whatever it is named.
+            states.insert(half.transaction_id, TransactionState::Committed);
+        }
         ends.entry(half.transaction_id).or_default().extend(half.ends);
     }
     let wrong = ends.into_iter().filter(|(id, ends)| {

@@ -33,7 +33,7 @@ impl DeadLetters for MemoryTables {
             if let Some(stored) = event {
                 stored.unobserved = false;
                 stored.event.unpublished = false;
-                stored.expires_at = Some(letter.expires_at);
+                stored.expires_at = letter.expires_at;
             }
             rows.dead_letters.insert(letter.id(), letter);
         })

@@ -6,8 +6,8 @@ use application::ports::{
     EffectCancelled, Inbox, InboxRecord, Inventory, Notifications, Observations, StockDecision,
 };
 use domain::identity::{OrderId, ProductId, UserId};
-use domain::instant::Instant;
 use domain::order::{Notification, Order, OrderRecord, OrderStatus, Quantity, StatusChange};
+use domain::timestamp::Timestamp;
 
 use super::MemoryTables;
 use super::rows::Rows;
@@ -30,7 +30,7 @@ fn parts(order: &Order) -> OrderRecord {
         currency: order.currency(),
         lines: order.lines().to_vec(),
         total: order.total(),
-        history: order.history().to_vec(),
+        history: order.history().iter().cloned().collect(),
         notifications: order.notifications().to_vec(),
         version: order.version(),
     }
@@ -53,7 +53,7 @@ impl Observations for MemoryTables {
     async fn observe(
         &self,
         inbox: &InboxRecord,
-        keep_event_until: Instant,
+        keep_event_until: Timestamp,
         deadline: Deadline,
     ) -> WriteTry<EffectCancelled> {
         let inbox = *inbox;
@@ -122,7 +122,7 @@ impl Decided {
         Self {
             user_id: decision.order.user_id(),
             order_id: decision.order.id(),
-            reached: *decision.order.history().last().unwrap(),
+            reached: decision.order.history().latest().clone(),
             reserve: decision.reserve.into_iter().flat_map(|lines| lines.iter()).collect(),
         }
     }

@@ -9,9 +9,9 @@ use application::ports::{
     Placement, PlacementCancelled, TransactionLedger, TransactionState,
 };
 use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
-use domain::instant::Instant;
 use domain::money::Money;
 use domain::order::Order;
+use domain::timestamp::Timestamp;
 
 use super::MemoryTables;
 use super::rows::Rows;
@@ -91,7 +91,7 @@ impl OrderRepository for MemoryTables {
         &self,
         user_id: UserId,
         key: &IdempotencyKey,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<Option<IdempotencyRecord>, Failure> {
         self.read(Operation::Remembered, |rows| {
             let record = rows.idempotency.get(&(user_id, key.clone()));
@@ -135,7 +135,7 @@ impl TransactionLedger for MemoryTables {
         .await
     }
 
-    async fn fence(&self, transaction_id: TransactionId, _expires_at: Instant) -> FenceOutcome {
+    async fn fence(&self, transaction_id: TransactionId, _expires_at: Timestamp) -> FenceOutcome {
         let fenced = self
             .change_if(Operation::Fence, move |rows| {
                 let absent = !rows.attempts.contains_key(&transaction_id);

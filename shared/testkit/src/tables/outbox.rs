@@ -10,14 +10,19 @@ use application::ports::{
     PendingEvents, RecordedEvent, UnobservedEvents,
 };
 use domain::identity::{EventId, TransactionId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 
 use super::MemoryTables;
 use super::rows::StoredEvent;
 use crate::fault::Operation;
 
 impl Outbox for MemoryTables {
-    async fn claim(&self, event_id: EventId, expected: Instant, until: Instant) -> ClaimOutcome {
+    async fn claim(
+        &self,
+        event_id: EventId,
+        expected: Timestamp,
+        until: Timestamp,
+    ) -> ClaimOutcome {
         let claimed = self
             .change_if(Operation::Claim, move |rows| match rows.events.get_mut(&event_id) {
                 Some(stored) if stored.unobserved && stored.event.sweep_due == expected => {
@@ -46,7 +51,7 @@ impl Outbox for MemoryTables {
 }
 
 impl UnobservedEvents for MemoryTables {
-    async fn due(&self, now: Instant, limit: usize) -> Result<DueEvents, Failure> {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<DueEvents, Failure> {
         self.read(Operation::Due, |rows| {
             let unobserved = rows.events.iter().filter(|(_, stored)| stored.unobserved);
             let mut due: Vec<_> = unobserved
@@ -70,7 +75,7 @@ impl UnobservedEvents for MemoryTables {
 }
 
 impl OverdueEvents for MemoryTables {
-    async fn any_overdue(&self, now: Instant, grace: Duration) -> Result<bool, Failure> {
+    async fn any_overdue(&self, now: Timestamp, grace: Duration) -> Result<bool, Failure> {
         self.read(Operation::AnyOverdue, |rows| {
             let mut unobserved = rows.events.values().filter(|stored| stored.unobserved);
             unobserved.any(|stored| stored.event.sweep_due.plus(grace) < now)

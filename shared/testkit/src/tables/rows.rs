@@ -6,10 +6,12 @@ use application::ports::{
     TransactionState, Whose,
 };
 use domain::identity::{EventId, OrderId, ProductId, SessionId, TransactionId, UserId};
-use domain::instant::Instant;
 use domain::order::Order;
 use domain::product::Product;
+use domain::timestamp::Timestamp;
 use domain::user::{Account, EmailAddress, Guesses, Session};
+
+use super::aggregates::Item;
 
 /// The outbox copy of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub struct StoredEvent {
     /// Whether the sweep looks after it.
     pub unobserved: bool,
     /// Until when it is kept, once it was observed or dead-lettered.
-    pub expires_at: Option<Instant>,
+    pub expires_at: Option<Timestamp>,
 }
 
 impl StoredEvent {
@@ -47,7 +49,7 @@ pub(super) struct StoredAccount {
 #[derive(Debug, Clone)]
 pub(super) struct StoredToken {
     pub(super) session: SessionId,
-    pub(super) expires_at: Instant,
+    pub(super) expires_at: Timestamp,
     /// What it was exchanged for.
     pub(super) successor: Option<TokenHash>,
 }
@@ -55,6 +57,9 @@ pub(super) struct StoredToken {
 /// What the tables hold. Nothing expires by itself: `DynamoDB` deletes late, too.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
+    pub(super) items: BTreeMap<(UserId, OrderId), Item>,
+    /// How many attempts were fenced, also those whose tombstone an order has replaced.
+    pub(super) fences: u64,
     pub(super) orders: BTreeMap<(UserId, OrderId), Order>,
     pub(super) events: BTreeMap<EventId, StoredEvent>,
     pub(super) attempts: BTreeMap<TransactionId, TransactionState>,
@@ -68,7 +73,7 @@ pub(super) struct Rows {
     pub(super) tokens: HashMap<TokenHash, StoredToken>,
     pub(super) activities: Vec<(Whose, Activity)>,
     pub(super) guesses: HashMap<GuessTarget, Guesses>,
-    pub(super) sources: HashMap<(AddressDigest, Source), Instant>,
+    pub(super) sources: HashMap<(AddressDigest, Source), Timestamp>,
 }
 
 impl Rows {

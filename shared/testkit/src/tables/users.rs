@@ -10,7 +10,7 @@ use application::ports::{
     UserRepository, Whose,
 };
 use domain::identity::{ActivityId, TransactionId, UserId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::{Account, EmailAddress, Guesses};
 
 use super::MemoryTables;
@@ -199,7 +199,7 @@ impl ActivityReader for MemoryTables {
         user_id: UserId,
         before: Option<ActivityId>,
         limit: u32,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<Page<Activity, ActivityId>, Failure> {
         self.read(Operation::PageOfActivities, |rows| {
             let mut of_user: Vec<_> = rows
@@ -256,7 +256,7 @@ impl KnownSources for MemoryTables {
         &self,
         address: AddressDigest,
         source: Source,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<bool, Failure> {
         self.read(Operation::KnowsSource, |rows| {
             rows.sources
@@ -270,7 +270,7 @@ impl KnownSources for MemoryTables {
         &self,
         address: AddressDigest,
         source: Source,
-        expires_at: Instant,
+        expires_at: Timestamp,
     ) -> Result<(), Failure> {
         let remembered = self.change_if(Operation::RememberSource, move |rows| {
             rows.sources.insert((address, source), expires_at);

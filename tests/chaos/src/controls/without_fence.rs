@@ -2,7 +2,7 @@ use anyhow::anyhow;
 use application::outcome::Failure;
 use application::ports::{FenceOutcome, TransactionLedger, TransactionState};
 use domain::identity::{EventId, TransactionId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use dynamodb::{DynamoOutbox, DynamoTransactionLedger, DynamoUnobservedEvents};
 use lambda_runtime::{LambdaEvent, service_fn};
 use platform::clock::SystemClock;
@@ -29,7 +29,7 @@ impl TransactionLedger for WithoutFence {
         self.0.attempt_that_recorded(event_id).await
     }
 
-    async fn fence(&self, _transaction_id: TransactionId, _expires_at: Instant) -> FenceOutcome {
+    async fn fence(&self, _transaction_id: TransactionId, _expires_at: Timestamp) -> FenceOutcome {
         FenceOutcome::Won
     }
 }

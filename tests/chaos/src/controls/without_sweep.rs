@@ -2,7 +2,7 @@ use anyhow::anyhow;
 use application::outcome::Failure;
 use application::ports::{DueEvents, RecordedEvent, UnobservedEvents};
 use domain::identity::EventId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use dynamodb::{DynamoOutbox, DynamoTransactionLedger};
 use lambda_runtime::{LambdaEvent, service_fn};
 use platform::clock::SystemClock;
@@ -15,7 +15,7 @@ use transaction_check::{Handler, WindowEvent};
 struct WithoutSweep;
 
 impl UnobservedEvents for WithoutSweep {
-    async fn due(&self, _now: Instant, _limit: usize) -> Result<DueEvents, Failure> {
+    async fn due(&self, _now: Timestamp, _limit: usize) -> Result<DueEvents, Failure> {
         Ok(DueEvents::default())
     }
 

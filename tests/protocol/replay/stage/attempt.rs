@@ -9,7 +9,7 @@ use testkit::clock::ManualClock;
 
 use super::MUCH_LATER;
 use crate::replay::process::Process;
-use crate::replay::wire::{OwnedPlacement, Reply};
+use crate::replay::wire::{Call, OwnedPlacement, Reply};
 use crate::state::Answer;
 
 /// Takes a try's answer back.
@@ -42,7 +42,7 @@ pub(crate) struct Attempt {
 
 /// A request that is being served.
 pub(crate) struct Request {
-    pub(crate) process: Process<Result<OrderTaken, CreateOrderError>>,
+    pub(crate) process: Process<Result<OrderTaken, CreateOrderError>, Call>,
     pub(crate) clock: ManualClock,
 }
 

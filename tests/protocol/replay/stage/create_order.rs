@@ -18,8 +18,9 @@ use testkit::world::World;
 use super::attempt::{EndOnItsWay, Request};
 use super::{MUCH_LATER, Stage, TRANSACTION, soon};
 use crate::action::AttemptId;
+use crate::replay::half::OwnedHalf;
 use crate::replay::process::{Process, Step};
-use crate::replay::wire::{Call, OwnedHalf, OwnedPlacement, Reply, Wire};
+use crate::replay::wire::{Call, OwnedPlacement, Reply, Wire};
 use crate::state::Answer;
 
 /// The half message.

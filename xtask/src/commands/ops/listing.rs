@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use application::listing::Listing;
 use application::ports::Clock;
 use clap::Args;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use platform::clock::SystemClock;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub(super) struct Columns<T, const N: usize> {
     pub(super) nothing: &'static str,
     pub(super) head: [&'static str; N],
     /// An item's cells, at this moment.
-    pub(super) row: fn(&T, Instant) -> [String; N],
+    pub(super) row: fn(&T, Timestamp) -> [String; N],
     /// Which come first: newest or oldest.
     pub(super) first: &'static str,
 }

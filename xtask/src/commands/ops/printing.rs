@@ -3,17 +3,17 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use contracts::timestamp::Timestamp;
-use domain::instant::Instant;
+use contracts::timestamp::Timestamp as WireTimestamp;
+use domain::timestamp::Timestamp;
 use indicatif::HumanDuration;
 
 /// A moment on the wire's terms, for people and for `--json`.
-pub(super) fn timestamp(at: Instant) -> Timestamp {
-    Timestamp::from_millis(at.as_millis())
+pub(super) fn timestamp(at: Timestamp) -> WireTimestamp {
+    WireTimestamp::from_millis(at.as_millis())
 }
 
 /// How long ago that was, roughly: `3h`.
-pub(super) fn ago(at: Instant, now: Instant) -> String {
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     format!("{:#}", HumanDuration(now.since(at)))
 }
 

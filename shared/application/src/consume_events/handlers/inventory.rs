@@ -1,6 +1,7 @@
-use contracts::event::{EventData, OrderCreated};
-use domain::instant::Instant;
+use contracts::event::{EventData, OrderCreated, SCHEMA_VERSION};
+use domain::event::EventStamp;
 use domain::order::{Order, OrderEvent, OrderLine, OrderLines};
+use domain::timestamp::Timestamp;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -43,13 +44,20 @@ where
         created: &OrderCreated,
     ) -> Result<(), HandlerError> {
         let record = inbox_record(self.name(), incoming);
-        let order = created_order(created, Instant::from_millis(incoming.event.time.as_millis()))
-            .map_err(hopeless)?;
+        let raised_at = Timestamp::from_millis(incoming.event.time.as_millis());
+        let stamp = |event_id| EventStamp {
+            event_id,
+            schema_version: SCHEMA_VERSION,
+            traceparent: incoming.traceparent.clone(),
+        };
+        let order =
+            created_order(created, raised_at, stamp(incoming.event_id)).map_err(hopeless)?;
         let lines = reserved(&order)?;
-        let confirmed = order.confirm(incoming.received_at).map_err(hopeless)?;
+        let decided = || stamp(self.identities.event_id());
+        let confirmed = order.confirm(incoming.received_at, decided()).map_err(hopeless)?;
         let outcome = self.decide(incoming, &record, confirmed, Some(&lines)).await?;
         if outcome == EffectOutcome::StockShort {
-            let rejected = order.reject(incoming.received_at).map_err(hopeless)?;
+            let rejected = order.reject(incoming.received_at, decided()).map_err(hopeless)?;
             self.decide(incoming, &record, rejected, None).await?;
         }
         Ok(())
@@ -62,13 +70,7 @@ where
         (order, event): (Order, OrderEvent),
         reserve: Option<&OrderLines>,
     ) -> Result<EffectOutcome, HandlerError> {
-        let event = unpublished(
-            self.identities.event_id(),
-            self.identities.transaction_id(),
-            &event,
-            incoming.traceparent.clone(),
-        )
-        .map_err(hopeless)?;
+        let event = unpublished(self.identities.transaction_id(), &event).map_err(hopeless)?;
         let decision = StockDecision { order: &order, event: &event, reserve };
         let outcome =
             store(incoming, |within| self.inventory.decide(record, &decision, within)).await?;

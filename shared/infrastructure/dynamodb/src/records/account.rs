@@ -1,5 +1,5 @@
 use domain::identity::{TransactionId, UserId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::{Account, AccountRecord, EmailAddress, PasswordHash};
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ impl TryFrom<AccountItem> for Account {
             user_id: UserId::new(item.user_id).map_err(CorruptRecord::because)?,
             email: EmailAddress::parse(&item.email).map_err(CorruptRecord::because)?,
             password_hash: PasswordHash::from_phc(item.password_hash),
-            registered_at: Instant::from_millis(item.registered_at_ms),
+            registered_at: Timestamp::from_millis(item.registered_at_ms),
             session_epoch: item.session_epoch,
             version: item.version,
         }))

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use application::lifetimes;
 use application::ports::{Activity, Source, Whose};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::ActivityKind;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl ActivityItem {
     }
 
     /// Whether its time is over.
-    pub(crate) const fn has_expired(&self, now: Instant) -> bool {
+    pub(crate) const fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now.as_secs()
     }
 }
@@ -60,7 +60,7 @@ impl TryFrom<ActivityItem> for Activity {
             id: item.activity_id.parse().map_err(CorruptRecord::because)?,
             kind: ActivityKind::from_name(&item.kind)
                 .ok_or_else(|| CorruptRecord::because("an activity's kind is unknown"))?,
-            at: Instant::from_millis(item.at_ms),
+            at: Timestamp::from_millis(item.at_ms),
             source: Source::of(address),
             session: item
                 .session_id

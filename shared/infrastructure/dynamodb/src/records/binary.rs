@@ -1,25 +1,30 @@
-//! Bytes as a binary attribute; serde's own way for `[u8; 32]` would be a list of numbers.
+//! Bytes as a binary attribute; serde's own way for an array of them would be a list of numbers.
 
 use std::fmt;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
-pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], s: S) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize<S: Serializer, const LENGTH: usize>(
+    bytes: &[u8; LENGTH],
+    s: S,
+) -> Result<S::Ok, S::Error> {
     s.serialize_bytes(bytes)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<[u8; 32], D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>, const LENGTH: usize>(
+    d: D,
+) -> Result<[u8; LENGTH], D::Error> {
     d.deserialize_bytes(Bytes)
 }
 
-struct Bytes;
+struct Bytes<const LENGTH: usize>;
 
-impl Visitor<'_> for Bytes {
-    type Value = [u8; 32];
+impl<const LENGTH: usize> Visitor<'_> for Bytes<LENGTH> {
+    type Value = [u8; LENGTH];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("32 bytes")
+        write!(f, "{LENGTH} bytes")
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {

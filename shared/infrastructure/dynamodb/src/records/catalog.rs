@@ -40,4 +40,9 @@ impl ProductRecord {
             .ok_or_else(|| CorruptRecord::because("a product's price is out of range"))?;
         Ok((id, price))
     }
+
+    /// How many can still be promised.
+    pub(crate) const fn stock(&self) -> u32 {
+        self.stock
+    }
 }

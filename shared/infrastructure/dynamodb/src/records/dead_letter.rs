@@ -1,8 +1,9 @@
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use application::ports::DeadLetter;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -28,7 +29,12 @@ pub(crate) struct DeadLetterRecord<'a> {
     handler: Option<Cow<'a, str>>,
     attempts: u32,
     first_failed_at_ms: i64,
-    expires_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aggregate: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    done_by: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
 }
 
 impl DeadLetterRecord<'_> {
@@ -55,7 +61,9 @@ impl<'a> From<&'a DeadLetter> for DeadLetterRecord<'a> {
             handler: letter.handler.as_deref().map(Into::into),
             attempts: letter.attempts,
             first_failed_at_ms: letter.first_failed_at.as_millis(),
-            expires_at: letter.expires_at.as_secs(),
+            aggregate: letter.aggregate.map(|aggregate| aggregate.to_string()),
+            done_by: letter.done_by.clone(),
+            expires_at: letter.expires_at.map(Timestamp::as_secs),
         }
     }
 }
@@ -74,8 +82,16 @@ impl TryFrom<DeadLetterRecord<'_>> for DeadLetter {
             reason: record.reason,
             handler: record.handler.map(Cow::into_owned),
             attempts: record.attempts,
-            first_failed_at: Instant::from_millis(record.first_failed_at_ms),
-            expires_at: Instant::from_millis(record.expires_at.saturating_mul(1_000)),
+            first_failed_at: Timestamp::from_millis(record.first_failed_at_ms),
+            aggregate: record
+                .aggregate
+                .map(|text| text.parse())
+                .transpose()
+                .map_err(CorruptRecord::because)?,
+            done_by: record.done_by,
+            expires_at: record
+                .expires_at
+                .map(|secs| Timestamp::from_millis(secs.saturating_mul(1_000))),
         })
     }
 }
@@ -132,8 +148,10 @@ mod tests {
             reason: "not a CloudEvent".to_owned(),
             handler: None,
             attempts: 1,
-            first_failed_at: Instant::from_millis(1_000),
-            expires_at: Instant::from_millis(2_000),
+            first_failed_at: Timestamp::from_millis(1_000),
+            aggregate: None,
+            done_by: BTreeSet::from(["counter".to_owned()]),
+            expires_at: Some(Timestamp::from_millis(2_000)),
         }
     }
 

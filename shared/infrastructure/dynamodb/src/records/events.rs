@@ -6,7 +6,7 @@ use application::ports::{
 };
 use contracts::event::EventType;
 use domain::identity::TransactionId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA_VERSION;
@@ -26,6 +26,9 @@ pub(crate) struct EventRecord<'a> {
     event_type: Cow<'a, str>,
     topic: Cow<'a, str>,
     subject: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aggregate: Option<String>,
+    event_version: u32,
     aggregate_version: u32,
     /// The event in JSON.
     body: Cow<'a, str>,
@@ -55,6 +58,8 @@ impl<'a> From<&'a RecordedEvent> for EventRecord<'a> {
                 Topic::Users => USERS.into(),
             },
             subject: message.subject.as_str().into(),
+            aggregate: message.aggregate.map(|aggregate| aggregate.to_string()),
+            event_version: message.schema_version,
             aggregate_version: message.aggregate_version,
             body: message.body.as_str().into(),
             traceparent: message.traceparent.as_deref().map(Into::into),
@@ -85,15 +90,21 @@ impl TryFrom<EventRecord<'_>> for OutboxCopy {
                 event_id: record.event_id.parse().map_err(CorruptRecord::because)?,
                 event_type,
                 subject: record.subject.into_owned(),
+                aggregate: record
+                    .aggregate
+                    .map(|text| text.parse())
+                    .transpose()
+                    .map_err(CorruptRecord::because)?,
+                schema_version: record.event_version,
                 aggregate_version: record.aggregate_version,
                 body: record.body.into_owned(),
                 traceparent: record.traceparent.map(Cow::into_owned),
             },
             transaction_id: record.transaction_id.parse().map_err(CorruptRecord::because)?,
-            recorded_at: Instant::from_millis(record.recorded_at_ms),
+            recorded_at: Timestamp::from_millis(record.recorded_at_ms),
             pending: pending.map(|(_, sweep_due_ms)| Pending {
                 unpublished: record.unpublished,
-                sweep_due: Instant::from_millis(sweep_due_ms),
+                sweep_due: Timestamp::from_millis(sweep_due_ms),
             }),
         })
     }
@@ -127,16 +138,16 @@ pub(crate) struct TransactionRecord {
 
 impl TransactionRecord {
     /// That an attempt's local transaction, under way at `now`, is stored.
-    pub(crate) fn committed(transaction_id: TransactionId, now: Instant) -> Self {
+    pub(crate) fn committed(transaction_id: TransactionId, now: Timestamp) -> Self {
         Self::new(transaction_id, COMMITTED, now.plus(lifetimes::TRANSACTION))
     }
 
     /// That an attempt's local transaction can't be stored any more.
-    pub(crate) fn fenced(transaction_id: TransactionId, expires_at: Instant) -> Self {
+    pub(crate) fn fenced(transaction_id: TransactionId, expires_at: Timestamp) -> Self {
         Self::new(transaction_id, FENCED, expires_at)
     }
 
-    fn new(transaction_id: TransactionId, state: &str, expires_at: Instant) -> Self {
+    fn new(transaction_id: TransactionId, state: &str, expires_at: Timestamp) -> Self {
         Self {
             pk: keys::transaction(transaction_id),
             schema_version: SCHEMA_VERSION,

@@ -1,5 +1,5 @@
 use application::ports::{AddressDigest, GuessTarget, Source};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::Guesses;
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,8 @@ impl From<GuessesItem> for Guesses {
     fn from(item: GuessesItem) -> Self {
         Self {
             made: item.made,
-            wait_until: Instant::from_millis(item.wait_until_ms),
-            forgotten_at: Instant::from_millis(item.forgotten_at_ms),
+            wait_until: Timestamp::from_millis(item.wait_until_ms),
+            forgotten_at: Timestamp::from_millis(item.forgotten_at_ms),
         }
     }
 }
@@ -56,7 +56,7 @@ pub(crate) struct KnownSourceItem {
 
 impl KnownSourceItem {
     /// A source that is known until `expires_at`.
-    pub(crate) fn new(address: AddressDigest, source: Source, expires_at: Instant) -> Self {
+    pub(crate) fn new(address: AddressDigest, source: Source, expires_at: Timestamp) -> Self {
         Self {
             pk: keys::sources_of(address),
             sk: keys::source(source),
@@ -66,7 +66,7 @@ impl KnownSourceItem {
     }
 
     /// Whether it is known still.
-    pub(crate) const fn is_known(&self, now: Instant) -> bool {
+    pub(crate) const fn is_known(&self, now: Timestamp) -> bool {
         now.as_secs() < self.expires_at
     }
 }

@@ -1,6 +1,6 @@
 use application::ports::{IdempotencyKey, IdempotencyRecord, InboxRecord, RequestHash};
 use domain::identity::UserId;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA_VERSION;
@@ -79,7 +79,7 @@ impl TryFrom<IdempotencyItem> for IdempotencyRecord {
             order_id: item.order_id.parse().map_err(CorruptRecord::because)?,
             answer: item.answer,
             transaction_id: item.transaction_id.parse().map_err(CorruptRecord::because)?,
-            expires_at: Instant::from_millis(item.expires_at_ms),
+            expires_at: Timestamp::from_millis(item.expires_at_ms),
         })
     }
 }

@@ -1,12 +1,12 @@
-use domain::identity::{OrderId, ProductId, UserId};
-use domain::instant::Instant;
+use domain::event::EventStamp;
+use domain::identity::{OrderId, UserId};
 use domain::money::{Currency, Money};
-use domain::order::{
-    Notification, Order, OrderRecord, OrderStatus, PricedLine, Quantity, StatusChange,
-};
+use domain::order::{Notification, Order, OrderRecord, OrderStatus, PricedLine, StatusChange};
+use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA_VERSION;
+use super::order_line::LineRecord;
 use crate::item::CorruptRecord;
 use crate::keys;
 
@@ -28,18 +28,15 @@ pub(crate) struct OrderItem {
     version: u32,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct LineRecord {
-    product_id: u64,
-    quantity: u16,
-    unit_price: u64,
-}
-
 /// A status and when the order reached it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StatusChangeRecord {
     status: String,
     at_ms: i64,
+    event_id: String,
+    event_version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
 }
 
 /// That the customer was told of an event.
@@ -98,33 +95,15 @@ impl TryFrom<OrderItem> for Order {
     }
 }
 
-impl From<&PricedLine> for LineRecord {
-    fn from(line: &PricedLine) -> Self {
-        Self {
-            product_id: line.product_id.get(),
-            quantity: line.quantity.get(),
-            unit_price: line.unit_price.minor(),
-        }
-    }
-}
-
-impl TryFrom<&LineRecord> for PricedLine {
-    type Error = CorruptRecord;
-
-    fn try_from(line: &LineRecord) -> Result<Self, CorruptRecord> {
-        Ok(Self {
-            product_id: ProductId::new(line.product_id).map_err(CorruptRecord::because)?,
-            quantity: Quantity::new(line.quantity.into())
-                .ok_or_else(|| CorruptRecord::because("a quantity is out of range"))?,
-            unit_price: Money::from_minor(line.unit_price)
-                .ok_or_else(|| CorruptRecord::because("a price is out of range"))?,
-        })
-    }
-}
-
 impl From<&StatusChange> for StatusChangeRecord {
     fn from(change: &StatusChange) -> Self {
-        Self { status: change.status.as_str().to_owned(), at_ms: change.at.as_millis() }
+        Self {
+            status: change.status.as_str().to_owned(),
+            at_ms: change.at.as_millis(),
+            event_id: change.event.event_id.to_string(),
+            event_version: change.event.schema_version,
+            traceparent: change.event.traceparent.clone(),
+        }
     }
 }
 
@@ -135,7 +114,12 @@ impl TryFrom<&StatusChangeRecord> for StatusChange {
         Ok(Self {
             status: OrderStatus::from_name(&change.status)
                 .ok_or_else(|| CorruptRecord::because("a status is unknown"))?,
-            at: Instant::from_millis(change.at_ms),
+            at: Timestamp::from_millis(change.at_ms),
+            event: EventStamp {
+                event_id: change.event_id.parse().map_err(CorruptRecord::because)?,
+                schema_version: change.event_version,
+                traceparent: change.traceparent.clone(),
+            },
         })
     }
 }
@@ -155,17 +139,23 @@ impl From<NotificationRecord> for Notification {
         Self {
             event_type: told.event_type,
             aggregate_version: told.aggregate_version,
-            at: Instant::from_millis(told.at_ms),
+            at: Timestamp::from_millis(told.at_ms),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::identity::ProductId;
     use domain::order::{OrderLine, OrderLines};
 
     use super::*;
     use crate::item::{from_item, number, to_item};
+
+    fn stamp(number: u8) -> EventStamp {
+        let event_id = format!("01890a5d-ac96-774b-bcce-b302099a80{number:02}").parse().unwrap();
+        EventStamp::untraced(event_id, 1)
+    }
 
     fn confirmed() -> Order {
         let product_id = ProductId::new(7).unwrap();
@@ -174,8 +164,9 @@ mod tests {
         let price = |_| Money::from_minor(1_250);
         let user_id = UserId::new(123).unwrap();
         let (order, _) =
-            Order::place(id, user_id, &lines, price, Instant::from_millis(1_000)).unwrap();
-        order.confirm(Instant::from_millis(2_500)).unwrap().0
+            Order::create(id, user_id, &lines, price, Timestamp::from_millis(1_000), stamp(1))
+                .unwrap();
+        order.confirm(Timestamp::from_millis(2_500), stamp(2)).unwrap().0
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use application::ports::{TokenHash, TokenRecord};
 use domain::identity::{SessionId, UserId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use domain::user::Session;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl TryFrom<SessionItem> for Session {
             id: item.session_id.parse().map_err(CorruptRecord::because)?,
             user_id: UserId::new(item.user_id).map_err(CorruptRecord::because)?,
             epoch: item.epoch,
-            ends_at: Instant::from_millis(item.ends_at_ms),
+            ends_at: Timestamp::from_millis(item.ends_at_ms),
             ended: item.ended,
         })
     }
@@ -87,8 +87,8 @@ impl RefreshTokenItem {
     }
 
     /// Until when it is good.
-    pub(crate) const fn good_until(&self) -> Instant {
-        Instant::from_millis(self.expires_at_ms)
+    pub(crate) const fn good_until(&self) -> Timestamp {
+        Timestamp::from_millis(self.expires_at_ms)
     }
 
     /// Whether it was used.

@@ -1,5 +1,5 @@
 use application::ports::VerificationKey;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{SCHEMA_VERSION, binary};
@@ -29,8 +29,8 @@ impl From<&VerificationKey> for VerificationKeyRecord {
             schema_version: SCHEMA_VERSION,
             kid: key.kid.clone(),
             public_key: key.public_key,
-            retires_at_ms: key.retires_at.map(Instant::as_millis),
-            expires_at: key.retires_at.map(Instant::as_secs),
+            retires_at_ms: key.retires_at.map(Timestamp::as_millis),
+            expires_at: key.retires_at.map(Timestamp::as_secs),
         }
     }
 }
@@ -40,7 +40,7 @@ impl From<VerificationKeyRecord> for VerificationKey {
         Self {
             kid: record.kid,
             public_key: record.public_key,
-            retires_at: record.retires_at_ms.map(Instant::from_millis),
+            retires_at: record.retires_at_ms.map(Timestamp::from_millis),
         }
     }
 }
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_public_key_is_a_binary_attribute_and_comes_back() {
-        for retires_at in [None, Some(Instant::from_millis(1_767_268_800_125))] {
+        for retires_at in [None, Some(Timestamp::from_millis(1_767_268_800_125))] {
             let key =
                 VerificationKey { kid: "2026-01".to_owned(), public_key: [7; 32], retires_at };
             let item = to_item(&VerificationKeyRecord::from(&key)).unwrap();

@@ -5,7 +5,7 @@ use application::outcome::{Failure, FailureClass};
 use application::ports::{AccessToken, AccessTokenIssuer, Bearer, SigningKeySource};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::SecretString;
 
@@ -25,12 +25,12 @@ pub struct Ed25519TokenIssuer<S> {
 #[derive(Clone)]
 struct Known {
     signer: Arc<Signer>,
-    read_at: Instant,
+    read_at: Timestamp,
 }
 
 impl Known {
     /// A clock that was set back makes it old.
-    fn is_younger_than(&self, age: std::time::Duration, now: Instant) -> bool {
+    fn is_younger_than(&self, age: std::time::Duration, now: Timestamp) -> bool {
         self.read_at <= now && now < self.read_at.plus(age)
     }
 }
@@ -55,7 +55,7 @@ impl<S: SigningKeySource> Ed25519TokenIssuer<S> {
         Self { source, known: Mutex::new(None) }
     }
 
-    async fn signer(&self, now: Instant) -> Result<Arc<Signer>, Failure> {
+    async fn signer(&self, now: Timestamp) -> Result<Arc<Signer>, Failure> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known.as_ref().filter(|k| k.is_younger_than(SIGNING_KEY_FRESH, now)) {
             return Ok(Arc::clone(&known.signer));
@@ -90,7 +90,7 @@ impl<S: SigningKeySource> Ed25519TokenIssuer<S> {
 }
 
 impl<S: SigningKeySource> AccessTokenIssuer for Ed25519TokenIssuer<S> {
-    async fn issue(&self, bearer: Bearer, now: Instant) -> Result<AccessToken, Failure> {
+    async fn issue(&self, bearer: Bearer, now: Timestamp) -> Result<AccessToken, Failure> {
         let signer = self.signer(now).await?;
         let mut token_id = [0; 16];
         getrandom::fill(&mut token_id)
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    const START: Instant = Instant::from_millis(1_767_268_800_000);
+    const START: Timestamp = Timestamp::from_millis(1_767_268_800_000);
 
     async fn kid(issuer: &Ed25519TokenIssuer<&Source>, seconds: u64) -> Result<String, Failure> {
         let bearer = Bearer {

@@ -8,7 +8,7 @@ use application::ports::{
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::identity::{SessionId, UserId};
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::signing_key::SigningKey;
 
-const NOW: Instant = Instant::from_millis(1_767_268_800_000);
+const NOW: Timestamp = Timestamp::from_millis(1_767_268_800_000);
 
 const SESSION: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -299,7 +299,7 @@ async fn a_key_verifies_until_it_retires() {
     let key = VerificationKey { retires_at: Some(retires_at), ..token.key.verification_key() };
     let verifier = Ed25519TokenVerifier::new(OneKey(key));
     let signed = token.signed();
-    let before = Instant::from_millis(retires_at.as_millis() - 1);
+    let before = Timestamp::from_millis(retires_at.as_millis() - 1);
     assert!(verifier.verify(&signed, before).await.is_ok());
     let refused = verifier.verify(&signed, retires_at).await;
     assert!(matches!(refused, Err(VerifyTokenError::Invalid(_))));

@@ -2,7 +2,7 @@ use application::lifetimes::ACCESS_TOKEN_LEEWAY;
 use application::ports::{
     AccessTokenVerifier, Bearer, InvalidToken, VerificationKey, VerificationKeys, VerifyTokenError,
 };
-use domain::instant::Instant;
+use domain::timestamp::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 
 use super::{AUDIENCE, Claims, ISSUER, TOKEN_LENGTH_MAX, TOKEN_TYPE, is_key_name};
@@ -40,7 +40,7 @@ impl<K: VerificationKeys> Ed25519TokenVerifier<K> {
 }
 
 impl<K: VerificationKeys> AccessTokenVerifier for Ed25519TokenVerifier<K> {
-    async fn verify(&self, token: &str, now: Instant) -> Result<Bearer, VerifyTokenError> {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Bearer, VerifyTokenError> {
         let kid = key_name(token)?;
         let key = self.keys.by_kid(&kid).await.map_err(VerifyTokenError::KeysUnavailable)?;
         let key = key.ok_or_else(|| invalid("there is no key of that kid"))?;
@@ -78,7 +78,7 @@ fn key_name(token: &str) -> Result<String, InvalidToken> {
     if is_key_name(&kid) { Ok(kid) } else { Err(invalid("kid is no key's name")) }
 }
 
-fn check_times(claims: &Claims, now: Instant) -> Result<(), InvalidToken> {
+fn check_times(claims: &Claims, now: Timestamp) -> Result<(), InvalidToken> {
     // A leeway is a minute, so the conversion and the sums keep clear of overflow.
     let leeway = i64::try_from(ACCESS_TOKEN_LEEWAY.as_secs()).unwrap_or(0);
     let latest_start = now.as_secs().saturating_add(leeway);

@@ -14,6 +14,8 @@ use application::ports::{
     ClaimOutcome, Clock, IdentitySource, InboxRecord, Inventory, Notifications, Observations,
     OrderRepository, Outbox, Placement, RecordedEvent, StockDecision,
 };
+use contracts::event::SCHEMA_VERSION;
+use domain::event::EventStamp;
 use domain::identity::{ProductId, UserId};
 use domain::money::Money;
 use domain::order::{Notification, Order, OrderLine, OrderLines};
@@ -64,9 +66,9 @@ impl TakenOrder {
         let user_id = UserId::new(DEMO_USER_ID)?;
         let order_id = UuidIdentitySource.order_id();
         let price_of = |_| Money::from_minor(UNIT_PRICE);
-        let (order, event) = Order::place(order_id, user_id, &lines, price_of, now)?;
+        let (order, event) = Order::create(order_id, user_id, &lines, price_of, now, stamp())?;
         let event = RecordedEvent {
-            message: order_message(UuidIdentitySource.event_id(), &event, None)?,
+            message: order_message(&event)?,
             transaction_id: UuidIdentitySource.transaction_id(),
             unpublished: false,
             recorded_at: now,
@@ -74,6 +76,11 @@ impl TakenOrder {
         };
         Ok(Self { order, lines, event })
     }
+}
+
+/// The stamp of a new event.
+fn stamp() -> EventStamp {
+    EventStamp::untraced(UuidIdentitySource.event_id(), SCHEMA_VERSION)
 }
 
 /// The adapters, and the orders that are taken in turn.
@@ -123,10 +130,10 @@ impl Bare {
         let keep_until = at.plus(lifetimes::OBSERVED_EVENT);
         done(self.observations.observe(&inbox("observer"), keep_until, within()).await)?;
 
-        let (order, confirmed) = taken.order.confirm(at)?;
-        let (event_id, transaction_id) =
-            (UuidIdentitySource.event_id(), UuidIdentitySource.transaction_id());
-        let event = unpublished(event_id, transaction_id, &confirmed, None)?;
+        let (order, confirmed) = taken.order.confirm(at, stamp())?;
+        let event_id = confirmed.stamp.event_id;
+        let transaction_id = UuidIdentitySource.transaction_id();
+        let event = unpublished(transaction_id, &confirmed)?;
         let decision = StockDecision { order: &order, event: &event, reserve: Some(&taken.lines) };
         done(self.inventory.decide(&inbox("inventory"), &decision, within()).await)?;
         // What is done before and after the broker is given the event that follows.

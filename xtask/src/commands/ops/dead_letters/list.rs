@@ -67,7 +67,7 @@ pub(super) struct Told<'a> {
     reason: &'a str,
     attempts: u32,
     first_failed_at: Timestamp,
-    expires_at: Timestamp,
+    expires_at: Option<Timestamp>,
     body_bytes: usize,
 }
 
@@ -83,7 +83,7 @@ impl<'a> From<&'a DeadLetterSummary> for Told<'a> {
             reason: &letter.reason,
             attempts: letter.attempts,
             first_failed_at: timestamp(letter.first_failed_at),
-            expires_at: timestamp(letter.expires_at),
+            expires_at: letter.expires_at.map(timestamp),
             body_bytes: letter.body_bytes,
         }
     }

@@ -66,7 +66,8 @@ fn print(letter: &DeadLetter, redrive: &Verdict) {
         "failed first",
         format!("{}, {} ago", timestamp(first_failed_at), ago(first_failed_at, now)),
     );
-    line("kept until", timestamp(summary.expires_at).to_string());
+    let for_ever = || "it is redriven or discarded".to_owned();
+    line("kept until", summary.expires_at.map_or_else(for_ever, |at| timestamp(at).to_string()));
     line(
         "redrive",
         match redrive {

@@ -1,37 +1,35 @@
-//! A process that goes on only when it is told to.
+//! A process that goes on only when it is let.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::wire::Call;
-
 /// Something that runs, and the calls that leave it. Dropping it kills it.
-pub(crate) struct Process<T> {
-    work: Pin<Box<dyn Future<Output = T>>>,
+pub(crate) struct Process<Output, Call> {
+    work: Pin<Box<dyn Future<Output = Output>>>,
     calls: UnboundedReceiver<Call>,
 }
 
 /// How far a process came.
-pub(crate) enum Step<T> {
+pub(crate) enum Step<Output, Call> {
     /// It has made a call, and waits for the answer.
     Called(Call),
     /// It is done.
-    Finished(T),
+    Finished(Output),
 }
 
-impl<T> Process<T> {
+impl<Output, Call> Process<Output, Call> {
     /// A process that has not done anything yet.
     pub(crate) fn new(
-        work: impl Future<Output = T> + 'static,
+        work: impl Future<Output = Output> + 'static,
         calls: UnboundedReceiver<Call>,
     ) -> Self {
         Self { work: Box::pin(work), calls }
     }
 
     /// Lets it go on to its next call, or to its end.
-    pub(crate) async fn go_on(&mut self) -> Step<T> {
+    pub(crate) async fn go_on(&mut self) -> Step<Output, Call> {
         tokio::select! {
             biased;
             Some(call) = self.calls.recv() => Step::Called(call),

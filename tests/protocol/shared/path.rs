@@ -1,24 +1,32 @@
-//! A path of the model, drawn from a seed.
+//! A path of a model, drawn from a seed.
 
-use std::fmt;
+use std::fmt::{self, Debug};
 
 use fastrand::Rng;
 use stateright::Model;
 
-use crate::action::Action;
-use crate::protocol::Protocol;
-
 /// Of ten steps, how many are faults where both are possible.
 const FAULTS_OF_TEN: u8 = 3;
 
-/// A path from the beginning until nothing is left to happen.
-pub(crate) struct Path {
-    pub(crate) protocol: Protocol,
-    pub(crate) seed: u64,
-    actions: Vec<Action>,
+/// A model of which paths are drawn.
+pub(crate) trait Drawn: Model<Action: Copy + Debug> + Copy {
+    /// Whether a step is one that goes wrong.
+    fn is_fault(action: Self::Action) -> bool;
+
+    /// Whether no path takes a step there.
+    fn leaves_out(&self, _state: &Self::State, _action: Self::Action) -> bool {
+        false
+    }
 }
 
-impl Path {
+/// A path from the beginning until nothing is left to happen.
+pub(crate) struct Path<Protocol: Model> {
+    pub(crate) protocol: Protocol,
+    pub(crate) seed: u64,
+    actions: Vec<Protocol::Action>,
+}
+
+impl<Protocol: Drawn> Path<Protocol> {
     /// The path that follows from the seed.
     pub(crate) fn random(protocol: Protocol, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
@@ -27,8 +35,9 @@ impl Path {
         loop {
             let mut possible = Vec::new();
             protocol.actions(&state, &mut possible);
+            possible.retain(|action| !protocol.leaves_out(&state, *action));
             let (faults, steps): (Vec<_>, Vec<_>) =
-                possible.into_iter().partition(|action| action.is_fault());
+                possible.into_iter().partition(|action| Protocol::is_fault(*action));
             let fault = steps.is_empty() || (!faults.is_empty() && rng.u8(..10) < FAULTS_OF_TEN);
             let Some(action) = rng.choice(if fault { faults } else { steps }) else {
                 return Self { protocol, seed, actions: path };
@@ -39,38 +48,38 @@ impl Path {
     }
 
     /// Its steps.
-    pub(crate) fn actions(&self) -> impl Iterator<Item = Action> {
+    pub(crate) fn actions(&self) -> impl Iterator<Item = Protocol::Action> {
         self.actions.iter().copied()
     }
 
     /// How far it has been followed: with the step at that place, which is the last that counts.
-    pub(crate) fn up_to(&self, at: usize) -> Progress<'_> {
+    pub(crate) fn up_to(&self, at: usize) -> Progress<'_, Protocol::Action> {
         let taken = &self.actions[..self.actions.len().min(at + 1)];
         Progress { seed: self.seed, taken, is_done: false }
     }
 }
 
-/// Where a path is. It tells if something panics there.
-pub(crate) struct Progress<'a> {
+/// Where a path is. It says so if something panics there.
+pub(crate) struct Progress<'a, Action: Debug> {
     seed: u64,
     taken: &'a [Action],
     is_done: bool,
 }
 
-impl Progress<'_> {
+impl<Action: Debug> Progress<'_, Action> {
     /// Nothing went wrong.
     pub(crate) fn done(mut self) {
         self.is_done = true;
     }
 }
 
-impl fmt::Display for Progress<'_> {
+impl<Action: Debug> fmt::Display for Progress<'_, Action> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed {} after {:?}", self.seed, self.taken)
     }
 }
 
-impl Drop for Progress<'_> {
+impl<Action: Debug> Drop for Progress<'_, Action> {
     fn drop(&mut self) {
         if !self.is_done {
             println!("{self}");

@@ -1,0 +1,214 @@
+//! Answers what became of a half message whose producer did not end it.
+//!
+//! The answer comes from the aggregate and from nothing else. Where no order is, and the attempt's
+//! time is over, the attempt is **fenced** first: a write that is still under way then finds itself
+//! in the tombstone, so a rollback is final.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::aggregate::AggregateKey;
+use domain::identity::{EventId, OrderId, TransactionId, UserId};
+use domain::order::AtKey;
+use domain::timestamp::Timestamp;
+
+use crate::lifetimes;
+use crate::outcome::{Failure, WriteTry};
+use crate::ports::creating::{Fences, OrderKeys};
+use crate::ports::pending::PendingEventStore;
+use crate::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock};
+
+/// Answers check-backs from `aggregates`.
+pub struct AnswerCheck<Aggregates, Time> {
+    aggregates: Aggregates,
+    clock: Time,
+    tally: Tally,
+}
+
+#[derive(Default)]
+struct Tally {
+    committed: AtomicU64,
+    rolled_back: AtomicU64,
+    left_open: AtomicU64,
+    foreign: AtomicU64,
+}
+
+/// How many checks were answered how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckReport {
+    /// With a commit.
+    pub committed: u64,
+    /// With a rollback.
+    pub rolled_back: u64,
+    /// With nothing decided.
+    pub left_open: u64,
+    /// Those of `left_open` that no attempt of this deployment explains.
+    pub foreign: u64,
+}
+
+/// What is known of a half message.
+enum Known {
+    /// It ends like this, for good.
+    Ended(CheckAnswer),
+    /// Its attempt has neither created an order nor been fenced.
+    Open {
+        /// Whether no further attempt can be fenced.
+        tombstone_is_full: bool,
+    },
+}
+
+/// An attempt to create an order.
+#[derive(Clone, Copy)]
+struct Attempt {
+    user_id: UserId,
+    order_id: OrderId,
+    transaction_id: TransactionId,
+    deadline: Timestamp,
+}
+
+impl<Aggregates, Time> AnswerCheck<Aggregates, Time>
+where
+    Aggregates: OrderKeys + Fences + PendingEventStore,
+    Time: Clock,
+{
+    /// Answers from those aggregates, by that clock.
+    pub fn new(aggregates: Aggregates, clock: Time) -> Self {
+        Self { aggregates, clock, tally: Tally::default() }
+    }
+
+    /// How many checks were answered how, so far.
+    pub fn report(&self) -> CheckReport {
+        CheckReport {
+            committed: self.tally.committed.load(Ordering::Relaxed),
+            rolled_back: self.tally.rolled_back.load(Ordering::Relaxed),
+            left_open: self.tally.left_open.load(Ordering::Relaxed),
+            foreign: self.tally.foreign.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn decide(&self, check: &CheckBack) -> CheckAnswer {
+        // Without readable ids, or on another deployment's topic, nothing is known and nothing may
+        // be guessed.
+        let (Some(_), Some(aggregate), Some(transaction_id), Some(event_id)) =
+            (check.topic, check.aggregate, check.transaction_id, check.event_id)
+        else {
+            return self.foreign(check, "it is not this deployment's");
+        };
+        if check.is_recorded {
+            return self.answer_recorded(check, aggregate, event_id).await;
+        }
+        let (AggregateKey::Order { user_id, order_id }, Some(deadline)) =
+            (aggregate, check.deadline)
+        else {
+            return self.foreign(check, "no order is created by it");
+        };
+        self.answer_attempt(Attempt { user_id, order_id, transaction_id, deadline }).await
+    }
+
+    /// A message of an event that says to be stored: its aggregate knows. It is never rolled back,
+    /// because whether an event is stored does not depend on one of its messages.
+    async fn answer_recorded(
+        &self,
+        check: &CheckBack,
+        aggregate: AggregateKey,
+        event_id: EventId,
+    ) -> CheckAnswer {
+        match self.aggregates.find(aggregate).await {
+            Ok(Some(stored)) if stored.raised(event_id) => CheckAnswer::Commit,
+            Ok(_) => self.foreign(check, "its aggregate has raised no such event"),
+            Err(failure) => left_open(&failure, "the aggregate can't be read"),
+        }
+    }
+
+    async fn answer_attempt(&self, attempt: Attempt) -> CheckAnswer {
+        match self.known(attempt).await {
+            Ok(Known::Ended(answer)) => answer,
+            // The put may still be under way.
+            Ok(Known::Open { .. })
+                if self.clock.now() < attempt.deadline.plus(lifetimes::CLOCK_MARGIN) =>
+            {
+                CheckAnswer::Unknown
+            }
+            Ok(Known::Open { tombstone_is_full: true }) => {
+                tracing::error!("left a half message open: its order's tombstone is full");
+                CheckAnswer::Unknown
+            }
+            Ok(Known::Open { tombstone_is_full: false }) => self.fence(attempt).await,
+            Err(failure) => left_open(&failure, "what is at the order's key can't be read"),
+        }
+    }
+
+    /// Fences an attempt, and answers by what is found after that: whatever became of this fence,
+    /// another checker's may stand, or an order.
+    async fn fence(&self, attempt: Attempt) -> CheckAnswer {
+        let Attempt { user_id, order_id, transaction_id, .. } = attempt;
+        let tombstone_until = self.clock.now().plus(lifetimes::TOMBSTONE);
+        let fence = self.aggregates.fence(user_id, order_id, transaction_id, tombstone_until).await;
+        match fence {
+            WriteTry::Done => tracing::info!("fenced an attempt"),
+            WriteTry::Cancelled(()) => {}
+            WriteTry::Refused(failure) | WriteTry::Unknown(failure) => {
+                tracing::warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "whether the attempt is fenced is unknown"
+                );
+            }
+        }
+        match self.known(attempt).await {
+            Ok(Known::Ended(answer)) => answer,
+            Ok(Known::Open { .. }) => CheckAnswer::Unknown,
+            Err(failure) => left_open(&failure, "what is at the order's key can't be read"),
+        }
+    }
+
+    async fn known(&self, attempt: Attempt) -> Result<Known, Failure> {
+        let own = attempt.transaction_id;
+        let found = self.aggregates.at_key(attempt.user_id, attempt.order_id).await?;
+        Ok(match found {
+            AtKey::Created { attempt, .. } if attempt == own => Known::Ended(CheckAnswer::Commit),
+            // An order never leaves its key, so this attempt can create none any more.
+            AtKey::Created { .. } => Known::Ended(CheckAnswer::Rollback),
+            AtKey::Tombstone(tombstone) if tombstone.holds(own) => {
+                Known::Ended(CheckAnswer::Rollback)
+            }
+            AtKey::Tombstone(tombstone) => Known::Open { tombstone_is_full: tombstone.is_full() },
+            AtKey::Absent => Known::Open { tombstone_is_full: false },
+        })
+    }
+
+    fn foreign(&self, check: &CheckBack, why: &'static str) -> CheckAnswer {
+        self.tally.foreign.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(?check, "left a half message open: {why}");
+        CheckAnswer::Unknown
+    }
+}
+
+impl<Aggregates, Time> CheckBackHandler for AnswerCheck<Aggregates, Time>
+where
+    Aggregates: OrderKeys + Fences + PendingEventStore + 'static,
+    Time: Clock + 'static,
+{
+    #[tracing::instrument(
+        skip_all,
+        fields(
+            order_id = check.order_id.map(tracing::field::display),
+            event_id = check.event_id.map(tracing::field::display),
+            transaction_id = check.transaction_id.map(tracing::field::display),
+        )
+    )]
+    async fn answer(&self, check: CheckBack) -> CheckAnswer {
+        let answer = self.decide(&check).await;
+        let counter = match answer {
+            CheckAnswer::Commit => &self.tally.committed,
+            CheckAnswer::Rollback => &self.tally.rolled_back,
+            CheckAnswer::Unknown => &self.tally.left_open,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(?answer, "answered a check-back");
+        answer
+    }
+}
+
+fn left_open(failure: &Failure, why: &str) -> CheckAnswer {
+    tracing::warn!(error = failure as &dyn std::error::Error, "left a half message open: {why}");
+    CheckAnswer::Unknown
+}

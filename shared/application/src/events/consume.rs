@@ -1,0 +1,375 @@
+//! Consumes events: every handler's effect happens once, and nothing blocks the next event.
+//!
+//! The aggregate is read first. An event that is pending in it is handled, on the aggregate's data
+//! and not on the message's; one that is not pending any more is acknowledged; one that the aggregate
+//! has not raised is foreign, and no handler of ours sees it. When the last handler is done, one
+//! write ends the event, and only then its message is acknowledged. What fails comes again after a
+//! while, counted in the event's entry by whatever copy it came; what can't be read, or fails for too
+//! long, goes to the dead letters.
+
+mod give_up;
+mod groups;
+mod handle;
+mod inventory;
+mod registry;
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use contracts::event::{DecodeError, Event};
+use contracts::message;
+use domain::aggregate::AggregateKey;
+use domain::identity::EventId;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use tracing::Instrument;
+
+use crate::consume_events::{Congestion, note, pause_after};
+use crate::deadline::Deadline;
+use crate::outcome::{Failure, FailureClass};
+use crate::ports::letters::DeadLetterMoves;
+use crate::ports::pending::{PendingEventStore, Reservations};
+use crate::ports::{
+    Clock, DeadLetterChannel, Delivery, EventSubscription, IdentitySource, TransactionalPublisher,
+};
+use handle::{Ended, NotEnded};
+
+pub use crate::consume_events::Pace;
+pub use groups::ReservationGroups;
+pub use handle::HandleEvents;
+pub use registry::{EventHandler, HandlerError, IncomingEvent, Registry, Subscribed};
+
+/// The most messages that one request asks for.
+const BATCH_MAX: usize = 32;
+
+/// The longest body of an event, in bytes. The largest of ours, of 50 lines, has less than 8 KiB.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Consumes events through a window.
+pub struct ConsumeEvents<
+    Subscription,
+    Letters,
+    Announcements,
+    Aggregates,
+    Publisher,
+    Time,
+    Identities,
+> {
+    /// Where events come from.
+    pub subscription: Subscription,
+    /// What is done about each.
+    pub handling: HandleEvents<Aggregates, Publisher, Time, Identities>,
+    /// Where events are given up.
+    pub letters: Letters,
+    /// Where that is announced.
+    pub announcements: Announcements,
+    /// How fast it goes.
+    pub pace: Pace,
+}
+
+/// What a window did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConsumptionReport {
+    /// Messages whose event has ended.
+    pub handled: u64,
+    /// Messages of no event of this deployment, acknowledged and not handled.
+    pub foreign: u64,
+    /// Messages that come again.
+    pub postponed: u64,
+    /// Those of `postponed` whose event is newer than this code.
+    pub newer: u64,
+    /// Messages that went to the dead letters.
+    pub dead_lettered: u64,
+    /// Those of `dead_lettered` that were not announced.
+    pub unannounced: u64,
+    /// Requests for messages that failed.
+    pub failed_receives: u64,
+}
+
+/// What became of one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Handled,
+    Foreign,
+    Postponed,
+    /// Postponed, because something is overloaded or unavailable.
+    Congested,
+    /// Postponed, because newer code raised it.
+    Newer,
+    DeadLettered {
+        announced: bool,
+    },
+}
+
+impl ConsumptionReport {
+    fn count(&mut self, fate: Fate) {
+        match fate {
+            Fate::Handled => self.handled += 1,
+            Fate::Foreign => self.foreign += 1,
+            Fate::Postponed | Fate::Congested => self.postponed += 1,
+            Fate::Newer => {
+                self.postponed += 1;
+                self.newer += 1;
+            }
+            Fate::DeadLettered { announced } => {
+                self.dead_lettered += 1;
+                self.unannounced += u64::from(!announced);
+            }
+        }
+    }
+}
+
+/// What a message says it is.
+enum Read {
+    /// An event of this version.
+    Event(EventId),
+    /// An event that newer code raised.
+    Newer(DecodeError),
+    /// It can't be handled, for this reason.
+    Unreadable(String),
+}
+
+/// Something that came to an end in the window.
+enum Step<T> {
+    Received(Result<Vec<T>, Failure>),
+    Finished(Fate),
+}
+
+impl<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
+    ConsumeEvents<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
+where
+    Subscription: EventSubscription,
+    Letters: DeadLetterMoves,
+    Announcements: DeadLetterChannel,
+    Aggregates: PendingEventStore + Reservations,
+    Publisher: TransactionalPublisher,
+    Time: Clock,
+    Identities: IdentitySource,
+{
+    /// Consumes until shortly before `deadline`: everything that was received by then is done with.
+    pub async fn run(&self, deadline: Deadline) -> ConsumptionReport {
+        // The last message received may need its whole time, and some more to be acknowledged.
+        let last_receive = deadline.less(self.pace.event + Duration::from_secs(1));
+        let mut report = ConsumptionReport::default();
+        let mut congestion = Congestion::new(self.pace.events_at_once, self.pace.event);
+        let mut failures_in_a_row = 0;
+        let mut receiving = FuturesUnordered::new();
+        let mut handling = FuturesUnordered::new();
+        loop {
+            let limit = congestion.limit();
+            let batch = (limit / 2).clamp(1, BATCH_MAX);
+            while receiving.len() < self.pace.pollers
+                && handling.len() + receiving.len() * batch < limit
+                && !last_receive.has_passed()
+            {
+                receiving.push(self.receive(batch, last_receive, failures_in_a_row));
+            }
+            // In this order, so that a run depends on nothing but what it meets.
+            let step = tokio::select! {
+                biased;
+                Some(received) = receiving.next() => Step::Received(received),
+                Some(fate) = handling.next() => Step::Finished(fate),
+                else => return report,
+            };
+            match step {
+                Step::Received(Ok(deliveries)) => {
+                    failures_in_a_row = 0;
+                    handling.extend(deliveries.into_iter().map(|d| self.guarded(d, deadline)));
+                }
+                Step::Received(Err(failure)) => {
+                    report.failed_receives += 1;
+                    failures_in_a_row += 1;
+                    tracing::warn!(
+                        error = &failure as &dyn std::error::Error,
+                        "no messages could be received"
+                    );
+                }
+                Step::Finished(fate) => {
+                    match fate {
+                        Fate::Handled => congestion.handled(),
+                        Fate::Congested => congestion.failed(),
+                        _ => {}
+                    }
+                    report.count(fate);
+                }
+            }
+        }
+    }
+
+    /// Receives; after a failure it waits, the longer the more have failed before it in a row: 100
+    /// ms to 2 s.
+    async fn receive(
+        &self,
+        most: usize,
+        deadline: Deadline,
+        failures_in_a_row: u32,
+    ) -> Result<Vec<Subscription::Delivery>, Failure> {
+        let received = self.subscription.receive(most, deadline).await;
+        if received.is_err() {
+            let pause = Duration::from_millis(100) * (failures_in_a_row + 1).min(20);
+            tokio::time::sleep(pause.min(deadline.remaining())).await;
+        }
+        received
+    }
+
+    /// Consumes a message; a panic outside its handlers must not take its neighbours along either.
+    /// It then comes again when it becomes visible.
+    async fn guarded(&self, delivery: Subscription::Delivery, window: Deadline) -> Fate {
+        let consumed = AssertUnwindSafe(self.consume(delivery, window)).catch_unwind().await;
+        consumed.unwrap_or_else(|_| {
+            tracing::error!("consuming a message panicked");
+            Fate::Postponed
+        })
+    }
+
+    async fn consume(&self, delivery: Subscription::Delivery, window: Deadline) -> Fate {
+        let read = read(&delivery);
+        let event_id = match &read {
+            Read::Event(event_id) => Some(*event_id),
+            Read::Newer(_) | Read::Unreadable(_) => None,
+        };
+        let span = tracing::info_span!(
+            "event",
+            message_id = delivery.message_id(),
+            event_id = event_id.map(tracing::field::display),
+            aggregate = delivery.property(message::AGGREGATE),
+            transaction_id = delivery.property(message::TRANSACTION_ID),
+        );
+        let deadline = Deadline::after(self.pace.event).or_earlier(window);
+        async {
+            match read {
+                Read::Event(event_id) => self.handle(&delivery, event_id, deadline, window).await,
+                Read::Newer(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "newer code raised the event; it waits for newer code"
+                    );
+                    self.postpone(&delivery, delivery.redeliveries(), Fate::Newer).await
+                }
+                Read::Unreadable(reason) => self.give_up_unread(&delivery, reason, deadline).await,
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn handle(
+        &self,
+        delivery: &Subscription::Delivery,
+        event_id: EventId,
+        deadline: Deadline,
+        window: Deadline,
+    ) -> Fate {
+        let key = delivery.property(message::AGGREGATE).and_then(|text| text.parse().ok());
+        let ended = match key {
+            Some(key) => self.handle_of(key, event_id, deadline).await,
+            None => Ok(Ended::Foreign),
+        };
+        match ended {
+            Ok(Ended::Handled) => self.acknowledge(delivery, Fate::Handled).await,
+            Ok(Ended::Foreign) => {
+                tracing::warn!("the event is none of this deployment's; no handler sees it");
+                self.acknowledge(delivery, Fate::Foreign).await
+            }
+            Err(not_ended) => self.try_again(delivery, event_id, not_ended, window).await,
+        }
+    }
+
+    async fn handle_of(
+        &self,
+        key: AggregateKey,
+        event_id: EventId,
+        deadline: Deadline,
+    ) -> Result<Ended, NotEnded> {
+        let received_at = self.handling.publication.clock.now();
+        self.handling.handle(key, event_id, received_at, deadline).await
+    }
+
+    /// Asks for the message again, unless the event was tried often enough, or never succeeds.
+    async fn try_again(
+        &self,
+        delivery: &Subscription::Delivery,
+        event_id: EventId,
+        not_ended: NotEnded,
+        window: Deadline,
+    ) -> Fate {
+        let NotEnded { error, handler, is_newer, stored } = not_ended;
+        // The event's own time may be over, the window's is not: what doesn't fit into that comes
+        // again.
+        let deadline = Deadline::after(self.pace.event).or_earlier(window);
+        tracing::warn!(handler, error = &error as &dyn std::error::Error, "a handler failed");
+        let Some(stored) = stored else {
+            // What can't be read can't be noted either.
+            return self.postpone(delivery, delivery.redeliveries(), fate_of(&error)).await;
+        };
+        if is_newer {
+            return self.postpone(delivery, delivery.redeliveries(), Fate::Newer).await;
+        }
+        let noted = self.handling.note_failure(stored.clone(), event_id, deadline).await;
+        let failures = match noted {
+            Ok(Some(failures)) => failures,
+            // Another delivery has ended it.
+            Ok(None) => return self.acknowledge(delivery, Fate::Handled).await,
+            Err(failure) => {
+                tracing::warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "the failure could not be noted"
+                );
+                return self.postpone(delivery, delivery.redeliveries(), fate_of(&error)).await;
+            }
+        };
+        let hopeless = matches!(error, HandlerError::Hopeless(_));
+        if hopeless || failures >= self.pace.attempts_max {
+            let reason = crate::outcome::chain(&error);
+            return self
+                .give_up(
+                    delivery,
+                    give_up::GivenUp { stored, event_id, reason, handler, failures },
+                    deadline,
+                )
+                .await;
+        }
+        self.postpone(delivery, failures.saturating_sub(1), fate_of(&error)).await
+    }
+
+    async fn postpone(
+        &self,
+        delivery: &Subscription::Delivery,
+        failures_before: u32,
+        fate: Fate,
+    ) -> Fate {
+        let pause = pause_after(failures_before);
+        note(&self.subscription.retry_after(delivery, pause).await, "postponed");
+        fate
+    }
+
+    async fn acknowledge(&self, delivery: &Subscription::Delivery, fate: Fate) -> Fate {
+        note(&self.subscription.acknowledge(delivery).await, "acknowledged");
+        fate
+    }
+}
+
+fn read(delivery: &impl Delivery) -> Read {
+    let body = delivery.body();
+    if body.len() > BODY_BYTES_MAX {
+        let bytes = body.len();
+        return Read::Unreadable(format!("its body has {bytes} bytes, more than {BODY_BYTES_MAX}"));
+    }
+    match Event::decode(body) {
+        Ok(event) => Read::Event(EventId::new(event.id)),
+        Err(error @ (DecodeError::SchemaVersion(_) | DecodeError::UnknownType(_))) => {
+            Read::Newer(error)
+        }
+        Err(error) => Read::Unreadable(crate::outcome::chain(&error)),
+    }
+}
+
+const fn fate_of(error: &HandlerError) -> Fate {
+    match error {
+        HandlerError::Failed(Failure {
+            class: FailureClass::Throttled | FailureClass::Unavailable,
+            ..
+        }) => Fate::Congested,
+        HandlerError::Failed(_) | HandlerError::Hopeless(_) => Fate::Postponed,
+    }
+}

@@ -1,0 +1,204 @@
+//! Giving an event up, so that nothing is lost and nobody waits.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use domain::identity::EventId;
+use domain::order::StoredOrder;
+use domain::timestamp::Timestamp;
+
+use super::{ConsumeEvents, Fate};
+use crate::backoff::Backoff;
+use crate::consume_events::{first_failed_at, note};
+use crate::deadline::Deadline;
+use crate::events::StoredAggregate;
+use crate::lifetimes;
+use crate::outcome::{Failure, ItemReason, Settled};
+use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
+use crate::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
+use crate::ports::{
+    Clock, DeadLetter, DeadLetterChannel, Delivery, EventSubscription, IdentitySource,
+    TransactionalPublisher,
+};
+use crate::retry::until_settled;
+
+/// An event of an aggregate of ours that failed for too long, or never succeeds.
+pub(super) struct GivenUp {
+    pub(super) stored: StoredAggregate,
+    pub(super) event_id: EventId,
+    pub(super) reason: String,
+    pub(super) handler: Option<&'static str>,
+    pub(super) failures: u32,
+}
+
+/// Whether a letter was recorded.
+enum Burial {
+    Recorded,
+    /// The event has ended meanwhile, so there is nothing to give up.
+    Ended,
+}
+
+impl<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
+    ConsumeEvents<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
+where
+    Subscription: EventSubscription,
+    Letters: DeadLetterMoves,
+    Announcements: DeadLetterChannel,
+    Aggregates: PendingEventStore + Reservations,
+    Publisher: TransactionalPublisher,
+    Time: Clock,
+    Identities: IdentitySource,
+{
+    /// Gives an event of ours up: its letter and the end of its entry are one write. The letter has
+    /// no expiry, because nothing else remembers that the event was not handled.
+    pub(super) async fn give_up(
+        &self,
+        delivery: &Subscription::Delivery,
+        given_up: GivenUp,
+        deadline: Deadline,
+    ) -> Fate {
+        let GivenUp { stored, event_id, reason, handler, failures } = given_up;
+        let now = self.handling.publication.clock.now();
+        let letter = DeadLetter {
+            event_id: Some(event_id),
+            aggregate: Some(stored.key()),
+            reason,
+            handler: handler.map(ToOwned::to_owned),
+            attempts: failures,
+            first_failed_at: first_failed_at(now, failures.saturating_sub(1)),
+            expires_at: None,
+            ..letter_of(delivery, now)
+        };
+        let StoredAggregate::Order(order) = stored;
+        match self.bury_and_end(&letter, order, event_id, deadline).await {
+            Ok(Burial::Recorded) => self.announce(delivery, &letter, deadline).await,
+            Ok(Burial::Ended) => self.acknowledge(delivery, Fate::Handled).await,
+            Err(failure) => {
+                not_recorded(&failure);
+                self.postpone(delivery, failures.saturating_sub(1), Fate::Congested).await
+            }
+        }
+    }
+
+    /// Gives a message up that can't be read. It ends nobody's entry: if it was to be an event of
+    /// ours, the sweep sends a good copy.
+    pub(super) async fn give_up_unread(
+        &self,
+        delivery: &Subscription::Delivery,
+        reason: String,
+        deadline: Deadline,
+    ) -> Fate {
+        let now = self.handling.publication.clock.now();
+        let letter = DeadLetter { reason, ..letter_of(delivery, now) };
+        match self.bury(&letter, None, deadline).await {
+            Ok(_) => self.announce(delivery, &letter, deadline).await,
+            Err(failure) => {
+                not_recorded(&failure);
+                self.postpone(delivery, delivery.redeliveries(), Fate::Congested).await
+            }
+        }
+    }
+
+    async fn bury_and_end(
+        &self,
+        letter: &DeadLetter,
+        mut order: StoredOrder,
+        event_id: EventId,
+        deadline: Deadline,
+    ) -> Result<Burial, Failure> {
+        loop {
+            let Some(entry) = order.pending.get(event_id) else { return Ok(Burial::Ended) };
+            let letter = DeadLetter { done_by: entry.done_by.clone(), ..letter.clone() };
+            let mut pending = order.pending.clone();
+            pending.remove(event_id);
+            let index = IndexChange::between(&order.pending, &pending);
+            // Its customer is not notified of what is given up.
+            let ends =
+                OrderChange { before: &order, reached: None, notified: None, pending, index };
+            match self.bury(&letter, Some(&ends), deadline).await? {
+                None => return Ok(Burial::Recorded),
+                Some(found) => order = found,
+            }
+        }
+    }
+
+    /// Records a letter. `Some` if the order was changed since it was read.
+    async fn bury(
+        &self,
+        letter: &DeadLetter,
+        ends: Option<&OrderChange<'_>>,
+        deadline: Deadline,
+    ) -> Result<Option<StoredOrder>, Failure> {
+        let (first, most) = (Duration::from_millis(20), Duration::from_millis(500));
+        let pause = Backoff::new(first, most, seed(&letter.message_id));
+        let bury = |within| self.letters.bury(letter, ends, within);
+        let settled = until_settled(deadline, pause, bury, |written, _| match written {
+            Ok(()) => Some(None),
+            Err(MoveCancelled {
+                aggregate: ItemReason::ConditionFailed(Some(StoredAggregate::Order(found))),
+                ..
+            }) => Some(Some(found)),
+            Err(_) => None,
+        });
+        settled.await.map_err(|unsettled| unsettled.failure)
+    }
+
+    /// Announces a letter once. An announcement that is missing does not keep the message alive.
+    async fn announce(
+        &self,
+        delivery: &Subscription::Delivery,
+        letter: &DeadLetter,
+        deadline: Deadline,
+    ) -> Fate {
+        let announcing = self.announcements.announce(letter);
+        let settled = tokio::time::timeout(deadline.remaining(), announcing).await;
+        let announced = matches!(settled, Ok(Settled::Done));
+        if let Ok(settled) = settled {
+            note(&settled, "announced as a dead letter");
+        }
+        tracing::error!(
+            reason = letter.reason,
+            handler = letter.handler,
+            attempts = letter.attempts,
+            announced,
+            "an event went to the dead letters"
+        );
+        self.acknowledge(delivery, Fate::DeadLettered { announced }).await
+    }
+}
+
+/// A letter of a message about which no more is known than what it says.
+fn letter_of(delivery: &impl Delivery, now: Timestamp) -> DeadLetter {
+    let property = |name| delivery.property(name);
+    let redeliveries = delivery.redeliveries();
+    DeadLetter {
+        event_id: property(contracts::message::EVENT_ID).and_then(|id| id.parse().ok()),
+        aggregate: None,
+        done_by: BTreeSet::new(),
+        message_id: delivery.message_id().to_owned(),
+        body: delivery.body().to_vec(),
+        body_bytes: delivery.body().len(),
+        traceparent: property(contracts::message::TRACEPARENT).map(ToOwned::to_owned),
+        reason: String::new(),
+        handler: None,
+        attempts: redeliveries.saturating_add(1),
+        first_failed_at: first_failed_at(now, redeliveries),
+        expires_at: Some(now.plus(lifetimes::DEAD_LETTER)),
+    }
+}
+
+fn not_recorded(failure: &Failure) {
+    tracing::warn!(
+        error = failure as &dyn std::error::Error,
+        "a dead letter could not be recorded; the message comes again"
+    );
+}
+
+/// Makes the waits of letters that may collide differ, and those of one letter come again as they
+/// were.
+fn seed(message_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    message_id.hash(&mut hasher);
+    hasher.finish()
+}

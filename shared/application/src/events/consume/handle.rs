@@ -1,0 +1,237 @@
+//! What is done about one event.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use domain::aggregate::AggregateKey;
+use domain::identity::EventId;
+use domain::order::StoredOrder;
+use domain::pending::PendingEvent;
+use domain::timestamp::Timestamp;
+use futures::FutureExt;
+
+use super::groups::ReservationGroups;
+use super::pause_after;
+use super::registry::{EventHandler, HandlerError, IncomingEvent, Registry};
+use crate::deadline::Deadline;
+use crate::events::publish::PublishStored;
+use crate::events::revise::{Revised, revise};
+use crate::events::{NotRebuilt, StoredAggregate};
+use crate::lifetimes;
+use crate::outcome::{Failure, FailureClass};
+use crate::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
+use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
+
+/// Handles events by what their aggregates say.
+pub struct HandleEvents<Aggregates, Publisher, Time, Identities> {
+    /// The aggregates.
+    pub aggregates: Aggregates,
+    /// Publishes what follows.
+    pub publication: PublishStored<Publisher, Time>,
+    /// Makes identifiers.
+    pub identities: Identities,
+    /// Handlers with an effect outside the aggregate.
+    pub registry: Registry,
+    /// Reservations that go together.
+    pub groups: ReservationGroups,
+}
+
+/// How an event ended, so that its message can be acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Every handler is done with it, by this delivery or an earlier one.
+    Handled,
+    /// No aggregate of this deployment raised it.
+    Foreign,
+}
+
+/// An event has not ended.
+pub(super) struct NotEnded {
+    pub(super) error: HandlerError,
+    /// Which handler failed; none when it was not reached.
+    pub(super) handler: Option<&'static str>,
+    /// Whether newer code than this raised the event. It is never given up.
+    pub(super) is_newer: bool,
+    /// The aggregate as it was read, if it was.
+    pub(super) stored: Option<StoredAggregate>,
+}
+
+/// The name under which failures of the aggregate's own handlers are counted.
+const INVENTORY: &str = "inventory";
+const NOTIFICATION: &str = "notification";
+
+impl<Aggregates, Publisher, Time, Identities> HandleEvents<Aggregates, Publisher, Time, Identities>
+where
+    Aggregates: PendingEventStore + Reservations,
+    Publisher: TransactionalPublisher,
+    Time: Clock,
+    Identities: IdentitySource,
+{
+    /// Handles an event, if it is pending in its aggregate.
+    pub(super) async fn handle(
+        &self,
+        key: AggregateKey,
+        event_id: EventId,
+        received_at: Timestamp,
+        deadline: Deadline,
+    ) -> Result<Ended, NotEnded> {
+        let unread = |failure| NotEnded {
+            error: HandlerError::Failed(failure),
+            handler: None,
+            is_newer: false,
+            stored: None,
+        };
+        let Some(mut stored) = self.aggregates.find(key).await.map_err(unread)? else {
+            return Ok(Ended::Foreign);
+        };
+        if !stored.raised(event_id) {
+            return Ok(Ended::Foreign);
+        }
+        let event_type = match stored.message(event_id) {
+            Ok(message) => message.event_type,
+            Err(error) => return Err(not_rebuilt(&error, stored)),
+        };
+        for handler in self.registry.handlers_of(event_type) {
+            let Some(entry) = stored.pending().get(event_id) else { return Ok(Ended::Handled) };
+            if entry.done_by.contains(handler.name()) {
+                continue;
+            }
+            let incoming =
+                IncomingEvent { event_id, event_type, stored: &stored, received_at, deadline };
+            if let Err(error) = done(handler, &incoming).await {
+                let (handler, stored) = (Some(handler.name()), Some(stored));
+                return Err(NotEnded { error, handler, is_newer: false, stored });
+            }
+            // It has marked itself as done in the aggregate, which is another one now.
+            stored = self.aggregates.find(key).await.map_err(unread)?.ok_or_else(|| {
+                unread(Failure::new(FailureClass::Permanent, "the aggregate is gone"))
+            })?;
+        }
+        if !stored.pending().holds(event_id) {
+            return Ok(Ended::Handled);
+        }
+        let elsewhere: Vec<_> =
+            self.registry.handlers_of(event_type).map(EventHandler::name).collect();
+        let StoredAggregate::Order(order) = stored;
+        self.conclude(order, event_id, &elsewhere, received_at, deadline)
+            .await
+            .map(|()| Ended::Handled)
+    }
+
+    /// What changes the order alone, and with it the end of the event.
+    async fn conclude(
+        &self,
+        order: StoredOrder,
+        event_id: EventId,
+        elsewhere: &[&'static str],
+        received_at: Timestamp,
+        deadline: Deadline,
+    ) -> Result<(), NotEnded> {
+        let failed = |handler, error, stored| NotEnded {
+            error,
+            handler: Some(handler),
+            is_newer: false,
+            stored: Some(StoredAggregate::Order(stored)),
+        };
+        let mut order = order;
+        if event_id == order.created_event() {
+            match self.decide(order.clone(), elsewhere, received_at, deadline).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(found)) => order = found,
+                Err(error) => return Err(failed(INVENTORY, error, order)),
+            }
+        }
+        let finished = revise(&self.aggregates, order.clone(), deadline, |found| {
+            finish(found, event_id, elsewhere, received_at)
+        });
+        match finished.await {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failed(NOTIFICATION, HandlerError::Failed(failure), order)),
+        }
+    }
+
+    /// Notes in the event's entry that a delivery failed, and when it is expected again: until then
+    /// the sweep leaves it alone. Returns how many have failed; none if the event has ended
+    /// meanwhile.
+    pub(super) async fn note_failure(
+        &self,
+        stored: StoredAggregate,
+        event_id: EventId,
+        deadline: Deadline,
+    ) -> Result<Option<u32>, Failure> {
+        let StoredAggregate::Order(order) = stored;
+        let now = self.publication.clock.now();
+        // That of the entry as it is written.
+        let failures = AtomicU32::new(0);
+        let noted = |found: &StoredOrder| {
+            let mut pending = found.pending.clone();
+            let entry = pending.remove(event_id)?;
+            let count = entry.failures.saturating_add(1);
+            failures.store(count, Ordering::Relaxed);
+            let due = now.plus(pause_after(entry.failures) + lifetimes::SWEEP_AFTER);
+            pending.put(event_id, PendingEvent { failures: count, due, ..entry });
+            Some((IndexChange::at(&pending), pending))
+        };
+        let revised = revise(&self.aggregates, order, deadline, |found| {
+            let (index, pending) = noted(found)?;
+            Some(OrderChange { before: found, reached: None, notified: None, pending, index })
+        });
+        Ok(match revised.await? {
+            Revised::Stored => Some(failures.load(Ordering::Relaxed)),
+            Revised::NothingLeft => None,
+        })
+    }
+}
+
+/// The write that ends an event, with its notification. None if it has ended, or if it came back
+/// from the dead letters meanwhile and a handler elsewhere is not done with it: then it is another
+/// delivery's.
+fn finish<'a>(
+    found: &'a StoredOrder,
+    event_id: EventId,
+    elsewhere: &[&'static str],
+    at: Timestamp,
+) -> Option<OrderChange<'a>> {
+    if !is_done_elsewhere(found, event_id, elsewhere) {
+        return None;
+    }
+    let mut pending = found.pending.clone();
+    pending.remove(event_id)?;
+    let index = IndexChange::between(&found.pending, &pending);
+    let notified = Some((event_id, at));
+    Some(OrderChange { before: found, reached: None, notified, pending, index })
+}
+
+/// Whether an event is pending, and every handler with an effect elsewhere has marked itself as done
+/// with it. Without the marks it must not end: a refused effect would be taken for a done one.
+pub(super) fn is_done_elsewhere(
+    found: &StoredOrder,
+    event_id: EventId,
+    elsewhere: &[&'static str],
+) -> bool {
+    found
+        .pending
+        .get(event_id)
+        .is_some_and(|entry| elsewhere.iter().all(|name| entry.done_by.contains(*name)))
+}
+
+/// Lets a handler do its part. A panic is a failure like any other: it is counted, paused for, and
+/// ends in the dead letters when it comes each time.
+async fn done(
+    handler: &dyn EventHandler,
+    incoming: &IncomingEvent<'_>,
+) -> Result<(), HandlerError> {
+    AssertUnwindSafe(handler.handle(incoming)).catch_unwind().await.unwrap_or_else(|_| {
+        let failure = Failure::new(FailureClass::Permanent, "the handler panicked");
+        Err(HandlerError::Failed(failure))
+    })
+}
+
+fn not_rebuilt(error: &NotRebuilt, stored: StoredAggregate) -> NotEnded {
+    NotEnded {
+        is_newer: matches!(error, NotRebuilt::SchemaVersion(_)),
+        error: HandlerError::Hopeless(crate::outcome::chain(error)),
+        handler: None,
+        stored: Some(stored),
+    }
+}

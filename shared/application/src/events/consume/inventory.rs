@@ -1,0 +1,192 @@
+//! Reserves an order's stock: the order becomes CONFIRMED, or REJECTED where there is not enough.
+//!
+//! What becomes of it is an event of its own, pending with the write that makes it true. The same
+//! write ends `OrderCreated` and notifies the customer of it: what changes the order alone is folded
+//! into one write.
+
+use std::time::Duration;
+
+use contracts::event::SCHEMA_VERSION;
+use domain::event::EventStamp;
+use domain::identity::{EventId, TransactionId};
+use domain::order::{Order, OrderEvent, OrderStatus, StoredOrder, TransitionRefused};
+use domain::pending::PendingEvent;
+use domain::timestamp::Timestamp;
+
+use super::groups::{Request, Reserved};
+use super::handle::{HandleEvents, is_done_elsewhere};
+use super::registry::HandlerError;
+use crate::backoff::{Backoff, seed};
+use crate::deadline::Deadline;
+use crate::events::StoredAggregate;
+use crate::lifetimes;
+use crate::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
+use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
+use crate::retry::until_settled;
+
+/// How long the half message and the commit of what follows may take together.
+const PUBLICATION: Duration = Duration::from_secs(2);
+
+/// What inventory can decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Confirm,
+    Reject,
+}
+
+/// An event that follows, of which at most one writer's is in the history.
+#[derive(Debug, Clone, Copy)]
+struct FollowUp {
+    event_id: EventId,
+    publication: TransactionId,
+}
+
+/// A decision that is not stored yet: the order after it, and the event that follows.
+#[derive(Debug, Clone)]
+pub(super) struct Decision {
+    after: Order,
+    follow_up: FollowUp,
+    at: Timestamp,
+}
+
+impl Decision {
+    /// The write that makes it true: `OrderCreated` ends, and what follows is pending.
+    pub(super) fn change<'a>(&self, before: &'a StoredOrder) -> OrderChange<'a> {
+        let created = before.created_event();
+        let FollowUp { event_id, publication } = self.follow_up;
+        let mut pending = before.pending.clone();
+        pending.remove(created);
+        let due = self.at.plus(lifetimes::SWEEP_AFTER);
+        pending.put(event_id, PendingEvent::sent(publication, self.at, due));
+        // As a rule the sweep looks when `OrderCreated` was due, which is not later than what follows
+        // is.
+        let index = IndexChange::between(&before.pending, &pending);
+        OrderChange {
+            before,
+            reached: Some(self.after.history().latest().clone()),
+            notified: Some((created, self.at)),
+            pending,
+            index,
+        }
+    }
+}
+
+impl<Aggregates, Publisher, Time, Identities> HandleEvents<Aggregates, Publisher, Time, Identities>
+where
+    Aggregates: PendingEventStore + Reservations,
+    Publisher: TransactionalPublisher,
+    Time: Clock,
+    Identities: IdentitySource,
+{
+    /// Decides an order that is CREATED, and publishes what follows. An order that is decided
+    /// already, or that was cancelled, is returned as it was found: its event only ends.
+    pub(super) async fn decide(
+        &self,
+        mut stored: StoredOrder,
+        elsewhere: &[&'static str],
+        received_at: Timestamp,
+        deadline: Deadline,
+    ) -> Result<Option<StoredOrder>, HandlerError> {
+        let created = stored.created_event();
+        let mut verdict = Verdict::Confirm;
+        let mut made: Vec<FollowUp> = Vec::new();
+        loop {
+            let is_open = is_done_elsewhere(&stored, created, elsewhere);
+            if !is_open || stored.order.status() != OrderStatus::Created {
+                // One of our own tries may have landed unnoticed. What follows is published by the
+                // writer whose event the history holds, and by nobody else.
+                let own = made.iter().find(|follow_up| stored.raised(follow_up.event_id));
+                if let Some(follow_up) = own {
+                    self.publish(&StoredAggregate::Order(stored), *follow_up).await;
+                    return Ok(None);
+                }
+                return Ok(Some(stored));
+            }
+            let follow_up = FollowUp {
+                event_id: self.identities.event_id(),
+                publication: self.identities.transaction_id(),
+            };
+            made.push(follow_up);
+            let (after, _) = decided(&stored.order, verdict, follow_up.event_id, received_at)
+                .map_err(|error| HandlerError::Hopeless(error.to_string()))?;
+            let decision = Decision { after, follow_up, at: received_at };
+            match self.store(&stored, verdict, decision, deadline).await {
+                Reserved::Stored => {
+                    self.publish_as_found(stored, follow_up).await;
+                    return Ok(None);
+                }
+                Reserved::Changed(found) => stored = *found,
+                Reserved::StockShort => verdict = Verdict::Reject,
+                Reserved::Failed(failure) => return Err(HandlerError::Failed(failure)),
+            }
+        }
+    }
+
+    /// A confirmation goes with those of other orders that wait for the same products; a rejection
+    /// takes no stock and goes alone.
+    async fn store(
+        &self,
+        stored: &StoredOrder,
+        verdict: Verdict,
+        decision: Decision,
+        deadline: Deadline,
+    ) -> Reserved {
+        if verdict == Verdict::Confirm {
+            let request = Request { stored: stored.clone(), decision };
+            return self.groups.reserve(&self.aggregates, request, deadline).await;
+        }
+        let change = decision.change(stored);
+        let seed = seed(stored.order.id().as_uuid());
+        let pause = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
+        let reject = |within| self.aggregates.change(&change, within);
+        let settled = until_settled(deadline, pause, reject, |written, _| match written {
+            Ok(()) => Some(Reserved::Stored),
+            Err(Some(StoredAggregate::Order(found))) => Some(Reserved::Changed(Box::new(found))),
+            Err(None) => None,
+        });
+        settled.await.unwrap_or_else(|unsettled| Reserved::Failed(unsettled.failure))
+    }
+
+    /// Publishes what follows from the order as it is after the write.
+    async fn publish_as_found(&self, stored: StoredOrder, follow_up: FollowUp) {
+        match self.aggregates.find(stored.key()).await {
+            Ok(Some(found)) if found.raised(follow_up.event_id) => {
+                self.publish(&found, follow_up).await;
+            }
+            Ok(_) => tracing::error!(
+                event_id = %follow_up.event_id,
+                "what follows is not in the order that was just decided"
+            ),
+            Err(failure) => left_to_sweep(follow_up, &failure),
+        }
+    }
+
+    async fn publish(&self, found: &StoredAggregate, follow_up: FollowUp) {
+        let FollowUp { event_id, publication } = follow_up;
+        let within = Deadline::after(PUBLICATION);
+        if let Err(error) = self.publication.send(found, event_id, publication, within).await {
+            left_to_sweep(follow_up, &error);
+        }
+    }
+}
+
+fn left_to_sweep(follow_up: FollowUp, error: &(dyn std::error::Error + 'static)) {
+    let FollowUp { event_id, publication } = follow_up;
+    tracing::warn!(%event_id, transaction_id = %publication, error, "an event is left to the sweep");
+}
+
+/// The order after the decision.
+fn decided(
+    order: &Order,
+    verdict: Verdict,
+    event_id: EventId,
+    at: Timestamp,
+) -> Result<(Order, OrderEvent), TransitionRefused> {
+    // What follows belongs to the trace of the order.
+    let traceparent = order.history().first().event.traceparent.clone();
+    let stamp = EventStamp { event_id, schema_version: SCHEMA_VERSION, traceparent };
+    match verdict {
+        Verdict::Confirm => order.confirm(at, stamp),
+        Verdict::Reject => order.reject(at, stamp),
+    }
+}

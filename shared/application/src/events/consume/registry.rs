@@ -1,0 +1,89 @@
+//! Handlers with an effect outside the aggregate.
+
+use contracts::event::EventType;
+use domain::identity::EventId;
+use domain::timestamp::Timestamp;
+use futures::future::BoxFuture;
+
+use crate::deadline::Deadline;
+use crate::events::StoredAggregate;
+use crate::outcome::Failure;
+
+/// An event that was delivered and is pending.
+#[derive(Debug)]
+pub struct IncomingEvent<'a> {
+    /// The event.
+    pub event_id: EventId,
+    /// Its type.
+    pub event_type: EventType,
+    /// The aggregate that raised it, as it is now. A handler acts on it and not on the message.
+    pub stored: &'a StoredAggregate,
+    /// When it was delivered.
+    pub received_at: Timestamp,
+    /// By when it is done with, or comes again.
+    pub deadline: Deadline,
+}
+
+/// A handler has not done its part.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// It may succeed later.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// It will never succeed, for this reason.
+    #[error("{0}")]
+    Hopeless(String),
+}
+
+/// Does one thing about an event, outside the aggregate that raised it.
+pub trait EventHandler: Send + Sync {
+    /// Its name, which marks it as done in the aggregate: once used, it stays.
+    fn name(&self) -> &'static str;
+
+    /// Does its part, once: it MUST mark itself as done in the event's pending entry
+    /// ([`PendingEvent::done_by`](domain::pending::PendingEvent::done_by)) in the transaction of its
+    /// effect, conditional on the aggregate's revision, and MUST do nothing when it is marked.
+    ///
+    /// # Errors
+    ///
+    /// [`HandlerError`]
+    fn handle<'a>(
+        &'a self,
+        incoming: &'a IncomingEvent<'a>,
+    ) -> BoxFuture<'a, Result<(), HandlerError>>;
+}
+
+/// Which events a handler gets.
+#[derive(Debug, Clone, Copy)]
+pub enum Subscribed {
+    /// All of them.
+    ToAll,
+    /// Those of these types.
+    To(&'static [EventType]),
+}
+
+/// Handlers with the events they get, in the order in which they are called.
+#[derive(Default)]
+pub struct Registry {
+    entries: Vec<(Subscribed, Box<dyn EventHandler>)>,
+}
+
+impl Registry {
+    /// The registry with one more handler, called after those before it.
+    #[must_use]
+    pub fn with(mut self, subscribed: Subscribed, handler: impl EventHandler + 'static) -> Self {
+        self.entries.push((subscribed, Box::new(handler)));
+        self
+    }
+
+    /// The handlers of a type of events.
+    pub fn handlers_of(&self, event_type: EventType) -> impl Iterator<Item = &dyn EventHandler> {
+        self.entries
+            .iter()
+            .filter(move |(subscribed, _)| match subscribed {
+                Subscribed::ToAll => true,
+                Subscribed::To(types) => types.contains(&event_type),
+            })
+            .map(|(_, handler)| handler.as_ref())
+    }
+}

@@ -1,0 +1,90 @@
+//! What a sweep comes to.
+
+use std::time::Duration;
+
+/// What a window did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SweepReport {
+    /// Events that were on no topic and were sent, the broker having acknowledged each.
+    pub sent: u64,
+    /// Events that were on their topic and were published again, because our group will not get them
+    /// otherwise.
+    pub republished: u64,
+    /// Events that are on their topic and wait for their consumer.
+    pub found: u64,
+    /// Those of `found` that have waited for so long that an operator should know.
+    pub overdue: u64,
+    /// Events that were published again as often as they may be, and still wait.
+    pub given_up: u64,
+    /// Events of which nothing could be found out, or that could not be sent. They come up again.
+    pub left: u64,
+    /// Looks for what is due that succeeded.
+    pub looks: u64,
+    /// Looks for what is due that failed, as a whole or in part.
+    pub failed_looks: u64,
+    /// How long the oldest event that was met has been pending. It means nothing when no look
+    /// succeeded.
+    pub oldest: Duration,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Sent,
+    Republished,
+    Found,
+    Overdue,
+    GivenUp,
+    Left,
+    /// Left, because the broker could not be reached.
+    Unreachable,
+}
+
+/// What became of one aggregate.
+#[derive(Debug)]
+pub(super) struct Dealt {
+    /// Whether this sweep claimed it.
+    pub(super) is_ours: bool,
+    pub(super) is_unreachable: bool,
+    /// How long its oldest event has been pending.
+    pub(super) waited: Duration,
+    pub(super) fates: Vec<Fate>,
+}
+
+impl Dealt {
+    pub(super) fn not_ours() -> Self {
+        Self { is_ours: false, ..Self::ours() }
+    }
+
+    pub(super) const fn ours() -> Self {
+        Self { is_ours: true, is_unreachable: false, waited: Duration::ZERO, fates: Vec::new() }
+    }
+
+    /// It could not even be claimed, and has been due for that long.
+    pub(super) fn left(waited: Duration) -> Self {
+        Self { waited, fates: vec![Fate::Left], ..Self::ours() }
+    }
+}
+
+impl SweepReport {
+    pub(super) fn count(&mut self, dealt: &Dealt) {
+        self.oldest = self.oldest.max(dealt.waited);
+        for fate in &dealt.fates {
+            match fate {
+                Fate::Sent => self.sent += 1,
+                Fate::Republished => self.republished += 1,
+                Fate::Found => self.found += 1,
+                Fate::Overdue => {
+                    self.found += 1;
+                    self.overdue += 1;
+                }
+                Fate::GivenUp => {
+                    self.found += 1;
+                    self.overdue += 1;
+                    self.given_up += 1;
+                }
+                Fate::Left | Fate::Unreachable => self.left += 1,
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! An order's own use cases.
+
+pub mod create;
+pub mod identity;

@@ -1,0 +1,190 @@
+//! Events that are not handled yet, in the aggregates that raised them.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use domain::aggregate::AggregateKey;
+use domain::identity::{EventId, ProductId};
+use domain::order::{StatusChange, StoredOrder};
+use domain::pending::{PendingEvents, Rank};
+use domain::timestamp::Timestamp;
+
+use crate::deadline::Deadline;
+use crate::events::StoredAggregate;
+use crate::outcome::{Failure, ItemReason, WriteTry};
+
+/// What a write does to an aggregate's entry in the sweep's index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexChange {
+    /// It stays as it is: nothing that is pending is due before it.
+    Keep,
+    /// The sweep looks at the aggregate at another time, or in another order.
+    Move {
+        /// When the event is due that is due first.
+        due: Timestamp,
+        /// In which order the sweep looks at it.
+        rank: Rank,
+    },
+    /// It leaves, because nothing is pending any more.
+    Leave,
+}
+
+impl IndexChange {
+    /// The entry is where what is pending says.
+    pub fn at(pending: &PendingEvents) -> Self {
+        let rank = pending.rank();
+        pending.due().map_or(Self::Leave, |due| Self::Move { due, rank })
+    }
+
+    /// What becomes of the entry when what is pending changes. It costs write units only where the
+    /// sweep would look too late, or at the wrong rank.
+    pub fn between(before: &PendingEvents, after: &PendingEvents) -> Self {
+        let Some(due) = after.due() else { return Self::Leave };
+        let rank = after.rank();
+        let is_early_enough = before.due().is_some_and(|before| before <= due);
+        if is_early_enough && before.rank() == rank { Self::Keep } else { Self::Move { due, rank } }
+    }
+}
+
+/// A change of an order, or of what is pending of it.
+#[derive(Debug, Clone)]
+pub struct OrderChange<'a> {
+    /// The order as it was read. The change is conditional on its attempt and its revision, and
+    /// raises the revision.
+    pub before: &'a StoredOrder,
+    /// What the order becomes, if that changes.
+    pub reached: Option<StatusChange>,
+    /// The event that its customer is notified of, and when, if of one.
+    pub notified: Option<(EventId, Timestamp)>,
+    /// What is pending after it.
+    pub pending: PendingEvents,
+    /// What becomes of its entry in the index.
+    pub index: IndexChange,
+}
+
+/// What was found in place of an aggregate that was to be changed. None if nothing was found, or it
+/// could not be read.
+pub type Found = Option<StoredAggregate>;
+
+/// Aggregates with what is pending of them.
+pub trait PendingEventStore: Send + Sync {
+    /// An aggregate, as of the last write. A tombstone is no aggregate.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be read, of class `Permanent` if what was read is no aggregate.
+    fn find(
+        &self,
+        key: AggregateKey,
+    ) -> impl Future<Output = Result<Option<StoredAggregate>, Failure>> + Send;
+
+    /// Makes one try, within `deadline`, to change an order, and no second one of its own accord. It
+    /// MUST be conditional on the attempt and on the revision, and MUST change named attributes
+    /// alone. [`WriteTry::Cancelled`] says what was found.
+    fn change(
+        &self,
+        change: &OrderChange<'_>,
+        deadline: Deadline,
+    ) -> impl Future<Output = WriteTry<Found>> + Send;
+}
+
+/// Why a reservation was not stored.
+#[derive(Debug, Clone)]
+pub struct ReservationCancelled {
+    /// What each order has to do with it, in the order of the changes.
+    pub orders: Vec<ItemReason<StoredOrder>>,
+    /// What the products have to do with it: a condition that failed is a stock that is too small,
+    /// with the stock that was found, if there is such a product.
+    pub stock: BTreeMap<ProductId, ItemReason<u32>>,
+}
+
+/// The most items of one reservation, orders and products together
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+pub const RESERVATION_ITEMS_MAX: usize = 100;
+
+/// The stock, and the orders that wait for it.
+pub trait Reservations: Send + Sync {
+    /// Makes one try, within `deadline`, to take products out of stock together with the changes of
+    /// the orders that they are for: all of it is stored, or none. Each change is conditional as
+    /// [`PendingEventStore::change`], each product on there being enough of it. No order may occur
+    /// twice, and there may be [`RESERVATION_ITEMS_MAX`] orders and products at the most.
+    fn reserve(
+        &self,
+        changes: &[OrderChange<'_>],
+        take: &BTreeMap<ProductId, u32>,
+        deadline: Deadline,
+    ) -> impl Future<Output = WriteTry<ReservationCancelled>> + Send;
+}
+
+/// An aggregate that is due for the sweep, as the index has it: it may have changed meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueAggregate {
+    /// Which one.
+    pub key: AggregateKey,
+    /// Since when it is due, which a claim expects.
+    pub due: Timestamp,
+}
+
+/// What is due for the sweep, as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DueAggregates {
+    /// The aggregates: those of the first rank before those of the second, and of one rank the
+    /// earliest first.
+    pub aggregates: Vec<DueAggregate>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// How many parts of the index, or items in it, could not be read. They hide nothing else.
+    pub unreadable: usize,
+}
+
+/// The index of aggregates with pending events.
+pub trait PendingEventIndex: Send + Sync {
+    /// Aggregates that are due at `now`, about `limit` of them. It MAY be a few seconds out of date,
+    /// but MUST come to every aggregate, if those before it are claimed: what is due later never
+    /// hides what is due earlier, nor does what can't be read hide what can.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if nothing could be read.
+    fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<DueAggregates, Failure>> + Send;
+}
+
+/// What became of a claim.
+#[derive(Debug)]
+#[must_use]
+pub enum Claim {
+    /// The aggregate is ours until the new time. This is what it is, as of the claim.
+    Won(Box<StoredAggregate>),
+    /// Another process claimed it, or it was changed.
+    Lost,
+    /// It is ours or another's, or can't be read: it comes up again.
+    Unknown(Failure),
+}
+
+/// Lets one of several sweeps at a time deal with an aggregate.
+pub trait Claims: Send + Sync {
+    /// Claims an aggregate by moving its entry in the index to `until`, if that is where `due` says.
+    /// Of any number of claims with one expectation at most one MUST win. It does not raise the
+    /// revision: a claim stands in nobody's way.
+    fn claim(&self, due: &DueAggregate, until: Timestamp) -> impl Future<Output = Claim> + Send;
+}
+
+/// Where our consumer group stands.
+pub trait GroupPosition: Send + Sync {
+    /// Whether the group has been given everything that was on an event's topic at `at`, on every
+    /// queue.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if not every broker has answered: then nothing is known.
+    fn has_passed(
+        &self,
+        topic: super::Topic,
+        at: Timestamp,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<bool, Failure>> + Send;
+}

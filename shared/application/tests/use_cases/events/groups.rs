@@ -1,0 +1,149 @@
+//! Reservations of one product at the same time go into one write.
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::events::consume::Registry;
+use application::orders::create::CreateOrderCommand;
+use application::outcome::FailureClass;
+use domain::identity::OrderId;
+use domain::order::OrderStatus;
+use testkit::fault::{BrokerFault, Fault, Operation};
+use testkit::samples::{lines, product, product_id, user};
+use testkit::world::World;
+
+use crate::orders::create::create;
+
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Products with a stock of 1,000 and an order of each of `of`.
+async fn world_with(of: &[&[(u64, u64)]]) -> (World, Vec<OrderId>) {
+    let world = World::default();
+    (1..=120).for_each(|id| world.tables.put_product(product(id, 1_000)));
+    let mut ids = Vec::new();
+    for lines_of in of {
+        let command = CreateOrderCommand {
+            user_id: user(123),
+            lines: lines(lines_of),
+            key: None,
+            traceparent: None,
+        };
+        ids.push(create(&world, &command).await.unwrap().order.id());
+    }
+    (world, ids)
+}
+
+async fn consume(world: &World) {
+    world.consume_pending(Registry::default()).run(Deadline::after(WINDOW)).await;
+}
+
+fn statuses(world: &World, ids: &[OrderId]) -> Vec<OrderStatus> {
+    ids.iter().map(|id| world.tables.stored_order(*id).unwrap().order.status()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_one_product_goes_together_into_the_next_write() {
+    let of: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 64];
+    let (world, ids) = world_with(&of).await;
+    consume(&world).await;
+    assert!(statuses(&world, &ids).iter().all(|status| *status == OrderStatus::Confirmed));
+    assert_eq!(world.tables.stock_of(product_id(1)), Some(1_000 - 128));
+    let writes = world.tables.calls(Operation::Reserve);
+    assert!(writes <= 24, "{writes} writes for 64 orders");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_busy_holds_up_no_other_product() {
+    let (world, ids) = world_with(&[&[(1, 1)], &[(2, 1)]]).await;
+    // The first write has no answer for a second; what comes after it goes through meanwhile.
+    world.tables.script(Operation::Reserve, [Fault::LandsLate]);
+    let consuming = world.consume_pending(Registry::default());
+    let watching = async {
+        loop {
+            let statuses = statuses(&world, &ids);
+            let confirmed = statuses.iter().filter(|status| **status == OrderStatus::Confirmed);
+            match confirmed.count() {
+                0 => tokio::time::sleep(Duration::from_millis(10)).await,
+                count => return count,
+            }
+        }
+    };
+    let (_, first) = tokio::join!(consuming.run(Deadline::after(WINDOW)), watching);
+    assert_eq!(first, 1, "neither waited for the other");
+    assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_finds_a_product_short_confirms_those_that_fit_and_rejects_the_rest() {
+    let of: Vec<&[(u64, u64)]> = vec![&[(1, 300)]; 8];
+    let (world, ids) = world_with(&of).await;
+    consume(&world).await;
+    let statuses = statuses(&world, &ids);
+    let confirmed = statuses.iter().filter(|status| **status == OrderStatus::Confirmed).count();
+    let rejected = statuses.iter().filter(|status| **status == OrderStatus::Rejected).count();
+    assert_eq!((confirmed, rejected), (3, 5));
+    assert_eq!(world.tables.stock_of(product_id(1)), Some(100));
+    let writes = world.tables.calls(Operation::Reserve);
+    assert!(writes <= 8, "{writes} writes: none of them goes alone because a product is sold out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_of_one_order_are_never_in_one_group() {
+    let of: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 4];
+    let (world, ids) = world_with(&of).await;
+    for _ in 0..3 {
+        for half in world.broker.halves().into_iter().take(4) {
+            let key = half.message.aggregate.unwrap().to_string();
+            world.broker.put(half.message.body.as_bytes(), &[("aggregate", &key)]);
+        }
+    }
+    consume(&world).await;
+    assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed; 4]);
+    assert_eq!(world.tables.stock_of(product_id(1)), Some(1_000 - 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_whose_fate_is_unknown_is_settled_by_its_orders() {
+    for fault in [Fault::ReplyLost, Fault::RequestLost, Fault::LandsLate] {
+        let of: Vec<&[(u64, u64)]> = vec![&[(1, 2), (2, 1)]; 10];
+        let (world, ids) = world_with(&of).await;
+        world.tables.script(Operation::Reserve, [fault, fault]);
+        consume(&world).await;
+        world.tables.land_late_writes();
+        assert!(
+            statuses(&world, &ids).iter().all(|status| *status == OrderStatus::Confirmed),
+            "{fault:?}"
+        );
+        assert_eq!(world.tables.stock_of(product_id(1)), Some(980), "{fault:?}");
+        let events = world.broker.visible().len();
+        assert_eq!(events, 20, "{fault:?}: each follow-up is published by its writer, once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_never_has_more_items_than_a_transaction() {
+    let wide: Vec<(u64, u64)> = (1..=50).map(|product| (product, 1)).collect();
+    let other: Vec<(u64, u64)> = (50..=99).map(|product| (product, 1)).collect();
+    let third: Vec<(u64, u64)> = (71..=120).map(|product| (product, 1)).collect();
+    let of: Vec<&[(u64, u64)]> = vec![&wide, &other, &third, &wide, &other, &third];
+    let (world, ids) = world_with(&of).await;
+    consume(&world).await;
+    assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed; 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_fails_is_counted_for_each_of_its_orders() {
+    let of: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 5];
+    let (world, ids) = world_with(&of).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.broker.script(BrokerFault::ReceiveFails, 1);
+    world.consume_pending(Registry::default()).run(Deadline::after(Duration::from_secs(8))).await;
+    for id in &ids {
+        let stored = world.tables.stored_order(*id).unwrap();
+        let entry = stored.pending.get(stored.created_event()).unwrap();
+        assert!(entry.failures >= 1, "{entry:?}");
+    }
+    world.tables.heal(Operation::Reserve);
+    consume(&world).await;
+    assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed; 5]);
+}

@@ -1,0 +1,238 @@
+//! What is pending is published until it is handled, and no more often than it must be.
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::events::consume::Registry;
+use application::events::sweep::SweepReport;
+use application::lifetimes;
+use application::outcome::FailureClass;
+use application::ports::{Clock, Resolution};
+use domain::identity::OrderId;
+use domain::order::{OrderStatus, StoredOrder};
+use domain::pending::{PendingEvent, Publication, Rank};
+use testkit::fault::{BrokerFault, Fault, Operation};
+use testkit::world::World;
+
+use crate::orders::create::{command, create, world};
+
+/// Long enough for one look.
+const LOOK: Duration = Duration::from_secs(6);
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn created(world: &World) -> OrderId {
+    create(world, &command(2, None)).await.unwrap().order.id()
+}
+
+/// An order whose half message was stored and whose commit was lost.
+async fn lost(world: &World) -> OrderId {
+    world.broker.script(BrokerFault::EndLost, 1);
+    created(world).await
+}
+
+async fn sweep(world: &World, window: Duration) -> SweepReport {
+    world.sweep_pending().run(Deadline::after(window)).await
+}
+
+async fn consume(world: &World) {
+    let window = Deadline::after(MINUTE);
+    world.consume_pending(Registry::default()).run(window).await;
+}
+
+fn stored(world: &World, id: OrderId) -> StoredOrder {
+    world.tables.stored_order(id).unwrap()
+}
+
+fn entry(world: &World, id: OrderId) -> PendingEvent {
+    let stored = stored(world, id);
+    stored.pending.get(stored.created_event()).unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_on_no_topic_is_sent_under_its_own_attempt() {
+    let world = world();
+    let id = lost(&world).await;
+    world.broker.discard_open_halves();
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    let report = sweep(&world, LOOK).await;
+    assert_eq!((report.sent, report.left, report.looks > 0), (1, 0, true));
+    let [first, second] = &world.broker.halves()[..] else { panic!("two half messages") };
+    assert_eq!((first.transaction_id, &first.message), (second.transaction_id, &second.message));
+    assert!(!first.is_recorded && second.is_recorded);
+    assert_eq!(second.ends, [Resolution::Commit]);
+    consume(&world).await;
+    assert_eq!(stored(&world, id).order.status(), OrderStatus::Confirmed);
+    assert_eq!(world.tables.pending_events(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_was_never_sent_is_sent_without_asking() {
+    let world = world();
+    world.broker.go_away();
+    let id = created(&world).await;
+    world.broker.come_back();
+    world.broker.script(BrokerFault::LookupFails, 1_000);
+    assert_eq!(sweep(&world, LOOK).await.sent, 1);
+    assert_eq!(entry(&world, id).publication, Publication::Sent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_swept_before_it_is_due_or_after_it_was_handled() {
+    let world = world();
+    created(&world).await;
+    let report = sweep(&world, LOOK).await;
+    assert_eq!(report, SweepReport { looks: report.looks, ..SweepReport::default() });
+    consume(&world).await;
+    world.clock.advance(MINUTE * 60 * 24);
+    let report = sweep(&world, LOOK).await;
+    assert_eq!(report, SweepReport { looks: report.looks, ..SweepReport::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_on_its_topic_waits_in_the_second_rank_the_longer_the_older_it_is() {
+    let world = world();
+    let id = created(&world).await;
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    let report = sweep(&world, LOOK).await;
+    assert_eq!((report.found, report.sent), (1, 0));
+    assert_eq!(entry(&world, id).publication, Publication::Found);
+    assert_eq!(world.tables.index_entry(id).unwrap().0, Rank::Second);
+    world.clock.advance(MINUTE * 30);
+    assert_eq!(sweep(&world, LOOK).await.overdue, 1);
+    let wait = entry(&world, id).due.since(world.clock.now());
+    assert!(wait > MINUTE * 25, "{wait:?}");
+    world.clock.advance(MINUTE * 60 * 24);
+    sweep(&world, LOOK).await;
+    let wait = entry(&world, id).due.since(world.clock.now());
+    assert!(wait <= MINUTE * 60, "{wait:?}");
+    assert_eq!(world.broker.visible().len(), 1, "no consumer runs, so no copy would help");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_sweeps_one_deals_with_an_event() {
+    let world = world();
+    lost(&world).await;
+    world.broker.discard_open_halves();
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    let (one, other) = tokio::join!(sweep(&world, LOOK), sweep(&world, LOOK));
+    assert_eq!(one.sent + other.sent, 1);
+    assert_eq!(world.broker.visible().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_led_to_nothing_runs_out() {
+    let world = world();
+    lost(&world).await;
+    world.broker.discard_open_halves();
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    world.tables.script(Operation::ClaimAggregate, [Fault::ReplyLost]);
+    let report = sweep(&world, LOOK).await;
+    assert_eq!((report.sent, report.left), (0, 1));
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    assert_eq!(sweep(&world, LOOK).await.sent, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incomplete_answer_counts_as_none_for_ten_minutes_and_then_as_not_there() {
+    let world = world();
+    let id = created(&world).await;
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    world.broker.script(BrokerFault::LookupFails, u32::MAX);
+    assert_eq!(sweep(&world, MINUTE * 9).await.sent, 0);
+    assert!(entry(&world, id).unanswered_since.is_some());
+    assert!(sweep(&world, MINUTE * 3).await.sent >= 1);
+    assert!(world.broker.visible().len() <= 3, "a copy is allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_cannot_be_reached_is_probed_by_one_event() {
+    let world = world();
+    world.broker.go_away();
+    for _ in 0..50 {
+        created(&world).await;
+    }
+    let before = world.tables.calls(Operation::ClaimAggregate);
+    sweep(&world, MINUTE).await;
+    let claims = world.tables.calls(Operation::ClaimAggregate) - before;
+    // The first look takes up as many as go at once; each one after it takes up one.
+    assert!(claims <= 16 + 12 + 1, "{claims} claims");
+    world.broker.come_back();
+    let report = sweep(&world, MINUTE).await;
+    assert_eq!(report.sent, 50);
+    consume(&world).await;
+    assert_eq!(world.tables.pending_events(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_loses_what_it_acknowledged_loses_nothing_of_ours() {
+    let world = world();
+    let id = created(&world).await;
+    assert_eq!(world.broker.lose_unacknowledged(), 1);
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    assert_eq!(sweep(&world, LOOK).await.sent, 1);
+    consume(&world).await;
+    assert_eq!(stored(&world, id).order.status(), OrderStatus::Confirmed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_message_our_group_has_passed_is_published_again_at_most_five_times() {
+    let world = world();
+    let id = created(&world).await;
+    // Another member of the group receives the message and never acknowledges it, for ever.
+    let steal = async |world: &World| {
+        use application::ports::EventSubscription;
+        while !world.broker.receive(32, Deadline::after(LOOK)).await.unwrap().is_empty() {}
+    };
+    let mut republished = 0;
+    for _ in 0..200 {
+        steal(&world).await;
+        world.clock.advance(MINUTE * 60);
+        republished += sweep(&world, LOOK).await.republished;
+    }
+    assert_eq!(republished, 5);
+    assert_eq!(entry(&world, id).copies, 5);
+    world.clock.advance(MINUTE * 60);
+    steal(&world).await;
+    assert_eq!(sweep(&world, LOOK).await.given_up, 1);
+    let names: std::collections::BTreeSet<_> =
+        world.broker.halves().iter().map(|half| half.transaction_id).collect();
+    assert_eq!(names.len(), 6, "each publication has a name of its own");
+    tokio::time::sleep(MINUTE).await;
+    consume(&world).await;
+    assert_eq!(world.tables.stock_of(testkit::samples::product_id(1)), Some(8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_fails_is_not_copied_while_it_is_expected_again() {
+    let world = world();
+    let id = created(&world).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    let window = || Deadline::after(MINUTE * 30);
+    let (consuming, sweeping) = (world.consume_pending(Registry::default()), world.sweep_pending());
+    let (_, report) = tokio::join!(consuming.run(window()), sweeping.run(window()));
+    assert_eq!((report.sent, report.republished), (0, 0), "{report:?}");
+    assert!(entry(&world, id).failures >= 8);
+    world.tables.heal(Operation::Reserve);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_consumer_ends_meanwhile_is_not_pending_again() {
+    let world = world();
+    let id = created(&world).await;
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    let window = Deadline::after(LOOK);
+    let (consuming, sweeping) = (world.consume_pending(Registry::default()), world.sweep_pending());
+    tokio::join!(consuming.run(Deadline::after(MINUTE)), sweeping.run(window));
+    let stored = stored(&world, id);
+    assert!(stored.pending.is_empty(), "{:?}", stored.pending);
+    assert_eq!(world.tables.index_entry(id), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_index_that_cannot_be_read_is_a_failed_look() {
+    let world = world();
+    world.tables.break_down(Operation::DueAggregates, Fault::RequestLost);
+    let report = sweep(&world, LOOK).await;
+    assert_eq!(report.looks, 0);
+    assert!(report.failed_looks > 0);
+}

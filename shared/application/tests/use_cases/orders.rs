@@ -1,0 +1,4 @@
+//! An order's own use cases.
+
+mod check_backs;
+pub(crate) mod create;

@@ -1,0 +1,180 @@
+//! A check-back is answered by what is at the order's key, and by nothing else.
+
+use std::time::Duration;
+
+use application::lifetimes;
+use application::ports::creating::OrderCreation;
+use application::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock, IdentitySource, Topic};
+use application::{deadline::Deadline, outcome::WriteTry};
+use domain::identity::TransactionId;
+use domain::order::{FENCED_MAX, NewOrder, Order};
+use domain::pending::PendingEvent;
+use testkit::fault::{Fault, Operation};
+use testkit::samples::{lines, stamp, user};
+use testkit::world::World;
+
+fn new_order(world: &World) -> NewOrder {
+    let (at, attempt) = (world.clock.now(), world.identities.transaction_id());
+    let price = |_| domain::money::Money::from_minor(100);
+    let (order_id, event) = (world.identities.order_id(), stamp(&world.identities));
+    let (order, _) =
+        Order::create(order_id, user(123), &lines(&[(1, 1)]), price, at, event).unwrap();
+    NewOrder::new(order, attempt, PendingEvent::sent(attempt, at, at))
+}
+
+/// The check of an attempt whose deadline is in 3 s.
+fn check(world: &World, new: &NewOrder) -> CheckBack {
+    CheckBack {
+        topic: Some(Topic::Orders),
+        transaction_id: Some(new.attempt()),
+        event_id: Some(new.order().latest_event().stamp.event_id),
+        aggregate: Some(new.order().key()),
+        is_recorded: false,
+        order_id: Some(new.order().id()),
+        deadline: Some(world.clock.now().plus(Duration::from_secs(3))),
+    }
+}
+
+async fn create(world: &World, new: &NewOrder) -> WriteTry<domain::order::AtKey> {
+    world.tables.create(new, Deadline::after(Duration::from_secs(1))).await
+}
+
+/// Moves on to the moment from which an attempt may be fenced.
+fn end_its_time(world: &World) {
+    world.clock.advance(Duration::from_secs(3) + lifetimes::CLOCK_MARGIN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_order_of_this_attempt_is_committed_and_that_of_another_rolled_back() {
+    let world = World::default();
+    let new = new_order(&world);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    let checks = world.answer_checks();
+    assert_eq!(checks.answer(check(&world, &new)).await, CheckAnswer::Commit);
+    let other = CheckBack {
+        transaction_id: Some(world.identities.transaction_id()),
+        ..check(&world, &new)
+    };
+    // Even before its deadline: an order never leaves its key.
+    assert_eq!(checks.answer(other).await, CheckAnswer::Rollback);
+    assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_decided_before_the_deadline_and_its_margin() {
+    let world = World::default();
+    let new = new_order(&world);
+    let check = check(&world, &new);
+    end_its_time(&world);
+    world.clock.set_back(Duration::from_millis(1));
+    assert_eq!(world.answer_checks().answer(check.clone()).await, CheckAnswer::Unknown);
+    assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
+    world.clock.advance(Duration::from_millis(1));
+    assert_eq!(world.answer_checks().answer(check).await, CheckAnswer::Rollback);
+    assert!(matches!(create(&world, &new).await, WriteTry::Cancelled(_)), "the fence stands");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_that_lost_against_the_order_is_answered_by_the_order() {
+    let world = World::default();
+    let new = new_order(&world);
+    let check = check(&world, &new);
+    end_its_time(&world);
+    // The put lands between the checker's read and its fence.
+    world.tables.script(Operation::CreateOrder, [Fault::LandsLate]);
+    let put = create(&world, &new).await;
+    assert!(matches!(put, WriteTry::Unknown(_)), "{put:?}");
+    let tables = world.tables.clone();
+    let checks = world.answer_checks();
+    let landing = async {
+        while tables.calls(Operation::AtKey) == 0 {
+            tokio::task::yield_now().await;
+        }
+        tables.land_late_writes();
+    };
+    let (answer, ()) = tokio::join!(checks.answer(check), landing);
+    assert_eq!(answer, CheckAnswer::Commit);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_became_of_the_fence_what_is_found_after_it_answers() {
+    for (fault, expected) in [
+        (Fault::ReplyLost, CheckAnswer::Rollback),
+        (Fault::RequestLost, CheckAnswer::Unknown),
+        (Fault::LandsLate, CheckAnswer::Unknown),
+    ] {
+        let world = World::default();
+        let new = new_order(&world);
+        let check = check(&world, &new);
+        end_its_time(&world);
+        world.tables.script(Operation::FenceAttempt, [fault]);
+        assert_eq!(world.answer_checks().answer(check.clone()).await, expected, "{fault:?}");
+        assert_eq!(world.answer_checks().answer(check).await, CheckAnswer::Rollback, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_left_open() {
+    let world = World::default();
+    let new = new_order(&world);
+    end_its_time(&world);
+    world.tables.script(Operation::AtKey, [Fault::RequestLost]);
+    let answer = world.answer_checks().answer(check(&world, &new)).await;
+    assert_eq!(answer, CheckAnswer::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_tombstone_fences_no_further_attempt() {
+    let world = World::default();
+    let new = new_order(&world);
+    let checks = world.answer_checks();
+    let old = CheckBack { deadline: Some(world.clock.now()), ..check(&world, &new) };
+    end_its_time(&world);
+    let of = |attempt: TransactionId| CheckBack { transaction_id: Some(attempt), ..old.clone() };
+    for _ in 0..FENCED_MAX {
+        let attempt = world.identities.transaction_id();
+        assert_eq!(checks.answer(of(attempt)).await, CheckAnswer::Rollback);
+    }
+    assert_eq!(checks.answer(of(new.attempt())).await, CheckAnswer::Unknown);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done), "it was not fenced");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorded_event_is_committed_if_the_history_holds_it_and_never_rolled_back() {
+    let world = World::default();
+    let new = new_order(&world);
+    let checks = world.answer_checks();
+    let attempt = Some(world.identities.transaction_id());
+    let recorded = CheckBack { is_recorded: true, transaction_id: attempt, ..check(&world, &new) };
+    end_its_time(&world);
+    assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Unknown, "there is no order");
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Commit);
+    let other = CheckBack { event_id: Some(world.identities.event_id()), ..recorded };
+    assert_eq!(checks.answer(other).await, CheckAnswer::Unknown);
+    let report = checks.report();
+    assert_eq!((report.committed, report.rolled_back), (1, 0));
+    assert_eq!((report.left_open, report.foreign), (2, 2));
+    assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_not_this_deployments_is_left_open_and_counted() {
+    let world = World::default();
+    let new = new_order(&world);
+    let whole = check(&world, &new);
+    end_its_time(&world);
+    let checks = world.answer_checks();
+    for foreign in [
+        CheckBack { topic: None, ..whole.clone() },
+        CheckBack { transaction_id: None, ..whole.clone() },
+        CheckBack { event_id: None, ..whole.clone() },
+        CheckBack { aggregate: None, ..whole.clone() },
+        CheckBack { deadline: None, ..whole.clone() },
+        CheckBack { aggregate: "USER#123".parse().ok(), ..whole },
+    ] {
+        assert_eq!(checks.answer(foreign).await, CheckAnswer::Unknown);
+    }
+    assert_eq!(checks.report().foreign, 6);
+    assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
+}

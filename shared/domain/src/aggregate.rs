@@ -1,0 +1,90 @@
+//! What raises events.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::identity::{OrderId, SessionId, UserId};
+
+/// Which aggregate. Its text is carried by messages and names the item that holds the aggregate,
+/// with everything that must be true together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AggregateKey {
+    /// `USER#<user_id>/ORDER#<order_id>`
+    Order {
+        /// Whose order it is.
+        user_id: UserId,
+        /// Which of the user's orders.
+        order_id: OrderId,
+    },
+    /// `USER#<user_id>`
+    Account {
+        /// Whose account it is.
+        user_id: UserId,
+    },
+    /// `SESSION#<session_id>`
+    Session {
+        /// Which session.
+        session_id: SessionId,
+    },
+}
+
+/// A text names no aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be USER#<user_id>/ORDER#<order_id>, USER#<user_id> or SESSION#<session_id>")]
+pub struct InvalidAggregateKey;
+
+impl fmt::Display for AggregateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order { user_id, order_id } => write!(f, "USER#{user_id}/ORDER#{order_id}"),
+            Self::Account { user_id } => write!(f, "USER#{user_id}"),
+            Self::Session { session_id } => write!(f, "SESSION#{session_id}"),
+        }
+    }
+}
+
+impl FromStr for AggregateKey {
+    type Err = InvalidAggregateKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAggregateKey> {
+        fn part<Id: FromStr>(text: &str, prefix: &str) -> Result<Id, InvalidAggregateKey> {
+            let id = text.strip_prefix(prefix).ok_or(InvalidAggregateKey)?;
+            id.parse().map_err(|_| InvalidAggregateKey)
+        }
+        if text.starts_with("SESSION#") {
+            return Ok(Self::Session { session_id: part(text, "SESSION#")? });
+        }
+        match text.split_once('/') {
+            None => Ok(Self::Account { user_id: part(text, "USER#")? }),
+            Some((user, order)) => {
+                Ok(Self::Order { user_id: part(user, "USER#")?, order_id: part(order, "ORDER#")? })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_what_it_prints() {
+        let user_id = UserId::new(123).unwrap();
+        let order_id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let session_id: SessionId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        for key in [
+            AggregateKey::Order { user_id, order_id },
+            AggregateKey::Account { user_id },
+            AggregateKey::Session { session_id },
+        ] {
+            assert_eq!(key.to_string().parse(), Ok(key));
+        }
+    }
+
+    #[test]
+    fn what_names_no_aggregate_is_refused() {
+        for text in ["", "USER#", "USER#x", "USER#1/", "USER#1/ORDER#1", "ORDER#1", "SESSION#1"] {
+            assert_eq!(text.parse::<AggregateKey>(), Err(InvalidAggregateKey), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is written when an order is created, and what can be found at its key.
+
+use std::collections::BTreeSet;
+
+use super::Order;
+use crate::aggregate::AggregateKey;
+use crate::identity::{EventId, TransactionId};
+use crate::pending::{PendingEvent, PendingEvents};
+
+/// An order that is not stored yet, with the attempt that is to store it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    order: Order,
+    attempt: TransactionId,
+    pending: PendingEvent,
+}
+
+impl NewOrder {
+    /// An order that has just been created. Its `OrderCreated` is pending as `pending` says.
+    pub const fn new(order: Order, attempt: TransactionId, pending: PendingEvent) -> Self {
+        Self { order, attempt, pending }
+    }
+
+    /// The order.
+    pub const fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// The attempt that stores it.
+    pub const fn attempt(&self) -> TransactionId {
+        self.attempt
+    }
+
+    /// The order as it is stored by this attempt.
+    pub fn into_stored(self) -> StoredOrder {
+        let created = self.order.history().first().event.event_id;
+        StoredOrder {
+            order: self.order,
+            attempt: self.attempt,
+            pending: PendingEvents::one(created, self.pending),
+            revision: 1,
+        }
+    }
+}
+
+/// An order with what is stored beside it in the same item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOrder {
+    /// The order.
+    pub order: Order,
+    /// Which attempt created it. It never changes, and it outlives everything that is pending: a
+    /// broker may ask for the attempt years later.
+    pub attempt: TransactionId,
+    /// Which of its events are not handled yet.
+    pub pending: PendingEvents,
+    /// How many writes have changed the order or what is pending: each of them is conditional on
+    /// it, so none undoes another's. Unlike the order's version it rises without an event.
+    pub revision: u64,
+}
+
+impl StoredOrder {
+    /// Names the item.
+    pub const fn key(&self) -> AggregateKey {
+        self.order.key()
+    }
+
+    /// The event that created it.
+    pub const fn created_event(&self) -> EventId {
+        self.order.history().first().event.event_id
+    }
+
+    /// Whether it raised an event.
+    pub fn raised(&self, event_id: EventId) -> bool {
+        self.order.history().change_of(event_id).is_some()
+    }
+}
+
+/// The most attempts that one tombstone holds. It keeps an item below 8 KB.
+pub const FENCED_MAX: usize = 256;
+
+/// Where no order is: the attempts that can create none any more.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tombstone(BTreeSet<TransactionId>);
+
+impl Tombstone {
+    /// Whether an attempt is fenced.
+    pub fn holds(&self, attempt: TransactionId) -> bool {
+        self.0.contains(&attempt)
+    }
+
+    /// Whether no further attempt can be fenced.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= FENCED_MAX
+    }
+
+    /// Fences an attempt.
+    pub fn fence(&mut self, attempt: TransactionId) {
+        self.0.insert(attempt);
+    }
+}
+
+impl FromIterator<TransactionId> for Tombstone {
+    fn from_iter<Attempts: IntoIterator<Item = TransactionId>>(attempts: Attempts) -> Self {
+        Self(attempts.into_iter().collect())
+    }
+}
+
+/// What is at an order's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AtKey {
+    /// Neither an order nor a tombstone.
+    Absent,
+    /// No order, and attempts that can create none.
+    Tombstone(Tombstone),
+    /// An order.
+    Created {
+        /// Which attempt created it. It is read whatever version the rest is of.
+        attempt: TransactionId,
+        /// The order, unless newer code stored it in a version that this code can't read.
+        stored: Option<Box<StoredOrder>>,
+    },
+}
+
+impl From<StoredOrder> for AtKey {
+    fn from(stored: StoredOrder) -> Self {
+        Self::Created { attempt: stored.attempt, stored: Some(Box::new(stored)) }
+    }
+}

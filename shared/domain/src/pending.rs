@@ -1,0 +1,200 @@
+//! Which of an aggregate's events are not handled yet.
+//!
+//! An event enters with the write that makes it true and leaves when the last of our handlers is
+//! done with it. Until then nothing that a broker loses is lost: the sweep publishes it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::identity::{EventId, TransactionId};
+use crate::timestamp::Timestamp;
+
+/// What is known of an event's latest publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Publication {
+    /// No half message of it was ever sent, so it can be sent without asking a broker.
+    Unsent,
+    /// A half message of it may have been sent.
+    Sent,
+    /// It was found on its topic, and waits for its consumer.
+    Found,
+}
+
+/// An event that is not handled yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingEvent {
+    /// Since when. A redrive begins anew.
+    pub since: Timestamp,
+    /// Names its latest publication: the attempt that created it, or a redrive, or a republication.
+    pub transaction_id: TransactionId,
+    /// What is known of that publication.
+    pub publication: Publication,
+    /// When the sweep looks at it.
+    pub due: Timestamp,
+    /// The handlers with an effect outside the aggregate that are done with it. Each marks itself in
+    /// the transaction of its effect.
+    pub done_by: BTreeSet<String>,
+    /// How many of its deliveries have failed, by whatever copy they came.
+    pub failures: u32,
+    /// How often it was published again although it was on its topic.
+    pub copies: u32,
+    /// Since when no complete answer is known to the question whether it is on its topic.
+    pub unanswered_since: Option<Timestamp>,
+}
+
+impl PendingEvent {
+    /// An event whose half message is stored and waits for its commit. The sweep looks at it at
+    /// `due`.
+    pub const fn sent(transaction_id: TransactionId, since: Timestamp, due: Timestamp) -> Self {
+        Self::new(transaction_id, Publication::Sent, since, due)
+    }
+
+    /// An event of which no half message was sent. The sweep looks at it at once.
+    pub const fn unsent(transaction_id: TransactionId, since: Timestamp) -> Self {
+        Self::new(transaction_id, Publication::Unsent, since, since)
+    }
+
+    const fn new(
+        transaction_id: TransactionId,
+        publication: Publication,
+        since: Timestamp,
+        due: Timestamp,
+    ) -> Self {
+        Self {
+            since,
+            transaction_id,
+            publication,
+            due,
+            done_by: BTreeSet::new(),
+            failures: 0,
+            copies: 0,
+            unanswered_since: None,
+        }
+    }
+
+    /// Whether a delivery has come to a handler of ours and has left a trace.
+    pub fn is_touched(&self) -> bool {
+        self.failures > 0 || !self.done_by.is_empty()
+    }
+}
+
+/// In which order the sweep looks at aggregates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rank {
+    /// An event may be on no topic.
+    First,
+    /// All events are on their topics and wait for their consumer.
+    Second,
+}
+
+/// An aggregate's events that are not handled yet, by their identifiers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PendingEvents(BTreeMap<EventId, PendingEvent>);
+
+impl PendingEvents {
+    /// One event.
+    pub fn one(event_id: EventId, event: PendingEvent) -> Self {
+        Self(BTreeMap::from([(event_id, event)]))
+    }
+
+    /// An event, if it is pending.
+    pub fn get(&self, event_id: EventId) -> Option<&PendingEvent> {
+        self.0.get(&event_id)
+    }
+
+    /// Whether an event is pending.
+    pub fn holds(&self, event_id: EventId) -> bool {
+        self.0.contains_key(&event_id)
+    }
+
+    /// Whether an event is the only one that is pending. With it the aggregate leaves the sweep's
+    /// index.
+    pub fn holds_only(&self, event_id: EventId) -> bool {
+        self.0.len() == 1 && self.holds(event_id)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether all events are handled.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The events in the order of their identifiers.
+    pub fn iter(&self) -> impl Iterator<Item = (EventId, &PendingEvent)> {
+        self.0.iter().map(|(event_id, event)| (*event_id, event))
+    }
+
+    /// When the sweep looks at the event that is due first.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.0.values().map(|event| event.due).min()
+    }
+
+    /// In which order the sweep looks at them.
+    pub fn rank(&self) -> Rank {
+        let all_found = self.0.values().all(|event| event.publication == Publication::Found);
+        if all_found { Rank::Second } else { Rank::First }
+    }
+
+    /// Puts an event in, over one of its identifier.
+    pub fn put(&mut self, event_id: EventId, event: PendingEvent) {
+        self.0.insert(event_id, event);
+    }
+
+    /// Takes an event out. `None` if it is not pending.
+    pub fn remove(&mut self, event_id: EventId) -> Option<PendingEvent> {
+        self.0.remove(&event_id)
+    }
+}
+
+impl FromIterator<(EventId, PendingEvent)> for PendingEvents {
+    fn from_iter<Entries: IntoIterator<Item = (EventId, PendingEvent)>>(entries: Entries) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn event_id(number: u128) -> EventId {
+        EventId::new(Uuid::from_u128(number))
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn attempt() -> TransactionId {
+        TransactionId::new(Uuid::from_u128(9))
+    }
+
+    #[test]
+    fn the_event_that_is_due_first_decides_when_the_sweep_looks() {
+        let mut pending =
+            PendingEvents::one(event_id(1), PendingEvent::sent(attempt(), at(0), at(60)));
+        pending.put(event_id(2), PendingEvent::unsent(attempt(), at(5)));
+        assert_eq!(pending.due(), Some(at(5)));
+        pending.remove(event_id(2));
+        assert_eq!(pending.due(), Some(at(60)));
+        assert!(pending.holds_only(event_id(1)));
+        pending.remove(event_id(1));
+        assert_eq!(pending.due(), None);
+    }
+
+    #[test]
+    fn what_may_be_on_no_topic_is_looked_at_before_what_waits_for_its_consumer() {
+        let found = PendingEvent {
+            publication: Publication::Found,
+            ..PendingEvent::unsent(attempt(), at(0))
+        };
+        let mut pending = PendingEvents::one(event_id(1), found);
+        assert_eq!(pending.rank(), Rank::Second);
+        pending.put(event_id(2), PendingEvent::sent(attempt(), at(0), at(60)));
+        assert_eq!(pending.rank(), Rank::First);
+    }
+}

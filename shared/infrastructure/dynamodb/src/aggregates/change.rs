@@ -1,0 +1,112 @@
+//! A change of an order as an expression.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use application::outcome::{Failure, FailureClass};
+use application::ports::pending::{IndexChange, OrderChange};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::identity::EventId;
+use domain::pending::{PendingEvent, PendingEvents};
+
+use crate::expression::{ItemUpdate, UpdateBuilder};
+use crate::item::{binary, number, text, to_item};
+use crate::keys;
+use crate::records::{ChangeRecord, PendingRecord, since};
+
+/// The update that makes a change, if the order is still the one that was read.
+///
+/// # Errors
+///
+/// [`Failure`] of class `Permanent` if the order would leave the sweep's index with something
+/// pending, or a record can't be an item.
+pub(super) fn update_of(change: &OrderChange<'_>) -> Result<ItemUpdate, Failure> {
+    let OrderChange { before, reached, notified, pending, index } = change;
+    let order = &before.order;
+    let mut update = UpdateBuilder::default();
+    update.set("#revision", number(before.revision.saturating_add(1)));
+    if let Some(reached) = reached {
+        update.set("#status", text(reached.status.as_str()));
+        update.set("#version", number(order.version().saturating_add(1)));
+        update.append("#history", AttributeValue::M(to_item(&ChangeRecord::from(reached))?));
+    }
+    if let Some((event_id, at)) = notified {
+        let event = update.name(event_id);
+        update.set(&format!("#notifications.{event}"), number(at.as_millis()));
+    }
+    revise_pending(&mut update, &before.pending, pending)?;
+    match *index {
+        IndexChange::Keep => {}
+        IndexChange::Move { due, rank } => {
+            update.set("#shard", text(keys::pending_shard(rank, order.id())));
+            update.set("#due_ms", number(due.as_millis()));
+            update.set("#since_ms", number(since(pending).unwrap_or(due).as_millis()));
+        }
+        IndexChange::Leave if pending.is_empty() => {
+            ["#shard", "#due_ms", "#since_ms"].into_iter().for_each(|path| update.remove(path));
+        }
+        // No sweep would ever find it.
+        IndexChange::Leave => {
+            let cause = "an order with pending events can't leave their index";
+            return Err(Failure::new(FailureClass::Permanent, cause));
+        }
+    }
+    let attempt = update.value(binary(before.attempt.as_uuid().as_bytes()));
+    let revision = update.value(number(before.revision));
+    let condition = format!("#attempt = {attempt} AND #revision = {revision}");
+    Ok(update.when(keys::of_order(order.user_id(), order.id()), condition))
+}
+
+/// Writes what differs and nothing else, so that what newer code keeps in an entry stays in it.
+fn revise_pending(
+    update: &mut UpdateBuilder,
+    before: &PendingEvents,
+    after: &PendingEvents,
+) -> Result<(), Failure> {
+    for (event_id, event) in after.iter() {
+        match before.get(event_id) {
+            Some(was) if was == event => {}
+            Some(was) => {
+                let entry = entry(update, event_id);
+                revise_entry(update, &entry, was, event)?;
+            }
+            None => {
+                let entry = entry(update, event_id);
+                update.set(&entry, AttributeValue::M(to_item(&PendingRecord::from(event))?));
+            }
+        }
+    }
+    for (event_id, _) in before.iter().filter(|(event_id, _)| !after.holds(*event_id)) {
+        let entry = entry(update, event_id);
+        update.remove(entry);
+    }
+    Ok(())
+}
+
+/// The path of an event's entry.
+fn entry(update: &mut UpdateBuilder, event_id: EventId) -> String {
+    format!("#pending.{}", update.name(event_id))
+}
+
+fn revise_entry(
+    update: &mut UpdateBuilder,
+    entry: &str,
+    before: &PendingEvent,
+    after: &PendingEvent,
+) -> Result<(), Failure> {
+    let before = to_item(&PendingRecord::from(before))?;
+    // Sorted, so that every try of a change is the same request.
+    let after = BTreeMap::from_iter(to_item(&PendingRecord::from(after))?);
+    let gone: BTreeSet<_> = before.keys().filter(|name| !after.contains_key(*name)).collect();
+    for name in gone {
+        update.remove(format!("{entry}.#{name}"));
+    }
+    for (name, value) in after {
+        if before.get(&name) != Some(&value) {
+            update.set(&format!("{entry}.#{name}"), value);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What is due for the sweep.
+
+use application::outcome::Failure;
+use application::ports::pending::{DueAggregate, DueAggregates, PendingEventIndex};
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::pending::Rank;
+use domain::timestamp::Timestamp;
+use futures::StreamExt;
+use futures::stream;
+
+use super::DynamoOrders;
+use crate::error::failure;
+use crate::expression::{names, values};
+use crate::item::{CorruptRecord, Item, number, text};
+use crate::keys;
+
+/// The index of aggregates with pending events: by shard, the earliest due first. It follows the
+/// table within a second or so
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html>).
+const PENDING: &str = "pending";
+
+const DUE_BY: &str = "#shard = :shard AND #due_ms <= :latest";
+
+/// How many shards are read at once.
+const SHARDS_AT_ONCE: usize = 16;
+
+impl<Stock: Send + Sync> PendingEventIndex for DynamoOrders<Stock> {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<DueAggregates, Failure> {
+        let mut due = DueAggregates::default();
+        let mut is_anything_read = false;
+        let mut last_failure = None;
+        for rank in [Rank::First, Rank::Second] {
+            let left = limit.saturating_sub(due.aggregates.len());
+            if left == 0 {
+                // Nobody has looked at what comes after it.
+                due.more = true;
+                break;
+            }
+            let mut of_rank = Vec::new();
+            for shard in self.shards(rank, now, left).await {
+                match shard {
+                    Ok(DueAggregates { aggregates, more, unreadable }) => {
+                        is_anything_read = true;
+                        of_rank.extend(aggregates);
+                        due.more |= more;
+                        due.unreadable += unreadable;
+                    }
+                    Err(failure) => {
+                        tracing::warn!(
+                            error = &failure as &dyn std::error::Error,
+                            "a shard of the index of pending events can't be read"
+                        );
+                        due.unreadable += 1;
+                        last_failure = Some(failure);
+                    }
+                }
+            }
+            of_rank.sort_by_key(|aggregate| aggregate.due);
+            due.aggregates.extend(of_rank);
+        }
+        match last_failure {
+            Some(failure) if !is_anything_read => Err(failure),
+            _ => Ok(due),
+        }
+    }
+}
+
+impl<Stock: Send + Sync> DynamoOrders<Stock> {
+    /// What is due in each shard of a rank, each with its share of the limit.
+    async fn shards(
+        &self,
+        rank: Rank,
+        now: Timestamp,
+        limit: usize,
+    ) -> Vec<Result<DueAggregates, Failure>> {
+        let share = limit.div_ceil(usize::from(keys::PENDING_SHARDS));
+        let shards = keys::pending_shards(rank).map(|shard| self.due_in(shard, now, share));
+        stream::iter(shards).buffer_unordered(SHARDS_AT_ONCE).collect().await
+    }
+
+    /// What is due in a shard, the earliest first, about `limit` of it.
+    async fn due_in(
+        &self,
+        shard: String,
+        latest: Timestamp,
+        limit: usize,
+    ) -> Result<DueAggregates, Failure> {
+        let mut due = DueAggregates::default();
+        let mut after = None;
+        // As a rule it is one page. What can't be read has no place in the limit: it is never
+        // claimed, so it would hide what comes after it for good.
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(self.orders.as_str())
+                .index_name(PENDING)
+                .key_condition_expression(DUE_BY)
+                .set_expression_attribute_names(names(&[DUE_BY]))
+                .set_expression_attribute_values(values(vec![
+                    (":shard", text(&shard)),
+                    (":latest", number(latest.as_millis())),
+                ]))
+                .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(after)
+                .send()
+                .await
+                .map_err(failure)?;
+            for item in page.items() {
+                match due_aggregate(item) {
+                    Ok(aggregate) => due.aggregates.push(aggregate),
+                    Err(error) => {
+                        tracing::error!(%error, "an item of the index can't be read");
+                        due.unreadable += 1;
+                    }
+                }
+            }
+            due.more = page.last_evaluated_key.is_some();
+            after = page.last_evaluated_key;
+            if !due.more || due.aggregates.len() >= limit {
+                return Ok(due);
+            }
+        }
+    }
+}
+
+fn due_aggregate(item: &Item) -> Result<DueAggregate, CorruptRecord> {
+    let text = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
+    let due_ms = item.get("due_ms").and_then(|due| due.as_n().ok());
+    let key = text("pk").zip(text("sk")).and_then(|(pk, sk)| format!("{pk}/{sk}").parse().ok());
+    let due = due_ms.and_then(|due| due.parse().ok()).map(Timestamp::from_millis);
+    key.zip(due)
+        .map(|(key, due)| DueAggregate { key, due })
+        .ok_or_else(|| CorruptRecord::because("an item of the index is no order"))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::aggregate::AggregateKey;
+    use domain::identity::{OrderId, UserId};
+
+    use super::*;
+
+    #[test]
+    fn an_item_of_the_index_names_the_order_and_when_it_is_due() {
+        let user_id = UserId::new(123).unwrap();
+        let order_id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let mut item = keys::of_order(user_id, order_id);
+        assert!(due_aggregate(&item).is_err());
+        item.insert("due_ms".to_owned(), number(60_000));
+        let (key, due) =
+            (AggregateKey::Order { user_id, order_id }, Timestamp::from_millis(60_000));
+        assert_eq!(due_aggregate(&item).unwrap(), DueAggregate { key, due });
+        item.insert("sk".to_owned(), text("RECORD"));
+        assert!(due_aggregate(&item).is_err());
+    }
+}

@@ -1,0 +1,668 @@
+//! `OrderCreation`, `OrderKeys`, `Fences`, `PendingEventStore`, `Reservations`, `PendingEventIndex`,
+//! `Claims` and `DeadLetterMoves`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::events::StoredAggregate;
+use application::lifetimes;
+use application::outcome::{ItemReason, WriteTry};
+use application::ports::creating::{Fences, OrderCreation, OrderKeys};
+use application::ports::letters::DeadLetterMoves;
+use application::ports::pending::{
+    Claim, Claims, DueAggregate, IndexChange, OrderChange, PendingEventIndex, PendingEventStore,
+    Reservations,
+};
+use application::ports::{DeadLetter, DeadLetterReader, IdentitySource};
+use domain::event::EventStamp;
+use domain::identity::{EventId, ProductId, TransactionId};
+use domain::money::Money;
+use domain::order::{AtKey, FENCED_MAX, NewOrder, Order, StoredOrder};
+use domain::pending::{PendingEvent, Publication, Rank};
+use domain::timestamp::Timestamp;
+use futures::future::join_all;
+
+use super::fixture::settled;
+use super::{TableFixture, moment, soon};
+use crate::identities::SequentialIdentities;
+use crate::samples::{TRACEPARENT, UNIT_PRICE, dead_letter, lines, product, product_id, user};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// An order that is not stored yet, whose event is due a minute after `at`.
+fn new_order(identities: &impl IdentitySource, of: &[(u64, u64)], at: Timestamp) -> NewOrder {
+    let price = |_| Money::from_minor(UNIT_PRICE);
+    let event = EventStamp {
+        event_id: identities.event_id(),
+        schema_version: contracts::event::SCHEMA_VERSION,
+        traceparent: Some(TRACEPARENT.to_owned()),
+    };
+    let order_id = identities.order_id();
+    let (order, _) = Order::create(order_id, user(123), &lines(of), price, at, event).unwrap();
+    let attempt = identities.transaction_id();
+    NewOrder::new(order, attempt, PendingEvent::sent(attempt, at, at.plus(MINUTE)))
+}
+
+/// The same order by another attempt.
+fn by_another_attempt(identities: &impl IdentitySource, new: &NewOrder) -> NewOrder {
+    let attempt = identities.transaction_id();
+    let at = new.order().created_at();
+    NewOrder::new(new.order().clone(), attempt, PendingEvent::sent(attempt, at, at.plus(MINUTE)))
+}
+
+async fn create(fixture: &impl TableFixture, new: &NewOrder) -> StoredOrder {
+    let created = fixture.aggregates().create(new, soon()).await;
+    assert!(matches!(created, WriteTry::Done), "{created:?}");
+    new.clone().into_stored()
+}
+
+async fn refused(fixture: &impl TableFixture, new: &NewOrder) -> AtKey {
+    match fixture.aggregates().create(new, soon()).await {
+        WriteTry::Cancelled(found) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn at_key(fixture: &impl TableFixture, order: &Order) -> AtKey {
+    fixture.aggregates().at_key(order.user_id(), order.id()).await.unwrap()
+}
+
+async fn found(fixture: &impl TableFixture, order: &Order) -> StoredOrder {
+    let found = fixture.aggregates().find(order.key()).await.unwrap();
+    let Some(StoredAggregate::Order(stored)) = found else { panic!("{found:?}") };
+    stored
+}
+
+async fn fence(
+    fixture: &impl TableFixture,
+    order: &Order,
+    attempt: TransactionId,
+    until: Timestamp,
+) -> WriteTry<()> {
+    fixture.aggregates().fence(order.user_id(), order.id(), attempt, until).await
+}
+
+fn until() -> Timestamp {
+    moment(0).plus(lifetimes::TOMBSTONE)
+}
+
+/// The order confirmed: its first event has ended, and what follows is pending.
+fn confirmation<'a>(
+    stored: &'a StoredOrder,
+    follow_up: EventId,
+    publication: TransactionId,
+    at: Timestamp,
+) -> OrderChange<'a> {
+    let (after, _) = stored.order.confirm(at, EventStamp::untraced(follow_up, 1)).unwrap();
+    let mut pending = stored.pending.clone();
+    pending.remove(stored.created_event());
+    pending.put(follow_up, PendingEvent::sent(publication, at, at.plus(MINUTE)));
+    OrderChange {
+        before: stored,
+        reached: Some(after.history().latest().clone()),
+        notified: Some((stored.created_event(), at)),
+        index: IndexChange::between(&stored.pending, &pending),
+        pending,
+    }
+}
+
+/// The end of an event, with its notification.
+fn end(stored: &StoredOrder, event_id: EventId, at: Timestamp) -> OrderChange<'_> {
+    let mut pending = stored.pending.clone();
+    pending.remove(event_id).unwrap();
+    let index = IndexChange::between(&stored.pending, &pending);
+    OrderChange { before: stored, reached: None, notified: Some((event_id, at)), pending, index }
+}
+
+async fn change(fixture: &impl TableFixture, change: &OrderChange<'_>) {
+    let changed = fixture.aggregates().change(change, soon()).await;
+    assert!(matches!(changed, WriteTry::Done), "{changed:?}");
+}
+
+async fn due(fixture: &impl TableFixture, now: Timestamp) -> Vec<DueAggregate> {
+    // The index of a real table follows it within a second or so.
+    fixture.aggregates().due(now, 1_000).await.unwrap().aggregates
+}
+
+/// As its name says.
+pub async fn a_created_order_is_found_with_its_attempt_and_what_is_pending(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    for pending in [PendingEvent::sent, |attempt, since, _| PendingEvent::unsent(attempt, since)] {
+        let new = new_order(&identities, &[(1, 2), (7, 3)], moment(0));
+        let pending = pending(new.attempt(), moment(1), moment(61));
+        let new = NewOrder::new(new.order().clone(), new.attempt(), pending);
+        let stored = create(fixture, &new).await;
+        assert_eq!(found(fixture, new.order()).await, stored);
+        assert_eq!(at_key(fixture, new.order()).await, AtKey::from(stored));
+    }
+}
+
+/// As its name says.
+pub async fn where_nothing_is_nothing_is_found(fixture: &impl TableFixture) {
+    let new = new_order(&SequentialIdentities::default(), &[(1, 1)], moment(0));
+    assert_eq!(at_key(fixture, new.order()).await, AtKey::Absent);
+    assert_eq!(fixture.aggregates().find(new.order().key()).await.unwrap(), None);
+}
+
+/// As its name says, whatever has become of the order meanwhile.
+pub async fn an_order_that_is_there_is_never_changed_by_a_put(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let mut stored = create(fixture, &new).await;
+    let (follow_up, publication) = (identities.event_id(), identities.transaction_id());
+    for round in 0..2 {
+        for again in [new.clone(), by_another_attempt(&identities, &new)] {
+            assert_eq!(refused(fixture, &again).await, AtKey::from(stored.clone()), "{round}");
+            assert_eq!(found(fixture, new.order()).await, stored, "{round}");
+        }
+        if round == 0 {
+            change(fixture, &confirmation(&stored, follow_up, publication, moment(5))).await;
+            stored = found(fixture, new.order()).await;
+        }
+    }
+}
+
+/// As its name says.
+pub async fn of_twenty_attempts_at_once_one_creates_the_order(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let attempts: Vec<_> = (0..20).map(|_| by_another_attempt(&identities, &new)).collect();
+    let aggregates = fixture.aggregates();
+    let puts = join_all(attempts.iter().map(|new| aggregates.create(new, soon()))).await;
+    let done: Vec<_> = (0..20).filter(|n| matches!(puts[*n], WriteTry::Done)).collect();
+    assert_eq!(done.len(), 1, "{puts:?}");
+    assert_eq!(found(fixture, new.order()).await.attempt, attempts[done[0]].attempt());
+}
+
+/// As its name says.
+pub async fn a_fenced_attempt_creates_nothing_and_another_one_does(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let fenced = fence(fixture, new.order(), new.attempt(), until()).await;
+    assert!(matches!(fenced, WriteTry::Done), "{fenced:?}");
+    let AtKey::Tombstone(tombstone) = refused(fixture, &new).await else { panic!("no tombstone") };
+    assert!(tombstone.holds(new.attempt()));
+    let another = by_another_attempt(&identities, &new);
+    create(fixture, &another).await;
+    assert_eq!(found(fixture, new.order()).await.attempt, another.attempt());
+}
+
+/// As its name says.
+pub async fn a_fence_adds_to_those_before_it(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let first = new_order(&identities, &[(1, 2)], moment(0));
+    let second = by_another_attempt(&identities, &first);
+    for _ in 0..2 {
+        for new in [&first, &second] {
+            let fenced = fence(fixture, new.order(), new.attempt(), until()).await;
+            assert!(matches!(fenced, WriteTry::Done), "{fenced:?}");
+        }
+    }
+    for new in [&first, &second] {
+        let AtKey::Tombstone(tombstone) = refused(fixture, new).await else { panic!("created") };
+        assert!(tombstone.holds(first.attempt()) && tombstone.holds(second.attempt()));
+    }
+}
+
+/// As its name says: it reads as no order, and nothing can change it.
+pub async fn a_tombstone_is_no_order(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let fenced = fence(fixture, new.order(), identities.transaction_id(), until()).await;
+    assert!(matches!(fenced, WriteTry::Done), "{fenced:?}");
+    assert_eq!(fixture.aggregates().find(new.order().key()).await.unwrap(), None);
+    let stored = new.clone().into_stored();
+    let changed = end(&stored, stored.created_event(), moment(1));
+    let changed = fixture.aggregates().change(&changed, soon()).await;
+    assert!(matches!(changed, WriteTry::Cancelled(None)), "{changed:?}");
+    let claimed = DueAggregate { key: new.order().key(), due: moment(60) };
+    let claim = fixture.aggregates().claim(&claimed, moment(120)).await;
+    assert!(matches!(claim, Claim::Lost), "{claim:?}");
+    assert_eq!(due(fixture, moment(1_000)).await, []);
+}
+
+/// As its name says.
+pub async fn where_an_order_is_no_attempt_is_fenced(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let stored = create(fixture, &new).await;
+    let fenced = fence(fixture, new.order(), identities.transaction_id(), until()).await;
+    assert!(matches!(fenced, WriteTry::Cancelled(())), "{fenced:?}");
+    assert_eq!(found(fixture, new.order()).await, stored);
+    // Were the fence in the order, the next put would take it for a tombstone.
+    let another = by_another_attempt(&identities, &new);
+    assert_eq!(refused(fixture, &another).await, AtKey::from(stored));
+}
+
+/// As its name says.
+pub async fn of_a_fence_and_a_put_at_once_one_stands(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    for _ in 0..20 {
+        let new = new_order(&identities, &[(1, 2)], moment(0));
+        let aggregates = fixture.aggregates();
+        let (put, fenced) = futures::join!(
+            aggregates.create(&new, soon()),
+            fence(fixture, new.order(), new.attempt(), until()),
+        );
+        match (put, fenced) {
+            (WriteTry::Done, WriteTry::Cancelled(())) => {
+                assert!(matches!(at_key(fixture, new.order()).await, AtKey::Created { .. }));
+            }
+            (WriteTry::Cancelled(_), WriteTry::Done) => {
+                assert!(matches!(at_key(fixture, new.order()).await, AtKey::Tombstone(_)));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// As its name says.
+pub async fn a_full_tombstone_takes_no_further_attempt(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let attempts: Vec<_> = (0..FENCED_MAX).map(|_| identities.transaction_id()).collect();
+    for attempt in &attempts {
+        let fenced = fence(fixture, new.order(), *attempt, until()).await;
+        assert!(matches!(fenced, WriteTry::Done), "{fenced:?}");
+    }
+    let full = fence(fixture, new.order(), new.attempt(), until()).await;
+    assert!(matches!(full, WriteTry::Cancelled(())), "{full:?}");
+    let known = fence(fixture, new.order(), attempts[0], until()).await;
+    assert!(matches!(known, WriteTry::Done), "{known:?}");
+    create(fixture, &new).await;
+}
+
+/// As its name says.
+pub async fn a_change_is_stored_once_and_raises_the_revision(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2), (7, 1)], moment(0));
+    let stored = create(fixture, &new).await;
+    let (follow_up, publication) = (identities.event_id(), identities.transaction_id());
+    let confirmed = confirmation(&stored, follow_up, publication, moment(5));
+    change(fixture, &confirmed).await;
+    let after = found(fixture, new.order()).await;
+    assert_eq!(after.revision, stored.revision + 1);
+    assert_eq!(after.attempt, stored.attempt);
+    assert_eq!(after.pending, confirmed.pending);
+    assert_eq!(after.order.history().latest(), confirmed.reached.as_ref().unwrap());
+    let notified: Vec<_> =
+        after.order.notifications().iter().map(|n| (n.aggregate_version, n.at)).collect();
+    assert_eq!(notified, [(1, moment(5))]);
+    match fixture.aggregates().change(&confirmed, soon()).await {
+        WriteTry::Cancelled(Some(StoredAggregate::Order(found))) => assert_eq!(found, after),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(found(fixture, new.order()).await, after);
+}
+
+/// As its name says.
+pub async fn of_twenty_changes_at_once_one_is_stored(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let stored = create(fixture, &new).await;
+    let made: Vec<_> =
+        (0..20).map(|_| (identities.event_id(), identities.transaction_id())).collect();
+    let changes: Vec<_> = made
+        .iter()
+        .map(|(event_id, publication)| confirmation(&stored, *event_id, *publication, moment(5)))
+        .collect();
+    let aggregates = fixture.aggregates();
+    let changed = join_all(changes.iter().map(|change| aggregates.change(change, soon()))).await;
+    let done = changed.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    assert_eq!(done, 1, "{changed:?}");
+    assert_eq!(found(fixture, new.order()).await.order.version(), 2);
+}
+
+/// As its name says: with everything that an entry can hold.
+pub async fn what_is_pending_comes_back_as_it_was_stored(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let stored = create(fixture, &new).await;
+    let mut pending = stored.pending.clone();
+    let entry = PendingEvent {
+        since: moment(9),
+        transaction_id: identities.transaction_id(),
+        publication: Publication::Found,
+        due: moment(99),
+        done_by: ["counter".to_owned(), "other".to_owned()].into(),
+        failures: 7,
+        copies: 2,
+        unanswered_since: Some(moment(50)),
+    };
+    pending.put(stored.created_event(), entry);
+    let index = IndexChange::at(&pending);
+    let change_of =
+        |before, pending| OrderChange { before, reached: None, notified: None, pending, index };
+    change(fixture, &change_of(&stored, pending.clone())).await;
+    let after = found(fixture, new.order()).await;
+    assert_eq!(after.pending, pending);
+    // And back, so that what an entry no longer holds is gone.
+    change(fixture, &change_of(&after, stored.pending.clone())).await;
+    assert_eq!(found(fixture, new.order()).await.pending, stored.pending);
+}
+
+/// As its name says.
+pub async fn with_its_last_event_an_order_leaves_the_index(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let stored = create(fixture, &new).await;
+    let key = new.order().key();
+    assert_eq!(due(fixture, moment(59)).await, []);
+    assert_eq!(due(fixture, moment(60)).await, [DueAggregate { key, due: moment(60) }]);
+    let (follow_up, publication) = (identities.event_id(), identities.transaction_id());
+    change(fixture, &confirmation(&stored, follow_up, publication, moment(5))).await;
+    assert_eq!(due(fixture, moment(60)).await.len(), 1, "what follows is pending");
+    let confirmed = found(fixture, new.order()).await;
+    change(fixture, &end(&confirmed, follow_up, moment(6))).await;
+    assert_eq!(due(fixture, moment(1_000)).await, []);
+    assert!(found(fixture, new.order()).await.pending.is_empty());
+}
+
+/// As its name says: and one event that is stored again brings it back.
+pub async fn what_becomes_pending_again_is_in_the_index_again(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let stored = create(fixture, &new).await;
+    change(fixture, &end(&stored, stored.created_event(), moment(6))).await;
+    let ended = found(fixture, new.order()).await;
+    let mut pending = ended.pending.clone();
+    pending
+        .put(stored.created_event(), PendingEvent::unsent(identities.transaction_id(), moment(70)));
+    let index = IndexChange::between(&ended.pending, &pending);
+    let again = OrderChange { before: &ended, reached: None, notified: None, pending, index };
+    change(fixture, &again).await;
+    let key = new.order().key();
+    assert_eq!(due(fixture, moment(70)).await, [DueAggregate { key, due: moment(70) }]);
+}
+
+/// As its name says.
+pub async fn what_is_due_comes_by_rank_and_then_the_earliest_first(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let mut expected = Vec::new();
+    for (rank, seconds) in
+        [(Rank::Second, 5), (Rank::First, 30), (Rank::Second, 1), (Rank::First, 7)]
+    {
+        let new = new_order(&identities, &[(1, 1)], moment(seconds));
+        let stored = create(fixture, &new).await;
+        let due = moment(seconds).plus(MINUTE);
+        if rank == Rank::Second {
+            let created = stored.created_event();
+            let mut pending = stored.pending.clone();
+            let entry = pending.remove(created).unwrap();
+            pending.put(created, PendingEvent { publication: Publication::Found, ..entry });
+            let index = IndexChange::at(&pending);
+            assert_eq!(index, IndexChange::Move { due, rank });
+            let found =
+                OrderChange { before: &stored, reached: None, notified: None, pending, index };
+            change(fixture, &found).await;
+        }
+        expected.push((rank, DueAggregate { key: new.order().key(), due }));
+    }
+    expected.sort_by_key(|(rank, aggregate)| (*rank, aggregate.due));
+    let expected: Vec<_> = expected.into_iter().map(|(_, aggregate)| aggregate).collect();
+    assert_eq!(due(fixture, moment(1_000)).await, expected);
+}
+
+/// As its name says.
+pub async fn every_due_aggregate_comes_up_once_those_before_it_are_claimed(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    let mut missing = std::collections::BTreeSet::new();
+    for _ in 0..150 {
+        let new = new_order(&identities, &[(1, 1)], moment(0));
+        create(fixture, &new).await;
+        missing.insert(new.order().key());
+    }
+    let aggregates = fixture.aggregates();
+    for _ in 0..150 {
+        let found = aggregates.due(moment(60), 10).await.unwrap();
+        if found.aggregates.is_empty() {
+            break;
+        }
+        for due in found.aggregates {
+            missing.remove(&due.key);
+            let claim = aggregates.claim(&due, moment(1_000)).await;
+            assert!(matches!(claim, Claim::Won(_)), "{claim:?}");
+        }
+    }
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// As its name says.
+pub async fn of_twenty_claims_with_one_expectation_one_wins(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let stored = create(fixture, &new).await;
+    let due = DueAggregate { key: new.order().key(), due: moment(60) };
+    let aggregates = fixture.aggregates();
+    let claims = join_all((0..20).map(|_| aggregates.claim(&due, moment(120)))).await;
+    let won: Vec<_> = claims
+        .iter()
+        .filter_map(|claim| match claim {
+            Claim::Won(stored) => Some(stored.as_ref().clone()),
+            Claim::Lost => None,
+            Claim::Unknown(failure) => panic!("{failure:?}"),
+        })
+        .collect();
+    assert_eq!(won, [StoredAggregate::Order(stored.clone())], "with its revision as it was");
+    let next = DueAggregate { due: moment(120), ..due };
+    let claim = aggregates.claim(&next, moment(180)).await;
+    assert!(matches!(claim, Claim::Won(_)), "{claim:?}");
+    // A claim stands in nobody's way.
+    change(fixture, &end(&stored, stored.created_event(), moment(3))).await;
+    let gone = DueAggregate { due: moment(180), ..due };
+    let claim = aggregates.claim(&gone, moment(240)).await;
+    assert!(matches!(claim, Claim::Lost), "{claim:?}");
+}
+
+/// An order that is stored, with what its confirmation needs.
+async fn waiting(
+    fixture: &impl TableFixture,
+    identities: &impl IdentitySource,
+    of: &[(u64, u64)],
+) -> (StoredOrder, EventId, TransactionId) {
+    let stored = create(fixture, &new_order(identities, of, moment(0))).await;
+    (stored, identities.event_id(), identities.transaction_id())
+}
+
+fn take(of: &[(u64, u32)]) -> BTreeMap<ProductId, u32> {
+    of.iter().map(|(product, quantity)| (product_id(*product), *quantity)).collect()
+}
+
+/// As its name says.
+pub async fn a_reservation_takes_stock_and_changes_every_order_or_nothing(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    fixture.put_products(&[product(1, 10), product(7, 10)]).await;
+    let orders = [
+        waiting(fixture, &identities, &[(1, 2), (7, 3)]).await,
+        waiting(fixture, &identities, &[(1, 4)]).await,
+    ];
+    let changes: Vec<_> = orders
+        .iter()
+        .map(|(stored, event_id, publication)| {
+            confirmation(stored, *event_id, *publication, moment(5))
+        })
+        .collect();
+    let aggregates = fixture.aggregates();
+    let reserved = aggregates.reserve(&changes, &take(&[(1, 6), (7, 3)]), soon()).await;
+    assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
+    let stock = (fixture.stock_of(product_id(1)).await, fixture.stock_of(product_id(7)).await);
+    assert_eq!(stock, (Some(4), Some(7)));
+    for (change, (stored, ..)) in changes.iter().zip(&orders) {
+        let after = found(fixture, &stored.order).await;
+        assert_eq!((after.order.version(), &after.pending), (2, &change.pending));
+    }
+    // A second try finds the first one's orders, and takes nothing.
+    match aggregates.reserve(&changes, &take(&[(1, 1)]), soon()).await {
+        WriteTry::Cancelled(cancelled) => {
+            for (reason, (stored, ..)) in cancelled.orders.iter().zip(&orders) {
+                let after = found(fixture, &stored.order).await;
+                assert_eq!(reason.found(), Some(&after));
+            }
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fixture.stock_of(product_id(1)).await, Some(4));
+}
+
+/// As its name says.
+pub async fn a_stock_that_is_too_small_is_reported_and_nothing_is_stored(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    fixture.put_products(&[product(1, 10), product(7, 2)]).await;
+    let (stored, event_id, publication) =
+        waiting(fixture, &identities, &[(1, 2), (7, 3), (8, 1)]).await;
+    let changes = [confirmation(&stored, event_id, publication, moment(5))];
+    let tried =
+        fixture.aggregates().reserve(&changes, &take(&[(1, 2), (7, 3), (8, 1)]), soon()).await;
+    let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
+    assert_eq!(cancelled.stock.get(&product_id(7)), Some(&ItemReason::ConditionFailed(Some(2))));
+    let missing = cancelled.stock.get(&product_id(8));
+    assert_eq!(missing, Some(&ItemReason::ConditionFailed(None)), "there is no such product");
+    assert!(!cancelled.orders[0].condition_failed());
+    assert_eq!(found(fixture, &stored.order).await, stored);
+    assert_eq!(fixture.stock_of(product_id(1)).await, Some(10));
+}
+
+/// As its name says.
+pub async fn reservations_at_once_never_take_more_than_there_is(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    fixture.put_products(&[product(1, 7)]).await;
+    let mut orders = Vec::new();
+    for _ in 0..10 {
+        orders.push(waiting(fixture, &identities, &[(1, 2)]).await);
+    }
+    let reserving = orders.iter().map(async |(stored, event_id, publication)| {
+        let changes = [confirmation(stored, *event_id, *publication, moment(5))];
+        let reserve =
+            async || fixture.aggregates().reserve(&changes, &take(&[(1, 2)]), soon()).await;
+        // A busy item hides its condition, and is tried again.
+        settled(reserve, |cancelled| {
+            cancelled.orders.iter().any(ItemReason::is_busy)
+                || cancelled.stock.values().any(ItemReason::is_busy)
+        })
+        .await
+    });
+    let tried = join_all(reserving).await;
+    let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    assert_eq!((done, fixture.stock_of(product_id(1)).await), (3, Some(1)), "{tried:?}");
+}
+
+/// As its name says.
+pub async fn the_largest_order_is_reserved_in_one_write(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let of: Vec<_> = (1..=50).map(|product| (product, 999)).collect();
+    let products: Vec<_> = of.iter().map(|(id, _)| product(*id, 999)).collect();
+    fixture.put_products(&products).await;
+    let (stored, event_id, publication) = waiting(fixture, &identities, &of).await;
+    let changes = [confirmation(&stored, event_id, publication, moment(5))];
+    let all: Vec<_> = (1..=50).map(|product| (product, 999)).collect();
+    let reserved = fixture.aggregates().reserve(&changes, &take(&all), soon()).await;
+    assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
+    assert_eq!(fixture.stock_of(product_id(50)).await, Some(0));
+}
+
+/// As its name says.
+pub async fn a_write_after_its_deadline_stores_nothing(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let late = || Deadline::after(Duration::ZERO);
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let aggregates = fixture.aggregates();
+    let put = aggregates.create(&new, late()).await;
+    assert!(matches!(put, WriteTry::Refused(_)), "{put:?}");
+    assert_eq!(at_key(fixture, new.order()).await, AtKey::Absent);
+    let stored = create(fixture, &new).await;
+    let ended = end(&stored, stored.created_event(), moment(1));
+    let changed = aggregates.change(&ended, late()).await;
+    assert!(matches!(changed, WriteTry::Refused(_)), "{changed:?}");
+    let reserved = aggregates.reserve(&[ended], &take(&[(1, 1)]), late()).await;
+    assert!(matches!(reserved, WriteTry::Refused(_)), "{reserved:?}");
+    assert_eq!(found(fixture, new.order()).await, stored);
+}
+
+fn letter_of(stored: &StoredOrder) -> DeadLetter {
+    DeadLetter {
+        aggregate: Some(stored.key()),
+        done_by: ["counter".to_owned()].into(),
+        expires_at: None,
+        ..dead_letter(Some(stored.created_event()), moment(9))
+    }
+}
+
+async fn letter(fixture: &impl TableFixture, letter: &DeadLetter) -> Option<DeadLetter> {
+    fixture.letters().find(&letter.id()).await.unwrap()
+}
+
+/// The end of an order's first event without a notification.
+fn given_up(stored: &StoredOrder) -> OrderChange<'_> {
+    OrderChange { notified: None, ..end(stored, stored.created_event(), moment(9)) }
+}
+
+/// As its name says.
+pub async fn a_letter_is_recorded_with_the_end_of_its_event_or_not_at_all(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    let stored = create(fixture, &new_order(&identities, &[(1, 2)], moment(0))).await;
+    let dead = letter_of(&stored);
+    let moves = fixture.letter_moves();
+    let stale = StoredOrder { revision: stored.revision + 1, ..stored.clone() };
+    let tried = moves.bury(&dead, Some(&given_up(&stale)), soon()).await;
+    let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
+    let as_it_is = StoredAggregate::Order(stored.clone());
+    assert_eq!(cancelled.aggregate.found(), Some(&as_it_is));
+    assert_eq!(letter(fixture, &dead).await, None);
+    let buried = moves.bury(&dead, Some(&given_up(&stored)), soon()).await;
+    assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+    assert_eq!(letter(fixture, &dead).await, Some(dead));
+    assert!(found(fixture, &stored.order).await.pending.is_empty());
+    assert_eq!(due(fixture, moment(1_000)).await, []);
+}
+
+/// As its name says.
+pub async fn a_letter_of_a_message_that_is_nobodys_is_recorded_alone(fixture: &impl TableFixture) {
+    let dead = dead_letter(None, moment(9));
+    let moves = fixture.letter_moves();
+    for _ in 0..2 {
+        let buried = moves.bury(&dead, None, soon()).await;
+        assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+    }
+    assert_eq!(letter(fixture, &dead).await, Some(dead));
+}
+
+/// As its name says.
+pub async fn a_redriven_letter_goes_as_its_event_returns_and_that_happens_once(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    let stored = create(fixture, &new_order(&identities, &[(1, 2)], moment(0))).await;
+    let (dead, moves) = (letter_of(&stored), fixture.letter_moves());
+    let buried = moves.bury(&dead, Some(&given_up(&stored)), soon()).await;
+    assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+    let ended = found(fixture, &stored.order).await;
+    let mut pending = ended.pending.clone();
+    let again = PendingEvent::unsent(identities.transaction_id(), moment(70));
+    pending.put(stored.created_event(), again);
+    let index = IndexChange::between(&ended.pending, &pending);
+    let returns = OrderChange { before: &ended, reached: None, notified: None, pending, index };
+    let another = DeadLetter { message_id: "ANOTHER".to_owned(), ..dead.clone() };
+    let tried = moves.redrive(&another, &returns, soon()).await;
+    let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
+    assert!(cancelled.letter.condition_failed(), "a later letter of the same event stays");
+    let redriven = moves.redrive(&dead, &returns, soon()).await;
+    assert!(matches!(redriven, WriteTry::Done), "{redriven:?}");
+    assert_eq!(letter(fixture, &dead).await, None);
+    let after = found(fixture, &stored.order).await;
+    assert_eq!(after.pending, returns.pending);
+    assert_eq!(due(fixture, moment(70)).await.len(), 1);
+    let tried = moves.redrive(&dead, &returns, soon()).await;
+    let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
+    assert!(cancelled.letter.condition_failed());
+}

@@ -1,0 +1,435 @@
+//! Orders, each in one item with everything that must be true together.
+
+#![allow(clippy::result_large_err, reason = "a test can afford to hand on what was found as it is")]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use application::deadline::Deadline;
+use application::events::StoredAggregate;
+use application::outcome::{Failure, ItemReason, WriteTry};
+use application::ports::DeadLetter;
+use application::ports::creating::{Fences, OrderCreation, OrderKeys};
+use application::ports::letters::{DeadLetterMoves, MoveCancelled};
+use application::ports::pending::{
+    Claim, Claims, DueAggregate, DueAggregates, Found, IndexChange, OrderChange, PendingEventIndex,
+    PendingEventStore, ReservationCancelled, Reservations,
+};
+use domain::aggregate::AggregateKey;
+use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
+use domain::order::{
+    AtKey, NewOrder, Notification, Order, OrderRecord, StatusChange, StoredOrder, Tombstone,
+};
+use domain::pending::{PendingEvents, Rank};
+use domain::timestamp::Timestamp;
+
+use super::MemoryTables;
+use super::rows::Rows;
+use crate::fault::Operation;
+
+/// Where an order stands in the sweep's index.
+pub type IndexEntry = Option<(Rank, Timestamp)>;
+
+/// What is at an order's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Item {
+    Tombstone { fenced: Tombstone, until: Timestamp },
+    Order { stored: Box<StoredOrder>, index: IndexEntry },
+}
+
+/// A change as it is on its way to the table.
+#[derive(Debug, Clone)]
+struct Written {
+    key: (UserId, OrderId),
+    attempt: TransactionId,
+    revision: u64,
+    reached: Option<StatusChange>,
+    notified: Option<(EventId, Timestamp)>,
+    pending: PendingEvents,
+    index: IndexChange,
+}
+
+impl Written {
+    fn of(change: &OrderChange<'_>) -> Self {
+        let order = &change.before.order;
+        Self {
+            key: (order.user_id(), order.id()),
+            attempt: change.before.attempt,
+            revision: change.before.revision,
+            reached: change.reached.clone(),
+            notified: change.notified,
+            pending: change.pending.clone(),
+            index: change.index,
+        }
+    }
+
+    /// The order that stands against it, if one does.
+    fn refused_by(&self, rows: &Rows) -> ItemReason<StoredOrder> {
+        match rows.items.get(&self.key) {
+            Some(Item::Order { stored, .. })
+                if stored.attempt == self.attempt && stored.revision == self.revision =>
+            {
+                ItemReason::None
+            }
+            Some(Item::Order { stored, .. }) => {
+                ItemReason::ConditionFailed(Some(stored.as_ref().clone()))
+            }
+            Some(Item::Tombstone { .. }) | None => ItemReason::ConditionFailed(None),
+        }
+    }
+
+    fn store(self, rows: &mut Rows) {
+        let Some(Item::Order { stored, index }) = rows.items.get_mut(&self.key) else { return };
+        stored.order = changed(&stored.order, self.reached, self.notified);
+        stored.pending = self.pending;
+        stored.revision += 1;
+        match self.index {
+            IndexChange::Keep => {}
+            IndexChange::Move { due, rank } => *index = Some((rank, due)),
+            IndexChange::Leave => *index = None,
+        }
+    }
+}
+
+fn changed(
+    order: &Order,
+    reached: Option<StatusChange>,
+    notified: Option<(EventId, Timestamp)>,
+) -> Order {
+    let history: Vec<_> = order.history().iter().cloned().chain(reached).collect();
+    let mut notifications = order.notifications().to_vec();
+    if let Some((event_id, at)) = notified {
+        let event = order.event(event_id).unwrap();
+        notifications.push(Notification {
+            event_type: application::event::order_message(&event)
+                .unwrap()
+                .event_type
+                .as_str()
+                .to_owned(),
+            aggregate_version: event.aggregate_version,
+            at,
+        });
+    }
+    Order::rehydrate(OrderRecord {
+        id: order.id(),
+        user_id: order.user_id(),
+        currency: order.currency(),
+        lines: order.lines().to_vec(),
+        total: order.total(),
+        version: u32::try_from(history.len()).unwrap(),
+        history,
+        notifications,
+    })
+    .unwrap()
+}
+
+impl Rows {
+    fn at_key(&self, key: (UserId, OrderId)) -> AtKey {
+        match self.items.get(&key) {
+            None => AtKey::Absent,
+            Some(Item::Tombstone { fenced, .. }) => AtKey::Tombstone(fenced.clone()),
+            Some(Item::Order { stored, .. }) => AtKey::from(stored.as_ref().clone()),
+        }
+    }
+}
+
+/// What tests look at.
+impl MemoryTables {
+    /// An order with what is stored beside it, whosever.
+    pub fn stored_order(&self, id: OrderId) -> Option<StoredOrder> {
+        self.stored_orders().into_iter().find(|stored| stored.order.id() == id)
+    }
+
+    /// All orders with what is stored beside them.
+    pub fn stored_orders(&self) -> Vec<StoredOrder> {
+        let state = self.state();
+        let orders = state.rows.items.values().filter_map(|item| match item {
+            Item::Order { stored, .. } => Some(stored.as_ref().clone()),
+            Item::Tombstone { .. } => None,
+        });
+        orders.collect()
+    }
+
+    /// Where an order stands in the sweep's index.
+    pub fn index_entry(&self, id: OrderId) -> IndexEntry {
+        let state = self.state();
+        state.rows.items.iter().find_map(|((_, order_id), item)| match item {
+            Item::Order { index, .. } if *order_id == id => *index,
+            Item::Order { .. } | Item::Tombstone { .. } => None,
+        })
+    }
+
+    /// The tombstone at an order's key, and until when it is kept.
+    pub fn tombstone(&self, user_id: UserId, id: OrderId) -> Option<(Tombstone, Timestamp)> {
+        match self.state().rows.items.get(&(user_id, id)) {
+            Some(Item::Tombstone { fenced, until }) => Some((fenced.clone(), *until)),
+            Some(Item::Order { .. }) | None => None,
+        }
+    }
+
+    /// How many attempts were fenced.
+    pub fn fences(&self) -> u64 {
+        self.state().rows.fences
+    }
+
+    /// Takes an order out of the sweep's index, whatever is pending of it.
+    pub(crate) fn leave_index(&self, id: OrderId) {
+        for ((_, order_id), item) in &mut self.state().rows.items {
+            if let Item::Order { index, .. } = item
+                && *order_id == id
+            {
+                *index = None;
+            }
+        }
+    }
+
+    /// How many events of orders are pending.
+    pub fn pending_events(&self) -> usize {
+        self.stored_orders().iter().map(|stored| stored.pending.len()).sum()
+    }
+
+    /// Puts an order, over whatever is at its key.
+    pub fn put_stored_order(&self, stored: StoredOrder) {
+        let index = stored.pending.due().map(|due| (stored.pending.rank(), due));
+        let key = (stored.order.user_id(), stored.order.id());
+        self.state().rows.items.insert(key, Item::Order { stored: Box::new(stored), index });
+    }
+}
+
+impl OrderCreation for MemoryTables {
+    async fn create(&self, new: &NewOrder, deadline: Deadline) -> WriteTry<AtKey> {
+        let new = new.clone();
+        self.write(Operation::CreateOrder, deadline, AtKey::Absent, move |rows| {
+            let key = (new.order().user_id(), new.order().id());
+            match rows.at_key(key) {
+                AtKey::Absent => {}
+                AtKey::Tombstone(fenced) if !fenced.holds(new.attempt()) => {}
+                found => return Err(found),
+            }
+            let stored = new.into_stored();
+            let index = stored.pending.due().map(|due| (stored.pending.rank(), due));
+            rows.items.insert(key, Item::Order { stored: Box::new(stored), index });
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl OrderKeys for MemoryTables {
+    async fn at_key(&self, user_id: UserId, order_id: OrderId) -> Result<AtKey, Failure> {
+        self.read(Operation::AtKey, |rows| rows.at_key((user_id, order_id))).await
+    }
+}
+
+impl Fences for MemoryTables {
+    async fn fence(
+        &self,
+        user_id: UserId,
+        order_id: OrderId,
+        attempt: TransactionId,
+        tombstone_until: Timestamp,
+    ) -> WriteTry<()> {
+        let fenced = self
+            .change_if(Operation::FenceAttempt, move |rows| {
+                let absent =
+                    Item::Tombstone { fenced: Tombstone::default(), until: tombstone_until };
+                let item = rows.items.entry((user_id, order_id)).or_insert(absent);
+                let Item::Tombstone { fenced, until } = item else { return false };
+                if fenced.is_full() && !fenced.holds(attempt) {
+                    return false;
+                }
+                rows.fences += u64::from(!fenced.holds(attempt));
+                fenced.fence(attempt);
+                *until = tombstone_until.max(*until);
+                true
+            })
+            .await;
+        match fenced {
+            Ok(true) => WriteTry::Done,
+            Ok(false) => WriteTry::Cancelled(()),
+            Err(failure) => WriteTry::Unknown(failure),
+        }
+    }
+}
+
+impl PendingEventStore for MemoryTables {
+    async fn find(&self, key: AggregateKey) -> Result<Option<StoredAggregate>, Failure> {
+        self.read(Operation::FindAggregate, |rows| find(rows, key)).await
+    }
+
+    async fn change(&self, change: &OrderChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+        let written = Written::of(change);
+        self.write(Operation::ChangeAggregate, deadline, None, move |rows| {
+            match written.refused_by(rows) {
+                ItemReason::ConditionFailed(found) => Err(found.map(StoredAggregate::Order)),
+                ItemReason::None | ItemReason::Busy => {
+                    written.store(rows);
+                    Ok(())
+                }
+            }
+        })
+        .await
+    }
+}
+
+fn find(rows: &Rows, key: AggregateKey) -> Option<StoredAggregate> {
+    let AggregateKey::Order { user_id, order_id } = key else { return None };
+    match rows.items.get(&(user_id, order_id)) {
+        Some(Item::Order { stored, .. }) => Some(StoredAggregate::Order(stored.as_ref().clone())),
+        Some(Item::Tombstone { .. }) | None => None,
+    }
+}
+
+impl Reservations for MemoryTables {
+    async fn reserve(
+        &self,
+        changes: &[OrderChange<'_>],
+        take: &BTreeMap<ProductId, u32>,
+        deadline: Deadline,
+    ) -> WriteTry<ReservationCancelled> {
+        let written: Vec<_> = changes.iter().map(Written::of).collect();
+        let take = take.clone();
+        let busy = ReservationCancelled {
+            orders: vec![ItemReason::Busy; written.len()],
+            stock: BTreeMap::new(),
+        };
+        self.write(Operation::Reserve, deadline, busy, move |rows| {
+            let orders: Vec<_> = written.iter().map(|change| change.refused_by(rows)).collect();
+            let stock: BTreeMap<_, _> = take
+                .iter()
+                .map(|(product, quantity)| {
+                    let stock = rows.products.get(product).map(|product| product.stock);
+                    let is_enough = stock.is_some_and(|stock| stock >= *quantity);
+                    let reason = if is_enough {
+                        ItemReason::None
+                    } else {
+                        ItemReason::ConditionFailed(stock)
+                    };
+                    (*product, reason)
+                })
+                .collect();
+            if orders.iter().any(ItemReason::condition_failed)
+                || stock.values().any(ItemReason::condition_failed)
+            {
+                return Err(ReservationCancelled { orders, stock });
+            }
+            written.into_iter().for_each(|change| change.store(rows));
+            for (product, quantity) in take {
+                if let Some(product) = rows.products.get_mut(&product) {
+                    product.stock -= quantity;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl PendingEventIndex for MemoryTables {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<DueAggregates, Failure> {
+        self.read(Operation::DueAggregates, |rows| {
+            let mut due: Vec<_> = rows
+                .items
+                .iter()
+                .filter_map(|((user_id, order_id), item)| {
+                    let Item::Order { index: Some((rank, due)), .. } = item else { return None };
+                    let key = AggregateKey::Order { user_id: *user_id, order_id: *order_id };
+                    (*due <= now).then_some((*rank, *due, key))
+                })
+                .collect();
+            due.sort_unstable();
+            let more = due.len() > limit;
+            due.truncate(limit);
+            let aggregates =
+                due.into_iter().map(|(_, due, key)| DueAggregate { key, due }).collect();
+            DueAggregates { aggregates, more, unreadable: 0 }
+        })
+        .await
+    }
+}
+
+impl Claims for MemoryTables {
+    async fn claim(&self, due: &DueAggregate, until: Timestamp) -> Claim {
+        let (due, claimed) = (*due, Arc::new(Mutex::new(None)));
+        let slot = Arc::clone(&claimed);
+        let won = self
+            .change_if(Operation::ClaimAggregate, move |rows| {
+                let AggregateKey::Order { user_id, order_id } = due.key else { return false };
+                let item = rows.items.get_mut(&(user_id, order_id));
+                let Some(Item::Order { stored, index: Some((_, at)) }) = item else { return false };
+                if *at != due.due {
+                    return false;
+                }
+                *at = until;
+                *slot.lock().unwrap() = Some(StoredAggregate::Order(stored.as_ref().clone()));
+                true
+            })
+            .await;
+        let found = claimed.lock().unwrap().take();
+        match (won, found) {
+            (Ok(true), Some(stored)) => Claim::Won(Box::new(stored)),
+            (Ok(_), _) => Claim::Lost,
+            (Err(failure), _) => Claim::Unknown(failure),
+        }
+    }
+}
+
+impl DeadLetterMoves for MemoryTables {
+    async fn bury(
+        &self,
+        letter: &DeadLetter,
+        ends: Option<&OrderChange<'_>>,
+        deadline: Deadline,
+    ) -> WriteTry<MoveCancelled> {
+        let (letter, ends) = (letter.clone(), ends.map(Written::of));
+        self.write(Operation::BuryAndEnd, deadline, busy(), move |rows| {
+            store_if_unchanged(rows, ends, ItemReason::None)?;
+            rows.dead_letters.insert(letter.id(), letter);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn redrive(
+        &self,
+        letter: &DeadLetter,
+        returns: &OrderChange<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<MoveCancelled> {
+        let (letter, returns) = (letter.clone(), Written::of(returns));
+        self.write(Operation::RedriveAndReturn, deadline, busy(), move |rows| {
+            let found = rows.dead_letters.get(&letter.id());
+            let is_there = found.is_some_and(|found| found.message_id == letter.message_id);
+            let gone = if is_there { ItemReason::None } else { ItemReason::ConditionFailed(None) };
+            store_if_unchanged(rows, Some(returns), gone)?;
+            rows.dead_letters.remove(&letter.id());
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn busy() -> MoveCancelled {
+    MoveCancelled { letter: ItemReason::Busy, aggregate: ItemReason::Busy }
+}
+
+/// Stores a change beside a letter's move, if nothing stands against either.
+fn store_if_unchanged(
+    rows: &mut Rows,
+    change: Option<Written>,
+    letter: ItemReason<()>,
+) -> Result<(), MoveCancelled> {
+    let aggregate = match change.as_ref().map(|change| change.refused_by(rows)) {
+        Some(ItemReason::ConditionFailed(found)) => {
+            ItemReason::ConditionFailed(found.map(StoredAggregate::Order))
+        }
+        Some(ItemReason::None | ItemReason::Busy) | None => ItemReason::None,
+    };
+    if letter.condition_failed() || aggregate.condition_failed() {
+        return Err(MoveCancelled { letter, aggregate });
+    }
+    if let Some(change) = change {
+        change.store(rows);
+    }
+    Ok(())
+}
