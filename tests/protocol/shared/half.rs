@@ -6,7 +6,7 @@ use domain::timestamp::Timestamp;
 
 /// A [`HalfMessage`] on its way.
 pub(crate) struct OwnedHalf {
-    message: OutboundMessage,
+    pub(crate) message: OutboundMessage,
     pub(crate) transaction_id: TransactionId,
     deadline: Timestamp,
     is_recorded: bool,

@@ -1,0 +1,22 @@
+//! event-consumer, as far as it matters here: it brings what is pending to an end.
+//!
+//! It does so in one step, because the model of what is [pending](crate::pending) takes it apart.
+
+use crate::creating::action::Action;
+use crate::creating::state::{MANY, State};
+
+/// What can be delivered.
+pub(crate) fn possible(state: &State, actions: &mut Vec<Action>) {
+    if state.broker.unacknowledged > 0 {
+        actions.push(Action::Deliver);
+    }
+}
+
+/// The event is handled if it is pending, and acknowledged. Without an order it is foreign.
+pub(crate) fn deliver(state: &mut State) {
+    let order = state.item.order.as_mut();
+    if order.and_then(|order| order.pending.take()).is_some() {
+        state.past.handled = MANY.min(state.past.handled + 1);
+    }
+    state.broker.unacknowledged -= 1;
+}

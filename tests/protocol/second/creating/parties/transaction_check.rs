@@ -1,0 +1,78 @@
+//! transaction-check, as far as it answers check-backs.
+//!
+//! Several checkers may be asked about one attempt at once. Each reads the item consistently; what
+//! decides the attempt is final, and answered. Else it writes the fence, which is a step of its
+//! own: whatever lands in between is found by the second read.
+
+use crate::creating::action::{Action, AttemptId};
+use crate::creating::parties::{broker, orders_table};
+use crate::creating::protocol::Creating;
+use crate::creating::state::{Resolution, State, TransactionId, transaction_of};
+use crate::creating::variant::NothingFound;
+
+/// How many checkers may be between their read and their fence.
+const CHECKERS_MAX: u8 = 2;
+
+/// What the checkers that found nothing can do.
+pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Action>) {
+    for attempt in 0..protocol.bounds.attempts {
+        if state.broker.halves[attempt].fencing > 0 {
+            let fates = [Action::Fence, Action::CrashBeforeFence, Action::CrashAfterFence];
+            actions.extend(fates.map(|fate| fate(attempt)));
+        }
+    }
+}
+
+/// Whether a checker can be asked about an attempt.
+pub(crate) const fn is_free(state: &State, attempt: AttemptId) -> bool {
+    state.broker.halves[attempt].fencing < CHECKERS_MAX
+}
+
+/// A checker reads the item, and answers if it decides the attempt.
+pub(crate) fn read(protocol: &Creating, state: &mut State, attempt: AttemptId) {
+    let transaction = transaction_of(&protocol.variant, attempt);
+    match (finding(state, transaction), protocol.variant.nothing_found) {
+        (Some(resolution), _) => broker::send_end(protocol, state, attempt, resolution),
+        (None, NothingFound::Fence | NothingFound::FenceAndRollback) => {
+            state.broker.halves[attempt].fencing += 1;
+        }
+        (None, NothingFound::Rollback) => {
+            broker::send_end(protocol, state, attempt, Resolution::Rollback);
+        }
+        (None, NothingFound::Unknown) => {}
+    }
+}
+
+/// The fence, the second read and the answer. The last two need no step of their own: after the
+/// fence the attempt is decided for good.
+pub(crate) fn fence(protocol: &Creating, state: &mut State, attempt: AttemptId) {
+    crash_after_fence(protocol, state, attempt);
+    let transaction = transaction_of(&protocol.variant, attempt);
+    let resolution = match protocol.variant.nothing_found {
+        NothingFound::FenceAndRollback => Some(Resolution::Rollback),
+        _ => finding(state, transaction),
+    };
+    if let Some(resolution) = resolution {
+        broker::send_end(protocol, state, attempt, resolution);
+    }
+}
+
+pub(crate) const fn crash_before_fence(state: &mut State, attempt: AttemptId) {
+    state.broker.halves[attempt].fencing -= 1;
+}
+
+pub(crate) fn crash_after_fence(protocol: &Creating, state: &mut State, attempt: AttemptId) {
+    state.broker.halves[attempt].fencing -= 1;
+    orders_table::fence(protocol, state, transaction_of(&protocol.variant, attempt));
+}
+
+/// What the item says about an attempt. `attempt` is asked for before `fenced`.
+fn finding(state: &State, transaction: TransactionId) -> Option<Resolution> {
+    match &state.item.order {
+        Some(order) if order.transaction == transaction => Some(Resolution::Commit),
+        // An order never leaves its key, so this attempt can't land any more.
+        Some(_) => Some(Resolution::Rollback),
+        None if state.item.fenced[transaction] => Some(Resolution::Rollback),
+        None => None,
+    }
+}

@@ -1,0 +1,63 @@
+//! Paths that are worth seeing by themselves: each does no harm, and leads where it should.
+
+use crate::creating::action::Action::{
+    ApplyLatePut, ApplyPut, ApplyRollback, Check, CrashAfterFence, DelayPut, Deliver, DropPut, End,
+    Fence, GiveUp, GoOnWithoutHalf, LoseHalfAnswer, RefuseRequest, ResendPut, SendHalf, SendPut,
+    SkipHalf, Sweep,
+};
+use crate::creating::properties::{S4_RETRY_SUCCEEDS, S5_WITHOUT_BROKER, S6_LIVE_REPLAY};
+use crate::creating::protocol::Creating;
+use crate::creating::variant::{Bounds, Variant};
+use crate::story::follow;
+
+const FULL: Creating = Creating { variant: Variant::FULL, bounds: Bounds::USUAL };
+
+#[test]
+fn an_order_is_created_while_the_broker_is_away() {
+    let story = [SkipHalf(0), SendPut(0), ApplyPut(0), Sweep, Deliver];
+    follow(FULL, &story).breaks_nothing().reaches(S5_WITHOUT_BROKER);
+}
+
+#[test]
+fn two_requests_at_once_create_one_order() {
+    let story =
+        [SendHalf(0), SendHalf(1), SendPut(0), SendPut(1), ApplyPut(1), ApplyPut(0), End(0)];
+    follow(FULL, &story).breaks_nothing().reaches(S6_LIVE_REPLAY);
+}
+
+#[test]
+fn two_checkers_of_one_attempt_answer_alike() {
+    let story = [SendHalf(0), SendPut(0), Check(0), Check(0), Fence(0), ApplyPut(0), Fence(0)];
+    follow(FULL, &story).breaks_nothing();
+}
+
+#[test]
+fn a_checker_that_dies_after_its_fence_leaves_it_to_the_next() {
+    let story = [SendHalf(0), SendPut(0), Check(0), CrashAfterFence(0), ApplyPut(0), Check(0)];
+    follow(FULL, &story).breaks_nothing();
+}
+
+/// Its half message is another attempt's than the order's, and so is rolled back without a fence.
+#[test]
+fn an_order_is_created_beside_a_half_message_that_nobody_vouches_for() {
+    let abandoned = [LoseHalfAnswer(0), GoOnWithoutHalf(1), SendPut(1), ApplyPut(1)];
+    let story = [abandoned.as_slice(), &[Check(0), ApplyRollback(0), Sweep, Deliver]].concat();
+    follow(FULL, &story).breaks_nothing().reaches(S5_WITHOUT_BROKER);
+}
+
+#[test]
+fn a_fenced_attempt_learns_so_and_the_next_one_succeeds() {
+    let fenced = [SendHalf(0), SendPut(0), DropPut(0), Check(0), Fence(0), ResendPut(0)];
+    let story =
+        [fenced.as_slice(), &[ApplyPut(0), End(0), SendHalf(1), SendPut(1), ApplyPut(1), End(1)]];
+    follow(FULL, &story.concat()).breaks_nothing().reaches(S4_RETRY_SUCCEEDS);
+}
+
+/// What is refused is refused for now: a put of the request before may still be on its way. The
+/// contract says how long to look for the order after a 503.
+#[test]
+fn a_request_may_be_refused_before_the_put_of_another_lands() {
+    let unknown = [SendHalf(0), SendPut(0), DelayPut(0), GiveUp(0)];
+    let story = [unknown.as_slice(), &[RefuseRequest(1), ApplyLatePut(0)]].concat();
+    follow(FULL, &story).breaks_nothing();
+}

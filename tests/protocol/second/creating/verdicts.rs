@@ -1,0 +1,233 @@
+//! The creation of an order holds, and each of its parts is needed: the table of verdicts.
+//!
+//! A row explores a variant whole, and says exactly which properties fail and which states are
+//! reached. A part that is missing may break more than the property that it is there for: a put
+//! that lands after its ROLLBACK (I5) is committed all the same, so that both ends were sent (I6).
+//! Where something fails, its story follows: how it comes to that, step by step, and that the same
+//! steps do no harm when the part is there.
+
+use crate::creating::action::Action::{
+    ApplyCommit, ApplyLatePut, ApplyPut, ApplyRollback, Check, DelayPut, Deliver, Discard, End,
+    Fence, GiveUp, LoseCheck, LoseCommit, LosePutAnswer, RefusePut, RefuseRequest, ResendPut,
+    SendHalf, SendPut, Sweep,
+};
+use crate::creating::properties::{
+    I1_NO_PHANTOM, I2_NOTHING_LOST, I3_EFFECT_ONCE, I4_ANSWERS_TRUE, I5_ROLLBACK_FINAL,
+    I6_ENDS_AGREE, S1_HANDLED, S2_DUPLICATES, S3_DISCARDS, S4_RETRY_SUCCEEDS, S5_WITHOUT_BROKER,
+    S6_LIVE_REPLAY,
+};
+use crate::creating::protocol::Creating;
+use crate::creating::variant::{
+    Bounds, FenceWrite, NothingFound, PutCondition, TransactionIds, Variant,
+};
+use crate::exploration::explore;
+use crate::story::follow;
+
+/// What the protocol can reach.
+const ALL: &[&str] =
+    &[S1_HANDLED, S2_DUPLICATES, S3_DISCARDS, S4_RETRY_SUCCEEDS, S5_WITHOUT_BROKER, S6_LIVE_REPLAY];
+
+/// Where nothing is fenced, no retry can succeed after a fence.
+const NEVER_FENCED: &[&str] =
+    &[S1_HANDLED, S2_DUPLICATES, S3_DISCARDS, S5_WITHOUT_BROKER, S6_LIVE_REPLAY];
+
+/// Where an order needs the broker.
+const NEVER_WITHOUT_BROKER: &[&str] =
+    &[S1_HANDLED, S2_DUPLICATES, S3_DISCARDS, S4_RETRY_SUCCEEDS, S6_LIVE_REPLAY];
+
+/// Neither of the two.
+const PLAIN: &[&str] = &[S1_HANDLED, S2_DUPLICATES, S3_DISCARDS, S6_LIVE_REPLAY];
+
+/// Everything that can break.
+const BROKEN: &[&str] = &[
+    I1_NO_PHANTOM,
+    I2_NOTHING_LOST,
+    I3_EFFECT_ONCE,
+    I4_ANSWERS_TRUE,
+    I5_ROLLBACK_FINAL,
+    I6_ENDS_AGREE,
+];
+
+/// Without the sweep nothing would publish an event that is born without a half message, so no
+/// order is created without the broker either.
+const WITHOUT_SWEEP: Variant =
+    Variant { sweep: false, accept_without_broker: false, ..Variant::FULL };
+
+#[test]
+fn the_creation_of_an_order_holds() {
+    let bounds = Bounds { faults: 3, ..Bounds::USUAL };
+    explore("creating", Creating { variant: Variant::FULL, bounds }).finds(&[], ALL);
+}
+
+#[test]
+fn it_holds_when_no_order_is_created_without_the_broker() {
+    let variant = Variant { accept_without_broker: false, ..Variant::FULL };
+    explore("never without the broker", usual(variant)).finds(&[], NEVER_WITHOUT_BROKER);
+}
+
+#[test]
+#[ignore = "thirteen million states take minutes and 1.2 GB: `cargo xtask verify --full` runs it"]
+fn it_holds_for_three_attempts() {
+    let bounds = Bounds { attempts: 3, faults: 1, ..Bounds::USUAL };
+    explore("three attempts", Creating { variant: Variant::FULL, bounds }).finds(&[], ALL);
+}
+
+/// The sweep alone keeps I1 to I4. It is the fence that makes a ROLLBACK final.
+#[test]
+fn without_the_fence_a_late_put_lands_after_a_rollback() {
+    let variant = Variant { nothing_found: NothingFound::Rollback, ..Variant::FULL };
+    explore("without the fence", usual(variant))
+        .finds(&[I5_ROLLBACK_FINAL, I6_ENDS_AGREE], NEVER_FENCED);
+    let late = [SendHalf(0), SendPut(0), Check(0), ApplyRollback(0), ApplyPut(0)];
+    follow(usual(variant), &late).breaks(I5_ROLLBACK_FINAL);
+    follow(usual(variant), &[late.as_slice(), &[End(0)]].concat()).breaks(I6_ENDS_AGREE);
+    // With it, the same put is refused.
+    let fenced = [SendHalf(0), SendPut(0), Check(0), Fence(0), ApplyRollback(0), ApplyPut(0)];
+    follow(usual(Variant::FULL), &fenced).breaks_nothing();
+}
+
+#[test]
+fn a_put_that_does_not_look_at_the_fence_lands_after_a_rollback() {
+    let variant = Variant { put_condition: PutCondition::NoOrder, ..Variant::FULL };
+    explore("the put doesn't look at the fence", almost_faultless(variant))
+        .finds(&[I5_ROLLBACK_FINAL, I6_ENDS_AGREE], NEVER_FENCED);
+    let late = [SendHalf(0), SendPut(0), Check(0), Fence(0), ApplyPut(0)];
+    follow(usual(variant), &late).breaks(I5_ROLLBACK_FINAL);
+    follow(usual(Variant::FULL), &late).breaks_nothing();
+}
+
+/// An order has no `fenced`, so what it doesn't contain is every attempt.
+#[test]
+fn a_put_that_does_not_ask_for_a_tombstone_overwrites_an_order() {
+    let variant = Variant { put_condition: PutCondition::NotFenced, ..Variant::FULL };
+    explore("the put doesn't ask for a tombstone", usual(variant)).finds(BROKEN, ALL);
+    let overwritten =
+        [SendHalf(0), SendPut(0), ApplyPut(0), End(0), SendHalf(1), SendPut(1), ApplyPut(1)];
+    follow(usual(variant), &overwritten).breaks(I4_ANSWERS_TRUE);
+    follow(usual(Variant::FULL), &overwritten).breaks_nothing();
+}
+
+/// Attempts meet at one key, so the tombstone must be a set. A record for each didn't have to be.
+#[test]
+fn a_fence_in_place_of_the_one_before_it_lets_a_fenced_attempt_land() {
+    let variant = Variant { fence_write: FenceWrite::ReplaceUnlessOrder, ..Variant::FULL };
+    explore("a fence replaces the one before it", almost_faultless(variant))
+        .finds(&[I4_ANSWERS_TRUE, I5_ROLLBACK_FINAL, I6_ENDS_AGREE], ALL);
+    let late =
+        [SendHalf(0), SendPut(0), Check(0), Fence(0), SendHalf(1), Check(1), Fence(1), ApplyPut(0)];
+    follow(usual(variant), &late).breaks(I5_ROLLBACK_FINAL);
+    follow(usual(Variant::FULL), &late).breaks_nothing();
+}
+
+/// An order with fences looks like a tombstone to the next put.
+#[test]
+fn a_fence_that_is_added_to_an_order_lets_another_attempt_overwrite_it() {
+    let variant = Variant { fence_write: FenceWrite::Add, ..Variant::FULL };
+    explore("a fence is added to an order", usual(variant)).finds(BROKEN, ALL);
+    let overwritten = [
+        SendHalf(0),
+        SendPut(0),
+        Check(0),
+        ApplyPut(0),
+        Fence(0),
+        SendHalf(1),
+        SendPut(1),
+        ApplyPut(1),
+        ApplyCommit(0),
+    ];
+    follow(usual(variant), &overwritten).breaks(I1_NO_PHANTOM);
+    follow(usual(Variant::FULL), &overwritten).breaks_nothing();
+}
+
+#[test]
+fn without_a_second_read_the_order_of_a_live_attempt_is_rolled_back() {
+    let variant = Variant { nothing_found: NothingFound::FenceAndRollback, ..Variant::FULL };
+    explore("no read after the fence", almost_faultless(variant)).finds(&[I6_ENDS_AGREE], ALL);
+    let landed = [SendHalf(0), SendPut(0), Check(0), ApplyPut(0), Fence(0)];
+    follow(usual(variant), &landed).breaks(I6_ENDS_AGREE);
+    follow(usual(Variant::FULL), &landed).breaks_nothing();
+}
+
+#[test]
+fn without_the_sweep_an_event_is_lost() {
+    explore("without the sweep", usual(WITHOUT_SWEEP))
+        .finds(&[I2_NOTHING_LOST], NEVER_WITHOUT_BROKER);
+    let lost = [SendHalf(0), SendPut(0), ApplyPut(0), End(0), LoseCommit(0)];
+    let answered = [Check(0), ApplyCommit(0), Deliver];
+    follow(usual(WITHOUT_SWEEP), &[lost.as_slice(), &answered].concat()).breaks_nothing();
+    let bounds = Bounds { checks_max: 1, ..Bounds::USUAL };
+    let discarded = [lost.as_slice(), &[LoseCheck(0), Discard(0)]].concat();
+    follow(Creating { variant: WITHOUT_SWEEP, bounds }, &discarded).breaks(I2_NOTHING_LOST);
+    let found = [discarded.as_slice(), &[Sweep, Deliver]].concat();
+    follow(Creating { variant: Variant::FULL, bounds }, &found).breaks_nothing();
+}
+
+#[test]
+fn without_the_fence_and_the_sweep_both_happen() {
+    let variant = Variant { nothing_found: NothingFound::Rollback, ..WITHOUT_SWEEP };
+    explore("without fence and sweep", usual(variant))
+        .finds(&[I2_NOTHING_LOST, I5_ROLLBACK_FINAL, I6_ENDS_AGREE], PLAIN);
+}
+
+/// Safe, but the half message of every attempt that died burns all its checks and is discarded.
+#[test]
+fn answering_unknown_instead_of_fencing_holds() {
+    let variant = Variant { nothing_found: NothingFound::Unknown, ..Variant::FULL };
+    explore("UNKNOWN instead of a fence", usual(variant)).finds(&[], NEVER_FENCED);
+}
+
+#[test]
+fn answering_unknown_instead_of_fencing_does_not_replace_the_sweep() {
+    let variant = Variant { nothing_found: NothingFound::Unknown, ..WITHOUT_SWEEP };
+    explore("UNKNOWN, and no sweep", usual(variant)).finds(&[I2_NOTHING_LOST], PLAIN);
+}
+
+#[test]
+fn an_attempt_that_does_not_recognise_its_own_order_rolls_it_back() {
+    let variant = Variant { own_order_recognised: false, ..Variant::FULL };
+    explore("the own order judged as another's", usual(variant)).finds(&[I6_ENDS_AGREE], ALL);
+    let resent = [SendHalf(0), SendPut(0), LosePutAnswer(0), ResendPut(0), ApplyPut(0), End(0)];
+    follow(usual(variant), &resent).breaks(I6_ENDS_AGREE);
+    follow(usual(Variant::FULL), &resent).breaks_nothing();
+}
+
+#[test]
+fn a_refusal_that_settles_an_earlier_doubt_rolls_back_what_lands_late() {
+    let variant = Variant { doubt_outlives_refusal: false, ..Variant::FULL };
+    explore("doubts settled by refusals", usual(variant))
+        .finds(&[I4_ANSWERS_TRUE, I5_ROLLBACK_FINAL, I6_ENDS_AGREE], ALL);
+    let doubt = [SendHalf(0), SendPut(0), DelayPut(0), ResendPut(0), RefusePut(0)];
+    let late = [doubt.as_slice(), &[End(0), ApplyRollback(0), ApplyLatePut(0)]].concat();
+    follow(usual(variant), &late).breaks(I5_ROLLBACK_FINAL);
+    // As it is, the process doesn't know, and sends nothing.
+    follow(usual(Variant::FULL), &doubt).breaks_nothing();
+}
+
+#[test]
+fn a_refusal_without_a_look_at_the_key_denies_an_order() {
+    let variant = Variant { looks_before_refusal: false, ..Variant::FULL };
+    explore("no look before a refusal", usual(variant)).finds(&[I4_ANSWERS_TRUE], ALL);
+    let denied = [SendHalf(0), SendPut(0), LosePutAnswer(0), GiveUp(0), RefuseRequest(1)];
+    follow(usual(variant), &denied).breaks(I4_ANSWERS_TRUE);
+    follow(usual(Variant::FULL), &denied).breaks_nothing();
+}
+
+/// Safe as long as no put is refused before it begins, but once fenced, no retry ever succeeds.
+#[test]
+fn with_a_transaction_id_shared_by_retries_none_succeeds_after_a_fence() {
+    let variant = Variant { transaction_ids: TransactionIds::SharedByRetries, ..Variant::FULL };
+    let bounds = Bounds { refusals: false, ..Bounds::USUAL };
+    explore("one id for all retries", Creating { variant, bounds }).finds(&[], NEVER_FENCED);
+    // A refusal's ROLLBACK speaks for all retries, whatever becomes of them.
+    explore("one id for all retries, refusals", usual(variant))
+        .finds(&[I5_ROLLBACK_FINAL, I6_ENDS_AGREE], NEVER_FENCED);
+}
+
+/// What breaks without any fault is explored with one, where two make a million states.
+const fn almost_faultless(variant: Variant) -> Creating {
+    Creating { variant, bounds: Bounds { faults: 1, ..Bounds::USUAL } }
+}
+
+const fn usual(variant: Variant) -> Creating {
+    Creating { variant, bounds: Bounds::USUAL }
+}

@@ -1,0 +1,38 @@
+//! The events of an order, and what there is one of for each.
+
+use std::ops::{Index, IndexMut};
+
+/// The events that an order can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Event {
+    /// It is the order's first. Inventory and the notification handle it.
+    OrderCreated,
+    /// `OrderConfirmed` or `OrderRejected`. The notification handles it, and a handler with an
+    /// effect elsewhere.
+    FollowUp,
+    /// The notification handles it.
+    OrderCancelled,
+}
+
+/// Something of each event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct PerEvent<Value>([Value; 3]);
+
+impl Event {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::OrderCreated, Self::FollowUp, Self::OrderCancelled];
+}
+
+impl<Value> Index<Event> for PerEvent<Value> {
+    type Output = Value;
+
+    fn index(&self, event: Event) -> &Value {
+        &self.0[event as usize]
+    }
+}
+
+impl<Value> IndexMut<Event> for PerEvent<Value> {
+    fn index_mut(&mut self, event: Event) -> &mut Value {
+        &mut self.0[event as usize]
+    }
+}

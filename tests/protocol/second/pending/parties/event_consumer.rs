@@ -1,0 +1,172 @@
+//! event-consumer: a delivery from its read to its acknowledgement.
+
+use crate::pending::action::{Action, ConsumerId};
+use crate::pending::event::Event;
+use crate::pending::parties::{inventory, order_item};
+use crate::pending::protocol::Handling;
+use crate::pending::state::{Consumer, FollowUp, MANY, State, Status, Writer};
+use crate::pending::variant::{KeysLeave, PendingUntil, Refusal};
+
+/// What can be delivered, and how far the deliveries are.
+pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Action>) {
+    for (consumer, at) in state.consumers.iter().enumerate().take(protocol.bounds.consumers) {
+        match *at {
+            Consumer::Idle => {
+                let events = Event::ALL.into_iter();
+                let delivered = events.filter(|event| state.topic[*event].unacknowledged > 0);
+                actions.extend(delivered.map(|event| Action::Deliver(consumer, event)));
+                continue;
+            }
+            Consumer::Handling { event: Event::OrderCreated, .. } => {
+                inventory::possible(consumer, actions);
+                actions.push(Action::Bury(consumer));
+            }
+            Consumer::InDoubt { .. } => inventory::possible(consumer, actions),
+            Consumer::Decided { .. } => {
+                let fates = [Action::PublishFollowUp, Action::LoseFollowUp];
+                actions.extend(fates.map(|fate| fate(consumer)));
+            }
+            Consumer::Handling { .. } => {
+                let fates = [Action::ActElsewhere, Action::LoseElsewhereAnswer, Action::Bury];
+                actions.extend(fates.map(|fate| fate(consumer)));
+            }
+            Consumer::Finishing { .. } => {
+                let fates = [Action::Finish, Action::LoseFinishAnswer, Action::Bury];
+                actions.extend(fates.map(|fate| fate(consumer)));
+            }
+            Consumer::Finished(_) => actions.push(Action::Acknowledge(consumer)),
+        }
+        actions.push(Action::Crash(consumer));
+    }
+}
+
+/// The read decides: pending, so the handlers run; or in the history alone, so it is acknowledged.
+/// What is in no history is never published, so there is nothing foreign here.
+pub(crate) fn deliver(protocol: &Handling, state: &mut State, consumer: ConsumerId, event: Event) {
+    let is_pending = state.order.pending[event].is_some();
+    // What only one variant asks for must not tell states of the others apart.
+    let seems_last = protocol.variant.keys_leave == KeysLeave::BySnapshot
+        && !state.order.is_pending_beside(event);
+    state.consumers[consumer] = if is_pending || !protocol.variant.reads_first {
+        starts_with(event, seems_last)
+    } else {
+        Consumer::Finished(event)
+    };
+    if is_pending && protocol.variant.pending_until == PendingUntil::Received {
+        order_item::remove(protocol, state, event, seems_last);
+    }
+}
+
+/// `OrderCancelled` has no handler but the notification, which is part of the finishing write.
+const fn starts_with(event: Event, seems_last: bool) -> Consumer {
+    match event {
+        Event::OrderCreated | Event::FollowUp => Consumer::Handling { event, seems_last },
+        Event::OrderCancelled => Consumer::Finishing { event, seems_last },
+    }
+}
+
+/// The effect elsewhere and its mark, in one transaction, on condition that the event is pending
+/// and not marked. A refusal says which of the two it was: where the mark is found the handler is
+/// done; where the entry is gone, nothing is left to finish. Else an entry that was buried and is
+/// redriven meanwhile would be finished without the effect.
+pub(crate) fn act_elsewhere(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
+    let Consumer::Handling { event, seems_last } = state.consumers[consumer] else {
+        panic!("consumer {consumer} acts out of turn");
+    };
+    let variant = &protocol.variant;
+    let looks = variant.elsewhere_marked && variant.refusal == Refusal::Judged;
+    let goes_on = !looks || order_item::is_open(protocol, state, event);
+    lose_elsewhere_answer(protocol, state);
+    if goes_on {
+        state.consumers[consumer] = Consumer::Finishing { event, seems_last };
+    } else {
+        finished(state, consumer);
+    }
+}
+
+pub(crate) fn lose_elsewhere_answer(protocol: &Handling, state: &mut State) {
+    let variant = &protocol.variant;
+    let entry = state.order.pending[Event::FollowUp].as_mut();
+    let applies = match &entry {
+        _ if !variant.elsewhere_marked => true,
+        Some(entry) => !entry.elsewhere_done,
+        // Where a read ends the entry, the effect must find another guard.
+        None => variant.pending_until == PendingUntil::Received && state.effects_elsewhere == 0,
+    };
+    if applies {
+        state.effects_elsewhere = MANY.min(state.effects_elsewhere + 1);
+    }
+    if let Some(entry) = entry {
+        entry.elsewhere_done = variant.elsewhere_marked;
+    }
+}
+
+/// The finishing write, on condition that the event is pending. Where it isn't, somebody else has
+/// finished it, or buried it.
+pub(crate) fn finish(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
+    lose_finish_answer(protocol, state, consumer);
+    finished(state, consumer);
+}
+
+pub(crate) fn lose_finish_answer(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
+    let Consumer::Finishing { event, seems_last } = state.consumers[consumer] else {
+        panic!("consumer {consumer} finishes out of turn");
+    };
+    let is_done = protocol.variant.refusal != Refusal::FoundByFinish || is_done(state, event);
+    let is_open = is_done && order_item::is_open(protocol, state, event);
+    if is_open || !protocol.variant.notification_guard {
+        order_item::notify(protocol, state, event);
+    }
+    if is_open {
+        order_item::remove(protocol, state, event, seems_last);
+    }
+}
+
+/// Whether the order says that every handler but the notification has done its part.
+fn is_done(state: &State, event: Event) -> bool {
+    match event {
+        Event::OrderCreated => state.order.status != Status::Created,
+        Event::FollowUp => state.order.pending[event].is_some_and(|entry| entry.elsewhere_done),
+        Event::OrderCancelled => true,
+    }
+}
+
+pub(crate) fn bury(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
+    if let Consumer::Handling { event, seems_last } | Consumer::Finishing { event, seems_last } =
+        state.consumers[consumer]
+    {
+        order_item::bury(protocol, state, event, seems_last);
+    }
+    finished(state, consumer);
+}
+
+/// Copies are counted, not distinguished, so one that two consumers held may take another along.
+/// That is a loss like any other.
+pub(crate) fn acknowledge(state: &mut State, consumer: ConsumerId) {
+    if let Consumer::Finished(event) = state.consumers[consumer] {
+        let copies = &mut state.topic[event];
+        copies.unacknowledged = copies.unacknowledged.saturating_sub(1);
+    }
+    state.consumers[consumer] = Consumer::Idle;
+}
+
+pub(crate) fn crash(state: &mut State, consumer: ConsumerId) {
+    state.consumers[consumer] = Consumer::Idle;
+    forget(state, consumer);
+}
+
+pub(crate) fn finished(state: &mut State, consumer: ConsumerId) {
+    if let Some(event) = state.consumers[consumer].holds() {
+        state.consumers[consumer] = Consumer::Finished(event);
+    }
+    forget(state, consumer);
+}
+
+/// The delivery is over, and with it the `event_id` that it would have given a follow-up.
+fn forget(state: &mut State, consumer: ConsumerId) {
+    if let Some(follow_up) = &mut state.order.follow_up
+        && follow_up.writer == Writer::Consumer(consumer)
+    {
+        *follow_up = FollowUp { writer: Writer::Gone, ..*follow_up };
+    }
+}

@@ -1,0 +1,43 @@
+//! An operator: redrives dead letters, and replays what another group has missed.
+
+use crate::pending::action::Action;
+use crate::pending::event::Event;
+use crate::pending::parties::{broker, order_item};
+use crate::pending::protocol::Handling;
+use crate::pending::state::State;
+use crate::pending::variant::OtherGroup;
+
+/// Each letter is looked at in the end: none has an expiry. What the broker has lost is replayed.
+pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Action>) {
+    for event in Event::ALL {
+        if state.letters[event].is_some() {
+            actions.extend([Action::Redrive(event), Action::RedriveUnpublished(event)]);
+        }
+        let is_missed = state.order.records(event)
+            && !state.reached_others[event]
+            && !state.topic[event].is_stored;
+        if protocol.variant.other_group == OtherGroup::Replayed && is_missed {
+            actions.push(Action::Replay(event));
+        }
+    }
+}
+
+pub(crate) fn redrive(protocol: &Handling, state: &mut State, event: Event) {
+    redrive_unpublished(protocol, state, event);
+    broker::publish(state, event);
+}
+
+/// One transaction: the letter goes, the entry returns under a new publication. Whoever asks for
+/// that one doesn't find the copies of those before it.
+pub(crate) fn redrive_unpublished(protocol: &Handling, state: &mut State, event: Event) {
+    if let Some(entry) = state.letters[event].take() {
+        order_item::add(protocol, state, event, entry);
+    }
+    state.topic[event].is_stored = false;
+    state.past.redriven = true;
+}
+
+/// Our own group is given a copy, too, and finds the event handled.
+pub(crate) fn replay(state: &mut State, event: Event) {
+    broker::publish(state, event);
+}

@@ -1,0 +1,53 @@
+//! The order's item, as far as its `pending` goes: what every write of it keeps.
+
+use crate::pending::event::Event;
+use crate::pending::protocol::Handling;
+use crate::pending::state::{Entry, MANY, State};
+use crate::pending::variant::{KeysLeave, Letter, PendingUntil};
+
+/// Whether the event is pending, as the condition of a write asks. Where a read has ended the entry
+/// already, there is nothing to ask.
+pub(crate) fn is_open(protocol: &Handling, state: &State, event: Event) -> bool {
+    let received = protocol.variant.pending_until == PendingUntil::Received;
+    received || state.order.pending[event].is_some()
+}
+
+/// An event enters `pending` with the write that makes it true.
+pub(crate) fn add(protocol: &Handling, state: &mut State, event: Event, entry: Entry) {
+    state.order.pending[event] = Some(entry);
+    state.order.indexed |= protocol.variant.additions_set_keys;
+}
+
+/// An entry leaves, and with the last one the index keys. `seems_last` is what the writer has read
+/// of the others.
+pub(crate) fn remove(protocol: &Handling, state: &mut State, event: Event, seems_last: bool) {
+    state.order.pending[event] = None;
+    let is_last = match protocol.variant.keys_leave {
+        KeysLeave::WithTheLastEntry => !state.order.is_pending(),
+        KeysLeave::BySnapshot => seems_last,
+    };
+    state.order.indexed &= !is_last;
+}
+
+/// The event's notification, which is keyed by it.
+pub(crate) fn notify(protocol: &Handling, state: &mut State, event: Event) {
+    let notifications = &mut state.order.notifications[event];
+    let added = MANY.min(*notifications + 1);
+    *notifications = if protocol.variant.notification_guard { 1 } else { added };
+}
+
+/// A dead letter and the end of its entry, in one transaction.
+pub(crate) fn bury(protocol: &Handling, state: &mut State, event: Event, seems_last: bool) {
+    let entry = state.order.pending[event];
+    let letter = match protocol.variant.letter {
+        Letter::EndsPending | Letter::LeavesPending => entry,
+        Letter::EndsPendingUnconditionally => Some(entry.unwrap_or_default()),
+    };
+    if let Some(letter) = letter {
+        let keeps_marks = protocol.variant.letter_keeps_marks;
+        state.letters[event] = Some(if keeps_marks { letter } else { Entry::default() });
+        if protocol.variant.letter != Letter::LeavesPending {
+            remove(protocol, state, event, seems_last);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! An attempt, and what is on the wire about it.
+
+use application::orders::create::{CreateOrderError, OrderReply};
+use application::outcome::{Failure, FailureClass, WriteTry};
+use application::ports::{CheckAnswer, EndError, PrepareError, Resolution};
+use domain::identity::TransactionId;
+use domain::order::{AtKey, NewOrder};
+use testkit::broker::MemoryReceipt;
+use testkit::clock::ManualClock;
+
+use crate::creating::state::Answer;
+use crate::replay::creating::stage::MUCH_LATER;
+use crate::replay::creating::wire::{Call, Fence};
+use crate::replay::line::Reply;
+use crate::replay::process::Process;
+
+/// Takes a half message's answer back.
+pub(crate) type HalfReply = Reply<Result<MemoryReceipt, PrepareError>>;
+
+/// Takes a put's answer back.
+pub(crate) type PutReply = Reply<WriteTry<AtKey>>;
+
+/// Takes an end's answer back.
+pub(crate) type EndReply = Reply<Result<(), EndError>>;
+
+/// An attempt, and what is on the wire about it.
+#[derive(Default)]
+pub(crate) struct Attempt {
+    pub(crate) transaction_id: Option<TransactionId>,
+    /// Where its half message is stored.
+    pub(crate) half: Option<MemoryReceipt>,
+    /// Whether the broker gave its half message up.
+    pub(crate) discarded: bool,
+    /// What it belongs to, until that is over or goes on as another attempt.
+    pub(crate) request: Option<Request>,
+    /// The answer for which its request waits, that its half message is not vouched for.
+    pub(crate) abandoned: Option<HalfReply>,
+    /// The put that its request is about.
+    current: Option<Put>,
+    /// Puts that arrive later, if ever.
+    pub(crate) late_puts: Vec<NewOrder>,
+    /// The end that its request is about to send.
+    pub(crate) to_end: Option<(Resolution, EndReply)>,
+    /// Ends on their way to the broker.
+    pub(crate) ends: Vec<EndOnItsWay>,
+    /// Checkers that are about to fence it.
+    pub(crate) checkers: Vec<Checker>,
+    /// What the client was answered.
+    pub(crate) answer: Option<Answer>,
+}
+
+/// A request that is being served.
+pub(crate) struct Request {
+    pub(crate) process: Process<Result<OrderReply, CreateOrderError>, Call>,
+    pub(crate) clock: ManualClock,
+}
+
+/// A put, and the process that waits for its answer.
+struct Put {
+    new: Box<NewOrder>,
+    reply: PutReply,
+    place: Place,
+}
+
+/// Where a put is.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// Still in its process.
+    AtItsProcess,
+    /// On the wire.
+    UnderWay,
+    /// Out of its process's sight.
+    OutOfSight,
+}
+
+/// An end that may arrive.
+pub(crate) struct EndOnItsWay {
+    pub(crate) resolution: Resolution,
+    /// To whom waits for the answer.
+    pub(crate) reply: Option<EndReply>,
+}
+
+/// A checker between its read and its fence.
+pub(crate) struct Checker {
+    pub(crate) process: Process<CheckAnswer, Call>,
+    pub(crate) fence: Fence,
+    pub(crate) reply: Reply<WriteTry<()>>,
+}
+
+impl Attempt {
+    /// Its request is about to send a put.
+    pub(crate) fn is_about_to_send(&mut self, new: Box<NewOrder>, reply: PutReply) {
+        self.current = Some(Put { new, reply, place: Place::AtItsProcess });
+    }
+
+    /// The put leaves its process.
+    pub(crate) fn send_put(&mut self) -> &NewOrder {
+        let sent = self.current.as_mut().expect("its request is about to send a put");
+        assert_eq!(sent.place, Place::AtItsProcess);
+        sent.place = Place::UnderWay;
+        &sent.new
+    }
+
+    /// The put arrives: what it says, and where the answer goes.
+    pub(crate) fn take_put(&mut self) -> (Box<NewOrder>, PutReply) {
+        let sent = self.current.take().expect("a put is under way");
+        assert_eq!(sent.place, Place::UnderWay);
+        (sent.new, sent.reply)
+    }
+
+    /// The process will hear nothing of the put.
+    pub(crate) fn lose_put(&mut self) -> NewOrder {
+        let sent = self.current.as_mut().expect("a put is under way");
+        assert_eq!(sent.place, Place::UnderWay);
+        sent.place = Place::OutOfSight;
+        sent.new.as_ref().clone()
+    }
+
+    /// The process stops waiting for the put, which may arrive later.
+    pub(crate) fn delay_put(&mut self) {
+        let late = self.lose_put();
+        self.late_puts.push(late);
+    }
+
+    /// The process learns that it will hear nothing of the put.
+    pub(crate) fn doubt_put(&mut self) -> Box<NewOrder> {
+        let lost = self.current.take().expect("a put is out of sight");
+        assert_eq!(lost.place, Place::OutOfSight);
+        let silence = Failure::new(FailureClass::Unavailable, "there was no answer");
+        drop(lost.reply.send(WriteTry::Unknown(silence)));
+        lost.new
+    }
+
+    /// The transaction of the put that its request is about.
+    pub(crate) fn transaction_of_put(&self) -> Option<TransactionId> {
+        self.current.as_ref().map(|sent| sent.new.attempt())
+    }
+
+    /// Its process's time is over, by its wall clock.
+    pub(crate) fn let_time_pass(&self) {
+        self.request.as_ref().expect("its request is alive").clock.advance(MUCH_LATER);
+    }
+
+    /// Its process dies. A client that hears nothing knows as much as one that hears that it is
+    /// open.
+    pub(crate) fn crash(&mut self) {
+        self.request = None;
+        self.to_end = None;
+        let left = self.current.take().filter(|sent| sent.place == Place::UnderWay);
+        self.late_puts.extend(left.map(|sent| *sent.new));
+        self.answer = Some(Answer::Unknown);
+    }
+
+    /// The first end of that kind that is under way.
+    pub(crate) fn take_end(&mut self, resolution: Resolution) -> Option<EndOnItsWay> {
+        let at = self.ends.iter().position(|end| end.resolution == resolution)?;
+        Some(self.ends.remove(at))
+    }
+
+    /// Whether its client is answered as soon as the broker has answered, or not.
+    pub(crate) fn awaits_its_end(&self) -> bool {
+        self.ends.iter().any(|end| end.reply.is_some())
+    }
+}
