@@ -266,7 +266,9 @@ async fn put_meets(tables: Tables) {
 
 async fn fence_meets(tables: Tables) {
     let orders = tables.orders();
-    let fence = |number| orders.fence(user(), order_id(0), attempt(number), at(i64::try_from(number).unwrap()));
+    let fence = |number| {
+        orders.fence(user(), order_id(0), attempt(number), at(i64::try_from(number).unwrap()))
+    };
     for number in 0..FENCED_MAX as u128 {
         assert_done(fence(number).await);
     }

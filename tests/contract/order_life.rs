@@ -245,7 +245,7 @@ fn the_sweep_publishes_what_was_never_sent_and_the_order_is_confirmed() {
             pace: application::sweep::Pace::default(),
         };
         let report = sweep.run(Deadline::after(Duration::from_secs(8))).await;
-        assert_eq!((report.sent, report.left), (1, 0), "{report:?}");
+        assert_eq!((report.sent, report.deferred), (1, 0), "{report:?}");
         let on_topic =
             read_topic(deployment.config.clone(), deployment.config.topic_name(Topic::Orders))
                 .await

@@ -26,6 +26,8 @@ pub struct PendingEvent {
     pub since: Timestamp,
     /// Names its latest publication: the attempt that created it, or a redrive, or a republication.
     pub transaction_id: TransactionId,
+    /// When that publication was made, as far as one was. The patience with it is counted from here.
+    pub published_at: Timestamp,
     /// What is known of that publication.
     pub publication: Publication,
     /// When the sweep looks at it.
@@ -35,7 +37,7 @@ pub struct PendingEvent {
     pub done_by: BTreeSet<String>,
     /// How many of its deliveries have failed, by whatever copy they came.
     pub failures: u32,
-    /// How often it was published again although it was on its topic.
+    /// How often it was published again although it was on its topic, or may have been.
     pub copies: u32,
     /// Since when no complete answer is known to the question whether it is on its topic.
     pub unanswered_since: Option<Timestamp>,
@@ -62,6 +64,7 @@ impl PendingEvent {
         Self {
             since,
             transaction_id,
+            published_at: since,
             publication,
             due,
             done_by: BTreeSet::new(),
@@ -125,6 +128,12 @@ impl PendingEvents {
     /// The events in the order of their identifiers.
     pub fn iter(&self) -> impl Iterator<Item = (EventId, &PendingEvent)> {
         self.0.iter().map(|(event_id, event)| (*event_id, event))
+    }
+
+    /// Whether an event of which no half message was ever sent is pending, and is not in `before`.
+    pub fn adds_unsent_to(&self, before: &Self) -> bool {
+        let unsent = self.iter().filter(|(_, event)| event.publication == Publication::Unsent);
+        unsent.into_iter().any(|(event_id, _)| !before.holds(event_id))
     }
 
     /// When the sweep looks at the event that is due first.

@@ -14,8 +14,8 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
-    CheckAnswer, CheckBack, CheckBackHandler, DeadLetter, Delivery, HalfMessage, OutboundMessage,
-    Resolution,
+    CheckAnswer, CheckBack, CheckBackHandler, Clock, DeadLetter, Delivery, HalfMessage,
+    OutboundMessage, Resolution,
 };
 use contracts::message;
 use domain::identity::{EventId, TransactionId};
@@ -23,6 +23,7 @@ use domain::timestamp::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant as Moment;
 
+use crate::clock::ManualClock;
 use crate::fault::BrokerFault;
 use crate::weather::Weather;
 
@@ -42,6 +43,8 @@ struct State {
     /// How many of the next calls go wrong in which way.
     next: HashMap<BrokerFault, u32>,
     weather: Weather,
+    /// By which it stamps messages; without one it stamps none.
+    clock: Option<ManualClock>,
     /// Ends that arrive later.
     late_ends: Vec<(usize, Resolution)>,
 }
@@ -99,6 +102,8 @@ struct Message {
     properties: HashMap<String, String>,
     /// How often it was delivered.
     deliveries: u32,
+    /// When it was stored, by the broker's clock.
+    stored_at: Option<Timestamp>,
     visible_at: Moment,
     acknowledged: bool,
 }
@@ -157,6 +162,11 @@ impl MemoryBroker {
     /// What goes wrong with the next calls that can meet it.
     pub fn script(&self, fault: BrokerFault, count: u32) {
         self.state().next.insert(fault, count);
+    }
+
+    /// Stamps messages by a clock from now on.
+    pub fn set_clock(&self, clock: &ManualClock) {
+        self.state().clock = Some(clock.clone());
     }
 
     /// What goes wrong besides, at random.
@@ -390,6 +400,7 @@ impl State {
             body,
             properties,
             deliveries: 0,
+            stored_at: self.clock.as_ref().map(Clock::now),
             visible_at: Moment::now(),
             acknowledged: false,
         });
@@ -404,10 +415,10 @@ impl State {
         })
     }
 
-    /// Whether no message waits for its first delivery. Where one does, nothing is known of the
-    /// others, because the broker stamps no times here.
-    fn has_delivered_all(&self) -> bool {
-        self.visible.iter().all(|message| message.deliveries > 0)
+    /// Whether no message that was stored at `at` or before waits for its first delivery.
+    fn has_delivered_all_up_to(&self, at: Timestamp) -> bool {
+        let waiting = self.visible.iter().filter(|message| message.deliveries == 0);
+        waiting.into_iter().all(|message| message.stored_at.is_some_and(|stored| stored > at))
     }
 
     /// Delivers what is visible, and hides it from others for a while.

@@ -54,6 +54,7 @@ macro_rules! table_contract {
                 a_stock_that_is_too_small_is_reported_and_nothing_is_stored
                 reservations_at_once_never_take_more_than_there_is
                 the_largest_order_is_reserved_in_one_write
+                what_no_transaction_holds_is_refused_for_good
                 a_write_after_its_deadline_stores_nothing
                 a_letter_is_recorded_with_the_end_of_its_event_or_not_at_all
                 a_letter_of_a_message_that_is_nobodys_is_recorded_alone

@@ -30,7 +30,7 @@ use crate::secrets::{NumberedTokens, PlainHasher};
 use crate::tables::MemoryTables;
 
 /// One state behind all adapters. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct World {
     /// The wall clock of every process.
     pub clock: ManualClock,
@@ -44,6 +44,21 @@ pub struct World {
     pub passwords: PlainHasher,
     /// Makes tokens.
     pub tokens: NumberedTokens,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let (clock, broker) = (ManualClock::default(), MemoryBroker::default());
+        broker.set_clock(&clock);
+        Self {
+            clock,
+            identities: SequentialIdentities::default(),
+            tables: MemoryTables::default(),
+            broker,
+            passwords: PlainHasher::default(),
+            tokens: NumberedTokens::default(),
+        }
+    }
 }
 
 /// The use case [`orders::create::CreateOrder`] in memory.

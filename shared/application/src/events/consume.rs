@@ -78,6 +78,8 @@ pub struct ConsumptionReport {
     pub postponed: u64,
     /// Those of `postponed` whose event is newer than this code.
     pub newer: u64,
+    /// Those of `postponed` whose aggregate is there and can't be read.
+    pub unreadable: u64,
     /// Messages that went to the dead letters.
     pub dead_lettered: u64,
     /// Those of `dead_lettered` that were not announced.
@@ -96,6 +98,8 @@ enum Fate {
     Congested,
     /// Postponed, because newer code raised it.
     Newer,
+    /// Postponed, because its aggregate can't be read: it stays pending until it can.
+    Unreadable,
     DeadLettered {
         announced: bool,
     },
@@ -110,6 +114,10 @@ impl ConsumptionReport {
             Fate::Newer => {
                 self.postponed += 1;
                 self.newer += 1;
+            }
+            Fate::Unreadable => {
+                self.postponed += 1;
+                self.unreadable += 1;
             }
             Fate::DeadLettered { announced } => {
                 self.dead_lettered += 1;
@@ -262,8 +270,11 @@ where
     ) -> Fate {
         let key = delivery.property(message::AGGREGATE).and_then(|text| text.parse().ok());
         let ended = match key {
-            Some(key) => self.handle_of(key, event_id, deadline).await,
-            None => Ok(Ended::Foreign),
+            Some(key @ AggregateKey::Order { .. }) => self.handle_of(key, event_id, deadline).await,
+            // No other kind of aggregate is one item yet.
+            Some(AggregateKey::Account { .. } | AggregateKey::Session { .. }) | None => {
+                Ok(Ended::Foreign)
+            }
         };
         match ended {
             Ok(Ended::Handled) => self.acknowledge(delivery, Fate::Handled).await,
@@ -300,14 +311,20 @@ where
         tracing::warn!(handler, error = &error as &dyn std::error::Error, "a handler failed");
         let Some(stored) = stored else {
             // What can't be read can't be noted either.
-            return self.postpone(delivery, delivery.redeliveries(), fate_of(&error)).await;
+            let fate = match &error {
+                HandlerError::Failed(Failure { class: FailureClass::Permanent, .. }) => {
+                    Fate::Unreadable
+                }
+                error => fate_of(error),
+            };
+            return self.postpone(delivery, delivery.redeliveries(), fate).await;
         };
         if is_newer {
             return self.postpone(delivery, delivery.redeliveries(), Fate::Newer).await;
         }
-        let noted = self.handling.note_failure(stored.clone(), event_id, deadline).await;
-        let failures = match noted {
-            Ok(Some(failures)) => failures,
+        let noted = self.handling.note_failure(stored, event_id, deadline).await;
+        let (stored, failures) = match noted {
+            Ok(Some(noted)) => noted,
             // Another delivery has ended it.
             Ok(None) => return self.acknowledge(delivery, Fate::Handled).await,
             Err(failure) => {

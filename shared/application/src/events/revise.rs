@@ -14,13 +14,13 @@ use crate::retry::until_settled;
 /// What became of a change.
 #[derive(Debug)]
 pub(super) enum Revised {
-    /// It is stored.
-    Stored,
+    /// It is stored, and this is the order with it.
+    Stored(Box<StoredOrder>),
     /// There is nothing to change any more, as of what was found.
     NothingLeft,
 }
 
-/// Makes a change of an order. When the order was changed meanwhile, the change is made anew from
+/// Makes a change of what is pending of an order. When the order was changed meanwhile, the change is made anew from
 /// what is found, until there is nothing left to change. A try whose answer was lost is found as a
 /// change that others made.
 ///
@@ -40,7 +40,11 @@ pub(super) async fn revise<Aggregates: PendingEventStore>(
         let store = |within| aggregates.change(&next, within);
         let settled = until_settled(deadline, pause, store, |written, _| changed(written)).await;
         match settled.map_err(|unsettled| unsettled.failure)? {
-            None => return Ok(Revised::Stored),
+            None => {
+                let pending = next.pending.clone();
+                let revision = stored.revision.saturating_add(1);
+                return Ok(Revised::Stored(Box::new(StoredOrder { pending, revision, ..stored })));
+            }
             Some(found) => stored = found,
         }
     }

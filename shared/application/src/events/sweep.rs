@@ -10,16 +10,20 @@
 //!    must be lost.
 //!
 //! What is on no topic comes before what waits for its consumer. An answer that is not complete
-//! counts as none for ten minutes, and then as "not there": a copy is allowed, a loss is not. A topic
-//! whose broker can't be reached is probed by one event at a time.
+//! counts as none for ten minutes, and then as "not there": a copy is allowed, a loss is not.
+//!
+//! While no broker of a topic takes an event, one event of a look probes it and the others keep their
+//! place. While not every broker answers whether an event is there, one event asks and the others wait
+//! without asking.
 
 mod outcome;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::aggregate::AggregateKey;
-use domain::identity::EventId;
+use domain::identity::{EventId, TransactionId};
 use domain::order::StoredOrder;
 use domain::pending::{PendingEvent, PendingEvents, Publication};
 use domain::timestamp::Timestamp;
@@ -80,21 +84,50 @@ pub struct Sweep<Index, Aggregates, Topics, Publisher, Time, Identities> {
     pub pace: Pace,
 }
 
-/// The topics whose brokers could not be reached a moment ago. They last as long as a window.
-#[derive(Debug, Default)]
-struct Unreachable([AtomicBool; Topic::ALL.len()]);
+/// What is kept of a look's time for storing what it found, once the brokers had theirs.
+const MOVING_ON: Duration = Duration::from_secs(2);
 
-impl Unreachable {
-    fn of(&self, topic: Topic) -> &AtomicBool {
-        let [orders, users] = &self.0;
-        match topic {
-            Topic::Orders => orders,
-            Topic::Users => users,
-        }
+/// How a topic's brokers were a moment ago. It lasts as long as a window.
+#[derive(Debug, Default)]
+struct Reach {
+    /// Not every broker answered whether an event is there.
+    is_silent: AtomicBool,
+    /// No broker took an event.
+    is_closed: AtomicBool,
+}
+
+impl Reach {
+    fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Relaxed)
     }
 
-    fn is(&self, topic: Topic) -> bool {
-        self.of(topic).load(Ordering::Relaxed)
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    fn answered(&self) {
+        self.is_silent.store(false, Ordering::Relaxed);
+    }
+
+    fn accepted(&self) {
+        self.is_closed.store(false, Ordering::Relaxed);
+    }
+}
+
+/// An aggregate whose turn it is.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    topic: Topic,
+    reach: &'a Reach,
+    /// Whether it finds out how the brokers are, for the others of its look.
+    is_probe: bool,
+    deadline: Deadline,
+}
+
+impl Turn<'_> {
+    /// For what is asked of a broker.
+    fn broker_deadline(&self) -> Deadline {
+        self.deadline.less(MOVING_ON)
     }
 }
 
@@ -112,10 +145,10 @@ where
     pub async fn run(&self, deadline: Deadline) -> SweepReport {
         let last_look = deadline.less(self.pace.event);
         let mut report = SweepReport::default();
-        let unreachable = Unreachable::default();
+        let reach = [Reach::default(), Reach::default()];
         while !last_look.has_passed() {
             let next_look = Deadline::after(self.pace.look_every).or_earlier(last_look);
-            let more = self.look(last_look, deadline, &unreachable, &mut report).await;
+            let more = self.look(last_look, deadline, &reach, &mut report).await;
             if !more {
                 tokio::time::sleep(next_look.remaining()).await;
             }
@@ -128,7 +161,7 @@ where
         &self,
         last_start: Deadline,
         deadline: Deadline,
-        unreachable: &Unreachable,
+        reach: &[Reach; Topic::ALL.len()],
         report: &mut SweepReport,
     ) -> bool {
         let now = self.publication.clock.now();
@@ -145,19 +178,20 @@ where
         report.failed_looks += u64::from(due.unreadable > 0);
         let (orders, users): (Vec<_>, Vec<_>) =
             due.aggregates.into_iter().partition(|due| topic_of(due.key) == Topic::Orders);
+        let [reach_of_orders, reach_of_users] = reach;
         // Side by side, so that one topic that can't be reached does not hold up the other.
-        let (of_orders, of_users) = futures::join!(
-            self.deal_with_all(Topic::Orders, orders, last_start, deadline, unreachable),
-            self.deal_with_all(Topic::Users, users, last_start, deadline, unreachable),
+        let dealt = futures::join!(
+            self.deal_with_all(Topic::Orders, orders, last_start, deadline, reach_of_orders),
+            self.deal_with_all(Topic::Users, users, last_start, deadline, reach_of_users),
         );
-        let mut ours = false;
-        for dealt in of_orders.iter().chain(&of_users) {
-            // What is not ours may be what another sweep has claimed and the index still holds.
-            ours |= dealt.is_ours;
-            report.count(dealt);
-        }
-        let reachable = Topic::ALL.iter().any(|topic| !unreachable.is(*topic));
-        due.more && ours && reachable
+        // Where nothing could be sent or asked, the next look is no better for coming at once; and
+        // what is not ours may be what another sweep has claimed and the index still holds.
+        let goes_on = |dealt: &[Dealt], reach: &Reach| {
+            dealt.iter().any(|dealt| dealt.is_ours) && !reach.is_closed() && !reach.is_silent()
+        };
+        let more = goes_on(&dealt.0, reach_of_orders) || goes_on(&dealt.1, reach_of_users);
+        dealt.0.iter().chain(&dealt.1).for_each(|dealt| report.count(dealt));
+        due.more && more
     }
 
     async fn deal_with_all(
@@ -165,44 +199,35 @@ where
         topic: Topic,
         due: Vec<DueAggregate>,
         last_start: Deadline,
-        deadline: Deadline,
-        unreachable: &Unreachable,
+        window: Deadline,
+        reach: &Reach,
     ) -> Vec<Dealt> {
+        let turn = |is_probe| {
+            let deadline = Deadline::after(self.pace.event).or_earlier(window);
+            Turn { topic, reach, is_probe, deadline }
+        };
         let mut due = due.into_iter();
         let mut dealt = Vec::new();
-        if unreachable.is(topic) {
-            // One event finds out whether the broker is back; the others keep their place.
+        if reach.is_closed() || reach.is_silent() {
             let Some(probe) = due.next() else { return dealt };
-            dealt.push(self.deal_with(probe, topic, deadline, unreachable).await);
+            dealt.push(self.deal_with(probe, turn(true)).await);
         }
-        let goes_on = |_: &DueAggregate| {
-            std::future::ready(!last_start.has_passed() && !unreachable.is(topic))
-        };
+        let goes_on =
+            |_: &DueAggregate| std::future::ready(!last_start.has_passed() && !reach.is_closed());
         let rest = stream::iter(due)
             .take_while(goes_on)
-            .map(|due| self.deal_with(due, topic, deadline, unreachable))
+            .map(|due| self.deal_with(due, turn(false)))
             .buffer_unordered(self.pace.events_at_once);
         dealt.extend(rest.collect::<Vec<_>>().await);
         dealt
     }
 
-    async fn deal_with(
-        &self,
-        due: DueAggregate,
-        topic: Topic,
-        window: Deadline,
-        unreachable: &Unreachable,
-    ) -> Dealt {
+    async fn deal_with(&self, due: DueAggregate, turn: Turn<'_>) -> Dealt {
         let span = tracing::info_span!("sweep", aggregate = %due.key);
-        let deadline = Deadline::after(self.pace.event).or_earlier(window);
-        let dealt = self.claim_and_deal(due, topic, deadline).instrument(span).await;
-        if dealt.is_ours {
-            unreachable.of(topic).store(dealt.is_unreachable, Ordering::Relaxed);
-        }
-        dealt
+        self.claim_and_deal(due, turn).instrument(span).await
     }
 
-    async fn claim_and_deal(&self, due: DueAggregate, topic: Topic, deadline: Deadline) -> Dealt {
+    async fn claim_and_deal(&self, due: DueAggregate, turn: Turn<'_>) -> Dealt {
         let now = self.publication.clock.now();
         let stored = match self.aggregates.claim(&due, now.plus(lifetimes::SWEEP_AFTER)).await {
             Claim::Won(stored) => *stored,
@@ -210,22 +235,21 @@ where
             Claim::Unknown(failure) => {
                 let error = &failure as &dyn std::error::Error;
                 tracing::warn!(error, "whether the aggregate was claimed is unknown");
-                return Dealt::left(now.since(due.due));
+                return Dealt::deferred(now.since(due.due));
             }
         };
         let mut dealt = Dealt::ours();
-        let mut looked_at = PendingEvents::default();
+        let mut looked_at = BTreeMap::new();
         for (event_id, entry) in stored.pending().iter() {
             dealt.waited = dealt.waited.max(now.since(entry.since));
             if entry.due > now {
                 continue;
             }
-            let (after, fate) = self.look_at(&stored, event_id, entry, topic, deadline).await;
-            dealt.is_unreachable |= fate == Fate::Unreachable;
+            let (after, fate) = self.look_at(&stored, event_id, entry, turn).await;
             dealt.fates.push(fate);
-            looked_at.put(event_id, after);
+            looked_at.insert(event_id, LookedAt { before: entry.clone(), after });
         }
-        self.move_on(stored, &looked_at, deadline).await;
+        self.move_on(stored, &looked_at, turn.deadline).await;
         dealt
     }
 
@@ -235,38 +259,71 @@ where
         stored: &StoredAggregate,
         event_id: EventId,
         entry: &PendingEvent,
-        topic: Topic,
-        deadline: Deadline,
+        turn: Turn<'_>,
     ) -> (PendingEvent, Fate) {
         if entry.publication == Publication::Unsent {
-            return self.send(stored, event_id, entry.clone(), deadline).await;
+            return self.send(stored, event_id, entry.clone(), turn).await;
         }
-        let now = self.publication.clock.now();
-        let publication = entry.transaction_id;
-        match self.topics.is_published(topic, event_id, publication, deadline).await {
-            Ok(true) => self.wait_or_republish(stored, event_id, entry, topic, deadline).await,
-            Ok(false) => self.send(stored, event_id, entry.clone(), deadline).await,
+        match self.is_published(event_id, entry.transaction_id, turn).await {
+            Some(true) => self.wait_or_republish(stored, event_id, entry, turn).await,
+            Some(false) => {
+                let absent = PendingEvent { unanswered_since: None, ..entry.clone() };
+                self.send(stored, event_id, absent, turn).await
+            }
+            None => self.wait_for_answer(stored, event_id, entry, turn).await,
+        }
+    }
+
+    /// Whether a publication of an event is on its topic. None if not every broker has answered.
+    async fn is_published(
+        &self,
+        event_id: EventId,
+        publication: TransactionId,
+        turn: Turn<'_>,
+    ) -> Option<bool> {
+        if turn.reach.is_silent() && !turn.is_probe {
+            return None;
+        }
+        let within = turn.broker_deadline();
+        match self.topics.is_published(turn.topic, event_id, publication, within).await {
+            Ok(is_published) => {
+                turn.reach.answered();
+                Some(is_published)
+            }
             Err(failure) => {
-                let unanswered_since = entry.unanswered_since.unwrap_or(now);
-                left(&failure, "whether the event is on its topic is unknown");
-                let entry =
-                    PendingEvent { unanswered_since: Some(unanswered_since), ..entry.clone() };
-                let is_counted = entry.publication == Publication::Found;
-                if now.since(unanswered_since) >= UNANSWERED_MAX
-                    && !(is_counted && entry.copies >= COPIES_MAX)
-                {
-                    let copies = entry.copies + u32::from(is_counted);
-                    return self
-                        .send(stored, event_id, PendingEvent { copies, ..entry }, deadline)
-                        .await;
+                if is_transient(&failure) {
+                    turn.reach.is_silent.store(true, Ordering::Relaxed);
                 }
-                if passes(&failure) {
-                    (PendingEvent { due: now.plus(PUT_BACK), ..entry }, Fate::Unreachable)
-                } else {
-                    (PendingEvent { due: now.plus(lifetimes::SWEEP_AFTER), ..entry }, Fate::Left)
-                }
+                log_deferred(&failure, "whether the event is on its topic is unknown");
+                None
             }
         }
+    }
+
+    /// An event of which nothing is known is sent after a while, each time after twice as long.
+    async fn wait_for_answer(
+        &self,
+        stored: &StoredAggregate,
+        event_id: EventId,
+        entry: &PendingEvent,
+        turn: Turn<'_>,
+    ) -> (PendingEvent, Fate) {
+        let now = self.publication.clock.now();
+        let unanswered_since = entry.unanswered_since.unwrap_or(now);
+        let silence = now.since(unanswered_since);
+        let waiting = PendingEvent {
+            unanswered_since: Some(unanswered_since),
+            due: now.plus(silence.clamp(PUT_BACK, lifetimes::SWEEP_AFTER)),
+            ..entry.clone()
+        };
+        if silence < UNANSWERED_MAX.saturating_mul(1 << entry.copies.min(COPIES_MAX)) {
+            return (waiting, Fate::Deferred);
+        }
+        if entry.copies >= COPIES_MAX {
+            return (waiting, given_up(event_id, entry));
+        }
+        let copy = PendingEvent { copies: entry.copies + 1, ..waiting };
+        self.send(stored, event_id, copy, turn).await
     }
 
     /// An event that is on its topic waits for its consumer, the longer the longer it has waited. If
@@ -277,8 +334,7 @@ where
         stored: &StoredAggregate,
         event_id: EventId,
         entry: &PendingEvent,
-        topic: Topic,
-        deadline: Deadline,
+        turn: Turn<'_>,
     ) -> (PendingEvent, Fate) {
         let now = self.publication.clock.now();
         let waited = now.since(entry.since);
@@ -289,51 +345,40 @@ where
             due: now.plus(wait),
             ..entry.clone()
         };
-        let fate = if waited > OVERDUE_AFTER { Fate::Overdue } else { Fate::Found };
-        if !self.is_lost_for_us(entry, topic, now, deadline).await {
+        if !self.is_lost_for_us(entry, turn, now).await {
             tracing::info!(waited_ms = waited.as_millis(), "an event waits for its consumer");
-            return (waiting, fate);
+            let is_overdue = waited > OVERDUE_AFTER;
+            return (waiting, if is_overdue { Fate::Overdue } else { Fate::Found });
         }
         if entry.copies >= COPIES_MAX {
-            tracing::error!(
-                %event_id,
-                copies = entry.copies,
-                "an event was published again and again, and no consumer of ours gets it"
-            );
-            return (waiting, Fate::GivenUp);
+            return (waiting, given_up(event_id, entry));
         }
         let again = PendingEvent {
             transaction_id: self.identities.transaction_id(),
             copies: entry.copies + 1,
             ..waiting
         };
-        let (after, fate) = self.send(stored, event_id, again, deadline).await;
+        let (after, fate) = self.send(stored, event_id, again, turn).await;
         (after, if fate == Fate::Sent { Fate::Republished } else { fate })
     }
 
-    /// Whether no delivery of an event is to be expected any more although it is on its topic.
-    async fn is_lost_for_us(
-        &self,
-        entry: &PendingEvent,
-        topic: Topic,
-        now: Timestamp,
-        deadline: Deadline,
-    ) -> bool {
-        let expected = if entry.is_touched() {
+    /// Whether no delivery of an event's latest publication is to be expected any more although it is
+    /// on its topic.
+    async fn is_lost_for_us(&self, entry: &PendingEvent, turn: Turn<'_>, now: Timestamp) -> bool {
+        let (expected, position) = if entry.is_touched() {
             // It failed, and its entry is due a while after it is expected again.
-            entry.due
+            (entry.due, entry.due)
         } else {
             let patience = REPUBLISH_AFTER.saturating_mul(1 << entry.copies.min(COPIES_MAX));
-            entry.since.plus(patience)
+            (entry.published_at.plus(patience), entry.published_at)
         };
         if now < expected {
             return false;
         }
-        let position = if entry.is_touched() { entry.due } else { entry.since };
-        match self.topics.has_passed(topic, position, deadline).await {
+        match self.topics.has_passed(turn.topic, position, turn.broker_deadline()).await {
             Ok(passed) => passed,
             Err(failure) => {
-                left(&failure, "how far our group is, is unknown");
+                log_deferred(&failure, "how far our group is, is unknown");
                 false
             }
         }
@@ -344,37 +389,47 @@ where
         stored: &StoredAggregate,
         event_id: EventId,
         entry: PendingEvent,
-        deadline: Deadline,
+        turn: Turn<'_>,
     ) -> (PendingEvent, Fate) {
-        let sent = self.publication.send(stored, event_id, entry.transaction_id, deadline).await;
+        let publication = entry.transaction_id;
+        let within = turn.broker_deadline();
+        let sent = self.publication.send(stored, event_id, publication, within).await;
         let now = self.publication.clock.now();
-        match sent {
+        let error = match sent {
             Ok(()) => {
-                tracing::info!(%event_id, transaction_id = %entry.transaction_id, "sent an event");
-                let publication = Publication::Sent;
-                let due = now.plus(lifetimes::SWEEP_AFTER);
-                (PendingEvent { publication, due, unanswered_since: None, ..entry }, Fate::Sent)
-            }
-            Err(error) => {
-                left(&error, "the event was not sent");
-                let is_unreachable = matches!(
-                    &error,
-                    SendError::Prepare(PrepareError::Failed(failure)) if passes(failure)
-                );
-                // A half message may be stored all the same, and its check-back commits it: it is
-                // looked for before it is sent again.
-                let publication = match &error {
-                    SendError::NotRebuilt(_) => entry.publication,
-                    SendError::Prepare(_) | SendError::End(_) => Publication::Sent,
+                turn.reach.accepted();
+                tracing::info!(%event_id, transaction_id = %publication, "sent an event");
+                let after = PendingEvent {
+                    publication: Publication::Sent,
+                    published_at: now,
+                    due: now.plus(lifetimes::SWEEP_AFTER),
+                    unanswered_since: None,
+                    ..entry
                 };
-                let (pause, fate) = if is_unreachable {
-                    (PUT_BACK, Fate::Unreachable)
-                } else {
-                    (lifetimes::SWEEP_AFTER, Fate::Left)
-                };
-                (PendingEvent { publication, due: now.plus(pause), ..entry }, fate)
+                return (after, Fate::Sent);
             }
+            Err(error) => error,
+        };
+        log_deferred(&error, "the event was not sent");
+        let is_closed = matches!(
+            &error,
+            SendError::Prepare(PrepareError::Failed(failure)) if is_transient(failure)
+        );
+        if is_closed {
+            turn.reach.is_closed.store(true, Ordering::Relaxed);
         }
+        let pause = if is_closed { PUT_BACK } else { lifetimes::SWEEP_AFTER };
+        let due = now.plus(pause);
+        let after = match &error {
+            SendError::NotRebuilt(_) => PendingEvent { due, ..entry },
+            // A half message may be stored all the same, and its check-back commits it: it is looked
+            // for before it is sent again.
+            SendError::Prepare(_) | SendError::End(_) => {
+                let publication = Publication::Sent;
+                PendingEvent { publication, published_at: now, due, ..entry }
+            }
+        };
+        (after, Fate::Deferred)
     }
 
     /// Stores what became of the events, as far as they are still pending, and moves the aggregate
@@ -382,7 +437,7 @@ where
     async fn move_on(
         &self,
         stored: StoredAggregate,
-        looked_at: &PendingEvents,
+        looked_at: &BTreeMap<EventId, LookedAt>,
         deadline: Deadline,
     ) {
         let StoredAggregate::Order(order) = stored;
@@ -401,16 +456,38 @@ where
     }
 }
 
+/// An event's entry as the sweep found it and as it left it.
+struct LookedAt {
+    before: PendingEvent,
+    after: PendingEvent,
+}
+
 /// What is pending, with what the sweep has changed of it. An event that has ended meanwhile is not
-/// pending again, and what a delivery has noted stays.
-fn merged(pending: &PendingEvents, looked_at: &PendingEvents) -> PendingEvents {
+/// pending again; what a delivery has noted stays, and so does what came back from the dead letters.
+fn merged(pending: &PendingEvents, looked_at: &BTreeMap<EventId, LookedAt>) -> PendingEvents {
     let entries = pending.iter().map(|(event_id, entry)| {
-        let Some(after) = looked_at.get(event_id) else { return (event_id, entry.clone()) };
-        let due = if entry.failures > after.failures { entry.due } else { after.due };
-        let PendingEvent { since, done_by, failures, .. } = entry.clone();
+        let entry = entry.clone();
+        let Some(LookedAt { before, after }) = looked_at.get(&event_id) else {
+            return (event_id, entry);
+        };
+        if (entry.since, entry.transaction_id) != (before.since, before.transaction_id) {
+            return (event_id, entry);
+        }
+        let due = if entry.failures > before.failures { entry.due } else { after.due };
+        let PendingEvent { since, done_by, failures, .. } = entry;
         (event_id, PendingEvent { since, done_by, failures, due, ..after.clone() })
     });
     entries.collect()
+}
+
+/// An event that was published as often as it may be is left to an operator.
+fn given_up(event_id: EventId, entry: &PendingEvent) -> Fate {
+    tracing::error!(
+        %event_id,
+        copies = entry.copies,
+        "an event was published again and again, and no consumer of ours gets it"
+    );
+    Fate::GivenUp
 }
 
 /// The topic of an aggregate's events.
@@ -422,11 +499,11 @@ const fn topic_of(key: AggregateKey) -> Topic {
 }
 
 /// Whether a failure is the broker's and over some time.
-const fn passes(failure: &Failure) -> bool {
+const fn is_transient(failure: &Failure) -> bool {
     matches!(failure.class, FailureClass::Unavailable | FailureClass::Throttled)
 }
 
 /// The event comes up again.
-fn left(error: &(dyn std::error::Error + 'static), why: &'static str) {
+fn log_deferred(error: &(dyn std::error::Error + 'static), why: &'static str) {
     tracing::warn!(error, "{why}");
 }

@@ -144,9 +144,11 @@ where
         mut order: StoredOrder,
         event_id: EventId,
     ) -> Result<Redriven, RedriveError> {
-        let publication = self.identities.transaction_id();
+        let new = self.identities.transaction_id();
         let deadline = Deadline::after(WRITE);
         loop {
+            // What is pending already keeps the name of its publication.
+            let publication = order.pending.get(event_id).map_or(new, |entry| entry.transaction_id);
             let returned =
                 self.try_to_return(letter, &order, event_id, publication, deadline).await?;
             match returned {

@@ -66,8 +66,11 @@ where
         let stored = found.ok_or(ReplayError::NotThere)?;
         let events = stored.events();
         for event_id in &events {
-            // A publication of its own: what is pending keeps the name of its latest one.
-            let publication = self.identities.transaction_id();
+            // What is pending is looked for by the name of its latest publication.
+            let publication = match stored.pending().get(*event_id) {
+                Some(entry) => entry.transaction_id,
+                None => self.identities.transaction_id(),
+            };
             let within = Deadline::after(PUBLICATION);
             let sent = self.publication.send(&stored, *event_id, publication, within).await;
             sent.map_err(|cause| ReplayError::Send { event_id: *event_id, cause })?;

@@ -42,7 +42,13 @@ impl IndexChange {
         let Some(due) = after.due() else { return Self::Leave };
         let rank = after.rank();
         let is_early_enough = before.due().is_some_and(|before| before <= due);
-        if is_early_enough && before.rank() == rank { Self::Keep } else { Self::Move { due, rank } }
+        // A claim may have moved the entry on, and what was never sent should not wait for its end.
+        let is_urgent = after.adds_unsent_to(before);
+        if is_early_enough && before.rank() == rank && !is_urgent {
+            Self::Keep
+        } else {
+            Self::Move { due, rank }
+        }
     }
 }
 
@@ -94,7 +100,8 @@ pub struct ReservationCancelled {
     /// What each order has to do with it, in the order of the changes.
     pub orders: Vec<ItemReason<StoredOrder>>,
     /// What the products have to do with it: a condition that failed is a stock that is too small,
-    /// with the stock that was found, if there is such a product.
+    /// with the stock that was found, if there is such a product. One that can't be read is busy: it
+    /// settles nothing.
     pub stock: BTreeMap<ProductId, ItemReason<u32>>,
 }
 

@@ -113,7 +113,7 @@ impl GroupPosition for MemoryBroker {
     async fn has_passed(
         &self,
         _topic: Topic,
-        _at: Timestamp,
+        at: Timestamp,
         _deadline: Deadline,
     ) -> Result<bool, Failure> {
         self.travel().await;
@@ -121,7 +121,7 @@ impl GroupPosition for MemoryBroker {
         if state.away || state.strikes(BrokerFault::LookupFails) {
             return Err(away());
         }
-        Ok(state.has_delivered_all())
+        Ok(state.has_delivered_all_up_to(at))
     }
 }
 

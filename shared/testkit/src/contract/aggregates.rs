@@ -7,7 +7,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::lifetimes;
-use application::outcome::{ItemReason, WriteTry};
+use application::outcome::{FailureClass, ItemReason, WriteTry};
 use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::DeadLetterMoves;
 use application::ports::pending::{
@@ -326,6 +326,7 @@ pub async fn what_is_pending_comes_back_as_it_was_stored(fixture: &impl TableFix
         since: moment(9),
         transaction_id: identities.transaction_id(),
         publication: Publication::Found,
+        published_at: moment(12),
         due: moment(99),
         done_by: ["counter".to_owned(), "other".to_owned()].into(),
         failures: 7,
@@ -567,6 +568,22 @@ pub async fn the_largest_order_is_reserved_in_one_write(fixture: &impl TableFixt
     let reserved = fixture.aggregates().reserve(&changes, &take(&all), soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
     assert_eq!(fixture.stock_of(product_id(50)).await, Some(0));
+}
+
+/// As its name says.
+pub async fn what_no_transaction_holds_is_refused_for_good(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let products: Vec<_> = (1..=100).map(|id| product(id, 10)).collect();
+    fixture.put_products(&products).await;
+    let (stored, event_id, publication) = waiting(fixture, &identities, &[(1, 1)]).await;
+    let change = || confirmation(&stored, event_id, publication, moment(5));
+    let all: Vec<_> = (1..=100).map(|id| (id, 1)).collect();
+    for (changes, of) in [(vec![change()], &all[..]), (vec![change(), change()], &all[..1])] {
+        let tried = fixture.aggregates().reserve(&changes, &take(of), soon()).await;
+        let WriteTry::Refused(failure) = tried else { panic!("{tried:?}") };
+        assert_eq!(failure.class, FailureClass::Permanent);
+    }
+    assert_eq!(found(fixture, &stored.order).await, stored);
 }
 
 /// As its name says.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use application::lifetimes;
 use application::ports::{Resolution, TransactionState};
 use contracts::event::{Event, EventType};
 use domain::identity::TransactionId;
@@ -175,8 +176,14 @@ fn orders_of(simulation: &Simulation) -> Vec<Order> {
 fn index(simulation: &Simulation) -> Vec<Violation> {
     let tables = &simulation.world.tables;
     let wrong = tables.stored_orders().into_iter().filter(|stored| {
-        let entry = tables.index_entry(stored.order.id());
-        entry.is_some() != stored.pending.due().is_some()
+        match (tables.index_entry(stored.order.id()), stored.pending.due()) {
+            (None, None) => false,
+            // A claim moves the entry on for as long as it lasts.
+            (Some((rank, at)), Some(due)) => {
+                rank != stored.pending.rank() || at > due.plus(lifetimes::SWEEP_AFTER)
+            }
+            (Some(_), None) | (None, Some(_)) => true,
+        }
     });
     wrong
         .map(|stored| Violation::Lost(format!("order {} and the index", stored.order.id())))

@@ -2,18 +2,18 @@
 
 #![allow(clippy::result_large_err, reason = "a test can afford to hand on what was found as it is")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
-use application::outcome::{Failure, ItemReason, WriteTry};
+use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
 use application::ports::DeadLetter;
 use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::{DeadLetterMoves, MoveCancelled};
 use application::ports::pending::{
     Claim, Claims, DueAggregate, DueAggregates, Found, IndexChange, OrderChange, PendingEventIndex,
-    PendingEventStore, ReservationCancelled, Reservations,
+    PendingEventStore, RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
@@ -289,6 +289,11 @@ impl Reservations for MemoryTables {
     ) -> WriteTry<ReservationCancelled> {
         let written: Vec<_> = changes.iter().map(Written::of).collect();
         let take = take.clone();
+        let orders: BTreeSet<_> = written.iter().map(|change| change.key).collect();
+        if written.len() + take.len() > RESERVATION_ITEMS_MAX || orders.len() < written.len() {
+            let invalid = "more items than a transaction holds, or one of them twice";
+            return WriteTry::Refused(Failure::new(FailureClass::Permanent, invalid));
+        }
         let busy = ReservationCancelled {
             orders: vec![ItemReason::Busy; written.len()],
             stock: BTreeMap::new(),

@@ -37,6 +37,8 @@ enum Burial {
     Recorded,
     /// The event has ended meanwhile, so there is nothing to give up.
     Ended,
+    /// The event has ended after a try whose answer was lost: most likely that try recorded it.
+    Unclear,
 }
 
 impl<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
@@ -74,6 +76,10 @@ where
         match self.bury_and_end(&letter, order, event_id, deadline).await {
             Ok(Burial::Recorded) => self.announce(delivery, &letter, deadline).await,
             Ok(Burial::Ended) => self.acknowledge(delivery, Fate::Handled).await,
+            Ok(Burial::Unclear) => {
+                tracing::error!("an event went to the dead letters, or was handled meanwhile");
+                self.acknowledge(delivery, Fate::DeadLettered { announced: false }).await
+            }
             Err(failure) => {
                 not_recorded(&failure);
                 self.postpone(delivery, failures.saturating_sub(1), Fate::Congested).await
@@ -81,8 +87,9 @@ where
         }
     }
 
-    /// Gives a message up that can't be read. It ends nobody's entry: if it was to be an event of
-    /// ours, the sweep sends a good copy.
+    /// Gives a message up that can't be read. It ends no event: if it was to be an event of ours, the
+    /// sweep sends a good copy. Its letter is kept by the message's id, whatever event it says to be:
+    /// the event may have a letter of its own.
     pub(super) async fn give_up_unread(
         &self,
         delivery: &Subscription::Delivery,
@@ -90,7 +97,7 @@ where
         deadline: Deadline,
     ) -> Fate {
         let now = self.handling.publication.clock.now();
-        let letter = DeadLetter { reason, ..letter_of(delivery, now) };
+        let letter = DeadLetter { event_id: None, reason, ..letter_of(delivery, now) };
         match self.bury(&letter, None, deadline).await {
             Ok(_) => self.announce(delivery, &letter, deadline).await,
             Err(failure) => {
@@ -107,8 +114,11 @@ where
         event_id: EventId,
         deadline: Deadline,
     ) -> Result<Burial, Failure> {
+        let mut in_doubt = false;
         loop {
-            let Some(entry) = order.pending.get(event_id) else { return Ok(Burial::Ended) };
+            let Some(entry) = order.pending.get(event_id) else {
+                return Ok(if in_doubt { Burial::Unclear } else { Burial::Ended });
+            };
             let letter = DeadLetter { done_by: entry.done_by.clone(), ..letter.clone() };
             let mut pending = order.pending.clone();
             pending.remove(event_id);
@@ -118,27 +128,31 @@ where
                 OrderChange { before: &order, reached: None, notified: None, pending, index };
             match self.bury(&letter, Some(&ends), deadline).await? {
                 None => return Ok(Burial::Recorded),
-                Some(found) => order = found,
+                Some((found, doubt)) => {
+                    in_doubt |= doubt;
+                    order = found;
+                }
             }
         }
     }
 
-    /// Records a letter. `Some` if the order was changed since it was read.
+    /// Records a letter. `Some` if the order was changed since it was read, and whether a try's answer
+    /// was lost before that.
     async fn bury(
         &self,
         letter: &DeadLetter,
         ends: Option<&OrderChange<'_>>,
         deadline: Deadline,
-    ) -> Result<Option<StoredOrder>, Failure> {
+    ) -> Result<Option<(StoredOrder, bool)>, Failure> {
         let (first, most) = (Duration::from_millis(20), Duration::from_millis(500));
         let pause = Backoff::new(first, most, seed(&letter.message_id));
         let bury = |within| self.letters.bury(letter, ends, within);
-        let settled = until_settled(deadline, pause, bury, |written, _| match written {
+        let settled = until_settled(deadline, pause, bury, |written, in_doubt| match written {
             Ok(()) => Some(None),
             Err(MoveCancelled {
                 aggregate: ItemReason::ConditionFailed(Some(StoredAggregate::Order(found))),
                 ..
-            }) => Some(Some(found)),
+            }) => Some(Some((found, in_doubt))),
             Err(_) => None,
         });
         settled.await.map_err(|unsettled| unsettled.failure)

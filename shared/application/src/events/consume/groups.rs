@@ -67,6 +67,8 @@ struct Lanes {
 struct Member {
     number: u64,
     request: Request,
+    /// By when its own event is done with, or comes again.
+    deadline: Deadline,
     reply: oneshot::Sender<Reserved>,
 }
 
@@ -74,6 +76,10 @@ impl Member {
     fn products(&self) -> impl Iterator<Item = (ProductId, u32)> {
         let lines = self.request.stored.order.lines().iter();
         lines.map(|line| (line.product_id, line.quantity.get().into()))
+    }
+
+    fn product_ids(&self) -> BTreeSet<ProductId> {
+        self.products().map(|(product, _)| product).collect()
     }
 
     fn answer(self, reserved: Reserved) {
@@ -86,7 +92,11 @@ impl Member {
 struct Group<'a> {
     groups: &'a ReservationGroups,
     products: BTreeSet<ProductId>,
+    /// In the order of their arrival.
     members: Vec<Member>,
+    /// For whom there is not enough stock beside the members. They are rejected once the members have
+    /// theirs, and not before: what a member gives up may be enough for them.
+    short: Vec<Member>,
 }
 
 impl Drop for Group<'_> {
@@ -107,12 +117,14 @@ impl ReservationGroups {
         request: Request,
         deadline: Deadline,
     ) -> Reserved {
-        let (number, mut reply) = self.join(request);
+        let (number, mut reply) = self.join(request, deadline);
         loop {
             let mut ended = pin!(self.ended.notified());
             // From here on no end is missed.
             ended.as_mut().enable();
-            if let Some(group) = self.begin(number) {
+            if !deadline.has_passed()
+                && let Some(group) = self.begin(number)
+            {
                 group.write(stock, deadline).await;
             }
             tokio::select! {
@@ -122,50 +134,71 @@ impl ReservationGroups {
                     Reserved::Failed(Failure::new(FailureClass::Conflict, gone))
                 }),
                 () = ended => {}
+                () = tokio::time::sleep(deadline.remaining()) => {
+                    // It leaves the queue, or what a group makes of it is found by its next delivery.
+                    let late = "its time was over before its reservation was";
+                    return Reserved::Failed(Failure::new(FailureClass::Conflict, late));
+                }
             }
         }
     }
 
-    fn join(&self, request: Request) -> (u64, oneshot::Receiver<Reserved>) {
+    fn join(&self, request: Request, deadline: Deadline) -> (u64, oneshot::Receiver<Reserved>) {
         let (reply, receiver) = oneshot::channel();
         let mut lanes = self.lanes();
         lanes.arrived += 1;
         let number = lanes.arrived;
-        lanes.waiting.push_back(Member { number, request, reply });
+        lanes.waiting.push_back(Member { number, request, deadline, reply });
         (number, receiver)
     }
 
-    /// Begins a group that a member leads: with all that share a product with it, as far as none of
-    /// their products is under way. None if the member has to wait, or is in a group already.
+    /// Begins a group that a member leads: with all that share a product with it. None if the member
+    /// has to wait, or is in a group already.
+    ///
+    /// A product is taken while a write of it is under way, and while an older member waits for it: so
+    /// the oldest always gets its turn, however many products it needs.
     fn begin(&self, leader: u64) -> Option<Group<'_>> {
         let mut lanes = self.lanes();
         let Lanes { waiting, under_way, .. } = &mut *lanes;
         waiting.retain(|member| !member.reply.is_closed());
         let leads = waiting.iter().find(|member| member.number == leader)?;
-        let is_free =
-            |member: &Member| member.products().all(|(product, _)| !under_way.contains(&product));
-        if !is_free(leads) {
-            return None;
-        }
-        let mut products: BTreeSet<_> = leads.products().map(|(product, _)| product).collect();
-        let mut orders = BTreeSet::from([leads.request.stored.order.id()]);
-        let mut chosen = BTreeSet::from([leader]);
-        for member in waiting.iter().filter(|member| is_free(member)) {
-            let own: BTreeSet<_> = member.products().map(|(product, _)| product).collect();
+        let mut products = leads.product_ids();
+        let mut orders = BTreeSet::new();
+        let mut chosen = BTreeSet::new();
+        let mut taken = under_way.clone();
+        for member in waiting.iter() {
+            let own = member.product_ids();
+            let is_free = own.is_disjoint(&taken);
+            if member.number == leader && !is_free {
+                return None;
+            }
             let with_it = products.union(&own).count() + chosen.len() + 1;
+            let fits = with_it <= RESERVATION_ITEMS_MAX;
             // A second copy of an order waits for the end of the first.
             let is_new = !orders.contains(&member.request.stored.order.id());
-            if is_new && !own.is_disjoint(&products) && with_it <= RESERVATION_ITEMS_MAX {
+            if is_free && is_new && fits && !own.is_disjoint(&products) {
                 products.extend(own);
                 orders.insert(member.request.stored.order.id());
                 chosen.insert(member.number);
+            } else if member.number < leader {
+                taken.extend(own);
             }
+        }
+        if !chosen.contains(&leader) {
+            return None;
         }
         let (members, rest): (Vec<_>, Vec<_>) =
             mem::take(waiting).into_iter().partition(|member| chosen.contains(&member.number));
         *waiting = rest.into();
         under_way.extend(&products);
-        Some(Group { groups: self, products, members })
+        Some(Group { groups: self, products, members, short: Vec::new() })
+    }
+
+    /// Lets members wait again, each in the place of its arrival.
+    fn return_to_queue(&self, members: Vec<Member>) {
+        let mut lanes = self.lanes();
+        lanes.waiting.extend(members);
+        lanes.waiting.make_contiguous().sort_by_key(|member| member.number);
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
@@ -176,31 +209,41 @@ impl ReservationGroups {
 /// What one write of a group comes to.
 enum Written {
     Stored,
-    /// Nothing is stored: these orders were changed, by their place in the group, and so much of
-    /// these products was found.
+    /// Nothing is stored: these orders were changed, by their place in the group, or so much of these
+    /// products was found.
     Refused(BTreeMap<usize, StoredOrder>, BTreeMap<ProductId, u32>),
 }
 
 impl Group<'_> {
-    /// Writes for all members, and hands each its outcome. Who stands in the way leaves the group,
-    /// and the others go again.
+    /// Writes for all members, and hands each its outcome. Who stands in the way leaves the group, and
+    /// the others go again.
     async fn write<Stock: Reservations>(mut self, stock: &Stock, deadline: Deadline) {
         while !self.members.is_empty() {
             match self.try_to_write(stock, deadline).await {
                 Ok(Written::Stored) => {
-                    mem::take(&mut self.members)
-                        .into_iter()
-                        .for_each(|member| member.answer(Reserved::Stored));
+                    let members = mem::take(&mut self.members);
+                    members.into_iter().for_each(|member| member.answer(Reserved::Stored));
                 }
                 Ok(Written::Refused(changed, short)) => self.part_with(changed, short),
-                Err(Unsettled { failure, .. }) => {
-                    for member in mem::take(&mut self.members) {
-                        let failed = Failure::new(failure.class, crate::outcome::chain(&failure));
-                        member.answer(Reserved::Failed(failed));
-                    }
-                }
+                Err(Unsettled { failure, .. }) => return self.give_back(&failure),
             }
         }
+        let short = mem::take(&mut self.short);
+        short.into_iter().for_each(|member| member.answer(Reserved::StockShort));
+    }
+
+    /// The write is refused for good, or the leader's time is over: then whoever has time left waits
+    /// for another leader.
+    fn give_back(mut self, failure: &Failure) {
+        let is_final = failure.class == FailureClass::Permanent;
+        let all = mem::take(&mut self.members).into_iter().chain(mem::take(&mut self.short));
+        let (late, waiting): (Vec<_>, Vec<_>) =
+            all.partition(|member| is_final || member.deadline.has_passed());
+        for member in late {
+            let failed = Failure::new(failure.class, crate::outcome::chain(failure));
+            member.answer(Reserved::Failed(failed));
+        }
+        self.groups.return_to_queue(waiting);
     }
 
     /// Tries again while items are busy. Where the fate of a try is unknown, the next one says which
@@ -232,25 +275,33 @@ impl Group<'_> {
         .await
     }
 
-    /// Hands their outcome to those who stand in the way: orders that were changed, and, where a
-    /// product is short, those that don't fit into what was found, the last that arrived first.
+    /// Parts with those who stand in the way: orders that were changed, and, where a product is short,
+    /// those that don't fit into what was found, the last that arrived first. When an order was
+    /// changed, those that did not fit before may fit now.
     fn part_with(
         &mut self,
         mut changed: BTreeMap<usize, StoredOrder>,
         short: BTreeMap<ProductId, u32>,
     ) {
-        let mut left = short;
-        let members = mem::take(&mut self.members);
-        for (place, member) in members.into_iter().enumerate() {
-            if let Some(found) = changed.remove(&place) {
-                member.answer(Reserved::Changed(Box::new(found)));
-                continue;
+        if !changed.is_empty() {
+            let members = mem::take(&mut self.members);
+            for (place, member) in members.into_iter().enumerate() {
+                match changed.remove(&place) {
+                    Some(found) => member.answer(Reserved::Changed(Box::new(found))),
+                    None => self.members.push(member),
+                }
             }
+            self.members.append(&mut self.short);
+            self.members.sort_by_key(|member| member.number);
+            return;
+        }
+        let mut left = short;
+        for member in mem::take(&mut self.members) {
             let fits = member
                 .products()
                 .all(|(product, quantity)| left.get(&product).is_none_or(|left| quantity <= *left));
             if !fits {
-                member.answer(Reserved::StockShort);
+                self.short.push(member);
                 continue;
             }
             for (product, quantity) in member.products() {

@@ -87,6 +87,10 @@ where
         if !stored.raised(event_id) {
             return Ok(Ended::Foreign);
         }
+        // Before it is rebuilt: what newer code raised and handled has ended as well.
+        if !stored.pending().holds(event_id) {
+            return Ok(Ended::Handled);
+        }
         let event_type = match stored.message(event_id) {
             Ok(message) => message.event_type,
             Err(error) => return Err(not_rebuilt(&error, stored)),
@@ -151,14 +155,15 @@ where
     }
 
     /// Notes in the event's entry that a delivery failed, and when it is expected again: until then
-    /// the sweep leaves it alone. Returns how many have failed; none if the event has ended
-    /// meanwhile.
+    /// the sweep leaves it alone. Returns the order with it, and how many have failed; none if the
+    /// event has ended meanwhile. A note whose answer is lost counts twice: an event is given up
+    /// earlier then, and never later.
     pub(super) async fn note_failure(
         &self,
         stored: StoredAggregate,
         event_id: EventId,
         deadline: Deadline,
-    ) -> Result<Option<u32>, Failure> {
+    ) -> Result<Option<(StoredAggregate, u32)>, Failure> {
         let StoredAggregate::Order(order) = stored;
         let now = self.publication.clock.now();
         // That of the entry as it is written.
@@ -177,7 +182,9 @@ where
             Some(OrderChange { before: found, reached: None, notified: None, pending, index })
         });
         Ok(match revised.await? {
-            Revised::Stored => Some(failures.load(Ordering::Relaxed)),
+            Revised::Stored(order) => {
+                Some((StoredAggregate::Order(*order), failures.load(Ordering::Relaxed)))
+            }
             Revised::NothingLeft => None,
         })
     }

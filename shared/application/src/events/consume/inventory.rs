@@ -97,7 +97,7 @@ where
                 // writer whose event the history holds, and by nobody else.
                 let own = made.iter().find(|follow_up| stored.raised(follow_up.event_id));
                 if let Some(follow_up) = own {
-                    self.publish(&StoredAggregate::Order(stored), *follow_up).await;
+                    self.publish(&StoredAggregate::Order(stored), *follow_up, deadline).await;
                     return Ok(None);
                 }
                 return Ok(Some(stored));
@@ -112,7 +112,7 @@ where
             let decision = Decision { after, follow_up, at: received_at };
             match self.store(&stored, verdict, decision, deadline).await {
                 Reserved::Stored => {
-                    self.publish_as_found(stored, follow_up).await;
+                    self.publish_as_found(stored, follow_up, deadline).await;
                     return Ok(None);
                 }
                 Reserved::Changed(found) => stored = *found,
@@ -148,10 +148,10 @@ where
     }
 
     /// Publishes what follows from the order as it is after the write.
-    async fn publish_as_found(&self, stored: StoredOrder, follow_up: FollowUp) {
+    async fn publish_as_found(&self, stored: StoredOrder, follow_up: FollowUp, deadline: Deadline) {
         match self.aggregates.find(stored.key()).await {
             Ok(Some(found)) if found.raised(follow_up.event_id) => {
-                self.publish(&found, follow_up).await;
+                self.publish(&found, follow_up, deadline).await;
             }
             Ok(_) => tracing::error!(
                 event_id = %follow_up.event_id,
@@ -161,9 +161,9 @@ where
         }
     }
 
-    async fn publish(&self, found: &StoredAggregate, follow_up: FollowUp) {
+    async fn publish(&self, found: &StoredAggregate, follow_up: FollowUp, deadline: Deadline) {
         let FollowUp { event_id, publication } = follow_up;
-        let within = Deadline::after(PUBLICATION);
+        let within = Deadline::after(PUBLICATION).or_earlier(deadline);
         if let Err(error) = self.publication.send(found, event_id, publication, within).await {
             left_to_sweep(follow_up, &error);
         }

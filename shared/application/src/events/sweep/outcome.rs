@@ -17,7 +17,7 @@ pub struct SweepReport {
     /// Events that were published again as often as they may be, and still wait.
     pub given_up: u64,
     /// Events of which nothing could be found out, or that could not be sent. They come up again.
-    pub left: u64,
+    pub deferred: u64,
     /// Looks for what is due that succeeded.
     pub looks: u64,
     /// Looks for what is due that failed, as a whole or in part.
@@ -35,9 +35,8 @@ pub(super) enum Fate {
     Found,
     Overdue,
     GivenUp,
-    Left,
-    /// Left, because the broker could not be reached.
-    Unreachable,
+    /// Nothing could be found out, or it could not be sent: it comes up again.
+    Deferred,
 }
 
 /// What became of one aggregate.
@@ -45,7 +44,6 @@ pub(super) enum Fate {
 pub(super) struct Dealt {
     /// Whether this sweep claimed it.
     pub(super) is_ours: bool,
-    pub(super) is_unreachable: bool,
     /// How long its oldest event has been pending.
     pub(super) waited: Duration,
     pub(super) fates: Vec<Fate>,
@@ -57,12 +55,12 @@ impl Dealt {
     }
 
     pub(super) const fn ours() -> Self {
-        Self { is_ours: true, is_unreachable: false, waited: Duration::ZERO, fates: Vec::new() }
+        Self { is_ours: true, waited: Duration::ZERO, fates: Vec::new() }
     }
 
     /// It could not even be claimed, and has been due for that long.
-    pub(super) fn left(waited: Duration) -> Self {
-        Self { waited, fates: vec![Fate::Left], ..Self::ours() }
+    pub(super) fn deferred(waited: Duration) -> Self {
+        Self { waited, fates: vec![Fate::Deferred], ..Self::ours() }
     }
 }
 
@@ -83,7 +81,7 @@ impl SweepReport {
                     self.overdue += 1;
                     self.given_up += 1;
                 }
-                Fate::Left | Fate::Unreachable => self.left += 1,
+                Fate::Deferred => self.deferred += 1,
             }
         }
     }

@@ -208,6 +208,32 @@ async fn what_cannot_be_read_is_a_dead_letter_at_once_and_ends_nobodys_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_broken_copy_leaves_the_letter_of_an_event_of_ours() {
+    let world = world();
+    let id = created(&world, 2).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    consume(&world, LONG).await;
+    let letter = world.tables.dead_letters().remove(0);
+    let event_id = stored(&world, id).created_event().to_string();
+    world.broker.put(b"a broken copy", &[("event_id", &event_id)]);
+    consume(&world, SHORT).await;
+    let letters = world.tables.dead_letters();
+    assert_eq!(letters.len(), 2);
+    assert!(letters.contains(&letter));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burial_whose_answer_was_lost_is_counted() {
+    let world = world();
+    created(&world, 2).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.script(Operation::BuryAndEnd, [Fault::ReplyLost]);
+    let report = consume(&world, LONG).await;
+    assert_eq!((report.dead_lettered, report.unannounced), (1, 1), "{report:?}");
+    assert_eq!(world.tables.dead_letters().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_announcement_that_is_missing_does_not_keep_the_message_alive() {
     let world = world();
     world.broker.script(BrokerFault::AnnouncementFails, 1_000);

@@ -6,6 +6,7 @@ use application::deadline::Deadline;
 use application::events::consume::Registry;
 use application::orders::create::CreateOrderCommand;
 use application::outcome::FailureClass;
+use application::ports::Clock;
 use domain::identity::OrderId;
 use domain::order::OrderStatus;
 use testkit::fault::{BrokerFault, Fault, Operation};
@@ -146,4 +147,57 @@ async fn a_group_that_fails_is_counted_for_each_of_its_orders() {
     world.tables.heal(Operation::Reserve);
     consume(&world).await;
     assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed; 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_member_gives_up_is_enough_for_those_after_it() {
+    let (world, ids) = world_with(&[&[(1, 4)], &[(1, 2)]]).await;
+    world.tables.put_product(product(1, 4));
+    // The write of both finds the product short. Before the first goes alone, it is cancelled.
+    let tables = world.tables.clone();
+    let cancelling = async {
+        while tables.calls(Operation::Reserve) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut cancelled = tables.stored_order(ids[0]).unwrap();
+        if cancelled.order.status() == OrderStatus::Created {
+            let event = testkit::samples::stamp(&world.identities);
+            cancelled.order = cancelled.order.cancel(world.clock.now(), event).unwrap().0;
+            cancelled.revision += 1;
+            tables.put_stored_order(cancelled);
+        }
+    };
+    let (_, ()) = tokio::join!(consume(&world), cancelling);
+    let statuses = statuses(&world, &ids);
+    if statuses[0] == OrderStatus::Cancelled {
+        assert_eq!(statuses[1], OrderStatus::Confirmed, "there is stock for it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_that_have_time_left_wait_for_another_leader() {
+    let of: Vec<&[(u64, u64)]> = vec![&[(1, 1)]; 6];
+    let (world, ids) = world_with(&of[..1]).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Unavailable));
+    let consuming = world.consume_pending(Registry::default());
+    let late = async {
+        // Almost all of the first one's five seconds.
+        tokio::time::sleep(Duration::from_millis(4_900)).await;
+        let mut late = Vec::new();
+        for _ in 0..5 {
+            let command = CreateOrderCommand {
+                user_id: user(123),
+                lines: lines(&[(1, 1)]),
+                key: None,
+                traceparent: None,
+            };
+            late.push(create(&world, &command).await.unwrap().order.id());
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        world.tables.heal(Operation::Reserve);
+        late
+    };
+    let (_, late) = tokio::join!(consuming.run(Deadline::after(WINDOW)), late);
+    assert_eq!(statuses(&world, &late), [OrderStatus::Confirmed; 5]);
+    assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed]);
 }

@@ -55,7 +55,7 @@ async fn an_event_that_is_on_no_topic_is_sent_under_its_own_attempt() {
     world.broker.discard_open_halves();
     world.clock.advance(lifetimes::SWEEP_AFTER);
     let report = sweep(&world, LOOK).await;
-    assert_eq!((report.sent, report.left, report.looks > 0), (1, 0, true));
+    assert_eq!((report.sent, report.deferred, report.looks > 0), (1, 0, true));
     let [first, second] = &world.broker.halves()[..] else { panic!("two half messages") };
     assert_eq!((first.transaction_id, &first.message), (second.transaction_id, &second.message));
     assert!(!first.is_recorded && second.is_recorded);
@@ -127,7 +127,7 @@ async fn a_claim_that_led_to_nothing_runs_out() {
     world.clock.advance(lifetimes::SWEEP_AFTER);
     world.tables.script(Operation::ClaimAggregate, [Fault::ReplyLost]);
     let report = sweep(&world, LOOK).await;
-    assert_eq!((report.sent, report.left), (0, 1));
+    assert_eq!((report.sent, report.deferred), (0, 1));
     world.clock.advance(lifetimes::SWEEP_AFTER);
     assert_eq!(sweep(&world, LOOK).await.sent, 1);
 }
@@ -140,27 +140,50 @@ async fn an_incomplete_answer_counts_as_none_for_ten_minutes_and_then_as_not_the
     world.broker.script(BrokerFault::LookupFails, u32::MAX);
     assert_eq!(sweep(&world, MINUTE * 9).await.sent, 0);
     assert!(entry(&world, id).unanswered_since.is_some());
-    assert!(sweep(&world, MINUTE * 3).await.sent >= 1);
-    assert!(world.broker.visible().len() <= 3, "a copy is allowed");
+    assert_eq!(sweep(&world, MINUTE * 3).await.sent, 1);
+    // Each further copy takes twice as long, and there are five at the most.
+    sweep(&world, MINUTE * 60 * 24).await;
+    assert_eq!(entry(&world, id).copies, 5);
+    assert_eq!(world.broker.visible().len(), 6);
+    world.broker.script(BrokerFault::LookupFails, 0);
+    consume(&world).await;
+    assert!(stored(&world, id).pending.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broker_that_cannot_be_reached_is_probed_by_one_event() {
+async fn while_no_broker_takes_an_event_one_of_each_look_probes_it() {
+    for orders in [50, 300] {
+        let world = world();
+        world.broker.go_away();
+        for _ in 0..orders {
+            created(&world).await;
+        }
+        let before = world.tables.calls(Operation::ClaimAggregate);
+        sweep(&world, MINUTE).await;
+        let claims = world.tables.calls(Operation::ClaimAggregate) - before;
+        // The first look takes up as many as go at once; each one after it takes up one.
+        assert!(claims <= 16 + 12 + 1, "{claims} claims of {orders} orders");
+        world.broker.come_back();
+        let report = sweep(&world, MINUTE).await;
+        assert_eq!(report.sent, orders, "{report:?}");
+        assert_eq!(world.broker.visible().len(), usize::try_from(orders).unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_not_every_broker_answers_one_event_of_each_look_asks() {
     let world = world();
-    world.broker.go_away();
-    for _ in 0..50 {
+    for _ in 0..300 {
         created(&world).await;
     }
-    let before = world.tables.calls(Operation::ClaimAggregate);
-    sweep(&world, MINUTE).await;
-    let claims = world.tables.calls(Operation::ClaimAggregate) - before;
-    // The first look takes up as many as go at once; each one after it takes up one.
-    assert!(claims <= 16 + 12 + 1, "{claims} claims");
-    world.broker.come_back();
-    let report = sweep(&world, MINUTE).await;
-    assert_eq!(report.sent, 50);
-    consume(&world).await;
-    assert_eq!(world.tables.pending_events(), 0);
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    world.broker.script(BrokerFault::LookupFails, u32::MAX);
+    let looks = sweep(&world, MINUTE * 9).await.looks;
+    assert!(looks <= 9 * 12 + 1, "{looks} looks");
+    assert_eq!(world.broker.visible().len(), 300, "nothing is sent yet");
+    // All of them have waited, though few have asked: none waits longer because others do.
+    sweep(&world, MINUTE * 3).await;
+    assert_eq!(world.broker.visible().len(), 600);
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,15 +206,21 @@ async fn an_event_whose_message_our_group_has_passed_is_published_again_at_most_
         use application::ports::EventSubscription;
         while !world.broker.receive(32, Deadline::after(LOOK)).await.unwrap().is_empty() {}
     };
-    let mut republished = 0;
-    for _ in 0..200 {
+    let mut at_minutes = Vec::new();
+    let began = world.clock.now();
+    while world.clock.now().since(began) < MINUTE * 60 * 200 {
         steal(&world).await;
-        world.clock.advance(MINUTE * 60);
-        republished += sweep(&world, LOOK).await.republished;
+        world.clock.advance(MINUTE * 15);
+        if sweep(&world, LOOK).await.republished > 0 {
+            at_minutes.push(world.clock.now().since(began).as_secs() / 60);
+        }
     }
-    assert_eq!(republished, 5);
     assert_eq!(entry(&world, id).copies, 5);
-    world.clock.advance(MINUTE * 60);
+    let waits: Vec<_> = at_minutes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // 75 minutes, and then twice as long each time, up to the hour at which the sweep looks.
+    assert!((75..=150).contains(&at_minutes[0]), "{at_minutes:?}");
+    assert!(waits.is_sorted() && waits.iter().all(|wait| *wait >= 150), "{at_minutes:?}");
+    world.clock.advance(MINUTE * 60 * 48);
     steal(&world).await;
     assert_eq!(sweep(&world, LOOK).await.given_up, 1);
     let names: std::collections::BTreeSet<_> =
@@ -200,6 +229,25 @@ async fn an_event_whose_message_our_group_has_passed_is_published_again_at_most_
     tokio::time::sleep(MINUTE).await;
     consume(&world).await;
     assert_eq!(world.tables.stock_of(testkit::samples::product_id(1)), Some(8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_what_waits_in_the_consumers_backlog_is_not_published_again() {
+    let world = world();
+    world.broker.go_away();
+    let id = created(&world).await;
+    world.clock.advance(MINUTE * 60 * 24);
+    world.broker.come_back();
+    assert_eq!(sweep(&world, LOOK).await.sent, 1);
+    // Ten minutes of backlog, in which our group has passed everything before it.
+    for _ in 0..10 {
+        world.clock.advance(MINUTE);
+        let report = sweep(&world, LOOK).await;
+        assert_eq!((report.sent, report.republished), (0, 0), "{report:?}");
+    }
+    assert_eq!(world.broker.visible().len(), 1);
+    consume(&world).await;
+    assert!(stored(&world, id).pending.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use application::deadline::Deadline;
-use application::outcome::{Failure, FailureClass, WriteTry};
+use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
 use application::ports::pending::{
     OrderChange, RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations,
 };
@@ -57,8 +57,24 @@ fn cancelled(
     take: &BTreeMap<ProductId, u32>,
 ) -> ReservationCancelled {
     let orders = changes.iter().map(|_| reasons.next_read(stored_order)).collect();
-    let stock = take.keys().map(|product_id| (*product_id, reasons.next_read(stock_of)));
+    let stock = take.keys().map(|product_id| (*product_id, stock(reasons.next())));
     ReservationCancelled { orders, stock: stock.collect() }
+}
+
+/// What a product has to do with a cancellation. One that can't be read is not one that is missing.
+fn stock(reason: ItemReason<Item>) -> ItemReason<u32> {
+    match reason {
+        ItemReason::None => ItemReason::None,
+        ItemReason::Busy => ItemReason::Busy,
+        ItemReason::ConditionFailed(None) => ItemReason::ConditionFailed(None),
+        ItemReason::ConditionFailed(Some(product)) => match stock_of(product) {
+            Ok(stock) => ItemReason::ConditionFailed(Some(stock)),
+            Err(error) => {
+                tracing::error!(%error, "a stored product is unreadable");
+                ItemReason::Busy
+            }
+        },
+    }
 }
 
 fn stock_of(product: Item) -> Result<u32, CorruptRecord> {

@@ -21,6 +21,9 @@ pub(crate) struct PendingRecord {
     #[serde(with = "binary")]
     transaction_id: [u8; 16],
     publication: String,
+    /// There when it is not `since_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    published_at_ms: Option<i64>,
     due_ms: i64,
     #[serde(
         with = "serde_dynamo::string_set",
@@ -52,6 +55,8 @@ impl From<&PendingEvent> for PendingRecord {
                 Publication::Found => FOUND,
             }
             .to_owned(),
+            published_at_ms: (event.published_at != event.since)
+                .then(|| event.published_at.as_millis()),
             due_ms: event.due.as_millis(),
             done_by: event.done_by.clone(),
             failures: event.failures,
@@ -74,6 +79,7 @@ impl TryFrom<PendingRecord> for PendingEvent {
                 FOUND => Publication::Found,
                 _ => return Err(CorruptRecord::because("an event's publication is unknown")),
             },
+            published_at: Timestamp::from_millis(record.published_at_ms.unwrap_or(record.since_ms)),
             due: Timestamp::from_millis(record.due_ms),
             done_by: record.done_by,
             failures: record.failures,
@@ -106,6 +112,7 @@ mod tests {
         for publication in [Publication::Unsent, Publication::Sent, Publication::Found] {
             let touched = PendingEvent {
                 publication,
+                published_at: at(4),
                 done_by: BTreeSet::from(["inventory".to_owned(), "points".to_owned()]),
                 failures: 3,
                 copies: 1,

@@ -33,6 +33,8 @@ pub(crate) struct StoredOrderItem {
     currency: String,
     lines: Vec<LineRecord>,
     total: u64,
+    /// When it was created, for an index by it: the identifier of a keyed order tells no time.
+    created_at_ms: i64,
     version: u32,
     revision: u64,
     /// Written once. Each condition asks for it: only an order has it.
@@ -82,6 +84,7 @@ impl From<&StoredOrder> for StoredOrderItem {
             currency: order.currency().code().to_owned(),
             lines: order.lines().iter().map(LineRecord::from).collect(),
             total: order.total().minor(),
+            created_at_ms: order.created_at().as_millis(),
             version: order.version(),
             revision: *revision,
             attempt: *attempt.as_uuid().as_bytes(),
