@@ -2,6 +2,7 @@
 
 use application::outcome::Failure;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use serde::de::DeserializeOwned;
 
 use crate::error::failure;
@@ -17,7 +18,8 @@ pub(crate) async fn get<T: DeserializeOwned>(
     table: &str,
     key: Item,
 ) -> Result<Option<T>, Failure> {
-    Ok(consistent_get(client, table, key).await?.map(from_item).transpose()?)
+    let found = get_item(client, table, key).send().await.map_err(failure)?;
+    Ok(found.item.map(from_item).transpose()?)
 }
 
 /// What is at that key, as of the last write, in whatever version it is stored.
@@ -30,13 +32,12 @@ pub(crate) async fn consistent_get(
     table: &str,
     key: Item,
 ) -> Result<Option<Item>, Failure> {
-    let found = client
-        .get_item()
-        .table_name(table)
-        .set_key(Some(key))
-        .consistent_read(true)
-        .send()
-        .await
-        .map_err(failure)?;
+    let found = get_item(client, table, key).send().await.map_err(failure)?;
     Ok(found.item)
+}
+
+/// A consistent read. It is no async function, because each one more around the SDK's futures costs
+/// the functions a part of the compiler's depth limit.
+fn get_item(client: &Client, table: &str, key: Item) -> GetItemFluentBuilder {
+    client.get_item().table_name(table).set_key(Some(key)).consistent_read(true)
 }
