@@ -1,6 +1,6 @@
 //! The stock and the orders that wait for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
@@ -26,6 +26,12 @@ impl DynamoOrders<CatalogTable> {
     ) -> Result<Transaction, Failure> {
         if changes.len() + take.len() > RESERVATION_ITEMS_MAX {
             let cause = "a reservation has more items than a transaction may have";
+            return Err(Failure::new(FailureClass::Permanent, cause));
+        }
+        // DynamoDB refuses a transaction with an item twice; Amazon's emulator (3.1) only cancels it.
+        let orders: BTreeSet<_> = changes.iter().map(|change| change.before.key()).collect();
+        if orders.len() < changes.len() {
+            let cause = "a reservation has an order twice";
             return Err(Failure::new(FailureClass::Permanent, cause));
         }
         let mut transaction = Transaction::default();
