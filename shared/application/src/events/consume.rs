@@ -279,7 +279,9 @@ where
         match ended {
             Ok(Ended::Handled) => self.acknowledge(delivery, Fate::Handled).await,
             Ok(Ended::Foreign) => {
-                tracing::warn!("the event is none of this deployment's; no handler sees it");
+                tracing::warn!(
+                    "no aggregate of this deployment raised the event; no handler sees it"
+                );
                 self.acknowledge(delivery, Fate::Foreign).await
             }
             Err(not_ended) => self.try_again(delivery, event_id, not_ended, window).await,

@@ -63,14 +63,14 @@ pub struct Redriven {
 /// A dead letter was not redriven, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum RedriveError {
-    /// There is no such letter, or there is none any more.
+    /// There is no such letter, or it is gone.
     #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
     NotThere,
     /// It could only come back.
     #[error("it can't be decoded, so it would only come back")]
     Undecodable(#[source] DecodeError),
     /// Its event is foreign, and only the broker could take it.
-    #[error("its event is none of this deployment's, and no broker can be reached")]
+    #[error("no aggregate of this deployment raised its event, and no broker can be reached")]
     NeedsBroker,
     /// Nothing was changed.
     #[error("it is unchanged, because the table could not be read or written")]

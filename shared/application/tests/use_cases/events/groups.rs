@@ -1,5 +1,7 @@
 //! Reservations of one product at the same time go into one write.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use application::deadline::Deadline;
@@ -151,27 +153,53 @@ async fn a_group_that_fails_is_counted_for_each_of_its_orders() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_member_gives_up_is_enough_for_those_after_it() {
-    let (world, ids) = world_with(&[&[(1, 4)], &[(1, 2)]]).await;
-    world.tables.put_product(product(1, 4));
-    // The write of both finds the product short. Before the first goes alone, it is cancelled.
-    let tables = world.tables.clone();
-    let cancelling = async {
-        while tables.calls(Operation::Reserve) == 0 {
-            tokio::task::yield_now().await;
-        }
-        let mut cancelled = tables.stored_order(ids[0]).unwrap();
-        if cancelled.order.status() == OrderStatus::Created {
+    // Two orders of three wait for one product, of which there are four once the order before them
+    // has its one. One of them fits and the other does not; whichever is cancelled before its turn,
+    // there is enough for the other.
+    for (cancelled, other) in [(1, 2), (2, 1)] {
+        let (world, mut ids) = world_with(&[&[(1, 1)]]).await;
+        world.tables.put_product(product(1, 5));
+        world.tables.break_down(Operation::Reserve, Fault::Busy);
+        let consuming = world.consume_pending(Registry::default());
+        let (tables, ids) = (&world.tables, &mut ids);
+        let interfering = async {
+            while tables.calls(Operation::Reserve) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            for _ in 0..2 {
+                ids.push(order_of_three(&world).await);
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            tables.heal(Operation::Reserve);
+            // The order before them, and then both of them together.
+            let both = tables.calls(Operation::Reserve) + 2;
+            // Asked whenever the consumer takes a step, so that no step comes in between.
+            poll_fn(|_| match tables.calls(Operation::Reserve) {
+                calls if calls < both => Poll::Pending,
+                _ => Poll::Ready(()),
+            })
+            .await;
+            let mut order = tables.stored_order(ids[cancelled]).unwrap();
+            assert_eq!(order.order.status(), OrderStatus::Created, "it is not decided yet");
             let event = testkit::samples::stamp(&world.identities);
-            cancelled.order = cancelled.order.cancel(world.clock.now(), event).unwrap().0;
-            cancelled.revision += 1;
-            tables.put_stored_order(cancelled);
-        }
-    };
-    let (_, ()) = tokio::join!(consume(&world), cancelling);
-    let statuses = statuses(&world, &ids);
-    if statuses[0] == OrderStatus::Cancelled {
-        assert_eq!(statuses[1], OrderStatus::Confirmed, "there is stock for it");
+            order.order = order.order.cancel(world.clock.now(), event).unwrap().0;
+            order.revision += 1;
+            tables.put_stored_order(order);
+        };
+        tokio::join!(consuming.run(Deadline::after(WINDOW)), interfering);
+        assert_eq!(statuses(&world, &ids[other..=other]), [OrderStatus::Confirmed]);
+        assert_eq!(tables.stock_of(product_id(1)), Some(1));
     }
+}
+
+async fn order_of_three(world: &World) -> OrderId {
+    let command = CreateOrderCommand {
+        user_id: user(123),
+        lines: lines(&[(1, 3)]),
+        key: None,
+        traceparent: None,
+    };
+    create(world, &command).await.unwrap().order.id()
 }
 
 #[tokio::test(start_paused = true)]
