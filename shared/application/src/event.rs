@@ -1,7 +1,7 @@
 //! From the domain's events to the wire's and back.
 
 use contracts::event::{
-    Event, EventData, Item, OrderChanged, OrderCreated, SCHEMA_VERSION, UserChanged,
+    Event, EventData, EventType, Item, OrderChanged, OrderCreated, SCHEMA_VERSION, UserChanged,
 };
 use contracts::timestamp::Timestamp as WireTimestamp;
 use domain::aggregate::AggregateKey;
@@ -96,6 +96,16 @@ pub fn message_of(event: &Event, body: String, traceparent: Option<String>) -> O
         aggregate_version: event.data.aggregate_version(),
         body,
         traceparent,
+    }
+}
+
+/// The type of the event with which an order reaches a status.
+pub const fn event_type_of(status: OrderStatus) -> EventType {
+    match status {
+        OrderStatus::Created => EventType::OrderCreated,
+        OrderStatus::Confirmed => EventType::OrderConfirmed,
+        OrderStatus::Rejected => EventType::OrderRejected,
+        OrderStatus::Cancelled => EventType::OrderCancelled,
     }
 }
 

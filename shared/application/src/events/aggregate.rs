@@ -1,10 +1,10 @@
-use contracts::event::SCHEMA_VERSION;
+use contracts::event::{EventType, SCHEMA_VERSION};
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::order::StoredOrder;
 use domain::pending::PendingEvents;
 
-use crate::event::order_message;
+use crate::event::{event_type_of, order_message};
 use crate::ports::OutboundMessage;
 
 /// An aggregate with what is stored beside it.
@@ -69,12 +69,35 @@ impl StoredAggregate {
         match self {
             Self::Order(stored) => {
                 let event = stored.order.event(event_id).ok_or(NotRebuilt::NotRaised)?;
-                // The encoder of each older version stays as long as orders of it exist.
-                if event.stamp.schema_version != SCHEMA_VERSION {
-                    return Err(NotRebuilt::SchemaVersion(event.stamp.schema_version));
-                }
+                is_known(event.stamp.schema_version)?;
                 order_message(&event).map_err(NotRebuilt::Encoding)
             }
         }
+    }
+
+    /// The type of an event, without rebuilding it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRebuilt`], where it could not be rebuilt either.
+    pub fn event_type(&self, event_id: EventId) -> Result<EventType, NotRebuilt> {
+        match self {
+            Self::Order(stored) => {
+                let (_, change) =
+                    stored.order.history().change_of(event_id).ok_or(NotRebuilt::NotRaised)?;
+                is_known(change.event.schema_version)?;
+                Ok(event_type_of(change.status))
+            }
+        }
+    }
+}
+
+/// Whether this code has the encoder of a schema version. That of each older one stays as long as
+/// orders of it exist.
+const fn is_known(schema_version: u32) -> Result<(), NotRebuilt> {
+    if schema_version == SCHEMA_VERSION {
+        Ok(())
+    } else {
+        Err(NotRebuilt::SchemaVersion(schema_version))
     }
 }

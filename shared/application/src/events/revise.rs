@@ -8,21 +8,13 @@ use super::StoredAggregate;
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::outcome::Failure;
-use crate::ports::pending::{Found, OrderChange, PendingEventStore};
+use crate::ports::pending::{OrderChange, PendingEventStore};
 use crate::retry::until_settled;
 
-/// What became of a change.
-#[derive(Debug)]
-pub(super) enum Revised {
-    /// It is stored, and this is the order with it.
-    Stored(Box<StoredOrder>),
-    /// There is nothing to change any more, as of what was found.
-    NothingLeft,
-}
-
-/// Makes a change of what is pending of an order. When the order was changed meanwhile, the change is made anew from
-/// what is found, until there is nothing left to change. A try whose answer was lost is found as a
-/// change that others made.
+/// Makes a change of what is pending of an order. When the order was changed meanwhile, the change is
+/// made anew from what is found. A try whose answer was lost is found as a change that others made.
+///
+/// Returns the order with the change; none if there was nothing left to change, as of what was found.
 ///
 /// # Errors
 ///
@@ -32,30 +24,38 @@ pub(super) async fn revise<Aggregates: PendingEventStore>(
     mut stored: StoredOrder,
     deadline: Deadline,
     change: impl Fn(&StoredOrder) -> Option<OrderChange<'_>>,
-) -> Result<Revised, Failure> {
+) -> Result<Option<StoredOrder>, Failure> {
     loop {
-        let Some(next) = change(&stored) else { return Ok(Revised::NothingLeft) };
-        let seed = seed(stored.order.id().as_uuid());
-        let pause = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
-        let store = |within| aggregates.change(&next, within);
-        let settled = until_settled(deadline, pause, store, |written, _| changed(written)).await;
-        match settled.map_err(|unsettled| unsettled.failure)? {
+        let Some(next) = change(&stored) else { return Ok(None) };
+        match store(aggregates, &next, deadline).await? {
             None => {
                 let pending = next.pending.clone();
                 let revision = stored.revision.saturating_add(1);
-                return Ok(Revised::Stored(Box::new(StoredOrder { pending, revision, ..stored })));
+                return Ok(Some(StoredOrder { pending, revision, ..stored }));
             }
             Some(found) => stored = found,
         }
     }
 }
 
-/// What one try comes to: stored, or another order than the one that was read. `None` if what is
-/// there could not be read: it is tried again.
-fn changed(written: Result<(), Found>) -> Option<Option<StoredOrder>> {
-    match written {
+/// Stores one change as it is. `Some` if the order was changed since it was read. What can't be read
+/// settles nothing and is tried again.
+///
+/// # Errors
+///
+/// [`Failure`] if that is not settled by `deadline`: the change may or may not be stored.
+pub(super) async fn store<Aggregates: PendingEventStore>(
+    aggregates: &Aggregates,
+    change: &OrderChange<'_>,
+    deadline: Deadline,
+) -> Result<Option<StoredOrder>, Failure> {
+    let seed = seed(change.before.order.id().as_uuid());
+    let pause = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
+    let write = |within| aggregates.change(change, within);
+    let settled = until_settled(deadline, pause, write, |written, _| match written {
         Ok(()) => Some(None),
         Err(Some(StoredAggregate::Order(found))) => Some(Some(found)),
         Err(None) => None,
-    }
+    });
+    settled.await.map_err(|unsettled| unsettled.failure)
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use application::deadline::Deadline;
+use application::event::event_type_of;
 use application::events::StoredAggregate;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
 use application::ports::DeadLetter;
@@ -101,11 +102,7 @@ fn changed(
     if let Some((event_id, at)) = notified {
         let event = order.event(event_id).unwrap();
         notifications.push(Notification {
-            event_type: application::event::order_message(&event)
-                .unwrap()
-                .event_type
-                .as_str()
-                .to_owned(),
+            event_type: event_type_of(event.fact.status()).as_str().to_owned(),
             aggregate_version: event.aggregate_version,
             at,
         });

@@ -1,7 +1,6 @@
 //! What is done about one event.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
@@ -15,7 +14,7 @@ use super::pause_after;
 use super::registry::{EventHandler, HandlerError, IncomingEvent, Registry};
 use crate::deadline::Deadline;
 use crate::events::publish::PublishStored;
-use crate::events::revise::{Revised, revise};
+use crate::events::revise::revise;
 use crate::events::{NotRebuilt, StoredAggregate};
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
@@ -91,8 +90,8 @@ where
         if !stored.pending().holds(event_id) {
             return Ok(Ended::Handled);
         }
-        let event_type = match stored.message(event_id) {
-            Ok(message) => message.event_type,
+        let event_type = match stored.event_type(event_id) {
+            Ok(event_type) => event_type,
             Err(error) => return Err(not_rebuilt(&error, stored)),
         };
         for handler in self.registry.handlers_of(event_type) {
@@ -166,27 +165,19 @@ where
     ) -> Result<Option<(StoredAggregate, u32)>, Failure> {
         let StoredAggregate::Order(order) = stored;
         let now = self.publication.clock.now();
-        // That of the entry as it is written.
-        let failures = AtomicU32::new(0);
-        let noted = |found: &StoredOrder| {
+        let noted = revise(&self.aggregates, order, deadline, |found| {
             let mut pending = found.pending.clone();
             let entry = pending.remove(event_id)?;
-            let count = entry.failures.saturating_add(1);
-            failures.store(count, Ordering::Relaxed);
+            let failures = entry.failures.saturating_add(1);
             let due = now.plus(pause_after(entry.failures) + lifetimes::SWEEP_AFTER);
-            pending.put(event_id, PendingEvent { failures: count, due, ..entry });
-            Some((IndexChange::at(&pending), pending))
-        };
-        let revised = revise(&self.aggregates, order, deadline, |found| {
-            let (index, pending) = noted(found)?;
+            pending.put(event_id, PendingEvent { failures, due, ..entry });
+            let index = IndexChange::at(&pending);
             Some(OrderChange { before: found, reached: None, notified: None, pending, index })
         });
-        Ok(match revised.await? {
-            Revised::Stored(order) => {
-                Some((StoredAggregate::Order(*order), failures.load(Ordering::Relaxed)))
-            }
-            Revised::NothingLeft => None,
-        })
+        Ok(noted.await?.and_then(|order| {
+            let failures = order.pending.get(event_id)?.failures;
+            Some((StoredAggregate::Order(order), failures))
+        }))
     }
 }
 

@@ -16,13 +16,12 @@ use domain::timestamp::Timestamp;
 use super::groups::{Request, Reserved};
 use super::handle::{HandleEvents, is_done_elsewhere};
 use super::registry::HandlerError;
-use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
+use crate::events::revise::store;
 use crate::lifetimes;
 use crate::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
 use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
-use crate::retry::until_settled;
 
 /// How long the half message and the commit of what follows may take together.
 const PUBLICATION: Duration = Duration::from_secs(2);
@@ -135,16 +134,11 @@ where
             let request = Request { stored: stored.clone(), decision };
             return self.groups.reserve(&self.aggregates, request, deadline).await;
         }
-        let change = decision.change(stored);
-        let seed = seed(stored.order.id().as_uuid());
-        let pause = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
-        let reject = |within| self.aggregates.change(&change, within);
-        let settled = until_settled(deadline, pause, reject, |written, _| match written {
-            Ok(()) => Some(Reserved::Stored),
-            Err(Some(StoredAggregate::Order(found))) => Some(Reserved::Changed(Box::new(found))),
-            Err(None) => None,
-        });
-        settled.await.unwrap_or_else(|unsettled| Reserved::Failed(unsettled.failure))
+        match store(&self.aggregates, &decision.change(stored), deadline).await {
+            Ok(None) => Reserved::Stored,
+            Ok(Some(found)) => Reserved::Changed(Box::new(found)),
+            Err(failure) => Reserved::Failed(failure),
+        }
     }
 
     /// Publishes what follows from the order as it is after the write.

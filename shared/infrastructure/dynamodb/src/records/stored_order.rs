@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
+use application::event::event_type_of;
 use aws_sdk_dynamodb::types::AttributeValue;
-use contracts::event::EventType;
 use domain::event::EventStamp;
 use domain::identity::{EventId, OrderId, TransactionId, UserId};
 use domain::money::{Currency, Money};
@@ -220,16 +220,6 @@ fn notifications(
         })
     };
     stored.iter().map(of).collect()
-}
-
-/// The type of the event with which an order reaches a status.
-const fn event_type_of(status: OrderStatus) -> EventType {
-    match status {
-        OrderStatus::Created => EventType::OrderCreated,
-        OrderStatus::Confirmed => EventType::OrderConfirmed,
-        OrderStatus::Rejected => EventType::OrderRejected,
-        OrderStatus::Cancelled => EventType::OrderCancelled,
-    }
 }
 
 impl From<&StatusChange> for ChangeRecord {
