@@ -198,11 +198,6 @@ impl App {
         read.send().await.unwrap().item
     }
 
-    /// How many items a table holds.
-    pub(crate) async fn count(&self, table: &str) -> usize {
-        self.items(table).await.len()
-    }
-
     /// Everything that a table holds.
     pub(crate) async fn items(&self, table: &str) -> Vec<Item> {
         let client = dynamodb::connect_to(&self.system.endpoints.table_url);

@@ -3,27 +3,40 @@
 use std::convert::Infallible;
 use std::process::Output;
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use harness::redelivery::deliver_in_vain;
+use harness::failures::note_more_failures;
+use harness::faults::{Point, Standing, Toxic};
+use harness::order_calls::ends_alone;
+use harness::proxies::FunctionProxies;
+use harness::table_proxy::{TableAnswer, TableCall};
+use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::app::{App, Item, PATIENCE, eventually, options, text, with_own};
+use crate::app::{App, Item, eventually, options, text, with_own};
 
-/// How often event-consumer has an event delivered before it gives it up.
+/// How often a delivery of an event may fail before event-consumer gives the event up.
 const ATTEMPTS_MAX: u32 = 16;
 
 /// The demo user's partition.
 const USER: &str = "USER#123";
 
 impl App {
-    /// Runs `cargo xtask ops` on this system's events table.
+    /// Runs `cargo xtask ops` on this system's tables.
     async fn ops(&self, arguments: &[&str]) -> Output {
-        let table = self.system.names.table("EventsTable").unwrap();
+        let table = |id| self.system.names.table(id).unwrap();
+        let orders = ["--orders-table", table("OrdersTable")];
+        let users = ["--users-table", table("UsersTable")];
+        let letters = ["--dead-letters-table", table("DeadLettersTable")];
+        let tables = match arguments {
+            ["events", ..] => [orders, users].concat(),
+            ["dead-letters", "list" | "discard", ..] => letters.to_vec(),
+            _ => [orders, users, letters].concat(),
+        };
         Command::new(options().binaries.join("xtask"))
             .args(["ops"])
             .args(arguments)
-            .args(["--table", &self.system.endpoints.table_url, "--events-table", table])
+            .args(["--table", &self.system.endpoints.table_url])
+            .args(tables)
             .output()
             .await
             .expect("xtask is built as the functions are, by `cargo build --workspace`")
@@ -52,19 +65,9 @@ impl App {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Overwrites what an order's customer was told, whatever it is overwritten with.
-    async fn set_notifications(&self, order_id: &str, value: AttributeValue) {
-        let client = dynamodb::connect_to(&self.system.endpoints.table_url);
-        client
-            .update_item()
-            .table_name(self.system.names.table("OrdersTable").unwrap())
-            .key("pk", AttributeValue::S(USER.to_owned()))
-            .key("sk", AttributeValue::S(format!("ORDER#{order_id}")))
-            .update_expression("SET notifications = :value")
-            .expression_attribute_values(":value", value)
-            .send()
-            .await
-            .unwrap();
+    /// What stands before event-consumer.
+    fn before_consumer(&self) -> &FunctionProxies {
+        self.system.proxies.as_ref().unwrap().of("event-consumer").unwrap()
     }
 
     async fn stored_order(&self, order_id: &str) -> Item {
@@ -90,6 +93,13 @@ impl App {
     }
 }
 
+/// The pending events of the orders, as an operator lists them.
+async fn pending(app: &App) -> Vec<Value> {
+    let listed = app.told(&["events", "pending", "--json"]).await;
+    let is_order = |event: &&Value| text(&event["aggregate"]).contains("/ORDER#");
+    listed.as_array().unwrap().iter().filter(is_order).cloned().collect()
+}
+
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
@@ -99,17 +109,52 @@ async fn letter(app: &App) -> Value {
     eventually("the event is given up and listed", async || {
         let told = app.told(&["dead-letters", "list", "--json", "--handler", "notification"]).await;
         let letters = told.as_array().unwrap();
-        letters.iter().find(|letter| letter["event_type"] == "OrderCreated").cloned()
+        letters.iter().find(|letter| letter["event_type"] == "OrderConfirmed").cloned()
     })
     .await
 }
 
-async fn an_operator_redrives(app: &App, order_id: &str, stock: i64) {
+/// An event that nobody consumes yet is listed, and published again on demand.
+async fn an_operator_republishes(app: &App, order_id: &str) {
+    let listed = pending(app).await;
+    let aggregate = format!("{USER}/ORDER#{order_id}");
+    assert_eq!((listed.len(), &listed[0]["aggregate"]), (1, &aggregate.as_str().into()));
+    assert_eq!(listed[0]["event_type"], "OrderCreated");
+    let id = text(&listed[0]["event_id"]);
+    assert_eq!(app.copies(&id).await, 1);
+    let republish = ["events", "republish", &aggregate, &id];
+    assert_eq!(code(&app.ops_on_cluster(&republish).await), 2, "it lacks its --yes");
+    let republished = app.ops_on_cluster(&[&republish[..], &["--yes"]].concat()).await;
+    assert_eq!(code(&republished), 0, "{republished:?}");
+    eventually("the second copy is on the topic", async || {
+        (app.copies(&id).await == 2).then_some(())
+    })
+    .await;
+    let again = pending(app).await;
+    assert_ne!(again[0]["transaction_id"], listed[0]["transaction_id"], "{again:?}");
+}
+
+/// Waits until a delivery of the order's `OrderConfirmed` has failed, and notes that all others but
+/// the last have.
+async fn only_the_last_attempt_is_left(app: &App, order_id: &str) {
+    let id = eventually("a delivery has failed", async || {
+        let is_failing = |event: &&Value| event["failures"].as_u64().is_some_and(|n| n > 0);
+        pending(app).await.iter().find(is_failing).map(|event| text(&event["event_id"]))
+    })
+    .await;
+    let client = harness::table::client(&app.system.endpoints.table_url);
+    let more = ATTEMPTS_MAX - 2;
+    note_more_failures(&client, &app.system.names, order_id, &id, more).await.unwrap();
+}
+
+async fn an_operator_redrives(app: &App, order_id: &str, stock: i64, refused: Standing<TableCall>) {
     let letter = letter(app).await;
     assert_eq!((&letter["attempts"], &letter["subject"]), (&16.into(), &order_id.into()));
+    assert_eq!(letter["expires_at"], Value::Null, "nothing else remembers that it is not handled");
     assert!(text(&letter["reason"]).contains("the call is at fault"), "{letter}");
     assert_eq!(app.stock(1).await, stock, "inventory has done its part");
     let id = text(&letter["id"]);
+    assert!(pending(app).await.is_empty(), "what is given up waits for nobody");
 
     let shown = app.told(&["dead-letters", "show", &id, "--json"]).await;
     assert_eq!(shown["redrivable"], true, "{shown}");
@@ -121,36 +166,42 @@ async fn an_operator_redrives(app: &App, order_id: &str, stock: i64) {
         assert_eq!(code(&app.ops(&unconfirmed).await), 2, "{unconfirmed:?}");
     }
 
-    app.set_notifications(order_id, AttributeValue::L(Vec::new())).await;
+    drop(refused);
     let redriven = app.ops_on_cluster(&["dead-letters", "redrive", &id]).await;
     assert_eq!(code(&redriven), 0, "{redriven:?}");
     let told = String::from_utf8(redriven.stdout).unwrap();
     assert_eq!(told.trim_end(), format!("{id} redriven: it is on its topic"));
     assert_eq!(code(&app.ops(&["dead-letters", "redrive", &id]).await), 1, "it is gone");
 
-    eventually("the customer is told of both events", async || {
+    eventually("the customer is notified of both events", async || {
         let order = app.order(order_id).await;
-        let mut told: Vec<_> =
-            order["notifications"].as_array()?.iter().map(|told| text(&told["type"])).collect();
-        told.sort();
-        (told == ["OrderConfirmed", "OrderCreated"]).then_some(())
+        let notified: Vec<_> =
+            order["notifications"].as_array()?.iter().map(|one| text(&one["type"])).collect();
+        (notified == ["OrderCreated", "OrderConfirmed"]).then_some(())
     })
     .await;
     assert_eq!(app.stock(1).await, stock, "a handler that has done its part does not do it again");
     assert_eq!(app.copies(&id).await, 2);
-    eventually("no order's event waits for its observation", async || {
-        let pending = app.told(&["events", "pending", "--json"]).await;
-        // No sweep runs here that would publish what users did.
-        let of_users = |event: &Value| text(&event["event_type"]).starts_with("User");
-        pending.as_array().unwrap().iter().all(of_users).then_some(())
+    eventually("no order's event is pending", async || pending(app).await.is_empty().then_some(()))
+        .await;
+    an_operator_replays(app, order_id, &id).await;
+}
+
+/// What is handled can't be published as pending, but sent again to whoever has lost it.
+async fn an_operator_replays(app: &App, order_id: &str, id: &str) {
+    let aggregate = format!("{USER}/ORDER#{order_id}");
+    let republish = ["events", "republish", &aggregate, id, "--yes"];
+    assert_eq!(code(&app.ops_on_cluster(&republish).await), 1, "it is not pending");
+    let replay = ["events", "replay", "--order", order_id, "--user", "123", "--event", id];
+    let dry = app.ops_on_cluster(&[&replay[..], &["--dry-run"]].concat()).await;
+    assert_eq!(code(&dry), 0, "{dry:?}");
+    assert_eq!(app.copies(id).await, 2, "it was a dry run");
+    let replayed = app.ops_on_cluster(&replay).await;
+    assert_eq!(code(&replayed), 0, "{replayed:?}");
+    eventually("the third copy is on the topic", async || {
+        (app.copies(id).await == 3).then_some(())
     })
     .await;
-
-    let republish = ["events", "republish", &id];
-    assert_eq!(code(&app.ops_on_cluster(&republish).await), 2, "it lacks its --yes");
-    let republished = app.ops_on_cluster(&[&republish[..], &["--yes"]].concat()).await;
-    assert_eq!(code(&republished), 0, "{republished:?}");
-    assert_eq!(app.copies(&id).await, 3);
 }
 
 /// What can't be decoded is listed and not redriven, but discarded.
@@ -164,7 +215,7 @@ async fn an_operator_discards(app: &App) {
     let shown = app.ops(&["dead-letters", "show", &id]).await;
     let told = String::from_utf8(shown.stdout).unwrap();
     assert!(told.ends_with("\n\nthis is no event\n"), "{told}");
-    assert!(told.contains("refused: it can't be decoded"), "{told}");
+    assert!(told.contains("refused: not a CloudEvent"), "{told}");
     assert_eq!(code(&app.ops(&["dead-letters", "redrive", &id]).await), 1);
     let discarded = app.ops(&["dead-letters", "discard", &id, "--yes"]).await;
     assert_eq!(code(&discarded), 0, "{discarded:?}");
@@ -176,16 +227,18 @@ fn what_failed_sixteen_times_is_redriven_and_done_once_and_what_is_no_event_is_d
     with_own(async || {
         let mut options = options();
         options.schedules = false;
+        options.proxies = true;
         let app = App::start(options).await;
         let before = app.stock(1).await;
         let order_id = app.place(1, 2).await;
-        // Nothing can be added to what is no list.
-        app.set_notifications(&order_id, AttributeValue::S("damaged".to_owned())).await;
-        // The next delivery is the last that event-consumer grants it.
-        let (endpoints, names) = (&app.system.endpoints, &app.system.names);
-        deliver_in_vain(endpoints, names, ATTEMPTS_MAX - 1, PATIENCE).await.unwrap();
+        an_operator_republishes(&app, &order_id).await;
+        // The table refuses the end of `OrderConfirmed`, as it does a call that is at fault.
+        let refusal = TableAnswer::error(StatusCode::BAD_REQUEST, "ValidationException");
+        let table = &app.before_consumer().table;
+        let refused = table.on(Point::Request, ends_alone).inflict(Toxic::Answer(refusal));
         let operator = async {
-            an_operator_redrives(&app, &order_id, before - 2).await;
+            only_the_last_attempt_is_left(&app, &order_id).await;
+            an_operator_redrives(&app, &order_id, before - 2, refused).await;
             an_operator_discards(&app).await;
         };
         tokio::select! {
@@ -193,7 +246,8 @@ fn what_failed_sixteen_times_is_redriven_and_done_once_and_what_is_no_event_is_d
             () = operator => {}
         }
         let order = app.stored_order(&order_id).await;
-        assert_eq!(order["notifications"].as_l().unwrap().len(), 2);
+        assert_eq!(order["notifications"].as_m().unwrap().len(), 2);
+        assert!(order["pending"].as_m().unwrap().is_empty());
         app.system.stop().await;
     });
 }

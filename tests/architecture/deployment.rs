@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use application::create_order::Budgets;
+use application::orders::create::Budgets;
 use serde_json::{Value, json};
 
 use crate::template::{reads, template};
@@ -292,11 +292,13 @@ fn there_is_an_alarm_on_each_thing_that_goes_wrong() {
         "ApiLatencyAlarm",
         "ConsumerLagAlarm",
         "DeadLettersAlarm",
+        "EventsGivenUpAlarm",
+        "EventsUnreadableAlarm",
         "FailedGaugesAlarm",
         "FailedLooksAlarm",
         "HalfMessagesDiscardedAlarm",
+        "PendingEventAlarm",
         "ThrottlesAlarm",
-        "UnobservedEventAlarm",
     ];
     assert_eq!(named, of_the_whole.into());
     assert_eq!(document["Resources"]["ApiServerErrorsAlarm"]["Type"], "AWS::CloudWatch::Alarm");

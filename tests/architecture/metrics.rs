@@ -30,8 +30,12 @@ async fn exercise(function: &FunctionSpec) {
         "event-consumer" => {
             event_consumer::WindowReport {
                 handled: 1,
+                foreign: 1,
                 postponed: 1,
+                newer: 1,
+                unreadable: 1,
                 dead_lettered: 1,
+                unannounced: 1,
                 failed_receives: 1,
             }
             .count();
@@ -41,10 +45,13 @@ async fn exercise(function: &FunctionSpec) {
                 committed: 1,
                 rolled_back: 1,
                 left_open: 1,
+                foreign: 1,
                 sent: 1,
+                republished: 1,
                 found: 1,
                 overdue: 1,
-                left: 1,
+                given_up: 1,
+                deferred: 1,
                 looks: 1,
                 failed_looks: 1,
                 oldest_ms: 1_500,

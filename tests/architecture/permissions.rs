@@ -40,28 +40,35 @@ impl Side {
         }
     }
 
-    /// One statement for all its tables if it does the same with each of them, else one for each.
+    /// One statement for each way in which it treats tables and indexes, and what it treats alike is
+    /// in one.
     fn statements(&self) -> Statements {
-        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let resources: Vec<&str> = self.does.iter().map(|(resource, _)| *resource).collect();
-        let ways: BTreeSet<&[&str]> = self.does.iter().map(|(_, actions)| *actions).collect();
-        match ways.first() {
-            Some(alike) if ways.len() == 1 => {
-                [(self.port().to_owned(), (owned(&resources), owned(alike)))].into()
-            }
-            _ => self
-                .does
-                .iter()
-                .map(|(resource, actions)| {
-                    let part = match resource.split_once("Table/index/") {
-                        Some(_) => "Index",
-                        None => resource.trim_end_matches("Table"),
-                    };
-                    (format!("{}On{part}", self.port()), (owned(&[*resource]), owned(actions)))
-                })
-                .collect(),
+        let mut ways: BTreeMap<&[&str], Vec<&str>> = BTreeMap::new();
+        for (resource, actions) in self.does {
+            ways.entry(actions).or_default().push(resource);
         }
+        let is_all_alike = ways.len() == 1;
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let statements = ways.into_iter().map(|(actions, resources)| {
+            let name = if is_all_alike {
+                self.port().to_owned()
+            } else {
+                format!("{}On{}", self.port(), part_of(&resources))
+            };
+            (name, (owned(&resources), owned(actions)))
+        });
+        statements.collect()
     }
+}
+
+/// What tables or indexes are called in a statement's name.
+fn part_of(resources: &[&str]) -> String {
+    if resources.iter().all(|resource| resource.contains("/index/")) {
+        return "Indexes".to_owned();
+    }
+    let tables: Vec<&str> =
+        resources.iter().map(|resource| resource.trim_end_matches("Table")).collect();
+    tables.join("And")
 }
 
 const fn whole(
@@ -81,13 +88,34 @@ const fn of_accounts(
     Side { adapter: "DynamoAccounts", word, file, does }
 }
 
+/// A side of [`dynamodb::DynamoOrders`], which keeps the orders table for several ports.
+const fn of_orders(
+    word: &'static str,
+    file: &'static str,
+    does: &'static [(&'static str, &'static [&'static str])],
+) -> Side {
+    Side { adapter: "DynamoOrders", word, file, does }
+}
+
+/// A side of [`dynamodb::DynamoAggregates`], which keeps what is pending for several ports.
+const fn of_aggregates(
+    word: &'static str,
+    file: &'static str,
+    does: &'static [(&'static str, &'static [&'static str])],
+) -> Side {
+    Side { adapter: "DynamoAggregates", word, file, does }
+}
+
+/// What an adapter does for operators' commands alone: no function's source has this word.
+const FOR_OPERATORS: &str = "for operators";
+
 const SIDES: &[Side] = &[
     of_accounts("Accounts", "accounts.rs", &[("UsersTable", &["GetItem"])]),
     of_accounts("AccountRepository", "accounts.rs", &[("UsersTable", &["PutItem", "UpdateItem"])]),
     of_accounts(
         "AccountRemoval",
         "account_removal.rs",
-        &[("UsersTable", &["DeleteItem", "Query", "BatchWriteItem"])],
+        &[("UsersTable", &["UpdateItem", "DeleteItem", "Query", "BatchWriteItem"])],
     ),
     of_accounts("ActivityLog", "activities.rs", &[("UsersTable", &["PutItem"])]),
     of_accounts("ActivityReader", "activities.rs", &[("UsersTable", &["Query"])]),
@@ -120,53 +148,64 @@ const SIDES: &[Side] = &[
         does: &[("KeysTable", &["Scan"])],
     },
     whole("DynamoCatalog", "catalog.rs", &[("CatalogTable", &["BatchGetItem"])]),
-    whole("DynamoDeadLetters", "dead_letters.rs", &[("EventsTable", &["PutItem", "UpdateItem"])]),
-    whole("DynamoInbox", "effects.rs", &[("EventsTable", &["PutItem"])]),
     whole(
-        "DynamoInventory",
-        "inventory.rs",
+        "DynamoDeadLetterMoves",
+        "aggregates/letters.rs",
         &[
             ("OrdersTable", &["UpdateItem"]),
-            ("EventsTable", &["PutItem"]),
-            ("CatalogTable", &["UpdateItem"]),
+            ("UsersTable", &["UpdateItem"]),
+            ("DeadLettersTable", &["PutItem"]),
         ],
     ),
-    whole(
-        "DynamoNotifications",
-        "effects.rs",
-        &[("OrdersTable", &["UpdateItem"]), ("EventsTable", &["PutItem"])],
+    Side {
+        adapter: "DynamoDeadLetterMoves",
+        word: FOR_OPERATORS,
+        file: "aggregates/letters.rs",
+        does: &[("DeadLettersTable", &["DeleteItem"])],
+    },
+    of_orders("OrderCreation", "aggregates/creation.rs", &[("OrdersTable", &["PutItem"])]),
+    of_orders("OrderKeys", "aggregates/order_keys.rs", &[("OrdersTable", &["GetItem"])]),
+    of_orders("Fences", "aggregates/fence.rs", &[("OrdersTable", &["UpdateItem"])]),
+    of_aggregates(
+        "PendingEventStore",
+        "aggregates/store.rs",
+        &[("OrdersTable", &["GetItem", "UpdateItem"]), ("UsersTable", &["GetItem", "UpdateItem"])],
     ),
-    whole("DynamoObservations", "effects.rs", &[("EventsTable", &["PutItem", "UpdateItem"])]),
-    whole("DynamoOrderReader", "orders.rs", &[("OrdersTable", &["GetItem"])]),
-    whole(
-        "DynamoOrderRepository",
-        "orders.rs",
-        &[("OrdersTable", &["PutItem"]), ("EventsTable", &["GetItem", "PutItem"])],
+    of_aggregates(
+        "PendingEventIndex",
+        "aggregates/index.rs",
+        &[
+            ("OrdersTable/index/pending", &["Query"]),
+            ("UsersTable/index/pending", &["Query"]),
+            ("OrdersTable", &["UpdateItem"]),
+            ("UsersTable", &["UpdateItem"]),
+        ],
     ),
-    whole("DynamoOutbox", "outbox.rs", &[("EventsTable", &["UpdateItem"])]),
-    whole("DynamoOverdueEvents", "overdue.rs", &[("EventsTable/index/unobserved", &["Query"])]),
+    of_aggregates(
+        "Reservations",
+        "aggregates/reservations.rs",
+        &[("OrdersTable", &["UpdateItem"]), ("CatalogTable", &["UpdateItem"])],
+    ),
+    Side {
+        adapter: "DynamoAggregateReader",
+        word: "PendingEventAges",
+        file: "aggregate_reader/ages.rs",
+        does: &[
+            ("OrdersTable/index/pending", &["Query"]),
+            ("UsersTable/index/pending", &["Query"]),
+        ],
+    },
     // It reads from the tables that health names.
     whole(
         "DynamoTables",
         "tables.rs",
         &[
             ("OrdersTable", &["GetItem"]),
-            ("EventsTable", &["GetItem"]),
             ("CatalogTable", &["GetItem"]),
             ("KeysTable", &["GetItem"]),
         ],
     ),
-    whole("DynamoTransactionLedger", "ledger.rs", &[("EventsTable", &["GetItem", "PutItem"])]),
-    whole(
-        "DynamoUnobservedEvents",
-        "unobserved.rs",
-        &[("EventsTable", &["GetItem"]), ("EventsTable/index/unobserved", &["Query"])],
-    ),
-    whole(
-        "DynamoUserRepository",
-        "users.rs",
-        &[("UsersTable", &["PutItem"]), ("EventsTable", &["PutItem"])],
-    ),
+    whole("DynamoUserRepository", "users.rs", &[("UsersTable", &["PutItem", "UpdateItem"])]),
 ];
 
 /// How an adapter's source says that it does something.
@@ -174,9 +213,7 @@ const SAYINGS: &[(&str, &str)] = &[
     (".batch_get_item()", "BatchGetItem"),
     (".get_item()", "GetItem"),
     ("get(&self.client", "GetItem"),
-    (" get(client, ", "GetItem"),
     (".query()", "Query"),
-    ("due_in(", "Query"),
     (".batch_write_item()", "BatchWriteItem"),
     (".scan()", "Scan"),
     (".put_item()", "PutItem"),
@@ -184,7 +221,6 @@ const SAYINGS: &[(&str, &str)] = &[
     (".put_if(", "PutItem"),
     ("put_changed(", "PutItem"),
     (".put_if_absent(", "PutItem"),
-    ("with_inbox(", "PutItem"),
     (".update_item()", "UpdateItem"),
     (".update(", "UpdateItem"),
     (".delete_item()", "DeleteItem"),

@@ -7,24 +7,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use application::ports::letters::DeadLetterMoves;
 use application::ports::{
-    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
-    Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
-    PublishedKeys, Tables as _, TransactionLedger, UnobservedEvents, UserRepository,
-    VerificationKey, VerificationKeyStore, VerificationKeys,
+    Catalog, DeadLetterReader, DeadLetterRemoval, OrderReader, PublishedKeys, Tables as _,
+    UserRepository, VerificationKey, VerificationKeyStore, VerificationKeys,
 };
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::identity::{EventId, ProductId};
+use domain::aggregate::AggregateKey;
+use domain::identity::ProductId;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
 use dynamodb::administration::put_products;
-use dynamodb::config::{CatalogTable, EventsTable, KeysTable, OrdersTable, TableName, UsersTable};
+use dynamodb::config::{
+    CatalogTable, DeadLettersTable, KeysTable, OrdersTable, TableName, UsersTable,
+};
 use dynamodb::{
-    Client, DynamoAccounts, DynamoCatalog, DynamoDeadLetterMoves, DynamoDeadLetterReader,
-    DynamoDeadLetterRemoval, DynamoDeadLetters, DynamoInbox, DynamoInventory, DynamoNotifications,
-    DynamoObservations, DynamoOrderReader, DynamoOrderRepository, DynamoOrders, DynamoOutbox,
-    DynamoOutboxReader, DynamoOverdueEvents, DynamoTables, DynamoTransactionLedger,
-    DynamoUnobservedEvents, DynamoUserRepository, DynamoVerificationKeys, ProbedTable, keys,
+    Client, DynamoAccounts, DynamoAggregateReader, DynamoAggregates, DynamoCatalog,
+    DynamoDeadLetterMoves, DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoOrders,
+    DynamoTables, DynamoUserRepository, DynamoVerificationKeys, ProbedTable, keys,
 };
 use harness::process::Children;
 use harness::system::SystemOptions;
@@ -32,22 +31,24 @@ use harness::table::{self, DynamodbLocal, EmbeddedTable};
 use harness::template::{TableSpec, Template};
 use platform::clock::SystemClock;
 use tempfile::TempDir;
-use testkit::contract::{AccountStore, AggregateStore, TableFixture, moment};
+use testkit::contract::{
+    AccountStore, AggregateReads, AggregateStore, OrderKeyStore, TableFixture, moment,
+};
 use tokio::sync::OnceCell;
 
 pub(crate) struct Tables {
-    client: Client,
+    pub(crate) client: Client,
     pub(crate) orders: OrdersTable,
-    pub(crate) events: EventsTable,
+    pub(crate) dead_letters: DeadLettersTable,
     pub(crate) catalog: CatalogTable,
-    users: UsersTable,
+    pub(crate) users: UsersTable,
     keys: KeysTable,
     /// Serves for as long as the test.
     _server: Option<EmbeddedTable>,
 }
 
 /// Tables in a server of their own.
-async fn embedded() -> Tables {
+pub(crate) async fn embedded() -> Tables {
     let server = EmbeddedTable::start(0, None).await.unwrap();
     let client = dynamodb::connect_to(&server.url());
     let tables = tables_of(client, &template().tables).await;
@@ -60,7 +61,7 @@ pub(crate) async fn tables_over(url: &str) -> Tables {
 }
 
 /// Tables in Amazon's emulator. It ends with this process.
-async fn amazon() -> Tables {
+pub(crate) async fn amazon() -> Tables {
     struct Emulator {
         server: DynamodbLocal,
         _children: Children,
@@ -105,7 +106,7 @@ async fn tables_of(client: Client, specs: &[TableSpec]) -> Tables {
     Tables {
         client,
         orders: OrdersTable::named(named("OrdersTable")),
-        events: EventsTable::named(named("EventsTable")),
+        dead_letters: DeadLettersTable::named(named("DeadLettersTable")),
         catalog: CatalogTable::named(named("CatalogTable")),
         users: UsersTable::named(named("UsersTable")),
         keys: KeysTable::named(named("KeysTable")),
@@ -126,87 +127,42 @@ impl Tables {
 }
 
 impl TableFixture for Tables {
+    fn order_keys(&self) -> impl OrderKeyStore {
+        DynamoOrders::new(self.client.clone(), self.orders.clone())
+    }
+
     fn aggregates(&self) -> impl AggregateStore {
-        let orders = DynamoOrders::new(self.client.clone(), self.orders.clone());
-        orders.with_stock(self.catalog.clone())
+        let (client, users) = (self.client.clone(), self.users.clone());
+        DynamoAggregates::new(client, self.orders.clone(), users).with_stock(self.catalog.clone())
+    }
+
+    fn aggregate_reads(&self) -> impl AggregateReads {
+        DynamoAggregateReader::new(self.client.clone(), self.orders.clone(), self.users.clone())
     }
 
     fn letter_moves(&self) -> impl DeadLetterMoves {
         let (client, orders) = (self.client.clone(), self.orders.clone());
-        DynamoDeadLetterMoves::new(client, orders, self.events.clone())
-    }
-
-    fn orders(&self) -> impl OrderRepository {
-        DynamoOrderRepository::new(self.client.clone(), self.orders.clone(), self.events.clone())
+        DynamoDeadLetterMoves::new(client, orders, self.users.clone(), self.dead_letters.clone())
     }
 
     fn reader(&self) -> impl OrderReader {
-        DynamoOrderReader::new(self.client.clone(), self.orders.clone())
+        DynamoOrders::new(self.client.clone(), self.orders.clone())
     }
 
     fn catalog(&self) -> impl Catalog {
         DynamoCatalog::new(self.client.clone(), self.catalog.clone(), SystemClock)
     }
 
-    fn ledger(&self) -> impl TransactionLedger {
-        DynamoTransactionLedger::new(self.client.clone(), self.events.clone())
-    }
-
-    fn outbox(&self) -> impl Outbox {
-        DynamoOutbox::new(self.client.clone(), self.events.clone())
-    }
-
-    fn unobserved(&self) -> impl UnobservedEvents {
-        DynamoUnobservedEvents::new(self.client.clone(), self.events.clone())
-    }
-
-    fn overdue(&self) -> impl OverdueEvents {
-        DynamoOverdueEvents::new(self.client.clone(), self.events.clone())
-    }
-
-    fn inbox(&self) -> impl Inbox {
-        DynamoInbox::new(self.client.clone(), self.events.clone())
-    }
-
-    fn observations(&self) -> impl Observations {
-        DynamoObservations::new(self.client.clone(), self.events.clone())
-    }
-
-    fn inventory(&self) -> impl Inventory {
-        DynamoInventory::new(
-            self.client.clone(),
-            self.orders.clone(),
-            self.events.clone(),
-            self.catalog.clone(),
-        )
-    }
-
-    fn notifications(&self) -> impl Notifications {
-        DynamoNotifications::new(self.client.clone(), self.orders.clone(), self.events.clone())
-    }
-
-    fn dead_letters(&self) -> impl DeadLetters {
-        DynamoDeadLetters::new(self.client.clone(), self.events.clone())
-    }
-
     fn letters(&self) -> impl DeadLetterReader {
-        DynamoDeadLetterReader::new(self.client.clone(), self.events.clone())
+        DynamoDeadLetterReader::new(self.client.clone(), self.dead_letters.clone())
     }
 
     fn removal(&self) -> impl DeadLetterRemoval {
-        DynamoDeadLetterRemoval::new(self.client.clone(), self.events.clone())
-    }
-
-    fn outbox_reader(&self) -> impl OutboxReader {
-        DynamoOutboxReader::new(self.client.clone(), self.events.clone())
-    }
-
-    fn pending(&self) -> impl PendingEvents {
-        DynamoOutboxReader::new(self.client.clone(), self.events.clone())
+        DynamoDeadLetterRemoval::new(self.client.clone(), self.dead_letters.clone())
     }
 
     fn users(&self) -> impl UserRepository {
-        DynamoUserRepository::new(self.client.clone(), self.users.clone(), self.events.clone())
+        DynamoUserRepository::new(self.client.clone(), self.users.clone())
     }
 
     fn accounts(&self) -> impl AccountStore {
@@ -226,8 +182,11 @@ impl TableFixture for Tables {
         item["stock"].as_n().unwrap().parse().ok()
     }
 
-    async fn expiry_of_copy(&self, event_id: EventId) -> Option<Timestamp> {
-        let item = self.item(self.events.name(), keys::event(event_id)).await.unwrap();
+    async fn expiry_of(&self, key: AggregateKey) -> Option<Timestamp> {
+        let pk = AttributeValue::S(key.to_string());
+        let get = self.client.get_item().table_name(self.users.name().as_str()).key("pk", pk);
+        let get = get.key("sk", AttributeValue::S(keys::RECORD.to_owned())).consistent_read(true);
+        let item = get.send().await.unwrap().item.unwrap();
         let expires_at: i64 = item.get("expires_at")?.as_n().unwrap().parse().unwrap();
         Some(Timestamp::from_millis(expires_at * 1_000))
     }
@@ -247,7 +206,7 @@ async fn tables_are_readable_until_one_of_them_is_not() {
     let probed = |catalog: CatalogTable| {
         let others: [ProbedTable; 4] = [
             tables.orders.clone().into(),
-            tables.events.clone().into(),
+            tables.dead_letters.clone().into(),
             tables.users.clone().into(),
             tables.keys.clone().into(),
         ];

@@ -14,9 +14,11 @@
     reason = "a test fails by panicking"
 )]
 
-mod aggregates_smoke;
+mod deployment;
 mod dynamodb_tables;
 mod memory;
 mod mqadmin;
+mod order_items;
 mod order_life;
 mod rocketmq_channel;
+mod user_life;

@@ -2,15 +2,18 @@
 
 use application::ports::letters::DeadLetterMoves;
 use application::ports::{
-    Catalog, DeadLetterReader, DeadLetterRemoval, DeadLetters, Inbox, Inventory, Notifications,
-    Observations, OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
-    TransactionLedger, UnobservedEvents, UserRepository, VerificationKeyStore, VerificationKeys,
+    Catalog, DeadLetterReader, DeadLetterRemoval, OrderReader, UserRepository,
+    VerificationKeyStore, VerificationKeys,
 };
-use domain::identity::{EventId, ProductId};
+use domain::aggregate::AggregateKey;
+use domain::identity::ProductId;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
 use testkit::broker::MemoryBroker;
-use testkit::contract::{AccountStore, AggregateStore, Announced, ChannelFixture, TableFixture};
+use testkit::contract::{
+    AccountStore, AggregateReads, AggregateStore, Announced, ChannelFixture, OrderKeyStore,
+    TableFixture,
+};
 use testkit::secrets::MemoryKeys;
 use testkit::tables::MemoryTables;
 
@@ -21,15 +24,19 @@ async fn tables() -> Tables {
 }
 
 impl TableFixture for Tables {
+    fn order_keys(&self) -> impl OrderKeyStore {
+        self.0.clone()
+    }
+
     fn aggregates(&self) -> impl AggregateStore {
         self.0.clone()
     }
 
-    fn letter_moves(&self) -> impl DeadLetterMoves {
+    fn aggregate_reads(&self) -> impl AggregateReads {
         self.0.clone()
     }
 
-    fn orders(&self) -> impl OrderRepository {
+    fn letter_moves(&self) -> impl DeadLetterMoves {
         self.0.clone()
     }
 
@@ -41,55 +48,11 @@ impl TableFixture for Tables {
         self.0.clone()
     }
 
-    fn ledger(&self) -> impl TransactionLedger {
-        self.0.clone()
-    }
-
-    fn outbox(&self) -> impl Outbox {
-        self.0.clone()
-    }
-
-    fn unobserved(&self) -> impl UnobservedEvents {
-        self.0.clone()
-    }
-
-    fn overdue(&self) -> impl OverdueEvents {
-        self.0.clone()
-    }
-
-    fn inbox(&self) -> impl Inbox {
-        self.0.clone()
-    }
-
-    fn observations(&self) -> impl Observations {
-        self.0.clone()
-    }
-
-    fn inventory(&self) -> impl Inventory {
-        self.0.clone()
-    }
-
-    fn notifications(&self) -> impl Notifications {
-        self.0.clone()
-    }
-
-    fn dead_letters(&self) -> impl DeadLetters {
-        self.0.clone()
-    }
-
     fn letters(&self) -> impl DeadLetterReader {
         self.0.clone()
     }
 
     fn removal(&self) -> impl DeadLetterRemoval {
-        self.0.clone()
-    }
-
-    fn outbox_reader(&self) -> impl OutboxReader {
-        self.0.clone()
-    }
-
-    fn pending(&self) -> impl PendingEvents {
         self.0.clone()
     }
 
@@ -115,8 +78,8 @@ impl TableFixture for Tables {
         self.0.stock_of(product)
     }
 
-    async fn expiry_of_copy(&self, event_id: EventId) -> Option<Timestamp> {
-        self.0.event(event_id).unwrap().expires_at
+    async fn expiry_of(&self, key: AggregateKey) -> Option<Timestamp> {
+        self.0.expiry_of(key)
     }
 }
 

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use application::deadline::Deadline;
+use application::event::user_message;
 use application::outcome::Settled;
 use application::ports::{
-    Clock, ClusterGauges, EventSubscription, HalfMessage, RecordedEvent, Resolution,
-    TransactionalPublisher,
+    Clock, ClusterGauges, EventSubscription, HalfMessage, Resolution, TransactionalPublisher,
 };
+use domain::aggregate::AggregateKey;
 use domain::timestamp::Timestamp;
 use harness::broker::{
     BrokerSecurity, BrokerTuning, Rocketmq, RocketmqOptions, check_java, ensure_jars,
@@ -30,7 +31,7 @@ use rocketmq::subscription::RocketmqSubscription;
 use tempfile::TempDir;
 use testkit::contract::{Announced, ChannelFixture};
 use testkit::identities::SequentialIdentities;
-use testkit::samples::{registered, taken, user};
+use testkit::samples::{SampleOrder, created, registered, user};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -238,17 +239,12 @@ mod secured_channel_ports {
     );
 }
 
-fn event() -> RecordedEvent {
-    taken(&SequentialIdentities::default(), user(1), &[(1, 1)], SystemClock.now()).event
+fn event() -> SampleOrder {
+    created(&SequentialIdentities::default(), user(1), &[(1, 1)], SystemClock.now())
 }
 
-fn half_of(event: &RecordedEvent) -> HalfMessage<'_> {
-    HalfMessage {
-        message: &event.message,
-        transaction_id: event.transaction_id,
-        deadline: SystemClock.now(),
-        is_recorded: false,
-    }
+fn half_of(event: &SampleOrder) -> HalfMessage<'_> {
+    event.half(SystemClock.now())
 }
 
 fn soon() -> Deadline {
@@ -256,13 +252,13 @@ fn soon() -> Deadline {
 }
 
 /// A half message that is committed at once.
-async fn publish(publisher: &RocketmqPublisher) -> RecordedEvent {
+async fn publish(publisher: &RocketmqPublisher) -> SampleOrder {
     let event = event();
     publish_event(publisher, &event).await;
     event
 }
 
-async fn publish_event(publisher: &RocketmqPublisher, event: &RecordedEvent) {
+async fn publish_event(publisher: &RocketmqPublisher, event: &SampleOrder) {
     let within = soon();
     let receipt = publisher.prepare(&half_of(event), within).await.unwrap();
     publisher.end(&receipt, Resolution::Commit, within).await.unwrap();
@@ -351,7 +347,10 @@ async fn gauges_are_read(channel: Channel) {
     // On the other topic.
     let identities = SequentialIdentities::default();
     let registered = registered(&identities, "somebody@example.com", SystemClock.now());
-    publish_event(&channel.publisher, &registered.event).await;
+    let key = AggregateKey::Account { user_id: registered.account.user_id() };
+    let message = user_message(key, &registered.event).unwrap();
+    let recorded = SampleOrder { message, ..event() };
+    publish_event(&channel.publisher, &recorded).await;
     let settled = async |expected: u64| {
         while lag().await != expected {
             assert!(!within.has_passed(), "the lag is {}", lag().await);

@@ -1,15 +1,14 @@
 //! Looks at every state of a variant.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::time::Instant;
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
-use crate::action::Action;
-use crate::protocol::Protocol;
-
 /// What the whole state space of a variant holds.
-pub(crate) struct Exploration {
+pub(crate) struct Exploration<Protocol> {
     protocol: Protocol,
     /// The properties that fail.
     violated: BTreeSet<&'static str>,
@@ -18,7 +17,12 @@ pub(crate) struct Exploration {
 }
 
 /// Looks at every state that can be reached, and prints how many there are.
-pub(crate) fn explore(name: &str, protocol: Protocol) -> Exploration {
+pub(crate) fn explore<Protocol>(name: &str, protocol: Protocol) -> Exploration<Protocol>
+where
+    Protocol: Model + Copy + Send + Sync + 'static,
+    Protocol::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
+    Protocol::Action: Clone + Debug + PartialEq,
+{
     let started = Instant::now();
     // It goes on to the end, whatever it discovers: some property always holds.
     let checker = protocol.checker().finish_when(HasDiscoveries::All).spawn_bfs().join();
@@ -36,25 +40,31 @@ pub(crate) fn explore(name: &str, protocol: Protocol) -> Exploration {
     Exploration { protocol, violated, reached }
 }
 
-impl Exploration {
+impl<Protocol> Exploration<Protocol>
+where
+    Protocol: Model + Copy + Send + Sync + 'static,
+    Protocol::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
+    Protocol::Action: Clone + Debug + PartialEq,
+{
     /// Exactly these properties fail, and exactly these states are reached.
-    pub(crate) fn finds<const F: usize, const R: usize>(
-        self,
-        fails: [&'static str; F],
-        reaches: [&'static str; R],
-    ) {
-        let fails = BTreeSet::from(fails);
+    pub(crate) fn finds(self, fails: &[&'static str], reaches: &[&'static str]) {
+        let fails: BTreeSet<_> = fails.iter().copied().collect();
         if let Some(surprise) = self.violated.difference(&fails).next() {
             panic!("{surprise}: fails after {:?}", short_way_to(self.protocol, surprise));
         }
         assert_eq!(self.violated, fails);
-        assert_eq!(self.reached, BTreeSet::from(reaches));
+        assert_eq!(self.reached, reaches.iter().copied().collect());
     }
 }
 
 /// A short way to a violation: of one thread, and stopped soon after the first. The checker
 /// replaces what it has discovered by whatever it discovers later and deeper.
-fn short_way_to(protocol: Protocol, property: &'static str) -> Vec<Action> {
+fn short_way_to<Protocol>(protocol: Protocol, property: &'static str) -> Vec<Protocol::Action>
+where
+    Protocol: Model + Send + Sync + 'static,
+    Protocol::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
+    Protocol::Action: Clone + Debug + PartialEq,
+{
     let first = HasDiscoveries::AnyOf(BTreeSet::from([property]));
     let checker = protocol.checker().threads(1).finish_when(first).spawn_bfs().join();
     checker.discovery(property).map(stateright::Path::into_actions).unwrap_or_default()

@@ -1,19 +1,21 @@
 //! Follows one path, step by step.
 
+use std::fmt::Debug;
+
 use stateright::{Expectation, Model};
 
-use crate::action::Action;
-use crate::protocol::Protocol;
-use crate::state::State;
-
 /// The states of one path, the first to the last.
-pub(crate) struct Story {
+pub(crate) struct Story<Protocol: Model> {
     protocol: Protocol,
-    states: Vec<State>,
+    states: Vec<Protocol::State>,
 }
 
 /// Goes these steps, each of which must be possible.
-pub(crate) fn tell(protocol: Protocol, steps: &[Action]) -> Story {
+pub(crate) fn follow<Protocol>(protocol: Protocol, steps: &[Protocol::Action]) -> Story<Protocol>
+where
+    Protocol: Model,
+    Protocol::Action: Copy + Debug + PartialEq,
+{
     let mut states = protocol.init_states();
     for step in steps {
         let last = &states[states.len() - 1];
@@ -26,7 +28,7 @@ pub(crate) fn tell(protocol: Protocol, steps: &[Action]) -> Story {
     Story { protocol, states }
 }
 
-impl Story {
+impl<Protocol: Model> Story<Protocol> {
     /// The property holds until the last step breaks it.
     pub(crate) fn breaks(&self, name: &'static str) {
         let holds = self.along(name);

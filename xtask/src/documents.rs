@@ -8,7 +8,10 @@ use clap::error::ErrorKind;
 use crate::{Arguments, workspace};
 
 /// Words that stand for something, and an example of it.
-const PLACEHOLDERS: [(&str, &str); 3] = [
+const PLACEHOLDERS: [(&str, &str); 6] = [
+    ("AGGREGATE", "USER#123/ORDER#01890a5d-ac96-774b-bcce-b302099a8057"),
+    ("ORDER_ID", "01890a5d-ac96-774b-bcce-b302099a8057"),
+    ("USER_ID", "123"),
     ("EVENT_ID", "01890a5d-ac96-774b-bcce-b302099a8057"),
     ("ID", "01890a5d-ac96-774b-bcce-b302099a8057"),
     ("N", "1"),

@@ -1,6 +1,6 @@
 //! What create-order reads from its environment.
 
-use dynamodb::config::{CatalogTable, EventsTable, KeysTable, OrdersTable};
+use dynamodb::config::{CatalogTable, KeysTable, OrdersTable};
 use platform::settings::{InvalidSettings, Settings};
 use rocketmq::config::RocketmqConfig;
 
@@ -11,13 +11,11 @@ pub struct Config {
     pub rocketmq: RocketmqConfig,
     /// Where orders are stored.
     pub orders: OrdersTable,
-    /// Where events and the records of attempts are stored.
-    pub events: EventsTable,
     /// What is sold at which price.
     pub catalog: CatalogTable,
     /// The public keys of access tokens.
     pub keys: KeysTable,
-    /// Whether orders are taken while no broker can be reached.
+    /// Whether orders are created while no broker can be reached.
     pub accept_without_broker: bool,
 }
 
@@ -30,7 +28,6 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
         let rocketmq = RocketmqConfig::read(&mut settings);
         let orders = OrdersTable::required(&mut settings);
-        let events = EventsTable::required(&mut settings);
         let catalog = CatalogTable::required(&mut settings);
         let keys = KeysTable::required(&mut settings);
         let accept_without_broker = settings.or_default("ACCEPT_WITHOUT_BROKER", true, str::parse);
@@ -38,7 +35,6 @@ impl Config {
             Some(Self {
                 rocketmq: rocketmq?,
                 orders: orders?,
-                events: events?,
                 catalog: catalog?,
                 keys: keys?,
                 accept_without_broker,

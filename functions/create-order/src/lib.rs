@@ -1,11 +1,13 @@
-//! `POST /v1/orders`: takes an order.
+//! `POST /v1/orders`: creates an order.
 
 pub mod config;
 mod problem;
 
-use application::create_order::{CreateOrder, CreateOrderCommand, OrderTaken};
+use application::event::order_body;
+use application::orders::create::{CreateOrder, CreateOrderCommand, OrderReply};
+use application::ports::creating::{OrderCreation, OrderKeys};
 use application::ports::{
-    AccessTokenVerifier, Catalog, Clock, IdentitySource, OrderRepository, TransactionalPublisher,
+    AccessTokenVerifier, Catalog, Clock, IdentitySource, TransactionalPublisher,
 };
 use contracts::order::CreateOrder as Body;
 use domain::identity::{ProductId, UserId};
@@ -16,32 +18,33 @@ use lambda_http::http::header::LOCATION;
 use web::idempotency::IDEMPOTENCY_REPLAYED;
 use web::{Pointer, Problem, RequestContext, Response, respond};
 
-/// The handler with what it needs.
-pub struct Handler<R, C, P, K, I, V> {
+/// The handler of the route.
+pub struct Handler<Orders, Products, Publisher, Time, Identities, Tokens> {
     /// The use case.
-    pub create_order: CreateOrder<R, C, P, K, I>,
+    pub create_order: CreateOrder<Orders, Products, Publisher, Time, Identities>,
     /// Verifies access tokens.
-    pub tokens: V,
+    pub tokens: Tokens,
 }
 
-impl<R, C, P, K, I, V> Handler<R, C, P, K, I, V>
+impl<Orders, Products, Publisher, Time, Identities, Tokens>
+    Handler<Orders, Products, Publisher, Time, Identities, Tokens>
 where
-    R: OrderRepository,
-    C: Catalog,
-    P: TransactionalPublisher,
-    K: Clock,
-    I: IdentitySource,
-    V: AccessTokenVerifier,
+    Orders: OrderCreation + OrderKeys,
+    Products: Catalog,
+    Publisher: TransactionalPublisher,
+    Time: Clock,
+    Identities: IdentitySource,
+    Tokens: AccessTokenVerifier,
 {
     /// Answers a request; every problem is an answer too.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.create_order.clock, request, async |context, request| {
-            self.take_order(context, &request).await
+            self.create(context, &request).await
         })
         .await
     }
 
-    async fn take_order(
+    async fn create(
         &self,
         context: RequestContext,
         request: &Request,
@@ -56,12 +59,12 @@ where
             key,
             traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
         };
-        let taken = self
+        let reply = self
             .create_order
             .execute(&command, context.deadline)
             .await
             .map_err(|error| problem::of(error, &body))?;
-        created(taken)
+        created(&reply)
     }
 }
 
@@ -97,11 +100,11 @@ fn lines(body: &Body) -> Result<OrderLines, Problem> {
     }
 }
 
-fn created(taken: OrderTaken) -> Result<Response, Problem> {
-    let location = format!("/v1/orders/{}", taken.order_id);
-    let response = respond::json_text(StatusCode::CREATED, taken.answer);
+fn created(OrderReply { order, replayed }: &OrderReply) -> Result<Response, Problem> {
+    let location = format!("/v1/orders/{}", order.id());
+    let response = respond::json(StatusCode::CREATED, &order_body(order))?;
     let response = respond::with_header(response, LOCATION, &location)?;
-    if taken.replayed {
+    if *replayed {
         return respond::with_header(response, IDEMPOTENCY_REPLAYED, "true");
     }
     Ok(response)

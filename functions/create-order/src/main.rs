@@ -3,12 +3,10 @@
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 
-use application::create_order::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
+use application::orders::create::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
 use create_order::Handler;
 use create_order::config::Config;
-use dynamodb::{
-    CachedVerificationKeys, DynamoCatalog, DynamoOrderRepository, DynamoVerificationKeys,
-};
+use dynamodb::{CachedVerificationKeys, DynamoCatalog, DynamoOrders, DynamoVerificationKeys};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
@@ -31,7 +29,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
     let handler = Handler {
         create_order: CreateOrder {
-            orders: DynamoOrderRepository::new(tables.clone(), config.orders, config.events),
+            orders: DynamoOrders::new(tables.clone(), config.orders),
             catalog: DynamoCatalog::new(tables, config.catalog, SystemClock),
             publisher: telemetry::logged(
                 RocketmqPublisher::start(config.rocketmq, SystemClock).await,

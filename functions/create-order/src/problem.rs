@@ -1,6 +1,6 @@
-//! What a client is told when no order was taken.
+//! What a client gets when no order was created.
 
-use application::create_order::CreateOrderError;
+use application::orders::create::CreateOrderError;
 use contracts::order::CreateOrder as Body;
 use domain::identity::ProductId;
 use domain::money::Money;
@@ -19,14 +19,14 @@ pub(crate) fn of(error: CreateOrderError, body: &Body) -> Problem {
         CreateOrderError::KeyReused => Problem::new(
             ProblemKind::IdempotencyKeyReused,
             "The Idempotency-Key belongs to an earlier request for something else. Send the same \
-             body again, or take a new key.",
+             body again, or use a new key.",
         ),
         CreateOrderError::Unavailable { .. } => Problem::unavailable(RETRY_AFTER_DEFAULT)
-            .with_detail("The order was not taken. Try again later.")
+            .with_detail("The order was not created. Try again later.")
             .caused_by(error),
         CreateOrderError::Open { order_id, .. } => Problem::unavailable(RETRY_AFTER_DEFAULT)
             .with_detail(
-                "Whether the order was taken is not known yet. Try again with the same \
+                "Whether the order was created is not known yet. Try again with the same \
                  Idempotency-Key, or look the order up in some seconds.",
             )
             .with_order_id(order_id)

@@ -1,6 +1,6 @@
 //! What event-consumer reads from its environment.
 
-use dynamodb::config::{CatalogTable, EventsTable, OrdersTable};
+use dynamodb::config::{CatalogTable, DeadLettersTable, OrdersTable, UsersTable};
 use platform::settings::{InvalidSettings, Settings};
 use rocketmq::config::RocketmqConfig;
 
@@ -11,8 +11,10 @@ pub struct Config {
     pub rocketmq: RocketmqConfig,
     /// Where orders are stored.
     pub orders: OrdersTable,
-    /// Where events and inbox records are stored.
-    pub events: EventsTable,
+    /// Where accounts and sessions are stored.
+    pub users: UsersTable,
+    /// Where dead letters are stored.
+    pub dead_letters: DeadLettersTable,
     /// The stock.
     pub catalog: CatalogTable,
 }
@@ -26,10 +28,17 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
         let rocketmq = RocketmqConfig::read(&mut settings);
         let orders = OrdersTable::required(&mut settings);
-        let events = EventsTable::required(&mut settings);
+        let users = UsersTable::required(&mut settings);
+        let dead_letters = DeadLettersTable::required(&mut settings);
         let catalog = CatalogTable::required(&mut settings);
         let config = || {
-            Some(Self { rocketmq: rocketmq?, orders: orders?, events: events?, catalog: catalog? })
+            Some(Self {
+                rocketmq: rocketmq?,
+                orders: orders?,
+                users: users?,
+                dead_letters: dead_letters?,
+                catalog: catalog?,
+            })
         };
         settings.finish(config())
     }

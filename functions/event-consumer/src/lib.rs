@@ -4,9 +4,13 @@ pub mod config;
 
 use std::time::Duration;
 
-use application::consume_events::ConsumeEvents;
 use application::deadline::Deadline;
-use application::ports::{Clock, DeadLetterChannel, DeadLetters, EventSubscription};
+use application::events::consume::{ConsumeEvents, ConsumptionReport};
+use application::ports::letters::DeadLetterMoves;
+use application::ports::pending::{PendingEventStore, Reservations};
+use application::ports::{
+    Clock, DeadLetterChannel, EventSubscription, IdentitySource, TransactionalPublisher,
+};
 use serde::{Deserialize, Serialize};
 
 /// What is kept of Lambda's time for the last event to be given up and for the report.
@@ -28,58 +32,99 @@ const fn default_window_seconds() -> u64 {
 /// What a window did.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct WindowReport {
-    /// Messages whose every handler has done its part.
+    /// Messages whose event has ended: every handler is done with it.
     pub handled: u64,
+    /// Messages of no event of this deployment, acknowledged and not handled.
+    pub foreign: u64,
     /// Messages that come again.
     pub postponed: u64,
+    /// Those of `postponed` whose event is newer than this code.
+    pub newer: u64,
+    /// Those of `postponed` whose aggregate is there and can't be read.
+    pub unreadable: u64,
     /// Messages that went to the dead letters.
     pub dead_lettered: u64,
+    /// Those of `dead_lettered` that were not announced on the dead-letter topic.
+    pub unannounced: u64,
     /// Requests for messages that failed.
     pub failed_receives: u64,
+}
+
+impl From<ConsumptionReport> for WindowReport {
+    fn from(report: ConsumptionReport) -> Self {
+        Self {
+            handled: report.handled,
+            foreign: report.foreign,
+            postponed: report.postponed,
+            newer: report.newer,
+            unreadable: report.unreadable,
+            dead_lettered: report.dead_lettered,
+            unannounced: report.unannounced,
+            failed_receives: report.failed_receives,
+        }
+    }
 }
 
 impl WindowReport {
     /// Counts it, for alarms and the dashboard.
     pub fn count(&self) {
         metrics::counter!("EventsHandled").increment(self.handled);
+        metrics::counter!("EventsForeign").increment(self.foreign);
         metrics::counter!("EventsPostponed").increment(self.postponed);
+        metrics::counter!("EventsNewer").increment(self.newer);
+        metrics::counter!("EventsUnreadable").increment(self.unreadable);
         metrics::counter!("DeadLetters").increment(self.dead_lettered);
+        metrics::counter!("DeadLettersUnannounced").increment(self.unannounced);
         metrics::counter!("FailedReceives").increment(self.failed_receives);
+    }
+
+    fn log(&self) {
+        tracing::info!(
+            handled = self.handled,
+            foreign = self.foreign,
+            postponed = self.postponed,
+            newer = self.newer,
+            unreadable = self.unreadable,
+            dead_lettered = self.dead_lettered,
+            unannounced = self.unannounced,
+            failed_receives = self.failed_receives,
+            "the window is over"
+        );
     }
 }
 
-/// The handler with what it needs.
-pub struct Handler<S, D, A, K> {
+/// The handler of the schedule.
+pub struct Handler<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities> {
     /// The use case.
-    pub consume: ConsumeEvents<S, D, A, K>,
+    pub consume: ConsumeEvents<
+        Subscription,
+        Letters,
+        Announcements,
+        Aggregates,
+        Publisher,
+        Time,
+        Identities,
+    >,
 }
 
-impl<S, D, A, K> Handler<S, D, A, K>
+impl<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
+    Handler<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
 where
-    S: EventSubscription,
-    D: DeadLetters,
-    A: DeadLetterChannel,
-    K: Clock,
+    Subscription: EventSubscription,
+    Letters: DeadLetterMoves,
+    Announcements: DeadLetterChannel,
+    Aggregates: PendingEventStore + Reservations,
+    Publisher: TransactionalPublisher,
+    Time: Clock,
+    Identities: IdentitySource,
 {
     /// Consumes for a window, or for as long as Lambda allows, whichever is shorter. Everything
     /// that was received is done with when it returns.
     pub async fn handle(&self, event: WindowEvent, time_left: Duration) -> WindowReport {
         let window = Deadline::after(Duration::from_secs(event.window_seconds));
         let deadline = window.or_earlier(Deadline::after(time_left).less(RESERVE));
-        let report = self.consume.run(deadline).await;
-        tracing::info!(
-            handled = report.handled,
-            postponed = report.postponed,
-            dead_lettered = report.dead_lettered,
-            failed_receives = report.failed_receives,
-            "the window is over"
-        );
-        let report = WindowReport {
-            handled: report.handled,
-            postponed: report.postponed,
-            dead_lettered: report.dead_lettered,
-            failed_receives: report.failed_receives,
-        };
+        let report = WindowReport::from(self.consume.run(deadline).await);
+        report.log();
         report.count();
         report
     }

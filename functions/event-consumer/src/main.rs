@@ -3,16 +3,11 @@
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 
-use application::consume_events::{
-    ConsumeEvents, InventoryHandler, NotificationHandler, ObserverHandler, Pace, Registry,
-    Subscribed,
+use application::events::consume::{
+    ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups,
 };
-use application::publish_recorded_event::PublishRecordedEvent;
-use contracts::event::EventType;
-use dynamodb::{
-    DynamoDeadLetters, DynamoInbox, DynamoInventory, DynamoNotifications, DynamoObservations,
-    DynamoOutbox,
-};
+use application::events::publish::PublishStored;
+use dynamodb::{DynamoAggregates, DynamoDeadLetterMoves};
 use event_consumer::config::Config;
 use event_consumer::{Handler, WindowEvent};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -35,46 +30,23 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let tables = dynamodb::connect().await;
     let broker = telemetry::logged(RocketmqClient::start(config.rocketmq))?;
     let publisher = RocketmqPublisher::connect(broker.clone(), SystemClock).await;
-    let inbox = DynamoInbox::new(tables.clone(), config.events.clone());
-
-    let observer = ObserverHandler {
-        observations: DynamoObservations::new(tables.clone(), config.events.clone()),
-        inbox: inbox.clone(),
-    };
-    let inventory = InventoryHandler {
-        inventory: DynamoInventory::new(
-            tables.clone(),
-            config.orders.clone(),
-            config.events.clone(),
-            config.catalog,
-        ),
-        inbox: inbox.clone(),
-        identities: UuidIdentitySource,
-        publication: PublishRecordedEvent {
-            outbox: DynamoOutbox::new(tables.clone(), config.events.clone()),
-            publisher: publisher.clone(),
-            clock: SystemClock,
-        },
-    };
-    let notification = NotificationHandler {
-        notifications: DynamoNotifications::new(
-            tables.clone(),
-            config.orders,
-            config.events.clone(),
-        ),
-        inbox,
-    };
+    let (orders, users) = (config.orders, config.users);
+    let aggregates = DynamoAggregates::new(tables.clone(), orders.clone(), users.clone());
+    let aggregates = aggregates.with_stock(config.catalog);
 
     let handler = Handler {
         consume: ConsumeEvents {
             subscription: RocketmqSubscription::new(broker, SystemClock),
-            dead_letters: DynamoDeadLetters::new(tables, config.events),
+            handling: HandleEvents {
+                aggregates,
+                publication: PublishStored { publisher: publisher.clone(), clock: SystemClock },
+                identities: UuidIdentitySource,
+                // Inventory and notification change the order alone and are the use case's own.
+                registry: Registry::default(),
+                groups: ReservationGroups::default(),
+            },
+            letters: DynamoDeadLetterMoves::new(tables, orders, users, config.dead_letters),
             announcements: RocketmqDeadLetters::new(&publisher),
-            clock: SystemClock,
-            registry: Registry::default()
-                .with(Subscribed::ToAll, observer)
-                .with(Subscribed::To(&[EventType::OrderCreated]), inventory)
-                .with(Subscribed::ToAll, notification),
             pace: Pace::default(),
         },
     };

@@ -3,22 +3,23 @@
 pub mod config;
 
 use application::get_order::GetOrder;
-use application::ports::{AccessTokenVerifier, Clock, OrderReader};
+use application::ports::creating::OrderKeys;
+use application::ports::{AccessTokenVerifier, Clock};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use web::{Problem, Response, respond, route};
 
-/// The handler with what it needs.
-pub struct Handler<O, V, K> {
+/// The handler of the route.
+pub struct Handler<Orders, Tokens, Time> {
     /// The use case.
-    pub get_order: GetOrder<O>,
+    pub get_order: GetOrder<Orders>,
     /// Verifies access tokens.
-    pub tokens: V,
+    pub tokens: Tokens,
     /// The wall clock.
-    pub clock: K,
+    pub clock: Time,
 }
 
-impl<O: OrderReader, V: AccessTokenVerifier, K: Clock> Handler<O, V, K> {
+impl<Orders: OrderKeys, Tokens: AccessTokenVerifier, Time: Clock> Handler<Orders, Tokens, Time> {
     /// Answers a request; every problem is an answer too.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.clock, request, async |_, request| self.show(&request).await).await

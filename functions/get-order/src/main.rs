@@ -1,7 +1,7 @@
 //! get-order's wiring.
 
 use application::get_order::GetOrder;
-use dynamodb::{CachedVerificationKeys, DynamoOrderReader, DynamoVerificationKeys};
+use dynamodb::{CachedVerificationKeys, DynamoOrders, DynamoVerificationKeys};
 use get_order::Handler;
 use get_order::config::Config;
 use platform::clock::SystemClock;
@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let tables = dynamodb::connect().await;
     let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
     let handler = Handler {
-        get_order: GetOrder { orders: DynamoOrderReader::new(tables, config.orders) },
+        get_order: GetOrder { orders: DynamoOrders::new(tables, config.orders) },
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
         clock: SystemClock,
     };

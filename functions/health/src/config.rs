@@ -1,6 +1,6 @@
 //! What health reads from its environment.
 
-use dynamodb::config::{CatalogTable, EventsTable, KeysTable, OrdersTable};
+use dynamodb::config::{CatalogTable, KeysTable, OrdersTable, UsersTable};
 use platform::name_servers::NameServerAddresses;
 use platform::settings::{InvalidSettings, Settings};
 
@@ -9,12 +9,12 @@ use platform::settings::{InvalidSettings, Settings};
 pub struct Config {
     /// Through which brokers are found.
     pub name_servers: NameServerAddresses,
-    /// Whether orders are taken while no broker can be reached.
+    /// Whether orders are created while no broker can be reached.
     pub accept_without_broker: bool,
     /// Where orders are stored.
     pub orders: OrdersTable,
-    /// Where events and the records of attempts are stored.
-    pub events: EventsTable,
+    /// Where accounts and sessions are stored.
+    pub users: UsersTable,
     /// What is sold at which price.
     pub catalog: CatalogTable,
     /// The public keys of access tokens.
@@ -31,7 +31,7 @@ impl Config {
         let name_servers = settings.required("ROCKETMQ_NAMESRV_ADDR", NameServerAddresses::parse);
         let accept_without_broker = settings.or_default("ACCEPT_WITHOUT_BROKER", true, str::parse);
         let orders = OrdersTable::required(&mut settings);
-        let events = EventsTable::required(&mut settings);
+        let users = UsersTable::required(&mut settings);
         let catalog = CatalogTable::required(&mut settings);
         let keys = KeysTable::required(&mut settings);
         let config = || {
@@ -39,7 +39,7 @@ impl Config {
                 name_servers: name_servers?,
                 accept_without_broker,
                 orders: orders?,
-                events: events?,
+                users: users?,
                 catalog: catalog?,
                 keys: keys?,
             })

@@ -5,7 +5,8 @@ pub mod config;
 use std::time::Duration;
 
 use application::assess_health::{AssessHealth, Health};
-use application::ports::{Clock, NameServers, OverdueEvents, Tables};
+use application::ports::reading::PendingEventAges;
+use application::ports::{Clock, NameServers, Tables};
 use lambda_http::Request;
 use lambda_http::RequestExt;
 use lambda_http::http::{Method, StatusCode};
@@ -34,10 +35,10 @@ pub const ROUTES: [Route; 13] = [
     Route { method: Method::GET, template: "/health/ready" },
 ];
 
-/// The handler with what it needs.
-pub struct Handler<T, N, E, K> {
+/// The handler of the routes.
+pub struct Handler<Probed, Servers, Ages, Time> {
     /// The use case.
-    pub assess: AssessHealth<T, N, E, K>,
+    pub assess: AssessHealth<Probed, Servers, Ages, Time>,
 }
 
 /// How the service is.
@@ -48,7 +49,13 @@ struct Body {
     reasons: Vec<&'static str>,
 }
 
-impl<T: Tables, N: NameServers, E: OverdueEvents, K: Clock> Handler<T, N, E, K> {
+impl<Probed, Servers, Ages, Time> Handler<Probed, Servers, Ages, Time>
+where
+    Probed: Tables,
+    Servers: NameServers,
+    Ages: PendingEventAges,
+    Time: Clock,
+{
     /// Answers a request; every problem is an answer too.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.assess.clock, request, async |_, request| self.answer(&request).await)
@@ -57,18 +64,18 @@ impl<T: Tables, N: NameServers, E: OverdueEvents, K: Clock> Handler<T, N, E, K> 
 
     async fn answer(&self, request: &Request) -> Result<Response, Problem> {
         match (request.method(), request.raw_http_path()) {
-            (&Method::GET, "/health") => told("ok", Vec::new()),
+            (&Method::GET, "/health") => status("ok", Vec::new()),
             (&Method::GET, "/health/ready") => match self.assess.execute().await {
-                Health::Ready => told("ready", Vec::new()),
-                Health::Degraded(reasons) => told("degraded", reasons),
+                Health::Ready => status("ready", Vec::new()),
+                Health::Degraded(reasons) => status("degraded", reasons),
                 Health::Unavailable(reasons) => Err(Problem::unavailable(RETRY_AFTER)
-                    .with_detail(format!("No order can be taken: {}.", reasons.join("; ")))),
+                    .with_detail(format!("No order can be created: {}.", reasons.join("; ")))),
             },
             _ => Err(unmatched(request, &ROUTES)),
         }
     }
 }
 
-fn told(status: &'static str, reasons: Vec<&'static str>) -> Result<Response, Problem> {
+fn status(status: &'static str, reasons: Vec<&'static str>) -> Result<Response, Problem> {
     respond::json(StatusCode::OK, &Body { status, reasons })
 }

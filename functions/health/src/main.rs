@@ -1,7 +1,7 @@
 //! health's wiring.
 
-use application::assess_health::AssessHealth;
-use dynamodb::{DynamoOverdueEvents, DynamoTables};
+use application::assess_health::{AssessHealth, LastVerdict};
+use dynamodb::{DynamoAggregateReader, DynamoTables};
 use health::Handler;
 use health::config::Config;
 use platform::clock::SystemClock;
@@ -16,19 +16,15 @@ async fn main() -> Result<(), lambda_http::Error> {
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
     let tables = dynamodb::connect().await;
-    let probed = [
-        config.orders.into(),
-        config.events.clone().into(),
-        config.catalog.into(),
-        config.keys.into(),
-    ];
+    let probed = [config.orders.clone().into(), config.catalog.into(), config.keys.into()];
     let handler = Handler {
         assess: AssessHealth {
             tables: DynamoTables::new(tables.clone(), probed),
             name_servers: TcpNameServers::new(config.name_servers),
-            events: DynamoOverdueEvents::new(tables, config.events),
+            events: DynamoAggregateReader::new(tables, config.orders, config.users),
             clock: SystemClock,
             accept_without_broker: config.accept_without_broker,
+            last: LastVerdict::default(),
         },
     };
 

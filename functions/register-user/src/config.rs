@@ -1,6 +1,6 @@
 //! What register-user reads from its environment.
 
-use dynamodb::config::{EventsTable, UsersTable};
+use dynamodb::config::UsersTable;
 use platform::settings::{InvalidSettings, Settings};
 use security::password::HashCost;
 
@@ -9,8 +9,6 @@ use security::password::HashCost;
 pub struct Config {
     /// Where accounts are stored.
     pub users: UsersTable,
-    /// Where events are stored.
-    pub events: EventsTable,
     /// What a password's hash costs.
     pub hash_cost: HashCost,
 }
@@ -23,8 +21,7 @@ impl Config {
     /// [`InvalidSettings`], naming every setting that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
         let users = UsersTable::required(&mut settings);
-        let events = EventsTable::required(&mut settings);
         let hash_cost = HashCost::read(&mut settings);
-        settings.finish(users.zip(events).map(|(users, events)| Self { users, events, hash_cost }))
+        settings.finish(users.map(|users| Self { users, hash_cost }))
     }
 }

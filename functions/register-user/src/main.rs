@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let tables = dynamodb::connect().await;
     let handler = Handler {
         register: RegisterUser {
-            users: DynamoUserRepository::new(tables.clone(), config.users.clone(), config.events),
+            users: DynamoUserRepository::new(tables.clone(), config.users.clone()),
             guard: GuessGuard {
                 records: DynamoAccounts::new(tables, config.users),
                 clock: SystemClock,

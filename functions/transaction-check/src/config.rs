@@ -1,6 +1,6 @@
 //! What transaction-check reads from its environment.
 
-use dynamodb::config::EventsTable;
+use dynamodb::config::{OrdersTable, UsersTable};
 use platform::settings::{InvalidSettings, Settings};
 use rocketmq::config::RocketmqConfig;
 
@@ -9,8 +9,10 @@ use rocketmq::config::RocketmqConfig;
 pub struct Config {
     /// Whose check-backs it answers.
     pub rocketmq: RocketmqConfig,
-    /// Where events and the records of attempts are stored.
-    pub events: EventsTable,
+    /// Where orders and their pending events are stored.
+    pub orders: OrdersTable,
+    /// Where accounts and sessions with their pending events are stored.
+    pub users: UsersTable,
 }
 
 impl Config {
@@ -21,8 +23,9 @@ impl Config {
     /// [`InvalidSettings`], naming every setting that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
         let rocketmq = RocketmqConfig::read(&mut settings);
-        let events = EventsTable::required(&mut settings);
-        let config = rocketmq.zip(events).map(|(rocketmq, events)| Self { rocketmq, events });
-        settings.finish(config)
+        let orders = OrdersTable::required(&mut settings);
+        let users = UsersTable::required(&mut settings);
+        let config = || Some(Self { rocketmq: rocketmq?, orders: orders?, users: users? });
+        settings.finish(config())
     }
 }

@@ -1,4 +1,4 @@
-//! Answers check-backs, and publishes what no consumer has seen.
+//! Answers check-backs, and publishes pending events that are on no topic.
 //!
 //! It is the only live member of the group that brokers ask. Functions that create orders are not
 //! members of that group, because a broker asks any member that is connected, and a frozen Lambda
@@ -11,11 +11,13 @@ pub mod gauges;
 use std::sync::Arc;
 use std::time::Duration;
 
-use application::answer_check::{AnswerCheck, CheckReport};
 use application::deadline::Deadline;
-use application::ports::{Clock, Outbox, TransactionLedger, UnobservedEvents};
-use application::publish_recorded_event::PublishRecordedEvent;
-use application::sweep::{Pace, Sweep, SweepReport};
+use application::events::answer_check::{AnswerCheck, CheckReport};
+use application::events::publish::PublishStored;
+use application::events::sweep::{Pace, Sweep, SweepReport};
+use application::ports::creating::{Fences, OrderKeys};
+use application::ports::pending::{PendingEventIndex, PendingEventStore};
+use application::ports::{Clock, IdentitySource};
 use rocketmq::checked_group::{CheckedGroup, JoinError};
 use rocketmq::client::RocketmqClient;
 use rocketmq::config::RocketmqConfig;
@@ -49,20 +51,27 @@ pub struct WindowReport {
     pub rolled_back: u64,
     /// Checks that were answered with nothing decided.
     pub left_open: u64,
-    /// Events that the sweep sent.
+    /// Those of `left_open` that no attempt of this deployment explains.
+    pub foreign: u64,
+    /// Events that were on no topic and that the sweep sent.
     pub sent: u64,
+    /// Events that were on their topic and that the sweep published again, because our group will
+    /// not get them otherwise.
+    pub republished: u64,
     /// Events that the sweep found on their topic, still waiting for their consumer.
     pub found: u64,
     /// Those of `found` that have waited for so long that an operator should look.
     pub overdue: u64,
+    /// Those of `overdue` that the sweep has published again as often as it may.
+    pub given_up: u64,
     /// Events that the sweep could not deal with. They come up again.
-    pub left: u64,
-    /// Looks of the sweep that told something.
+    pub deferred: u64,
+    /// Looks of the sweep that succeeded.
     pub looks: u64,
     /// Looks of the sweep that failed, as a whole or in part.
     pub failed_looks: u64,
-    /// How long the oldest event that the sweep dealt with had waited, in milliseconds. It means
-    /// nothing when no look told anything.
+    /// How long the oldest event that the sweep met has been pending, in milliseconds. It means
+    /// nothing when no look succeeded.
     pub oldest_ms: u64,
 }
 
@@ -72,12 +81,16 @@ impl WindowReport {
     pub fn count(&self) {
         metrics::counter!("ChecksCommitted").increment(self.committed);
         metrics::counter!("ChecksRolledBack").increment(self.rolled_back);
+        metrics::counter!("ChecksForeign").increment(self.foreign);
         metrics::counter!("EventsSwept").increment(self.sent);
+        metrics::counter!("EventsRepublished").increment(self.republished);
+        metrics::counter!("EventsGivenUp").increment(self.given_up);
+        metrics::counter!("EventsDeferred").increment(self.deferred);
         metrics::counter!("FailedLooks").increment(self.failed_looks);
         // A sample for each window, also of 0, so that an alarm sees that all is well; but none of
         // what was not seen, for which the alarm on FailedLooks is there.
         if self.looks > 0 {
-            metrics::histogram!("OldestUnobservedEventSeconds").record(self.oldest_ms as f64 / 1e3);
+            metrics::histogram!("OldestPendingEventSeconds").record(self.oldest_ms as f64 / 1e3);
         }
     }
 
@@ -86,37 +99,59 @@ impl WindowReport {
             committed: checks.committed,
             rolled_back: checks.rolled_back,
             left_open: checks.left_open,
+            foreign: checks.foreign,
             sent: sweep.sent,
+            republished: sweep.republished,
             found: sweep.found,
             overdue: sweep.overdue,
-            left: sweep.left,
+            given_up: sweep.given_up,
+            deferred: sweep.deferred,
             looks: sweep.looks,
             failed_looks: sweep.failed_looks,
             oldest_ms: u64::try_from(sweep.oldest.as_millis()).unwrap_or(u64::MAX),
         }
     }
+
+    fn log(&self) {
+        tracing::info!(
+            committed = self.committed,
+            rolled_back = self.rolled_back,
+            left_open = self.left_open,
+            foreign = self.foreign,
+            sent = self.sent,
+            republished = self.republished,
+            found = self.found,
+            overdue = self.overdue,
+            given_up = self.given_up,
+            deferred = self.deferred,
+            looks = self.looks,
+            failed_looks = self.failed_looks,
+            oldest_ms = self.oldest_ms,
+            "the window is over"
+        );
+    }
 }
 
-/// The handler with what it needs.
-pub struct Handler<L, U, O, K> {
+/// The handler of the schedule.
+pub struct Handler<Orders, Aggregates, Time, Identities> {
     /// Whose check-backs it answers, and where it publishes.
     pub rocketmq: RocketmqConfig,
-    /// The record of attempts.
-    pub ledger: L,
-    /// The events that nobody has seen.
-    pub unobserved: U,
-    /// Where they are claimed.
-    pub outbox: O,
+    /// What check-backs of orders are answered by.
+    pub orders: Orders,
+    /// What check-backs of recorded events are answered by, and what is swept.
+    pub aggregates: Aggregates,
     /// The wall clock.
-    pub clock: K,
+    pub clock: Time,
+    /// Makes identifiers.
+    pub identities: Identities,
 }
 
-impl<L, U, O, K> Handler<L, U, O, K>
+impl<Orders, Aggregates, Time, Identities> Handler<Orders, Aggregates, Time, Identities>
 where
-    L: TransactionLedger + Clone + 'static,
-    U: UnobservedEvents + Clone,
-    O: Outbox + Clone,
-    K: Clock + Clone + 'static,
+    Orders: OrderKeys + Fences + Clone + 'static,
+    Aggregates: PendingEventStore + PendingEventIndex + Clone + 'static,
+    Time: Clock + Clone + 'static,
+    Identities: IdentitySource + Clone,
 {
     /// Joins the group, answers and sweeps for a window, or for as long as Lambda allows, whichever
     /// is shorter, and leaves again.
@@ -134,29 +169,19 @@ where
         // A client of its own for each window: the process was frozen in between, and the broker
         // should not count on a member that is.
         let client = RocketmqClient::start(self.rocketmq.clone())?;
-        let answers = Arc::new(AnswerCheck::new(self.ledger.clone(), self.clock.clone()));
+        let (orders, aggregates) = (self.orders.clone(), self.aggregates.clone());
+        let answers = Arc::new(AnswerCheck::new(orders, aggregates, self.clock.clone()));
         let group = CheckedGroup::join(client.clone(), Arc::clone(&answers)).await?;
         let publisher = RocketmqPublisher::connect(client, self.clock.clone()).await;
         let sweep = self.sweep(&publisher);
-        let (swept, gauges) = futures::join!(sweep.run(end), Gauges::read(&publisher));
+        // The sweep's future is large, so it stays where it is while this one moves.
+        let (swept, gauges) = futures::join!(Box::pin(sweep.run(end)), Gauges::read(&publisher));
         gauges.count();
         tokio::time::sleep(end.remaining()).await;
         publisher.shutdown().await;
         group.leave().await;
         let report = WindowReport::of(answers.report(), swept);
-        tracing::info!(
-            committed = report.committed,
-            rolled_back = report.rolled_back,
-            left_open = report.left_open,
-            sent = report.sent,
-            found = report.found,
-            overdue = report.overdue,
-            left = report.left,
-            looks = report.looks,
-            failed_looks = report.failed_looks,
-            oldest_ms = report.oldest_ms,
-            "the window is over"
-        );
+        report.log();
         report.count();
         Ok(report)
     }
@@ -164,15 +189,13 @@ where
     fn sweep(
         &self,
         publisher: &RocketmqPublisher,
-    ) -> Sweep<U, RocketmqPublisher, O, RocketmqPublisher, K> {
+    ) -> Sweep<Aggregates, Aggregates, RocketmqPublisher, RocketmqPublisher, Time, Identities> {
         Sweep {
-            unobserved: self.unobserved.clone(),
-            published: publisher.clone(),
-            publication: PublishRecordedEvent {
-                outbox: self.outbox.clone(),
-                publisher: publisher.clone(),
-                clock: self.clock.clone(),
-            },
+            index: self.aggregates.clone(),
+            aggregates: self.aggregates.clone(),
+            topics: publisher.clone(),
+            publication: PublishStored { publisher: publisher.clone(), clock: self.clock.clone() },
+            identities: self.identities.clone(),
             pace: Pace::default(),
         }
     }

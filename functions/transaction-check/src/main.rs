@@ -3,9 +3,10 @@
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 
-use dynamodb::{DynamoOutbox, DynamoTransactionLedger, DynamoUnobservedEvents};
+use dynamodb::{DynamoAggregates, DynamoOrders};
 use lambda_runtime::{LambdaEvent, service_fn};
 use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
 use platform::telemetry;
 use tracing::Instrument;
@@ -21,10 +22,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let tables = dynamodb::connect().await;
     let handler = Handler {
         rocketmq: config.rocketmq,
-        ledger: DynamoTransactionLedger::new(tables.clone(), config.events.clone()),
-        unobserved: DynamoUnobservedEvents::new(tables.clone(), config.events.clone()),
-        outbox: DynamoOutbox::new(tables, config.events),
+        orders: DynamoOrders::new(tables.clone(), config.orders.clone()),
+        aggregates: DynamoAggregates::new(tables, config.orders, config.users),
         clock: SystemClock,
+        identities: UuidIdentitySource,
     };
 
     let handler = &handler;

@@ -27,7 +27,7 @@ pub struct Handler<D, P, N, J, V, K> {
     /// `GET /v1/users/me`.
     pub show: ShowAccount<D, K>,
     /// `DELETE /v1/users/me`.
-    pub delete: DeleteAccount<D, K>,
+    pub delete: DeleteAccount<D, N, K>,
     /// `POST /v1/users/me/password`.
     pub change_password: ChangePassword<D, P, N, K>,
     /// `GET /v1/users/me/activity`.
@@ -89,7 +89,8 @@ where
     }
 
     async fn delete(&self, context: RequestContext, bearer: Bearer) -> Result<Response, Problem> {
-        self.delete.execute(bearer, context.deadline).await.map_err(not_shown)?;
+        let traceparent = context.traceparent.map(|traceparent| traceparent.as_str().to_owned());
+        self.delete.execute(bearer, traceparent, context.deadline).await.map_err(not_shown)?;
         Ok(respond::no_content())
     }
 

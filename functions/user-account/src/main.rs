@@ -27,7 +27,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     let show = ShowAccount { users: users.clone(), clock: SystemClock };
     let handler = Handler {
         list_activity: ListActivity { show: show.clone(), log: users.clone() },
-        delete: DeleteAccount { show: show.clone(), users: users.clone() },
+        delete: DeleteAccount {
+            show: show.clone(),
+            users: users.clone(),
+            identities: UuidIdentitySource,
+        },
         change_password: ChangePassword {
             show: show.clone(),
             users: users.clone(),

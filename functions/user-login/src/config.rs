@@ -1,6 +1,6 @@
 //! What user-login reads from its environment.
 
-use dynamodb::config::{EventsTable, KeysTable, UsersTable};
+use dynamodb::config::{KeysTable, UsersTable};
 use platform::settings::{InvalidSettings, Settings};
 use security::password::HashCost;
 
@@ -11,8 +11,6 @@ use crate::key_source::KeyLocation;
 pub struct Config {
     /// Where accounts and sessions are stored.
     pub users: UsersTable,
-    /// Where events are stored.
-    pub events: EventsTable,
     /// The public keys of access tokens.
     pub keys: KeysTable,
     /// What a password's hash costs.
@@ -29,19 +27,11 @@ impl Config {
     /// [`InvalidSettings`], naming every setting that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
         let users = UsersTable::required(&mut settings);
-        let events = EventsTable::required(&mut settings);
         let keys = KeysTable::required(&mut settings);
         let hash_cost = HashCost::read(&mut settings);
         let signing_key = KeyLocation::read(&mut settings);
-        let config = || {
-            Some(Self {
-                users: users?,
-                events: events?,
-                keys: keys?,
-                hash_cost,
-                signing_key: signing_key?,
-            })
-        };
+        let config =
+            || Some(Self { users: users?, keys: keys?, hash_cost, signing_key: signing_key? });
         settings.finish(config())
     }
 }

@@ -33,7 +33,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
     let handler = Handler {
         log_in: LogIn {
-            users: DynamoUserRepository::new(tables, config.users, config.events),
+            users: DynamoUserRepository::new(tables, config.users),
             accounts: accounts.clone(),
             guard: GuessGuard { records: accounts.clone(), clock: SystemClock },
             passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,

@@ -1,20 +1,51 @@
-//! Tells whether orders can be taken and events reach their subscribers.
+//! Tells whether orders can be created and events reach their subscribers.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::timestamp::Timestamp;
 
 use crate::lifetimes;
-use crate::ports::{Clock, NameServers, OverdueEvents, Tables};
+use crate::ports::reading::PendingEventAges;
+use crate::ports::{Clock, NameServers, Tables};
 
-/// The use case with the ports it needs.
-pub struct AssessHealth<T, N, E, K> {
+/// For how long an event may be pending: until the sweep has looked at it, and as long again.
+const PENDING_MAX: Duration = lifetimes::SWEEP_AFTER.saturating_mul(2);
+
+/// How long a verdict is kept, so that many who ask don't load the tables.
+const KEPT: Duration = Duration::from_secs(2);
+
+/// Assesses the system.
+pub struct AssessHealth<Probed, Servers, Ages, Time> {
     /// The tables that an order needs.
-    pub tables: T,
+    pub tables: Probed,
     /// Through which brokers are found.
-    pub name_servers: N,
-    /// How late the outbox is.
-    pub events: E,
+    pub name_servers: Servers,
+    /// How long events have been pending.
+    pub events: Ages,
     /// The wall clock.
-    pub clock: K,
-    /// Whether orders are taken while no broker can be reached.
+    pub clock: Time,
+    /// Whether orders are created while no broker can be reached.
     pub accept_without_broker: bool,
+    /// The last verdict.
+    pub last: LastVerdict,
+}
+
+/// The last verdict of a process, and when it was made.
+#[derive(Debug, Default)]
+pub struct LastVerdict(Mutex<Option<(Timestamp, Health)>>);
+
+impl LastVerdict {
+    /// The verdict, if it is still kept at `now`. A clock that was set back keeps none.
+    fn at(&self, now: Timestamp) -> Option<Health> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, health) = kept.as_ref()?;
+        (*at <= now && now.since(*at) < KEPT).then(|| health.clone())
+    }
+
+    fn keep(&self, at: Timestamp, health: Health) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, health));
+    }
 }
 
 /// How the system is.
@@ -22,19 +53,35 @@ pub struct AssessHealth<T, N, E, K> {
 pub enum Health {
     /// All is well.
     Ready,
-    /// Orders are taken, but their events may come late.
+    /// Orders are created, but their events may come late.
     Degraded(Vec<&'static str>),
-    /// No order can be taken.
+    /// No order can be created.
     Unavailable(Vec<&'static str>),
 }
 
-impl<T: Tables, N: NameServers, E: OverdueEvents, K: Clock> AssessHealth<T, N, E, K> {
-    /// How the system is right now.
+impl<Probed, Servers, Ages, Time> AssessHealth<Probed, Servers, Ages, Time>
+where
+    Probed: Tables,
+    Servers: NameServers,
+    Ages: PendingEventAges,
+    Time: Clock,
+{
+    /// How the system is, as of at most two seconds ago.
     pub async fn execute(&self) -> Health {
-        let (tables, reachable, overdue) = futures::join!(
+        let now = self.clock.now();
+        if let Some(health) = self.last.at(now) {
+            return health;
+        }
+        let health = self.assess(now).await;
+        self.last.keep(now, health.clone());
+        health
+    }
+
+    async fn assess(&self, now: Timestamp) -> Health {
+        let (tables, reachable, late) = futures::join!(
             self.tables.readable(),
             self.name_servers.reachable(),
-            self.events.any_overdue(self.clock.now(), lifetimes::SWEEP_AFTER),
+            self.events.any_pending_before(now.minus(PENDING_MAX)),
         );
         if let Err(failure) = tables {
             tracing::error!(
@@ -47,21 +94,24 @@ impl<T: Tables, N: NameServers, E: OverdueEvents, K: Clock> AssessHealth<T, N, E
         if !reachable {
             reasons.push("no RocketMQ name server accepts a connection");
         }
-        match overdue {
+        match late {
             Ok(false) => {}
-            Ok(true) => reasons.push("an event is overdue on its topic"),
+            Ok(true) => reasons.push("an event has been pending for more than two minutes"),
             Err(failure) => {
                 tracing::warn!(
                     error = &failure as &dyn std::error::Error,
-                    "the outbox's index can't be read"
+                    "the index of pending events can't be read"
                 );
-                reasons.push("the outbox can't be looked at");
+                reasons.push("the index of pending events can't be read");
             }
         }
-        match (reasons.is_empty(), self.accept_without_broker) {
-            (true, _) => Health::Ready,
-            (false, true) => Health::Degraded(reasons),
-            (false, false) => Health::Unavailable(reasons),
+        if reasons.is_empty() {
+            Health::Ready
+        } else if reachable || self.accept_without_broker {
+            // An event that is late stands in no order's way.
+            Health::Degraded(reasons)
+        } else {
+            Health::Unavailable(reasons)
         }
     }
 }

@@ -11,13 +11,13 @@ use crate::retry::{Unsettled, until_settled};
 /// How long it may take, with all its tries.
 const REMOVAL: Duration = Duration::from_secs(10);
 
-/// The use case with the ports it needs.
+/// Discards dead letters.
 #[derive(Debug, Clone)]
-pub struct DiscardDeadLetter<L, R> {
+pub struct DiscardDeadLetter<Letters, Removal> {
     /// Where dead letters are looked up.
-    pub letters: L,
+    pub letters: Letters,
     /// Where they leave.
-    pub removal: R,
+    pub removal: Removal,
 }
 
 /// A dead letter was not discarded, as far as is known.
@@ -36,7 +36,7 @@ pub enum DiscardError {
     Unknown(#[source] Failure),
 }
 
-impl<L: DeadLetterReader, R: DeadLetterRemoval> DiscardDeadLetter<L, R> {
+impl<Letters: DeadLetterReader, Removal: DeadLetterRemoval> DiscardDeadLetter<Letters, Removal> {
     /// Removes a dead letter and returns what it was. One that came in its place meanwhile, with a
     /// later message of the same event, stays.
     ///

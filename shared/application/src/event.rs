@@ -5,66 +5,11 @@ use contracts::event::{
 };
 use contracts::timestamp::Timestamp as WireTimestamp;
 use domain::aggregate::AggregateKey;
-use domain::event::EventStamp;
-use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
-use domain::money::{Currency, Money};
-use domain::order::{
-    Order, OrderEvent, OrderFact, OrderRecord, OrderStatus, PricedLine, Quantity, StatusChange,
-};
-use domain::timestamp::Timestamp;
+use domain::identity::EventId;
+use domain::order::{Order, OrderEvent, OrderFact, OrderStatus, PricedLine};
 use domain::user::{UserEvent, UserFact};
 
-use crate::ports::{OutboundMessage, RecordedEvent, Topic};
-
-/// The outbox copy of an order's event, not yet published, due for the sweep at once.
-///
-/// # Errors
-///
-/// As [`Event::encode`].
-pub fn unpublished(
-    transaction_id: TransactionId,
-    event: &OrderEvent,
-) -> Result<RecordedEvent, serde_json::Error> {
-    Ok(RecordedEvent {
-        message: order_message(event)?,
-        transaction_id,
-        recorded_at: event.at,
-        unpublished: true,
-        sweep_due: event.at,
-    })
-}
-
-/// The outbox copy of a user's event, not yet published, due for the sweep at once: no broker is on
-/// the way of a registration or a login.
-///
-/// # Errors
-///
-/// As [`Event::encode`].
-pub fn unpublished_of_user(
-    event_id: EventId,
-    transaction_id: TransactionId,
-    event: &UserEvent,
-    traceparent: Option<String>,
-) -> Result<RecordedEvent, serde_json::Error> {
-    let user =
-        UserChanged { user_id: event.user_id.get(), aggregate_version: event.aggregate_version };
-    let told = Event {
-        id: *event_id.as_uuid(),
-        time: WireTimestamp::from_millis(event.at.as_millis()),
-        data: match event.fact {
-            UserFact::Registered => EventData::UserRegistered(user),
-            UserFact::LoggedIn => EventData::UserLoggedIn(user),
-        },
-    };
-    let body = String::from_utf8_lossy(&told.encode()?).into_owned();
-    Ok(RecordedEvent {
-        message: message_of(&told, body, traceparent),
-        transaction_id,
-        recorded_at: event.at,
-        unpublished: true,
-        sweep_due: event.at,
-    })
-}
+use crate::ports::{OutboundMessage, Topic};
 
 /// An order's event as it goes on its topic.
 ///
@@ -73,25 +18,64 @@ pub fn unpublished_of_user(
 /// As [`Event::encode`].
 pub fn order_message(event: &OrderEvent) -> Result<OutboundMessage, serde_json::Error> {
     let traceparent = event.stamp.traceparent.clone();
-    let told = Event {
+    let encoded = Event {
         id: *event.stamp.event_id.as_uuid(),
         time: WireTimestamp::from_millis(event.at.as_millis()),
         data: event_data(event),
     };
-    let body = String::from_utf8_lossy(&told.encode()?).into_owned();
-    Ok(message_of(&told, body, traceparent))
+    let body = String::from_utf8_lossy(&encoded.encode()?).into_owned();
+    let key = AggregateKey::Order { user_id: event.user_id, order_id: event.order_id };
+    Ok(message_of(&encoded, body, traceparent, Some(key)))
+}
+
+/// An event of an account or a session as it goes on its topic.
+///
+/// # Errors
+///
+/// As [`Event::encode`].
+pub fn user_message(
+    key: AggregateKey,
+    event: &UserEvent,
+) -> Result<OutboundMessage, serde_json::Error> {
+    let user =
+        UserChanged { user_id: event.user_id.get(), aggregate_version: event.aggregate_version };
+    let encoded = Event {
+        id: *event.stamp.event_id.as_uuid(),
+        time: WireTimestamp::from_millis(event.at.as_millis()),
+        data: match event.fact {
+            UserFact::Registered => EventData::UserRegistered(user),
+            UserFact::LoggedIn => EventData::UserLoggedIn(user),
+            UserFact::Deleted => EventData::UserDeleted(user),
+        },
+    };
+    let body = String::from_utf8_lossy(&encoded.encode()?).into_owned();
+    Ok(message_of(&encoded, body, event.stamp.traceparent.clone(), Some(key)))
+}
+
+/// The type of the event of a fact.
+pub const fn event_type_of_fact(fact: UserFact) -> EventType {
+    match fact {
+        UserFact::Registered => EventType::UserRegistered,
+        UserFact::LoggedIn => EventType::UserLoggedIn,
+        UserFact::Deleted => EventType::UserDeleted,
+    }
 }
 
 /// An event as it goes on its topic, with its own body: what a newer version added to it stays
 /// there.
-pub fn message_of(event: &Event, body: String, traceparent: Option<String>) -> OutboundMessage {
+pub(crate) fn message_of(
+    event: &Event,
+    body: String,
+    traceparent: Option<String>,
+    aggregate: Option<AggregateKey>,
+) -> OutboundMessage {
     let event_type = event.data.event_type();
     OutboundMessage {
         topic: Topic::of(event_type),
         event_id: EventId::new(event.id),
         event_type,
         subject: event.data.subject(),
-        aggregate: aggregate_of(&event.data),
+        aggregate,
         schema_version: SCHEMA_VERSION,
         aggregate_version: event.data.aggregate_version(),
         body,
@@ -106,20 +90,6 @@ pub const fn event_type_of(status: OrderStatus) -> EventType {
         OrderStatus::Confirmed => EventType::OrderConfirmed,
         OrderStatus::Rejected => EventType::OrderRejected,
         OrderStatus::Cancelled => EventType::OrderCancelled,
-    }
-}
-
-/// The aggregate that raised an event, if its identifiers are of this service's form.
-fn aggregate_of(data: &EventData) -> Option<AggregateKey> {
-    match data {
-        EventData::UserRegistered(user) | EventData::UserLoggedIn(user) => {
-            UserId::new(user.user_id).ok().map(|user_id| AggregateKey::Account { user_id })
-        }
-        data => {
-            let order = data.order()?;
-            let user_id = UserId::new(order.user_id).ok()?;
-            Some(AggregateKey::Order { user_id, order_id: OrderId::new(order.order_id) })
-        }
     }
 }
 
@@ -153,53 +123,6 @@ pub fn items(lines: &[PricedLine]) -> Vec<Item> {
             unit_price: line.unit_price.minor(),
         })
         .collect()
-}
-
-/// An event breaks a rule of the domain: whoever raised it was no order of ours.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the event is none that an order raises: {0}")]
-pub struct ImpossibleEvent(String);
-
-/// The order as it was when it raised its `OrderCreated`.
-///
-/// # Errors
-///
-/// [`ImpossibleEvent`] if no order could have raised it.
-pub fn created_order(
-    created: &OrderCreated,
-    at: Timestamp,
-    event: EventStamp,
-) -> Result<Order, ImpossibleEvent> {
-    let impossible = |what: &dyn std::fmt::Display| ImpossibleEvent(what.to_string());
-    let currency = Currency::from_code(&created.currency)
-        .ok_or_else(|| impossible(&"its currency is unknown"))?;
-    let lines = created
-        .items
-        .iter()
-        .map(priced_line)
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| impossible(&"a line is out of range"))?;
-    let total =
-        Money::from_minor(created.total).ok_or_else(|| impossible(&"its total is out of range"))?;
-    Order::rehydrate(OrderRecord {
-        id: OrderId::new(created.order.order_id),
-        user_id: UserId::new(created.order.user_id).map_err(|error| impossible(&error))?,
-        currency,
-        lines,
-        total,
-        history: vec![StatusChange { status: OrderStatus::Created, at, event }],
-        notifications: Vec::new(),
-        version: created.order.aggregate_version,
-    })
-    .map_err(|error| impossible(&error))
-}
-
-fn priced_line(item: &Item) -> Option<PricedLine> {
-    Some(PricedLine {
-        product_id: ProductId::new(item.product_id).ok()?,
-        quantity: Quantity::new(item.quantity.into())?,
-        unit_price: Money::from_minor(item.unit_price)?,
-    })
 }
 
 /// An order as clients see it.

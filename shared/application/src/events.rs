@@ -8,7 +8,7 @@ mod aggregate;
 pub mod answer_check;
 pub mod consume;
 pub mod publish;
-mod revise;
+pub(crate) mod revise;
 pub mod sweep;
 
 pub use aggregate::{NotRebuilt, StoredAggregate};

@@ -1,28 +1,36 @@
 //! Shows a customer one of their orders.
 
 use domain::identity::{OrderId, UserId};
+use domain::order::AtKey;
 
 use crate::event::order_body;
-use crate::outcome::Failure;
-use crate::ports::OrderReader;
+use crate::outcome::{Failure, FailureClass};
+use crate::ports::creating::OrderKeys;
 
-/// The use case with the port it needs.
-pub struct GetOrder<O> {
-    /// Where orders are looked up.
-    pub orders: O,
+/// Looks orders up by their user and their identifier, so that another user's can't be asked for.
+pub struct GetOrder<Orders> {
+    /// What is at the keys of orders.
+    pub orders: Orders,
 }
 
-impl<O: OrderReader> GetOrder<O> {
-    /// A user's order, or `None` if the user has no such order; another user's is none.
+impl<Orders: OrderKeys> GetOrder<Orders> {
+    /// A user's order, or `None` if the user has no such order. A tombstone is no order.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it couldn't be read.
+    /// [`Failure`] if it couldn't be read, of class `Permanent` if newer code stored it in a version
+    /// that this code can't read.
     pub async fn execute(
         &self,
         user_id: UserId,
         order_id: OrderId,
     ) -> Result<Option<contracts::order::Order>, Failure> {
-        Ok(self.orders.find(user_id, order_id).await?.as_ref().map(order_body))
+        match self.orders.at_key(user_id, order_id).await? {
+            AtKey::Created { stored: Some(stored), .. } => Ok(Some(order_body(&stored.order))),
+            AtKey::Created { stored: None, .. } => {
+                Err(Failure::new(FailureClass::Permanent, "the stored order can't be read"))
+            }
+            AtKey::Absent | AtKey::Tombstone(_) => Ok(None),
+        }
     }
 }

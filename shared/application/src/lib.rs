@@ -10,27 +10,18 @@
 //! - [`outcome`]: what can become of a remote write
 //! - [`deadline`], [`backoff`], [`lifetimes`]: how long to wait for what, and to remember it
 //! - [`event`]: from the domain's events to the wire's and back
-//! - [`create_order`]: takes an order, by the transactional protocol
-//! - [`answer_check`]: tells the broker what became of a half message
-//! - [`consume_events`]: handlers, each effect once
-//! - [`publish_recorded_event`]: puts an event on its topic that was recorded without one
-//! - [`sweep`]: finds events that no consumer has seen, and publishes those that are on no topic
-//! - [`list_dead_letters`], [`redrive_dead_letter`], [`discard_dead_letter`],
-//!   [`list_pending_events`],
-//!   [`republish_event`]: an operator's
-//! - [`redelivery`]: which events may be put on their topic once more
+//! - [`orders`]: creates orders, by the transactional protocol
+//! - [`events`]: check-backs, the consumer and the sweep, on what is pending in aggregates
+//! - [`operations`], [`list_dead_letters`], [`discard_dead_letter`]: an operator's
 //! - [`register_user`], [`log_in`], [`refresh_session`], [`log_out`]: accounts and sessions
 //! - [`show_account`], [`change_password`], [`delete_account`], [`list_activity`]: an owner's
 //! - [`rotate_signing_key`]: another key signs, and the old one's tokens stay good
 //! - [`guess_guard`]: lets guesses through, or makes them wait
 //! - [`get_order`], [`assess_health`]: what their names say
 
-pub mod answer_check;
 pub mod assess_health;
 pub mod backoff;
 pub mod change_password;
-pub mod consume_events;
-pub mod create_order;
 pub mod deadline;
 pub mod delete_account;
 pub mod discard_dead_letter;
@@ -41,7 +32,6 @@ pub mod guess_guard;
 pub mod lifetimes;
 pub mod list_activity;
 pub mod list_dead_letters;
-pub mod list_pending_events;
 pub mod listing;
 pub mod log_in;
 pub mod log_out;
@@ -49,14 +39,9 @@ pub mod operations;
 pub mod orders;
 pub mod outcome;
 pub mod ports;
-pub mod publish_recorded_event;
-pub mod redelivery;
-pub mod redrive_dead_letter;
 pub mod refresh_session;
 pub mod register_user;
-pub mod republish_event;
 mod retry;
 pub mod rotate_signing_key;
 mod settle;
 pub mod show_account;
-pub mod sweep;

@@ -1,6 +1,7 @@
 //! Lists the dead letters for an operator.
 
 use contracts::event::{Event, EventType};
+use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 
@@ -32,11 +33,13 @@ pub struct DeadLetterSummary {
     pub id: DeadLetterId,
     /// The event's id, if it could be read.
     pub event_id: Option<EventId>,
+    /// The aggregate whose event it is; none of a message that no aggregate of ours raised.
+    pub aggregate: Option<AggregateKey>,
     /// The broker's id of the message.
     pub message_id: String,
     /// The event's type, if it can be decoded.
     pub event_type: Option<EventType>,
-    /// The aggregate it is about, if it can be decoded.
+    /// What the event is about, if it can be decoded.
     pub subject: Option<String>,
     /// Which handler gave up; none when the event couldn't even be decoded.
     pub handler: Option<String>,
@@ -58,6 +61,7 @@ impl From<DeadLetter> for DeadLetterSummary {
         Self {
             id: letter.id(),
             event_id: letter.event_id,
+            aggregate: letter.aggregate,
             message_id: letter.message_id,
             event_type: event.as_ref().map(|event| event.data.event_type()),
             subject: event.as_ref().map(|event| event.data.subject()),
@@ -71,15 +75,15 @@ impl From<DeadLetter> for DeadLetterSummary {
     }
 }
 
-/// The use case with the port it needs.
+/// Lists dead letters.
 #[derive(Debug, Clone)]
-pub struct ListDeadLetters<L> {
+pub struct ListDeadLetters<Letters> {
     /// The dead letters.
-    pub letters: L,
+    pub letters: Letters,
 }
 
-impl<L: DeadLetterReader> ListDeadLetters<L> {
-    /// The letters that fit, the newest first, `limit` at most. After each page, `progress` is told
+impl<Letters: DeadLetterReader> ListDeadLetters<Letters> {
+    /// The letters that fit, the newest first, `limit` at most. After each page, `progress` gets
     /// how many fit so far.
     ///
     /// # Errors

@@ -6,19 +6,22 @@
 
 use std::time::Duration;
 
+use contracts::event::SCHEMA_VERSION;
+use domain::event::EventStamp;
+use domain::pending::PendingEvent;
 use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Patience, Session};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
 use crate::deadline::Deadline;
-use crate::event::unpublished_of_user;
 use crate::guess_guard::{ACCOUNT, GuessGuard, NotNow, SOURCE};
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
     AccessToken, AccessTokenIssuer, Accounts, Activity, ActivityLog, AddressDigest, Bearer,
     ChangeCancelled, Clock, GuessRecords, GuessTarget, IdentitySource, KnownSources, NewSession,
-    PasswordHasher, RefreshTokenSource, Source, TokenHash, TokenRecord, UserRepository, Whose,
+    PasswordHasher, RefreshToken, RefreshTokenSource, Source, TokenHash, TokenRecord,
+    UserRepository, Whose,
 };
 use crate::settle::settle;
 
@@ -257,21 +260,24 @@ where
         within: Deadline,
     ) -> Result<Option<SessionTokens>, LogInError> {
         let now = self.clock.now();
-        let (after, told) = account.log_in(rehashed, now);
+        let stamp = EventStamp {
+            event_id: self.identities.event_id(),
+            schema_version: SCHEMA_VERSION,
+            traceparent: asked.traceparent.clone(),
+        };
+        let (after, event) = account.log_in(rehashed, now, stamp);
         let session = Session::begin(self.identities.session_id(), &after, now);
         let bearer = Bearer { user_id: after.user_id(), session_id: session.id };
         let access = self.tokens.issue(bearer, now).await.map_err(LogInError::Unavailable)?;
-        let refresh = self.refresh_tokens.refresh_token().map_err(LogInError::Unavailable)?;
+        let secret = self.refresh_tokens.secret().map_err(LogInError::Unavailable)?;
+        let refresh = RefreshToken::issued(session.id, &secret);
         let transaction_id = self.identities.transaction_id();
-        let event_id = self.identities.event_id();
-        let event = unpublished_of_user(event_id, transaction_id, &told, asked.traceparent.clone())
-            .map_err(|error| {
-                LogInError::Unavailable(Failure::new(FailureClass::Permanent, error))
-            })?;
         let login = NewSession {
             account: &after,
-            event: &event,
             session: &session,
+            event: &event,
+            // No broker is on the way: the sweep publishes it.
+            pending: &PendingEvent::unsent(transaction_id, now),
             token: &TokenRecord {
                 hash: TokenHash::of(refresh.expose_secret()),
                 expires_at: session.token_expires_at(now),

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use domain::user::ActivityKind;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
-    AccountChange, AccountRepository, Accounts, Activity, Bearer, Clock, IdentitySource, Sessions,
-    Source, TokenHash,
+    AccountChange, AccountRepository, Accounts, Activity, Bearer, Clock, IdentitySource,
+    RefreshToken, Sessions, Source,
 };
 use crate::settle::settle;
 use crate::show_account::{ShowAccount, ShowAccountError};
@@ -48,8 +48,9 @@ where
         source: Source,
         deadline: Deadline,
     ) -> Result<(), Failure> {
-        let found = self.users.by_token(TokenHash::of(token.expose_secret())).await?;
-        let Some(session) = found.map(|found| found.session) else { return Ok(()) };
+        let Some(token) = RefreshToken::read(token) else { return Ok(()) };
+        let found = self.users.by_token(token).await?;
+        let Some(session) = found.map(|found| *found.session()) else { return Ok(()) };
         let account = Accounts::by_id(&self.users, session.user_id).await?;
         if !account.is_some_and(|account| session.is_good(&account, self.clock.now())) {
             return Ok(());

@@ -9,55 +9,41 @@ mod channel;
 mod clock;
 pub mod creating;
 mod dead_letters;
-mod effects;
 mod gauges;
 mod health;
 mod identity;
 pub mod letters;
 mod orders;
-mod outbox;
 mod page;
 pub mod pending;
+pub mod reading;
 mod security;
-mod transactions;
 mod users;
 
 pub use catalog::Catalog;
 pub use channel::{
     CheckAnswer, CheckBack, CheckBackHandler, DeadLetterChannel, Delivery, EndError,
-    EventSubscription, HalfMessage, OutboundMessage, PrepareError, Resolution, Topic,
-    TransactionalPublisher,
+    EventSubscription, HalfMessage, OutboundMessage, PrepareError, PublishedEvents, Resolution,
+    Topic, TransactionalPublisher,
 };
 pub use clock::Clock;
 pub use dead_letters::{
-    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetters,
-    InvalidDeadLetterId, LetterGone, Redrive, RedriveCancelled,
-};
-pub use effects::{
-    EffectCancelled, Inbox, InboxRecord, Inventory, Notifications, OBSERVER, Observations,
-    StockDecision,
+    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, InvalidDeadLetterId, LetterGone,
 };
 pub use gauges::ClusterGauges;
 pub use health::{NameServers, OverdueEvents, Tables};
 pub use identity::IdentitySource;
-pub use orders::{
-    IdempotencyKey, IdempotencyRecord, OrderReader, OrderRepository, Placement, PlacementCancelled,
-    RequestHash,
-};
-pub use outbox::{
-    ClaimOutcome, DueEvent, DueEvents, Outbox, OutboxCopy, OutboxReader, Pending, PendingEvents,
-    PublishedEvents, RecordedEvent, UnobservedEvents,
-};
+pub use orders::{IdempotencyKey, OrderReader};
 pub use page::Page;
 pub use security::{
     AccessToken, AccessTokenIssuer, AccessTokenVerifier, Bearer, InvalidToken, PasswordHasher,
     PasswordVerifier, PublishedKeys, RefreshTokenSource, SigningKeyGenerator, SigningKeySource,
     SigningKeyStore, VerificationKey, VerificationKeyStore, VerificationKeys, VerifyTokenError,
 };
-pub use transactions::{FenceOutcome, TransactionLedger, TransactionState};
 pub use users::{
-    AccountChange, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
-    ActivityReader, AddressDigest, ChangeCancelled, FoundToken, GuessRecords, GuessTarget,
-    KnownSourceRemoval, KnownSources, NewSession, Registration, RegistrationCancelled, Replaced,
-    Rotation, Sessions, Source, TokenHash, TokenRecord, UserRepository, Whose,
+    AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts, Activity,
+    ActivityLog, ActivityReader, AddressDigest, ChangeCancelled, FoundToken, GuessRecords,
+    GuessTarget, KnownSourceRemoval, KnownSources, NewSession, RefreshToken, Registration,
+    RegistrationCancelled, Replaced, Rotation, Sessions, Source, TokenHash, TokenRecord,
+    UserRepository, Whose,
 };

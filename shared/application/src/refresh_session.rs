@@ -14,7 +14,8 @@ use crate::log_in::SessionTokens;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
     AccessTokenIssuer, Accounts, Activity, Bearer, ChangeCancelled, Clock, FoundToken,
-    IdentitySource, RefreshTokenSource, Rotation, Sessions, Source, TokenHash, TokenRecord,
+    IdentitySource, RefreshToken, RefreshTokenSource, Rotation, Sessions, Source, TokenHash,
+    TokenRecord,
 };
 use crate::settle::settle;
 
@@ -66,13 +67,16 @@ where
         source: Source,
         deadline: Deadline,
     ) -> Result<SessionTokens, RefreshError> {
-        let hash = TokenHash::of(token.expose_secret());
+        let Some(token) = RefreshToken::read(token) else {
+            return Err(RefreshError::Invalid("it is of another form"));
+        };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         while !within.has_passed() {
-            let found = self.users.by_token(hash).await.map_err(RefreshError::Unavailable)?;
-            let Some(FoundToken { expires_at, used, session }) = found else {
+            let found = self.users.by_token(token).await.map_err(RefreshError::Unavailable)?;
+            let Some(found) = found else {
                 return Err(RefreshError::Invalid("nobody has been given it"));
             };
+            let session = *found.session();
             let account = Accounts::by_id(&self.users, session.user_id).await;
             let account = account.map_err(RefreshError::Unavailable)?;
             let now = self.clock.now();
@@ -80,13 +84,14 @@ where
             if !account.is_some_and(|account| session.is_good(&account, now)) {
                 return Err(RefreshError::Invalid("its session has ended"));
             }
-            if used {
-                return self.end(session, source, within).await;
+            match found {
+                FoundToken::Used { .. } => return self.end(session, source, within).await,
+                FoundToken::Newest { expires_at, .. } if now >= expires_at => {
+                    return Err(RefreshError::Invalid("it has expired"));
+                }
+                FoundToken::Newest { .. } => {}
             }
-            if now >= expires_at {
-                return Err(RefreshError::Invalid("it has expired"));
-            }
-            if let Some(tokens) = self.rotate(session, hash, source, within).await? {
+            if let Some(tokens) = self.rotate(session, token.hash, source, within).await? {
                 return Ok(tokens);
             }
         }
@@ -105,7 +110,8 @@ where
         let now = self.clock.now();
         let bearer = Bearer { user_id: session.user_id, session_id: session.id };
         let access = self.tokens.issue(bearer, now).await.map_err(RefreshError::Unavailable)?;
-        let refresh = self.refresh_tokens.refresh_token().map_err(RefreshError::Unavailable)?;
+        let secret = self.refresh_tokens.secret().map_err(RefreshError::Unavailable)?;
+        let refresh = RefreshToken::issued(session.id, &secret);
         let next = TokenRecord {
             hash: TokenHash::of(refresh.expose_secret()),
             expires_at: session.token_expires_at(now),
@@ -121,7 +127,8 @@ where
             // A client that is told to try again shows a token that may be used by now, which would
             // end its session. So its successor is looked for once more.
             Err(failure) => {
-                let landed = self.users.by_token(next.hash).await;
+                let next = RefreshToken { session: session.id, hash: next.hash };
+                let landed = self.users.by_token(next).await;
                 if !landed.is_ok_and(|successor| successor.is_some()) {
                     return Err(RefreshError::Unavailable(failure));
                 }

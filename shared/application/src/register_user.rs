@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use contracts::event::SCHEMA_VERSION;
+use domain::event::EventStamp;
+use domain::pending::PendingEvent;
 use domain::user::{
     Account, ActivityKind, EmailAddress, InvalidEmailAddress, PasswordFault, check_password,
 };
@@ -9,7 +12,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
 use crate::deadline::Deadline;
-use crate::event::unpublished_of_user;
 use crate::guess_guard::{self, GuessGuard, NotNow};
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
@@ -103,11 +105,13 @@ where
         let hash = self.passwords.hash(new.password).await.map_err(unavailable)?;
         let user_id = self.identities.user_id().map_err(unavailable)?;
         let now = self.clock.now();
-        let (account, event) = Account::register(user_id, email, hash, now);
+        let stamp = EventStamp {
+            event_id: self.identities.event_id(),
+            schema_version: SCHEMA_VERSION,
+            traceparent: new.traceparent,
+        };
+        let (account, event) = Account::register(user_id, email, hash, now, stamp);
         let transaction_id = self.identities.transaction_id();
-        let event_id = self.identities.event_id();
-        let event = unpublished_of_user(event_id, transaction_id, &event, new.traceparent)
-            .map_err(|error| unavailable(Failure::new(FailureClass::Permanent, error)))?;
         let activity = Activity {
             id: self.identities.activity_id(),
             kind: ActivityKind::Registered,
@@ -118,6 +122,8 @@ where
         let registration = Registration {
             account: &account,
             event: &event,
+            // No broker is on the way: the sweep publishes it.
+            pending: &PendingEvent::unsent(transaction_id, now),
             activity: &activity,
             source_known_until: now.plus(lifetimes::KNOWN_SOURCE),
         };

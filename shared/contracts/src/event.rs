@@ -31,19 +31,22 @@ pub enum EventType {
     OrderCancelled,
     /// A user has an account.
     UserRegistered,
-    /// A user logged in with his password.
+    /// A user logged in with the password.
     UserLoggedIn,
+    /// A user deleted the account.
+    UserDeleted,
 }
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OrderCreated,
         Self::OrderConfirmed,
         Self::OrderRejected,
         Self::OrderCancelled,
         Self::UserRegistered,
         Self::UserLoggedIn,
+        Self::UserDeleted,
     ];
 
     /// Its name on the wire.
@@ -55,6 +58,7 @@ impl EventType {
             Self::OrderCancelled => "OrderCancelled",
             Self::UserRegistered => "UserRegistered",
             Self::UserLoggedIn => "UserLoggedIn",
+            Self::UserDeleted => "UserDeleted",
         }
     }
 
@@ -88,8 +92,10 @@ pub enum EventData {
     OrderCancelled(OrderChanged),
     /// A user has an account.
     UserRegistered(UserChanged),
-    /// A user logged in with his password.
+    /// A user logged in with the password.
     UserLoggedIn(UserChanged),
+    /// A user deleted the account.
+    UserDeleted(UserChanged),
 }
 
 /// What every order event says.
@@ -149,6 +155,7 @@ impl EventData {
             Self::OrderCancelled(_) => EventType::OrderCancelled,
             Self::UserRegistered(_) => EventType::UserRegistered,
             Self::UserLoggedIn(_) => EventType::UserLoggedIn,
+            Self::UserDeleted(_) => EventType::UserDeleted,
         }
     }
 
@@ -159,7 +166,7 @@ impl EventData {
             Self::OrderConfirmed(changed)
             | Self::OrderRejected(changed)
             | Self::OrderCancelled(changed) => Some(changed),
-            Self::UserRegistered(_) | Self::UserLoggedIn(_) => None,
+            Self::UserRegistered(_) | Self::UserLoggedIn(_) | Self::UserDeleted(_) => None,
         }
     }
 
@@ -170,7 +177,9 @@ impl EventData {
             Self::OrderConfirmed(changed)
             | Self::OrderRejected(changed)
             | Self::OrderCancelled(changed) => changed.aggregate_version,
-            Self::UserRegistered(user) | Self::UserLoggedIn(user) => user.aggregate_version,
+            Self::UserRegistered(user) | Self::UserLoggedIn(user) | Self::UserDeleted(user) => {
+                user.aggregate_version
+            }
         }
     }
 
@@ -181,7 +190,9 @@ impl EventData {
             Self::OrderConfirmed(changed)
             | Self::OrderRejected(changed)
             | Self::OrderCancelled(changed) => changed.order_id.to_string(),
-            Self::UserRegistered(user) | Self::UserLoggedIn(user) => user.user_id.to_string(),
+            Self::UserRegistered(user) | Self::UserLoggedIn(user) | Self::UserDeleted(user) => {
+                user.user_id.to_string()
+            }
         }
     }
 }
@@ -216,9 +227,9 @@ impl Event {
             EventData::OrderConfirmed(changed)
             | EventData::OrderRejected(changed)
             | EventData::OrderCancelled(changed) => serde_json::to_value(changed),
-            EventData::UserRegistered(user) | EventData::UserLoggedIn(user) => {
-                serde_json::to_value(user)
-            }
+            EventData::UserRegistered(user)
+            | EventData::UserLoggedIn(user)
+            | EventData::UserDeleted(user) => serde_json::to_value(user),
         }?;
         serde_json::to_vec(&Envelope {
             specversion: SPEC_VERSION.to_owned(),
@@ -265,6 +276,7 @@ fn decode_data(
         EventType::OrderCancelled => EventData::OrderCancelled(serde_json::from_value(data)?),
         EventType::UserRegistered => EventData::UserRegistered(serde_json::from_value(data)?),
         EventType::UserLoggedIn => EventData::UserLoggedIn(serde_json::from_value(data)?),
+        EventType::UserDeleted => EventData::UserDeleted(serde_json::from_value(data)?),
     })
 }
 
@@ -320,7 +332,8 @@ mod tests {
     fn an_event_comes_back_as_it_was_told() {
         let user = UserChanged { user_id: 123, aggregate_version: 2 };
         let logged_in = Event { data: EventData::UserLoggedIn(user), ..created() };
-        for event in [created(), logged_in] {
+        let deleted = Event { data: EventData::UserDeleted(user), ..created() };
+        for event in [created(), logged_in, deleted] {
             assert_eq!(Event::decode(&event.encode().unwrap()).unwrap(), event);
         }
     }

@@ -28,6 +28,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The moment that much earlier; the first one that can be told when that is before it.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// How long it is from `earlier` to this moment; zero when `earlier` is not earlier, as happens
     /// when a wall clock is set back.
     pub fn since(self, earlier: Self) -> Duration {
@@ -38,6 +44,14 @@ impl Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_before_the_first_is_the_first() {
+        let now = Timestamp::from_millis(1_000);
+        assert_eq!(now.minus(Duration::from_secs(2)), Timestamp::from_millis(-1_000));
+        let first = Timestamp::from_millis(i64::MIN);
+        assert_eq!(first.minus(Duration::from_millis(1)), first);
+    }
 
     #[test]
     fn a_clock_that_was_set_back_gives_no_negative_wait() {

@@ -19,58 +19,28 @@ pub enum Operation {
     Reserve,
     /// `PendingEventIndex::due`
     DueAggregates,
-    /// `Claims::claim`
-    ClaimAggregate,
+    /// `PendingEventIndex::postpone`
+    Postpone,
+    /// `PendingEventAges::any_pending_before`
+    AnyPendingBefore,
+    /// `PendingAggregates::page`
+    PageOfPendingAggregates,
+    /// `StoredAggregates::page`
+    PageOfAggregates,
     /// `DeadLetterMoves::bury`
     BuryAndEnd,
     /// `DeadLetterMoves::redrive`
     RedriveAndReturn,
-    /// `OrderRepository::place`
-    Place,
-    /// `OrderRepository::remembered`
-    Remembered,
     /// `OrderReader::find`
     Find,
     /// `Catalog::prices`
     Prices,
-    /// `TransactionLedger::state`
-    State,
-    /// `TransactionLedger::attempt_that_recorded`
-    AttemptThatRecorded,
-    /// `TransactionLedger::fence`
-    Fence,
-    /// `Outbox::claim`
-    Claim,
-    /// `Outbox::mark_published`
-    MarkPublished,
-    /// `UnobservedEvents::due`
-    Due,
-    /// `UnobservedEvents::find`
-    FindEvent,
-    /// `OverdueEvents::any_overdue`
-    AnyOverdue,
-    /// `Inbox::record`
-    Record,
-    /// `Observations::observe`
-    Observe,
-    /// `Inventory::decide`
-    Decide,
-    /// `Notifications::notify`
-    Notify,
-    /// `DeadLetters::bury`
-    Bury,
     /// `DeadLetterReader::find`
     FindLetter,
     /// `DeadLetterReader::page`
     PageOfLetters,
-    /// `DeadLetterRemoval::redrive`
-    Redrive,
     /// `DeadLetterRemoval::discard`
     Discard,
-    /// `OutboxReader::find`
-    FindCopy,
-    /// `PendingEvents::page`
-    PageOfPending,
     /// `UserRepository::register`
     Register,
     /// `UserRepository::log_in`

@@ -1,20 +1,21 @@
 //! Orders, products and events to test with.
 
-use application::event::{order_message, unpublished, unpublished_of_user};
+use application::event::order_message;
 use application::lifetimes;
 use application::ports::{
-    Activity, DeadLetter, IdempotencyKey, IdempotencyRecord, IdentitySource, InboxRecord,
-    NewSession, Placement, RecordedEvent, Registration, RequestHash, Source, TokenHash,
-    TokenRecord,
+    AccountDeletion, Activity, DeadLetter, HalfMessage, IdempotencyKey, IdentitySource, NewSession,
+    OutboundMessage, RefreshToken, Registration, Source, TokenRecord,
 };
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
 use domain::identity::{EventId, ProductId, UserId};
 use domain::money::Money;
-use domain::order::{Order, OrderEvent, OrderLine, OrderLines};
+use domain::order::{NewOrder, Order, OrderLine, OrderLines};
+use domain::pending::PendingEvent;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Session};
+use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Session, UserEvent};
+use secrecy::SecretString;
 
 /// The trace that sample orders belong to (W3C Trace Context, section 3.2).
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -64,102 +65,44 @@ pub fn key(text: &str) -> IdempotencyKey {
     IdempotencyKey::parse(text).unwrap()
 }
 
-/// An order with everything that its placement stores.
+/// An order that an attempt is to create, and the message of its event.
 #[derive(Debug, Clone)]
-pub struct TakenOrder {
-    /// The order, CREATED.
-    pub order: Order,
-    /// What it asks for.
-    pub lines: OrderLines,
-    /// Its `OrderCreated`, for the outbox.
-    pub event: RecordedEvent,
-    /// When it was taken.
-    pub at: Timestamp,
-    /// The key and its record, when it was taken under one.
-    pub idempotency: Option<(IdempotencyKey, IdempotencyRecord)>,
+pub struct SampleOrder {
+    /// The order with its attempt. Its event is pending as one whose half message was stored.
+    pub order: NewOrder,
+    /// Its `OrderCreated`.
+    pub message: OutboundMessage,
 }
 
-/// An order of a user that was taken at `at`.
-pub fn taken(
+/// An order of a user that is created at `at`.
+pub fn created(
     identities: &impl IdentitySource,
     user_id: UserId,
     of: &[(u64, u64)],
     at: Timestamp,
-) -> TakenOrder {
-    let lines = lines(of);
+) -> SampleOrder {
     let price = |_| Money::from_minor(UNIT_PRICE);
-    let stamp = EventStamp {
-        event_id: identities.event_id(),
-        schema_version: SCHEMA_VERSION,
-        traceparent: Some(TRACEPARENT.to_owned()),
-    };
+    let stamp = EventStamp { traceparent: Some(TRACEPARENT.to_owned()), ..stamp(identities) };
     let order_id = identities.order_id();
-    let (order, event) = Order::create(order_id, user_id, &lines, price, at, stamp).unwrap();
-    let event = RecordedEvent {
+    let (order, event) = Order::create(order_id, user_id, &lines(of), price, at, stamp).unwrap();
+    let attempt = identities.transaction_id();
+    let pending = PendingEvent::sent(attempt, at, at.plus(lifetimes::SWEEP_AFTER));
+    SampleOrder {
+        order: NewOrder::new(order, attempt, pending),
         message: order_message(&event).unwrap(),
-        transaction_id: identities.transaction_id(),
-        recorded_at: at,
-        unpublished: false,
-        sweep_due: at.plus(lifetimes::SWEEP_AFTER),
-    };
-    TakenOrder { order, lines, event, at, idempotency: None }
+    }
 }
 
-impl TakenOrder {
-    /// The order under a key, whose record expires at `expires_at`.
-    #[must_use]
-    pub fn under(mut self, text: &str, expires_at: Timestamp) -> Self {
-        let record = IdempotencyRecord {
-            request_hash: RequestHash::new([7; 32]),
-            order_id: self.order.id(),
-            answer: format!("{{\"order_id\":\"{}\"}}", self.order.id()),
-            transaction_id: self.event.transaction_id,
-            expires_at,
-        };
-        self.idempotency = Some((key(text), record));
-        self
-    }
-
-    /// The record of its key.
-    pub fn record(&self) -> &IdempotencyRecord {
-        &self.idempotency.as_ref().unwrap().1
-    }
-
-    /// Its placement.
-    pub fn placement(&self) -> Placement<'_> {
-        Placement {
-            order: &self.order,
-            event: &self.event,
-            idempotency: self.idempotency.as_ref().map(|(key, record)| (key, record)),
-            now: self.at,
+impl SampleOrder {
+    /// The half message of its attempt.
+    pub fn half(&self, deadline: Timestamp) -> HalfMessage<'_> {
+        HalfMessage {
+            message: &self.message,
+            transaction_id: self.order.attempt(),
+            deadline,
+            is_recorded: false,
         }
     }
-
-    /// That a handler has done its part for its event.
-    pub fn inbox(&self, handler: &'static str) -> InboxRecord {
-        inbox(handler, self.event.message.event_id, self.at)
-    }
-
-    /// A dead letter of its event, as its message came.
-    pub fn dead_letter(&self) -> DeadLetter {
-        let message = &self.event.message;
-        DeadLetter {
-            body: message.body.clone().into_bytes(),
-            body_bytes: message.body.len(),
-            traceparent: message.traceparent.clone(),
-            ..dead_letter(Some(message.event_id), self.at)
-        }
-    }
-}
-
-/// That a handler has done its part for an event.
-pub fn inbox(handler: &'static str, event_id: EventId, at: Timestamp) -> InboxRecord {
-    InboxRecord { handler, event_id, at, expires_at: at.plus(lifetimes::INBOX) }
-}
-
-/// The outbox copy of what became of an order.
-pub fn follow_up(identities: &impl IdentitySource, event: &OrderEvent) -> RecordedEvent {
-    unpublished(identities.transaction_id(), event).unwrap()
 }
 
 /// A dead letter.
@@ -201,8 +144,10 @@ pub fn activity(identities: &impl IdentitySource, kind: ActivityKind, at: Timest
 pub struct RegisteredUser {
     /// The account.
     pub account: Account,
-    /// Its `UserRegistered`, for the outbox.
-    pub event: RecordedEvent,
+    /// Its `UserRegistered`.
+    pub event: UserEvent,
+    /// What is pending of that.
+    pub pending: PendingEvent,
     /// What its owner can look up.
     pub activity: Activity,
 }
@@ -215,11 +160,11 @@ pub fn registered(
 ) -> RegisteredUser {
     let hash = PasswordHash::from_phc("$argon2id$some".to_owned());
     let user_id = identities.user_id().unwrap();
-    let (account, event) = Account::register(user_id, email(address), hash, at);
-    let (event_id, attempt) = (identities.event_id(), identities.transaction_id());
+    let (account, event) = Account::register(user_id, email(address), hash, at, stamp(identities));
     RegisteredUser {
         account,
-        event: unpublished_of_user(event_id, attempt, &event, None).unwrap(),
+        event,
+        pending: PendingEvent::unsent(identities.transaction_id(), at),
         activity: activity(identities, ActivityKind::Registered, at),
     }
 }
@@ -230,10 +175,44 @@ impl RegisteredUser {
         Registration {
             account: &self.account,
             event: &self.event,
+            pending: &self.pending,
             activity: &self.activity,
             source_known_until: self.activity.at.plus(lifetimes::KNOWN_SOURCE),
         }
     }
+}
+
+/// The deletion of an account with everything that it stores.
+#[derive(Debug, Clone)]
+pub struct DeletedUser {
+    /// The account as it was.
+    pub account: Account,
+    /// Its `UserDeleted`.
+    pub event: UserEvent,
+    /// What is pending of that.
+    pub pending: PendingEvent,
+}
+
+/// The deletion of an account at `at`.
+pub fn deleted(identities: &impl IdentitySource, account: &Account, at: Timestamp) -> DeletedUser {
+    DeletedUser {
+        event: account.delete(at, stamp(identities)),
+        pending: PendingEvent::unsent(identities.transaction_id(), at),
+        account: account.clone(),
+    }
+}
+
+impl DeletedUser {
+    /// The deletion.
+    pub const fn deletion(&self) -> AccountDeletion<'_> {
+        AccountDeletion { account: &self.account, event: &self.event, pending: &self.pending }
+    }
+}
+
+/// The refresh token of a session with that secret.
+pub fn refresh_token(session: &Session, secret: &str) -> RefreshToken {
+    let token = RefreshToken::issued(session.id, &SecretString::from(secret));
+    RefreshToken::read(&token).unwrap()
 }
 
 /// A login with everything that it stores.
@@ -241,8 +220,10 @@ impl RegisteredUser {
 pub struct LoggedInUser {
     /// The account after it.
     pub account: Account,
-    /// Its `UserLoggedIn`, for the outbox.
-    pub event: RecordedEvent,
+    /// Its `UserLoggedIn`.
+    pub event: UserEvent,
+    /// What is pending of that.
+    pub pending: PendingEvent,
     /// The session that it begins.
     pub session: Session,
     /// The session's first refresh token.
@@ -251,20 +232,23 @@ pub struct LoggedInUser {
     pub activity: Activity,
 }
 
-/// A login to an account at `at`. `token` is the session's first refresh token.
+/// A login to an account at `at`. `token` is the secret of the session's first refresh token.
 pub fn logged_in(
     identities: &impl IdentitySource,
     account: &Account,
     token: &str,
     at: Timestamp,
 ) -> LoggedInUser {
-    let (account, event) = account.log_in(None, at);
+    let (account, event) = account.log_in(None, at, stamp(identities));
     let session = Session::begin(identities.session_id(), &account, at);
-    let (event_id, attempt) = (identities.event_id(), identities.transaction_id());
     LoggedInUser {
-        event: unpublished_of_user(event_id, attempt, &event, None).unwrap(),
+        event,
+        pending: PendingEvent::unsent(identities.transaction_id(), at),
         session,
-        token: TokenRecord { hash: TokenHash::of(token), expires_at: session.token_expires_at(at) },
+        token: TokenRecord {
+            hash: refresh_token(&session, token).hash,
+            expires_at: session.token_expires_at(at),
+        },
         activity: activity(identities, ActivityKind::LoggedIn, at),
         account,
     }
@@ -275,8 +259,9 @@ impl LoggedInUser {
     pub fn login(&self) -> NewSession<'_> {
         NewSession {
             account: &self.account,
-            event: &self.event,
             session: &self.session,
+            event: &self.event,
+            pending: &self.pending,
             token: &self.token,
             activity: &self.activity,
         }

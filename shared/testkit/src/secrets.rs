@@ -80,7 +80,7 @@ impl AccessTokenIssuer for NumberedTokens {
 }
 
 impl RefreshTokenSource for NumberedTokens {
-    fn refresh_token(&self) -> Result<SecretString, Failure> {
+    fn secret(&self) -> Result<SecretString, Failure> {
         Ok(SecretString::from(format!("refresh {}", self.next())))
     }
 }

@@ -71,18 +71,7 @@ struct Simulation {
     members: Members,
     processes: Processes,
     trace: Trace,
-    edition: Edition,
     left_out: Option<Part>,
-}
-
-/// Which edition of the protocol runs. They stand beside each other until every function is of the
-/// second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Edition {
-    /// An order, its outbox copy, its attempt and its key are records of their own.
-    First,
-    /// An order is one item.
-    Second,
 }
 
 /// What a run came to.
@@ -99,18 +88,18 @@ pub struct Outcome {
 }
 
 /// Runs a seed. `left_out` takes a part out of the protocol.
-pub fn run(seed: u64, edition: Edition, left_out: Option<Part>) -> Outcome {
+pub fn run(seed: u64, left_out: Option<Part>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     // Within the runtime, whose time is paused: outside of it the clock goes on.
-    runtime.block_on(async { Simulation::new(seed, edition, left_out).run().await })
+    runtime.block_on(async { Simulation::new(seed, left_out).run().await })
 }
 
 impl Simulation {
-    fn new(seed: u64, edition: Edition, left_out: Option<Part>) -> Self {
+    fn new(seed: u64, left_out: Option<Part>) -> Self {
         let weather = Weather::seeded(seed);
         let world = World::default();
         for (id, stock) in STOCK {
@@ -124,7 +113,6 @@ impl Simulation {
             members: Members::default(),
             processes: Processes::default(),
             trace: Trace::default(),
-            edition,
             left_out,
         }
     }
@@ -194,10 +182,7 @@ impl Backlog {
     fn of(simulation: &Simulation) -> Self {
         Self {
             open_halves: simulation.world.broker.open_halves(),
-            pending: match simulation.edition {
-                Edition::First => simulation.world.tables.unobserved_events(),
-                Edition::Second => simulation.world.tables.pending_events(),
-            },
+            pending: simulation.world.tables.pending_events(),
             unacknowledged: simulation.world.broker.unacknowledged(),
         }
     }

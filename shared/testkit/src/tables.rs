@@ -3,11 +3,10 @@
 //! A call waits for nothing but its turn. A call whose answer never comes takes all its time, as
 //! far as its port gives it one.
 
+mod aggregate_reads;
 mod aggregates;
 mod dead_letters;
-mod effects;
 mod orders;
-mod outbox;
 mod rows;
 mod sessions;
 mod users;
@@ -18,18 +17,18 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use application::deadline::Deadline;
-use application::outcome::{Failure, FailureClass, Settled, WriteTry};
-use application::ports::{Activity, DeadLetter, RecordedEvent, TransactionState, Whose};
-use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
-use domain::order::Order;
+use application::outcome::{Failure, FailureClass, WriteTry};
+use application::ports::{Activity, DeadLetter, Whose};
+use domain::aggregate::AggregateKey;
+use domain::identity::{ProductId, UserId};
 use domain::product::Product;
-use domain::user::Account;
+use domain::timestamp::Timestamp;
+use domain::user::{Account, UserEvents};
 
 use crate::fault::{Fault, Operation};
 use crate::weather::Weather;
 pub use aggregates::IndexEntry;
 use rows::Rows;
-pub use rows::StoredEvent;
 
 /// All tables. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -85,11 +84,6 @@ impl MemoryTables {
         self.state().next.entry(operation).or_default().extend(faults);
     }
 
-    /// What goes wrong with the next placement.
-    pub fn next_place(&self, fault: Fault) {
-        self.script(Operation::Place, [fault]);
-    }
-
     /// What goes wrong with every call, until it is healed.
     pub fn break_down(&self, operation: Operation, fault: Fault) {
         self.state().lasting.insert(operation, fault);
@@ -102,7 +96,21 @@ impl MemoryTables {
         state.next.remove(&operation);
     }
 
-    /// Lets the writes arrive that were under way, in their order, and tells how many.
+    /// Lets those of the writes arrive that were under way of which `arrives` says so, in their
+    /// order. Returns how many.
+    pub fn land_some_late_writes(&self, arrives: impl Fn() -> bool) -> usize {
+        let mut state = self.state();
+        let (landing, late): (Vec<_>, Vec<_>) =
+            mem::take(&mut state.late).into_iter().partition(|_| arrives());
+        state.late = late;
+        let count = landing.len();
+        for write in landing {
+            write(&mut state.rows);
+        }
+        count
+    }
+
+    /// Lets the writes arrive that were under way, in their order. Returns how many.
     pub fn land_late_writes(&self) -> usize {
         let mut state = self.state();
         let late = mem::take(&mut state.late);
@@ -141,63 +149,6 @@ impl MemoryTables {
         self.state().rows.products.get(&product).map(|product| product.stock)
     }
 
-    /// Puts an order, over one that is there.
-    pub fn put_order(&self, order: Order) {
-        self.state().rows.orders.insert((order.user_id(), order.id()), order);
-    }
-
-    /// An order, whosever.
-    pub fn order(&self, id: OrderId) -> Option<Order> {
-        self.state().rows.orders.values().find(|order| order.id() == id).cloned()
-    }
-
-    /// All orders.
-    pub fn orders(&self) -> Vec<Order> {
-        self.state().rows.orders.values().cloned().collect()
-    }
-
-    /// The outbox copies of all events, by their identifiers.
-    pub fn events(&self) -> Vec<StoredEvent> {
-        self.state().rows.events.values().cloned().collect()
-    }
-
-    /// How many events no consumer has seen.
-    pub fn unobserved_events(&self) -> usize {
-        self.state().rows.events.values().filter(|stored| stored.unobserved).count()
-    }
-
-    /// The outbox copy of an event.
-    pub fn event(&self, id: EventId) -> Option<StoredEvent> {
-        self.state().rows.events.get(&id).cloned()
-    }
-
-    /// Puts the outbox copy of an event, over one that is there, with its attempt's record.
-    pub fn put_event(&self, event: &RecordedEvent) {
-        self.state().rows.record(event);
-    }
-
-    /// The records of all attempts.
-    pub fn attempts(&self) -> Vec<(TransactionId, TransactionState)> {
-        self.state().rows.attempts.iter().map(|(id, state)| (*id, *state)).collect()
-    }
-
-    /// Forgets an attempt's record, as the table does when its time is over.
-    pub fn forget_attempt(&self, id: TransactionId) {
-        self.state().rows.attempts.remove(&id);
-    }
-
-    /// Which handlers have done their part for an event.
-    pub fn handled_by(&self, event_id: EventId) -> Vec<&'static str> {
-        let state = self.state();
-        let handlers = state.rows.inbox.keys().filter(|(_, id)| *id == event_id);
-        handlers.map(|(handler, _)| *handler).collect()
-    }
-
-    /// Forgets what every handler has done.
-    pub fn forget_inbox(&self) {
-        self.state().rows.inbox.clear();
-    }
-
     /// All activities, in the order in which they were recorded.
     pub fn activities(&self) -> Vec<(Whose, Activity)> {
         self.state().rows.activities.clone()
@@ -205,7 +156,27 @@ impl MemoryTables {
 
     /// A user's account.
     pub fn account(&self, user_id: UserId) -> Option<Account> {
-        self.state().rows.accounts.get(&user_id).map(|stored| stored.account.clone())
+        self.state().rows.account(user_id).cloned()
+    }
+
+    /// What an account or a session keeps of its events; none if there is neither.
+    pub fn user_events(&self, key: AggregateKey) -> Option<UserEvents> {
+        Some(self.state().rows.events_of(key)?.stored.clone())
+    }
+
+    /// When an account or a session is deleted by its time to live.
+    pub fn expiry_of(&self, key: AggregateKey) -> Option<Timestamp> {
+        self.state().rows.events_of(key)?.expires_at
+    }
+
+    /// The keys of all accounts and sessions, also of accounts that are deleted.
+    pub fn user_aggregates(&self) -> Vec<AggregateKey> {
+        let state = self.state();
+        let accounts = state.rows.accounts.keys();
+        let sessions = state.rows.sessions.keys();
+        let accounts = accounts.map(|user_id| AggregateKey::Account { user_id: *user_id });
+        let sessions = sessions.map(|id| AggregateKey::Session { session_id: *id });
+        accounts.chain(sessions).collect()
     }
 
     /// Puts a dead letter, over one of its id.
@@ -308,34 +279,6 @@ impl MemoryTables {
             Fault::ReplyLost => drop(write(&mut state.rows)),
             Fault::LandsLate => state.late.push(Box::new(move |rows| drop(write(rows)))),
             Fault::RequestLost | Fault::Refused(_) | Fault::Busy => {}
-        }
-    }
-
-    /// Makes one try of a write that always takes effect.
-    async fn change(
-        &self,
-        operation: Operation,
-        change: impl FnOnce(&mut Rows) + Send + 'static,
-    ) -> Settled {
-        let under_way = self.under_way(change);
-        let fault = self.call(operation).await;
-        let change = under_way.arrives();
-        match fault {
-            None => {
-                change(&mut self.state().rows);
-                self.travel().await;
-                Settled::Done
-            }
-            Some(fault @ (Fault::Refused(_) | Fault::Busy)) => {
-                Settled::Refused(fault.failure().into())
-            }
-            Some(fault) => {
-                self.lose(fault, |rows| {
-                    change(rows);
-                    Ok::<(), ()>(())
-                });
-                Settled::Unknown(fault.failure())
-            }
         }
     }
 

@@ -211,7 +211,8 @@ mod tests {
     fn a_seed_decides_everything() {
         let draws = |seed| {
             let weather = Weather::seeded(seed);
-            let faults: Vec<_> = (0..200).map(|_| weather.table_fault(Operation::Place)).collect();
+            let faults: Vec<_> =
+                (0..200).map(|_| weather.table_fault(Operation::CreateOrder)).collect();
             (weather.odds(), faults, weather.below(1_000_000))
         };
         assert_eq!(draws(7), draws(7));
@@ -223,7 +224,7 @@ mod tests {
         for seed in 0..50 {
             let weather = Weather::seeded(seed);
             weather.calm_down();
-            assert!((0..1_000).all(|_| weather.table_fault(Operation::Place).is_none()));
+            assert!((0..1_000).all(|_| weather.table_fault(Operation::CreateOrder).is_none()));
             assert!(!weather.happens(1_000));
         }
     }

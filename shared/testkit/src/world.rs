@@ -1,12 +1,6 @@
 //! Everything that a use case needs, in memory.
 
-use application::answer_check::AnswerCheck;
 use application::change_password::ChangePassword;
-use application::consume_events::{
-    ConsumeEvents, InventoryHandler, NotificationHandler, ObserverHandler, Pace, Registry,
-    Subscribed,
-};
-use application::create_order::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
 use application::delete_account::DeleteAccount;
 use application::events;
 use application::guess_guard::GuessGuard;
@@ -14,14 +8,10 @@ use application::list_activity::ListActivity;
 use application::log_in::LogIn;
 use application::log_out::LogOut;
 use application::orders;
-use application::publish_recorded_event::PublishRecordedEvent;
-use application::redrive_dead_letter::RedriveDeadLetter;
+use application::orders::create::{Budgets, CircuitBreaker, WithoutBroker};
 use application::refresh_session::RefreshSession;
 use application::register_user::RegisterUser;
-use application::republish_event::RepublishEvent;
 use application::show_account::ShowAccount;
-use application::sweep::{self, Sweep};
-use contracts::event::EventType;
 
 use crate::broker::MemoryBroker;
 use crate::clock::ManualClock;
@@ -71,7 +61,8 @@ pub type MemoryCreateOrders = orders::create::CreateOrder<
 >;
 
 /// The use case [`events::answer_check::AnswerCheck`] in memory.
-pub type MemoryAnswerChecks = events::answer_check::AnswerCheck<MemoryTables, ManualClock>;
+pub type MemoryAnswerChecks =
+    events::answer_check::AnswerCheck<MemoryTables, MemoryTables, ManualClock>;
 
 /// The use case [`events::consume::ConsumeEvents`] in memory.
 pub type MemoryConsumePending = events::consume::ConsumeEvents<
@@ -93,30 +84,6 @@ pub type MemorySweepPending = events::sweep::Sweep<
     ManualClock,
     SequentialIdentities,
 >;
-
-/// The use case [`CreateOrder`] in memory.
-pub type MemoryCreateOrder =
-    CreateOrder<MemoryTables, MemoryTables, MemoryBroker, ManualClock, SequentialIdentities>;
-
-/// The use case [`ConsumeEvents`] in memory.
-pub type MemoryConsumeEvents = ConsumeEvents<MemoryBroker, MemoryTables, MemoryBroker, ManualClock>;
-
-/// The use case [`Sweep`] in memory.
-pub type MemorySweep = Sweep<MemoryTables, MemoryBroker, MemoryTables, MemoryBroker, ManualClock>;
-
-/// The use case [`RedriveDeadLetter`] in memory.
-pub type MemoryRedrive = RedriveDeadLetter<
-    MemoryTables,
-    MemoryTables,
-    MemoryTables,
-    SequentialIdentities,
-    MemoryTables,
-    MemoryBroker,
-    ManualClock,
->;
-
-/// The use case [`RepublishEvent`] in memory.
-pub type MemoryRepublish = RepublishEvent<MemoryTables, MemoryTables, MemoryBroker, ManualClock>;
 
 /// The use case [`RegisterUser`] in memory.
 pub type MemoryRegisterUser =
@@ -141,7 +108,7 @@ pub type MemoryRefreshSession =
 pub type MemoryChangePassword =
     ChangePassword<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
 
-/// The use cases of orders and events, each order in one item.
+/// Orders and events.
 impl World {
     /// Creates orders.
     pub fn create_orders(&self) -> MemoryCreateOrders {
@@ -158,7 +125,8 @@ impl World {
 
     /// Answers check-backs.
     pub fn answer_checks(&self) -> MemoryAnswerChecks {
-        events::answer_check::AnswerCheck::new(self.tables.clone(), self.clock.clone())
+        let (orders, aggregates) = (self.tables.clone(), self.tables.clone());
+        events::answer_check::AnswerCheck::new(orders, aggregates, self.clock.clone())
     }
 
     /// Consumes events, with `registry` beside what changes the orders alone.
@@ -174,7 +142,7 @@ impl World {
             },
             letters: self.tables.clone(),
             announcements: self.broker.clone(),
-            pace: Pace::default(),
+            pace: events::consume::Pace::default(),
         }
     }
 
@@ -186,7 +154,7 @@ impl World {
             topics: self.broker.clone(),
             publication: self.publish_stored(),
             identities: self.identities.clone(),
-            pace: sweep::Pace::default(),
+            pace: events::sweep::Pace::default(),
         }
     }
 
@@ -266,110 +234,16 @@ impl World {
     }
 
     /// Deletes accounts.
-    pub fn delete_account(&self) -> DeleteAccount<MemoryTables, ManualClock> {
-        DeleteAccount { show: self.show_account(), users: self.tables.clone() }
+    pub fn delete_account(&self) -> DeleteAccount<MemoryTables, SequentialIdentities, ManualClock> {
+        DeleteAccount {
+            show: self.show_account(),
+            users: self.tables.clone(),
+            identities: self.identities.clone(),
+        }
     }
 
     /// Lists activities.
     pub fn list_activity(&self) -> ListActivity<MemoryTables, ManualClock> {
         ListActivity { show: self.show_account(), log: self.tables.clone() }
-    }
-}
-
-/// Orders and their events.
-impl World {
-    /// Takes orders, as long as the broker takes their half messages.
-    pub fn create_order(&self) -> MemoryCreateOrder {
-        CreateOrder {
-            orders: self.tables.clone(),
-            catalog: self.tables.clone(),
-            publisher: self.broker.clone(),
-            clock: self.clock.clone(),
-            identities: self.identities.clone(),
-            budgets: Budgets::default(),
-            without_broker: WithoutBroker::Refuse,
-        }
-    }
-
-    /// Takes orders, also while the broker is away.
-    pub fn create_order_without_broker(&self) -> MemoryCreateOrder {
-        let without_broker = WithoutBroker::Accept(CircuitBreaker::default());
-        CreateOrder { without_broker, ..self.create_order() }
-    }
-
-    /// Answers check-backs.
-    pub fn answer_check(&self) -> AnswerCheck<MemoryTables, ManualClock> {
-        AnswerCheck::new(self.tables.clone(), self.clock.clone())
-    }
-
-    /// Publishes recorded events.
-    pub fn publication(&self) -> PublishRecordedEvent<MemoryTables, MemoryBroker, ManualClock> {
-        PublishRecordedEvent {
-            outbox: self.tables.clone(),
-            publisher: self.broker.clone(),
-            clock: self.clock.clone(),
-        }
-    }
-
-    /// Redrives dead letters, where the broker can be reached.
-    pub fn redrive(&self) -> MemoryRedrive {
-        RedriveDeadLetter {
-            letters: self.tables.clone(),
-            removal: self.tables.clone(),
-            events: self.tables.clone(),
-            identities: self.identities.clone(),
-            publication: Some(self.publication()),
-            clock: self.clock.clone(),
-        }
-    }
-
-    /// Publishes recorded events once more.
-    pub fn republish(&self) -> MemoryRepublish {
-        RepublishEvent { events: self.tables.clone(), publication: self.publication() }
-    }
-
-    /// Publishes what no consumer has seen.
-    pub fn sweep(&self) -> MemorySweep {
-        Sweep {
-            unobserved: self.tables.clone(),
-            published: self.broker.clone(),
-            publication: self.publication(),
-            pace: sweep::Pace::default(),
-        }
-    }
-
-    /// The handlers of event-consumer, in its order.
-    pub fn registry(&self) -> Registry {
-        let inbox = || self.tables.clone();
-        Registry::default()
-            .with(
-                Subscribed::ToAll,
-                ObserverHandler { observations: self.tables.clone(), inbox: inbox() },
-            )
-            .with(
-                Subscribed::To(&[EventType::OrderCreated]),
-                InventoryHandler {
-                    inventory: self.tables.clone(),
-                    inbox: inbox(),
-                    identities: self.identities.clone(),
-                    publication: self.publication(),
-                },
-            )
-            .with(
-                Subscribed::ToAll,
-                NotificationHandler { notifications: self.tables.clone(), inbox: inbox() },
-            )
-    }
-
-    /// Consumes events with those handlers.
-    pub fn consume_events(&self, registry: Registry) -> MemoryConsumeEvents {
-        ConsumeEvents {
-            subscription: self.broker.clone(),
-            dead_letters: self.tables.clone(),
-            announcements: self.broker.clone(),
-            clock: self.clock.clone(),
-            registry,
-            pace: Pace::default(),
-        }
     }
 }

@@ -15,14 +15,15 @@ pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotenc
 ///
 /// # Errors
 ///
-/// A 400 that names the rule if there are several, or if the one is none.
+/// A 400 that names the rule if there are several, or if the one is not valid.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    if values.next().is_some() {
-        return Err(invalid("Send one Idempotency-Key, not several.".to_owned()));
+    // API Gateway joins the values of a header that was sent twice by a comma (payload format 2.0).
+    if values.next().is_some() || value.as_bytes().contains(&b',') {
+        return Err(invalid("Send one Idempotency-Key, without a comma in it.".to_owned()));
     }
     let key = value.to_str().ok().and_then(IdempotencyKey::parse);
     let rule = || {
@@ -68,5 +69,6 @@ mod tests {
     #[test]
     fn several_keys_are_refused() {
         assert_eq!(read(&[b"a", b"a"]), Err(400));
+        assert_eq!(read(&[b"a,a"]), Err(400), "as API Gateway joins them");
     }
 }

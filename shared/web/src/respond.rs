@@ -14,15 +14,10 @@ use crate::{Problem, Response};
 /// A 500 if the body can't be written as JSON.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Problem> {
     let text = serde_json::to_string(body).map_err(Problem::internal)?;
-    Ok(json_text(status, text))
-}
-
-/// An answer that is JSON already, such as one that was given before.
-pub fn json_text(status: StatusCode, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    Ok(response)
 }
 
 /// An answer without a body: 204.

@@ -1,5 +1,16 @@
 //! Orders that are shown, or not.
 
+use std::time::Duration;
+
+use application::outcome::WriteTry;
+use application::ports::creating::Fences;
+use application::ports::{Clock, IdentitySource};
+use domain::identity::UserId;
+use dynamodb::DynamoOrders;
+use dynamodb::config::{OrdersTable, TableName};
+use harness::provision::DEMO_USER_ID;
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 use reqwest::Method;
 use serde_json::json;
 
@@ -29,6 +40,25 @@ fn another_users_order_is_none() {
             .unwrap();
         let none = problem(none, 404, "not-found").await;
         assert_eq!(theirs["detail"], none["detail"]);
+    });
+}
+
+/// A check-back has ended an attempt that created no order.
+#[test]
+fn a_tombstone_is_no_order() {
+    with_app(async |app| {
+        let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
+        let name = TableName::parse(app.system.names.table("OrdersTable").unwrap()).unwrap();
+        let orders = DynamoOrders::new(tables, OrdersTable::named(name));
+        let order_id = UuidIdentitySource.order_id();
+        let (user_id, attempt) =
+            (UserId::new(DEMO_USER_ID).unwrap(), UuidIdentitySource.transaction_id());
+        let until = SystemClock.now().plus(Duration::from_secs(3_600));
+        let fenced = orders.fence(user_id, order_id, attempt, until).await;
+        assert!(matches!(fenced, WriteTry::Done), "{fenced:?}");
+        let path = format!("/v1/orders/{order_id}");
+        let answer = app.request(Method::GET, &path).send().await.unwrap();
+        problem(answer, 404, "not-found").await;
     });
 }
 

@@ -64,6 +64,27 @@ fn a_replay_has_the_original_body_whatever_its_layout() {
     });
 }
 
+/// It is rendered from the order, as that was created.
+#[test]
+fn a_replay_has_the_original_body_whatever_became_of_the_order() {
+    with_app(async |app| {
+        let body = json!({"items": [{"product_id": 8, "quantity": 3}]});
+        let send =
+            async || app.post_order(&body).header("idempotency-key", "later").send().await.unwrap();
+        let first = json_of(send().await).await;
+        let confirmed = app.wait_for_status(&text(&first["order_id"]), "CONFIRMED").await;
+        assert_ne!(confirmed, first);
+        let second = send().await;
+        assert_eq!(second.headers()["idempotency-replayed"], "true");
+        assert_eq!(json_of(second).await, first);
+        // A key names its order, and never another one.
+        let products =
+            json!({"items": [{"product_id": 8, "quantity": 3}, {"product_id": 9, "quantity": 1}]});
+        let other = app.post_order(&products).header("idempotency-key", "later");
+        problem(other.send().await.unwrap(), 422, "idempotency-key-reused").await;
+    });
+}
+
 #[test]
 fn a_key_that_is_none_is_refused() {
     with_app(async |app| {

@@ -96,13 +96,13 @@ fn a_bad_body_is_refused_and_leaves_no_trace() {
     });
 }
 
-/// What orders leave behind. Logins leave events and attempts of their own.
+/// What orders leave behind: an order is one item with its events, its attempt and what is left of its
+/// idempotency key, and where none is, there may be a tombstone.
 #[derive(Debug, PartialEq, Eq)]
 struct Traces {
     orders: usize,
-    events: usize,
-    attempts: usize,
-    idempotency_records: usize,
+    tombstones: usize,
+    with_pending_events: usize,
     dead_letters: usize,
     stock: i64,
     messages: usize,
@@ -110,18 +110,16 @@ struct Traces {
 
 impl Traces {
     async fn of(app: &App) -> Self {
-        let items = app.items("EventsTable").await;
-        let topic = |item: &Item| Some(item.get("topic")?.as_s().ok()? == "orders");
-        let records = |kind: &str| {
-            let is_one = |item: &&Item| item["pk"].as_s().unwrap().starts_with(kind);
-            items.iter().filter(is_one).count()
-        };
+        let items = app.items("OrdersTable").await;
+        let with = |name: &str| items.iter().filter(|item| item.contains_key(name)).count();
+        let letters = app.items("DeadLettersTable").await;
+        let is_letter = |item: &&Item| item["pk"].as_s().unwrap().starts_with("DEAD#");
+        assert_eq!(with("attempt") + with("fenced"), items.len(), "and nothing else is here");
         Self {
-            orders: app.count("OrdersTable").await,
-            events: items.iter().filter_map(topic).filter(|of_orders| *of_orders).count(),
-            attempts: records("TXN#"),
-            idempotency_records: records("IDEM#"),
-            dead_letters: records("DEAD#"),
+            orders: with("attempt"),
+            tombstones: with("fenced"),
+            with_pending_events: with("shard"),
+            dead_letters: letters.iter().filter(is_letter).count(),
             stock: app.stock(1).await,
             messages: app.topic().await.len(),
         }
@@ -143,8 +141,9 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
         })
         .await;
         app.wait_for_status(&order_id, "CONFIRMED").await;
-        let before = eventually("both of its events are on the topic", async || {
-            Some(Traces::of(&app).await).filter(|traces| traces.messages == 2)
+        let before = eventually("both of its events are handled", async || {
+            let is_handled = |traces: &Traces| traces.with_pending_events == 0;
+            Some(Traces::of(&app).await).filter(is_handled)
         })
         .await;
 
@@ -172,6 +171,7 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
             problem(response, status, slug).await;
         }
 
+        assert_eq!(before.messages, 2);
         assert_eq!(Traces::of(&app).await, before);
         app.system.stop().await;
     });
@@ -251,7 +251,7 @@ fn an_event_that_cannot_be_decoded_goes_to_the_dead_letters_and_blocks_nobody() 
         app.wait_for_status(&order_id, "CONFIRMED").await;
         let key = format!("DEAD#{message_id}");
         let letter = eventually("the dead letter is there", async || {
-            app.item("EventsTable", &[("pk", &key)]).await
+            app.item("DeadLettersTable", &[("pk", &key)]).await
         })
         .await;
         assert!(letter["reason"].as_s().unwrap().contains("not a CloudEvent"), "{letter:?}");

@@ -1,6 +1,7 @@
 //! Passwords as they are stored.
 
 use application::ports::{IdentitySource, PasswordHasher};
+use domain::event::EventStamp;
 use domain::user::{Account, EmailAddress};
 use dynamodb::administration::put_account;
 use dynamodb::config::{TableName, UsersTable};
@@ -17,7 +18,8 @@ pub(super) async fn put_hashed_at(app: &App, email: &str, cost: HashCost) -> u64
     let hash = hasher.hash(SecretString::from(PASSWORD)).await.unwrap();
     let user_id = UuidIdentitySource.user_id().unwrap();
     let email = EmailAddress::parse(email).unwrap();
-    let (account, _) = Account::register(user_id, email, hash, crate::login::now());
+    let stamp = EventStamp::untraced(UuidIdentitySource.event_id(), 1);
+    let (account, _) = Account::register(user_id, email, hash, crate::login::now(), stamp);
     let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
     let name = TableName::parse(app.system.names.table("UsersTable").unwrap()).unwrap();
     let attempt = UuidIdentitySource.transaction_id();

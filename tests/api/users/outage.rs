@@ -32,7 +32,6 @@ fn nothing_fails_open() {
             ("GUESS#", true, PASSWORD),
             ("SOURCES#", true, PASSWORD),
             ("SESSION#", true, PASSWORD),
-            ("EVENT#", true, PASSWORD),
             ("ACTIVITY#", true, WRONG),
             ("NOBODY#", false, WRONG),
         ] {

@@ -1,9 +1,8 @@
-//! The floor: what an order costs at the least. The same half message, `TransactWriteItems` and end
-//! as create-order's, through bare client calls.
+//! The floor: what an order costs at the least. The same half message, `PutItem` and end as
+//! create-order's, through bare client calls.
 //!
-//! Message and items are those of an order that create-order took, read back from the topic and the
-//! table, with new identifiers in them. So they have the right size whatever becomes of the
-//! records.
+//! Message and item are those of an order that create-order created, read back from the topic and the
+//! table, with new identifiers in them. So they have the right size whatever becomes of the item.
 
 mod broker;
 mod sample;
@@ -11,15 +10,20 @@ mod sample;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use tokio::time::Instant;
 
 use crate::load::Call;
-use crate::rig::{Item, Site};
+use crate::rig::Site;
 use broker::BareBroker;
 use sample::{Identifiers, Sample};
 
-/// Places orders by bare calls.
+/// The condition of create-order's put.
+const FREE_FOR_ATTEMPT: &str = "attribute_not_exists(#pk) OR \
+                                (attribute_exists(#fenced) AND NOT contains(#fenced, :attempt))";
+
+/// Creates orders by bare calls.
 pub(crate) struct Floor {
     table: Client,
     broker: BareBroker,
@@ -39,13 +43,17 @@ impl Floor {
         self.broker.close().await;
     }
 
-    async fn transaction(&self, new: &Identifiers) -> anyhow::Result<()> {
-        let mut request = self.table.transact_write_items();
-        for (table, item) in &self.sample.items {
-            request =
-                request.transact_items(put(table, sample::renamed(item, &self.sample.ids, new))?);
-        }
-        request.client_request_token(&new.transaction_id).send().await?;
+    async fn put(&self, new: &Identifiers) -> anyhow::Result<()> {
+        let item = self.sample.item(new);
+        let attempt = AttributeValue::B(Blob::new(new.transaction_id.as_bytes()));
+        let put = self.table.put_item().table_name(&self.sample.table).set_item(Some(item));
+        put.condition_expression(FREE_FOR_ATTEMPT)
+            .expression_attribute_names("#pk", "pk")
+            .expression_attribute_names("#fenced", "fenced")
+            .expression_attribute_values(":attempt", attempt)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await?;
         Ok(())
     }
 }
@@ -55,19 +63,8 @@ impl Call for Floor {
         let started = Instant::now();
         let new = Identifiers::new();
         let half = self.broker.half_message(worker, self.sample.message(&new)).await?;
-        self.transaction(&new).await?;
+        self.put(&new).await?;
         self.broker.commit(worker, &half).await?;
         Ok(started.elapsed())
     }
-}
-
-fn put(table: &str, item: Item) -> anyhow::Result<TransactWriteItem> {
-    let put = Put::builder()
-        .table_name(table)
-        .set_item(Some(item))
-        .condition_expression("attribute_not_exists(#pk)")
-        .expression_attribute_names("#pk", "pk")
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        .build()?;
-    Ok(TransactWriteItem::builder().put(put).build())
 }

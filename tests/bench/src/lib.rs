@@ -11,7 +11,7 @@ pub struct Options {
     /// How often each function is started.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one())]
     pub starts: u64,
-    /// How many orders are placed in each way and at each number at once.
+    /// How many orders are created in each way and at each number at once.
     #[arg(long, value_name = "N", default_value_t = 3_000, value_parser = at_least_one())]
     pub orders: u64,
     /// How many events wait when event-consumer starts.
@@ -20,6 +20,15 @@ pub struct Options {
     /// How many orders are followed until they are CONFIRMED.
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = at_least_one())]
     pub confirmations: u64,
+    /// How many orders are created, and how many followed, with AWS's latencies.
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = at_least_one())]
+    pub weather_orders: u64,
+    /// How many orders of the hot product are asked for a second.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one())]
+    pub hot_rate: u64,
+    /// For how long orders of the hot product, and of the others, are asked for.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = at_least_one())]
+    pub hot_seconds: u64,
 }
 
 /// A part of the benchmark.
@@ -33,6 +42,10 @@ pub enum Part {
     Events,
     /// How long it takes from POST to CONFIRMED.
     Confirmations,
+    /// What an order costs, and how long it takes with AWS's latencies.
+    Weather,
+    /// One product that everybody wants, beside nine others, with AWS's latencies.
+    Hot,
 }
 
 fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
@@ -55,6 +68,9 @@ impl Options {
             ("--orders", self.orders),
             ("--events", self.events),
             ("--confirmations", self.confirmations),
+            ("--weather-orders", self.weather_orders),
+            ("--hot-rate", self.hot_rate),
+            ("--hot-seconds", self.hot_seconds),
         ];
         only.map(|part| format!("--only={}", part.get_name()))
             .chain(numbers.map(|(name, number)| format!("{name}={number}")))

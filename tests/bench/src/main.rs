@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 use harness::process::shutdown_signal;
 use harness::progress::Progress;
 
-use parts::{confirmations, events, functions};
+use parts::{confirmations, events, functions, hot, weather};
 use report::Report;
 use rig::Rig;
 
@@ -103,8 +103,15 @@ async fn measure(
         report.events = Some(events::measure(&rig, options.events).await?);
     }
     if options.wants(Part::Confirmations) {
-        let figures = confirmations::measure(&rig, options.confirmations).await?;
+        let figures = confirmations::measure(&rig, None, options.confirmations).await?;
         report.confirmations = Some(figures);
+    }
+    if options.wants(Part::Weather) {
+        report.weather = Some(weather::measure(&rig, options.weather_orders).await?);
+    }
+    if options.wants(Part::Hot) {
+        let figures = hot::measure(&rig, options.hot_rate, options.hot_seconds).await?;
+        report.hot = Some(figures);
     }
     rig.stop().await;
     Ok(())

@@ -1,4 +1,4 @@
-//! The ways in which an order is placed, besides the floor ([`crate::floor`]).
+//! The ways in which an order is created, besides the floor ([`crate::floor`]).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,11 +12,15 @@ use tokio::time::Instant;
 use crate::load::Call;
 use crate::rig::{Rig, Site};
 
-/// The function that takes orders.
+/// The function that creates orders.
 pub(crate) const CREATE_ORDER: &str = "create-order";
 
 /// How many products the demo has.
 pub(crate) const PRODUCTS: u64 = 10;
+
+/// How often a careful client asks at the most, and when it asks again.
+const TRIES_MAX: u32 = 20;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A request for one unit of a product.
 pub(crate) fn body(product_id: u64) -> Value {
@@ -79,26 +83,51 @@ pub(crate) struct Posted {
 
 impl Posted {
     pub(crate) fn new(site: &Site) -> Self {
+        Self::of(site, &site.token, &body(1))
+    }
+
+    /// The orders of whoever has that token, for what that body asks.
+    pub(crate) fn of(site: &Site, token: &str, body: &Value) -> Self {
         Self {
             http: site.http.clone(),
             url: format!("{}/v1/orders", site.system.api_url),
-            token: site.token.clone(),
-            body: body(1).to_string(),
+            token: token.to_owned(),
+            body: body.to_string(),
         }
     }
 
-    /// Places an order and says which.
+    /// Creates an order and says which.
     pub(crate) async fn post(&self) -> anyhow::Result<String> {
-        let request = self.http.post(&self.url).bearer_auth(&self.token);
-        let request = request.header("content-type", "application/json").body(self.body.clone());
-        let response = request.send().await?;
-        let status = response.status();
-        let text = response.text().await?;
-        anyhow::ensure!(status == 201, "an order was answered with {status}: {text}");
-        let answer: Value = serde_json::from_str(&text)?;
-        let order_id = answer.get("order_id").and_then(Value::as_str);
-        Ok(order_id.context("the answer has no order_id")?.to_owned())
+        created(self.request().send().await?).await
     }
+
+    /// As [`Posted::post`], for a careful client: it asks again under its key for as long as it is asked
+    /// to.
+    pub(crate) async fn settle(&self, key: &str) -> anyhow::Result<String> {
+        for _ in 0..TRIES_MAX {
+            let response = self.request().header("idempotency-key", key).send().await?;
+            if response.status() != 503 {
+                return created(response).await;
+            }
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        }
+        anyhow::bail!("an order was answered with 503 {TRIES_MAX} times")
+    }
+
+    fn request(&self) -> reqwest::RequestBuilder {
+        let request = self.http.post(&self.url).bearer_auth(&self.token);
+        request.header("content-type", "application/json").body(self.body.clone())
+    }
+}
+
+/// The order of an answer.
+async fn created(response: reqwest::Response) -> anyhow::Result<String> {
+    let status = response.status();
+    let text = response.text().await?;
+    anyhow::ensure!(status == 201, "an order was answered with {status}: {text}");
+    let answer: Value = serde_json::from_str(&text)?;
+    let order_id = answer.get("order_id").and_then(Value::as_str);
+    Ok(order_id.context("the answer has no order_id")?.to_owned())
 }
 
 impl Call for Posted {

@@ -3,4 +3,6 @@
 pub(crate) mod confirmations;
 pub(crate) mod events;
 pub(crate) mod functions;
+pub(crate) mod hot;
 pub(crate) mod orders;
+pub(crate) mod weather;

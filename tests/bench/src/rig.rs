@@ -5,13 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use application::ports::{AccessTokenIssuer, Bearer, Clock, SigningKeySource};
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::identity::{SessionId, UserId};
 use harness::broker::{self, BrokerTuning, Rocketmq, RocketmqOptions};
 use harness::process::Children;
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, signing_key_file};
 use harness::system::{System, SystemOptions};
+use harness::weather::{Weather, WeatherSettings};
+use platform::clock::SystemClock;
+use secrecy::ExposeSecret;
+use security::signing_key::{SigningKey, SigningKeyFile};
+use security::tokens::Ed25519TokenIssuer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::table::TableProcess;
 use harness::memory;
@@ -70,6 +78,15 @@ impl Rig {
     /// A system of its own on the broker, with a fresh table, and without schedules: what runs is
     /// what a part invokes.
     pub(crate) async fn site(&self, instances_max: usize) -> anyhow::Result<Site> {
+        self.site_in(None, instances_max).await
+    }
+
+    /// As [`Rig::site`], with that weather before the functions' table.
+    pub(crate) async fn site_in(
+        &self,
+        weather: Option<WeatherSettings>,
+        instances_max: usize,
+    ) -> anyhow::Result<Site> {
         self.progress.step("starting a system with a fresh table");
         let table = TableProcess::start(&self.children).await?;
         let mut options = SystemOptions::isolated(&self.root)?;
@@ -77,6 +94,7 @@ impl Rig {
         options.table = Some(table.url.clone());
         options.schedules = false;
         options.instances_max = instances_max;
+        options.weather = weather;
         let progress = self.progress.clone();
         options.progress = Arc::new(move |step| progress.at(step));
         let system = System::start(options).await?;
@@ -112,7 +130,30 @@ async fn log_in(http: &reqwest::Client, api_url: &str) -> anyhow::Result<String>
 }
 
 impl Site {
-    /// A client of its table.
+    /// The weather before its functions' table.
+    pub(crate) fn weather(&self) -> anyhow::Result<&Weather> {
+        self.system.weather.as_deref().context("this system's table has no weather")
+    }
+
+    /// A token of each user, good for 15 minutes, signed with its own key: it takes a token for what it says.
+    pub(crate) async fn tokens(
+        &self,
+        users: impl Iterator<Item = u64>,
+    ) -> anyhow::Result<Vec<String>> {
+        let file = SigningKeyFile::new(signing_key_file(&self.system.endpoints.data));
+        let key = file.read().await?.context("there is no signing key")?;
+        let issuer = Ed25519TokenIssuer::new(SigningKey::parse(&key)?);
+        let mut tokens = Vec::new();
+        for user_id in users {
+            let session_id = SessionId::new(Uuid::from_u128(user_id.into()));
+            let bearer = Bearer { user_id: UserId::new(user_id)?, session_id };
+            let issued = issuer.issue(bearer, SystemClock.now()).await?;
+            tokens.push(issued.token.expose_secret().to_owned());
+        }
+        Ok(tokens)
+    }
+
+    /// A client of its table, past the weather.
     pub(crate) fn table(&self) -> aws_sdk_dynamodb::Client {
         harness::table::client(&self.system.endpoints.table_url)
     }

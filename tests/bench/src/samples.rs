@@ -27,6 +27,11 @@ impl Samples {
         self.wall += other.wall;
     }
 
+    /// How many.
+    pub(crate) fn count(&self) -> usize {
+        self.each.len()
+    }
+
     pub(crate) fn p50(&self) -> Duration {
         self.percentile(50)
     }

@@ -15,6 +15,7 @@ use anyhow::Context;
 use application::ports::ClusterGauges;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use harness::broker_proxy::Resolution;
+use harness::order_calls::Attempt;
 use harness::remoting::code;
 use tokio::time::Instant;
 
@@ -22,7 +23,7 @@ use crate::client::{Intent, Outcome};
 use crate::figures::{Figures, Recovery};
 use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
-pub use reading::{EventCopy, OrderState, Records, World};
+pub use reading::{AttemptState, EventCopy, OrderState, Pending, Records, World};
 
 /// How many clients settle what they do not know at once.
 const CLIENTS: usize = 8;
@@ -33,11 +34,13 @@ const WATCH_EVERY: Duration = Duration::from_millis(50);
 /// What one run came to, order by order.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    /// Orders in the table without an event on the topic.
+    /// Orders in the table of which an event is not on the topic.
     pub lost: Vec<String>,
-    /// Events on the topic without an order in the table.
+    /// Events on the topic that no order in the table has raised.
     pub phantom: Vec<String>,
-    /// Orders whose handlers have not all done their part.
+    /// Copies that are not byte for byte the event that their order has raised.
+    pub altered: Vec<String>,
+    /// Orders that are not decided, have something pending, or whose customers were not notified of everything.
     pub unfinished: Vec<String>,
     /// Effects that happened more than once, in words.
     pub doubled: Vec<String>,
@@ -45,7 +48,7 @@ pub struct Findings {
     pub untrue: Vec<String>,
     /// Transactions for which COMMIT and ROLLBACK were both sent.
     pub contradictions: Vec<String>,
-    /// Attempts that were rolled back, and committed all the same.
+    /// Attempts that were fenced or rolled back, and created their order all the same.
     pub revived: Vec<String>,
     /// Scheduled functions of which a window was cut off, by its time-out or by the end of its process,
     /// as far as it was seen.
@@ -64,6 +67,7 @@ impl Findings {
         let kinds = [
             ("lost", &self.lost),
             ("phantom", &self.phantom),
+            ("altered", &self.altered),
             ("unfinished", &self.unfinished),
             ("doubled", &self.doubled),
             ("untrue", &self.untrue),
@@ -181,7 +185,7 @@ pub async fn judge_clean(rig: &Rig<'_>) -> anyhow::Result<Figures> {
     Ok(judge(rig).await?.must_be_clean()?)
 }
 
-/// Waits until no half message is open, every event was observed and every order is finished.
+/// Waits until no half message is open, nothing is pending and every order is finished.
 ///
 /// # Errors
 /// When that takes too long, naming what is left.
@@ -193,8 +197,7 @@ pub async fn rest(rig: &Rig<'_>) -> anyhow::Result<()> {
                 return Ok(None);
             }
             let records = Records::read(rig).await?;
-            let done = records.unobserved.is_empty() && records.unfinished().is_empty();
-            Ok(done.then_some(()))
+            Ok(records.unfinished().is_empty().then_some(()))
         })
         .await
     };
@@ -204,14 +207,13 @@ pub async fn rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until no event is unobserved, for as long as they become fewer. It reads the index alone:
-/// the one table serves the system as well, and reading ten thousand orders would keep it from its
-/// rest.
+/// Waits until nothing is pending, for as long as it becomes less. It reads the index alone: the one
+/// table serves the system as well, and reading ten thousand orders would keep it from its rest.
 async fn drain(rig: &Rig<'_>) -> anyhow::Result<()> {
     let mut fewest = usize::MAX;
     while fewest > 0 {
-        fewest = eventually("events are observed", async || {
-            let left = reading::unobserved(rig).await?;
+        fewest = eventually("events are handled", async || {
+            let left = reading::pending(rig).await?;
             Ok((left < fewest).then_some(left))
         })
         .await?;
@@ -225,14 +227,16 @@ const NAMED_MAX: usize = 10;
 /// What a system that does not come to rest still has to do.
 async fn what_is_left(rig: &Rig<'_>) -> anyhow::Result<String> {
     let world = World::read(rig).await?;
-    let told: BTreeSet<&str> = world.copies.iter().map(|copy| copy.event_id.as_str()).collect();
-    let is_told = |event: &str| event.strip_prefix("EVENT#").is_some_and(|id| told.contains(id));
-    let unobserved = &world.records.unobserved;
-    let some: Vec<String> = unobserved
+    let on_topic: BTreeSet<&str> = world.copies.iter().map(|copy| copy.event_id.as_str()).collect();
+    let pending: Vec<_> = world.records.pending().collect();
+    let some: Vec<String> = pending
         .iter()
         .take(NAMED_MAX)
-        .map(|event| {
-            format!("{event} {}", if is_told(event) { "on its topic" } else { "not told" })
+        .map(|(order_id, event_id, Pending { publication, failures })| {
+            let place = if on_topic.contains(event_id.as_str()) { "on" } else { "not on" };
+            format!(
+                "{event_id} of {order_id}, {publication}, {failures} failures, {place} its topic"
+            )
         })
         .collect();
     let unfinished = world.records.unfinished();
@@ -246,10 +250,10 @@ async fn what_is_left(rig: &Rig<'_>) -> anyhow::Result<String> {
         })
         .collect();
     Ok(format!(
-        "left by {} are {} half messages, by what was sent {halves:?}; {} unobserved, such as {some:?}; {} unfinished, such as {:?}",
+        "left by {} are {} half messages, by what was sent {halves:?}; {} pending, such as {some:?}; {} unfinished, such as {:?}",
         rig.system.names.stack_name,
         rig.open_halves().await?,
-        unobserved.len(),
+        pending.len(),
         unfinished.len(),
         unfinished.iter().take(NAMED_MAX).collect::<Vec<_>>()
     ))
@@ -257,45 +261,62 @@ async fn what_is_left(rig: &Rig<'_>) -> anyhow::Result<String> {
 
 fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    let orders: BTreeSet<&String> = world.records.orders.keys().collect();
-    let created = world.copies_of("OrderCreated");
-    let visible: BTreeSet<&String> = created.iter().map(|copy| &copy.subject).collect();
-    findings.lost = orders.difference(&visible).map(|id| (*id).clone()).collect();
-    findings.phantom = visible.difference(&orders).map(|id| (*id).clone()).collect();
-    // What follows an order belongs to a status that it had.
-    let follow_ups = world.copies.iter().filter(|copy| copy.event_type != "OrderCreated");
-    let had = |copy: &&EventCopy| {
-        let order = world.records.orders.get(&copy.subject);
-        order.is_some_and(|order| order.events().contains(&copy.event_type.as_str()))
-    };
-    let phantoms = follow_ups.filter(|copy| !had(copy));
-    findings
-        .phantom
-        .extend(phantoms.map(|copy| format!("{} of {}", copy.event_type, copy.subject)));
-    judge_effects(world, &mut findings);
+    judge_events(world, &mut findings);
+    judge_effects(rig, world, &mut findings);
     judge_clients(rig, world, &mut findings);
     let journal = rig.proxies()?.journal();
     findings.contradictions = journal.contradictions();
-    findings.revived = journal
+    let rolled_back = journal
         .ends()
         .into_iter()
         .filter(|end| end.passed_on && end.resolution == Resolution::Rollback)
-        .filter_map(|end| end.transaction_id)
-        .filter(|attempt| world.records.stored.contains(attempt))
-        // A ROLLBACK may be sent again.
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+        .filter_map(|end| end.transaction_id);
+    let stored: BTreeSet<&String> =
+        world.records.orders.values().map(|order| &order.attempt).collect();
+    // A ROLLBACK may be sent again.
+    let retired: BTreeSet<String> = rolled_back.chain(rig.seen.fenced()).collect();
+    findings.revived = retired.into_iter().filter(|attempt| stored.contains(attempt)).collect();
     findings.overrun = rig.windows.overrun();
     findings.figures = figures(rig, world, &findings)?;
     Ok(findings)
 }
 
-/// Each handler has done its part once for each event, and the stock tells the same.
-fn judge_effects(world: &World, findings: &mut Findings) {
+/// What the orders have raised is on the topic, byte for byte, and nothing else is.
+fn judge_events(world: &World, findings: &mut Findings) {
+    let on_topic: BTreeSet<&String> = world.copies.iter().map(|copy| &copy.event_id).collect();
+    for (id, order) in &world.records.orders {
+        let is_missing = |event_id: &String| !on_topic.contains(event_id);
+        let missing: Vec<_> = order
+            .history
+            .iter()
+            .filter(|change| is_missing(&change.event_id))
+            .map(|change| change.event_type())
+            .collect();
+        if !missing.is_empty() {
+            findings.lost.push(format!("{id} without its {}", missing.join(" and ")));
+        }
+    }
+    let mut phantom = BTreeSet::new();
+    for copy in &world.copies {
+        let EventCopy { event_id, event_type, subject, .. } = copy;
+        match world.bodies.get(event_id) {
+            None => {
+                phantom.insert(format!("{event_type} {event_id} of {subject}"));
+            }
+            Some(body) if *body == copy.body => {}
+            Some(_) => findings.altered.push(format!("{event_type} {event_id} of {subject}")),
+        }
+    }
+    findings.phantom = phantom.into_iter().collect();
+}
+
+/// Each handler has done its part once for each event, the stock agrees, and what is pending
+/// is where the sweep finds it.
+fn judge_effects(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
     let mut taken: BTreeMap<u64, u64> = BTreeMap::new();
     for (id, order) in &world.records.orders {
-        let statuses: Vec<&str> = order.history.iter().map(String::as_str).collect();
+        let statuses: Vec<&str> =
+            order.history.iter().map(|change| change.status.as_str()).collect();
         if !matches!(*statuses, ["CREATED", "CONFIRMED" | "REJECTED"]) {
             findings.unfinished.push(format!("{id} {statuses:?}"));
         }
@@ -304,12 +325,24 @@ fn judge_effects(world: &World, findings: &mut Findings) {
                 *taken.entry(*product).or_default() += quantity;
             }
         }
-        for event in order.events() {
-            match order.told(event) {
-                1 => {}
-                0 => findings.unfinished.push(format!("{id} not told of {event}")),
-                times => findings.doubled.push(format!("{id} told {times} times of {event}")),
+        for change in &order.history {
+            let event = change.event_type();
+            if !order.notifications.contains_key(&change.event_id) {
+                findings.unfinished.push(format!("{id} not notified of {event}"));
+                continue;
             }
+            // It is stored by its event, so twice is seen only on its way.
+            match rig.seen.notified(&change.event_id) {
+                1 => {}
+                times => findings.doubled.push(format!("{id} notified {times} times of {event}")),
+            }
+        }
+        for event_id in order.pending.keys() {
+            findings.unfinished.push(format!("{id} with {event_id} pending"));
+        }
+        if order.is_indexed == order.pending.is_empty() {
+            let place = if order.is_indexed { "in" } else { "not in" };
+            findings.unfinished.push(format!("{id} {place} the sweep's index"));
         }
     }
     for (product, stock) in &world.records.stock {
@@ -366,7 +399,7 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<
         duplicate_copies: world.duplicates(),
         duplicate_deliveries: deliveries.values().map(|times| times - 1).sum(),
         duplicate_effects: len(findings.doubled.len()),
-        fenced: len(world.records.fenced.len()),
+        fenced: len(rig.seen.fenced().len()),
         contradictions: len(findings.contradictions.len()),
         revived: len(findings.revived.len()),
         times_to_visible: times_to_visible(world),
@@ -375,7 +408,7 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<
     })
 }
 
-/// From the moment that an order says that it was placed to the first copy of its event.
+/// From the moment that an order says that it was created to the first copy of its event.
 fn times_to_visible(world: &World) -> Vec<Duration> {
     let mut first: BTreeMap<&String, i64> = BTreeMap::new();
     for copy in world.copies_of("OrderCreated") {
@@ -384,18 +417,18 @@ fn times_to_visible(world: &World) -> Vec<Duration> {
     }
     let orders = world.records.orders.iter();
     let time = |(id, order): (&String, &OrderState)| {
-        let after = first.get(id)?.saturating_sub(order.placed_at_ms);
+        let after = first.get(id)?.saturating_sub(order.created_at_ms);
         Some(Duration::from_millis(u64::try_from(after).unwrap_or_default()))
     };
     orders.filter_map(time).collect()
 }
 
-/// The state of one attempt, `COMMITTED` or `FENCED`, once there is one.
+/// What became of one attempt, once something has.
 ///
 /// # Errors
-/// When the table cannot be read, or there is none for too long.
-pub async fn attempt_state(rig: &Rig<'_>, transaction_id: &str) -> anyhow::Result<String> {
-    let what = format!("the attempt {transaction_id} is recorded");
-    let recorded = eventually(&what, async || reading::attempt(rig, transaction_id).await);
-    recovers(rig, recorded).await.context("neither a commit nor a fence")
+/// When the table cannot be read, or nothing has for too long.
+pub async fn attempt_state(rig: &Rig<'_>, attempt: &Attempt) -> anyhow::Result<AttemptState> {
+    let what = format!("the attempt {} is decided", attempt.transaction_id);
+    let decided = eventually(&what, async || reading::attempt(rig, attempt).await);
+    recovers(rig, decided).await.context("neither an order nor a fence")
 }

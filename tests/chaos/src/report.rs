@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use application::events::sweep::Pace;
 use application::lifetimes;
-use application::sweep::Pace;
 
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Recovery};
@@ -79,11 +79,11 @@ const READING: &str = "\
 How to read it:
 
 - *Tried* are orders that clients wanted, *orders* those in the table at the end. *Acked* are answers 201, an idempotent replay's included; *unknown* are requests that ended with 5xx, by a time-out or by a broken connection, and every one was settled by a retry under its key.
-- *Lost*: an order without its event on the topic. *Phantom*: an event without its order. *Copies*: messages on the topic more than events. *Delivered again*: deliveries of an event to event-consumer beyond its first, of copies and of what was not acknowledged. *Double effects*: a handler's effect more than once.
-- *Fenced*: attempts that a check-back retired before their transaction. *Stored after ROLLBACK*: attempts that were rolled back and stored all the same. *COMMIT and ROLLBACK*: attempts for which both were seen on the wire.
-- *Visible* is from the request to the event's first copy on the topic. *At rest after* is from the end of a fault, or of a round of them, until no half message is open and every event is observed, or until what the row waits for after each of its faults has come; of all recoveries of a row it is the longest. A row that takes longer than its bound has failed, unless it leaves thousands of events to be worked off.
+- *Lost*: an order without an event of its history on the topic. *Phantom*: an event that no order has raised. *Copies*: messages on the topic more than events. *Delivered again*: deliveries of an event to event-consumer beyond its first, of copies and of what was not acknowledged. *Double effects*: a handler's effect more than once.
+- *Fenced*: attempts that a check-back retired before their put. *Stored after ROLLBACK*: attempts that were fenced or rolled back and created their order all the same. *COMMIT and ROLLBACK*: attempts for which both were seen on the wire.
+- *Visible* is from the request to the event's first copy on the topic. *At rest after* is from the end of a fault, or of a round of them, until no half message is open and no event is pending, or until what the row waits for after each of its faults has come; of all recoveries of a row it is the longest. A row that takes longer than its bound has failed, unless it leaves thousands of events to be worked off.
 - *Bound*: with no failure in N orders, fewer than 3/N fail, with a confidence of 95 %.
-- *Controls* are functions without the fence, the sweep or the inbox. They must break what the row proves, or the row fails.
+- *Controls* are functions without the fence, without the sweep, or without the conditions that guard effects. They must break what the row proves, or the row fails.
 ";
 
 /// The columns of the table.
@@ -178,7 +178,7 @@ fn recovery(reports: &[RowReport], without_checker: Duration) -> String {
         .map(|report| report.row.id)
         .collect();
     format!(
-        "After a fault is lifted, no half message is open and every event is observed \
+        "After a fault is lifted, no half message is open and no event is pending \
          within T ({}), after which the sweep looks at an event, the row's longest time without a checker \
          ({} at the most), two check intervals ({} each) and one look of the sweep ({}): {} at the most. \
          Longer than its own bound took {}.",

@@ -2,6 +2,7 @@
 
 mod log;
 mod logins;
+mod seen;
 mod windows;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,10 +10,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use application::deadline::Deadline;
-use dynamodb::config::{EventsTable, TableName};
+use domain::aggregate::AggregateKey;
+use domain::identity::{OrderId, UserId};
+use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
+use dynamodb::{DynamoAggregates, DynamoOrders};
 use harness::host::Signal;
 use harness::memory;
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, rocketmq_config};
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, DEMO_USER_ID, rocketmq_config};
 use harness::proxies::{FunctionProxies, Proxies};
 use harness::remoting::code;
 use harness::system::{System, SystemOptions};
@@ -28,9 +32,10 @@ use crate::cluster::{Cluster, root};
 use crate::figures::Recovery;
 use crate::waiting::eventually;
 use log::LogKeeper;
+pub use seen::Seen;
 pub use windows::Windows;
 
-/// The function that takes orders.
+/// The function that creates orders.
 pub const CREATE_ORDER: &str = "create-order";
 /// The function that answers check-backs.
 pub const TRANSACTION_CHECK: &str = "transaction-check";
@@ -59,6 +64,8 @@ pub struct Rig<'a> {
     pub log: ClientLog,
     /// The windows of the scheduled functions.
     pub windows: Windows,
+    /// What the functions' calls have done to the table.
+    pub seen: Seen,
     /// Where the row's lots come from.
     pub seed: u64,
     /// The cluster, when no other system is on it.
@@ -142,6 +149,11 @@ impl<'a> Rig<'a> {
         let client = Client::builder().timeout(CLIENT_TIMEOUT).build()?;
         let token = Mutex::new(log_in(&client, &system.api_url).await?);
         logins::forget(&system).await?;
+        let seen = Seen::default();
+        let proxies = system.proxies.as_ref().context("this system has no proxies")?;
+        for function in FUNCTIONS {
+            seen.watch(&proxies.of(function)?.table);
+        }
         let windows = Windows::open(&system.host, crew);
         let log = ClientLog::default();
         let rig = Self {
@@ -149,6 +161,7 @@ impl<'a> Rig<'a> {
             system,
             log,
             windows,
+            seen,
             seed,
             own_cluster: None,
             recovery: Mutex::default(),
@@ -195,14 +208,54 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// The events table, past all proxies.
+    /// A client of the tables, past all proxies.
+    pub fn tables(&self) -> dynamodb::Client {
+        table::client(&self.system.endpoints.table_url)
+    }
+
+    /// The table with the dead letters.
     ///
     /// # Errors
     /// Never in a rig, whose systems all have one.
-    pub fn events_table(&self) -> anyhow::Result<(dynamodb::Client, EventsTable)> {
-        let name = self.system.names.table("EventsTable").context("no table of events")?;
-        let client = table::client(&self.system.endpoints.table_url);
-        Ok((client, EventsTable::named(TableName::parse(name)?)))
+    pub fn letters_table(&self) -> anyhow::Result<DeadLettersTable> {
+        Ok(DeadLettersTable::named(self.table_named("DeadLettersTable")?))
+    }
+
+    /// The table of orders.
+    ///
+    /// # Errors
+    /// Never in a rig, whose systems all have one.
+    pub fn orders_table(&self) -> anyhow::Result<OrdersTable> {
+        Ok(OrdersTable::named(self.table_named("OrdersTable")?))
+    }
+
+    /// The table of accounts and sessions.
+    ///
+    /// # Errors
+    /// Never in a rig, whose systems all have one.
+    pub fn users_table(&self) -> anyhow::Result<UsersTable> {
+        Ok(UsersTable::named(self.table_named("UsersTable")?))
+    }
+
+    /// What is at the keys of orders, past all proxies.
+    ///
+    /// # Errors
+    /// Never in a rig, whose systems all have a table of them.
+    pub fn order_keys(&self) -> anyhow::Result<DynamoOrders> {
+        Ok(DynamoOrders::new(self.tables(), self.orders_table()?))
+    }
+
+    /// The aggregates, past all proxies.
+    ///
+    /// # Errors
+    /// Never in a rig, whose systems all have tables of them.
+    pub fn aggregates(&self) -> anyhow::Result<DynamoAggregates> {
+        Ok(DynamoAggregates::new(self.tables(), self.orders_table()?, self.users_table()?))
+    }
+
+    fn table_named(&self, logical_id: &str) -> anyhow::Result<TableName> {
+        let name = self.system.names.table(logical_id);
+        Ok(TableName::parse(name.with_context(|| format!("there is no {logical_id}"))?)?)
     }
 
     /// Asks the broker how it fares, past all proxies and as the alarms' metrics do. The second
@@ -414,6 +467,29 @@ impl<'a> Rig<'a> {
         })
         .await
     }
+}
+
+/// Names an order of the demo user, whose orders all are here.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderKey {
+    /// The user.
+    pub user_id: UserId,
+    /// The order.
+    pub order_id: OrderId,
+}
+
+impl From<OrderKey> for AggregateKey {
+    fn from(OrderKey { user_id, order_id }: OrderKey) -> Self {
+        Self::Order { user_id, order_id }
+    }
+}
+
+/// The key of an order.
+///
+/// # Errors
+/// When the text names none.
+pub fn order_key(order_id: &str) -> anyhow::Result<OrderKey> {
+    Ok(OrderKey { user_id: UserId::new(DEMO_USER_ID)?, order_id: order_id.parse()? })
 }
 
 async fn log_in(client: &Client, api_url: &str) -> anyhow::Result<String> {

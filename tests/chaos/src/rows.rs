@@ -185,7 +185,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "P10",
         "two checkers are asked at once, while the transaction is under way",
-        "one record, one resolution",
+        "one fate of the attempt, one resolution",
         checker::asked_twice
     ),
     row!(
@@ -203,7 +203,7 @@ pub const ROWS: &[Row] = &[
     ),
     row!(
         "T2",
-        "many clients with one key, and transactions that conflict",
+        "many clients with one key, and writes that conflict",
         "one order",
         throttling::one_hot_key
     ),
@@ -256,7 +256,7 @@ pub const ROWS: &[Row] = &[
     ),
     row!(
         "C1",
-        "event-consumer dies before, after and amid its transactions",
+        "event-consumer dies before, after and amid its calls",
         "the event comes again, and has its effect once",
         consumer::dies
     ),
@@ -269,7 +269,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "C3",
         "messages that nobody can read",
-        "they are dead-lettered, and their neighbours unharmed",
+        "they are dead-lettered, those of newer code wait for it, and their neighbours are unharmed",
         poison::run
     ),
     row!(

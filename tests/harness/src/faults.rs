@@ -95,7 +95,11 @@ struct Share {
 enum Effect<T: Traffic> {
     Hold(mpsc::UnboundedSender<Held<T>>),
     Toxic(Toxic<T>),
+    Answer(Answer<T>),
 }
+
+/// The answer to what is struck.
+type Answer<T> = Arc<dyn Fn(&T) -> <T as Traffic>::Answer + Send + Sync>;
 
 impl<T: Traffic> Default for Rules<T> {
     fn default() -> Self {
@@ -167,6 +171,7 @@ impl<T: Traffic> Strike<T> {
     pub(crate) async fn verdict(self, traffic: &T) -> Option<Toxic<T>> {
         let held = match self.0 {
             Effect::Toxic(toxic) => return Some(toxic),
+            Effect::Answer(answer) => return Some(Toxic::Answer(answer(traffic))),
             Effect::Hold(held) => held,
         };
         let (verdict, decided) = oneshot::channel();
@@ -192,6 +197,7 @@ impl<T: Traffic> Book<T> {
         let effect = match &rule.effect {
             Effect::Hold(seen) => Effect::Hold(seen.clone()),
             Effect::Toxic(toxic) => Effect::Toxic(toxic.clone()),
+            Effect::Answer(answer) => Effect::Answer(Arc::clone(answer)),
         };
         if let Some(left) = &mut rule.left {
             *left -= 1;
@@ -242,6 +248,12 @@ impl<T: Traffic> NewRule<T> {
     #[must_use = "a rule that is dropped strikes nothing"]
     pub fn inflict(self, toxic: Toxic<T>) -> Standing<T> {
         self.stand(Effect::Toxic(toxic))
+    }
+
+    /// As [`NewRule::inflict`] with [`Toxic::Answer`], with an answer to each request that it matches.
+    #[must_use = "a rule that is dropped strikes nothing"]
+    pub fn answer(self, answer: impl Fn(&T) -> T::Answer + Send + Sync + 'static) -> Standing<T> {
+        self.stand(Effect::Answer(Arc::new(answer)))
     }
 
     fn stand(self, effect: Effect<T>) -> Standing<T> {
@@ -351,7 +363,7 @@ mod tests {
     use super::{Point, Rules, Toxic, Traffic};
 
     impl Traffic for u32 {
-        type Answer = ();
+        type Answer = u32;
     }
 
     const LIMIT: Duration = Duration::from_secs(5);
@@ -366,6 +378,13 @@ mod tests {
         assert!(rules.strike(Point::Request, &7).await.is_some());
         assert!(rules.strike(Point::Request, &7).await.is_none());
         assert_eq!(rule.struck(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_answer_can_be_to_what_was_asked() {
+        let rules = Rules::<u32>::default();
+        let _rule = rules.on(Point::Request, |_| true).answer(|n| n + 1);
+        assert!(matches!(rules.strike(Point::Request, &7).await, Some(Toxic::Answer(8))));
     }
 
     #[tokio::test]

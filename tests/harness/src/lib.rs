@@ -10,12 +10,13 @@
 //! - [`products`]: products in a file.
 //! - [`faults`]: the vocabulary of faults that both proxies speak.
 //! - [`table_proxy`]: a proxy before the table.
+//! - [`order_calls`]: what calls to the table do about orders.
 //! - [`weather`]: latencies, conflicts and limits as on AWS, before the table.
 //! - [`broker_proxy`]: a proxy before name server and broker.
 //! - [`remoting`]: RocketMQ's frames.
 //! - [`proxies`]: both kinds of proxies before every function of a system.
 //! - [`publishing`]: messages of a test's own.
-//! - [`redelivery`]: deliveries that go nowhere.
+//! - [`failures`]: failed deliveries, in place of an hour of waiting.
 //! - [`provision`]: what a fresh system needs before its first request.
 //! - [`system`]: all of it, composed.
 //! - [`process`]: child processes that never outlive their owner, and being told to end.
@@ -34,17 +35,18 @@
 
 pub mod broker;
 pub mod broker_proxy;
+pub mod failures;
 pub mod faults;
 pub mod gateway;
 pub mod host;
 pub mod memory;
+pub mod order_calls;
 pub mod process;
 pub mod products;
 pub mod progress;
 pub mod provision;
 pub mod proxies;
 pub mod publishing;
-pub mod redelivery;
 pub mod remoting;
 pub mod schedules;
 pub mod system;

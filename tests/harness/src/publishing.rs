@@ -7,6 +7,7 @@ use application::ports::{
     Clock, HalfMessage, OutboundMessage, Resolution, Topic, TransactionalPublisher,
 };
 use contracts::event::{EventType, SCHEMA_VERSION};
+use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, TransactionId};
 use platform::clock::SystemClock;
 use rocketmq::publisher::RocketmqPublisher;
@@ -30,19 +31,24 @@ impl Publishing {
         Ok(Self(RocketmqPublisher::start(config, SystemClock).await?))
     }
 
-    /// Publishes one message. The topic takes only half messages, so it is one that is committed at
-    /// once.
+    /// Publishes one message, of an event of `aggregate` or of none. The topic takes only half
+    /// messages, so it is one that is committed at once.
     ///
     /// # Errors
     /// When the broker does not take it in time.
-    pub async fn publish(&self, event_id: Uuid, body: &str) -> anyhow::Result<()> {
+    pub async fn publish(
+        &self,
+        event_id: Uuid,
+        aggregate: Option<AggregateKey>,
+        body: &str,
+    ) -> anyhow::Result<()> {
         let event_id = EventId::new(event_id);
         let message = OutboundMessage {
             topic: Topic::Orders,
             event_id,
             event_type: EventType::OrderCreated,
             subject: "test".to_owned(),
-            aggregate: None,
+            aggregate,
             schema_version: SCHEMA_VERSION,
             aggregate_version: 1,
             body: body.to_owned(),
@@ -52,7 +58,8 @@ impl Publishing {
             message: &message,
             transaction_id: TransactionId::new(*event_id.as_uuid()),
             deadline: SystemClock.now(),
-            is_recorded: false,
+            // A check-back of a copy must not take it for the attempt that created the order.
+            is_recorded: aggregate.is_some(),
         };
         let within = Deadline::after(LIMIT);
         let receipt = self.0.prepare(&half, within).await?;

@@ -46,8 +46,9 @@ pub struct System {
     /// The weather between the functions and the table, when that was asked for: what they have
     /// consumed.
     pub weather: Option<Arc<Weather>>,
-    /// Leads all functions through the weather, when they have no proxies of their own.
-    _weather_proxy: Option<TableProxy>,
+    /// Leads all functions through the weather, when they have no proxies of their own: to watch what
+    /// passes.
+    pub weather_proxy: Option<TableProxy>,
     gateway: Gateway,
     schedules: Option<Schedules>,
     table: Option<EmbeddedTable>,
@@ -103,7 +104,7 @@ impl System {
             broker,
             proxies: between.proxies,
             weather: between.weather,
-            _weather_proxy: between.weather_proxy,
+            weather_proxy: between.weather_proxy,
             gateway,
             schedules,
             table,

@@ -138,9 +138,9 @@ mod tests {
         create_tables(&client, &tables).await.unwrap();
         create_tables(&client, &tables).await.unwrap();
         let described =
-            client.describe_table().table_name("orders-test-EventsTable").send().await.unwrap();
+            client.describe_table().table_name("orders-test-OrdersTable").send().await.unwrap();
         let indexes = described.table().unwrap().global_secondary_indexes();
-        assert_eq!(indexes[0].index_name(), Some("unobserved"));
+        assert_eq!(indexes[0].index_name(), Some("pending"));
         drop(client);
         table.stop().await;
     }

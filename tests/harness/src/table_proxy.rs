@@ -34,7 +34,7 @@ impl Traffic for TableCall {
 }
 
 impl TableCall {
-    /// The key of the item of a kind that the call writes, such as `EVENT#…` for the kind `EVENT#`:
+    /// The key of the item of a kind that the call writes, such as `ORDER#…` for the kind `ORDER#`:
     /// of its partition and of its sort key whichever begins so.
     #[must_use]
     pub fn key_of(&self, kind: &str) -> Option<String> {
@@ -122,6 +122,12 @@ impl TableProxy {
         self.exchange.rules.on(point, matches)
     }
 
+    /// Shows `look` every call that the table has answered from now on, with the table's own answer,
+    /// whatever rules do to that on its way back. It looks for as long as the proxy stands.
+    pub fn watch(&self, look: impl Fn(&TableCall) + Send + Sync + 'static) {
+        self.exchange.watch(look);
+    }
+
     /// Its rules.
     #[must_use]
     pub fn rules(&self) -> &Rules<TableCall> {
@@ -162,6 +168,8 @@ impl TableProxy {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
     use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -184,13 +192,13 @@ mod tests {
 
     #[test]
     fn the_keys_of_a_call_are_found_where_they_stand() {
-        let put = json!({"Put": {"Item": {"pk": {"S": "TXN#t"}, "state": {"S": "COMMITTED"}}}});
-        let order = json!({"Put": {"Item": {"pk": {"S": "USER#1"}, "sk": {"S": "ORDER#o"}}}});
-        let body = json!({"TransactItems": [put, order]});
+        let product = json!({"Update": {"Key": {"pk": {"S": "PRODUCT#1"}}}});
+        let order = json!({"Update": {"Key": {"pk": {"S": "USER#1"}, "sk": {"S": "ORDER#o"}}}});
+        let body = json!({"TransactItems": [order, product]});
         let call = TableCall { operation: "TransactWriteItems".to_owned(), body, answer: None };
-        assert_eq!(call.key_of("TXN#").as_deref(), Some("TXN#t"));
+        assert_eq!(call.key_of("PRODUCT#").as_deref(), Some("PRODUCT#1"));
         assert_eq!(call.key_of("ORDER#").as_deref(), Some("ORDER#o"));
-        assert!(!call.touches("INBOX#"));
+        assert!(!call.touches("DEAD#"));
     }
 
     #[tokio::test]
@@ -217,6 +225,25 @@ mod tests {
         assert!(list().await.is_err());
         proxy.heal().await.unwrap();
         assert!(list().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_watcher_sees_what_the_table_has_done_and_not_what_never_came_to_it() {
+        let (_table, proxy, client) = proxied().await;
+        let seen = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&seen);
+        proxy.watch(move |call| {
+            assert!(call.answer.is_some());
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        for (point, expected) in [(Point::Request, 0), (Point::Response, 1)] {
+            let _rule = proxy.on(point, calls("ListTables")).inflict(Toxic::Lose);
+            assert!(client.list_tables().send().await.is_err());
+            assert_eq!(seen.load(Ordering::Relaxed), expected);
+        }
+        proxy.heal().await.unwrap();
+        assert!(client.list_tables().send().await.is_ok());
+        assert_eq!(seen.load(Ordering::Relaxed), 2, "it outlives the rules");
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ enum Subject {
     /// Events that were given up: list, show, redrive or discard them.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
-    /// Events in the outbox: list those that no consumer has seen, or publish one once more.
+    /// Events of orders: list those that are pending, or publish some again.
     #[command(subcommand)]
     Events(events::Command),
     /// The key that signs access tokens.

@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::Context;
 use clap::Args;
 use testkit::sim::judge::{Figures, Violation};
-use testkit::sim::{self, Edition, Outcome};
+use testkit::sim::{self, Outcome};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::subscriber::NoSubscriber;
 
@@ -34,10 +34,6 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "first"])]
     seed: Option<u64>,
 
-    /// Runs the second edition of the protocol, in which an order is one item.
-    #[arg(long)]
-    second_edition: bool,
-
     /// Shows what happened in it, in order.
     #[arg(long, requires = "seed")]
     trace: bool,
@@ -47,8 +43,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (first, seeds) = options.seed.map_or((options.first, options.seeds), |seed| (seed, 1));
     let last = first.checked_add(seeds).context("there are no such seeds: the last is 2^64 - 1")?;
     let stop = Arc::new(AtomicBool::new(false));
-    let edition = if options.second_edition { Edition::Second } else { Edition::First };
-    let outcomes = start(first..last, edition, &stop);
+    let outcomes = start(first..last, &stop);
     let summary = tokio::select! {
         summary = gather(outcomes, seeds, options.trace) => summary,
         interrupted = tokio::signal::ctrl_c() => {
@@ -72,32 +67,22 @@ struct Summary {
 }
 
 /// Runs seeds on as many threads as there are processors, until all are run or it is told to stop.
-fn start(
-    seeds: std::ops::Range<u64>,
-    edition: Edition,
-    stop: &Arc<AtomicBool>,
-) -> UnboundedReceiver<(u64, Outcome)> {
+fn start(seeds: std::ops::Range<u64>, stop: &Arc<AtomicBool>) -> UnboundedReceiver<(u64, Outcome)> {
     let (sender, receiver) = unbounded_channel();
     let next = Arc::new(AtomicU64::new(seeds.start));
     for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
         let (next, stop, sender) = (Arc::clone(&next), Arc::clone(stop), sender.clone());
-        thread::spawn(move || work(&next, seeds.end, edition, &stop, &sender));
+        thread::spawn(move || work(&next, seeds.end, &stop, &sender));
     }
     receiver
 }
 
-fn work(
-    next: &AtomicU64,
-    end: u64,
-    edition: Edition,
-    stop: &AtomicBool,
-    sender: &UnboundedSender<(u64, Outcome)>,
-) {
+fn work(next: &AtomicU64, end: u64, stop: &AtomicBool, sender: &UnboundedSender<(u64, Outcome)>) {
     // In a storm everything warns.
     let _quiet = tracing::subscriber::set_default(NoSubscriber::default());
     while !stop.load(Ordering::Relaxed) {
         let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= end || sender.send((seed, sim::run(seed, edition, None))).is_err() {
+        if seed >= end || sender.send((seed, sim::run(seed, None))).is_err() {
             return;
         }
     }

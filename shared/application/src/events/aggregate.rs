@@ -3,15 +3,20 @@ use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::order::StoredOrder;
 use domain::pending::PendingEvents;
+use domain::timestamp::Timestamp;
+use domain::user::UserEvents;
 
-use crate::event::{event_type_of, order_message};
+use crate::event::{event_type_of, event_type_of_fact, order_message, user_message};
 use crate::ports::OutboundMessage;
+use crate::ports::pending::{AggregateChange, IndexChange, OrderChange, UserChange};
 
 /// An aggregate with what is stored beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredAggregate {
     /// An order.
     Order(StoredOrder),
+    /// An account or a session, as far as its events go.
+    User(UserEvents),
 }
 
 /// An event can't be rebuilt from its aggregate.
@@ -33,6 +38,7 @@ impl StoredAggregate {
     pub const fn key(&self) -> AggregateKey {
         match self {
             Self::Order(stored) => stored.key(),
+            Self::User(events) => events.key,
         }
     }
 
@@ -40,6 +46,7 @@ impl StoredAggregate {
     pub const fn pending(&self) -> &PendingEvents {
         match self {
             Self::Order(stored) => &stored.pending,
+            Self::User(events) => &events.pending,
         }
     }
 
@@ -47,16 +54,28 @@ impl StoredAggregate {
     pub fn raised(&self, event_id: EventId) -> bool {
         match self {
             Self::Order(stored) => stored.raised(event_id),
+            Self::User(events) => events.event(event_id).is_some(),
         }
     }
 
     /// Every event that it raised, the oldest first.
     pub fn events(&self) -> Vec<EventId> {
-        match self {
-            Self::Order(stored) => {
-                stored.order.history().iter().map(|change| change.event.event_id).collect()
-            }
-        }
+        self.events_at().map(|(event_id, _)| event_id).collect()
+    }
+
+    /// The events that became true between two moments, both included, the oldest first.
+    pub fn events_between(&self, since: Timestamp, until: Timestamp) -> Vec<EventId> {
+        let meant = self.events_at().filter(|(_, at)| (since..=until).contains(at));
+        meant.map(|(event_id, _)| event_id).collect()
+    }
+
+    fn events_at(&self) -> impl Iterator<Item = (EventId, Timestamp)> {
+        let (order, user) = match self {
+            Self::Order(stored) => (Some(stored.order.history().iter()), None),
+            Self::User(events) => (None, Some(events.raised.iter())),
+        };
+        let order = order.into_iter().flatten().map(|change| (change.event.event_id, change.at));
+        order.chain(user.into_iter().flatten().map(|event| (event.stamp.event_id, event.at)))
     }
 
     /// An event as it goes on its topic, rebuilt in the version in which it was published first: the
@@ -71,6 +90,11 @@ impl StoredAggregate {
                 let event = stored.order.event(event_id).ok_or(NotRebuilt::NotRaised)?;
                 is_known(event.stamp.schema_version)?;
                 order_message(&event).map_err(NotRebuilt::Encoding)
+            }
+            Self::User(events) => {
+                let event = events.event(event_id).ok_or(NotRebuilt::NotRaised)?;
+                is_known(event.stamp.schema_version)?;
+                user_message(events.key, event).map_err(NotRebuilt::Encoding)
             }
         }
     }
@@ -87,6 +111,44 @@ impl StoredAggregate {
                     stored.order.history().change_of(event_id).ok_or(NotRebuilt::NotRaised)?;
                 is_known(change.event.schema_version)?;
                 Ok(event_type_of(change.status))
+            }
+            Self::User(events) => {
+                let event = events.event(event_id).ok_or(NotRebuilt::NotRaised)?;
+                is_known(event.stamp.schema_version)?;
+                Ok(event_type_of_fact(event.fact))
+            }
+        }
+    }
+
+    /// A change of what is pending, and of nothing else.
+    pub const fn pending_change(
+        &self,
+        pending: PendingEvents,
+        index: IndexChange,
+    ) -> AggregateChange<'_> {
+        match self {
+            Self::Order(before) => AggregateChange::Order(OrderChange {
+                before,
+                reached: None,
+                notified: None,
+                pending,
+                index,
+            }),
+            Self::User(before) => AggregateChange::User(UserChange { before, pending, index }),
+        }
+    }
+
+    /// The aggregate after a write that changed what is pending.
+    #[must_use]
+    pub fn revised(self, pending: PendingEvents) -> Self {
+        match self {
+            Self::Order(stored) => {
+                let revision = stored.revision.saturating_add(1);
+                Self::Order(StoredOrder { pending, revision, ..stored })
+            }
+            Self::User(events) => {
+                let revision = events.revision.saturating_add(1);
+                Self::User(UserEvents { pending, revision, ..events })
             }
         }
     }

@@ -17,8 +17,10 @@ use crate::ports::creating::{Fences, OrderKeys};
 use crate::ports::pending::PendingEventStore;
 use crate::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock};
 
-/// Answers check-backs from `aggregates`.
-pub struct AnswerCheck<Aggregates, Time> {
+/// Answers check-backs from what is at the keys of orders, and of recorded events from their
+/// aggregates.
+pub struct AnswerCheck<Orders, Aggregates, Time> {
+    orders: Orders,
     aggregates: Aggregates,
     clock: Time,
     tally: Tally,
@@ -65,14 +67,15 @@ struct Attempt {
     deadline: Timestamp,
 }
 
-impl<Aggregates, Time> AnswerCheck<Aggregates, Time>
+impl<Orders, Aggregates, Time> AnswerCheck<Orders, Aggregates, Time>
 where
-    Aggregates: OrderKeys + Fences + PendingEventStore,
+    Orders: OrderKeys + Fences,
+    Aggregates: PendingEventStore,
     Time: Clock,
 {
-    /// Answers from those aggregates, by that clock.
-    pub fn new(aggregates: Aggregates, clock: Time) -> Self {
-        Self { aggregates, clock, tally: Tally::default() }
+    /// Answers from those orders and aggregates, by that clock.
+    pub fn new(orders: Orders, aggregates: Aggregates, clock: Time) -> Self {
+        Self { orders, aggregates, clock, tally: Tally::default() }
     }
 
     /// How many checks were answered how, so far.
@@ -142,7 +145,7 @@ where
     async fn fence(&self, attempt: Attempt) -> CheckAnswer {
         let Attempt { user_id, order_id, transaction_id, .. } = attempt;
         let tombstone_until = self.clock.now().plus(lifetimes::TOMBSTONE);
-        let fence = self.aggregates.fence(user_id, order_id, transaction_id, tombstone_until).await;
+        let fence = self.orders.fence(user_id, order_id, transaction_id, tombstone_until).await;
         match fence {
             WriteTry::Done => tracing::info!("fenced an attempt"),
             WriteTry::Cancelled(()) => {}
@@ -162,7 +165,7 @@ where
 
     async fn known(&self, attempt: Attempt) -> Result<Known, Failure> {
         let own = attempt.transaction_id;
-        let found = self.aggregates.at_key(attempt.user_id, attempt.order_id).await?;
+        let found = self.orders.at_key(attempt.user_id, attempt.order_id).await?;
         Ok(match found {
             AtKey::Created { attempt, .. } if attempt == own => Known::Ended(CheckAnswer::Commit),
             // An order never leaves its key, so this attempt can create none any more.
@@ -182,9 +185,10 @@ where
     }
 }
 
-impl<Aggregates, Time> CheckBackHandler for AnswerCheck<Aggregates, Time>
+impl<Orders, Aggregates, Time> CheckBackHandler for AnswerCheck<Orders, Aggregates, Time>
 where
-    Aggregates: OrderKeys + Fences + PendingEventStore + 'static,
+    Orders: OrderKeys + Fences + 'static,
+    Aggregates: PendingEventStore + 'static,
     Time: Clock + 'static,
 {
     #[tracing::instrument(

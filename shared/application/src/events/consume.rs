@@ -7,10 +7,12 @@
 //! while, counted in the event's entry by whatever copy it came; what can't be read, or fails for too
 //! long, goes to the dead letters.
 
+mod congestion;
 mod give_up;
 mod groups;
 mod handle;
 mod inventory;
+mod pace;
 mod registry;
 
 use std::panic::AssertUnwindSafe;
@@ -24,19 +26,20 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tracing::Instrument;
 
-use crate::consume_events::{Congestion, note, pause_after};
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, FailureClass};
+use crate::outcome::{Failure, FailureClass, Settled};
 use crate::ports::letters::DeadLetterMoves;
 use crate::ports::pending::{PendingEventStore, Reservations};
 use crate::ports::{
     Clock, DeadLetterChannel, Delivery, EventSubscription, IdentitySource, TransactionalPublisher,
 };
+use congestion::Congestion;
 use handle::{Ended, NotEnded};
+use pace::{first_failed_at, pause_after};
 
-pub use crate::consume_events::Pace;
 pub use groups::ReservationGroups;
 pub use handle::HandleEvents;
+pub use pace::Pace;
 pub use registry::{EventHandler, HandlerError, IncomingEvent, Registry, Subscribed};
 
 /// The most messages that one request asks for.
@@ -270,11 +273,8 @@ where
     ) -> Fate {
         let key = delivery.property(message::AGGREGATE).and_then(|text| text.parse().ok());
         let ended = match key {
-            Some(key @ AggregateKey::Order { .. }) => self.handle_of(key, event_id, deadline).await,
-            // No other kind of aggregate is one item yet.
-            Some(AggregateKey::Account { .. } | AggregateKey::Session { .. }) | None => {
-                Ok(Ended::Foreign)
-            }
+            Some(key) => self.handle_of(key, event_id, deadline).await,
+            None => Ok(Ended::Foreign),
         };
         match ended {
             Ok(Ended::Handled) => self.acknowledge(delivery, Fate::Handled).await,
@@ -390,5 +390,21 @@ const fn fate_of(error: &HandlerError) -> Fate {
             ..
         }) => Fate::Congested,
         HandlerError::Failed(_) | HandlerError::Hopeless(_) => Fate::Postponed,
+    }
+}
+
+/// A message that was not acknowledged, or not postponed, comes again when it becomes visible, and
+/// its aggregate says that it has ended: that is worth a line and no more.
+fn note(settled: &Settled, what: &'static str) {
+    match settled {
+        Settled::Done => {}
+        Settled::Refused(cause) => tracing::warn!(
+            error = cause.as_ref() as &dyn std::error::Error,
+            "the message could not be {what} and comes again"
+        ),
+        Settled::Unknown(failure) => tracing::warn!(
+            error = failure as &dyn std::error::Error,
+            "whether the message was {what} is unknown; it may come again"
+        ),
     }
 }

@@ -2,60 +2,69 @@
 
 use std::time::Duration;
 
-use domain::order::StoredOrder;
+use domain::aggregate::AggregateKey;
 
 use super::StoredAggregate;
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::outcome::Failure;
-use crate::ports::pending::{OrderChange, PendingEventStore};
+use crate::ports::pending::{AggregateChange, PendingEventStore};
 use crate::retry::until_settled;
 
-/// Makes a change of what is pending of an order. When the order was changed meanwhile, the change is
+/// Makes a change of what is pending of an aggregate. When that was changed meanwhile, the change is
 /// made anew from what is found. A try whose answer was lost is found as a change that others made.
 ///
-/// Returns the order with the change; none if there was nothing left to change, as of what was found.
+/// Returns the aggregate with the change; none if there was nothing left to change, as of what was
+/// found.
 ///
 /// # Errors
 ///
 /// [`Failure`] if that is not settled by `deadline`: the change may or may not be stored.
-pub(super) async fn revise<Aggregates: PendingEventStore>(
+pub(crate) async fn revise<Aggregates: PendingEventStore>(
     aggregates: &Aggregates,
-    mut stored: StoredOrder,
+    mut stored: StoredAggregate,
     deadline: Deadline,
-    change: impl Fn(&StoredOrder) -> Option<OrderChange<'_>>,
-) -> Result<Option<StoredOrder>, Failure> {
+    change: impl Fn(&StoredAggregate) -> Option<AggregateChange<'_>>,
+) -> Result<Option<StoredAggregate>, Failure> {
     loop {
         let Some(next) = change(&stored) else { return Ok(None) };
         match store(aggregates, &next, deadline).await? {
             None => {
-                let pending = next.pending.clone();
-                let revision = stored.revision.saturating_add(1);
-                return Ok(Some(StoredOrder { pending, revision, ..stored }));
+                let pending = next.pending().clone();
+                return Ok(Some(stored.revised(pending)));
             }
             Some(found) => stored = found,
         }
     }
 }
 
-/// Stores one change as it is. `Some` if the order was changed since it was read. What can't be read
-/// settles nothing and is tried again.
+/// Stores one change as it is. `Some` if the aggregate was changed since it was read. What can't be
+/// read settles nothing and is tried again.
 ///
 /// # Errors
 ///
 /// [`Failure`] if that is not settled by `deadline`: the change may or may not be stored.
 pub(super) async fn store<Aggregates: PendingEventStore>(
     aggregates: &Aggregates,
-    change: &OrderChange<'_>,
+    change: &AggregateChange<'_>,
     deadline: Deadline,
-) -> Result<Option<StoredOrder>, Failure> {
-    let seed = seed(change.before.order.id().as_uuid());
-    let pause = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), seed);
+) -> Result<Option<StoredAggregate>, Failure> {
+    let (first, most) = (Duration::from_millis(5), Duration::from_millis(500));
+    let pause = Backoff::new(first, most, seed_of(change.key()));
     let write = |within| aggregates.change(change, within);
     let settled = until_settled(deadline, pause, write, |written, _| match written {
         Ok(()) => Some(None),
-        Err(Some(StoredAggregate::Order(found))) => Some(Some(found)),
+        Err(Some(found)) => Some(Some(found)),
         Err(None) => None,
     });
     settled.await.map_err(|unsettled| unsettled.failure)
+}
+
+/// Makes the waits of aggregates differ, and those of one aggregate come again as they were.
+fn seed_of(key: AggregateKey) -> u64 {
+    match key {
+        AggregateKey::Order { order_id, .. } => seed(order_id.as_uuid()),
+        AggregateKey::Session { session_id } => seed(session_id.as_uuid()),
+        AggregateKey::Account { user_id } => user_id.get(),
+    }
 }

@@ -4,7 +4,8 @@
 //! acknowledged, or be away while an order is created. The aggregate knows: its event is pending
 //! until our last handler is done with it. What is due is
 //!
-//! 1. **claimed**, so that sweeps whose windows overlap don't send it twice,
+//! 1. **claimed** by a write that is conditional on what was read, so that sweeps whose windows
+//!    overlap don't send it twice; what was never sent counts as sent from then on,
 //! 2. **looked for** on its topic, unless no half message of it was ever sent, and
 //! 3. **sent** if it is not there, or is there for so long that the message that is to bring it to us
 //!    must be lost.
@@ -17,14 +18,13 @@
 //! without asking.
 
 mod outcome;
+mod pace;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, TransactionId};
-use domain::order::StoredOrder;
 use domain::pending::{PendingEvent, PendingEvents, Publication};
 use domain::timestamp::Timestamp;
 use futures::StreamExt;
@@ -36,18 +36,18 @@ use super::publish::{PublishStored, SendError};
 use super::revise::revise;
 use crate::deadline::Deadline;
 use crate::lifetimes;
-use crate::outcome::{Failure, FailureClass};
+use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::pending::{
-    Claim, Claims, DueAggregate, GroupPosition, IndexChange, OrderChange, PendingEventIndex,
-    PendingEventStore,
+    DueAggregate, GroupPosition, IndexChange, PendingEventIndex, PendingEventStore,
 };
 use crate::ports::{
     Clock, IdentitySource, PrepareError, PublishedEvents, Topic, TransactionalPublisher,
 };
-pub use outcome::SweepReport;
+use crate::retry::TRY;
 use outcome::{Dealt, Fate};
 
-pub use crate::sweep::Pace;
+pub use outcome::SweepReport;
+pub use pace::Pace;
 
 /// For how long an event waits for its next look that is on its topic, at the most.
 const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
@@ -121,6 +121,7 @@ struct Turn<'a> {
     reach: &'a Reach,
     /// Whether it finds out how the brokers are, for the others of its look.
     is_probe: bool,
+    claimed_at: Timestamp,
     deadline: Deadline,
 }
 
@@ -135,20 +136,27 @@ impl<Index, Aggregates, Topics, Publisher, Time, Identities>
     Sweep<Index, Aggregates, Topics, Publisher, Time, Identities>
 where
     Index: PendingEventIndex,
-    Aggregates: PendingEventStore + Claims,
+    Aggregates: PendingEventStore,
     Topics: PublishedEvents + GroupPosition,
     Publisher: TransactionalPublisher,
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// Sweeps until shortly before `deadline`: what was taken up by then is dealt with.
+    /// Sweeps until shortly before `deadline`: what was taken up by then is dealt with. Topics are
+    /// swept side by side: one that can't be reached, or has much that is due, holds up no other.
     pub async fn run(&self, deadline: Deadline) -> SweepReport {
+        let sweep = |topic| self.sweep_topic(topic, deadline);
+        let (orders, users) = futures::join!(sweep(Topic::Orders), sweep(Topic::Users));
+        orders.with(&users)
+    }
+
+    async fn sweep_topic(&self, topic: Topic, deadline: Deadline) -> SweepReport {
         let last_look = deadline.less(self.pace.event);
         let mut report = SweepReport::default();
-        let reach = [Reach::default(), Reach::default()];
+        let reach = Reach::default();
         while !last_look.has_passed() {
             let next_look = Deadline::after(self.pace.look_every).or_earlier(last_look);
-            let more = self.look(last_look, deadline, &reach, &mut report).await;
+            let more = self.look(topic, last_look, deadline, &reach, &mut report).await;
             if !more {
                 tokio::time::sleep(next_look.remaining()).await;
             }
@@ -159,39 +167,30 @@ where
     /// Deals with what is due. Returns whether there is more that nobody else deals with.
     async fn look(
         &self,
+        topic: Topic,
         last_start: Deadline,
         deadline: Deadline,
-        reach: &[Reach; Topic::ALL.len()],
+        reach: &Reach,
         report: &mut SweepReport,
     ) -> bool {
         let now = self.publication.clock.now();
-        let due = match self.index.due(now, self.pace.events_per_look).await {
+        let due = match self.index.due(topic, now, self.pace.events_per_look).await {
             Ok(due) => due,
             Err(failure) => {
                 report.failed_looks += 1;
                 let error = &failure as &dyn std::error::Error;
-                tracing::warn!(error, "the index of pending events can't be read");
+                tracing::warn!(error, ?topic, "the index of pending events can't be read");
                 return false;
             }
         };
         report.looks += 1;
         report.failed_looks += u64::from(due.unreadable > 0);
-        let (orders, users): (Vec<_>, Vec<_>) =
-            due.aggregates.into_iter().partition(|due| topic_of(due.key) == Topic::Orders);
-        let [reach_of_orders, reach_of_users] = reach;
-        // Side by side, so that one topic that can't be reached does not hold up the other.
-        let dealt = futures::join!(
-            self.deal_with_all(Topic::Orders, orders, last_start, deadline, reach_of_orders),
-            self.deal_with_all(Topic::Users, users, last_start, deadline, reach_of_users),
-        );
+        let dealt = self.deal_with_all(topic, due.aggregates, last_start, deadline, reach).await;
+        dealt.iter().for_each(|dealt| report.count(dealt));
         // Where nothing could be sent or asked, the next look is no better for coming at once; and
         // what is not ours may be what another sweep has claimed and the index still holds.
-        let goes_on = |dealt: &[Dealt], reach: &Reach| {
-            dealt.iter().any(|dealt| dealt.is_ours) && !reach.is_closed() && !reach.is_silent()
-        };
-        let more = goes_on(&dealt.0, reach_of_orders) || goes_on(&dealt.1, reach_of_users);
-        dealt.0.iter().chain(&dealt.1).for_each(|dealt| report.count(dealt));
-        due.more && more
+        let any_of_ours = dealt.iter().any(|dealt| dealt.is_ours);
+        due.more && any_of_ours && !reach.is_closed() && !reach.is_silent()
     }
 
     async fn deal_with_all(
@@ -204,7 +203,7 @@ where
     ) -> Vec<Dealt> {
         let turn = |is_probe| {
             let deadline = Deadline::after(self.pace.event).or_earlier(window);
-            Turn { topic, reach, is_probe, deadline }
+            Turn { topic, reach, is_probe, claimed_at: self.publication.clock.now(), deadline }
         };
         let mut due = due.into_iter();
         let mut dealt = Vec::new();
@@ -229,40 +228,86 @@ where
 
     async fn claim_and_deal(&self, due: DueAggregate, turn: Turn<'_>) -> Dealt {
         let now = self.publication.clock.now();
-        let stored = match self.aggregates.claim(&due, now.plus(lifetimes::SWEEP_AFTER)).await {
-            Claim::Won(stored) => *stored,
-            Claim::Lost => return Dealt::not_ours(),
-            Claim::Unknown(failure) => {
+        let (before, claimed) = match self.claim(due, now, turn.deadline).await {
+            Ok(Some(claimed)) => claimed,
+            Ok(None) => return Dealt::not_ours(),
+            Err(failure) => {
                 let error = &failure as &dyn std::error::Error;
                 tracing::warn!(error, "whether the aggregate was claimed is unknown");
                 return Dealt::deferred(now.since(due.due));
             }
         };
+        let turn = Turn { claimed_at: now, ..turn };
         let mut dealt = Dealt::ours();
         let mut looked_at = BTreeMap::new();
-        for (event_id, entry) in stored.pending().iter() {
+        for (event_id, entry) in before.iter() {
             dealt.waited = dealt.waited.max(now.since(entry.since));
-            if entry.due > now {
+            let Some(taken) = claimed.pending().get(event_id).filter(|_| entry.due <= now) else {
                 continue;
-            }
-            let (after, fate) = self.look_at(&stored, event_id, entry, turn).await;
+            };
+            let (after, fate) = self.look_at(&claimed, event_id, entry, taken, turn).await;
             dealt.fates.push(fate);
-            looked_at.insert(event_id, LookedAt { before: entry.clone(), after });
+            // The claim has noted it already, as a rule.
+            if after != *taken {
+                looked_at.insert(event_id, LookedAt { before: taken.clone(), after });
+            }
         }
-        self.move_on(stored, &looked_at, turn.deadline).await;
+        self.move_on(claimed, &looked_at, turn.deadline).await;
         dealt
     }
 
-    /// Deals with one event. Returns its entry as it is after that.
+    /// Claims an aggregate for [`lifetimes::SWEEP_AFTER`]. Returns what was pending and the aggregate
+    /// with the claim; none if another sweep claimed it, or it was changed since it was read: then it
+    /// comes up again.
+    async fn claim(
+        &self,
+        due: DueAggregate,
+        now: Timestamp,
+        deadline: Deadline,
+    ) -> Result<Option<(PendingEvents, StoredAggregate)>, Failure> {
+        let until = now.plus(lifetimes::SWEEP_AFTER);
+        let found = match self.aggregates.find(due.key).await {
+            Ok(found) => found,
+            Err(failure) => {
+                if failure.class == FailureClass::Permanent {
+                    self.index.postpone(&due, until).await?;
+                }
+                return Err(failure);
+            }
+        };
+        // Where nothing is pending, the index is behind.
+        let Some(stored) = found.filter(|stored| !stored.pending().is_empty()) else {
+            return Ok(None);
+        };
+        let before = stored.pending().clone();
+        let pending: PendingEvents =
+            before.iter().map(|(event_id, entry)| (event_id, claimed(entry, now, until))).collect();
+        let index = IndexChange::Claim {
+            expected: due.due,
+            due: pending.due().unwrap_or(until),
+            rank: pending.rank(),
+        };
+        let within = Deadline::after(TRY).or_earlier(deadline);
+        let change = stored.pending_change(pending.clone(), index);
+        match self.aggregates.change(&change, within).await {
+            WriteTry::Done => Ok(Some((before, stored.revised(pending)))),
+            WriteTry::Cancelled(_) => Ok(None),
+            WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure),
+        }
+    }
+
+    /// Deals with one event: `entry` is as it was found, `taken` as it was claimed. Returns its entry
+    /// as it is after that.
     async fn look_at(
         &self,
         stored: &StoredAggregate,
         event_id: EventId,
         entry: &PendingEvent,
+        taken: &PendingEvent,
         turn: Turn<'_>,
     ) -> (PendingEvent, Fate) {
         if entry.publication == Publication::Unsent {
-            return self.send(stored, event_id, entry.clone(), turn).await;
+            return self.send(stored, event_id, taken.clone(), turn).await;
         }
         match self.is_published(event_id, entry.transaction_id, turn).await {
             Some(true) => self.wait_or_republish(stored, event_id, entry, turn).await,
@@ -394,15 +439,14 @@ where
         let publication = entry.transaction_id;
         let within = turn.broker_deadline();
         let sent = self.publication.send(stored, event_id, publication, within).await;
-        let now = self.publication.clock.now();
         let error = match sent {
             Ok(()) => {
                 turn.reach.accepted();
                 tracing::info!(%event_id, transaction_id = %publication, "sent an event");
                 let after = PendingEvent {
                     publication: Publication::Sent,
-                    published_at: now,
-                    due: now.plus(lifetimes::SWEEP_AFTER),
+                    published_at: turn.claimed_at,
+                    due: turn.claimed_at.plus(lifetimes::SWEEP_AFTER),
                     unanswered_since: None,
                     ..entry
                 };
@@ -418,9 +462,11 @@ where
         if is_closed {
             turn.reach.is_closed.store(true, Ordering::Relaxed);
         }
+        let now = self.publication.clock.now();
         let pause = if is_closed { PUT_BACK } else { lifetimes::SWEEP_AFTER };
         let due = now.plus(pause);
         let after = match &error {
+            // Newer code can rebuild it; until then it is looked for in vain, and stays.
             SendError::NotRebuilt(_) => PendingEvent { due, ..entry },
             // A half message may be stored all the same, and its check-back commits it: it is looked
             // for before it is sent again.
@@ -440,14 +486,16 @@ where
         looked_at: &BTreeMap<EventId, LookedAt>,
         deadline: Deadline,
     ) {
-        let StoredAggregate::Order(order) = stored;
-        let moved = revise(&self.aggregates, order, deadline, |found: &StoredOrder| {
-            let pending = merged(&found.pending, looked_at);
+        if looked_at.is_empty() {
+            return;
+        }
+        let moved = revise(&self.aggregates, stored, deadline, |found| {
+            let pending = merged(found.pending(), looked_at);
             if pending.is_empty() {
                 return None;
             }
             let index = IndexChange::at(&pending);
-            Some(OrderChange { before: found, reached: None, notified: None, pending, index })
+            Some(found.pending_change(pending, index))
         });
         if let Err(failure) = moved.await {
             let error = &failure as &dyn std::error::Error;
@@ -456,7 +504,19 @@ where
     }
 }
 
-/// An event's entry as the sweep found it and as it left it.
+/// An event's entry as a claim leaves it. One that was never sent counts as sent: it is from here on.
+fn claimed(entry: &PendingEvent, now: Timestamp, until: Timestamp) -> PendingEvent {
+    if entry.due > now {
+        return entry.clone();
+    }
+    let (publication, published_at) = match entry.publication {
+        Publication::Unsent => (Publication::Sent, now),
+        Publication::Sent | Publication::Found => (entry.publication, entry.published_at),
+    };
+    PendingEvent { publication, published_at, due: until, ..entry.clone() }
+}
+
+/// An event's entry as the sweep claimed it and as it left it.
 struct LookedAt {
     before: PendingEvent,
     after: PendingEvent,
@@ -488,14 +548,6 @@ fn given_up(event_id: EventId, entry: &PendingEvent) -> Fate {
         "an event was published again and again, and no consumer of ours gets it"
     );
     Fate::GivenUp
-}
-
-/// The topic of an aggregate's events.
-const fn topic_of(key: AggregateKey) -> Topic {
-    match key {
-        AggregateKey::Order { .. } => Topic::Orders,
-        AggregateKey::Account { .. } | AggregateKey::Session { .. } => Topic::Users,
-    }
 }
 
 /// Whether a failure is the broker's and over some time.

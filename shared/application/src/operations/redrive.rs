@@ -8,11 +8,12 @@
 //! A letter of a foreign event has no aggregate: it is published first, and removed after the
 //! broker's answer. A crash in between leaves a copy and the letter.
 
+mod examine;
+
 use std::time::Duration;
 
 use contracts::event::{DecodeError, Event};
 use domain::identity::{EventId, TransactionId};
-use domain::order::StoredOrder;
 use domain::pending::PendingEvent;
 
 use crate::backoff::Backoff;
@@ -24,12 +25,14 @@ use crate::events::publish::{PublishStored, SendError};
 use crate::lifetimes;
 use crate::outcome::{Failure, ItemReason};
 use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
-use crate::ports::pending::{IndexChange, OrderChange, PendingEventStore};
+use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore};
 use crate::ports::{
     Clock, DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, IdentitySource,
     TransactionalPublisher,
 };
 use crate::retry::until_settled;
+
+pub use examine::{Examined, WayBack};
 
 /// How long the write may take, with all its tries.
 const WRITE: Duration = Duration::from_secs(10);
@@ -91,11 +94,11 @@ pub enum RedriveError {
 /// What a redrive of an event of ours comes to.
 enum Returned {
     /// The event is pending under our publication.
-    Ours(StoredOrder),
+    Ours(StoredAggregate),
     /// The letter is gone, and not by us.
     LetterGone,
-    /// The order was changed meanwhile.
-    Changed(StoredOrder),
+    /// The aggregate was changed meanwhile.
+    Changed(StoredAggregate),
 }
 
 impl<Letters, Aggregates, Identities, Publisher, Time>
@@ -115,49 +118,46 @@ where
     pub async fn redrive(&self, id: &DeadLetterId) -> Result<Redriven, RedriveError> {
         let found = DeadLetterReader::find(&self.letters, id).await;
         let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotThere)?;
-        match self.order_of(&letter).await? {
-            Some((order, event_id)) => self.redrive_own(&letter, order, event_id).await,
+        match self.aggregate_of(&letter).await? {
+            Some((stored, event_id)) => self.redrive_own(&letter, stored, event_id).await,
             None => self.redrive_foreign(&letter).await,
         }
     }
 
-    /// The order that raised a letter's event, if one of this deployment did.
-    async fn order_of(
+    /// The aggregate that raised a letter's event, if one of this deployment did.
+    async fn aggregate_of(
         &self,
         letter: &DeadLetter,
-    ) -> Result<Option<(StoredOrder, EventId)>, RedriveError> {
+    ) -> Result<Option<(StoredAggregate, EventId)>, RedriveError> {
         let (Some(key), Some(event_id)) = (letter.aggregate, letter.event_id) else {
             return Ok(None);
         };
         let found = PendingEventStore::find(&self.aggregates, key).await;
-        Ok(match found.map_err(RedriveError::Failed)? {
-            Some(StoredAggregate::Order(order)) if order.raised(event_id) => {
-                Some((order, event_id))
-            }
-            Some(StoredAggregate::Order(_)) | None => None,
-        })
+        let stored = found.map_err(RedriveError::Failed)?.filter(|stored| stored.raised(event_id));
+        Ok(stored.map(|stored| (stored, event_id)))
     }
 
     async fn redrive_own(
         &self,
         letter: &DeadLetter,
-        mut order: StoredOrder,
+        mut stored: StoredAggregate,
         event_id: EventId,
     ) -> Result<Redriven, RedriveError> {
         let new = self.identities.transaction_id();
         let deadline = Deadline::after(WRITE);
         loop {
             // What is pending already keeps the name of its publication.
-            let publication = order.pending.get(event_id).map_or(new, |entry| entry.transaction_id);
+            let entry = stored.pending().get(event_id);
+            let publication = entry.map_or(new, |entry| entry.transaction_id);
             let returned =
-                self.try_to_return(letter, &order, event_id, publication, deadline).await?;
+                self.try_to_return(letter, &stored, event_id, publication, deadline).await?;
             match returned {
                 Returned::Ours(found) => {
-                    let is_published = self.publish(found, event_id, publication).await;
+                    let is_published = self.publish(&found, event_id, publication).await;
                     return Ok(Redriven { event_id, is_published });
                 }
                 Returned::LetterGone => return Err(RedriveError::NotThere),
-                Returned::Changed(found) => order = found,
+                Returned::Changed(found) => stored = found,
             }
         }
     }
@@ -165,36 +165,32 @@ where
     async fn try_to_return(
         &self,
         letter: &DeadLetter,
-        order: &StoredOrder,
+        stored: &StoredAggregate,
         event_id: EventId,
         publication: TransactionId,
         deadline: Deadline,
     ) -> Result<Returned, RedriveError> {
-        let returns = self.return_of(letter, order, event_id, publication);
+        let returns = self.return_of(letter, stored, event_id, publication);
         let (first, most) = (Duration::from_millis(20), Duration::from_millis(500));
         let move_back = |within| DeadLetterMoves::redrive(&self.letters, letter, &returns, within);
-        let is_ours = |found: &StoredOrder| {
-            found.pending.get(event_id).is_some_and(|entry| entry.transaction_id == publication)
+        let is_ours = |found: &StoredAggregate| {
+            found.pending().get(event_id).is_some_and(|entry| entry.transaction_id == publication)
         };
         let pause = Backoff::new(first, most, 0);
         let settled = until_settled(deadline, pause, move_back, |written, _| match written {
             Ok(()) => {
-                let pending = returns.pending.clone();
-                Some(Returned::Ours(StoredOrder { pending, ..order.clone() }))
+                let pending = returns.pending().clone();
+                Some(Returned::Ours(stored.clone().revised(pending)))
             }
             Err(MoveCancelled { letter: moved, aggregate }) => match aggregate {
                 // An earlier try of ours landed, and its answer was lost.
-                ItemReason::ConditionFailed(Some(StoredAggregate::Order(found)))
-                    if is_ours(&found) =>
-                {
+                ItemReason::ConditionFailed(Some(found)) if is_ours(&found) => {
                     Some(Returned::Ours(found))
                 }
                 // A busy item may be what an earlier try of ours has left.
                 ItemReason::Busy => None,
                 _ if moved.condition_failed() => Some(Returned::LetterGone),
-                ItemReason::ConditionFailed(Some(StoredAggregate::Order(found))) => {
-                    Some(Returned::Changed(found))
-                }
+                ItemReason::ConditionFailed(Some(found)) => Some(Returned::Changed(found)),
                 ItemReason::ConditionFailed(None) | ItemReason::None => None,
             },
         });
@@ -207,17 +203,17 @@ where
         })
     }
 
-    /// The event's return to its order. One that is pending already stays as it is, and only the
+    /// The event's return to its aggregate. One that is pending already stays as it is, and only the
     /// letter goes.
     fn return_of<'a>(
         &self,
         letter: &DeadLetter,
-        order: &'a StoredOrder,
+        stored: &'a StoredAggregate,
         event_id: EventId,
         publication: TransactionId,
-    ) -> OrderChange<'a> {
+    ) -> AggregateChange<'a> {
         let now = self.clock.now();
-        let mut pending = order.pending.clone();
+        let mut pending = stored.pending().clone();
         if !pending.holds(event_id) {
             let entry = if self.publication.is_some() {
                 PendingEvent::sent(publication, now, now.plus(lifetimes::SWEEP_AFTER))
@@ -226,21 +222,20 @@ where
             };
             pending.put(event_id, PendingEvent { done_by: letter.done_by.clone(), ..entry });
         }
-        let index = IndexChange::between(&order.pending, &pending);
-        OrderChange { before: order, reached: None, notified: None, pending, index }
+        let index = IndexChange::between(stored.pending(), &pending);
+        stored.pending_change(pending, index)
     }
 
     /// Publishes what is pending again. What fails is left to the sweep.
     async fn publish(
         &self,
-        order: StoredOrder,
+        found: &StoredAggregate,
         event_id: EventId,
         publication: TransactionId,
     ) -> bool {
         let Some(publisher) = &self.publication else { return false };
-        let found = StoredAggregate::Order(order);
         let within = Deadline::after(PUBLICATION);
-        match publisher.send(&found, event_id, publication, within).await {
+        match publisher.send(found, event_id, publication, within).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(
@@ -258,9 +253,8 @@ where
         let publisher = self.publication.as_ref().ok_or(RedriveError::NeedsBroker)?;
         // JSON is UTF-8; only in members that nobody reads could there be anything else.
         let body = String::from_utf8_lossy(&letter.body).into_owned();
-        let mut message = message_of(&event, body, letter.traceparent.clone());
         // No aggregate of this deployment raised it, whatever it says.
-        message.aggregate = None;
+        let message = message_of(&event, body, letter.traceparent.clone(), None);
         let within = Deadline::after(PUBLICATION);
         let publication = self.identities.transaction_id();
         let sent = publisher.send_message(&message, publication, within).await;

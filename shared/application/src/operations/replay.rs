@@ -6,10 +6,12 @@
 
 use std::time::Duration;
 
+use contracts::event::EventType;
 use domain::aggregate::AggregateKey;
-use domain::identity::EventId;
+use domain::identity::{EventId, TransactionId};
 
 use crate::deadline::Deadline;
+use crate::events::StoredAggregate;
 use crate::events::publish::{PublishStored, SendError};
 use crate::outcome::Failure;
 use crate::ports::pending::PendingEventStore;
@@ -29,14 +31,28 @@ pub struct Replay<Aggregates, Publisher, Time, Identities> {
     pub identities: Identities,
 }
 
+/// An event that a replay sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayedEvent {
+    /// Which event.
+    pub event_id: EventId,
+    /// Its type; none if newer code raised it, and then it can't be sent.
+    pub event_type: Option<EventType>,
+    /// Whether it is still pending in its aggregate: then our own group handles it, too.
+    pub is_pending: bool,
+}
+
 /// Not all events are known to be on their topic again. It may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// There is no such aggregate.
-    #[error("there is no such order")]
+    #[error("there is no such aggregate")]
     NotThere,
+    /// The aggregate has raised no such event.
+    #[error("the order has raised no such event")]
+    NotRaised,
     /// It could not be read.
-    #[error("the order could not be read")]
+    #[error("the aggregate could not be read")]
     Unread(#[source] Failure),
     /// An event was not acknowledged; those before it were.
     #[error("event {event_id} was not acknowledged, and those after it were not sent")]
@@ -56,25 +72,81 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// Sends every event of an aggregate, the oldest first, and returns their identifiers.
+    /// What [`Self::aggregate`] would send, the oldest first: every event of an aggregate, or `only`
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`], but never of sending.
+    pub async fn plan(
+        &self,
+        key: AggregateKey,
+        only: Option<EventId>,
+    ) -> Result<Vec<ReplayedEvent>, ReplayError> {
+        let (_, events) = self.found(key, only).await?;
+        Ok(events)
+    }
+
+    /// Sends every event of an aggregate, the oldest first, or `only` one. After each of them `sent`
+    /// gets it.
     ///
     /// # Errors
     ///
     /// [`ReplayError`]
-    pub async fn aggregate(&self, key: AggregateKey) -> Result<Vec<EventId>, ReplayError> {
-        let found = self.aggregates.find(key).await.map_err(ReplayError::Unread)?;
-        let stored = found.ok_or(ReplayError::NotThere)?;
-        let events = stored.events();
-        for event_id in &events {
-            // What is pending is looked for by the name of its latest publication.
-            let publication = match stored.pending().get(*event_id) {
-                Some(entry) => entry.transaction_id,
-                None => self.identities.transaction_id(),
-            };
-            let within = Deadline::after(PUBLICATION);
-            let sent = self.publication.send(&stored, *event_id, publication, within).await;
-            sent.map_err(|cause| ReplayError::Send { event_id: *event_id, cause })?;
+    pub async fn aggregate(
+        &self,
+        key: AggregateKey,
+        only: Option<EventId>,
+        mut sent: impl FnMut(&ReplayedEvent),
+    ) -> Result<Vec<ReplayedEvent>, ReplayError> {
+        let (stored, events) = self.found(key, only).await?;
+        for event in &events {
+            self.send(&stored, event.event_id).await.map_err(|cause| {
+                let event_id = event.event_id;
+                ReplayError::Send { event_id, cause }
+            })?;
+            sent(event);
         }
         Ok(events)
     }
+
+    async fn send(&self, stored: &StoredAggregate, event_id: EventId) -> Result<(), SendError> {
+        let publication = publication_of(stored, event_id, &self.identities);
+        let within = Deadline::after(PUBLICATION);
+        self.publication.send(stored, event_id, publication, within).await
+    }
+
+    async fn found(
+        &self,
+        key: AggregateKey,
+        only: Option<EventId>,
+    ) -> Result<(StoredAggregate, Vec<ReplayedEvent>), ReplayError> {
+        let found = self.aggregates.find(key).await.map_err(ReplayError::Unread)?;
+        let stored = found.ok_or(ReplayError::NotThere)?;
+        let events: Vec<_> = stored
+            .events()
+            .into_iter()
+            .filter(|event_id| only.is_none_or(|only| only == *event_id))
+            .map(|event_id| ReplayedEvent {
+                event_id,
+                event_type: stored.event_type(event_id).ok(),
+                is_pending: stored.pending().holds(event_id),
+            })
+            .collect();
+        if events.is_empty() {
+            return Err(ReplayError::NotRaised);
+        }
+        Ok((stored, events))
+    }
+}
+
+/// Names the publication of an event that is sent again. What is pending is looked for by the name
+/// of its latest one.
+pub(super) fn publication_of(
+    stored: &StoredAggregate,
+    event_id: EventId,
+    identities: &impl IdentitySource,
+) -> TransactionId {
+    let pending = stored.pending().get(event_id);
+    pending.map_or_else(|| identities.transaction_id(), |entry| entry.transaction_id)
 }

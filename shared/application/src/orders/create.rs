@@ -9,6 +9,8 @@
 //! Without a half message the order is created without the broker: its event is marked as never
 //! sent, and the sweep publishes it ([`crate::events::sweep`]).
 
+mod breaker;
+mod budgets;
 mod settlement;
 
 use std::time::Duration;
@@ -32,7 +34,8 @@ use crate::ports::{
     Resolution, TransactionalPublisher,
 };
 
-pub use crate::create_order::{Budgets, CircuitBreaker, WithoutBroker};
+pub use breaker::CircuitBreaker;
+pub use budgets::{Budgets, WithoutBroker};
 use settlement::{Refusal, Settlement, settle};
 
 /// What is asked for.

@@ -30,7 +30,17 @@ impl Topic {
             | EventType::OrderConfirmed
             | EventType::OrderRejected
             | EventType::OrderCancelled => Self::Orders,
-            EventType::UserRegistered | EventType::UserLoggedIn => Self::Users,
+            EventType::UserRegistered | EventType::UserLoggedIn | EventType::UserDeleted => {
+                Self::Users
+            }
+        }
+    }
+
+    /// The topic of an aggregate's events.
+    pub const fn of_aggregate(key: AggregateKey) -> Self {
+        match key {
+            AggregateKey::Order { .. } => Self::Orders,
+            AggregateKey::Account { .. } | AggregateKey::Session { .. } => Self::Users,
         }
     }
 }
@@ -224,4 +234,22 @@ pub trait EventSubscription: Send + Sync {
 pub trait DeadLetterChannel: Send + Sync {
     /// Announces a dead letter. Repeating it announces it again.
     fn announce(&self, letter: &DeadLetter) -> impl Future<Output = Settled> + Send;
+}
+
+/// What is on the topics.
+pub trait PublishedEvents: Send + Sync {
+    /// Whether a message with that `event_id`, of that publication, is on the topic: a redriven event's
+    /// earlier message is another publication's. It MUST ask every broker of the topic, and MUST
+    /// compare the identifiers themselves: a broker's index compares hashes.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if not every broker has answered: then nothing is known.
+    fn is_published(
+        &self,
+        topic: Topic,
+        event_id: EventId,
+        transaction_id: TransactionId,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<bool, Failure>> + Send;
 }

@@ -6,9 +6,9 @@ use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 
-use super::{Page, RecordedEvent};
+use super::Page;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, Settled, WriteTry};
+use crate::outcome::{Failure, WriteTry};
 
 /// An event that was given up, for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,15 +90,6 @@ impl fmt::Display for DeadLetterId {
     }
 }
 
-/// Events that were given up.
-pub trait DeadLetters: Send + Sync {
-    /// Records a dead letter, takes its event out of what the sweep looks at, and lets the outbox
-    /// copy expire with the letter, in one transaction. Repeating it changes nothing: a letter that
-    /// is there already is `Done`. Of a long body it MAY keep the beginning alone.
-    fn bury(&self, letter: &DeadLetter, deadline: Deadline)
-    -> impl Future<Output = Settled> + Send;
-}
-
 /// Dead letters as operators read them.
 pub trait DeadLetterReader: Send + Sync {
     /// Where a page ends.
@@ -126,49 +117,14 @@ pub trait DeadLetterReader: Send + Sync {
     ) -> impl Future<Output = Result<Page<DeadLetter, Self::Position>, Failure>> + Send;
 }
 
-/// A dead letter's way back, with everything that becomes true in one transaction.
-#[derive(Debug, Clone, Copy)]
-pub struct Redrive<'a> {
-    /// The letter, which goes.
-    pub letter: &'a DeadLetter,
-    /// The event, which goes back into the outbox: unpublished, under a new attempt.
-    pub event: &'a RecordedEvent,
-}
-
-/// Why a dead letter was not redriven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RedriveCancelled {
-    /// The attempt has its record: an earlier try of it did everything.
-    pub done_before: bool,
-    /// The letter is not there any more, or is another one of the same event.
-    pub letter_gone: bool,
-    /// An item was busy. It hides what its condition would have said.
-    pub busy: bool,
-}
-
 /// Why a dead letter was not discarded: it is not there any more, or is another one of the same
 /// event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LetterGone;
 
-/// The two ways out of the dead letters.
+/// The way out of the dead letters that ends in nothing; for the other one see
+/// [`DeadLetterMoves`](super::letters::DeadLetterMoves).
 pub trait DeadLetterRemoval: Send + Sync {
-    /// Makes one try, within `deadline`, to put a letter's event back into the outbox. It MUST do
-    /// all of this or nothing:
-    ///
-    /// - remove the letter, if it is still the one that was read (`letter_gone` if it isn't);
-    /// - record the attempt as COMMITTED, if it has no record (`done_before` if it has);
-    /// - store the outbox copy in place of one that is there, so that the sweep looks after it and
-    ///   it never expires before its observation;
-    /// - forget that the event was observed (the inbox record of [`OBSERVER`](super::OBSERVER)),
-    ///   and no other handler's part: without that, nobody would take it out of what the sweep
-    ///   looks at.
-    fn redrive(
-        &self,
-        redrive: &Redrive<'_>,
-        deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<RedriveCancelled>> + Send;
-
     /// Makes one try, within `deadline`, to remove a letter, if it is still the one that was read.
     fn discard(
         &self,

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::DeadLetter;
-use super::pending::OrderChange;
+use super::pending::AggregateChange;
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::outcome::{ItemReason, WriteTry};
@@ -26,7 +26,7 @@ pub trait DeadLetterMoves: Send + Sync {
     fn bury(
         &self,
         letter: &DeadLetter,
-        ends: Option<&OrderChange<'_>>,
+        ends: Option<&AggregateChange<'_>>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<MoveCancelled>> + Send;
 
@@ -35,7 +35,7 @@ pub trait DeadLetterMoves: Send + Sync {
     fn redrive(
         &self,
         letter: &DeadLetter,
-        returns: &OrderChange<'_>,
+        returns: &AggregateChange<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<MoveCancelled>> + Send;
 }

@@ -8,7 +8,9 @@ use domain::identity::{EventId, ProductId};
 use domain::order::{StatusChange, StoredOrder};
 use domain::pending::{PendingEvents, Rank};
 use domain::timestamp::Timestamp;
+use domain::user::UserEvents;
 
+use super::Topic;
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::outcome::{Failure, ItemReason, WriteTry};
@@ -20,6 +22,16 @@ pub enum IndexChange {
     Keep,
     /// The sweep looks at the aggregate at another time, or in another order.
     Move {
+        /// When the event is due that is due first.
+        due: Timestamp,
+        /// In which order the sweep looks at it.
+        rank: Rank,
+    },
+    /// A sweep takes it: it moves as by `Move`, and the write is conditional on its being where the
+    /// index has it. Of any number of sweeps that find it there at most one takes it.
+    Claim {
+        /// Where the index has it.
+        expected: Timestamp,
         /// When the event is due that is due first.
         due: Timestamp,
         /// In which order the sweep looks at it.
@@ -68,6 +80,51 @@ pub struct OrderChange<'a> {
     pub index: IndexChange,
 }
 
+/// A change of what is pending of an account or a session.
+#[derive(Debug, Clone)]
+pub struct UserChange<'a> {
+    /// Its events as they were read. The change is conditional on their revision, and raises it.
+    pub before: &'a UserEvents,
+    /// What is pending after it. With the last event its expiry is stored, if it has one; before it
+    /// nothing with something pending expires.
+    pub pending: PendingEvents,
+    /// What becomes of its entry in the index.
+    pub index: IndexChange,
+}
+
+/// A change of what is pending of an aggregate, and of what must be true with it.
+#[derive(Debug, Clone)]
+pub enum AggregateChange<'a> {
+    /// Of an order.
+    Order(OrderChange<'a>),
+    /// Of an account or a session.
+    User(UserChange<'a>),
+}
+
+impl<'a> From<OrderChange<'a>> for AggregateChange<'a> {
+    fn from(change: OrderChange<'a>) -> Self {
+        Self::Order(change)
+    }
+}
+
+impl AggregateChange<'_> {
+    /// Names the aggregate.
+    pub const fn key(&self) -> AggregateKey {
+        match self {
+            Self::Order(change) => change.before.key(),
+            Self::User(change) => change.before.key,
+        }
+    }
+
+    /// What is pending after it.
+    pub const fn pending(&self) -> &PendingEvents {
+        match self {
+            Self::Order(change) => &change.pending,
+            Self::User(change) => &change.pending,
+        }
+    }
+}
+
 /// What was found in place of an aggregate that was to be changed. None if nothing was found, or it
 /// could not be read.
 pub type Found = Option<StoredAggregate>;
@@ -84,12 +141,12 @@ pub trait PendingEventStore: Send + Sync {
         key: AggregateKey,
     ) -> impl Future<Output = Result<Option<StoredAggregate>, Failure>> + Send;
 
-    /// Makes one try, within `deadline`, to change an order, and no second one of its own accord. It
-    /// MUST be conditional on the attempt and on the revision, and MUST change named attributes
-    /// alone. [`WriteTry::Cancelled`] says what was found.
+    /// Makes one try, within `deadline`, to change an aggregate, and no second one of its own accord.
+    /// It MUST be conditional on the revision, and of an order on the attempt, too, and MUST change
+    /// named attributes alone. [`WriteTry::Cancelled`] says what was found.
     fn change(
         &self,
-        change: &OrderChange<'_>,
+        change: &AggregateChange<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<Found>> + Send;
 }
@@ -146,8 +203,8 @@ pub struct DueAggregates {
 
 /// The index of aggregates with pending events.
 pub trait PendingEventIndex: Send + Sync {
-    /// Aggregates that are due at `now`, about `limit` of them. It MAY be a few seconds out of date,
-    /// but MUST come to every aggregate, if those before it are claimed: what is due later never
+    /// Aggregates with events of a topic that are due at `now`, about `limit` of them. It MAY be a few
+    /// seconds out of date, but MUST come to every aggregate, if those before it are claimed or postponed: what is due later never
     /// hides what is due earlier, nor does what can't be read hide what can.
     ///
     /// # Errors
@@ -155,29 +212,22 @@ pub trait PendingEventIndex: Send + Sync {
     /// [`Failure`] if nothing could be read.
     fn due(
         &self,
+        topic: Topic,
         now: Timestamp,
         limit: usize,
     ) -> impl Future<Output = Result<DueAggregates, Failure>> + Send;
-}
 
-/// What became of a claim.
-#[derive(Debug)]
-#[must_use]
-pub enum Claim {
-    /// The aggregate is ours until the new time. This is what it is, as of the claim.
-    Won(Box<StoredAggregate>),
-    /// Another process claimed it, or it was changed.
-    Lost,
-    /// It is ours or another's, or can't be read: it comes up again.
-    Unknown(Failure),
-}
-
-/// Lets one of several sweeps at a time deal with an aggregate.
-pub trait Claims: Send + Sync {
-    /// Claims an aggregate by moving its entry in the index to `until`, if that is where `due` says.
-    /// Of any number of claims with one expectation at most one MUST win. It does not raise the
-    /// revision: a claim stands in nobody's way.
-    fn claim(&self, due: &DueAggregate, until: Timestamp) -> impl Future<Output = Claim> + Send;
+    /// Moves the entry of an aggregate that can't be read to `until`, if it is where `due` says, so
+    /// that it hides nothing behind it. It changes nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if whether it is moved is unknown.
+    fn postpone(
+        &self,
+        due: &DueAggregate,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// Where our consumer group stands.
@@ -190,7 +240,7 @@ pub trait GroupPosition: Send + Sync {
     /// [`Failure`] if not every broker has answered: then nothing is known.
     fn has_passed(
         &self,
-        topic: super::Topic,
+        topic: Topic,
         at: Timestamp,
         deadline: Deadline,
     ) -> impl Future<Output = Result<bool, Failure>> + Send;

@@ -113,14 +113,14 @@ pub trait SigningKeyGenerator: Send + Sync {
     fn generate(&self) -> Result<(SecretString, VerificationKey), Failure>;
 }
 
-/// Makes refresh tokens.
+/// Makes what nobody can guess of refresh tokens.
 pub trait RefreshTokenSource: Send + Sync {
-    /// A new token: 256 bits from the operating system, in 43 characters of base64url.
+    /// A new token's secret: 256 bits from the operating system, in 43 characters of base64url.
     ///
     /// # Errors
     ///
     /// [`Failure`] if there are no random bytes.
-    fn refresh_token(&self) -> Result<SecretString, Failure>;
+    fn secret(&self) -> Result<SecretString, Failure>;
 }
 
 /// A token was not good. Why is for the log alone: all bad tokens are answered alike.

@@ -3,11 +3,13 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use domain::identity::{ActivityId, SessionId, TransactionId, UserId};
+use domain::pending::PendingEvent;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, EmailAddress, Guesses, Session};
+use domain::user::{Account, ActivityKind, EmailAddress, Guesses, Session, UserEvent};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::{Page, RecordedEvent};
+use super::Page;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
 
@@ -55,6 +57,30 @@ impl AddressDigest {
 impl fmt::Display for AddressDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         hexadecimal(&self.0, f)
+    }
+}
+
+/// A refresh token names its session, so that it is found in that: `<session_id>.<secret>`. The
+/// secret has 256 random bits; the session's identifier is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// Of which session.
+    pub session: SessionId,
+    /// Its hash.
+    pub hash: TokenHash,
+}
+
+impl RefreshToken {
+    /// A session's new token, as it goes to its owner.
+    pub fn issued(session: SessionId, secret: &SecretString) -> SecretString {
+        SecretString::from(format!("{session}.{}", secret.expose_secret()))
+    }
+
+    /// What a text says that may be a token; none if it can't be one.
+    pub fn read(text: &SecretString) -> Option<Self> {
+        let text = text.expose_secret();
+        let (session, _) = text.split_once('.')?;
+        Some(Self { session: session.parse().ok()?, hash: TokenHash::of(text) })
     }
 }
 
@@ -171,8 +197,10 @@ pub trait ActivityReader: Send + Sync {
 pub struct Registration<'a> {
     /// The account.
     pub account: &'a Account,
-    /// Its `UserRegistered`, for the outbox.
-    pub event: &'a RecordedEvent,
+    /// Its `UserRegistered`, which is pending as `pending` says.
+    pub event: &'a UserEvent,
+    /// It names the attempt by the transaction.
+    pub pending: &'a PendingEvent,
     /// What its owner can look up. The account knows the source from which it came.
     pub activity: &'a Activity,
     /// Until when it knows that source.
@@ -211,11 +239,13 @@ pub struct TokenRecord {
 pub struct NewSession<'a> {
     /// The account after the login, whose version is one more than the stored one's.
     pub account: &'a Account,
-    /// Its `UserLoggedIn`, for the outbox.
-    pub event: &'a RecordedEvent,
-    /// The session that begins.
+    /// The session that begins. Its `UserLoggedIn` is pending in it.
     pub session: &'a Session,
-    /// Its first token.
+    /// Its `UserLoggedIn`, which is pending as `pending` says.
+    pub event: &'a UserEvent,
+    /// It names the attempt by the transaction.
+    pub pending: &'a PendingEvent,
+    /// Its first token, which is stored in the session.
     pub token: &'a TokenRecord,
     /// What the owner can look up.
     pub activity: &'a Activity,
@@ -234,22 +264,22 @@ pub struct AccountChange<'a> {
     pub activity: &'a Activity,
 }
 
-/// Where registrations and logins are stored, each together with its event.
+/// Where registrations and logins are stored, each with its event.
 ///
 /// Each write makes one try within `deadline`, and no second one of its own accord. A second try
 /// that finds the first stored MUST answer [`WriteTry::Done`].
 pub trait UserRepository: Send + Sync {
-    /// Stores a new account with its address if nobody has that, its event with the attempt's
-    /// COMMITTED record, its activity, and the activity's source among those that [`KnownSources`]
-    /// tells.
+    /// Stores a new account, whose event is pending in it, with its address if nobody has that, its
+    /// activity, and the activity's source among those of [`KnownSources`].
     fn register(
         &self,
         registration: &Registration<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<RegistrationCancelled>> + Send;
 
-    /// Stores a login with its event, the attempt's COMMITTED record and its activity. It MUST be
-    /// conditional on the version before the account's.
+    /// Stores a login: the account after it, its session, whose event is pending in it, and its
+    /// activity. It MUST be conditional on the version before the account's, and MUST leave alone
+    /// what is pending in that.
     fn log_in(
         &self,
         login: &NewSession<'_>,
@@ -284,6 +314,17 @@ pub trait KnownSourceRemoval: Send + Sync {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
+/// The local transaction of a deletion: all of it is stored, or none.
+#[derive(Debug, Clone)]
+pub struct AccountDeletion<'a> {
+    /// The account as it was read.
+    pub account: &'a Account,
+    /// Its `UserDeleted`, which is pending as `pending` says.
+    pub event: &'a UserEvent,
+    /// What is pending of it.
+    pub pending: &'a PendingEvent,
+}
+
 /// Where accounts are deleted.
 pub trait AccountRemoval: Send + Sync {
     /// Erases what is known of a user besides his account: activities and sources.
@@ -293,24 +334,40 @@ pub trait AccountRemoval: Send + Sync {
     /// [`Failure`] if not all is known to be erased; it may be repeated.
     fn erase_traces(&self, account: &Account) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Makes one try, within `deadline`, to delete an account and its address. It MUST be
-    /// conditional on the account's version; one that is gone already is [`WriteTry::Done`].
+    /// Makes one try, within `deadline`, to delete an account and its address. What is left of the
+    /// account is nobody's: its number and its events, of which `UserDeleted` is pending. It MUST be
+    /// conditional on the account's version; one that is deleted already is [`WriteTry::Done`].
     fn delete(
         &self,
-        account: &Account,
+        deletion: &AccountDeletion<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
 }
 
 /// A refresh token that was found, with its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FoundToken {
-    /// Until when it is good.
-    pub expires_at: Timestamp,
-    /// Whether it was exchanged before.
-    pub used: bool,
-    /// The session.
-    pub session: Session,
+pub enum FoundToken {
+    /// It is the session's newest.
+    Newest {
+        /// Its session.
+        session: Session,
+        /// Until when it is good.
+        expires_at: Timestamp,
+    },
+    /// It was exchanged before.
+    Used {
+        /// Its session.
+        session: Session,
+    },
+}
+
+impl FoundToken {
+    /// Its session.
+    pub const fn session(&self) -> &Session {
+        match self {
+            Self::Newest { session, .. } | Self::Used { session } => session,
+        }
+    }
 }
 
 /// The exchange of a refresh token: all of it is stored, or none.
@@ -335,7 +392,7 @@ pub trait Sessions: Send + Sync {
     /// [`Failure`] if it couldn't be read.
     fn by_token(
         &self,
-        token: TokenHash,
+        token: RefreshToken,
     ) -> impl Future<Output = Result<Option<FoundToken>, Failure>> + Send;
 
     /// A session, as of the last write.
@@ -349,7 +406,7 @@ pub trait Sessions: Send + Sync {
     ) -> impl Future<Output = Result<Option<Session>, Failure>> + Send;
 
     /// Makes one try, within `deadline`, to exchange a token. It MUST be conditional on the token's
-    /// being unused, on the session's not being ended and on the account's being of the session's
+    /// being the session's newest, on the session's not being ended and on the account's being of the session's
     /// epoch: of any number of exchanges of one token at most one is stored, and none after all of
     /// the account's sessions were ended. A second try that finds the first stored MUST answer
     /// [`WriteTry::Done`].

@@ -131,7 +131,7 @@ async fn a_deleted_account_leaves_nothing_of_its_owner_behind() {
     let world = World::default();
     let account = register(&world).await;
     let (bearer, token) = log_in(&world).await;
-    world.delete_account().execute(bearer, soon()).await.unwrap();
+    world.delete_account().execute(bearer, None, soon()).await.unwrap();
     assert_eq!(world.tables.account(account.user_id()), None);
     assert_eq!(noted(&world, &account), []);
     let over = world.show_account().execute(bearer).await.unwrap_err();
@@ -149,11 +149,11 @@ async fn a_deletion_that_failed_on_the_way_is_repeated_by_its_owner() {
     let (bearer, _) = log_in(&world).await;
     for operation in [Operation::EraseTraces, Operation::DeleteAccount] {
         world.tables.break_down(operation, Fault::RequestLost);
-        assert!(world.delete_account().execute(bearer, soon()).await.is_err());
+        assert!(world.delete_account().execute(bearer, None, soon()).await.is_err());
         world.tables.heal(operation);
     }
     assert!(world.tables.account(account.user_id()).is_some());
-    world.delete_account().execute(bearer, soon()).await.unwrap();
+    world.delete_account().execute(bearer, None, soon()).await.unwrap();
     assert_eq!(world.tables.account(account.user_id()), None);
 }
 

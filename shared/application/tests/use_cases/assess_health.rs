@@ -1,10 +1,12 @@
-//! Health tells what a client and an alarm have to know, and no more.
+//! Health says what a client and an alarm have to know, and no more.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
-use application::assess_health::{AssessHealth, Health};
+use application::assess_health::{AssessHealth, Health, LastVerdict};
 use application::outcome::{Failure, FailureClass};
-use application::ports::{NameServers, OverdueEvents, Tables};
+use application::ports::reading::PendingEventAges;
+use application::ports::{Clock, NameServers, Tables};
 use domain::timestamp::Timestamp;
 use testkit::clock::ManualClock;
 
@@ -36,23 +38,24 @@ impl NameServers for Answers {
     }
 }
 
-impl OverdueEvents for Answers {
-    async fn any_overdue(&self, _: Timestamp, _: Duration) -> Result<bool, Failure> {
+impl PendingEventAges for Answers {
+    async fn any_pending_before(&self, _: Timestamp) -> Result<bool, Failure> {
         self.any_overdue.ok_or_else(away)
     }
 }
 
 async fn assess(answers: Answers, accept_without_broker: bool) -> Health {
     let (tables, name_servers, events) = (answers, answers, answers);
-    let clock = ManualClock::default();
-    AssessHealth { tables, name_servers, events, clock, accept_without_broker }.execute().await
+    let (clock, last) = (ManualClock::default(), LastVerdict::default());
+    AssessHealth { tables, name_servers, events, clock, accept_without_broker, last }
+        .execute()
+        .await
 }
 
-const DEGRADED: [Answers; 3] = [
-    Answers { name_server_reachable: false, ..ALL_WELL },
-    Answers { any_overdue: Some(true), ..ALL_WELL },
-    Answers { any_overdue: None, ..ALL_WELL },
-];
+const NO_NAME_SERVER: Answers = Answers { name_server_reachable: false, ..ALL_WELL };
+
+const LATE: [Answers; 2] =
+    [Answers { any_overdue: Some(true), ..ALL_WELL }, Answers { any_overdue: None, ..ALL_WELL }];
 
 #[tokio::test]
 async fn a_whole_system_is_ready() {
@@ -61,18 +64,24 @@ async fn a_whole_system_is_ready() {
 }
 
 #[tokio::test]
-async fn what_only_delays_events_degrades_a_system_that_takes_orders_without_the_broker() {
-    for answers in DEGRADED {
+async fn what_only_delays_events_degrades_a_system_that_creates_orders_without_the_broker() {
+    for answers in [NO_NAME_SERVER].into_iter().chain(LATE) {
         let health = assess(answers, true).await;
         assert!(matches!(&health, Health::Degraded(reasons) if reasons.len() == 1), "{health:?}");
     }
 }
 
 #[tokio::test]
-async fn the_same_makes_a_system_unavailable_that_does_not() {
-    for answers in DEGRADED {
+async fn a_system_that_creates_none_without_the_broker_is_unavailable_without_a_name_server() {
+    let health = assess(NO_NAME_SERVER, false).await;
+    assert!(matches!(&health, Health::Unavailable(_)), "{health:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_late_makes_no_system_unavailable() {
+    for answers in LATE {
         let health = assess(answers, false).await;
-        assert!(matches!(&health, Health::Unavailable(_)), "{health:?}");
+        assert!(matches!(&health, Health::Degraded(reasons) if reasons.len() == 1), "{health:?}");
     }
 }
 
@@ -83,4 +92,43 @@ async fn a_table_that_orders_need_and_nobody_can_read_makes_any_system_unavailab
         let health = assess(answers, accept_without_broker).await;
         assert!(matches!(&health, Health::Unavailable(_)), "{health:?}");
     }
+}
+
+/// What was asked for.
+#[derive(Default)]
+struct Asked(Mutex<Vec<Timestamp>>);
+
+impl PendingEventAges for Asked {
+    async fn any_pending_before(&self, at: Timestamp) -> Result<bool, Failure> {
+        self.0.lock().unwrap().push(at);
+        Ok(false)
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_is_kept_for_two_seconds_and_an_event_may_be_pending_for_two_minutes() {
+    let clock = ManualClock::default();
+    let began = clock.now();
+    let assess = AssessHealth {
+        tables: ALL_WELL,
+        name_servers: ALL_WELL,
+        events: Asked::default(),
+        clock: clock.clone(),
+        accept_without_broker: true,
+        last: LastVerdict::default(),
+    };
+    let asked = async || {
+        assert_eq!(assess.execute().await, Health::Ready);
+        assess.events.0.lock().unwrap().clone()
+    };
+    let first = asked().await;
+    let [at] = first.as_slice() else { panic!("{first:?}") };
+    assert!(clock.now().since(*at) >= Duration::from_secs(120));
+    assert!(began.since(*at) <= Duration::from_secs(120));
+    clock.advance(Duration::from_millis(1_500));
+    assert_eq!(asked().await.len(), 1, "the verdict is kept");
+    clock.advance(Duration::from_millis(1_000));
+    assert_eq!(asked().await.len(), 2);
+    clock.set_back(Duration::from_secs(60));
+    assert_eq!(asked().await.len(), 3, "a clock that was set back keeps no verdict");
 }

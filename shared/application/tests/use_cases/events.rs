@@ -2,4 +2,68 @@
 
 mod consume;
 mod groups;
+pub(crate) mod handlers;
+mod letters;
 mod sweep;
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::events::consume::{ConsumptionReport, Registry};
+use contracts::event::{Event, EventType};
+use domain::identity::OrderId;
+use domain::order::{OrderStatus, StoredOrder};
+use testkit::samples::product_id;
+use testkit::world::World;
+use tokio::time::Instant;
+
+use crate::orders::create::{command, create};
+
+/// Long enough for what succeeds at once.
+pub(crate) const SHORT: Duration = Duration::from_secs(60);
+
+/// Long enough for what fails until it is given up.
+pub(crate) const LONG: Duration = Duration::from_secs(3 * 60 * 60);
+
+/// Consumes through a window, which ends in time.
+pub(crate) async fn consume_with(
+    world: &World,
+    registry: Registry,
+    window: Duration,
+) -> ConsumptionReport {
+    let started = Instant::now();
+    let report = world.consume_pending(registry).run(Deadline::after(window)).await;
+    assert!(started.elapsed() <= window, "the window took {:?}", started.elapsed());
+    report
+}
+
+pub(crate) async fn consume(world: &World, window: Duration) -> ConsumptionReport {
+    consume_with(world, Registry::default(), window).await
+}
+
+pub(crate) async fn created(world: &World, quantity: u64) -> OrderId {
+    create(world, &command(quantity, None)).await.unwrap().order.id()
+}
+
+pub(crate) fn stored(world: &World, id: OrderId) -> StoredOrder {
+    world.tables.stored_order(id).unwrap()
+}
+
+pub(crate) fn notified(stored: &StoredOrder) -> Vec<&str> {
+    stored.order.notifications().iter().map(|notified| notified.event_type.as_str()).collect()
+}
+
+/// The types of all messages on the topic, each copy counted.
+pub(crate) fn published(world: &World) -> Vec<EventType> {
+    let event = |body: String| Event::decode(body.as_bytes()).unwrap().data.event_type();
+    world.broker.visible().into_iter().map(event).collect()
+}
+
+/// An order of two that is confirmed, with each of its effects once.
+pub(crate) fn assert_confirmed_once(world: &World, id: OrderId) {
+    let stored = stored(world, id);
+    assert_eq!((stored.order.status(), stored.order.version()), (OrderStatus::Confirmed, 2));
+    assert_eq!(notified(&stored), ["OrderCreated", "OrderConfirmed"]);
+    assert!(stored.pending.is_empty(), "{:?}", stored.pending);
+    assert_eq!(world.tables.stock_of(product_id(1)), Some(8));
+}

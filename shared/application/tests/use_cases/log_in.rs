@@ -5,15 +5,15 @@ use std::time::Duration;
 use application::log_in::LogInError;
 use application::outcome::FailureClass;
 use application::ports::Whose;
-use contracts::event::EventType;
 use domain::user::ActivityKind::{Locked, LoggedIn, LoginFailed, Registered};
+use domain::user::UserFact;
 use futures::future::join_all;
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
 use crate::users::{
-    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, bearer, noted, register, source, try_to_log_in,
-    try_to_register,
+    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, bearer, noted, raised, register, source,
+    try_to_log_in, try_to_register,
 };
 
 /// How many wrong passwords are let through at once.
@@ -36,9 +36,8 @@ async fn a_login_begins_a_session_and_raises_an_event() {
     let account = register(&world).await;
     let tokens = try_to_log_in(&world, "Demo@EXAMPLE.com", PASSWORD, HOME).await.unwrap();
     assert_eq!(bearer(&tokens).user_id, account.user_id());
-    let told: Vec<_> =
-        world.tables.events().iter().map(|stored| stored.event.message.event_type).collect();
-    assert_eq!(told, [EventType::UserRegistered, EventType::UserLoggedIn]);
+    let facts: Vec<_> = raised(&world).iter().map(|event| event.fact).collect();
+    assert_eq!(facts, [UserFact::Registered, UserFact::LoggedIn]);
     assert_eq!(noted(&world, &account), [Registered, LoggedIn]);
     let line = activities(&world, &account).pop().unwrap();
     assert_eq!(line.session, Some(bearer(&tokens).session_id));

@@ -10,20 +10,13 @@
 )]
 
 mod accounts;
-mod answer_check;
 mod assess_health;
-mod consume_events;
-mod create_order;
-mod dead_letters;
 mod events;
 mod log_in;
 mod operations;
 mod orders;
-mod pending_events;
 mod register_user;
 mod sessions;
 mod signing_keys;
-mod sweep;
 mod user_events;
 mod users;
-mod without_broker;

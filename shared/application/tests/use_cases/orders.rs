@@ -2,3 +2,6 @@
 
 mod check_backs;
 pub(crate) mod create;
+mod get;
+mod half_messages;
+mod without_broker;

@@ -1,14 +1,17 @@
 //! A user registers.
 
+use application::events::StoredAggregate;
 use application::outcome::FailureClass;
 use application::register_user::RegisterUserError;
 use contracts::event::EventType;
+use domain::aggregate::AggregateKey;
+use domain::pending::Publication;
 use domain::user::{ActivityKind, PasswordFault};
 use futures::future::join_all;
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
-use crate::users::{EMAIL, PASSWORD, noted, register, try_to_register};
+use crate::users::{EMAIL, PASSWORD, noted, raised, register, try_to_register};
 
 #[tokio::test(start_paused = true)]
 async fn a_registered_user_has_an_account_an_event_and_an_activity() {
@@ -16,11 +19,15 @@ async fn a_registered_user_has_an_account_an_event_and_an_activity() {
     let account = register(&world).await;
     assert_eq!(account.email().as_str(), EMAIL);
     assert_eq!(world.tables.account(account.user_id()).as_ref(), Some(&account));
-    let [stored] = world.tables.events().try_into().unwrap();
-    assert_eq!(stored.event.message.event_type, EventType::UserRegistered);
-    assert_eq!(stored.event.message.subject, account.user_id().to_string());
-    assert!(stored.unobserved && stored.event.unpublished);
-    assert!(!stored.event.message.body.contains(EMAIL));
+    let key = AggregateKey::Account { user_id: account.user_id() };
+    let stored = StoredAggregate::User(world.tables.user_events(key).unwrap());
+    let [event_id] = stored.events().try_into().unwrap();
+    let entry = stored.pending().get(event_id).unwrap();
+    assert_eq!(entry.publication, Publication::Unsent, "no broker is on the way");
+    let message = stored.message(event_id).unwrap();
+    assert_eq!(message.event_type, EventType::UserRegistered);
+    assert_eq!(message.subject, account.user_id().to_string());
+    assert!(!message.body.contains(EMAIL));
     assert_eq!(noted(&world, &account), [ActivityKind::Registered]);
 }
 
@@ -51,7 +58,7 @@ async fn of_a_hundred_registrations_of_one_address_one_is_taken() {
     let refused =
         tried.iter().filter(|tried| matches!(tried, Err(RegisterUserError::EmailTaken))).count();
     assert_eq!((taken, refused), (1, 99));
-    assert_eq!(world.tables.events().len(), 1);
+    assert_eq!(raised(&world).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +82,7 @@ async fn a_registration_whose_answer_was_lost_is_told_as_done() {
     let account = register(&world).await;
     assert_eq!(world.tables.calls(Operation::Register), 3);
     assert_eq!(world.tables.account(account.user_id()), Some(account));
-    assert_eq!(world.tables.events().len(), 1);
+    assert_eq!(raised(&world).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,6 +92,6 @@ async fn while_the_table_is_away_nobody_registers() {
         world.tables.break_down(operation, Fault::Refused(FailureClass::Throttled));
         let refused = try_to_register(&world, EMAIL, PASSWORD).await.unwrap_err();
         assert!(matches!(refused, RegisterUserError::Unavailable(_)), "{operation:?}");
-        assert_eq!(world.tables.events(), []);
+        assert_eq!(raised(&world), []);
     }
 }

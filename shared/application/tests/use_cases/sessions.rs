@@ -83,7 +83,7 @@ async fn tokens_of_a_deleted_account_write_nothing() {
     register(&world).await;
     let (begun, used) = log_in(&world).await;
     let newest = refresh(&world, &used).await.unwrap().refresh;
-    world.delete_account().execute(begun, soon()).await.unwrap();
+    world.delete_account().execute(begun, None, soon()).await.unwrap();
     for token in [&used, &newest] {
         assert!(is_over(&world, token).await);
         world.log_out().one(token, source(HOME), soon()).await.unwrap();

@@ -6,7 +6,7 @@ use application::deadline::Deadline;
 use application::log_in::{Credentials, LogInError, SessionTokens};
 use application::ports::{Activity, Bearer, Source, Whose};
 use application::register_user::{NewUser, RegisterUserError};
-use domain::user::{Account, ActivityKind};
+use domain::user::{Account, ActivityKind, UserEvent};
 use secrecy::{ExposeSecret, SecretString};
 use testkit::world::World;
 
@@ -78,6 +78,12 @@ pub(crate) fn bearer(tokens: &SessionTokens) -> Bearer {
         user_id: parts.next().unwrap().parse().unwrap(),
         session_id: parts.next().unwrap().parse().unwrap(),
     }
+}
+
+/// Every event of accounts and sessions, accounts first.
+pub(crate) fn raised(world: &World) -> Vec<UserEvent> {
+    let keys = world.tables.user_aggregates().into_iter();
+    keys.flat_map(|key| world.tables.user_events(key).unwrap().raised).collect()
 }
 
 /// What the account's owner could look up, in the order in which it happened.

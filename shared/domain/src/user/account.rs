@@ -1,4 +1,5 @@
-use super::{EmailAddress, PasswordHash};
+use super::{EmailAddress, PasswordHash, UserEvent, UserFact};
+use crate::event::EventStamp;
 use crate::identity::UserId;
 use crate::timestamp::Timestamp;
 
@@ -19,51 +20,33 @@ pub struct AccountRecord {
     pub password_hash: PasswordHash,
     /// Since when it is there.
     pub registered_at: Timestamp,
+    /// How its `UserRegistered` is published.
+    pub registration: EventStamp,
     /// How often all of its sessions were ended: only those of this epoch are good.
     pub session_epoch: u32,
     /// Its version, counted from 1: each change raises it by one.
     pub version: u32,
 }
 
-/// What became true of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UserEvent {
-    /// Of which.
-    pub user_id: UserId,
-    /// The account's version with it.
-    pub aggregate_version: u32,
-    /// What.
-    pub fact: UserFact,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// What can become true of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserFact {
-    /// He has an account.
-    Registered,
-    /// He logged in with his password.
-    LoggedIn,
-}
-
 impl Account {
-    /// A new account, and the event that tells of it.
+    /// A new account, and the event that it raises.
     pub fn register(
         user_id: UserId,
         email: EmailAddress,
         password_hash: PasswordHash,
         now: Timestamp,
+        stamp: EventStamp,
     ) -> (Self, UserEvent) {
         let account = Self::rehydrate(AccountRecord {
             user_id,
             email,
             password_hash,
             registered_at: now,
+            registration: stamp.clone(),
             session_epoch: 0,
             version: 1,
         });
-        let event = account.tells(UserFact::Registered, now);
+        let event = account.raise(UserFact::Registered, now, stamp);
         (account, event)
     }
 
@@ -72,16 +55,27 @@ impl Account {
         Self { record }
     }
 
-    /// The account after a login, and the event that tells of it. A hash that is due for better
-    /// parameters is replaced by one of the same password.
+    /// The account after a login, and the event that its session raises. A hash that is due for
+    /// better parameters is replaced by one of the same password.
     #[must_use]
-    pub fn log_in(&self, rehashed: Option<PasswordHash>, now: Timestamp) -> (Self, UserEvent) {
+    pub fn log_in(
+        &self,
+        rehashed: Option<PasswordHash>,
+        now: Timestamp,
+        stamp: EventStamp,
+    ) -> (Self, UserEvent) {
         let mut account = self.changed();
         if let Some(hash) = rehashed {
             account.record.password_hash = hash;
         }
-        let event = account.tells(UserFact::LoggedIn, now);
+        let event = account.raise(UserFact::LoggedIn, now, stamp);
         (account, event)
+    }
+
+    /// The event with which the account is deleted.
+    #[must_use]
+    pub fn delete(&self, now: Timestamp, stamp: EventStamp) -> UserEvent {
+        self.changed().raise(UserFact::Deleted, now, stamp)
     }
 
     /// The account with another password, which ends all of its sessions.
@@ -106,9 +100,9 @@ impl Account {
         account
     }
 
-    const fn tells(&self, fact: UserFact, at: Timestamp) -> UserEvent {
+    const fn raise(&self, fact: UserFact, at: Timestamp, stamp: EventStamp) -> UserEvent {
         let AccountRecord { user_id, version, .. } = self.record;
-        UserEvent { user_id, aggregate_version: version, fact, at }
+        UserEvent { user_id, aggregate_version: version, fact, at, stamp }
     }
 
     /// All that is known of it.
@@ -144,7 +138,14 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::identity::EventId;
+
+    fn stamp(number: u128) -> EventStamp {
+        EventStamp::untraced(EventId::new(Uuid::from_u128(number)), 1)
+    }
 
     fn hash(text: &str) -> PasswordHash {
         PasswordHash::from_phc(format!("$argon2id${text}"))
@@ -153,7 +154,7 @@ mod tests {
     fn registered() -> (Account, UserEvent) {
         let email = EmailAddress::parse("demo@example.com").unwrap();
         let user_id = UserId::new(1).unwrap();
-        Account::register(user_id, email, hash("one"), Timestamp::from_millis(7))
+        Account::register(user_id, email, hash("one"), Timestamp::from_millis(7), stamp(1))
     }
 
     #[test]
@@ -163,20 +164,25 @@ mod tests {
     }
 
     #[test]
-    fn each_event_tells_the_version_that_it_made() {
+    fn each_event_has_the_version_that_the_account_has_with_it() {
         let (account, event) = registered();
         assert_eq!((event.fact, event.aggregate_version), (UserFact::Registered, 1));
-        let (account, event) = account.log_in(None, Timestamp::from_millis(8));
+        let (account, event) = account.log_in(None, Timestamp::from_millis(8), stamp(2));
         assert_eq!((event.fact, event.aggregate_version), (UserFact::LoggedIn, 2));
         assert_eq!(account.password_hash(), &hash("one"));
-        let (account, _) = account.log_in(Some(hash("dearer")), Timestamp::from_millis(9));
+        let (account, _) =
+            account.log_in(Some(hash("dearer")), Timestamp::from_millis(9), stamp(3));
         assert_eq!((account.version(), account.password_hash()), (3, &hash("dearer")));
+        assert_eq!(account.record().registration, stamp(1));
+        let deleted = account.delete(Timestamp::from_millis(10), stamp(4));
+        assert_eq!((deleted.fact, deleted.aggregate_version), (UserFact::Deleted, 4));
+        assert_eq!(deleted.stamp, stamp(4));
     }
 
     #[test]
     fn a_new_password_ends_all_sessions_and_a_login_none() {
         let (account, _) = registered();
-        let (logged_in, _) = account.log_in(None, Timestamp::from_millis(8));
+        let (logged_in, _) = account.log_in(None, Timestamp::from_millis(8), stamp(2));
         assert_eq!(logged_in.session_epoch(), account.session_epoch());
         let changed = logged_in.change_password(hash("two"));
         assert_eq!(changed.session_epoch(), account.session_epoch() + 1);

@@ -59,6 +59,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::event::EventStamp;
+    use crate::identity::EventId;
     use crate::user::{EmailAddress, PasswordHash};
 
     #[test]
@@ -66,11 +68,13 @@ mod tests {
         let start = Timestamp::from_millis(0);
         let email = EmailAddress::parse("demo@example.com").unwrap();
         let hash = PasswordHash::from_phc(String::new());
-        let (account, _) = Account::register(UserId::new(1).unwrap(), email, hash, start);
+        let stamp = EventStamp::untraced(EventId::new(Uuid::from_u128(2)), 1);
+        let user_id = UserId::new(1).unwrap();
+        let (account, _) = Account::register(user_id, email, hash, start, stamp.clone());
         let session = Session::begin(SessionId::new(Uuid::from_u128(1)), &account, start);
         let last = Timestamp::from_millis(session.ends_at.as_millis() - 1);
         assert!(session.is_good(&account, last));
-        assert!(session.is_good(&account.log_in(None, last).0, last));
+        assert!(session.is_good(&account.log_in(None, last, stamp).0, last));
         assert!(!session.is_good(&account, session.ends_at));
         assert!(!session.is_good(&account.end_sessions(), start));
         assert!(!Session { ended: true, ..session }.is_good(&account, start));

@@ -1,5 +1,4 @@
-//! Accounts, taken out of the table with all that is known of their owners, and their sources
-//! alone.
+//! Accounts, emptied and their traces taken out of the table, and their sources alone.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,19 +6,22 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::{
-    AccountRemoval, AddressDigest, ChangeCancelled, KnownSourceRemoval, Source,
+    AccountDeletion, AccountRemoval, AddressDigest, ChangeCancelled, KnownSourceRemoval, Source,
 };
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use domain::aggregate::AggregateKey;
+use domain::pending::Rank;
 use domain::user::Account;
 
 use crate::accounts::DynamoAccounts;
 use crate::config::UsersTable;
 use crate::error::{failure, incomplete};
-use crate::expression::{names, values};
-use crate::item::{Item, number, text};
+use crate::expression::{ItemUpdate, UpdateBuilder, names, values};
+use crate::item::{Item, number, text, to_item};
 use crate::keys;
-use crate::transaction::{Transaction, write};
+use crate::records::{AccountState, PendingRecord, StampRecord, account_state};
+use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
 const BEGINS_WITH: &str = "#pk = :pk AND begins_with(#sk, :beginning)";
 
@@ -34,25 +36,52 @@ const ROUNDS_MAX: u32 = 8;
 const ROUND_PAUSE: Duration = Duration::from_millis(25);
 
 impl DynamoAccounts {
-    fn delete_transaction(&self, account: &Account) -> Result<Transaction, Failure> {
-        const AS_READ: &str = "attribute_not_exists(#pk) OR #version = :version";
+    fn delete_transaction(&self, deletion: &AccountDeletion<'_>) -> Result<Transaction, Failure> {
         const OWN: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
-        let users = self.users.as_str();
-        let user_id = account.user_id();
-        Transaction::default()
-            .delete_if(
-                users,
-                keys::record(keys::user(user_id)),
-                AS_READ,
-                vec![(":version", number(account.version()))],
-            )?
-            .delete_if(
-                users,
-                keys::record(keys::email(account.email())),
-                OWN,
-                vec![(":user_id", number(user_id.get()))],
-            )
+        let account = deletion.account;
+        Transaction::default().update(self.users.as_str(), emptied(deletion)?)?.delete_if(
+            self.users.as_str(),
+            keys::record(keys::email(account.email())),
+            OWN,
+            vec![(":user_id", number(account.user_id().get()))],
+        )
     }
+}
+
+/// What is left of an account, if it is still the one that was read: its number and its events, with
+/// `UserDeleted` pending. Whatever else is pending stays so.
+fn emptied(deletion: &AccountDeletion<'_>) -> Result<ItemUpdate, Failure> {
+    let AccountDeletion { account, event, pending } = deletion;
+    let key = AggregateKey::Account { user_id: account.user_id() };
+    let mut update = UpdateBuilder::default();
+    let stamp = StampRecord::new(&event.stamp, event.at);
+    update.set("#deletion", AttributeValue::M(to_item(&stamp)?));
+    update.set("#version", number(event.aggregate_version));
+    let entry = update.name(event.stamp.event_id);
+    let record = PendingRecord::from(*pending);
+    update.set(&format!("#pending.{entry}"), AttributeValue::M(to_item(&record)?));
+    update.add("#revision", number(1));
+    // It was never sent, so the sweep looks at it before anything else that may be pending.
+    update.set("#shard", text(keys::pending_shard(Rank::First, key)));
+    update.set("#due_ms", number(pending.due.as_millis()));
+    update.set_if_absent("#since_ms", number(pending.since.as_millis()));
+    for path in ["#email", "#password_hash", "#session_epoch", "#attempt"] {
+        update.remove(path);
+    }
+    let condition = format!("#version = {}", update.value(number(account.version())));
+    Ok(update.when(keys::of_aggregate(key), condition))
+}
+
+/// Why a deletion was cancelled. An account that is deleted is what was asked for.
+fn judge_deletion(mut reasons: Reasons) -> Verdict<ChangeCancelled> {
+    let account = reasons.next_read(|item| account_state(&item));
+    if account.found() == Some(&AccountState::Deleted) {
+        return Verdict::Landed;
+    }
+    if account.condition_failed() || reasons.any_condition_failed() {
+        return Verdict::Cancelled(ChangeCancelled::Stale);
+    }
+    Verdict::Cancelled(ChangeCancelled::Busy)
 }
 
 impl KnownSourceRemoval for DynamoAccounts {
@@ -71,15 +100,13 @@ impl AccountRemoval for DynamoAccounts {
         erase(client, users, sources, keys::SOURCES, None).await
     }
 
-    async fn delete(&self, account: &Account, deadline: Deadline) -> WriteTry<ChangeCancelled> {
-        write(self.delete_transaction(account), &self.client, deadline, |reasons| {
-            if reasons.any_condition_failed() {
-                ChangeCancelled::Stale
-            } else {
-                ChangeCancelled::Busy
-            }
-        })
-        .await
+    async fn delete(
+        &self,
+        deletion: &AccountDeletion<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<ChangeCancelled> {
+        let transaction = self.delete_transaction(deletion);
+        judged(write(transaction, &self.client, deadline, judge_deletion).await)
     }
 }
 

@@ -9,10 +9,10 @@ use domain::user::{Account, EmailAddress};
 
 use crate::config::UsersTable;
 use crate::expression::Change;
-use crate::item::{from_item, number, truth};
+use crate::item::{binary, number, text, truth};
 use crate::keys;
-use crate::reading::get;
-use crate::records::{AccountItem, ActivityItem, EmailItem};
+use crate::reading::{consistent_get, get};
+use crate::records::{AccountState, ActivityItem, EmailItem, account_state, live_account};
 use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
 /// The users table, as far as no event comes of it. Clones share the client.
@@ -31,7 +31,7 @@ impl DynamoAccounts {
     fn change_transaction(&self, change: &AccountChange<'_>) -> Result<Transaction, Failure> {
         let AccountChange { account, attempt, keep, activity } = change;
         let users = self.users.as_str();
-        let transaction = put_changed(Transaction::default(), users, account, *attempt)?;
+        let transaction = Transaction::default().update(users, changed(account, *attempt))?;
         let transaction = match keep {
             None => transaction,
             Some(session) => transaction.update(
@@ -51,20 +51,22 @@ impl DynamoAccounts {
     }
 }
 
-/// Puts an account in place of the version before its own.
-pub(crate) fn put_changed(
-    transaction: Transaction,
-    users: &str,
-    account: &Account,
-    attempt: TransactionId,
-) -> Result<Transaction, Failure> {
-    let before = account.version().saturating_sub(1);
-    transaction.put_if(
-        users,
-        &AccountItem::new(account, attempt),
-        "#version = :before",
-        vec![(":before", number(before))],
-    )
+/// The account as it is after a change, if the version before its own is there. What is pending of
+/// it is left as it is.
+pub(crate) fn changed(account: &Account, attempt: TransactionId) -> Change {
+    Change {
+        key: keys::record(keys::user(account.user_id())),
+        update: "SET #version = :version, #session_epoch = :epoch, #password_hash = :hash, \
+                 #attempt = :attempt",
+        condition: "#version = :before",
+        values: vec![
+            (":before", number(account.version().saturating_sub(1))),
+            (":version", number(account.version())),
+            (":epoch", number(account.session_epoch())),
+            (":hash", text(account.password_hash().as_phc())),
+            (":attempt", binary(attempt.as_uuid().as_bytes())),
+        ],
+    }
 }
 
 /// Why a change was cancelled whose first item is the account as an attempt writes it. Every other
@@ -73,8 +75,8 @@ pub(crate) fn judge_change(
     mut reasons: Reasons,
     attempt: TransactionId,
 ) -> Verdict<ChangeCancelled> {
-    let account = reasons.next_read(|item| from_item::<AccountItem>(item)?.attempt());
-    if account.found() == Some(&attempt) {
+    let account = reasons.next_read(|item| account_state(&item));
+    if account.found() == Some(&AccountState::Live(attempt)) {
         return Verdict::Landed;
     }
     if account.condition_failed() || reasons.any_condition_failed() {
@@ -92,17 +94,16 @@ impl Accounts for DynamoAccounts {
             Some(owner) => keys::user(owner.user_id()?),
             None => keys::NOBODY.to_owned(),
         };
-        let found: Option<AccountItem> =
-            get(&self.client, self.users.as_str(), keys::record(user)).await?;
-        let account = found.map(Account::try_from).transpose()?;
+        let found = consistent_get(&self.client, self.users.as_str(), keys::record(user)).await?;
+        let account = found.map(live_account).transpose()?.flatten();
         // Between the two reads the user may have taken another address.
         Ok(account.filter(|account| account.email() == email))
     }
 
     async fn by_id(&self, user_id: UserId) -> Result<Option<Account>, Failure> {
         let key = keys::record(keys::user(user_id));
-        let found: Option<AccountItem> = get(&self.client, self.users.as_str(), key).await?;
-        Ok(found.map(Account::try_from).transpose()?)
+        let found = consistent_get(&self.client, self.users.as_str(), key).await?;
+        Ok(found.map(live_account).transpose()?.flatten())
     }
 }
 

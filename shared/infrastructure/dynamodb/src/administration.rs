@@ -5,6 +5,7 @@ use application::ports::VerificationKey;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, PutRequest, TransactWriteItem, WriteRequest};
 use domain::identity::TransactionId;
+use domain::pending::PendingEvents;
 use domain::product::Product;
 use domain::user::Account;
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use crate::config::{CatalogTable, KeysTable, UsersTable};
 use crate::error::{failure, incomplete};
 use crate::expression::{names, values};
 use crate::item::{number, to_item};
-use crate::records::{AccountItem, EmailItem, ProductRecord, VerificationKeyRecord};
+use crate::records::{EmailItem, NewAccountItem, ProductRecord, VerificationKeyRecord};
 
 /// The most items of one call
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>).
@@ -64,8 +65,8 @@ async fn put_all(
     Err(Failure::new(FailureClass::Throttled, "products were left unwritten"))
 }
 
-/// Puts an account and its address as an attempt of the caller's, overwriting the account. An
-/// address that the account had before stays its own.
+/// Puts an account and its address as an attempt of the caller's, overwriting the account; nothing is
+/// pending of it then. An address that the account had before stays its own.
 ///
 /// # Errors
 ///
@@ -90,7 +91,7 @@ pub async fn put_account(
         .map_err(incomplete)?;
     let user = Put::builder()
         .table_name(table.as_str())
-        .set_item(Some(to_item(&AccountItem::new(account, attempt))?))
+        .set_item(Some(to_item(&NewAccountItem::new(account, attempt, &PendingEvents::default()))?))
         .build()
         .map_err(incomplete)?;
     client

@@ -76,9 +76,9 @@ table!(
     "ORDERS_TABLE"
 );
 table!(
-    /// The table of events, attempts, inboxes, idempotency keys and dead letters.
-    EventsTable,
-    "EVENTS_TABLE"
+    /// The table of dead letters.
+    DeadLettersTable,
+    "DEAD_LETTERS_TABLE"
 );
 table!(
     /// The table of users.
@@ -113,10 +113,10 @@ mod tests {
         let mut settings = Settings::from_pairs([("ORDERS_TABLE", "orders"), ("KEYS_TABLE", "k")]);
         let orders = OrdersTable::required(&mut settings);
         assert_eq!(orders.map(|table| table.name().to_string()), Some("orders".to_owned()));
-        let events = EventsTable::required(&mut settings);
+        let letters = DeadLettersTable::required(&mut settings);
         let keys = KeysTable::required(&mut settings);
-        let faults = settings.finish(events.zip(keys)).unwrap_err().to_string();
-        assert!(faults.contains("EVENTS_TABLE is not set"), "{faults}");
+        let faults = settings.finish(letters.zip(keys)).unwrap_err().to_string();
+        assert!(faults.contains("DEAD_LETTERS_TABLE is not set"), "{faults}");
         assert!(faults.contains("KEYS_TABLE: must be a table's name"), "{faults}");
         assert!(!faults.contains("ORDERS_TABLE"), "{faults}");
     }

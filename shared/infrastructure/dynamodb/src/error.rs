@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use application::outcome::{Failure, FailureClass, Settled, WriteTry};
+use application::outcome::{Failure, FailureClass, WriteTry};
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 
@@ -102,17 +102,6 @@ where
     match judge(&error) {
         (class, Fate::NotStored) => WriteTry::Refused(Failure::new(class, error)),
         (class, Fate::Unknown) => WriteTry::Unknown(Failure::new(class, error)),
-    }
-}
-
-/// What became of a write that says no more than that.
-pub(crate) fn settled<E>(error: SdkError<E, HttpResponse>) -> Settled
-where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
-    match judge(&error) {
-        (_, Fate::NotStored) => Settled::Refused(error.into()),
-        (class, Fate::Unknown) => Settled::Unknown(Failure::new(class, error)),
     }
 }
 

@@ -10,9 +10,6 @@ use crate::item::{Item, steady};
 /// That there is no item of that key.
 pub(crate) const ABSENT: &str = "attribute_not_exists(#pk)";
 
-/// That there is an item of that key.
-pub(crate) const PRESENT: &str = "attribute_exists(#pk)";
-
 /// A change of one item.
 ///
 /// Attributes are written `#name`, all of them: many everyday words are reserved
@@ -105,6 +102,18 @@ impl UpdateBuilder {
     pub(crate) fn set(&mut self, path: &str, value: AttributeValue) {
         let placeholder = self.value(value);
         self.set.push(format!("{path} = {placeholder}"));
+    }
+
+    /// Gives an attribute a value where it has none.
+    pub(crate) fn set_if_absent(&mut self, path: &str, value: AttributeValue) {
+        let placeholder = self.value(value);
+        self.set.push(format!("{path} = if_not_exists({path}, {placeholder})"));
+    }
+
+    /// Adds to a number that is there.
+    pub(crate) fn add(&mut self, path: &str, value: AttributeValue) {
+        let placeholder = self.value(value);
+        self.set.push(format!("{path} = {path} + {placeholder}"));
     }
 
     /// Adds to a list that is there.

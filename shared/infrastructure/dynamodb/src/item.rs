@@ -79,9 +79,8 @@ pub(crate) const fn truth(value: bool) -> AttributeValue {
 
 /// A map whose order depends on its content alone.
 ///
-/// Two tries of one attempt must be the same request: `DynamoDB` refuses another one under the same
-/// `ClientRequestToken` and doesn't say whether it compares text or content
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+/// Every try of a write is the same request, byte for byte: whichever of them lands, the same is
+/// stored, and whoever compares requests on their way sees one.
 /// The SDK writes maps in the order in which they iterate, and that depends on the hasher, the
 /// capacity and the order of insertion; all three are fixed here for the life of the process.
 pub(crate) fn steady<V>(pairs: impl IntoIterator<Item = (String, V)>) -> HashMap<String, V> {

@@ -1,10 +1,9 @@
 //! The keys of items, for adapters and for operators' tools.
 
-use application::ports::{
-    AddressDigest, DeadLetterId, GuessTarget, IdempotencyKey, Source, TokenHash, Whose,
-};
+use application::ports::{AddressDigest, DeadLetterId, GuessTarget, Source, TokenHash, Whose};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::identity::{ActivityId, EventId, OrderId, ProductId, SessionId, TransactionId, UserId};
+use domain::aggregate::AggregateKey;
+use domain::identity::{ActivityId, OrderId, ProductId, SessionId, UserId};
 use domain::pending::Rank;
 use domain::user::EmailAddress;
 
@@ -15,43 +14,14 @@ pub fn user(user_id: UserId) -> String {
     format!("USER#{user_id}")
 }
 
-/// An order within its user's partition. Identifiers sort by time, so a user's newest order is the
-/// last.
+/// An order within its user's partition.
 pub fn order(order_id: OrderId) -> String {
     format!("ORDER#{order_id}")
 }
 
-/// The outbox copy of an event.
-pub fn event(event_id: EventId) -> String {
-    format!("EVENT#{event_id}")
-}
-
-/// The event of a key, if it is one's outbox copy.
-pub(crate) fn event_of(pk: &str) -> Option<EventId> {
-    pk.strip_prefix("EVENT#")?.parse().ok()
-}
-
-/// The record of an attempt.
-pub fn transaction(transaction_id: TransactionId) -> String {
-    format!("TXN#{transaction_id}")
-}
-
-/// That a handler has done its part for an event.
-pub fn inbox(handler: &str, event_id: EventId) -> String {
-    format!("INBOX#{handler}#{event_id}")
-}
-
-/// What is remembered under a user's idempotency key.
-pub fn idempotency(user_id: UserId, key: &IdempotencyKey) -> String {
-    format!("IDEM#{user_id}#{}", key.as_str())
-}
-
-/// What the key of every dead letter begins with.
-pub(crate) const DEAD_LETTERS: &str = "DEAD#";
-
 /// A dead letter: by its event where that could be read, else by its message.
 pub fn dead_letter(id: &DeadLetterId) -> String {
-    format!("{DEAD_LETTERS}{id}")
+    format!("DEAD#{id}")
 }
 
 /// Whose an address is.
@@ -121,24 +91,6 @@ pub fn verification_key(kid: &str) -> String {
     format!("KEY#{kid}")
 }
 
-/// How many shards the index of unobserved events has, so that no partition of it grows hot.
-pub const SHARDS: u8 = 16;
-
-/// The shards' names, `00` to `15`.
-pub fn shards() -> impl Iterator<Item = String> {
-    (0..SHARDS).map(shard_name)
-}
-
-/// The shard of an event, by the random end of its identifier.
-pub fn shard_of(event_id: EventId) -> String {
-    let [.., last] = event_id.as_uuid().as_bytes();
-    shard_name(last % SHARDS)
-}
-
-fn shard_name(shard: u8) -> String {
-    format!("{shard:02}")
-}
-
 /// How many shards each rank of the index of pending events has.
 ///
 /// A partition of an index takes 1,000 write units a second
@@ -150,10 +102,18 @@ pub fn pending_shards(rank: Rank) -> impl Iterator<Item = String> {
     (0..PENDING_SHARDS).map(move |shard| pending_shard_name(rank, shard))
 }
 
-/// The shard of an order, by the end of its identifier, which is random or a digest.
-pub fn pending_shard(rank: Rank, order_id: OrderId) -> String {
-    let [.., last] = order_id.as_uuid().as_bytes();
+/// The shard of an aggregate, by the end of its identifier, which is random or a digest.
+pub fn pending_shard(rank: Rank, key: AggregateKey) -> String {
+    let last = match key {
+        AggregateKey::Order { order_id, .. } => last_byte(order_id.as_uuid().as_bytes()),
+        AggregateKey::Session { session_id } => last_byte(session_id.as_uuid().as_bytes()),
+        AggregateKey::Account { user_id } => last_byte(&user_id.get().to_be_bytes()),
+    };
     pending_shard_name(rank, last % PENDING_SHARDS)
+}
+
+fn last_byte(bytes: &[u8]) -> u8 {
+    bytes.last().copied().unwrap_or_default()
 }
 
 fn pending_shard_name(rank: Rank, shard: u8) -> String {
@@ -167,6 +127,23 @@ fn pending_shard_name(rank: Rank, shard: u8) -> String {
 /// The key of an item in a table whose key is `pk` alone.
 pub(crate) fn simple(pk: String) -> Item {
     steady([("pk".to_owned(), AttributeValue::S(pk))])
+}
+
+/// The key of the item that holds an aggregate.
+pub(crate) fn of_aggregate(key: AggregateKey) -> Item {
+    match key {
+        AggregateKey::Order { user_id, order_id } => of_order(user_id, order_id),
+        AggregateKey::Account { user_id } => record(user(user_id)),
+        AggregateKey::Session { session_id } => record(session(session_id)),
+    }
+}
+
+/// The aggregate that an item of that key holds, if it is one's.
+pub(crate) fn aggregate_of(pk: &str, sk: &str) -> Option<AggregateKey> {
+    if sk == RECORD {
+        return pk.parse().ok();
+    }
+    format!("{pk}/{sk}").parse().ok()
 }
 
 /// The key of an order.
@@ -192,24 +169,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_in_one_of_16_shards_by_the_end_of_its_identifier() {
-        let shard = |id: &str| shard_of(id.parse().unwrap());
-        assert_eq!(shard("01890a5d-ac96-774b-bcce-b302099a8057"), "07");
-        assert_eq!(shard("01890a5d-ac96-774b-bcce-b302099a80ff"), "15");
-        let all: Vec<_> = shards().collect();
-        assert_eq!(all.len(), 16);
-        assert_eq!((all.first().unwrap().as_str(), all.last().unwrap().as_str()), ("00", "15"));
-    }
-
-    #[test]
     fn an_order_is_in_one_of_64_shards_of_a_rank_by_the_end_of_its_identifier() {
-        let shard = |rank, id: &str| pending_shard(rank, id.parse().unwrap());
+        let user_id = UserId::new(123).unwrap();
+        let shard = |rank, id: &str| {
+            let order_id = id.parse().unwrap();
+            pending_shard(rank, AggregateKey::Order { user_id, order_id })
+        };
         assert_eq!(shard(Rank::First, "01890a5d-ac96-774b-bcce-b302099a8057"), "1#23");
         assert_eq!(shard(Rank::Second, "01890a5d-ac96-774b-bcce-b302099a80ff"), "2#63");
         for rank in [Rank::First, Rank::Second] {
             let all: Vec<_> = pending_shards(rank).collect();
             assert_eq!(all.len(), 64);
             assert_eq!(all[0x17], shard(rank, "01890a5d-ac96-774b-bcce-b302099a8057"));
+        }
+    }
+
+    #[test]
+    fn the_key_of_an_aggregate_is_read_back_from_its_item() {
+        let user_id = UserId::new(123).unwrap();
+        let uuid = "01890a5d-ac96-774b-bcce-b302099a8057";
+        for key in [
+            AggregateKey::Order { user_id, order_id: uuid.parse().unwrap() },
+            AggregateKey::Account { user_id },
+            AggregateKey::Session { session_id: uuid.parse().unwrap() },
+        ] {
+            let item = of_aggregate(key);
+            let part = |name| item.get(name).unwrap().as_s().unwrap().as_str();
+            assert_eq!(aggregate_of(part("pk"), part("sk")), Some(key));
+        }
+        for (pk, sk) in [("USER#123", "ACTIVITY#1"), ("EMAIL#a@b", RECORD), ("TOKEN#1", RECORD)] {
+            assert_eq!(aggregate_of(pk, sk), None, "{pk} {sk}");
         }
     }
 }

@@ -10,8 +10,9 @@
 //! - [`config`]: the tables by name
 //! - [`keys`], `records`: how things are stored
 //! - `error`, `transaction`: what became of a call
-//! - the adapters, one per port; those of operators' commands are in `operations`
-//! - `aggregates`: orders, each in one item with what is pending of it
+//! - `aggregates`: orders, accounts and sessions, each in one item with what is pending of it
+//! - the other adapters, one per port; those of operators' commands are in `operations`
+//! - `aggregate_reader`: many aggregates at once, for the health check and operators
 //! - [`administration`]: what operators and demos put into the tables
 //!
 //! # Tables
@@ -19,63 +20,47 @@
 //! | table | items |
 //! | --- | --- |
 //! | orders | `USER#<user_id>` / `ORDER#<order_id>` |
-//! | events | `EVENT#<event_id>`, `TXN#<transaction_id>`, `INBOX#<handler>#<event_id>`, `IDEM#<user_id>#<key>`, `DEAD#<event_id>` or `DEAD#<message_id>` |
+//! | events | `DEAD#<event_id>` or `DEAD#<message_id>` |
 //! | users | `USER#<user_id>` / `RECORD` and `ACTIVITY#<activity_id>`, `EMAIL#<address>`, `SESSION#<session_id>`, `TOKEN#<hash>`, `GUESS#<target>`, `SOURCES#<digest of the address>` / `SOURCE#<address>`, `NOBODY#<digest of the address>` / `ACTIVITY#<activity_id>` |
 //! | catalog | `PRODUCT#<product_id>` |
 //! | keys | `KEY#<kid>` |
 //!
 //! Every item carries its `schema_version`. The events, users and keys tables have a time to live
-//! (`expires_at`, in seconds), and the events table has an index (`unobserved`, `sweep_due_ms`). The
-//! orders table has an index of orders with pending events (`shard`, `due_ms`) and a time to live
-//! that tombstones alone carry (`tombstone_until`, in seconds).
+//! (`expires_at`, in seconds), the orders table one that tombstones alone carry (`tombstone_until`, in
+//! seconds). The orders and users tables have an index of aggregates with pending events (`shard`,
+//! `due_ms`).
 
 mod account_removal;
 mod accounts;
 mod activities;
 pub mod administration;
+mod aggregate_reader;
 mod aggregates;
 mod catalog;
 pub mod config;
 mod connect;
-mod dead_letters;
-mod effects;
 mod error;
 mod expression;
 mod guesses;
-mod inventory;
 mod item;
 pub mod keys;
-mod ledger;
 mod operations;
-mod orders;
-mod outbox;
-mod overdue;
 mod reading;
 mod records;
 mod sessions;
 mod sources;
 mod tables;
 mod transaction;
-mod unobserved;
 mod users;
 mod verification_keys;
 
 pub use accounts::DynamoAccounts;
-pub use aggregates::{DynamoDeadLetterMoves, DynamoOrders};
+pub use aggregate_reader::{DynamoAggregateReader, PendingAggregatesPosition};
+pub use aggregates::{DynamoAggregates, DynamoDeadLetterMoves, DynamoOrders};
 pub use aws_sdk_dynamodb::Client;
 pub use catalog::DynamoCatalog;
 pub use connect::{connect, connect_to};
-pub use dead_letters::DynamoDeadLetters;
-pub use effects::{DynamoInbox, DynamoNotifications, DynamoObservations};
-pub use inventory::DynamoInventory;
-pub use ledger::DynamoTransactionLedger;
-pub use operations::{
-    DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoOutboxReader, PendingPosition,
-};
-pub use orders::{DynamoOrderReader, DynamoOrderRepository};
-pub use outbox::DynamoOutbox;
-pub use overdue::DynamoOverdueEvents;
+pub use operations::{DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoLetters};
 pub use tables::{DynamoTables, ProbedTable};
-pub use unobserved::DynamoUnobservedEvents;
 pub use users::DynamoUserRepository;
 pub use verification_keys::{CachedVerificationKeys, DynamoVerificationKeys};

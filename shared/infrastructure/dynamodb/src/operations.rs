@@ -1,9 +1,9 @@
-//! What operators do with dead letters and outbox copies.
+//! What operators do with dead letters.
 
 mod dead_letter_reader;
 mod dead_letter_removal;
-mod outbox_reader;
+mod letters;
 
 pub use dead_letter_reader::DynamoDeadLetterReader;
 pub use dead_letter_removal::DynamoDeadLetterRemoval;
-pub use outbox_reader::{DynamoOutboxReader, PendingPosition};
+pub use letters::DynamoLetters;

@@ -10,29 +10,25 @@ mod activity;
 mod binary;
 mod catalog;
 mod dead_letter;
-mod events;
 mod guesses;
-mod handled;
-mod order;
 mod order_line;
 mod pending;
 mod session;
 mod stored_order;
+mod user_events;
 mod verification_key;
 
-pub(crate) use account::{AccountItem, EmailItem};
+pub(crate) use account::{AccountState, EmailItem, NewAccountItem, account_state, live_account};
 pub(crate) use activity::ActivityItem;
 pub(crate) use catalog::ProductRecord;
 pub(crate) use dead_letter::DeadLetterRecord;
-pub(crate) use events::{EventRecord, RecordedBy, TransactionRecord};
 pub(crate) use guesses::{GuessesItem, KnownSourceItem};
-pub(crate) use handled::{IdempotencyItem, InboxItem};
-pub(crate) use order::{NotificationRecord, OrderItem, StatusChangeRecord};
 pub(crate) use pending::PendingRecord;
-pub(crate) use session::{RefreshTokenItem, SessionItem};
+pub(crate) use session::{NewSessionItem, SessionItem, UsedTokenItem};
 pub(crate) use stored_order::{
     ChangeRecord, StoredOrderItem, at_key, is_order, since, stored_order,
 };
+pub(crate) use user_events::{PendingAttributes, StampRecord, account_events, session_events};
 pub(crate) use verification_key::VerificationKeyRecord;
 
 /// The version of the items in this module. It rises when code that reads the old ones would

@@ -3,7 +3,7 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    Activity, ChangeCancelled, FoundToken, Rotation, Sessions, TokenHash, Whose,
+    Activity, ChangeCancelled, FoundToken, RefreshToken, Rotation, Sessions, TokenHash, Whose,
 };
 use domain::identity::SessionId;
 use domain::user::Session;
@@ -13,30 +13,27 @@ use crate::expression::Change;
 use crate::item::{CorruptRecord, from_item, number, text, truth};
 use crate::keys;
 use crate::reading::get;
-use crate::records::{ActivityItem, RefreshTokenItem, SessionItem};
+use crate::records::{ActivityItem, SessionItem, UsedTokenItem};
 use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
 impl DynamoAccounts {
     fn rotation(&self, rotation: &Rotation<'_>) -> Result<Transaction, Failure> {
         let Rotation { session, used, next, activity } = rotation;
         let users = self.users.as_str();
+        // By this an exchange, another one of the same token and the session's end exclude each other.
         let exchanged = Change {
-            key: keys::record(keys::refresh_token(*used)),
-            update: "SET #successor = :successor",
-            condition: "attribute_exists(#pk) AND attribute_not_exists(#successor)",
-            values: vec![(":successor", text(next.hash))],
-        };
-        // The session's newest token says nothing that isn't said elsewhere; writing it is what
-        // makes an exchange and the session's end exclude each other.
-        let refreshed = Change {
             key: keys::record(keys::session(session.id)),
-            update: "SET #newest_token = :newest",
-            condition: "attribute_exists(#pk) AND #ended = :no",
-            values: vec![(":newest", text(next.hash)), (":no", truth(false))],
+            update: "SET #token = :next, #token_expires_at_ms = :expires_at",
+            condition: "#token = :used AND #ended = :no",
+            values: vec![
+                (":next", text(next.hash)),
+                (":expires_at", number(next.expires_at.as_millis())),
+                (":used", text(*used)),
+                (":no", truth(false)),
+            ],
         };
         Transaction::default()
             .update(users, exchanged)?
-            .update(users, refreshed)?
             // Ending all of an account's sessions writes its epoch, and none of their items.
             .check(
                 users,
@@ -44,7 +41,7 @@ impl DynamoAccounts {
                 "#session_epoch = :epoch",
                 vec![(":epoch", number(session.epoch))],
             )?
-            .put_if_absent(users, &RefreshTokenItem::new(session, next))?
+            .put(users, &UsedTokenItem::new(session, *used))?
             .put(users, &ActivityItem::new(Whose::User(session.user_id), activity))
     }
 
@@ -68,30 +65,33 @@ impl DynamoAccounts {
 
 /// The reasons in the order in which [`DynamoAccounts::rotation`] adds the items.
 fn judge_rotation(mut reasons: Reasons, next: TokenHash) -> Verdict<ChangeCancelled> {
-    let used = reasons.next_read(|item| {
-        let used = from_item::<RefreshTokenItem>(item)?;
-        Ok::<_, CorruptRecord>(used.was_exchanged_for(next))
+    let has_next = reasons.next_read(|item| {
+        let session = from_item::<SessionItem>(item)?;
+        Ok::<_, CorruptRecord>(session.has_token(next))
     });
-    if used.found() == Some(&true) {
+    if has_next.found() == Some(&true) {
         return Verdict::Landed;
     }
-    if used.condition_failed() || reasons.any_condition_failed() {
+    if has_next.condition_failed() || reasons.any_condition_failed() {
         return Verdict::Cancelled(ChangeCancelled::Stale);
     }
     Verdict::Cancelled(ChangeCancelled::Busy)
 }
 
 impl Sessions for DynamoAccounts {
-    async fn by_token(&self, token: TokenHash) -> Result<Option<FoundToken>, Failure> {
-        let key = keys::record(keys::refresh_token(token));
-        let found: Option<RefreshTokenItem> = get(&self.client, self.users.as_str(), key).await?;
+    async fn by_token(&self, token: RefreshToken) -> Result<Option<FoundToken>, Failure> {
+        let users = self.users.as_str();
+        let key = keys::record(keys::session(token.session));
+        let found: Option<SessionItem> = get(&self.client, users, key).await?;
         let Some(found) = found else { return Ok(None) };
-        let session = Sessions::by_id(self, found.session_id()?).await?;
-        Ok(session.map(|session| FoundToken {
-            expires_at: found.good_until(),
-            used: found.is_used(),
-            session,
-        }))
+        let (is_newest, expires_at) = (found.has_token(token.hash), found.token_expires_at());
+        let session = Session::try_from(found)?;
+        if is_newest {
+            return Ok(Some(FoundToken::Newest { session, expires_at }));
+        }
+        let key = keys::record(keys::refresh_token(token.hash));
+        let used: Option<UsedTokenItem> = get(&self.client, users, key).await?;
+        Ok(used.map(|_| FoundToken::Used { session }))
     }
 
     async fn by_id(&self, session: SessionId) -> Result<Option<Session>, Failure> {

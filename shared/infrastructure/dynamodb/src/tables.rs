@@ -5,7 +5,9 @@ use application::ports::Tables;
 use aws_sdk_dynamodb::Client;
 use futures::future::try_join_all;
 
-use crate::config::{CatalogTable, EventsTable, KeysTable, OrdersTable, TableName, UsersTable};
+use crate::config::{
+    CatalogTable, DeadLettersTable, KeysTable, OrdersTable, TableName, UsersTable,
+};
 use crate::error::failure;
 use crate::item::{Item, steady, text};
 
@@ -35,7 +37,7 @@ macro_rules! probed {
 }
 
 probed!(OrdersTable, true);
-probed!(EventsTable, false);
+probed!(DeadLettersTable, false);
 probed!(UsersTable, true);
 probed!(CatalogTable, false);
 probed!(KeysTable, false);

@@ -2,14 +2,13 @@
 //!
 //! The rules are those of
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>: at
-//! most 100 items and 4 MB, no two of the same key, and a `ClientRequestToken` under which a
-//! transaction that succeeded is recognised for ten minutes.
+//! most 100 items and 4 MB, and no two of the same key. None is sent under a `ClientRequestToken`: each
+//! recognises an earlier try of itself by what that has stored, however long ago.
 
 use std::vec;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
-use application::ports::EffectCancelled;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextMut;
@@ -23,7 +22,6 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConditionCheck, Delete, Put,
     ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::identity::TransactionId;
 use serde::Serialize;
 
 use crate::connect::one_try;
@@ -36,17 +34,10 @@ const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionChec
 /// A transaction under construction.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
-    token: Option<String>,
     items: Vec<TransactWriteItem>,
 }
 
 impl Transaction {
-    /// Makes the store recognise its tries as one, by the attempt.
-    pub(crate) fn under(mut self, transaction_id: TransactionId) -> Self {
-        self.token = Some(transaction_id.to_string());
-        self
-    }
-
     /// Puts a record where there is none.
     pub(crate) fn put_if_absent(
         self,
@@ -85,14 +76,6 @@ impl Transaction {
             .build()
             .map_err(incomplete)?;
         self.items.push(TransactWriteItem::builder().put(put).build());
-        Ok(self)
-    }
-
-    /// Deletes an item, if there is one.
-    pub(crate) fn delete(mut self, table: &str, key: Item) -> Result<Self, Failure> {
-        let delete =
-            Delete::builder().table_name(table).set_key(Some(key)).build().map_err(incomplete)?;
-        self.items.push(TransactWriteItem::builder().delete(delete).build());
         Ok(self)
     }
 
@@ -164,10 +147,7 @@ impl Transaction {
         }
         let call = client.transact_write_items().set_transact_items(Some(self.items));
         let one_try = one_try(deadline.remaining());
-        let call = match self.token {
-            Some(token) => call.client_request_token(token).customize().config_override(one_try),
-            None => call.customize().config_override(one_try.interceptor(WithoutToken)),
-        };
+        let call = call.customize().config_override(one_try.interceptor(WithoutToken));
         let written = call.send().await;
         match written {
             Ok(_) => WriteTry::Done,
@@ -181,9 +161,8 @@ pub(crate) fn too_late() -> Failure {
     Failure::new(FailureClass::Unavailable, "its deadline passed before it was sent")
 }
 
-/// Takes the token out again that the SDK makes up for a transaction without one. Where a record of
-/// the transaction's own recognises a second try, a token that no second try repeats only makes the
-/// store keep it for ten minutes.
+/// Takes the token out again that the SDK makes up for a transaction without one: no second try
+/// repeats it, and the store would keep it for ten minutes.
 #[derive(Debug)]
 struct WithoutToken;
 
@@ -337,38 +316,6 @@ fn is_throttle(code: &str) -> bool {
 
 fn is_permanent(code: &str) -> bool {
     matches!(code, "ValidationError" | "ItemCollectionSizeLimitExceeded")
-}
-
-/// What an item of an effect is to the effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// The handler's inbox record.
-    Inbox,
-    /// What the effect is conditional on.
-    Subject,
-    /// A product's stock.
-    Stock,
-    /// What is written along.
-    Along,
-}
-
-/// Why an effect was cancelled. `parts` are those of its items, in their order; the last one's is
-/// also that of all that follow.
-pub(crate) fn effect_cancelled(reasons: Reasons, parts: &[Part]) -> EffectCancelled {
-    let parts = parts.iter().chain(parts.last().into_iter().cycle());
-    let mut cancelled = EffectCancelled::default();
-    for (reason, part) in reasons.reasons.zip(parts) {
-        match (reason, part) {
-            (ItemReason::None, _) => {}
-            (ItemReason::ConditionFailed(_), Part::Inbox) => cancelled.handled = true,
-            (ItemReason::ConditionFailed(_), Part::Subject) => cancelled.subject_refused = true,
-            (ItemReason::ConditionFailed(_), Part::Stock) => cancelled.stock_short = true,
-            (ItemReason::ConditionFailed(_), Part::Along) | (ItemReason::Busy, _) => {
-                cancelled.busy = true;
-            }
-        }
-    }
-    cancelled
 }
 
 #[cfg(test)]

@@ -3,71 +3,57 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    AddressDigest, ChangeCancelled, NewSession, RecordedEvent, Registration, RegistrationCancelled,
+    AddressDigest, ChangeCancelled, NewSession, Registration, RegistrationCancelled,
     UserRepository, Whose,
 };
 use aws_sdk_dynamodb::Client;
+use domain::identity::TransactionId;
+use domain::pending::PendingEvents;
 
-use crate::accounts::{judge_change, put_changed};
-use crate::config::{EventsTable, UsersTable};
+use crate::accounts::changed;
+use crate::config::UsersTable;
 use crate::item::from_item;
 use crate::records::{
-    AccountItem, ActivityItem, EmailItem, EventRecord, KnownSourceItem, RefreshTokenItem,
-    SessionItem, TransactionRecord,
+    AccountState, ActivityItem, EmailItem, KnownSourceItem, NewAccountItem, NewSessionItem,
+    account_state,
 };
 use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
-/// Stores what users do together with the event that tells of it, in one transaction under the
-/// attempt's `ClientRequestToken`.
+/// Stores what users do, each time in one transaction with the event of it, which is pending in the
+/// account's or the session's item.
 #[derive(Debug, Clone)]
 pub struct DynamoUserRepository {
     client: Client,
     users: UsersTable,
-    events: EventsTable,
 }
 
 impl DynamoUserRepository {
-    /// Stores in these tables.
-    pub const fn new(client: Client, users: UsersTable, events: EventsTable) -> Self {
-        Self { client, users, events }
+    /// Stores in this table.
+    pub const fn new(client: Client, users: UsersTable) -> Self {
+        Self { client, users }
     }
 
     fn registration(&self, registration: &Registration<'_>) -> Result<Transaction, Failure> {
-        let Registration { account, event, activity, source_known_until } = registration;
+        let Registration { account, event, pending, activity, source_known_until } = registration;
         let address = AddressDigest::of(account.email());
         let known = KnownSourceItem::new(address, activity.source, *source_known_until);
+        let attempt = pending.transaction_id;
+        let pending = PendingEvents::one(event.stamp.event_id, (*pending).clone());
         let users = self.users.as_str();
-        let transaction = Transaction::default()
-            .under(event.transaction_id)
-            .put_if_absent(users, &AccountItem::new(account, event.transaction_id))?
+        Transaction::default()
+            .put_if_absent(users, &NewAccountItem::new(account, attempt, &pending))?
             .put_if_absent(users, &EmailItem::from(*account))?
             .put(users, &ActivityItem::new(Whose::User(account.user_id()), activity))?
-            .put(users, &known)?;
-        self.record(transaction, event)
+            .put(users, &known)
     }
 
     fn login(&self, login: &NewSession<'_>) -> Result<Transaction, Failure> {
-        let NewSession { account, event, session, token, activity } = login;
+        let NewSession { account, pending, activity, .. } = login;
         let users = self.users.as_str();
-        let transaction = Transaction::default().under(event.transaction_id);
-        let transaction = put_changed(transaction, users, account, event.transaction_id)?
-            .put_if_absent(users, &SessionItem::from(*session))?
-            .put_if_absent(users, &RefreshTokenItem::new(session, token))?
-            .put(users, &ActivityItem::new(Whose::User(account.user_id()), activity))?;
-        self.record(transaction, event)
-    }
-
-    /// Adds the event's outbox copy and the attempt's COMMITTED record.
-    fn record(
-        &self,
-        transaction: Transaction,
-        event: &RecordedEvent,
-    ) -> Result<Transaction, Failure> {
-        let events = self.events.as_str();
-        let attempt = TransactionRecord::committed(event.transaction_id, event.recorded_at);
-        transaction
-            .put_if_absent(events, &EventRecord::from(event))?
-            .put_if_absent(events, &attempt)
+        Transaction::default()
+            .update(users, changed(account, pending.transaction_id))?
+            .put_if_absent(users, &NewSessionItem::from(login))?
+            .put(users, &ActivityItem::new(Whose::User(account.user_id()), activity))
     }
 }
 
@@ -76,10 +62,11 @@ fn judge_registration(
     mut reasons: Reasons,
     registration: &Registration<'_>,
 ) -> Verdict<RegistrationCancelled> {
-    let account = reasons.next_read(|item| from_item::<AccountItem>(item)?.attempt());
+    let account = reasons.next_read(|item| account_state(&item));
     let owner = reasons.next_read(|item| from_item::<EmailItem>(item)?.user_id());
-    // The user's number is as random as an attempt's: where the address is his, so is the account.
-    if account.found() == Some(&registration.event.transaction_id)
+    // The user's number is as random as an attempt's: where the address is of that number, so is the
+    // account.
+    if account.found() == Some(&AccountState::Live(registration.pending.transaction_id))
         || owner.found() == Some(&registration.account.user_id())
     {
         return Verdict::Landed;
@@ -88,6 +75,21 @@ fn judge_registration(
         return Verdict::Cancelled(RegistrationCancelled::EmailTaken);
     }
     Verdict::Cancelled(RegistrationCancelled::Busy)
+}
+
+/// The reasons in the order in which [`DynamoUserRepository::login`] adds the items. Nobody else
+/// knows the session's identifier: where it is, an earlier try has landed, whatever became of the
+/// account after that.
+fn judge_login(mut reasons: Reasons, attempt: TransactionId) -> Verdict<ChangeCancelled> {
+    let account = reasons.next_read(|item| account_state(&item));
+    let session = reasons.next();
+    if account.found() == Some(&AccountState::Live(attempt)) || session.condition_failed() {
+        return Verdict::Landed;
+    }
+    if account.condition_failed() {
+        return Verdict::Cancelled(ChangeCancelled::Stale);
+    }
+    Verdict::Cancelled(ChangeCancelled::Busy)
 }
 
 impl UserRepository for DynamoUserRepository {
@@ -108,9 +110,9 @@ impl UserRepository for DynamoUserRepository {
         login: &NewSession<'_>,
         deadline: Deadline,
     ) -> WriteTry<ChangeCancelled> {
-        let attempt = login.event.transaction_id;
+        let attempt = login.pending.transaction_id;
         let tried = write(self.login(login), &self.client, deadline, |reasons| {
-            judge_change(reasons, attempt)
+            judge_login(reasons, attempt)
         });
         judged(tried.await)
     }

@@ -1,5 +1,5 @@
-//! `OrderCreation`, `OrderKeys`, `Fences`, `PendingEventStore`, `Reservations`, `PendingEventIndex`,
-//! `Claims` and `DeadLetterMoves`.
+//! `OrderCreation`, `OrderKeys`, `Fences`, `PendingEventStore`, `Reservations`, `PendingEventIndex`
+//! and `DeadLetterMoves`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use application::outcome::{FailureClass, ItemReason, WriteTry};
 use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::DeadLetterMoves;
 use application::ports::pending::{
-    Claim, Claims, DueAggregate, IndexChange, OrderChange, PendingEventIndex, PendingEventStore,
+    AggregateChange, DueAggregate, IndexChange, OrderChange, PendingEventIndex, PendingEventStore,
     Reservations,
 };
-use application::ports::{DeadLetter, DeadLetterReader, IdentitySource};
+use application::ports::{DeadLetter, DeadLetterReader, IdentitySource, Topic};
 use domain::event::EventStamp;
 use domain::identity::{EventId, ProductId, TransactionId};
 use domain::money::Money;
 use domain::order::{AtKey, FENCED_MAX, NewOrder, Order, StoredOrder};
-use domain::pending::{PendingEvent, Publication, Rank};
+use domain::pending::{PendingEvent, PendingEvents, Publication, Rank};
 use domain::timestamp::Timestamp;
 use futures::future::join_all;
 
@@ -31,7 +31,11 @@ use crate::samples::{TRACEPARENT, UNIT_PRICE, dead_letter, lines, product, produ
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// An order that is not stored yet, whose event is due a minute after `at`.
-fn new_order(identities: &impl IdentitySource, of: &[(u64, u64)], at: Timestamp) -> NewOrder {
+pub(super) fn new_order(
+    identities: &impl IdentitySource,
+    of: &[(u64, u64)],
+    at: Timestamp,
+) -> NewOrder {
     let price = |_| Money::from_minor(UNIT_PRICE);
     let event = EventStamp {
         event_id: identities.event_id(),
@@ -51,21 +55,21 @@ fn by_another_attempt(identities: &impl IdentitySource, new: &NewOrder) -> NewOr
     NewOrder::new(new.order().clone(), attempt, PendingEvent::sent(attempt, at, at.plus(MINUTE)))
 }
 
-async fn create(fixture: &impl TableFixture, new: &NewOrder) -> StoredOrder {
-    let created = fixture.aggregates().create(new, soon()).await;
+pub(super) async fn create(fixture: &impl TableFixture, new: &NewOrder) -> StoredOrder {
+    let created = fixture.order_keys().create(new, soon()).await;
     assert!(matches!(created, WriteTry::Done), "{created:?}");
     new.clone().into_stored()
 }
 
 async fn refused(fixture: &impl TableFixture, new: &NewOrder) -> AtKey {
-    match fixture.aggregates().create(new, soon()).await {
+    match fixture.order_keys().create(new, soon()).await {
         WriteTry::Cancelled(found) => found,
         other => panic!("{other:?}"),
     }
 }
 
 async fn at_key(fixture: &impl TableFixture, order: &Order) -> AtKey {
-    fixture.aggregates().at_key(order.user_id(), order.id()).await.unwrap()
+    fixture.order_keys().at_key(order.user_id(), order.id()).await.unwrap()
 }
 
 async fn found(fixture: &impl TableFixture, order: &Order) -> StoredOrder {
@@ -74,16 +78,16 @@ async fn found(fixture: &impl TableFixture, order: &Order) -> StoredOrder {
     stored
 }
 
-async fn fence(
+pub(super) async fn fence(
     fixture: &impl TableFixture,
     order: &Order,
     attempt: TransactionId,
     until: Timestamp,
 ) -> WriteTry<()> {
-    fixture.aggregates().fence(order.user_id(), order.id(), attempt, until).await
+    fixture.order_keys().fence(order.user_id(), order.id(), attempt, until).await
 }
 
-fn until() -> Timestamp {
+pub(super) fn until() -> Timestamp {
     moment(0).plus(lifetimes::TOMBSTONE)
 }
 
@@ -108,21 +112,21 @@ fn confirmation<'a>(
 }
 
 /// The end of an event, with its notification.
-fn end(stored: &StoredOrder, event_id: EventId, at: Timestamp) -> OrderChange<'_> {
+pub(super) fn end(stored: &StoredOrder, event_id: EventId, at: Timestamp) -> OrderChange<'_> {
     let mut pending = stored.pending.clone();
     pending.remove(event_id).unwrap();
     let index = IndexChange::between(&stored.pending, &pending);
     OrderChange { before: stored, reached: None, notified: Some((event_id, at)), pending, index }
 }
 
-async fn change(fixture: &impl TableFixture, change: &OrderChange<'_>) {
-    let changed = fixture.aggregates().change(change, soon()).await;
+pub(super) async fn change(fixture: &impl TableFixture, change: OrderChange<'_>) {
+    let changed = fixture.aggregates().change(&change.into(), soon()).await;
     assert!(matches!(changed, WriteTry::Done), "{changed:?}");
 }
 
 async fn due(fixture: &impl TableFixture, now: Timestamp) -> Vec<DueAggregate> {
     // The index of a real table follows it within a second or so.
-    fixture.aggregates().due(now, 1_000).await.unwrap().aggregates
+    fixture.aggregates().due(Topic::Orders, now, 1_000).await.unwrap().aggregates
 }
 
 /// As its name says.
@@ -159,7 +163,7 @@ pub async fn an_order_that_is_there_is_never_changed_by_a_put(fixture: &impl Tab
             assert_eq!(found(fixture, new.order()).await, stored, "{round}");
         }
         if round == 0 {
-            change(fixture, &confirmation(&stored, follow_up, publication, moment(5))).await;
+            change(fixture, confirmation(&stored, follow_up, publication, moment(5))).await;
             stored = found(fixture, new.order()).await;
         }
     }
@@ -170,8 +174,8 @@ pub async fn of_twenty_attempts_at_once_one_creates_the_order(fixture: &impl Tab
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let attempts: Vec<_> = (0..20).map(|_| by_another_attempt(&identities, &new)).collect();
-    let aggregates = fixture.aggregates();
-    let puts = join_all(attempts.iter().map(|new| aggregates.create(new, soon()))).await;
+    let keys = fixture.order_keys();
+    let puts = join_all(attempts.iter().map(|new| keys.create(new, soon()))).await;
     let done: Vec<_> = (0..20).filter(|n| matches!(puts[*n], WriteTry::Done)).collect();
     assert_eq!(done.len(), 1, "{puts:?}");
     assert_eq!(found(fixture, new.order()).await.attempt, attempts[done[0]].attempt());
@@ -216,11 +220,10 @@ pub async fn a_tombstone_is_no_order(fixture: &impl TableFixture) {
     assert_eq!(fixture.aggregates().find(new.order().key()).await.unwrap(), None);
     let stored = new.clone().into_stored();
     let changed = end(&stored, stored.created_event(), moment(1));
-    let changed = fixture.aggregates().change(&changed, soon()).await;
+    let changed = fixture.aggregates().change(&changed.into(), soon()).await;
     assert!(matches!(changed, WriteTry::Cancelled(None)), "{changed:?}");
     let claimed = DueAggregate { key: new.order().key(), due: moment(60) };
-    let claim = fixture.aggregates().claim(&claimed, moment(120)).await;
-    assert!(matches!(claim, Claim::Lost), "{claim:?}");
+    fixture.aggregates().postpone(&claimed, moment(120)).await.unwrap();
     assert_eq!(due(fixture, moment(1_000)).await, []);
 }
 
@@ -242,9 +245,9 @@ pub async fn of_a_fence_and_a_put_at_once_one_stands(fixture: &impl TableFixture
     let identities = SequentialIdentities::default();
     for _ in 0..20 {
         let new = new_order(&identities, &[(1, 2)], moment(0));
-        let aggregates = fixture.aggregates();
+        let keys = fixture.order_keys();
         let (put, fenced) = futures::join!(
-            aggregates.create(&new, soon()),
+            keys.create(&new, soon()),
             fence(fixture, new.order(), new.attempt(), until()),
         );
         match (put, fenced) {
@@ -282,7 +285,7 @@ pub async fn a_change_is_stored_once_and_raises_the_revision(fixture: &impl Tabl
     let stored = create(fixture, &new).await;
     let (follow_up, publication) = (identities.event_id(), identities.transaction_id());
     let confirmed = confirmation(&stored, follow_up, publication, moment(5));
-    change(fixture, &confirmed).await;
+    change(fixture, confirmed.clone()).await;
     let after = found(fixture, new.order()).await;
     assert_eq!(after.revision, stored.revision + 1);
     assert_eq!(after.attempt, stored.attempt);
@@ -291,7 +294,7 @@ pub async fn a_change_is_stored_once_and_raises_the_revision(fixture: &impl Tabl
     let notified: Vec<_> =
         after.order.notifications().iter().map(|n| (n.aggregate_version, n.at)).collect();
     assert_eq!(notified, [(1, moment(5))]);
-    match fixture.aggregates().change(&confirmed, soon()).await {
+    match fixture.aggregates().change(&confirmed.into(), soon()).await {
         WriteTry::Cancelled(Some(StoredAggregate::Order(found))) => assert_eq!(found, after),
         other => panic!("{other:?}"),
     }
@@ -307,7 +310,9 @@ pub async fn of_twenty_changes_at_once_one_is_stored(fixture: &impl TableFixture
         (0..20).map(|_| (identities.event_id(), identities.transaction_id())).collect();
     let changes: Vec<_> = made
         .iter()
-        .map(|(event_id, publication)| confirmation(&stored, *event_id, *publication, moment(5)))
+        .map(|(event_id, publication)| {
+            confirmation(&stored, *event_id, *publication, moment(5)).into()
+        })
         .collect();
     let aggregates = fixture.aggregates();
     let changed = join_all(changes.iter().map(|change| aggregates.change(change, soon()))).await;
@@ -337,11 +342,11 @@ pub async fn what_is_pending_comes_back_as_it_was_stored(fixture: &impl TableFix
     let index = IndexChange::at(&pending);
     let change_of =
         |before, pending| OrderChange { before, reached: None, notified: None, pending, index };
-    change(fixture, &change_of(&stored, pending.clone())).await;
+    change(fixture, change_of(&stored, pending.clone())).await;
     let after = found(fixture, new.order()).await;
     assert_eq!(after.pending, pending);
     // And back, so that what an entry no longer holds is gone.
-    change(fixture, &change_of(&after, stored.pending.clone())).await;
+    change(fixture, change_of(&after, stored.pending.clone())).await;
     assert_eq!(found(fixture, new.order()).await.pending, stored.pending);
 }
 
@@ -354,10 +359,10 @@ pub async fn with_its_last_event_an_order_leaves_the_index(fixture: &impl TableF
     assert_eq!(due(fixture, moment(59)).await, []);
     assert_eq!(due(fixture, moment(60)).await, [DueAggregate { key, due: moment(60) }]);
     let (follow_up, publication) = (identities.event_id(), identities.transaction_id());
-    change(fixture, &confirmation(&stored, follow_up, publication, moment(5))).await;
+    change(fixture, confirmation(&stored, follow_up, publication, moment(5))).await;
     assert_eq!(due(fixture, moment(60)).await.len(), 1, "what follows is pending");
     let confirmed = found(fixture, new.order()).await;
-    change(fixture, &end(&confirmed, follow_up, moment(6))).await;
+    change(fixture, end(&confirmed, follow_up, moment(6))).await;
     assert_eq!(due(fixture, moment(1_000)).await, []);
     assert!(found(fixture, new.order()).await.pending.is_empty());
 }
@@ -367,14 +372,14 @@ pub async fn what_becomes_pending_again_is_in_the_index_again(fixture: &impl Tab
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let stored = create(fixture, &new).await;
-    change(fixture, &end(&stored, stored.created_event(), moment(6))).await;
+    change(fixture, end(&stored, stored.created_event(), moment(6))).await;
     let ended = found(fixture, new.order()).await;
     let mut pending = ended.pending.clone();
     pending
         .put(stored.created_event(), PendingEvent::unsent(identities.transaction_id(), moment(70)));
     let index = IndexChange::between(&ended.pending, &pending);
     let again = OrderChange { before: &ended, reached: None, notified: None, pending, index };
-    change(fixture, &again).await;
+    change(fixture, again).await;
     let key = new.order().key();
     assert_eq!(due(fixture, moment(70)).await, [DueAggregate { key, due: moment(70) }]);
 }
@@ -398,7 +403,7 @@ pub async fn what_is_due_comes_by_rank_and_then_the_earliest_first(fixture: &imp
             assert_eq!(index, IndexChange::Move { due, rank });
             let found =
                 OrderChange { before: &stored, reached: None, notified: None, pending, index };
-            change(fixture, &found).await;
+            change(fixture, found).await;
         }
         expected.push((rank, DueAggregate { key: new.order().key(), due }));
     }
@@ -408,7 +413,7 @@ pub async fn what_is_due_comes_by_rank_and_then_the_earliest_first(fixture: &imp
 }
 
 /// As its name says.
-pub async fn every_due_aggregate_comes_up_once_those_before_it_are_claimed(
+pub async fn every_due_aggregate_comes_up_once_those_before_it_are_postponed(
     fixture: &impl TableFixture,
 ) {
     let identities = SequentialIdentities::default();
@@ -420,44 +425,66 @@ pub async fn every_due_aggregate_comes_up_once_those_before_it_are_claimed(
     }
     let aggregates = fixture.aggregates();
     for _ in 0..150 {
-        let found = aggregates.due(moment(60), 10).await.unwrap();
+        let found = aggregates.due(Topic::Orders, moment(60), 10).await.unwrap();
         if found.aggregates.is_empty() {
             break;
         }
         for due in found.aggregates {
             missing.remove(&due.key);
-            let claim = aggregates.claim(&due, moment(1_000)).await;
-            assert!(matches!(claim, Claim::Won(_)), "{claim:?}");
+            aggregates.postpone(&due, moment(1_000)).await.unwrap();
         }
     }
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// A claim of everything that is pending, by what was read.
+fn claim(stored: &StoredOrder, expected: Timestamp, until: Timestamp) -> OrderChange<'_> {
+    let entries = stored.pending.iter();
+    let pending: PendingEvents =
+        entries.map(|(id, entry)| (id, PendingEvent { due: until, ..entry.clone() })).collect();
+    let index = IndexChange::Claim { expected, due: until, rank: pending.rank() };
+    OrderChange { before: stored, reached: None, notified: None, pending, index }
+}
+
 /// As its name says.
-pub async fn of_twenty_claims_with_one_expectation_one_wins(fixture: &impl TableFixture) {
+pub async fn of_twenty_claims_with_one_expectation_one_is_stored(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let stored = create(fixture, &new).await;
-    let due = DueAggregate { key: new.order().key(), due: moment(60) };
     let aggregates = fixture.aggregates();
-    let claims = join_all((0..20).map(|_| aggregates.claim(&due, moment(120)))).await;
-    let won: Vec<_> = claims
-        .iter()
-        .filter_map(|claim| match claim {
-            Claim::Won(stored) => Some(stored.as_ref().clone()),
-            Claim::Lost => None,
-            Claim::Unknown(failure) => panic!("{failure:?}"),
-        })
-        .collect();
-    assert_eq!(won, [StoredAggregate::Order(stored.clone())], "with its revision as it was");
-    let next = DueAggregate { due: moment(120), ..due };
-    let claim = aggregates.claim(&next, moment(180)).await;
-    assert!(matches!(claim, Claim::Won(_)), "{claim:?}");
-    // A claim stands in nobody's way.
-    change(fixture, &end(&stored, stored.created_event(), moment(3))).await;
-    let gone = DueAggregate { due: moment(180), ..due };
-    let claim = aggregates.claim(&gone, moment(240)).await;
-    assert!(matches!(claim, Claim::Lost), "{claim:?}");
+    let first = claim(&stored, moment(60), moment(120)).into();
+    let claims = join_all((0..20).map(|_| aggregates.change(&first, soon()))).await;
+    let done = claims.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    assert_eq!(done, 1, "{claims:?}");
+    let claimed = found(fixture, new.order()).await;
+    assert_eq!(due(fixture, moment(119)).await, []);
+    // By what was read after it, and not by what the index had before it.
+    let stale = claim(&claimed, moment(60), moment(180)).into();
+    let tried = aggregates.change(&stale, soon()).await;
+    assert!(matches!(tried, WriteTry::Cancelled(Some(_))), "{tried:?}");
+    change(fixture, claim(&claimed, moment(120), moment(180))).await;
+    let claimed = found(fixture, new.order()).await;
+    change(fixture, end(&claimed, claimed.created_event(), moment(3))).await;
+    let handled = found(fixture, new.order()).await;
+    let gone = claim(&claimed, moment(180), moment(240)).into();
+    let tried = aggregates.change(&gone, soon()).await;
+    assert!(matches!(tried, WriteTry::Cancelled(Some(_))), "{tried:?}");
+    assert_eq!(found(fixture, new.order()).await, handled);
+}
+
+/// As its name says, and leaves the aggregate as it is.
+pub async fn an_entry_is_postponed_if_it_is_where_it_was_seen(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let new = new_order(&identities, &[(1, 2)], moment(0));
+    let stored = create(fixture, &new).await;
+    let seen = DueAggregate { key: new.order().key(), due: moment(60) };
+    for (expected, until) in [(59, 90), (60, 120), (60, 180)] {
+        let seen = DueAggregate { due: moment(expected), ..seen };
+        fixture.aggregates().postpone(&seen, moment(until)).await.unwrap();
+    }
+    assert_eq!(due(fixture, moment(119)).await, []);
+    assert_eq!(due(fixture, moment(120)).await, [DueAggregate { due: moment(120), ..seen }]);
+    assert_eq!(found(fixture, new.order()).await, stored);
 }
 
 /// An order that is stored, with what its confirmation needs.
@@ -591,13 +618,13 @@ pub async fn a_write_after_its_deadline_stores_nothing(fixture: &impl TableFixtu
     let identities = SequentialIdentities::default();
     let late = || Deadline::after(Duration::ZERO);
     let new = new_order(&identities, &[(1, 2)], moment(0));
-    let aggregates = fixture.aggregates();
-    let put = aggregates.create(&new, late()).await;
+    let (keys, aggregates) = (fixture.order_keys(), fixture.aggregates());
+    let put = keys.create(&new, late()).await;
     assert!(matches!(put, WriteTry::Refused(_)), "{put:?}");
     assert_eq!(at_key(fixture, new.order()).await, AtKey::Absent);
     let stored = create(fixture, &new).await;
     let ended = end(&stored, stored.created_event(), moment(1));
-    let changed = aggregates.change(&ended, late()).await;
+    let changed = aggregates.change(&ended.clone().into(), late()).await;
     assert!(matches!(changed, WriteTry::Refused(_)), "{changed:?}");
     let reserved = aggregates.reserve(&[ended], &take(&[(1, 1)]), late()).await;
     assert!(matches!(reserved, WriteTry::Refused(_)), "{reserved:?}");
@@ -618,8 +645,8 @@ async fn letter(fixture: &impl TableFixture, letter: &DeadLetter) -> Option<Dead
 }
 
 /// The end of an order's first event without a notification.
-fn given_up(stored: &StoredOrder) -> OrderChange<'_> {
-    OrderChange { notified: None, ..end(stored, stored.created_event(), moment(9)) }
+fn given_up(stored: &StoredOrder) -> AggregateChange<'_> {
+    OrderChange { notified: None, ..end(stored, stored.created_event(), moment(9)) }.into()
 }
 
 /// As its name says.
@@ -668,7 +695,8 @@ pub async fn a_redriven_letter_goes_as_its_event_returns_and_that_happens_once(
     let again = PendingEvent::unsent(identities.transaction_id(), moment(70));
     pending.put(stored.created_event(), again);
     let index = IndexChange::between(&ended.pending, &pending);
-    let returns = OrderChange { before: &ended, reached: None, notified: None, pending, index };
+    let stored_now = StoredAggregate::Order(ended);
+    let returns = stored_now.pending_change(pending, index);
     let another = DeadLetter { message_id: "ANOTHER".to_owned(), ..dead.clone() };
     let tried = moves.redrive(&another, &returns, soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
@@ -677,7 +705,7 @@ pub async fn a_redriven_letter_goes_as_its_event_returns_and_that_happens_once(
     assert!(matches!(redriven, WriteTry::Done), "{redriven:?}");
     assert_eq!(letter(fixture, &dead).await, None);
     let after = found(fixture, &stored.order).await;
-    assert_eq!(after.pending, returns.pending);
+    assert_eq!(&after.pending, returns.pending());
     assert_eq!(due(fixture, moment(70)).await.len(), 1);
     let tried = moves.redrive(&dead, &returns, soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };

@@ -5,8 +5,8 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::Settled;
 use application::ports::{
-    DeadLetter, DeadLetterChannel, Delivery, EventSubscription, HalfMessage, PublishedEvents,
-    RecordedEvent, Resolution, Topic, TransactionalPublisher,
+    DeadLetter, DeadLetterChannel, Delivery, EventSubscription, IdentitySource, PublishedEvents,
+    Resolution, Topic, TransactionalPublisher,
 };
 use contracts::event::SCHEMA_VERSION;
 use contracts::message;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Announced, ChannelFixture, moment};
 use crate::identities::SequentialIdentities;
-use crate::samples::{dead_letter, taken, user};
+use crate::samples::{SampleOrder, created, dead_letter, user};
 
 /// How long a message may take to come, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,18 +30,13 @@ type Received<F> = <<F as ChannelFixture>::Subscription as EventSubscription>::D
 struct Events(SequentialIdentities);
 
 impl Events {
-    fn next(&self) -> RecordedEvent {
-        taken(&self.0, user(123), &[(1, 2)], moment(0)).event
+    fn next(&self) -> SampleOrder {
+        created(&self.0, user(123), &[(1, 2)], moment(0))
     }
 }
 
-async fn prepare<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) -> Receipt<F> {
-    let half = HalfMessage {
-        message: &event.message,
-        transaction_id: event.transaction_id,
-        deadline: moment(3),
-        is_recorded: false,
-    };
+async fn prepare<F: ChannelFixture>(fixture: &F, event: &SampleOrder) -> Receipt<F> {
+    let half = event.half(moment(3));
     // A topic that was made a moment ago may not be known everywhere.
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -57,7 +52,7 @@ async fn end<F: ChannelFixture>(fixture: &F, receipt: &Receipt<F>, resolution: R
     fixture.publisher().end(receipt, resolution, Deadline::after(CALL)).await.unwrap();
 }
 
-async fn send<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) {
+async fn send<F: ChannelFixture>(fixture: &F, event: &SampleOrder) {
     let receipt = prepare(fixture, event).await;
     end(fixture, &receipt, Resolution::Commit).await;
 }
@@ -87,7 +82,7 @@ fn event_id(delivery: &impl Delivery) -> &str {
 }
 
 /// That of all messages only that of `event` comes.
-async fn assert_only<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) {
+async fn assert_only<F: ChannelFixture>(fixture: &F, event: &SampleOrder) {
     let received = receive(fixture, 1).await;
     assert_eq!(event_id(&received[0]), event.message.event_id.to_string());
     acknowledge(fixture, &received[0]).await;
@@ -170,7 +165,7 @@ pub async fn body_and_properties_arrive_as_they_were_sent(fixture: &impl Channel
     assert_eq!(delivery.body(), told.body.as_bytes());
     for (name, value) in [
         (message::EVENT_ID, Some(told.event_id.to_string())),
-        (message::TRANSACTION_ID, Some(event.transaction_id.to_string())),
+        (message::TRANSACTION_ID, Some(event.order.attempt().to_string())),
         (message::DEADLINE_MS, Some(moment(3).as_millis().to_string())),
         (message::SCHEMA_VERSION, Some(SCHEMA_VERSION.to_string())),
         (message::AGGREGATE_VERSION, Some(told.aggregate_version.to_string())),
@@ -217,8 +212,8 @@ pub async fn a_receiver_is_not_kept_beyond_its_deadline(fixture: &impl ChannelFi
     assert!(started.elapsed() < limit + Duration::from_millis(500), "{:?}", started.elapsed());
 }
 
-async fn is_published<F: ChannelFixture>(fixture: &F, event: &RecordedEvent) -> bool {
-    let (event_id, attempt) = (event.message.event_id, event.transaction_id);
+async fn is_published<F: ChannelFixture>(fixture: &F, event: &SampleOrder) -> bool {
+    let (event_id, attempt) = (event.message.event_id, event.order.attempt());
     let deadline = Deadline::after(CALL);
     fixture.publisher().is_published(Topic::Orders, event_id, attempt, deadline).await.unwrap()
 }
@@ -241,9 +236,8 @@ pub async fn an_event_is_published_once_its_half_message_is_committed<F: Channel
     assert!(!is_published(fixture, &rolled_back).await);
     assert!(!is_published(fixture, &open).await);
     assert!(!is_published(fixture, &events.next()).await, "it was never sent");
-    let redriven =
-        RecordedEvent { transaction_id: events.next().transaction_id, ..committed.clone() };
-    assert!(!is_published(fixture, &redriven).await, "its message is another attempt's");
+    let redriven = SampleOrder { order: events.next().order, ..committed.clone() };
+    assert!(!is_published(fixture, &redriven).await, "its message is another publication's");
 }
 
 async fn announce<F: ChannelFixture>(fixture: &F, letter: &DeadLetter) {
@@ -275,7 +269,7 @@ async fn announced<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Announce
 pub async fn a_dead_letter_is_announced_with_its_body_and_why_it_was_given_up(
     fixture: &impl ChannelFixture,
 ) {
-    let order = taken(&SequentialIdentities::default(), user(1), &[(1, 1)], moment(0));
+    let event_id = SequentialIdentities::default().event_id();
     let unreadable = DeadLetter {
         body: vec![0xff, 0, 0x7b],
         body_bytes: 3,
@@ -283,7 +277,7 @@ pub async fn a_dead_letter_is_announced_with_its_body_and_why_it_was_given_up(
         attempts: 1,
         ..dead_letter(None, moment(1))
     };
-    let letters = [order.dead_letter(), unreadable];
+    let letters = [dead_letter(Some(event_id), moment(0)), unreadable];
     for letter in &letters {
         announce(fixture, letter).await;
     }

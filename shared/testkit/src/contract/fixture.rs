@@ -5,16 +5,16 @@ use application::deadline::Deadline;
 use application::outcome::{FailureClass, WriteTry};
 use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::DeadLetterMoves;
-use application::ports::pending::{Claims, PendingEventIndex, PendingEventStore, Reservations};
+use application::ports::pending::{PendingEventIndex, PendingEventStore, Reservations};
+use application::ports::reading::{PendingAggregates, PendingEventAges, StoredAggregates};
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog, DeadLetter,
-    DeadLetterChannel, DeadLetterReader, DeadLetterRemoval, DeadLetters, EventSubscription,
-    GuessRecords, Inbox, Inventory, KnownSourceRemoval, KnownSources, Notifications, Observations,
-    OrderReader, OrderRepository, Outbox, OutboxReader, OverdueEvents, PendingEvents,
-    PublishedEvents, Sessions, TransactionLedger, TransactionalPublisher, UnobservedEvents,
-    UserRepository, VerificationKeyStore, VerificationKeys,
+    DeadLetterChannel, DeadLetterReader, DeadLetterRemoval, EventSubscription, GuessRecords,
+    KnownSourceRemoval, KnownSources, OrderReader, PublishedEvents, Sessions,
+    TransactionalPublisher, UserRepository, VerificationKeyStore, VerificationKeys,
 };
-use domain::identity::{EventId, ProductId};
+use domain::aggregate::AggregateKey;
+use domain::identity::ProductId;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
 
@@ -45,62 +45,43 @@ impl<S> AccountStore for S where
 {
 }
 
+/// Every port of the keys of orders, which one adapter serves.
+pub trait OrderKeyStore: OrderCreation + OrderKeys + Fences {}
+
+impl<Store: OrderCreation + OrderKeys + Fences> OrderKeyStore for Store {}
+
 /// Every port of aggregates with what is pending of them, which one adapter serves.
-pub trait AggregateStore:
-    OrderCreation + OrderKeys + Fences + PendingEventStore + Reservations + PendingEventIndex + Claims
+pub trait AggregateStore: PendingEventStore + Reservations + PendingEventIndex {}
+
+impl<Store> AggregateStore for Store where
+    Store: PendingEventStore + Reservations + PendingEventIndex
 {
 }
 
-impl<Store> AggregateStore for Store where
-    Store: OrderCreation
-        + OrderKeys
-        + Fences
-        + PendingEventStore
-        + Reservations
-        + PendingEventIndex
-        + Claims
-{
-}
+/// Every port that reads many aggregates at once, which one adapter serves.
+pub trait AggregateReads: PendingEventAges + PendingAggregates + StoredAggregates {}
+
+impl<Reader: PendingEventAges + PendingAggregates + StoredAggregates> AggregateReads for Reader {}
 
 /// The adapters of one technology over one set of empty tables.
 pub trait TableFixture: Sync {
-    /// Orders, each in one item with everything that must be true together.
+    /// What is at the keys of orders.
+    fn order_keys(&self) -> impl OrderKeyStore;
+    /// Aggregates, each in one item with everything that must be true together.
     fn aggregates(&self) -> impl AggregateStore;
+    /// Aggregates, many at once.
+    fn aggregate_reads(&self) -> impl AggregateReads;
     /// Into the dead letters and out of them.
     fn letter_moves(&self) -> impl DeadLetterMoves;
 
-    /// Where orders are stored.
-    fn orders(&self) -> impl OrderRepository;
     /// Where orders are looked up.
     fn reader(&self) -> impl OrderReader;
     /// What is sold, with nothing remembered yet.
     fn catalog(&self) -> impl Catalog;
-    /// The record of attempts.
-    fn ledger(&self) -> impl TransactionLedger;
-    /// Events that no consumer has seen yet.
-    fn outbox(&self) -> impl Outbox;
-    /// What the sweep looks at.
-    fn unobserved(&self) -> impl UnobservedEvents;
-    /// How late the outbox is.
-    fn overdue(&self) -> impl OverdueEvents;
-    /// Inbox records by themselves.
-    fn inbox(&self) -> impl Inbox;
-    /// The end of an event's way.
-    fn observations(&self) -> impl Observations;
-    /// The stock.
-    fn inventory(&self) -> impl Inventory;
-    /// What customers were told.
-    fn notifications(&self) -> impl Notifications;
-    /// Events that were given up.
-    fn dead_letters(&self) -> impl DeadLetters;
     /// Dead letters as operators read them.
     fn letters(&self) -> impl DeadLetterReader;
-    /// The two ways out of the dead letters.
+    /// The way out of the dead letters that ends in nothing.
     fn removal(&self) -> impl DeadLetterRemoval;
-    /// Outbox copies as operators read them.
-    fn outbox_reader(&self) -> impl OutboxReader;
-    /// What the sweep looks after, as operators list it.
-    fn pending(&self) -> impl PendingEvents;
 
     /// Registrations and logins.
     fn users(&self) -> impl UserRepository;
@@ -114,8 +95,8 @@ pub trait TableFixture: Sync {
     fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;
     /// How many of a product can still be promised.
     fn stock_of(&self, product: ProductId) -> impl Future<Output = Option<u32>> + Send;
-    /// When an outbox copy expires; none as long as it is kept for ever.
-    fn expiry_of_copy(&self, event_id: EventId) -> impl Future<Output = Option<Timestamp>> + Send;
+    /// When the table deletes an account or a session; none as long as it is kept.
+    fn expiry_of(&self, key: AggregateKey) -> impl Future<Output = Option<Timestamp>> + Send;
 }
 
 /// The broker's adapters over topics that nobody else uses.

@@ -3,7 +3,7 @@
 use application::outcome::WriteTry;
 use application::ports::{
     AccountChange, AccountRepository, ActivityReader, ChangeCancelled, FoundToken, IdentitySource,
-    Rotation, Sessions, TokenHash, TokenRecord,
+    Rotation, Sessions, TokenRecord,
 };
 use domain::identity::SessionId;
 use domain::user::{ActivityKind, Session};
@@ -14,7 +14,7 @@ use super::fixture::settled;
 use super::users::{log_in, register};
 use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
-use crate::samples::activity;
+use crate::samples::{activity, refresh_token};
 
 async fn session(fixture: &impl TableFixture, identities: &SequentialIdentities) -> Session {
     let user = register(fixture, identities, "demo@example.com").await;
@@ -28,11 +28,13 @@ async fn exchange(
     used: &str,
     next: &str,
 ) -> WriteTry<ChangeCancelled> {
-    let next =
-        TokenRecord { hash: TokenHash::of(next), expires_at: session.token_expires_at(moment(2)) };
+    let next = TokenRecord {
+        hash: refresh_token(session, next).hash,
+        expires_at: session.token_expires_at(moment(2)),
+    };
     let rotation = Rotation {
         session,
-        used: TokenHash::of(used),
+        used: refresh_token(session, used).hash,
         next: &next,
         activity: &activity(identities, ActivityKind::Refreshed, moment(2)),
     };
@@ -41,8 +43,12 @@ async fn exchange(
     settled(rotate, |cancelled| *cancelled == ChangeCancelled::Busy).await
 }
 
-async fn found(fixture: &impl TableFixture, token: &str) -> Option<FoundToken> {
-    fixture.accounts().by_token(TokenHash::of(token)).await.unwrap()
+async fn found(fixture: &impl TableFixture, session: &Session, secret: &str) -> Option<FoundToken> {
+    fixture.accounts().by_token(refresh_token(session, secret)).await.unwrap()
+}
+
+fn is_newest(found: Option<FoundToken>) -> bool {
+    matches!(found, Some(FoundToken::Newest { .. }))
 }
 
 fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
@@ -53,8 +59,8 @@ fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
 pub async fn a_token_is_found_with_its_session(fixture: &impl TableFixture) {
     let session = session(fixture, &SequentialIdentities::default()).await;
     let expires_at = session.token_expires_at(moment(1));
-    let found = found(fixture, "first").await;
-    assert_eq!(found, Some(FoundToken { expires_at, used: false, session }));
+    let found = found(fixture, &session, "first").await;
+    assert_eq!(found, Some(FoundToken::Newest { session, expires_at }));
 }
 
 /// As its name says.
@@ -63,11 +69,12 @@ pub async fn a_token_is_exchanged_once(fixture: &impl TableFixture) {
     let session = session(fixture, &identities).await;
     let tried = exchange(fixture, &identities, &session, "first", "second").await;
     assert!(matches!(tried, WriteTry::Done), "{tried:?}");
-    assert!(found(fixture, "first").await.unwrap().used);
-    assert!(!found(fixture, "second").await.unwrap().used);
+    let used = Some(FoundToken::Used { session });
+    assert_eq!(found(fixture, &session, "first").await, used);
+    assert!(is_newest(found(fixture, &session, "second").await));
     let again = exchange(fixture, &identities, &session, "first", "third").await;
     assert!(is_stale(&again), "{again:?}");
-    assert_eq!(found(fixture, "third").await, None);
+    assert_eq!(found(fixture, &session, "third").await, None);
 }
 
 /// As its name says.
@@ -101,9 +108,9 @@ pub async fn a_token_of_a_session_that_has_ended_is_not_exchanged(fixture: &impl
     assert!(matches!(tried, WriteTry::Done), "{tried:?}");
     let tried = exchange(fixture, &identities, &session, "first", "second").await;
     assert!(is_stale(&tried), "{tried:?}");
-    assert_eq!(found(fixture, "second").await, None);
-    let first = found(fixture, "first").await.unwrap();
-    assert!(first.session.ended && !first.used, "{first:?}");
+    assert_eq!(found(fixture, &session, "second").await, None);
+    let first = found(fixture, &session, "first").await;
+    assert!(is_newest(first) && first.unwrap().session().ended, "{first:?}");
 }
 
 /// As its name says.
@@ -121,8 +128,8 @@ pub async fn a_token_of_a_session_of_an_older_epoch_is_not_exchanged(fixture: &i
     assert!(matches!(tried, WriteTry::Done), "{tried:?}");
     let tried = exchange(fixture, &identities, &login.session, "first", "second").await;
     assert!(is_stale(&tried), "{tried:?}");
-    assert_eq!(found(fixture, "second").await, None);
-    assert!(!found(fixture, "first").await.unwrap().used);
+    assert_eq!(found(fixture, &login.session, "second").await, None);
+    assert!(is_newest(found(fixture, &login.session, "first").await));
 }
 
 /// As its name says.
@@ -144,7 +151,9 @@ pub async fn a_session_ends_once_and_with_one_activity(fixture: &impl TableFixtu
 
 /// As its name says.
 pub async fn what_nobody_was_given_is_none(fixture: &impl TableFixture) {
-    assert_eq!(found(fixture, "made up").await, None);
-    let made_up = SessionId::new(Uuid::from_u128(1));
-    assert_eq!(Sessions::by_id(&fixture.accounts(), made_up).await.unwrap(), None);
+    let session = session(fixture, &SequentialIdentities::default()).await;
+    assert_eq!(found(fixture, &session, "made up").await, None);
+    let made_up = Session { id: SessionId::new(Uuid::from_u128(1)), ..session };
+    assert_eq!(found(fixture, &made_up, "first").await, None);
+    assert_eq!(Sessions::by_id(&fixture.accounts(), made_up.id).await.unwrap(), None);
 }

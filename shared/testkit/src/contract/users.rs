@@ -7,8 +7,7 @@ use application::outcome::WriteTry;
 use application::ports::{
     AccountChange, AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader,
     AddressDigest, ChangeCancelled, IdentitySource, KnownSourceRemoval, KnownSources,
-    RecordedEvent, RegistrationCancelled, Sessions, TransactionLedger, TransactionState,
-    UnobservedEvents, UserRepository, Whose,
+    RegistrationCancelled, Sessions, UserRepository, Whose,
 };
 use domain::timestamp::Timestamp;
 use domain::user::{Account, ActivityKind, PasswordHash};
@@ -18,7 +17,7 @@ use super::fixture::settled;
 use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
 use crate::samples::{
-    LoggedInUser, RegisteredUser, activity, email, logged_in, registered, source,
+    LoggedInUser, RegisteredUser, activity, deleted, email, logged_in, registered, source,
 };
 
 /// Registers a user who must be taken.
@@ -92,8 +91,7 @@ pub async fn an_address_is_one_accounts(fixture: &impl TableFixture) {
     let refused = fixture.users().register(&second.registration(), soon()).await;
     assert!(matches!(refused, WriteTry::Cancelled(RegistrationCancelled::EmailTaken)));
     assert_eq!(by_id(fixture, &second.account).await, None);
-    let recorded = fixture.ledger().attempt_that_recorded(second.event.message.event_id).await;
-    assert_eq!(recorded.unwrap(), None);
+    assert_eq!(by_id(fixture, &second.account).await, None);
     assert_eq!(by_id(fixture, &first.account).await, Some(first.account));
 }
 
@@ -120,28 +118,6 @@ pub async fn of_a_hundred_registrations_of_one_address_at_once_one_is_stored(
         .iter()
         .filter(|tried| matches!(tried, WriteTry::Cancelled(RegistrationCancelled::EmailTaken)));
     assert_eq!((done, taken.count()), (1, 99), "{tried:?}");
-}
-
-/// As its name says.
-pub async fn a_registration_stores_the_event_and_the_attempts_committed_record(
-    fixture: &impl TableFixture,
-) {
-    let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
-    assert_recorded(fixture, &user.event).await;
-    let due = fixture.unobserved().due(moment(9), 10).await.unwrap().events;
-    assert_eq!(
-        due.iter().map(|due| due.event_id).collect::<Vec<_>>(),
-        [user.event.message.event_id]
-    );
-}
-
-async fn assert_recorded(fixture: &impl TableFixture, event: &RecordedEvent) {
-    let ledger = fixture.ledger();
-    let state = ledger.state(event.transaction_id).await.unwrap();
-    assert_eq!(state, Some(TransactionState::Committed));
-    let id = event.message.event_id;
-    let found = fixture.unobserved().find(id).await.unwrap();
-    assert_eq!(found.as_ref(), Some(event));
 }
 
 /// As its name says.
@@ -191,14 +167,13 @@ pub async fn a_second_try_of_a_registration_is_done(fixture: &impl TableFixture)
 }
 
 /// As its name says.
-pub async fn a_login_stores_the_account_the_session_and_its_event(fixture: &impl TableFixture) {
+pub async fn a_login_stores_the_account_and_the_session(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let login = log_in(fixture, &identities, &user.account, "token").await;
     assert_eq!(by_id(fixture, &user.account).await, Some(login.account));
     let session = Sessions::by_id(&fixture.accounts(), login.session.id).await.unwrap();
     assert_eq!(session, Some(login.session));
-    assert_recorded(fixture, &login.event).await;
 }
 
 /// As its name says.
@@ -217,6 +192,10 @@ pub async fn a_second_try_of_a_login_is_done(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let login = log_in(fixture, &identities, &user.account, "token").await;
+    let again = fixture.users().log_in(&login.login(), soon()).await;
+    assert!(matches!(again, WriteTry::Done), "{again:?}");
+    // Also when the account was changed since.
+    log_in(fixture, &identities, &login.account, "another").await;
     let again = fixture.users().log_in(&login.login(), soon()).await;
     assert!(matches!(again, WriteTry::Done), "{again:?}");
 }
@@ -285,16 +264,17 @@ pub async fn a_change_is_stale_when_the_kept_session_has_ended(fixture: &impl Ta
 pub async fn a_deleted_account_is_gone_with_its_address(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
+    let deletion = deleted(&identities, &user.account, moment(1));
     for _ in 0..2 {
-        let deleted = fixture.accounts().delete(&user.account, soon()).await;
-        assert!(matches!(deleted, WriteTry::Done), "{deleted:?}");
+        let tried = fixture.accounts().delete(&deletion.deletion(), soon()).await;
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
     }
     assert_eq!(by_id(fixture, &user.account).await, None);
     let found = fixture.accounts().by_email(user.account.email()).await.unwrap();
     assert_eq!(found, None);
     let another = register(fixture, &identities, "demo@example.com").await;
     // A late try of the first one's owner leaves the second alone.
-    let late = fixture.accounts().delete(&user.account, soon()).await;
+    let late = fixture.accounts().delete(&deletion.deletion(), soon()).await;
     let found = fixture.accounts().by_email(another.account.email()).await.unwrap();
     assert_eq!(found, Some(another.account), "{late:?}");
 }
@@ -306,7 +286,8 @@ pub async fn an_account_that_was_changed_is_not_deleted(fixture: &impl TableFixt
     let changed = new_password(&user.account);
     let stored = change(fixture, &identities, &changed).await;
     assert!(matches!(stored, WriteTry::Done), "{stored:?}");
-    let tried = fixture.accounts().delete(&user.account, soon()).await;
+    let deletion = deleted(&identities, &user.account, moment(1));
+    let tried = fixture.accounts().delete(&deletion.deletion(), soon()).await;
     assert!(is_stale(&tried), "{tried:?}");
     let found = fixture.accounts().by_email(user.account.email()).await.unwrap();
     assert_eq!(found, Some(changed));

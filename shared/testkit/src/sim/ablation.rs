@@ -6,13 +6,11 @@ use application::events::StoredAggregate;
 use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::creating::{Fences, OrderKeys};
 use application::ports::pending::{
-    Found, OrderChange, PendingEventStore, ReservationCancelled, Reservations,
+    AggregateChange, Found, OrderChange, PendingEventStore, ReservationCancelled, Reservations,
 };
-use application::ports::{
-    CheckAnswer, CheckBack, CheckBackHandler, FenceOutcome, TransactionLedger, TransactionState,
-};
+use application::ports::{CheckAnswer, CheckBack, CheckBackHandler};
 use domain::aggregate::AggregateKey;
-use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
+use domain::identity::{OrderId, ProductId, TransactionId, UserId};
 use domain::order::AtKey;
 use domain::timestamp::Timestamp;
 
@@ -21,18 +19,17 @@ use crate::tables::MemoryTables;
 /// A part of the protocol that a run can do without, to see that it is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// Check-backs are answered from the record of the attempt; without it each is answered COMMIT,
-    /// as many examples do.
+    /// Check-backs are answered from the order, which names the attempt that created it; without that
+    /// each is answered COMMIT, as many examples do.
     Ledger,
-    /// A rollback is made final by a record; without it a late transaction is stored all the same.
+    /// A rollback is made final by a tombstone; without it a late order is stored all the same.
     Fence,
     /// What is lost on the broker's side is published again.
     Sweep,
-    /// An effect is remembered with it; without it each delivery has its effect. In the second
-    /// edition the order itself remembers it, by its revision.
+    /// An effect is remembered with it, by the order's revision; without that each delivery has its
+    /// effect.
     Inbox,
-    /// An event is pending until it is handled; without it, until it is received. Of the second
-    /// edition alone.
+    /// An event is pending until it is handled; without it, until it is received.
     Pending,
 }
 
@@ -79,7 +76,7 @@ impl PendingEventStore for Unfenced {
         self.tables.find(key).await
     }
 
-    async fn change(&self, change: &OrderChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+    async fn change(&self, change: &AggregateChange<'_>, deadline: Deadline) -> WriteTry<Found> {
         self.tables.change(change, deadline).await
     }
 }
@@ -103,7 +100,7 @@ impl PendingEventStore for Ablated {
         Ok(found)
     }
 
-    async fn change(&self, change: &OrderChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+    async fn change(&self, change: &AggregateChange<'_>, deadline: Deadline) -> WriteTry<Found> {
         self.tables.change(change, deadline).await
     }
 }
@@ -124,27 +121,6 @@ impl Reservations for Ablated {
             drop(self.tables.reserve(&[], take, deadline).await);
         }
         reserved
-    }
-}
-
-/// A ledger whose fences stand for nothing.
-#[derive(Clone)]
-pub(super) struct WithoutFence(pub(super) MemoryTables);
-
-impl TransactionLedger for WithoutFence {
-    async fn state(&self, id: TransactionId) -> Result<Option<TransactionState>, Failure> {
-        self.0.state(id).await
-    }
-
-    async fn attempt_that_recorded(
-        &self,
-        event_id: EventId,
-    ) -> Result<Option<TransactionId>, Failure> {
-        self.0.attempt_that_recorded(event_id).await
-    }
-
-    async fn fence(&self, _id: TransactionId, _expires_at: Timestamp) -> FenceOutcome {
-        FenceOutcome::Won
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use application::create_order;
 use application::deadline::Deadline;
 use application::orders::create::{CreateOrderCommand, CreateOrderError};
 use application::ports::IdempotencyKey;
@@ -11,7 +10,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use std::sync::Arc;
 
-use super::{Edition, Simulation, ask};
+use super::{Simulation, ask};
 use crate::samples::{key, lines, user};
 
 /// How many clients there are.
@@ -26,8 +25,8 @@ const REQUEST: Duration = Duration::from_secs(9);
 /// How long a client waits for an answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(29);
 
-/// How often a client repeats a request under its key.
-const TRIES_MAX: u32 = 12;
+/// How often a client asks under its key, at the most.
+const TRIES_MAX: u64 = 12;
 
 /// The users of intents: one for each, so that every order is known by its user.
 const FIRST_USER: u64 = 1_000;
@@ -95,7 +94,13 @@ impl Simulation {
             traceparent: None,
         };
         let mut intent = Intent { user_id, key, told: Told::Unknown, requests: 0 };
-        while intent.requests < if intent.key.is_some() { TRIES_MAX } else { 1 } {
+        // Without a key it asks once. Few have all the patience that there is.
+        let patience = if intent.key.is_some() {
+            1 + u32::try_from(self.weather.below(TRIES_MAX)).unwrap()
+        } else {
+            1
+        };
+        while intent.requests < patience {
             let doubled = intent.key.is_some() && self.weather.below(10) == 0;
             let (told, died) = if doubled {
                 let another = self.instance(client != 0);
@@ -147,46 +152,16 @@ impl Simulation {
 impl Simulation {
     /// A process of create-order.
     fn instance(&self, accept_without_broker: bool) -> Instance {
-        match self.edition {
-            Edition::First => {
-                let create = Arc::new(self.create_order(accept_without_broker));
-                Arc::new(move |command: CreateOrderCommand| {
-                    let create = Arc::clone(&create);
-                    let CreateOrderCommand { user_id, lines, key, traceparent } = command;
-                    let command =
-                        create_order::CreateOrderCommand { user_id, lines, key, traceparent };
-                    async move {
-                        let answer = create.execute(&command, Deadline::after(REQUEST)).await;
-                        told_by_first(answer)
-                    }
-                    .boxed()
-                })
+        let create = Arc::new(self.create_orders(accept_without_broker));
+        Arc::new(move |command: CreateOrderCommand| {
+            let create = Arc::clone(&create);
+            async move {
+                let answer = create.execute(&command, Deadline::after(REQUEST)).await;
+                told(answer.map(|reply| reply.order.id()))
             }
-            Edition::Second => {
-                let create = Arc::new(self.create_orders(accept_without_broker));
-                Arc::new(move |command: CreateOrderCommand| {
-                    let create = Arc::clone(&create);
-                    async move {
-                        let answer = create.execute(&command, Deadline::after(REQUEST)).await;
-                        told(answer.map(|reply| reply.order.id()))
-                    }
-                    .boxed()
-                })
-            }
-        }
+            .boxed()
+        })
     }
-}
-
-/// What the first edition answers, in the words of the second.
-fn told_by_first(answer: Result<create_order::OrderTaken, create_order::CreateOrderError>) -> Told {
-    use create_order::CreateOrderError as First;
-    told(answer.map(|taken| taken.order_id).map_err(|error| match error {
-        First::UnknownProducts(ids) => CreateOrderError::UnknownProducts(ids),
-        First::TotalTooLarge => CreateOrderError::TotalTooLarge,
-        First::KeyReused => CreateOrderError::KeyReused,
-        First::Unavailable { what, cause } => CreateOrderError::Unavailable { what, cause },
-        First::Open { order_id, cause } => CreateOrderError::Open { order_id, cause },
-    }))
 }
 
 fn told(answer: Result<OrderId, CreateOrderError>) -> Told {

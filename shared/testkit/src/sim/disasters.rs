@@ -82,7 +82,8 @@ impl Simulation {
     }
 
     fn land_what_is_late(&self) {
-        let writes = self.world.tables.land_late_writes();
+        // One in eight each time: some arrive when nobody counts with them any more.
+        let writes = self.world.tables.land_some_late_writes(|| self.weather.below(8) == 0);
         let ends = self.world.broker.land_late_ends();
         self.trace.note(|| format!("{writes} late writes and {ends} late ends arrive"));
     }

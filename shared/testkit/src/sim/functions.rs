@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use application::answer_check::AnswerCheck;
-use application::create_order::WithoutBroker;
 use application::deadline::Deadline;
-use application::events::answer_check;
+use application::events::answer_check::AnswerCheck;
 use application::events::consume::{ConsumeEvents, HandleEvents, Registry};
+use application::orders::create::WithoutBroker;
 
-use super::ablation::{Ablated, AlwaysCommit, Part, Unfenced, WithoutFence};
+use super::Simulation;
+use super::ablation::{Ablated, AlwaysCommit, Part, Unfenced};
 use super::cluster::{Answers, answers};
 use super::process::Process;
-use super::{Edition, Simulation};
-use crate::world::{MemoryCreateOrder, MemoryCreateOrders, World};
+use crate::world::{MemoryCreateOrders, World};
 
 /// How often the schedules fire.
 const EVERY: Duration = Duration::from_secs(60);
@@ -43,22 +42,9 @@ impl Simulation {
                 tokio::time::sleep(EVERY).await;
             }
         });
-        if self.left_out == Some(Part::Inbox) {
-            self.keep_forgetting();
-        }
     }
 
-    /// Takes orders in a process of its own.
-    pub(super) fn create_order(&self, accept_without_broker: bool) -> MemoryCreateOrder {
-        let world = self.machine();
-        if accept_without_broker {
-            world.create_order_without_broker()
-        } else {
-            world.create_order()
-        }
-    }
-
-    /// Creates orders, each in one item, in a process of its own.
+    /// Creates orders in a process of its own.
     pub(super) fn create_orders(&self, accept_without_broker: bool) -> MemoryCreateOrders {
         let mut create = self.machine().create_orders();
         if !accept_without_broker {
@@ -71,20 +57,12 @@ impl Simulation {
         let (window, time_out) = CHECK;
         let simulation = self.clone();
         let world = self.machine();
-        let (sweep, sweep_pending) = (world.sweep(), world.sweep_pending());
+        let sweep = world.sweep_pending();
         let (process, _window) = self.processes.start(async move {
             let end = Deadline::after(window);
             if simulation.left_out != Some(Part::Sweep) {
-                match simulation.edition {
-                    Edition::First => {
-                        let report = sweep.run(end).await;
-                        simulation.trace.note(|| format!("{report:?}"));
-                    }
-                    Edition::Second => {
-                        let report = sweep_pending.run(end).await;
-                        simulation.trace.note(|| format!("{report:?}"));
-                    }
-                }
+                let report = sweep.run(end).await;
+                simulation.trace.note(|| format!("{report:?}"));
             }
             tokio::time::sleep(end.remaining()).await;
         });
@@ -96,53 +74,37 @@ impl Simulation {
         let (window, time_out) = CONSUME;
         let simulation = self.clone();
         let world = self.machine();
-        let (process, _window) = match self.edition {
-            Edition::First => {
-                let consume = world.consume_events(world.registry());
-                self.processes.start(async move {
-                    let report = consume.run(Deadline::after(window)).await;
-                    simulation.trace.note(|| format!("{report:?}"));
-                })
-            }
-            Edition::Second => {
-                let consume = world.consume_pending(Registry::default());
-                let handling = consume.handling;
-                let aggregates = Ablated { tables: handling.aggregates, left_out: self.left_out };
-                let handling = HandleEvents {
-                    aggregates,
-                    publication: handling.publication,
-                    identities: handling.identities,
-                    registry: handling.registry,
-                    groups: handling.groups,
-                };
-                let consume = ConsumeEvents {
-                    subscription: consume.subscription,
-                    handling,
-                    letters: consume.letters,
-                    announcements: consume.announcements,
-                    pace: consume.pace,
-                };
-                self.processes.start(async move {
-                    let report = consume.run(Deadline::after(window)).await;
-                    simulation.trace.note(|| format!("{report:?}"));
-                })
-            }
+        let consume = world.consume_pending(Registry::default());
+        let handling = consume.handling;
+        let handling = HandleEvents {
+            aggregates: Ablated { tables: handling.aggregates, left_out: self.left_out },
+            publication: handling.publication,
+            identities: handling.identities,
+            registry: handling.registry,
+            groups: handling.groups,
         };
+        let consume = ConsumeEvents {
+            subscription: consume.subscription,
+            handling,
+            letters: consume.letters,
+            announcements: consume.announcements,
+            pace: consume.pace,
+        };
+        let (process, _window) = self.processes.start(async move {
+            let report = consume.run(Deadline::after(window)).await;
+            simulation.trace.note(|| format!("{report:?}"));
+        });
         kill_after(time_out, process);
     }
 
     fn answers(&self, world: World) -> Answers {
-        match (self.edition, self.left_out) {
-            (_, Some(Part::Ledger)) => answers(AlwaysCommit),
-            (Edition::First, Some(Part::Fence)) => {
-                answers(AnswerCheck::new(WithoutFence(world.tables), world.clock))
-            }
-            (Edition::First, _) => answers(world.answer_check()),
-            (Edition::Second, Some(Part::Fence)) => {
+        match self.left_out {
+            Some(Part::Ledger) => answers(AlwaysCommit),
+            Some(Part::Fence) => {
                 let unfenced = Unfenced::new(world.tables);
-                answers(answer_check::AnswerCheck::new(unfenced, world.clock))
+                answers(AnswerCheck::new(unfenced.clone(), unfenced, world.clock))
             }
-            (Edition::Second, _) => answers(world.answer_checks()),
+            _ => answers(world.answer_checks()),
         }
     }
 
@@ -151,16 +113,6 @@ impl Simulation {
         let clock = self.world.clock.another();
         clock.advance(Duration::from_millis(self.weather.below(CLOCK_SKEW_MS)));
         World { clock, ..self.world.clone() }
-    }
-
-    fn keep_forgetting(&self) {
-        let tables = self.world.tables.clone();
-        tokio::spawn(async move {
-            loop {
-                tables.forget_inbox();
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        });
     }
 }
 

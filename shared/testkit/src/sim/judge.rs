@@ -5,12 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use application::lifetimes;
-use application::ports::{Resolution, TransactionState};
+use application::ports::Resolution;
 use contracts::event::{Event, EventType};
 use domain::identity::TransactionId;
 use domain::order::{Order, OrderStatus};
 
-use super::{Backlog, Edition, Intent, STOCK, Simulation, Told};
+use super::{Backlog, Intent, STOCK, Simulation, Told};
 use crate::samples::product_id;
 
 /// What was tried, told and seen.
@@ -43,14 +43,6 @@ impl Figures {
         };
         let visible = Published::of(simulation);
         let copies: usize = visible.0.values().map(|(_, copies)| copies - 1).sum();
-        let attempts = simulation.world.tables.attempts().into_iter();
-        let fenced = match simulation.edition {
-            Edition::First => u64::try_from(
-                attempts.filter(|(_, state)| *state == TransactionState::Fenced).count(),
-            )
-            .unwrap(),
-            Edition::Second => simulation.world.tables.fences(),
-        };
         let halves = simulation.world.broker.halves();
         Self {
             intents: u64::try_from(intents.len()).unwrap(),
@@ -59,7 +51,7 @@ impl Figures {
             unknown: count(|told| matches!(told, Told::Unknown | Told::Unavailable)),
             orders: u64::try_from(orders_of(simulation).len()).unwrap(),
             duplicates: u64::try_from(copies).unwrap(),
-            fenced,
+            fenced: simulation.world.tables.fences(),
             discarded: u64::try_from(halves.iter().filter(|half| half.discarded).count()).unwrap(),
             recovery,
         }
@@ -135,7 +127,7 @@ pub(super) fn judge(
     let published = Published::of(simulation);
     let mut violations = Vec::new();
     violations.extend(phantoms(&orders, &published));
-    violations.extend(lost(simulation, &published));
+    violations.extend(lost(&orders, &published));
     violations.extend(orders.iter().flat_map(effects));
     violations.extend(stock(simulation, &orders));
     violations.extend(intents.iter().filter_map(|intent| truth(intent, &orders)));
@@ -165,11 +157,8 @@ fn phantoms(orders: &[Order], published: &Published) -> Vec<Violation> {
 
 /// All orders that are stored.
 fn orders_of(simulation: &Simulation) -> Vec<Order> {
-    let tables = &simulation.world.tables;
-    match simulation.edition {
-        Edition::First => tables.orders(),
-        Edition::Second => tables.stored_orders().into_iter().map(|stored| stored.order).collect(),
-    }
+    let stored = simulation.world.tables.stored_orders().into_iter();
+    stored.map(|stored| stored.order).collect()
 }
 
 /// An order is in the sweep's index as long as one of its events is pending, and due no later.
@@ -190,28 +179,13 @@ fn index(simulation: &Simulation) -> Vec<Violation> {
         .collect()
 }
 
-/// Every event that is recorded is on its topic, and every order's creation is recorded.
-fn lost(simulation: &Simulation, published: &Published) -> Vec<Violation> {
-    if simulation.edition == Edition::Second {
-        let orders = orders_of(simulation);
-        let events = orders.iter().flat_map(|order| order.history().iter());
-        let unpublished = events
-            .map(|change| change.event.event_id)
-            .filter(|event_id| !published.0.contains_key(&event_id.to_string()));
-        return unpublished.map(|event_id| Violation::Lost(event_id.to_string())).collect();
-    }
-    let events = simulation.world.tables.events();
-    let subjects: BTreeSet<_> =
-        events.iter().map(|stored| stored.event.message.subject.clone()).collect();
-    let unrecorded = simulation.world.tables.orders().into_iter();
-    let unrecorded = unrecorded.filter(|order| !subjects.contains(&order.id().to_string()));
-    let unpublished = events.iter().map(|stored| &stored.event.message);
-    let unpublished =
-        unpublished.filter(|message| !published.0.contains_key(&message.event_id.to_string()));
-    unpublished
-        .map(|message| Violation::Lost(format!("{:?} {}", message.event_type, message.event_id)))
-        .chain(unrecorded.map(|order| Violation::Lost(format!("no event of order {}", order.id()))))
-        .collect()
+/// Every event that an order raised is on its topic.
+fn lost(orders: &[Order], published: &Published) -> Vec<Violation> {
+    let events = orders.iter().flat_map(|order| order.history().iter());
+    let unpublished = events
+        .map(|change| change.event.event_id)
+        .filter(|event_id| !published.0.contains_key(&event_id.to_string()));
+    unpublished.map(|event_id| Violation::Lost(event_id.to_string())).collect()
 }
 
 /// An order is decided once, and the customer told once of each of its two events.
@@ -270,27 +244,27 @@ fn truth(intent: &Intent, orders: &[Order]) -> Option<Violation> {
     (!so).then(|| Violation::Told(format!("{intent:?}, and there is {own:?}")))
 }
 
-/// A transaction is committed or rolled back as it is recorded, and so never both.
+/// A half message ends as its attempt did, and so never both ways: with a commit if an order names
+/// the attempt, or if its event was stored before it.
 fn ends(simulation: &Simulation) -> Vec<Violation> {
-    let mut states: BTreeMap<_, _> = simulation.world.tables.attempts().into_iter().collect();
-    let created = simulation.world.tables.stored_orders().into_iter();
-    states.extend(created.map(|stored| (stored.attempt, TransactionState::Committed)));
+    let stored = simulation.world.tables.stored_orders().into_iter();
+    let mut committed: BTreeSet<_> = stored.map(|stored| stored.attempt).collect();
     let mut ends: BTreeMap<TransactionId, Vec<_>> = BTreeMap::new();
     for half in simulation.world.broker.halves() {
         if half.is_recorded {
-            // Its event was stored before it, whatever it is named.
-            states.insert(half.transaction_id, TransactionState::Committed);
+            committed.insert(half.transaction_id);
         }
         ends.entry(half.transaction_id).or_default().extend(half.ends);
     }
     let wrong = ends.into_iter().filter(|(id, ends)| {
-        let stored = states.get(id) == Some(&TransactionState::Committed);
-        let right = if stored { Resolution::Commit } else { Resolution::Rollback };
+        let is_committed = committed.contains(id);
+        let right = if is_committed { Resolution::Commit } else { Resolution::Rollback };
         ends.iter().any(|end| *end != right)
     });
     wrong
         .map(|(id, ends)| {
-            Violation::Ended(format!("{id}: {ends:?}, recorded as {:?}", states.get(&id)))
+            let is_committed = committed.contains(&id);
+            Violation::Ended(format!("{id}: {ends:?}, committed: {is_committed}"))
         })
         .collect()
 }

@@ -1,21 +1,21 @@
-//! Orders, each in one item with everything that must be true together.
+//! Aggregates, each in one item with everything that must be true together.
 
 #![allow(clippy::result_large_err, reason = "a test can afford to hand on what was found as it is")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
 
 use application::deadline::Deadline;
 use application::event::event_type_of;
 use application::events::StoredAggregate;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
-use application::ports::DeadLetter;
 use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::{DeadLetterMoves, MoveCancelled};
 use application::ports::pending::{
-    Claim, Claims, DueAggregate, DueAggregates, Found, IndexChange, OrderChange, PendingEventIndex,
-    PendingEventStore, RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations,
+    AggregateChange, DueAggregate, DueAggregates, Found, IndexChange, OrderChange,
+    PendingEventIndex, PendingEventStore, RESERVATION_ITEMS_MAX, ReservationCancelled,
+    Reservations,
 };
+use application::ports::{DeadLetter, Topic};
 use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
 use domain::order::{
@@ -41,8 +41,9 @@ pub(super) enum Item {
 /// A change as it is on its way to the table.
 #[derive(Debug, Clone)]
 struct Written {
-    key: (UserId, OrderId),
-    attempt: TransactionId,
+    key: AggregateKey,
+    /// Of an order: what else it is conditional on.
+    attempt: Option<TransactionId>,
     revision: u64,
     reached: Option<StatusChange>,
     notified: Option<(EventId, Timestamp)>,
@@ -51,11 +52,25 @@ struct Written {
 }
 
 impl Written {
-    fn of(change: &OrderChange<'_>) -> Self {
-        let order = &change.before.order;
+    fn of(change: &AggregateChange<'_>) -> Self {
+        match change {
+            AggregateChange::Order(change) => Self::of_order(change),
+            AggregateChange::User(change) => Self {
+                key: change.before.key,
+                attempt: None,
+                revision: change.before.revision,
+                reached: None,
+                notified: None,
+                pending: change.pending.clone(),
+                index: change.index,
+            },
+        }
+    }
+
+    fn of_order(change: &OrderChange<'_>) -> Self {
         Self {
-            key: (order.user_id(), order.id()),
-            attempt: change.before.attempt,
+            key: change.before.key(),
+            attempt: Some(change.before.attempt),
             revision: change.before.revision,
             reached: change.reached.clone(),
             notified: change.notified,
@@ -64,29 +79,52 @@ impl Written {
         }
     }
 
-    /// The order that stands against it, if one does.
-    fn refused_by(&self, rows: &Rows) -> ItemReason<StoredOrder> {
-        match rows.items.get(&self.key) {
-            Some(Item::Order { stored, .. })
-                if stored.attempt == self.attempt && stored.revision == self.revision =>
-            {
-                ItemReason::None
+    /// The aggregate that stands against it, if one does.
+    fn refused_by(&self, rows: &Rows) -> ItemReason<StoredAggregate> {
+        let found = find(rows, self.key);
+        let is_unclaimed = match self.index {
+            IndexChange::Claim { expected, .. } => {
+                index_entry(rows, self.key).is_some_and(|(_, at)| at == expected)
             }
-            Some(Item::Order { stored, .. }) => {
-                ItemReason::ConditionFailed(Some(stored.as_ref().clone()))
+            IndexChange::Keep | IndexChange::Move { .. } | IndexChange::Leave => true,
+        };
+        let is_as_read = match &found {
+            Some(StoredAggregate::Order(stored)) => {
+                Some(stored.attempt) == self.attempt && stored.revision == self.revision
             }
-            Some(Item::Tombstone { .. }) | None => ItemReason::ConditionFailed(None),
+            Some(StoredAggregate::User(events)) => events.revision == self.revision,
+            None => false,
+        };
+        if is_as_read && is_unclaimed {
+            ItemReason::None
+        } else {
+            ItemReason::ConditionFailed(found)
         }
     }
 
     fn store(self, rows: &mut Rows) {
-        let Some(Item::Order { stored, index }) = rows.items.get_mut(&self.key) else { return };
-        stored.order = changed(&stored.order, self.reached, self.notified);
-        stored.pending = self.pending;
-        stored.revision += 1;
+        let index = match self.key {
+            AggregateKey::Order { user_id, order_id } => {
+                let item = rows.items.get_mut(&(user_id, order_id));
+                let Some(Item::Order { stored, index }) = item else { return };
+                stored.order = changed(&stored.order, self.reached, self.notified);
+                stored.pending = self.pending;
+                stored.revision += 1;
+                index
+            }
+            AggregateKey::Account { .. } | AggregateKey::Session { .. } => {
+                let Some(row) = rows.events_of_mut(self.key) else { return };
+                row.expires_at = row.stored.expires_at.filter(|_| self.pending.is_empty());
+                row.stored.pending = self.pending;
+                row.stored.revision += 1;
+                &mut row.index
+            }
+        };
         match self.index {
             IndexChange::Keep => {}
-            IndexChange::Move { due, rank } => *index = Some((rank, due)),
+            IndexChange::Move { due, rank } | IndexChange::Claim { due, rank, .. } => {
+                *index = Some((rank, due));
+            }
             IndexChange::Leave => *index = None,
         }
     }
@@ -254,11 +292,11 @@ impl PendingEventStore for MemoryTables {
         self.read(Operation::FindAggregate, |rows| find(rows, key)).await
     }
 
-    async fn change(&self, change: &OrderChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+    async fn change(&self, change: &AggregateChange<'_>, deadline: Deadline) -> WriteTry<Found> {
         let written = Written::of(change);
         self.write(Operation::ChangeAggregate, deadline, None, move |rows| {
             match written.refused_by(rows) {
-                ItemReason::ConditionFailed(found) => Err(found.map(StoredAggregate::Order)),
+                ItemReason::ConditionFailed(found) => Err(found),
                 ItemReason::None | ItemReason::Busy => {
                     written.store(rows);
                     Ok(())
@@ -269,11 +307,29 @@ impl PendingEventStore for MemoryTables {
     }
 }
 
-fn find(rows: &Rows, key: AggregateKey) -> Option<StoredAggregate> {
-    let AggregateKey::Order { user_id, order_id } = key else { return None };
-    match rows.items.get(&(user_id, order_id)) {
-        Some(Item::Order { stored, .. }) => Some(StoredAggregate::Order(stored.as_ref().clone())),
-        Some(Item::Tombstone { .. }) | None => None,
+pub(super) fn find(rows: &Rows, key: AggregateKey) -> Option<StoredAggregate> {
+    match key {
+        AggregateKey::Order { user_id, order_id } => match rows.items.get(&(user_id, order_id)) {
+            Some(Item::Order { stored, .. }) => {
+                Some(StoredAggregate::Order(stored.as_ref().clone()))
+            }
+            Some(Item::Tombstone { .. }) | None => None,
+        },
+        AggregateKey::Account { .. } | AggregateKey::Session { .. } => {
+            Some(StoredAggregate::User(rows.events_of(key)?.stored.clone()))
+        }
+    }
+}
+
+/// The order of what stands against an order's change.
+fn order_of(reason: ItemReason<StoredAggregate>) -> ItemReason<StoredOrder> {
+    match reason {
+        ItemReason::ConditionFailed(Some(StoredAggregate::Order(found))) => {
+            ItemReason::ConditionFailed(Some(found))
+        }
+        ItemReason::ConditionFailed(_) => ItemReason::ConditionFailed(None),
+        ItemReason::None => ItemReason::None,
+        ItemReason::Busy => ItemReason::Busy,
     }
 }
 
@@ -284,7 +340,7 @@ impl Reservations for MemoryTables {
         take: &BTreeMap<ProductId, u32>,
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
-        let written: Vec<_> = changes.iter().map(Written::of).collect();
+        let written: Vec<_> = changes.iter().map(Written::of_order).collect();
         let take = take.clone();
         let orders: BTreeSet<_> = written.iter().map(|change| change.key).collect();
         if written.len() + take.len() > RESERVATION_ITEMS_MAX || orders.len() < written.len() {
@@ -296,7 +352,8 @@ impl Reservations for MemoryTables {
             stock: BTreeMap::new(),
         };
         self.write(Operation::Reserve, deadline, busy, move |rows| {
-            let orders: Vec<_> = written.iter().map(|change| change.refused_by(rows)).collect();
+            let orders: Vec<_> =
+                written.iter().map(|change| order_of(change.refused_by(rows))).collect();
             let stock: BTreeMap<_, _> = take
                 .iter()
                 .map(|(product, quantity)| {
@@ -328,17 +385,18 @@ impl Reservations for MemoryTables {
 }
 
 impl PendingEventIndex for MemoryTables {
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<DueAggregates, Failure> {
+    async fn due(
+        &self,
+        topic: Topic,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<DueAggregates, Failure> {
         self.read(Operation::DueAggregates, |rows| {
-            let mut due: Vec<_> = rows
-                .items
-                .iter()
-                .filter_map(|((user_id, order_id), item)| {
-                    let Item::Order { index: Some((rank, due)), .. } = item else { return None };
-                    let key = AggregateKey::Order { user_id: *user_id, order_id: *order_id };
-                    (*due <= now).then_some((*rank, *due, key))
-                })
-                .collect();
+            let entries = index_entries(rows).filter_map(|(key, entry)| {
+                let (rank, due) = entry.filter(|(_, due)| *due <= now)?;
+                (Topic::of_aggregate(key) == topic).then_some((rank, due, key))
+            });
+            let mut due: Vec<_> = entries.collect();
             due.sort_unstable();
             let more = due.len() > limit;
             due.truncate(limit);
@@ -348,30 +406,56 @@ impl PendingEventIndex for MemoryTables {
         })
         .await
     }
+
+    async fn postpone(&self, due: &DueAggregate, until: Timestamp) -> Result<(), Failure> {
+        let due = *due;
+        let postponed = self.change_if(Operation::Postpone, move |rows| {
+            if let Some(Some((_, at))) = index_entry_mut(rows, due.key)
+                && *at == due.due
+            {
+                *at = until;
+            }
+            true
+        });
+        postponed.await.map(drop)
+    }
 }
 
-impl Claims for MemoryTables {
-    async fn claim(&self, due: &DueAggregate, until: Timestamp) -> Claim {
-        let (due, claimed) = (*due, Arc::new(Mutex::new(None)));
-        let slot = Arc::clone(&claimed);
-        let won = self
-            .change_if(Operation::ClaimAggregate, move |rows| {
-                let AggregateKey::Order { user_id, order_id } = due.key else { return false };
-                let item = rows.items.get_mut(&(user_id, order_id));
-                let Some(Item::Order { stored, index: Some((_, at)) }) = item else { return false };
-                if *at != due.due {
-                    return false;
-                }
-                *at = until;
-                *slot.lock().unwrap() = Some(StoredAggregate::Order(stored.as_ref().clone()));
-                true
-            })
-            .await;
-        let found = claimed.lock().unwrap().take();
-        match (won, found) {
-            (Ok(true), Some(stored)) => Claim::Won(Box::new(stored)),
-            (Ok(_), _) => Claim::Lost,
-            (Err(failure), _) => Claim::Unknown(failure),
+/// Every aggregate, and where it stands in the sweep's index.
+pub(super) fn index_entries(rows: &Rows) -> impl Iterator<Item = (AggregateKey, IndexEntry)> {
+    let orders = rows.items.iter().filter_map(|((user_id, order_id), item)| match item {
+        Item::Order { index, .. } => {
+            Some((AggregateKey::Order { user_id: *user_id, order_id: *order_id }, *index))
+        }
+        Item::Tombstone { .. } => None,
+    });
+    let accounts = rows.accounts.values().map(|row| &row.events);
+    let users = accounts.chain(rows.sessions.values().map(|row| &row.events));
+    orders.chain(users.map(|row| (row.stored.key, row.index)))
+}
+
+/// Where an aggregate stands in the sweep's index.
+fn index_entry(rows: &Rows, key: AggregateKey) -> IndexEntry {
+    match key {
+        AggregateKey::Order { user_id, order_id } => match rows.items.get(&(user_id, order_id)) {
+            Some(Item::Order { index, .. }) => *index,
+            Some(Item::Tombstone { .. }) | None => None,
+        },
+        AggregateKey::Account { .. } | AggregateKey::Session { .. } => rows.events_of(key)?.index,
+    }
+}
+
+/// As [`index_entry`].
+fn index_entry_mut(rows: &mut Rows, key: AggregateKey) -> Option<&mut IndexEntry> {
+    match key {
+        AggregateKey::Order { user_id, order_id } => {
+            match rows.items.get_mut(&(user_id, order_id))? {
+                Item::Order { index, .. } => Some(index),
+                Item::Tombstone { .. } => None,
+            }
+        }
+        AggregateKey::Account { .. } | AggregateKey::Session { .. } => {
+            Some(&mut rows.events_of_mut(key)?.index)
         }
     }
 }
@@ -380,7 +464,7 @@ impl DeadLetterMoves for MemoryTables {
     async fn bury(
         &self,
         letter: &DeadLetter,
-        ends: Option<&OrderChange<'_>>,
+        ends: Option<&AggregateChange<'_>>,
         deadline: Deadline,
     ) -> WriteTry<MoveCancelled> {
         let (letter, ends) = (letter.clone(), ends.map(Written::of));
@@ -395,7 +479,7 @@ impl DeadLetterMoves for MemoryTables {
     async fn redrive(
         &self,
         letter: &DeadLetter,
-        returns: &OrderChange<'_>,
+        returns: &AggregateChange<'_>,
         deadline: Deadline,
     ) -> WriteTry<MoveCancelled> {
         let (letter, returns) = (letter.clone(), Written::of(returns));
@@ -422,9 +506,7 @@ fn store_if_unchanged(
     letter: ItemReason<()>,
 ) -> Result<(), MoveCancelled> {
     let aggregate = match change.as_ref().map(|change| change.refused_by(rows)) {
-        Some(ItemReason::ConditionFailed(found)) => {
-            ItemReason::ConditionFailed(found.map(StoredAggregate::Order))
-        }
+        Some(refused @ ItemReason::ConditionFailed(_)) => refused,
         Some(ItemReason::None | ItemReason::Busy) | None => ItemReason::None,
     };
     if letter.condition_failed() || aggregate.condition_failed() {

@@ -1,44 +1,25 @@
 //! Events that were given up.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
 use application::deadline::Deadline;
-use application::outcome::{Failure, Settled, WriteTry};
+use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetters, LetterGone,
-    OBSERVER, Page, Redrive, RedriveCancelled,
+    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterGone, Page,
 };
 
 use super::MemoryTables;
-use super::outbox::page_of;
 use super::rows::Rows;
 use crate::fault::{Fault, Operation};
 
-/// What a busy item makes of a redrive.
-const BUSY: RedriveCancelled =
-    RedriveCancelled { done_before: false, letter_gone: false, busy: true };
+/// How many items a page has: few, so that tests meet more than one.
+const PAGE: usize = 4;
 
 /// Whether a letter is still the one that was read.
 fn is_there(rows: &Rows, letter: &DeadLetter) -> bool {
     let found = rows.dead_letters.get(&letter.id());
     found.is_some_and(|found| found.message_id == letter.message_id)
-}
-
-impl DeadLetters for MemoryTables {
-    async fn bury(&self, letter: &DeadLetter, _deadline: Deadline) -> Settled {
-        let letter = letter.clone();
-        self.change(Operation::Bury, move |rows| {
-            if rows.dead_letters.contains_key(&letter.id()) {
-                return;
-            }
-            let event = letter.event_id.and_then(|id| rows.events.get_mut(&id));
-            if let Some(stored) = event {
-                stored.unobserved = false;
-                stored.event.unpublished = false;
-                stored.expires_at = letter.expires_at;
-            }
-            rows.dead_letters.insert(letter.id(), letter);
-        })
-        .await
-    }
 }
 
 impl DeadLetterReader for MemoryTables {
@@ -57,29 +38,6 @@ impl DeadLetterReader for MemoryTables {
 }
 
 impl DeadLetterRemoval for MemoryTables {
-    async fn redrive(
-        &self,
-        redrive: &Redrive<'_>,
-        deadline: Deadline,
-    ) -> WriteTry<RedriveCancelled> {
-        let (letter, event) = (redrive.letter.clone(), redrive.event.clone());
-        self.write(Operation::Redrive, deadline, BUSY, move |rows| {
-            let cancelled = RedriveCancelled {
-                done_before: rows.attempts.contains_key(&event.transaction_id),
-                letter_gone: !is_there(rows, &letter),
-                busy: false,
-            };
-            if cancelled != RedriveCancelled::default() {
-                return Err(cancelled);
-            }
-            rows.dead_letters.remove(&letter.id());
-            rows.inbox.remove(&(OBSERVER, event.message.event_id));
-            rows.record(&event);
-            Ok(())
-        })
-        .await
-    }
-
     async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterGone> {
         let letter = letter.clone();
         let discarded = self.write(Operation::Discard, deadline, None, move |rows| {
@@ -98,4 +56,17 @@ impl DeadLetterRemoval for MemoryTables {
             WriteTry::Unknown(failure) => WriteTry::Unknown(failure),
         }
     }
+}
+
+/// The page of what comes after `after`, by its key.
+pub(super) fn page_of<K: Ord + Clone, V: Clone>(
+    all: &BTreeMap<K, V>,
+    after: Option<K>,
+) -> Page<V, K> {
+    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let mut rest = all.range((start, Bound::Unbounded));
+    let taken: Vec<_> = rest.by_ref().take(PAGE).collect();
+    let last = taken.last().map(|(key, _)| (*key).clone());
+    let items = taken.into_iter().map(|(_, value)| value.clone()).collect();
+    Page { items, unreadable: 0, next: rest.next().and(last) }
 }

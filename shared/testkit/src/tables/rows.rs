@@ -1,57 +1,57 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use application::ports::{
-    Activity, AddressDigest, DeadLetter, DeadLetterId, GuessTarget, IdempotencyKey,
-    IdempotencyRecord, InboxRecord, OutboxCopy, Pending, RecordedEvent, Source, TokenHash,
-    TransactionState, Whose,
+    Activity, AddressDigest, DeadLetter, DeadLetterId, GuessTarget, Source, TokenHash, TokenRecord,
+    Whose,
 };
-use domain::identity::{EventId, OrderId, ProductId, SessionId, TransactionId, UserId};
-use domain::order::Order;
+use domain::aggregate::AggregateKey;
+use domain::identity::{OrderId, ProductId, SessionId, TransactionId, UserId};
+use domain::pending::{PendingEvent, PendingEvents};
 use domain::product::Product;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, EmailAddress, Guesses, Session};
+use domain::user::{Account, EmailAddress, Guesses, Session, UserEvent, UserEvents};
 
-use super::aggregates::Item;
+use super::aggregates::{IndexEntry, Item};
 
-/// The outbox copy of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEvent {
-    /// The event, as long as it is unobserved with the time at which the sweep looks at it.
-    pub event: RecordedEvent,
-    /// Whether the sweep looks after it.
-    pub unobserved: bool,
-    /// Until when it is kept, once it was observed or dead-lettered.
-    pub expires_at: Option<Timestamp>,
+/// What is at an account's key.
+#[derive(Debug, Clone)]
+pub(super) struct AccountRow {
+    /// The account, and which attempt wrote it; none once it is deleted.
+    pub(super) live: Option<(Account, TransactionId)>,
+    pub(super) events: EventsRow,
 }
 
-impl StoredEvent {
-    pub(super) fn copy(&self) -> OutboxCopy {
-        let event = self.event.clone();
-        OutboxCopy {
-            message: event.message,
-            transaction_id: event.transaction_id,
-            recorded_at: event.recorded_at,
-            pending: self
-                .unobserved
-                .then_some(Pending { unpublished: event.unpublished, sweep_due: event.sweep_due }),
-        }
+/// A session with its newest token.
+#[derive(Debug, Clone)]
+pub(super) struct SessionRow {
+    pub(super) session: Session,
+    pub(super) token: TokenRecord,
+    pub(super) events: EventsRow,
+}
+
+/// What an account or a session keeps of its events.
+#[derive(Debug, Clone)]
+pub(super) struct EventsRow {
+    pub(super) stored: UserEvents,
+    pub(super) index: IndexEntry,
+    /// When the table deletes the item; it has none as long as anything is pending.
+    pub(super) expires_at: Option<Timestamp>,
+}
+
+impl EventsRow {
+    /// Those of a new account or session.
+    pub(super) fn new(
+        key: AggregateKey,
+        event: UserEvent,
+        pending: PendingEvent,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
+        let pending = PendingEvents::one(event.stamp.event_id, pending);
+        let index = pending.due().map(|due| (pending.rank(), due));
+        let raised = vec![event];
+        let stored = UserEvents { key, raised, pending, revision: 1, expires_at };
+        Self { stored, index, expires_at: None }
     }
-}
-
-/// An account, and which attempt wrote it.
-#[derive(Debug, Clone)]
-pub(super) struct StoredAccount {
-    pub(super) account: Account,
-    pub(super) attempt: TransactionId,
-}
-
-/// A refresh token.
-#[derive(Debug, Clone)]
-pub(super) struct StoredToken {
-    pub(super) session: SessionId,
-    pub(super) expires_at: Timestamp,
-    /// What it was exchanged for.
-    pub(super) successor: Option<TokenHash>,
 }
 
 /// What the tables hold. Nothing expires by itself: `DynamoDB` deletes late, too.
@@ -60,28 +60,43 @@ pub(super) struct Rows {
     pub(super) items: BTreeMap<(UserId, OrderId), Item>,
     /// How many attempts were fenced, also those whose tombstone an order has replaced.
     pub(super) fences: u64,
-    pub(super) orders: BTreeMap<(UserId, OrderId), Order>,
-    pub(super) events: BTreeMap<EventId, StoredEvent>,
-    pub(super) attempts: BTreeMap<TransactionId, TransactionState>,
-    pub(super) idempotency: HashMap<(UserId, IdempotencyKey), IdempotencyRecord>,
-    pub(super) inbox: BTreeMap<(&'static str, EventId), InboxRecord>,
     pub(super) products: BTreeMap<ProductId, Product>,
     pub(super) dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
-    pub(super) accounts: BTreeMap<UserId, StoredAccount>,
+    pub(super) accounts: BTreeMap<UserId, AccountRow>,
     pub(super) owners: HashMap<EmailAddress, UserId>,
-    pub(super) sessions: BTreeMap<SessionId, Session>,
-    pub(super) tokens: HashMap<TokenHash, StoredToken>,
+    pub(super) sessions: BTreeMap<SessionId, SessionRow>,
+    /// Tokens that were exchanged.
+    pub(super) used_tokens: BTreeSet<TokenHash>,
     pub(super) activities: Vec<(Whose, Activity)>,
     pub(super) guesses: HashMap<GuessTarget, Guesses>,
     pub(super) sources: HashMap<(AddressDigest, Source), Timestamp>,
 }
 
 impl Rows {
-    /// Stores an event's outbox copy and its attempt's COMMITTED record.
-    pub(super) fn record(&mut self, event: &RecordedEvent) {
-        let stored = StoredEvent { event: event.clone(), unobserved: true, expires_at: None };
-        self.events.insert(event.message.event_id, stored);
-        self.attempts.insert(event.transaction_id, TransactionState::Committed);
+    /// An account that is not deleted.
+    pub(super) fn account(&self, user_id: UserId) -> Option<&Account> {
+        let (account, _) = self.accounts.get(&user_id)?.live.as_ref()?;
+        Some(account)
+    }
+
+    /// What an account or a session keeps of its events.
+    pub(super) fn events_of(&self, key: AggregateKey) -> Option<&EventsRow> {
+        match key {
+            AggregateKey::Account { user_id } => Some(&self.accounts.get(&user_id)?.events),
+            AggregateKey::Session { session_id } => Some(&self.sessions.get(&session_id)?.events),
+            AggregateKey::Order { .. } => None,
+        }
+    }
+
+    /// As [`Rows::events_of`].
+    pub(super) fn events_of_mut(&mut self, key: AggregateKey) -> Option<&mut EventsRow> {
+        match key {
+            AggregateKey::Account { user_id } => Some(&mut self.accounts.get_mut(&user_id)?.events),
+            AggregateKey::Session { session_id } => {
+                Some(&mut self.sessions.get_mut(&session_id)?.events)
+            }
+            AggregateKey::Order { .. } => None,
+        }
     }
 
     /// Adds an activity, unless it is there.
@@ -89,13 +104,5 @@ impl Rows {
         if !self.activities.iter().any(|(_, known)| known.id == activity.id) {
             self.activities.push((whose, activity));
         }
-    }
-
-    pub(super) fn is_handled(&self, inbox: &InboxRecord) -> bool {
-        self.inbox.contains_key(&(inbox.handler, inbox.event_id))
-    }
-
-    pub(super) fn handle(&mut self, inbox: InboxRecord) {
-        self.inbox.insert((inbox.handler, inbox.event_id), inbox);
     }
 }

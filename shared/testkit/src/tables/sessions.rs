@@ -3,28 +3,30 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    Activity, ChangeCancelled, FoundToken, Rotation, Sessions, TokenHash, Whose,
+    Activity, ChangeCancelled, FoundToken, RefreshToken, Rotation, Sessions, Whose,
 };
 use domain::identity::SessionId;
 use domain::user::Session;
 
 use super::MemoryTables;
-use super::rows::StoredToken;
 use crate::fault::Operation;
 
 impl Sessions for MemoryTables {
-    async fn by_token(&self, token: TokenHash) -> Result<Option<FoundToken>, Failure> {
+    async fn by_token(&self, token: RefreshToken) -> Result<Option<FoundToken>, Failure> {
         self.read(Operation::FindSession, |rows| {
-            let stored = rows.tokens.get(&token)?;
-            let session = *rows.sessions.get(&stored.session)?;
-            let used = stored.successor.is_some();
-            Some(FoundToken { expires_at: stored.expires_at, used, session })
+            let row = rows.sessions.get(&token.session)?;
+            let session = row.session;
+            if row.token.hash == token.hash {
+                return Some(FoundToken::Newest { session, expires_at: row.token.expires_at });
+            }
+            rows.used_tokens.contains(&token.hash).then_some(FoundToken::Used { session })
         })
         .await
     }
 
     async fn by_id(&self, session: SessionId) -> Result<Option<Session>, Failure> {
-        self.read(Operation::FindSession, |rows| rows.sessions.get(&session).copied()).await
+        self.read(Operation::FindSession, |rows| rows.sessions.get(&session).map(|row| row.session))
+            .await
     }
 
     async fn rotate(
@@ -35,21 +37,17 @@ impl Sessions for MemoryTables {
         let Rotation { session, used, next, activity } = rotation.clone();
         let (session, next, activity) = (*session, *next, activity.clone());
         self.write(Operation::Rotate, deadline, ChangeCancelled::Busy, move |rows| {
-            let has_ended = rows.sessions.get(&session.id).is_none_or(|session| session.ended)
-                || rows
-                    .accounts
-                    .get(&session.user_id)
-                    .is_none_or(|stored| stored.account.session_epoch() != session.epoch);
-            let stored = rows.tokens.get_mut(&used).ok_or(ChangeCancelled::Stale)?;
-            match stored.successor {
-                Some(successor) if successor == next.hash => return Ok(()),
-                Some(_) => return Err(ChangeCancelled::Stale),
-                None if has_ended => return Err(ChangeCancelled::Stale),
-                None => stored.successor = Some(next.hash),
+            let account = rows.account(session.user_id);
+            let is_of_epoch = account.is_some_and(|it| it.session_epoch() == session.epoch);
+            let row = rows.sessions.get_mut(&session.id).ok_or(ChangeCancelled::Stale)?;
+            if row.token.hash == next.hash {
+                return Ok(());
             }
-            let stored =
-                StoredToken { session: session.id, expires_at: next.expires_at, successor: None };
-            rows.tokens.insert(next.hash, stored);
+            if row.token.hash != used || row.session.ended || !is_of_epoch {
+                return Err(ChangeCancelled::Stale);
+            }
+            row.token = next;
+            rows.used_tokens.insert(used);
             rows.note(Whose::User(session.user_id), activity);
             Ok(())
         })
@@ -64,8 +62,8 @@ impl Sessions for MemoryTables {
     ) -> WriteTry<ChangeCancelled> {
         let (session, activity) = (*session, activity.clone());
         self.write(Operation::EndSession, deadline, ChangeCancelled::Busy, move |rows| {
-            let stored = rows.sessions.get_mut(&session.id).ok_or(ChangeCancelled::Stale)?;
-            if std::mem::replace(&mut stored.ended, true) {
+            let row = rows.sessions.get_mut(&session.id).ok_or(ChangeCancelled::Stale)?;
+            if std::mem::replace(&mut row.session.ended, true) {
                 return Err(ChangeCancelled::Stale);
             }
             rows.note(Whose::User(session.user_id), activity);

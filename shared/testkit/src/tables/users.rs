@@ -4,17 +4,19 @@ use application::deadline::Deadline;
 use application::lifetimes;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    AccountChange, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
-    ActivityReader, AddressDigest, ChangeCancelled, GuessRecords, GuessTarget, KnownSourceRemoval,
-    KnownSources, NewSession, Page, Registration, RegistrationCancelled, Replaced, Source,
-    UserRepository, Whose,
+    AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts, Activity,
+    ActivityLog, ActivityReader, AddressDigest, ChangeCancelled, GuessRecords, GuessTarget,
+    KnownSourceRemoval, KnownSources, NewSession, Page, Registration, RegistrationCancelled,
+    Replaced, Source, UserRepository, Whose,
 };
+use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, TransactionId, UserId};
+use domain::pending::Rank;
 use domain::timestamp::Timestamp;
 use domain::user::{Account, EmailAddress, Guesses};
 
 use super::MemoryTables;
-use super::rows::{Rows, StoredAccount, StoredToken};
+use super::rows::{AccountRow, EventsRow, Rows, SessionRow};
 use crate::fault::Operation;
 
 /// Stores an account in place of the version before its own. `true` means that the attempt's own
@@ -24,31 +26,26 @@ fn replace_account(
     account: Account,
     attempt: TransactionId,
 ) -> Result<bool, ChangeCancelled> {
-    let stored = rows.accounts.get(&account.user_id()).ok_or(ChangeCancelled::Stale)?;
-    if stored.attempt == attempt {
+    let row = rows.accounts.get_mut(&account.user_id()).ok_or(ChangeCancelled::Stale)?;
+    let (stored, last_attempt) = row.live.as_ref().ok_or(ChangeCancelled::Stale)?;
+    if *last_attempt == attempt {
         return Ok(true);
     }
-    if stored.account.version() + 1 != account.version() {
+    if stored.version() + 1 != account.version() {
         return Err(ChangeCancelled::Stale);
     }
-    rows.accounts.insert(account.user_id(), StoredAccount { account, attempt });
+    row.live = Some((account, attempt));
     Ok(false)
 }
 
 impl Accounts for MemoryTables {
     async fn by_email(&self, email: &EmailAddress) -> Result<Option<Account>, Failure> {
-        self.read(Operation::FindAccount, |rows| {
-            let stored = rows.accounts.get(rows.owners.get(email)?)?;
-            Some(stored.account.clone())
-        })
-        .await
+        self.read(Operation::FindAccount, |rows| rows.account(*rows.owners.get(email)?).cloned())
+            .await
     }
 
     async fn by_id(&self, user_id: UserId) -> Result<Option<Account>, Failure> {
-        self.read(Operation::FindAccount, |rows| {
-            rows.accounts.get(&user_id).map(|stored| stored.account.clone())
-        })
-        .await
+        self.read(Operation::FindAccount, |rows| rows.account(user_id).cloned()).await
     }
 }
 
@@ -59,26 +56,27 @@ impl UserRepository for MemoryTables {
         deadline: Deadline,
     ) -> WriteTry<RegistrationCancelled> {
         let account = registration.account.clone();
-        let event = registration.event.clone();
+        let (event, pending) = (registration.event.clone(), registration.pending.clone());
         let activity = registration.activity.clone();
         let known_until = registration.source_known_until;
         let busy = RegistrationCancelled::Busy;
         self.write(Operation::Register, deadline, busy, move |rows| {
+            let user_id = account.user_id();
             match rows.owners.get(account.email()) {
-                Some(owner) if *owner == account.user_id() => return Ok(()),
+                Some(owner) if *owner == user_id => return Ok(()),
                 Some(_) => return Err(RegistrationCancelled::EmailTaken),
                 None => {}
             }
-            if rows.accounts.contains_key(&account.user_id()) {
+            if rows.accounts.contains_key(&user_id) {
                 return Err(RegistrationCancelled::Busy);
             }
-            rows.record(&event);
-            rows.owners.insert(account.email().clone(), account.user_id());
+            rows.owners.insert(account.email().clone(), user_id);
             let source = (AddressDigest::of(account.email()), activity.source);
             rows.sources.insert(source, known_until);
-            rows.note(Whose::User(account.user_id()), activity);
-            let stored = StoredAccount { attempt: event.transaction_id, account };
-            rows.accounts.insert(stored.account.user_id(), stored);
+            rows.note(Whose::User(user_id), activity);
+            let attempt = pending.transaction_id;
+            let events = EventsRow::new(AggregateKey::Account { user_id }, event, pending, None);
+            rows.accounts.insert(user_id, AccountRow { live: Some((account, attempt)), events });
             Ok(())
         })
         .await
@@ -90,20 +88,22 @@ impl UserRepository for MemoryTables {
         deadline: Deadline,
     ) -> WriteTry<ChangeCancelled> {
         let account = login.account.clone();
-        let event = login.event.clone();
+        let (event, pending) = (login.event.clone(), login.pending.clone());
         let (session, token) = (*login.session, *login.token);
         let activity = login.activity.clone();
         self.write(Operation::LogIn, deadline, ChangeCancelled::Busy, move |rows| {
             let user_id = account.user_id();
-            if replace_account(rows, account, event.transaction_id)? {
+            // Nobody else knows the session: an earlier try has landed.
+            if rows.sessions.contains_key(&session.id) {
                 return Ok(());
             }
-            rows.record(&event);
+            if replace_account(rows, account, pending.transaction_id)? {
+                return Ok(());
+            }
             rows.note(Whose::User(user_id), activity);
-            rows.sessions.insert(session.id, session);
-            let stored =
-                StoredToken { session: session.id, expires_at: token.expires_at, successor: None };
-            rows.tokens.insert(token.hash, stored);
+            let key = AggregateKey::Session { session_id: session.id };
+            let events = EventsRow::new(key, event, pending, Some(session.ends_at));
+            rows.sessions.insert(session.id, SessionRow { session, token, events });
             Ok(())
         })
         .await
@@ -121,12 +121,10 @@ impl AccountRepository for MemoryTables {
         let activity = change.activity.clone();
         self.write(Operation::ChangeAccount, deadline, ChangeCancelled::Busy, move |rows| {
             let is_good = |rows: &Rows| {
-                keep.is_none_or(|id| rows.sessions.get(&id).is_some_and(|session| !session.ended))
+                keep.is_none_or(|id| rows.sessions.get(&id).is_some_and(|row| !row.session.ended))
             };
-            let landed = rows
-                .accounts
-                .get(&account.user_id())
-                .is_some_and(|stored| stored.attempt == attempt);
+            let live = rows.accounts.get(&account.user_id()).and_then(|row| row.live.as_ref());
+            let landed = live.is_some_and(|(_, last_attempt)| *last_attempt == attempt);
             if !landed && !is_good(rows) {
                 return Err(ChangeCancelled::Stale);
             }
@@ -134,8 +132,8 @@ impl AccountRepository for MemoryTables {
             if replace_account(rows, account, attempt)? {
                 return Ok(());
             }
-            if let Some(session) = keep.and_then(|id| rows.sessions.get_mut(&id)) {
-                session.epoch = epoch;
+            if let Some(row) = keep.and_then(|id| rows.sessions.get_mut(&id)) {
+                row.session.epoch = epoch;
             }
             rows.note(Whose::User(user_id), activity);
             Ok(())
@@ -167,14 +165,25 @@ impl AccountRemoval for MemoryTables {
         erased.await.map(drop)
     }
 
-    async fn delete(&self, account: &Account, deadline: Deadline) -> WriteTry<ChangeCancelled> {
-        let account = account.clone();
+    async fn delete(
+        &self,
+        deletion: &AccountDeletion<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<ChangeCancelled> {
+        let account = deletion.account.clone();
+        let (event, pending) = (deletion.event.clone(), deletion.pending.clone());
         self.write(Operation::DeleteAccount, deadline, ChangeCancelled::Busy, move |rows| {
-            let Some(stored) = rows.accounts.get(&account.user_id()) else { return Ok(()) };
-            if stored.account.version() != account.version() {
+            let row = rows.accounts.get_mut(&account.user_id()).ok_or(ChangeCancelled::Stale)?;
+            let Some((stored, _)) = &row.live else { return Ok(()) };
+            if stored.version() != account.version() {
                 return Err(ChangeCancelled::Stale);
             }
-            rows.accounts.remove(&account.user_id());
+            row.live = None;
+            let EventsRow { stored, index, .. } = &mut row.events;
+            *index = Some((Rank::First, pending.due));
+            stored.pending.put(event.stamp.event_id, pending);
+            stored.raised.push(event);
+            stored.revision += 1;
             rows.owners.remove(account.email());
             Ok(())
         })

@@ -1,17 +1,21 @@
-//! An order that create-order took, as the broker and the table hold it.
+//! An order that create-order created, as the broker and the table hold it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
 use application::ports::IdentitySource;
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contracts::message;
+use domain::aggregate::AggregateKey;
+use domain::identity::{OrderId, UserId};
+use domain::pending::Rank;
 use harness::provision::{DEMO_USER_ID, rocketmq_config};
 use platform::identity::UuidIdentitySource;
 use rocketmq::admin::StoredMessage;
 use rocketmq_model::common::message::MessageTrait;
 use rocketmq_model::common::message::message_single::Message;
+use uuid::Uuid;
 
 use crate::orders::Posted;
 use crate::rig::{Item, Site};
@@ -20,7 +24,8 @@ use crate::rig::{Item, Site};
 const VISIBLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The user properties that create-order gives a message.
-const PROPERTIES: [&str; 5] = [
+const PROPERTIES: [&str; 6] = [
+    message::AGGREGATE,
     message::EVENT_ID,
     message::TRANSACTION_ID,
     message::DEADLINE_MS,
@@ -30,26 +35,32 @@ const PROPERTIES: [&str; 5] = [
 
 /// What an order is known by.
 pub(super) struct Identifiers {
-    order_id: String,
-    event_id: String,
-    pub(super) transaction_id: String,
+    order_id: Uuid,
+    event_id: Uuid,
+    pub(super) transaction_id: Uuid,
 }
 
 impl Identifiers {
     pub(super) fn new() -> Self {
         Self {
-            order_id: UuidIdentitySource.order_id().to_string(),
-            event_id: UuidIdentitySource.event_id().to_string(),
-            transaction_id: UuidIdentitySource.transaction_id().to_string(),
+            order_id: *UuidIdentitySource.order_id().as_uuid(),
+            event_id: *UuidIdentitySource.event_id().as_uuid(),
+            transaction_id: *UuidIdentitySource.transaction_id().as_uuid(),
         }
+    }
+
+    const fn all(&self) -> [Uuid; 3] {
+        [self.order_id, self.event_id, self.transaction_id]
     }
 }
 
-/// A message and its items.
+/// A message and its order's item.
 pub(super) struct Sample {
-    pub(super) ids: Identifiers,
-    /// The items of the local transaction, each with its table's name.
-    pub(super) items: Vec<(String, Item)>,
+    ids: Identifiers,
+    user_id: UserId,
+    /// The table of orders.
+    pub(super) table: String,
+    item: Item,
     topic: String,
     /// The group that the broker asks about the message.
     checked_group: String,
@@ -59,7 +70,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Places an order and reads what came of it.
+    /// Creates an order and reads what came of it.
     pub(super) async fn take(site: &Site) -> anyhow::Result<Self> {
         let order_id = Posted::new(site).post().await?;
         let names = &site.system.names;
@@ -71,20 +82,25 @@ impl Sample {
             Ok(value.with_context(|| format!("the sample message has no {name}"))?.clone())
         };
         let ids = Identifiers {
-            order_id,
-            event_id: property(message::EVENT_ID)?,
-            transaction_id: property(message::TRANSACTION_ID)?,
+            order_id: Uuid::parse_str(&order_id)?,
+            event_id: Uuid::parse_str(&property(message::EVENT_ID)?)?,
+            transaction_id: Uuid::parse_str(&property(message::TRANSACTION_ID)?)?,
         };
+        let table = site.table_name("OrdersTable")?;
+        let key = [("pk", format!("USER#{DEMO_USER_ID}")), ("sk", format!("ORDER#{order_id}"))];
+        let item = site.item(&site.table(), &table, &key).await?;
         let properties =
             PROPERTIES.map(|name| property(name).map(|value| (name, value))).into_iter();
         Ok(Self {
-            items: items(site, &ids).await?,
+            item: item.context("the sample order is not there")?,
+            table,
             topic: names.topic.clone(),
             checked_group: property("PGROUP")?,
             tag: message.tag.clone().context("the sample message has no tag")?,
             properties: properties.collect::<anyhow::Result<_>>()?,
             body: String::from_utf8(message.body.clone())?,
             ids,
+            user_id: UserId::new(DEMO_USER_ID)?,
         })
     }
 
@@ -93,7 +109,8 @@ impl Sample {
         let mut message = Message::default();
         message.set_topic(self.topic.as_str().into());
         message.set_tags(self.tag.as_str().into());
-        message.set_keys_from_collection(vec![new.event_id.clone(), new.order_id.clone()]);
+        let keys = vec![new.event_id.to_string(), new.order_id.to_string()];
+        message.set_keys_from_collection(keys);
         message.set_body(Some(replaced(&self.body, &self.ids, new).into_bytes().into()));
         message.put_property("TRAN_MSG".into(), "true".into());
         message.put_property("PGROUP".into(), self.checked_group.as_str().into());
@@ -101,6 +118,16 @@ impl Sample {
             message.put_property((*name).into(), replaced(value, &self.ids, new).into());
         }
         message
+    }
+
+    /// The item of another order.
+    pub(super) fn item(&self, new: &Identifiers) -> Item {
+        let mut item = renamed(&self.item, &self.ids, new);
+        let key =
+            AggregateKey::Order { user_id: self.user_id, order_id: OrderId::new(new.order_id) };
+        let shard = dynamodb::keys::pending_shard(Rank::First, key);
+        item.insert("shard".to_owned(), AttributeValue::S(shard));
+        item
     }
 }
 
@@ -117,47 +144,37 @@ async fn told(site: &Site, order_id: &str) -> anyhow::Result<StoredMessage> {
     }
 }
 
-/// The items that the sample's local transaction stored.
-async fn items(site: &Site, ids: &Identifiers) -> anyhow::Result<Vec<(String, Item)>> {
-    let (orders, events) = (site.table_name("OrdersTable")?, site.table_name("EventsTable")?);
-    let user = format!("USER#{DEMO_USER_ID}");
-    let keys = [
-        (&orders, vec![("pk", user), ("sk", format!("ORDER#{}", ids.order_id))]),
-        (&events, vec![("pk", format!("EVENT#{}", ids.event_id))]),
-        (&events, vec![("pk", format!("TXN#{}", ids.transaction_id))]),
-    ];
-    let client = site.table();
-    let mut items = Vec::with_capacity(keys.len());
-    for (table, key) in keys {
-        let item = site.item(&client, table, &key).await?;
-        items.push((table.clone(), item.with_context(|| format!("there is no item {key:?}"))?));
-    }
-    Ok(items)
-}
-
-/// An item under other identifiers.
-pub(super) fn renamed(item: &Item, old: &Identifiers, new: &Identifiers) -> Item {
-    item.iter().map(|(name, value)| (name.clone(), renamed_value(value, old, new))).collect()
+/// An item under other identifiers, which stand in texts, in binary attributes and as names in maps.
+fn renamed(item: &Item, old: &Identifiers, new: &Identifiers) -> Item {
+    item.iter()
+        .map(|(name, value)| (replaced(name, old, new), renamed_value(value, old, new)))
+        .collect()
 }
 
 fn renamed_value(value: &AttributeValue, old: &Identifiers, new: &Identifiers) -> AttributeValue {
     match value {
         AttributeValue::S(text) => AttributeValue::S(replaced(text, old, new)),
+        AttributeValue::B(bytes) => {
+            let mut renamed = old.all().into_iter().zip(new.all());
+            let renamed = renamed.find(|(old, _)| old.as_bytes() == bytes.as_ref());
+            renamed.map_or_else(
+                || value.clone(),
+                |(_, new)| AttributeValue::B(Blob::new(new.as_bytes())),
+            )
+        }
         AttributeValue::L(list) => {
             AttributeValue::L(list.iter().map(|value| renamed_value(value, old, new)).collect())
         }
-        AttributeValue::M(map) => {
-            let renamed = map.iter().map(|(k, v)| (k.clone(), renamed_value(v, old, new)));
-            AttributeValue::M(renamed.collect::<HashMap<_, _>>())
-        }
+        AttributeValue::M(map) => AttributeValue::M(renamed(map, old, new)),
         other => other.clone(),
     }
 }
 
 fn replaced(text: &str, old: &Identifiers, new: &Identifiers) -> String {
-    text.replace(&old.order_id, &new.order_id)
-        .replace(&old.event_id, &new.event_id)
-        .replace(&old.transaction_id, &new.transaction_id)
+    old.all()
+        .into_iter()
+        .zip(new.all())
+        .fold(text.to_owned(), |text, (old, new)| text.replace(&old.to_string(), &new.to_string()))
 }
 
 #[cfg(test)]
@@ -166,26 +183,32 @@ mod tests {
 
     #[test]
     fn an_item_gets_new_identifiers_wherever_they_stand() {
-        let ids = |mark: &str| Identifiers {
-            order_id: format!("order-{mark}"),
-            event_id: format!("event-{mark}"),
-            transaction_id: format!("transaction-{mark}"),
+        let ids = |mark: u128| Identifiers {
+            order_id: Uuid::from_u128(mark),
+            event_id: Uuid::from_u128(mark + 1),
+            transaction_id: Uuid::from_u128(mark + 2),
         };
-        let text = |text: &str| AttributeValue::S(text.to_owned());
-        let item = |mark: &str| {
+        let text = |text: String| AttributeValue::S(text);
+        let binary = |id: Uuid| AttributeValue::B(Blob::new(id.as_bytes()));
+        let item = |ids: &Identifiers| {
+            let entry = Item::from([("transaction_id".to_owned(), binary(ids.transaction_id))]);
+            let change = Item::from([("event_id".to_owned(), binary(ids.event_id))]);
             Item::from([
-                ("pk".to_owned(), text(&format!("EVENT#event-{mark}"))),
-                ("in".to_owned(), AttributeValue::L(vec![text(&format!("transaction-{mark}"))])),
+                ("sk".to_owned(), text(format!("ORDER#{}", ids.order_id))),
+                ("attempt".to_owned(), binary(ids.transaction_id)),
+                ("history".to_owned(), AttributeValue::L(vec![AttributeValue::M(change)])),
                 (
-                    "of".to_owned(),
+                    "pending".to_owned(),
                     AttributeValue::M(Item::from([(
-                        "id".to_owned(),
-                        text(&format!("order-{mark}")),
+                        ids.event_id.to_string(),
+                        AttributeValue::M(entry),
                     )])),
                 ),
+                ("other".to_owned(), binary(Uuid::nil())),
                 ("n".to_owned(), AttributeValue::N("1".to_owned())),
             ])
         };
-        assert_eq!(renamed(&item("a"), &ids("a"), &ids("b")), item("b"));
+        let (old, new) = (ids(10), ids(20));
+        assert_eq!(renamed(&item(&old), &old, &new), item(&new));
     }
 }

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
 use harness::provision::DEMO_USER_ID;
+use harness::weather::WeatherSettings;
 use tokio::time::{Duration, Instant};
 
 use crate::consumer::keep_live;
@@ -24,14 +25,18 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(crate) struct ConfirmationFigures {
     /// From POST to 201.
-    pub(crate) taken: Samples,
+    pub(crate) created: Samples,
     /// From POST to CONFIRMED in the table.
     pub(crate) confirmed: Samples,
 }
 
-/// Follows `orders` orders, one after another.
-pub(crate) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<ConfirmationFigures> {
-    let site = rig.site(1).await?;
+/// Follows `orders` orders, one after another, with that weather before the functions' table.
+pub(crate) async fn measure(
+    rig: &Rig,
+    weather: Option<WeatherSettings>,
+    orders: u64,
+) -> anyhow::Result<ConfirmationFigures> {
+    let site = rig.site_in(weather, 1).await?;
     let follower = Follower::new(&site)?;
     let figures = tokio::select! {
         figures = follow_all(rig, &follower, orders) => figures?,
@@ -52,14 +57,14 @@ async fn follow_all(
     }
     let mut figures = ConfirmationFigures::default();
     for _ in 0..orders {
-        let (taken, confirmed) = follower.follow().await?;
-        figures.taken.push(taken);
+        let (created, confirmed) = follower.follow().await?;
+        figures.created.push(created);
         figures.confirmed.push(confirmed);
     }
     Ok(figures)
 }
 
-/// Places an order and watches it.
+/// Creates an order and watches it.
 struct Follower<'a> {
     site: &'a Site,
     posted: Posted,
@@ -77,7 +82,7 @@ impl<'a> Follower<'a> {
     async fn follow(&self) -> anyhow::Result<(Duration, Duration)> {
         let started = Instant::now();
         let order_id = self.posted.post().await?;
-        let taken = started.elapsed();
+        let created = started.elapsed();
         let key = [("pk", format!("USER#{DEMO_USER_ID}")), ("sk", format!("ORDER#{order_id}"))];
         loop {
             let order = self.site.item(&self.client, &self.orders_table, &key).await?;
@@ -85,7 +90,7 @@ impl<'a> Follower<'a> {
             let status = order.get("status").and_then(|status| status.as_s().ok());
             let passed = started.elapsed();
             match status.map(String::as_str) {
-                Some("CONFIRMED") => return Ok((taken, passed)),
+                Some("CONFIRMED") => return Ok((created, passed)),
                 Some("CREATED") if passed < LIMIT => {}
                 other => anyhow::bail!("order {order_id} is {other:?} after {passed:?}"),
             }

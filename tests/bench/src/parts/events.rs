@@ -31,9 +31,9 @@ pub(crate) struct EventFigures {
     pub(crate) events: u64,
     /// Until inventory had decided of every order.
     pub(crate) decided: Duration,
-    /// Until the `OrderConfirmed` that followed, one for each, were observed too.
-    pub(crate) all_observed: Duration,
-    /// The same three transactions and one update for each event by bare calls: events, not calls.
+    /// Until the `OrderConfirmed` that followed, one for each, were handled too.
+    pub(crate) all_handled: Duration,
+    /// The same transaction and update for each order by bare calls: orders, not calls.
     pub(crate) ceiling: Samples,
     pub(crate) peak_bytes: Option<u64>,
 }
@@ -49,16 +49,16 @@ pub(crate) async fn measure(rig: &Rig, events: u64) -> anyhow::Result<EventFigur
     load::run(&invoked, PLACED_AT_ONCE, events).await?;
     rig.progress().step(&format!("draining {events} events"));
     let sold_out = full.checked_sub(events).context("there is not enough stock")?;
-    let (decided, all_observed) = tokio::select! {
+    let (decided, all_handled) = tokio::select! {
         drained = drain(&site, &stock, sold_out) => drained?,
         Err(error) = keep_live(&site.system.host) => return Err(error),
     };
     let peak_bytes = site.peak_memory(EVENT_CONSUMER)?;
     site.stop().await;
-    Ok(EventFigures { events, decided, all_observed, ceiling, peak_bytes })
+    Ok(EventFigures { events, decided, all_handled, ceiling, peak_bytes })
 }
 
-/// Waits until the stock is down to `sold_out`, and then until no event is unobserved. Every order
+/// Waits until the stock is down to `sold_out`, and then until no event is pending. Every order
 /// is of one unit, so the stock tells how many are decided.
 async fn drain(site: &Site, stock: &Stock, sold_out: u64) -> anyhow::Result<(Duration, Duration)> {
     let started = Instant::now();
@@ -76,18 +76,18 @@ async fn drain(site: &Site, stock: &Stock, sold_out: u64) -> anyhow::Result<(Dur
         tokio::time::sleep(LOOK_AGAIN_AFTER).await;
     }
     let decided = started.elapsed();
-    let events_table = site.table_name("EventsTable")?;
-    while any_unobserved(&stock.client, &events_table).await? {
+    while any_pending(site, &stock.client).await? {
         let passed = started.elapsed();
-        anyhow::ensure!(passed < decided * 2 + STUCK_AFTER, "events stay unobserved");
+        anyhow::ensure!(passed < decided * 2 + STUCK_AFTER, "events stay pending");
         tokio::time::sleep(LOOK_AGAIN_AFTER).await;
     }
     Ok((decided, started.elapsed()))
 }
 
-async fn any_unobserved(client: &Client, events_table: &str) -> anyhow::Result<bool> {
-    let page =
-        client.scan().table_name(events_table).index_name("unobserved").limit(1).send().await?;
+/// Whether any event is not handled yet.
+pub(crate) async fn any_pending(site: &Site, client: &Client) -> anyhow::Result<bool> {
+    let orders = site.table_name("OrdersTable")?;
+    let page = client.scan().table_name(orders).index_name("pending").limit(1).send().await?;
     Ok(page.count() > 0)
 }
 

@@ -1,53 +1,52 @@
-use anyhow::anyhow;
-use application::outcome::Failure;
-use application::ports::{FenceOutcome, TransactionLedger, TransactionState};
-use domain::identity::{EventId, TransactionId};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use application::outcome::{Failure, WriteTry};
+use application::ports::creating::{Fences, OrderKeys};
+use domain::identity::{OrderId, TransactionId, UserId};
+use domain::order::{AtKey, Tombstone};
 use domain::timestamp::Timestamp;
-use dynamodb::{DynamoOutbox, DynamoTransactionLedger, DynamoUnobservedEvents};
-use lambda_runtime::{LambdaEvent, service_fn};
-use platform::clock::SystemClock;
-use platform::settings::Settings;
-use transaction_check::config::Config;
-use transaction_check::{Handler, WindowEvent};
+use dynamodb::DynamoOrders;
 
-/// Says that every fence was won, and writes none.
+/// Remembers for itself which attempts it has fenced, and writes no tombstone.
 #[derive(Clone)]
-struct WithoutFence(DynamoTransactionLedger);
+struct WithoutFence {
+    orders: DynamoOrders,
+    remembered: Arc<Mutex<BTreeMap<OrderId, Tombstone>>>,
+}
 
-impl TransactionLedger for WithoutFence {
-    async fn state(
-        &self,
-        transaction_id: TransactionId,
-    ) -> Result<Option<TransactionState>, Failure> {
-        self.0.state(transaction_id).await
+impl WithoutFence {
+    fn remembered(&self) -> MutexGuard<'_, BTreeMap<OrderId, Tombstone>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    async fn attempt_that_recorded(
-        &self,
-        event_id: EventId,
-    ) -> Result<Option<TransactionId>, Failure> {
-        self.0.attempt_that_recorded(event_id).await
+impl OrderKeys for WithoutFence {
+    async fn at_key(&self, user_id: UserId, order_id: OrderId) -> Result<AtKey, Failure> {
+        match self.orders.at_key(user_id, order_id).await? {
+            AtKey::Absent => {
+                let remembered = self.remembered().get(&order_id).cloned();
+                Ok(remembered.map_or(AtKey::Absent, AtKey::Tombstone))
+            }
+            found => Ok(found),
+        }
     }
+}
 
-    async fn fence(&self, _transaction_id: TransactionId, _expires_at: Timestamp) -> FenceOutcome {
-        FenceOutcome::Won
+impl Fences for WithoutFence {
+    async fn fence(
+        &self,
+        _user_id: UserId,
+        order_id: OrderId,
+        attempt: TransactionId,
+        _tombstone_until: Timestamp,
+    ) -> WriteTry<()> {
+        self.remembered().entry(order_id).or_default().fence(attempt);
+        WriteTry::Done
     }
 }
 
 pub(super) async fn run() -> anyhow::Result<()> {
-    let config = Config::read(Settings::from_environment())?;
-    let tables = dynamodb::connect().await;
-    let handler = Handler {
-        rocketmq: config.rocketmq,
-        ledger: WithoutFence(DynamoTransactionLedger::new(tables.clone(), config.events.clone())),
-        unobserved: DynamoUnobservedEvents::new(tables.clone(), config.events.clone()),
-        outbox: DynamoOutbox::new(tables, config.events),
-        clock: SystemClock,
-    };
-    let handler = &handler;
-    let window = service_fn(async |event: LambdaEvent<WindowEvent>| {
-        let time_left = platform::deadline::time_left(event.context.deadline);
-        Ok::<_, lambda_runtime::Error>(handler.handle(event.payload, time_left).await?)
-    });
-    lambda_runtime::run(window).await.map_err(|error| anyhow!(error))
+    let orders = |orders| WithoutFence { orders, remembered: Arc::default() };
+    super::check(orders, |aggregates| aggregates).await
 }

@@ -1,43 +1,43 @@
-use anyhow::anyhow;
-use application::outcome::Failure;
-use application::ports::{DueEvents, RecordedEvent, UnobservedEvents};
-use domain::identity::EventId;
+use application::deadline::Deadline;
+use application::events::StoredAggregate;
+use application::outcome::{Failure, WriteTry};
+use application::ports::Topic;
+use application::ports::pending::{
+    AggregateChange, DueAggregate, DueAggregates, Found, PendingEventIndex, PendingEventStore,
+};
+use domain::aggregate::AggregateKey;
 use domain::timestamp::Timestamp;
-use dynamodb::{DynamoOutbox, DynamoTransactionLedger};
-use lambda_runtime::{LambdaEvent, service_fn};
-use platform::clock::SystemClock;
-use platform::settings::Settings;
-use transaction_check::config::Config;
-use transaction_check::{Handler, WindowEvent};
+use dynamodb::DynamoAggregates;
 
-/// Sees no event that is due.
+/// Sees nothing that is due.
 #[derive(Clone)]
-struct WithoutSweep;
+struct WithoutSweep(DynamoAggregates);
 
-impl UnobservedEvents for WithoutSweep {
-    async fn due(&self, _now: Timestamp, _limit: usize) -> Result<DueEvents, Failure> {
-        Ok(DueEvents::default())
+impl PendingEventIndex for WithoutSweep {
+    async fn due(
+        &self,
+        _topic: Topic,
+        _now: Timestamp,
+        _limit: usize,
+    ) -> Result<DueAggregates, Failure> {
+        Ok(DueAggregates::default())
     }
 
-    async fn find(&self, _event_id: EventId) -> Result<Option<RecordedEvent>, Failure> {
-        Ok(None)
+    async fn postpone(&self, due: &DueAggregate, until: Timestamp) -> Result<(), Failure> {
+        self.0.postpone(due, until).await
+    }
+}
+
+impl PendingEventStore for WithoutSweep {
+    async fn find(&self, key: AggregateKey) -> Result<Option<StoredAggregate>, Failure> {
+        self.0.find(key).await
+    }
+
+    async fn change(&self, change: &AggregateChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+        self.0.change(change, deadline).await
     }
 }
 
 pub(super) async fn run() -> anyhow::Result<()> {
-    let config = Config::read(Settings::from_environment())?;
-    let tables = dynamodb::connect().await;
-    let handler = Handler {
-        rocketmq: config.rocketmq,
-        ledger: DynamoTransactionLedger::new(tables.clone(), config.events.clone()),
-        unobserved: WithoutSweep,
-        outbox: DynamoOutbox::new(tables, config.events),
-        clock: SystemClock,
-    };
-    let handler = &handler;
-    let window = service_fn(async |event: LambdaEvent<WindowEvent>| {
-        let time_left = platform::deadline::time_left(event.context.deadline);
-        Ok::<_, lambda_runtime::Error>(handler.handle(event.payload, time_left).await?)
-    });
-    lambda_runtime::run(window).await.map_err(|error| anyhow!(error))
+    super::check(|orders| orders, WithoutSweep).await
 }

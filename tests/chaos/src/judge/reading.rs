@@ -3,50 +3,96 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Context;
+use application::ports::creating::OrderKeys;
+use application::ports::pending::PendingEventStore;
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::identity::TransactionId;
+use domain::order::AtKey;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use harness::order_calls::Attempt;
 use harness::provision::rocketmq_config;
 use harness::table;
+use uuid::Uuid;
 
-use crate::rig::Rig;
+use crate::rig::{Rig, order_key};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// An order as it is stored.
+/// How many orders are read at once.
+const READ_AT_ONCE: usize = 16;
+
+/// A change of an order, as its history has it.
 #[derive(Debug, Clone)]
-pub struct OrderState {
-    /// Its last status.
+pub struct Change {
+    /// What the order became.
     pub status: String,
-    /// Each status that it had.
-    pub history: Vec<String>,
-    /// The types of events that its customer was told of.
-    pub notifications: Vec<String>,
-    /// What was ordered: product and quantity.
-    pub lines: Vec<(u64, u64)>,
-    /// When it was placed, in milliseconds since 1970.
-    pub placed_at_ms: i64,
+    /// The event that it raised.
+    pub event_id: String,
 }
 
-impl OrderState {
-    /// The events that an order has had, by its history.
+impl Change {
+    /// The type of its event.
     #[must_use]
-    pub fn events(&self) -> Vec<&'static str> {
-        let event = |status: &String| match status.as_str() {
+    pub fn event_type(&self) -> &'static str {
+        match self.status.as_str() {
             "CREATED" => "OrderCreated",
             "CONFIRMED" => "OrderConfirmed",
             "REJECTED" => "OrderRejected",
             _ => "OrderCancelled",
-        };
-        self.history.iter().map(event).collect()
+        }
+    }
+}
+
+/// An event that is not handled yet.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// What is known of its latest publication: `unsent`, `sent` or `found`.
+    pub publication: String,
+    /// How many of its deliveries have failed.
+    pub failures: u32,
+}
+
+/// An order as it is stored.
+#[derive(Debug, Clone)]
+pub struct OrderState {
+    /// The attempt that created it.
+    pub attempt: String,
+    /// Its last status.
+    pub status: String,
+    /// Each status that it reached, with its event.
+    pub history: Vec<Change>,
+    /// When its customer was notified of which event, in milliseconds since 1970.
+    pub notifications: BTreeMap<String, i64>,
+    /// What is not handled yet, by event.
+    pub pending: BTreeMap<String, Pending>,
+    /// Whether the sweep's index has it.
+    pub is_indexed: bool,
+    /// What was ordered: product and quantity.
+    pub lines: Vec<(u64, u64)>,
+    /// When it was created, in milliseconds since 1970.
+    pub created_at_ms: i64,
+}
+
+impl OrderState {
+    /// Its event of a type, if it has raised one.
+    #[must_use]
+    pub fn event(&self, event_type: &str) -> Option<&str> {
+        let change = self.history.iter().find(|change| change.event_type() == event_type)?;
+        Some(&change.event_id)
     }
 
-    /// How often its customer was told of an event.
+    /// The types of events that its customer was notified of, in the order in which the events
+    /// happened.
     #[must_use]
-    pub fn told(&self, event: &str) -> usize {
-        self.notifications.iter().filter(|told| *told == event).count()
+    pub fn notified(&self) -> Vec<&'static str> {
+        let notified = |change: &&Change| self.notifications.contains_key(&change.event_id);
+        self.history.iter().filter(notified).map(Change::event_type).collect()
     }
 
     fn is_finished(&self) -> bool {
-        self.status != "CREATED" && self.events().iter().all(|event| self.told(event) > 0)
+        self.status != "CREATED"
+            && self.pending.is_empty()
+            && self.notified().len() == self.history.len()
     }
 }
 
@@ -66,14 +112,8 @@ pub struct Letter {
 pub struct Records {
     /// Every order by its id.
     pub orders: BTreeMap<String, OrderState>,
-    /// The keys of outbox copies that no consumer has seen.
-    pub unobserved: BTreeSet<String>,
-    /// The attempts that were fenced.
-    pub fenced: BTreeSet<String>,
-    /// The attempts whose local transaction is stored.
-    pub stored: BTreeSet<String>,
-    /// The keys of inbox records.
-    pub inbox: BTreeSet<String>,
+    /// The attempts in tombstones, by the order that none of them has created.
+    pub tombstones: BTreeMap<String, BTreeSet<String>>,
     /// The dead letters by their keys.
     pub dead_letters: BTreeMap<String, Letter>,
     /// What is left of each product.
@@ -89,6 +129,8 @@ pub struct EventCopy {
     pub event_type: String,
     /// The order.
     pub subject: String,
+    /// What it says.
+    pub body: Vec<u8>,
     /// When the broker stored it, in milliseconds since 1970.
     pub stored_at_ms: i64,
 }
@@ -98,6 +140,8 @@ pub struct EventCopy {
 pub struct World {
     /// The tables.
     pub records: Records,
+    /// The body of each event of the orders, rebuilt from its order.
+    pub bodies: BTreeMap<String, Vec<u8>>,
     /// Every copy of every event on the order topic that can be read.
     pub copies: Vec<EventCopy>,
 }
@@ -109,9 +153,11 @@ impl World {
     /// Reads everything.
     ///
     /// # Errors
-    /// When a table or the topic cannot be read.
+    /// When a table or the topic cannot be read, or an event cannot be rebuilt.
     pub async fn read(rig: &Rig<'_>) -> anyhow::Result<Self> {
-        Ok(Self { records: Records::read(rig).await?, copies: Self::copies(rig).await? })
+        let records = Records::read(rig).await?;
+        let bodies = bodies(rig, &records).await?;
+        Ok(Self { records, bodies, copies: Self::copies(rig).await? })
     }
 
     /// Reads the topic.
@@ -121,13 +167,14 @@ impl World {
     pub async fn copies(rig: &Rig<'_>) -> anyhow::Result<Vec<EventCopy>> {
         let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
         let messages = rocketmq::admin::read_topic(config, &rig.system.names.topic).await?;
-        let copies = messages.iter().filter_map(|message| {
+        let copies = messages.into_iter().filter_map(|message| {
             let event: serde_json::Value = serde_json::from_slice(&message.body).ok()?;
             let text = |name: &str| Some(event.get(name)?.as_str()?.to_owned());
             Some(EventCopy {
                 event_id: text("id")?,
                 event_type: text("type")?,
                 subject: text("subject")?,
+                body: message.body,
                 stored_at_ms: message.stored_at_ms,
             })
         });
@@ -148,6 +195,28 @@ impl World {
     }
 }
 
+/// Rebuilds every event of some orders, as a replay would send it.
+async fn bodies(rig: &Rig<'_>, records: &Records) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let aggregates = rig.aggregates()?;
+    let aggregates = &aggregates;
+    let rebuilt = stream::iter(records.orders.keys())
+        .map(|order_id| async move {
+            let found = aggregates.find(order_key(order_id)?.into()).await?;
+            let found = found.with_context(|| format!("the order {order_id} is gone"))?;
+            let events = found.events();
+            events
+                .into_iter()
+                .map(|event_id| {
+                    Ok((event_id.to_string(), found.message(event_id)?.body.into_bytes()))
+                })
+                .collect::<anyhow::Result<Vec<_>>>()
+        })
+        .buffer_unordered(READ_AT_ONCE)
+        .try_collect::<Vec<_>>()
+        .await?;
+    Ok(rebuilt.into_iter().flatten().collect())
+}
+
 impl Records {
     /// Reads the tables.
     ///
@@ -156,10 +225,18 @@ impl Records {
     pub async fn read(rig: &Rig<'_>) -> anyhow::Result<Self> {
         let mut records = Self::default();
         for item in scan(rig, "OrdersTable").await? {
-            records.orders.insert(text(&item, "order_id")?, order(&item)?);
+            if item.contains_key("attempt") {
+                records.orders.insert(text(&item, "order_id")?, order(&item)?);
+            } else {
+                let order_id = text(&item, "sk")?.replace("ORDER#", "");
+                records.tombstones.insert(order_id, fenced(&item)?);
+            }
         }
-        for item in scan(rig, "EventsTable").await? {
-            records.add(text(&item, "pk")?, &item);
+        for item in scan(rig, "DeadLettersTable").await? {
+            let key = text(&item, "pk")?;
+            if key.starts_with("DEAD#") {
+                records.dead_letters.insert(key, letter(&item));
+            }
         }
         for item in scan(rig, "CatalogTable").await? {
             let id = text(&item, "pk")?.replace("PRODUCT#", "").parse()?;
@@ -168,49 +245,53 @@ impl Records {
         Ok(records)
     }
 
-    /// The orders that are not decided yet, or whose customers were not told of everything.
+    /// The orders that are not decided yet, have something pending, or whose customers were not
+    /// notified of everything.
     #[must_use]
     pub fn unfinished(&self) -> Vec<&String> {
         let orders = self.orders.iter();
         orders.filter(|(_, order)| !order.is_finished()).map(|(id, _)| id).collect()
     }
 
-    fn add(&mut self, key: String, item: &Item) {
-        if item.contains_key("unobserved") {
-            self.unobserved.insert(key);
-        } else if key.starts_with("INBOX#") {
-            self.inbox.insert(key);
-        } else if key.starts_with("DEAD#") {
-            let letter = Letter {
-                reason: text(item, "reason").unwrap_or_default(),
-                handler: text(item, "handler").unwrap_or_default(),
-                attempts: number(item, "attempts").unwrap_or_default(),
-            };
-            self.dead_letters.insert(key, letter);
-        } else if let Some(attempt) = key.strip_prefix("TXN#") {
-            let fenced = text(item, "state").is_ok_and(|state| state == "FENCED");
-            let attempts = if fenced { &mut self.fenced } else { &mut self.stored };
-            attempts.insert(attempt.to_owned());
-        }
+    /// What is pending, with its order.
+    pub fn pending(&self) -> impl Iterator<Item = (&String, &String, &Pending)> {
+        self.orders.iter().flat_map(|(order_id, order)| {
+            order.pending.iter().map(move |(event_id, entry)| (order_id, event_id, entry))
+        })
     }
 }
 
-/// The state of an attempt, when it has one.
-pub(super) async fn attempt(rig: &Rig<'_>, transaction_id: &str) -> anyhow::Result<Option<String>> {
-    let read = table::client(&rig.system.endpoints.table_url)
-        .get_item()
-        .table_name(rig.system.names.table("EventsTable").context("no table of events")?)
-        .key("pk", AttributeValue::S(format!("TXN#{transaction_id}")))
-        .consistent_read(true);
-    let item = Box::pin(read.send()).await?.item;
-    item.map(|item| text(&item, "state")).transpose()
+/// What became of an attempt to create an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptState {
+    /// It created the order.
+    Committed,
+    /// It is in the tombstone: it creates none any more.
+    Fenced,
+    /// Another attempt created the order, so it creates none any more.
+    Superseded,
 }
 
-/// How many outbox copies no consumer has seen, as the index tells.
-pub(super) async fn unobserved(rig: &Rig<'_>) -> anyhow::Result<usize> {
+/// The state of an attempt, when it has one.
+pub(super) async fn attempt(
+    rig: &Rig<'_>,
+    attempt: &Attempt,
+) -> anyhow::Result<Option<AttemptState>> {
+    let own = TransactionId::new(Uuid::parse_str(&attempt.transaction_id)?);
+    let key = order_key(&attempt.order_id)?;
+    Ok(match rig.order_keys()?.at_key(key.user_id, key.order_id).await? {
+        AtKey::Created { attempt, .. } if attempt == own => Some(AttemptState::Committed),
+        AtKey::Created { .. } => Some(AttemptState::Superseded),
+        AtKey::Tombstone(tombstone) => tombstone.holds(own).then_some(AttemptState::Fenced),
+        AtKey::Absent => None,
+    })
+}
+
+/// How many orders have something pending, as the sweep's index says.
+pub(super) async fn pending(rig: &Rig<'_>) -> anyhow::Result<usize> {
     let client = table::client(&rig.system.endpoints.table_url);
-    let name = rig.system.names.table("EventsTable").context("no table of events")?;
-    let index = client.scan().table_name(name).index_name("unobserved");
+    let name = rig.system.names.table("OrdersTable").context("no table of orders")?;
+    let index = client.scan().table_name(name).index_name("pending");
     let mut items = index.into_paginator().items().send();
     let mut count = 0;
     while let Some(item) = items.next().await {
@@ -234,20 +315,55 @@ async fn scan(rig: &Rig<'_>, table: &str) -> anyhow::Result<Vec<Item>> {
 
 fn order(item: &Item) -> anyhow::Result<OrderState> {
     let history = list(item, "history")?;
-    let placed = history.first().context("an order without a history")?;
+    let created = history.first().context("an order without a history")?;
+    let change = |change: &&Item| {
+        anyhow::Ok(Change { status: text(change, "status")?, event_id: uuid(change, "event_id")? })
+    };
     Ok(OrderState {
+        attempt: uuid(item, "attempt")?,
         status: text(item, "status")?,
-        history: history.iter().map(|change| text(change, "status")).collect::<Result<_, _>>()?,
-        notifications: list(item, "notifications")?
-            .iter()
-            .map(|told| text(told, "event_type"))
+        history: history.iter().map(change).collect::<Result<_, _>>()?,
+        notifications: map(item, "notifications")?
+            .keys()
+            .map(|event_id| {
+                anyhow::Ok((event_id.clone(), number(map(item, "notifications")?, event_id)?))
+            })
             .collect::<Result<_, _>>()?,
+        pending: map(item, "pending")?
+            .iter()
+            .map(|(event_id, entry)| {
+                let entry = entry.as_m().ok().context("an entry is no map")?;
+                let failures = entry.get("failures").map(|_| number(entry, "failures"));
+                anyhow::Ok((
+                    event_id.clone(),
+                    Pending {
+                        publication: text(entry, "publication")?,
+                        failures: failures.transpose()?.unwrap_or_default(),
+                    },
+                ))
+            })
+            .collect::<Result<_, _>>()?,
+        is_indexed: ["shard", "due_ms"].iter().all(|name| item.contains_key(*name)),
         lines: list(item, "lines")?
             .iter()
             .map(|line| anyhow::Ok((number(line, "product_id")?, number(line, "quantity")?)))
             .collect::<Result<_, _>>()?,
-        placed_at_ms: number(placed, "at_ms")?,
+        created_at_ms: number(created, "at_ms")?,
     })
+}
+
+fn fenced(item: &Item) -> anyhow::Result<BTreeSet<String>> {
+    let attempts = item.get("fenced").and_then(|value| value.as_bs().ok());
+    let attempts = attempts.context("an item is neither an order nor a tombstone")?;
+    attempts.iter().map(|attempt| Ok(Uuid::from_slice(attempt.as_ref())?.to_string())).collect()
+}
+
+fn letter(item: &Item) -> Letter {
+    Letter {
+        reason: text(item, "reason").unwrap_or_default(),
+        handler: text(item, "handler").unwrap_or_default(),
+        attempts: number(item, "attempts").unwrap_or_default(),
+    }
 }
 
 fn list<'a>(item: &'a Item, name: &str) -> anyhow::Result<Vec<&'a Item>> {
@@ -259,9 +375,20 @@ fn list<'a>(item: &'a Item, name: &str) -> anyhow::Result<Vec<&'a Item>> {
         .collect()
 }
 
+fn map<'a>(item: &'a Item, name: &str) -> anyhow::Result<&'a Item> {
+    let value = item.get(name).and_then(|value| value.as_m().ok());
+    value.with_context(|| format!("{name} is no map"))
+}
+
 fn text(item: &Item, name: &str) -> anyhow::Result<String> {
     let value = item.get(name).and_then(|value| value.as_s().ok());
     Ok(value.with_context(|| format!("{name} is no text"))?.clone())
+}
+
+fn uuid(item: &Item, name: &str) -> anyhow::Result<String> {
+    let value = item.get(name).and_then(|value| value.as_b().ok());
+    let value = value.with_context(|| format!("{name} is not binary"))?;
+    Ok(Uuid::from_slice(value.as_ref())?.to_string())
 }
 
 fn number<T: std::str::FromStr>(item: &Item, name: &str) -> anyhow::Result<T> {

@@ -9,7 +9,7 @@ use harness::table;
 /// When the events table cannot be read or written.
 pub(super) async fn forget(system: &System) -> anyhow::Result<()> {
     let client = table::client(&system.endpoints.table_url);
-    let events = system.names.table("EventsTable").context("there is no EventsTable")?;
+    let events = system.names.table("DeadLettersTable").context("there is no DeadLettersTable")?;
     let scan = client.scan().table_name(events).consistent_read(true);
     let mut items = scan.into_paginator().items().send();
     while let Some(item) = items.next().await {

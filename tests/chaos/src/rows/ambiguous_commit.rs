@@ -16,14 +16,14 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut faults = 0;
     for round in 0..rounds {
         // One answer is lost: the next try finds what the first has stored.
-        let lost = table.on(Point::Response, calls("TransactWriteItems")).once();
+        let lost = table.on(Point::Response, calls("PutItem")).once();
         let lost = lost.inflict(Toxic::Lose);
         let outcome = rig.place(&format!("once-{round}")).await;
         anyhow::ensure!(outcome.acked().is_some(), "an order that is stored: {outcome:?}");
         faults += lost.struck();
 
         // Every answer is lost until the deadline: nobody knows.
-        let lost = table.on(Point::Response, calls("TransactWriteItems")).inflict(Toxic::Lose);
+        let lost = table.on(Point::Response, calls("PutItem")).inflict(Toxic::Lose);
         let key = format!("always-{round}");
         let outcome = rig.place(&key).await;
         let Outcome::Unknown { status: Some(503), order_id: Some(open), retry_after: true } =

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use anyhow::Context;
 use harness::broker_proxy::frames;
 use harness::faults::{Point, Toxic};
+use harness::order_calls::{Attempt, created_by, creates_with_half_message, fenced_by};
 use harness::remoting::code;
 use harness::table_proxy::TableCall;
 
 use super::Bench;
 use super::crash::{crash, slowest_end};
-use super::window::{Window, rolled_back, with_half_message};
+use super::window::{Window, question_of, rolled_back};
 use crate::figures::{Figures, Measure};
-use crate::judge::{attempt_state, judge_clean};
+use crate::judge::{AttemptState, attempt_state, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig, TRANSACTION_CHECK};
 use crate::waiting::{eventually, eventually_within};
 
@@ -64,20 +66,20 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
         Ok((relay.members(&group).len() >= 2).then_some(()))
     })
     .await?;
-    let mut asked =
-        relay.rules().on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).once().hold();
+    let mut asked = relay.rules().on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).hold();
     // Every try is held, or the second would do what the first could not.
     let table = &rig.before(CREATE_ORDER)?.table;
-    let mut tries = table.on(Point::Request, with_half_message).hold();
+    let mut tries = table.on(Point::Request, creates_with_half_message).hold();
     let (outcome, transaction) = tokio::join!(rig.place(key), tries.seen(FAULT_LIMIT));
     anyhow::ensure!(outcome.is_unknown(), "nobody can know, and the client was told {outcome:?}");
     let transaction = transaction?;
     drop(tries);
-    let attempt = transaction.traffic.key_of("TXN#").unwrap_or_default().replace("TXN#", "");
-    let check = asked.seen(FAULT_LIMIT).await?;
+    let attempt = created_by(&transaction.traffic).context("a transaction without an attempt")?;
+    let check = question_of(rig, &mut asked, &attempt).await?;
+    drop(asked);
     let (question, asked_first) = (check.traffic.frame.clone(), check.traffic.connection);
     let checkers = &rig.before(TRANSACTION_CHECK)?.table;
-    let mut fencing = checkers.on(Point::Request, fences).hold();
+    let mut fencing = checkers.on(Point::Request, fences(&attempt)).hold();
     check.release_with(Toxic::Repeat(2));
     // Windows end, so that the other one may be gone by now, and its successor there.
     eventually("the other checker is asked twice", async || {
@@ -110,10 +112,11 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
     }
     // The fences that come after the first are lost, and their checkers look again.
     drop(fencing);
-    let landed = attempt_state(rig, &attempt).await? == "COMMITTED";
+    let landed = attempt_state(rig, &attempt).await? == AttemptState::Committed;
     let journal = rig.proxies()?.journal();
     let answers = || -> BTreeSet<u64> {
-        journal.ends_of(&attempt).iter().map(|end| end.connection).collect()
+        let ends = journal.ends_of(&attempt.transaction_id);
+        ends.iter().map(|end| end.connection).collect()
     };
     // One whose window has just ended does not answer any more.
     let both = async || Ok((answers().len() > 1).then_some(()));
@@ -133,8 +136,9 @@ struct Race {
 const BOTH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Matches the fence of an attempt.
-fn fences(call: &TableCall) -> bool {
-    call.operation == "PutItem" && call.touches("TXN#")
+fn fences(attempt: &Attempt) -> impl Fn(&TableCall) -> bool + Send + Sync + use<> {
+    let attempt = attempt.clone();
+    move |call| fenced_by(call).as_ref() == Some(&attempt)
 }
 
 /// P11.
@@ -143,15 +147,17 @@ pub(super) async fn dies_after_fence(bench: Bench<'_>) -> anyhow::Result<Figures
     let rounds: u64 = bench.either(1, 8);
     for round in 0..rounds {
         let table = &rig.before(TRANSACTION_CHECK)?.table;
-        let mut fencing = table.on(Point::Response, fences).once().hold();
         let died = crash(&rig, &format!("checker-{round}"), Window::TransactionUnseen).await?;
         let attempt = died.attempt()?;
+        // The broker asks after some seconds, and no fence comes before.
+        let mut fencing = table.on(Point::Response, fences(&attempt)).once().hold();
         died.stopped.lose();
         let fenced = fencing.seen(FAULT_LIMIT).await?;
         rig.kill(TRANSACTION_CHECK).await?;
         fenced.lose();
         let journal = rig.proxies()?.journal();
-        anyhow::ensure!(journal.ends_of(&attempt).is_empty(), "it answered before it died");
+        let ends = journal.ends_of(&attempt.transaction_id);
+        anyhow::ensure!(ends.is_empty(), "it answered before it died");
         rolled_back(&rig, &attempt).await?;
     }
     let mut figures = judge_clean(&rig).await?;

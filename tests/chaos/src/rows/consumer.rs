@@ -1,8 +1,9 @@
-//! C1: event-consumer dies before, after and amid its transactions.
+//! C1: event-consumer dies before, after and amid its calls.
 
 use anyhow::Context;
 use harness::broker_proxy::frames;
 use harness::faults::Point;
+use harness::order_calls::{ends_alone, reads_order, reserves};
 use harness::remoting::code;
 use harness::table_proxy::TableCall;
 
@@ -19,10 +20,10 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rounds: u64 = bench.either(1, 4);
     let mut deaths = 0;
     for round in 0..rounds {
-        for handler in ["observer", "inventory", "notification"] {
+        for step in Step::ALL {
             for point in [Point::Request, Point::Response] {
-                let key = format!("{handler}-{point:?}-{round}");
-                amid_transaction(&rig, &key, handler, point).await?;
+                let key = format!("{step:?}-{point:?}-{round}");
+                amid_step(&rig, &key, step, point).await?;
                 deaths += 1;
             }
         }
@@ -32,8 +33,8 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let consumer = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
     let mut figures = judge_clean(&rig).await?;
-    let doubled = Measure::Count(without_inbox(&bench).await?);
-    figures.note("control: effects doubled without the inbox", doubled);
+    let doubled = Measure::Count(without_guard(&bench).await?);
+    figures.note("control: effects doubled without the guards", doubled);
     figures.faults = deaths;
     anyhow::ensure!(
         figures.duplicate_deliveries >= deaths,
@@ -46,38 +47,53 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// How many effects happen more than once when notifications leave no inbox records, and the
-/// consumer dies with one stored.
-async fn without_inbox(bench: &Bench<'_>) -> anyhow::Result<u64> {
+/// How many effects happen more than once when they have no conditions, and the consumer dies with
+/// one stored.
+async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
     let crew = Crew { consumers: 1, ..Crew::default() };
     let control = Rig::start_with(bench.cluster, bench.seed, crew, |options| {
-        Control::WithoutInbox.stand_in(options);
+        Control::WithoutGuard.stand_in(options);
     })
     .await?;
-    amid_transaction(&control, "control", "notification", Point::Response).await?;
+    amid_step(&control, "control", Step::Inventory, Point::Response).await?;
     let doubled = eventually("the event comes again", async || {
         let doubled = judge_as_it_is(&control).await?.figures.duplicate_effects;
         Ok((doubled > 0).then_some(doubled))
     })
     .await
-    .context("without the inbox, no effect happened twice")?;
+    .context("without the guards, no effect happened twice")?;
     control.stop().await;
     Ok(doubled)
 }
 
-/// The consumer dies with a handler's transaction before the table, or with its answer before the
+/// What is done about the events of an order.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// The order is read: in the first edition a transaction marked its event as observed here.
+    Reading,
+    /// Stock is taken, the order confirmed, its customer notified of `OrderCreated`, and that ended.
+    Inventory,
+    /// The customer is notified of `OrderConfirmed`, which ends.
+    Notification,
+}
+
+impl Step {
+    const ALL: [Self; 3] = [Self::Reading, Self::Inventory, Self::Notification];
+
+    fn is_made_by(self, call: &TableCall) -> bool {
+        match self {
+            Self::Reading => reads_order(call),
+            Self::Inventory => reserves(call),
+            Self::Notification => ends_alone(call),
+        }
+    }
+}
+
+/// The consumer dies with the call of a step before the table, or with its answer before the
 /// consumer.
-async fn amid_transaction(
-    rig: &Rig<'_>,
-    key: &str,
-    handler: &str,
-    point: Point,
-) -> anyhow::Result<()> {
-    let inbox = format!("INBOX#{handler}#");
-    let of_handler =
-        move |call: &TableCall| call.operation == "TransactWriteItems" && call.touches(&inbox);
+async fn amid_step(rig: &Rig<'_>, key: &str, step: Step, point: Point) -> anyhow::Result<()> {
     let table = &rig.before(EVENT_CONSUMER)?.table;
-    let mut hold = table.on(point, of_handler).once().hold();
+    let mut hold = table.on(point, move |call: &TableCall| step.is_made_by(call)).once().hold();
     rig.settle(key).await?;
     let held = hold.seen(FAULT_LIMIT).await?;
     rig.kill(EVENT_CONSUMER).await?;
@@ -93,8 +109,7 @@ async fn amid_batch(rig: &Rig<'_>, key: &str, orders: u64) -> anyhow::Result<()>
     rig.settle(&format!("{key}-done")).await?;
     let acknowledged = acknowledging.seen(FAULT_LIMIT).await?;
 
-    let handles =
-        |call: &TableCall| call.operation == "TransactWriteItems" && call.touches("INBOX#");
+    let handles = |call: &TableCall| reserves(call) || ends_alone(call);
     let mut handling = before.table.on(Point::Request, handles).once().hold();
     let keys: Vec<_> = (0..orders).map(|n| format!("{key}-{n}")).collect();
     let placed = futures::future::join_all(keys.iter().map(|key| rig.settle(key)));

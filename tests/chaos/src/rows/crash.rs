@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use harness::broker_proxy::Resolution;
 use harness::faults::Point;
+use harness::order_calls::Attempt;
 use harness::table_proxy::calls;
 use tokio::time::Instant;
 
@@ -11,7 +12,7 @@ use super::Bench;
 use super::window::{Stopped, Window, amid, rolled_back};
 use crate::controls::Control;
 use crate::figures::{Figures, Measure, Recovery};
-use crate::judge::{attempt_state, judge_as_it_is, judge_clean, recovers, rest};
+use crate::judge::{AttemptState, attempt_state, judge_as_it_is, judge_clean, recovers, rest};
 use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig};
 use crate::waiting::eventually;
 
@@ -36,7 +37,7 @@ pub(super) async fn transaction_unseen(bench: Bench<'_>) -> anyhow::Result<Figur
         let died = crash(&rig, &format!("unseen-{round}"), Window::TransactionUnseen).await?;
         let attempt = died.attempt()?;
         died.stopped.lose();
-        anyhow::ensure!(attempt_state(&rig, &attempt).await? == "FENCED");
+        anyhow::ensure!(attempt_state(&rig, &attempt).await? == AttemptState::Fenced);
         drained(&rig, died.at, Resolution::Rollback).await?;
     }
     let figures = settled(&rig, rounds).await?;
@@ -51,18 +52,19 @@ pub(super) async fn transaction_late(bench: Bench<'_>) -> anyhow::Result<Figures
     for round in 0..rounds {
         let died = crash(&rig, &format!("late-{round}"), Window::TransactionUnseen).await?;
         let attempt = died.attempt()?;
-        anyhow::ensure!(attempt_state(&rig, &attempt).await? == "FENCED");
+        anyhow::ensure!(attempt_state(&rig, &attempt).await? == AttemptState::Fenced);
         let table = &rig.before(CREATE_ORDER)?.table;
-        let mut landing = table.on(Point::Response, calls("TransactWriteItems")).once().hold();
+        let mut landing = table.on(Point::Response, calls("PutItem")).once().hold();
         died.stopped.release();
         let landed = landing.seen(FAULT_LIMIT).await?;
         let answer = landed.traffic.answer.as_ref();
         let answer = answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
-        let cancelled = |answer: &String| {
-            answer.contains("TransactionCanceled") && answer.contains("ConditionalCheckFailed")
+        // With what it found: the tombstone.
+        let refused = |answer: &String| {
+            answer.contains("ConditionalCheckFailedException") && answer.contains("fenced")
         };
-        let is_cancelled = answer.as_ref().is_some_and(cancelled);
-        anyhow::ensure!(is_cancelled, "the late transaction was answered with {answer:?}");
+        let is_refused = answer.as_ref().is_some_and(refused);
+        anyhow::ensure!(is_refused, "the late transaction was answered with {answer:?}");
         landed.release();
     }
     let mut figures = settled(&rig, rounds).await?;
@@ -85,7 +87,8 @@ async fn late_without_fence(bench: &Bench<'_>) -> anyhow::Result<Measure> {
         rolled_back(&control, &attempt).await?;
         died.stopped.release();
         let state = attempt_state(&control, &attempt).await?;
-        anyhow::ensure!(state == "COMMITTED", "without the fence, the attempt is {state}");
+        let is_stored = state == AttemptState::Committed;
+        anyhow::ensure!(is_stored, "without the fence, the attempt is {state:?}");
     }
     let part = judge_as_it_is(&control).await?.figures.revived;
     anyhow::ensure!(part == rounds, "without the fence, {part} of {rounds} came back");
@@ -126,13 +129,8 @@ pub(super) struct Death {
 
 impl Death {
     /// The attempt whose transaction was stopped.
-    pub(super) fn attempt(&self) -> anyhow::Result<String> {
-        let Stopped::Call(held) = &self.stopped else {
-            anyhow::bail!("no call to the table was stopped")
-        };
-        let key = held.traffic.key_of("TXN#");
-        let key = key.ok_or_else(|| anyhow::anyhow!("a transaction without an attempt"))?;
-        Ok(key.replace("TXN#", ""))
+    pub(super) fn attempt(&self) -> anyhow::Result<Attempt> {
+        self.stopped.attempt()
     }
 }
 
@@ -163,7 +161,7 @@ async fn drained(rig: &Rig<'_>, since: Instant, resolution: Resolution) -> anyho
     Ok(())
 }
 
-/// Every crash left a fenced attempt and no order but the one that the client's retry took.
+/// Every crash left a fenced attempt and no order but the one that the client's retry created.
 async fn settled(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(rig).await?;
     figures.faults = rounds;

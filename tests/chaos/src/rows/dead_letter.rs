@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
+use application::operations::redrive::Redrive;
 use application::ports::DeadLetterId;
-use application::publish_recorded_event::PublishRecordedEvent;
-use application::redrive_dead_letter::RedriveDeadLetter;
-use dynamodb::{DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoOutbox, DynamoOutboxReader};
+use dynamodb::{DynamoAggregates, DynamoLetters};
 use harness::broker_proxy::{Passage, frames};
+use harness::failures::note_more_failures;
 use harness::faults::{Point, Toxic};
-use harness::redelivery::deliver_in_vain;
+use harness::order_calls::ends_alone;
 use harness::remoting::code;
 use harness::table_proxy::TableAnswer;
 use platform::clock::SystemClock;
@@ -20,16 +21,15 @@ use platform::identity::UuidIdentitySource;
 use rocketmq::publisher::RocketmqPublisher;
 
 use super::Bench;
-use super::window::tells_of_creation;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, Rig};
-use crate::waiting::{PATIENCE, eventually_within};
+use crate::waiting::{eventually, eventually_within};
 
 /// How often event-consumer has an event delivered before it gives it up.
 const ATTEMPTS_MAX: u32 = 16;
 
-/// How many of them fail in event-consumer in a short run, which leaves the others undone.
+/// How many of them fail in event-consumer in a short run, to which the others are only noted.
 const ATTEMPTS_SHORT: u32 = 3;
 
 /// The pause between two deliveries, in milliseconds, in place of minutes.
@@ -40,15 +40,8 @@ const PAUSE_MS: &str = "1000";
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(40);
 
 /// What a redrive is made of. No broker is asked: the sweep publishes it.
-type Redrive = RedriveDeadLetter<
-    DynamoDeadLetterReader,
-    DynamoDeadLetterRemoval,
-    DynamoOutboxReader,
-    UuidIdentitySource,
-    DynamoOutbox,
-    RocketmqPublisher,
-    SystemClock,
->;
+type RedriveUnsent =
+    Redrive<DynamoLetters, DynamoAggregates, UuidIdentitySource, RocketmqPublisher, SystemClock>;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
@@ -71,17 +64,13 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// An event whose notification is throttled at its last deliveries, `failing` of them. How many
-/// calls that struck.
+/// An `OrderConfirmed` whose notification is throttled at each delivery. After the first failure,
+/// all but `failing` of the others are noted without a delivery. How many calls that struck.
 async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyhow::Result<u64> {
     rest(rig).await?;
     rig.windows.keep(EVENT_CONSUMER, 0);
     rig.kill_all(EVENT_CONSUMER).await?;
-    rig.settle(&format!("order-{round}")).await?;
-    if failing < ATTEMPTS_MAX {
-        let (endpoints, names) = (&rig.system.endpoints, &rig.system.names);
-        deliver_in_vain(endpoints, names, ATTEMPTS_MAX - failing, PATIENCE).await?;
-    }
+    let order_id = rig.settle(&format!("order-{round}")).await?;
 
     let before = rig.before(EVENT_CONSUMER)?;
     let postpones = frames(code::CHANGE_MESSAGE_INVISIBLETIME);
@@ -89,9 +78,15 @@ async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyho
     let shortened = shortened.inflict(Toxic::Rewrite(Arc::new(|passage: &mut Passage| {
         passage.frame.fields.insert("invisibleTime".to_owned(), PAUSE_MS.to_owned());
     })));
-    let throttled = before.table.on(Point::Request, tells_of_creation);
+    let throttled = before.table.on(Point::Request, ends_alone);
     let throttled = throttled.inflict(Toxic::Answer(TableAnswer::throttled()));
     rig.windows.keep(EVENT_CONSUMER, 1);
+    let event_id = first_failure(rig, &order_id).await?;
+    if failing < ATTEMPTS_MAX {
+        let (tables, names) = (rig.tables(), &rig.system.names);
+        let undone = ATTEMPTS_MAX - failing;
+        note_more_failures(&tables, names, &order_id, &event_id, undone).await?;
+    }
     let (key, letter) =
         eventually_within(ATTEMPT_LIMIT * failing, "the event is given up", async || {
             Ok(Records::read(rig).await?.dead_letters.into_iter().next())
@@ -112,14 +107,29 @@ async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyho
     Ok(struck)
 }
 
-fn redrive(rig: &Rig<'_>) -> anyhow::Result<Redrive> {
-    let (client, table) = rig.events_table()?;
+/// Waits until a delivery of an order's `OrderConfirmed` has failed. Its identifier.
+async fn first_failure(rig: &Rig<'_>, order_id: &str) -> anyhow::Result<String> {
+    eventually("a delivery of the confirmation has failed", async || {
+        let order = Records::read(rig).await?.orders.remove(order_id);
+        let order = order.context("the order is gone")?;
+        let Some(event_id) = order.event("OrderConfirmed") else { return Ok(None) };
+        let failed = order.pending.get(event_id).is_some_and(|entry| entry.failures > 0);
+        Ok(failed.then(|| event_id.to_owned()))
+    })
+    .await
+}
+
+fn redrive(rig: &Rig<'_>) -> anyhow::Result<RedriveUnsent> {
     Ok(Redrive {
-        letters: DynamoDeadLetterReader::new(client.clone(), table.clone()),
-        removal: DynamoDeadLetterRemoval::new(client.clone(), table.clone()),
-        events: DynamoOutboxReader::new(client, table),
+        letters: DynamoLetters::new(
+            rig.tables(),
+            rig.orders_table()?,
+            rig.users_table()?,
+            rig.letters_table()?,
+        ),
+        aggregates: rig.aggregates()?,
         identities: UuidIdentitySource,
-        publication: None::<PublishRecordedEvent<_, _, _>>,
         clock: SystemClock,
+        publication: None,
     })
 }

@@ -1,21 +1,22 @@
 //! B6: the broker stores a half message and does not vouch for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use harness::broker_proxy::{Passage, Resolution, sends};
+use harness::broker_proxy::{End, Passage, Resolution, sends};
 use harness::faults::{Point, Toxic};
+use harness::order_calls::Attempt;
 use harness::remoting::status;
 
 use super::Bench;
 use crate::figures::Figures;
-use crate::judge::{attempt_state, judge_clean, rest};
+use crate::judge::{AttemptState, attempt_state, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Rig};
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let journal = rig.proxies()?.journal();
-    let mut doubtful = BTreeSet::new();
+    let mut doubtful = BTreeMap::new();
     let mut faults = 0;
     for round in 0..bench.either(1_u64, 10) {
         // The breaker skips the half message after three failures: each doubt comes by itself.
@@ -33,7 +34,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
             let broker = &rig.before(CREATE_ORDER)?.broker;
             let rule = broker.on(Point::Response, sends()).inflict(Toxic::Rewrite(rewrite));
             let outcome = rig.place(&format!("doubtful-{doubt}-{round}")).await;
-            anyhow::ensure!(outcome.acked().is_some(), "an order without its half: {outcome:?}");
+            let Some(order_id) = outcome.acked().map(ToOwned::to_owned) else {
+                anyhow::bail!("an order without its half: {outcome:?}");
+            };
             anyhow::ensure!(rule.struck() > 0, "no half message was doubtful");
             faults += rule.struck();
             drop(rule);
@@ -44,7 +47,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
                 let ends = journal.ends_of(attempt);
                 let committed = ends.iter().any(|end| end.resolution == Resolution::Commit);
                 anyhow::ensure!(!committed, "a doubtful half message was committed");
-                doubtful.insert(attempt.to_owned());
+                doubtful.insert(attempt.to_owned(), order_id.clone());
             }
         }
         rest(&rig).await?;
@@ -52,10 +55,15 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     figures.faults = faults;
     anyhow::ensure!(figures.duplicate_copies == 0, "an event was told twice");
-    for attempt in &doubtful {
-        anyhow::ensure!(attempt_state(&rig, attempt).await? == "FENCED", "{attempt} lives on");
-    }
     anyhow::ensure!(u64::try_from(doubtful.len())? >= faults, "some attempts were not followed");
+    // Each was rolled back, and another attempt has created its order: it needs no fence.
+    for (transaction_id, order_id) in doubtful {
+        let rolled_back = |end: &End| end.passed_on && end.resolution == Resolution::Rollback;
+        let ends = journal.ends_of(&transaction_id);
+        anyhow::ensure!(ends.iter().any(rolled_back), "{transaction_id} was not rolled back");
+        let state = attempt_state(&rig, &Attempt { transaction_id, order_id }).await?;
+        anyhow::ensure!(state == AttemptState::Superseded, "a doubtful attempt is {state:?}");
+    }
     rig.stop().await;
     Ok(figures)
 }

@@ -1,6 +1,10 @@
 //! C2: events come twice and ten times, late and in any order.
 
+use anyhow::Context;
+use contracts::message::AGGREGATE;
+use domain::aggregate::AggregateKey;
 use harness::faults::{Point, Toxic};
+use harness::order_calls::reserves;
 use harness::provision::rocketmq_config;
 use harness::publishing::Publishing;
 use harness::remoting::code;
@@ -8,10 +12,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Bench;
-use super::window::tells_of_creation;
 use crate::controls::Control;
 use crate::figures::{Figures, Measure};
-use crate::judge::{Records, judge_as_it_is, judge_clean, rest};
+use crate::judge::{OrderState, Records, World, judge_as_it_is, judge_clean, rest};
 use crate::rig::{Crew, EVENT_CONSUMER, Rig};
 use crate::waiting::eventually;
 
@@ -24,12 +27,12 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let copies = repeat(&rig).await?;
     let late: u64 = bench.either(1, 5);
     for n in 0..late {
-        told_late(&rig, &format!("late-{n}")).await?;
+        created_late(&rig, &format!("late-{n}")).await?;
     }
     let mut figures = judge_clean(&rig).await?;
-    figures.note("customers told of events in another order", Measure::Count(late));
-    let doubled = without_inbox(&bench).await?;
-    figures.note("control: effects doubled without the inbox", Measure::Count(doubled));
+    figures.note("confirmations that waited for a late creation", Measure::Count(late));
+    let doubled = without_guard(&bench).await?;
+    figures.note("control: effects doubled without the guards", Measure::Count(doubled));
     anyhow::ensure!(
         figures.duplicate_copies >= copies,
         "{} of {copies} copies are on the topic",
@@ -45,26 +48,38 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// An order of whose confirmation its customer is told before its creation, because each try of the
-/// first is lost until then. Whoever reads the order sees them in the order of the events.
-async fn told_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
+/// An order whose `OrderCreated` is handled late, because each try is lost until then. In the first
+/// edition its customer could be notified of the confirmation meanwhile. Here one write confirms it and
+/// notifies of its creation, so nothing of the confirmation is anywhere before. Whoever reads the
+/// order sees both in the order of the events.
+async fn created_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
     let table = &rig.before(EVENT_CONSUMER)?.table;
-    let lost = table.on(Point::Request, tells_of_creation).inflict(Toxic::Lose);
+    let lost = table.on(Point::Request, reserves).inflict(Toxic::Lose);
     let order_id = rig.settle(key).await?;
-    let told = async || {
+    let stored = async || {
         let order = Records::read(rig).await?.orders.remove(&order_id);
-        anyhow::Ok(order.map(|order| order.notifications).unwrap_or_default())
+        order.context("the order is gone")
     };
-    let first = eventually("the customer is told of the confirmation", async || {
-        Ok(Some(told().await?).filter(|told| !told.is_empty()))
+    eventually("a delivery has failed", async || {
+        let has_failed = |order: &OrderState| order.pending.values().any(|e| e.failures > 0);
+        Ok(has_failed(&stored().await?).then_some(()))
     })
     .await?;
-    anyhow::ensure!(first == ["OrderConfirmed"], "the customer was told of {first:?} first");
-    anyhow::ensure!(lost.struck() > 0, "no notification was lost");
+    let order = stored().await?;
+    let is_untouched = order.status == "CREATED" && order.notifications.is_empty();
+    anyhow::ensure!(is_untouched, "an order of which nothing is handled is {order:?}");
+    let copies = World::copies(rig).await?;
+    let confirmed =
+        copies.iter().any(|copy| copy.subject == order_id && copy.event_type == "OrderConfirmed");
+    anyhow::ensure!(!confirmed, "a confirmation came before the end of the creation");
+    anyhow::ensure!(lost.struck() > 0, "no reservation was lost");
     drop(lost);
     rest(rig).await?;
-    let stored = told().await?;
-    anyhow::ensure!(stored == ["OrderConfirmed", "OrderCreated"], "they are stored as {stored:?}");
+    let events = ["OrderCreated", "OrderConfirmed"];
+    let order = stored().await?;
+    anyhow::ensure!(order.notified() == events, "they are stored as {order:?}");
+    let at = events.map(|event| order.notifications.get(order.event(event)?).copied());
+    anyhow::ensure!(at.is_sorted(), "its customer was notified of them at {at:?}");
     let order = rig.read_order(&order_id).await?;
     let read: Vec<_> = order
         .get("notifications")
@@ -73,21 +88,21 @@ async fn told_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
         .flatten()
         .filter_map(|notification| notification.get("type")?.as_str())
         .collect();
-    anyhow::ensure!(read == ["OrderCreated", "OrderConfirmed"], "they are read as {read:?}");
+    anyhow::ensure!(read == events, "they are read as {read:?}");
     Ok(())
 }
 
-/// How many effects happen more than once when notifications leave no inbox records.
-async fn without_inbox(bench: &Bench<'_>) -> anyhow::Result<u64> {
+/// How many effects happen more than once when they have no conditions.
+async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
     let control = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
-        Control::WithoutInbox.stand_in(options);
+        Control::WithoutGuard.stand_in(options);
     })
     .await?;
     control.settle("order").await?;
     rest(&control).await?;
     repeat(&control).await?;
     let doubled = judge_as_it_is(&control).await?.figures.duplicate_effects;
-    anyhow::ensure!(doubled > 0, "without the inbox, no effect happened twice");
+    anyhow::ensure!(doubled > 0, "without the guards, no effect happened twice");
     control.stop().await;
     Ok(doubled)
 }
@@ -100,17 +115,20 @@ async fn repeat(rig: &Rig<'_>) -> anyhow::Result<u64> {
     let mut copies = Vec::new();
     for (position, message) in messages.iter().enumerate() {
         let body = String::from_utf8(message.body.clone())?;
+        // Without it, nobody would know whose event it is.
+        let aggregate = message.properties.get(AGGREGATE).context("an event of no aggregate")?;
+        let aggregate: AggregateKey = aggregate.parse()?;
         let times = if position % 2 == 0 { 1 } else { 9 };
-        copies.extend(std::iter::repeat_n(body, times));
+        copies.extend(std::iter::repeat_n((aggregate, body), times));
     }
     fastrand::Rng::with_seed(rig.seed).shuffle(&mut copies);
     let consumer = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
     let before = consumer.passed_on(code::ACK_MESSAGE);
     let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
-    for body in &copies {
+    for (aggregate, body) in &copies {
         let event: serde_json::Value = serde_json::from_str(body)?;
         let id = event.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();
-        publishing.publish(Uuid::parse_str(id)?, body).await?;
+        publishing.publish(Uuid::parse_str(id)?, Some(*aggregate), body).await?;
     }
     publishing.stop().await;
     let count = u64::try_from(copies.len())?;

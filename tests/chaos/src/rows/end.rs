@@ -32,7 +32,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         figures.duplicate_copies
     );
     let orders = Records::read(&rig).await?.orders;
-    let once = |order: &&OrderState| order.events().iter().all(|event| order.told(event) == 1);
+    let once = |order: &&OrderState| {
+        order.history.iter().all(|change| rig.seen.notified(&change.event_id) == 1)
+    };
     let part = u64::try_from(orders.values().filter(once).count())?;
     let effects = Measure::Share { part, whole: u64::try_from(orders.len())? };
     figures.note("orders with each effect once", effects);

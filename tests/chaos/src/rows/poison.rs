@@ -1,4 +1,4 @@
-//! C3: messages that nobody can read.
+//! C3: messages that nobody can read, or that only newer code can.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Bench;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, judge_clean, rest};
-use crate::rig::Rig;
+use crate::rig::{EVENT_CONSUMER, Rig};
 use crate::waiting::eventually;
 
 /// Just below the longest message that a broker takes, 4 MiB with its properties.
@@ -23,13 +23,14 @@ const UNBLOCKED_WITHIN: Duration = Duration::from_secs(20);
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let rounds: u64 = bench.either(1, 5);
-    let (mut published, mut slowest) = (0, Duration::ZERO);
+    let (mut published, mut newer, mut slowest) = (0, Vec::new(), Duration::ZERO);
     for round in 0..rounds {
         let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
-        for (kind, body) in poisons() {
+        for (kind, of, body) in poisons() {
             let id = Uuid::from_u64_pair(0x0190_0000_0000_7000 + round, 1 << 63 | published);
-            publishing.publish(id, &body).await?;
+            publishing.publish(id, None, &body).await?;
             published += 1;
+            newer.extend((of == Of::NewerCode).then(|| id.to_string()));
             let begun = Instant::now();
             let neighbour = rig.settle(&format!("neighbour-{kind}-{round}")).await?;
             eventually("a poison's neighbour is finished", async || {
@@ -42,12 +43,24 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         publishing.stop().await;
         rest(&rig).await?;
     }
-    eventually("every poison is dead-lettered", async || {
+    let unreadable = published - u64::try_from(newer.len())?;
+    eventually("every unreadable poison is dead-lettered", async || {
         let letters = Records::read(&rig).await?.dead_letters;
-        Ok((u64::try_from(letters.len())? >= published).then_some(()))
+        Ok((u64::try_from(letters.len())? >= unreadable).then_some(()))
+    })
+    .await?;
+    // What newer code raised is never given up: it comes again until newer code is there. In the
+    // first edition it was dead-lettered.
+    let relay = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
+    eventually("what newer code raised comes again", async || {
+        let deliveries = relay.deliveries();
+        let again = |id: &String| deliveries.get(id).is_some_and(|times| *times > 1);
+        Ok(newer.iter().all(again).then_some(()))
     })
     .await?;
     let letters = Records::read(&rig).await?.dead_letters;
+    let count = u64::try_from(letters.len())?;
+    anyhow::ensure!(count == unreadable, "{count} letters of {unreadable} unreadable messages");
     anyhow::ensure!(
         letters.values().all(|letter| !letter.reason.is_empty()),
         "a dead letter without a reason"
@@ -55,14 +68,24 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     anyhow::ensure!(slowest < UNBLOCKED_WITHIN, "a poison's neighbour took {slowest:?}");
     let mut figures = judge_clean(&rig).await?;
     figures.faults = published;
-    figures.note("dead letters", Measure::Count(u64::try_from(letters.len())?));
+    figures.note("dead letters", Measure::Count(count));
+    figures.note("left to newer code", Measure::Count(published - unreadable));
     figures.note("slowest neighbour of a poison, all effects included", Measure::Longest(slowest));
     rig.stop().await;
     Ok(figures)
 }
 
-/// Bodies that no version of the consumer understands.
-fn poisons() -> [(&'static str, String); 5] {
+/// Who might understand a poison.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Nobody.
+    Nobody,
+    /// Newer code than this consumer's.
+    NewerCode,
+}
+
+/// Bodies that this consumer does not understand.
+fn poisons() -> [(&'static str, Of, String); 5] {
     let id = "01900000-0000-7000-8000-000000000099";
     let envelope = |schema: u32, kind: &str, data: serde_json::Value| {
         json!({
@@ -72,10 +95,10 @@ fn poisons() -> [(&'static str, String); 5] {
         .to_string()
     };
     [
-        ("not-json", "this is no event".to_owned()),
-        ("unknown-version", envelope(99, "OrderCreated", json!({}))),
-        ("unknown-type", envelope(1, "OrderForgotten", json!({}))),
-        ("wrong-schema", envelope(1, "OrderCreated", json!({"order_id": 7}))),
-        ("large", "x".repeat(LARGE)),
+        ("not-json", Of::Nobody, "this is no event".to_owned()),
+        ("unknown-version", Of::NewerCode, envelope(99, "OrderCreated", json!({}))),
+        ("unknown-type", Of::NewerCode, envelope(1, "OrderForgotten", json!({}))),
+        ("wrong-schema", Of::Nobody, envelope(1, "OrderCreated", json!({"order_id": 7}))),
+        ("large", Of::Nobody, "x".repeat(LARGE)),
     ]
 }

@@ -10,10 +10,10 @@ use harness::system::SystemOptions;
 
 use super::Bench;
 use super::crash::crash;
-use super::window::{Stopped, Window, amid, rolled_back};
+use super::window::{Window, amid, rolled_back};
 use crate::controls::Control;
 use crate::figures::{Figures, Measure};
-use crate::judge::{attempt_state, judge_as_it_is, judge_clean};
+use crate::judge::{AttemptState, attempt_state, judge_as_it_is, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
@@ -34,7 +34,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let with_fence = async {
         for round in 0..rounds {
             let state = frozen_past_its_rollback(&rig, &format!("stale-{round}")).await?;
-            anyhow::ensure!(state == "FENCED", "a transaction landed after its rollback");
+            let is_fenced = state == AttemptState::Fenced;
+            anyhow::ensure!(is_fenced, "a transaction landed after its rollback");
         }
         judge_clean(&rig).await
     };
@@ -72,14 +73,13 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 }
 
 /// Freezes create-order with its transaction under way until its attempt has been rolled back, lets
-/// the transaction reach the table, and thaws it. What is then recorded of the attempt.
-async fn frozen_past_its_rollback(rig: &Rig<'_>, key: &str) -> anyhow::Result<String> {
+/// the transaction reach the table, and thaws it. What then became of the attempt.
+async fn frozen_past_its_rollback(rig: &Rig<'_>, key: &str) -> anyhow::Result<AttemptState> {
     let frozen = amid(rig, key, Window::TransactionUnseen, async |stopped| {
         let pid = rig.signal(CREATE_ORDER, Signal::SIGSTOP)?;
-        let Stopped::Call(held) = stopped else { anyhow::bail!("no call was stopped") };
-        let attempt = held.traffic.key_of("TXN#").unwrap_or_default().replace("TXN#", "");
+        let attempt = stopped.attempt()?;
         rolled_back(rig, &attempt).await?;
-        held.release();
+        stopped.release();
         let state = attempt_state(rig, &attempt).await;
         rig.system.host.signal_instance(CREATE_ORDER, pid, Signal::SIGCONT)?;
         state

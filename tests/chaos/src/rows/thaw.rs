@@ -10,10 +10,10 @@ use harness::remoting::code;
 
 use super::Bench;
 use super::crash::crash;
-use super::window::Window;
+use super::window::{Window, question_of};
 use crate::figures::{Figures, Measure};
-use crate::judge::{attempt_state, judge_clean};
-use crate::rig::{CREATE_ORDER, Crew, FAULT_LIMIT, Rig, TRANSACTION_CHECK};
+use crate::judge::{AttemptState, attempt_state, judge_clean};
+use crate::rig::{CREATE_ORDER, Crew, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
 /// How many checkers there are.
@@ -99,11 +99,12 @@ async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::
     anyhow::ensure!(!pids(rig, TRANSACTION_CHECK, |_| true)?.is_empty(), "the checkers are dead");
     rig.windows.keep(TRANSACTION_CHECK, CHECKERS);
     joined().await?;
-    let mut asked = broker.on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).once().hold();
+    let mut asked = broker.on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).hold();
     let died = crash(rig, &format!("stale-{round}"), Window::TransactionUnseen).await?;
     let attempt = died.attempt()?;
     died.stopped.lose();
-    let question = asked.seen(FAULT_LIMIT).await?;
+    let question = question_of(rig, &mut asked, &attempt).await?;
+    drop(asked);
     // Both stand still; the question waits in the socket of one of them.
     let pids = pids(rig, TRANSACTION_CHECK, |instance| instance.busy)?;
     anyhow::ensure!(pids.len() == CHECKERS, "{} checkers stand still", pids.len());
@@ -121,14 +122,14 @@ async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::
         rig.system.host.signal_instance(TRANSACTION_CHECK, *pid, Signal::SIGCONT)?;
         if frozen == FROZEN_BRIEFLY {
             eventually("a checker answers when it wakes up", async || {
-                let ends = journal.ends_of(&attempt);
+                let ends = journal.ends_of(&attempt.transaction_id);
                 let answered: BTreeSet<u64> = ends.iter().map(|end| end.connection).collect();
                 Ok((answered.len() > number).then_some(()))
             })
             .await?;
         }
     }
-    anyhow::ensure!(attempt_state(rig, &attempt).await? == "FENCED");
+    anyhow::ensure!(attempt_state(rig, &attempt).await? == AttemptState::Fenced);
     Ok(())
 }
 

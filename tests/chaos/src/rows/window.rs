@@ -1,7 +1,13 @@
 //! The moments of an order at which a process can be hit: something is held there.
 
-use harness::broker_proxy::{End, Passage, Resolution, frames, sends};
+use anyhow::Context;
+use application::orders::identity::order_of_key;
+use application::ports::IdempotencyKey;
+use domain::identity::UserId;
+use harness::broker_proxy::{End, Half, Passage, Resolution, frames, sends};
 use harness::faults::{Held, Hold, Point};
+use harness::order_calls::{Attempt, created_by, creates_with_half_message};
+use harness::provision::DEMO_USER_ID;
 use harness::remoting::code;
 use harness::table_proxy::TableCall;
 
@@ -10,12 +16,12 @@ use crate::judge::recovers;
 use crate::rig::{CREATE_ORDER, FAULT_LIMIT, Rig};
 use crate::waiting::eventually;
 
-/// A moment between two steps of taking an order.
+/// A moment between two steps of creating an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Window {
     /// The half message is stored, and create-order does not know.
     HalfUnacknowledged,
-    /// The local transaction is on its way to the table.
+    /// The local transaction, the put of the order, is on its way to the table.
     TransactionUnseen,
     /// The local transaction is stored, and create-order does not know.
     TransactionUnanswered,
@@ -31,14 +37,18 @@ impl Window {
         Self::EndUnseen,
     ];
 
-    /// Stops what comes next in this window from the order under an idempotency key. Calls name it:
-    /// the answer to an earlier order's call, whose process is dead, may still be on its way.
+    /// Stops what comes next in this window from the order under an idempotency key. Calls name the
+    /// order: the answer to an earlier order's call, whose process is dead, may still be on its way.
     /// Frames do not: a dead process has no connection on which they could come.
     pub(super) fn watch(self, rig: &Rig<'_>, key: &str) -> anyhow::Result<Watch> {
         let before = rig.before(CREATE_ORDER)?;
-        let key = format!("#{key}\"");
-        let transaction =
-            move |call: &TableCall| with_half_message(call) && call.body.to_string().contains(&key);
+        let user_id = UserId::new(DEMO_USER_ID)?;
+        let idempotency_key = IdempotencyKey::parse(key).context("not an idempotency key")?;
+        let order_id = order_of_key(user_id, &idempotency_key).to_string();
+        let transaction = move |call: &TableCall| {
+            creates_with_half_message(call)
+                && created_by(call).is_some_and(|attempt| attempt.order_id == order_id)
+        };
         Ok(match self {
             Self::HalfUnacknowledged => {
                 Watch::Frame(before.broker.on(Point::Response, sends()).once().hold())
@@ -91,25 +101,41 @@ impl Stopped {
             Self::Call(held) => held.lose(),
         }
     }
+
+    /// The attempt whose transaction was stopped.
+    pub(super) fn attempt(&self) -> anyhow::Result<Attempt> {
+        let Self::Call(held) = self else { anyhow::bail!("no call to the table was stopped") };
+        created_by(&held.traffic).context("a transaction without an attempt")
+    }
 }
 
-/// Matches the transaction of an order that has a half message. On a slow machine an order may be
-/// taken without the broker, and then there is nothing to check back.
-pub(super) fn with_half_message(call: &TableCall) -> bool {
-    call.operation == "TransactWriteItems" && !call.body.to_string().contains("\"unpublished\"")
-}
-
-/// Matches the transaction by which a customer is told that an order was created, and of nothing else
-/// that came of it.
-pub(super) fn tells_of_creation(call: &TableCall) -> bool {
-    call.touches("INBOX#notification#") && call.body.to_string().contains("OrderCreated")
+/// Waits until the broker asks what became of an attempt, and stops that question alone: on a slow
+/// machine the order may have the half message of an abandoned attempt besides.
+pub(super) async fn question_of(
+    rig: &Rig<'_>,
+    asked: &mut Hold<Passage>,
+    attempt: &Attempt,
+) -> anyhow::Result<Held<Passage>> {
+    let journal = rig.proxies()?.journal();
+    loop {
+        let question = asked.seen(FAULT_LIMIT).await?;
+        let message_id = question.traffic.frame.field("msgId").unwrap_or_default();
+        let is_of_it = |half: &Half| {
+            half.message_id == message_id
+                && half.transaction_id.as_deref() == Some(&attempt.transaction_id)
+        };
+        if journal.halves().iter().any(is_of_it) {
+            return Ok(question);
+        }
+        question.release();
+    }
 }
 
 /// Waits until the broker was told to roll an attempt back, and returns what it was told.
-pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &str) -> anyhow::Result<End> {
+pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &Attempt) -> anyhow::Result<End> {
     let journal = rig.proxies()?.journal();
     let rollback = eventually("the attempt is rolled back", async || {
-        let mut ends = journal.ends_of(attempt).into_iter();
+        let mut ends = journal.ends_of(&attempt.transaction_id).into_iter();
         Ok(ends.find(|end| end.passed_on && end.resolution == Resolution::Rollback))
     });
     recovers(rig, rollback).await

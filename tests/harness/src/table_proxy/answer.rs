@@ -2,6 +2,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::json;
 
+use super::TableCall;
+
 /// What a table says, or what the proxy says in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableAnswer {
@@ -50,17 +52,20 @@ impl TableAnswer {
         Self::error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
     }
 
-    /// A transaction that was cancelled for conflicts with others, one reason for each of `items`.
+    /// A write that conflicts with a transaction under way: one alone is refused, a transaction is
+    /// cancelled with that reason for each of its items.
     #[must_use]
-    pub fn transaction_conflict(items: usize) -> Self {
-        let reasons = vec![json!({"Code": "TransactionConflict"}); items];
-        let mut answer = Self::error(StatusCode::BAD_REQUEST, "TransactionCanceledException");
+    pub fn conflict(call: &TableCall) -> Self {
+        let items = call.body.get("TransactItems").and_then(serde_json::Value::as_array);
+        let Some(items) = items else {
+            return Self::error(StatusCode::BAD_REQUEST, "TransactionConflictException");
+        };
+        let reasons = vec![json!({"Code": "TransactionConflict"}); items.len()];
         let body = json!({
             "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
             "message": "Transaction cancelled, please refer cancellation reasons",
             "CancellationReasons": reasons,
         });
-        answer.body = body.to_string().into();
-        answer
+        Self::json(StatusCode::BAD_REQUEST, &body)
     }
 }

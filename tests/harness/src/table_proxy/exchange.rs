@@ -1,8 +1,8 @@
 //! One caller's connection, call by call.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -20,10 +20,14 @@ use crate::faults::{Point, Rules, Toxic};
 /// The longest body that passes: DynamoDB's own limit for a transaction is 4 MB.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Looks at a call with the table's own answer.
+type Watcher = Box<dyn Fn(&TableCall) + Send + Sync>;
+
 /// What all connections share.
 pub(super) struct Exchange {
     upstream: Arc<dyn Upstream>,
     pub(super) rules: Rules<TableCall>,
+    watchers: RwLock<Vec<Watcher>>,
     calls: AtomicU64,
 }
 
@@ -35,7 +39,18 @@ struct Reply {
 
 impl Exchange {
     pub(super) fn new(upstream: Arc<dyn Upstream>) -> Self {
-        Self { upstream, rules: Rules::default(), calls: AtomicU64::new(0) }
+        let (rules, watchers) = (Rules::default(), RwLock::default());
+        Self { upstream, rules, watchers, calls: AtomicU64::new(0) }
+    }
+
+    pub(super) fn watch(&self, look: impl Fn(&TableCall) + Send + Sync + 'static) {
+        let mut watchers = self.watchers.write().unwrap_or_else(PoisonError::into_inner);
+        watchers.push(Box::new(look));
+    }
+
+    fn show(&self, call: &TableCall) {
+        let watchers = self.watchers.read().unwrap_or_else(PoisonError::into_inner);
+        watchers.iter().for_each(|look| look(call));
     }
 
     pub(super) fn calls(&self) -> u64 {
@@ -70,6 +85,7 @@ impl Exchange {
             answer = self.upstream.send(&parts.headers, sent.clone()).await;
         }
         call.answer = Some(answer?);
+        self.show(&call);
         self.bring_back(call).await
     }
 

@@ -7,39 +7,40 @@ mod show;
 
 use std::process::ExitCode;
 
+use application::events::publish::PublishStored;
 use application::list_dead_letters::DeadLetterFilter;
-use application::redrive_dead_letter::RedriveDeadLetter;
+use application::operations::redrive::Redrive;
 use clap::{Args, Subcommand};
-use dynamodb::{DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoOutbox, DynamoOutboxReader};
+use dynamodb::{DynamoAggregates, DynamoLetters};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use rocketmq::publisher::RocketmqPublisher;
 
-use super::target::EventsStore;
+use super::target::{AggregatesStore, LettersStore};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Lists the dead letters, the newest first. It reads the whole events table, page by page.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops dead-letters list --table http://127.0.0.1:8001\n  \
-        cargo xtask ops dead-letters list --events-table shop-EventsTable --handler inventory --json")]
+        cargo xtask ops dead-letters list --dead-letters-table shop-DeadLettersTable --handler inventory --json")]
     List(list::Options),
     /// Shows a dead letter with its body, and whether it can be redriven.
     Show(show::Options),
     /// Gives the event of a dead letter another chance.
     ///
-    /// The letter goes, and its event is in the outbox again under its own id. It is published at
-    /// once where --namesrv names a cluster, and by the sweep, within about a minute, where not. A
+    /// The letter goes, and its event is pending in its order again, in one write. It is published
+    /// at once where --namesrv names a cluster, and by the sweep, within about a minute, where not. A
     /// handler that has done its part before does nothing. What fails again comes back as another
-    /// letter.
+    /// letter. However old the letter is, its order knows what was done.
     ///
-    /// Refused is what can't be decoded (it would only come back), what is more than 10 days old
-    /// (handlers recognise what they have handled for 14 days from then, and a message may lie on
-    /// its topic for three), and a body that was too long to be kept, unless the outbox has a copy.
+    /// The event of a letter without an order of this deployment is published as it came, which needs
+    /// --namesrv, and then the letter goes. Refused is what can't be decoded: it would only come back.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops dead-letters redrive 01a206e6-b92c-704b-a7ae-bcefb7699a89 \\\n    \
           --table http://127.0.0.1:8001 --namesrv 127.0.0.1:9876 --group-prefix orders-local-\n  \
-        cargo xtask ops dead-letters redrive --reason throttling --events-table shop-EventsTable --yes")]
+        cargo xtask ops dead-letters redrive --reason throttling --yes \\\n    \
+          --dead-letters-table shop-DeadLettersTable --orders-table shop-OrdersTable --users-table shop-UsersTable")]
     Redrive(redrive::Options),
     /// Removes dead letters for good: what their handlers have not done is never done.
     #[command(after_help = "Example:\n  \
@@ -74,31 +75,26 @@ impl FilterOptions {
     }
 }
 
-type Redrive = RedriveDeadLetter<
-    DynamoDeadLetterReader,
-    DynamoDeadLetterRemoval,
-    DynamoOutboxReader,
-    UuidIdentitySource,
-    DynamoOutbox,
-    RocketmqPublisher,
-    SystemClock,
->;
+type RedriveOnTables =
+    Redrive<DynamoLetters, DynamoAggregates, UuidIdentitySource, RocketmqPublisher, SystemClock>;
 
-/// The use case on a table and, where one can be reached, a cluster.
-fn redrive_on(store: EventsStore, publisher: Option<RocketmqPublisher>) -> Redrive {
-    let EventsStore { client, table } = store;
-    RedriveDeadLetter {
-        letters: DynamoDeadLetterReader::new(client.clone(), table.clone()),
-        removal: DynamoDeadLetterRemoval::new(client.clone(), table.clone()),
-        events: DynamoOutboxReader::new(client.clone(), table.clone()),
+/// The use case on its tables and, where one can be reached, a cluster.
+fn redrive_on(
+    store: LettersStore,
+    aggregates: &AggregatesStore,
+    publisher: Option<RocketmqPublisher>,
+) -> RedriveOnTables {
+    let LettersStore { client, letters } = store;
+    Redrive {
+        letters: DynamoLetters::new(
+            client,
+            aggregates.orders.clone(),
+            aggregates.users.clone(),
+            letters,
+        ),
+        aggregates: aggregates.aggregates(),
         identities: UuidIdentitySource,
-        publication: publisher.map(|publisher| {
-            application::publish_recorded_event::PublishRecordedEvent {
-                outbox: DynamoOutbox::new(client, table),
-                publisher,
-                clock: SystemClock,
-            }
-        }),
         clock: SystemClock,
+        publication: publisher.map(|publisher| PublishStored { publisher, clock: SystemClock }),
     }
 }

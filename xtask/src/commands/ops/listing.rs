@@ -10,7 +10,6 @@ use platform::clock::SystemClock;
 use serde::Serialize;
 
 use super::printing::print_table;
-use super::target::EventsTableOptions;
 
 #[derive(Args)]
 pub(super) struct ListingOptions {
@@ -20,11 +19,9 @@ pub(super) struct ListingOptions {
     /// One JSON array, for programs.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    pub(super) table: EventsTableOptions,
 }
 
-/// How a listing is told to a person.
+/// How a listing is printed for a person.
 pub(super) struct Columns<T, const N: usize> {
     /// Instead of a table without a line.
     pub(super) nothing: &'static str,
@@ -37,7 +34,7 @@ pub(super) struct Columns<T, const N: usize> {
 
 impl ListingOptions {
     /// Prints a listing, for a person or as an array of `J`.
-    pub(super) fn tell<'a, T, J, const N: usize>(
+    pub(super) fn print<'a, T, J, const N: usize>(
         &self,
         listing: &'a Listing<T>,
         columns: &Columns<T, N>,
@@ -46,8 +43,8 @@ impl ListingOptions {
         J: From<&'a T> + Serialize,
     {
         if self.json {
-            let told: Vec<_> = listing.items.iter().map(J::from).collect();
-            println!("{}", serde_json::to_string_pretty(&told)?);
+            let objects: Vec<_> = listing.items.iter().map(J::from).collect();
+            println!("{}", serde_json::to_string_pretty(&objects)?);
         } else {
             print(listing, columns);
         }

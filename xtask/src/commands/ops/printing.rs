@@ -17,6 +17,18 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     format!("{:#}", HumanDuration(now.since(at)))
 }
 
+/// How long it is until then, roughly: `in 3h`, or `now`.
+pub(super) fn from_now(at: Timestamp, now: Timestamp) -> String {
+    if at <= now { "now".to_owned() } else { format!("in {:#}", HumanDuration(at.since(now))) }
+}
+
+/// Reads a moment in RFC 3339, such as `2026-01-31T12:00:00Z`.
+pub(super) fn parse_moment(text: &str) -> Result<Timestamp, String> {
+    let wrong = |_| "write a moment in RFC 3339, such as 2026-01-31T12:00:00Z".to_owned();
+    let moment: WireTimestamp = serde_json::from_value(text.into()).map_err(wrong)?;
+    Ok(Timestamp::from_millis(moment.as_millis()))
+}
+
 /// A text that was written by whoever could send a message: without control characters, which a
 /// terminal would obey.
 pub(super) fn printable(text: &str) -> String {
@@ -85,6 +97,17 @@ mod tests {
         }
         for text in ["", "10", "m", "-1m", "1.5h", "10 m", "1w", "99999999999999999999s"] {
             assert!(parse_age(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_written_with_its_offset() {
+        let noon = Timestamp::from_millis(1_769_860_800_000);
+        for text in ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00.000+01:00"] {
+            assert_eq!(parse_moment(text), Ok(noon), "{text}");
+        }
+        for text in ["", "2026-01-31", "2026-01-31T12:00:00", "yesterday"] {
+            assert!(parse_moment(text).is_err(), "{text}");
         }
     }
 

@@ -3,8 +3,8 @@
 use anyhow::Context;
 use clap::Args;
 use contracts::message::{ORDER_TOPIC, USER_TOPIC};
-use dynamodb::Client;
-use dynamodb::config::{EventsTable, TableName};
+use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
+use dynamodb::{Client, DynamoAggregateReader, DynamoAggregates};
 use platform::clock::SystemClock;
 use platform::settings::Settings;
 use rocketmq::config::RocketmqConfig;
@@ -30,42 +30,130 @@ impl DynamodbOptions {
     }
 }
 
-/// The events table.
+/// Aggregates.
 #[derive(Args)]
-pub(super) struct EventsTableOptions {
+pub(super) struct AggregatesOptions {
     #[command(flatten)]
     dynamodb: DynamodbOptions,
-    /// The events table; by default that of `cargo xtask up`.
-    #[arg(long, value_name = "NAME", default_value_t = format!("{STACK_NAME}-EventsTable"))]
-    events_table: String,
+    #[command(flatten)]
+    tables: AggregateTableOptions,
 }
 
-/// The events table and how to reach it.
+#[derive(Args)]
+struct AggregateTableOptions {
+    /// The orders table; by default that of `cargo xtask up`.
+    #[arg(long, value_name = "NAME", default_value_t = format!("{STACK_NAME}-OrdersTable"))]
+    orders_table: String,
+    /// The users table, where accounts and sessions are; by default that of `cargo xtask up`.
+    #[arg(long, value_name = "NAME", default_value_t = format!("{STACK_NAME}-UsersTable"))]
+    users_table: String,
+}
+
+/// The tables of aggregates and how to reach them.
 #[derive(Clone)]
-pub(super) struct EventsStore {
-    pub(super) client: Client,
-    pub(super) table: EventsTable,
+pub(super) struct AggregatesStore {
+    client: Client,
+    pub(super) orders: OrdersTable,
+    pub(super) users: UsersTable,
 }
 
-impl EventsTableOptions {
-    pub(super) async fn open(&self) -> anyhow::Result<EventsStore> {
-        let name = TableName::parse(&self.events_table).context("--events-table")?;
+impl AggregatesStore {
+    /// Aggregates one by one.
+    pub(super) fn aggregates(&self) -> DynamoAggregates {
+        DynamoAggregates::new(self.client.clone(), self.orders.clone(), self.users.clone())
+    }
+
+    /// Aggregates many at once.
+    pub(super) fn reader(&self) -> DynamoAggregateReader {
+        DynamoAggregateReader::new(self.client.clone(), self.orders.clone(), self.users.clone())
+    }
+}
+
+impl AggregatesOptions {
+    pub(super) async fn open(&self) -> anyhow::Result<AggregatesStore> {
+        self.tables.open(self.dynamodb.connect().await)
+    }
+
+    /// What to say when a table doesn't answer as one should.
+    pub(super) fn advice(&self) -> String {
+        let AggregateTableOptions { orders_table, users_table } = &self.tables;
+        unreadable(&self.dynamodb, "--orders-table, --users-table", &[orders_table, users_table])
+    }
+}
+
+impl AggregateTableOptions {
+    fn open(&self, client: Client) -> anyhow::Result<AggregatesStore> {
+        let orders = TableName::parse(&self.orders_table).context("--orders-table")?;
+        let users = TableName::parse(&self.users_table).context("--users-table")?;
+        let (orders, users) = (OrdersTable::named(orders), UsersTable::named(users));
+        Ok(AggregatesStore { client, orders, users })
+    }
+}
+
+/// Dead letters.
+#[derive(Args)]
+pub(super) struct LettersOptions {
+    #[command(flatten)]
+    dynamodb: DynamodbOptions,
+    /// The table of dead letters; by default that of `cargo xtask up`.
+    #[arg(long, value_name = "NAME", default_value_t = format!("{STACK_NAME}-DeadLettersTable"))]
+    dead_letters_table: String,
+}
+
+/// The table of dead letters and how to reach it.
+#[derive(Clone)]
+pub(super) struct LettersStore {
+    pub(super) client: Client,
+    pub(super) letters: DeadLettersTable,
+}
+
+impl LettersOptions {
+    pub(super) async fn open(&self) -> anyhow::Result<LettersStore> {
+        let letters = TableName::parse(&self.dead_letters_table).context("--dead-letters-table")?;
         let client = self.dynamodb.connect().await;
-        Ok(EventsStore { client, table: EventsTable::named(name) })
+        Ok(LettersStore { client, letters: DeadLettersTable::named(letters) })
     }
 
     /// What to say when the table doesn't answer as one should.
     pub(super) fn advice(&self) -> String {
-        let at = match &self.dynamodb.table {
-            Some(url) => format!("at {url}"),
-            None => "on AWS".to_owned(),
-        };
-        format!(
-            "the table {} {at} could not be read: check --table, --events-table and, on AWS, region and \
-             credentials",
-            self.events_table
-        )
+        unreadable(&self.dynamodb, "--dead-letters-table", &[&self.dead_letters_table])
     }
+}
+
+/// Dead letters, and the aggregates that their events return to.
+#[derive(Args)]
+pub(super) struct RedriveOptions {
+    #[command(flatten)]
+    pub(super) letters: LettersOptions,
+    #[command(flatten)]
+    tables: AggregateTableOptions,
+}
+
+impl RedriveOptions {
+    pub(super) async fn open(&self) -> anyhow::Result<(LettersStore, AggregatesStore)> {
+        let letters = self.letters.open().await?;
+        let aggregates = self.tables.open(letters.client.clone())?;
+        Ok((letters, aggregates))
+    }
+
+    /// What to say when a table doesn't answer as one should.
+    pub(super) fn advice(&self) -> String {
+        let LettersOptions { dynamodb, dead_letters_table } = &self.letters;
+        let AggregateTableOptions { orders_table, users_table } = &self.tables;
+        let tables = [dead_letters_table.as_str(), orders_table, users_table];
+        unreadable(dynamodb, "--dead-letters-table, --orders-table, --users-table", &tables)
+    }
+}
+
+fn unreadable(dynamodb: &DynamodbOptions, options: &str, tables: &[&str]) -> String {
+    let at = match &dynamodb.table {
+        Some(url) => format!("at {url}"),
+        None => "on AWS".to_owned(),
+    };
+    format!(
+        "{} {at} could not be read: check --table, {options} and, on AWS, region and credentials",
+        tables.join(" or ")
+    )
 }
 
 /// The cluster, where one is to be used: as [`ClusterOptions`].
@@ -77,10 +165,10 @@ pub(super) struct OptionalClusterOptions {
     /// What every group's name begins with; two deployments on one cluster must differ in it.
     #[arg(long, value_name = "PREFIX", requires = "namesrv")]
     group_prefix: Option<String>,
-    /// The order topic; `ORDER_EVENTS` if it is not told.
+    /// The order topic; `ORDER_EVENTS` by default.
     #[arg(long, value_name = "NAME", requires = "namesrv")]
     topic: Option<String>,
-    /// The user topic; `USER_EVENTS` if it is not told.
+    /// The user topic; `USER_EVENTS` by default.
     #[arg(long, value_name = "NAME", requires = "namesrv")]
     user_topic: Option<String>,
 }

@@ -5,18 +5,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use domain::identity::EventId;
-use domain::order::StoredOrder;
 use domain::timestamp::Timestamp;
 
-use super::{ConsumeEvents, Fate};
+use super::{ConsumeEvents, Fate, first_failed_at, note};
 use crate::backoff::Backoff;
-use crate::consume_events::{first_failed_at, note};
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::lifetimes;
 use crate::outcome::{Failure, ItemReason, Settled};
 use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
-use crate::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
+use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore, Reservations};
 use crate::ports::{
     Clock, DeadLetter, DeadLetterChannel, Delivery, EventSubscription, IdentitySource,
     TransactionalPublisher,
@@ -72,8 +70,7 @@ where
             expires_at: None,
             ..letter_of(delivery, now)
         };
-        let StoredAggregate::Order(order) = stored;
-        match self.bury_and_end(&letter, order, event_id, deadline).await {
+        match self.bury_and_end(&letter, stored, event_id, deadline).await {
             Ok(Burial::Recorded) => self.announce(delivery, &letter, deadline).await,
             Ok(Burial::Ended) => self.acknowledge(delivery, Fate::Handled).await,
             Ok(Burial::Unclear) => {
@@ -110,49 +107,47 @@ where
     async fn bury_and_end(
         &self,
         letter: &DeadLetter,
-        mut order: StoredOrder,
+        mut stored: StoredAggregate,
         event_id: EventId,
         deadline: Deadline,
     ) -> Result<Burial, Failure> {
         let mut in_doubt = false;
         loop {
-            let Some(entry) = order.pending.get(event_id) else {
+            let Some(entry) = stored.pending().get(event_id) else {
                 return Ok(if in_doubt { Burial::Unclear } else { Burial::Ended });
             };
             let letter = DeadLetter { done_by: entry.done_by.clone(), ..letter.clone() };
-            let mut pending = order.pending.clone();
+            let mut pending = stored.pending().clone();
             pending.remove(event_id);
-            let index = IndexChange::between(&order.pending, &pending);
+            let index = IndexChange::between(stored.pending(), &pending);
             // Its customer is not notified of what is given up.
-            let ends =
-                OrderChange { before: &order, reached: None, notified: None, pending, index };
+            let ends = stored.pending_change(pending, index);
             match self.bury(&letter, Some(&ends), deadline).await? {
                 None => return Ok(Burial::Recorded),
                 Some((found, doubt)) => {
                     in_doubt |= doubt;
-                    order = found;
+                    stored = found;
                 }
             }
         }
     }
 
-    /// Records a letter. `Some` if the order was changed since it was read, and whether a try's answer
-    /// was lost before that.
+    /// Records a letter. `Some` if the aggregate was changed since it was read, and whether a try's
+    /// answer was lost before that.
     async fn bury(
         &self,
         letter: &DeadLetter,
-        ends: Option<&OrderChange<'_>>,
+        ends: Option<&AggregateChange<'_>>,
         deadline: Deadline,
-    ) -> Result<Option<(StoredOrder, bool)>, Failure> {
+    ) -> Result<Option<(StoredAggregate, bool)>, Failure> {
         let (first, most) = (Duration::from_millis(20), Duration::from_millis(500));
         let pause = Backoff::new(first, most, seed(&letter.message_id));
         let bury = |within| self.letters.bury(letter, ends, within);
         let settled = until_settled(deadline, pause, bury, |written, in_doubt| match written {
             Ok(()) => Some(None),
-            Err(MoveCancelled {
-                aggregate: ItemReason::ConditionFailed(Some(StoredAggregate::Order(found))),
-                ..
-            }) => Some(Some((found, in_doubt))),
+            Err(MoveCancelled { aggregate: ItemReason::ConditionFailed(Some(found)), .. }) => {
+                Some(Some((found, in_doubt)))
+            }
             Err(_) => None,
         });
         settled.await.map_err(|unsettled| unsettled.failure)

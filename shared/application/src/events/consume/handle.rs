@@ -4,8 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
-use domain::order::StoredOrder;
-use domain::pending::PendingEvent;
+use domain::pending::{PendingEvent, PendingEvents};
 use domain::timestamp::Timestamp;
 use futures::FutureExt;
 
@@ -18,7 +17,9 @@ use crate::events::revise::revise;
 use crate::events::{NotRebuilt, StoredAggregate};
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
-use crate::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
+use crate::ports::pending::{
+    AggregateChange, IndexChange, OrderChange, PendingEventStore, Reservations,
+};
 use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
 
 /// Handles events by what their aggregates say.
@@ -115,47 +116,42 @@ where
         }
         let elsewhere: Vec<_> =
             self.registry.handlers_of(event_type).map(EventHandler::name).collect();
-        let StoredAggregate::Order(order) = stored;
-        self.conclude(order, event_id, &elsewhere, received_at, deadline)
+        self.conclude(stored, event_id, &elsewhere, received_at, deadline)
             .await
             .map(|()| Ended::Handled)
     }
 
-    /// What changes the order alone, and with it the end of the event.
+    /// What changes the aggregate alone, and with it the end of the event.
     async fn conclude(
         &self,
-        order: StoredOrder,
+        stored: StoredAggregate,
         event_id: EventId,
         elsewhere: &[&'static str],
         received_at: Timestamp,
         deadline: Deadline,
     ) -> Result<(), NotEnded> {
-        let failed = |handler, error, stored| NotEnded {
-            error,
-            handler: Some(handler),
-            is_newer: false,
-            stored: Some(StoredAggregate::Order(stored)),
-        };
-        let mut order = order;
-        if event_id == order.created_event() {
+        let mut stored = stored;
+        if let StoredAggregate::Order(order) = &stored
+            && event_id == order.created_event()
+        {
             match self.decide(order.clone(), elsewhere, received_at, deadline).await {
                 Ok(None) => return Ok(()),
-                Ok(Some(found)) => order = found,
-                Err(error) => return Err(failed(INVENTORY, error, order)),
+                Ok(Some(found)) => stored = StoredAggregate::Order(found),
+                Err(error) => return Err(failed(INVENTORY, error, stored)),
             }
         }
-        let finished = revise(&self.aggregates, order.clone(), deadline, |found| {
+        let finished = revise(&self.aggregates, stored.clone(), deadline, |found| {
             finish(found, event_id, elsewhere, received_at)
         });
         match finished.await {
             Ok(_) => Ok(()),
-            Err(failure) => Err(failed(NOTIFICATION, HandlerError::Failed(failure), order)),
+            Err(failure) => Err(failed(NOTIFICATION, HandlerError::Failed(failure), stored)),
         }
     }
 
     /// Notes in the event's entry that a delivery failed, and when it is expected again: until then
-    /// the sweep leaves it alone. Returns the order with it, and how many have failed; none if the
-    /// event has ended meanwhile. A note whose answer is lost counts twice: an event is given up
+    /// the sweep leaves it alone. Returns the aggregate with it, and how many have failed; none if
+    /// the event has ended meanwhile. A note whose answer is lost counts twice: an event is given up
     /// earlier then, and never later.
     pub(super) async fn note_failure(
         &self,
@@ -163,52 +159,59 @@ where
         event_id: EventId,
         deadline: Deadline,
     ) -> Result<Option<(StoredAggregate, u32)>, Failure> {
-        let StoredAggregate::Order(order) = stored;
         let now = self.publication.clock.now();
-        let noted = revise(&self.aggregates, order, deadline, |found| {
-            let mut pending = found.pending.clone();
+        let noted = revise(&self.aggregates, stored, deadline, |found| {
+            let mut pending = found.pending().clone();
             let entry = pending.remove(event_id)?;
             let failures = entry.failures.saturating_add(1);
             let due = now.plus(pause_after(entry.failures) + lifetimes::SWEEP_AFTER);
             pending.put(event_id, PendingEvent { failures, due, ..entry });
             let index = IndexChange::at(&pending);
-            Some(OrderChange { before: found, reached: None, notified: None, pending, index })
+            Some(found.pending_change(pending, index))
         });
-        Ok(noted.await?.and_then(|order| {
-            let failures = order.pending.get(event_id)?.failures;
-            Some((StoredAggregate::Order(order), failures))
+        Ok(noted.await?.and_then(|stored| {
+            let failures = stored.pending().get(event_id)?.failures;
+            Some((stored, failures))
         }))
     }
 }
 
-/// The write that ends an event, with its notification. None if it has ended, or if it came back
-/// from the dead letters meanwhile and a handler elsewhere is not done with it: then it is another
-/// delivery's.
+/// A handler of the aggregate's own has not done its part.
+const fn failed(handler: &'static str, error: HandlerError, stored: StoredAggregate) -> NotEnded {
+    NotEnded { error, handler: Some(handler), is_newer: false, stored: Some(stored) }
+}
+
+/// The write that ends an event, with the notification of an order's. None if it has ended, or if it
+/// came back from the dead letters meanwhile and a handler elsewhere is not done with it: then it is
+/// another delivery's.
 fn finish<'a>(
-    found: &'a StoredOrder,
+    found: &'a StoredAggregate,
     event_id: EventId,
     elsewhere: &[&'static str],
     at: Timestamp,
-) -> Option<OrderChange<'a>> {
-    if !is_done_elsewhere(found, event_id, elsewhere) {
+) -> Option<AggregateChange<'a>> {
+    if !is_done_elsewhere(found.pending(), event_id, elsewhere) {
         return None;
     }
-    let mut pending = found.pending.clone();
+    let mut pending = found.pending().clone();
     pending.remove(event_id)?;
-    let index = IndexChange::between(&found.pending, &pending);
-    let notified = Some((event_id, at));
-    Some(OrderChange { before: found, reached: None, notified, pending, index })
+    let index = IndexChange::between(found.pending(), &pending);
+    Some(match found.pending_change(pending, index) {
+        AggregateChange::Order(ends) => {
+            AggregateChange::Order(OrderChange { notified: Some((event_id, at)), ..ends })
+        }
+        AggregateChange::User(ends) => AggregateChange::User(ends),
+    })
 }
 
 /// Whether an event is pending, and every handler with an effect elsewhere has marked itself as done
 /// with it. Without the marks it must not end: a refused effect would be taken for a done one.
 pub(super) fn is_done_elsewhere(
-    found: &StoredOrder,
+    pending: &PendingEvents,
     event_id: EventId,
     elsewhere: &[&'static str],
 ) -> bool {
-    found
-        .pending
+    pending
         .get(event_id)
         .is_some_and(|entry| elsewhere.iter().all(|name| entry.done_by.contains(*name)))
 }

@@ -20,7 +20,10 @@ use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::events::revise::store;
 use crate::lifetimes;
-use crate::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
+use crate::outcome::{Failure, FailureClass};
+use crate::ports::pending::{
+    AggregateChange, IndexChange, OrderChange, PendingEventStore, Reservations,
+};
 use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
 
 /// How long the half message and the commit of what follows may take together.
@@ -90,7 +93,7 @@ where
         let mut verdict = Verdict::Confirm;
         let mut made: Vec<FollowUp> = Vec::new();
         loop {
-            let is_open = is_done_elsewhere(&stored, created, elsewhere);
+            let is_open = is_done_elsewhere(&stored.pending, created, elsewhere);
             if !is_open || stored.order.status() != OrderStatus::Created {
                 // One of our own tries may have landed unnoticed. What follows is published by the
                 // writer whose event the history holds, and by nobody else.
@@ -134,9 +137,14 @@ where
             let request = Request { stored: stored.clone(), decision };
             return self.groups.reserve(&self.aggregates, request, deadline).await;
         }
-        match store(&self.aggregates, &decision.change(stored), deadline).await {
+        let rejects = AggregateChange::Order(decision.change(stored));
+        match store(&self.aggregates, &rejects, deadline).await {
             Ok(None) => Reserved::Stored,
-            Ok(Some(found)) => Reserved::Changed(Box::new(found)),
+            Ok(Some(StoredAggregate::Order(found))) => Reserved::Changed(Box::new(found)),
+            Ok(Some(StoredAggregate::User(_))) => {
+                let cause = "another kind of aggregate was found at the order's key";
+                Reserved::Failed(Failure::new(FailureClass::Permanent, cause))
+            }
             Err(failure) => Reserved::Failed(failure),
         }
     }

@@ -18,7 +18,7 @@ pub struct SweepReport {
     pub given_up: u64,
     /// Events of which nothing could be found out, or that could not be sent. They come up again.
     pub deferred: u64,
-    /// Looks for what is due that succeeded.
+    /// Looks for what is due that succeeded, of all topics together.
     pub looks: u64,
     /// Looks for what is due that failed, as a whole or in part.
     pub failed_looks: u64,
@@ -65,6 +65,21 @@ impl Dealt {
 }
 
 impl SweepReport {
+    /// What two sweeps came to together.
+    pub(super) fn with(self, other: &Self) -> Self {
+        Self {
+            sent: self.sent + other.sent,
+            republished: self.republished + other.republished,
+            found: self.found + other.found,
+            overdue: self.overdue + other.overdue,
+            given_up: self.given_up + other.given_up,
+            deferred: self.deferred + other.deferred,
+            looks: self.looks + other.looks,
+            failed_looks: self.failed_looks + other.failed_looks,
+            oldest: self.oldest.max(other.oldest),
+        }
+    }
+
     pub(super) fn count(&mut self, dealt: &Dealt) {
         self.oldest = self.oldest.max(dealt.waited);
         for fate in &dealt.fates {

@@ -1,52 +1,33 @@
 //! An event is handled once, by what its aggregate says, and ends with its last handler.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::events::StoredAggregate;
-use application::events::consume::{
-    BODY_BYTES_MAX, ConsumptionReport, EventHandler, HandlerError, IncomingEvent, Registry,
-    Subscribed,
-};
-use application::outcome::{Failure, FailureClass, WriteTry};
-use application::ports::pending::{IndexChange, OrderChange, PendingEventStore};
-use application::ports::{Clock, HalfMessage, Resolution, TransactionalPublisher};
+use application::events::consume::{ConsumptionReport, Registry};
+use application::lifetimes;
+use application::outcome::FailureClass;
+use application::ports::{Clock, HalfMessage, IdentitySource, Resolution, TransactionalPublisher};
 use contracts::event::EventType;
 use domain::identity::OrderId;
-use domain::order::{OrderStatus, StoredOrder};
-use domain::pending::PendingEvent;
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use domain::order::OrderStatus;
+use domain::pending::{PendingEvent, Publication};
 use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::samples::{product, product_id, stamp};
-use testkit::tables::MemoryTables;
 use testkit::world::World;
+use tokio::time::Instant;
 
-use crate::orders::create::{command, create, world};
+use super::{LONG, SHORT, assert_confirmed_once, consume, created, notified, published, stored};
+use crate::orders::create::world;
 
-const SHORT: Duration = Duration::from_secs(60);
-const LONG: Duration = Duration::from_secs(3 * 60 * 60);
-
-async fn consume_with(world: &World, registry: Registry, window: Duration) -> ConsumptionReport {
-    world.consume_pending(registry).run(Deadline::after(window)).await
-}
-
-async fn consume(world: &World, window: Duration) -> ConsumptionReport {
-    consume_with(world, Registry::default(), window).await
-}
-
-async fn created(world: &World, quantity: u64) -> OrderId {
-    create(world, &command(quantity, None)).await.unwrap().order.id()
-}
-
-fn stored(world: &World, id: OrderId) -> StoredOrder {
-    world.tables.stored_order(id).unwrap()
-}
-
-fn notified(stored: &StoredOrder) -> Vec<&str> {
-    stored.order.notifications().iter().map(|told| told.event_type.as_str()).collect()
+/// Cancels an order as its customer does. The event of that is pending.
+fn cancel(world: &World, id: OrderId) {
+    let mut cancelled = stored(world, id);
+    let (at, event) = (world.clock.now(), stamp(&world.identities));
+    let pending = PendingEvent::unsent(world.identities.transaction_id(), at);
+    cancelled.pending.put(event.event_id, pending);
+    cancelled.order = cancelled.order.cancel(at, event).unwrap().0;
+    cancelled.revision += 1;
+    world.tables.put_stored_order(cancelled);
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +42,8 @@ async fn an_order_is_confirmed_and_its_customer_notified_of_both_events_once() {
     assert!(stored.pending.is_empty());
     assert_eq!(world.tables.index_entry(id), None, "nothing is pending, so the sweep sees nothing");
     assert_eq!(world.tables.stock_of(product_id(1)), Some(8));
-    assert_eq!((world.broker.visible().len(), world.broker.unacknowledged()), (2, 0));
+    assert_eq!(published(&world), [EventType::OrderCreated, EventType::OrderConfirmed]);
+    assert_eq!(world.broker.unacknowledged(), 0);
     // One write for the decision with the end of OrderCreated, one for the end of OrderConfirmed.
     assert_eq!(world.tables.calls(Operation::Reserve), 1);
     assert_eq!(world.tables.calls(Operation::ChangeAggregate), 1);
@@ -77,6 +59,7 @@ async fn an_order_is_rejected_where_there_is_not_enough_stock() {
     assert_eq!(notified(&stored), ["OrderCreated", "OrderRejected"]);
     assert!(stored.pending.is_empty());
     assert_eq!(world.tables.stock_of(product_id(1)), Some(10));
+    assert_eq!(published(&world), [EventType::OrderCreated, EventType::OrderRejected]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,18 +110,7 @@ async fn nothing_is_published_that_is_in_no_history() {
         while tables.calls(Operation::Reserve) == 0 {
             tokio::task::yield_now().await;
         }
-        let mut cancelled = tables.stored_order(id).unwrap();
-        let (at, event) = (world.clock.now(), stamp(&world.identities));
-        cancelled.pending.put(
-            event.event_id,
-            PendingEvent::unsent(
-                domain::identity::TransactionId::new(*event.event_id.as_uuid()),
-                at,
-            ),
-        );
-        cancelled.order = cancelled.order.cancel(at, event).unwrap().0;
-        cancelled.revision += 1;
-        tables.put_stored_order(cancelled);
+        cancel(&world, id);
     };
     let (_, ()) = tokio::join!(consume(&world, SHORT), cancel);
     assert_eq!(world.tables.land_late_writes(), 1);
@@ -155,11 +127,11 @@ async fn nothing_is_published_that_is_in_no_history() {
 async fn a_consumer_that_dies_before_its_acknowledgement_loses_and_repeats_nothing() {
     let world = world();
     let id = created(&world, 2).await;
-    world.broker.script(BrokerFault::AcknowledgementLost, 1);
+    world.broker.script(BrokerFault::AcknowledgementLost, 2);
     let report = consume(&world, Duration::from_secs(120)).await;
-    assert_eq!(report.handled, 3, "one of the two came again");
-    assert_eq!(notified(&stored(&world, id)), ["OrderCreated", "OrderConfirmed"]);
-    assert_eq!(world.tables.stock_of(product_id(1)), Some(8));
+    assert_eq!(report.handled, 4, "both came again");
+    assert_eq!(world.broker.deliveries(), [2, 2]);
+    assert_confirmed_once(&world, id);
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,78 +162,6 @@ async fn a_forged_message_has_no_effect_beyond_what_the_aggregate_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_a_dead_letter_at_once_and_ends_nobodys_event() {
-    let world = world();
-    world.broker.go_away();
-    let id = created(&world, 2).await;
-    world.broker.come_back();
-    let event_id = stored(&world, id).created_event().to_string();
-    let key = stored(&world, id).key().to_string();
-    let properties = [("event_id", event_id.as_str()), ("aggregate", &key)];
-    world.broker.put(b"not an event", &properties);
-    world.broker.put(&vec![b'a'; BODY_BYTES_MAX + 1], &properties);
-    let report = consume(&world, SHORT).await;
-    assert_eq!((report.dead_lettered, report.unannounced), (2, 0));
-    let letters = world.tables.dead_letters();
-    assert!(letters.iter().all(|letter| letter.expires_at.is_some() && letter.aggregate.is_none()));
-    assert_eq!(stored(&world, id).pending.len(), 1, "the sweep sends a good copy");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_broken_copy_leaves_the_letter_of_an_event_of_ours() {
-    let world = world();
-    let id = created(&world, 2).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
-    consume(&world, LONG).await;
-    let letter = world.tables.dead_letters().remove(0);
-    let event_id = stored(&world, id).created_event().to_string();
-    world.broker.put(b"a broken copy", &[("event_id", &event_id)]);
-    consume(&world, SHORT).await;
-    let letters = world.tables.dead_letters();
-    assert_eq!(letters.len(), 2);
-    assert!(letters.contains(&letter));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_burial_whose_answer_was_lost_is_counted() {
-    let world = world();
-    created(&world, 2).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
-    world.tables.script(Operation::BuryAndEnd, [Fault::ReplyLost]);
-    let report = consume(&world, LONG).await;
-    assert_eq!((report.dead_lettered, report.unannounced), (1, 1), "{report:?}");
-    assert_eq!(world.tables.dead_letters().len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_announcement_that_is_missing_does_not_keep_the_message_alive() {
-    let world = world();
-    world.broker.script(BrokerFault::AnnouncementFails, 1_000);
-    world.broker.put(b"not an event", &[]);
-    let report = consume(&world, SHORT).await;
-    assert_eq!((report.dead_lettered, report.unannounced), (1, 1));
-    assert_eq!((world.broker.announced().len(), world.broker.unacknowledged()), (0, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_event_that_newer_code_raised_is_tried_again_and_never_buried() {
-    let world = world();
-    created(&world, 2).await;
-    let body = world.broker.halves().remove(0).message.body;
-    let newer = [
-        body.replace("\"schemaversion\":1", "\"schemaversion\":2"),
-        body.replace("OrderCreated", "OrderPainted"),
-    ];
-    for body in newer {
-        world.broker.put(body.as_bytes(), &[]);
-    }
-    let report = consume(&world, LONG).await;
-    assert_eq!(report.dead_lettered, 0);
-    assert!(report.newer > 32, "{report:?}");
-    assert_eq!(world.broker.unacknowledged(), 2);
-}
-
-#[tokio::test(start_paused = true)]
 async fn failures_are_counted_in_the_event_by_whatever_copy_they_came() {
     let world = world();
     let id = created(&world, 2).await;
@@ -275,23 +175,6 @@ async fn failures_are_counted_in_the_event_by_whatever_copy_they_came() {
     world.tables.heal(Operation::Reserve);
     consume(&world, SHORT).await;
     assert!(stored(&world, id).pending.is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_fails_sixteen_times_is_a_dead_letter_with_the_end_of_its_event() {
-    let world = world();
-    let id = created(&world, 2).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
-    let report = consume(&world, LONG).await;
-    assert_eq!(report.dead_lettered, 1);
-    let letters = world.tables.dead_letters();
-    let letter = &letters[0];
-    assert_eq!((letter.attempts, letter.handler.as_deref()), (16, Some("inventory")));
-    assert_eq!(letter.expires_at, None, "it leaves by redrive or discard");
-    assert_eq!(letter.aggregate, Some(stored(&world, id).key()));
-    assert!(stored(&world, id).pending.is_empty());
-    assert_eq!(world.tables.index_entry(id), None);
-    assert_eq!((world.broker.announced().len(), world.broker.unacknowledged()), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -312,114 +195,6 @@ async fn a_busy_or_absent_table_postpones_and_loses_nothing() {
     }
 }
 
-/// Counts orders somewhere else: its effect and its mark are one write.
-struct Counter {
-    tables: MemoryTables,
-    calls: AtomicU32,
-    counted: Arc<AtomicU32>,
-    fails: u32,
-}
-
-impl Counter {
-    async fn count(&self, incoming: &IncomingEvent<'_>) -> Result<(), HandlerError> {
-        if self.calls.fetch_add(1, Ordering::SeqCst) < self.fails {
-            return Err(Failure::new(FailureClass::Unavailable, "elsewhere is away").into());
-        }
-        let StoredAggregate::Order(before) = incoming.stored;
-        let mut pending = before.pending.clone();
-        let mut entry = pending.remove(incoming.event_id).unwrap();
-        entry.done_by.insert(self.name().to_owned());
-        pending.put(incoming.event_id, entry);
-        let index = IndexChange::Keep;
-        let marked = OrderChange { before, reached: None, notified: None, pending, index };
-        match self.tables.change(&marked, incoming.deadline).await {
-            WriteTry::Done => {
-                self.counted.fetch_add(1, Ordering::SeqCst);
-                Ok(())
-            }
-            other => Err(HandlerError::Hopeless(format!("{other:?}"))),
-        }
-    }
-}
-
-impl EventHandler for Counter {
-    fn name(&self) -> &'static str {
-        "counter"
-    }
-
-    fn handle<'a>(
-        &'a self,
-        incoming: &'a IncomingEvent<'a>,
-    ) -> BoxFuture<'a, Result<(), HandlerError>> {
-        self.count(incoming).boxed()
-    }
-}
-
-fn counting(world: &World, counted: &Arc<AtomicU32>, fails: u32) -> Registry {
-    let counter = Counter {
-        tables: world.tables.clone(),
-        calls: AtomicU32::new(0),
-        counted: Arc::clone(counted),
-        fails,
-    };
-    Registry::default().with(Subscribed::To(&[EventType::OrderCreated]), counter)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_handler_with_an_effect_elsewhere_does_its_part_once() {
-    let world = world();
-    let id = created(&world, 2).await;
-    let counted = Arc::new(AtomicU32::new(0));
-    // It is done, and then the aggregate's own part fails a few times.
-    let failing = Fault::Refused(FailureClass::Permanent);
-    world.tables.script(Operation::Reserve, [failing, failing, failing]);
-    let report =
-        consume_with(&world, counting(&world, &counted, 2), Duration::from_secs(300)).await;
-    assert_eq!(counted.load(Ordering::SeqCst), 1);
-    assert_eq!(report.postponed, 5, "{report:?}");
-    let stored = stored(&world, id);
-    assert!(stored.pending.is_empty());
-    assert_eq!(stored.order.status(), OrderStatus::Confirmed);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_event_waits_for_every_handler() {
-    let world = world();
-    let id = created(&world, 2).await;
-    let counted = Arc::new(AtomicU32::new(0));
-    consume_with(&world, counting(&world, &counted, u32::MAX), Duration::from_secs(30)).await;
-    let stored = stored(&world, id);
-    assert_eq!(stored.order.status(), OrderStatus::Created);
-    assert!(stored.pending.holds(stored.created_event()));
-    assert_eq!(world.broker.unacknowledged(), 1);
-}
-
-/// Panics.
-struct Panicking;
-
-impl EventHandler for Panicking {
-    fn name(&self) -> &'static str {
-        "panicking"
-    }
-
-    fn handle<'a>(
-        &'a self,
-        _incoming: &'a IncomingEvent<'a>,
-    ) -> BoxFuture<'a, Result<(), HandlerError>> {
-        async { panic!("it breaks each time") }.boxed()
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_handler_that_panics_each_time_ends_in_the_dead_letters() {
-    let world = world();
-    created(&world, 2).await;
-    let registry = || Registry::default().with(Subscribed::ToAll, Panicking);
-    let report = consume_with(&world, registry(), LONG).await;
-    assert_eq!(report.dead_lettered, 1);
-    assert_eq!(world.tables.dead_letters()[0].handler.as_deref(), Some("panicking"));
-}
-
 #[tokio::test(start_paused = true)]
 async fn orders_of_one_product_at_once_never_take_more_than_there_is() {
     let world = world();
@@ -433,4 +208,120 @@ async fn orders_of_one_product_at_once_never_take_more_than_there_is() {
     assert_eq!((of(OrderStatus::Confirmed), of(OrderStatus::Rejected)), (12, 8));
     assert_eq!(world.tables.stock_of(product_id(1)), Some(1));
     assert!(orders.iter().all(|stored| stored.pending.is_empty()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_item_is_tried_again_without_another_delivery() {
+    for operation in [Operation::Reserve, Operation::ChangeAggregate] {
+        let world = world();
+        let id = created(&world, 2).await;
+        let throttled = Fault::Refused(FailureClass::Throttled);
+        world.tables.script(operation, [Fault::Busy, throttled, Fault::Busy]);
+        consume(&world, SHORT).await;
+        assert_eq!(world.broker.deliveries(), [1, 1], "{operation:?}");
+        assert_confirmed_once(&world, id);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_effect_whose_answer_was_lost_happens_once_and_within_its_delivery() {
+    for operation in [Operation::Reserve, Operation::ChangeAggregate] {
+        for fault in [Fault::ReplyLost, Fault::RequestLost, Fault::LandsLate] {
+            let world = world();
+            let id = created(&world, 2).await;
+            world.tables.script(operation, [fault]);
+            consume(&world, SHORT).await;
+            world.tables.land_late_writes();
+            assert_confirmed_once(&world, id);
+            assert_eq!(world.broker.deliveries(), [1, 1], "{operation:?} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follow_up_event_that_cannot_be_sent_is_left_to_the_sweep() {
+    let world = world();
+    let id = created(&world, 2).await;
+    world.broker.script(BrokerFault::PrepareFails, 1);
+    let report = consume(&world, Duration::from_secs(10)).await;
+    assert_eq!((report.handled, report.postponed), (1, 0));
+    let after = stored(&world, id);
+    assert_eq!(after.order.status(), OrderStatus::Confirmed);
+    let confirmed = after.order.latest_event().stamp.event_id;
+    assert!(after.pending.holds_only(confirmed), "{:?}", after.pending);
+    assert_eq!(after.pending.get(confirmed).unwrap().publication, Publication::Sent);
+    let (_, due) = world.tables.index_entry(id).unwrap();
+    assert!(due > world.clock.now() && due.since(world.clock.now()) <= lifetimes::SWEEP_AFTER);
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    let swept = world.sweep_pending().run(Deadline::after(Duration::from_secs(6))).await;
+    assert_eq!(swept.sent, 1);
+    consume(&world, SHORT).await;
+    assert_confirmed_once(&world, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pauses_between_attempts_grow() {
+    let world = world();
+    created(&world, 2).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    let report = consume(&world, Duration::from_secs(120)).await;
+    // After pauses of 1, 2, 4, 8, 16 and 32 s: 63 s; the next attempt would begin after the window.
+    assert_eq!((report.postponed, report.dead_lettered), (7, 0));
+    assert_eq!((world.broker.deliveries(), world.broker.unacknowledged()), (vec![7], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_an_order_that_was_cancelled_meanwhile_only_ends() {
+    let world = world();
+    let id = created(&world, 2).await;
+    cancel(&world, id);
+    let report = consume(&world, SHORT).await;
+    assert_eq!((report.handled, report.postponed), (1, 0));
+    let stored = stored(&world, id);
+    assert_eq!((stored.order.status(), stored.order.version()), (OrderStatus::Cancelled, 2));
+    assert_eq!(notified(&stored), ["OrderCreated"]);
+    let cancelled = stored.order.latest_event().stamp.event_id;
+    assert!(stored.pending.holds_only(cancelled), "the cancellation waits for the sweep");
+    assert_eq!(world.tables.calls(Operation::Reserve), 0);
+    assert_eq!(world.tables.stock_of(product_id(1)), Some(10));
+    assert_eq!(published(&world), [EventType::OrderCreated], "nothing follows");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_away_is_asked_again() {
+    let world = world();
+    let id = created(&world, 2).await;
+    world.broker.script(BrokerFault::ReceiveFails, 4);
+    let report = consume(&world, SHORT).await;
+    let expected = ConsumptionReport { handled: 2, failed_receives: 4, ..Default::default() };
+    assert_eq!(report, expected);
+    assert_confirmed_once(&world, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pauses_between_requests_to_a_broker_that_is_away_grow() {
+    let world = world();
+    world.broker.go_away();
+    let report = consume(&world, SHORT).await;
+    // Two pollers, with pauses that grow to 2 s.
+    assert!((40..80).contains(&report.failed_receives), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_ends_in_time_whatever_was_received_last() {
+    let world = world();
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Throttled));
+    world.tables.break_down(Operation::BuryAndEnd, Fault::Refused(FailureClass::Unavailable));
+    let mut consumer = world.consume_pending(Registry::default());
+    consumer.pace.attempts_max = 1;
+    let window = Duration::from_secs(15);
+    let late = async {
+        // Just before the window takes no more messages.
+        tokio::time::sleep(Duration::from_millis(8_900)).await;
+        created(&world, 2).await;
+    };
+    let started = Instant::now();
+    let (report, ()) = tokio::join!(consumer.run(Deadline::after(window)), late);
+    assert_eq!((report.postponed, report.dead_lettered), (1, 0));
+    assert!(started.elapsed() <= window, "the window took {:?}", started.elapsed());
 }

@@ -7,7 +7,7 @@ use application::events::consume::Registry;
 use application::events::sweep::SweepReport;
 use application::lifetimes;
 use application::outcome::FailureClass;
-use application::ports::{Clock, Resolution};
+use application::ports::{CheckAnswer, Clock, Resolution};
 use domain::identity::OrderId;
 use domain::order::{OrderStatus, StoredOrder};
 use domain::pending::{PendingEvent, Publication, Rank};
@@ -28,6 +28,15 @@ async fn created(world: &World) -> OrderId {
 async fn lost(world: &World) -> OrderId {
     world.broker.script(BrokerFault::EndLost, 1);
     created(world).await
+}
+
+/// As many orders, whose messages the broker has lost, and which are due.
+async fn lose(world: &World, count: usize) {
+    for _ in 0..count {
+        created(world).await;
+    }
+    assert_eq!(world.broker.lose_unacknowledged(), count);
+    world.clock.advance(lifetimes::SWEEP_AFTER);
 }
 
 async fn sweep(world: &World, window: Duration) -> SweepReport {
@@ -125,11 +134,132 @@ async fn a_claim_that_led_to_nothing_runs_out() {
     lost(&world).await;
     world.broker.discard_open_halves();
     world.clock.advance(lifetimes::SWEEP_AFTER);
-    world.tables.script(Operation::ClaimAggregate, [Fault::ReplyLost]);
+    world.tables.script(Operation::ChangeAggregate, [Fault::ReplyLost]);
     let report = sweep(&world, LOOK).await;
     assert_eq!((report.sent, report.deferred), (0, 1));
     world.clock.advance(lifetimes::SWEEP_AFTER);
     assert_eq!(sweep(&world, LOOK).await.sent, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_fate_is_unknown_is_left_until_it_runs_out() {
+    for fault in [Fault::ReplyLost, Fault::RequestLost] {
+        let world = world();
+        lost(&world).await;
+        world.broker.discard_open_halves();
+        world.clock.advance(lifetimes::SWEEP_AFTER);
+        world.tables.script(Operation::ChangeAggregate, [fault]);
+        let report = sweep(&world, MINUTE * 2).await;
+        assert_eq!((report.sent, report.deferred), (1, 1), "{fault:?}");
+        assert_eq!(world.broker.visible().len(), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sweeps_whose_windows_overlap_send_nothing_twice() {
+    let world = world();
+    lose(&world, 300).await;
+    let (one, other) = tokio::join!(sweep(&world, MINUTE), sweep(&world, MINUTE));
+    assert_eq!(one.sent + other.sent, 300);
+    assert_eq!(world.broker.unacknowledged(), 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_is_worked_off_without_waiting_for_the_next_look() {
+    let world = world();
+    lose(&world, 600).await;
+    // One look finds 256 of them, and there is time for one look alone.
+    assert_eq!(sweep(&world, LOOK).await.sent, 600);
+    assert_eq!(world.broker.unacknowledged(), 600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_back_of_what_the_sweep_sent_commits_it() {
+    let world = world();
+    lost(&world).await;
+    world.broker.discard_open_halves();
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    world.broker.script(BrokerFault::EndLost, 1);
+    let report = sweep(&world, LOOK).await;
+    assert_eq!((report.sent, report.deferred), (0, 1));
+    assert_eq!(world.broker.visible().len(), 0);
+    let answers = world.broker.check_back(&world.answer_checks()).await;
+    assert_eq!(answers, [CheckAnswer::Commit]);
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    let report = sweep(&world, LOOK).await;
+    assert_eq!((report.found, report.sent), (1, 0), "it is looked for before it is sent again");
+    assert_eq!(world.broker.visible().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_comes_up_again_after_the_broker_is_back_within_the_time_of_a_claim() {
+    // The longer the broker was away, the longer it may take: from 10 s to a minute.
+    for (away, soon) in [(15, 25), (130, 66)] {
+        let (away, soon) = (Duration::from_secs(away), Duration::from_secs(soon));
+        for was_sent in [false, true] {
+            let world = world();
+            if was_sent {
+                lost(&world).await;
+                world.broker.discard_open_halves();
+                world.clock.advance(lifetimes::SWEEP_AFTER);
+                world.broker.go_away();
+            } else {
+                world.broker.go_away();
+                created(&world).await;
+            }
+            let report = sweep(&world, away).await;
+            assert!(report.sent == 0 && report.deferred > 0, "{report:?}");
+            world.broker.come_back();
+            let report = sweep(&world, soon).await;
+            assert_eq!(report.sent, 1, "away for {away:?}, was sent: {was_sent}");
+            assert_eq!(world.broker.visible().len(), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incomplete_answer_is_asked_for_again_and_sends_nothing_meanwhile() {
+    let world = world();
+    lost(&world).await;
+    world.broker.discard_open_halves();
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    world.broker.script(BrokerFault::LookupFails, 1);
+    let report = sweep(&world, LOOK).await;
+    assert_eq!((report.sent, report.deferred), (0, 1));
+    assert_eq!(world.broker.visible().len(), 0, "it may be there already");
+    assert_eq!(sweep(&world, Duration::from_secs(20)).await.sent, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_looked_at_again() {
+    let world = world();
+    lost(&world).await;
+    world.broker.discard_open_halves();
+    world.clock.advance(lifetimes::SWEEP_AFTER);
+    let unavailable = Fault::Refused(FailureClass::Unavailable);
+    world.tables.script(Operation::DueAggregates, [unavailable]);
+    world.tables.script(Operation::FindAggregate, [unavailable]);
+    let report = sweep(&world, Duration::from_secs(20)).await;
+    assert_eq!((report.sent, report.deferred, report.failed_looks), (1, 1, 1), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn oldest_says_how_long_the_oldest_event_has_been_pending() {
+    let world = world();
+    let minutes = |count| MINUTE * count;
+    lost(&world).await;
+    world.broker.discard_open_halves();
+    world.clock.advance(minutes(2));
+    created(&world).await;
+    let oldest = sweep(&world, LOOK).await.oldest;
+    assert!((minutes(2)..minutes(3)).contains(&oldest), "it was on no topic: {oldest:?}");
+    world.clock.advance(minutes(10));
+    let oldest = sweep(&world, LOOK).await.oldest;
+    let expected = minutes(12)..minutes(13);
+    assert!(expected.contains(&oldest), "it is on its topic, and nobody consumes: {oldest:?}");
+    consume(&world).await;
+    world.clock.advance(minutes(60));
+    assert_eq!(sweep(&world, LOOK).await.oldest, Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,9 +288,9 @@ async fn while_no_broker_takes_an_event_one_of_each_look_probes_it() {
         for _ in 0..orders {
             created(&world).await;
         }
-        let before = world.tables.calls(Operation::ClaimAggregate);
+        let before = world.tables.calls(Operation::FindAggregate);
         sweep(&world, MINUTE).await;
-        let claims = world.tables.calls(Operation::ClaimAggregate) - before;
+        let claims = world.tables.calls(Operation::FindAggregate) - before;
         // The first look takes up as many as go at once; each one after it takes up one.
         assert!(claims <= 16 + 12 + 1, "{claims} claims of {orders} orders");
         world.broker.come_back();
@@ -179,7 +309,8 @@ async fn while_not_every_broker_answers_one_event_of_each_look_asks() {
     world.clock.advance(lifetimes::SWEEP_AFTER);
     world.broker.script(BrokerFault::LookupFails, u32::MAX);
     let looks = sweep(&world, MINUTE * 9).await.looks;
-    assert!(looks <= 9 * 12 + 1, "{looks} looks");
+    // Of orders and of users.
+    assert!(looks <= 2 * (9 * 12 + 1), "{looks} looks");
     assert_eq!(world.broker.visible().len(), 300, "nothing is sent yet");
     // All of them have waited, though few have asked: none waits longer because others do.
     sweep(&world, MINUTE * 3).await;

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use application::events::answer_check::CheckReport;
 use application::lifetimes;
 use application::ports::creating::OrderCreation;
 use application::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock, IdentitySource, Topic};
-use application::{deadline::Deadline, outcome::WriteTry};
+use application::{
+    deadline::Deadline,
+    outcome::{FailureClass, WriteTry},
+};
 use domain::identity::TransactionId;
 use domain::order::{FENCED_MAX, NewOrder, Order};
 use domain::pending::PendingEvent;
@@ -99,6 +103,7 @@ async fn a_fence_that_lost_against_the_order_is_answered_by_the_order() {
 #[tokio::test(start_paused = true)]
 async fn whatever_became_of_the_fence_what_is_found_after_it_answers() {
     for (fault, expected) in [
+        (Fault::Refused(FailureClass::Throttled), CheckAnswer::Unknown),
         (Fault::ReplyLost, CheckAnswer::Rollback),
         (Fault::RequestLost, CheckAnswer::Unknown),
         (Fault::LandsLate, CheckAnswer::Unknown),
@@ -114,13 +119,70 @@ async fn whatever_became_of_the_fence_what_is_found_after_it_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_left_open() {
+async fn what_cannot_be_read_is_left_open_and_settled_by_the_next_check() {
+    for fault in [
+        Fault::RequestLost,
+        Fault::Refused(FailureClass::Unavailable),
+        Fault::Refused(FailureClass::Permanent),
+    ] {
+        let world = World::default();
+        let new = new_order(&world);
+        let check = check(&world, &new);
+        end_its_time(&world);
+        world.tables.script(Operation::AtKey, [fault]);
+        let checks = world.answer_checks();
+        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown, "{fault:?}");
+        assert_eq!(world.tables.calls(Operation::FenceAttempt), 0, "{fault:?}");
+        assert_eq!(checks.answer(check).await, CheckAnswer::Rollback, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_after_a_fence_is_left_open() {
     let world = World::default();
     let new = new_order(&world);
+    let check = check(&world, &new);
     end_its_time(&world);
-    world.tables.script(Operation::AtKey, [Fault::RequestLost]);
-    let answer = world.answer_checks().answer(check(&world, &new)).await;
-    assert_eq!(answer, CheckAnswer::Unknown);
+    let tables = world.tables.clone();
+    let breaking = async {
+        while tables.calls(Operation::FenceAttempt) == 0 {
+            tokio::task::yield_now().await;
+        }
+        tables.break_down(Operation::AtKey, Fault::Refused(FailureClass::Unavailable));
+    };
+    let checks = world.answer_checks();
+    let (answer, ()) = tokio::join!(checks.answer(check.clone()), breaking);
+    assert_eq!(answer, CheckAnswer::Unknown, "the fence may have lost against the order");
+    world.tables.heal(Operation::AtKey);
+    assert_eq!(checks.answer(check).await, CheckAnswer::Rollback);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_created_order_is_committed_at_any_time() {
+    let world = World::default();
+    let new = new_order(&world);
+    let check = check(&world, &new);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    let checks = world.answer_checks();
+    for _ in 0..3 {
+        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit);
+        world.clock.advance(lifetimes::TOMBSTONE);
+    }
+    assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fenced_attempt_is_found_and_not_fenced_again() {
+    let world = World::default();
+    let new = new_order(&world);
+    let check = check(&world, &new);
+    end_its_time(&world);
+    for _ in 0..2 {
+        assert_eq!(world.answer_checks().answer(check.clone()).await, CheckAnswer::Rollback);
+    }
+    let (tombstone, _) = world.tables.tombstone(user(123), new.order().id()).unwrap();
+    assert!(tombstone.holds(new.attempt()));
+    assert_eq!(world.tables.calls(Operation::FenceAttempt), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,6 +237,7 @@ async fn a_message_that_is_not_this_deployments_is_left_open_and_counted() {
     ] {
         assert_eq!(checks.answer(foreign).await, CheckAnswer::Unknown);
     }
-    assert_eq!(checks.report().foreign, 6);
+    let expected = CheckReport { committed: 0, rolled_back: 0, left_open: 6, foreign: 6 };
+    assert_eq!(checks.report(), expected);
     assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
 }

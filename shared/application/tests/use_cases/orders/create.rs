@@ -6,16 +6,22 @@ use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::lifetimes;
 use application::orders::create::{
-    CreateOrderCommand, CreateOrderError, OrderReply, WithoutBroker,
+    Budgets, CircuitBreaker, CreateOrder, CreateOrderCommand, CreateOrderError, OrderReply,
+    WithoutBroker,
 };
 use application::orders::identity::{created_event_of, order_of_key};
 use application::outcome::{FailureClass, WriteTry};
 use application::ports::creating::{Fences, OrderCreation};
-use application::ports::{CheckAnswer, Clock, Resolution};
+use application::ports::{
+    CheckAnswer, Clock, EndError, HalfMessage, PrepareError, Resolution, TransactionalPublisher,
+};
+use domain::aggregate::AggregateKey;
 use domain::event::EventStamp;
 use domain::order::{NewOrder, Order, OrderStatus, StoredOrder};
 use domain::pending::{PendingEvent, Publication};
-use testkit::fault::{BrokerFault, Fault, Operation};
+use testkit::broker::MemoryBroker;
+use testkit::clock::ManualClock;
+use testkit::fault::{Fault, Operation};
 use testkit::samples::{key, lines, product, product_id, stamp, user};
 use testkit::world::World;
 
@@ -43,11 +49,11 @@ pub(crate) async fn create(
 }
 
 /// The ends of all half messages, in the order in which these were stored.
-fn ends(world: &World) -> Vec<Vec<Resolution>> {
+pub(super) fn ends(world: &World) -> Vec<Vec<Resolution>> {
     world.broker.halves().into_iter().map(|half| half.ends).collect()
 }
 
-fn stored(world: &World, reply: &OrderReply) -> StoredOrder {
+pub(super) fn stored(world: &World, reply: &OrderReply) -> StoredOrder {
     world.tables.stored_order(reply.order.id()).unwrap()
 }
 
@@ -164,6 +170,7 @@ async fn a_try_that_landed_while_its_answer_was_lost_is_found_and_committed() {
         world.tables.script(Operation::CreateOrder, [Fault::ReplyLost]);
         let reply = create(&world, &command(1, under)).await.unwrap();
         assert!(!reply.replayed, "it is this request's own");
+        assert_eq!(stored(&world, &reply).order, reply.order);
         assert_eq!(ends(&world), [[Resolution::Commit]]);
     }
 }
@@ -259,42 +266,6 @@ async fn the_fence_of_one_attempt_leaves_that_of_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_is_created_without_the_broker_and_marked_as_never_sent() {
-    let world = world();
-    world.broker.go_away();
-    let reply = create(&world, &command(1, None)).await.unwrap();
-    let stored = stored(&world, &reply);
-    let entry = stored.pending.get(stored.created_event()).unwrap();
-    assert_eq!(entry.publication, Publication::Unsent);
-    assert_eq!(entry.due, entry.since, "the sweep looks at once");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_half_message_that_the_broker_does_not_vouch_for_is_abandoned() {
-    let world = world();
-    world.broker.script(BrokerFault::PrepareDoubtful, 1);
-    let reply = create(&world, &command(1, None)).await.unwrap();
-    let abandoned = world.broker.halves().remove(0);
-    assert_ne!(abandoned.transaction_id, stored(&world, &reply).attempt);
-    let answers = world.broker.check_back(&world.answer_checks()).await;
-    assert_eq!(answers, [CheckAnswer::Rollback], "another attempt created the order");
-    assert_eq!(world.broker.visible().len(), 0);
-    assert_eq!(world.tables.calls(Operation::FenceAttempt), 0, "without a write");
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_the_broker_nothing_is_stored_where_that_is_refused() {
-    let world = world();
-    world.broker.go_away();
-    let mut create = world.create_orders();
-    create.without_broker = WithoutBroker::Refuse;
-    let within = Deadline::after(Duration::from_secs(10));
-    let refused = create.execute(&command(1, None), within).await.unwrap_err();
-    assert!(matches!(refused, CreateOrderError::Unavailable { .. }), "{refused:?}");
-    assert_eq!(world.tables.calls(Operation::CreateOrder), 0);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_keyed_request_that_would_be_refused_is_answered_by_what_it_created_before() {
     let world = world();
     let first = create(&world, &command(2, Some("key-1"))).await.unwrap();
@@ -327,4 +298,115 @@ async fn a_frozen_process_writes_nothing_after_its_deadline() {
     let (error, ()) = tokio::join!(creating, freezing);
     assert!(matches!(error, Err(CreateOrderError::Unavailable { .. })), "{error:?}");
     assert_eq!(world.tables.calls(Operation::CreateOrder), 1);
+    assert_eq!(ends(&world), [[Resolution::Rollback]]);
+    assert_eq!(world.tables.stored_orders(), []);
+}
+
+/// A publisher whose process is frozen for a minute when its half message is stored.
+struct Frozen(MemoryBroker, ManualClock);
+
+impl TransactionalPublisher for Frozen {
+    type Receipt = <MemoryBroker as TransactionalPublisher>::Receipt;
+
+    async fn prepare(
+        &self,
+        half: &HalfMessage<'_>,
+        deadline: Deadline,
+    ) -> Result<Self::Receipt, PrepareError> {
+        let receipt = self.0.prepare(half, deadline).await;
+        self.1.advance(Duration::from_secs(60));
+        receipt
+    }
+
+    async fn end(
+        &self,
+        receipt: &Self::Receipt,
+        resolution: Resolution,
+        deadline: Deadline,
+    ) -> Result<(), EndError> {
+        self.0.end(receipt, resolution, deadline).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_frozen_before_its_write_writes_nothing() {
+    let world = world();
+    let CreateOrder { orders, catalog, publisher, clock, identities, budgets, without_broker } =
+        world.create_orders();
+    let publisher = Frozen(publisher, world.clock.clone());
+    let create =
+        CreateOrder { orders, catalog, publisher, clock, identities, budgets, without_broker };
+    let within = Deadline::after(Duration::from_secs(10));
+    let created = create.execute(&command(1, None), within).await;
+    assert!(matches!(created, Err(CreateOrderError::Unavailable { .. })), "{created:?}");
+    assert_eq!(world.tables.calls(Operation::CreateOrder), 0);
+    assert_eq!(ends(&world), [[Resolution::Rollback]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_fenced_while_it_is_under_way_is_refused_and_rolled_back() {
+    let world = world();
+    // Its first try is lost, and its second one finds the fence.
+    world.tables.script(Operation::CreateOrder, [Fault::RequestLost]);
+    let fencing = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let half = world.broker.halves().remove(0);
+        let Some(AggregateKey::Order { user_id, order_id }) = half.message.aggregate else {
+            panic!("{half:?}")
+        };
+        let until = world.clock.now().plus(lifetimes::TOMBSTONE);
+        let fence = world.tables.fence(user_id, order_id, half.transaction_id, until).await;
+        assert!(matches!(fence, WriteTry::Done), "{fence:?}");
+    };
+    let keyed = command(1, Some("key-1"));
+    let (created, ()) = tokio::join!(create(&world, &keyed), fencing);
+    assert!(matches!(created, Err(CreateOrderError::Unavailable { .. })), "{created:?}");
+    assert_eq!(ends(&world), [[Resolution::Rollback]]);
+    assert_eq!(world.tables.stored_orders(), []);
+    // The key can still be used: the next attempt is not the fenced one.
+    assert!(!create(&world, &keyed).await.unwrap().replayed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_key_for_something_else_is_refused_with_and_without_the_broker() {
+    let world = world();
+    create(&world, &command(1, Some("key-1"))).await.unwrap();
+    let other = command(2, Some("key-1"));
+    let error = create(&world, &other).await.unwrap_err();
+    assert!(matches!(error, CreateOrderError::KeyReused), "{error:?}");
+    assert_eq!(ends(&world), [[Resolution::Commit], [Resolution::Rollback]]);
+    world.broker.go_away();
+    for without_broker in [WithoutBroker::Refuse, WithoutBroker::Accept(CircuitBreaker::default())]
+    {
+        let create = CreateOrder { without_broker, ..world.create_orders() };
+        let within = Deadline::after(Duration::from_secs(10));
+        let error = create.execute(&other, within).await.unwrap_err();
+        assert!(matches!(error, CreateOrderError::KeyReused), "{error:?}");
+    }
+    assert_eq!(world.tables.stored_orders().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_remembered_for_as_long_as_its_order() {
+    let world = world();
+    let first = create(&world, &command(1, Some("key-1"))).await.unwrap();
+    world.clock.advance(Duration::from_secs(10 * 365 * 24 * 60 * 60));
+    let again = create(&world, &command(1, Some("key-1"))).await.unwrap();
+    assert_eq!((again.replayed, again.order), (true, first.order));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_time_for_the_end_of_its_half_message_is_not_begun_late() {
+    for fault in [Fault::Refused(FailureClass::Throttled), Fault::RequestLost] {
+        let world = world();
+        world.tables.break_down(Operation::CreateOrder, fault);
+        let limit = Duration::from_secs(2);
+        let started = tokio::time::Instant::now();
+        let create = world.create_orders();
+        let created = create.execute(&command(1, None), Deadline::after(limit)).await;
+        assert!(created.is_err(), "{fault:?}");
+        let took = started.elapsed();
+        // What is left is for the end of the half message, which takes no time here.
+        assert!(took <= limit - Budgets::default().end, "{fault:?}: {took:?}");
+    }
 }

@@ -1,10 +1,11 @@
-//! A change of an order as an expression.
+//! A change of an aggregate as an expression.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use application::outcome::{Failure, FailureClass};
-use application::ports::pending::{IndexChange, OrderChange};
+use application::ports::pending::{AggregateChange, IndexChange, OrderChange, UserChange};
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::pending::{PendingEvent, PendingEvents};
 
@@ -13,13 +14,21 @@ use crate::item::{binary, number, text, to_item};
 use crate::keys;
 use crate::records::{ChangeRecord, PendingRecord, since};
 
-/// The update that makes a change, if the order is still the one that was read.
+/// The update that makes a change, if the aggregate is still the one that was read.
 ///
 /// # Errors
 ///
-/// [`Failure`] of class `Permanent` if the order would leave the sweep's index with something
+/// [`Failure`] of class `Permanent` if the aggregate would leave the sweep's index with something
 /// pending, or a record can't be an item.
-pub(super) fn update_of(change: &OrderChange<'_>) -> Result<ItemUpdate, Failure> {
+pub(super) fn update_of(change: &AggregateChange<'_>) -> Result<ItemUpdate, Failure> {
+    match change {
+        AggregateChange::Order(change) => update_of_order(change),
+        AggregateChange::User(change) => update_of_user(change),
+    }
+}
+
+/// As [`update_of`].
+pub(super) fn update_of_order(change: &OrderChange<'_>) -> Result<ItemUpdate, Failure> {
     let OrderChange { before, reached, notified, pending, index } = change;
     let order = &before.order;
     let mut update = UpdateBuilder::default();
@@ -34,10 +43,53 @@ pub(super) fn update_of(change: &OrderChange<'_>) -> Result<ItemUpdate, Failure>
         update.set(&format!("#notifications.{event}"), number(at.as_millis()));
     }
     revise_pending(&mut update, &before.pending, pending)?;
-    match *index {
+    revise_index(&mut update, before.key(), *index, pending)?;
+    let attempt = update.value(binary(before.attempt.as_uuid().as_bytes()));
+    let revision = update.value(number(before.revision));
+    let mut condition = format!("#attempt = {attempt} AND #revision = {revision}");
+    condition.push_str(&unclaimed(&mut update, *index));
+    Ok(update.when(keys::of_aggregate(before.key()), condition))
+}
+
+fn update_of_user(change: &UserChange<'_>) -> Result<ItemUpdate, Failure> {
+    let UserChange { before, pending, index } = change;
+    let mut update = UpdateBuilder::default();
+    update.set("#revision", number(before.revision.saturating_add(1)));
+    revise_pending(&mut update, &before.pending, pending)?;
+    revise_index(&mut update, before.key, *index, pending)?;
+    if let Some(expires_at) = before.expires_at {
+        match (before.pending.is_empty(), pending.is_empty()) {
+            // The table deletes nothing with something pending.
+            (true, false) => update.remove("#expires_at"),
+            (false, true) => update.set("#expires_at", number(expires_at.as_secs())),
+            (true, true) | (false, false) => {}
+        }
+    }
+    let revision = update.value(number(before.revision));
+    let condition = format!("#revision = {revision}{}", unclaimed(&mut update, *index));
+    Ok(update.when(keys::of_aggregate(before.key), condition))
+}
+
+/// What a claim is conditional on besides: that no other sweep has moved the entry.
+fn unclaimed(update: &mut UpdateBuilder, index: IndexChange) -> String {
+    match index {
+        IndexChange::Claim { expected, .. } => {
+            format!(" AND #due_ms = {}", update.value(number(expected.as_millis())))
+        }
+        IndexChange::Keep | IndexChange::Move { .. } | IndexChange::Leave => String::new(),
+    }
+}
+
+fn revise_index(
+    update: &mut UpdateBuilder,
+    key: AggregateKey,
+    index: IndexChange,
+    pending: &PendingEvents,
+) -> Result<(), Failure> {
+    match index {
         IndexChange::Keep => {}
-        IndexChange::Move { due, rank } => {
-            update.set("#shard", text(keys::pending_shard(rank, order.id())));
+        IndexChange::Move { due, rank } | IndexChange::Claim { due, rank, .. } => {
+            update.set("#shard", text(keys::pending_shard(rank, key)));
             update.set("#due_ms", number(due.as_millis()));
             update.set("#since_ms", number(since(pending).unwrap_or(due).as_millis()));
         }
@@ -46,14 +98,11 @@ pub(super) fn update_of(change: &OrderChange<'_>) -> Result<ItemUpdate, Failure>
         }
         // No sweep would ever find it.
         IndexChange::Leave => {
-            let cause = "an order with pending events can't leave their index";
+            let cause = "an aggregate with pending events can't leave their index";
             return Err(Failure::new(FailureClass::Permanent, cause));
         }
     }
-    let attempt = update.value(binary(before.attempt.as_uuid().as_bytes()));
-    let revision = update.value(number(before.revision));
-    let condition = format!("#attempt = {attempt} AND #revision = {revision}");
-    Ok(update.when(keys::of_order(order.user_id(), order.id()), condition))
+    Ok(())
 }
 
 /// Writes what differs and nothing else, so that what newer code keeps in an entry stays in it.

@@ -1,6 +1,7 @@
 //! What is due for the sweep.
 
 use application::outcome::Failure;
+use application::ports::Topic;
 use application::ports::pending::{DueAggregate, DueAggregates, PendingEventIndex};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::pending::Rank;
@@ -8,24 +9,31 @@ use domain::timestamp::Timestamp;
 use futures::StreamExt;
 use futures::stream;
 
-use super::DynamoOrders;
-use crate::error::failure;
-use crate::expression::{names, values};
+use super::DynamoAggregates;
+use crate::connect::{TRY_LIMIT, one_try};
+use crate::error::{condition_held, failure};
+use crate::expression::{Change, ItemUpdate, names, values};
 use crate::item::{CorruptRecord, Item, number, text};
 use crate::keys;
 
 /// The index of aggregates with pending events: by shard, the earliest due first. It follows the
 /// table within a second or so
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html>).
-const PENDING: &str = "pending";
+pub(crate) const PENDING: &str = "pending";
 
 const DUE_BY: &str = "#shard = :shard AND #due_ms <= :latest";
 
 /// How many shards are read at once.
 const SHARDS_AT_ONCE: usize = 16;
 
-impl<Stock: Send + Sync> PendingEventIndex for DynamoOrders<Stock> {
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<DueAggregates, Failure> {
+impl<Stock: Send + Sync> PendingEventIndex for DynamoAggregates<Stock> {
+    async fn due(
+        &self,
+        topic: Topic,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<DueAggregates, Failure> {
+        let table = self.tables.with_events_of(topic);
         let mut due = DueAggregates::default();
         let mut is_anything_read = false;
         let mut last_failure = None;
@@ -37,7 +45,7 @@ impl<Stock: Send + Sync> PendingEventIndex for DynamoOrders<Stock> {
                 break;
             }
             let mut of_rank = Vec::new();
-            for shard in self.shards(rank, now, left).await {
+            for shard in self.shards(table, rank, now, left).await {
                 match shard {
                     Ok(DueAggregates { aggregates, more, unreadable }) => {
                         is_anything_read = true;
@@ -63,24 +71,42 @@ impl<Stock: Send + Sync> PendingEventIndex for DynamoOrders<Stock> {
             _ => Ok(due),
         }
     }
+
+    async fn postpone(&self, due: &DueAggregate, until: Timestamp) -> Result<(), Failure> {
+        let postponed = ItemUpdate::from(Change {
+            key: keys::of_aggregate(due.key),
+            update: "SET #due_ms = :until",
+            condition: "#due_ms = :expected",
+            values: vec![
+                (":until", number(until.as_millis())),
+                (":expected", number(due.due.as_millis())),
+            ],
+        });
+        let call = postponed.on(self.client.update_item().table_name(self.tables.of(due.key)));
+        let written = call.customize().config_override(one_try(TRY_LIMIT)).send().await;
+        // Where the condition failed, another sweep was here.
+        condition_held(written).map(drop).map_err(failure)
+    }
 }
 
-impl<Stock: Send + Sync> DynamoOrders<Stock> {
+impl<Stock: Send + Sync> DynamoAggregates<Stock> {
     /// What is due in each shard of a rank, each with its share of the limit.
     async fn shards(
         &self,
+        table: &str,
         rank: Rank,
         now: Timestamp,
         limit: usize,
     ) -> Vec<Result<DueAggregates, Failure>> {
         let share = limit.div_ceil(usize::from(keys::PENDING_SHARDS));
-        let shards = keys::pending_shards(rank).map(|shard| self.due_in(shard, now, share));
+        let shards = keys::pending_shards(rank).map(|shard| self.due_in(table, shard, now, share));
         stream::iter(shards).buffer_unordered(SHARDS_AT_ONCE).collect().await
     }
 
     /// What is due in a shard, the earliest first, about `limit` of it.
     async fn due_in(
         &self,
+        table: &str,
         shard: String,
         latest: Timestamp,
         limit: usize,
@@ -93,7 +119,7 @@ impl<Stock: Send + Sync> DynamoOrders<Stock> {
             let page = self
                 .client
                 .query()
-                .table_name(self.orders.as_str())
+                .table_name(table)
                 .index_name(PENDING)
                 .key_condition_expression(DUE_BY)
                 .set_expression_attribute_names(names(&[DUE_BY]))
@@ -124,14 +150,14 @@ impl<Stock: Send + Sync> DynamoOrders<Stock> {
     }
 }
 
-fn due_aggregate(item: &Item) -> Result<DueAggregate, CorruptRecord> {
+pub(crate) fn due_aggregate(item: &Item) -> Result<DueAggregate, CorruptRecord> {
     let text = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
     let due_ms = item.get("due_ms").and_then(|due| due.as_n().ok());
-    let key = text("pk").zip(text("sk")).and_then(|(pk, sk)| format!("{pk}/{sk}").parse().ok());
+    let key = text("pk").zip(text("sk")).and_then(|(pk, sk)| keys::aggregate_of(pk, sk));
     let due = due_ms.and_then(|due| due.parse().ok()).map(Timestamp::from_millis);
     key.zip(due)
         .map(|(key, due)| DueAggregate { key, due })
-        .ok_or_else(|| CorruptRecord::because("an item of the index is no order"))
+        .ok_or_else(|| CorruptRecord::because("an item of the index is no aggregate"))
 }
 
 #[cfg(test)]
@@ -142,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_of_the_index_names_the_order_and_when_it_is_due() {
+    fn an_item_of_the_index_names_the_aggregate_and_when_it_is_due() {
         let user_id = UserId::new(123).unwrap();
         let order_id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         let mut item = keys::of_order(user_id, order_id);
@@ -151,7 +177,7 @@ mod tests {
         let (key, due) =
             (AggregateKey::Order { user_id, order_id }, Timestamp::from_millis(60_000));
         assert_eq!(due_aggregate(&item).unwrap(), DueAggregate { key, due });
-        item.insert("sk".to_owned(), text("RECORD"));
+        item.insert("sk".to_owned(), text("ACTIVITY#1"));
         assert!(due_aggregate(&item).is_err());
     }
 }

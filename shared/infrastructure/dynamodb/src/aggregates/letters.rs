@@ -1,59 +1,70 @@
-//! Into the dead letters and out of them, together with what is pending in the order.
+//! Into the dead letters and out of them, together with what is pending in the aggregate.
 
 use application::deadline::Deadline;
-use application::events::StoredAggregate;
-use application::outcome::{Failure, ItemReason, WriteTry};
+use application::outcome::{Failure, WriteTry};
 use application::ports::DeadLetter;
 use application::ports::letters::{DeadLetterMoves, MoveCancelled};
-use application::ports::pending::OrderChange;
+use application::ports::pending::AggregateChange;
 use aws_sdk_dynamodb::Client;
+use domain::aggregate::AggregateKey;
 
+use super::AggregateTables;
 use super::change::update_of;
-use crate::config::{EventsTable, OrdersTable};
+use super::store::read;
+use crate::config::{DeadLettersTable, OrdersTable, UsersTable};
 use crate::connect::one_try;
 use crate::error::failed_try;
 use crate::item::{CorruptRecord, text, to_item};
 use crate::keys;
-use crate::records::{DeadLetterRecord, stored_order};
+use crate::records::DeadLetterRecord;
 use crate::transaction::{Reasons, Transaction, too_late, write};
 
 /// That a letter is the one that was read.
 const SAME_LETTER: &str = "#message_id = :message_id";
 
-/// Moves events between their orders and the dead letters. Of a body it keeps the first 300 KiB,
+/// Moves events between their aggregates and the dead letters. Of a body it keeps the first 300 KiB,
 /// because an item holds 400 KB.
 #[derive(Debug, Clone)]
 pub struct DynamoDeadLetterMoves {
     client: Client,
-    orders: OrdersTable,
-    letters: EventsTable,
+    aggregates: AggregateTables,
+    letters: DeadLettersTable,
 }
 
 impl DynamoDeadLetterMoves {
-    /// Writes to these tables: letters are in the table of events.
-    pub const fn new(client: Client, orders: OrdersTable, letters: EventsTable) -> Self {
-        Self { client, orders, letters }
+    /// Writes to these tables.
+    pub const fn new(
+        client: Client,
+        orders: OrdersTable,
+        users: UsersTable,
+        letters: DeadLettersTable,
+    ) -> Self {
+        Self { client, aggregates: AggregateTables { orders, users }, letters }
     }
 
-    fn burial(&self, letter: &DeadLetter, ends: &OrderChange<'_>) -> Result<Transaction, Failure> {
+    fn burial(
+        &self,
+        letter: &DeadLetter,
+        ends: &AggregateChange<'_>,
+    ) -> Result<Transaction, Failure> {
         Transaction::default()
             .put(self.letters.as_str(), &DeadLetterRecord::from(letter))?
-            .update(self.orders.as_str(), update_of(ends)?)
+            .update(self.aggregates.of(ends.key()), update_of(ends)?)
     }
 
     fn return_of(
         &self,
         letter: &DeadLetter,
-        returns: &OrderChange<'_>,
+        returns: &AggregateChange<'_>,
     ) -> Result<Transaction, Failure> {
         let key = keys::simple(keys::dead_letter(&letter.id()));
         let same = vec![(":message_id", text(&letter.message_id))];
         Transaction::default()
             .delete_if(self.letters.as_str(), key, SAME_LETTER, same)?
-            .update(self.orders.as_str(), update_of(returns)?)
+            .update(self.aggregates.of(returns.key()), update_of(returns)?)
     }
 
-    /// Records a letter of an event that no order waits for.
+    /// Records a letter of an event that no aggregate waits for.
     async fn put_alone(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<MoveCancelled> {
         if deadline.has_passed() {
             return WriteTry::Refused(too_late());
@@ -71,17 +82,11 @@ impl DynamoDeadLetterMoves {
     }
 }
 
-/// The reasons in the order of the items of both transactions: the letter, the order.
-fn cancelled(mut reasons: Reasons) -> MoveCancelled {
+/// The reasons in the order of the items of both transactions: the letter, the aggregate.
+fn cancelled(mut reasons: Reasons, key: AggregateKey) -> MoveCancelled {
     MoveCancelled {
         letter: reasons.next_read(|_| Ok::<_, CorruptRecord>(())),
-        aggregate: match reasons.next_read(stored_order) {
-            ItemReason::None => ItemReason::None,
-            ItemReason::Busy => ItemReason::Busy,
-            ItemReason::ConditionFailed(found) => {
-                ItemReason::ConditionFailed(found.map(StoredAggregate::Order))
-            }
-        },
+        aggregate: reasons.next_read(|item| read(key, item)),
     }
 }
 
@@ -89,11 +94,15 @@ impl DeadLetterMoves for DynamoDeadLetterMoves {
     async fn bury(
         &self,
         letter: &DeadLetter,
-        ends: Option<&OrderChange<'_>>,
+        ends: Option<&AggregateChange<'_>>,
         deadline: Deadline,
     ) -> WriteTry<MoveCancelled> {
         match ends {
-            Some(ends) => write(self.burial(letter, ends), &self.client, deadline, cancelled).await,
+            Some(ends) => {
+                let burial = self.burial(letter, ends);
+                let cancelled = |reasons| cancelled(reasons, ends.key());
+                write(burial, &self.client, deadline, cancelled).await
+            }
             None => self.put_alone(letter, deadline).await,
         }
     }
@@ -101,9 +110,10 @@ impl DeadLetterMoves for DynamoDeadLetterMoves {
     async fn redrive(
         &self,
         letter: &DeadLetter,
-        returns: &OrderChange<'_>,
+        returns: &AggregateChange<'_>,
         deadline: Deadline,
     ) -> WriteTry<MoveCancelled> {
+        let cancelled = |reasons| cancelled(reasons, returns.key());
         write(self.return_of(letter, returns), &self.client, deadline, cancelled).await
     }
 }

@@ -9,8 +9,8 @@ use application::ports::pending::{
 };
 use domain::identity::ProductId;
 
-use super::DynamoOrders;
-use super::change::update_of;
+use super::DynamoAggregates;
+use super::change::update_of_order;
 use crate::config::CatalogTable;
 use crate::expression::Change;
 use crate::item::{CorruptRecord, Item, from_item, number};
@@ -18,7 +18,7 @@ use crate::keys;
 use crate::records::{ProductRecord, stored_order};
 use crate::transaction::{Reasons, Transaction, write};
 
-impl DynamoOrders<CatalogTable> {
+impl DynamoAggregates<CatalogTable> {
     fn transaction(
         &self,
         changes: &[OrderChange<'_>],
@@ -36,7 +36,8 @@ impl DynamoOrders<CatalogTable> {
         }
         let mut transaction = Transaction::default();
         for change in changes {
-            transaction = transaction.update(self.orders.as_str(), update_of(change)?)?;
+            transaction =
+                transaction.update(self.tables.orders.as_str(), update_of_order(change)?)?;
         }
         for (product_id, quantity) in take {
             let taken = taken(*product_id, *quantity);
@@ -56,7 +57,7 @@ fn taken(product_id: ProductId, quantity: u32) -> Change {
     }
 }
 
-/// The reasons in the order in which [`DynamoOrders::transaction`] adds the items.
+/// The reasons in the order in which [`DynamoAggregates::transaction`] adds the items.
 fn cancelled(
     mut reasons: Reasons,
     changes: &[OrderChange<'_>],
@@ -89,7 +90,7 @@ fn stock_of(product: Item) -> Result<u32, CorruptRecord> {
 
 /// A reservation needs no token. A second try finds the first by the orders' revisions, and a token
 /// that no second try repeats would only make the store keep it for ten minutes.
-impl Reservations for DynamoOrders<CatalogTable> {
+impl Reservations for DynamoAggregates<CatalogTable> {
     async fn reserve(
         &self,
         changes: &[OrderChange<'_>],

@@ -1,41 +1,41 @@
-//! Orders with what is pending of them.
+//! Aggregates with what is pending of them.
 
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
-use application::outcome::{Failure, FailureClass, WriteTry};
-use application::ports::pending::{Found, OrderChange, PendingEventStore};
+use application::outcome::{Failure, WriteTry};
+use application::ports::pending::{AggregateChange, Found, PendingEventStore};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use domain::aggregate::AggregateKey;
 
-use super::DynamoOrders;
+use super::DynamoAggregates;
 use super::change::update_of;
 use crate::connect::one_try;
 use crate::error::failed_try;
-use crate::item::Item;
+use crate::item::{CorruptRecord, Item};
 use crate::keys;
 use crate::reading::consistent_get;
-use crate::records::{is_order, stored_order};
+use crate::records::{account_events, is_order, session_events, stored_order};
 use crate::transaction::too_late;
 
-impl<Stock: Send + Sync> PendingEventStore for DynamoOrders<Stock> {
+impl<Stock: Send + Sync> PendingEventStore for DynamoAggregates<Stock> {
     async fn find(&self, key: AggregateKey) -> Result<Option<StoredAggregate>, Failure> {
-        let key = key_of_order(key)?;
-        let found = consistent_get(&self.client, self.orders.as_str(), key).await?;
-        let order = found.filter(is_order).map(stored_order).transpose()?;
-        Ok(order.map(StoredAggregate::Order))
+        let table = self.tables.of(key);
+        let found = consistent_get(&self.client, table, keys::of_aggregate(key)).await?;
+        Ok(found.filter(|item| is_aggregate(key, item)).map(|item| read(key, item)).transpose()?)
     }
 
-    async fn change(&self, change: &OrderChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+    async fn change(&self, change: &AggregateChange<'_>, deadline: Deadline) -> WriteTry<Found> {
         if deadline.has_passed() {
             return WriteTry::Refused(too_late());
         }
+        let key = change.key();
         let update = match update_of(change) {
             Ok(update) => update,
             Err(failure) => return WriteTry::Refused(failure),
         };
         let written = update
-            .on(self.client.update_item().table_name(self.orders.as_str()))
+            .on(self.client.update_item().table_name(self.tables.of(key)))
             .return_values_on_condition_check_failure(AllOld)
             .customize()
             .config_override(one_try(deadline.remaining()))
@@ -45,7 +45,7 @@ impl<Stock: Send + Sync> PendingEventStore for DynamoOrders<Stock> {
             Ok(_) => WriteTry::Done,
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    WriteTry::Cancelled(failed.item.clone().and_then(found))
+                    WriteTry::Cancelled(failed.item.clone().and_then(|item| found(key, item)))
                 }
                 _ => failed_try(error),
             },
@@ -53,25 +53,33 @@ impl<Stock: Send + Sync> PendingEventStore for DynamoOrders<Stock> {
     }
 }
 
-/// The key of an order's item.
-///
-/// # Errors
-///
-/// [`Failure`] of class `Permanent` if the aggregate is not an order.
-pub(super) fn key_of_order(key: AggregateKey) -> Result<Item, Failure> {
+/// Whether an item of that key is an aggregate. At an order's key there may be a tombstone.
+fn is_aggregate(key: AggregateKey, item: &Item) -> bool {
     match key {
-        AggregateKey::Order { user_id, order_id } => Ok(keys::of_order(user_id, order_id)),
-        AggregateKey::Account { .. } | AggregateKey::Session { .. } => {
-            let cause = format!("{key} is not in the table of orders");
-            Err(Failure::new(FailureClass::Permanent, cause))
-        }
+        AggregateKey::Order { .. } => is_order(item),
+        AggregateKey::Account { .. } | AggregateKey::Session { .. } => true,
     }
 }
 
-/// What stands against a change, if it is an order that can be read.
-fn found(item: Item) -> Found {
-    let order = Some(item).filter(is_order).map(stored_order)?;
-    let order =
-        order.inspect_err(|error| tracing::error!(%error, "a stored order is unreadable")).ok();
-    order.map(StoredAggregate::Order)
+/// The aggregate of an item.
+///
+/// # Errors
+///
+/// [`CorruptRecord`] if it is none of that key.
+pub(crate) fn read(key: AggregateKey, item: Item) -> Result<StoredAggregate, CorruptRecord> {
+    Ok(match key {
+        AggregateKey::Order { .. } => StoredAggregate::Order(stored_order(item)?),
+        AggregateKey::Account { user_id } => StoredAggregate::User(account_events(user_id, item)?),
+        AggregateKey::Session { session_id } => {
+            StoredAggregate::User(session_events(session_id, item)?)
+        }
+    })
+}
+
+/// What stands against a change, if it is an aggregate that can be read.
+fn found(key: AggregateKey, item: Item) -> Found {
+    let item = Some(item).filter(|item| is_aggregate(key, item))?;
+    read(key, item)
+        .inspect_err(|error| tracing::error!(%error, "a stored aggregate is unreadable"))
+        .ok()
 }

@@ -2,39 +2,35 @@ use application::outcome::Failure;
 use application::ports::{DeadLetter, DeadLetterId, DeadLetterReader, Page};
 use aws_sdk_dynamodb::Client;
 
-use crate::config::EventsTable;
+use crate::config::DeadLettersTable;
 use crate::error::failure;
-use crate::expression::{names, values};
-use crate::item::{CorruptRecord, Item, from_item, text};
+use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 use crate::reading::get;
 use crate::records::DeadLetterRecord;
 
-const IS_DEAD_LETTER: &str = "begins_with(#pk, :dead_letters)";
-
-/// Reads dead letters. There is no index of them, so a page reads 1 MB of the whole events table
-/// and tells the dead letters among it: for an operator's now and then.
+/// Reads dead letters. A page is 1 MB of the table, bodies included: for an operator's now and then.
 #[derive(Debug, Clone)]
 pub struct DynamoDeadLetterReader {
     client: Client,
-    events: EventsTable,
+    letters: DeadLettersTable,
 }
 
 impl DynamoDeadLetterReader {
     /// Reads from this table.
-    pub const fn new(client: Client, events: EventsTable) -> Self {
-        Self { client, events }
+    pub const fn new(client: Client, letters: DeadLettersTable) -> Self {
+        Self { client, letters }
     }
 }
 
 impl DeadLetterReader for DynamoDeadLetterReader {
-    /// The key of the last item that was read, of whatever kind.
+    /// The key of the last letter that was read.
     type Position = Item;
 
     async fn find(&self, id: &DeadLetterId) -> Result<Option<DeadLetter>, Failure> {
         let key = keys::simple(keys::dead_letter(id));
         let found: Option<DeadLetterRecord<'_>> =
-            get(&self.client, self.events.as_str(), key).await?;
+            get(&self.client, self.letters.as_str(), key).await?;
         Ok(found.map(DeadLetter::try_from).transpose()?)
     }
 
@@ -42,14 +38,8 @@ impl DeadLetterReader for DynamoDeadLetterReader {
         let scanned = self
             .client
             .scan()
-            .table_name(self.events.as_str())
+            .table_name(self.letters.as_str())
             .consistent_read(true)
-            .filter_expression(IS_DEAD_LETTER)
-            .set_expression_attribute_names(names(&[IS_DEAD_LETTER]))
-            .set_expression_attribute_values(values(vec![(
-                ":dead_letters",
-                text(keys::DEAD_LETTERS),
-            )]))
             .set_exclusive_start_key(after)
             .send()
             .await

@@ -1,19 +1,16 @@
 use application::deadline::Deadline;
-use application::outcome::{Failure, FailureClass, WriteTry};
-use application::ports::{
-    DeadLetter, DeadLetterRemoval, LetterGone, OBSERVER, Redrive, RedriveCancelled,
-};
+use application::outcome::WriteTry;
+use application::ports::{DeadLetter, DeadLetterRemoval, LetterGone};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::config::EventsTable;
+use crate::config::DeadLettersTable;
 use crate::connect::one_try;
 use crate::error::{condition_held, failed_try};
 use crate::expression::{names, values};
 use crate::item::{Item, text};
 use crate::keys;
-use crate::records::{EventRecord, TransactionRecord};
-use crate::transaction::{Reasons, Transaction, write};
+use crate::transaction::too_late;
 
 /// That a letter is the one that was read.
 const SAME_LETTER: &str = "#message_id = :message_id";
@@ -22,26 +19,13 @@ const SAME_LETTER: &str = "#message_id = :message_id";
 #[derive(Debug, Clone)]
 pub struct DynamoDeadLetterRemoval {
     client: Client,
-    events: EventsTable,
+    letters: DeadLettersTable,
 }
 
 impl DynamoDeadLetterRemoval {
     /// Writes to this table.
-    pub const fn new(client: Client, events: EventsTable) -> Self {
-        Self { client, events }
-    }
-
-    fn transaction(&self, redrive: &Redrive<'_>) -> Result<Transaction, Failure> {
-        let Redrive { letter, event } = redrive;
-        let events = self.events.as_str();
-        let attempt = TransactionRecord::committed(event.transaction_id, event.recorded_at);
-        let observed = keys::simple(keys::inbox(OBSERVER, event.message.event_id));
-        Transaction::default()
-            .under(event.transaction_id)
-            .put_if_absent(events, &attempt)?
-            .delete_if(events, key(letter), SAME_LETTER, same(letter))?
-            .put(events, &EventRecord::from(*event))?
-            .delete(events, observed)
+    pub const fn new(client: Client, letters: DeadLettersTable) -> Self {
+        Self { client, letters }
     }
 }
 
@@ -53,34 +37,15 @@ fn same(letter: &DeadLetter) -> Vec<(&'static str, AttributeValue)> {
     vec![(":message_id", text(&letter.message_id))]
 }
 
-/// The reasons in the order of the transaction's items.
-fn cancelled(mut reasons: Reasons) -> RedriveCancelled {
-    let (attempt, letter) = (reasons.next(), reasons.next());
-    RedriveCancelled {
-        done_before: attempt.condition_failed(),
-        letter_gone: letter.condition_failed(),
-        busy: [attempt, letter, reasons.next(), reasons.next()].iter().any(|one| one.is_busy()),
-    }
-}
-
 impl DeadLetterRemoval for DynamoDeadLetterRemoval {
-    async fn redrive(
-        &self,
-        redrive: &Redrive<'_>,
-        deadline: Deadline,
-    ) -> WriteTry<RedriveCancelled> {
-        write(self.transaction(redrive), &self.client, deadline, cancelled).await
-    }
-
     async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterGone> {
         if deadline.has_passed() {
-            let cause = "its deadline passed before it was sent";
-            return WriteTry::Refused(Failure::new(FailureClass::Unavailable, cause));
+            return WriteTry::Refused(too_late());
         }
         let deleted = self
             .client
             .delete_item()
-            .table_name(self.events.as_str())
+            .table_name(self.letters.as_str())
             .set_key(Some(key(letter)))
             .condition_expression(SAME_LETTER)
             .set_expression_attribute_names(names(&[SAME_LETTER]))

@@ -1,10 +1,12 @@
+use domain::aggregate::AggregateKey;
 use domain::identity::{TransactionId, UserId};
-use domain::timestamp::Timestamp;
+use domain::pending::PendingEvents;
 use domain::user::{Account, AccountRecord, EmailAddress, PasswordHash};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::SCHEMA_VERSION;
-use crate::item::CorruptRecord;
+use super::{PendingAttributes, SCHEMA_VERSION, StampRecord, binary};
+use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 
 /// Whose an address is: `EMAIL#<address>`. It has no `Debug`: it holds personal data.
@@ -34,7 +36,10 @@ impl EmailItem {
     }
 }
 
-/// A user: `USER#<user_id>`. It has no `Debug`: it holds personal data and a password's hash.
+/// An account: `USER#<user_id>` / `RECORD`. It has no `Debug`: it holds personal data and a
+/// password's hash.
+///
+/// One that is deleted keeps `user_id`, `version` and what belongs to its events, and has `deletion`.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AccountItem {
     pk: String,
@@ -43,48 +48,91 @@ pub(crate) struct AccountItem {
     user_id: u64,
     email: String,
     password_hash: String,
-    registered_at_ms: i64,
+    registration: StampRecord,
     session_epoch: u32,
     version: u32,
     /// Which attempt wrote it, by which a second try of that attempt recognises the first.
-    attempt: String,
+    #[serde(with = "binary")]
+    attempt: [u8; 16],
 }
 
-impl AccountItem {
+/// A new account with what is pending of it.
+#[derive(Serialize)]
+pub(crate) struct NewAccountItem {
+    #[serde(flatten)]
+    account: AccountItem,
+    #[serde(flatten)]
+    pending: PendingAttributes,
+}
+
+impl NewAccountItem {
     /// An account as an attempt writes it.
-    pub(crate) fn new(account: &Account, attempt: TransactionId) -> Self {
+    pub(crate) fn new(account: &Account, attempt: TransactionId, pending: &PendingEvents) -> Self {
         let known = account.record();
+        let key = AggregateKey::Account { user_id: known.user_id };
         Self {
-            pk: keys::user(known.user_id),
-            sk: keys::RECORD.to_owned(),
-            schema_version: SCHEMA_VERSION,
-            user_id: known.user_id.get(),
-            email: known.email.as_str().to_owned(),
-            password_hash: known.password_hash.as_phc().to_owned(),
-            registered_at_ms: known.registered_at.as_millis(),
-            session_epoch: known.session_epoch,
-            version: known.version,
-            attempt: attempt.to_string(),
+            account: AccountItem {
+                pk: keys::user(known.user_id),
+                sk: keys::RECORD.to_owned(),
+                schema_version: SCHEMA_VERSION,
+                user_id: known.user_id.get(),
+                email: known.email.as_str().to_owned(),
+                password_hash: known.password_hash.as_phc().to_owned(),
+                registration: StampRecord::new(&known.registration, known.registered_at),
+                session_epoch: known.session_epoch,
+                version: known.version,
+                attempt: *attempt.as_uuid().as_bytes(),
+            },
+            pending: PendingAttributes::new(key, pending),
         }
     }
-
-    /// Which attempt wrote it.
-    pub(crate) fn attempt(&self) -> Result<TransactionId, CorruptRecord> {
-        self.attempt.parse().map_err(CorruptRecord::because)
-    }
 }
 
-impl TryFrom<AccountItem> for Account {
-    type Error = CorruptRecord;
+/// What an account's item says of the last write that wanted it as it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum AccountState {
+    /// This attempt wrote it last.
+    Live(TransactionId),
+    /// It is deleted.
+    Deleted,
+}
 
-    fn try_from(item: AccountItem) -> Result<Self, CorruptRecord> {
-        Ok(Self::rehydrate(AccountRecord {
-            user_id: UserId::new(item.user_id).map_err(CorruptRecord::because)?,
-            email: EmailAddress::parse(&item.email).map_err(CorruptRecord::because)?,
-            password_hash: PasswordHash::from_phc(item.password_hash),
-            registered_at: Timestamp::from_millis(item.registered_at_ms),
-            session_epoch: item.session_epoch,
-            version: item.version,
-        }))
+/// Whether an account is deleted, or else who wrote it last.
+///
+/// # Errors
+///
+/// [`CorruptRecord`] if it is no account.
+pub(crate) fn account_state(item: &Item) -> Result<AccountState, CorruptRecord> {
+    if is_deleted(item) {
+        return Ok(AccountState::Deleted);
     }
+    let attempt = item.get("attempt").and_then(|attempt| attempt.as_b().ok());
+    let bytes = attempt.and_then(|attempt| <[u8; 16]>::try_from(attempt.as_ref()).ok());
+    let bytes = bytes.ok_or_else(|| CorruptRecord::because("an attempt is not 16 bytes"))?;
+    Ok(AccountState::Live(TransactionId::new(Uuid::from_bytes(bytes))))
+}
+
+/// An account; none if it is deleted.
+///
+/// # Errors
+///
+/// [`CorruptRecord`] if it is no account.
+pub(crate) fn live_account(item: Item) -> Result<Option<Account>, CorruptRecord> {
+    if is_deleted(&item) {
+        return Ok(None);
+    }
+    let item: AccountItem = from_item(item)?;
+    Ok(Some(Account::rehydrate(AccountRecord {
+        user_id: UserId::new(item.user_id).map_err(CorruptRecord::because)?,
+        email: EmailAddress::parse(&item.email).map_err(CorruptRecord::because)?,
+        password_hash: PasswordHash::from_phc(item.password_hash),
+        registered_at: item.registration.at(),
+        registration: item.registration.into(),
+        session_epoch: item.session_epoch,
+        version: item.version,
+    })))
+}
+
+fn is_deleted(item: &Item) -> bool {
+    item.contains_key("deletion")
 }

@@ -1,14 +1,18 @@
-use application::ports::{TokenHash, TokenRecord};
-use domain::identity::{SessionId, UserId};
+use application::ports::{NewSession, TokenHash};
+use domain::aggregate::AggregateKey;
+use domain::identity::UserId;
+use domain::pending::PendingEvents;
 use domain::timestamp::Timestamp;
 use domain::user::Session;
 use serde::{Deserialize, Serialize};
 
-use super::SCHEMA_VERSION;
+use super::{PendingAttributes, SCHEMA_VERSION, StampRecord};
 use crate::item::CorruptRecord;
 use crate::keys;
 
-/// A session: `SESSION#<session_id>`.
+/// A session with its newest refresh token: `SESSION#<session_id>` / `RECORD`.
+///
+/// The table deletes it by `expires_at`, which it does not have as long as its event is pending.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SessionItem {
     pk: String,
@@ -19,22 +23,58 @@ pub(crate) struct SessionItem {
     epoch: u32,
     ends_at_ms: i64,
     ended: bool,
-    expires_at: i64,
+    /// The hash of its newest token, the one that was not exchanged yet.
+    token: String,
+    token_expires_at_ms: i64,
+    /// How its event is published.
+    login: StampRecord,
+    /// The account's version with that event.
+    account_version: u32,
 }
 
-impl From<&Session> for SessionItem {
-    fn from(session: &Session) -> Self {
+/// A new session with what is pending of it.
+#[derive(Serialize)]
+pub(crate) struct NewSessionItem {
+    #[serde(flatten)]
+    session: SessionItem,
+    #[serde(flatten)]
+    pending: PendingAttributes,
+}
+
+impl From<&NewSession<'_>> for NewSessionItem {
+    fn from(login: &NewSession<'_>) -> Self {
+        let NewSession { session, event, pending, token, .. } = login;
+        let key = AggregateKey::Session { session_id: session.id };
+        let pending = PendingEvents::one(event.stamp.event_id, (*pending).clone());
         Self {
-            pk: keys::session(session.id),
-            sk: keys::RECORD.to_owned(),
-            schema_version: SCHEMA_VERSION,
-            session_id: session.id.to_string(),
-            user_id: session.user_id.get(),
-            epoch: session.epoch,
-            ends_at_ms: session.ends_at.as_millis(),
-            ended: session.ended,
-            expires_at: session.ends_at.as_secs(),
+            session: SessionItem {
+                pk: keys::session(session.id),
+                sk: keys::RECORD.to_owned(),
+                schema_version: SCHEMA_VERSION,
+                session_id: session.id.to_string(),
+                user_id: session.user_id.get(),
+                epoch: session.epoch,
+                ends_at_ms: session.ends_at.as_millis(),
+                ended: session.ended,
+                token: token.hash.to_string(),
+                token_expires_at_ms: token.expires_at.as_millis(),
+                login: StampRecord::new(&event.stamp, event.at),
+                account_version: event.aggregate_version,
+            },
+            pending: PendingAttributes::new(key, &pending),
         }
+    }
+}
+
+impl SessionItem {
+    /// Whether a token is its newest.
+    pub(crate) fn has_token(&self, token: TokenHash) -> bool {
+        self.token == token.to_string()
+    }
+
+    /// Until when its newest token is good.
+    pub(crate) const fn token_expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.token_expires_at_ms)
     }
 }
 
@@ -52,52 +92,24 @@ impl TryFrom<SessionItem> for Session {
     }
 }
 
-/// A refresh token: `TOKEN#<hash>`. A used one is kept until its session ends, so that its second
-/// use is noticed.
+/// A refresh token that was exchanged: `TOKEN#<hash>` / `RECORD`. It is kept until its session ends,
+/// so that its second use is noticed.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RefreshTokenItem {
+pub(crate) struct UsedTokenItem {
     pk: String,
     sk: String,
     schema_version: u32,
-    session_id: String,
-    expires_at_ms: i64,
-    /// The hash of the token that it was exchanged for; there once it was used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    successor: Option<String>,
     expires_at: i64,
 }
 
-impl RefreshTokenItem {
-    /// A session's new token.
-    pub(crate) fn new(session: &Session, token: &TokenRecord) -> Self {
+impl UsedTokenItem {
+    /// A token of a session.
+    pub(crate) fn new(session: &Session, token: TokenHash) -> Self {
         Self {
-            pk: keys::refresh_token(token.hash),
+            pk: keys::refresh_token(token),
             sk: keys::RECORD.to_owned(),
             schema_version: SCHEMA_VERSION,
-            session_id: session.id.to_string(),
-            expires_at_ms: token.expires_at.as_millis(),
-            successor: None,
             expires_at: session.ends_at.as_secs(),
         }
-    }
-
-    /// Its session.
-    pub(crate) fn session_id(&self) -> Result<SessionId, CorruptRecord> {
-        self.session_id.parse().map_err(CorruptRecord::because)
-    }
-
-    /// Until when it is good.
-    pub(crate) const fn good_until(&self) -> Timestamp {
-        Timestamp::from_millis(self.expires_at_ms)
-    }
-
-    /// Whether it was used.
-    pub(crate) const fn is_used(&self) -> bool {
-        self.successor.is_some()
-    }
-
-    /// Whether it was exchanged for this one.
-    pub(crate) fn was_exchanged_for(&self, token: TokenHash) -> bool {
-        self.successor.as_ref().is_some_and(|successor| *successor == token.to_string())
     }
 }

@@ -91,7 +91,7 @@ impl From<&StoredOrder> for StoredOrderItem {
             history: order.history().iter().map(ChangeRecord::from).collect(),
             notifications: notifications_of(order).collect(),
             pending: pending.iter().map(entry).collect(),
-            shard: (!pending.is_empty()).then(|| keys::pending_shard(pending.rank(), order_id)),
+            shard: (!pending.is_empty()).then(|| keys::pending_shard(pending.rank(), stored.key())),
             due_ms: pending.due().map(Timestamp::as_millis),
             since_ms: since(pending).map(Timestamp::as_millis),
         }

@@ -236,36 +236,11 @@ async fn a_cancellation_by_throttling_alone_asks_for_fewer_calls() {
 }
 
 #[tokio::test]
-async fn a_token_is_sent_where_the_transaction_has_one_and_nowhere_else() {
+async fn no_transaction_is_sent_under_a_token() {
     let service = Service::that_answers(Answer::Http(200, "{}".to_owned()));
     let client = connect_to(&service.url);
-    let record = || Transaction::default().put_if_absent("events", &Record { pk: "1" }).unwrap();
-    let id: TransactionId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-    let deadline = || Deadline::after(LONG);
-    assert!(matches!(record().under(id).write(&client, deadline()).await, WriteTry::Done));
-    assert!(matches!(record().write(&client, deadline()).await, WriteTry::Done));
+    let record = Transaction::default().put_if_absent("events", &Record { pk: "1" }).unwrap();
+    assert!(matches!(record.write(&client, Deadline::after(LONG)).await, WriteTry::Done));
     let bodies = service.bodies.lock().unwrap().clone();
-    assert!(bodies[0].contains(&format!(r#""ClientRequestToken":"{id}""#)), "{bodies:?}");
-    assert!(!bodies[1].contains("ClientRequestToken"), "{bodies:?}");
-}
-
-#[test]
-fn what_failed_of_an_effect_is_told_by_its_part() {
-    let failed = || ItemReason::ConditionFailed(None);
-    let parts = [Part::Inbox, Part::Subject, Part::Along, Part::Stock];
-    let effect = |reasons: Vec<ItemReason<Item>>| {
-        let reasons = Reasons { reasons: reasons.into_iter(), invalid: false, throttled: false };
-        effect_cancelled(reasons, &parts)
-    };
-    let none = EffectCancelled::default();
-    assert_eq!(effect(vec![failed()]), EffectCancelled { handled: true, ..none });
-    assert_eq!(
-        effect(vec![ItemReason::None, failed()]),
-        EffectCancelled { subject_refused: true, ..none }
-    );
-    let mut reasons = vec![ItemReason::None, ItemReason::None, failed()];
-    assert_eq!(effect(reasons.clone()), EffectCancelled { busy: true, ..none });
-    reasons = vec![ItemReason::None; 53];
-    reasons.push(failed());
-    assert_eq!(effect(reasons), EffectCancelled { stock_short: true, ..none });
+    assert!(!bodies[0].contains("ClientRequestToken"), "{bodies:?}");
 }

@@ -7,13 +7,10 @@ use fastrand::Rng;
 use harness::broker_proxy::Relay;
 use harness::faults::{Point, Toxic};
 use harness::host::Signal;
-use harness::table_proxy::{TableAnswer, TableCall, calls};
+use harness::table_proxy::{TableAnswer, TableCall};
 
 use crate::cluster::Cluster;
 use crate::rig::{CREATE_ORDER, FUNCTIONS, Rig};
-
-/// How many items an order's transaction has.
-const ITEMS: usize = 4;
 
 /// One of the things that go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +27,7 @@ pub(super) enum Trouble {
     TableFails,
     /// The table throttles.
     TableThrottles,
-    /// Transactions conflict.
+    /// Writes conflict with transactions, and transactions with each other.
     Conflicts,
     /// Calls to the table are late.
     TableSlow,
@@ -150,7 +147,9 @@ impl Trouble {
         let (share, seed) = (0.05 + 0.55 * lots.f64(), lots.u64(..));
         let late = Duration::from_millis(lots.u64(50..3_000));
         let all = |_: &TableCall| true;
-        let transactions = |call: &TableCall| calls("TransactWriteItems")(call);
+        let writes = |call: &TableCall| {
+            ["PutItem", "UpdateItem", "TransactWriteItems"].contains(&call.operation.as_str())
+        };
         let table = |point, toxic| before.table.on(point, all).share(share, seed).inflict(toxic);
         let frames = |point, toxic| {
             before.broker.on(point, |_| true).share(share / 4.0, seed).inflict(toxic)
@@ -166,9 +165,8 @@ impl Trouble {
                 (Some(table(Point::Request, Toxic::Answer(TableAnswer::throttled()))), None)
             }
             Self::Conflicts => {
-                let conflict = Toxic::Answer(TableAnswer::transaction_conflict(ITEMS));
-                let rule = before.table.on(Point::Request, transactions).share(share, seed);
-                (Some(rule.inflict(conflict)), None)
+                let rule = before.table.on(Point::Request, writes).share(share, seed);
+                (Some(rule.answer(TableAnswer::conflict)), None)
             }
             Self::TableSlow => (Some(table(Point::Request, Toxic::Delay(late))), None),
             Self::FramesLost => (None, Some(frames(Point::Request, Toxic::Lose))),

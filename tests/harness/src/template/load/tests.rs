@@ -147,5 +147,5 @@ fn the_projects_own_template_resolves() {
         .flat_map(|function| &function.routes)
         .filter(|route| route.path == crate::template::DEFAULT_ROUTE);
     assert_eq!(default_routes.count(), 1);
-    assert_eq!(template.table("EventsTable").unwrap().indexes[0].name, "unobserved");
+    assert_eq!(template.table("OrdersTable").unwrap().indexes[0].name, "pending");
 }

@@ -11,25 +11,25 @@ use dynamodb::{DynamoDeadLetterReader, DynamoDeadLetterRemoval};
 
 use crate::commands::ops::UNCONFIRMED;
 use crate::commands::ops::printing::in_short;
-use crate::commands::ops::target::{EventsStore, EventsTableOptions};
+use crate::commands::ops::target::{LettersOptions, LettersStore};
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// The letters' ids.
     #[arg(required = true, value_parser = DeadLetterId::parse)]
     ids: Vec<DeadLetterId>,
-    /// Does it. Otherwise it only tells what would be lost.
+    /// Does it. Otherwise it only says what would be lost.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    table: EventsTableOptions,
+    table: LettersOptions,
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let EventsStore { client, table } = options.table.open().await?;
+    let LettersStore { client, letters } = options.table.open().await?;
     let discard = DiscardDeadLetter {
-        letters: DynamoDeadLetterReader::new(client.clone(), table.clone()),
-        removal: DynamoDeadLetterRemoval::new(client, table),
+        letters: DynamoDeadLetterReader::new(client.clone(), letters.clone()),
+        removal: DynamoDeadLetterRemoval::new(client, letters),
     };
     if !options.yes {
         for id in &options.ids {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::FilterOptions;
 use crate::commands::ops::listing::{Columns, ListingOptions};
 use crate::commands::ops::printing::{ago, in_short, timestamp};
-use crate::commands::ops::target::EventsStore;
+use crate::commands::ops::target::{LettersOptions, LettersStore};
 use harness::progress::Progress;
 
 /// How much of a reason a line shows, in characters.
@@ -23,6 +23,8 @@ pub(crate) struct Options {
     filter: FilterOptions,
     #[command(flatten)]
     listing: ListingOptions,
+    #[command(flatten)]
+    table: LettersOptions,
 }
 
 const COLUMNS: Columns<DeadLetterSummary, 6> = Columns {
@@ -42,24 +44,25 @@ const COLUMNS: Columns<DeadLetterSummary, 6> = Columns {
 };
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let ListingOptions { limit, table, .. } = &options.listing;
-    let EventsStore { client, table: events } = table.open().await?;
-    let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(client, events) };
+    let LettersStore { client, letters } = options.table.open().await?;
+    let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(client, letters) };
     let filter = options.filter.filter();
     let progress = Progress::new();
     progress.step("reading the events table");
     let found = |found| progress.step(&format!("{found} found so far"));
-    let listing = list.newest(&filter, *limit, found).await;
+    let listing = list.newest(&filter, options.listing.limit, found).await;
     progress.finish();
-    let listing = listing.with_context(|| table.advice())?;
-    options.listing.tell::<_, Told<'_>, _>(&listing, &COLUMNS)
+    let listing = listing.with_context(|| options.table.advice())?;
+    options.listing.print::<_, Listed<'_>, _>(&listing, &COLUMNS)
 }
 
-/// A letter as `--json` tells it.
+/// A letter in the array of `--json`.
 #[derive(Serialize)]
-pub(super) struct Told<'a> {
+pub(super) struct Listed<'a> {
     id: &'a str,
     event_id: Option<String>,
+    /// The aggregate whose event it is; none of a message that no aggregate of ours raised.
+    aggregate: Option<String>,
     message_id: &'a str,
     event_type: Option<EventType>,
     subject: Option<&'a str>,
@@ -71,11 +74,12 @@ pub(super) struct Told<'a> {
     body_bytes: usize,
 }
 
-impl<'a> From<&'a DeadLetterSummary> for Told<'a> {
+impl<'a> From<&'a DeadLetterSummary> for Listed<'a> {
     fn from(letter: &'a DeadLetterSummary) -> Self {
         Self {
             id: letter.id.as_str(),
             event_id: letter.event_id.map(|id| id.to_string()),
+            aggregate: letter.aggregate.map(|key| key.to_string()),
             message_id: &letter.message_id,
             event_type: letter.event_type,
             subject: letter.subject.as_deref(),

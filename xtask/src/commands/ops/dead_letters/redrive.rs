@@ -2,9 +2,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use application::list_dead_letters::ListDeadLetters;
+use application::operations::redrive::{RedriveError, Redriven};
 use application::outcome::chain;
 use application::ports::DeadLetterId;
-use application::redrive_dead_letter::{RedriveError, RedrivePublication, Redriven};
 use clap::Args;
 use dynamodb::DynamoDeadLetterReader;
 use futures::StreamExt;
@@ -12,7 +12,7 @@ use futures::stream;
 
 use super::{FilterOptions, redrive_on};
 use crate::commands::ops::UNCONFIRMED;
-use crate::commands::ops::target::{EventsStore, EventsTableOptions, OptionalClusterOptions};
+use crate::commands::ops::target::{LettersStore, OptionalClusterOptions, RedriveOptions};
 use harness::progress::Progress;
 
 /// How many letters are redriven at once.
@@ -35,17 +35,17 @@ pub(crate) struct Options {
     /// Without ids: how many at the most, of the newest.
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     limit: usize,
-    /// Without ids: does it. Otherwise it only tells how many there are.
+    /// Without ids: does it. Otherwise it only says how many there are.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    table: EventsTableOptions,
+    tables: RedriveOptions,
     #[command(flatten)]
     cluster: OptionalClusterOptions,
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let store = options.table.open().await?;
+    let (store, aggregates) = options.tables.open().await?;
     let ids = if options.ids.is_empty() {
         let ids = selected(&options, store.clone()).await?;
         if !options.yes && !ids.is_empty() {
@@ -60,13 +60,13 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         Some(cluster) => Some(cluster.connect().await?),
         None => None,
     };
-    let redrive = redrive_on(store, publisher.clone());
+    let redrive = redrive_on(store, &aggregates, publisher.clone());
     let mut outcomes =
         stream::iter(&ids).map(async |id| (id, redrive.redrive(id).await)).buffered(AT_ONCE);
     let mut done = 0;
     while let Some((id, outcome)) = outcomes.next().await {
         done += usize::from(outcome.is_ok());
-        tell(id, &outcome);
+        print(id, &outcome);
     }
     drop(outcomes);
     drop(redrive);
@@ -81,14 +81,15 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 /// The letters that fit, the oldest first. They are all looked up before the first is redriven:
 /// what fails again is not redriven for ever.
-async fn selected(options: &Options, store: EventsStore) -> anyhow::Result<Vec<DeadLetterId>> {
-    let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(store.client, store.table) };
+async fn selected(options: &Options, store: LettersStore) -> anyhow::Result<Vec<DeadLetterId>> {
+    let list =
+        ListDeadLetters { letters: DynamoDeadLetterReader::new(store.client, store.letters) };
     let progress = Progress::new();
     progress.step("reading the events table");
     let found = |found| progress.step(&format!("{found} found so far"));
     let listing = list.newest(&options.filter.filter(), options.limit, found).await;
     progress.finish();
-    let listing = listing.with_context(|| options.table.advice())?;
+    let listing = listing.with_context(|| options.tables.letters.advice())?;
     let left = listing.found.saturating_sub(u64::try_from(listing.items.len())?);
     if left > 0 {
         eprintln!("{left} more are beyond the --limit of {}", options.limit);
@@ -96,16 +97,12 @@ async fn selected(options: &Options, store: EventsStore) -> anyhow::Result<Vec<D
     Ok(listing.items.into_iter().rev().map(|letter| letter.id).collect())
 }
 
-fn tell(id: &DeadLetterId, outcome: &Result<Redriven, RedriveError>) {
+fn print(id: &DeadLetterId, outcome: &Result<Redriven, RedriveError>) {
     match outcome {
-        Ok(redriven) => match &redriven.publication {
-            RedrivePublication::Acknowledged => println!("{id} redriven: it is on its topic"),
-            RedrivePublication::LeftToSweep => println!("{id} redriven: the sweep publishes it"),
-            RedrivePublication::Failed(error) => {
-                println!("{id} redriven: the sweep publishes it");
-                eprintln!("{id} was not published at once: {}", chain(error));
-            }
-        },
+        Ok(Redriven { is_published: true, .. }) => println!("{id} redriven: it is on its topic"),
+        Ok(Redriven { is_published: false, .. }) => {
+            println!("{id} redriven: the sweep publishes it");
+        }
         Err(error) => eprintln!("{id} not redriven: {}", chain(error)),
     }
 }

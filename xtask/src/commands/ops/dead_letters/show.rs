@@ -2,10 +2,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use application::list_dead_letters::DeadLetterSummary;
+use application::operations::redrive::{Examined, RedriveError, WayBack};
 use application::outcome::chain;
-use application::ports::{Clock, DeadLetter, DeadLetterId, OutboundMessage};
-use application::redelivery::RedeliveryRefused;
-use application::redrive_dead_letter::Examined;
+use application::ports::{Clock, DeadLetter, DeadLetterId};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
@@ -13,10 +12,10 @@ use contracts::event::EventType;
 use platform::clock::SystemClock;
 use serde::Serialize;
 
-use super::list::Told;
+use super::list::Listed;
 use super::redrive_on;
 use crate::commands::ops::printing::{ago, printable, timestamp};
-use crate::commands::ops::target::EventsTableOptions;
+use crate::commands::ops::target::RedriveOptions;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -27,29 +26,29 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    table: EventsTableOptions,
+    tables: RedriveOptions,
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let examine = redrive_on(options.table.open().await?, None);
-    let examined = examine.examine(&options.id).await.with_context(|| options.table.advice())?;
-    let Examined { letter, redrive } = examined.with_context(|| {
-        format!(
-            "there is no dead letter {}; `list` tells the ids of those that are there",
-            options.id
-        )
-    })?;
+    let (store, aggregates) = options.tables.open().await?;
+    let Examined { letter, way } =
+        match redrive_on(store, &aggregates, None).examine(&options.id).await {
+            Ok(examined) => examined,
+            Err(RedriveError::NotThere) => anyhow::bail!(
+                "there is no dead letter {}; `list` has the ids of those that are there",
+                options.id
+            ),
+            Err(error) => return Err(error).with_context(|| options.tables.advice()),
+        };
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&json(&letter, &redrive))?);
+        println!("{}", serde_json::to_string_pretty(&json(&letter, &way))?);
     } else {
-        print(&letter, &redrive);
+        print(&letter, &way);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-type Verdict = Result<OutboundMessage, RedeliveryRefused>;
-
-fn print(letter: &DeadLetter, redrive: &Verdict) {
+fn print(letter: &DeadLetter, way: &WayBack) {
     let now = SystemClock.now();
     let summary = DeadLetterSummary::from(letter.clone());
     let line = |name: &str, value: String| println!("{name:<13} {}", printable(&value));
@@ -70,9 +69,14 @@ fn print(letter: &DeadLetter, redrive: &Verdict) {
     line("kept until", summary.expires_at.map_or_else(for_ever, |at| timestamp(at).to_string()));
     line(
         "redrive",
-        match redrive {
-            Ok(_) => "possible".to_owned(),
-            Err(refused) => format!("refused: {}", chain(refused)),
+        match way {
+            WayBack::Aggregate(key) => format!("possible: its event returns to {key}"),
+            WayBack::Topic => {
+                "possible with --namesrv: no order of ours raised its event, which is \
+                               published as it came"
+                    .to_owned()
+            }
+            WayBack::None(error) => format!("refused: {}", chain(error)),
         },
     );
     let kept = letter.body.len();
@@ -90,7 +94,7 @@ fn base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-/// A letter as `--json` tells it.
+/// A letter as `--json` prints it.
 #[derive(Serialize)]
 struct Whole {
     #[serde(flatten)]
@@ -107,16 +111,19 @@ struct Whole {
     redrive_refused: Option<String>,
 }
 
-fn json(letter: &DeadLetter, redrive: &Verdict) -> Whole {
+fn json(letter: &DeadLetter, way: &WayBack) -> Whole {
     let summary = DeadLetterSummary::from(letter.clone());
     let text = std::str::from_utf8(&letter.body).ok();
     Whole {
-        summary: serde_json::to_value(Told::from(&summary)).unwrap_or_default(),
+        summary: serde_json::to_value(Listed::from(&summary)).unwrap_or_default(),
         traceparent: letter.traceparent.clone(),
         body_kept_bytes: letter.body.len(),
         body: text.map(ToOwned::to_owned),
         body_base64: text.is_none().then(|| base64(&letter.body)),
-        redrivable: redrive.is_ok(),
-        redrive_refused: redrive.as_ref().err().map(|refused| chain(refused)),
+        redrivable: !matches!(way, WayBack::None(_)),
+        redrive_refused: match way {
+            WayBack::None(error) => Some(chain(error)),
+            WayBack::Aggregate(_) | WayBack::Topic => None,
+        },
     }
 }

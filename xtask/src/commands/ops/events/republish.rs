@@ -1,66 +1,97 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use application::ports::{Clock, OutboxCopy, OutboxReader};
-use application::publish_recorded_event::PublishRecordedEvent;
-use application::republish_event::RepublishEvent;
+use application::events::publish::PublishStored;
+use application::operations::republish::{Republish, Republished};
+use application::outcome::chain;
+use application::ports::Clock;
+use application::ports::pending::PendingEventStore;
 use clap::Args;
+use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
-use dynamodb::{DynamoOutbox, DynamoOutboxReader};
+use domain::pending::{PendingEvent, Publication};
 use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 
+use super::pending::name_of;
 use crate::commands::ops::UNCONFIRMED;
 use crate::commands::ops::printing::ago;
-use crate::commands::ops::target::{ClusterOptions, EventsStore, EventsTableOptions};
+use crate::commands::ops::target::{AggregatesOptions, ClusterOptions};
 
 #[derive(Args)]
 pub(crate) struct Options {
+    /// The aggregate that raised the event, as `pending` lists it, such as
+    /// `USER#<user_id>/ORDER#<order_id>`.
+    aggregate: AggregateKey,
     /// The event's id.
-    id: EventId,
-    /// Does it. Otherwise it only tells what would be published.
+    event: EventId,
+    /// Does it. Otherwise it only says what would be published.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    table: EventsTableOptions,
+    tables: AggregatesOptions,
     #[command(flatten)]
     cluster: ClusterOptions,
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let EventsStore { client, table } = options.table.open().await?;
-    let events = DynamoOutboxReader::new(client.clone(), table.clone());
-    if !options.yes {
-        let found = events.find(options.id).await.with_context(|| options.table.advice())?;
-        let copy = found.with_context(|| format!("there is no outbox copy of {}", options.id))?;
-        println!("{}", described(&copy));
-        eprintln!(
-            "nothing was published; --yes does it, and every subscriber may see the event twice"
-        );
-        return Ok(ExitCode::from(UNCONFIRMED));
-    }
-    let publisher = options.cluster.connect().await?;
-    let republish = RepublishEvent {
-        events,
-        publication: PublishRecordedEvent {
-            outbox: DynamoOutbox::new(client, table),
-            publisher: publisher.clone(),
-            clock: SystemClock,
-        },
+    let Options { aggregate, event, yes, tables, cluster } = options;
+    let aggregates = tables.open().await?.aggregates();
+    // Before anything else, so that a wrong table is not taken for a broker that is away.
+    aggregates.find(aggregate).await.with_context(|| tables.advice())?;
+    let publisher = cluster.connect().await?;
+    let republish = Republish {
+        aggregates,
+        publication: PublishStored { publisher: publisher.clone(), clock: SystemClock },
+        identities: UuidIdentitySource,
     };
-    let republished = republish.republish(options.id).await;
+    let not_published = || format!("{event} of {aggregate} was not published again");
+    let outcome = if yes {
+        republish.republish(aggregate, event).await.with_context(not_published).map(Some)
+    } else {
+        let examined = republish.examine(aggregate, event).await.with_context(not_published);
+        examined.map(|entry| {
+            println!("{event} of {aggregate}, {}", described(&entry));
+            None
+        })
+    };
     drop(republish);
     publisher.shutdown().await;
-    println!("{} is on its topic once more", described(&republished?));
-    Ok(ExitCode::SUCCESS)
+    match outcome? {
+        None => {
+            eprintln!(
+                "nothing was published; --yes does it, and every subscriber may see the event twice"
+            );
+            Ok(ExitCode::from(UNCONFIRMED))
+        }
+        Some(Republished { publication, sent }) => {
+            match sent {
+                Ok(()) => println!("{event} is on its topic again, as publication {publication}"),
+                Err(error) => {
+                    println!("{event} has the new publication {publication}; the sweep sends it");
+                    eprintln!("{event} was not acknowledged at once: {}", chain(&error));
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
-fn described(copy: &OutboxCopy) -> String {
-    let seen = if copy.pending.is_some() { "not observed" } else { "observed or given up" };
+fn described(entry: &PendingEvent) -> String {
+    let now = SystemClock.now();
+    let publication = match entry.publication {
+        Publication::Unsent => "never sent".to_owned(),
+        Publication::Sent | Publication::Found => format!(
+            "{}, published {} ago as {}",
+            name_of(entry.publication),
+            ago(entry.published_at, now),
+            entry.transaction_id
+        ),
+    };
     format!(
-        "{} {} of {}, recorded {} ago, {seen}",
-        copy.message.event_id,
-        copy.message.event_type.as_str(),
-        copy.message.subject,
-        ago(copy.recorded_at, SystemClock.now()),
+        "pending for {}, {publication}, {} deliveries failed, {} copies",
+        ago(entry.since, now),
+        entry.failures,
+        entry.copies,
     )
 }

@@ -42,14 +42,18 @@ fn stored() -> StoredOrder {
 }
 
 /// A change of nothing but what is pending.
-fn of_pending(before: &StoredOrder, pending: PendingEvents, index: IndexChange) -> OrderChange<'_> {
-    OrderChange { before, reached: None, notified: None, pending, index }
+fn of_pending(
+    before: &StoredOrder,
+    pending: PendingEvents,
+    index: IndexChange,
+) -> AggregateChange<'_> {
+    AggregateChange::Order(OrderChange { before, reached: None, notified: None, pending, index })
 }
 
 /// An update and its condition with what stands behind their placeholders.
-fn written(change: &OrderChange<'_>) -> (String, String) {
+fn written(change: &AggregateChange<'_>) -> (String, String) {
     let ItemUpdate { key, update, condition, names, values } = update_of(change).unwrap();
-    assert_eq!(key, keys::of_order(change.before.order.user_id(), change.before.order.id()));
+    assert_eq!(key, keys::of_aggregate(change.key()));
     let names = BTreeMap::from_iter(names.unwrap());
     let values = BTreeMap::from_iter(values.unwrap());
     let resolved = |mut text: String| {
@@ -94,8 +98,8 @@ fn what_an_order_becomes_is_written_with_what_follows_and_what_ends() {
     let pending = PendingEvents::one(event_id(CONFIRMED), sent(at(2), at(60_002)));
     let notified = Some((event_id(CREATED), at(3)));
     let index = IndexChange::Keep;
-    let (update, _) =
-        written(&OrderChange { before: &before, reached: Some(reached), notified, pending, index });
+    let change = OrderChange { before: &before, reached: Some(reached), notified, pending, index };
+    let (update, _) = written(&AggregateChange::Order(change));
     assert_eq!(
         update,
         format!(

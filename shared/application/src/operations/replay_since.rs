@@ -1,0 +1,222 @@
+//! Sends again every event since a moment, after a broker has lost what it acknowledged.
+//!
+//! All aggregates are read, in segments side by side, because no index knows which events are of what
+//! time. Of one aggregate the events are sent in their order, each after the one before it was
+//! acknowledged; those of several come in no order. The rate spares the broker and its subscribers.
+
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::identity::EventId;
+use domain::timestamp::Timestamp;
+use futures::future::try_join_all;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use super::replay::publication_of;
+use crate::backoff::{Backoff, seed};
+use crate::deadline::Deadline;
+use crate::events::StoredAggregate;
+use crate::events::publish::{PublishStored, SendError};
+use crate::outcome::Failure;
+use crate::ports::reading::{Segment, StoredAggregates};
+use crate::ports::{Clock, IdentitySource, Topic, TransactionalPublisher};
+
+/// How many segments of each topic's aggregates are read side by side. Each sends an event at a time.
+const SEGMENTS: u16 = 4;
+
+/// How long one try of an event may take.
+const PUBLICATION: Duration = Duration::from_secs(5);
+
+/// How long an event is tried again before the replay stops.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Replays by time.
+#[derive(Debug, Clone)]
+pub struct ReplaySince<Aggregates, Publisher, Time, Identities> {
+    /// All aggregates.
+    pub aggregates: Aggregates,
+    /// Publishes.
+    pub publication: PublishStored<Publisher, Time>,
+    /// Makes identifiers.
+    pub identities: Identities,
+    /// How many events are sent a second at the most.
+    pub events_per_second: NonZeroU32,
+}
+
+/// How far a replay has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplaySummary {
+    /// Aggregates that were read.
+    pub aggregates: u64,
+    /// Aggregates that are there and can't be read. Their events were not sent.
+    pub unreadable: u64,
+    /// Events that are meant, of the aggregates that were read.
+    pub events: u64,
+    /// Events that a broker has acknowledged.
+    pub sent: u64,
+    /// Events that can't be rebuilt, because newer code raised them.
+    pub newer: u64,
+}
+
+/// A replay has stopped before its end. It may be repeated from its beginning: what was sent comes
+/// once more under its own `event_id`.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayStopped {
+    /// The aggregates could not all be read.
+    #[error("not all aggregates could be read")]
+    Unread(#[source] Failure),
+    /// An event was not acknowledged for a minute.
+    #[error("event {event_id} was not acknowledged")]
+    Send {
+        /// The event.
+        event_id: EventId,
+        /// Why.
+        #[source]
+        cause: SendError,
+    },
+}
+
+/// What the segments of a replay share.
+struct Run<'a, Progress> {
+    since: Timestamp,
+    /// What came after the replay began is published anyway.
+    until: Timestamp,
+    /// None for a dry run.
+    rate: Option<tokio::sync::Mutex<Interval>>,
+    summary: Mutex<ReplaySummary>,
+    progress: &'a Progress,
+}
+
+impl<Progress: Fn(&ReplaySummary)> Run<'_, Progress> {
+    fn count(&self, change: impl FnOnce(&mut ReplaySummary)) {
+        let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut summary);
+        (self.progress)(&summary);
+    }
+
+    fn summary(&self) -> ReplaySummary {
+        *self.summary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<Aggregates, Publisher, Time, Identities> ReplaySince<Aggregates, Publisher, Time, Identities>
+where
+    Aggregates: StoredAggregates,
+    Publisher: TransactionalPublisher,
+    Time: Clock,
+    Identities: IdentitySource,
+{
+    /// How many events [`Self::run`] would send.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayStopped::Unread`]
+    pub async fn count(
+        &self,
+        since: Timestamp,
+        progress: impl Fn(&ReplaySummary),
+    ) -> Result<ReplaySummary, ReplayStopped> {
+        let (summary, ended) = self.go(since, None, &progress).await;
+        ended.map(|()| summary)
+    }
+
+    /// Sends every event since a moment. `progress` gets how far it has come.
+    ///
+    /// Returns that also when it stops.
+    pub async fn run(
+        &self,
+        since: Timestamp,
+        progress: impl Fn(&ReplaySummary),
+    ) -> (ReplaySummary, Result<(), ReplayStopped>) {
+        let period = Duration::from_secs(1) / self.events_per_second.get();
+        let mut rate = tokio::time::interval_at(Instant::now(), period);
+        rate.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.go(since, Some(rate), &progress).await
+    }
+
+    async fn go<Progress: Fn(&ReplaySummary)>(
+        &self,
+        since: Timestamp,
+        rate: Option<Interval>,
+        progress: &Progress,
+    ) -> (ReplaySummary, Result<(), ReplayStopped>) {
+        let run = Run {
+            since,
+            until: self.publication.clock.now(),
+            rate: rate.map(tokio::sync::Mutex::new),
+            summary: Mutex::default(),
+            progress,
+        };
+        let segments = Topic::ALL.into_iter().flat_map(|topic| {
+            (0..SEGMENTS).map(move |index| Segment { topic, index, of: SEGMENTS })
+        });
+        let ended = try_join_all(segments.map(|segment| self.segment(segment, &run))).await;
+        let ended = ended.map(drop);
+        (run.summary(), ended)
+    }
+
+    async fn segment<Progress: Fn(&ReplaySummary)>(
+        &self,
+        segment: Segment,
+        run: &Run<'_, Progress>,
+    ) -> Result<(), ReplayStopped> {
+        let mut after = None;
+        loop {
+            let page = self.aggregates.page(segment, after).await.map_err(ReplayStopped::Unread)?;
+            run.count(|summary| summary.unreadable += page.unreadable);
+            for stored in &page.items {
+                self.replay(stored, run).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn replay<Progress: Fn(&ReplaySummary)>(
+        &self,
+        stored: &StoredAggregate,
+        run: &Run<'_, Progress>,
+    ) -> Result<(), ReplayStopped> {
+        let events = stored.events_between(run.since, run.until);
+        let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        run.count(|summary| {
+            summary.aggregates += 1;
+            summary.events += count;
+        });
+        for event_id in events {
+            if let Err(error) = stored.event_type(event_id) {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%event_id, error, "an event can't be sent by this code");
+                run.count(|summary| summary.newer += 1);
+            } else if let Some(rate) = &run.rate {
+                rate.lock().await.tick().await;
+                let sent = self.send(stored, event_id).await;
+                sent.map_err(|cause| ReplayStopped::Send { event_id, cause })?;
+                run.count(|summary| summary.sent += 1);
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, stored: &StoredAggregate, event_id: EventId) -> Result<(), SendError> {
+        let publication = publication_of(stored, event_id, &self.identities);
+        let (first, most) = (Duration::from_millis(200), Duration::from_secs(5));
+        let mut pause = Backoff::new(first, most, seed(event_id.as_uuid()));
+        let patience = Deadline::after(PATIENCE);
+        loop {
+            let within = Deadline::after(PUBLICATION);
+            match self.publication.send(stored, event_id, publication, within).await {
+                Ok(()) => return Ok(()),
+                Err(error) if patience.has_passed() => return Err(error),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%event_id, error, "an event was not acknowledged, and is tried again");
+                }
+            }
+            pause.wait(patience).await;
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What can't be handled goes to the dead letters, and nothing else waits for it.
+
+use std::time::Duration;
+
+use application::deadline::Deadline;
+use application::events::consume::{BODY_BYTES_MAX, Registry};
+use application::outcome::FailureClass;
+use application::ports::Clock;
+use domain::order::OrderStatus;
+use testkit::fault::{BrokerFault, Fault, Operation};
+use testkit::world::World;
+
+use super::{LONG, SHORT, assert_confirmed_once, consume, created, stored};
+use crate::orders::create::world;
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_a_dead_letter_at_once_and_ends_nobodys_event() {
+    let world = world();
+    world.broker.go_away();
+    let id = created(&world, 2).await;
+    world.broker.come_back();
+    let event_id = stored(&world, id).created_event().to_string();
+    let key = stored(&world, id).key().to_string();
+    let properties = [("event_id", event_id.as_str()), ("aggregate", &key)];
+    world.broker.put(b"not an event", &properties);
+    world.broker.put(&vec![b'a'; BODY_BYTES_MAX + 1], &properties);
+    let report = consume(&world, SHORT).await;
+    assert_eq!((report.dead_lettered, report.unannounced), (2, 0));
+    let letters = world.tables.dead_letters();
+    assert!(letters.iter().all(|letter| letter.expires_at.is_some() && letter.aggregate.is_none()));
+    assert_eq!(stored(&world, id).pending.len(), 1, "the sweep sends a good copy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_copy_leaves_the_letter_of_an_event_of_ours() {
+    let world = world();
+    let id = created(&world, 2).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    consume(&world, LONG).await;
+    let letter = world.tables.dead_letters().remove(0);
+    let event_id = stored(&world, id).created_event().to_string();
+    world.broker.put(b"a broken copy", &[("event_id", &event_id)]);
+    consume(&world, SHORT).await;
+    let letters = world.tables.dead_letters();
+    assert_eq!(letters.len(), 2);
+    assert!(letters.contains(&letter));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burial_whose_answer_was_lost_is_counted() {
+    let world = world();
+    created(&world, 2).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.script(Operation::BuryAndEnd, [Fault::ReplyLost]);
+    let report = consume(&world, LONG).await;
+    assert_eq!((report.dead_lettered, report.unannounced), (1, 1), "{report:?}");
+    assert_eq!(world.tables.dead_letters().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_is_missing_does_not_keep_the_message_alive() {
+    let world = world();
+    world.broker.script(BrokerFault::AnnouncementFails, 1_000);
+    world.broker.put(b"not an event", &[]);
+    let report = consume(&world, SHORT).await;
+    assert_eq!((report.dead_lettered, report.unannounced), (1, 1));
+    assert_eq!((world.broker.announced().len(), world.broker.unacknowledged()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_newer_code_raised_is_tried_again_and_never_buried() {
+    let world = world();
+    created(&world, 2).await;
+    let body = world.broker.halves().remove(0).message.body;
+    let newer = [
+        body.replace("\"schemaversion\":1", "\"schemaversion\":2"),
+        body.replace("OrderCreated", "OrderPainted"),
+    ];
+    for body in newer {
+        world.broker.put(body.as_bytes(), &[]);
+    }
+    let report = consume(&world, LONG).await;
+    assert_eq!(report.dead_lettered, 0);
+    assert!(report.newer > 32, "{report:?}");
+    assert_eq!(world.broker.unacknowledged(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_sixteen_times_is_a_dead_letter_with_the_end_of_its_event() {
+    let world = world();
+    let id = created(&world, 2).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    let report = consume(&world, LONG).await;
+    assert_eq!(report.dead_lettered, 1);
+    let letters = world.tables.dead_letters();
+    let letter = &letters[0];
+    assert_eq!((letter.attempts, letter.handler.as_deref()), (16, Some("inventory")));
+    assert_eq!(letter.expires_at, None, "it leaves by redrive or discard");
+    assert_eq!(letter.aggregate, Some(stored(&world, id).key()));
+    assert!(stored(&world, id).pending.is_empty());
+    assert_eq!(world.tables.index_entry(id), None);
+    assert_eq!((world.broker.announced().len(), world.broker.unacknowledged()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_leaves_its_neighbours_unharmed_and_is_kept_as_it_came() {
+    let world = world();
+    world.broker.put(b"not json", &[]);
+    world.broker.put(&[0xff, 0xfe], &[]);
+    let id = created(&world, 2).await;
+    let report = consume(&world, SHORT).await;
+    assert_eq!((report.dead_lettered, report.handled, report.postponed), (2, 2, 0));
+    assert_confirmed_once(&world, id);
+    let letters = world.tables.dead_letters();
+    assert_eq!(letters.len(), 2);
+    assert!(letters.iter().all(|letter| letter.attempts == 1 && letter.handler.is_none()));
+    let letter = letters.iter().find(|letter| letter.body == b"not json").unwrap();
+    assert!(letter.is_whole());
+    assert!(letter.reason.starts_with("not a CloudEvent"), "{}", letter.reason);
+    assert_eq!((world.broker.announced().len(), world.broker.unacknowledged()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_tried_as_often_as_the_pace_says() {
+    let world = world();
+    let id = created(&world, 2).await;
+    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    let mut consumer = world.consume_pending(Registry::default());
+    consumer.pace.attempts_max = 3;
+    let began = world.clock.now();
+    let report = consumer.run(Deadline::after(SHORT)).await;
+    assert_eq!((report.handled, report.postponed, report.dead_lettered), (0, 2, 1));
+    assert_eq!((world.broker.deliveries(), world.broker.unacknowledged()), (vec![3], 0));
+    let letter = world.tables.dead_letters().remove(0);
+    assert_eq!(letter.attempts, 3);
+    // It failed for the last time after pauses of 1 s and 2 s.
+    assert_eq!(letter.first_failed_at, began);
+    assert_eq!(stored(&world, id).order.status(), OrderStatus::Created);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_not_acknowledged_before_its_letter_is_stored() {
+    for is_readable in [false, true] {
+        let world = world();
+        if is_readable {
+            created(&world, 2).await;
+            world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+        } else {
+            world.broker.put(b"not json", &[]);
+        }
+        let unavailable = Fault::Refused(FailureClass::Unavailable);
+        world.tables.break_down(Operation::BuryAndEnd, unavailable);
+        let consume = async |world: &World, window| {
+            let mut consumer = world.consume_pending(Registry::default());
+            consumer.pace.attempts_max = 1;
+            consumer.run(Deadline::after(window)).await
+        };
+        let report = consume(&world, SHORT).await;
+        assert!(report.postponed > 0, "{report:?}");
+        assert_eq!((report.dead_lettered, world.broker.unacknowledged()), (0, 1));
+        assert_eq!(
+            (world.broker.announced(), world.tables.pending_events()),
+            (vec![], usize::from(is_readable))
+        );
+        world.tables.heal(Operation::BuryAndEnd);
+        let report = consume(&world, Duration::from_secs(120)).await;
+        assert_eq!((report.dead_lettered, world.broker.unacknowledged()), (1, 0));
+        assert_eq!(world.tables.dead_letters().len(), 1);
+        assert_eq!(world.broker.announced().len(), 1);
+    }
+}

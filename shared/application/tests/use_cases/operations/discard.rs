@@ -1,0 +1,55 @@
+//! A discarded letter is gone, and its event is never handled.
+
+use application::discard_dead_letter::{DiscardDeadLetter, DiscardError};
+use application::outcome::FailureClass;
+use domain::order::OrderStatus;
+use testkit::fault::{Fault, Operation};
+use testkit::tables::MemoryTables;
+use testkit::world::World;
+
+use super::{MINUTE, buried};
+use crate::events::{consume, stored};
+use crate::orders::create::world;
+
+fn discard(world: &World) -> DiscardDeadLetter<MemoryTables, MemoryTables> {
+    DiscardDeadLetter { letters: world.tables.clone(), removal: world.tables.clone() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_discarded_letter_is_gone_and_returned_once_more() {
+    let world = world();
+    let (id, letter) = buried(&world).await;
+    let (_, other) = buried(&world).await;
+    world.tables.script(Operation::Discard, [Fault::Busy, Fault::RequestLost]);
+    assert_eq!(discard(&world).discard(&letter.id()).await.unwrap(), letter);
+    assert_eq!(world.tables.dead_letters(), [other]);
+    let error = discard(&world).discard(&letter.id()).await.unwrap_err();
+    assert!(matches!(error, DiscardError::NotThere), "{error:?}");
+    consume(&world, MINUTE).await;
+    let stored = stored(&world, id);
+    assert_eq!(stored.order.status(), OrderStatus::Created, "what was given up is never done");
+    assert!(stored.pending.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_discard_whose_answer_was_lost_is_not_guessed() {
+    let world = world();
+    let (_, letter) = buried(&world).await;
+    world.tables.script(Operation::Discard, [Fault::ReplyLost]);
+    let error = discard(&world).discard(&letter.id()).await.unwrap_err();
+    assert!(matches!(error, DiscardError::Unknown(_)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_cannot_be_read_or_removed_stays() {
+    let world = world();
+    let (_, letter) = buried(&world).await;
+    let unavailable = Fault::Refused(FailureClass::Unavailable);
+    for operation in [Operation::FindLetter, Operation::Discard] {
+        world.tables.break_down(operation, unavailable);
+        let error = discard(&world).discard(&letter.id()).await.unwrap_err();
+        assert!(matches!(error, DiscardError::Failed(_)), "{operation:?}: {error:?}");
+        assert_eq!(world.tables.dead_letters(), std::slice::from_ref(&letter));
+        world.tables.heal(operation);
+    }
+}

@@ -1,0 +1,71 @@
+//! How long events have been pending.
+
+use application::outcome::Failure;
+use application::ports::Topic;
+use application::ports::reading::PendingEventAges;
+use aws_sdk_dynamodb::types::Select;
+use domain::timestamp::Timestamp;
+use futures::StreamExt;
+use futures::stream;
+
+use super::{DynamoAggregateReader, shards};
+use crate::aggregates::PENDING;
+use crate::error::failure;
+use crate::expression::{names, values};
+use crate::item::{number, text};
+
+const IN_SHARD: &str = "#shard = :shard";
+
+/// An aggregate is moved on in its shard whenever the sweep looks at it, so its place does not say
+/// how old its events are.
+const BEFORE: &str = "#since_ms < :before";
+
+/// How many shards are read at once.
+const SHARDS_AT_ONCE: usize = 16;
+
+impl PendingEventAges for DynamoAggregateReader {
+    async fn any_pending_before(&self, at: Timestamp) -> Result<bool, Failure> {
+        let asked = stream::iter(shards()).map(|(topic, shard)| self.any_in(topic, shard, at));
+        let mut answers = asked.buffer_unordered(SHARDS_AT_ONCE);
+        while let Some(any) = answers.next().await {
+            if any? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl DynamoAggregateReader {
+    /// Reads a shard until it finds one. As a rule that is one page: of what is pending for long,
+    /// most is due first.
+    async fn any_in(&self, topic: Topic, shard: String, at: Timestamp) -> Result<bool, Failure> {
+        let mut after = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(self.tables.with_events_of(topic))
+                .index_name(PENDING)
+                .key_condition_expression(IN_SHARD)
+                .filter_expression(BEFORE)
+                .set_expression_attribute_names(names(&[IN_SHARD, BEFORE]))
+                .set_expression_attribute_values(values(vec![
+                    (":shard", text(&shard)),
+                    (":before", number(at.as_millis())),
+                ]))
+                .select(Select::Count)
+                .set_exclusive_start_key(after)
+                .send()
+                .await
+                .map_err(failure)?;
+            if page.count > 0 {
+                return Ok(true);
+            }
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+}

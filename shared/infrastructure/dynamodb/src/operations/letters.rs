@@ -1,0 +1,77 @@
+use application::deadline::Deadline;
+use application::outcome::{Failure, WriteTry};
+use application::ports::letters::{DeadLetterMoves, MoveCancelled};
+use application::ports::pending::AggregateChange;
+use application::ports::{
+    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterGone, Page,
+};
+use aws_sdk_dynamodb::Client;
+
+use super::{DynamoDeadLetterReader, DynamoDeadLetterRemoval};
+use crate::DynamoDeadLetterMoves;
+use crate::config::{DeadLettersTable, OrdersTable, UsersTable};
+
+/// The dead letters with all that an operator does to them.
+#[derive(Debug, Clone)]
+pub struct DynamoLetters {
+    reader: DynamoDeadLetterReader,
+    removal: DynamoDeadLetterRemoval,
+    moves: DynamoDeadLetterMoves,
+}
+
+impl DynamoLetters {
+    /// Letters in their table, and the aggregates that their events return to.
+    pub fn new(
+        client: Client,
+        orders: OrdersTable,
+        users: UsersTable,
+        letters: DeadLettersTable,
+    ) -> Self {
+        Self {
+            reader: DynamoDeadLetterReader::new(client.clone(), letters.clone()),
+            removal: DynamoDeadLetterRemoval::new(client.clone(), letters.clone()),
+            moves: DynamoDeadLetterMoves::new(client, orders, users, letters),
+        }
+    }
+}
+
+impl DeadLetterReader for DynamoLetters {
+    type Position = <DynamoDeadLetterReader as DeadLetterReader>::Position;
+
+    async fn find(&self, id: &DeadLetterId) -> Result<Option<DeadLetter>, Failure> {
+        self.reader.find(id).await
+    }
+
+    async fn page(
+        &self,
+        after: Option<Self::Position>,
+    ) -> Result<Page<DeadLetter, Self::Position>, Failure> {
+        self.reader.page(after).await
+    }
+}
+
+impl DeadLetterRemoval for DynamoLetters {
+    async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterGone> {
+        self.removal.discard(letter, deadline).await
+    }
+}
+
+impl DeadLetterMoves for DynamoLetters {
+    async fn bury(
+        &self,
+        letter: &DeadLetter,
+        ends: Option<&AggregateChange<'_>>,
+        deadline: Deadline,
+    ) -> WriteTry<MoveCancelled> {
+        self.moves.bury(letter, ends, deadline).await
+    }
+
+    async fn redrive(
+        &self,
+        letter: &DeadLetter,
+        returns: &AggregateChange<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<MoveCancelled> {
+        self.moves.redrive(letter, returns, deadline).await
+    }
+}

@@ -1,0 +1,265 @@
+//! One product that everybody wants, beside nine others, with AWS's latencies and conflicts.
+//!
+//! Two transactions on one item conflict, so one order at a time would bound a product to what a
+//! transaction takes: some 50 orders a second. What is measured is how far orders of one product that
+//! are reserved together go beyond that, and whether those of others wait for them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+use aws_sdk_dynamodb::Client;
+use harness::order_calls;
+use harness::weather::WeatherSettings;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, MissedTickBehavior};
+
+use crate::consumer::keep_live;
+use crate::orders::{PRODUCTS, Posted, body};
+use crate::rig::{Rig, Site};
+use crate::samples::{Samples, rate};
+
+/// The accounts that order.
+const ACCOUNTS: u64 = 50;
+
+/// The first of them, beyond the demo's user.
+const FIRST_ACCOUNT: u64 = 1_001;
+
+/// The product that everybody wants.
+const HOT: u64 = 1;
+
+/// How many orders of the nine others are created a second.
+const OTHERS_RATE: u64 = 20;
+
+/// How many processes create orders: enough for some hundred a second, each of which mostly waits.
+const INSTANCES: usize = 8;
+
+/// The pause between two looks at what has passed, which costs the system nothing.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(2);
+
+/// The pause between two looks at the hot product's stock.
+const LOOK_AT_STOCK_AFTER: Duration = Duration::from_millis(20);
+
+/// What each product has at first.
+const INITIAL_STOCK: u64 = 1_000_000;
+
+/// How long an order, or those of the hot product together, may take until CONFIRMED.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What is measured.
+pub(crate) struct HotFigures {
+    /// How many orders of the hot product a second were asked for.
+    pub(crate) offered: u64,
+    /// How many of them.
+    pub(crate) orders: u64,
+    /// From the first order of the hot product until the last was CONFIRMED.
+    pub(crate) took: Duration,
+    /// Items of writes that were refused meanwhile because another write was under way.
+    pub(crate) conflicts: u64,
+    /// The others from POST to CONFIRMED, without the hot product and beside it.
+    pub(crate) others_alone: Samples,
+    pub(crate) others_beside: Samples,
+}
+
+impl HotFigures {
+    /// How many orders of the hot product were CONFIRMED a second.
+    pub(crate) fn confirmed(&self) -> f64 {
+        rate(usize::try_from(self.orders).unwrap_or(0), self.took)
+    }
+}
+
+/// Has the others ordered for `seconds`, by themselves and then beside `offered` orders a second of the
+/// hot product.
+pub(crate) async fn measure(rig: &Rig, offered: u64, seconds: u64) -> anyhow::Result<HotFigures> {
+    let time = Duration::from_secs(seconds);
+    rig.progress().step("ordering nine products");
+    let (others_alone, _, _) = run(rig, 0, time).await?;
+    rig.progress().step("ordering nine products beside one that everybody wants");
+    let (others_beside, hot, conflicts) = run(rig, offered, time).await?;
+    let (orders, took) = hot.context("no hot product was ordered")?;
+    Ok(HotFigures { offered, orders, took, conflicts, others_alone, others_beside })
+}
+
+/// The others' times, how many orders of the hot product there were and how long they took, and how
+/// many items conflicted.
+async fn run(
+    rig: &Rig,
+    offered: u64,
+    time: Duration,
+) -> anyhow::Result<(Samples, Option<(u64, Duration)>, u64)> {
+    let site = Arc::new(rig.site_in(Some(WeatherSettings::AWS), INSTANCES).await?);
+    let tokens = site.tokens(FIRST_ACCOUNT..FIRST_ACCOUNT + ACCOUNTS).await?;
+    let confirmed = Confirmed::watch(&site)?;
+    let crowd =
+        Arc::new(Crowd { client: site.table(), site: Arc::clone(&site), tokens, confirmed });
+    let (others, hot) = tokio::select! {
+        figures = crowd.run(offered, time) => figures?,
+        Err(error) = keep_live(&site.system.host) => return Err(error),
+    };
+    drop(crowd);
+    let conflicts = site.weather()?.consumption().conflicts;
+    Arc::into_inner(site).context("an order is still under way")?.stop().await;
+    Ok((others, hot, conflicts))
+}
+
+/// When which order was CONFIRMED, as it passed on the way from the table. Looking at each order again
+/// and again would itself slow the table down.
+#[derive(Clone, Default)]
+struct Confirmed(Arc<Mutex<HashMap<String, Instant>>>);
+
+impl Confirmed {
+    fn watch(site: &Site) -> anyhow::Result<Self> {
+        let confirmed = Self::default();
+        let noted = confirmed.clone();
+        let proxy = site.system.weather_proxy.as_ref().context("there is no weather")?;
+        proxy.watch(move |call| {
+            if order_calls::is_done(call) {
+                let orders = order_calls::reserved_by(call).into_iter();
+                noted.all().extend(orders.map(|order| (order, Instant::now())));
+            }
+        });
+        Ok(confirmed)
+    }
+
+    /// Waits until an order is CONFIRMED, and returns when that was.
+    async fn wait_for(&self, order_id: &str) -> anyhow::Result<Instant> {
+        let started = Instant::now();
+        loop {
+            if let Some(at) = self.all().get(order_id) {
+                return Ok(*at);
+            }
+            anyhow::ensure!(started.elapsed() < LIMIT, "order {order_id} is not confirmed");
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The accounts, which order in turn.
+struct Crowd {
+    site: Arc<Site>,
+    /// Their access tokens.
+    tokens: Vec<String>,
+    client: Client,
+    confirmed: Confirmed,
+}
+
+impl Crowd {
+    async fn run(
+        self: &Arc<Self>,
+        offered: u64,
+        time: Duration,
+    ) -> anyhow::Result<(Samples, Option<(u64, Duration)>)> {
+        // All processes start, and connections open.
+        let warm_up = |crowd: Arc<Self>, turn: u64| async move {
+            crowd.order("warm-up", turn, HOT + 1 + turn % (PRODUCTS - 1)).await
+        };
+        self.at_rate(ACCOUNTS, Duration::from_secs(1), warm_up).await?;
+        let (others, hot) =
+            tokio::try_join!(self.order_others(time), self.order_hot(offered, time))?;
+        self.check_stock(
+            ACCOUNTS + u64::try_from(others.count())?,
+            hot.map_or(0, |(orders, _)| orders),
+        )
+        .await?;
+        Ok((others, hot))
+    }
+
+    /// Orders of the other nine in turn, each followed until it is CONFIRMED.
+    async fn order_others(self: &Arc<Self>, time: Duration) -> anyhow::Result<Samples> {
+        let started = Instant::now();
+        let follow = |crowd: Arc<Self>, turn: u64| async move {
+            let begun = Instant::now();
+            let at = crowd.order("other", turn, HOT + 1 + turn % (PRODUCTS - 1)).await?;
+            anyhow::Ok(at.saturating_duration_since(begun))
+        };
+        let each = self.at_rate(OTHERS_RATE, time, follow).await?;
+        Ok(Samples::of(each, started.elapsed()))
+    }
+
+    /// Orders of the hot product, and how long it takes until all of them are CONFIRMED. None when no
+    /// orders of it are asked for.
+    async fn order_hot(
+        self: &Arc<Self>,
+        offered: u64,
+        time: Duration,
+    ) -> anyhow::Result<Option<(u64, Duration)>> {
+        if offered == 0 {
+            return Ok(None);
+        }
+        let started = Instant::now();
+        let order = |crowd: Arc<Self>, turn: u64| async move { crowd.post("hot", turn, HOT).await };
+        let orders = u64::try_from(self.at_rate(offered, time, order).await?.len())?;
+        // Every order is of one unit, so the stock says how many are CONFIRMED.
+        while self.stock_of(HOT).await? > INITIAL_STOCK - orders {
+            anyhow::ensure!(started.elapsed() < time + LIMIT, "orders of {HOT} are not confirmed");
+            tokio::time::sleep(LOOK_AT_STOCK_AFTER).await;
+        }
+        Ok(Some((orders, started.elapsed())))
+    }
+
+    /// Begins something at a steady rate for a time, however long each takes, and waits for all of it.
+    async fn at_rate<T, Doing>(
+        self: &Arc<Self>,
+        a_second: u64,
+        time: Duration,
+        begin: impl Fn(Arc<Self>, u64) -> Doing,
+    ) -> anyhow::Result<Vec<T>>
+    where
+        T: Send + 'static,
+        Doing: Future<Output = anyhow::Result<T>> + Send + 'static,
+    {
+        let mut pace = tokio::time::interval(Duration::from_secs(1) / u32::try_from(a_second)?);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut under_way = JoinSet::new();
+        for turn in 0..a_second * time.as_secs() {
+            pace.tick().await;
+            under_way.spawn(begin(Arc::clone(self), turn));
+        }
+        let mut done = Vec::new();
+        while let Some(ended) = under_way.join_next().await {
+            done.push(ended.context("an order panicked")??);
+        }
+        Ok(done)
+    }
+
+    /// Creates an order and waits until it is CONFIRMED. When that was.
+    async fn order(&self, whose: &str, turn: u64, product_id: u64) -> anyhow::Result<Instant> {
+        let order_id = self.post(whose, turn, product_id).await?;
+        self.confirmed.wait_for(&order_id).await
+    }
+
+    /// Creates an order of the account whose turn it is.
+    async fn post(&self, whose: &str, turn: u64, product_id: u64) -> anyhow::Result<String> {
+        let position = usize::try_from(turn % ACCOUNTS)?;
+        let token = self.tokens.get(position).context("there is no such account")?;
+        let posted = Posted::of(&self.site, token, &body(product_id));
+        posted.settle(&format!("{whose}-{turn}")).await
+    }
+
+    /// What is gone of the stock is what was ordered.
+    async fn check_stock(&self, others: u64, hot: u64) -> anyhow::Result<()> {
+        let mut gone = 0;
+        for product_id in HOT + 1..=PRODUCTS {
+            gone += INITIAL_STOCK - self.stock_of(product_id).await?;
+        }
+        let gone_hot = INITIAL_STOCK - self.stock_of(HOT).await?;
+        anyhow::ensure!(
+            (gone, gone_hot) == (others, hot),
+            "{gone_hot} of the hot product and {gone} of others are gone for {hot} and {others} orders"
+        );
+        Ok(())
+    }
+
+    async fn stock_of(&self, product_id: u64) -> anyhow::Result<u64> {
+        let catalog = self.site.table_name("CatalogTable")?;
+        let key = [("pk", format!("PRODUCT#{product_id}"))];
+        let product = self.site.item(&self.client, &catalog, &key).await?;
+        let product = product.context("there is no such product")?;
+        let stock = product.get("stock").and_then(|stock| stock.as_n().ok());
+        Ok(stock.context("a product has no stock")?.parse()?)
+    }
+}

@@ -1,0 +1,113 @@
+//! What an order costs and how long it takes where the table behaves as DynamoDB does in a region.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use harness::weather::{Units, WeatherSettings};
+use serde_json::json;
+use tokio::time::{Duration, Instant};
+
+use super::confirmations::{self, ConfirmationFigures};
+use super::events::any_pending;
+use crate::consumer::keep_live;
+use crate::load;
+use crate::orders::{Invoked, Posted};
+use crate::rig::{Rig, Site};
+use crate::samples::Samples;
+
+/// How many orders are counted until both their events are handled. Each costs the same.
+const COUNTED: u32 = 50;
+
+/// How many orders are created before any counts.
+const WARM_UP: u64 = 50;
+
+/// The pause between two looks whether anything is pending.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// How long nothing may happen before the measurement is given up.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
+
+/// List prices of us-east-1 in USD per million units, as in docs/operations.md.
+const USD_PER_MILLION_WRITES: f64 = 0.625;
+const USD_PER_MILLION_READS: f64 = 0.125;
+
+/// What is measured.
+pub(crate) struct WeatherFigures {
+    /// What one order of two products consumed, as the table counts it.
+    pub(crate) units: Units,
+    /// create-order, invoked, one order at a time.
+    pub(crate) created: Samples,
+    /// One order after another until it is CONFIRMED.
+    pub(crate) confirmations: ConfirmationFigures,
+}
+
+impl WeatherFigures {
+    /// What a million orders cost of `DynamoDB`'s requests.
+    pub(crate) fn usd_per_million_orders(&self) -> f64 {
+        self.units.write * USD_PER_MILLION_WRITES + self.units.read * USD_PER_MILLION_READS
+    }
+}
+
+/// Counts what orders consume, and creates and follows `orders` orders with AWS's latencies.
+pub(crate) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<WeatherFigures> {
+    let units = units(rig).await?;
+    let site = rig.site_in(Some(WeatherSettings::AWS), 1).await?;
+    let invoked = Arc::new(Invoked::new(rig, &site)?);
+    rig.progress().step("creating orders with AWS's latencies");
+    load::run(&invoked, 1, WARM_UP).await?;
+    let created = load::run(&invoked, 1, orders).await?;
+    site.stop().await;
+    let confirmations = confirmations::measure(rig, Some(WeatherSettings::AWS), orders).await?;
+    Ok(WeatherFigures { units, created, confirmations })
+}
+
+/// What one order of two products consumes until both its events are handled.
+async fn units(rig: &Rig) -> anyhow::Result<Units> {
+    // Counted, with no latency: what an order costs does not depend on it.
+    let site = rig.site_in(Some(WeatherSettings::CALM), 1).await?;
+    rig.progress().step("counting the units of orders");
+    let body = json!({"items": [
+        {"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1},
+    ]});
+    let posted = Posted::of(&site, &site.token, &body);
+    let counted = async {
+        // Keys and prices are read once by each process and then remembered.
+        posted.post().await?;
+        all_handled(&site).await?;
+        let weather = site.weather()?;
+        weather.reset_consumption();
+        // One after another: orders that are handled at the same time share a product's unit.
+        for _ in 0..COUNTED {
+            posted.post().await?;
+            all_handled(&site).await?;
+        }
+        anyhow::Ok(weather.consumption())
+    };
+    let consumed = tokio::select! {
+        counted = counted => counted?,
+        Err(error) = keep_live(&site.system.host) => return Err(error),
+    };
+    anyhow::ensure!(consumed.throttles == 0, "a partition was over its limit: {consumed:?}");
+    // The sweep's looks are the deployment's and not an order's.
+    let orders = site.table_name("OrdersTable")?;
+    let looks: f64 = consumed
+        .consumers()
+        .filter(|(consumer, _)| consumer.table == orders && consumer.operation == "Query")
+        .map(|(_, units)| units.read)
+        .sum();
+    let total = consumed.total();
+    let each = f64::from(COUNTED);
+    site.stop().await;
+    Ok(Units { read: (total.read - looks) / each, write: total.write / each })
+}
+
+async fn all_handled(site: &Site) -> anyhow::Result<()> {
+    let client = site.table();
+    let started = Instant::now();
+    while any_pending(site, &client).await? {
+        let left = STUCK_AFTER.checked_sub(started.elapsed());
+        left.context("events stay pending")?;
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+    }
+    Ok(())
+}

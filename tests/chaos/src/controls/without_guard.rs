@@ -1,0 +1,165 @@
+//! In the first edition the inbox recognised what was handled before; here it is what is pending, the
+//! order's revision and its status, each as the condition of an effect.
+
+use std::collections::BTreeMap;
+
+use anyhow::anyhow;
+use application::deadline::Deadline;
+use application::events::StoredAggregate;
+use application::events::consume::{
+    ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups,
+};
+use application::events::publish::PublishStored;
+use application::outcome::{Failure, ItemReason, WriteTry};
+use application::ports::pending::{
+    AggregateChange, Found, IndexChange, OrderChange, PendingEventStore, ReservationCancelled,
+    Reservations,
+};
+use domain::aggregate::AggregateKey;
+use domain::identity::ProductId;
+use domain::order::{OrderStatus, StoredOrder};
+use domain::pending::{PendingEvent, PendingEvents};
+use dynamodb::config::CatalogTable;
+use dynamodb::{DynamoAggregates, DynamoDeadLetterMoves};
+use event_consumer::config::Config;
+use event_consumer::{Handler, WindowEvent};
+use lambda_runtime::{LambdaEvent, service_fn};
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
+use platform::settings::Settings;
+use rocketmq::client::RocketmqClient;
+use rocketmq::dead_letters::RocketmqDeadLetters;
+use rocketmq::publisher::RocketmqPublisher;
+use rocketmq::subscription::RocketmqSubscription;
+
+/// Orders whose handled events are pending again: `OrderCreated` as long as anything else is, and the
+/// whole order as it was created once nothing is. A change is made on the order as it is, whatever it
+/// was when it was read, and stock is taken for an order that has its stock.
+struct WithoutGuard(DynamoAggregates<CatalogTable>);
+
+/// The order with its `OrderCreated` pending again.
+fn forgotten(mut stored: StoredOrder) -> StoredOrder {
+    let created = stored.created_event();
+    if stored.pending.is_empty() {
+        stored.order = stored.order.as_created();
+    }
+    if !stored.pending.holds(created) {
+        let again = PendingEvent::unsent(stored.attempt, stored.order.created_at());
+        stored.pending.put(created, again);
+    }
+    stored
+}
+
+/// What is pending of the order as it is, with what a change does to it.
+fn revised(now: &PendingEvents, change: &OrderChange<'_>) -> PendingEvents {
+    let mut pending = now.clone();
+    for (event_id, _) in change.before.pending.iter() {
+        if !change.pending.holds(event_id) {
+            pending.remove(event_id);
+        }
+    }
+    for (event_id, entry) in change.pending.iter() {
+        if change.before.pending.get(event_id) != Some(entry) {
+            pending.put(event_id, entry.clone());
+        }
+    }
+    pending
+}
+
+impl WithoutGuard {
+    async fn as_it_is(&self, key: AggregateKey) -> Result<Option<StoredOrder>, Failure> {
+        Ok(match self.0.find(key).await? {
+            Some(StoredAggregate::Order(stored)) => Some(stored),
+            Some(StoredAggregate::User(_)) | None => None,
+        })
+    }
+}
+
+impl PendingEventStore for WithoutGuard {
+    async fn find(&self, key: AggregateKey) -> Result<Option<StoredAggregate>, Failure> {
+        Ok(match self.0.find(key).await? {
+            Some(StoredAggregate::Order(stored)) => Some(StoredAggregate::Order(forgotten(stored))),
+            found => found,
+        })
+    }
+
+    async fn change(&self, change: &AggregateChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+        let AggregateChange::Order(change) = change else {
+            return self.0.change(change, deadline).await;
+        };
+        let stored = match self.as_it_is(change.before.key()).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return WriteTry::Cancelled(None),
+            Err(failure) => return WriteTry::Refused(failure),
+        };
+        let pending = revised(&stored.pending, change);
+        let index = IndexChange::at(&pending);
+        let (reached, notified) = (change.reached.clone(), change.notified);
+        let change = OrderChange { before: &stored, reached, notified, pending, index };
+        self.0.change(&change.into(), deadline).await
+    }
+}
+
+impl Reservations for WithoutGuard {
+    async fn reserve(
+        &self,
+        changes: &[OrderChange<'_>],
+        take: &BTreeMap<ProductId, u32>,
+        deadline: Deadline,
+    ) -> WriteTry<ReservationCancelled> {
+        let mut open = Vec::new();
+        for change in changes {
+            match self.as_it_is(change.before.key()).await {
+                Ok(Some(found)) if found.order.status() == OrderStatus::Created => {
+                    open.push(change.clone());
+                }
+                Ok(_) => {}
+                Err(failure) => return WriteTry::Refused(failure),
+            }
+        }
+        let is_open = |change: &OrderChange<'_>| {
+            open.iter().any(|open| open.before.key() == change.before.key())
+        };
+        match self.0.reserve(&open, take, deadline).await {
+            WriteTry::Cancelled(ReservationCancelled { orders, stock }) => {
+                let mut reasons = orders.into_iter();
+                let orders = changes.iter().map(|change| {
+                    is_open(change).then(|| reasons.next()).flatten().unwrap_or(ItemReason::None)
+                });
+                WriteTry::Cancelled(ReservationCancelled { orders: orders.collect(), stock })
+            }
+            written => written,
+        }
+    }
+}
+
+pub(super) async fn run() -> anyhow::Result<()> {
+    let config = Config::read(Settings::from_environment())?;
+    let tables = dynamodb::connect().await;
+    let broker = RocketmqClient::start(config.rocketmq)?;
+    let publisher = RocketmqPublisher::connect(broker.clone(), SystemClock).await;
+    let (orders, users) = (config.orders, config.users);
+    let aggregates = DynamoAggregates::new(tables.clone(), orders.clone(), users.clone());
+    let aggregates = aggregates.with_stock(config.catalog);
+    let handler = Handler {
+        consume: ConsumeEvents {
+            subscription: RocketmqSubscription::new(broker, SystemClock),
+            handling: HandleEvents {
+                aggregates: WithoutGuard(aggregates),
+                publication: PublishStored { publisher: publisher.clone(), clock: SystemClock },
+                identities: UuidIdentitySource,
+                registry: Registry::default(),
+                groups: ReservationGroups::default(),
+            },
+            letters: DynamoDeadLetterMoves::new(tables, orders, users, config.dead_letters),
+            announcements: RocketmqDeadLetters::new(&publisher),
+            pace: Pace::default(),
+        },
+    };
+    let handler = &handler;
+    let window = service_fn(async |event: LambdaEvent<WindowEvent>| {
+        let time_left = platform::deadline::time_left(event.context.deadline);
+        Ok::<_, lambda_runtime::Error>(handler.handle(event.payload, time_left).await)
+    });
+    lambda_runtime::run(window).await.map_err(|error| anyhow!(error))
+}

@@ -1,0 +1,53 @@
+//! What the functions' calls have done to the table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use harness::order_calls;
+use harness::table_proxy::{TableCall, TableProxy};
+
+/// What the table does not show at the end: a tombstone is gone once an order is there, and a
+/// notification that is written twice is there once.
+#[derive(Debug, Clone, Default)]
+pub struct Seen(Arc<Mutex<Counts>>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    fenced: BTreeSet<String>,
+    notified: BTreeMap<String, u64>,
+}
+
+impl Seen {
+    /// Looks at what passes a function's proxy.
+    pub(super) fn watch(&self, table: &TableProxy) {
+        let seen = self.clone();
+        table.watch(move |call| seen.note(call));
+    }
+
+    fn note(&self, call: &TableCall) {
+        if !order_calls::is_done(call) {
+            return;
+        }
+        let mut counts = self.counts();
+        counts.fenced.extend(order_calls::fenced_by(call).map(|attempt| attempt.transaction_id));
+        for event_id in order_calls::notified_by(call) {
+            *counts.notified.entry(event_id).or_default() += 1;
+        }
+    }
+
+    /// The attempts that were fenced.
+    #[must_use]
+    pub fn fenced(&self) -> BTreeSet<String> {
+        self.counts().fenced.clone()
+    }
+
+    /// How often a customer was notified of an event.
+    #[must_use]
+    pub fn notified(&self, event_id: &str) -> u64 {
+        self.counts().notified.get(event_id).copied().unwrap_or_default()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,41 @@
+//! Failed deliveries that are noted in an order, in place of an hour of waiting.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::provision::{DEMO_USER_ID, Names};
+
+/// Notes in a pending event's entry that `more` of its deliveries have failed, as event-consumer
+/// notes each. The entry must have a failure already.
+///
+/// # Errors
+/// When it has none, or the table does not answer.
+pub async fn note_more_failures(
+    client: &Client,
+    names: &Names,
+    order_id: &str,
+    event_id: &str,
+    more: u32,
+) -> anyhow::Result<()> {
+    let text = |text: String| AttributeValue::S(text);
+    let number = |number: u32| AttributeValue::N(number.to_string());
+    client
+        .update_item()
+        .table_name(names.table("OrdersTable").unwrap_or_default())
+        .key("pk", text(format!("USER#{DEMO_USER_ID}")))
+        .key("sk", text(format!("ORDER#{order_id}")))
+        .update_expression(
+            "SET #pending.#event.#failures = #pending.#event.#failures + :more, \
+             #revision = #revision + :one",
+        )
+        .condition_expression("attribute_exists(#pending.#event.#failures)")
+        .expression_attribute_names("#pending", "pending")
+        .expression_attribute_names("#event", event_id)
+        .expression_attribute_names("#failures", "failures")
+        .expression_attribute_names("#revision", "revision")
+        .expression_attribute_values(":more", number(more))
+        .expression_attribute_values(":one", number(1))
+        .send()
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The sweep: publishes what is pending and not on its topic.
+
+use crate::creating::action::Action;
+use crate::creating::parties::broker;
+use crate::creating::protocol::Creating;
+use crate::creating::state::State;
+
+/// What the sweep can do. An event is due at any time, also early, while its COMMIT is on its way.
+///
+/// Asking the broker and sending are one step: what happens between the two might as well happen
+/// after both.
+pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Action>) {
+    let order = state.item.order.as_ref().filter(|_| protocol.variant.sweep);
+    if let Some((order, entry)) = order.and_then(|order| Some((order, order.pending.as_ref()?))) {
+        let is_on_topic = state.broker.visible[order.transaction] > 0;
+        if entry.never_sent || !is_on_topic {
+            actions.push(Action::Sweep);
+            if !state.broker.sweep_half {
+                actions.push(Action::LoseSweepCommit);
+            }
+            if entry.never_sent {
+                actions.push(Action::ClaimInVain);
+            }
+        }
+    }
+    if state.broker.sweep_half {
+        actions.extend([Action::CheckSweepHalf, Action::DiscardSweepHalf]);
+    }
+}
+
+/// It claims the event and sends it.
+pub(crate) fn send(state: &mut State) {
+    claim(state);
+    show(state);
+}
+
+/// Claiming an event notes that it may be sent: from now on the broker is asked for it before it is
+/// sent again. A sweep that dies then has sent nothing.
+pub(crate) fn claim(state: &mut State) {
+    if let Some(entry) = state.item.order.as_mut().and_then(|order| order.pending.as_mut()) {
+        entry.never_sent = false;
+    }
+}
+
+/// What is left is a half message that says its event is recorded.
+pub(crate) fn lose_commit(state: &mut State) {
+    claim(state);
+    state.broker.sweep_half = true;
+}
+
+/// The history holds the event, so there is no other answer than COMMIT.
+pub(crate) fn check_half(state: &mut State) {
+    state.broker.sweep_half = false;
+    show(state);
+}
+
+pub(crate) const fn discard_half(state: &mut State) {
+    state.broker.sweep_half = false;
+}
+
+fn show(state: &mut State) {
+    let order = state.item.order.as_ref().expect("the sweep sends what is stored");
+    broker::show(state, order.transaction);
+}

@@ -1,7 +1,0 @@
-//! Who takes part, one file each: what it can do in a state, and what that changes.
-
-pub(crate) mod broker;
-pub(crate) mod create_order;
-pub(crate) mod event_consumer;
-pub(crate) mod sweep;
-pub(crate) mod transaction_check;
