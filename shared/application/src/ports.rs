@@ -22,16 +22,16 @@ mod users;
 
 pub use catalog::Catalog;
 pub use channel::{
-    CheckAnswer, CheckBack, CheckBackHandler, DeadLetterChannel, Delivery, EndError,
-    EventSubscription, HalfMessage, OutboundMessage, PrepareError, PublishedEvents, Resolution,
-    Topic, TransactionalPublisher,
+    BODY_BYTES_MAX, CheckAnswer, CheckBack, CheckBackHandler, DeadLetterChannel, Delivery,
+    EndError, EventSubscription, HalfMessage, OutboundMessage, PrepareError, PublishedEvents,
+    Resolution, Topic, TransactionalPublisher, UnreadableBody,
 };
 pub use clock::Clock;
 pub use dead_letters::{
     DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, InvalidDeadLetterId, LetterGone,
 };
 pub use gauges::ClusterGauges;
-pub use health::{NameServers, OverdueEvents, Tables};
+pub use health::{NameServers, Tables};
 pub use identity::IdentitySource;
 pub use orders::{IdempotencyKey, OrderReader};
 pub use page::Page;

@@ -15,7 +15,7 @@ use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
     CheckAnswer, CheckBack, CheckBackHandler, Clock, DeadLetter, Delivery, HalfMessage,
-    OutboundMessage, Resolution,
+    OutboundMessage, Resolution, UnreadableBody,
 };
 use contracts::message;
 use domain::identity::{EventId, TransactionId};
@@ -128,7 +128,11 @@ impl Delivery for MemoryDelivery {
         &self.message_id
     }
 
-    fn body(&self) -> &[u8] {
+    fn body(&self) -> Result<&[u8], &UnreadableBody> {
+        Ok(&self.body)
+    }
+
+    fn raw_body(&self) -> &[u8] {
         &self.body
     }
 

@@ -7,6 +7,7 @@ mod ambiguous_commit;
 mod backlog;
 mod broker;
 mod checker;
+mod compressed;
 mod consumer;
 mod crash;
 mod dead_letter;
@@ -283,6 +284,12 @@ pub const ROWS: &[Row] = &[
         "consumers come, go and die under load",
         "each event has its effect once",
         rebalance::run
+    ),
+    row!(
+        "F1",
+        "bodies that cannot be inflated, or to more than anybody reads",
+        "a dead letter each, at once; their neighbours are handled in their first delivery",
+        compressed::run
     ),
     row!(
         "L1",

@@ -24,6 +24,7 @@ use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::deadline::Deadline;
@@ -31,7 +32,8 @@ use crate::outcome::{Failure, FailureClass, Settled};
 use crate::ports::letters::DeadLetterMoves;
 use crate::ports::pending::{PendingEventStore, Reservations};
 use crate::ports::{
-    Clock, DeadLetterChannel, Delivery, EventSubscription, IdentitySource, TransactionalPublisher,
+    BODY_BYTES_MAX, Clock, DeadLetterChannel, Delivery, EventSubscription, IdentitySource,
+    TransactionalPublisher,
 };
 use congestion::Congestion;
 use handle::{Ended, NotEnded};
@@ -45,8 +47,9 @@ pub use registry::{EventHandler, HandlerError, IncomingEvent, Registry, Subscrib
 /// The most messages that one request asks for.
 const BATCH_MAX: usize = 32;
 
-/// The longest body of an event, in bytes. The largest of ours, of 50 lines, has less than 8 KiB.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a request that finds nothing takes at the least. A broker that answers at once that there
+/// is nothing, though it was to wait, is not asked again without a pause.
+const EMPTY_AFTER: Duration = Duration::from_millis(200);
 
 /// Consumes events through a window.
 pub struct ConsumeEvents<
@@ -208,18 +211,21 @@ where
     }
 
     /// Receives; after a failure it waits, the longer the more have failed before it in a row: 100
-    /// ms to 2 s.
+    /// ms to 2 s. After an answer that is empty it waits as well, if that came early.
     async fn receive(
         &self,
         most: usize,
         deadline: Deadline,
         failures_in_a_row: u32,
     ) -> Result<Vec<Subscription::Delivery>, Failure> {
+        let asked = Instant::now();
         let received = self.subscription.receive(most, deadline).await;
-        if received.is_err() {
-            let pause = Duration::from_millis(100) * (failures_in_a_row + 1).min(20);
-            tokio::time::sleep(pause.min(deadline.remaining())).await;
-        }
+        let pause = match &received {
+            Ok(found) if found.is_empty() => EMPTY_AFTER.saturating_sub(asked.elapsed()),
+            Ok(_) => Duration::ZERO,
+            Err(_) => Duration::from_millis(100) * (failures_in_a_row + 1).min(20),
+        };
+        tokio::time::sleep(pause.min(deadline.remaining())).await;
         received
     }
 
@@ -369,7 +375,10 @@ where
 }
 
 fn read(delivery: &impl Delivery) -> Read {
-    let body = delivery.body();
+    let body = match delivery.body() {
+        Ok(body) => body,
+        Err(unreadable) => return Read::Unreadable(unreadable.to_string()),
+    };
     if body.len() > BODY_BYTES_MAX {
         let bytes = body.len();
         return Read::Unreadable(format!("its body has {bytes} bytes, more than {BODY_BYTES_MAX}"));

@@ -185,12 +185,27 @@ pub trait CheckBackHandler: Send + Sync + 'static {
     fn answer(&self, check: CheckBack) -> impl Future<Output = CheckAnswer> + Send;
 }
 
+/// The longest body that is read, in bytes: a document of JSON may take a hundred times its length in
+/// memory. An event has a quarter of it at the most.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A compressed body that can't be inflated; trying again won't help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the body can't be inflated: {0}")]
+pub struct UnreadableBody(pub String);
+
 /// A message that was delivered and waits for its acknowledgement.
 pub trait Delivery: Send + Sync {
     /// The broker's id of the message, for logs and for dead letters without an `event_id`.
     fn message_id(&self) -> &str;
-    /// The event in JSON, if it is one.
-    fn body(&self) -> &[u8];
+    /// The event in JSON, if it is one. A compressed body is inflated.
+    ///
+    /// # Errors
+    ///
+    /// [`UnreadableBody`], if it can't be inflated, or only to more than [`BODY_BYTES_MAX`].
+    fn body(&self) -> Result<&[u8], &UnreadableBody>;
+    /// The body as the broker has it.
+    fn raw_body(&self) -> &[u8];
     /// A user property.
     fn property(&self, name: &str) -> Option<&str>;
     /// How often the message has been delivered before: 0 at first.

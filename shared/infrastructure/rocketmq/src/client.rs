@@ -168,6 +168,7 @@ impl RocketmqClient {
         config.set_namesrv_addr(self.0.config.name_servers.joined().into());
         config.set_instance_name(name.into());
         config.set_vip_channel_enabled(false);
+        config.set_decode_decompress_body(false);
         config.set_mq_client_api_timeout(crate::call::millis(NAME_SERVER_TIMEOUT));
         let interval_ms = u32::try_from(ROUTE_INTERVAL.as_millis()).unwrap_or(u32::MAX);
         config.set_poll_name_server_interval(interval_ms);

@@ -28,6 +28,7 @@ pub mod dead_letters;
 pub mod publisher;
 pub mod subscription;
 
+mod body;
 mod call;
 mod fault;
 mod gauges;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, Settled};
-use application::ports::{Clock, Delivery, EventSubscription, Topic};
+use application::ports::{Clock, Delivery, EventSubscription, Topic, UnreadableBody};
 use rocketmq_client_rust::PopStatus;
 use rocketmq_model::common::message::MessageConst;
 use rocketmq_model::common::message::message_ext::MessageExt;
@@ -22,6 +22,7 @@ use rocketmq_protocol::protocol::header::extra_info_util::ExtraInfoUtil;
 use rocketmq_protocol::protocol::header::pop_message_request_header::PopMessageRequestHeader;
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 
+use crate::body::inflated;
 use crate::call::{millis, millis_left, within};
 use crate::client::{RocketmqClient, StartError};
 use crate::config::RocketmqConfig;
@@ -73,6 +74,8 @@ pub struct RocketmqSubscription {
 #[derive(Debug)]
 pub struct RocketmqDelivery {
     message: MessageExt,
+    /// Its body, where the message's own is compressed.
+    inflated: Result<Option<Vec<u8>>, UnreadableBody>,
     message_id: String,
     receipt: PopReceipt,
 }
@@ -198,7 +201,9 @@ impl RocketmqSubscription {
             max_msg_nums: most,
             invisible_time: millis(INVISIBLE_FOR),
             poll_time: millis(wait),
-            born_time: u64::try_from(self.clock.now().as_millis()).unwrap_or_default(),
+            // The broker takes its own time then (`PopMessageProcessor.java`). By ours it would refuse
+            // requests that look half a second old, and the client takes that for an empty topic.
+            born_time: 0,
             // A new group begins with the oldest message (ConsumeInitMode.java).
             init_mode: 0,
             exp_type: Some("TAG".into()),
@@ -217,7 +222,8 @@ impl RocketmqSubscription {
         };
         let message_id = property(&message, MessageConst::PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX)
             .map_or_else(|| message.msg_id().to_string(), str::to_owned);
-        Some(RocketmqDelivery { message, message_id, receipt })
+        let inflated = inflated(message.sys_flag(), message.message_inner().body_slice());
+        Some(RocketmqDelivery { message, inflated, message_id, receipt })
     }
 
     async fn settle(
@@ -317,7 +323,11 @@ impl Delivery for RocketmqDelivery {
         &self.message_id
     }
 
-    fn body(&self) -> &[u8] {
+    fn body(&self) -> Result<&[u8], &UnreadableBody> {
+        Ok(self.inflated.as_ref()?.as_deref().unwrap_or_else(|| self.raw_body()))
+    }
+
+    fn raw_body(&self) -> &[u8] {
         self.message.message_inner().body_slice()
     }
 

@@ -6,7 +6,7 @@ use harness::table;
 /// publish them, and a row strikes what orders do: nothing else may be under way with it.
 ///
 /// # Errors
-/// When the events table cannot be read or written.
+/// When the table of dead letters cannot be read or written.
 pub(super) async fn forget(system: &System) -> anyhow::Result<()> {
     let client = table::client(&system.endpoints.table_url);
     let events = system.names.table("DeadLettersTable").context("there is no DeadLettersTable")?;

@@ -14,7 +14,7 @@ use application::ports::pending::{
 };
 use application::ports::{
     Delivery, EndError, EventSubscription, HalfMessage, PrepareError, Resolution,
-    TransactionalPublisher,
+    TransactionalPublisher, UnreadableBody,
 };
 use contracts::message;
 use domain::aggregate::AggregateKey;
@@ -148,7 +148,11 @@ impl Delivery for Copy {
         "MESSAGE0000"
     }
 
-    fn body(&self) -> &[u8] {
+    fn body(&self) -> Result<&[u8], &UnreadableBody> {
+        Ok(&self.body)
+    }
+
+    fn raw_body(&self) -> &[u8] {
         &self.body
     }
 

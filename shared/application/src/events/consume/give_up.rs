@@ -181,13 +181,14 @@ where
 fn letter_of(delivery: &impl Delivery, now: Timestamp) -> DeadLetter {
     let property = |name| delivery.property(name);
     let redeliveries = delivery.redeliveries();
+    let body = delivery.body().unwrap_or_else(|_| delivery.raw_body());
     DeadLetter {
         event_id: property(contracts::message::EVENT_ID).and_then(|id| id.parse().ok()),
         aggregate: None,
         done_by: BTreeSet::new(),
         message_id: delivery.message_id().to_owned(),
-        body: delivery.body().to_vec(),
-        body_bytes: delivery.body().len(),
+        body: body.to_vec(),
+        body_bytes: body.len(),
         traceparent: property(contracts::message::TRACEPARENT).map(ToOwned::to_owned),
         reason: String::new(),
         handler: None,

@@ -6,6 +6,7 @@ use rocketmq_model::common::sys_flag::pull_sys_flag::PullSysFlag;
 use rocketmq_protocol::protocol::header::pull_message_request_header::PullMessageRequestHeader;
 
 use super::{AdminError, REQUEST_TIMEOUT, RocketmqAdmin};
+use crate::body::inflated;
 use crate::call::millis;
 use crate::route::Master;
 
@@ -26,7 +27,7 @@ pub struct StoredMessage {
     pub queue_offset: i64,
     /// When the broker stored it, in milliseconds since 1970-01-01T00:00:00Z.
     pub stored_at_ms: i64,
-    /// What it says.
+    /// What it says, inflated if that is possible.
     pub body: Vec<u8>,
     /// Its tag.
     pub tag: Option<String>,
@@ -114,13 +115,14 @@ fn pull_request(
 
 fn stored(message: &MessageExt, broker: &str, queue_id: i32) -> StoredMessage {
     let inner = message.message_inner();
+    let inflated = inflated(message.sys_flag(), inner.body_slice());
     let properties = message.properties().iter();
     StoredMessage {
         broker: broker.to_owned(),
         queue_id,
         queue_offset: message.queue_offset(),
         stored_at_ms: message.store_timestamp(),
-        body: inner.body_slice().to_vec(),
+        body: inflated.ok().flatten().unwrap_or_else(|| inner.body_slice().to_vec()),
         tag: inner.tags().map(str::to_owned),
         keys: inner.keys().unwrap_or_default(),
         properties: properties.map(|(name, value)| (name.to_string(), value.to_string())).collect(),

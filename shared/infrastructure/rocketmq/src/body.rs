@@ -1,0 +1,146 @@
+//! Bodies of messages as they were before a producer compressed them.
+//!
+//! The client inflates without a limit, and takes every message behind one that it cannot inflate out of
+//! its answer (`message_decoder.rs` of rocketmq-protocol 1.0.0), so it is asked not to.
+
+use std::io::{self, Read};
+
+use application::ports::{BODY_BYTES_MAX, UnreadableBody};
+use flate2::read::ZlibDecoder;
+use rocketmq_model::common::compression::compression_type::CompressionType;
+use rocketmq_model::common::sys_flag::message_sys_flag::MessageSysFlag;
+
+/// What begins a frame of LZ4, as Java's client makes one (`LZ4_Frame_format.md` of lz4). Rust's client
+/// makes a block, with its length before it.
+const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+
+/// How much memory a body may ask for to be inflated, as a power of two: what zstd's own levels up to
+/// 19 ask for.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// Inflates a body, if its flags say that it is compressed. `None` if it is as it was.
+pub(crate) fn inflated(flags: i32, body: &[u8]) -> Result<Option<Vec<u8>>, UnreadableBody> {
+    if flags & MessageSysFlag::COMPRESSED_FLAG == 0 {
+        return Ok(None);
+    }
+    let kind = MessageSysFlag::try_get_compression_type(flags)
+        .map_err(|_| UnreadableBody(format!("its flags {flags:#x} name no known compression")))?;
+    let inflated = match kind {
+        CompressionType::Zlib => at_most(ZlibDecoder::new(body)),
+        CompressionType::LZ4 if body.starts_with(&LZ4_FRAME) => {
+            at_most(lz4_flex::frame::FrameDecoder::new(body))
+        }
+        CompressionType::LZ4 => lz4_block(body),
+        CompressionType::Zstd => zstd::Decoder::new(body).and_then(|mut decoder| {
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+            at_most(decoder)
+        }),
+    };
+    inflated.map(Some).map_err(|error| UnreadableBody(format!("{kind:?}: {error}")))
+}
+
+/// All that a decoder has, if that is no more than a body may have.
+fn at_most(decoder: impl Read) -> io::Result<Vec<u8>> {
+    let mut inflated = Vec::new();
+    let limit = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
+    decoder.take(limit.saturating_add(1)).read_to_end(&mut inflated)?;
+    if inflated.len() > BODY_BYTES_MAX { Err(too_long()) } else { Ok(inflated) }
+}
+
+fn lz4_block(body: &[u8]) -> io::Result<Vec<u8>> {
+    let (length, block) = lz4_flex::block::uncompressed_size(body).map_err(io::Error::other)?;
+    if length > BODY_BYTES_MAX {
+        return Err(too_long());
+    }
+    lz4_flex::block::decompress(block, length).map_err(io::Error::other)
+}
+
+fn too_long() -> io::Error {
+    io::Error::other(format!("it has more than {BODY_BYTES_MAX} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ZLIB: i32 = MessageSysFlag::COMPRESSED_FLAG | MessageSysFlag::COMPRESSION_ZLIB_TYPE;
+    const ZSTD: i32 = MessageSysFlag::COMPRESSED_FLAG | MessageSysFlag::COMPRESSION_ZSTD_TYPE;
+    const LZ4: i32 = MessageSysFlag::COMPRESSED_FLAG | MessageSysFlag::COMPRESSION_LZ4_TYPE;
+
+    fn zlib(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn lz4_frame(text: &[u8]) -> Vec<u8> {
+        let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// By each way in which a producer may compress.
+    fn compressed(text: &[u8]) -> [(i32, Vec<u8>); 5] {
+        [
+            (ZLIB, zlib(text)),
+            // Older clients, which name no type.
+            (MessageSysFlag::COMPRESSED_FLAG, zlib(text)),
+            (ZSTD, zstd::encode_all(text, 5).unwrap()),
+            (LZ4, lz4_frame(text)),
+            (LZ4, lz4_flex::block::compress_prepend_size(text)),
+        ]
+    }
+
+    #[test]
+    fn a_body_that_is_not_compressed_is_as_it_was() {
+        assert_eq!(inflated(0, b"{}"), Ok(None));
+        // The flags of a transaction that was committed, and of addresses of version 6.
+        assert_eq!(inflated(0x8 | 0x10 | 0x20, b"{}"), Ok(None));
+    }
+
+    #[test]
+    fn a_body_of_the_longest_length_is_read_and_a_longer_one_is_not() {
+        for (flags, body) in compressed(&vec![b' '; BODY_BYTES_MAX]) {
+            assert_eq!(inflated(flags, &body).unwrap().unwrap().len(), BODY_BYTES_MAX);
+        }
+        for longer in [BODY_BYTES_MAX + 1, 300 * BODY_BYTES_MAX] {
+            for (flags, body) in compressed(&vec![b' '; longer]) {
+                let refused = inflated(flags, &body).unwrap_err().to_string();
+                assert!(refused.contains("more than 65536 bytes"), "{flags:#x}: {refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_compression_is_named() {
+        let unknown = MessageSysFlag::COMPRESSED_FLAG | 0x7 << 8;
+        let refused = inflated(unknown, b"{}").unwrap_err();
+        assert!(refused.to_string().contains("0x701"), "{refused}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_compressed_comes_back(text in prop::collection::vec(any::<u8>(), 0..4_000)) {
+            for (flags, body) in compressed(&text) {
+                prop_assert_eq!(inflated(flags, &body).unwrap().unwrap(), text.clone());
+            }
+        }
+
+        #[test]
+        fn whatever_is_there_ends_without_a_panic(
+            text in prop::collection::vec(any::<u8>(), 0..400),
+            frame in any::<bool>(),
+        ) {
+            let body = if frame { [&LZ4_FRAME[..], &text].concat() } else { text };
+            for flags in [ZLIB, ZSTD, LZ4] {
+                if let Ok(found) = inflated(flags, &body) {
+                    prop_assert!(found.unwrap().len() <= BODY_BYTES_MAX);
+                }
+            }
+        }
+    }
+}
