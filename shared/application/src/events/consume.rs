@@ -47,6 +47,11 @@ pub use registry::{EventHandler, HandlerError, IncomingEvent, Registry, Subscrib
 /// The most messages that one request asks for.
 const BATCH_MAX: usize = 32;
 
+/// How many events may wait for another one's write beside each that may be handled at once. They make
+/// no call meanwhile; if they counted, orders of one product that everybody wants would hold up all
+/// others. Where something is overloaded, fewer wait, as fewer are handled.
+const WAITING_PER_CALLING: usize = 3;
+
 /// How long a request that finds nothing takes at the least. A broker that answers at once that there
 /// is nothing, though it was to wait, is not asked again without a pause.
 const EMPTY_AFTER: Duration = Duration::from_millis(200);
@@ -143,10 +148,12 @@ enum Read {
     Unreadable(String),
 }
 
-/// Something that came to an end in the window.
+/// What a window goes on after.
 enum Step<T> {
     Received(Result<Vec<T>, Failure>),
     Finished(Fate),
+    /// An event waits for the write of another one.
+    Waiting,
 }
 
 impl<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities>
@@ -172,8 +179,9 @@ where
         loop {
             let limit = congestion.limit();
             let batch = (limit / 2).clamp(1, BATCH_MAX);
+            let waiting = self.handling.groups.waiting().min(WAITING_PER_CALLING * limit);
             while receiving.len() < self.pace.pollers
-                && handling.len() + receiving.len() * batch < limit
+                && handling.len().saturating_sub(waiting) + receiving.len() * batch < limit
                 && !last_receive.has_passed()
             {
                 receiving.push(self.receive(batch, last_receive, failures_in_a_row));
@@ -183,6 +191,7 @@ where
                 biased;
                 Some(received) = receiving.next() => Step::Received(received),
                 Some(fate) = handling.next() => Step::Finished(fate),
+                () = self.handling.groups.joined(), if !handling.is_empty() => Step::Waiting,
                 else => return report,
             };
             match step {
@@ -206,6 +215,7 @@ where
                     }
                     report.count(fate);
                 }
+                Step::Waiting => {}
             }
         }
     }

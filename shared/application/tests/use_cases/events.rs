@@ -3,6 +3,7 @@
 mod consume;
 mod groups;
 pub(crate) mod handlers;
+mod hot_product;
 mod letters;
 mod sweep;
 

@@ -26,6 +26,13 @@ use crate::retry::{Unsettled, until_settled};
 
 use super::inventory::Decision;
 
+/// The longest pause before a write that met another one is tried again: some ten transactions. Longer
+/// ones would let a group lose against those that come later.
+const BUSY_PAUSE_MAX: Duration = Duration::from_millis(200);
+
+/// The longest gap between two groups for one product: half a transaction.
+const GAP_MAX: Duration = Duration::from_millis(10);
+
 /// What a reservation comes to for one order.
 #[derive(Debug)]
 pub(super) enum Reserved {
@@ -52,6 +59,8 @@ pub struct ReservationGroups {
     lanes: Mutex<Lanes>,
     /// A group has ended, so that another one may begin.
     ended: Notify,
+    /// A member waits, and makes room for another event.
+    joined: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +69,8 @@ struct Lanes {
     waiting: VecDeque<Member>,
     /// The products of the groups whose write is under way.
     under_way: BTreeSet<ProductId>,
+    /// The members of those groups beyond the leaders.
+    led: usize,
     arrived: u64,
 }
 
@@ -92,6 +103,8 @@ impl Member {
 struct Group<'a> {
     groups: &'a ReservationGroups,
     products: BTreeSet<ProductId>,
+    /// How many members it began with, beyond the leader.
+    led: usize,
     /// In the order of their arrival.
     members: Vec<Member>,
     /// For whom there is not enough stock beside the members. They are rejected once the members have
@@ -103,6 +116,7 @@ impl Drop for Group<'_> {
     fn drop(&mut self) {
         let mut lanes = self.groups.lanes();
         lanes.under_way.retain(|product| !self.products.contains(product));
+        lanes.led -= self.led;
         drop(lanes);
         self.groups.ended.notify_waiters();
     }
@@ -149,7 +163,21 @@ impl ReservationGroups {
         lanes.arrived += 1;
         let number = lanes.arrived;
         lanes.waiting.push_back(Member { number, request, deadline, reply });
+        drop(lanes);
+        self.joined.notify_one();
         (number, receiver)
+    }
+
+    /// How many orders wait for a write that another one makes, or will make: they are in work, and
+    /// no call of theirs is under way.
+    pub(super) fn waiting(&self) -> usize {
+        let lanes = self.lanes();
+        lanes.waiting.len() + lanes.led
+    }
+
+    /// Returns once another order waits. Cancel-safe, for one caller at a time.
+    pub(super) async fn joined(&self) {
+        self.joined.notified().await;
     }
 
     /// Begins a group that a member leads: with all that share a product with it. None if the member
@@ -191,7 +219,9 @@ impl ReservationGroups {
             mem::take(waiting).into_iter().partition(|member| chosen.contains(&member.number));
         *waiting = rest.into();
         under_way.extend(&products);
-        Some(Group { groups: self, products, members, short: Vec::new() })
+        let led = members.len() - 1;
+        lanes.led += led;
+        Some(Group { groups: self, products, led, members, short: Vec::new() })
     }
 
     /// Lets members wait again, each in the place of its arrival.
@@ -230,6 +260,22 @@ impl Group<'_> {
         }
         let short = mem::take(&mut self.short);
         short.into_iter().for_each(|member| member.answer(Reserved::StockShort));
+        self.leave_a_gap(deadline).await;
+    }
+
+    /// Where others of this process wait for the same products, those of other processes may as well:
+    /// without a gap between its groups one process would keep them all busy, and whoever meets a
+    /// group that is under way would lose each time.
+    async fn leave_a_gap(&self, deadline: Deadline) {
+        let number = {
+            let lanes = self.groups.lanes();
+            let is_wanted =
+                |member: &Member| member.products().any(|(id, _)| self.products.contains(&id));
+            lanes.waiting.iter().any(is_wanted).then_some(lanes.arrived)
+        };
+        if let Some(number) = number {
+            Backoff::new(GAP_MAX, GAP_MAX, number).wait(deadline).await;
+        }
     }
 
     /// The write is refused for good, or the leader's time is over: then whoever has time left waits
@@ -266,7 +312,7 @@ impl Group<'_> {
             .members
             .first()
             .map_or(0, |member| seed(member.request.stored.order.id().as_uuid()));
-        let pause = Backoff::new(Duration::from_millis(5), Duration::from_millis(500), first);
+        let pause = Backoff::new(Duration::from_millis(5), BUSY_PAUSE_MAX, first);
         let reserve = |within| stock.reserve(&changes, &take, within);
         until_settled(deadline, pause, reserve, |written, _| match written {
             Ok(()) => Some(Written::Stored),

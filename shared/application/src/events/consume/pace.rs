@@ -7,8 +7,9 @@ use domain::timestamp::Timestamp;
 pub struct Pace {
     /// How many requests for messages are under way at once.
     pub pollers: usize,
-    /// How many events are handled at once, at the most; a batch may exceed it. While events fail
-    /// because something is overloaded or unavailable, there are fewer.
+    /// How many events are handled at once, at the most; a batch may exceed it, and three times as
+    /// many may wait for the write that another one makes for them as well. While events fail because
+    /// something is overloaded or unavailable, there are fewer.
     pub events_at_once: u16,
     /// How long one event may take. It must be well below the time for which it is ours.
     pub event: Duration,
