@@ -133,7 +133,7 @@ fn without_the_sweep_events_are_lost() {
 
 #[test]
 fn without_the_orders_revision_effects_happen_twice() {
-    assert!(found_without(Part::Inbox, |v| matches!(v, Violation::Effect(_))) > 0);
+    assert!(found_without(Part::Guard, |v| matches!(v, Violation::Effect(_))) > 0);
 }
 
 #[test]

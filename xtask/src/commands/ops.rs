@@ -29,7 +29,7 @@ enum Subject {
     /// Events that were given up: list, show, redrive or discard them.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
-    /// Events of orders: list those that are pending, or publish some again.
+    /// Events of orders, accounts and sessions: list those that are pending, or publish some again.
     #[command(subcommand)]
     Events(events::Command),
     /// The key that signs access tokens.

@@ -63,9 +63,9 @@ impl StoredAggregate {
         self.events_at().map(|(event_id, _)| event_id).collect()
     }
 
-    /// The events that became true between two moments, both included, the oldest first.
-    pub fn events_between(&self, since: Timestamp, until: Timestamp) -> Vec<EventId> {
-        let meant = self.events_at().filter(|(_, at)| (since..=until).contains(at));
+    /// The events that became true at a moment or later, the oldest first.
+    pub fn events_since(&self, since: Timestamp) -> Vec<EventId> {
+        let meant = self.events_at().filter(|(_, at)| *at >= since);
         meant.map(|(event_id, _)| event_id).collect()
     }
 

@@ -21,7 +21,7 @@ mod outcome;
 mod pace;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use domain::identity::{EventId, TransactionId};
@@ -94,6 +94,8 @@ struct Reach {
     is_silent: AtomicBool,
     /// No broker took an event.
     is_closed: AtomicBool,
+    /// How often either was found.
+    failures: AtomicU32,
 }
 
 impl Reach {
@@ -105,12 +107,28 @@ impl Reach {
         self.is_closed.load(Ordering::Relaxed)
     }
 
+    fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    fn did_not_answer(&self) {
+        self.is_silent.store(true, Ordering::Relaxed);
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn did_not_accept(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn answered(&self) {
         self.is_silent.store(false, Ordering::Relaxed);
     }
 
+    /// A broker is there. Whether all of them answer, the next question shows.
     fn accepted(&self) {
         self.is_closed.store(false, Ordering::Relaxed);
+        self.is_silent.store(false, Ordering::Relaxed);
     }
 }
 
@@ -207,7 +225,13 @@ where
         };
         let mut due = due.into_iter();
         let mut dealt = Vec::new();
-        if reach.is_closed() || reach.is_silent() {
+        // One by one until it is known how the brokers are: of an aggregate that another sweep has claimed,
+        // or that can't be read, nothing is asked or sent.
+        let failures = reach.failures();
+        while (reach.is_closed() || reach.is_silent())
+            && reach.failures() == failures
+            && !last_start.has_passed()
+        {
             let Some(probe) = due.next() else { return dealt };
             dealt.push(self.deal_with(probe, turn(true)).await);
         }
@@ -233,6 +257,13 @@ where
             Ok(None) => return Dealt::not_ours(),
             Err(failure) => {
                 let error = &failure as &dyn std::error::Error;
+                if failure.class == FailureClass::Permanent {
+                    tracing::error!(
+                        error,
+                        "the aggregate can't be read, so its events stay pending"
+                    );
+                    return Dealt::unreadable();
+                }
                 tracing::warn!(error, "whether the aggregate was claimed is unknown");
                 return Dealt::deferred(now.since(due.due));
             }
@@ -337,7 +368,7 @@ where
             }
             Err(failure) => {
                 if is_transient(&failure) {
-                    turn.reach.is_silent.store(true, Ordering::Relaxed);
+                    turn.reach.did_not_answer();
                 }
                 log_deferred(&failure, "whether the event is on its topic is unknown");
                 None
@@ -398,6 +429,10 @@ where
         if entry.copies >= COPIES_MAX {
             return (waiting, given_up(event_id, entry));
         }
+        // Only newer code can send it, and a publication that was not made must not be looked for.
+        if stored.event_type(event_id).is_err() {
+            return (waiting, Fate::Deferred);
+        }
         let again = PendingEvent {
             transaction_id: self.identities.transaction_id(),
             copies: entry.copies + 1,
@@ -411,8 +446,14 @@ where
     /// on its topic.
     async fn is_lost_for_us(&self, entry: &PendingEvent, turn: Turn<'_>, now: Timestamp) -> bool {
         let (expected, position) = if entry.is_touched() {
-            // It failed, and its entry is due a while after it is expected again.
-            (entry.due, entry.due)
+            // It failed, and its entry is due a while after it is expected again. After a copy it is
+            // waited for twice as long each time: the process that had it may have died without a note.
+            let copied = match entry.copies {
+                0 => Duration::ZERO,
+                copies => lifetimes::SWEEP_AFTER.saturating_mul(1 << copies.min(COPIES_MAX)),
+            };
+            let expected = entry.due.max(entry.published_at.plus(copied));
+            (expected, expected)
         } else {
             let patience = REPUBLISH_AFTER.saturating_mul(1 << entry.copies.min(COPIES_MAX));
             (entry.published_at.plus(patience), entry.published_at)
@@ -460,7 +501,7 @@ where
             SendError::Prepare(PrepareError::Failed(failure)) if is_transient(failure)
         );
         if is_closed {
-            turn.reach.is_closed.store(true, Ordering::Relaxed);
+            turn.reach.did_not_accept();
         }
         let now = self.publication.clock.now();
         let pause = if is_closed { PUT_BACK } else { lifetimes::SWEEP_AFTER };

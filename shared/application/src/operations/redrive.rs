@@ -13,6 +13,7 @@ mod examine;
 use std::time::Duration;
 
 use contracts::event::{DecodeError, Event};
+use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, TransactionId};
 use domain::pending::PendingEvent;
 
@@ -23,7 +24,7 @@ use crate::event::message_of;
 use crate::events::StoredAggregate;
 use crate::events::publish::{PublishStored, SendError};
 use crate::lifetimes;
-use crate::outcome::{Failure, ItemReason};
+use crate::outcome::{Failure, FailureClass, ItemReason};
 use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
 use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore};
 use crate::ports::{
@@ -69,6 +70,11 @@ pub enum RedriveError {
     /// There is no such letter, or it is gone.
     #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
     NotThere,
+    /// Its aggregate is gone, or an older one than the letter.
+    #[error(
+        "it is unchanged, because {0} is not there or has not raised its event: restore it first"
+    )]
+    NotRaised(AggregateKey),
     /// It could only come back.
     #[error("it can't be decoded, so it would only come back")]
     Undecodable(#[source] DecodeError),
@@ -97,6 +103,8 @@ enum Returned {
     Ours(StoredAggregate),
     /// The letter is gone, and not by us.
     LetterGone,
+    /// The letter is gone, after a try whose answer was lost.
+    Unclear,
     /// The aggregate was changed meanwhile.
     Changed(StoredAggregate),
 }
@@ -124,7 +132,9 @@ where
         }
     }
 
-    /// The aggregate that raised a letter's event, if one of this deployment did.
+    /// The aggregate that raised a letter's event, if one of this deployment did. A letter that names
+    /// one which does not know the event stays: as a foreign event it would be acknowledged without a
+    /// handler.
     async fn aggregate_of(
         &self,
         letter: &DeadLetter,
@@ -134,7 +144,8 @@ where
         };
         let found = PendingEventStore::find(&self.aggregates, key).await;
         let stored = found.map_err(RedriveError::Failed)?.filter(|stored| stored.raised(event_id));
-        Ok(stored.map(|stored| (stored, event_id)))
+        let stored = stored.ok_or(RedriveError::NotRaised(key))?;
+        Ok(Some((stored, event_id)))
     }
 
     async fn redrive_own(
@@ -157,6 +168,11 @@ where
                     return Ok(Redriven { event_id, is_published });
                 }
                 Returned::LetterGone => return Err(RedriveError::NotThere),
+                Returned::Unclear => {
+                    let cause = "the letter is gone after a try whose answer was lost";
+                    let failure = Failure::new(FailureClass::Unavailable, cause);
+                    return Err(RedriveError::Unknown(failure));
+                }
                 Returned::Changed(found) => stored = found,
             }
         }
@@ -177,23 +193,28 @@ where
             found.pending().get(event_id).is_some_and(|entry| entry.transaction_id == publication)
         };
         let pause = Backoff::new(first, most, 0);
-        let settled = until_settled(deadline, pause, move_back, |written, _| match written {
-            Ok(()) => {
-                let pending = returns.pending().clone();
-                Some(Returned::Ours(stored.clone().revised(pending)))
-            }
-            Err(MoveCancelled { letter: moved, aggregate }) => match aggregate {
-                // An earlier try of ours landed, and its answer was lost.
-                ItemReason::ConditionFailed(Some(found)) if is_ours(&found) => {
-                    Some(Returned::Ours(found))
+        let settled =
+            until_settled(deadline, pause, move_back, |written, in_doubt| match written {
+                Ok(()) => {
+                    let pending = returns.pending().clone();
+                    Some(Returned::Ours(stored.clone().revised(pending)))
                 }
-                // A busy item may be what an earlier try of ours has left.
-                ItemReason::Busy => None,
-                _ if moved.condition_failed() => Some(Returned::LetterGone),
-                ItemReason::ConditionFailed(Some(found)) => Some(Returned::Changed(found)),
-                ItemReason::ConditionFailed(None) | ItemReason::None => None,
-            },
-        });
+                Err(MoveCancelled { letter: moved, aggregate }) => match aggregate {
+                    // An earlier try of ours landed, and its answer was lost.
+                    ItemReason::ConditionFailed(Some(found))
+                        if moved.condition_failed() && is_ours(&found) =>
+                    {
+                        Some(Returned::Ours(found))
+                    }
+                    // A busy item may be what an earlier try of ours has left.
+                    ItemReason::Busy => None,
+                    // It may have been that try, whose event has ended since.
+                    _ if moved.condition_failed() && in_doubt => Some(Returned::Unclear),
+                    _ if moved.condition_failed() => Some(Returned::LetterGone),
+                    ItemReason::ConditionFailed(Some(found)) => Some(Returned::Changed(found)),
+                    ItemReason::ConditionFailed(None) | ItemReason::None => None,
+                },
+            });
         settled.await.map_err(|unsettled| {
             if unsettled.in_doubt {
                 RedriveError::Unknown(unsettled.failure)

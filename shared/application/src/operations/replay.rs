@@ -49,7 +49,7 @@ pub enum ReplayError {
     #[error("there is no such aggregate")]
     NotThere,
     /// The aggregate has raised no such event.
-    #[error("the order has raised no such event")]
+    #[error("the aggregate has raised no such event")]
     NotRaised,
     /// It could not be read.
     #[error("the aggregate could not be read")]
@@ -88,7 +88,7 @@ where
     }
 
     /// Sends every event of an aggregate, the oldest first, or `only` one. After each of them `sent`
-    /// gets it.
+    /// gets it. Those of newer code, which can't be rebuilt, are left out.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ where
         mut sent: impl FnMut(&ReplayedEvent),
     ) -> Result<Vec<ReplayedEvent>, ReplayError> {
         let (stored, events) = self.found(key, only).await?;
-        for event in &events {
+        for event in events.iter().filter(|event| event.event_type.is_some()) {
             self.send(&stored, event.event_id).await.map_err(|cause| {
                 let event_id = event.event_id;
                 ReplayError::Send { event_id, cause }

@@ -1,5 +1,9 @@
 //! Sends again every event since a moment, after a broker has lost what it acknowledged.
 //!
+//! Which events are meant is judged by when they became true, and not by when they were published: after
+//! an outage that is earlier. There is no upper limit, because what is published meanwhile only comes
+//! twice.
+//!
 //! All aggregates are read, in segments side by side, because no index knows which events are of what
 //! time. Of one aggregate the events are sent in their order, each after the one before it was
 //! acknowledged; those of several come in no order. The rate spares the broker and its subscribers.
@@ -80,8 +84,6 @@ pub enum ReplayStopped {
 /// What the segments of a replay share.
 struct Run<'a, Progress> {
     since: Timestamp,
-    /// What came after the replay began is published anyway.
-    until: Timestamp,
     /// None for a dry run.
     rate: Option<tokio::sync::Mutex<Interval>>,
     summary: Mutex<ReplaySummary>,
@@ -143,7 +145,6 @@ where
     ) -> (ReplaySummary, Result<(), ReplayStopped>) {
         let run = Run {
             since,
-            until: self.publication.clock.now(),
             rate: rate.map(tokio::sync::Mutex::new),
             summary: Mutex::default(),
             progress,
@@ -180,7 +181,7 @@ where
         stored: &StoredAggregate,
         run: &Run<'_, Progress>,
     ) -> Result<(), ReplayStopped> {
-        let events = stored.events_between(run.since, run.until);
+        let events = stored.events_since(run.since);
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         run.count(|summary| {
             summary.aggregates += 1;

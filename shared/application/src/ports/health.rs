@@ -1,7 +1,4 @@
 use std::future::Future;
-use std::time::Duration;
-
-use domain::timestamp::Timestamp;
 
 use crate::outcome::Failure;
 
@@ -19,19 +16,4 @@ pub trait Tables: Send + Sync {
 pub trait NameServers: Send + Sync {
     /// Whether one of them accepts a connection.
     fn reachable(&self) -> impl Future<Output = bool> + Send;
-}
-
-/// How late the outbox is.
-pub trait OverdueEvents: Send + Sync {
-    /// Whether an unobserved event's `sweep_due` is more than `grace` before `now`. It MAY be a few
-    /// seconds out of date.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] if it couldn't be read.
-    fn any_overdue(
-        &self,
-        now: Timestamp,
-        grace: Duration,
-    ) -> impl Future<Output = Result<bool, Failure>> + Send;
 }

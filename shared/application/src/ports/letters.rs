@@ -22,7 +22,8 @@ pub struct MoveCancelled {
 pub trait DeadLetterMoves: Send + Sync {
     /// Makes one try, within `deadline`, to record a letter together with the end of its event in
     /// the aggregate, if the event is one of ours. A letter of its id that is there is replaced: it
-    /// is of an earlier publication. Of a long body it MAY keep the beginning alone.
+    /// is of an earlier publication. Of a long body it MAY keep the beginning alone. The aggregate
+    /// does not expire: the letter leads back to it.
     fn bury(
         &self,
         letter: &DeadLetter,

@@ -16,11 +16,11 @@ struct Answers {
     tables_readable: bool,
     name_server_reachable: bool,
     /// None: the index can't be read.
-    any_overdue: Option<bool>,
+    is_any_late: Option<bool>,
 }
 
 const ALL_WELL: Answers =
-    Answers { tables_readable: true, name_server_reachable: true, any_overdue: Some(false) };
+    Answers { tables_readable: true, name_server_reachable: true, is_any_late: Some(false) };
 
 fn away() -> Failure {
     Failure::new(FailureClass::Unavailable, "away on demand")
@@ -40,7 +40,7 @@ impl NameServers for Answers {
 
 impl PendingEventAges for Answers {
     async fn any_pending_before(&self, _: Timestamp) -> Result<bool, Failure> {
-        self.any_overdue.ok_or_else(away)
+        self.is_any_late.ok_or_else(away)
     }
 }
 
@@ -55,7 +55,7 @@ async fn assess(answers: Answers, accept_without_broker: bool) -> Health {
 const NO_NAME_SERVER: Answers = Answers { name_server_reachable: false, ..ALL_WELL };
 
 const LATE: [Answers; 2] =
-    [Answers { any_overdue: Some(true), ..ALL_WELL }, Answers { any_overdue: None, ..ALL_WELL }];
+    [Answers { is_any_late: Some(true), ..ALL_WELL }, Answers { is_any_late: None, ..ALL_WELL }];
 
 #[tokio::test]
 async fn a_whole_system_is_ready() {

@@ -44,7 +44,7 @@ fn by_code(code: &str, status: u16) -> (FailureClass, Fate) {
         | "TransactionCanceledException"
         | "TransactionConflictException"
         | "ReplicatedWriteConflictException" => (FailureClass::Conflict, Fate::NotStored),
-        // An earlier try with the same token is still under way and may succeed.
+        // An earlier try of the same transaction is still under way and may succeed.
         "TransactionInProgressException" => (FailureClass::Conflict, Fate::Unknown),
         "ThrottlingException"
         | "ProvisionedThroughputExceededException"

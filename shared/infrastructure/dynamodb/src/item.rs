@@ -48,11 +48,15 @@ pub(crate) fn to_item(record: &impl Serialize) -> Result<Item, Failure> {
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it is none, or of a schema that is newer than this code.
+/// [`CorruptRecord`] if it is none, or of a schema that is not next to this code's: during a deployment,
+/// and after a rollback, the version before and the one after are read as far as their fields allow.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, CorruptRecord> {
-    let version = item.get("schema_version").and_then(|value| value.as_n().ok());
-    if version.is_none_or(|version| *version != SCHEMA_VERSION.to_string()) {
-        return Err(CorruptRecord(format!("schema_version {version:?} is not {SCHEMA_VERSION}")));
+    let version = item.get("schema_version").and_then(|version| version.as_n().ok());
+    let version = version.and_then(|version| version.parse::<u32>().ok());
+    if version.is_none_or(|version| version.abs_diff(SCHEMA_VERSION) > 1) {
+        return Err(CorruptRecord(format!(
+            "schema_version {version:?} is not {SCHEMA_VERSION} or next to it"
+        )));
     }
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(CorruptRecord::because)
 }
@@ -124,9 +128,17 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_a_newer_schema_is_not_read() {
-        let item = steady([("schema_version".to_owned(), number(2))]);
-        let error = from_item::<HashMap<String, u32>>(item).unwrap_err();
-        assert!(error.to_string().contains("schema_version"), "{error}");
+    fn a_record_is_read_if_its_schema_is_next_to_this_one() {
+        for version in [SCHEMA_VERSION - 1, SCHEMA_VERSION, SCHEMA_VERSION + 1] {
+            let item = steady([("schema_version".to_owned(), number(version))]);
+            let record = from_item::<HashMap<String, u32>>(item).unwrap();
+            assert_eq!(record.get("schema_version"), Some(&version));
+        }
+        for item in
+            [steady([("schema_version".to_owned(), number(SCHEMA_VERSION + 2))]), Item::new()]
+        {
+            let error = from_item::<HashMap<String, u32>>(item).unwrap_err();
+            assert!(error.to_string().contains("schema_version"), "{error}");
+        }
     }
 }

@@ -28,7 +28,7 @@ pub enum Part {
     Sweep,
     /// An effect is remembered with it, by the order's revision; without that each delivery has its
     /// effect.
-    Inbox,
+    Guard,
     /// An event is pending until it is handled; without it, until it is received.
     Pending,
 }
@@ -113,7 +113,7 @@ impl Reservations for Ablated {
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
         let reserved = self.tables.reserve(changes, take, deadline).await;
-        if self.left_out == Some(Part::Inbox)
+        if self.left_out == Some(Part::Guard)
             && let WriteTry::Cancelled(cancelled) = &reserved
             && cancelled.orders.iter().any(ItemReason::condition_failed)
         {

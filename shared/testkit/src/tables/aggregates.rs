@@ -49,6 +49,8 @@ struct Written {
     notified: Option<(EventId, Timestamp)>,
     pending: PendingEvents,
     index: IndexChange,
+    /// Whether its event goes to the dead letters.
+    is_given_up: bool,
 }
 
 impl Written {
@@ -63,8 +65,13 @@ impl Written {
                 notified: None,
                 pending: change.pending.clone(),
                 index: change.index,
+                is_given_up: false,
             },
         }
+    }
+
+    fn of_given_up(change: &AggregateChange<'_>) -> Self {
+        Self { is_given_up: true, ..Self::of(change) }
     }
 
     fn of_order(change: &OrderChange<'_>) -> Self {
@@ -76,6 +83,7 @@ impl Written {
             notified: change.notified,
             pending: change.pending.clone(),
             index: change.index,
+            is_given_up: false,
         }
     }
 
@@ -114,7 +122,8 @@ impl Written {
             }
             AggregateKey::Account { .. } | AggregateKey::Session { .. } => {
                 let Some(row) = rows.events_of_mut(self.key) else { return };
-                row.expires_at = row.stored.expires_at.filter(|_| self.pending.is_empty());
+                let may_expire = self.pending.is_empty() && !self.is_given_up;
+                row.expires_at = row.stored.expires_at.filter(|_| may_expire);
                 row.stored.pending = self.pending;
                 row.stored.revision += 1;
                 &mut row.index
@@ -467,7 +476,7 @@ impl DeadLetterMoves for MemoryTables {
         ends: Option<&AggregateChange<'_>>,
         deadline: Deadline,
     ) -> WriteTry<MoveCancelled> {
-        let (letter, ends) = (letter.clone(), ends.map(Written::of));
+        let (letter, ends) = (letter.clone(), ends.map(Written::of_given_up));
         self.write(Operation::BuryAndEnd, deadline, busy(), move |rows| {
             store_if_unchanged(rows, ends, ItemReason::None)?;
             rows.dead_letters.insert(letter.id(), letter);

@@ -20,7 +20,7 @@ use super::target::{AggregatesStore, LettersStore};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Lists the dead letters, the newest first. It reads the whole events table, page by page.
+    /// Lists the dead letters, the newest first. It reads their whole table, page by page.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops dead-letters list --table http://127.0.0.1:8001\n  \
         cargo xtask ops dead-letters list --dead-letters-table shop-DeadLettersTable --handler inventory --json")]
@@ -29,12 +29,12 @@ pub(crate) enum Command {
     Show(show::Options),
     /// Gives the event of a dead letter another chance.
     ///
-    /// The letter goes, and its event is pending in its order again, in one write. It is published
+    /// The letter goes, and its event is pending in its aggregate again, in one write. It is published
     /// at once where --namesrv names a cluster, and by the sweep, within about a minute, where not. A
     /// handler that has done its part before does nothing. What fails again comes back as another
     /// letter. However old the letter is, its order knows what was done.
     ///
-    /// The event of a letter without an order of this deployment is published as it came, which needs
+    /// The event of a letter without an aggregate of this deployment is published as it came, which needs
     /// --namesrv, and then the letter goes. Refused is what can't be decoded: it would only come back.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops dead-letters redrive 01a206e6-b92c-704b-a7ae-bcefb7699a89 \\\n    \

@@ -37,8 +37,11 @@ pub(crate) enum Command {
     /// one order or of one account, or one of them, or every event since a moment. Subscribers recognise what they have
     /// by its `event_id`; our own handlers acknowledge what they are done with. It may be repeated.
     ///
+    /// A moment is one at which events became true. After an outage, events are published later than that:
+    /// name a moment before the outage that came before the loss.
+    ///
     /// By time, the tables of orders and of users are read, a read unit for each 4 KB. It sends the
-    /// events that there were when it began; those of one aggregate in their order, those of several
+    /// events that are there; those of one aggregate in their order, those of several
     /// in none. An event that is not acknowledged for a minute stops it.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops events replay --order 01a206e6-b92c-704b-a7ae-bcefb7699a89 --user 123 \\\n    \

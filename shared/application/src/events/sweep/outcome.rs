@@ -20,7 +20,8 @@ pub struct SweepReport {
     pub deferred: u64,
     /// Looks for what is due that succeeded, of all topics together.
     pub looks: u64,
-    /// Looks for what is due that failed, as a whole or in part.
+    /// Looks for what is due that failed, as a whole or in part, and aggregates that can't be read: how
+    /// long their events have been pending is unknown.
     pub failed_looks: u64,
     /// How long the oldest event that was met has been pending. It means nothing when no look
     /// succeeded.
@@ -37,6 +38,8 @@ pub(super) enum Fate {
     GivenUp,
     /// Nothing could be found out, or it could not be sent: it comes up again.
     Deferred,
+    /// Its aggregate can't be read by this code: it comes up again.
+    Unreadable,
 }
 
 /// What became of one aggregate.
@@ -61,6 +64,10 @@ impl Dealt {
     /// It could not even be claimed, and has been due for that long.
     pub(super) fn deferred(waited: Duration) -> Self {
         Self { waited, fates: vec![Fate::Deferred], ..Self::ours() }
+    }
+
+    pub(super) fn unreadable() -> Self {
+        Self { fates: vec![Fate::Unreadable], ..Self::ours() }
     }
 }
 
@@ -97,6 +104,10 @@ impl SweepReport {
                     self.given_up += 1;
                 }
                 Fate::Deferred => self.deferred += 1,
+                Fate::Unreadable => {
+                    self.deferred += 1;
+                    self.failed_looks += 1;
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a redrive would do with a letter.
 
-use contracts::event::{DecodeError, Event};
+use contracts::event::Event;
 use domain::aggregate::AggregateKey;
 
 use super::{Redrive, RedriveError};
@@ -27,8 +27,8 @@ pub enum WayBack {
     Aggregate(AggregateKey),
     /// No aggregate of this deployment raised its event: it is published as it came.
     Topic,
-    /// It could only come back.
-    None(DecodeError),
+    /// It would be refused: [`RedriveError::Undecodable`] or [`RedriveError::NotRaised`].
+    None(RedriveError),
 }
 
 impl<Letters, Aggregates, Identities, Publisher, Time>
@@ -48,10 +48,14 @@ where
     pub async fn examine(&self, id: &DeadLetterId) -> Result<Examined, RedriveError> {
         let found = DeadLetterReader::find(&self.letters, id).await;
         let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotThere)?;
-        let is_ours = self.aggregate_of(&letter).await?.is_some();
-        let way = match letter.aggregate.filter(|_| is_ours) {
-            Some(key) => WayBack::Aggregate(key),
-            None => Event::decode(&letter.body).map_or_else(WayBack::None, |_| WayBack::Topic),
+        let way = match self.aggregate_of(&letter).await {
+            Ok(Some((stored, _))) => WayBack::Aggregate(stored.key()),
+            Ok(None) => match Event::decode(&letter.body) {
+                Ok(_) => WayBack::Topic,
+                Err(error) => WayBack::None(RedriveError::Undecodable(error)),
+            },
+            Err(error @ RedriveError::NotRaised(_)) => WayBack::None(error),
+            Err(error) => return Err(error),
         };
         Ok(Examined { letter, way })
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::events::consume::{BODY_BYTES_MAX, Registry};
+use application::events::consume::Registry;
 use application::outcome::FailureClass;
-use application::ports::Clock;
+use application::ports::{BODY_BYTES_MAX, Clock};
 use domain::order::OrderStatus;
 use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::world::World;

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::discard_dead_letter::DiscardError;
+use application::events::StoredAggregate;
 use application::events::sweep::SweepReport;
 use application::lifetimes;
 use application::operations::redrive::{Redrive, RedriveError, WayBack};
-use application::outcome::FailureClass;
+use application::outcome::{FailureClass, WriteTry};
+use application::ports::pending::{IndexChange, PendingEventStore};
 use application::ports::{CheckAnswer, Clock, DeadLetter, DeadLetterId, Resolution};
 use domain::order::OrderStatus;
+use domain::pending::PendingEvents;
 use testkit::broker::MemoryBroker;
 use testkit::clock::ManualClock;
 use testkit::fault::{BrokerFault, Fault, Operation};
@@ -352,6 +355,42 @@ async fn a_foreign_letter_that_may_still_be_there_is_said_to_be() {
     }
 }
 
+/// As a foreign event it would be acknowledged without a handler, and nobody would know of it any more.
+#[tokio::test(start_paused = true)]
+async fn a_letter_whose_aggregate_is_gone_stays() {
+    let world = world();
+    let (_, letter) = buried(&world).await;
+    let gone = "USER#1/ORDER#01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    let letter = DeadLetter { aggregate: Some(gone), ..letter };
+    world.tables.put_dead_letter(letter.clone());
+    let before = world.broker.halves().len();
+    let error = redrive(&world).redrive(&letter.id()).await.unwrap_err();
+    assert!(matches!(error, RedriveError::NotRaised(key) if key == gone), "{error:?}");
+    assert_eq!(world.tables.dead_letters(), [letter]);
+    assert_eq!(world.broker.halves().len(), before);
+}
+
+/// An earlier try may have redriven it, and its event has ended since.
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_is_gone_after_a_lost_answer_is_in_doubt() {
+    let world = world();
+    let (id, letter) = buried(&world).await;
+    world.tables.script(Operation::RedriveAndReturn, [Fault::ReplyLost, Fault::Busy]);
+    let ends = async {
+        while !world.tables.dead_letters().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let returned = StoredAggregate::Order(stored(&world, id));
+        let ended = returned.pending_change(PendingEvents::default(), IndexChange::Leave);
+        let within = Deadline::after(MINUTE);
+        assert!(matches!(world.tables.change(&ended, within).await, WriteTry::Done));
+    };
+    let redrive = redrive(&world);
+    let buried = letter.id();
+    let (redriven, ()) = tokio::join!(redrive.redrive(&buried), ends);
+    assert!(matches!(redriven, Err(RedriveError::Unknown(_))), "{redriven:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_letter_is_examined_for_its_way_back() {
     let world = world();
@@ -367,11 +406,14 @@ async fn a_letter_is_examined_for_its_way_back() {
     };
     world.tables.put_dead_letter(elsewhere.clone());
     let examined = redrive(&world).examine(&elsewhere.id()).await.unwrap();
+    assert!(matches!(examined.way, WayBack::None(RedriveError::NotRaised(_))), "{examined:?}");
+    let letter = foreign(&world).await;
+    let examined = redrive(&world).examine(&letter.id()).await.unwrap();
     assert!(matches!(examined.way, WayBack::Topic), "{examined:?}");
     let garbage = dead_letter(None, world.clock.now());
     world.tables.put_dead_letter(garbage.clone());
     let examined = redrive(&world).examine(&garbage.id()).await.unwrap();
-    assert!(matches!(examined.way, WayBack::None(_)), "{examined:?}");
+    assert!(matches!(examined.way, WayBack::None(RedriveError::Undecodable(_))), "{examined:?}");
     let missing = DeadLetterId::parse("NOWHERE").unwrap();
     let missing = redrive(&world).examine(&missing).await.unwrap_err();
     assert!(matches!(missing, RedriveError::NotThere), "{missing:?}");

@@ -23,8 +23,23 @@ use crate::records::{ChangeRecord, PendingRecord, since};
 pub(super) fn update_of(change: &AggregateChange<'_>) -> Result<ItemUpdate, Failure> {
     match change {
         AggregateChange::Order(change) => update_of_order(change),
-        AggregateChange::User(change) => update_of_user(change),
+        AggregateChange::User(change) => update_of_user(change, End::Handled),
     }
+}
+
+/// As [`update_of`], for a change by which an event goes to the dead letters.
+pub(super) fn update_of_given_up(change: &AggregateChange<'_>) -> Result<ItemUpdate, Failure> {
+    match change {
+        AggregateChange::Order(change) => update_of_order(change),
+        AggregateChange::User(change) => update_of_user(change, End::GivenUp),
+    }
+}
+
+/// How events end that are not pending any more.
+#[derive(Clone, Copy)]
+enum End {
+    Handled,
+    GivenUp,
 }
 
 /// As [`update_of`].
@@ -51,18 +66,21 @@ pub(super) fn update_of_order(change: &OrderChange<'_>) -> Result<ItemUpdate, Fa
     Ok(update.when(keys::of_aggregate(before.key()), condition))
 }
 
-fn update_of_user(change: &UserChange<'_>) -> Result<ItemUpdate, Failure> {
+fn update_of_user(change: &UserChange<'_>, end: End) -> Result<ItemUpdate, Failure> {
     let UserChange { before, pending, index } = change;
     let mut update = UpdateBuilder::default();
     update.set("#revision", number(before.revision.saturating_add(1)));
     revise_pending(&mut update, &before.pending, pending)?;
     revise_index(&mut update, before.key, *index, pending)?;
     if let Some(expires_at) = before.expires_at {
-        match (before.pending.is_empty(), pending.is_empty()) {
+        match (before.pending.is_empty(), pending.is_empty(), end) {
             // The table deletes nothing with something pending.
-            (true, false) => update.remove("#expires_at"),
-            (false, true) => update.set("#expires_at", number(expires_at.as_secs())),
-            (true, true) | (false, false) => {}
+            (true, false, _) => update.remove("#expires_at"),
+            (false, true, End::Handled) => {
+                update.set("#expires_at", number(expires_at.as_secs()));
+            }
+            // A letter needs its aggregate, however late it is redriven.
+            (false, true, End::GivenUp) | (true, true, _) | (false, false, _) => {}
         }
     }
     let revision = update.value(number(before.revision));

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use domain::aggregate::AggregateKey;
 
 use super::AggregateTables;
-use super::change::update_of;
+use super::change::{update_of, update_of_given_up};
 use super::store::read;
 use crate::config::{DeadLettersTable, OrdersTable, UsersTable};
 use crate::connect::one_try;
@@ -49,7 +49,7 @@ impl DynamoDeadLetterMoves {
     ) -> Result<Transaction, Failure> {
         Transaction::default()
             .put(self.letters.as_str(), &DeadLetterRecord::from(letter))?
-            .update(self.aggregates.of(ends.key()), update_of(ends)?)
+            .update(self.aggregates.of(ends.key()), update_of_given_up(ends)?)
     }
 
     fn return_of(

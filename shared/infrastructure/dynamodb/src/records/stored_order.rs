@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::order_line::LineRecord;
 use super::{PendingRecord, SCHEMA_VERSION, binary};
-use crate::item::{CorruptRecord, Item};
+use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 
 /// An order with everything that must be true together: `USER#<user_id>` / `ORDER#<order_id>`.
@@ -151,16 +151,7 @@ fn attempt_of(bytes: Option<&impl AsRef<[u8]>>) -> Result<TransactionId, Corrupt
 ///
 /// [`CorruptRecord`] if it is not such an order.
 pub(crate) fn stored_order(item: Item) -> Result<StoredOrder, CorruptRecord> {
-    let version = item.get("schema_version").and_then(|version| version.as_n().ok());
-    let version = version.and_then(|version| version.parse::<u32>().ok());
-    if version.is_none_or(|version| version.abs_diff(SCHEMA_VERSION) > 1) {
-        return Err(CorruptRecord(format!(
-            "schema_version {version:?} is not {SCHEMA_VERSION} or next to it"
-        )));
-    }
-    let item: StoredOrderItem =
-        serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(CorruptRecord::because)?;
-    item.try_into()
+    from_item::<StoredOrderItem>(item)?.try_into()
 }
 
 impl TryFrom<StoredOrderItem> for StoredOrder {

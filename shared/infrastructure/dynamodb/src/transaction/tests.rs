@@ -99,7 +99,7 @@ fn respond(mut connection: &TcpStream, status: u16, body: &str) {
 }
 
 async fn tried(url: &str, limit: Duration) -> WriteTry<Vec<ItemReason<Item>>> {
-    let transaction = Transaction::default().put_if_absent("events", &Record { pk: "TXN#1" });
+    let transaction = Transaction::default().put_if_absent("users", &Record { pk: "EMAIL#1" });
     let client = connect_to(url);
     write(transaction, &client, Deadline::after(limit), |reasons| reasons.reasons.collect()).await
 }
@@ -191,12 +191,12 @@ async fn nothing_is_sent_after_the_deadline() {
 #[tokio::test]
 async fn a_cancellation_tells_the_reason_of_each_item() {
     let service = Service::that_cancels(
-        r#"{"Code":"ConditionalCheckFailed","Item":{"pk":{"S":"TXN#1"}}},
+        r#"{"Code":"ConditionalCheckFailed","Item":{"pk":{"S":"EMAIL#1"}}},
            {"Code":"ConditionalCheckFailed"}, {"Code":"None"}, {"Code":"TransactionConflict"},
            {"Code":"ThrottlingError"}, {"Code":"ProvisionedThroughputExceeded"}"#,
     );
     let WriteTry::Cancelled(reasons) = tried(&service.url, LONG).await else { panic!() };
-    let found = raw_item(Record { pk: "TXN#1" }).unwrap();
+    let found = raw_item(Record { pk: "EMAIL#1" }).unwrap();
     assert_eq!(
         reasons,
         [
@@ -239,7 +239,7 @@ async fn a_cancellation_by_throttling_alone_asks_for_fewer_calls() {
 async fn no_transaction_is_sent_under_a_token() {
     let service = Service::that_answers(Answer::Http(200, "{}".to_owned()));
     let client = connect_to(&service.url);
-    let record = Transaction::default().put_if_absent("events", &Record { pk: "1" }).unwrap();
+    let record = Transaction::default().put_if_absent("users", &Record { pk: "1" }).unwrap();
     assert!(matches!(record.write(&client, Deadline::after(LONG)).await, WriteTry::Done));
     let bodies = service.bodies.lock().unwrap().clone();
     assert!(!bodies[0].contains("ClientRequestToken"), "{bodies:?}");

@@ -48,7 +48,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(client, letters) };
     let filter = options.filter.filter();
     let progress = Progress::new();
-    progress.step("reading the events table");
+    progress.step("reading the table of dead letters");
     let found = |found| progress.step(&format!("{found} found so far"));
     let listing = list.newest(&filter, options.listing.limit, found).await;
     progress.finish();

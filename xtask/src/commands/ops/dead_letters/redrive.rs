@@ -85,7 +85,7 @@ async fn selected(options: &Options, store: LettersStore) -> anyhow::Result<Vec<
     let list =
         ListDeadLetters { letters: DynamoDeadLetterReader::new(store.client, store.letters) };
     let progress = Progress::new();
-    progress.step("reading the events table");
+    progress.step("reading the table of dead letters");
     let found = |found| progress.step(&format!("{found} found so far"));
     let listing = list.newest(&options.filter.filter(), options.limit, found).await;
     progress.finish();

@@ -92,7 +92,12 @@ async fn one_aggregate(
     let sent = |event: &ReplayedEvent| println!("{}: sent", described(event));
     let events = replay.aggregate(key, options.event, sent).await;
     let events = events.with_context(|| key.to_string())?;
-    eprintln!("{} events of {key} are on their topic again", events.len());
+    let newer = events.iter().filter(|event| event.event_type.is_none()).count();
+    eprintln!("{} events of {key} are on their topic again", events.len() - newer);
+    if newer > 0 {
+        eprintln!("{newer} were raised by newer code, and this one can't send them");
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

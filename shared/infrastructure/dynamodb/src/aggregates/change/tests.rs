@@ -10,6 +10,7 @@ use domain::order::{
 };
 use domain::pending::{Publication, Rank};
 use domain::timestamp::Timestamp;
+use domain::user::UserEvents;
 use uuid::Uuid;
 
 use super::*;
@@ -52,8 +53,13 @@ fn of_pending(
 
 /// An update and its condition with what stands behind their placeholders.
 fn written(change: &AggregateChange<'_>) -> (String, String) {
-    let ItemUpdate { key, update, condition, names, values } = update_of(change).unwrap();
-    assert_eq!(key, keys::of_aggregate(change.key()));
+    let update = update_of(change).unwrap();
+    assert_eq!(update.key, keys::of_aggregate(change.key()));
+    readable(update)
+}
+
+fn readable(update: ItemUpdate) -> (String, String) {
+    let ItemUpdate { update, condition, names, values, .. } = update;
     let names = BTreeMap::from_iter(names.unwrap());
     let values = BTreeMap::from_iter(values.unwrap());
     let resolved = |mut text: String| {
@@ -165,6 +171,28 @@ fn an_order_leaves_the_index_with_the_last_event_and_not_before() {
     );
     let too_early = of_pending(&before, before.pending.clone(), IndexChange::Leave);
     assert_eq!(update_of(&too_early).unwrap_err().class, FailureClass::Permanent);
+}
+
+#[test]
+fn a_session_expires_once_its_event_is_handled_and_not_while_it_is_pending_or_a_dead_letter() {
+    let pending: PendingEvents =
+        [(event_id(CREATED), sent(at(1), at(60_001)))].into_iter().collect();
+    let session_id = "01890a5d-ac96-774b-bcce-b302099a8058".parse().unwrap();
+    let key = AggregateKey::Session { session_id };
+    let expires_at = Some(at(90_000));
+    let logged_in = UserEvents { key, raised: Vec::new(), pending, revision: 1, expires_at };
+    let ended = UserEvents { pending: PendingEvents::default(), ..logged_in.clone() };
+    let change =
+        |before, pending, index| AggregateChange::User(UserChange { before, pending, index });
+    let ends = change(&logged_in, PendingEvents::default(), IndexChange::Leave);
+    let (handled, _) = readable(update_of(&ends).unwrap());
+    assert!(handled.starts_with("SET #revision = 2, #expires_at = 90 REMOVE "), "{handled}");
+    let (given_up, _) = readable(update_of_given_up(&ends).unwrap());
+    assert!(!given_up.contains("#expires_at"), "{given_up}");
+    let due = IndexChange::Move { due: at(60_001), rank: Rank::First };
+    let returns = change(&ended, logged_in.pending.clone(), due);
+    let (returned, _) = readable(update_of(&returns).unwrap());
+    assert!(returned.ends_with(" REMOVE #expires_at"), "{returned}");
 }
 
 #[test]
