@@ -186,8 +186,7 @@ fn functions_that_neither_publish_nor_consume_do_not_link_the_rocketmq_client() 
 }
 
 /// Dependencies that no line of their crate's code names, and why they are there all the same.
-const UNNAMED: [(&str, &str, &str); 3] = [
-    ("rocketmq", "rocketmq-transport", "it sets the features of what the client is built on"),
+const UNNAMED: [(&str, &str, &str); 2] = [
     ("xtask", "cargo_metadata", "one set of features for every caller of Cargo"),
     ("xtask", "proptest", "the same"),
 ];

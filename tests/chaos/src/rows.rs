@@ -7,7 +7,6 @@ mod ambiguous_commit;
 mod backlog;
 mod broker;
 mod checker;
-mod compressed;
 mod consumer;
 mod crash;
 mod dead_letter;
@@ -16,6 +15,7 @@ mod doubtful;
 mod duplicates;
 mod end;
 mod freeze;
+mod inflating;
 mod lambda;
 mod mix;
 mod name_server;
@@ -289,7 +289,13 @@ pub const ROWS: &[Row] = &[
         "F1",
         "bodies that cannot be inflated, or to more than anybody reads",
         "a dead letter each, at once; their neighbours are handled in their first delivery",
-        compressed::run
+        inflating::unreadable
+    ),
+    row!(
+        "F2",
+        "bodies of 1 MiB that inflate to hundreds, for the consumer and in check-backs",
+        "nobody inflates them, on our topics or on others'",
+        inflating::bombs
     ),
     row!(
         "L1",

@@ -102,13 +102,22 @@ const TOPICS_LIMIT: Duration = Duration::from_secs(30);
 /// When an endpoint does not answer, or has something else under one of the names.
 pub async fn provision(endpoints: &Endpoints, names: &Names) -> anyhow::Result<()> {
     table::create_tables(&table::client(&endpoints.table_url), &names.tables).await?;
-    rocketmq::admin::create_topics(rocketmq_config(endpoints, names)?, TOPICS_LIMIT)
-        .await
-        .context("the topics cannot be created")?;
+    create_topics(endpoints, names).await?;
     let tables = dynamodb::connect_to(&endpoints.table_url);
     let keys = KeysTable::named(named(names, "KeysTable")?);
     provision_signing_key(signing_key_file(&endpoints.data), &tables, keys).await?;
     put_demo(&tables, names).await
+}
+
+/// Creates the topics and groups that are missing.
+///
+/// # Errors
+/// When the cluster does not answer, or a name is none that RocketMQ takes.
+pub async fn create_topics(endpoints: &Endpoints, names: &Names) -> anyhow::Result<()> {
+    rocketmq::admin::create_topics(rocketmq_config(endpoints, names)?, TOPICS_LIMIT)
+        .await
+        .context("the topics cannot be created")
+        .map(drop)
 }
 
 /// How the harness itself reaches the cluster of a system.

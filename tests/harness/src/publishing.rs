@@ -26,74 +26,109 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// In a message's flags: it is a half message (`MessageSysFlag.java`).
 const PREPARED: i32 = 0x4;
 
-/// What ends a half message with a commit (`MessageSysFlag.java`, `TRANSACTION_COMMIT_TYPE`).
+/// What ends a half message (`MessageSysFlag.java`, `TRANSACTION_COMMIT_TYPE` and
+/// `TRANSACTION_ROLLBACK_TYPE`).
 const COMMIT: i32 = 0x8;
+const ROLLBACK: i32 = 0xc;
 
-/// Publishes a body on a system's order topic with the flags that a client would have given it, by
-/// frames of our own: no client of ours compresses so.
-///
-/// # Errors
-/// When the broker does not take it.
-pub async fn publish_flagged(
-    endpoints: &Endpoints,
-    names: &Names,
-    event_id: Uuid,
-    flags: i32,
-    body: Bytes,
-) -> anyhow::Result<()> {
-    let broker = broker_address(&endpoints.namesrv).await?;
-    let checked_group = format!("{}transaction-check", names.group_prefix);
-    let id = event_id.to_string();
-    let unique_key = event_id.simple().to_string().to_uppercase();
-    let born_ms = SystemClock.now().as_millis().to_string();
-    let properties = [
-        ("TRAN_MSG", "true"),
-        ("PGROUP", &checked_group),
-        ("KEYS", &id),
-        ("TAGS", EventType::OrderCreated.as_str()),
-        ("UNIQ_KEY", &unique_key),
-        ("event_id", &id),
-        ("transaction_id", &id),
-        ("deadline_ms", &born_ms),
-    ];
-    let properties = properties.map(|(name, value)| format!("{name}\u{1}{value}\u{2}")).concat();
-    let prepared = (flags | PREPARED).to_string();
-    let half = [
-        ("producerGroup", checked_group.as_str()),
-        ("topic", &names.topic),
-        ("defaultTopic", "TBW102"),
-        ("defaultTopicQueueNums", "4"),
-        ("queueId", "0"),
-        ("sysFlag", &prepared),
-        ("bornTimestamp", &born_ms),
-        ("flag", "0"),
-        ("properties", &properties),
-        ("reconsumeTimes", "0"),
-        ("unitMode", "false"),
-        ("batch", "false"),
-    ];
-    let mut half = Frame::request(code::SEND_MESSAGE, 1, fields(&half));
-    half.body = body;
-    let stored = succeeded(ask(&broker, &half).await?)?;
-    let field = |name: &str| {
-        stored.fields.get(name).with_context(|| format!("the half message has no {name}"))
-    };
-    let offset_id = field("msgId")?;
-    let at = offset_id.get(offset_id.len().saturating_sub(16)..).context("a short message id")?;
-    let commit_log_offset = u64::from_str_radix(at, 16)?.to_string();
-    let commit = COMMIT.to_string();
-    let end = [
-        ("topic", names.topic.as_str()),
-        ("producerGroup", &checked_group),
-        ("tranStateTableOffset", field("queueOffset")?),
-        ("commitLogOffset", &commit_log_offset),
-        ("commitOrRollback", &commit),
-        ("fromTransactionCheck", "false"),
-        ("msgId", &unique_key),
-        ("transactionId", &unique_key),
-    ];
-    let end = Frame::request(code::END_TRANSACTION, 2, fields(&end));
-    succeeded(ask(&broker, &end).await?).map(drop)
+/// A half message with flags and a body that no client of ours makes, stored by frames of our own.
+#[derive(Debug)]
+pub struct FlaggedHalf {
+    broker: String,
+    topic: String,
+    checked_group: String,
+    queue_offset: String,
+    commit_log_offset: String,
+    /// By which the broker names it in a check-back.
+    pub unique_key: String,
+}
+
+impl FlaggedHalf {
+    /// Stores one on `topic`, which may be another's, that names a system's checked group.
+    ///
+    /// # Errors
+    /// When the broker does not take it.
+    pub async fn store(
+        endpoints: &Endpoints,
+        names: &Names,
+        topic: &str,
+        event_id: Uuid,
+        (flags, body): (i32, Bytes),
+    ) -> anyhow::Result<Self> {
+        let broker = broker_address(&endpoints.namesrv).await?;
+        let checked_group = format!("{}transaction-check", names.group_prefix);
+        let id = event_id.to_string();
+        let unique_key = event_id.simple().to_string().to_uppercase();
+        let born_ms = SystemClock.now().as_millis().to_string();
+        let properties = [
+            ("TRAN_MSG", "true"),
+            ("PGROUP", &checked_group),
+            ("KEYS", &id),
+            ("TAGS", EventType::OrderCreated.as_str()),
+            ("UNIQ_KEY", &unique_key),
+            ("event_id", &id),
+            ("transaction_id", &id),
+            ("deadline_ms", &born_ms),
+        ];
+        let properties =
+            properties.map(|(name, value)| format!("{name}\u{1}{value}\u{2}")).concat();
+        let prepared = (flags | PREPARED).to_string();
+        let half = [
+            ("producerGroup", checked_group.as_str()),
+            ("topic", topic),
+            ("defaultTopic", "TBW102"),
+            ("defaultTopicQueueNums", "4"),
+            ("queueId", "0"),
+            ("sysFlag", &prepared),
+            ("bornTimestamp", &born_ms),
+            ("flag", "0"),
+            ("properties", &properties),
+            ("reconsumeTimes", "0"),
+            ("unitMode", "false"),
+            ("batch", "false"),
+        ];
+        let mut half = Frame::request(code::SEND_MESSAGE, 1, fields(&half));
+        half.body = body;
+        let stored = succeeded(ask(&broker, &half).await?)?;
+        let field = |name: &str| {
+            stored.fields.get(name).with_context(|| format!("the half message has no {name}"))
+        };
+        let offset_id = field("msgId")?;
+        let at = offset_id.get(offset_id.len().saturating_sub(16)..);
+        let commit_log_offset = u64::from_str_radix(at.context("a short message id")?, 16)?;
+        Ok(Self {
+            topic: topic.to_owned(),
+            queue_offset: field("queueOffset")?.clone(),
+            commit_log_offset: commit_log_offset.to_string(),
+            broker,
+            checked_group,
+            unique_key,
+        })
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// When the broker does not take it.
+    pub async fn end(self, resolution: Resolution) -> anyhow::Result<()> {
+        let commit_or_rollback = match resolution {
+            Resolution::Commit => COMMIT,
+            Resolution::Rollback => ROLLBACK,
+        };
+        let commit_or_rollback = commit_or_rollback.to_string();
+        let end = [
+            ("topic", self.topic.as_str()),
+            ("producerGroup", &self.checked_group),
+            ("tranStateTableOffset", &self.queue_offset),
+            ("commitLogOffset", &self.commit_log_offset),
+            ("commitOrRollback", &commit_or_rollback),
+            ("fromTransactionCheck", "false"),
+            ("msgId", &self.unique_key),
+            ("transactionId", &self.unique_key),
+        ];
+        let end = Frame::request(code::END_TRANSACTION, 2, fields(&end));
+        succeeded(ask(&self.broker, &end).await?).map(drop)
+    }
 }
 
 fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

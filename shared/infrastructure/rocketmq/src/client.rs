@@ -37,13 +37,6 @@ const ROUTE_INTERVAL: Duration = Duration::from_secs(10);
 /// 1.31 with one. event-consumer drains as fast with either.
 const THREADS: usize = 1;
 
-/// How many blocking calls, such as check-backs, run at once.
-pub(crate) const BLOCKING_CALLS_MAX: usize = 32;
-
-/// How many blocking calls may wait. Beyond it the client drops them with a line in the log only;
-/// its default of 32 lost 870 of 5,000.
-const BLOCKING_CALLS_QUEUED_MAX: usize = 4096;
-
 /// The client's runtime could not be had: no threads, no memory, or settings that the client
 /// refuses.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +76,7 @@ impl RocketmqClient {
     /// [`StartError`], if there are no threads or memory to be had, or a certificate from the
     /// environment can't be put into a file.
     pub fn start(config: RocketmqConfig) -> Result<Self, StartError> {
-        let owner = RuntimeOwner::plan(runtime_config()?)
+        let owner = RuntimeOwner::plan(runtime_config())
             .map_err(|violation| StartError::because(format!("{violation:?}")))?
             .build()
             .map_err(StartError::because)?;
@@ -209,20 +202,12 @@ impl AuthorityFile {
     }
 }
 
-fn runtime_config() -> Result<RuntimeConfig, StartError> {
-    let mut config = RuntimeConfig {
+fn runtime_config() -> RuntimeConfig {
+    RuntimeConfig {
         worker_threads: THREADS,
         thread_name: "rocketmq".to_owned(),
         ..RuntimeConfig::default()
     }
-    .with_max_blocking_threads(BLOCKING_CALLS_MAX)
-    .map_err(|violation| StartError::because(format!("{violation:?}")))?;
-    let lanes = &mut config.blocking_lane_policies;
-    for lane in [&mut lanes.storage_io, &mut lanes.metadata_io, &mut lanes.cpu_crypto] {
-        lane.max_concurrency = BLOCKING_CALLS_MAX;
-        lane.max_queue_depth = BLOCKING_CALLS_QUEUED_MAX;
-    }
-    Ok(config)
 }
 
 fn signing_hook(config: &RocketmqConfig) -> Option<Arc<ClientRpcHook>> {

@@ -3,11 +3,17 @@ use std::collections::HashMap;
 use application::deadline::Deadline;
 use rocketmq_model::common::message::message_ext::MessageExt;
 use rocketmq_model::common::sys_flag::pull_sys_flag::PullSysFlag;
+use rocketmq_protocol::code::request_code::RequestCode;
+use rocketmq_protocol::code::response_code::ResponseCode;
+use rocketmq_protocol::common::message::message_decoder::decodes_batch;
 use rocketmq_protocol::protocol::header::pull_message_request_header::PullMessageRequestHeader;
+use rocketmq_protocol::protocol::header::pull_message_response_header::PullMessageResponseHeader;
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 
 use super::{AdminError, REQUEST_TIMEOUT, RocketmqAdmin};
 use crate::body::inflated;
 use crate::call::millis;
+use crate::fault::{BrokerAnswer, Missing, SUCCESS, broker_failure};
 use crate::route::Master;
 
 /// How many messages are read at once.
@@ -75,13 +81,16 @@ impl RocketmqAdmin {
         loop {
             let request = pull_request(topic, queue_id, *position)?;
             let address = master.address.clone();
-            let pulled = self
+            // By a request of our own: the client's pull inflates bodies, and stops at the first that it
+            // cannot (`mq_client_instance.rs` of rocketmq-client-rust 1.0.0).
+            let request =
+                RemotingCommand::create_request_command(RequestCode::PullMessage, request);
+            let mut answer = self
                 .request(Deadline::after(REQUEST_TIMEOUT), async |lane, timeout_ms| {
-                    lane.pull_outcome_from_broker(&address, request, timeout_ms).await
+                    lane.invoke_remoting(&address, request, timeout_ms).await
                 })
                 .await?;
-            let found = pulled.messages().unwrap_or_default();
-            let next = pulled.next_begin_offset();
+            let Pulled { found, next } = pulled(&mut answer)?;
             messages.extend(found.iter().map(|message| stored(message, &master.name, queue_id)));
             // An offset that is gone already moves on to the oldest that is there.
             if found.is_empty() && next <= *position {
@@ -111,6 +120,37 @@ fn pull_request(
         expression_type: Some("TAG".into()),
         ..PullMessageRequestHeader::default()
     })
+}
+
+/// What a broker answers a pull with: messages, or none and where there are some.
+struct Pulled {
+    found: Vec<MessageExt>,
+    next: u64,
+}
+
+fn pulled(answer: &mut RemotingCommand) -> Result<Pulled, AdminError> {
+    const WITHOUT_MESSAGES: [ResponseCode; 3] = [
+        ResponseCode::PullNotFound,
+        ResponseCode::PullRetryImmediately,
+        ResponseCode::PullOffsetMoved,
+    ];
+    let code = answer.code();
+    if !WITHOUT_MESSAGES.iter().any(|known| *known as i32 == code)
+        && let Some(refused) = BrokerAnswer::unless_success(answer)
+    {
+        return Err(broker_failure(refused).into());
+    }
+    let header = answer.decode_command_custom_header::<PullMessageResponseHeader>();
+    let header = header.map_err(|error| AdminError::Request(error.into()))?;
+    let next = u64::try_from(header.next_begin_offset);
+    let next = next.map_err(|error| AdminError::Request(error.into()))?;
+    let mut body = answer.take_body().filter(|_| code == SUCCESS).unwrap_or_default();
+    let found = decodes_batch(&mut body, true, false);
+    if !body.is_empty() {
+        let missing = "a message of the broker's answer could not be read".to_owned();
+        return Err(AdminError::Request(Missing(missing).into()));
+    }
+    Ok(Pulled { found, next })
 }
 
 fn stored(message: &MessageExt, broker: &str, queue_id: i32) -> StoredMessage {

@@ -1,0 +1,92 @@
+//! What brokers are answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use application::ports::{CheckAnswer, CheckBackHandler};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use rocketmq_model::common::sys_flag::message_sys_flag::MessageSysFlag;
+use rocketmq_protocol::code::request_code::RequestCode;
+use rocketmq_protocol::protocol::header::check_transaction_state_request_header::CheckTransactionStateRequestHeader;
+use rocketmq_protocol::protocol::header::end_transaction_request_header::EndTransactionRequestHeader;
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+use tokio::sync::mpsc;
+
+use super::checks::Asked;
+use super::members::Current;
+use crate::call::millis;
+use crate::client::RocketmqClient;
+
+/// How many check-backs are answered at once.
+const ANSWERS_AT_ONCE: usize = 32;
+
+/// How long an answer may take before UNKNOWN is sent. The broker then asks again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long sending it may take.
+const SEND_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Answers what is asked, until nobody can ask any more.
+pub(super) async fn answer_all(
+    handler: Arc<impl CheckBackHandler>,
+    mut asking: mpsc::Receiver<Asked>,
+    client: RocketmqClient,
+    current: Current,
+) {
+    let group = client.config().transaction_check_group();
+    let mut answering = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(()) = answering.next() => {}
+            asked = asking.recv(), if answering.len() < ANSWERS_AT_ONCE => {
+                let Some(Asked { check, address, header }) = asked else { return };
+                let (handler, client, current, group) = (&handler, &client, &current, &group);
+                answering.push(async move {
+                    let answer = tokio::time::timeout(ANSWER_TIMEOUT, handler.answer(check)).await;
+                    let answer = answer.unwrap_or_else(|_| {
+                        tracing::warn!("rocketmq.check_timed_out");
+                        CheckAnswer::Unknown
+                    });
+                    let end = end_header(header, answer, group);
+                    let request =
+                        RemotingCommand::create_request_command(RequestCode::EndTransaction, end);
+                    let member = current.get();
+                    // On the client's threads, as the connection is.
+                    client.in_background("rocketmq.answer_check", async move {
+                        let limit = millis(SEND_TIMEOUT);
+                        let sent = member.invoke_request_oneway(&address, request, limit).await;
+                        if let Err(error) = sent {
+                            // The broker asks again.
+                            tracing::warn!(%error, broker = %address, "rocketmq.answer_not_sent");
+                        }
+                    });
+                });
+            }
+        }
+    }
+}
+
+/// The broker compares the group with the half message's PGROUP, and both offsets with where it is
+/// (`EndTransactionProcessor.java`).
+fn end_header(
+    asked: CheckTransactionStateRequestHeader,
+    answer: CheckAnswer,
+    group: &str,
+) -> EndTransactionRequestHeader {
+    EndTransactionRequestHeader {
+        topic: asked.topic.unwrap_or_default(),
+        producer_group: group.into(),
+        tran_state_table_offset: asked.tran_state_table_offset,
+        commit_log_offset: asked.commit_log_offset,
+        commit_or_rollback: match answer {
+            CheckAnswer::Commit => MessageSysFlag::TRANSACTION_COMMIT_TYPE,
+            CheckAnswer::Rollback => MessageSysFlag::TRANSACTION_ROLLBACK_TYPE,
+            CheckAnswer::Unknown => MessageSysFlag::TRANSACTION_NOT_TYPE,
+        },
+        from_transaction_check: true,
+        msg_id: asked.msg_id.unwrap_or_default(),
+        transaction_id: asked.transaction_id,
+        rpc_request_header: asked.rpc_request_header.unwrap_or_default(),
+    }
+}

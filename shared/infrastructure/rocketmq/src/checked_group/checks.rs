@@ -1,0 +1,191 @@
+//! What a broker asks, as far as it is read: the header and the properties, never the body.
+
+use std::net::SocketAddr;
+
+use application::ports::CheckBack;
+use cheetah_string::CheetahString;
+use contracts::message::{AGGREGATE, DEADLINE_MS, EVENT_ID, RECORDED, TRANSACTION_ID};
+use domain::identity::OrderId;
+use domain::timestamp::Timestamp;
+use rocketmq_model::common::message::MessageConst;
+use rocketmq_model::common::message::message_ext::MessageExt;
+use rocketmq_protocol::code::request_code::RequestCode;
+use rocketmq_protocol::code::response_code::ResponseCode;
+use rocketmq_protocol::common::message::message_decoder;
+use rocketmq_protocol::protocol::header::check_transaction_state_request_header::CheckTransactionStateRequestHeader;
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+use rocketmq_transport::api::{
+    ProtocolNoResponseReason, RemotingRequest, RemotingResponse, RequestProcessor, ResponseAction,
+    SessionView,
+};
+use tokio::sync::mpsc;
+
+use crate::config::RocketmqConfig;
+use crate::subscription::property;
+
+/// A broker's question, with what its answer needs.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) check: CheckBack,
+    /// Of the broker.
+    pub(super) address: CheetahString,
+    pub(super) header: CheckTransactionStateRequestHeader,
+}
+
+/// Takes what brokers ask on the member's connections.
+#[derive(Clone)]
+pub(super) struct Checks {
+    pub(super) config: RocketmqConfig,
+    pub(super) asked: mpsc::Sender<Asked>,
+}
+
+impl RequestProcessor for Checks {
+    async fn process(
+        &mut self,
+        request: &mut RemotingRequest,
+    ) -> Result<ResponseAction, rocketmq_error::SharedError> {
+        let address = match request.session() {
+            SessionView::Network { remote_addr, .. } => Some(*remote_addr),
+            _ => None,
+        };
+        let is_check = request.command().code() == RequestCode::CheckTransactionState as i32;
+        if let (true, Some(address)) = (is_check, address) {
+            self.take(address, request.command_mut());
+            // The answer is a request of its own.
+            if let Ok(none) =
+                request.protocol_no_response(ProtocolNoResponseReason::CallbackHandled)
+            {
+                return Ok(ResponseAction::NoReply(none));
+            }
+        }
+        let response =
+            RemotingResponse::empty_response(ResponseCode::RequestCodeNotSupported as i32);
+        Ok(ResponseAction::Reply(response))
+    }
+}
+
+impl Checks {
+    fn take(&self, address: SocketAddr, request: &mut RemotingCommand) {
+        let Some(asked) = read(address, request, &self.config) else {
+            tracing::warn!(broker = %address, "rocketmq.check_unreadable");
+            return;
+        };
+        if self.asked.try_send(asked).is_err() {
+            tracing::warn!(broker = %address, "rocketmq.check_dropped");
+        }
+    }
+}
+
+/// A check-back, if it is one for our group.
+fn read(
+    address: SocketAddr,
+    request: &mut RemotingCommand,
+    config: &RocketmqConfig,
+) -> Option<Asked> {
+    let header =
+        request.decode_command_custom_header::<CheckTransactionStateRequestHeader>().ok()?;
+    let message =
+        message_decoder::decode(request.get_body_mut()?, false, false, false, false, false)?;
+    let group = property(&message, MessageConst::PROPERTY_PRODUCER_GROUP);
+    let is_ours = group == Some(config.transaction_check_group().as_str());
+    is_ours.then(|| Asked {
+        check: check_back(&message, config),
+        address: address.to_string().into(),
+        header,
+    })
+}
+
+/// What can be read of a half message. The transaction is the user property: the client's own
+/// transaction id is another.
+fn check_back(message: &MessageExt, config: &RocketmqConfig) -> CheckBack {
+    let deadline_ms = property(message, DEADLINE_MS).and_then(|text| text.parse().ok());
+    CheckBack {
+        topic: config.topic_of(message.topic()),
+        transaction_id: property(message, TRANSACTION_ID).and_then(|text| text.parse().ok()),
+        event_id: property(message, EVENT_ID).and_then(|text| text.parse().ok()),
+        aggregate: property(message, AGGREGATE).and_then(|text| text.parse().ok()),
+        is_recorded: property(message, RECORDED) == Some("true"),
+        order_id: order_id(message),
+        deadline: deadline_ms.map(Timestamp::from_millis),
+    }
+}
+
+/// The keys are the event's and its subject's, which is an order only where it reads as one.
+fn order_id(message: &MessageExt) -> Option<OrderId> {
+    let keys = property(message, MessageConst::PROPERTY_KEYS)?;
+    keys.split(MessageConst::KEY_SEPARATOR).nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use application::ports::Topic;
+    use platform::settings::Settings;
+    use rocketmq_model::common::message::MessageTrait;
+    use rocketmq_model::common::message::message_single::Message;
+
+    use super::*;
+
+    fn config() -> RocketmqConfig {
+        let pairs = [("ROCKETMQ_NAMESRV_ADDR", "a:1"), ("ROCKETMQ_GROUP_PREFIX", "p-")];
+        RocketmqConfig::read(&mut Settings::from_pairs(pairs)).unwrap()
+    }
+
+    fn asked(topic: &str, properties: &[(&'static str, &str)]) -> CheckBack {
+        let mut inner = Message::default();
+        inner.set_topic(topic.into());
+        for (name, value) in properties {
+            inner.put_property((*name).into(), (*value).into());
+        }
+        let mut message = MessageExt::default();
+        message.set_message_inner(inner);
+        check_back(&message, &config())
+    }
+
+    #[test]
+    fn a_check_back_carries_our_ids() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let check = asked(
+            "ORDER_EVENTS",
+            &[
+                ("event_id", id),
+                ("transaction_id", id),
+                ("deadline_ms", "1700000000000"),
+                ("aggregate", &format!("USER#7/ORDER#{id}")),
+                ("recorded", "true"),
+                ("KEYS", &format!("{id} {id}")),
+            ],
+        );
+        assert_eq!(check.order_id, id.parse().ok());
+        assert_eq!(check.aggregate, format!("USER#7/ORDER#{id}").parse().ok());
+        assert!(check.is_recorded);
+        assert_eq!(check.topic, Some(Topic::Orders));
+        assert_eq!(check.event_id, id.parse().ok());
+        assert_eq!(check.transaction_id, id.parse().ok());
+        assert_eq!(check.deadline, Some(Timestamp::from_millis(1_700_000_000_000)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_absent() {
+        let check = asked(
+            "ANOTHER",
+            &[
+                ("event_id", "x"),
+                ("deadline_ms", "soon"),
+                ("aggregate", "ORDER"),
+                ("recorded", "yes"),
+                ("__transactionId__", "y"),
+                ("KEYS", "x 123"),
+            ],
+        );
+        let nothing = CheckBack {
+            topic: None,
+            transaction_id: None,
+            event_id: None,
+            aggregate: None,
+            is_recorded: false,
+            order_id: None,
+            deadline: None,
+        };
+        assert_eq!(check, nothing);
+    }
+}

@@ -1,0 +1,251 @@
+//! Greets the brokers of our topics, so that they ask.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use application::outcome::Cause;
+use application::ports::Topic;
+use cheetah_string::CheetahString;
+use futures::future::join_all;
+use rocketmq_protocol::code::request_code::RequestCode;
+use rocketmq_protocol::code::response_code::ResponseCode;
+use rocketmq_protocol::protocol::RemotingSerializable;
+use rocketmq_protocol::protocol::header::client_request_header::GetRouteInfoRequestHeader;
+use rocketmq_protocol::protocol::header::heartbeat_request_header::HeartbeatRequestHeader;
+use rocketmq_protocol::protocol::heartbeat::heartbeat_data::HeartbeatData;
+use rocketmq_protocol::protocol::heartbeat::producer_data::ProducerData;
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
+use rocketmq_runtime::ShutdownDeadline;
+use rocketmq_transport::api::{OutboundRequestOutcome, TransportClient, TransportClientConfig};
+use tokio::sync::{mpsc, oneshot};
+
+use super::JoinError;
+use super::checks::{Asked, Checks};
+use crate::call::millis;
+use crate::client::RocketmqClient;
+use crate::fault::Missing;
+use crate::route::masters;
+
+/// How often brokers are greeted. One forgets a member after 120 s, or with its connection.
+const GREET_EVERY: Duration = Duration::from_secs(10);
+
+/// How soon again, after a round in which somebody did not answer.
+const GREET_AGAIN_AFTER: Duration = Duration::from_secs(3);
+
+/// How long a name server's or a broker's answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// After so many rounds in a row in which somebody did not answer, the connections are made anew: after
+/// five connections that failed the transport refuses an address for 30 s (`reconnect.rs` of
+/// rocketmq-transport 1.0.0).
+const ROUNDS_TO_RENEW: u32 = 4;
+
+/// How long the end of connections may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+type Member = TransportClient<Checks>;
+
+/// The member whose connections are used now.
+#[derive(Clone)]
+pub(super) struct Current(Arc<RwLock<Arc<Member>>>);
+
+impl Current {
+    pub(super) fn get(&self) -> Arc<Member> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, member: Arc<Member>) -> Arc<Member> {
+        std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), member)
+    }
+}
+
+/// What keeps the membership.
+pub(super) struct Members {
+    client: RocketmqClient,
+    asked: mpsc::Sender<Asked>,
+    current: Current,
+    heartbeat: HeartbeatData,
+}
+
+impl Members {
+    /// Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`], if the transport can't be started.
+    pub(super) async fn start(
+        client: RocketmqClient,
+        asked: mpsc::Sender<Asked>,
+    ) -> Result<Self, JoinError> {
+        let member = member(&client, &asked).await.map_err(JoinError::Join)?;
+        let group_name = client.config().transaction_check_group().into();
+        let heartbeat = HeartbeatData {
+            client_id: client.instance_config("checker").build_mq_client_id().into(),
+            producer_data_set: HashSet::from([ProducerData { group_name }]),
+            ..HeartbeatData::default()
+        };
+        let current = Current(Arc::new(RwLock::new(member)));
+        Ok(Self { client, asked, current, heartbeat })
+    }
+
+    pub(super) fn current(&self) -> Current {
+        self.current.clone()
+    }
+
+    /// Greets all brokers again and again, until it is asked to leave. `greeted` is sent after the
+    /// first round, whatever came of it.
+    pub(super) async fn keep(
+        self,
+        greeted: oneshot::Sender<()>,
+        mut left: oneshot::Receiver<oneshot::Sender<()>>,
+    ) {
+        let mut greeted = Some(greeted);
+        let mut failures_in_a_row = 0;
+        loop {
+            let round = async {
+                let all_answered = self.greet_all().await;
+                if let Some(greeted) = greeted.take() {
+                    let _receiver_gone = greeted.send(());
+                }
+                if all_answered {
+                    failures_in_a_row = 0;
+                    tokio::time::sleep(GREET_EVERY).await;
+                    return;
+                }
+                failures_in_a_row += 1;
+                if failures_in_a_row % ROUNDS_TO_RENEW == 0 {
+                    self.renew().await;
+                }
+                tokio::time::sleep(GREET_AGAIN_AFTER).await;
+            };
+            tokio::select! {
+                () = round => {}
+                done = &mut left => {
+                    close(&self.current.get()).await;
+                    if let Ok(done) = done {
+                        let _nobody_waits = done.send(());
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Greets the masters of our topics at once. Returns whether each of them has answered, and each
+    /// topic's route is known. Users' topic may be missing.
+    async fn greet_all(&self) -> bool {
+        let routes = join_all(Topic::ALL.map(|topic| self.masters_of(topic))).await;
+        let mut all_answered = true;
+        let mut addresses = BTreeSet::new();
+        for route in routes {
+            match route {
+                Ok(found) => addresses.extend(found),
+                Err(cause) => {
+                    all_answered = false;
+                    tracing::warn!(%cause, "rocketmq.checked_group_without_route");
+                }
+            }
+        }
+        let greetings = join_all(addresses.iter().map(|address| self.greet(address))).await;
+        for (address, greeting) in addresses.iter().zip(greetings) {
+            if let Err(cause) = greeting {
+                all_answered = false;
+                tracing::warn!(%cause, broker = %address, "rocketmq.broker_not_greeted");
+            }
+        }
+        all_answered
+    }
+
+    async fn masters_of(&self, topic: Topic) -> Result<Vec<CheetahString>, Cause> {
+        let name = self.client.config().topic_name(topic);
+        let header = GetRouteInfoRequestHeader {
+            topic: name.into(),
+            accept_standard_json_only: Some(true),
+            topic_request_header: None,
+        };
+        let request =
+            RemotingCommand::create_request_command(RequestCode::GetRouteinfoByTopic, header);
+        let mut answer = self.ask(None, request).await?;
+        // Nobody has made it yet.
+        if topic == Topic::Users && answer.code() == ResponseCode::TopicNotExist as i32 {
+            return Ok(Vec::new());
+        }
+        let body = success(&answer).map(|()| answer.take_body())?;
+        let route = TopicRouteData::decode(&body.unwrap_or_default())?;
+        Ok(masters(&route).into_iter().map(|master| master.address).collect())
+    }
+
+    async fn greet(&self, address: &CheetahString) -> Result<(), Cause> {
+        let header = HeartbeatRequestHeader::default();
+        let request = RemotingCommand::create_request_command(RequestCode::HeartBeat, header)
+            .set_body(self.heartbeat.encode()?);
+        success(&self.ask(Some(address), request).await?)
+    }
+
+    /// Asks a broker, or a name server.
+    async fn ask(
+        &self,
+        address: Option<&CheetahString>,
+        request: RemotingCommand,
+    ) -> Result<RemotingCommand, Cause> {
+        let limit = millis(ANSWER_TIMEOUT);
+        let outcome = self.current.get().invoke_request(address, request, limit).await?;
+        match outcome {
+            OutboundRequestOutcome::Response(answer) => Ok(answer),
+            refused => Err(Missing(format!("{refused:?}")).into()),
+        }
+    }
+
+    async fn renew(&self) {
+        match member(&self.client, &self.asked).await {
+            Ok(new) => close(&self.current.replace(new)).await,
+            Err(cause) => tracing::warn!(%cause, "rocketmq.checked_group_not_renewed"),
+        }
+    }
+}
+
+fn success(answer: &RemotingCommand) -> Result<(), Cause> {
+    match crate::fault::BrokerAnswer::unless_success(answer) {
+        None => Ok(()),
+        Some(answer) => Err(answer.into()),
+    }
+}
+
+/// A transport of its own, which connects when it is used.
+async fn member(
+    client: &RocketmqClient,
+    asked: &mpsc::Sender<Asked>,
+) -> Result<Arc<Member>, Cause> {
+    let config = TransportClientConfig {
+        tls: client.instance_config("checker").tls_config().clone(),
+        ..TransportClientConfig::default()
+    };
+    let checks = Checks { config: client.config().clone(), asked: asked.clone() };
+    let context = client.runtime().service_context().component("checked_group");
+    let member = TransportClient::builder(Arc::new(config), checks, context).build()?;
+    if let Some(hook) = client.hook() {
+        member.register_rpc_hook(hook);
+    }
+    let member = Arc::new(member);
+    let servers = client.config().name_servers.joined();
+    let servers = servers.split(';').map(CheetahString::from_slice).collect();
+    member.update_name_server_address_list(servers).await;
+    let (sender, started) = oneshot::channel();
+    let starting = Arc::clone(&member);
+    // Its tasks belong to the client's threads.
+    client.in_background("rocketmq.start_checked_group", async move {
+        let _receiver_gone = sender.send(starting.start().await.map(drop));
+    });
+    started.await??;
+    Ok(member)
+}
+
+async fn close(member: &Member) {
+    let deadline = ShutdownDeadline::after(CLOSE_TIMEOUT);
+    let report = member.shutdown_graceful(deadline).await;
+    if !report.is_healthy() {
+        tracing::debug!("rocketmq.checked_group_close_incomplete");
+    }
+}

@@ -1,0 +1,215 @@
+//! F1, F2: bodies that cannot be inflated, or to more than anybody has memory for.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use application::ports::Resolution;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use harness::broker_proxy::Passage;
+use harness::faults::Point;
+use harness::provision::{Names, create_topics};
+use harness::publishing::FlaggedHalf;
+use harness::remoting::code;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Bench;
+use crate::figures::{Figures, Measure};
+use crate::judge::{Records, judge_clean, rest};
+use crate::rig::{EVENT_CONSUMER, FAULT_LIMIT, Rig, TRANSACTION_CHECK};
+use crate::waiting::eventually;
+
+/// In a message's flags: its body is compressed (`MessageSysFlag.java`), and how.
+const COMPRESSED: i32 = 0x1;
+const LZ4: i32 = 0x1 << 8;
+const ZSTD: i32 = 0x2 << 8;
+const ZLIB: i32 = 0x3 << 8;
+const UNKNOWN: i32 = 0x7 << 8;
+
+/// How many good orders lie behind the bodies, in the same queues.
+const NEIGHBOURS: u32 = 5;
+
+/// What a function may have in use at the most, in bytes. Inflated whole, one body alone has four times
+/// of it, and more.
+const MEMORY_MAX: u64 = 64 * 1024 * 1024;
+
+/// How a body is compressed, and it.
+type Body = (i32, Bytes);
+
+/// F1.
+pub(super) async fn unreadable(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let mut buried = Buried::default();
+    for _ in 0..bench.either(1, 5) {
+        buried.round(&rig, unreadable_bodies()?).await?;
+    }
+    let mut figures = judge_clean(&rig).await?;
+    buried.check(&rig, &mut figures).await?;
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// F2.
+pub(super) async fn bombs(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let mut buried = Buried::default();
+    let bombs = bombs_of(bench.either(256, 1024))?;
+    buried.round(&rig, bombs.clone()).await?;
+    let (asked, peak) = ask_about(&rig, bombs).await?;
+    let mut figures = judge_clean(&rig).await?;
+    buried.check(&rig, &mut figures).await?;
+    figures.faults += asked;
+    figures.note("such half messages asked about", Measure::Count(asked));
+    figures.note("most memory of transaction-check", Measure::Bytes(peak));
+    anyhow::ensure!(peak < MEMORY_MAX, "transaction-check used {peak} bytes");
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// Bodies that were published for event-consumer to bury, with neighbours behind them.
+#[derive(Default)]
+struct Buried {
+    published: u64,
+    slowest: Duration,
+    peak: u64,
+}
+
+impl Buried {
+    async fn round(&mut self, rig: &Rig<'_>, bodies: Vec<Body>) -> anyhow::Result<()> {
+        rest(rig).await?;
+        rig.windows.keep(EVENT_CONSUMER, 0);
+        rig.kill_all(EVENT_CONSUMER).await?;
+        for body in bodies {
+            let topic = &rig.system.names.topic;
+            store(rig, topic, self.published, body).await?.end(Resolution::Commit).await?;
+            self.published += 1;
+        }
+        for neighbour in 0..NEIGHBOURS {
+            rig.settle(&format!("neighbour-{neighbour}-{}", self.published)).await?;
+        }
+        rig.windows.keep(EVENT_CONSUMER, 1);
+        let begun = Instant::now();
+        eventually("the neighbours are finished", async || {
+            Ok(Records::read(rig).await?.unfinished().is_empty().then_some(()))
+        })
+        .await?;
+        self.slowest = self.slowest.max(begun.elapsed());
+        eventually("every such body is dead-lettered", async || {
+            let letters = Records::read(rig).await?.dead_letters;
+            Ok((u64::try_from(letters.len())? >= self.published).then_some(()))
+        })
+        .await?;
+        self.peak = self.peak.max(peak(rig, EVENT_CONSUMER)?);
+        Ok(())
+    }
+
+    async fn check(&self, rig: &Rig<'_>, figures: &mut Figures) -> anyhow::Result<()> {
+        let letters = Records::read(rig).await?.dead_letters;
+        let count = u64::try_from(letters.len())?;
+        let Self { published, slowest, peak } = *self;
+        anyhow::ensure!(count == published, "{count} letters of {published} bodies");
+        let says_why = |reason: &str| reason.contains("inflated");
+        anyhow::ensure!(letters.values().all(|letter| says_why(&letter.reason)), "{letters:?}");
+        // Neither the bodies nor their neighbours come a second time.
+        let deliveries = rig.before(EVENT_CONSUMER)?.broker.broker_relay().deliveries();
+        let again: Vec<_> = deliveries.iter().filter(|(_, times)| **times != 1).collect();
+        anyhow::ensure!(again.is_empty(), "delivered more than once: {again:?}");
+        anyhow::ensure!(peak < MEMORY_MAX, "event-consumer used {peak} bytes");
+        figures.faults += published;
+        figures.note("dead letters", Measure::Count(count));
+        figures.note("until all neighbours were finished", Measure::Longest(slowest));
+        figures.note("most memory of event-consumer", Measure::Bytes(peak));
+        Ok(())
+    }
+}
+
+/// Leaves half messages open that name our checked group, on our topic and on a foreign one, until each
+/// was asked about and answered. Returns how many, and the most memory that transaction-check has used.
+async fn ask_about(rig: &Rig<'_>, bodies: Vec<Body>) -> anyhow::Result<(u64, u64)> {
+    let names = &rig.system.names;
+    let foreign = Names {
+        topic: format!("{}_FOREIGN", names.topic),
+        user_topic: format!("{}_FOREIGN", names.user_topic),
+        group_prefix: format!("foreign-{}", names.group_prefix),
+        ..names.clone()
+    };
+    create_topics(&rig.system.endpoints, &foreign).await?;
+    let relay = rig.before(TRANSACTION_CHECK)?.broker.broker_relay();
+    let mut halves = Vec::new();
+    for topic in [&names.topic, &foreign.topic] {
+        for body in &bodies {
+            let number = 1_000 + u64::try_from(halves.len())?;
+            let half = store(rig, topic, number, body.clone()).await?;
+            let key = half.unique_key.clone();
+            let answers = move |passage: &Passage| {
+                passage.frame.code == code::END_TRANSACTION
+                    && passage.frame.field("msgId") == Some(key.as_str())
+            };
+            halves.push((half, relay.rules().on(Point::Request, answers).once().hold()));
+        }
+    }
+    let asked = u64::try_from(halves.len())?;
+    for (half, mut answer) in halves {
+        answer.seen(FAULT_LIMIT).await?.release();
+        half.end(Resolution::Rollback).await?;
+    }
+    Ok((asked, peak(rig, TRANSACTION_CHECK)?))
+}
+
+async fn store(
+    rig: &Rig<'_>,
+    topic: &str,
+    number: u64,
+    (how, body): Body,
+) -> anyhow::Result<FlaggedHalf> {
+    let id = Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number);
+    let (endpoints, names) = (&rig.system.endpoints, &rig.system.names);
+    FlaggedHalf::store(endpoints, names, topic, id, (COMPRESSED | how, body)).await
+}
+
+fn peak(rig: &Rig<'_>, function: &str) -> anyhow::Result<u64> {
+    Ok(rig.memory(function)?.map_or(0, |(peak, _)| peak))
+}
+
+fn unreadable_bodies() -> anyhow::Result<Vec<Body>> {
+    let plain = Bytes::from_static(b"this was never compressed");
+    // The beginning of a frame, as Java's client makes one, and nothing that belongs to it. Read as the
+    // length of a block it asks for 407 MB.
+    let frame = Bytes::from_static(b"\x04\x22\x4d\x18 no frame");
+    Ok(vec![
+        (ZLIB, plain.clone()),
+        (LZ4, plain.clone()),
+        (LZ4, frame),
+        (ZSTD, plain.clone()),
+        (UNKNOWN, plain),
+        // More than a dead letter's announcement may have.
+        (ZLIB, deflated(5)?),
+    ])
+}
+
+/// Bodies of at most 1 MiB that inflate to so many MiB, as far as their compression goes that far.
+fn bombs_of(mebibytes: u32) -> anyhow::Result<Vec<Body>> {
+    let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    fill(&mut lz4, mebibytes.min(240))?;
+    let mut zstd = zstd::Encoder::new(Vec::new(), 1)?;
+    fill(&mut zstd, mebibytes)?;
+    Ok(vec![
+        (ZLIB, deflated(mebibytes)?),
+        (LZ4, lz4.finish()?.into()),
+        (ZSTD, zstd.finish()?.into()),
+    ])
+}
+
+/// So many MiB of spaces.
+fn deflated(mebibytes: u32) -> io::Result<Bytes> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    fill(&mut encoder, mebibytes)?;
+    Ok(encoder.finish()?.into())
+}
+
+fn fill(encoder: &mut impl Write, mebibytes: u32) -> io::Result<()> {
+    let spaces = vec![b' '; 1024 * 1024];
+    (0..mebibytes).try_for_each(|_| encoder.write_all(&spaces))
+}
