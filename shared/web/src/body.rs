@@ -45,17 +45,22 @@ pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
 }
 
 fn is_plain_json(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(media_type), None) = (types.next(), types.next()) else {
-        return false;
-    };
-    let essence = media_type.to_str().ok().and_then(|value| value.split(';').next());
-    let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = essence
-        .strip_prefix("application/")
-        .is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"));
+    let mut types = headers.get_all(CONTENT_TYPE).iter().peekable();
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    is_json && encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    types.peek().is_some()
+        && types.all(|value| value.to_str().is_ok_and(is_json))
+        && encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// API Gateway joins the values of a header that was sent twice by a comma (payload format 2.0), and
+/// some proxies double it: JSON said twice is JSON.
+fn is_json(value: &str) -> bool {
+    value.split(',').all(|media_type| {
+        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        essence
+            .strip_prefix("application/")
+            .is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+    })
 }
 
 #[cfg(test)]

@@ -38,9 +38,12 @@ fn at(pointer: &str, detail: &str) -> (String, String) {
 #[test]
 fn a_good_body_is_read() {
     let body = r#" {"user_id": 123, "items": [{"product_id": 1, "quantity": 2}]} "#;
-    for media_type in
-        ["application/json", "Application/JSON; charset=utf-8", "application/problem+json"]
-    {
+    for media_type in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/problem+json",
+        "application/json,application/json; charset=utf-8",
+    ] {
         for body in [Body::from(body), Body::from(body.as_bytes())] {
             let mut request = request(body);
             request.headers_mut().insert(CONTENT_TYPE, media_type.parse().unwrap());
@@ -73,6 +76,11 @@ fn another_media_type_is_415() {
     assert_eq!(refused::<CreateOrder>(&missing).0, 415);
     let mut twice = request("{}");
     twice.headers_mut().append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    assert_eq!(refused::<CreateOrder>(&twice).0, 415);
+    // As API Gateway joins them.
+    twice
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json,text/plain"));
     assert_eq!(refused::<CreateOrder>(&twice).0, 415);
     let mut compressed = request("{}");
     compressed.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
