@@ -42,8 +42,8 @@ pub use security::{
 };
 pub use users::{
     AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts, Activity,
-    ActivityLog, ActivityReader, AddressDigest, ChangeCancelled, FoundToken, GuessRecords,
-    GuessTarget, KnownSourceRemoval, KnownSources, NewSession, RefreshToken, Registration,
-    RegistrationCancelled, Replaced, Rotation, Sessions, Source, TokenHash, TokenRecord,
-    UserRepository, Whose,
+    ActivityLog, ActivityReader, AddressDigest, ChangeCancelled, Exchange, FoundToken,
+    GuessRecords, GuessTarget, KnownSourceRemoval, KnownSources, NewSession, RefreshToken,
+    Registration, RegistrationCancelled, Replaced, Rotation, Sessions, Source, TokenHash,
+    TokenRecord, UserRepository, Whose,
 };

@@ -1,7 +1,9 @@
 //! Exchanges a refresh token for the session's next tokens.
 //!
 //! A token is good for one exchange. One that comes a second time was stolen, or its successor was:
-//! the session ends, whoever holds it (RFC 9700, section 4.14.2).
+//! the session ends, whoever holds it (RFC 9700, section 4.14.2). Two tabs, or a retry after a lost
+//! answer, send one twice as well: for ten seconds, and until its successor is used, the same exchange
+//! is answered with the same successor.
 
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use crate::deadline::Deadline;
 use crate::log_in::SessionTokens;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
-    AccessTokenIssuer, Accounts, Activity, Bearer, ChangeCancelled, Clock, FoundToken,
+    AccessTokenIssuer, Accounts, Activity, Bearer, ChangeCancelled, Clock, Exchange, FoundToken,
     IdentitySource, RefreshToken, RefreshTokenSource, Rotation, Sessions, Source, TokenHash,
     TokenRecord,
 };
@@ -21,6 +23,9 @@ use crate::settle::settle;
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+
+/// For how long an exchange is answered once more. Auth0, Okta and Supabase have 10 to 30 s.
+pub const REUSE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The use case with the ports it needs. `D` is everything that is stored.
 pub struct RefreshSession<D, T, R, N, K> {
@@ -67,12 +72,12 @@ where
         source: Source,
         deadline: Deadline,
     ) -> Result<SessionTokens, RefreshError> {
-        let Some(token) = RefreshToken::read(token) else {
+        let Some(hashed) = RefreshToken::read(token) else {
             return Err(RefreshError::Invalid("it is of another form"));
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         while !within.has_passed() {
-            let found = self.users.by_token(token).await.map_err(RefreshError::Unavailable)?;
+            let found = self.users.by_token(hashed).await.map_err(RefreshError::Unavailable)?;
             let Some(found) = found else {
                 return Err(RefreshError::Invalid("nobody has been given it"));
             };
@@ -85,13 +90,20 @@ where
                 return Err(RefreshError::Invalid("its session has ended"));
             }
             match found {
-                FoundToken::Used { .. } => return self.end(session, source, within).await,
+                FoundToken::Exchanged { exchange, .. }
+                    if now.since(exchange.at) <= REUSE_INTERVAL =>
+                {
+                    return self.answer_again(session, token, &exchange, source).await;
+                }
+                FoundToken::Exchanged { .. } | FoundToken::Used { .. } => {
+                    return self.end(session, source, within).await;
+                }
                 FoundToken::Newest { expires_at, .. } if now >= expires_at => {
                     return Err(RefreshError::Invalid("it has expired"));
                 }
                 FoundToken::Newest { .. } => {}
             }
-            if let Some(tokens) = self.rotate(session, token.hash, source, within).await? {
+            if let Some(tokens) = self.rotate(session, token, source, within).await? {
                 return Ok(tokens);
             }
         }
@@ -103,21 +115,28 @@ where
     async fn rotate(
         &self,
         session: Session,
-        used: TokenHash,
+        token: &SecretString,
         source: Source,
         within: Deadline,
     ) -> Result<Option<SessionTokens>, RefreshError> {
         let now = self.clock.now();
         let bearer = Bearer { user_id: session.user_id, session_id: session.id };
         let access = self.tokens.issue(bearer, now).await.map_err(RefreshError::Unavailable)?;
-        let secret = self.refresh_tokens.secret().map_err(RefreshError::Unavailable)?;
-        let refresh = RefreshToken::issued(session.id, &secret);
+        let salt = self.refresh_tokens.secret().map_err(RefreshError::Unavailable)?;
+        let refresh = self.successor(session, token, salt.expose_secret())?;
         let next = TokenRecord {
             hash: TokenHash::of(refresh.expose_secret()),
             expires_at: session.token_expires_at(now),
         };
         let activity = self.activity(ActivityKind::Refreshed, source, &session);
-        let rotation = Rotation { session: &session, used, next: &next, activity: &activity };
+        let rotation = Rotation {
+            session: &session,
+            used: TokenHash::of(token.expose_secret()),
+            next: &next,
+            salt: salt.expose_secret(),
+            at: now,
+            activity: &activity,
+        };
         let stored = settle(within, seed(session.id.as_uuid()), |within| {
             self.users.rotate(&rotation, within)
         });
@@ -137,6 +156,39 @@ where
         let user_id = session.user_id.get();
         tracing::info!(user_id, %source, session_id = %session.id, "refreshed a session");
         Ok(Some(SessionTokens { access, refresh }))
+    }
+
+    /// Answers an exchange that is stored. Nothing is written.
+    async fn answer_again(
+        &self,
+        session: Session,
+        token: &SecretString,
+        exchange: &Exchange,
+        source: Source,
+    ) -> Result<SessionTokens, RefreshError> {
+        let refresh = self.successor(session, token, &exchange.salt)?;
+        let bearer = Bearer { user_id: session.user_id, session_id: session.id };
+        let access = self.tokens.issue(bearer, self.clock.now()).await;
+        let access = access.map_err(RefreshError::Unavailable)?;
+        let user_id = session.user_id.get();
+        tracing::info!(
+            user_id,
+            %source,
+            session_id = %session.id,
+            "answered an exchange once more"
+        );
+        Ok(SessionTokens { access, refresh })
+    }
+
+    fn successor(
+        &self,
+        session: Session,
+        token: &SecretString,
+        salt: &str,
+    ) -> Result<SecretString, RefreshError> {
+        let secret = self.refresh_tokens.successor(token, salt);
+        let secret = secret.map_err(RefreshError::Unavailable)?;
+        Ok(RefreshToken::issued(session.id, &secret))
     }
 
     /// Ends the session of a token that came twice.

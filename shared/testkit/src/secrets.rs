@@ -7,8 +7,8 @@ use std::time::Duration;
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
     AccessToken, AccessTokenIssuer, Bearer, PasswordHasher, PasswordVerifier, PublishedKeys,
-    RefreshTokenSource, SigningKeyGenerator, SigningKeySource, SigningKeyStore, VerificationKey,
-    VerificationKeyStore, VerificationKeys,
+    RefreshTokenSource, SigningKeyGenerator, SigningKeySource, SigningKeyStore, TokenHash,
+    VerificationKey, VerificationKeyStore, VerificationKeys,
 };
 use domain::timestamp::Timestamp;
 use domain::user::PasswordHash;
@@ -82,6 +82,11 @@ impl AccessTokenIssuer for NumberedTokens {
 impl RefreshTokenSource for NumberedTokens {
     fn secret(&self) -> Result<SecretString, Failure> {
         Ok(SecretString::from(format!("refresh {}", self.next())))
+    }
+
+    fn successor(&self, token: &SecretString, salt: &str) -> Result<SecretString, Failure> {
+        let follows = TokenHash::of(&format!("{salt} {}", token.expose_secret()));
+        Ok(SecretString::from(follows.to_string()))
     }
 }
 

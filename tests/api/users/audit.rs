@@ -146,7 +146,11 @@ fn every_act_is_one_line_of_the_log_and_one_record() {
         let refreshed = [("refreshed a session", "REFRESHED")];
         let exchange = refresh(&home, &first.refresh);
         let answer = auditor.act(&home, exchange, Some(&session), &refreshed).await;
-        Session::of(answer).await;
+        let next = Session::of(answer).await;
+        // A retry is no exchange of its own.
+        auditor.act(&home, refresh(&home, &first.refresh), Some(&session), &[]).await;
+        let exchange = refresh(&home, &next.refresh);
+        auditor.act(&home, exchange, Some(&session), &refreshed).await;
         let reused = [("a refresh token was used twice; its session has ended", "REFRESH_REUSED")];
         let exchange = refresh(&away, &first.refresh);
         auditor.act(&away, exchange, Some(&session), &reused).await;

@@ -23,6 +23,7 @@ fn no_log_line_holds_a_password_a_token_or_an_address() {
         visitor.try_to_log_in(forged, "canary-x").await;
         visitor.try_to_register(forged, password).await;
         let next = super::Session::of(visitor.refresh(&session.refresh).await).await;
+        visitor.refresh(&next.refresh).await;
         visitor.refresh(&session.refresh).await;
         visitor.get("/v1/users/me?canary-query=1", &next.access).await;
         visitor.get("/v1/users/me", "canary-access-token").await;

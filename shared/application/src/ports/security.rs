@@ -121,6 +121,14 @@ pub trait RefreshTokenSource: Send + Sync {
     ///
     /// [`Failure`] if there are no random bytes.
     fn secret(&self) -> Result<SecretString, Failure>;
+
+    /// The secret that follows a token: with the same salt always the same, and without the token
+    /// nobody can tell it, not even by the token's hash.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if there can be none.
+    fn successor(&self, token: &SecretString, salt: &str) -> Result<SecretString, Failure>;
 }
 
 /// A token was not good. Why is for the log alone: all bad tokens are answered alike.

@@ -345,7 +345,7 @@ pub trait AccountRemoval: Send + Sync {
 }
 
 /// A refresh token that was found, with its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundToken {
     /// It is the session's newest.
     Newest {
@@ -354,7 +354,14 @@ pub enum FoundToken {
         /// Until when it is good.
         expires_at: Timestamp,
     },
-    /// It was exchanged before.
+    /// It was exchanged for the session's newest.
+    Exchanged {
+        /// Its session.
+        session: Session,
+        /// When, and for which.
+        exchange: Exchange,
+    },
+    /// It was exchanged before that.
     Used {
         /// Its session.
         session: Session,
@@ -365,9 +372,20 @@ impl FoundToken {
     /// Its session.
     pub const fn session(&self) -> &Session {
         match self {
-            Self::Newest { session, .. } | Self::Used { session } => session,
+            Self::Newest { session, .. }
+            | Self::Exchanged { session, .. }
+            | Self::Used { session } => session,
         }
     }
+}
+
+/// What is kept of a session's latest exchange, so that it can be answered once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// From this and the token that was used up its successor follows.
+    pub salt: String,
+    /// When it was made.
+    pub at: Timestamp,
 }
 
 /// The exchange of a refresh token: all of it is stored, or none.
@@ -379,6 +397,10 @@ pub struct Rotation<'a> {
     pub used: TokenHash,
     /// Its successor.
     pub next: &'a TokenRecord,
+    /// From this and the token the successor follows.
+    pub salt: &'a str,
+    /// When.
+    pub at: Timestamp,
     /// What the owner can look up.
     pub activity: &'a Activity,
 }

@@ -1,16 +1,18 @@
 //! Sessions go on, and end.
 
+use std::time::Duration;
+
 use application::change_password::NewPassword;
 use application::log_in::SessionTokens;
 use application::outcome::FailureClass;
-use application::refresh_session::RefreshError;
+use application::refresh_session::{REUSE_INTERVAL, RefreshError};
 use application::show_account::ShowAccountError;
 use domain::user::ActivityKind::{
     LoggedIn, LoggedOut, LoggedOutEverywhere, RefreshReused, Refreshed, Registered,
 };
 use domain::user::{REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME};
 use futures::future::join_all;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
@@ -18,6 +20,11 @@ use crate::users::{HOME, PASSWORD, bearer, log_in, noted, register, secret, soon
 
 async fn refresh(world: &World, token: &SecretString) -> Result<SessionTokens, RefreshError> {
     world.refresh_session().execute(token, source(HOME), soon()).await
+}
+
+/// Lets the time pass in which an exchange is answered once more.
+fn later(world: &World) {
+    world.clock.advance(REUSE_INTERVAL + Duration::from_millis(1));
 }
 
 async fn is_over(world: &World, token: &SecretString) -> bool {
@@ -44,6 +51,7 @@ async fn a_token_that_comes_twice_ends_its_session_and_no_other() {
     let (_, other) = log_in(&world).await;
     let (begun, stolen) = log_in(&world).await;
     let owners = refresh(&world, &stolen).await.unwrap();
+    later(&world);
     assert!(is_over(&world, &stolen).await);
     assert!(is_over(&world, &owners.refresh).await, "the whole family ends");
     assert!(world.show_account().execute(begun).await.is_err());
@@ -60,6 +68,7 @@ async fn a_token_that_comes_ever_again_writes_one_record() {
     let account = register(&world).await;
     let (_, stolen) = log_in(&world).await;
     refresh(&world, &stolen).await.unwrap();
+    later(&world);
     for _ in 0..20 {
         assert!(is_over(&world, &stolen).await);
     }
@@ -73,6 +82,7 @@ async fn a_token_that_comes_often_at_once_writes_one_record() {
     let account = register(&world).await;
     let (_, stolen) = log_in(&world).await;
     refresh(&world, &stolen).await.unwrap();
+    later(&world);
     join_all((0..20).map(|_| is_over(&world, &stolen))).await;
     assert_eq!(noted(&world, &account)[2..], [Refreshed, RefreshReused]);
 }
@@ -92,14 +102,33 @@ async fn tokens_of_a_deleted_account_write_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_exchanges_at_once_one_is_done_at_most_and_the_session_ends() {
+async fn an_exchange_is_answered_once_more_with_the_same_successor() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (begun, first) = log_in(&world).await;
+    let tabs = join_all((0..10).map(|_| refresh(&world, &first))).await;
+    let tabs: Vec<_> = tabs.into_iter().map(Result::unwrap).collect();
+    let successor = tabs[0].refresh.expose_secret();
+    for tab in &tabs {
+        assert_eq!(tab.refresh.expose_secret(), successor);
+        assert_eq!(bearer(tab), begun);
+    }
+    world.clock.advance(REUSE_INTERVAL);
+    let retried = refresh(&world, &first).await.unwrap();
+    assert_eq!(retried.refresh.expose_secret(), successor);
+    assert_eq!(noted(&world, &account), [Registered, LoggedIn, Refreshed], "it is one exchange");
+    assert!(refresh(&world, &retried.refresh).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_whose_successor_was_used_is_not_answered_again() {
     let world = World::default();
     register(&world).await;
-    let (_, token) = log_in(&world).await;
-    let tried = join_all((0..10).map(|_| refresh(&world, &token))).await;
-    let done: Vec<_> = tried.into_iter().filter_map(Result::ok).collect();
-    assert_eq!(done.len(), 1);
-    assert!(is_over(&world, &done[0].refresh).await);
+    let (_, first) = log_in(&world).await;
+    let second = refresh(&world, &first).await.unwrap().refresh;
+    let third = refresh(&world, &second).await.unwrap().refresh;
+    assert!(is_over(&world, &first).await);
+    assert!(is_over(&world, &third).await, "the whole family ends");
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +192,7 @@ async fn a_token_expires_unused_and_a_session_ends_however_often_it_is_refreshed
     let (_, unused) = log_in(&world).await;
     let (_, mut token) = log_in(&world).await;
     let half = REFRESH_TOKEN_LIFETIME / 2;
-    let mut lived = std::time::Duration::ZERO;
+    let mut lived = Duration::ZERO;
     while lived + half < SESSION_LIFETIME {
         world.clock.advance(half);
         lived += half;

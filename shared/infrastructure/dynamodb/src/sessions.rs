@@ -18,17 +18,20 @@ use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
 impl DynamoAccounts {
     fn rotation(&self, rotation: &Rotation<'_>) -> Result<Transaction, Failure> {
-        let Rotation { session, used, next, activity } = rotation;
+        let Rotation { session, used, next, salt, at, activity } = rotation;
         let users = self.users.as_str();
         // By this an exchange, another one of the same token and the session's end exclude each other.
         let exchanged = Change {
             key: keys::record(keys::session(session.id)),
-            update: "SET #token = :next, #token_expires_at_ms = :expires_at",
+            update: "SET #token = :next, #token_expires_at_ms = :expires_at, \
+                     #exchanged_token = :used, #exchange_salt = :salt, #exchanged_at_ms = :at",
             condition: "#token = :used AND #ended = :no",
             values: vec![
                 (":next", text(next.hash)),
                 (":expires_at", number(next.expires_at.as_millis())),
                 (":used", text(*used)),
+                (":salt", text(salt)),
+                (":at", number(at.as_millis())),
                 (":no", truth(false)),
             ],
         };
@@ -85,9 +88,13 @@ impl Sessions for DynamoAccounts {
         let found: Option<SessionItem> = get(&self.client, users, key).await?;
         let Some(found) = found else { return Ok(None) };
         let (is_newest, expires_at) = (found.has_token(token.hash), found.token_expires_at());
+        let exchange = found.exchange_of(token.hash);
         let session = Session::try_from(found)?;
         if is_newest {
             return Ok(Some(FoundToken::Newest { session, expires_at }));
+        }
+        if let Some(exchange) = exchange {
+            return Ok(Some(FoundToken::Exchanged { session, exchange }));
         }
         let key = keys::record(keys::refresh_token(token.hash));
         let used: Option<UsedTokenItem> = get(&self.client, users, key).await?;

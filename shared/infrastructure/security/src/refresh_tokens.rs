@@ -4,10 +4,13 @@ use application::outcome::{Failure, FailureClass};
 use application::ports::RefreshTokenSource;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::SecretString;
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 
-/// Makes refresh tokens' secrets of 256 random bits (RFC 6749, section 10.10, asks for 128 at least).
+/// Makes refresh tokens' secrets of 256 random bits (RFC 6749, section 10.10, asks for 128 at least),
+/// and those that follow them by HMAC-SHA-256 with the token as its key (RFC 2104).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RandomRefreshTokens;
 
@@ -18,12 +21,20 @@ impl RefreshTokenSource for RandomRefreshTokens {
             .map_err(|error| Failure::new(FailureClass::Unavailable, error))?;
         Ok(SecretString::from(URL_SAFE_NO_PAD.encode(bits.as_slice())))
     }
+
+    fn successor(&self, token: &SecretString, salt: &str) -> Result<SecretString, Failure> {
+        // The key is the token itself: its plain hash is what the table has.
+        let key = token.expose_secret().as_bytes();
+        let mut code = Hmac::<Sha256>::new_from_slice(key)
+            .map_err(|error| Failure::new(FailureClass::Permanent, error))?;
+        code.update(salt.as_bytes());
+        let bits = Zeroizing::new(<[u8; 32]>::from(code.finalize().into_bytes()));
+        Ok(SecretString::from(URL_SAFE_NO_PAD.encode(bits.as_slice())))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[test]
@@ -33,5 +44,20 @@ mod tests {
         assert_eq!(one.len(), 43);
         assert!(one.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_successor_follows_from_token_and_salt_and_from_nothing_less() {
+        let successor = |token: &str, salt| {
+            let token = SecretString::from(token.to_owned());
+            RandomRefreshTokens.successor(&token, salt).unwrap().expose_secret().to_owned()
+        };
+        assert_eq!(successor("token", "salt"), successor("token", "salt"));
+        assert_ne!(successor("token", "salt"), successor("token", "another"));
+        assert_ne!(successor("token", "salt"), successor("another", "salt"));
+        assert_eq!(successor("token", "salt").len(), 43);
+        // RFC 4231, test case 2.
+        let known = successor("Jefe", "what do ya want for nothing?");
+        assert_eq!(known, "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM");
     }
 }

@@ -2,8 +2,8 @@
 
 use application::outcome::WriteTry;
 use application::ports::{
-    AccountChange, AccountRepository, ActivityReader, ChangeCancelled, FoundToken, IdentitySource,
-    Rotation, Sessions, TokenRecord,
+    AccountChange, AccountRepository, ActivityReader, ChangeCancelled, Exchange, FoundToken,
+    IdentitySource, Rotation, Sessions, TokenRecord,
 };
 use domain::identity::SessionId;
 use domain::user::{ActivityKind, Session};
@@ -36,6 +36,8 @@ async fn exchange(
         session,
         used: refresh_token(session, used).hash,
         next: &next,
+        salt: "salt",
+        at: moment(2),
         activity: &activity(identities, ActivityKind::Refreshed, moment(2)),
     };
     let sessions = fixture.accounts();
@@ -47,7 +49,7 @@ async fn found(fixture: &impl TableFixture, session: &Session, secret: &str) -> 
     fixture.accounts().by_token(refresh_token(session, secret)).await.unwrap()
 }
 
-fn is_newest(found: Option<FoundToken>) -> bool {
+fn is_newest(found: &Option<FoundToken>) -> bool {
     matches!(found, Some(FoundToken::Newest { .. }))
 }
 
@@ -69,12 +71,17 @@ pub async fn a_token_is_exchanged_once(fixture: &impl TableFixture) {
     let session = session(fixture, &identities).await;
     let tried = exchange(fixture, &identities, &session, "first", "second").await;
     assert!(matches!(tried, WriteTry::Done), "{tried:?}");
-    let used = Some(FoundToken::Used { session });
-    assert_eq!(found(fixture, &session, "first").await, used);
-    assert!(is_newest(found(fixture, &session, "second").await));
+    let latest = Exchange { salt: "salt".to_owned(), at: moment(2) };
+    let exchanged = Some(FoundToken::Exchanged { session, exchange: latest });
+    assert_eq!(found(fixture, &session, "first").await, exchanged);
+    assert!(is_newest(&found(fixture, &session, "second").await));
     let again = exchange(fixture, &identities, &session, "first", "third").await;
     assert!(is_stale(&again), "{again:?}");
     assert_eq!(found(fixture, &session, "third").await, None);
+    let next = exchange(fixture, &identities, &session, "second", "third").await;
+    assert!(matches!(next, WriteTry::Done), "{next:?}");
+    let used = Some(FoundToken::Used { session });
+    assert_eq!(found(fixture, &session, "first").await, used);
 }
 
 /// As its name says.
@@ -110,7 +117,7 @@ pub async fn a_token_of_a_session_that_has_ended_is_not_exchanged(fixture: &impl
     assert!(is_stale(&tried), "{tried:?}");
     assert_eq!(found(fixture, &session, "second").await, None);
     let first = found(fixture, &session, "first").await;
-    assert!(is_newest(first) && first.unwrap().session().ended, "{first:?}");
+    assert!(is_newest(&first) && first.as_ref().unwrap().session().ended, "{first:?}");
 }
 
 /// As its name says.
@@ -129,7 +136,7 @@ pub async fn a_token_of_a_session_of_an_older_epoch_is_not_exchanged(fixture: &i
     let tried = exchange(fixture, &identities, &login.session, "first", "second").await;
     assert!(is_stale(&tried), "{tried:?}");
     assert_eq!(found(fixture, &login.session, "second").await, None);
-    assert!(is_newest(found(fixture, &login.session, "first").await));
+    assert!(is_newest(&found(fixture, &login.session, "first").await));
 }
 
 /// As its name says.

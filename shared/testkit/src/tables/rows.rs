@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use application::ports::{
-    Activity, AddressDigest, DeadLetter, DeadLetterId, GuessTarget, Source, TokenHash, TokenRecord,
-    Whose,
+    Activity, AddressDigest, DeadLetter, DeadLetterId, Exchange, GuessTarget, Source, TokenHash,
+    TokenRecord, Whose,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, ProductId, SessionId, TransactionId, UserId};
@@ -26,6 +26,8 @@ pub(super) struct AccountRow {
 pub(super) struct SessionRow {
     pub(super) session: Session,
     pub(super) token: TokenRecord,
+    /// Its latest exchange, with the token that was used up.
+    pub(super) exchange: Option<(TokenHash, Exchange)>,
     pub(super) events: EventsRow,
 }
 

@@ -3,7 +3,7 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    Activity, ChangeCancelled, FoundToken, RefreshToken, Rotation, Sessions, Whose,
+    Activity, ChangeCancelled, Exchange, FoundToken, RefreshToken, Rotation, Sessions, Whose,
 };
 use domain::identity::SessionId;
 use domain::user::Session;
@@ -18,6 +18,11 @@ impl Sessions for MemoryTables {
             let session = row.session;
             if row.token.hash == token.hash {
                 return Some(FoundToken::Newest { session, expires_at: row.token.expires_at });
+            }
+            if let Some((_, exchange)) =
+                row.exchange.as_ref().filter(|(used, _)| *used == token.hash)
+            {
+                return Some(FoundToken::Exchanged { session, exchange: exchange.clone() });
             }
             rows.used_tokens.contains(&token.hash).then_some(FoundToken::Used { session })
         })
@@ -34,7 +39,8 @@ impl Sessions for MemoryTables {
         rotation: &Rotation<'_>,
         deadline: Deadline,
     ) -> WriteTry<ChangeCancelled> {
-        let Rotation { session, used, next, activity } = rotation.clone();
+        let Rotation { session, used, next, salt, at, activity } = rotation.clone();
+        let exchange = Exchange { salt: salt.to_owned(), at };
         let (session, next, activity) = (*session, *next, activity.clone());
         self.write(Operation::Rotate, deadline, ChangeCancelled::Busy, move |rows| {
             let account = rows.account(session.user_id);
@@ -47,6 +53,7 @@ impl Sessions for MemoryTables {
                 return Err(ChangeCancelled::Stale);
             }
             row.token = next;
+            row.exchange = Some((used, exchange));
             rows.used_tokens.insert(used);
             rows.note(Whose::User(session.user_id), activity);
             Ok(())

@@ -103,7 +103,7 @@ impl UserRepository for MemoryTables {
             rows.note(Whose::User(user_id), activity);
             let key = AggregateKey::Session { session_id: session.id };
             let events = EventsRow::new(key, event, pending, Some(session.ends_at));
-            rows.sessions.insert(session.id, SessionRow { session, token, events });
+            rows.sessions.insert(session.id, SessionRow { session, token, exchange: None, events });
             Ok(())
         })
         .await

@@ -1,4 +1,4 @@
-use application::ports::{NewSession, TokenHash};
+use application::ports::{Exchange, NewSession, TokenHash};
 use domain::aggregate::AggregateKey;
 use domain::identity::UserId;
 use domain::pending::PendingEvents;
@@ -26,6 +26,13 @@ pub(crate) struct SessionItem {
     /// The hash of its newest token, the one that was not exchanged yet.
     token: String,
     token_expires_at_ms: i64,
+    /// The hash of the token that was exchanged for it, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exchanged_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exchange_salt: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exchanged_at_ms: Option<i64>,
     /// How its event is published.
     login: StampRecord,
     /// The account's version with that event.
@@ -58,6 +65,9 @@ impl From<&NewSession<'_>> for NewSessionItem {
                 ended: session.ended,
                 token: token.hash.to_string(),
                 token_expires_at_ms: token.expires_at.as_millis(),
+                exchanged_token: None,
+                exchange_salt: None,
+                exchanged_at_ms: None,
                 login: StampRecord::new(&event.stamp, event.at),
                 account_version: event.aggregate_version,
             },
@@ -70,6 +80,13 @@ impl SessionItem {
     /// Whether a token is its newest.
     pub(crate) fn has_token(&self, token: TokenHash) -> bool {
         self.token == token.to_string()
+    }
+
+    /// The exchange of a token for its newest one, if there was one.
+    pub(crate) fn exchange_of(&self, token: TokenHash) -> Option<Exchange> {
+        let is_of_it = self.exchanged_token.as_deref() == Some(token.to_string().as_str());
+        let (salt, at) = (self.exchange_salt.clone()?, self.exchanged_at_ms?);
+        is_of_it.then(|| Exchange { salt, at: Timestamp::from_millis(at) })
     }
 
     /// Until when its newest token is good.
