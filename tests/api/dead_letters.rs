@@ -213,9 +213,9 @@ async fn an_operator_discards(app: &App) {
     })
     .await;
     let shown = app.ops(&["dead-letters", "show", &id]).await;
-    let told = String::from_utf8(shown.stdout).unwrap();
-    assert!(told.ends_with("\n\nthis is no event\n"), "{told}");
-    assert!(told.contains("refused: it can't be decoded"), "{told}");
+    let printed = String::from_utf8(shown.stdout).unwrap();
+    assert!(printed.ends_with("\n\nthis is no event\n"), "{printed}");
+    assert!(printed.contains("refused: it can't be decoded"), "{printed}");
     assert_eq!(code(&app.ops(&["dead-letters", "redrive", &id]).await), 1);
     let discarded = app.ops(&["dead-letters", "discard", &id, "--yes"]).await;
     assert_eq!(code(&discarded), 0, "{discarded:?}");

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use domain::timestamp::Timestamp;
 use domain::user::{ActivityKind, Session};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -15,9 +16,9 @@ use crate::deadline::Deadline;
 use crate::log_in::SessionTokens;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
-    AccessTokenIssuer, Accounts, Activity, Bearer, ChangeCancelled, Clock, Exchange, FoundToken,
-    IdentitySource, RefreshToken, RefreshTokenSource, Rotation, Sessions, Source, TokenHash,
-    TokenRecord,
+    AccessToken, AccessTokenIssuer, Accounts, Activity, Bearer, ChangeCancelled, Clock, Exchange,
+    FoundToken, IdentitySource, RefreshToken, RefreshTokenSource, Rotation, Sessions, Source,
+    TokenHash, TokenRecord,
 };
 use crate::settle::settle;
 
@@ -103,7 +104,8 @@ where
                 }
                 FoundToken::Newest { .. } => {}
             }
-            if let Some(tokens) = self.rotate(session, token, source, within).await? {
+            if let Some(tokens) = self.rotate(session, (token, hashed.hash), source, within).await?
+            {
                 return Ok(tokens);
             }
         }
@@ -115,13 +117,12 @@ where
     async fn rotate(
         &self,
         session: Session,
-        token: &SecretString,
+        (token, used): (&SecretString, TokenHash),
         source: Source,
         within: Deadline,
     ) -> Result<Option<SessionTokens>, RefreshError> {
         let now = self.clock.now();
-        let bearer = Bearer { user_id: session.user_id, session_id: session.id };
-        let access = self.tokens.issue(bearer, now).await.map_err(RefreshError::Unavailable)?;
+        let access = self.access(session, now).await?;
         let salt = self.refresh_tokens.secret().map_err(RefreshError::Unavailable)?;
         let refresh = self.successor(session, token, salt.expose_secret())?;
         let next = TokenRecord {
@@ -131,7 +132,7 @@ where
         let activity = self.activity(ActivityKind::Refreshed, source, &session);
         let rotation = Rotation {
             session: &session,
-            used: TokenHash::of(token.expose_secret()),
+            used,
             next: &next,
             salt: salt.expose_secret(),
             at: now,
@@ -167,9 +168,7 @@ where
         source: Source,
     ) -> Result<SessionTokens, RefreshError> {
         let refresh = self.successor(session, token, &exchange.salt)?;
-        let bearer = Bearer { user_id: session.user_id, session_id: session.id };
-        let access = self.tokens.issue(bearer, self.clock.now()).await;
-        let access = access.map_err(RefreshError::Unavailable)?;
+        let access = self.access(session, self.clock.now()).await?;
         let user_id = session.user_id.get();
         tracing::info!(
             user_id,
@@ -178,6 +177,11 @@ where
             "answered an exchange once more"
         );
         Ok(SessionTokens { access, refresh })
+    }
+
+    async fn access(&self, session: Session, now: Timestamp) -> Result<AccessToken, RefreshError> {
+        let bearer = Bearer { user_id: session.user_id, session_id: session.id };
+        self.tokens.issue(bearer, now).await.map_err(RefreshError::Unavailable)
     }
 
     fn successor(

@@ -64,12 +64,13 @@ pub type MemoryCreateOrders = orders::create::CreateOrder<
 pub type MemoryAnswerChecks =
     events::answer_check::AnswerCheck<MemoryTables, MemoryTables, ManualClock>;
 
-/// The use case [`events::consume::ConsumeEvents`] in memory.
-pub type MemoryConsumePending = events::consume::ConsumeEvents<
+/// The use case [`events::consume::ConsumeEvents`] in memory, on aggregates of a test's own where it
+/// has some.
+pub type MemoryConsumePending<Aggregates = MemoryTables> = events::consume::ConsumeEvents<
     MemoryBroker,
     MemoryTables,
     MemoryBroker,
-    MemoryTables,
+    Aggregates,
     MemoryBroker,
     ManualClock,
     SequentialIdentities,
@@ -131,10 +132,19 @@ impl World {
 
     /// Consumes events, with `registry` beside what changes the orders alone.
     pub fn consume_pending(&self, registry: events::consume::Registry) -> MemoryConsumePending {
+        self.consume_pending_of(self.tables.clone(), registry)
+    }
+
+    /// As [`World::consume_pending`], on `aggregates`.
+    pub fn consume_pending_of<Aggregates>(
+        &self,
+        aggregates: Aggregates,
+        registry: events::consume::Registry,
+    ) -> MemoryConsumePending<Aggregates> {
         events::consume::ConsumeEvents {
             subscription: self.broker.clone(),
             handling: events::consume::HandleEvents {
-                aggregates: self.tables.clone(),
+                aggregates,
                 publication: self.publish_stored(),
                 identities: self.identities.clone(),
                 registry,

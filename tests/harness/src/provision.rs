@@ -112,7 +112,7 @@ pub async fn provision(endpoints: &Endpoints, names: &Names) -> anyhow::Result<(
 /// Creates the topics and groups that are missing.
 ///
 /// # Errors
-/// When the cluster does not answer, or a name is none that RocketMQ takes.
+/// When the cluster does not answer, or RocketMQ does not take a name.
 pub async fn create_topics(endpoints: &Endpoints, names: &Names) -> anyhow::Result<()> {
     rocketmq::admin::create_topics(rocketmq_config(endpoints, names)?, TOPICS_LIMIT)
         .await

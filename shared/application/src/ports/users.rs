@@ -384,7 +384,8 @@ impl FoundToken {
 pub struct Exchange {
     /// From this and the token that was used up its successor follows.
     pub salt: String,
-    /// When it was made.
+    /// When it was made, by the wall clock of the process that made it: for a while after that it is
+    /// answered once more.
     pub at: Timestamp,
 }
 
@@ -399,7 +400,7 @@ pub struct Rotation<'a> {
     pub next: &'a TokenRecord,
     /// From this and the token the successor follows.
     pub salt: &'a str,
-    /// When.
+    /// When it is made, by the wall clock.
     pub at: Timestamp,
     /// What the owner can look up.
     pub activity: &'a Activity,

@@ -48,7 +48,7 @@ pub(crate) fn to_item(record: &impl Serialize) -> Result<Item, Failure> {
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it is none, or of a schema that is not next to this code's: during a deployment,
+/// [`CorruptRecord`] if it can't be read as one, or its schema is not next to this code's: during a deployment,
 /// and after a rollback, the version before and the one after are read as far as their fields allow.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, CorruptRecord> {
     let version = item.get("schema_version").and_then(|version| version.as_n().ok());

@@ -16,7 +16,7 @@ use application::deadline::Deadline;
 use application::outcome::{Cause, Failure};
 use application::ports::CheckBackHandler;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::call::within;
@@ -56,7 +56,8 @@ impl From<Failure> for JoinError {
 /// ask it what became of half messages. It sends nothing.
 pub struct CheckedGroup {
     client: RocketmqClient,
-    answering: JoinHandle<()>,
+    /// Its drop ends it.
+    answering: JoinSet<()>,
     /// Its drop ends the membership.
     leave: oneshot::Sender<oneshot::Sender<()>>,
 }
@@ -75,16 +76,14 @@ impl CheckedGroup {
         let (asked, asking) = mpsc::channel(CHECKS_WAITING_MAX);
         let members = Members::start(client.clone(), asked).await?;
         let answering = answers::answer_all(handler, asking, client.clone(), members.current());
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "it answers while the caller waits for its window's end, and ends with `leave`"
-        )]
-        let answering = tokio::spawn(answering.in_current_span());
+        // While the caller waits for the end of its window.
+        let mut answers = JoinSet::new();
+        answers.spawn(answering.in_current_span());
         let (leave, left) = oneshot::channel();
         let (greeted, first) = oneshot::channel();
         client.in_background("rocketmq.checked_group", members.keep(greeted, left));
         let gone = |_| unavailable(Missing("the client is shutting down".to_owned()));
-        let group = Self { client, answering, leave };
+        let group = Self { client, answering: answers, leave };
         match within(Deadline::after(JOIN_TIMEOUT), "joining the group", first).await {
             // It goes on by itself.
             Err(_too_late) => {}
@@ -97,7 +96,7 @@ impl CheckedGroup {
     /// ends too.
     pub async fn leave(self) {
         let Self { client, answering, leave } = self;
-        answering.abort();
+        drop(answering);
         let (done, left) = oneshot::channel();
         let has_left = leave.send(done).is_ok()
             && matches!(tokio::time::timeout(LEAVE_TIMEOUT, left).await, Ok(Ok(())));

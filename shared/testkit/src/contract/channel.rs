@@ -161,15 +161,15 @@ pub async fn body_and_properties_arrive_as_they_were_sent(fixture: &impl Channel
     send(fixture, &event).await;
     let received = receive(fixture, 1).await;
     let delivery = &received[0];
-    let told = &event.message;
-    assert_eq!(delivery.body(), Ok(told.body.as_bytes()));
+    let sent = &event.message;
+    assert_eq!(delivery.body(), Ok(sent.body.as_bytes()));
     for (name, value) in [
-        (message::EVENT_ID, Some(told.event_id.to_string())),
+        (message::EVENT_ID, Some(sent.event_id.to_string())),
         (message::TRANSACTION_ID, Some(event.order.attempt().to_string())),
         (message::DEADLINE_MS, Some(moment(3).as_millis().to_string())),
         (message::SCHEMA_VERSION, Some(SCHEMA_VERSION.to_string())),
-        (message::AGGREGATE_VERSION, Some(told.aggregate_version.to_string())),
-        (message::TRACEPARENT, told.traceparent.clone()),
+        (message::AGGREGATE_VERSION, Some(sent.aggregate_version.to_string())),
+        (message::TRACEPARENT, sent.traceparent.clone()),
         ("no_such_property", None),
     ] {
         assert_eq!(delivery.property(name), value.as_deref(), "{name}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::events::consume::{
-    ConsumeEvents, EventHandler, HandleEvents, HandlerError, IncomingEvent, Registry, Subscribed,
+    EventHandler, HandlerError, IncomingEvent, Registry, Subscribed,
 };
 use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::pending::{
@@ -206,12 +206,8 @@ async fn a_panic_over_one_event_does_not_take_its_neighbours_along() {
     let world = world();
     let broken = created(&world, 1).await;
     let id = created(&world, 2).await;
-    let ConsumeEvents { subscription, handling, letters, announcements, pace } =
-        world.consume_pending(Registry::default());
-    let HandleEvents { publication, identities, registry, groups, .. } = handling;
     let aggregates = PanicsOver(world.tables.clone(), stored(&world, broken).key());
-    let handling = HandleEvents { aggregates, publication, identities, registry, groups };
-    let consume = ConsumeEvents { subscription, handling, letters, announcements, pace };
+    let consume = world.consume_pending_of(aggregates, Registry::default());
     let report = consume.run(Deadline::after(SHORT)).await;
     assert_confirmed_once(&world, id);
     assert_eq!((report.handled, report.dead_lettered), (2, 0), "{report:?}");

@@ -9,10 +9,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
-use application::events::consume::{
-    ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups,
-};
-use application::events::publish::PublishStored;
+use application::events::consume::Registry;
 use application::orders::create::CreateOrderCommand;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
 use application::ports::pending::{
@@ -100,7 +97,7 @@ impl SlowTables {
         sleep(Duration::from_millis(milliseconds) + further).await;
     }
 
-    /// Holds items, or says which are held already. A process may die, but none does here.
+    /// Holds items, or says which are held already.
     fn hold(&self, items: &BTreeSet<Item>) -> Result<(), BTreeSet<Item>> {
         self.state(|state| {
             let held: BTreeSet<_> = state.held.intersection(items).copied().collect();
@@ -152,16 +149,10 @@ impl Reservations for SlowTables {
         let held = self.hold(&items);
         self.takes(TRANSACTION_MS, items.len() as u64).await;
         if let Err(held) = held {
-            let reason = |is_held| if is_held { ItemReason::Busy } else { ItemReason::None };
+            let products = take.keys();
             return WriteTry::Cancelled(ReservationCancelled {
-                orders: orders.iter().map(|order| reason(held.contains(order))).collect(),
-                stock: take
-                    .keys()
-                    .map(|id| {
-                        let is_held = held.contains(&Item::Product(*id));
-                        (*id, if is_held { ItemReason::Busy } else { ItemReason::None })
-                    })
-                    .collect(),
+                orders: orders.iter().map(|order| reason(&held, order)).collect(),
+                stock: products.map(|id| (*id, reason(&held, &Item::Product(*id)))).collect(),
             });
         }
         self.release(&items);
@@ -172,6 +163,10 @@ impl Reservations for SlowTables {
         }
         reserved
     }
+}
+
+fn reason<Found>(held: &BTreeSet<Item>, item: &Item) -> ItemReason<Found> {
+    if held.contains(item) { ItemReason::Busy } else { ItemReason::None }
 }
 
 /// What a run comes to.
@@ -191,7 +186,8 @@ impl Run {
         (1..=HOT + OTHERS).for_each(|id| world.tables.put_product(product(id, STOCK)));
         let tables = SlowTables::new(world.tables.clone(), stride);
         let window = Deadline::after(TIME + Duration::from_secs(30));
-        let consumers = [0; 3].map(|_| consumer(&world, &tables));
+        let consumers =
+            [0; 3].map(|_| world.consume_pending_of(tables.clone(), Registry::default()));
         let consuming = futures::future::join_all(consumers.iter().map(|c| c.run(window)));
         let creating_hot = order_at_rate(&world, offered, |_| HOT);
         let creating_others = order_at_rate(&world, OTHERS_OFFERED, |turn| HOT + 1 + turn % OTHERS);
@@ -216,34 +212,6 @@ impl Run {
         let gone = |id| u64::from(STOCK - self.world.tables.stock_of(product_id(id)).unwrap());
         assert_eq!(gone(HOT), self.hot.len() as u64);
         assert_eq!((HOT + 1..=HOT + OTHERS).map(gone).sum::<u64>(), self.others.len() as u64);
-    }
-}
-
-fn consumer(
-    world: &World,
-    tables: &SlowTables,
-) -> ConsumeEvents<
-    testkit::broker::MemoryBroker,
-    MemoryTables,
-    testkit::broker::MemoryBroker,
-    SlowTables,
-    testkit::broker::MemoryBroker,
-    testkit::clock::ManualClock,
-    testkit::identities::SequentialIdentities,
-> {
-    let (publisher, clock) = (world.broker.clone(), world.clock.clone());
-    ConsumeEvents {
-        subscription: world.broker.clone(),
-        handling: HandleEvents {
-            aggregates: tables.clone(),
-            publication: PublishStored { publisher, clock },
-            identities: world.identities.clone(),
-            registry: Registry::default(),
-            groups: ReservationGroups::default(),
-        },
-        letters: world.tables.clone(),
-        announcements: world.broker.clone(),
-        pace: Pace::default(),
     }
 }
 

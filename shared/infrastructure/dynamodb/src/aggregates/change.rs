@@ -21,18 +21,12 @@ use crate::records::{ChangeRecord, PendingRecord, since};
 /// [`Failure`] of class `Permanent` if the aggregate would leave the sweep's index with something
 /// pending, or a record can't be an item.
 pub(super) fn update_of(change: &AggregateChange<'_>) -> Result<ItemUpdate, Failure> {
-    match change {
-        AggregateChange::Order(change) => update_of_order(change),
-        AggregateChange::User(change) => update_of_user(change, End::Handled),
-    }
+    update_by(change, End::Handled)
 }
 
 /// As [`update_of`], for a change by which an event goes to the dead letters.
 pub(super) fn update_of_given_up(change: &AggregateChange<'_>) -> Result<ItemUpdate, Failure> {
-    match change {
-        AggregateChange::Order(change) => update_of_order(change),
-        AggregateChange::User(change) => update_of_user(change, End::GivenUp),
-    }
+    update_by(change, End::GivenUp)
 }
 
 /// How events end that are not pending any more.
@@ -40,6 +34,13 @@ pub(super) fn update_of_given_up(change: &AggregateChange<'_>) -> Result<ItemUpd
 enum End {
     Handled,
     GivenUp,
+}
+
+fn update_by(change: &AggregateChange<'_>, end: End) -> Result<ItemUpdate, Failure> {
+    match change {
+        AggregateChange::Order(change) => update_of_order(change),
+        AggregateChange::User(change) => update_of_user(change, end),
+    }
 }
 
 /// As [`update_of`].

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use application::ports::{CheckAnswer, CheckBackHandler};
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
+use application::ports::{CheckAnswer, CheckBack, CheckBackHandler};
+use futures::{StreamExt, stream};
 use rocketmq_model::common::sys_flag::message_sys_flag::MessageSysFlag;
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::protocol::header::check_transaction_state_request_header::CheckTransactionStateRequestHeader;
@@ -27,7 +26,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long sending it may take.
 const SEND_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Answers what is asked, until nobody can ask any more.
+/// Answers what is asked, for as long as it is polled.
 pub(super) async fn answer_all(
     handler: Arc<impl CheckBackHandler>,
     mut asking: mpsc::Receiver<Asked>,
@@ -35,36 +34,30 @@ pub(super) async fn answer_all(
     current: Current,
 ) {
     let group = client.config().transaction_check_group();
-    let mut answering = FuturesUnordered::new();
-    loop {
-        tokio::select! {
-            Some(()) = answering.next() => {}
-            asked = asking.recv(), if answering.len() < ANSWERS_AT_ONCE => {
-                let Some(Asked { check, address, header }) = asked else { return };
-                let (handler, client, current, group) = (&handler, &client, &current, &group);
-                answering.push(async move {
-                    let answer = tokio::time::timeout(ANSWER_TIMEOUT, handler.answer(check)).await;
-                    let answer = answer.unwrap_or_else(|_| {
-                        tracing::warn!("rocketmq.check_timed_out");
-                        CheckAnswer::Unknown
-                    });
-                    let end = end_header(header, answer, group);
-                    let request =
-                        RemotingCommand::create_request_command(RequestCode::EndTransaction, end);
-                    let member = current.get();
-                    // On the client's threads, as the connection is.
-                    client.in_background("rocketmq.answer_check", async move {
-                        let limit = millis(SEND_TIMEOUT);
-                        let sent = member.invoke_request_oneway(&address, request, limit).await;
-                        if let Err(error) = sent {
-                            // The broker asks again.
-                            tracing::warn!(%error, broker = %address, "rocketmq.answer_not_sent");
-                        }
-                    });
-                });
+    let asking = stream::poll_fn(|context| asking.poll_recv(context));
+    let answering = asking.for_each_concurrent(ANSWERS_AT_ONCE, async |asked| {
+        let Asked { check, address, header } = asked;
+        let answer = answer(&*handler, check).await;
+        let end = end_header(header, answer, &group);
+        let request = RemotingCommand::create_request_command(RequestCode::EndTransaction, end);
+        let member = current.get();
+        // On the client's threads, as the connection is.
+        client.in_background("rocketmq.answer_check", async move {
+            let limit = millis(SEND_TIMEOUT);
+            if let Err(error) = member.invoke_request_oneway(&address, request, limit).await {
+                // The broker asks again.
+                tracing::warn!(%error, broker = %address, "rocketmq.answer_not_sent");
             }
-        }
-    }
+        });
+    });
+    answering.await;
+}
+
+async fn answer(handler: &impl CheckBackHandler, check: CheckBack) -> CheckAnswer {
+    tokio::time::timeout(ANSWER_TIMEOUT, handler.answer(check)).await.unwrap_or_else(|_| {
+        tracing::warn!("rocketmq.check_timed_out");
+        CheckAnswer::Unknown
+    })
 }
 
 /// The broker compares the group with the half message's PGROUP, and both offsets with where it is

@@ -18,14 +18,16 @@ use rocketmq_protocol::protocol::heartbeat::producer_data::ProducerData;
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
 use rocketmq_runtime::ShutdownDeadline;
-use rocketmq_transport::api::{OutboundRequestOutcome, TransportClient, TransportClientConfig};
+use rocketmq_transport::api::{
+    OutboundRequestOutcome, TlsConfig, TransportClient, TransportClientConfig,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::JoinError;
 use super::checks::{Asked, Checks};
 use crate::call::millis;
 use crate::client::RocketmqClient;
-use crate::fault::Missing;
+use crate::fault::{BrokerAnswer, Missing};
 use crate::route::masters;
 
 /// How often brokers are greeted. One forgets a member after 120 s, or with its connection.
@@ -64,6 +66,7 @@ impl Current {
 /// What keeps the membership.
 pub(super) struct Members {
     client: RocketmqClient,
+    tls: TlsConfig,
     asked: mpsc::Sender<Asked>,
     current: Current,
     heartbeat: HeartbeatData,
@@ -79,15 +82,17 @@ impl Members {
         client: RocketmqClient,
         asked: mpsc::Sender<Asked>,
     ) -> Result<Self, JoinError> {
-        let member = member(&client, &asked).await.map_err(JoinError::Join)?;
+        let config = client.instance_config("checker");
+        let tls = config.tls_config().clone();
+        let member = member(&client, &tls, &asked).await.map_err(JoinError::Join)?;
         let group_name = client.config().transaction_check_group().into();
         let heartbeat = HeartbeatData {
-            client_id: client.instance_config("checker").build_mq_client_id().into(),
+            client_id: config.build_mq_client_id().into(),
             producer_data_set: HashSet::from([ProducerData { group_name }]),
             ..HeartbeatData::default()
         };
         let current = Current(Arc::new(RwLock::new(member)));
-        Ok(Self { client, asked, current, heartbeat })
+        Ok(Self { client, tls, asked, current, heartbeat })
     }
 
     pub(super) fn current(&self) -> Current {
@@ -199,7 +204,7 @@ impl Members {
     }
 
     async fn renew(&self) {
-        match member(&self.client, &self.asked).await {
+        match member(&self.client, &self.tls, &self.asked).await {
             Ok(new) => close(&self.current.replace(new)).await,
             Err(cause) => tracing::warn!(%cause, "rocketmq.checked_group_not_renewed"),
         }
@@ -207,21 +212,16 @@ impl Members {
 }
 
 fn success(answer: &RemotingCommand) -> Result<(), Cause> {
-    match crate::fault::BrokerAnswer::unless_success(answer) {
-        None => Ok(()),
-        Some(answer) => Err(answer.into()),
-    }
+    BrokerAnswer::unless_success(answer).map_or(Ok(()), |refused| Err(refused.into()))
 }
 
 /// A transport of its own, which connects when it is used.
 async fn member(
     client: &RocketmqClient,
+    tls: &TlsConfig,
     asked: &mpsc::Sender<Asked>,
 ) -> Result<Arc<Member>, Cause> {
-    let config = TransportClientConfig {
-        tls: client.instance_config("checker").tls_config().clone(),
-        ..TransportClientConfig::default()
-    };
+    let config = TransportClientConfig { tls: tls.clone(), ..TransportClientConfig::default() };
     let checks = Checks { config: client.config().clone(), asked: asked.clone() };
     let context = client.runtime().service_context().component("checked_group");
     let member = TransportClient::builder(Arc::new(config), checks, context).build()?;
@@ -229,8 +229,7 @@ async fn member(
         member.register_rpc_hook(hook);
     }
     let member = Arc::new(member);
-    let servers = client.config().name_servers.joined();
-    let servers = servers.split(';').map(CheetahString::from_slice).collect();
+    let servers = client.config().name_servers.iter().map(CheetahString::from_slice).collect();
     member.update_name_server_address_list(servers).await;
     let (sender, started) = oneshot::channel();
     let starting = Arc::clone(&member);
