@@ -272,7 +272,12 @@ async fn invoke(up: &Up, sample: &str, access_token: &str, refresh_token: &str) 
     let function = functions.filter(|name| sample.starts_with(name)).max().unwrap();
     let text = std::fs::read_to_string(root().join(format!("events/{sample}.json"))).unwrap();
     let file = up.data.path().join(format!("{sample}.json"));
-    std::fs::write(&file, text.replace("PASTE-A-REFRESH-TOKEN", refresh_token)).unwrap();
+    let mut text = text.replace("PASTE-A-REFRESH-TOKEN", refresh_token);
+    if sample == "user-account-delete" {
+        // The sample before it has changed the password.
+        text = text.replace(DEMO_PASSWORD, "another-horse-battery-staple");
+    }
+    std::fs::write(&file, text).unwrap();
     let mut command = command(&program(), &["invoke", &function]);
     command.arg(&file).args(["--token", access_token]);
     command.args(["--namesrv", up.address("rocketmq"), "--table", up.address("dynamodb")]);
@@ -337,7 +342,24 @@ fn up_serves_what_it_has_kept_and_its_parts_are_worked_on_by_command_until_a_sig
         let product = json!([{"product_id": 4711, "name": "New", "unit_price": 5, "stock": 1}]);
         std::fs::write(&products, product.to_string()).unwrap();
         let file = products.to_str().unwrap();
-        run(&["ops", "products", "import", file, "--table", up.address("dynamodb")]).await;
+        let table = ["--table", up.address("dynamodb")];
+        let products = async |command: &[&str]| {
+            run(&[&["ops", "products"], command, table.as_slice()].concat()).await
+        };
+        let new = products(&["import", file]).await;
+        assert!(new.starts_with("1 products are new"), "{new}");
+        products(&["set-price", "4711", "7"]).await;
+        products(&["add-stock", "4711", "2"]).await;
+        // Another import keeps the stock, and nothing overwrites it without a yes.
+        products(&["import", file]).await;
+        let overwrite = ["ops", "products", "import", file, "--overwrite-stock"];
+        let refused = [overwrite.as_slice(), &table].concat();
+        let refused = output(&mut command(&program(), &refused)).await;
+        assert_eq!(refused.status.code(), Some(2));
+        let listed: Value = serde_json::from_str(&products(&["list", "--json"]).await).unwrap();
+        let listed = listed.as_array().unwrap().iter();
+        let listed: Vec<_> = listed.filter(|product| product["product_id"] == 4711).collect();
+        assert_eq!((&listed[0]["stock"], &listed[0]["unit_price"]), (&json!(3), &json!(5)));
         let order = json!({"items": [{"product_id": 4711, "quantity": 1}]});
         let order = client.post(format!("{api}/v1/orders")).bearer_auth(&token).json(&order);
         assert_eq!(order.send().await.unwrap().status(), 201);

@@ -99,7 +99,8 @@ pub(crate) async fn try_every_error(app: &App) -> usize {
     let token = app.token();
     let routes = app.system.template.functions.iter().flat_map(|function| &function.routes);
     let (mut judged, mut tried) = (0, 0);
-    for route in routes.filter(|route| route.path != "$default") {
+    // An answer to HEAD has no content.
+    for route in routes.filter(|route| route.path != "$default" && route.method != "HEAD") {
         let path = route.path.replace("{order_id}", "no-order");
         // The demo user stays: other tests need him.
         let method: Method = route.method.parse().unwrap();

@@ -2,7 +2,7 @@
 //! keeps its data, that nothing is retried which the next minute brings anyway, that time-outs are
 //! long enough.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use application::orders::create::Budgets;
@@ -42,9 +42,19 @@ fn collect(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// What stands for long parameters in the descriptions of functions.
+const CLUSTER_SETTINGS: &str = "ClusterSettings.PolicyId";
+
+/// A policy with another description is another policy, with another identifier.
+fn cluster_settings(document: &Value) -> &Value {
+    &document["Resources"]["ClusterSettings"]["Properties"]["Description"]
+}
+
 fn insert(name: &str, document: &Value, found: &mut BTreeSet<String>) {
     if document["Parameters"].get(name).is_some() {
         found.insert(name.to_owned());
+    } else if name == CLUSTER_SETTINGS {
+        collect(cluster_settings(document), document, found);
     }
 }
 
@@ -72,6 +82,7 @@ const NOT_OF_A_VERSION: [&str; 9] = [
 fn every_parameter_that_reaches_a_function_makes_a_new_version_when_it_changes() {
     let document = document();
     let globals = &document["Globals"]["Function"];
+    let settings = parameters_in(cluster_settings(&document), &document);
     for (name, function) in resources(&document, "AWS::Serverless::Function") {
         let properties = function["Properties"].as_object().unwrap();
         let mut reaching = BTreeSet::new();
@@ -82,7 +93,13 @@ fn every_parameter_that_reaches_a_function_makes_a_new_version_when_it_changes()
         }
         // A subnet is in one VPC: another one has other subnets.
         reaching.remove("VpcId");
-        assert_eq!(parameters_in(&properties["VersionDescription"], &document), reaching, "{name}");
+        let described = parameters_in(&properties["VersionDescription"], &document);
+        let missing: Vec<_> = reaching.difference(&described).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
+        // ClusterSettings is one for all, so a new topic makes a new version of health, too.
+        let needless: Vec<_> =
+            described.difference(&reaching).filter(|one| !settings.contains(*one)).collect();
+        assert!(needless.is_empty(), "{name}: {needless:?}");
         assert_eq!(properties["Description"], properties["VersionDescription"], "{name}");
         assert_eq!(properties["AutoPublishAliasAllProperties"], true, "{name}");
     }
@@ -92,34 +109,76 @@ fn every_parameter_that_reaches_a_function_makes_a_new_version_when_it_changes()
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html>).
 const DESCRIPTION_MAX: usize = 256;
 
-#[test]
-fn what_a_version_was_made_of_fits_into_its_description() {
-    let document = document();
-    let values = BTreeMap::from([
-        ("Architecture", "x86_64"),
-        ("LogLevel", "debug"),
-        (
-            "RocketmqNamesrvAddr",
-            "mq-namesrv-1.example.internal:9876;mq-namesrv-2.example.internal:9876",
-        ),
-        ("RocketmqTopic", "ORDER_EVENTS"),
-        ("RocketmqUserTopic", "USER_EVENTS"),
-        ("RocketmqSecret", "orders-prod/rocketmq-1"),
-        ("RocketmqTlsCaParameter", "/orders-prod/rocketmq-ca-1"),
-        ("AcceptWithoutBroker", "false"),
-        ("Subnets", "subnet-0123456789abcdef0,subnet-0123456789abcdef1,subnet-0123456789abcdef2"),
-        ("Argon2Passes", "2"),
-        ("Argon2MemoryKib", "19456"),
-        ("SigningKeyFile", ""),
-    ]);
-    for (name, function) in resources(&document, "AWS::Serverless::Function") {
-        let sub = &function["Properties"]["VersionDescription"]["Fn::Sub"];
-        let mut text = sub.get(0).unwrap_or(sub).as_str().unwrap().to_owned();
-        for (parameter, value) in &values {
-            text = text.replace(&format!("${{{parameter}}}"), value);
-        }
-        assert!(!text.contains('$') && text.len() <= DESCRIPTION_MAX, "{name}: {text}");
+/// What IAM takes
+/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html>).
+const POLICY_DESCRIPTION_MAX: usize = 1000;
+
+/// It has 21 characters
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>), and room for more.
+const POLICY_ID_LENGTH_MAX: usize = 32;
+
+/// Lambda takes 16 subnets, each `subnet-` with 17 digits, parted by commas.
+const SUBNETS_LENGTH_MAX: usize = 16 * 25 - 1;
+
+/// The greatest length of what a `!Sub` comes to, whatever parameters are given.
+fn longest(value: &Value, document: &Value) -> usize {
+    let sub = &value["Fn::Sub"];
+    let mut parts = sub.get(0).unwrap_or(sub).as_str().unwrap().split("${");
+    let mut length = parts.next().unwrap().len();
+    for part in parts {
+        let (name, text) = part.split_once('}').unwrap();
+        let variable = sub.get(1).and_then(|variables| variables.get(name));
+        length += text.len() + longest_part(name, variable, document);
     }
+    length
+}
+
+fn longest_part(name: &str, variable: Option<&Value>, document: &Value) -> usize {
+    match (name, variable) {
+        (CLUSTER_SETTINGS, _) => POLICY_ID_LENGTH_MAX,
+        ("Subnets", Some(_)) => SUBNETS_LENGTH_MAX,
+        (_, Some(choice)) => {
+            let chosen = parameters_in(choice, document);
+            chosen.iter().map(|parameter| longest_parameter(parameter, document)).max().unwrap()
+        }
+        (_, None) => longest_parameter(name, document),
+    }
+}
+
+fn longest_parameter(name: &str, document: &Value) -> usize {
+    let parameter = &document["Parameters"][name];
+    if let Some(length) = parameter["MaxLength"].as_u64() {
+        return usize::try_from(length).unwrap();
+    }
+    let allowed = parameter["AllowedValues"].as_array();
+    let allowed = allowed.unwrap_or_else(|| panic!("{name} may be of any length"));
+    let length = |one: &Value| one.as_str().map_or_else(|| one.to_string().len(), str::len);
+    allowed.iter().map(length).max().unwrap()
+}
+
+#[test]
+fn what_a_version_was_made_of_fits_into_its_description_whatever_the_parameters_are() {
+    let document = document();
+    let length = longest(cluster_settings(&document), &document);
+    assert!(length <= POLICY_DESCRIPTION_MAX, "ClusterSettings: {length}");
+    for (name, function) in resources(&document, "AWS::Serverless::Function") {
+        let length = longest(&function["Properties"]["VersionDescription"], &document);
+        assert!(length <= DESCRIPTION_MAX, "{name}: {length}");
+    }
+}
+
+#[test]
+fn production_is_refused_without_what_protects_it() {
+    let document = document();
+    let rule = &document["Rules"]["ProdIsComplete"];
+    assert_eq!(rule["RuleCondition"], json!({"Fn::Equals": [{"Ref": "Stage"}, "prod"]}));
+    let assertions = rule["Assertions"].as_array().unwrap();
+    let demands = |assertion: Value| assertions.iter().any(|one| one["Assert"] == assertion);
+    for parameter in ["VpcId", "RocketmqSecret", "RocketmqTlsCaParameter", "AlarmEmail"] {
+        let given = json!({"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]});
+        assert!(demands(given), "{parameter}");
+    }
+    assert!(demands(json!({"Fn::Equals": [{"Ref": "SigningKeyFile"}, ""]})));
 }
 
 #[test]
@@ -208,6 +267,23 @@ fn nothing_leaves_the_functions_but_for_the_cluster_and_the_table() {
     assert_eq!((&endpoint[0], rules.len()), (&json!("HasInterfaceEndpoint"), 4));
     let group = json!({"Fn::GetAtt": "EndpointSecurityGroup.GroupId"});
     assert_eq!(of(&endpoint[1]), (json!(443), group));
+    let gateway = &document["Resources"]["DynamodbGatewayEndpoint"]["Properties"];
+    let condition = &gateway["PolicyDocument"]["Statement"][0]["Condition"];
+    let this_account = json!({"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}});
+    assert_eq!(condition, &this_account);
+}
+
+#[test]
+fn the_functions_security_group_is_deleted_before_their_roles() {
+    let document = document();
+    let roles: BTreeSet<String> = resources(&document, "AWS::Serverless::Function")
+        .into_iter()
+        .filter(|(_, function)| !function["Properties"]["VpcConfig"].is_null())
+        .map(|(name, _)| name.replace("Function", "Role"))
+        .collect();
+    let outlived = &document["Resources"]["FunctionsSecurityGroup"]["DependsOn"];
+    let outlived = outlived.as_array().unwrap().iter().map(|role| role.as_str().unwrap());
+    assert_eq!(outlived.map(str::to_owned).collect::<BTreeSet<_>>(), roles);
 }
 
 #[test]
@@ -222,6 +298,9 @@ fn every_function_is_traced_and_can_have_instances_of_its_own_reserved() {
         assert!(condition.starts_with("Has") && condition.ends_with("Concurrency"), "{name}");
         assert_eq!(reserved[2], json!({"Ref": "AWS::NoValue"}), "{name}");
     }
+    // Three windows overlap, and a deployment adds one.
+    let least = document["Parameters"]["ScheduledConcurrency"]["Default"].as_u64();
+    assert!(least >= Some(4), "a flood of requests stops the functions on a schedule");
     let api = &document["Resources"]["Api"]["Properties"];
     let limits = &api["DefaultRouteSettings"];
     assert_eq!(limits["ThrottlingRateLimit"], json!({"Ref": "ThrottlingRate"}));
@@ -229,9 +308,27 @@ fn every_function_is_traced_and_can_have_instances_of_its_own_reserved() {
     let format = api["AccessLogSettings"]["Format"].as_str().unwrap();
     assert!(format.contains("$context.requestId") && !format.contains("authoriz"), "{format}");
     assert_eq!(api["CorsConfiguration"]["Fn::If"][0], "HasCors");
+    let is_closed = json!({"Fn::If": ["HasDomain", true, false]});
+    assert_eq!(api["DisableExecuteApiEndpoint"], is_closed);
     for part in ["ApiDomain", "ApiDomainMapping"] {
         assert_eq!(document["Resources"][part]["Condition"], "HasDomain", "{part}");
     }
+}
+
+#[test]
+fn a_line_of_the_access_log_is_json_whatever_went_wrong() {
+    let document = document();
+    let settings = &document["Resources"]["Api"]["Properties"]["AccessLogSettings"];
+    let line: Value = serde_json::from_str(settings["Format"].as_str().unwrap()).unwrap();
+    // A message may hold quotation marks.
+    let messages = ["$context.error.message", "$context.integration.error"];
+    for variable in line.as_object().unwrap().values().map(|value| value.as_str().unwrap()) {
+        assert!(variable.starts_with("$context."), "{variable}");
+        let is_message = messages.contains(&variable) || variable.ends_with("Message");
+        assert!(!is_message, "{variable}");
+    }
+    let group = &document["Resources"]["ApiLogs"]["Properties"]["LogGroupName"]["Fn::Sub"];
+    assert!(group.as_str().unwrap().starts_with("/aws/vendedlogs/"), "{group}");
 }
 
 #[test]
@@ -292,16 +389,30 @@ fn there_is_an_alarm_on_each_thing_that_goes_wrong() {
         "ApiLatencyAlarm",
         "ConsumerLagAlarm",
         "DeadLettersAlarm",
+        "EventsDeferredAlarm",
         "EventsGivenUpAlarm",
         "EventsUnreadableAlarm",
         "FailedGaugesAlarm",
         "FailedLooksAlarm",
+        "FailedReceivesAlarm",
         "HalfMessagesDiscardedAlarm",
         "PendingEventAlarm",
         "ThrottlesAlarm",
     ];
     assert_eq!(named, of_the_whole.into());
     assert_eq!(document["Resources"]["ApiServerErrorsAlarm"]["Type"], "AWS::CloudWatch::Alarm");
+}
+
+#[test]
+fn a_new_version_that_always_fails_goes_back_where_requests_are_few() {
+    let document = document();
+    let share = "IF((errors > 5) OR (errors > 0.05 * FILL(invocations, 0)), 1, 0)";
+    for function in template().functions.iter().filter(|function| !function.routes.is_empty()) {
+        let name = function.logical_id.replace("Function", "ServerErrorsAlarm");
+        let metrics = document["Resources"][&name]["Properties"]["Metrics"].as_array().unwrap();
+        let expression = metrics.iter().find_map(|metric| metric["Expression"].as_str());
+        assert_eq!(expression, Some(share), "{name}");
+    }
 }
 
 #[test]

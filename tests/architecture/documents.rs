@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use harness::template::Route;
 use web::ProblemKind;
 
 use crate::root;
@@ -9,6 +10,11 @@ use crate::template::template;
 
 fn read(document: &str) -> String {
     std::fs::read_to_string(root().join(document)).unwrap()
+}
+
+/// HEAD goes without saying where GET is.
+fn is_documented(route: &Route) -> bool {
+    route.path != "$default" && route.method != "HEAD"
 }
 
 /// The rows of the table with this head, by their cells.
@@ -43,7 +49,7 @@ fn every_route_is_documented_with_its_function() {
     }
     let mut routes = BTreeSet::new();
     for function in template().functions {
-        for route in function.routes.iter().filter(|route| route.path != "$default") {
+        for route in function.routes.iter().filter(|route| is_documented(route)) {
             routes.insert((format!("{} {}", route.method, route.path), function.name.clone()));
         }
     }
@@ -56,7 +62,14 @@ fn every_link_to_a_file_leads_to_one() {
     let guides = std::fs::read_dir(root().join("docs")).unwrap();
     let guides = guides.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
     let guides = guides.filter(|name| name.ends_with(".md"));
-    let others = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"];
+    let others = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CODE_OF_CONDUCT.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+    ];
     for document in others.map(str::to_owned).into_iter().chain(guides) {
         let text = read(&document);
         let folder = root().join(&document).parent().unwrap().to_owned();
@@ -64,6 +77,22 @@ fn every_link_to_a_file_leads_to_one() {
             let file = link.split('#').next().unwrap();
             let is_ours = !file.is_empty() && !file.contains("://");
             assert!(!is_ours || folder.join(file).exists(), "{document} leads to {link}");
+        }
+    }
+}
+
+/// A request of `http/orders.http` for each route of the API.
+#[test]
+fn every_route_has_a_request() {
+    let requests: BTreeSet<String> = read("http/orders.http")
+        .lines()
+        .filter_map(|line| line.split_once(" {{api}}"))
+        .map(|(method, path)| format!("{method} {}", path.replace("{{orderId}}", "{order_id}")))
+        .collect();
+    for function in template().functions {
+        for route in function.routes.iter().filter(|route| is_documented(route)) {
+            let route = format!("{} {}", route.method, route.path);
+            assert!(requests.contains(&route), "http/orders.http lacks {route}");
         }
     }
 }

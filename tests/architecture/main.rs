@@ -1,4 +1,4 @@
-//! The rules of the house, read from `cargo metadata` and from the template.
+//! The rules of the house, read from `cargo metadata`, from the template and from the workflows.
 
 #![recursion_limit = "512"]
 #![allow(
@@ -20,6 +20,7 @@ mod permissions;
 mod references;
 mod samples;
 mod template;
+mod workflows;
 
 use std::path::{Path, PathBuf};
 

@@ -413,6 +413,14 @@ fn nothing_is_permitted_on_all_resources_but_what_aws_permits_on_no_less() {
 }
 
 #[test]
+fn the_note_of_the_clusters_settings_permits_nothing() {
+    let document = document();
+    for statement in statements_of(&document["Resources"]["ClusterSettings"]) {
+        assert_eq!(statement["Effect"], "Deny");
+    }
+}
+
+#[test]
 fn a_functions_code_may_not_do_what_lambda_does_with_its_role() {
     let document = document();
     let [lambda, code] = statements_of(&document["Resources"]["NetworkInterfacesPolicy"])[..]

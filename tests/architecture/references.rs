@@ -84,6 +84,7 @@ fn attributes(r#type: &str) -> &'static [&'static str] {
         | "AWS::Logs::LogGroup"
         | "AWS::Serverless::Function" => &["Arn"],
         "AWS::EC2::SecurityGroup" => &["GroupId"],
+        "AWS::IAM::ManagedPolicy" => &["PolicyId"],
         "AWS::ApiGatewayV2::DomainName" => &["RegionalDomainName", "RegionalHostedZoneId"],
         _ => &[],
     }

@@ -48,7 +48,8 @@ fn every_route_and_every_schedule_has_a_sample_that_its_function_understands() {
     }
     let mut triggers = BTreeSet::new();
     for function in &functions {
-        for route in &function.routes {
+        // HEAD is answered by what answers GET.
+        for route in function.routes.iter().filter(|route| route.method != "HEAD") {
             let key = match route.path.as_str() {
                 "$default" => "$default".to_owned(),
                 path => format!("{} {path}", route.method),

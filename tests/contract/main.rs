@@ -20,5 +20,6 @@ mod memory;
 mod mqadmin;
 mod order_items;
 mod order_life;
+mod products;
 mod rocketmq_channel;
 mod user_life;

@@ -46,7 +46,7 @@ fn every_command_in_the_documents_is_understood() {
     let guides = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let guides = guides.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let mut understood = 0;
-    for path in guides.chain([root.join("README.md")]) {
+    for path in guides.chain(["CONTRIBUTING.md", "README.md"].map(|name| root.join(name))) {
         let document = std::fs::read_to_string(&path).unwrap();
         let variables = variables(&document);
         for (line, is_whole) in command_lines(&document) {

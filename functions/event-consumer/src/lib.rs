@@ -119,13 +119,22 @@ where
     Identities: IdentitySource,
 {
     /// Consumes for a window, or for as long as Lambda allows, whichever is shorter. Everything
-    /// that was received is done with when it returns.
-    pub async fn handle(&self, event: WindowEvent, time_left: Duration) -> WindowReport {
+    /// that was received is done with when it returns. What is met is counted while it runs, and
+    /// `flush` is called each time.
+    pub async fn handle(
+        &self,
+        event: WindowEvent,
+        time_left: Duration,
+        flush: impl Fn(),
+    ) -> WindowReport {
         let window = Deadline::after(Duration::from_secs(event.window_seconds));
         let deadline = window.or_earlier(Deadline::after(time_left).less(RESERVE));
-        let report = WindowReport::from(self.consume.run(deadline).await);
+        let count = |met| {
+            WindowReport::from(met).count();
+            flush();
+        };
+        let report = WindowReport::from(self.consume.run_counting(deadline, count).await);
         report.log();
-        report.count();
         report
     }
 }

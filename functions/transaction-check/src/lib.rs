@@ -8,6 +8,7 @@
 pub mod config;
 pub mod gauges;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,8 +88,8 @@ impl WindowReport {
         metrics::counter!("EventsGivenUp").increment(self.given_up);
         metrics::counter!("EventsDeferred").increment(self.deferred);
         metrics::counter!("FailedLooks").increment(self.failed_looks);
-        // A sample for each window, also of 0, so that an alarm sees that all is well; but none of
-        // what was not seen, for which the alarm on FailedLooks is there.
+        // A sample for each look, also of 0, so that an alarm sees that all is well; but none of what
+        // was not seen, for which the alarm on FailedLooks is there.
         if self.looks > 0 {
             metrics::histogram!("OldestPendingEventSeconds").record(self.oldest_ms as f64 / 1e3);
         }
@@ -132,6 +133,42 @@ impl WindowReport {
     }
 }
 
+/// How often what was counted is written while a window runs.
+const FLUSH_EVERY: Duration = Duration::from_secs(10);
+
+/// Counts what a window meets while it runs.
+struct Counting<'a, Answers, Flush> {
+    answers: &'a Answers,
+    /// The checks that are counted.
+    counted: Cell<CheckReport>,
+    flush: Flush,
+    next_flush: Cell<Deadline>,
+}
+
+impl<'a, Orders, Aggregates, Time, Flush> Counting<'a, AnswerCheck<Orders, Aggregates, Time>, Flush>
+where
+    Orders: OrderKeys + Fences,
+    Aggregates: PendingEventStore,
+    Time: Clock,
+    Flush: Fn(),
+{
+    fn new(answers: &'a AnswerCheck<Orders, Aggregates, Time>, flush: Flush) -> Self {
+        let counted = Cell::new(CheckReport::default());
+        Self { answers, counted, flush, next_flush: Cell::new(Deadline::after(FLUSH_EVERY)) }
+    }
+
+    /// Counts what a look of the sweep came to, and the checks that were answered since the last.
+    fn count(&self, met: SweepReport) {
+        let answered = self.answers.report();
+        let new = answered.since(self.counted.replace(answered));
+        WindowReport::of(new, met).count();
+        if self.next_flush.get().has_passed() {
+            (self.flush)();
+            self.next_flush.set(Deadline::after(FLUSH_EVERY));
+        }
+    }
+}
+
 /// The handler of the schedule.
 pub struct Handler<Orders, Aggregates, Time, Identities> {
     /// Whose check-backs it answers, and where it publishes.
@@ -154,7 +191,8 @@ where
     Identities: IdentitySource + Clone,
 {
     /// Joins the group, answers and sweeps for a window, or for as long as Lambda allows, whichever
-    /// is shorter, and leaves again.
+    /// is shorter, and leaves again. What is met is counted while it runs, and `flush` is called now and
+    /// then, so that a window that is killed has said what it met.
     ///
     /// # Errors
     ///
@@ -163,6 +201,7 @@ where
         &self,
         event: WindowEvent,
         time_left: Duration,
+        flush: impl Fn(),
     ) -> Result<WindowReport, JoinError> {
         let window = Duration::from_secs(event.window_seconds);
         let end = Deadline::after(window.min(time_left.saturating_sub(RESERVE)));
@@ -174,15 +213,17 @@ where
         let group = CheckedGroup::join(client.clone(), Arc::clone(&answers)).await?;
         let publisher = RocketmqPublisher::connect(client, self.clock.clone()).await;
         let sweep = self.sweep(&publisher);
+        let counting = Counting::new(&answers, flush);
+        let sweeping = sweep.run_counting(end, |met| counting.count(met));
+        let gauging = async { Gauges::read(&publisher).await.count() };
         // The sweep's future is large, so it stays where it is while this one moves.
-        let (swept, gauges) = futures::join!(Box::pin(sweep.run(end)), Gauges::read(&publisher));
-        gauges.count();
+        let (swept, ()) = futures::join!(Box::pin(sweeping), gauging);
         tokio::time::sleep(end.remaining()).await;
         publisher.shutdown().await;
         group.leave().await;
+        counting.count(SweepReport::default());
         let report = WindowReport::of(answers.report(), swept);
         report.log();
-        report.count();
         Ok(report)
     }
 

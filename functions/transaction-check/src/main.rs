@@ -32,7 +32,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(async |event: LambdaEvent<WindowEvent>| {
         let time_left = platform::deadline::time_left(event.context.deadline);
         let span = tracing::info_span!("window", request_id = event.context.request_id);
-        let window = handler.handle(event.payload, time_left).instrument(span);
+        let window = handler.handle(event.payload, time_left, || metrics.flush()).instrument(span);
         Ok::<_, lambda_runtime::Error>(metrics.flushed_after(window).await?)
     }))
     .await

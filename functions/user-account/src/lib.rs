@@ -4,8 +4,10 @@
 pub mod config;
 mod public_keys;
 
+use std::time::Duration;
+
 use application::change_password::{ChangePassword, ChangePasswordError, NewPassword};
-use application::delete_account::DeleteAccount;
+use application::delete_account::{DeleteAccount, DeleteAccountError, Deletion};
 use application::list_activity::ListActivity;
 use application::outcome::Failure;
 use application::ports::{
@@ -27,7 +29,7 @@ pub struct Handler<D, P, N, J, V, K> {
     /// `GET /v1/users/me`.
     pub show: ShowAccount<D, K>,
     /// `DELETE /v1/users/me`.
-    pub delete: DeleteAccount<D, N, K>,
+    pub delete: DeleteAccount<D, P, N, K>,
     /// `POST /v1/users/me/password`.
     pub change_password: ChangePassword<D, P, N, K>,
     /// `GET /v1/users/me/activity`.
@@ -63,7 +65,7 @@ where
             let bearer = self.bearer(&request).await?;
             match context.route.as_str() {
                 "GET /v1/users/me" => self.show(bearer).await,
-                "DELETE /v1/users/me" => self.delete(context, bearer).await,
+                "DELETE /v1/users/me" => self.delete(context, bearer, &request).await,
                 "POST /v1/users/me/password" => {
                     self.change_password(context, bearer, &request).await
                 }
@@ -88,9 +90,20 @@ where
         respond::json(StatusCode::OK, &account)
     }
 
-    async fn delete(&self, context: RequestContext, bearer: Bearer) -> Result<Response, Problem> {
-        let traceparent = context.traceparent.map(|traceparent| traceparent.as_str().to_owned());
-        self.delete.execute(bearer, traceparent, context.deadline).await.map_err(not_shown)?;
+    async fn delete(
+        &self,
+        context: RequestContext,
+        bearer: Bearer,
+        request: &Request,
+    ) -> Result<Response, Problem> {
+        let user::DeleteAccount { current_password } = web::read_json(request)?;
+        let asked = Deletion {
+            password: SecretString::from(current_password),
+            source: context.source,
+            traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
+        };
+        let deleted = self.delete.execute(bearer, asked, context.deadline).await;
+        deleted.map_err(not_deleted)?;
         Ok(respond::no_content())
     }
 
@@ -150,23 +163,36 @@ fn not_shown(error: ShowAccountError) -> Problem {
     }
 }
 
-fn not_changed(error: ChangePasswordError) -> Problem {
-    let broken = |member: &str, fault: String| {
-        Problem::validation("The password is not changed. Correct what is wrong and try again.")
-            .with_fault(Pointer::root().member(member), fault)
-    };
+fn not_deleted(error: DeleteAccountError) -> Problem {
     match error {
-        ChangePasswordError::Fault(fault) => broken("new_password", fault.to_string()),
-        ChangePasswordError::WrongPassword => {
-            broken("current_password", "is not the account's password".to_owned())
+        DeleteAccountError::WrongPassword => {
+            wrong_password("The account is not deleted. Correct what is wrong and try again.")
         }
+        DeleteAccountError::SessionOver => session_over(),
+        DeleteAccountError::TooMany(wait) => too_many(wait),
+        DeleteAccountError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
+    }
+}
+
+fn not_changed(error: ChangePasswordError) -> Problem {
+    const UNCHANGED: &str = "The password is not changed. Correct what is wrong and try again.";
+    match error {
+        ChangePasswordError::Fault(fault) => Problem::validation(UNCHANGED)
+            .with_fault(Pointer::root().member("new_password"), fault.to_string()),
+        ChangePasswordError::WrongPassword => wrong_password(UNCHANGED),
         ChangePasswordError::SessionOver => session_over(),
-        ChangePasswordError::TooMany(wait) => Problem::too_many_requests(
-            "There were too many wrong passwords. Try again later.",
-            wait,
-        ),
+        ChangePasswordError::TooMany(wait) => too_many(wait),
         ChangePasswordError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
+}
+
+fn wrong_password(detail: &str) -> Problem {
+    let fault = "is not the account's password".to_owned();
+    Problem::validation(detail).with_fault(Pointer::root().member("current_password"), fault)
+}
+
+fn too_many(wait: Duration) -> Problem {
+    Problem::too_many_requests("There were too many wrong passwords. Try again later.", wait)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! user-account's wiring.
 
 use application::change_password::ChangePassword;
+use application::current_password::CurrentPassword;
 use application::delete_account::DeleteAccount;
 use application::guess_guard::GuessGuard;
 use application::list_activity::ListActivity;
@@ -25,21 +26,17 @@ async fn main() -> Result<(), lambda_http::Error> {
     let users = DynamoAccounts::new(tables.clone(), config.users);
     let keys = DynamoVerificationKeys::new(tables, config.keys);
     let show = ShowAccount { users: users.clone(), clock: SystemClock };
+    let current = CurrentPassword {
+        users: users.clone(),
+        guard: GuessGuard { records: users.clone(), clock: SystemClock },
+        passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,
+        identities: UuidIdentitySource,
+        clock: SystemClock,
+    };
     let handler = Handler {
-        list_activity: ListActivity { show: show.clone(), log: users.clone() },
-        delete: DeleteAccount {
-            show: show.clone(),
-            users: users.clone(),
-            identities: UuidIdentitySource,
-        },
-        change_password: ChangePassword {
-            show: show.clone(),
-            users: users.clone(),
-            guard: GuessGuard { records: users, clock: SystemClock },
-            passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,
-            identities: UuidIdentitySource,
-            clock: SystemClock,
-        },
+        list_activity: ListActivity { show: show.clone(), log: users },
+        delete: DeleteAccount { show: show.clone(), current: current.clone() },
+        change_password: ChangePassword { show: show.clone(), current },
         show,
         keys: keys.clone(),
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),

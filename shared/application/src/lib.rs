@@ -22,6 +22,7 @@
 pub mod assess_health;
 pub mod backoff;
 pub mod change_password;
+pub mod current_password;
 pub mod deadline;
 pub mod delete_account;
 pub mod discard_dead_letter;

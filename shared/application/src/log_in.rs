@@ -9,7 +9,7 @@ use std::time::Duration;
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
 use domain::pending::PendingEvent;
-use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Patience, Session};
+use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Session};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
@@ -174,32 +174,46 @@ where
             self.accounts.knows(digest, source, now).await.map_err(LogInError::Unavailable)?;
         if source_is_known {
             let target = GuessTarget::AccountFrom(digest, source);
-            let now_waits = self.pass(target, ACCOUNT, source).await?;
+            let admitted = self.guard.admit(target, ACCOUNT).await;
+            if let Err(NotNow::Wait(_)) = &admitted {
+                self.count_known(digest, source).await?;
+                self.guard.take_back(GuessTarget::KnownSource(digest, source), SOURCE).await;
+            }
+            let now_waits = Self::passed(admitted, target, source)?;
             return Ok(Admitted { target, now_waits, source_is_known });
         }
         // The source first: one that has to wait must not make accounts wait.
         let of_source = GuessTarget::Source(source);
-        let source_now_waits = self.pass(of_source, SOURCE, source).await?;
+        let admitted = self.guard.admit(of_source, SOURCE).await;
+        let source_now_waits = Self::passed(admitted, of_source, source)?;
         let target = GuessTarget::Account(digest);
-        let admitted = self.pass(target, ACCOUNT, source).await;
-        if let Err(LogInError::TooMany(_)) = &admitted {
+        let admitted = self.guard.admit(target, ACCOUNT).await;
+        if let Err(NotNow::Wait(_)) = &admitted {
             // No password is verified, so that nothing was tried from this source.
             self.guard.take_back(of_source, SOURCE).await;
         }
-        let now_waits = admitted?;
+        let now_waits = Self::passed(admitted, target, source)?;
         if source_now_waits {
             tracing::warn!(%source, "further logins from this network have to wait");
         }
         Ok(Admitted { target, now_waits, source_is_known })
     }
 
-    async fn pass(
-        &self,
+    /// Counts a guess that was not right from a network that the account knows. Nobody waits for it: who
+    /// shares a network with an owner must not learn from the time of a wrong guess that it is known, so
+    /// it takes the calls that are made for another network. A right one is spared them.
+    async fn count_known(&self, digest: AddressDigest, source: Source) -> Result<(), LogInError> {
+        match self.guard.admit(GuessTarget::KnownSource(digest, source), SOURCE).await {
+            Ok(_) | Err(NotNow::Wait(_)) => Ok(()),
+            Err(NotNow::Unavailable(failure)) => Err(LogInError::Unavailable(failure)),
+        }
+    }
+
+    fn passed(
+        admitted: Result<bool, NotNow>,
         target: GuessTarget,
-        patience: Patience,
         source: Source,
     ) -> Result<bool, LogInError> {
-        let admitted = self.guard.admit(target, patience).await;
         if let Err(NotNow::Wait(wait)) = &admitted {
             let (of, wait_s) = (target.kind(), wait.as_secs());
             tracing::warn!(%source, of, wait_s, "a login has to wait");
@@ -334,6 +348,9 @@ where
         source: Source,
         admitted: Admitted,
     ) -> Result<(), LogInError> {
+        if admitted.source_is_known {
+            self.count_known(digest, source).await?;
+        }
         let user_id = account.map(|account| account.user_id());
         let whose = user_id.map_or(Whose::Nobody(digest), Whose::User);
         let user_id = user_id.map(|user_id| user_id.get());

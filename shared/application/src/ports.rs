@@ -28,7 +28,8 @@ pub use channel::{
 };
 pub use clock::Clock;
 pub use dead_letters::{
-    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, InvalidDeadLetterId, LetterGone,
+    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary,
+    InvalidDeadLetterId, LetterGone,
 };
 pub use gauges::ClusterGauges;
 pub use health::{NameServers, Tables};

@@ -47,6 +47,14 @@ pub struct ChangePassword {
     pub new_password: String,
 }
 
+/// `DELETE /v1/users/me`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteAccount {
+    /// The password as it is.
+    pub current_password: String,
+}
+
 /// `GET /v1/users/me/activity`: a page, the newest first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ActivityPage {

@@ -1,6 +1,7 @@
 //! Everything that a use case needs, in memory.
 
 use application::change_password::ChangePassword;
+use application::current_password::CurrentPassword;
 use application::delete_account::DeleteAccount;
 use application::events;
 use application::guess_guard::GuessGuard;
@@ -108,6 +109,13 @@ pub type MemoryRefreshSession =
 /// The use case [`ChangePassword`] in memory.
 pub type MemoryChangePassword =
     ChangePassword<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
+
+/// The use case [`DeleteAccount`] in memory.
+pub type MemoryDeleteAccount =
+    DeleteAccount<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
+
+type MemoryCurrentPassword =
+    CurrentPassword<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
 
 /// Orders and events.
 impl World {
@@ -233,22 +241,21 @@ impl World {
 
     /// Changes passwords.
     pub fn change_password(&self) -> MemoryChangePassword {
-        ChangePassword {
-            show: self.show_account(),
+        ChangePassword { show: self.show_account(), current: self.current_password() }
+    }
+
+    /// Deletes accounts.
+    pub fn delete_account(&self) -> MemoryDeleteAccount {
+        DeleteAccount { show: self.show_account(), current: self.current_password() }
+    }
+
+    fn current_password(&self) -> MemoryCurrentPassword {
+        CurrentPassword {
             users: self.tables.clone(),
             guard: self.guard(),
             passwords: self.passwords.clone(),
             identities: self.identities.clone(),
             clock: self.clock.clone(),
-        }
-    }
-
-    /// Deletes accounts.
-    pub fn delete_account(&self) -> DeleteAccount<MemoryTables, SequentialIdentities, ManualClock> {
-        DeleteAccount {
-            show: self.show_account(),
-            users: self.tables.clone(),
-            identities: self.identities.clone(),
         }
     }
 

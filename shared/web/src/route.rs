@@ -64,11 +64,15 @@ impl Route {
 /// What is said to a request that no route took: 405 with the methods that its path has, or 404.
 pub fn unmatched(request: &Request, routes: &[Route]) -> Problem {
     let path = request.raw_http_path();
-    let allowed: Vec<Method> = routes
-        .iter()
-        .filter(|route| route.has_path(path))
-        .map(|route| route.method.clone())
-        .collect();
+    let of_path = routes.iter().filter(|route| route.has_path(path)).map(|route| &route.method);
+    let mut allowed = Vec::new();
+    for method in of_path {
+        allowed.push(method.clone());
+        // Whoever answers GET answers HEAD (RFC 9110, section 9.1).
+        if method == Method::GET {
+            allowed.push(Method::HEAD);
+        }
+    }
     if allowed.is_empty() {
         Problem::not_found("There is nothing at this path.")
     } else {

@@ -6,7 +6,7 @@ use application::ports::Clock;
 use futures::FutureExt;
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method};
-use lambda_http::Request;
+use lambda_http::{Body, Request};
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
@@ -27,9 +27,16 @@ pub async fn serve(
     handler: impl AsyncFnOnce(RequestContext, Request) -> Result<Response, Problem>,
 ) -> Response {
     let started = Instant::now();
-    let context = RequestContext::of(&request, clock);
+    let mut context = RequestContext::of(&request, clock);
     let request_id = context.request_id.clone();
     let method = request.method().clone();
+    let is_head = method == Method::HEAD;
+    let mut request = request;
+    if is_head {
+        // As GET, but for the answer's content (RFC 9110, section 9.3.2).
+        *request.method_mut() = Method::GET;
+        context.route = context.route.replacen("HEAD", "GET", 1);
+    }
     let span = info_span!(
         "request",
         request_id,
@@ -54,7 +61,11 @@ pub async fn serve(
         log(&method, &answer, duration_ms);
         let response = answer.unwrap_or_else(|problem| problem.into_response(&request_id));
         count(&response);
-        finish(response)
+        let mut response = finish(response);
+        if is_head {
+            *response.body_mut() = Body::Empty;
+        }
+        response
     }
     .instrument(span)
     .await
@@ -122,7 +133,7 @@ mod tests {
     use application::outcome::{Failure, FailureClass};
     use domain::timestamp::Timestamp;
     use http::StatusCode;
-    use lambda_http::{Body, Context, RequestExt};
+    use lambda_http::{Context, RequestExt};
     use serde_json::Value;
 
     use super::*;
@@ -179,6 +190,19 @@ mod tests {
         assert_eq!(response.status(), 503);
         assert_eq!(body["instance"], "r1");
         assert!(!body.to_string().contains("SDK"));
+    }
+
+    #[tokio::test]
+    async fn head_is_answered_as_get_without_content() {
+        let mut request = request();
+        *request.method_mut() = Method::HEAD;
+        let asked = async |context: RequestContext, request: Request| {
+            assert_eq!((request.method(), context.route.as_str()), (&Method::GET, "GET "));
+            respond::json(StatusCode::OK, &1)
+        };
+        let response = serve(&Fixed, request, asked).await;
+        assert_eq!((response.status(), response.body().is_empty()), (StatusCode::OK, true));
+        assert_eq!(response.headers()["content-type"], "application/json");
     }
 
     #[tokio::test]

@@ -73,7 +73,14 @@ fn a_deleted_account_is_gone_and_its_orders_stay_without_it() {
         let order = order.json(&json!({"items": [{"product_id": 7, "quantity": 1}]}));
         let order = json_of(order.send().await.unwrap()).await;
 
+        for (body, member) in [(json!({"current_password": "wrong"}), "current_password")] {
+            let delete = visitor.request(Method::DELETE, "/v1/users/me").json(&body);
+            let refused = delete.bearer_auth(&session.access).send().await.unwrap();
+            let told = problem(refused, 422, "validation").await;
+            assert_eq!(told["errors"][0]["pointer"], format!("#/{member}"), "{told}");
+        }
         let delete = visitor.request(Method::DELETE, "/v1/users/me").bearer_auth(&session.access);
+        let delete = delete.json(&json!({"current_password": PASSWORD}));
         assert_eq!(delete.send().await.unwrap().status(), 204);
         let gone = visitor.get("/v1/users/me", &session.access).await;
         problem(gone, 401, "unauthorized").await;
@@ -168,7 +175,7 @@ fn without_a_good_token_there_is_no_account() {
         let token = crate::login::token_of(app, 123, crate::login::now()).await;
         problem(visitor.get("/v1/users/me", &token).await, 401, "unauthorized").await;
         let answer = visitor.request(Method::PUT, "/v1/users/me").send().await.unwrap();
-        assert_eq!(answer.headers()["allow"], "GET, DELETE");
+        assert_eq!(answer.headers()["allow"], "GET, HEAD, DELETE");
         problem(answer, 405, "method-not-allowed").await;
     });
 }

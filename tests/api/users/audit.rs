@@ -104,6 +104,11 @@ fn refresh(visitor: &Visitor, token: &str) -> RequestBuilder {
     post(visitor, "/v1/users/token", &json!({"refresh_token": token}))
 }
 
+fn delete(visitor: &Visitor, session: &Session, password: &str) -> RequestBuilder {
+    let delete = visitor.request(Method::DELETE, "/v1/users/me").bearer_auth(&session.access);
+    delete.json(&json!({"current_password": password}))
+}
+
 fn change(visitor: &Visitor, session: &Session, current: &str) -> RequestBuilder {
     let body = json!({"current_password": current, "new_password": NEW});
     post(visitor, "/v1/users/me/password", &body).bearer_auth(&session.access)
@@ -162,8 +167,10 @@ fn every_act_is_one_line_of_the_log_and_one_record() {
         let answer = auditor.act(&home, login(&home, &email, PASSWORD), None, &logged_in).await;
         let second = Session::of(answer).await;
         let session = session_id(&second);
-        let failed = [("refused a change of the password", "PASSWORD_CHANGE_FAILED")];
+        let failed = [("the current password was wrong", "PASSWORD_CHANGE_FAILED")];
         auditor.act(&home, change(&home, &second, WRONG), Some(&session), &failed).await;
+        let failed = [("the current password was wrong", "ACCOUNT_DELETION_FAILED")];
+        auditor.act(&home, delete(&home, &second, WRONG), Some(&session), &failed).await;
         let changed = [("changed the password", "PASSWORD_CHANGED")];
         auditor.act(&home, change(&home, &second, PASSWORD), Some(&session), &changed).await;
         let logout = post(&home, "/v1/users/logout", &json!({"refresh_token": second.refresh}));

@@ -22,7 +22,7 @@ async fn told(response: Response) -> (BTreeMap<String, String>, Value) {
 fn routes(app: &App) -> Vec<(Method, String)> {
     let routes = app.system.template.functions.iter().flat_map(|function| &function.routes);
     routes
-        .filter(|route| route.path.contains('{'))
+        .filter(|route| route.path.contains('{') && route.method != "HEAD")
         .map(|route| (route.method.parse().unwrap(), route.path.clone()))
         .collect()
 }

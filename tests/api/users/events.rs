@@ -2,9 +2,9 @@
 
 use reqwest::Method;
 use rocketmq::admin::StoredMessage;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Visitor, new_email};
+use super::{PASSWORD, Visitor, new_email};
 use crate::app::{App, Item, eventually, with_app};
 
 async fn user_events(app: &App, user_id: u64) -> Vec<(StoredMessage, Value)> {
@@ -31,6 +31,7 @@ fn registrations_logins_and_deletions_reach_the_topic_of_user_events_and_are_han
         let user_id = visitor.register(&email).await;
         let session = visitor.log_in(&email).await;
         let delete = visitor.request(Method::DELETE, "/v1/users/me").bearer_auth(&session.access);
+        let delete = delete.json(&json!({"current_password": PASSWORD}));
         assert_eq!(delete.send().await.unwrap().status(), 204);
         let told = eventually("all three events are on the topic", async || {
             let told = user_events(app, user_id).await;

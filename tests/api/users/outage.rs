@@ -93,7 +93,7 @@ fn requests(visitor: &Visitor, session: &Session, email: &str) -> Vec<RequestBui
             "/v1/users/me/password",
             json!({"current_password": PASSWORD, "new_password": WRONG}),
         ),
-        (&delete, "/v1/users/me", Value::Null),
+        (&delete, "/v1/users/me", json!({"current_password": PASSWORD})),
         (&post, "/v1/orders", json!({"items": [{"product_id": 9, "quantity": 1}]})),
         (&get, "/v1/orders/01890a5d-ac96-774b-bcce-b302099a8057", Value::Null),
         (&get, "/.well-known/jwks.json", Value::Null),

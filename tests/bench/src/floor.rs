@@ -3,8 +3,12 @@
 //!
 //! Message and item are those of an order that create-order created, read back from the topic and the
 //! table, with new identifiers in them. So they have the right size whatever becomes of the item.
+//!
+//! Below it is the floor of [`Frames`]: the same three calls as bytes on two sockets, without the
+//! RocketMQ client and the AWS SDK.
 
 mod broker;
+mod frames;
 mod sample;
 
 use std::time::Duration;
@@ -17,11 +21,26 @@ use tokio::time::Instant;
 use crate::load::Call;
 use crate::rig::Site;
 use broker::BareBroker;
+pub(crate) use frames::Frames;
 use sample::{Identifiers, Sample};
 
 /// The condition of create-order's put.
 const FREE_FOR_ATTEMPT: &str = "attribute_not_exists(#pk) OR \
                                 (attribute_exists(#fenced) AND NOT contains(#fenced, :attempt))";
+
+/// How long each call of one order took.
+pub(crate) struct Steps {
+    pub(crate) half_message: Duration,
+    pub(crate) put: Duration,
+    pub(crate) commit: Duration,
+}
+
+impl Steps {
+    /// All of them.
+    pub(crate) fn total(&self) -> Duration {
+        self.half_message + self.put + self.commit
+    }
+}
 
 /// Creates orders by bare calls.
 pub(crate) struct Floor {
@@ -58,13 +77,23 @@ impl Floor {
     }
 }
 
-impl Call for Floor {
-    async fn call(&self, worker: usize) -> anyhow::Result<Duration> {
+impl Floor {
+    /// Creates one order.
+    pub(crate) async fn steps(&self, worker: usize) -> anyhow::Result<Steps> {
         let started = Instant::now();
         let new = Identifiers::new();
         let half = self.broker.half_message(worker, self.sample.message(&new)).await?;
+        let half_message = started.elapsed();
         self.put(&new).await?;
+        let put = started.elapsed() - half_message;
         self.broker.commit(worker, &half).await?;
-        Ok(started.elapsed())
+        let commit = started.elapsed() - half_message - put;
+        Ok(Steps { half_message, put, commit })
+    }
+}
+
+impl Call for Floor {
+    async fn call(&self, worker: usize) -> anyhow::Result<Duration> {
+        Ok(self.steps(worker).await?.total())
     }
 }

@@ -38,6 +38,8 @@ pub enum Part {
     Functions,
     /// create-order against the floor: the same calls, bare, in a loop.
     Orders,
+    /// Where the time of create-order goes.
+    Path,
     /// How fast event-consumer drains waiting events.
     Events,
     /// How long it takes from POST to CONFIRMED.

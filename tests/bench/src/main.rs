@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 use harness::process::shutdown_signal;
 use harness::progress::Progress;
 
-use parts::{confirmations, events, functions, hot, weather};
+use parts::{confirmations, events, functions, hot, path, weather};
 use report::Report;
 use rig::Rig;
 
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match arguments.command {
             Some(Command::Table) => table::serve().await.map(|()| ExitCode::SUCCESS),
-            None => until_told_to_stop(arguments.options).await,
+            None => Box::pin(until_told_to_stop(arguments.options)).await,
         }
     });
     outcome.unwrap_or_else(|error| {
@@ -98,6 +98,9 @@ async fn measure(
     }
     if options.wants(Part::Orders) {
         report.orders = parts::orders::measure(&rig, options.orders).await?;
+    }
+    if options.wants(Part::Path) {
+        report.path = Some(Box::pin(path::measure(&rig, options.orders)).await?);
     }
     if options.wants(Part::Events) {
         report.events = Some(events::measure(&rig, options.events).await?);

@@ -34,19 +34,45 @@ pub(crate) struct Invoked {
     /// An event for each product, taken in turn.
     events: Vec<String>,
     turn: AtomicUsize,
+    /// The answer's status.
+    expected: u16,
 }
 
 impl Invoked {
     pub(crate) fn new(rig: &Rig, site: &Site) -> anyhow::Result<Self> {
+        let bodies = (1..=PRODUCTS).map(body).collect();
+        Self::of(site, site.event(rig.root(), CREATE_ORDER, "")?, bodies, 201)
+    }
+
+    /// Requests without a token, which are refused before anything else is read.
+    pub(crate) fn anonymous(rig: &Rig, site: &Site) -> anyhow::Result<Self> {
         let mut event = site.event(rig.root(), CREATE_ORDER, "")?;
-        let events = (1..=PRODUCTS)
-            .map(|product_id| {
-                let body = body(product_id).to_string();
+        let headers = event.get_mut("headers").and_then(Value::as_object_mut);
+        headers.context("the sample event has no headers")?.remove("authorization");
+        Self::of(site, event, vec![body(1)], 401)
+    }
+
+    /// Requests whose token is good and whose order has no lines. They need no price, message or item.
+    pub(crate) fn empty(rig: &Rig, site: &Site) -> anyhow::Result<Self> {
+        let event = site.event(rig.root(), CREATE_ORDER, "")?;
+        Self::of(site, event, vec![json!({"items": []})], 422)
+    }
+
+    fn of(
+        site: &Site,
+        mut event: Value,
+        bodies: Vec<Value>,
+        expected: u16,
+    ) -> anyhow::Result<Self> {
+        let events = bodies
+            .iter()
+            .map(|body| {
+                let body = body.to_string();
                 *event.get_mut("body").context("the sample event has no body")? = body.into();
                 Ok(event.to_string())
             })
             .collect::<anyhow::Result<_>>()?;
-        Ok(Self { host: site.system.host.clone(), events, turn: AtomicUsize::new(0) })
+        Ok(Self { host: site.system.host.clone(), events, turn: AtomicUsize::new(0), expected })
     }
 }
 
@@ -64,8 +90,9 @@ impl Call for Invoked {
         let result = self.host.invoke(CREATE_ORDER, event).await?;
         let answer: Option<Answer> = serde_json::from_slice(&result.payload).ok();
         anyhow::ensure!(
-            answer.is_some_and(|answer| answer.status == 201),
-            "an order was not taken: {}",
+            answer.is_some_and(|answer| answer.status == self.expected),
+            "an order was not answered with {}: {}",
+            self.expected,
             String::from_utf8_lossy(&result.payload)
         );
         Ok(result.duration)

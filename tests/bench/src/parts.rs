@@ -5,4 +5,5 @@ pub(crate) mod events;
 pub(crate) mod functions;
 pub(crate) mod hot;
 pub(crate) mod orders;
+pub(crate) mod path;
 pub(crate) mod weather;

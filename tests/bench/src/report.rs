@@ -10,6 +10,7 @@ use crate::parts::events::EventFigures;
 use crate::parts::functions::FunctionFigures;
 use crate::parts::hot::HotFigures;
 use crate::parts::orders::OrderFigures;
+use crate::parts::path::PathFigures;
 use crate::parts::weather::WeatherFigures;
 use crate::samples::{Samples, rate};
 
@@ -61,6 +62,7 @@ const HASHES: [&str; 2] = ["register-user", "user-login"];
 pub(crate) struct Report {
     pub(crate) functions: Vec<FunctionFigures>,
     pub(crate) orders: Vec<OrderFigures>,
+    pub(crate) path: Option<PathFigures>,
     pub(crate) events: Option<EventFigures>,
     pub(crate) confirmations: Option<ConfirmationFigures>,
     pub(crate) weather: Option<WeatherFigures>,
@@ -74,6 +76,9 @@ impl Display for Report {
         }
         if !self.orders.is_empty() {
             write_orders(&self.orders, f)?;
+        }
+        if let Some(path) = &self.path {
+            write_path(path, f)?;
         }
         if self.events.is_some() || self.confirmations.is_some() {
             writeln!(f, "| after the order | measured | goal |\n| --- | --- | --- |")?;
@@ -228,6 +233,26 @@ fn write_orders(orders: &[OrderFigures], f: &mut fmt::Formatter<'_>) -> fmt::Res
         }
     }
     writeln!(f)
+}
+
+fn write_path(path: &PathFigures, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let PathFigures { clients, frames, anonymous, empty, created } = path;
+    writeln!(f, "| one order at a time, p50 | by the clients | as bytes on sockets |")?;
+    writeln!(f, "| --- | --- | --- |")?;
+    let rows = [
+        ("half message", &clients.half_message, &frames.half_message),
+        ("conditional `PutItem`", &clients.put, &frames.put),
+        ("acknowledged end", &clients.commit, &frames.commit),
+        ("the three: the floor", &clients.total, &frames.total),
+    ];
+    for (name, clients, frames) in rows {
+        writeln!(f, "| {name} | {} | {} |", ms(clients.p50()), ms(frames.p50()))?;
+    }
+    writeln!(f, "| an invocation refused for want of a token | {} | |", ms(anonymous.p50()))?;
+    writeln!(f, "| one refused after its token, for its body | {} | |", ms(empty.p50()))?;
+    writeln!(f, "| create-order | {} | |", ms(created.p50()))?;
+    let left = created.p50().saturating_sub(clients.total.p50() + empty.p50());
+    writeln!(f, "| of that, neither the floor nor the invocation | {} | |\n", ms(left))
 }
 
 fn write_events(figures: &EventFigures, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -66,6 +66,11 @@ impl Rig {
         &self.root
     }
 
+    /// Where the broker listens, `host:port`.
+    pub(crate) fn broker_address(&self) -> String {
+        self.broker.broker()
+    }
+
     /// The file of a function.
     pub(crate) fn binary(&self, function: &str) -> anyhow::Result<PathBuf> {
         Ok(SystemOptions::isolated(&self.root)?.binaries.join(function))

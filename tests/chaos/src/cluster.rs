@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use harness::broker::{self, BrokerTuning, Flush, Rocketmq, RocketmqOptions};
+use harness::host::Signal;
 use harness::process::Children;
 use harness::system::SystemOptions;
 use harness::table::DynamodbLocal;
@@ -27,9 +28,9 @@ pub struct Cluster {
     _turn: Option<SemaphorePermit<'static>>,
 }
 
-/// A small machine bears one broker beside the shared one: rows with brokers of their own take
-/// turns.
-static OWN_CLUSTERS: Semaphore = Semaphore::const_new(1);
+/// A small machine bears two brokers beside the shared one: further rows with brokers of their own wait
+/// for their turn.
+static OWN_CLUSTERS: Semaphore = Semaphore::const_new(2);
 
 impl Cluster {
     /// The tuning of faults on one machine: real times between checks, and acknowledged messages on
@@ -127,6 +128,67 @@ impl Cluster {
     /// When it does not answer.
     pub async fn open_halves(&self) -> anyhow::Result<u64> {
         halves::open(&self.broker).await
+    }
+
+    /// This cluster with a second broker beside the first.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn with_second_broker(self) -> anyhow::Result<Self> {
+        self.rocketmq.lock().await.add_broker().await?;
+        Ok(self)
+    }
+
+    /// The second broker's address, whether or not it is up.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn second_broker(&self) -> anyhow::Result<String> {
+        self.rocketmq.lock().await.second_broker().context("there is no second broker")
+    }
+
+    /// Kills the second broker as a power cut would.
+    pub async fn kill_second_broker(&self) {
+        self.rocketmq.lock().await.kill_second_broker().await;
+    }
+
+    /// Starts the second broker again on its store.
+    ///
+    /// # Errors
+    /// When there is none, or it does not start.
+    pub async fn restart_second_broker(&self) -> anyhow::Result<()> {
+        self.rocketmq.lock().await.restart_second_broker().await
+    }
+
+    /// Sends the broker a signal, such as SIGSTOP.
+    pub async fn signal_broker(&self, signal: Signal) {
+        self.rocketmq.lock().await.signal_broker(signal);
+    }
+
+    /// Kills the broker, and deletes all that it has stored.
+    ///
+    /// # Errors
+    /// When that can't be deleted.
+    pub async fn lose_store(&self) -> anyhow::Result<()> {
+        self.rocketmq.lock().await.lose_store().await
+    }
+
+    /// Kills the broker, and takes away what it has not flushed.
+    ///
+    /// # Errors
+    /// When nobody has followed what it flushed.
+    pub async fn cut_power(&self) -> anyhow::Result<()> {
+        self.rocketmq.lock().await.cut_power().await
+    }
+
+    /// Starts the broker again on its store, with another tuning.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_broker_with(&self, tuning: BrokerTuning) -> anyhow::Result<()> {
+        let mut rocketmq = self.rocketmq.lock().await;
+        rocketmq.tune(tuning);
+        rocketmq.restart_broker().await
     }
 
     /// Kills the broker as a power cut would.

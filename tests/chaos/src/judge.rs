@@ -140,12 +140,12 @@ async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
 /// Waits until event-consumer has taken every copy of every event off the topic, the second ones
 /// too: only then is it known what they do.
 async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
-    let relay = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
+    let proxy = &rig.before(EVENT_CONSUMER)?.broker;
     let copies = u64::try_from(World::copies(rig).await?.len())?;
     rig.ask_broker(async |broker, within| {
         eventually("every copy is consumed", async || {
             let lag = broker.consumer_lag(within()).await;
-            let acknowledged = relay.passed_on(code::ACK_MESSAGE);
+            let acknowledged = proxy.passed_on(code::ACK_MESSAGE);
             Ok((lag.is_ok_and(|lag| lag == 0) && acknowledged >= copies).then_some(()))
         })
         .await
@@ -387,7 +387,7 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<
         u64::try_from(entries.iter().filter(|entry| is(&entry.outcome)).count()).unwrap_or(u64::MAX)
     };
     let len = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
-    let deliveries = rig.before(EVENT_CONSUMER)?.broker.broker_relay().deliveries();
+    let deliveries = rig.before(EVENT_CONSUMER)?.broker.deliveries();
     Ok(Figures {
         tried: len(rig.log.intents().len()),
         acked: count(|outcome| outcome.acked().is_some()),

@@ -16,6 +16,7 @@ use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{DynamoAggregates, DynamoOrders};
 use harness::host::Signal;
 use harness::memory;
+use harness::processor;
 use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, DEMO_USER_ID, rocketmq_config};
 use harness::proxies::{FunctionProxies, Proxies};
 use harness::remoting::code;
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 use crate::client::{ClientLog, Entry, Intent, Outcome};
 use crate::cluster::{Cluster, root};
 use crate::figures::Recovery;
+use crate::judge::Records;
 use crate::waiting::eventually;
 use log::LogKeeper;
 pub use seen::Seen;
@@ -298,6 +300,78 @@ impl<'a> Rig<'a> {
         let specified = specified.with_context(|| format!("there is no function {function}"))?;
         let given = u64::from(specified.memory_mib) * 1024 * 1024;
         Ok(peak.map(|peak| (peak, given)))
+    }
+
+    /// How long the live processes of a function have kept a processor busy so far.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub fn processor_time(&self, function: &str) -> anyhow::Result<Duration> {
+        let instances = self.system.host.instances(function)?;
+        Ok(instances.iter().filter_map(|instance| processor::used(instance.pid)).sum())
+    }
+
+    /// Logs the demo user in, which makes an event of its session.
+    ///
+    /// # Errors
+    /// When it can't.
+    pub async fn log_in(&self) -> anyhow::Result<()> {
+        log_in(&self.client, &self.system.api_url).await.map(drop)
+    }
+
+    /// Gets something from the API: the status and the body.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, Value)> {
+        let response = self.client.get(format!("{}{path}", self.system.api_url)).send().await?;
+        let status = response.status().as_u16();
+        Ok((status, serde_json::from_slice(&response.bytes().await?).unwrap_or_default()))
+    }
+
+    /// Places orders at once, under keys that begin with `prefix`, and returns those that are there for
+    /// certain.
+    pub async fn place_all(&self, prefix: &str, count: u64) -> Vec<String> {
+        let keys: Vec<_> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
+        let placed = futures::future::join_all(keys.iter().map(|key| self.place(key))).await;
+        placed.iter().filter_map(|outcome| outcome.acked().map(ToOwned::to_owned)).collect()
+    }
+
+    /// Waits until every order is finished, and returns how long that took.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub async fn until_finished(&self, what: &str) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        eventually(what, async || {
+            Ok(Records::read(self).await?.unfinished().is_empty().then_some(()))
+        })
+        .await?;
+        Ok(begun.elapsed())
+    }
+
+    /// The longest line that the functions have logged, in bytes.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn longest_line(&self) -> anyhow::Result<u64> {
+        self.kept.longest_line()
+    }
+
+    /// The highest value of a metric that any function has written; None while none has.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn metric(&self, name: &str) -> anyhow::Result<Option<f64>> {
+        self.kept.metric(name)
+    }
+
+    /// How many lines of the functions' log contain a text.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn lines_with(&self, text: &str) -> anyhow::Result<usize> {
+        self.kept.lines_with(text)
     }
 
     /// The proxies of all functions.

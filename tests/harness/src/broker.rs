@@ -10,6 +10,7 @@ mod listing;
 mod ports;
 mod security;
 mod settings;
+mod shadow;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,11 +19,14 @@ use anyhow::Context;
 
 pub use fetch::{ROCKETMQ_VERSION, ensure_jars, is_fetched};
 pub use java::{check_java, check_maven};
-pub use listing::{broker_address, cluster_info};
+pub use listing::{broker_address, broker_addresses, cluster_info};
 pub(crate) use ports::cannot_listen;
 pub use ports::{check_broker_port, check_free, free_port};
 pub use security::BrokerSecurity;
 pub use settings::Flush;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::process::Children;
 pub(crate) use java::JavaProcess;
@@ -38,6 +42,9 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 /// Their own logs, below the data folder.
 const NAMESRV_LOG: &str = "logs/rocketmqlogs/namesrv.log";
 const BROKER_LOG: &str = "logs/rocketmqlogs/broker.log";
+/// What the brokers are called.
+const BROKER: &str = "broker-a";
+const SECOND_BROKER: &str = "broker-b";
 /// How often free ports are looked for anew when someone else was faster.
 const PORT_TRIES: u32 = 3;
 
@@ -70,6 +77,10 @@ pub struct BrokerTuning {
     pub check_interval_ms: u32,
     /// After how many rounds the broker gives a half message up.
     pub check_max: u32,
+    /// Whether the broker keeps an index of messages by key.
+    pub message_index: bool,
+    /// Whether what it has flushed is followed, so that [`Rocketmq::cut_power`] can take the rest away.
+    pub power_can_fail: bool,
 }
 
 impl BrokerTuning {
@@ -80,19 +91,85 @@ impl BrokerTuning {
         transaction_timeout_ms: 6_000,
         check_interval_ms: 5_000,
         check_max: 90,
+        message_index: true,
+        power_can_fail: false,
     };
 }
 
-/// A running cluster of one name server and one broker; both end when this is dropped.
+/// A running cluster of one name server and one broker, or more; all end when this is dropped.
 pub struct Rocketmq {
     options: RocketmqOptions,
     children: Children,
     namesrv_port: u16,
-    broker_ports: BrokerPorts,
     /// None while a test has it down.
     namesrv: Option<JavaProcess>,
+    broker: Broker,
+    second: Option<Broker>,
+}
+
+/// A broker with a store of its own.
+struct Broker {
+    name: &'static str,
+    options: RocketmqOptions,
+    ports: BrokerPorts,
     /// None while a test has it down.
-    broker: Option<JavaProcess>,
+    process: Option<JavaProcess>,
+}
+
+impl Broker {
+    async fn start(
+        name: &'static str,
+        options: RocketmqOptions,
+        namesrv_port: u16,
+        children: &Children,
+    ) -> anyhow::Result<Self> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let ports = BrokerPorts::choose(options.broker_port)?;
+            let mut broker = Self { name, options: options.clone(), ports, process: None };
+            match broker.run(namesrv_port, children).await {
+                Ok(()) => return Ok(broker),
+                Err(error)
+                    if options.broker_port == 0
+                        && tries < PORT_TRIES
+                        && error.is::<PortTaken>() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Starts it on its ports and its store, and returns once it is registered.
+    async fn run(&mut self, namesrv_port: u16, children: &Children) -> anyhow::Result<()> {
+        self.stop().await;
+        let Self { name, options, ports, .. } = self;
+        let config = settings::broker(options, name, namesrv_port, *ports).await?;
+        let mut command = java::broker_command(options, &config).await?;
+        if options.tuning.power_can_fail {
+            command.envs(shadow::environment(options).await?);
+        }
+        let mut process =
+            JavaProcess::start("broker", command, &options.data, Some(BROKER_LOG), children)?;
+        process.until(BROKER_LIMIT, || is_registered(namesrv_port, ports.listen)).await?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    async fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill().await;
+        }
+    }
+
+    async fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.stop(STOP_GRACE).await;
+        }
+    }
+
+    fn address(&self) -> String {
+        address(self.ports.listen)
+    }
 }
 
 impl Rocketmq {
@@ -106,16 +183,55 @@ impl Rocketmq {
             .await
             .with_context(|| format!("cannot create the data folder {}", options.data.display()))?;
         let (namesrv_port, namesrv) = start_namesrv(&options, children).await?;
-        let (broker_ports, broker) = match start_broker(&options, namesrv_port, children).await {
-            Ok(started) => started,
+        let first = Broker::start(BROKER, options.clone(), namesrv_port, children);
+        let broker = match first.await {
+            Ok(broker) => broker,
             Err(error) => {
                 namesrv.stop(STOP_GRACE).await;
                 return Err(error);
             }
         };
         let children = children.clone();
-        let (namesrv, broker) = (Some(namesrv), Some(broker));
-        Ok(Self { options, children, namesrv_port, broker_ports, namesrv, broker })
+        let namesrv = Some(namesrv);
+        Ok(Self { options, children, namesrv_port, namesrv, broker, second: None })
+    }
+
+    /// Starts another broker beside the first, with a store of its own, and returns once it is
+    /// registered.
+    ///
+    /// # Errors
+    /// As [`Rocketmq::start`].
+    pub async fn add_broker(&mut self) -> anyhow::Result<()> {
+        let data = self.options.data.join(SECOND_BROKER);
+        tokio::fs::create_dir_all(&data).await?;
+        let options = RocketmqOptions { data, broker_port: 0, ..self.options.clone() };
+        let second = Broker::start(SECOND_BROKER, options, self.namesrv_port, &self.children);
+        self.second = Some(second.await?);
+        Ok(())
+    }
+
+    /// The second broker's address, where there is one.
+    #[must_use]
+    pub fn second_broker(&self) -> Option<String> {
+        self.second.as_ref().map(Broker::address)
+    }
+
+    /// Kills the second broker as a power cut would.
+    pub async fn kill_second_broker(&mut self) {
+        if let Some(second) = &mut self.second {
+            second.kill().await;
+        }
+    }
+
+    /// Starts the second broker again on its ports and its store.
+    ///
+    /// # Errors
+    /// As [`Rocketmq::start`].
+    pub async fn restart_second_broker(&mut self) -> anyhow::Result<()> {
+        match &mut self.second {
+            Some(second) => second.run(self.namesrv_port, &self.children).await,
+            None => anyhow::bail!("there is no second broker"),
+        }
     }
 
     /// The name server's address, such as `127.0.0.1:9876`.
@@ -127,7 +243,7 @@ impl Rocketmq {
     /// The broker's address, such as `127.0.0.1:10911`, whether or not it is up.
     #[must_use]
     pub fn broker(&self) -> String {
-        address(self.broker_ports.listen)
+        self.broker.address()
     }
 
     /// The certificate of the authority that signed the cluster's, in PEM, where it has one.
@@ -139,21 +255,52 @@ impl Rocketmq {
     /// The broker's process id, when it is up.
     #[must_use]
     pub fn broker_pid(&self) -> Option<u32> {
-        self.broker.as_ref().map(JavaProcess::pid)
+        self.broker.process.as_ref().map(JavaProcess::pid)
+    }
+
+    /// Sends a signal to the broker, such as SIGSTOP. Nothing happens while it is down.
+    pub fn signal_broker(&self, signal: Signal) {
+        if let Some(pid) = self.broker_pid().and_then(|pid| i32::try_from(pid).ok()) {
+            // A process that has just ended can't be signalled.
+            let _gone = nix::sys::signal::kill(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// Has the broker started with this tuning from its next start on.
+    pub const fn tune(&mut self, tuning: BrokerTuning) {
+        self.broker.options.tuning = tuning;
     }
 
     /// Kills the broker as a power cut would.
     pub async fn kill_broker(&mut self) {
-        if let Some(broker) = self.broker.take() {
-            broker.kill().await;
-        }
+        self.broker.kill().await;
     }
 
     /// Ends the broker in order; the name server stays.
     pub async fn stop_broker(&mut self) {
-        if let Some(broker) = self.broker.take() {
-            broker.stop(STOP_GRACE).await;
-        }
+        self.broker.stop().await;
+    }
+
+    /// Kills the broker and deletes its store, as a disk that is lost does: its topics and groups go
+    /// with its messages.
+    ///
+    /// # Errors
+    /// When the store can't be deleted.
+    pub async fn lose_store(&mut self) -> anyhow::Result<()> {
+        self.broker.kill().await;
+        let store = settings::store(&self.broker.options);
+        tokio::fs::remove_dir_all(&store)
+            .await
+            .with_context(|| format!("cannot delete {}", store.display()))
+    }
+
+    /// Kills the broker, and takes away what it has stored and not flushed, as a power cut does.
+    ///
+    /// # Errors
+    /// When its tuning has no [`BrokerTuning::power_can_fail`], or files can't be moved.
+    pub async fn cut_power(&mut self) -> anyhow::Result<()> {
+        self.broker.kill().await;
+        shadow::put_in_place(&self.broker.options).await
     }
 
     /// Starts the broker again on its ports and its store.
@@ -161,11 +308,7 @@ impl Rocketmq {
     /// # Errors
     /// As [`Rocketmq::start`].
     pub async fn restart_broker(&mut self) -> anyhow::Result<()> {
-        self.stop_broker().await;
-        let ports = self.broker_ports;
-        self.broker =
-            Some(run_broker(&self.options, self.namesrv_port, ports, &self.children).await?);
-        Ok(())
+        self.broker.run(self.namesrv_port, &self.children).await
     }
 
     /// Kills the name server as a power cut would. It keeps nothing but the brokers' registrations,
@@ -183,7 +326,7 @@ impl Rocketmq {
     /// As [`Rocketmq::start`].
     pub async fn restart_namesrv(&mut self) -> anyhow::Result<()> {
         self.kill_namesrv().await;
-        let (port, broker) = (self.namesrv_port, self.broker_ports.listen);
+        let (port, broker) = (self.namesrv_port, self.broker.ports.listen);
         let mut namesrv = run_namesrv(&self.options, port, &self.children).await?;
         namesrv.until(BROKER_LIMIT, || is_registered(port, broker)).await?;
         self.namesrv = Some(namesrv);
@@ -192,6 +335,7 @@ impl Rocketmq {
 
     /// Kills both at once, for a cluster whose data nobody will read.
     pub async fn kill(mut self) {
+        self.kill_second_broker().await;
         self.kill_broker().await;
         self.kill_namesrv().await;
     }
@@ -199,6 +343,9 @@ impl Rocketmq {
     /// Ends both in order, which takes several seconds; the broker goes first so that it can take
     /// its leave of the name server.
     pub async fn stop(mut self) {
+        if let Some(second) = &mut self.second {
+            second.stop().await;
+        }
         self.stop_broker().await;
         if let Some(namesrv) = self.namesrv {
             namesrv.stop(STOP_GRACE).await;
@@ -238,38 +385,6 @@ async fn run_namesrv(
         JavaProcess::start("name server", command, &options.data, Some(NAMESRV_LOG), children)?;
     let answers = || async move { listing::cluster_info(&address(port)).await.is_ok() };
     process.until(NAMESRV_LIMIT, answers).await?;
-    Ok(process)
-}
-
-async fn start_broker(
-    options: &RocketmqOptions,
-    namesrv_port: u16,
-    children: &Children,
-) -> anyhow::Result<(BrokerPorts, JavaProcess)> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let ports = BrokerPorts::choose(options.broker_port)?;
-        match run_broker(options, namesrv_port, ports, children).await {
-            Ok(process) => return Ok((ports, process)),
-            Err(error)
-                if options.broker_port == 0 && tries < PORT_TRIES && error.is::<PortTaken>() => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-async fn run_broker(
-    options: &RocketmqOptions,
-    namesrv_port: u16,
-    ports: BrokerPorts,
-    children: &Children,
-) -> anyhow::Result<JavaProcess> {
-    let config = settings::broker(options, namesrv_port, ports).await?;
-    let command = java::broker_command(options, &config).await?;
-    let mut process =
-        JavaProcess::start("broker", command, &options.data, Some(BROKER_LOG), children)?;
-    process.until(BROKER_LIMIT, || is_registered(namesrv_port, ports.listen)).await?;
     Ok(process)
 }
 

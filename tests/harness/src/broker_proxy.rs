@@ -13,6 +13,7 @@ mod relay;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -69,39 +70,51 @@ pub fn sends() -> impl Fn(&Passage) -> bool + Clone + Send + Sync + 'static {
     |passage| matches!(passage.request, code::SEND_MESSAGE | code::SEND_MESSAGE_V2)
 }
 
-/// A proxy before a name server and a broker.
+/// A proxy before a name server and its brokers.
 pub struct BrokerProxy {
     namesrv: Relay,
-    broker: Relay,
+    /// The first and the others, with the address that each stands before.
+    brokers: Vec<(String, Relay)>,
 }
 
 impl BrokerProxy {
-    /// Stands before the name server and the broker at these addresses (`host:port`), on free
+    /// Stands before the name server and the brokers at these addresses (`host:port`), on free
     /// ports. Several proxies may write into one journal.
     ///
     /// # Errors
-    /// When no port can be had.
-    pub async fn start(namesrv: &str, broker: &str, journal: Arc<Journal>) -> anyhow::Result<Self> {
-        Self::start_at(Ipv4Addr::LOCALHOST, namesrv, broker, journal).await
+    /// When there is no broker, or no port can be had.
+    pub async fn start(
+        namesrv: &str,
+        brokers: &[String],
+        journal: Arc<Journal>,
+    ) -> anyhow::Result<Self> {
+        Self::start_at(Ipv4Addr::LOCALHOST, namesrv, brokers, journal).await
     }
 
     /// As [`BrokerProxy::start`], on another of this machine's addresses, such as that which
     /// containers reach.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When there is no broker, or no port can be had.
     pub async fn start_at(
         address: Ipv4Addr,
         namesrv: &str,
-        broker: &str,
+        brokers: &[String],
         journal: Arc<Journal>,
     ) -> anyhow::Result<Self> {
-        let front = Relay::start(address, broker, Rules::default(), Some(journal), None);
-        let broker_relay = front.await.context("the broker's proxy")?;
-        let route = relay::Substitution::of_address(broker, &broker_relay.address());
-        let front = Relay::start(address, namesrv, Rules::default(), None, Some(route));
+        anyhow::ensure!(!brokers.is_empty(), "there is no broker to stand before");
+        let mut relays = Vec::new();
+        let mut routes = Vec::new();
+        for broker in brokers {
+            let journal = Some(Arc::clone(&journal));
+            let front = Relay::start(address, broker, Rules::default(), journal, Vec::new());
+            let relay = front.await.context("a broker's proxy")?;
+            routes.push(relay::Substitution::of_address(broker, &relay.address()));
+            relays.push((broker.clone(), relay));
+        }
+        let front = Relay::start(address, namesrv, Rules::default(), None, routes);
         let namesrv = front.await.context("the name server's proxy")?;
-        Ok(Self { namesrv, broker: broker_relay })
+        Ok(Self { namesrv, brokers: relays })
     }
 
     /// The name server that clients are to be pointed at, `host:port`.
@@ -110,19 +123,48 @@ impl BrokerProxy {
         self.namesrv.address()
     }
 
-    /// A rule for frames between clients and the broker.
+    /// A rule for frames between clients and the first broker.
     pub fn on(
         &self,
         point: Point,
         matches: impl Fn(&Passage) -> bool + Send + Sync + 'static,
     ) -> NewRule<Passage> {
-        self.broker.rules().on(point, matches)
+        self.broker_relay().rules().on(point, matches)
     }
 
-    /// What stands before the broker.
+    /// What stands before the first broker.
+    ///
+    /// # Panics
+    /// Never: a proxy stands before one broker at least.
     #[must_use]
     pub fn broker_relay(&self) -> &Relay {
-        &self.broker
+        let first = self.brokers.first();
+        first.map(|(_, relay)| relay).unwrap_or_else(|| unreachable!("a proxy without a broker"))
+    }
+
+    /// What stands before the broker at an address.
+    ///
+    /// # Errors
+    /// When nothing does.
+    pub fn relay_before(&self, broker: &str) -> anyhow::Result<&Relay> {
+        let found = self.brokers.iter().find(|(address, _)| address == broker);
+        found.map(|(_, relay)| relay).with_context(|| format!("no proxy stands before {broker}"))
+    }
+
+    /// How many requests with this code went on to any broker. The same one twice is one.
+    #[must_use]
+    pub fn passed_on(&self, code: i32) -> u64 {
+        self.brokers.iter().map(|(_, relay)| relay.passed_on(code)).sum()
+    }
+
+    /// As [`Relay::deliveries`], of all brokers.
+    #[must_use]
+    pub fn deliveries(&self) -> BTreeMap<String, u64> {
+        let mut deliveries = BTreeMap::new();
+        for (event_id, times) in self.brokers.iter().flat_map(|(_, relay)| relay.deliveries()) {
+            *deliveries.entry(event_id).or_default() += times;
+        }
+        deliveries
     }
 
     /// What stands before the name server.
@@ -136,7 +178,7 @@ impl BrokerProxy {
     /// # Errors
     /// When a port was taken by someone else meanwhile.
     pub async fn heal(&self) -> anyhow::Result<()> {
-        for relay in [&self.broker, &self.namesrv] {
+        for relay in self.brokers.iter().map(|(_, relay)| relay).chain([&self.namesrv]) {
             relay.rules().heal();
             relay.accept().await?;
         }

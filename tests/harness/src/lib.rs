@@ -20,6 +20,7 @@
 //! - [`provision`]: what a fresh system needs before its first request.
 //! - [`system`]: all of it, composed.
 //! - [`process`]: child processes that never outlive their owner, and being told to end.
+//! - [`skew`]: wrong clocks.
 //! - [`progress`]: what is being done, on standard error.
 //!
 //! # How it differs from AWS
@@ -42,6 +43,7 @@ pub mod host;
 pub mod memory;
 pub mod order_calls;
 pub mod process;
+pub mod processor;
 pub mod products;
 pub mod progress;
 pub mod provision;
@@ -49,6 +51,7 @@ pub mod proxies;
 pub mod publishing;
 pub mod remoting;
 pub mod schedules;
+pub mod skew;
 pub mod system;
 pub mod table;
 pub mod table_proxy;
@@ -58,5 +61,6 @@ pub mod weather;
 mod door;
 mod entropy;
 mod maven;
+mod preload;
 mod tasks;
 mod wall_clock;

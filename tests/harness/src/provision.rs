@@ -1,5 +1,6 @@
 //! What a fresh system needs before its first request.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use security::password::{Argon2idHasher, HashCost};
 use security::signing_key::{Ed25519KeyGenerator, SigningKey, SigningKeyFile};
 
 use crate::products;
+use crate::remoting::{Frame, ask, code, status};
 use crate::table;
 use crate::template::{TableSpec, Template};
 
@@ -118,6 +120,26 @@ pub async fn create_topics(endpoints: &Endpoints, names: &Names) -> anyhow::Resu
         .await
         .context("the topics cannot be created")
         .map(drop)
+}
+
+/// Deletes a topic, on a broker and from its name server, as whoever takes it for unused does.
+///
+/// # Errors
+/// When either doesn't.
+pub async fn delete_topic(endpoints: &Endpoints, broker: &str, topic: &str) -> anyhow::Result<()> {
+    let fields = BTreeMap::from([
+        ("topic".to_owned(), topic.to_owned()),
+        ("clusterName".to_owned(), "DefaultCluster".to_owned()),
+    ]);
+    let orders = [
+        (broker, code::DELETE_TOPIC_IN_BROKER),
+        (&endpoints.namesrv, code::DELETE_TOPIC_IN_NAMESRV),
+    ];
+    for (address, code) in orders {
+        let answer = ask(address, &Frame::request(code, 1, fields.clone())).await?;
+        anyhow::ensure!(answer.code == status::SUCCESS, "{address} answers {answer:?}");
+    }
+    Ok(())
 }
 
 /// How the harness itself reaches the cluster of a system.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::broker::broker_address;
+use crate::broker::broker_addresses;
 use crate::broker_proxy::{BrokerProxy, Journal};
 use crate::table_proxy::TableProxy;
 use crate::template::FunctionSpec;
@@ -28,7 +28,7 @@ pub struct FunctionProxies {
 
 impl Proxies {
     /// A pair for each function, before the table at `table_url`, or the weather that stands before
-    /// it, and the first broker that the name server knows.
+    /// it, and the brokers that the name server knows.
     ///
     /// # Errors
     /// When the name server knows no broker, or no port can be had.
@@ -38,7 +38,7 @@ impl Proxies {
         weather: Option<&Arc<Weather>>,
         namesrv: &str,
     ) -> anyhow::Result<Self> {
-        let broker = broker_address(namesrv).await?;
+        let brokers = broker_addresses(namesrv).await?;
         let journal = Arc::new(Journal::default());
         let mut proxies = BTreeMap::new();
         for function in functions {
@@ -46,7 +46,7 @@ impl Proxies {
                 Some(weather) => weather.proxy().await?,
                 None => TableProxy::start(table_url).await?,
             };
-            let broker = BrokerProxy::start(namesrv, &broker, Arc::clone(&journal)).await?;
+            let broker = BrokerProxy::start(namesrv, &brokers, Arc::clone(&journal)).await?;
             proxies.insert(function.name.clone(), FunctionProxies { table, broker });
         }
         Ok(Self { functions: proxies, journal })
@@ -78,12 +78,19 @@ impl Proxies {
         Ok(())
     }
 
-    /// The variables that lead each function to its own proxies.
-    pub(crate) fn environment(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+    /// The variables that lead each function to its own proxies; of several name servers that are
+    /// before its own, in this order.
+    pub(crate) fn environment(
+        &self,
+        namesrv_before: &[String],
+    ) -> BTreeMap<String, BTreeMap<String, String>> {
         let variables = |proxies: &FunctionProxies| {
+            let own = proxies.broker.namesrv();
+            let name_servers: Vec<_> =
+                namesrv_before.iter().map(String::as_str).chain([own.as_str()]).collect();
             BTreeMap::from([
                 ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxies.table.url()),
-                ("ROCKETMQ_NAMESRV_ADDR".to_owned(), proxies.broker.namesrv()),
+                ("ROCKETMQ_NAMESRV_ADDR".to_owned(), name_servers.join(";")),
             ])
         };
         let functions = self.functions.iter();

@@ -34,6 +34,10 @@ pub mod code {
     pub const GET_ROUTEINFO_BY_TOPIC: i32 = 105;
     /// `GET_BROKER_CLUSTER_INFO`, asked of a name server.
     pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
+    /// `DELETE_TOPIC_IN_BROKER`.
+    pub const DELETE_TOPIC_IN_BROKER: i32 = 215;
+    /// `DELETE_TOPIC_IN_NAMESRV`.
+    pub const DELETE_TOPIC_IN_NAMESRV: i32 = 216;
     /// `POP_MESSAGE`.
     pub const POP_MESSAGE: i32 = 200_050;
     /// `ACK_MESSAGE`.

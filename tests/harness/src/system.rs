@@ -212,7 +212,9 @@ fn host_options(
     let mut environment = options.environment.clone();
     environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), between.table_url(endpoints));
     let mut function_environment: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let proxied = between.proxies.as_ref().map(Proxies::environment).unwrap_or_default();
+    let before = &options.namesrv_before;
+    let proxied = between.proxies.as_ref().map(|proxies| proxies.environment(before));
+    let proxied = proxied.unwrap_or_default();
     for (function, variables) in proxied.iter().chain(&options.function_environment) {
         let target = function_environment.entry(function.clone()).or_default();
         target.extend(variables.clone());

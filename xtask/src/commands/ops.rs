@@ -35,7 +35,7 @@ enum Subject {
     /// The key that signs access tokens.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// What is sold, at which price.
+    /// What is sold: list it, import it, change prices, add stock.
     #[command(subcommand)]
     Products(products::Command),
     /// Topics and groups of a RocketMQ cluster.
@@ -51,7 +51,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         Subject::DeadLetters(command) => dead_letters::run(command).await,
         Subject::Events(command) => events::run(command).await,
         Subject::Keys(command) => keys::run(command).await.map(|()| ExitCode::SUCCESS),
-        Subject::Products(command) => products::run(command).await.map(|()| ExitCode::SUCCESS),
+        Subject::Products(command) => products::run(command).await,
         Subject::Topics(command) => topics::run(command).await.map(|()| ExitCode::SUCCESS),
     }
 }

@@ -56,6 +56,9 @@ const WAITING_PER_CALLING: usize = 3;
 /// is nothing, though it was to wait, is not asked again without a pause.
 const EMPTY_AFTER: Duration = Duration::from_millis(200);
 
+/// How often what a window has met is counted while it runs.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
+
 /// Consumes events through a window.
 pub struct ConsumeEvents<
     Subscription,
@@ -117,6 +120,17 @@ enum Fate {
 }
 
 impl ConsumptionReport {
+    fn add(&mut self, other: &Self) {
+        self.handled += other.handled;
+        self.foreign += other.foreign;
+        self.postponed += other.postponed;
+        self.newer += other.newer;
+        self.unreadable += other.unreadable;
+        self.dead_lettered += other.dead_lettered;
+        self.unannounced += other.unannounced;
+        self.failed_receives += other.failed_receives;
+    }
+
     fn count(&mut self, fate: Fate) {
         match fate {
             Fate::Handled => self.handled += 1,
@@ -169,9 +183,20 @@ where
 {
     /// Consumes until shortly before `deadline`: everything that was received by then is done with.
     pub async fn run(&self, deadline: Deadline) -> ConsumptionReport {
+        self.run_counting(deadline, |_| ()).await
+    }
+
+    /// As [`Self::run`]. `count` gets what was met since it was called last, every ten seconds or so
+    /// and at the end, so that a window that is killed has said what it met.
+    pub async fn run_counting(
+        &self,
+        deadline: Deadline,
+        mut count: impl FnMut(ConsumptionReport),
+    ) -> ConsumptionReport {
         // The last message received may need its whole time, and some more to be acknowledged.
         let last_receive = deadline.less(self.pace.event + Duration::from_secs(1));
-        let mut report = ConsumptionReport::default();
+        let (mut report, mut total) = (ConsumptionReport::default(), ConsumptionReport::default());
+        let mut next_count = Instant::now() + COUNT_EVERY;
         let mut congestion = Congestion::new(self.pace.events_at_once, self.pace.event);
         let mut failures_in_a_row = 0;
         let mut receiving = FuturesUnordered::new();
@@ -192,7 +217,11 @@ where
                 Some(received) = receiving.next() => Step::Received(received),
                 Some(fate) = handling.next() => Step::Finished(fate),
                 () = self.handling.groups.joined(), if !handling.is_empty() => Step::Waiting,
-                else => return report,
+                else => {
+                    total.add(&report);
+                    count(report);
+                    return total;
+                }
             };
             match step {
                 Step::Received(Ok(deliveries)) => {
@@ -216,6 +245,11 @@ where
                     report.count(fate);
                 }
                 Step::Waiting => {}
+            }
+            if Instant::now() >= next_count && report != ConsumptionReport::default() {
+                total.add(&report);
+                count(std::mem::take(&mut report));
+                next_count = Instant::now() + COUNT_EVERY;
             }
         }
     }

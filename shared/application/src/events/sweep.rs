@@ -13,8 +13,8 @@
 //! What is on no topic comes before what waits for its consumer. An answer that is not complete
 //! counts as none for ten minutes, and then as "not there": a copy is allowed, a loss is not.
 //!
-//! While no broker of a topic takes an event, one event of a look probes it and the others keep their
-//! place. While not every broker answers whether an event is there, one event asks and the others wait
+//! While no broker of a topic answers, nothing of it is claimed or sent. While one answers and takes no
+//! event, one event of a look probes it and the others keep their place. While not every broker answers whether an event is there, one event asks and the others wait
 //! without asking.
 
 mod outcome;
@@ -86,6 +86,9 @@ pub struct Sweep<Index, Aggregates, Topics, Publisher, Time, Identities> {
 
 /// What is kept of a look's time for storing what it found, once the brokers had theirs.
 const MOVING_ON: Duration = Duration::from_secs(2);
+
+/// How long brokers may take to say that they are there.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// How a topic's brokers were a moment ago. It lasts as long as a window.
 #[derive(Debug, Default)]
@@ -163,18 +166,36 @@ where
     /// Sweeps until shortly before `deadline`: what was taken up by then is dealt with. Topics are
     /// swept side by side: one that can't be reached, or has much that is due, holds up no other.
     pub async fn run(&self, deadline: Deadline) -> SweepReport {
-        let sweep = |topic| self.sweep_topic(topic, deadline);
+        self.run_counting(deadline, |_| ()).await
+    }
+
+    /// As [`Self::run`]. `count` gets what each look came to, so that a window that is killed has said
+    /// what it met.
+    pub async fn run_counting(
+        &self,
+        deadline: Deadline,
+        count: impl Fn(SweepReport),
+    ) -> SweepReport {
+        let sweep = |topic| self.sweep_topic(topic, deadline, &count);
         let (orders, users) = futures::join!(sweep(Topic::Orders), sweep(Topic::Users));
         orders.with(&users)
     }
 
-    async fn sweep_topic(&self, topic: Topic, deadline: Deadline) -> SweepReport {
+    async fn sweep_topic(
+        &self,
+        topic: Topic,
+        deadline: Deadline,
+        count: &impl Fn(SweepReport),
+    ) -> SweepReport {
         let last_look = deadline.less(self.pace.event);
         let mut report = SweepReport::default();
         let reach = Reach::default();
         while !last_look.has_passed() {
             let next_look = Deadline::after(self.pace.look_every).or_earlier(last_look);
-            let more = self.look(topic, last_look, deadline, &reach, &mut report).await;
+            let mut met = SweepReport::default();
+            let more = self.look(topic, last_look, deadline, &reach, &mut met).await;
+            report = report.with(&met);
+            count(met);
             if !more {
                 tokio::time::sleep(next_look.remaining()).await;
             }
@@ -203,6 +224,17 @@ where
         };
         report.looks += 1;
         report.failed_looks += u64::from(due.unreadable > 0);
+        let Some(waited) = due.aggregates.iter().map(|due| now.since(due.due)).max() else {
+            return false;
+        };
+        // A broker that stands still takes into its buffers what nobody gets an answer to, and has it on
+        // its topic when it goes on: so nothing is sent before somebody answers.
+        let within = Deadline::after(ANSWER).or_earlier(deadline.less(MOVING_ON));
+        if !self.topics.answers(topic, within).await {
+            reach.did_not_accept();
+            report.count(&Dealt::deferred(waited));
+            return false;
+        }
         let dealt = self.deal_with_all(topic, due.aggregates, last_start, deadline, reach).await;
         dealt.iter().for_each(|dealt| report.count(dealt));
         // Where nothing could be sent or asked, the next look is no better for coming at once; and

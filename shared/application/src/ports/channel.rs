@@ -219,7 +219,7 @@ pub trait EventSubscription: Send + Sync {
 
     /// Waits for messages, `most` at the most, until some come or a time of the adapter's choosing,
     /// a few seconds, is over, and never beyond `deadline`. A message stays invisible to other
-    /// receivers for at least [`EventSubscription::invisible_for`].
+    /// receivers for a time that suffices to handle it.
     ///
     /// # Errors
     ///
@@ -229,9 +229,6 @@ pub trait EventSubscription: Send + Sync {
         most: usize,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Vec<Self::Delivery>, Failure>> + Send;
-
-    /// For how long a received message is ours.
-    fn invisible_for(&self) -> Duration;
 
     /// Acknowledges a message: it won't come again. Anything but `Done` means that it may.
     fn acknowledge(&self, delivery: &Self::Delivery) -> impl Future<Output = Settled> + Send;
@@ -253,6 +250,9 @@ pub trait DeadLetterChannel: Send + Sync {
 
 /// What is on the topics.
 pub trait PublishedEvents: Send + Sync {
+    /// Whether any broker of the topic answers within `deadline`. Nothing is stored by asking.
+    fn answers(&self, topic: Topic, deadline: Deadline) -> impl Future<Output = bool> + Send;
+
     /// Whether a message with that `event_id`, of that publication, is on the topic: a redriven event's
     /// earlier message is another publication's. It MUST ask every broker of the topic, and MUST
     /// compare the identifiers themselves: a broker's index compares hashes.

@@ -2,11 +2,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 
+use contracts::event::Event;
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 
-use super::Page;
+use super::{BODY_BYTES_MAX, Page};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
 
@@ -51,9 +52,67 @@ impl DeadLetter {
         }
     }
 
+    /// The event's type by its name, and what it is about, if the body can be decoded. One that is
+    /// longer than [`BODY_BYTES_MAX`] is not parsed here either.
+    pub fn type_and_subject(&self) -> (Option<String>, Option<String>) {
+        let event = (self.body.len() <= BODY_BYTES_MAX).then(|| Event::decode(&self.body).ok());
+        let event = event.flatten();
+        let event_type = event.as_ref().map(|event| event.data.event_type().as_str().to_owned());
+        (event_type, event.map(|event| event.data.subject()))
+    }
+
     /// Whether the body is kept as it came.
     pub fn is_whole(&self) -> bool {
         self.body.len() == self.body_bytes
+    }
+}
+
+/// A dead letter without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterSummary {
+    /// Under which it is kept.
+    pub id: DeadLetterId,
+    /// The event's id, if it could be read.
+    pub event_id: Option<EventId>,
+    /// The aggregate whose event it is; none of a message that no aggregate of ours raised.
+    pub aggregate: Option<AggregateKey>,
+    /// The broker's id of the message.
+    pub message_id: String,
+    /// The name of the event's type, if it can be decoded.
+    pub event_type: Option<String>,
+    /// What the event is about, if it can be decoded.
+    pub subject: Option<String>,
+    /// Which handler gave up; none when the event couldn't even be decoded.
+    pub handler: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it failed for the first time, as far as the deliveries tell.
+    pub first_failed_at: Timestamp,
+    /// Until when it is kept; none if it leaves by redrive or discard alone.
+    pub expires_at: Option<Timestamp>,
+    /// How long the body was, in bytes.
+    pub body_bytes: usize,
+}
+
+impl From<DeadLetter> for DeadLetterSummary {
+    fn from(letter: DeadLetter) -> Self {
+        let (event_type, subject) = letter.type_and_subject();
+        Self {
+            id: letter.id(),
+            event_id: letter.event_id,
+            aggregate: letter.aggregate,
+            message_id: letter.message_id,
+            event_type,
+            subject,
+            handler: letter.handler,
+            reason: letter.reason,
+            attempts: letter.attempts,
+            first_failed_at: letter.first_failed_at,
+            expires_at: letter.expires_at,
+            body_bytes: letter.body_bytes,
+        }
     }
 }
 
@@ -105,8 +164,9 @@ pub trait DeadLetterReader: Send + Sync {
         id: &DeadLetterId,
     ) -> impl Future<Output = Result<Option<DeadLetter>, Failure>> + Send;
 
-    /// A page of all dead letters, in no order: the first, or the one that begins where another
-    /// ends. The pages together MUST tell every letter that was there all the time.
+    /// A page of all dead letters without their bodies, in no order: the first, or the one that begins
+    /// where another ends. The pages together MUST tell every letter that was there for a while before
+    /// the first and until the last.
     ///
     /// # Errors
     ///
@@ -114,7 +174,7 @@ pub trait DeadLetterReader: Send + Sync {
     fn page(
         &self,
         after: Option<Self::Position>,
-    ) -> impl Future<Output = Result<Page<DeadLetter, Self::Position>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Page<DeadLetterSummary, Self::Position>, Failure>> + Send;
 }
 
 /// Why a dead letter was not discarded: it is not there any more, or is another one of the same

@@ -457,6 +457,9 @@ pub enum GuessTarget {
     Account(AddressDigest),
     /// An account's password, from a source that it knows.
     AccountFrom(AddressDigest, Source),
+    /// Nothing: it is counted of a source that an account knows where [`GuessTarget::Source`] is of
+    /// others, so that a guess takes the same calls from both.
+    KnownSource(AddressDigest, Source),
     /// Any account's password, from one source.
     Source(Source),
     /// A logged-in user's own password.
@@ -471,6 +474,7 @@ impl GuessTarget {
         match self {
             Self::Account(_) => "account",
             Self::AccountFrom(..) => "account from a known network",
+            Self::KnownSource(..) => "known network",
             Self::Source(_) => "network",
             Self::Owner(_) => "owner",
             Self::Registration(_) => "registrations",
@@ -483,6 +487,7 @@ impl fmt::Display for GuessTarget {
         match self {
             Self::Account(address) => write!(f, "ACCOUNT#{address}"),
             Self::AccountFrom(address, source) => write!(f, "ACCOUNT#{address}#{source}"),
+            Self::KnownSource(address, source) => write!(f, "SOURCE#{source}#{address}"),
             Self::Source(source) => write!(f, "SOURCE#{source}"),
             Self::Owner(user_id) => write!(f, "OWNER#{user_id}"),
             Self::Registration(source) => write!(f, "REGISTRATION#{source}"),

@@ -1,6 +1,7 @@
 //! What an account's owner does with it.
 
 use application::change_password::{ChangePasswordError, NewPassword};
+use application::delete_account::DeleteAccountError;
 use application::ports::{AddressDigest, Bearer, Clock, KnownSources};
 use application::show_account::ShowAccountError;
 use domain::user::{ActivityKind, PasswordFault};
@@ -8,8 +9,8 @@ use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
 use crate::users::{
-    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, log_in, noted, register, secret, soon, source,
-    try_to_log_in, try_to_register,
+    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, delete, log_in, noted, register, secret, soon,
+    source, try_to_log_in, try_to_register,
 };
 
 const NEW: &str = "another-horse-battery-staple";
@@ -131,7 +132,7 @@ async fn a_deleted_account_leaves_nothing_of_its_owner_behind() {
     let world = World::default();
     let account = register(&world).await;
     let (bearer, token) = log_in(&world).await;
-    world.delete_account().execute(bearer, None, soon()).await.unwrap();
+    delete(&world, bearer, PASSWORD).await.unwrap();
     assert_eq!(world.tables.account(account.user_id()), None);
     assert_eq!(noted(&world, &account), []);
     let over = world.show_account().execute(bearer).await.unwrap_err();
@@ -143,17 +144,35 @@ async fn a_deleted_account_leaves_nothing_of_its_owner_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_deletes_an_account_without_its_password() {
+    let world = World::default();
+    let account = register(&world).await;
+    let (bearer, _) = log_in(&world).await;
+    for _ in 0..10 {
+        let refused = delete(&world, bearer, WRONG).await.unwrap_err();
+        assert!(matches!(refused, DeleteAccountError::WrongPassword), "{refused:?}");
+    }
+    // Not with the right one either, until the wait is over.
+    let refused = delete(&world, bearer, PASSWORD).await.unwrap_err();
+    assert!(matches!(refused, DeleteAccountError::TooMany(_)), "{refused:?}");
+    assert!(world.tables.account(account.user_id()).is_some());
+    let kinds = noted(&world, &account);
+    let failed = kinds.iter().filter(|kind| **kind == ActivityKind::AccountDeletionFailed).count();
+    assert_eq!((failed, kinds.contains(&ActivityKind::Locked)), (10, true), "{kinds:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deletion_that_failed_on_the_way_is_repeated_by_its_owner() {
     let world = World::default();
     let account = register(&world).await;
     let (bearer, _) = log_in(&world).await;
     for operation in [Operation::EraseTraces, Operation::DeleteAccount] {
         world.tables.break_down(operation, Fault::RequestLost);
-        assert!(world.delete_account().execute(bearer, None, soon()).await.is_err());
+        assert!(delete(&world, bearer, PASSWORD).await.is_err());
         world.tables.heal(operation);
     }
     assert!(world.tables.account(account.user_id()).is_some());
-    world.delete_account().execute(bearer, None, soon()).await.unwrap();
+    delete(&world, bearer, PASSWORD).await.unwrap();
     assert_eq!(world.tables.account(account.user_id()), None);
 }
 

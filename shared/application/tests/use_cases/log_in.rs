@@ -12,8 +12,8 @@ use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
 use crate::users::{
-    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, bearer, noted, raised, register, source,
-    try_to_log_in, try_to_register,
+    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, bearer, log_in, noted, raised, register,
+    source, try_to_log_in, try_to_register,
 };
 
 /// How many wrong passwords are let through at once.
@@ -66,6 +66,33 @@ async fn an_unknown_address_a_wrong_password_and_no_address_make_the_same_calls(
     }
     assert_eq!(seen[0], seen[1]);
     assert_eq!(seen[0], seen[2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guess_makes_the_same_calls_from_a_network_that_the_account_knows() {
+    let operations = [
+        Operation::KnowsSource,
+        Operation::FindGuesses,
+        Operation::ReplaceGuesses,
+        Operation::FindAccount,
+        Operation::RecordActivity,
+    ];
+    let world = World::default();
+    register(&world).await;
+    log_in(&world).await;
+    let mut seen = Vec::new();
+    // The eleventh has to wait.
+    for network in [HOME, AWAY] {
+        for _ in 0..12 {
+            let before = operations.map(|operation| world.tables.calls(operation));
+            try_to_log_in(&world, EMAIL, WRONG, network).await.unwrap_err();
+            let after = operations.map(|operation| world.tables.calls(operation));
+            let made: Vec<_> =
+                after.iter().zip(before).map(|(after, before)| after - before).collect();
+            seen.push(made);
+        }
+    }
+    assert_eq!(seen[..12], seen[12..]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
-use crate::users::{HOME, PASSWORD, bearer, log_in, noted, register, secret, soon, source};
+use crate::users::{HOME, PASSWORD, bearer, delete, log_in, noted, register, secret, soon, source};
 
 async fn refresh(world: &World, token: &SecretString) -> Result<SessionTokens, RefreshError> {
     world.refresh_session().execute(token, source(HOME), soon()).await
@@ -93,7 +93,7 @@ async fn tokens_of_a_deleted_account_write_nothing() {
     register(&world).await;
     let (begun, used) = log_in(&world).await;
     let newest = refresh(&world, &used).await.unwrap().refresh;
-    world.delete_account().execute(begun, None, soon()).await.unwrap();
+    delete(&world, begun, PASSWORD).await.unwrap();
     for token in [&used, &newest] {
         assert!(is_over(&world, token).await);
         world.log_out().one(token, source(HOME), soon()).await.unwrap();

@@ -20,7 +20,7 @@ use testkit::tables::MemoryTables;
 use testkit::world::World;
 
 use crate::orders;
-use crate::users::{log_in, register, soon};
+use crate::users::{PASSWORD, delete, log_in, register};
 
 async fn sweep(world: &World) -> SweepReport {
     world.sweep_pending().run(Deadline::after(Duration::from_secs(50))).await
@@ -49,7 +49,7 @@ async fn what_users_did_is_pending_until_it_is_published_and_handled() {
     let world = World::default();
     register(&world).await;
     let (bearer, _) = log_in(&world).await;
-    world.delete_account().execute(bearer, None, soon()).await.unwrap();
+    delete(&world, bearer, PASSWORD).await.unwrap();
     assert_eq!(world.broker.visible(), Vec::<String>::new());
     assert_eq!(pending(&world), 3);
 
@@ -95,7 +95,7 @@ async fn what_is_replayed_of_a_deleted_account_is_what_went_out_first() {
     let world = World::default();
     let account = register(&world).await;
     let (bearer, _) = log_in(&world).await;
-    world.delete_account().execute(bearer, None, soon()).await.unwrap();
+    delete(&world, bearer, PASSWORD).await.unwrap();
     sweep(&world).await;
     consume(&world).await;
     let mut first = world.broker.visible();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
+use application::delete_account::{DeleteAccountError, Deletion};
 use application::log_in::{Credentials, LogInError, SessionTokens};
 use application::ports::{Activity, Bearer, Source, Whose};
 use application::register_user::{NewUser, RegisterUserError};
@@ -95,4 +96,14 @@ pub(crate) fn activities(world: &World, account: &Account) -> Vec<Activity> {
     let whose = Whose::User(account.user_id());
     let of_user = world.tables.activities().into_iter().filter(|(known, _)| *known == whose);
     of_user.map(|(_, activity)| activity).collect()
+}
+
+/// Deletes the bearer's account, from home.
+pub(crate) async fn delete(
+    world: &World,
+    bearer: Bearer,
+    password: &str,
+) -> Result<(), DeleteAccountError> {
+    let asked = Deletion { password: password.into(), source: source(HOME), traceparent: None };
+    world.delete_account().execute(bearer, asked, soon()).await
 }

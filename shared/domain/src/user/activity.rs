@@ -21,11 +21,13 @@ pub enum ActivityKind {
     PasswordChanged,
     /// Someone who had a session tried to change the password with a wrong one.
     PasswordChangeFailed,
+    /// Someone who had a session tried to delete the account with a wrong password.
+    AccountDeletionFailed,
 }
 
 impl ActivityKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Registered,
         Self::LoggedIn,
         Self::LoginFailed,
@@ -36,6 +38,7 @@ impl ActivityKind {
         Self::LoggedOutEverywhere,
         Self::PasswordChanged,
         Self::PasswordChangeFailed,
+        Self::AccountDeletionFailed,
     ];
 
     /// Its name.
@@ -51,6 +54,7 @@ impl ActivityKind {
             Self::LoggedOutEverywhere => "LOGGED_OUT_EVERYWHERE",
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::PasswordChangeFailed => "PASSWORD_CHANGE_FAILED",
+            Self::AccountDeletionFailed => "ACCOUNT_DELETION_FAILED",
         }
     }
 

@@ -24,6 +24,11 @@ pub fn dead_letter(id: &DeadLetterId) -> String {
     format!("DEAD#{id}")
 }
 
+/// The dead letter of a key, if it is one's.
+pub(crate) fn dead_letter_of(pk: &str) -> Option<DeadLetterId> {
+    DeadLetterId::parse(pk.strip_prefix("DEAD#")?).ok()
+}
+
 /// Whose an address is.
 pub fn email(address: &EmailAddress) -> String {
     format!("EMAIL#{}", address.as_str())

@@ -21,7 +21,7 @@ mod verification_key;
 pub(crate) use account::{AccountState, EmailItem, NewAccountItem, account_state, live_account};
 pub(crate) use activity::ActivityItem;
 pub(crate) use catalog::ProductRecord;
-pub(crate) use dead_letter::DeadLetterRecord;
+pub(crate) use dead_letter::{DeadLetterRecord, DeadLetterSummaryRecord};
 pub(crate) use guesses::{GuessesItem, KnownSourceItem};
 pub(crate) use pending::PendingRecord;
 pub(crate) use session::{NewSessionItem, SessionItem, UsedTokenItem};

@@ -44,10 +44,16 @@ impl Metrics {
     /// right after its answer, so this comes before it.
     pub async fn flushed_after<T>(self, invocation: impl Future<Output = T>) -> T {
         let outcome = invocation.await;
+        self.flush();
+        outcome
+    }
+
+    /// Writes the document of what was counted since the last one on standard output, amid an
+    /// invocation that may be killed.
+    pub fn flush(self) {
         if let Err(error) = self.write_to(io::stdout().lock()) {
             tracing::error!(error = %failure_chain(&error), "metrics can't be written");
         }
-        outcome
     }
 
     /// Writes the document of what was counted since the last one, on one line; nothing when

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::outcome::{Cause, Failure};
+use application::outcome::{Cause, Failure, FailureClass};
 use application::ports::Topic;
 use cheetah_string::CheetahString;
 use rocketmq_client_rust::ClientInstanceHandle;
@@ -21,6 +21,7 @@ use crate::client::{RocketmqClient, StartError};
 use crate::config::RocketmqConfig;
 use crate::fault::{BrokerAnswer, Missing, broker_failure, client_failure, unavailable};
 use crate::lanes::Lanes;
+use crate::message_index::{self, NoMessageIndex};
 use crate::route::{Master, master_addresses, masters};
 
 pub use self::reading::{Positions, StoredMessage};
@@ -68,7 +69,7 @@ impl RocketmqAdmin {
     /// [`AdminError`], if the client can't be started.
     pub async fn start(config: RocketmqConfig) -> Result<Self, AdminError> {
         let client = RocketmqClient::start(config)?;
-        let instance = client.instance_config("admin");
+        let instance = client.answered_instance_config("admin").await;
         let lanes = Lanes::new(Arc::clone(client.runtime()), instance, client.hook());
         let admin = Self { client, lanes };
         if let Err(failure) = admin.start_instance().await {
@@ -107,6 +108,7 @@ impl RocketmqAdmin {
         for (broker, address) in
             until(deadline, async |deadline| self.masters(deadline).await).await?
         {
+            self.must_keep_index(&broker, &address, deadline).await?;
             for topic in event_topics {
                 self.create_topic(&address, topic, "TRANSACTION", deadline).await?;
                 made.push(format!("topic {topic} (TRANSACTION) on {broker}"));
@@ -134,6 +136,23 @@ impl RocketmqAdmin {
     ) -> Result<(), AdminError> {
         until(Deadline::after(limit), async |deadline| self.route(topic, deadline).await).await?;
         Ok(())
+    }
+
+    async fn must_keep_index(
+        &self,
+        broker: &CheetahString,
+        address: &CheetahString,
+        deadline: Deadline,
+    ) -> Result<(), AdminError> {
+        let answer = self
+            .request(deadline, async |lane, timeout_ms| {
+                lane.invoke_remoting(address, message_index::question(), timeout_ms).await
+            })
+            .await?;
+        if message_index::is_kept(answer) {
+            return Ok(());
+        }
+        Err(Failure::new(FailureClass::Permanent, NoMessageIndex(broker.clone())).into())
     }
 
     async fn create_topic(

@@ -20,6 +20,7 @@ use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
 
 use crate::config::{RocketmqConfig, TlsCa};
+use crate::name_servers::answering_first;
 
 /// How long the client's threads are waited for at the end. A connected client needs 3 to 8 ms; one
 /// whose broker hangs would take 6 s.
@@ -150,6 +151,14 @@ impl RocketmqClient {
         if let Err(error) = context.spawn_cancellable_service(name, future) {
             tracing::debug!(%error, name, "rocketmq.background_refused");
         }
+    }
+
+    /// As [`Self::instance_config`], with a name server first that answers.
+    pub(crate) async fn answered_instance_config(&self, role: &str) -> ClientConfig {
+        let mut config = self.instance_config(role);
+        let name_servers = answering_first(self, config.tls_config()).await;
+        config.set_namesrv_addr(name_servers.into());
+        config
     }
 
     /// The configuration of a new client instance. Its name is new as well, because the client

@@ -1,10 +1,12 @@
 //! What is on the topics.
 
 use application::deadline::Deadline;
-use application::outcome::Failure;
+use application::outcome::{Failure, FailureClass};
 use application::ports::{PublishedEvents, Topic};
 use contracts::message::{EVENT_ID, TRANSACTION_ID};
 use domain::identity::{EventId, TransactionId};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use rocketmq_model::common::message::message_ext::MessageExt;
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::code::response_code::ResponseCode;
@@ -13,14 +15,36 @@ use rocketmq_protocol::protocol::header::query_message_request_header::QueryMess
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 
 use crate::fault::{BrokerAnswer, Missing, broker_failure, unavailable};
+use crate::message_index::{self, NoMessageIndex};
 use crate::publisher::RocketmqPublisher;
+use crate::route::Master;
 use crate::session::Session;
 use crate::subscription::property;
 
 /// The most messages that a broker answers with (`maxMsgsNumBatch` of `MessageStoreConfig.java`).
 const MESSAGES_MAX: i32 = 64;
 
+/// What no message has as a key: looking for it only asks whether a broker answers.
+const NO_KEY: &str = "-";
+
 impl PublishedEvents for RocketmqPublisher {
+    async fn answers(&self, topic: Topic, deadline: Deadline) -> bool {
+        let answered = async {
+            let session = self.session(deadline).await?;
+            let name = self.config().topic_name(topic);
+            let answered = any_answers(&session, topic, name, deadline).await;
+            self.judge(&session, answered)
+        };
+        match answered.await {
+            Ok(()) => true,
+            Err(failure) => {
+                let error = &failure as &dyn std::error::Error;
+                tracing::warn!(error, topic = self.config().topic_name(topic), "no broker answers");
+                false
+            }
+        }
+    }
+
     async fn is_published(
         &self,
         topic: Topic,
@@ -69,11 +93,61 @@ async fn look_everywhere(
         // One that has the message settles it, whatever the others do.
         match answer.and_then(|answer| holds(answer, sought)) {
             Ok(true) => return Ok(true),
-            Ok(false) => {}
+            Ok(false) => {
+                let indexed = must_keep_index(session, &master, deadline).await;
+                unanswered = unanswered.or(indexed.err());
+            }
             Err(failure) => unanswered = unanswered.or(Some(failure)),
         }
     }
     unanswered.map_or(Ok(false), Err)
+}
+
+/// Asks every master of the topic at once, until one answers, whatever it says.
+async fn any_answers(
+    session: &Session,
+    topic: Topic,
+    name: &str,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    let masters = session.learn_route(topic, deadline).await?;
+    let asked = masters.iter().map(|master| {
+        session.invoke(&master.address, probe(name), deadline, "asking whether a broker answers")
+    });
+    let mut asked: FuturesUnordered<_> = asked.collect();
+    let mut failure = None;
+    while let Some(answer) = asked.next().await {
+        match answer {
+            Ok(_) => return Ok(()),
+            Err(cause) => failure = Some(cause),
+        }
+    }
+    let missing = || unavailable(Missing(format!("topic {name} has no master")));
+    Err(failure.unwrap_or_else(missing))
+}
+
+/// What a broker without an index of its messages does not find may be there.
+async fn must_keep_index(
+    session: &Session,
+    master: &Master,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    if session.is_indexed(&master.address) {
+        return Ok(());
+    }
+    let what = "asking for a broker's settings";
+    let answer = session.invoke(&master.address, message_index::question(), deadline, what).await?;
+    if !message_index::is_kept(answer) {
+        let missing = NoMessageIndex(master.name.clone());
+        return Err(Failure::new(FailureClass::Permanent, missing));
+    }
+    session.note_indexed(&master.address);
+    Ok(())
+}
+
+/// A request that changes nothing, and whose answer only says that the broker is there.
+pub(crate) fn probe(topic: &str) -> RemotingCommand {
+    RemotingCommand::create_request_command(RequestCode::QueryMessage, by_key(topic, NO_KEY))
 }
 
 fn by_key(topic: &str, key: &str) -> QueryMessageRequestHeader {

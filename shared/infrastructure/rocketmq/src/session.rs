@@ -4,7 +4,7 @@
 //! connects the client refuses an address for 30 s (`rocketmq-client-rust` 1.0.0). What helps
 //! against all of it is a new client instance: it takes 10 to 25 ms.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::Failure;
 use application::ports::{Clock, Topic};
+use cheetah_string::CheetahString;
 use domain::timestamp::Timestamp;
 use rocketmq_client_rust::{DefaultMQProducer, client_config_for_managed_domain};
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
@@ -51,6 +52,8 @@ pub(crate) struct Session {
     config: RocketmqConfig,
     /// The masters of the topics whose routes were learnt.
     routes: RwLock<HashMap<Topic, Vec<Master>>>,
+    /// The brokers that keep an index of their messages, by address.
+    indexed: RwLock<HashSet<CheetahString>>,
     /// The last success in milliseconds, by the wall clock.
     proven_at_ms: AtomicI64,
     /// A call has failed: the next one doesn't rely on it.
@@ -60,10 +63,11 @@ pub(crate) struct Session {
 impl Session {
     async fn open(client: RocketmqClient, role: Role, at: Timestamp) -> Result<Self, Failure> {
         let config = client.config();
-        let instance = client.instance_config(match role {
+        let role_name = match role {
             Role::Sender => "sender",
             Role::Receiver => "receiver",
-        });
+        };
+        let instance = client.answered_instance_config(role_name).await;
         let lanes = Lanes::new(Arc::clone(client.runtime()), instance.clone(), client.hook());
         let producer = match role {
             Role::Receiver => None,
@@ -92,6 +96,7 @@ impl Session {
             lanes,
             config: config.clone(),
             routes: RwLock::default(),
+            indexed: RwLock::default(),
             proven_at_ms: AtomicI64::new(at.as_millis()),
             suspect: AtomicBool::new(false),
         };
@@ -193,6 +198,17 @@ impl Session {
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         routes.insert(topic, found.clone());
         Ok(found)
+    }
+
+    /// Whether a broker is known to keep an index of its messages.
+    pub(crate) fn is_indexed(&self, address: &CheetahString) -> bool {
+        self.indexed.read().unwrap_or_else(PoisonError::into_inner).contains(address)
+    }
+
+    /// A broker keeps an index of its messages.
+    pub(crate) fn note_indexed(&self, address: &CheetahString) {
+        let mut indexed = self.indexed.write().unwrap_or_else(PoisonError::into_inner);
+        indexed.insert(address.clone());
     }
 
     /// A call has succeeded.

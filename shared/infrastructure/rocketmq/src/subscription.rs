@@ -6,7 +6,6 @@
 //! that the broker keeps for the group.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use application::deadline::Deadline;
@@ -27,11 +26,14 @@ use crate::call::{millis, millis_left, within};
 use crate::client::{RocketmqClient, StartError};
 use crate::config::RocketmqConfig;
 use crate::fault::{BrokerAnswer, client_failure};
+use crate::polls::{Polls, Source};
+use crate::published;
 use crate::route::Master;
 use crate::session::{Role, Session, Sessions};
 
-/// How long a received message is ours.
-const INVISIBLE_FOR: Duration = Duration::from_secs(30);
+/// How long a received message is ours: that of an event, of its failure's note and of what it waits
+/// before, and some. A message that a broker gave to a connection that is gone comes again after it.
+const INVISIBLE_FOR: Duration = Duration::from_secs(20);
 
 /// The most messages of one request; the broker gives no more than 32 (`PopMessageProcessor.java`).
 const BATCH_MAX: usize = 32;
@@ -43,6 +45,10 @@ const POLL_FOR: Duration = Duration::from_millis(1500);
 /// so that messages are not handed out to a caller who is gone. They would stay invisible, and come
 /// again as retries.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+
+/// How old a received message may be that is handed out. A frozen process finds older ones when it
+/// thaws; by then the broker has given them to others.
+const GOOD_FOR: Duration = Duration::from_secs(8);
 
 /// How late an answer may be, if the caller has the time. The client gives a connection up with the
 /// first answer that is late.
@@ -60,14 +66,23 @@ const RETRY_DELAY_MIN: Duration = Duration::from_millis(10);
 /// The messages of our topics for the group `event-consumer`. It may be used by many tasks at once.
 pub struct RocketmqSubscription {
     clock: Arc<dyn Clock>,
-    polls: Sessions,
+    sessions: Sessions,
+    polls: Polls<RocketmqDelivery>,
     /// Apart from the polls: when an answer is late, the client gives the connection up, and all
     /// that is under way on it fails (`request.rs` of rocketmq-transport 1.0.0).
     settlements: Sessions,
     group: String,
-    /// Counts receivers, so that each begins with another broker and topic. It outlives the
-    /// sessions: a broker that is away must not be the first of each new one.
-    turn: AtomicUsize,
+}
+
+/// One request for messages.
+struct Poll {
+    /// Whether the one before it had no answer.
+    has_failed: bool,
+    topic: Topic,
+    group: String,
+    request: PopMessageRequestHeader,
+    master: Master,
+    session: Arc<Session>,
 }
 
 /// A message that was received.
@@ -107,95 +122,58 @@ impl RocketmqSubscription {
     pub fn new(client: RocketmqClient, clock: impl Clock + 'static) -> Self {
         let group = client.config().event_consumer_group();
         let clock: Arc<dyn Clock> = Arc::new(clock);
-        let polls = Sessions::new(client.clone(), Arc::clone(&clock), Role::Receiver);
+        let sessions = Sessions::new(client.clone(), Arc::clone(&clock), Role::Receiver);
         let settlements = Sessions::new(client, Arc::clone(&clock), Role::Receiver);
-        Self { clock, polls, settlements, group, turn: AtomicUsize::new(0) }
+        Self { clock, sessions, polls: Polls::new(GOOD_FOR), settlements, group }
     }
 
     /// Disconnects. With the last adapter of a client, the client ends too. What was received and
     /// not acknowledged comes again when it becomes visible.
     pub async fn shutdown(self) {
+        drop(self.polls);
         self.settlements.shutdown().await;
-        self.polls.shutdown().await;
+        self.sessions.shutdown().await;
     }
 
-    async fn receive_on(
-        &self,
-        session: &Session,
-        most: usize,
-        deadline: Deadline,
-    ) -> Result<Vec<RocketmqDelivery>, Failure> {
-        let most = u32::try_from(most.clamp(1, BATCH_MAX)).unwrap_or(1);
-        let mut sources = Vec::new();
-        for topic in Topic::ALL {
-            match session.masters(topic, deadline).await {
-                Ok(masters) => sources.extend(masters.into_iter().map(|master| (topic, master))),
-                // Orders don't wait for a topic that nobody has made yet.
-                Err(failure) if topic == Topic::Users => {
-                    tracing::warn!(cause = %failure.cause, "rocketmq.user_topic_without_route");
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        let ask_until = deadline.less(ANSWER_MARGIN);
-        let first = self.turn.fetch_add(1, Ordering::Relaxed) % sources.len().max(1);
-        sources.rotate_left(first);
-        if sources.len() > 1 {
-            // What is there already, on whichever topic and broker, must not wait behind one that
-            // is idle or away.
-            let mut failed = None;
-            for (topic, master) in &sources {
-                if ask_until.has_passed() {
-                    return failed.map_or_else(|| Ok(Vec::new()), Err);
-                }
-                let request = self.pop_request(*topic, most, Duration::ZERO);
-                match self.pop(session, *topic, request, master, deadline).await {
-                    Ok(found) if found.is_empty() => {}
-                    Ok(found) => return Ok(found),
-                    Err(failure) => failed = Some(failure),
-                }
-            }
-            if let Some(failure) = failed {
+    /// Begins a poll of each master of our topics that has none under way.
+    async fn begin(&self, most: usize, deadline: Deadline) -> Result<(), Failure> {
+        let session = self.sessions.acquire(deadline).await?;
+        let masters = match masters(&session, deadline).await {
+            Ok(masters) => masters,
+            Err(failure) => {
+                session.suspect();
                 return Err(failure);
             }
-        }
-        // What comes from now on is waited for where orders are; a user's event is no hurry.
-        let Some((topic, master)) = sources.iter().find(|(topic, _)| *topic == Topic::Orders)
-        else {
-            return Ok(Vec::new());
         };
-        let wait = POLL_FOR.min(ask_until.remaining());
-        self.pop(session, *topic, self.pop_request(*topic, most, wait), master, deadline).await
-    }
-
-    async fn pop(
-        &self,
-        session: &Session,
-        topic: Topic,
-        request: PopMessageRequestHeader,
-        master: &Master,
-        deadline: Deadline,
-    ) -> Result<Vec<RocketmqDelivery>, Failure> {
-        let wait = Duration::from_millis(request.poll_time);
-        let limit = Deadline::after(wait + ANSWER_TIMEOUT).or_earlier(deadline);
-        let call = async {
-            let lane = session.lane().await?;
-            let popping =
-                lane.pop_message(&master.name, &master.address, request, millis_left(limit));
-            Box::pin(popping).await.map_err(client_failure)
-        };
-        let popped = within(deadline, "receiving", call).await??;
-        if popped.pop_status == PopStatus::PollingFull {
-            tokio::time::sleep(POLLING_FULL_PAUSE.min(deadline.remaining())).await;
-        }
-        let messages = popped.msg_found_list.unwrap_or_default();
-        Ok(messages.into_iter().filter_map(|message| self.delivery(topic, message)).collect())
+        let most = u32::try_from(most.clamp(1, BATCH_MAX)).unwrap_or(1);
+        let wait = POLL_FOR.min(deadline.less(ANSWER_MARGIN).remaining());
+        self.polls.begin(masters, |source, master, has_failed| {
+            let poll = Poll {
+                has_failed,
+                topic: source.topic,
+                group: self.group.clone(),
+                request: self.pop_request(source.topic, most, wait),
+                master,
+                session: Arc::clone(&session),
+            };
+            let clock = Arc::clone(&self.clock);
+            async move {
+                let polled = poll.run(deadline).await;
+                let at = clock.now();
+                match &polled {
+                    Ok(_) => poll.session.prove(at),
+                    Err(_) => poll.session.suspect(),
+                }
+                (at, polled)
+            }
+        });
+        Ok(())
     }
 
     fn pop_request(&self, topic: Topic, most: u32, wait: Duration) -> PopMessageRequestHeader {
         PopMessageRequestHeader {
             consumer_group: self.group.as_str().into(),
-            topic: self.polls.client().config().topic_name(topic).into(),
+            topic: self.sessions.client().config().topic_name(topic).into(),
             // Any queue of the broker.
             queue_id: -1,
             max_msg_nums: most,
@@ -212,18 +190,6 @@ impl RocketmqSubscription {
             attempt_id: None,
             topic_request_header: None,
         }
-    }
-
-    /// A message without a receipt can't be acknowledged; it comes again when it becomes visible.
-    fn delivery(&self, asked: Topic, message: MessageExt) -> Option<RocketmqDelivery> {
-        let Some(receipt) = pop_receipt(&message, asked, &self.group) else {
-            tracing::error!(message_id = %message.msg_id(), "rocketmq.delivery_without_receipt");
-            return None;
-        };
-        let message_id = property(&message, MessageConst::PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX)
-            .map_or_else(|| message.msg_id().to_string(), str::to_owned);
-        let inflated = inflated(message.sys_flag(), message.message_inner().body_slice());
-        Some(RocketmqDelivery { message, inflated, message_id, receipt })
     }
 
     async fn settle(
@@ -257,6 +223,68 @@ impl RocketmqSubscription {
     }
 }
 
+impl Poll {
+    async fn run(&self, deadline: Deadline) -> Result<Vec<RocketmqDelivery>, Failure> {
+        if self.has_failed {
+            self.probe(deadline).await?;
+        }
+        let wait = Duration::from_millis(self.request.poll_time);
+        let limit = Deadline::after(wait + ANSWER_TIMEOUT).or_earlier(deadline);
+        let call = async {
+            let lane = self.session.lane().await?;
+            let Master { name, address, .. } = &self.master;
+            let popping = lane.pop_message(name, address, self.request.clone(), millis_left(limit));
+            Box::pin(popping).await.map_err(client_failure)
+        };
+        let popped = within(deadline, "receiving", call).await??;
+        if popped.pop_status == PopStatus::PollingFull {
+            tokio::time::sleep(POLLING_FULL_PAUSE.min(deadline.remaining())).await;
+        }
+        let messages = popped.msg_found_list.unwrap_or_default();
+        Ok(messages.into_iter().filter_map(|message| self.delivery(message)).collect())
+    }
+
+    /// Asks whether the broker answers, before messages are asked of it: one that stands still takes
+    /// requests into its buffers, and when it goes on gives messages to whoever asked meanwhile.
+    async fn probe(&self, deadline: Deadline) -> Result<(), Failure> {
+        let limit = Deadline::after(ANSWER_TIMEOUT).or_earlier(deadline);
+        let probe = published::probe(&self.request.topic);
+        let what = "asking whether a broker answers";
+        self.session.invoke(&self.master.address, probe, limit, what).await.map(drop)
+    }
+
+    /// A message without a receipt can't be acknowledged; it comes again when it becomes visible.
+    fn delivery(&self, message: MessageExt) -> Option<RocketmqDelivery> {
+        let Some(receipt) = pop_receipt(&message, self.topic, &self.group) else {
+            tracing::error!(message_id = %message.msg_id(), "rocketmq.delivery_without_receipt");
+            return None;
+        };
+        let message_id = property(&message, MessageConst::PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX)
+            .map_or_else(|| message.msg_id().to_string(), str::to_owned);
+        let inflated = inflated(message.sys_flag(), message.message_inner().body_slice());
+        Some(RocketmqDelivery { message, inflated, message_id, receipt })
+    }
+}
+
+/// The masters of our topics.
+async fn masters(session: &Session, deadline: Deadline) -> Result<Vec<(Source, Master)>, Failure> {
+    let mut masters = Vec::new();
+    for topic in Topic::ALL {
+        match session.masters(topic, deadline).await {
+            Ok(found) => masters.extend(found.into_iter().map(|master| {
+                let source = Source { topic, broker: master.name.to_string() };
+                (source, master)
+            })),
+            // Orders don't wait for a topic that nobody has made yet.
+            Err(failure) if topic == Topic::Users => {
+                tracing::warn!(cause = %failure.cause, "rocketmq.user_topic_without_route");
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(masters)
+}
+
 impl EventSubscription for RocketmqSubscription {
     type Delivery = RocketmqDelivery;
 
@@ -265,21 +293,24 @@ impl EventSubscription for RocketmqSubscription {
         most: usize,
         deadline: Deadline,
     ) -> Result<Vec<RocketmqDelivery>, Failure> {
-        if deadline.less(ANSWER_MARGIN).has_passed() {
+        if let Some(taken) = self.polls.take(most, self.clock.now()) {
+            return taken;
+        }
+        let has_time = !deadline.less(ANSWER_MARGIN).has_passed();
+        if has_time {
+            self.begin(most, deadline).await?;
+        }
+        let limit = POLL_FOR.min(deadline.remaining());
+        if self.polls.changed(limit).await
+            && let Some(taken) = self.polls.take(most, self.clock.now())
+        {
+            return taken;
+        }
+        if !has_time {
+            // A caller that asks again at once must not spin.
             tokio::time::sleep(deadline.remaining()).await;
-            return Ok(Vec::new());
         }
-        let session = self.polls.acquire(deadline).await?;
-        let received = self.receive_on(&session, most, deadline).await;
-        match &received {
-            Ok(_) => session.prove(self.clock.now()),
-            Err(_) => session.suspect(),
-        }
-        received
-    }
-
-    fn invisible_for(&self) -> Duration {
-        INVISIBLE_FOR
+        Ok(Vec::new())
     }
 
     async fn acknowledge(&self, delivery: &RocketmqDelivery) -> Settled {

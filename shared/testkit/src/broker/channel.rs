@@ -93,6 +93,11 @@ impl TransactionalPublisher for MemoryBroker {
 }
 
 impl PublishedEvents for MemoryBroker {
+    async fn answers(&self, _topic: Topic, _deadline: Deadline) -> bool {
+        self.travel().await;
+        !self.state().away
+    }
+
     async fn is_published(
         &self,
         _topic: Topic,
@@ -155,10 +160,6 @@ impl EventSubscription for MemoryBroker {
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
-    }
-
-    fn invisible_for(&self) -> Duration {
-        INVISIBLE_FOR
     }
 
     async fn acknowledge(&self, delivery: &MemoryDelivery) -> Settled {

@@ -6,7 +6,8 @@ use std::ops::Bound;
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterGone, Page,
+    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary, LetterGone,
+    Page,
 };
 
 use super::MemoryTables;
@@ -32,8 +33,11 @@ impl DeadLetterReader for MemoryTables {
     async fn page(
         &self,
         after: Option<DeadLetterId>,
-    ) -> Result<Page<DeadLetter, DeadLetterId>, Failure> {
-        self.read(Operation::PageOfLetters, |rows| page_of(&rows.dead_letters, after)).await
+    ) -> Result<Page<DeadLetterSummary, DeadLetterId>, Failure> {
+        let read = |rows: &Rows| page_of(&rows.dead_letters, after.clone());
+        let Page { items, unreadable, next } = self.read(Operation::PageOfLetters, read).await?;
+        let items = items.into_iter().map(DeadLetterSummary::from).collect();
+        Ok(Page { items, unreadable, next })
     }
 }
 

@@ -120,6 +120,25 @@ impl Sample {
         message
     }
 
+    /// The topic and the group that the broker asks about the message.
+    pub(super) fn addressed_to(&self) -> (&str, &str) {
+        (&self.topic, &self.checked_group)
+    }
+
+    /// The body and the properties of another order's half message, as the client sends them.
+    pub(super) fn raw_message(&self, new: &Identifiers) -> (Vec<u8>, Vec<(&'static str, String)>) {
+        let mut properties = vec![
+            ("TRAN_MSG", "true".to_owned()),
+            ("PGROUP", self.checked_group.clone()),
+            ("TAGS", self.tag.clone()),
+            ("KEYS", format!("{} {}", new.event_id, new.order_id)),
+            ("UNIQ_KEY", new.event_id.simple().to_string().to_uppercase()),
+        ];
+        let own = self.properties.iter();
+        properties.extend(own.map(|(name, value)| (*name, replaced(value, &self.ids, new))));
+        (replaced(&self.body, &self.ids, new).into_bytes(), properties)
+    }
+
     /// The item of another order.
     pub(super) fn item(&self, new: &Identifiers) -> Item {
         let mut item = renamed(&self.item, &self.ids, new);

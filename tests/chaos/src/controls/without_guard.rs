@@ -159,7 +159,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let handler = &handler;
     let window = service_fn(async |event: LambdaEvent<WindowEvent>| {
         let time_left = platform::deadline::time_left(event.context.deadline);
-        Ok::<_, lambda_runtime::Error>(handler.handle(event.payload, time_left).await)
+        Ok::<_, lambda_runtime::Error>(handler.handle(event.payload, time_left, || ()).await)
     });
     lambda_runtime::run(window).await.map_err(|error| anyhow!(error))
 }

@@ -12,6 +12,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use harness::order_calls::Attempt;
 use harness::provision::rocketmq_config;
 use harness::table;
+use rocketmq::admin::{RocketmqAdmin, StoredMessage};
 use uuid::Uuid;
 
 use crate::rig::{Rig, order_key};
@@ -167,18 +168,20 @@ impl World {
     pub async fn copies(rig: &Rig<'_>) -> anyhow::Result<Vec<EventCopy>> {
         let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
         let messages = rocketmq::admin::read_topic(config, &rig.system.names.topic).await?;
-        let copies = messages.into_iter().filter_map(|message| {
-            let event: serde_json::Value = serde_json::from_slice(&message.body).ok()?;
-            let text = |name: &str| Some(event.get(name)?.as_str()?.to_owned());
-            Some(EventCopy {
-                event_id: text("id")?,
-                event_type: text("type")?,
-                subject: text("subject")?,
-                body: message.body,
-                stored_at_ms: message.stored_at_ms,
-            })
-        });
-        Ok(copies.collect())
+        Ok(messages.into_iter().filter_map(copy).collect())
+    }
+
+    /// The copies that one broker holds. Others need not be there.
+    ///
+    /// # Errors
+    /// When the broker can't be read.
+    pub async fn copies_on(rig: &Rig<'_>, broker: &str) -> anyhow::Result<Vec<EventCopy>> {
+        let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
+        let topic = &rig.system.names.topic;
+        let admin = RocketmqAdmin::start(config).await?;
+        let messages = admin.read_topic_on(topic, broker).await;
+        admin.shutdown().await;
+        Ok(messages?.into_iter().filter_map(copy).collect())
     }
 
     /// The copies of one type of event.
@@ -395,4 +398,17 @@ fn number<T: std::str::FromStr>(item: &Item, name: &str) -> anyhow::Result<T> {
     let value = item.get(name).and_then(|value| value.as_n().ok());
     let value = value.and_then(|value| value.parse().ok());
     value.with_context(|| format!("{name} is no number"))
+}
+
+/// An event, if the message is one.
+fn copy(message: StoredMessage) -> Option<EventCopy> {
+    let event: serde_json::Value = serde_json::from_slice(&message.body).ok()?;
+    let text = |name: &str| Some(event.get(name)?.as_str()?.to_owned());
+    Some(EventCopy {
+        event_id: text("id")?,
+        event_type: text("type")?,
+        subject: text("subject")?,
+        body: message.body,
+        stored_at_ms: message.stored_at_ms,
+    })
 }

@@ -29,6 +29,35 @@ impl LogKeeper {
         }
     }
 
+    pub(super) fn longest_line(&self) -> anyhow::Result<u64> {
+        let log = std::fs::read(&self.from)?;
+        let longest = log.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
+        Ok(u64::try_from(longest.unwrap_or_default())?)
+    }
+
+    /// The highest value of a metric in the documents of the embedded metric format.
+    pub(super) fn metric(&self, name: &str) -> anyhow::Result<Option<f64>> {
+        let log = std::fs::read(&self.from)?;
+        let mut highest: Option<f64> = None;
+        for line in String::from_utf8_lossy(&log).lines().filter(|line| line.contains("\"_aws\"")) {
+            let document: Value = serde_json::from_str(line).unwrap_or_default();
+            let values = match document.get(name) {
+                Some(Value::Array(values)) => values.clone(),
+                Some(value) => vec![value.clone()],
+                None => continue,
+            };
+            for value in values.iter().filter_map(Value::as_f64) {
+                highest = Some(highest.map_or(value, |highest| highest.max(value)));
+            }
+        }
+        Ok(highest)
+    }
+
+    pub(super) fn lines_with(&self, text: &str) -> anyhow::Result<usize> {
+        let log = std::fs::read(&self.from)?;
+        Ok(String::from_utf8_lossy(&log).lines().filter(|line| line.contains(text)).count())
+    }
+
     /// The run ended well: nobody needs its log, unless it tells a secret.
     ///
     /// # Panics

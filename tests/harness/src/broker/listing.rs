@@ -25,14 +25,22 @@ pub async fn cluster_info(address: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&answer.body).into_owned())
 }
 
+/// The addresses (`host:port`) of the brokers that the name server at `namesrv` knows, in no order.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn broker_addresses(namesrv: &str) -> anyhow::Result<Vec<String>> {
+    let listing = cluster_info(namesrv).await?;
+    // Addresses are the only texts of this form in it.
+    let addresses = listing.split('"').filter(|text| text.parse::<SocketAddr>().is_ok());
+    Ok(addresses.map(ToOwned::to_owned).collect())
+}
+
 /// The address (`host:port`) of the first broker that the name server at `namesrv` knows.
 ///
 /// # Errors
 /// When it does not answer, or knows none.
 pub async fn broker_address(namesrv: &str) -> anyhow::Result<String> {
-    let listing = cluster_info(namesrv).await?;
-    // Addresses are the only texts of this form in it.
-    let mut addresses = listing.split('"').filter(|text| text.parse::<SocketAddr>().is_ok());
-    let address = addresses.next().with_context(|| format!("{namesrv} knows no broker"))?;
-    Ok(address.to_owned())
+    let addresses = broker_addresses(namesrv).await?;
+    addresses.into_iter().next().with_context(|| format!("{namesrv} knows no broker"))
 }

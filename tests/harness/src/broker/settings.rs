@@ -40,23 +40,35 @@ pub(super) async fn namesrv(options: &RocketmqOptions, port: u16) -> anyhow::Res
     write(options, "namesrv.conf", &text).await
 }
 
+/// Where the broker keeps everything.
+pub(super) fn store(options: &RocketmqOptions) -> PathBuf {
+    options.data.join("store")
+}
+
 /// Writes the broker's settings and returns the file.
 pub(super) async fn broker(
     options: &RocketmqOptions,
+    name: &str,
     namesrv_port: u16,
     ports: BrokerPorts,
 ) -> anyhow::Result<PathBuf> {
-    let store = options.data.join("store");
+    let store = store(options);
     let store = store.display();
     let BrokerPorts { listen, ha } = ports;
-    let BrokerTuning { flush, transaction_timeout_ms, check_interval_ms, check_max } =
-        options.tuning;
+    let BrokerTuning {
+        flush,
+        transaction_timeout_ms,
+        check_interval_ms,
+        check_max,
+        message_index,
+        power_can_fail: _,
+    } = options.tuning;
     let flush = flush.setting();
     let security = options.security.as_ref().map(BrokerSecurity::settings).unwrap_or_default();
     // Small files, because each is mapped whole; topics and groups only by command, as a careful
     // cluster has it.
     let text = format!(
-        "brokerClusterName=DefaultCluster\nbrokerName=broker-a\nbrokerId=0\n\
+        "brokerClusterName=DefaultCluster\nbrokerName={name}\nbrokerId=0\n\
          namesrvAddr=127.0.0.1:{namesrv_port}\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\n\
          listenPort={listen}\nhaListenPort={ha}\n\
          brokerRole=ASYNC_MASTER\nflushDiskType={flush}\n\
@@ -65,7 +77,7 @@ pub(super) async fn broker(
          mappedFileSizeCommitLog=16777216\nmappedFileSizeConsumeQueue=600000\n\
          transactionTimeOut={transaction_timeout_ms}\n\
          transactionCheckInterval={check_interval_ms}\ntransactionCheckMax={check_max}\n\
-         timerWheelEnable=true\n{security}"
+         timerWheelEnable=true\nmessageIndexEnable={message_index}\n{security}"
     );
     write(options, "broker.conf", &text).await
 }

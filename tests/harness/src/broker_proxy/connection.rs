@@ -231,7 +231,17 @@ impl Wire {
         if !passage.frame.is_answer() {
             return None;
         }
-        let body = self.line.shared.substitution.as_ref()?.apply(&passage.frame.body)?;
+        let mut body = passage.frame.body.clone();
+        let mut is_changed = false;
+        for substitution in &self.line.shared.substitutions {
+            if let Some(changed) = substitution.apply(&body) {
+                body = changed;
+                is_changed = true;
+            }
+        }
+        if !is_changed {
+            return None;
+        }
         Frame { body, ..passage.frame.clone() }.encode().ok()
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Shared {
     pub(super) upstream: String,
     pub(super) rules: Rules<Passage>,
     pub(super) journal: Option<Arc<Journal>>,
-    pub(super) substitution: Option<Substitution>,
+    pub(super) substitutions: Vec<Substitution>,
     open: Mutex<BTreeMap<u64, OpenConnection>>,
     /// The requests that came from clients, by their codes.
     pub(super) requests: Tally<i32>,
@@ -122,14 +122,14 @@ impl Relay {
         upstream: &str,
         rules: Rules<Passage>,
         journal: Option<Arc<Journal>>,
-        substitution: Option<Substitution>,
+        substitutions: Vec<Substitution>,
     ) -> anyhow::Result<Self> {
         let upstream = upstream.to_owned();
         let shared = Arc::new(Shared {
             upstream,
             rules,
             journal,
-            substitution,
+            substitutions,
             open: Mutex::default(),
             requests: Tally::default(),
             passed_on: Tally::default(),

@@ -66,7 +66,8 @@ impl Client {
 async fn a_route_leads_through_the_proxy() {
     let (namesrv, _asked, _namesrv) = server().await;
     let (broker, mut asked, _broker) = server().await;
-    let proxy = BrokerProxy::start(&namesrv, &broker, Arc::default()).await.unwrap();
+    let proxy =
+        BrokerProxy::start(&namesrv, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let mut client = Client::connect(&proxy.namesrv()).await;
     let route = format!("{{\"brokerAddrs\":{{0:\"{broker}\"}}}}");
     client.send(code::GET_ROUTEINFO_BY_TOPIC, 1, &route).await;
@@ -82,7 +83,8 @@ async fn a_route_leads_through_the_proxy() {
 #[tokio::test]
 async fn exactly_one_kind_of_frame_is_struck() {
     let (broker, mut heard, _server) = server().await;
-    let proxy = BrokerProxy::start(&broker, &broker, Arc::default()).await.unwrap();
+    let proxy =
+        BrokerProxy::start(&broker, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let mut client = Client::connect(&proxy.broker_relay().address()).await;
 
     let mut hold = proxy.on(Point::Request, frames(code::END_TRANSACTION)).once().hold();
@@ -120,7 +122,8 @@ async fn exactly_one_kind_of_frame_is_struck() {
 #[tokio::test]
 async fn a_held_frame_outlives_its_client() {
     let (broker, mut heard, _server) = server().await;
-    let proxy = BrokerProxy::start(&broker, &broker, Arc::default()).await.unwrap();
+    let proxy =
+        BrokerProxy::start(&broker, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let mut hold = proxy.on(Point::Request, frames(code::END_TRANSACTION)).once().hold();
     let mut client = Client::connect(&proxy.broker_relay().address()).await;
     client.send(code::END_TRANSACTION, 1, "late").await;
@@ -134,7 +137,8 @@ async fn a_held_frame_outlives_its_client() {
 #[tokio::test]
 async fn a_server_can_be_away_and_come_back() {
     let (broker, _heard, _server) = server().await;
-    let proxy = BrokerProxy::start(&broker, &broker, Arc::default()).await.unwrap();
+    let proxy =
+        BrokerProxy::start(&broker, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let address = proxy.broker_relay().address();
     let mut client = Client::connect(&address).await;
     client.send(310, 1, "x").await;
@@ -151,7 +155,8 @@ async fn a_server_can_be_away_and_come_back() {
 #[tokio::test]
 async fn a_member_is_known_by_its_heartbeat_and_can_be_asked() {
     let (broker, _heard, _server) = server().await;
-    let proxy = BrokerProxy::start(&broker, &broker, Arc::default()).await.unwrap();
+    let proxy =
+        BrokerProxy::start(&broker, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let relay = proxy.broker_relay();
     let mut client = Client::connect(&relay.address()).await;
     let mut beat = Frame::request(code::HEART_BEAT, 1, BTreeMap::new());
@@ -170,7 +175,8 @@ async fn a_member_is_known_by_its_heartbeat_and_can_be_asked() {
 async fn each_delivery_of_an_event_is_counted() {
     let (namesrv, _asked, _namesrv) = server().await;
     let (broker, _heard, _broker) = server().await;
-    let proxy = BrokerProxy::start(&namesrv, &broker, Arc::default()).await.unwrap();
+    let proxy =
+        BrokerProxy::start(&namesrv, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let relay = proxy.broker_relay();
     let mut client = Client::connect(&relay.address()).await;
     let message = |event_id: &str| format!("\0\0\0\u{11}event_id\u{1}{event_id}\u{2}");

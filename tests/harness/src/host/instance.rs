@@ -16,6 +16,7 @@ use super::runtime_api::{Event, RuntimeApi, Signal};
 use super::sink::{LogSink, Stream};
 use super::{ACCOUNT_ID, HostOptions, REGION, environment};
 use crate::process::{Child, Children};
+use crate::skew::Offset;
 use crate::tasks::Tasks;
 use crate::template::FunctionSpec;
 use crate::{entropy, wall_clock};
@@ -34,6 +35,8 @@ pub(super) struct Instance {
     /// How long it took to ask for its first event; None until it has.
     init: Option<Duration>,
     frozen: bool,
+    /// By how much its clock is moved. Lambda reckons a deadline by the clock that its process has.
+    clock_offset: Offset,
     /// Copies the process's output to the sink; it ends with this value.
     output: Tasks,
 }
@@ -56,6 +59,7 @@ impl Instance {
         let api = RuntimeApi::open().await?;
         let log_stream = format!("local/[$LATEST]{}", api.address.port());
         let variables = environment::variables(function, options, api.address, &log_stream);
+        let clock_offset = Offset::of(&variables);
         let mut command = Command::new(binary);
         command.env_clear().envs(variables).current_dir(&options.binaries);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -68,7 +72,7 @@ impl Instance {
         if let Some(pipe) = process.inner_mut().stderr.take() {
             output.spawn(copy(pipe, function.name.clone(), Stream::Stderr, options.sink.clone()));
         }
-        Ok(Self { process, api, started, init: None, frozen: false, output })
+        Ok(Self { process, api, started, init: None, frozen: false, clock_offset, output })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -107,7 +111,7 @@ impl Instance {
         };
         self.thaw();
         let handed_over = Instant::now();
-        let now = wall_clock::since_epoch();
+        let now = self.clock_offset.applied_to(wall_clock::since_epoch());
         let remaining = deadline.saturating_duration_since(handed_over);
         let event = Event {
             request_id: request_id.to_owned(),

@@ -44,6 +44,9 @@ pub struct SystemOptions {
     pub broker_port: u16,
     /// A running cluster to use instead of starting one.
     pub namesrv: Option<String>,
+    /// Addresses, `host:port`, that functions behind proxies get as name servers before the real one:
+    /// of servers that refuse, or never answer.
+    pub namesrv_before: Vec<String>,
     /// A running DynamoDB to use instead of the embedded one.
     pub table: Option<String>,
     /// How a broker that is started here treats messages and transactions.
@@ -101,6 +104,7 @@ impl SystemOptions {
             namesrv_port: 0,
             broker_port: 0,
             namesrv: None,
+            namesrv_before: Vec::new(),
             table: None,
             tuning: BrokerTuning::LOCAL,
             proxies: false,

@@ -85,10 +85,6 @@ impl EventSubscription for SomeCopies {
         Ok(wanted)
     }
 
-    fn invisible_for(&self) -> Duration {
-        self.broker.invisible_for()
-    }
-
     async fn acknowledge(&self, delivery: &MemoryDelivery) -> Settled {
         self.broker.acknowledge(delivery).await
     }

@@ -174,10 +174,6 @@ impl EventSubscription for OneCopy {
         Ok(self.copy.lock().unwrap().take().into_iter().collect())
     }
 
-    fn invisible_for(&self) -> Duration {
-        Duration::MAX
-    }
-
     async fn acknowledge(&self, _delivery: &Copy) -> Settled {
         self.wire.line.call(Call::Acknowledge).await
     }

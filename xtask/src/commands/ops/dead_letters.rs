@@ -20,7 +20,8 @@ use super::target::{AggregatesStore, LettersStore};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Lists the dead letters, the newest first. It reads their whole table, page by page.
+    /// Lists the dead letters, the newest first. It reads their index, which has
+    /// no bodies, page by page.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops dead-letters list --table http://127.0.0.1:8001\n  \
         cargo xtask ops dead-letters list --dead-letters-table shop-DeadLettersTable --handler inventory --json")]

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::Context;
-use harness::broker::broker_address;
+use harness::broker::broker_addresses;
 use harness::broker_proxy::{BrokerProxy, Journal};
 use harness::system::{System, SystemOptions};
 use harness::table_proxy::TableProxy;
@@ -32,9 +32,9 @@ impl Surroundings {
         let system = System::start(options).await?;
         let endpoints = &system.endpoints;
         let table = TableProxy::start_at(address, &endpoints.table_url).await?;
-        let broker = broker_address(&endpoints.namesrv).await?;
+        let brokers = broker_addresses(&endpoints.namesrv).await?;
         let journal = Arc::new(Journal::default());
-        let broker = BrokerProxy::start_at(address, &endpoints.namesrv, &broker, journal)
+        let broker = BrokerProxy::start_at(address, &endpoints.namesrv, &brokers, journal)
             .await
             .context("the containers' way to the broker")?;
         Ok(Self { system, table, broker })

@@ -177,6 +177,10 @@ where
     }
 }
 
+/// How much of a body goes into a letter: more than any store keeps, and less than what many long ones at
+/// once would take.
+const LETTER_BODY_MAX: usize = 512 * 1024;
+
 /// A letter of a message about which no more is known than what it says.
 fn letter_of(delivery: &impl Delivery, now: Timestamp) -> DeadLetter {
     let property = |name| delivery.property(name);
@@ -187,7 +191,7 @@ fn letter_of(delivery: &impl Delivery, now: Timestamp) -> DeadLetter {
         aggregate: None,
         done_by: BTreeSet::new(),
         message_id: delivery.message_id().to_owned(),
-        body: body.to_vec(),
+        body: body.get(..LETTER_BODY_MAX).unwrap_or(body).to_vec(),
         body_bytes: body.len(),
         traceparent: property(contracts::message::TRACEPARENT).map(ToOwned::to_owned),
         reason: String::new(),

@@ -281,7 +281,7 @@ async fn an_incomplete_answer_counts_as_none_for_ten_minutes_and_then_as_not_the
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_no_broker_takes_an_event_one_of_each_look_probes_it() {
+async fn while_no_broker_answers_nothing_is_claimed_or_sent() {
     for orders in [50, 300] {
         let world = world();
         world.broker.go_away();
@@ -289,15 +289,35 @@ async fn while_no_broker_takes_an_event_one_of_each_look_probes_it() {
             created(&world).await;
         }
         let before = world.tables.calls(Operation::FindAggregate);
-        sweep(&world, MINUTE).await;
-        let claims = world.tables.calls(Operation::FindAggregate) - before;
-        // The first look takes up as many as go at once; each one after it takes up one.
-        assert!(claims <= 16 + 12 + 1, "{claims} claims of {orders} orders");
+        world.clock.advance(MINUTE);
+        let report = sweep(&world, MINUTE).await;
+        assert_eq!(world.tables.calls(Operation::FindAggregate), before);
+        // An alarm sees that something waits, and for how long.
+        assert_eq!((report.sent, report.deferred > 0), (0, true), "{report:?}");
+        assert!(report.oldest >= MINUTE, "{report:?}");
         world.broker.come_back();
         let report = sweep(&world, MINUTE).await;
         assert_eq!(report.sent, orders, "{report:?}");
         assert_eq!(world.broker.visible().len(), usize::try_from(orders).unwrap());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_no_broker_takes_an_event_one_of_each_look_probes_it() {
+    let orders = 50;
+    let world = world();
+    world.broker.go_away();
+    for _ in 0..orders {
+        created(&world).await;
+    }
+    // It answers, and its disk is full.
+    world.broker.come_back();
+    world.broker.script(BrokerFault::PrepareFails, u32::MAX);
+    let before = world.tables.calls(Operation::FindAggregate);
+    sweep(&world, MINUTE).await;
+    let claims = world.tables.calls(Operation::FindAggregate) - before;
+    // The first look takes up as many as go at once; each one after it takes up one.
+    assert!(claims <= 16 + 12 + 1, "{claims} claims of {orders} orders");
 }
 
 #[tokio::test(start_paused = true)]

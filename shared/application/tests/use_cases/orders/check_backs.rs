@@ -12,7 +12,7 @@ use application::{
 };
 use domain::identity::TransactionId;
 use domain::order::{FENCED_MAX, NewOrder, Order};
-use domain::pending::PendingEvent;
+use domain::pending::{PendingEvent, PendingEvents};
 use testkit::fault::{Fault, Operation};
 use testkit::samples::{lines, stamp, user};
 use testkit::world::World;
@@ -169,6 +169,27 @@ async fn a_created_order_is_committed_at_any_time() {
         world.clock.advance(lifetimes::TOMBSTONE);
     }
     assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
+}
+
+/// A broker that falls behind with its record of what has ended asks about it, and would make a copy of
+/// what is committed twice.
+#[tokio::test(start_paused = true)]
+async fn a_half_message_whose_event_is_handled_is_left_open_for_a_while_and_then_committed() {
+    for is_recorded in [false, true] {
+        let world = World::default();
+        let new = new_order(&world);
+        assert!(matches!(create(&world, &new).await, WriteTry::Done));
+        let check = CheckBack { is_recorded, ..check(&world, &new) };
+        let checks = world.answer_checks();
+        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit, "it is pending");
+        for mut handled in world.tables.stored_orders() {
+            handled.pending = PendingEvents::default();
+            world.tables.put_stored_order(handled);
+        }
+        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
+        world.clock.advance(Duration::from_secs(33));
+        assert_eq!(checks.answer(check).await, CheckAnswer::Commit, "its end was lost");
+    }
 }
 
 #[tokio::test(start_paused = true)]

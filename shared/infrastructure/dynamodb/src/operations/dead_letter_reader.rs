@@ -1,5 +1,5 @@
 use application::outcome::Failure;
-use application::ports::{DeadLetter, DeadLetterId, DeadLetterReader, Page};
+use application::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterSummary, Page};
 use aws_sdk_dynamodb::Client;
 
 use crate::config::DeadLettersTable;
@@ -7,9 +7,12 @@ use crate::error::failure;
 use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 use crate::reading::get;
-use crate::records::DeadLetterRecord;
+use crate::records::{DeadLetterRecord, DeadLetterSummaryRecord};
 
-/// Reads dead letters. A page is 1 MB of the table, bodies included: for an operator's now and then.
+/// The index of letters without their bodies.
+const SUMMARIES: &str = "summaries";
+
+/// Reads dead letters. A page is 1 MB of the index without bodies.
 #[derive(Debug, Clone)]
 pub struct DynamoDeadLetterReader {
     client: Client,
@@ -24,7 +27,7 @@ impl DynamoDeadLetterReader {
 }
 
 impl DeadLetterReader for DynamoDeadLetterReader {
-    /// The key of the last letter that was read.
+    /// The key of the last letter that was read, in the index.
     type Position = Item;
 
     async fn find(&self, id: &DeadLetterId) -> Result<Option<DeadLetter>, Failure> {
@@ -34,12 +37,12 @@ impl DeadLetterReader for DynamoDeadLetterReader {
         Ok(found.map(DeadLetter::try_from).transpose()?)
     }
 
-    async fn page(&self, after: Option<Item>) -> Result<Page<DeadLetter, Item>, Failure> {
+    async fn page(&self, after: Option<Item>) -> Result<Page<DeadLetterSummary, Item>, Failure> {
         let scanned = self
             .client
             .scan()
             .table_name(self.letters.as_str())
-            .consistent_read(true)
+            .index_name(SUMMARIES)
             .set_exclusive_start_key(after)
             .send()
             .await
@@ -47,7 +50,7 @@ impl DeadLetterReader for DynamoDeadLetterReader {
         let mut page = Page { items: Vec::new(), unreadable: 0, next: scanned.last_evaluated_key };
         for item in scanned.items.unwrap_or_default() {
             let key = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned();
-            match letter(item) {
+            match summary(item) {
                 Ok(letter) => page.items.push(letter),
                 Err(error) => {
                     page.unreadable += 1;
@@ -59,6 +62,6 @@ impl DeadLetterReader for DynamoDeadLetterReader {
     }
 }
 
-fn letter(item: Item) -> Result<DeadLetter, CorruptRecord> {
-    from_item::<DeadLetterRecord<'_>>(item)?.try_into()
+fn summary(item: Item) -> Result<DeadLetterSummary, CorruptRecord> {
+    from_item::<DeadLetterSummaryRecord>(item)?.try_into()
 }

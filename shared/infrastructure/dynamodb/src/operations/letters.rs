@@ -3,7 +3,8 @@ use application::outcome::{Failure, WriteTry};
 use application::ports::letters::{DeadLetterMoves, MoveCancelled};
 use application::ports::pending::AggregateChange;
 use application::ports::{
-    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterGone, Page,
+    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary, LetterGone,
+    Page,
 };
 use aws_sdk_dynamodb::Client;
 
@@ -45,7 +46,7 @@ impl DeadLetterReader for DynamoLetters {
     async fn page(
         &self,
         after: Option<Self::Position>,
-    ) -> Result<Page<DeadLetter, Self::Position>, Failure> {
+    ) -> Result<Page<DeadLetterSummary, Self::Position>, Failure> {
         self.reader.page(after).await
     }
 }

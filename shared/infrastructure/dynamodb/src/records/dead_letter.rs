@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 
-use application::ports::DeadLetter;
+use application::ports::{DeadLetter, DeadLetterSummary};
 use domain::timestamp::Timestamp;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -35,6 +36,68 @@ pub(crate) struct DeadLetterRecord<'a> {
     done_by: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    /// What a list shows of the body, which the index doesn't have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+}
+
+/// What the index `summaries` has of a dead letter.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DeadLetterSummaryRecord {
+    pk: String,
+    #[serde(default)]
+    event_id: Option<String>,
+    message_id: String,
+    body_length: usize,
+    reason: String,
+    #[serde(default)]
+    handler: Option<String>,
+    attempts: u32,
+    first_failed_at_ms: i64,
+    #[serde(default)]
+    aggregate: Option<String>,
+    #[serde(default)]
+    expires_at: Option<i64>,
+    #[serde(default)]
+    event_type: Option<String>,
+    #[serde(default)]
+    subject: Option<String>,
+}
+
+impl TryFrom<DeadLetterSummaryRecord> for DeadLetterSummary {
+    type Error = CorruptRecord;
+
+    fn try_from(record: DeadLetterSummaryRecord) -> Result<Self, CorruptRecord> {
+        let id = keys::dead_letter_of(&record.pk)
+            .ok_or_else(|| CorruptRecord::because("its key is none of a dead letter"))?;
+        Ok(Self {
+            id,
+            event_id: parsed(record.event_id)?,
+            aggregate: parsed(record.aggregate)?,
+            message_id: record.message_id,
+            event_type: record.event_type,
+            subject: record.subject,
+            handler: record.handler,
+            reason: record.reason,
+            attempts: record.attempts,
+            first_failed_at: Timestamp::from_millis(record.first_failed_at_ms),
+            expires_at: record.expires_at.map(moment),
+            body_bytes: record.body_length,
+        })
+    }
+}
+
+fn parsed<T>(text: Option<String>) -> Result<Option<T>, CorruptRecord>
+where
+    T: FromStr<Err: fmt::Display>,
+{
+    text.map(|text| text.parse().map_err(CorruptRecord::because)).transpose()
+}
+
+fn moment(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.saturating_mul(1_000))
 }
 
 impl DeadLetterRecord<'_> {
@@ -49,6 +112,7 @@ impl DeadLetterRecord<'_> {
 impl<'a> From<&'a DeadLetter> for DeadLetterRecord<'a> {
     fn from(letter: &'a DeadLetter) -> Self {
         let body = letter.body.get(..Self::BODY_BYTES_MAX).unwrap_or(&letter.body);
+        let (event_type, subject) = letter.type_and_subject();
         Self {
             pk: keys::dead_letter(&letter.id()),
             schema_version: SCHEMA_VERSION,
@@ -64,6 +128,8 @@ impl<'a> From<&'a DeadLetter> for DeadLetterRecord<'a> {
             aggregate: letter.aggregate.map(|aggregate| aggregate.to_string()),
             done_by: letter.done_by.clone(),
             expires_at: letter.expires_at.map(Timestamp::as_secs),
+            event_type,
+            subject,
         }
     }
 }
@@ -72,9 +138,8 @@ impl TryFrom<DeadLetterRecord<'_>> for DeadLetter {
     type Error = CorruptRecord;
 
     fn try_from(record: DeadLetterRecord<'_>) -> Result<Self, CorruptRecord> {
-        let event_id = record.event_id.map(|id| id.parse()).transpose();
         Ok(Self {
-            event_id: event_id.map_err(CorruptRecord::because)?,
+            event_id: parsed(record.event_id)?,
             message_id: record.message_id.into_owned(),
             body: record.body.0.into_owned(),
             body_bytes: record.body_length,
@@ -83,15 +148,9 @@ impl TryFrom<DeadLetterRecord<'_>> for DeadLetter {
             handler: record.handler.map(Cow::into_owned),
             attempts: record.attempts,
             first_failed_at: Timestamp::from_millis(record.first_failed_at_ms),
-            aggregate: record
-                .aggregate
-                .map(|text| text.parse())
-                .transpose()
-                .map_err(CorruptRecord::because)?,
+            aggregate: parsed(record.aggregate)?,
             done_by: record.done_by,
-            expires_at: record
-                .expires_at
-                .map(|secs| Timestamp::from_millis(secs.saturating_mul(1_000))),
+            expires_at: record.expires_at.map(moment),
         })
     }
 }

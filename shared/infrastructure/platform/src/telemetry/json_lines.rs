@@ -29,41 +29,91 @@ where
     ) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let mut told: BTreeSet<String> =
-            ["timestamp", "level", "target", "message"].map(str::to_owned).into();
-
         let mut timestamp = String::new();
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
-        write!(writer, r#"{{"timestamp":"{timestamp}","level":"{}""#, event.metadata().level())?;
-        write!(writer, r#","target":"{}""#, event.metadata().target())?;
-        write!(writer, r#","message":{}"#, Value::String(fields.message))?;
-
+        let mut line = Line::default();
+        line.add("timestamp", timestamp.into());
+        line.add("level", event.metadata().level().as_str().into());
+        line.add("target", event.metadata().target().into());
+        line.add("message", fields.message.into());
         // The innermost says what counts: first the event, then its spans outwards.
-        write_fields(&mut writer, &mut told, fields.others)?;
+        line.add_all(fields.others);
         for span in context.event_scope().into_iter().flatten() {
             if let Some(recorded) = span.extensions().get::<FormattedFields<JsonFields>>() {
-                let fields = serde_json::from_str(&recorded.fields).unwrap_or_default();
-                write_fields(&mut writer, &mut told, fields)?;
+                line.add_all(serde_json::from_str(&recorded.fields).unwrap_or_default());
             }
         }
-        writeln!(writer, "}}")
+        writeln!(writer, "{{{}}}", line.finish())
     }
 }
 
-fn write_fields(
-    writer: &mut Writer<'_>,
-    told: &mut BTreeSet<String>,
-    fields: Map<String, Value>,
-) -> fmt::Result {
-    for (name, value) in fields {
-        if !told.contains(&name) {
-            // `Value`'s Display is JSON, with every control character escaped: no value can end the
-            // line and begin a forged one.
-            write!(writer, ",{}:{value}", Value::from(name.as_str()))?;
-            told.insert(name);
+/// The longest line. What a stranger sent may be in it, whole, and a longer one is two events for
+/// `CloudWatch`, neither of which is JSON.
+const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// The longest value in a line.
+const VALUE_BYTES_MAX: usize = 2 * 1024;
+
+/// The last field of a line that lacks some.
+const CUT: &str = r#","cut":true"#;
+
+/// A line's fields in JSON, each name once.
+#[derive(Default)]
+struct Line {
+    text: String,
+    names: BTreeSet<String>,
+    is_cut: bool,
+}
+
+impl Line {
+    fn add_all(&mut self, fields: Map<String, Value>) {
+        for (name, value) in fields {
+            self.add(&name, value);
         }
     }
-    Ok(())
+
+    fn add(&mut self, name: &str, value: Value) {
+        if self.names.contains(name) {
+            return;
+        }
+        // `Value`'s Display is JSON, with every control character escaped: no value can end the line
+        // and begin a forged one.
+        let separator = if self.text.is_empty() { "" } else { "," };
+        let field = format!("{separator}{}:{}", Value::from(name), self.rendered(value));
+        if self.text.len() + field.len() + CUT.len() + 2 > LINE_BYTES_MAX {
+            self.is_cut = true;
+            return;
+        }
+        self.text.push_str(&field);
+        self.names.insert(name.to_owned());
+    }
+
+    /// A value in JSON; the beginning of one that is too long.
+    fn rendered(&mut self, value: Value) -> String {
+        let whole = value.to_string();
+        if whole.len() <= VALUE_BYTES_MAX {
+            return whole;
+        }
+        self.is_cut = true;
+        let Value::String(mut text) = value else { return "null".to_owned() };
+        let mut kept = VALUE_BYTES_MAX;
+        loop {
+            text.truncate(text.floor_char_boundary(kept));
+            let cut = Value::String(format!("{text}…")).to_string();
+            if cut.len() <= VALUE_BYTES_MAX {
+                return cut;
+            }
+            // An escape takes up to six bytes.
+            kept /= 2;
+        }
+    }
+
+    fn finish(mut self) -> String {
+        if self.is_cut {
+            self.text.push_str(CUT);
+        }
+        self.text
+    }
 }
 
 /// An event's fields.
@@ -200,6 +250,23 @@ mod tests {
         assert_eq!(lines[0]["level"], "INFO");
         assert_eq!(lines[0]["message"], "first \" \n second");
     }
+
+    #[test]
+    fn a_line_has_an_end() {
+        let lines = logged(|| {
+            let long = "é".repeat(2_000_000);
+            let escaped = "\u{1}".repeat(100_000);
+            let span = tracing::info_span!("a", one = long, other = escaped, order_id = "o1");
+            let _in_span = span.enter();
+            tracing::error!(a = long, b = long, c = long, d = long, e = long, "{escaped}");
+        });
+        let line = &lines[0];
+        assert!(line.to_string().len() < LINE_BYTES_MAX, "{line}");
+        assert!(line["a"].as_str().unwrap().starts_with('é'));
+        assert_eq!((&line["cut"], &line["order_id"]), (&true.into(), &"o1".into()));
+        assert_eq!(logged(|| tracing::info!("short"))[0].get("cut"), None);
+    }
+
     #[test]
     fn an_error_is_told_with_its_causes() {
         let cause = io::Error::other("connection reset");

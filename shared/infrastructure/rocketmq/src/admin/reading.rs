@@ -60,14 +60,39 @@ impl RocketmqAdmin {
         topic: &str,
         positions: &mut Positions,
     ) -> Result<Vec<StoredMessage>, AdminError> {
+        self.read_topic_of(topic, None, positions).await
+    }
+
+    /// As [`RocketmqAdmin::read_topic`], what one broker holds, or all of them.
+    async fn read_topic_of(
+        &self,
+        topic: &str,
+        broker: Option<&str>,
+        positions: &mut Positions,
+    ) -> Result<Vec<StoredMessage>, AdminError> {
         let mut messages = Vec::new();
-        for master in self.route(topic, Deadline::after(REQUEST_TIMEOUT)).await? {
+        let masters = self.route(topic, Deadline::after(REQUEST_TIMEOUT)).await?;
+        let is_meant = |master: &Master| broker.is_none_or(|broker| master.name == broker);
+        for master in masters.into_iter().filter(is_meant) {
             for queue_id in 0..i32::try_from(master.read_queues).unwrap_or(i32::MAX) {
                 let position = positions.0.entry((master.name.to_string(), queue_id)).or_default();
                 self.read_queue(topic, &master, queue_id, position, &mut messages).await?;
             }
         }
         Ok(messages)
+    }
+
+    /// What one broker holds of a topic, from the beginning. Others need not be there.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`], if the broker can't be read.
+    pub async fn read_topic_on(
+        &self,
+        topic: &str,
+        broker: &str,
+    ) -> Result<Vec<StoredMessage>, AdminError> {
+        self.read_topic_of(topic, Some(broker), &mut Positions::default()).await
     }
 
     async fn read_queue(

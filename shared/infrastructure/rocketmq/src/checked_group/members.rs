@@ -11,23 +11,19 @@ use futures::future::join_all;
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::code::response_code::ResponseCode;
 use rocketmq_protocol::protocol::RemotingSerializable;
-use rocketmq_protocol::protocol::header::client_request_header::GetRouteInfoRequestHeader;
 use rocketmq_protocol::protocol::header::heartbeat_request_header::HeartbeatRequestHeader;
 use rocketmq_protocol::protocol::heartbeat::heartbeat_data::HeartbeatData;
 use rocketmq_protocol::protocol::heartbeat::producer_data::ProducerData;
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
-use rocketmq_runtime::ShutdownDeadline;
-use rocketmq_transport::api::{
-    OutboundRequestOutcome, TlsConfig, TransportClient, TransportClientConfig,
-};
+use rocketmq_transport::api::{TlsConfig, TransportClient};
 use tokio::sync::{mpsc, oneshot};
 
 use super::JoinError;
 use super::checks::{Asked, Checks};
-use crate::call::millis;
 use crate::client::RocketmqClient;
-use crate::fault::{BrokerAnswer, Missing};
+use crate::fault::BrokerAnswer;
+use crate::name_servers::{ask, close, first_route, transport};
 use crate::route::masters;
 
 /// How often brokers are greeted. One forgets a member after 120 s, or with its connection.
@@ -36,16 +32,10 @@ const GREET_EVERY: Duration = Duration::from_secs(10);
 /// How soon again, after a round in which somebody did not answer.
 const GREET_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
-/// How long a name server's or a broker's answer may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// After so many rounds in a row in which somebody did not answer, the connections are made anew: after
 /// five connections that failed the transport refuses an address for 30 s (`reconnect.rs` of
 /// rocketmq-transport 1.0.0).
 const ROUNDS_TO_RENEW: u32 = 4;
-
-/// How long the end of connections may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Member = TransportClient<Checks>;
 
@@ -164,15 +154,7 @@ impl Members {
     }
 
     async fn masters_of(&self, topic: Topic) -> Result<Vec<CheetahString>, Cause> {
-        let name = self.client.config().topic_name(topic);
-        let header = GetRouteInfoRequestHeader {
-            topic: name.into(),
-            accept_standard_json_only: Some(true),
-            topic_request_header: None,
-        };
-        let request =
-            RemotingCommand::create_request_command(RequestCode::GetRouteinfoByTopic, header);
-        let mut answer = self.ask(None, request).await?;
+        let (_, mut answer) = first_route(&self.client, &self.current.get(), topic).await?;
         // Nobody has made it yet.
         if topic == Topic::Users && answer.code() == ResponseCode::TopicNotExist as i32 {
             return Ok(Vec::new());
@@ -186,21 +168,7 @@ impl Members {
         let header = HeartbeatRequestHeader::default();
         let request = RemotingCommand::create_request_command(RequestCode::HeartBeat, header)
             .set_body(self.heartbeat.encode()?);
-        success(&self.ask(Some(address), request).await?)
-    }
-
-    /// Asks a broker, or a name server.
-    async fn ask(
-        &self,
-        address: Option<&CheetahString>,
-        request: RemotingCommand,
-    ) -> Result<RemotingCommand, Cause> {
-        let limit = millis(ANSWER_TIMEOUT);
-        let outcome = self.current.get().invoke_request(address, request, limit).await?;
-        match outcome {
-            OutboundRequestOutcome::Response(answer) => Ok(answer),
-            refused => Err(Missing(format!("{refused:?}")).into()),
-        }
+        success(&ask(&self.current.get(), address, request).await?)
     }
 
     async fn renew(&self) {
@@ -215,36 +183,11 @@ fn success(answer: &RemotingCommand) -> Result<(), Cause> {
     BrokerAnswer::unless_success(answer).map_or(Ok(()), |refused| Err(refused.into()))
 }
 
-/// A transport of its own, which connects when it is used.
 async fn member(
     client: &RocketmqClient,
     tls: &TlsConfig,
     asked: &mpsc::Sender<Asked>,
 ) -> Result<Arc<Member>, Cause> {
-    let config = TransportClientConfig { tls: tls.clone(), ..TransportClientConfig::default() };
     let checks = Checks { config: client.config().clone(), asked: asked.clone() };
-    let context = client.runtime().service_context().component("checked_group");
-    let member = TransportClient::builder(Arc::new(config), checks, context).build()?;
-    if let Some(hook) = client.hook() {
-        member.register_rpc_hook(hook);
-    }
-    let member = Arc::new(member);
-    let servers = client.config().name_servers.iter().map(CheetahString::from_slice).collect();
-    member.update_name_server_address_list(servers).await;
-    let (sender, started) = oneshot::channel();
-    let starting = Arc::clone(&member);
-    // Its tasks belong to the client's threads.
-    client.in_background("rocketmq.start_checked_group", async move {
-        let _receiver_gone = sender.send(starting.start().await.map(drop));
-    });
-    started.await??;
-    Ok(member)
-}
-
-async fn close(member: &Member) {
-    let deadline = ShutdownDeadline::after(CLOSE_TIMEOUT);
-    let report = member.shutdown_graceful(deadline).await;
-    if !report.is_healthy() {
-        tracing::debug!("rocketmq.checked_group_close_incomplete");
-    }
+    transport(client, tls, checks).await
 }

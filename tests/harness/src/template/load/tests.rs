@@ -147,5 +147,7 @@ fn the_projects_own_template_resolves() {
         .flat_map(|function| &function.routes)
         .filter(|route| route.path == crate::template::DEFAULT_ROUTE);
     assert_eq!(default_routes.count(), 1);
-    assert_eq!(template.table("OrdersTable").unwrap().indexes[0].name, "pending");
+    let indexes = &template.table("OrdersTable").unwrap().indexes;
+    let names: Vec<_> = indexes.iter().map(|index| index.name.as_str()).collect();
+    assert_eq!(names, ["by_user", "pending"]);
 }

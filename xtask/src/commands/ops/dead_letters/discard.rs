@@ -2,11 +2,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use application::discard_dead_letter::DiscardDeadLetter;
-use application::list_dead_letters::DeadLetterSummary;
 use application::outcome::chain;
+use application::ports::DeadLetterSummary;
 use application::ports::{DeadLetter, DeadLetterId, DeadLetterReader};
 use clap::Args;
-use contracts::event::EventType;
 use dynamodb::{DynamoDeadLetterReader, DynamoDeadLetterRemoval};
 
 use crate::commands::ops::UNCONFIRMED;
@@ -58,9 +57,9 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 /// What is never done when a letter is gone.
 fn loss(letter: DeadLetter) -> String {
     let letter = DeadLetterSummary::from(letter);
-    let what = match (letter.event_type, &letter.subject) {
+    let what = match (&letter.event_type, &letter.subject) {
         (Some(event_type), Some(subject)) => {
-            format!("{} of {subject}", EventType::as_str(event_type))
+            format!("{event_type} of {subject}")
         }
         _ => format!("a message of {} bytes that could not be decoded", letter.body_bytes),
     };

@@ -1,9 +1,9 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use application::list_dead_letters::{DeadLetterSummary, ListDeadLetters};
+use application::list_dead_letters::ListDeadLetters;
+use application::ports::DeadLetterSummary;
 use clap::Args;
-use contracts::event::EventType;
 use contracts::timestamp::Timestamp;
 use dynamodb::DynamoDeadLetterReader;
 use serde::Serialize;
@@ -33,7 +33,7 @@ const COLUMNS: Columns<DeadLetterSummary, 6> = Columns {
     row: |letter, now| {
         [
             letter.id.to_string(),
-            letter.event_type.map_or("?", EventType::as_str).to_owned(),
+            letter.event_type.clone().unwrap_or_else(|| "?".to_owned()),
             in_short(letter.handler.as_deref().unwrap_or("-"), 40),
             letter.attempts.to_string(),
             ago(letter.first_failed_at, now),
@@ -64,7 +64,7 @@ pub(super) struct Listed<'a> {
     /// The aggregate whose event it is; none of a message that no aggregate of ours raised.
     aggregate: Option<String>,
     message_id: &'a str,
-    event_type: Option<EventType>,
+    event_type: Option<&'a str>,
     subject: Option<&'a str>,
     handler: Option<&'a str>,
     reason: &'a str,
@@ -81,7 +81,7 @@ impl<'a> From<&'a DeadLetterSummary> for Listed<'a> {
             event_id: letter.event_id.map(|id| id.to_string()),
             aggregate: letter.aggregate.map(|key| key.to_string()),
             message_id: &letter.message_id,
-            event_type: letter.event_type,
+            event_type: letter.event_type.as_deref(),
             subject: letter.subject.as_deref(),
             handler: letter.handler.as_deref(),
             reason: &letter.reason,

@@ -1,14 +1,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use application::list_dead_letters::DeadLetterSummary;
 use application::operations::redrive::{Examined, RedriveError, WayBack};
 use application::outcome::chain;
+use application::ports::DeadLetterSummary;
 use application::ports::{Clock, DeadLetter, DeadLetterId};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
-use contracts::event::EventType;
 use platform::clock::SystemClock;
 use serde::Serialize;
 
@@ -54,7 +53,7 @@ fn print(letter: &DeadLetter, way: &WayBack) {
     let line = |name: &str, value: String| println!("{name:<13} {}", printable(&value));
     line("id", summary.id.to_string());
     line("event", summary.event_id.map_or_else(|| "?".to_owned(), |id| id.to_string()));
-    line("type", summary.event_type.map_or("?", EventType::as_str).to_owned());
+    line("type", summary.event_type.clone().unwrap_or_else(|| "?".to_owned()));
     line("subject", summary.subject.unwrap_or_else(|| "?".to_owned()));
     line("message", summary.message_id);
     line("handler", summary.handler.unwrap_or_else(|| "none: it could not be decoded".to_owned()));

@@ -1,0 +1,136 @@
+//! Has an owner prove the current password before something that can't be undone: a stolen access
+//! token alone must not be enough (OWASP ASVS 5.0, 7.5.1).
+
+use std::time::Duration;
+
+use domain::user::{Account, ActivityKind};
+use secrecy::SecretString;
+
+use crate::guess_guard::{self, GuessGuard, NotNow};
+use crate::outcome::Failure;
+use crate::ports::{
+    Activity, ActivityLog, Bearer, Clock, GuessRecords, GuessTarget, IdentitySource,
+    PasswordHasher, Source, Whose,
+};
+
+/// Verifies current passwords, and counts wrong ones.
+#[derive(Debug, Clone)]
+pub struct CurrentPassword<Users, Passwords, Identities, Time> {
+    /// Where activities are recorded.
+    pub users: Users,
+    /// Counts guesses: a stolen access token is no reason to let them run.
+    pub guard: GuessGuard<Users, Time>,
+    /// Verifies passwords.
+    pub passwords: Passwords,
+    /// Makes identifiers.
+    pub identities: Identities,
+    /// The wall clock.
+    pub clock: Time,
+}
+
+/// A password that is to be the current one.
+pub struct Proof {
+    /// The password.
+    pub password: SecretString,
+    /// Where the request came from.
+    pub source: Source,
+    /// What is recorded if it is wrong.
+    pub failure: ActivityKind,
+}
+
+/// Nothing is proven.
+#[derive(Debug, thiserror::Error)]
+pub enum NotProven {
+    /// The current password is another.
+    #[error("the current password is another")]
+    WrongPassword,
+    /// There were too many guesses.
+    #[error("too many guesses")]
+    TooMany(Duration),
+    /// It could not be verified, or a wrong one not be counted.
+    #[error("no password can be verified right now")]
+    Unavailable(#[source] Failure),
+}
+
+impl From<NotNow> for NotProven {
+    fn from(not_now: NotNow) -> Self {
+        match not_now {
+            NotNow::Wait(wait) => Self::TooMany(wait),
+            NotNow::Unavailable(failure) => Self::Unavailable(failure),
+        }
+    }
+}
+
+impl<Users, Passwords, Identities, Time> CurrentPassword<Users, Passwords, Identities, Time>
+where
+    Users: ActivityLog + GuessRecords,
+    Passwords: PasswordHasher,
+    Identities: IdentitySource,
+    Time: Clock,
+{
+    /// Verifies the password of the bearer's account.
+    ///
+    /// # Errors
+    ///
+    /// [`NotProven`]
+    pub async fn verify(
+        &self,
+        account: &Account,
+        bearer: Bearer,
+        proof: Proof,
+    ) -> Result<(), NotProven> {
+        let Proof { password, source, failure } = proof;
+        let target = GuessTarget::Owner(bearer.user_id);
+        let admitted = self.guard.admit(target, guess_guard::ACCOUNT).await;
+        if let Err(NotNow::Wait(wait)) = &admitted {
+            let (user_id, wait_s) = (bearer.user_id.get(), wait.as_secs());
+            tracing::warn!(user_id, %source, wait_s, "a proof of the password has to wait");
+        }
+        let now_waits = admitted?;
+        let verified = self.passwords.verify(password, Some(account.password_hash())).await;
+        if !verified.map_err(NotProven::Unavailable)? {
+            let noted = self.note_failure(bearer, source, failure, now_waits).await;
+            noted.map_err(NotProven::Unavailable)?;
+            return Err(NotProven::WrongPassword);
+        }
+        self.guard.forgive(target).await;
+        Ok(())
+    }
+
+    async fn note_failure(
+        &self,
+        bearer: Bearer,
+        source: Source,
+        failure: ActivityKind,
+        now_waits: bool,
+    ) -> Result<(), Failure> {
+        let Bearer { user_id, session_id } = bearer;
+        let kind = failure.as_str();
+        let whose = Whose::User(user_id);
+        let user_id = user_id.get();
+        tracing::warn!(user_id, %source, %session_id, kind, "the current password was wrong");
+        self.users.record(whose, &self.activity(failure, bearer, source)).await?;
+        if now_waits {
+            tracing::warn!(
+                user_id,
+                %source,
+                %session_id,
+                "further proofs of the password have to wait"
+            );
+            let locked = self.activity(ActivityKind::Locked, bearer, source);
+            self.users.record(whose, &locked).await?;
+        }
+        Ok(())
+    }
+
+    /// What the bearer did just now.
+    pub(crate) fn activity(&self, kind: ActivityKind, bearer: Bearer, source: Source) -> Activity {
+        Activity {
+            id: self.identities.activity_id(),
+            kind,
+            at: self.clock.now(),
+            source,
+            session: Some(bearer.session_id),
+        }
+    }
+}

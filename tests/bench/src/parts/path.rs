@@ -1,0 +1,106 @@
+//! Where the time of create-order goes, one order at a time: each of its calls by clients and as bytes
+//! on a socket, and what an invocation costs that makes none of them.
+
+use std::sync::Arc;
+
+use crate::floor::{Floor, Frames, Steps};
+use crate::load;
+use crate::orders::Invoked;
+use crate::rig::Rig;
+use crate::samples::Samples;
+
+/// The ways take turns in blocks, so that what slows the machine for a while slows all of them.
+const ROUNDS: u64 = 20;
+
+/// How many orders are created in each way before any counts.
+const WARM_UP: u64 = 500;
+
+/// The three calls of an order, and their sum.
+#[derive(Default)]
+pub(crate) struct StepSamples {
+    pub(crate) half_message: Samples,
+    pub(crate) put: Samples,
+    pub(crate) commit: Samples,
+    pub(crate) total: Samples,
+}
+
+impl StepSamples {
+    fn push(&mut self, steps: &Steps) {
+        self.half_message.push(steps.half_message);
+        self.put.push(steps.put);
+        self.commit.push(steps.commit);
+        self.total.push(steps.total());
+    }
+}
+
+/// What is measured.
+#[derive(Default)]
+pub(crate) struct PathFigures {
+    /// By the RocketMQ client and the AWS SDK.
+    pub(crate) clients: StepSamples,
+    /// As bytes on sockets.
+    pub(crate) frames: StepSamples,
+    /// create-order for a request without a token.
+    pub(crate) anonymous: Samples,
+    /// create-order for an order without lines, with a good token.
+    pub(crate) empty: Samples,
+    /// create-order for an order.
+    pub(crate) created: Samples,
+}
+
+/// Creates `orders` orders in each way.
+pub(crate) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<PathFigures> {
+    let site = rig.site(1).await?;
+    let floor = Floor::connect(&site, 1).await?;
+    let mut frames = Frames::connect(rig, &site).await?;
+    let anonymous = Arc::new(Invoked::anonymous(rig, &site)?);
+    let empty = Arc::new(Invoked::empty(rig, &site)?);
+    let invoked = Arc::new(Invoked::new(rig, &site)?);
+    rig.progress().step("following create-order's time");
+    let mut figures = PathFigures::default();
+    for (round, block) in rounds(orders) {
+        rig.progress().at(&format!("following create-order's time: {round} of {ROUNDS} rounds"));
+        // What the first round takes is not kept.
+        let mut kept = PathFigures::default();
+        for _ in 0..block {
+            kept.clients.push(&floor.steps(0).await?);
+        }
+        for _ in 0..block {
+            kept.frames.push(&frames.steps().await?);
+        }
+        kept.anonymous = load::run(&anonymous, 1, block).await?;
+        kept.empty = load::run(&empty, 1, block).await?;
+        kept.created = load::run(&invoked, 1, block).await?;
+        if round > 0 {
+            figures.extend(kept);
+        }
+    }
+    floor.close().await;
+    site.stop().await;
+    Ok(figures)
+}
+
+/// The warm-up, which is round 0, and the rounds that count, with how many orders each has.
+fn rounds(orders: u64) -> impl Iterator<Item = (u64, u64)> {
+    let block = orders.div_ceil(ROUNDS);
+    std::iter::once((0, WARM_UP)).chain((1..=ROUNDS).map(move |round| (round, block)))
+}
+
+impl PathFigures {
+    fn extend(&mut self, other: Self) {
+        self.clients.extend(other.clients);
+        self.frames.extend(other.frames);
+        self.anonymous.extend(other.anonymous);
+        self.empty.extend(other.empty);
+        self.created.extend(other.created);
+    }
+}
+
+impl StepSamples {
+    fn extend(&mut self, other: Self) {
+        self.half_message.extend(other.half_message);
+        self.put.extend(other.put);
+        self.commit.extend(other.commit);
+        self.total.extend(other.total);
+    }
+}

@@ -1,0 +1,69 @@
+//! Clocks that are wrong: a library that is loaded before a program's own and moves what the program
+//! takes for the time of day. Its monotonic clock stays as it is.
+//!
+//! Libfaketime does the same and more, but would have to be installed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::preload;
+
+/// The variable that says by how many milliseconds.
+const VARIABLE: &str = "CLOCK_OFFSET_MS";
+
+/// By how much the clock of a process is moved, in milliseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Offset(i64);
+
+impl Offset {
+    /// That of a process with these variables.
+    pub(crate) fn of(variables: &BTreeMap<String, String>) -> Self {
+        Self(variables.get(VARIABLE).and_then(|text| text.parse().ok()).unwrap_or_default())
+    }
+
+    /// What the process takes for this time since the Unix epoch.
+    pub(crate) fn applied_to(self, since_epoch: Duration) -> Duration {
+        let offset = Duration::from_millis(self.0.unsigned_abs());
+        if self.0 < 0 { since_epoch.saturating_sub(offset) } else { since_epoch + offset }
+    }
+}
+
+const SOURCE: &str = include_str!("preload/clock.c");
+
+/// The variables that set a program's clock off by so many milliseconds.
+///
+/// # Errors
+/// When there is no C compiler, or it fails.
+pub async fn environment(
+    target: &Path,
+    offset_ms: i64,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let library = preload::library(target, "clock", SOURCE).await?;
+    Ok(BTreeMap::from([
+        ("LD_PRELOAD".to_owned(), library.display().to_string()),
+        (VARIABLE.to_owned(), offset_ms.to_string()),
+    ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::process::Command;
+
+    use super::environment;
+    use crate::wall_clock;
+
+    #[tokio::test]
+    async fn a_program_takes_the_time_that_it_is_given() {
+        let target = tempfile::tempdir().unwrap();
+        for offset in [-3_600_000, 400] {
+            let environment = environment(target.path(), offset).await.unwrap();
+            let output = Command::new("date").arg("+%s%3N").envs(environment).output().await;
+            let text = String::from_utf8(output.unwrap().stdout).unwrap();
+            let shown: i64 = text.trim().parse().unwrap();
+            let now = wall_clock::since_epoch().as_millis();
+            let off = i64::try_from(now).unwrap() + offset - shown;
+            assert!(off.abs() < 30_000, "{off} ms");
+        }
+    }
+}
