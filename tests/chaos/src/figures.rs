@@ -167,6 +167,7 @@ impl std::fmt::Display for Measure {
         match self {
             Self::Count(count) => write!(f, "{count}"),
             Self::Longest(time) => write!(f, "{:.2} s", time.as_secs_f64()),
+            Self::Bytes(bytes) if *bytes < 1024 * 1024 => write!(f, "{bytes} bytes"),
             Self::Bytes(bytes) => write!(f, "{} MiB", bytes.div_ceil(1024 * 1024)),
             Self::Share { part, whole } => write!(f, "{part}/{whole}"),
         }

@@ -26,6 +26,12 @@ pub struct RowReport {
 }
 
 impl RowReport {
+    /// Its line in the card.
+    #[must_use]
+    pub fn line(&self) -> String {
+        line(self.row.id, self.row.title, self.runs, self.failures.len(), &self.figures)
+    }
+
     /// A row that has not run yet.
     #[must_use]
     pub fn new(row: &'static Row) -> Self {
@@ -129,8 +135,7 @@ pub fn card(run: Run, reports: &[RowReport]) -> String {
         head(),
     );
     for report in reports {
-        let (id, title) = (report.row.id, report.row.title);
-        text.push_str(&line(id, title, report.runs, report.failures.len(), &report.figures));
+        text.push_str(&report.line());
     }
     let (runs, failures) = reports.iter().fold((0, 0), |(runs, failures), report| {
         (runs + report.runs, failures + report.failures.len())

@@ -14,17 +14,26 @@ mod discarded;
 mod doubtful;
 mod duplicates;
 mod end;
+mod first_requests;
 mod freeze;
 mod inflating;
 mod lambda;
+mod lost_disk;
+mod message_index;
 mod mix;
 mod name_server;
+mod newer;
 mod poison;
 mod rebalance;
+mod skew;
 mod stale_commit;
+mod stalled;
 mod table;
 mod thaw;
 mod throttling;
+mod two_brokers;
+mod user_topic;
+mod watched;
 mod window;
 
 use std::pin::Pin;
@@ -81,7 +90,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Figures>> + 'a
 pub enum Claim {
     /// A place beside others, on the cluster that they share.
     Place,
-    /// A cluster of its own beside them. Only one row at a time has one.
+    /// A cluster of its own beside them. Only one row of a long run at a time has one.
     Cluster,
     /// All of it, with or without a cluster of its own: it orders as fast as it can, and neither its
     /// times nor its neighbours' would be their own.
@@ -298,6 +307,71 @@ pub const ROWS: &[Row] = &[
         inflating::bombs
     ),
     row!(
+        "F3",
+        "4 MiB of JSON that is small text and large values; 2 MiB in one name",
+        "a dead letter each, without being parsed, and short log lines",
+        inflating::long
+    ),
+    row!(
+        "F4",
+        "bodies that no broker takes back: 5 MiB once inflated, and nothing",
+        "a dead letter each in one delivery, announced or not",
+        inflating::not_taken_back
+    ),
+    row!(
+        "F5",
+        "events that newer code raised",
+        "they come again until that code is there, and are no dead letters",
+        newer::run
+    ),
+    row!(
+        "K1",
+        "functions whose clocks are off, from 0.4 s to an hour, both ways",
+        "events are consumed at the usual pace, and nobody spins",
+        skew::run
+    ),
+    row!(
+        "N1",
+        "of two name servers, the first is silent or refuses",
+        "the other is used at once",
+        name_server::one_of_two
+    ),
+    row!(
+        "G1",
+        "of two brokers, one is dead or does not answer",
+        "the other's events are handled at their pace",
+        two_brokers::run,
+        claims Cluster
+    ),
+    row!(
+        "G3",
+        "a broker's disk is lost",
+        "pending events come again, and a replay brings the rest",
+        lost_disk::run,
+        claims Cluster
+    ),
+    row!(
+        "G4",
+        "a power cut takes what the broker has not flushed",
+        "nothing is lost for our handlers, and nothing for others after a replay",
+        lost_disk::power_cut,
+        claims Cluster
+    ),
+    row!(
+        "D1",
+        "the broker stands still for a minute under load",
+        "orders are created, soon confirmed after its return, and hardly any event twice on the topic",
+        stalled::run,
+        claims Machine
+    ),
+    row!(
+        "D2",
+        "a broker keeps no index of its messages",
+        "it is refused with what to set, or said, and no event is published twice",
+        message_index::run,
+        claims Cluster
+    ),
+    row!(
         "L1",
         "Lambda ends create-order amid a request",
         "the client does not know, and its retry settles it",
@@ -308,6 +382,27 @@ pub const ROWS: &[Row] = &[
         "functions wake up with dead sockets and old questions",
         "no first request fails, and old answers change nothing",
         thaw::run
+    ),
+    row!(
+        "U1",
+        "users' events can't be sent",
+        "orders' events are unhindered, and health says what is late",
+        user_topic::run,
+        claims Cluster
+    ),
+    row!(
+        "W1",
+        "each part is stopped in turn",
+        "health and a metric with an alarm say so within five minutes",
+        watched::run,
+        claims Cluster
+    ),
+    row!(
+        "X2",
+        "fifty first requests at once, from nothing",
+        "every one is answered",
+        first_requests::run,
+        claims Machine
     ),
     row!(
         "X1",

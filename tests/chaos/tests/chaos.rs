@@ -54,7 +54,7 @@ fn short(row: &'static Row, shared: &Shared) -> Result<(), Failed> {
     let bench = Bench { cluster: cluster.get_or_init(start), effort: Effort::Short, seed: SEED };
     let mut report = RowReport::new(row);
     let failure = report.add(SEED, runtime.block_on((row.run)(bench)));
-    println!("{}: {:?}", row.id, report.figures);
+    print!("{}", report.line());
     let Some(why) = failure else { return Ok(()) };
     // At once: the list of failures comes only when the last row is over.
     println!("{} failed: {why}", row.id);

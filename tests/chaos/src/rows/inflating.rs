@@ -1,4 +1,5 @@
-//! F1, F2: bodies that cannot be inflated, or to more than anybody has memory for.
+//! F1 to F4: bodies that cannot be inflated, or to more than anybody has memory for, that are longer
+//! than anybody reads, or that no broker would take back.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -35,13 +36,19 @@ const NEIGHBOURS: u32 = 5;
 /// of it, and more.
 const MEMORY_MAX: u64 = 64 * 1024 * 1024;
 
-/// How a body is compressed, and it.
+/// What a line of a log may have at the most, in bytes, with its end.
+const LINE_MAX: u64 = 8 * 1024;
+
+/// The longest body that is read.
+const READ_MAX: usize = 64 * 1024;
+
+/// A message's flags, and its body.
 type Body = (i32, Bytes);
 
 /// F1.
 pub(super) async fn unreadable(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    let mut buried = Buried::default();
+    let mut buried = Buried::because("inflated");
     for _ in 0..bench.either(1, 5) {
         buried.round(&rig, unreadable_bodies()?).await?;
     }
@@ -54,7 +61,7 @@ pub(super) async fn unreadable(bench: Bench<'_>) -> anyhow::Result<Figures> {
 /// F2.
 pub(super) async fn bombs(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    let mut buried = Buried::default();
+    let mut buried = Buried::because("inflated");
     let bombs = bombs_of(bench.either(256, 1024))?;
     buried.round(&rig, bombs.clone()).await?;
     let (asked, peak) = ask_about(&rig, bombs).await?;
@@ -68,15 +75,60 @@ pub(super) async fn bombs(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
+/// F3.
+pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let mut buried = Buried::because("more than 65536");
+    for _ in 0..bench.either(1, 3) {
+        buried.round(&rig, long_bodies()).await?;
+    }
+    // It is read, and names a type that newer code may know: it comes again, and is no letter.
+    let name = "A".repeat(READ_MAX - 1024);
+    let named = (0, event_of_type(&name));
+    store(&rig, &rig.system.names.topic, 9_000, named).await?.end(Resolution::Commit).await?;
+    eventually("an event with a long name of a type is met", async || {
+        Ok((rig.lines_with("newer code raised the event")? > 0).then_some(()))
+    })
+    .await?;
+    let mut figures = judge_clean(&rig).await?;
+    buried.check_letters(&rig, &mut figures).await?;
+    let longest = rig.longest_line()?;
+    anyhow::ensure!(longest <= LINE_MAX, "a line of {longest} bytes");
+    figures.note("longest line of the log", Measure::Bytes(longest));
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// F4.
+pub(super) async fn not_taken_back(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let mut buried = Buried::because("");
+    for _ in 0..bench.either(1, 5) {
+        // The broker itself takes no message without a body (`AbstractSendMessageProcessor.java`), but one
+        // that is empty once it is inflated.
+        let bodies = vec![(COMPRESSED | ZLIB, deflated(5)?), (COMPRESSED | ZLIB, deflated(0)?)];
+        buried.round(&rig, bodies).await?;
+    }
+    let mut figures = judge_clean(&rig).await?;
+    buried.check(&rig, &mut figures).await?;
+    rig.stop().await;
+    Ok(figures)
+}
+
 /// Bodies that were published for event-consumer to bury, with neighbours behind them.
-#[derive(Default)]
 struct Buried {
+    /// What each letter's reason says.
+    because: &'static str,
     published: u64,
     slowest: Duration,
     peak: u64,
 }
 
 impl Buried {
+    const fn because(because: &'static str) -> Self {
+        Self { because, published: 0, slowest: Duration::ZERO, peak: 0 }
+    }
+
     async fn round(&mut self, rig: &Rig<'_>, bodies: Vec<Body>) -> anyhow::Result<()> {
         rest(rig).await?;
         rig.windows.keep(EVENT_CONSUMER, 0);
@@ -105,17 +157,22 @@ impl Buried {
         Ok(())
     }
 
+    /// There is a letter of each body, and neither the bodies nor their neighbours came twice.
     async fn check(&self, rig: &Rig<'_>, figures: &mut Figures) -> anyhow::Result<()> {
-        let letters = Records::read(rig).await?.dead_letters;
-        let count = u64::try_from(letters.len())?;
-        let Self { published, slowest, peak } = *self;
-        anyhow::ensure!(count == published, "{count} letters of {published} bodies");
-        let says_why = |reason: &str| reason.contains("inflated");
-        anyhow::ensure!(letters.values().all(|letter| says_why(&letter.reason)), "{letters:?}");
-        // Neither the bodies nor their neighbours come a second time.
-        let deliveries = rig.before(EVENT_CONSUMER)?.broker.broker_relay().deliveries();
+        self.check_letters(rig, figures).await?;
+        let deliveries = rig.before(EVENT_CONSUMER)?.broker.deliveries();
         let again: Vec<_> = deliveries.iter().filter(|(_, times)| **times != 1).collect();
         anyhow::ensure!(again.is_empty(), "delivered more than once: {again:?}");
+        Ok(())
+    }
+
+    async fn check_letters(&self, rig: &Rig<'_>, figures: &mut Figures) -> anyhow::Result<()> {
+        let letters = Records::read(rig).await?.dead_letters;
+        let count = u64::try_from(letters.len())?;
+        let Self { because, published, slowest, peak } = *self;
+        anyhow::ensure!(count == published, "{count} letters of {published} bodies");
+        let says_why = |reason: &str| !reason.is_empty() && reason.contains(because);
+        anyhow::ensure!(letters.values().all(|letter| says_why(&letter.reason)), "{letters:?}");
         anyhow::ensure!(peak < MEMORY_MAX, "event-consumer used {peak} bytes");
         figures.faults += published;
         figures.note("dead letters", Measure::Count(count));
@@ -158,15 +215,10 @@ async fn ask_about(rig: &Rig<'_>, bodies: Vec<Body>) -> anyhow::Result<(u64, u64
     Ok((asked, peak(rig, TRANSACTION_CHECK)?))
 }
 
-async fn store(
-    rig: &Rig<'_>,
-    topic: &str,
-    number: u64,
-    (how, body): Body,
-) -> anyhow::Result<FlaggedHalf> {
+async fn store(rig: &Rig<'_>, topic: &str, number: u64, body: Body) -> anyhow::Result<FlaggedHalf> {
     let id = Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number);
     let (endpoints, names) = (&rig.system.endpoints, &rig.system.names);
-    FlaggedHalf::store(endpoints, names, topic, id, (COMPRESSED | how, body)).await
+    FlaggedHalf::store(endpoints, names, topic, id, body).await
 }
 
 fn peak(rig: &Rig<'_>, function: &str) -> anyhow::Result<u64> {
@@ -179,14 +231,30 @@ fn unreadable_bodies() -> anyhow::Result<Vec<Body>> {
     // length of a block it asks for 407 MB.
     let frame = Bytes::from_static(b"\x04\x22\x4d\x18 no frame");
     Ok(vec![
-        (ZLIB, plain.clone()),
-        (LZ4, plain.clone()),
-        (LZ4, frame),
-        (ZSTD, plain.clone()),
-        (UNKNOWN, plain),
+        (COMPRESSED | ZLIB, plain.clone()),
+        (COMPRESSED | LZ4, plain.clone()),
+        (COMPRESSED | LZ4, frame),
+        (COMPRESSED | ZSTD, plain.clone()),
+        (COMPRESSED | UNKNOWN, plain),
         // More than a dead letter's announcement may have.
-        (ZLIB, deflated(5)?),
+        (COMPRESSED | ZLIB, deflated(5)?),
     ])
+}
+
+/// As long as a broker takes them, with its properties: small text that is 400 MB of values once it is
+/// parsed, and half of it in one name.
+fn long_bodies() -> Vec<Body> {
+    let values = format!("{{\"data\":[{}0]}}", "{\"\":0},".repeat(590_000));
+    vec![(0, values.into()), (0, event_of_type(&"A".repeat(2 * 1024 * 1024)))]
+}
+
+fn event_of_type(name: &str) -> Bytes {
+    let id = "01900000-0000-7000-8000-000000000098";
+    let event = serde_json::json!({
+        "specversion": "1.0", "id": id, "source": "urn:order-service", "type": name,
+        "time": "2026-01-01T00:00:00Z", "schemaversion": 1, "data": {},
+    });
+    event.to_string().into()
 }
 
 /// Bodies of at most 1 MiB that inflate to so many MiB, as far as their compression goes that far.
@@ -196,9 +264,9 @@ fn bombs_of(mebibytes: u32) -> anyhow::Result<Vec<Body>> {
     let mut zstd = zstd::Encoder::new(Vec::new(), 1)?;
     fill(&mut zstd, mebibytes)?;
     Ok(vec![
-        (ZLIB, deflated(mebibytes)?),
-        (LZ4, lz4.finish()?.into()),
-        (ZSTD, zstd.finish()?.into()),
+        (COMPRESSED | ZLIB, deflated(mebibytes)?),
+        (COMPRESSED | LZ4, lz4.finish()?.into()),
+        (COMPRESSED | ZSTD, zstd.finish()?.into()),
     ])
 }
 

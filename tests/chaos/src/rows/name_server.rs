@@ -1,8 +1,9 @@
-//! B5: the name server is down.
+//! B5, N1: the name server is down, or one of two is of no use.
 
 use std::time::Duration;
 
 use harness::broker::cluster_info;
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::Bench;
@@ -10,7 +11,7 @@ use crate::client::Outcome;
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::{judge_clean, rest};
-use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
+use crate::rig::{CREATE_ORDER, Crew, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
 /// create-order's time-out in the template. An answer comes before it.
@@ -18,6 +19,63 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 
 /// Those that ask it.
 const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
+
+/// How much longer a first order may take than with one good name server alone. A look-up that waited for
+/// a silent one would take 2 s longer, and each session makes one.
+const LONGER_AT_MOST: Duration = Duration::from_millis(1_500);
+
+/// N1.
+pub(super) async fn one_of_two(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    // It accepts by its backlog, and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let silent = listener.local_addr()?.to_string();
+    let closed = TcpListener::bind("127.0.0.1:0").await?;
+    let refusing = closed.local_addr()?.to_string();
+    drop(closed);
+    let (mut figures, alone) = first_of(bench, None, "alone").await?;
+    figures.note("first order answered within: one name server", Measure::Longest(alone));
+    for (address, name, note) in [
+        (silent, "silent", "first order answered within: after a silent one"),
+        (refusing, "refusing", "first order answered within: after one that refuses"),
+    ] {
+        let (more, answered) = first_of(bench, Some(address), name).await?;
+        let limit = alone + LONGER_AT_MOST;
+        anyhow::ensure!(answered < limit, "with one {name}, a first order took {answered:?}");
+        figures.merge(more);
+        figures.note(note, Measure::Longest(answered));
+    }
+    drop(listener);
+    Ok(figures)
+}
+
+/// Orders with a name server before the one that answers. Returns the longest that a first order took.
+async fn first_of(
+    bench: Bench<'_>,
+    before: Option<String>,
+    name: &str,
+) -> anyhow::Result<(Figures, Duration)> {
+    let rig = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
+        options.namesrv_before.extend(before);
+    })
+    .await?;
+    let rounds: u64 = bench.either(2, 10);
+    let mut answered = Duration::ZERO;
+    for round in 0..rounds {
+        rest(&rig).await?;
+        for function in FUNCTIONS {
+            rig.kill_all(function).await?;
+        }
+        let begun = Instant::now();
+        let (outcome, with_half) = rig.place_with_half(&format!("{name}-{round}")).await?;
+        anyhow::ensure!(with_half, "the other name server was not used: {outcome:?}");
+        answered = answered.max(begun.elapsed());
+        rig.until_finished("the first order is finished").await?;
+    }
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = rounds;
+    rig.stop().await;
+    Ok((figures, answered))
+}
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(Cluster::TUNING).await?;

@@ -1,0 +1,143 @@
+//! G3, G4: a broker whose disk is lost, or that an empty one of its name has replaced; a power cut that
+//! takes what was not flushed.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use application::events::publish::PublishStored;
+use application::operations::replay_since::ReplaySince;
+use application::ports::Clock;
+use domain::timestamp::Timestamp;
+use dynamodb::DynamoAggregateReader;
+use harness::broker::{BrokerTuning, Flush};
+use harness::provision::{create_topics, rocketmq_config};
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
+use rocketmq::publisher::RocketmqPublisher;
+use tokio::time::Instant;
+
+use super::Bench;
+use crate::cluster::Cluster;
+use crate::figures::{Figures, Measure};
+use crate::judge::{World, judge_clean, rest};
+use crate::rig::{EVENT_CONSUMER, Rig};
+
+/// How fast the replay goes.
+const EVENTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
+
+/// Longer ago than this row began.
+const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// G3.
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = bench.own_cluster(Cluster::TUNING).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    let since = SystemClock.now().minus(AN_HOUR);
+    // Some orders are finished: only another team's group, which has not come to them, needs their
+    // events. Of others our own group has not had the events.
+    let orders = bench.either(5, 50);
+    let finished = rig.place_all("finished", orders).await.len();
+    rig.until_finished("the first orders are finished").await?;
+    rig.windows.keep(EVENT_CONSUMER, 0);
+    rig.kill_all(EVENT_CONSUMER).await?;
+    let waiting = rig.place_all("waiting", orders).await.len();
+    anyhow::ensure!(finished + waiting == usize::try_from(2 * orders)?, "orders were not taken");
+
+    cluster.lose_store().await?;
+    cluster.restart_broker().await?;
+    let back = Instant::now();
+    create_topics(&rig.system.endpoints, &rig.system.names).await?;
+    let left = World::copies(&rig).await?.len();
+    anyhow::ensure!(left == 0, "{left} events outlived the disk");
+    rig.windows.keep(EVENT_CONSUMER, 2);
+    rig.until_finished("what was pending comes again").await?;
+    let recovered = back.elapsed();
+
+    let without_replay = events_on_topic(&rig).await?;
+    let sent = replay(&rig, since).await?;
+    let with_replay = events_on_topic(&rig).await?;
+    anyhow::ensure!(without_replay < with_replay, "the replay brought nothing that was lost");
+    // Every event of every order is on the topic again: the judge finds none that is lost.
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = 1;
+    figures.note("pending events came again within", Measure::Longest(recovered));
+    let lost = u64::try_from(with_replay - without_replay)?;
+    figures.note("handled events that the disk took along", Measure::Count(lost));
+    figures.note("events replayed", Measure::Count(sent));
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// How many events are on the topic, whatever the copies.
+async fn events_on_topic(rig: &Rig<'_>) -> anyhow::Result<usize> {
+    let copies = World::copies(rig).await?;
+    let ids: BTreeSet<_> = copies.iter().map(|copy| copy.event_id.as_str()).collect();
+    Ok(ids.len())
+}
+
+/// G4.
+pub(super) async fn power_cut(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let mut figures = Figures::default();
+    for flush in [Flush::Sync, Flush::Async] {
+        figures.merge(cut(bench, flush).await?);
+    }
+    Ok(figures)
+}
+
+async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
+    let tuning = BrokerTuning { flush, power_can_fail: true, ..Cluster::TUNING };
+    let cluster = bench.own_cluster(tuning).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    rest(&rig).await?;
+    let since = SystemClock.now().minus(AN_HOUR);
+    let rounds = bench.either(1, 2);
+    let mut lost = 0;
+    for round in 0..rounds {
+        // Another team's group has not come to any of these events; our own has not come to half of them.
+        rig.place_all(&format!("handled-{round}"), 8).await;
+        rig.until_finished("the first orders are finished").await?;
+        rig.windows.keep(EVENT_CONSUMER, 0);
+        rig.kill_all(EVENT_CONSUMER).await?;
+        rig.place_all(&format!("waiting-{round}"), 8).await;
+        let before = events_on_topic(&rig).await?;
+        cluster.cut_power().await?;
+        cluster.restart_broker().await?;
+        create_topics(&rig.system.endpoints, &rig.system.names).await?;
+        lost += before.saturating_sub(events_on_topic(&rig).await?);
+        rig.windows.keep(EVENT_CONSUMER, 2);
+        rig.until_finished("what was pending comes again").await?;
+    }
+    let sent = replay(&rig, since).await?;
+    // For our handlers nothing is lost, and for the other group nothing after the replay.
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = rounds;
+    let lost = Measure::Count(u64::try_from(lost)?);
+    match flush {
+        Flush::Sync => figures.note("events that a cut took: SYNC_FLUSH", lost),
+        Flush::Async => figures.note("events that a cut took: ASYNC_FLUSH", lost),
+    }
+    figures.note("events replayed", Measure::Count(sent));
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// Sends every event since a moment again, and returns how many.
+async fn replay(rig: &Rig<'_>, since: Timestamp) -> anyhow::Result<u64> {
+    let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
+    let publisher = RocketmqPublisher::start(config, SystemClock).await?;
+    let replay = ReplaySince {
+        aggregates: DynamoAggregateReader::new(
+            rig.tables(),
+            rig.orders_table()?,
+            rig.users_table()?,
+        ),
+        publication: PublishStored { publisher: publisher.clone(), clock: SystemClock },
+        identities: UuidIdentitySource,
+        events_per_second: EVENTS_PER_SECOND,
+    };
+    let (summary, ended) = replay.run(since, |_| ()).await;
+    ended?;
+    publisher.shutdown().await;
+    Ok(summary.sent)
+}

@@ -1,0 +1,50 @@
+//! D2: a broker that keeps no index of its messages, so that it finds none by its key.
+
+use std::time::Duration;
+
+use harness::broker::BrokerTuning;
+
+use super::Bench;
+use crate::cluster::Cluster;
+use crate::figures::{Figures, Measure};
+use crate::judge::judge_clean;
+use crate::rig::{EVENT_CONSUMER, Rig};
+
+const WITHOUT_INDEX: BrokerTuning = BrokerTuning { message_index: false, ..Cluster::TUNING };
+
+/// Past the time at which the sweep looks for an event that nobody has handled.
+const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = bench.own_cluster(WITHOUT_INDEX).await?;
+    // Topics are not made on it.
+    let error = match Rig::start(&cluster, bench.seed).await {
+        Ok(_) => anyhow::bail!("a system was set up on a broker without an index"),
+        Err(error) => format!("{error:#}"),
+    };
+    anyhow::ensure!(error.contains("messageIndexEnable=true"), "it was refused with {error}");
+
+    // One that loses it later, with events that wait for their consumer.
+    cluster.restart_broker_with(Cluster::TUNING).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    rig.until_finished("the first order is finished").await?;
+    rig.windows.keep(EVENT_CONSUMER, 0);
+    rig.kill_all(EVENT_CONSUMER).await?;
+    cluster.restart_broker_with(WITHOUT_INDEX).await?;
+    let orders = bench.either(5, 30);
+    let placed = rig.place_all("order", orders).await.len();
+    anyhow::ensure!(u64::try_from(placed)? == orders, "{placed} of {orders} orders were taken");
+    tokio::time::sleep(PAST_THE_SWEEP).await;
+    let said = rig.lines_with("messageIndexEnable=true")?;
+    anyhow::ensure!(said > 0, "nobody says what is wrong with the broker");
+    rig.windows.keep(EVENT_CONSUMER, 2);
+    rig.until_finished("orders are finished without an index").await?;
+    cluster.restart_broker_with(Cluster::TUNING).await?;
+    let mut figures = judge_clean(&rig).await?;
+    let copies = figures.duplicate_copies;
+    anyhow::ensure!(copies == 0, "{copies} copies of events that were on their topic");
+    figures.faults = orders;
+    figures.note("lines that say what to set", Measure::Count(u64::try_from(said)?));
+    rig.stop().await;
+    Ok(figures)
+}

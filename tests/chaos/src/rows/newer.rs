@@ -1,0 +1,48 @@
+//! F5: events that newer code raised, before that code is there.
+
+use std::time::Duration;
+
+use harness::publishing::Publishing;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Bench;
+use crate::figures::{Figures, Measure};
+use crate::judge::{Records, judge_clean};
+use crate::rig::{EVENT_CONSUMER, Rig};
+use crate::waiting::eventually_within;
+
+/// The fourth delivery is due after some 40 s.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
+    let mut newer = Vec::new();
+    for (number, (schema, kind)) in (0..).zip([(99, "OrderCreated"), (1, "OrderForgotten")]) {
+        let id = Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number);
+        let event = json!({
+            "specversion": "1.0", "id": id, "source": "urn:order-service", "type": kind,
+            "time": "2026-01-01T00:00:00Z", "schemaversion": schema, "data": {},
+        });
+        publishing.publish(id, None, &event.to_string()).await?;
+        newer.push(id.to_string());
+    }
+    publishing.stop().await;
+    rig.place_all("beside", 5).await;
+    let times = bench.either(2, 4);
+    let proxy = &rig.before(EVENT_CONSUMER)?.broker;
+    eventually_within(PATIENCE, "what newer code raised comes again", async || {
+        let deliveries = proxy.deliveries();
+        let again = |id: &String| deliveries.get(id).is_some_and(|seen| *seen >= times);
+        Ok(newer.iter().all(again).then_some(()))
+    })
+    .await?;
+    let mut figures = judge_clean(&rig).await?;
+    let letters = u64::try_from(Records::read(&rig).await?.dead_letters.len())?;
+    anyhow::ensure!(letters == 0, "{letters} events of newer code were given up");
+    figures.faults = u64::try_from(newer.len())?;
+    figures.note("dead letters", Measure::Count(letters));
+    rig.stop().await;
+    Ok(figures)
+}

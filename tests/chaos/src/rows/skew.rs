@@ -1,0 +1,70 @@
+//! K1: functions whose clocks are wrong.
+
+use std::time::Duration;
+
+use harness::skew;
+
+use super::Bench;
+use crate::figures::{Figures, Measure};
+use crate::judge::judge_clean;
+use crate::rig::{CREATE_ORDER, Crew, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
+
+/// By how much a clock is off, in milliseconds, for the functions on a schedule.
+const SCHEDULED_MS: [i64; 8] = [400, -400, 2_000, -2_000, 60_000, -60_000, 3_600_000, -3_600_000];
+
+/// The same for create-order. A token that another function has signed is not good yet, or not any
+/// more, for one whose clock is off by more than the leeway of a minute.
+const CREATING_MS: [i64; 4] = [2_000, -2_000, 55_000, -55_000];
+
+/// Nobody waits for a clock: less than the time for which a message is its consumer's, and long enough
+/// for a slow machine.
+const FINISHED_WITHIN: Duration = Duration::from_secs(20);
+
+/// For how long an idle consumer is watched.
+const WATCHED: Duration = Duration::from_secs(5);
+
+/// What an idle consumer may take of a processor: before, it took 40 %.
+const BUSY_MAX: f64 = 0.2;
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let scheduled: &[i64] = bench.either(&[-3_000, 3_600_000, -3_600_000], &SCHEDULED_MS);
+    let creating: &[i64] = bench.either(&[55_000], &CREATING_MS);
+    let mut figures = Figures::default();
+    for offset in scheduled {
+        figures.merge(off(bench, &[EVENT_CONSUMER, TRANSACTION_CHECK], *offset).await?);
+    }
+    for offset in creating {
+        figures.merge(off(bench, &[CREATE_ORDER], *offset).await?);
+    }
+    Ok(figures)
+}
+
+/// Orders with the clocks of these functions off by so many milliseconds.
+async fn off(bench: Bench<'_>, functions: &[&str], offset_ms: i64) -> anyhow::Result<Figures> {
+    let target = harness::system::SystemOptions::isolated(&crate::cluster::root()?)?.target;
+    let environment = skew::environment(&target, offset_ms).await?;
+    let rig = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
+        for function in functions {
+            let variables = options.function_environment.entry((*function).to_owned()).or_default();
+            variables.extend(environment.clone());
+        }
+    })
+    .await?;
+    let orders = bench.either(3, 10);
+    let placed = rig.place_all("order", orders).await.len();
+    anyhow::ensure!(u64::try_from(placed)? == orders, "{placed} of {orders} orders were taken");
+    let what = format!("orders are finished with {functions:?} off by {offset_ms} ms");
+    let finished = rig.until_finished(&what).await?;
+    anyhow::ensure!(finished < FINISHED_WITHIN, "{what} after {finished:?}");
+    let before = rig.processor_time(EVENT_CONSUMER)?;
+    tokio::time::sleep(WATCHED).await;
+    let used = rig.processor_time(EVENT_CONSUMER)?.saturating_sub(before);
+    let busy = used.div_duration_f64(WATCHED);
+    anyhow::ensure!(busy < BUSY_MAX, "an idle event-consumer is busy for {busy:.2} of the time");
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = 1;
+    figures.note("orders finished within", Measure::Longest(finished));
+    figures.note("processor time of idle consumers in 5 s", Measure::Longest(used));
+    rig.stop().await;
+    Ok(figures)
+}

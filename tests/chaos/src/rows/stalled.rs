@@ -1,0 +1,100 @@
+//! D1: a broker that stands still under load.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use harness::host::Signal;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::Bench;
+use crate::client::Outcome;
+use crate::cluster::Cluster;
+use crate::figures::{Figures, Measure};
+use crate::judge::judge_clean;
+use crate::rig::Rig;
+
+/// Ten orders a second, where the machine has nothing else to do.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Three a second beside other rows.
+const EVERY_BESIDE: Duration = Duration::from_millis(300);
+
+/// How long orders come before the broker stands still, and after it goes on.
+const AROUND: Duration = Duration::from_secs(5);
+
+/// How soon after the broker's return every order is to be confirmed.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(30);
+
+/// One in how many orders may have a copy of an event on the topic. The first edition made 42 %.
+const ORDERS_PER_COPY: u64 = 100;
+
+/// How many copies there may be of what was under way when the broker stopped, however few the orders.
+const COPIES_AT_LEAST: u64 = 3;
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = bench.own_cluster(Cluster::TUNING).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    let stands = Duration::from_secs(bench.either(20, 60));
+    let stopping = async {
+        tokio::time::sleep(AROUND).await;
+        cluster.signal_broker(Signal::SIGSTOP).await;
+        tokio::time::sleep(stands).await;
+        cluster.signal_broker(Signal::SIGCONT).await;
+        let back = Instant::now();
+        tokio::time::sleep(AROUND).await;
+        back
+    };
+    let every = bench.either(EVERY_BESIDE, EVERY);
+    let (outcomes, back) = load(&rig, every, stopping).await;
+    let orders = outcomes.len();
+    let other: Vec<_> = outcomes.iter().filter(|outcome| outcome.acked().is_none()).collect();
+    // Beside other rows a call to the table may take too long; the judge settles what is unknown.
+    let honest = other.iter().all(|outcome| bench.either(outcome.is_unknown(), false));
+    anyhow::ensure!(honest, "of {orders} orders some were answered with {other:?}");
+    rig.until_finished("orders are finished after the broker's return").await?;
+    let confirmed = back.elapsed();
+    let slowest = rig.log.entries().iter().map(|entry| entry.took).max().unwrap_or_default();
+    let mut figures = judge_clean(&rig).await?;
+    let copies = figures.duplicate_copies;
+    let allowed = (u64::try_from(orders)? / ORDERS_PER_COPY).max(COPIES_AT_LEAST);
+    // Beside other rows, the machine's time is theirs too: events that wait for a processor are still
+    // pending when the broker asks about them.
+    let are_few = bench.either(true, copies <= allowed);
+    anyhow::ensure!(are_few, "{copies} copies of {orders} orders");
+    let in_time = bench.either(true, confirmed < CONFIRMED_WITHIN);
+    anyhow::ensure!(in_time, "all were confirmed after {confirmed:?}");
+    figures.faults = 1;
+    figures.note("slowest answer meanwhile", Measure::Longest(slowest));
+    figures.note("all confirmed after the broker's return", Measure::Longest(confirmed));
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// Places an order every so often, whatever becomes of those before it, until something has happened.
+/// Returns what became of them, and what came of that.
+async fn load<T>(
+    rig: &Rig<'_>,
+    every: Duration,
+    until: impl Future<Output = T>,
+) -> (Vec<Outcome>, T) {
+    tokio::pin!(until);
+    let mut pace = tokio::time::interval(every);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut under_way = FuturesUnordered::new();
+    let mut outcomes = Vec::new();
+    let mut number = 0_u64;
+    let happened = loop {
+        tokio::select! {
+            happened = &mut until => break happened,
+            Some(outcome) = under_way.next(), if !under_way.is_empty() => outcomes.push(outcome),
+            _ = pace.tick() => {
+                let key = format!("load-{number}");
+                number += 1;
+                under_way.push(async move { rig.place(&key).await });
+            }
+        }
+    };
+    outcomes.extend(under_way.collect::<Vec<_>>().await);
+    (outcomes, happened)
+}

@@ -1,0 +1,87 @@
+//! G1: of two brokers, one is dead or does not answer.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use harness::broker_proxy::Relay;
+use harness::faults::{Point, Toxic};
+use tokio::time::Instant;
+
+use super::Bench;
+use crate::cluster::Cluster;
+use crate::figures::{Figures, Measure};
+use crate::judge::{Records, World, judge_clean, rest};
+use crate::rig::{EVENT_CONSUMER, Rig};
+use crate::waiting::eventually;
+
+/// What holds up one broker's events must not hold up the other's: it may take so much longer, which is
+/// less than the time in which a request to a silent broker is given up.
+const LONGER_AT_MOST: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = bench.own_cluster(Cluster::TUNING).await?.with_second_broker().await?;
+    let second = cluster.second_broker().await?;
+    let rig = Rig::start(&cluster, bench.seed).await?;
+    let orders: u64 = bench.either(12, 40);
+    let mut slowest = [Duration::ZERO; 3];
+    for round in 0..bench.either(1, 3) {
+        rest(&rig).await?;
+        slowest[0] = slowest[0].max(pace(&rig, &format!("both-{round}"), orders).await?);
+        rest(&rig).await?;
+        let relay = rig.before(EVENT_CONSUMER)?.broker.relay_before(&second)?;
+        slowest[1] = slowest[1].max(beside_a_silent_one(&rig, relay, round, orders).await?);
+        rest(&rig).await?;
+        cluster.kill_second_broker().await;
+        slowest[2] = slowest[2].max(pace(&rig, &format!("dead-{round}"), orders).await?);
+        cluster.restart_second_broker().await?;
+    }
+    let mut figures = judge_clean(&rig).await?;
+    let [both, silent, dead] = slowest;
+    let limit = both + LONGER_AT_MOST;
+    anyhow::ensure!(silent < limit, "beside a silent broker it took {silent:?}");
+    anyhow::ensure!(dead < limit, "beside a dead broker it took {dead:?}");
+    figures.faults = 2;
+    figures
+        .note("until the first broker's events were handled: both there", Measure::Longest(both));
+    figures.note("the same beside a silent one", Measure::Longest(silent));
+    figures.note("the same beside a dead one", Measure::Longest(dead));
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// As [`pace`], with a broker that accepts event-consumer's connections and answers nothing. It is
+/// known to be silent first: the time in which that is found out is not the first broker's.
+async fn beside_a_silent_one(
+    rig: &Rig<'_>,
+    relay: &Relay,
+    round: u64,
+    orders: u64,
+) -> anyhow::Result<Duration> {
+    let silence = relay.rules().on(Point::Request, |_| true).inflict(Toxic::Lose);
+    eventually("the second broker is silent", async || Ok((silence.struck() > 0).then_some(())))
+        .await?;
+    let slowest = pace(rig, &format!("silent-{round}"), orders).await?;
+    drop(silence);
+    Ok(slowest)
+}
+
+/// Places orders, and returns how long it took until all those were decided whose events the first
+/// broker holds.
+async fn pace(rig: &Rig<'_>, prefix: &str, orders: u64) -> anyhow::Result<Duration> {
+    let placed = rig.place_all(prefix, orders).await;
+    let begun = Instant::now();
+    anyhow::ensure!(u64::try_from(placed.len())? == orders, "{placed:?} of {orders} were taken");
+    let copies = World::copies_on(rig, "broker-a").await?;
+    let held: BTreeSet<&String> = copies.iter().map(|copy| &copy.subject).collect();
+    let held: Vec<_> = placed.iter().filter(|order_id| held.contains(order_id)).collect();
+    anyhow::ensure!(!held.is_empty(), "the first broker holds no event");
+    eventually("the first broker's events are handled", async || {
+        let records = Records::read(rig).await?;
+        let is_decided = |order_id: &&String| {
+            records.orders.get(*order_id).is_some_and(|order| order.status != "CREATED")
+        };
+        Ok(held.iter().all(is_decided).then_some(()))
+    })
+    .await?;
+    Ok(begun.elapsed())
+}
