@@ -14,6 +14,22 @@
     reason = "a test fails by panicking"
 )]
 
+/// Makes a test on each emulator of each of the functions, which take its tables.
+macro_rules! on_both {
+    ($($name:ident),+) => {
+        on_both!(embedded: $($name),+);
+        on_both!(amazon: $($name),+);
+    };
+    ($emulator:ident: $($name:ident),+) => {
+        mod $emulator {$(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::dynamodb_tables::$emulator().await).await;
+            }
+        )+}
+    };
+}
+
 mod deployment;
 mod dynamodb_tables;
 mod memory;

@@ -28,7 +28,7 @@ use dynamodb::administration::put_products;
 use dynamodb::keys;
 use testkit::contract::TableFixture;
 
-use crate::dynamodb_tables::{Tables, amazon, embedded};
+use crate::dynamodb_tables::Tables;
 
 impl Tables {
     async fn order_item(&self) -> BTreeMap<String, AttributeValue> {
@@ -466,20 +466,12 @@ async fn indexes_hold_what_the_template_says(tables: Tables) {
     assert_eq!(of_user, ["created_at_ms pk sk"]);
 }
 
-macro_rules! on_both {
-    ($emulator:ident) => {
-        mod $emulator {
-            on_both!($emulator: put_meets, fence_meets, change_meets, reserve_meets, sweep_meets,
-                letters_meet, indexes_hold_what_the_template_says);
-        }
-    };
-    ($emulator:ident: $($name:ident),+) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            super::$name(super::$emulator().await).await;
-        }
-    )+};
-}
-
-on_both!(embedded);
-on_both!(amazon);
+on_both!(
+    put_meets,
+    fence_meets,
+    change_meets,
+    reserve_meets,
+    sweep_meets,
+    letters_meet,
+    indexes_hold_what_the_template_says
+);

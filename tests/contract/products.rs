@@ -13,7 +13,7 @@ use dynamodb::administration::{
 use futures::future::join_all;
 use testkit::contract::TableFixture;
 
-use crate::dynamodb_tables::{Tables, amazon, embedded};
+use crate::dynamodb_tables::Tables;
 use crate::order_items::soon;
 
 /// How often stock is added and taken at the same time.
@@ -91,20 +91,8 @@ async fn stock_that_is_added_and_taken_at_once_adds_up(tables: Tables) {
     assert!(matches!(too_many, AddedStock::TooMany(u32::MAX)), "{too_many:?}");
 }
 
-macro_rules! on_both {
-    ($emulator:ident) => {
-        mod $emulator {
-            on_both!($emulator: an_import_keeps_the_stock_of_what_is_there, a_price_changes_alone,
-                stock_that_is_added_and_taken_at_once_adds_up);
-        }
-    };
-    ($emulator:ident: $($name:ident),+) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            super::$name(super::$emulator().await).await;
-        }
-    )+};
-}
-
-on_both!(embedded);
-on_both!(amazon);
+on_both!(
+    an_import_keeps_the_stock_of_what_is_there,
+    a_price_changes_alone,
+    stock_that_is_added_and_taken_at_once_adds_up
+);

@@ -76,8 +76,8 @@ fn a_deleted_account_is_gone_and_its_orders_stay_without_it() {
         for (body, member) in [(json!({"current_password": "wrong"}), "current_password")] {
             let delete = visitor.request(Method::DELETE, "/v1/users/me").json(&body);
             let refused = delete.bearer_auth(&session.access).send().await.unwrap();
-            let told = problem(refused, 422, "validation").await;
-            assert_eq!(told["errors"][0]["pointer"], format!("#/{member}"), "{told}");
+            let answer = problem(refused, 422, "validation").await;
+            assert_eq!(answer["errors"][0]["pointer"], format!("#/{member}"), "{answer}");
         }
         let delete = visitor.request(Method::DELETE, "/v1/users/me").bearer_auth(&session.access);
         let delete = delete.json(&json!({"current_password": PASSWORD}));

@@ -142,7 +142,7 @@ impl Cluster {
     /// The second broker's address, whether or not it is up.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no second broker was added.
     pub async fn second_broker(&self) -> anyhow::Result<String> {
         self.rocketmq.lock().await.second_broker().context("there is no second broker")
     }
@@ -155,7 +155,7 @@ impl Cluster {
     /// Starts the second broker again on its store.
     ///
     /// # Errors
-    /// When there is none, or it does not start.
+    /// When no second broker was added, or it does not start.
     pub async fn restart_second_broker(&self) -> anyhow::Result<()> {
         self.rocketmq.lock().await.restart_second_broker().await
     }

@@ -44,8 +44,8 @@ async fn a_login_begins_a_session_and_raises_an_event() {
     assert_eq!(line.source, source(HOME));
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_unknown_address_a_wrong_password_and_no_address_make_the_same_calls() {
+/// Guesses a password, which must be wrong. Returns the refusal, and how often each port was called.
+async fn calls_of_guess(world: &World, email: &str, network: &str) -> (LogInError, Vec<u64>) {
     let operations = [
         Operation::KnowsSource,
         Operation::FindGuesses,
@@ -53,15 +53,21 @@ async fn an_unknown_address_a_wrong_password_and_no_address_make_the_same_calls(
         Operation::FindAccount,
         Operation::RecordActivity,
     ];
+    let calls = || operations.map(|operation| world.tables.calls(operation));
+    let before = calls();
+    let error = try_to_log_in(world, email, WRONG, network).await.unwrap_err();
+    let made = calls().iter().zip(before).map(|(after, before)| after - before).collect();
+    (error, made)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_address_a_wrong_password_and_no_address_make_the_same_calls() {
     let mut seen = Vec::new();
     for email in [EMAIL, "nobody@example.com", "no address at all"] {
         let world = World::default();
         register(&world).await;
-        let before = operations.map(|operation| world.tables.calls(operation));
-        let error = try_to_log_in(&world, email, WRONG, AWAY).await.unwrap_err();
+        let (error, made) = calls_of_guess(&world, email, AWAY).await;
         assert!(matches!(error, LogInError::WrongCredentials), "{email}");
-        let after = operations.map(|operation| world.tables.calls(operation));
-        let made: Vec<_> = after.iter().zip(before).map(|(after, before)| after - before).collect();
         seen.push((made, world.passwords.verified()));
     }
     assert_eq!(seen[0], seen[1]);
@@ -70,13 +76,6 @@ async fn an_unknown_address_a_wrong_password_and_no_address_make_the_same_calls(
 
 #[tokio::test(start_paused = true)]
 async fn a_guess_makes_the_same_calls_from_a_network_that_the_account_knows() {
-    let operations = [
-        Operation::KnowsSource,
-        Operation::FindGuesses,
-        Operation::ReplaceGuesses,
-        Operation::FindAccount,
-        Operation::RecordActivity,
-    ];
     let world = World::default();
     register(&world).await;
     log_in(&world).await;
@@ -84,11 +83,7 @@ async fn a_guess_makes_the_same_calls_from_a_network_that_the_account_knows() {
     // The eleventh has to wait.
     for network in [HOME, AWAY] {
         for _ in 0..12 {
-            let before = operations.map(|operation| world.tables.calls(operation));
-            try_to_log_in(&world, EMAIL, WRONG, network).await.unwrap_err();
-            let after = operations.map(|operation| world.tables.calls(operation));
-            let made: Vec<_> =
-                after.iter().zip(before).map(|(after, before)| after - before).collect();
+            let (_, made) = calls_of_guess(&world, EMAIL, network).await;
             seen.push(made);
         }
     }

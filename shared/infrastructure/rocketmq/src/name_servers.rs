@@ -34,13 +34,13 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A transport of its own, which connects when it is used. `processor` gets what is asked on its
 /// connections.
-pub(crate) async fn transport<P>(
+pub(crate) async fn transport<Processor>(
     client: &RocketmqClient,
     tls: &TlsConfig,
-    processor: P,
-) -> Result<Arc<TransportClient<P>>, Cause>
+    processor: Processor,
+) -> Result<Arc<TransportClient<Processor>>, Cause>
 where
-    P: RequestProcessor + Clone + Send + Sync + 'static,
+    Processor: RequestProcessor + Clone + Send + Sync + 'static,
 {
     let config = TransportClientConfig { tls: tls.clone(), ..TransportClientConfig::default() };
     let context = client.runtime().service_context().component("transport");
@@ -60,9 +60,9 @@ where
 }
 
 /// Ends a transport's connections.
-pub(crate) async fn close<P>(transport: &TransportClient<P>)
+pub(crate) async fn close<Processor>(transport: &TransportClient<Processor>)
 where
-    P: RequestProcessor + Clone + Send + Sync + 'static,
+    Processor: RequestProcessor + Clone + Send + Sync + 'static,
 {
     let deadline = ShutdownDeadline::after(CLOSE_TIMEOUT);
     let report = transport.shutdown_graceful(deadline).await;
@@ -72,13 +72,13 @@ where
 }
 
 /// Asks one server.
-pub(crate) async fn ask<P>(
-    transport: &TransportClient<P>,
+pub(crate) async fn ask<Processor>(
+    transport: &TransportClient<Processor>,
     address: &CheetahString,
     request: RemotingCommand,
 ) -> Result<RemotingCommand, Cause>
 where
-    P: RequestProcessor + Clone + Send + Sync + 'static,
+    Processor: RequestProcessor + Clone + Send + Sync + 'static,
 {
     let limit = millis(ANSWER_TIMEOUT);
     match transport.invoke_request(Some(address), request, limit).await? {
@@ -89,13 +89,13 @@ where
 
 /// Asks all name servers at once for the route of a topic. Returns the first answer, whatever its code,
 /// with who gave it.
-pub(crate) async fn first_route<P>(
+pub(crate) async fn first_route<Processor>(
     client: &RocketmqClient,
-    transport: &TransportClient<P>,
+    transport: &TransportClient<Processor>,
     topic: Topic,
 ) -> Result<(CheetahString, RemotingCommand), Cause>
 where
-    P: RequestProcessor + Clone + Send + Sync + 'static,
+    Processor: RequestProcessor + Clone + Send + Sync + 'static,
 {
     let name = client.config().topic_name(topic);
     let servers: Vec<CheetahString> =

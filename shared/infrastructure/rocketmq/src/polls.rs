@@ -28,24 +28,24 @@ pub(crate) struct Source {
     pub(crate) broker: String,
 }
 
-/// The polls that are under way, and what others have brought. `T` is a message.
-pub(crate) struct Polls<T> {
-    shared: Arc<Shared<T>>,
+/// The polls that are under way, and what others have brought.
+pub(crate) struct Polls<Message> {
+    shared: Arc<Shared<Message>>,
     /// Their drop ends them.
     tasks: Mutex<JoinSet<()>>,
     /// How old a message may be that is handed out: after that the broker has given it to others.
     good_for: Duration,
 }
 
-struct Shared<T> {
-    state: Mutex<State<T>>,
+struct Shared<Message> {
+    state: Mutex<State<Message>>,
     changed: Notify,
 }
 
-struct State<T> {
+struct State<Message> {
     under_way: HashSet<Source>,
     failing: HashMap<Source, Failing>,
-    brought: VecDeque<(Timestamp, T)>,
+    brought: VecDeque<(Timestamp, Message)>,
     /// Those that nobody was given yet.
     failures: VecDeque<Failure>,
 }
@@ -55,13 +55,13 @@ struct Failing {
     left_alone_until: Instant,
 }
 
-impl<T> Shared<T> {
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+impl<Message> Shared<Message> {
+    fn state(&self) -> MutexGuard<'_, State<Message>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Send + 'static> Polls<T> {
+impl<Message: Send + 'static> Polls<Message> {
     pub(crate) fn new(good_for: Duration) -> Self {
         let state = State {
             under_way: HashSet::new(),
@@ -75,7 +75,11 @@ impl<T: Send + 'static> Polls<T> {
 
     /// What was brought, `most` at the most, or why a poll failed: each failure is passed on once.
     /// `None` if there is neither.
-    pub(crate) fn take(&self, most: usize, now: Timestamp) -> Option<Result<Vec<T>, Failure>> {
+    pub(crate) fn take(
+        &self,
+        most: usize,
+        now: Timestamp,
+    ) -> Option<Result<Vec<Message>, Failure>> {
         let mut state = self.shared.state();
         state.brought.retain(|(at, _)| now.since(*at) < self.good_for);
         let count = state.brought.len().min(most);
@@ -88,20 +92,18 @@ impl<T: Send + 'static> Polls<T> {
     /// Begins a poll of each source that has none under way, by `poll`, which gets what stands beside
     /// the source, and whether its last poll failed. Sources that failed are left alone for a while,
     /// unless all have.
-    pub(crate) fn begin<M, P>(
+    pub(crate) fn begin<Beside, Poll>(
         &self,
-        sources: Vec<(Source, M)>,
-        poll: impl Fn(&Source, M, bool) -> P,
+        sources: Vec<(Source, Beside)>,
+        poll: impl Fn(&Source, Beside, bool) -> Poll,
     ) where
-        P: Future<Output = (Timestamp, Result<Vec<T>, Failure>)> + Send + 'static,
+        Poll: Future<Output = (Timestamp, Result<Vec<Message>, Failure>)> + Send + 'static,
     {
-        let now = Instant::now();
-        let idle = self.shared.state().idle(sources, now);
-        let failing: HashSet<_> = self.shared.state().failing.keys().cloned().collect();
+        let idle = self.shared.state().idle(sources, Instant::now());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        for (source, beside) in idle {
-            let polled = poll(&source, beside, failing.contains(&source));
+        for (source, beside, has_failed) in idle {
+            let polled = poll(&source, beside, has_failed);
             let under_way = UnderWay { source, shared: Arc::clone(&self.shared) };
             tasks.spawn(async move {
                 let (at, result) = polled.await;
@@ -132,9 +134,14 @@ impl<T: Send + 'static> Polls<T> {
     }
 }
 
-impl<T> State<T> {
-    /// Those of `sources` that are to be polled, marked as under way.
-    fn idle<M>(&mut self, mut sources: Vec<(Source, M)>, now: Instant) -> Vec<(Source, M)> {
+impl<Message> State<Message> {
+    /// Those of `sources` that are to be polled, marked as under way, with whether their last poll
+    /// failed.
+    fn idle<Beside>(
+        &mut self,
+        mut sources: Vec<(Source, Beside)>,
+        now: Instant,
+    ) -> Vec<(Source, Beside, bool)> {
         let known: HashSet<_> = sources.iter().map(|(source, _)| source).collect();
         self.failing.retain(|source, _| known.contains(source));
         let is_left_alone =
@@ -144,18 +151,22 @@ impl<T> State<T> {
             (all || !is_left_alone(source)) && !self.under_way.contains(source)
         });
         self.under_way.extend(sources.iter().map(|(source, _)| source.clone()));
-        sources
+        let with_outcome = sources.into_iter().map(|(source, beside)| {
+            let has_failed = self.failing.contains_key(&source);
+            (source, beside, has_failed)
+        });
+        with_outcome.collect()
     }
 }
 
 /// A poll. Whatever becomes of it, it is not under way for ever.
-struct UnderWay<T> {
+struct UnderWay<Message> {
     source: Source,
-    shared: Arc<Shared<T>>,
+    shared: Arc<Shared<Message>>,
 }
 
-impl<T> UnderWay<T> {
-    fn ended(self, at: Timestamp, result: Result<Vec<T>, Failure>) {
+impl<Message> UnderWay<Message> {
+    fn ended(self, at: Timestamp, result: Result<Vec<Message>, Failure>) {
         let mut state = self.shared.state();
         match result {
             Ok(messages) => {
@@ -176,7 +187,7 @@ impl<T> UnderWay<T> {
     }
 }
 
-impl<T> Drop for UnderWay<T> {
+impl<Message> Drop for UnderWay<Message> {
     fn drop(&mut self) {
         self.shared.state().under_way.remove(&self.source);
         self.shared.changed.notify_waiters();

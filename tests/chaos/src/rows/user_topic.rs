@@ -37,14 +37,14 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     })
     .await?;
     // It takes two minutes, which row W1's short form waits for.
-    let told =
+    let known =
         if bench.either(false, true) { Some(until_health_says_so(&rig).await?) } else { None };
     create_topics(&rig.system.endpoints, names).await?;
     let mut figures = judge_clean(&rig).await?;
     figures.faults = logins;
     figures.note("orders finished within", Measure::Longest(slowest));
-    if let Some(told) = told {
-        figures.note("until health said so", Measure::Longest(told.duration_since(gone)));
+    if let Some(known) = known {
+        figures.note("until health said so", Measure::Longest(known.duration_since(gone)));
     }
     rig.stop().await;
     Ok(figures)

@@ -36,10 +36,10 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         watch.catalog().await?;
         watch.tables().await?;
     }
-    let told = watch.figures;
+    let watched = watch.figures;
     let mut figures = judge_clean(&rig).await?;
-    figures.faults = told.faults;
-    for (name, measure) in told.own {
+    figures.faults = watched.faults;
+    for (name, measure) in watched.own {
         figures.note(name, measure);
     }
     rig.stop().await;

@@ -41,7 +41,6 @@ impl ProductRecord {
         Ok((id, price))
     }
 
-    /// The whole product.
     pub(crate) fn product(self) -> Result<Product, CorruptRecord> {
         let (id, unit_price) = self.price()?;
         Ok(Product { id, name: self.name, unit_price, stock: self.stock })

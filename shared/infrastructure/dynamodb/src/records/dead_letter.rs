@@ -71,7 +71,7 @@ impl TryFrom<DeadLetterSummaryRecord> for DeadLetterSummary {
 
     fn try_from(record: DeadLetterSummaryRecord) -> Result<Self, CorruptRecord> {
         let id = keys::dead_letter_of(&record.pk)
-            .ok_or_else(|| CorruptRecord::because("its key is none of a dead letter"))?;
+            .ok_or_else(|| CorruptRecord::because("its key is not a dead letter's"))?;
         Ok(Self {
             id,
             event_id: parsed(record.event_id)?,
