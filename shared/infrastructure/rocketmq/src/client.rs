@@ -31,7 +31,7 @@ const NAME_SERVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often the client looks for routes again and greets its brokers: as often as it accepts
 /// (`client_config_validation.rs`). Its default of 30 s is most of a window of ours.
-const ROUTE_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const ROUTE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How many threads the client's tasks share. Each hands work to the next, so with two of them
 /// every call wakes one up from the other: create-order took 1.35 times the floor with two, and

@@ -17,9 +17,10 @@ use domain::timestamp::Timestamp;
 use rocketmq_client_rust::{DefaultMQProducer, client_config_for_managed_domain};
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use tokio::sync::{Mutex, oneshot};
+use tokio::time::Instant;
 
 use crate::call::{millis_left, within};
-use crate::client::RocketmqClient;
+use crate::client::{ROUTE_INTERVAL, RocketmqClient};
 use crate::config::RocketmqConfig;
 use crate::fault::{Missing, client_failure, unavailable};
 use crate::lanes::{DOMAIN, Lane, Lanes};
@@ -34,6 +35,9 @@ const RETIRED_FOR: Duration = Duration::from_secs(5);
 
 /// How long a connection's end is waited for. The client takes 6 s when the broker hangs.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a route that is known may take to be learnt anew.
+const REFRESH_LIMIT: Duration = Duration::from_secs(3);
 
 /// What a session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +54,19 @@ pub(crate) struct Session {
     producer: Option<DefaultMQProducer>,
     lanes: Lanes,
     config: RocketmqConfig,
-    /// The masters of the topics whose routes were learnt.
-    routes: RwLock<HashMap<Topic, Vec<Master>>>,
+    routes: RwLock<HashMap<Topic, Route>>,
     /// The brokers that keep an index of their messages, by address.
     indexed: RwLock<HashSet<CheetahString>>,
     /// The last success in milliseconds, by the wall clock.
     proven_at_ms: AtomicI64,
     /// A call has failed: the next one doesn't rely on it.
     suspect: AtomicBool,
+}
+
+/// A route as it was learnt last.
+struct Route {
+    masters: Vec<Master>,
+    asked_at: Instant,
 }
 
 impl Session {
@@ -156,7 +165,21 @@ impl Session {
     }
 
     fn learnt_route(&self, topic: Topic) -> Option<Vec<Master>> {
-        self.routes.read().unwrap_or_else(PoisonError::into_inner).get(&topic).cloned()
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.get(&topic).map(|route| route.masters.clone())
+    }
+
+    /// The topics whose routes were asked for so long ago that brokers may have come since. From now
+    /// on they count as asked for.
+    fn old_routes(&self) -> Vec<Topic> {
+        let now = Instant::now();
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let old = routes.iter_mut().filter(|(_, route)| now - route.asked_at >= ROUTE_INTERVAL);
+        old.map(|(topic, route)| {
+            route.asked_at = now;
+            *topic
+        })
+        .collect()
     }
 
     /// The address of a master of a topic. The route is learnt anew when the master isn't known.
@@ -196,7 +219,8 @@ impl Session {
             return Err(unavailable(Missing(missing)));
         }
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        routes.insert(topic, found.clone());
+        let route = Route { masters: found.clone(), asked_at: Instant::now() };
+        routes.insert(topic, route);
         Ok(found)
     }
 
@@ -291,6 +315,20 @@ impl Sessions {
         let gone = |_| unavailable(Missing("the client is shutting down".to_owned()));
         let opened = within(deadline, "opening a session", receiver).await?.map_err(gone)?;
         opened.map(Arc::new)
+    }
+
+    /// Has the routes that are old learnt anew in the background: a broker that has come, or come back,
+    /// is on them from then on. Where no name server answers, the old ones stay.
+    pub(crate) fn refresh_routes(&self, session: &Arc<Session>) {
+        for topic in session.old_routes() {
+            let session = Arc::clone(session);
+            self.client.in_background("rocketmq.refresh_route", async move {
+                let learnt = session.learn_route(topic, Deadline::after(REFRESH_LIMIT)).await;
+                if let Err(failure) = learnt {
+                    tracing::warn!(cause = %failure.cause, "rocketmq.route_not_refreshed");
+                }
+            });
+        }
     }
 
     fn retire(&self, session: Arc<Session>) {

@@ -138,6 +138,7 @@ impl RocketmqSubscription {
     /// Begins a poll of each master of our topics that has none under way.
     async fn begin(&self, most: usize, deadline: Deadline) -> Result<(), Failure> {
         let session = self.sessions.acquire(deadline).await?;
+        self.sessions.refresh_routes(&session);
         let masters = match masters(&session, deadline).await {
             Ok(masters) => masters,
             Err(failure) => {
