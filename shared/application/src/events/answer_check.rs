@@ -61,10 +61,10 @@ impl CheckReport {
     }
 }
 
-/// For how long after its deadline a half message is left open whose event is handled. Its end was
-/// acknowledged then, and the broker has only not recorded it yet: it records ends in batches, 3 s apart,
-/// and falls behind where many end at once (`TransactionalOpBatchService.java`). A commit would make a
-/// visible copy.
+/// For how long after its deadline a half message is left open that need not be committed: its event is
+/// handled, or is published again where it is lost. Most likely its end was acknowledged, and the broker
+/// has only not recorded it yet: it records ends in batches, 3 s apart, and falls behind where many end at
+/// once (`TransactionalOpBatchService.java`). A commit would make a visible copy.
 const RECORDED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is known of a half message.
@@ -130,7 +130,8 @@ where
     }
 
     /// A message of an event that says to be stored: its aggregate knows. It is never rolled back,
-    /// because whether an event is stored does not depend on one of its messages.
+    /// because whether an event is stored does not depend on one of its messages. Nor does anything
+    /// depend on this message alone: while the event is pending, the sweep sees to it.
     async fn answer_recorded(
         &self,
         check: &CheckBack,
@@ -138,19 +139,17 @@ where
         event_id: EventId,
     ) -> CheckAnswer {
         match self.aggregates.find(aggregate).await {
-            Ok(Some(stored)) if stored.raised(event_id) => {
-                match (stored.pending().get(event_id), check.deadline) {
-                    (None, Some(deadline)) => self.answer_handled(deadline),
-                    _ => CheckAnswer::Commit,
-                }
-            }
+            Ok(Some(stored)) if stored.raised(event_id) => match check.deadline {
+                Some(deadline) => self.commit_when_recorded(deadline),
+                None => CheckAnswer::Commit,
+            },
             Ok(_) => self.foreign(check, "its aggregate has raised no such event"),
             Err(failure) => left_open(&failure, "the aggregate can't be read"),
         }
     }
 
-    /// A half message whose event is handled: it has ended, or its end was lost and another copy came.
-    fn answer_handled(&self, deadline: Timestamp) -> CheckAnswer {
+    /// A half message that has ended, most likely, or whose end was lost and that nobody waits for.
+    fn commit_when_recorded(&self, deadline: Timestamp) -> CheckAnswer {
         if self.clock.now() < deadline.plus(RECORDED_WITHIN) {
             CheckAnswer::Unknown
         } else {
@@ -161,7 +160,7 @@ where
     async fn answer_attempt(&self, attempt: Attempt) -> CheckAnswer {
         match self.known(attempt).await {
             Ok(Known::Ended(answer)) => answer,
-            Ok(Known::Handled) => self.answer_handled(attempt.deadline),
+            Ok(Known::Handled) => self.commit_when_recorded(attempt.deadline),
             // The put may still be under way.
             Ok(Known::Open { .. })
                 if self.clock.now() < attempt.deadline.plus(lifetimes::CLOCK_MARGIN) =>
@@ -195,7 +194,7 @@ where
         }
         match self.known(attempt).await {
             Ok(Known::Ended(answer)) => answer,
-            Ok(Known::Handled) => self.answer_handled(attempt.deadline),
+            Ok(Known::Handled) => self.commit_when_recorded(attempt.deadline),
             Ok(Known::Open { .. }) => CheckAnswer::Unknown,
             Err(failure) => left_open(&failure, "what is at the order's key can't be read"),
         }

@@ -184,8 +184,10 @@ async fn a_check_back_of_what_the_sweep_sent_commits_it() {
     assert_eq!((report.sent, report.deferred), (0, 1));
     assert_eq!(world.broker.visible().len(), 0);
     let answers = world.broker.check_back(&world.answer_checks()).await;
-    assert_eq!(answers, [CheckAnswer::Commit]);
+    assert_eq!(answers, [CheckAnswer::Unknown], "its end may only not be recorded yet");
     world.clock.advance(lifetimes::SWEEP_AFTER);
+    let answers = world.broker.check_back(&world.answer_checks()).await;
+    assert_eq!(answers, [CheckAnswer::Commit]);
     let report = sweep(&world, LOOK).await;
     assert_eq!((report.found, report.sent), (1, 0), "it is looked for before it is sent again");
     assert_eq!(world.broker.visible().len(), 1);

@@ -237,6 +237,9 @@ async fn a_check_back_of_what_a_redrive_sent_commits_it() {
     world.broker.script(BrokerFault::EndLost, 1);
     redrive(&world).redrive(&letter.id()).await.unwrap();
     let answers = world.broker.check_back(&world.answer_checks()).await;
+    assert_eq!(answers, [CheckAnswer::Unknown], "its end may only not be recorded yet");
+    world.clock.advance(MINUTE);
+    let answers = world.broker.check_back(&world.answer_checks()).await;
     assert_eq!(answers, [CheckAnswer::Commit]);
     consume(&world, MINUTE).await;
     assert_confirmed_once(&world, id);

@@ -175,21 +175,33 @@ async fn a_created_order_is_committed_at_any_time() {
 /// what is committed twice.
 #[tokio::test(start_paused = true)]
 async fn a_half_message_whose_event_is_handled_is_left_open_for_a_while_and_then_committed() {
-    for is_recorded in [false, true] {
-        let world = World::default();
-        let new = new_order(&world);
-        assert!(matches!(create(&world, &new).await, WriteTry::Done));
-        let check = CheckBack { is_recorded, ..check(&world, &new) };
-        let checks = world.answer_checks();
-        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit, "it is pending");
-        for mut handled in world.tables.stored_orders() {
-            handled.pending = PendingEvents::default();
-            world.tables.put_stored_order(handled);
-        }
-        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
-        world.clock.advance(Duration::from_secs(33));
-        assert_eq!(checks.answer(check).await, CheckAnswer::Commit, "its end was lost");
+    let world = World::default();
+    let new = new_order(&world);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    let check = check(&world, &new);
+    let checks = world.answer_checks();
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit, "it is pending");
+    for mut handled in world.tables.stored_orders() {
+        handled.pending = PendingEvents::default();
+        world.tables.put_stored_order(handled);
     }
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
+    world.clock.advance(Duration::from_secs(33));
+    assert_eq!(checks.answer(check).await, CheckAnswer::Commit, "its end was lost");
+}
+
+/// The sweep publishes it again where it is lost, so nothing is gained by a commit before the broker has
+/// recorded the end.
+#[tokio::test(start_paused = true)]
+async fn a_half_message_of_a_recorded_event_is_left_open_for_a_while_and_then_committed() {
+    let world = World::default();
+    let new = new_order(&world);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    let recorded = CheckBack { is_recorded: true, ..check(&world, &new) };
+    let checks = world.answer_checks();
+    assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Unknown, "it is pending");
+    world.clock.advance(Duration::from_secs(33));
+    assert_eq!(checks.answer(recorded).await, CheckAnswer::Commit, "its end was lost");
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,6 +244,7 @@ async fn a_recorded_event_is_committed_if_the_history_holds_it_and_never_rolled_
     end_its_time(&world);
     assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Unknown, "there is no order");
     assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    world.clock.advance(Duration::from_secs(30));
     assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Commit);
     let other = CheckBack { event_id: Some(world.identities.event_id()), ..recorded };
     assert_eq!(checks.answer(other).await, CheckAnswer::Unknown);
