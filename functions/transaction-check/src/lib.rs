@@ -219,6 +219,8 @@ where
         // The sweep's future is large, so it stays where it is while this one moves.
         let (swept, ()) = futures::join!(Box::pin(sweeping), gauging);
         tokio::time::sleep(end.remaining()).await;
+        // The client ends in order when nobody holds it any more.
+        drop(sweep);
         publisher.shutdown().await;
         group.leave().await;
         counting.count(SweepReport::default());

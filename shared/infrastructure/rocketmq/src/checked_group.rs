@@ -95,8 +95,8 @@ impl CheckedGroup {
     /// Leaves the group, so that brokers ask others. With the last adapter of a client, the client
     /// ends too.
     pub async fn leave(self) {
-        let Self { client, answering, leave } = self;
-        drop(answering);
+        let Self { client, mut answering, leave } = self;
+        answering.shutdown().await;
         let (done, left) = oneshot::channel();
         let has_left = leave.send(done).is_ok()
             && matches!(tokio::time::timeout(LEAVE_TIMEOUT, left).await, Ok(Ok(())));

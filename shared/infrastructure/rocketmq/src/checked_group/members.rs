@@ -119,6 +119,8 @@ impl Members {
                 () = round => {}
                 done = &mut left => {
                     close(&self.current.get()).await;
+                    // Whoever waits ends the client next, and nobody may hold it then.
+                    drop(self);
                     if let Ok(done) = done {
                         let _nobody_waits = done.send(());
                     }
