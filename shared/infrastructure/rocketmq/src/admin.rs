@@ -144,11 +144,7 @@ impl RocketmqAdmin {
         address: &CheetahString,
         deadline: Deadline,
     ) -> Result<(), AdminError> {
-        let answer = self
-            .request(deadline, async |lane, timeout_ms| {
-                lane.invoke_remoting(address, message_index::question(), timeout_ms).await
-            })
-            .await?;
+        let answer = self.answer(address, message_index::question(), deadline).await?;
         if message_index::is_kept(answer) {
             return Ok(());
         }
@@ -200,14 +196,32 @@ impl RocketmqAdmin {
         request: RemotingCommand,
         deadline: Deadline,
     ) -> Result<(), AdminError> {
-        let answer = self
-            .request(deadline, async |lane, timeout_ms| {
-                lane.invoke_remoting(address, request, timeout_ms).await
-            })
-            .await?;
+        let answer = self.answer(address, request, deadline).await?;
         match BrokerAnswer::unless_success(&answer) {
             None => Ok(()),
             Some(answer) => Err(broker_failure(answer).into()),
+        }
+    }
+
+    /// What a broker answers, whatever it is. The request is repeated while there is no answer: each of
+    /// ours has the same effect twice as once.
+    async fn answer(
+        &self,
+        address: &CheetahString,
+        request: RemotingCommand,
+        deadline: Deadline,
+    ) -> Result<RemotingCommand, Failure> {
+        loop {
+            let limit = deadline.or_earlier(Deadline::after(REQUEST_TIMEOUT));
+            let lane = self.lanes.take().await?;
+            let invoking = lane.invoke_remoting(address, request.clone(), millis_left(limit));
+            let asked = within(limit, "a request", Box::pin(invoking)).await;
+            match asked.and_then(|answer| answer.map_err(client_failure)) {
+                Err(_) if !deadline.has_passed() => {
+                    tokio::time::sleep(LOOK_AGAIN_AFTER.min(deadline.remaining())).await;
+                }
+                answered => return answered,
+            }
         }
     }
 

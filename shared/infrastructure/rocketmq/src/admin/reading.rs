@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use application::deadline::Deadline;
 use rocketmq_model::common::message::message_ext::MessageExt;
@@ -15,6 +16,9 @@ use crate::body::inflated;
 use crate::call::millis;
 use crate::fault::{BrokerAnswer, Missing, SUCCESS, broker_failure};
 use crate::route::Master;
+
+/// How long one request for messages is repeated while there is no answer.
+const READ_LIMIT: Duration = Duration::from_secs(10);
 
 /// How many messages are read at once.
 const READ_BATCH: i32 = 32;
@@ -110,11 +114,7 @@ impl RocketmqAdmin {
             // cannot (`mq_client_instance.rs` of rocketmq-client-rust 1.0.0).
             let request =
                 RemotingCommand::create_request_command(RequestCode::PullMessage, request);
-            let mut answer = self
-                .request(Deadline::after(REQUEST_TIMEOUT), async |lane, timeout_ms| {
-                    lane.invoke_remoting(&address, request, timeout_ms).await
-                })
-                .await?;
+            let mut answer = self.answer(&address, request, Deadline::after(READ_LIMIT)).await?;
             let Pulled { found, next } = pulled(&mut answer)?;
             messages.extend(found.iter().map(|message| stored(message, &master.name, queue_id)));
             // An offset that is gone already moves on to the oldest that is there.
