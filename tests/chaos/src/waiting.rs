@@ -8,8 +8,11 @@ use tokio::time::Instant;
 /// sweep tries an event again after a minute, and a broker that was killed may be away for as long.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
-/// The time between two looks.
+/// The time between two looks, at first.
 const POLL: Duration = Duration::from_millis(100);
+
+/// Later it is this part of the time waited so far, which is the error of what is measured by waiting.
+const PART: u32 = 50;
 
 /// Looks again and again until `look` finds something.
 ///
@@ -31,14 +34,15 @@ pub async fn eventually_within<T>(
     what: &str,
     look: impl AsyncFn() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
-    let deadline = Instant::now() + limit;
+    let started = Instant::now();
     loop {
         let begun = Instant::now();
         if let Some(found) = look().await? {
             return Ok(found);
         }
-        anyhow::ensure!(Instant::now() < deadline, "waited {limit:?} in vain until {what}");
+        let waited = started.elapsed();
+        anyhow::ensure!(waited < limit, "waited {limit:?} in vain until {what}");
         // Looks that take long must not keep the system from what is waited for.
-        tokio::time::sleep(POLL.max(begun.elapsed())).await;
+        tokio::time::sleep(POLL.max(begun.elapsed()).max(waited / PART)).await;
     }
 }

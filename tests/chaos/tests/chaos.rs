@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use chaos_tests::cluster::Cluster;
 use chaos_tests::report::RowReport;
-use chaos_tests::rows::{Bench, Effort, ROWS, Row};
+use chaos_tests::rows::{Bench, Claim, Effort, ROWS, Row};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
@@ -41,10 +41,24 @@ fn main() -> ExitCode {
         let shared = Arc::clone(&shared);
         Trial::test(format!("{} {}", row.id, row.title), move || short(row, &shared))
     };
-    let conclusion = libtest_mimic::run(&arguments, ROWS.iter().map(trial).collect());
+    let conclusion = libtest_mimic::run(&arguments, in_turn().into_iter().map(trial).collect());
     // The last of the rows is over: the cluster ends, and its folder goes.
     drop(Arc::into_inner(shared));
     conclusion.exit_code()
+}
+
+/// The rows in the order in which they begin: those with clusters of their own, of which two run at a
+/// time, take turns with those that share one, so that neither kind is left to the end.
+fn in_turn() -> Vec<&'static Row> {
+    let (beside, apart): (Vec<&Row>, Vec<&Row>) =
+        ROWS.iter().partition(|row| row.claim == Claim::Place);
+    let (mut beside, mut apart) = (beside.into_iter(), apart.into_iter());
+    let mut rows = Vec::with_capacity(ROWS.len());
+    while rows.len() < ROWS.len() {
+        rows.extend(apart.next());
+        rows.extend(beside.next());
+    }
+    rows
 }
 
 /// Runs one row in its short form.

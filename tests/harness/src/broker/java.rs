@@ -78,9 +78,11 @@ pub(super) async fn namesrv_command(
     options: &RocketmqOptions,
     config: &Path,
 ) -> anyhow::Result<Command> {
-    let memory = ["-Xms64m", "-Xmx128m"];
+    // It answers little, so that compiling more than once and collecting in parallel would cost more
+    // than they bring.
+    let machine = ["-Xms64m", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
     let class = "org.apache.rocketmq.namesrv.NamesrvStartup";
-    command(options, config, &memory, "permissive", class).await
+    command(options, config, &machine, "permissive", class).await
 }
 
 /// The command that runs the broker with the settings in `config`.

@@ -66,7 +66,9 @@ pub(super) async fn broker(
     let flush = flush.setting();
     let security = options.security.as_ref().map(BrokerSecurity::settings).unwrap_or_default();
     // Small files, because each is mapped whole; topics and groups only by command, as a careful
-    // cluster has it.
+    // cluster has it. The last two keep an idle broker from taking most of a processor: the thread that
+    // writes the metrics of transactions down spins for its whole interval after a start, and then again
+    // and again (`TransactionMetricsFlushService.java`); the other flushes the timer's wheel.
     let text = format!(
         "brokerClusterName=DefaultCluster\nbrokerName={name}\nbrokerId=0\n\
          namesrvAddr=127.0.0.1:{namesrv_port}\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\n\
@@ -77,7 +79,8 @@ pub(super) async fn broker(
          mappedFileSizeCommitLog=16777216\nmappedFileSizeConsumeQueue=600000\n\
          transactionTimeOut={transaction_timeout_ms}\n\
          transactionCheckInterval={check_interval_ms}\ntransactionCheckMax={check_max}\n\
-         timerWheelEnable=true\nmessageIndexEnable={message_index}\n{security}"
+         timerWheelEnable=true\nmessageIndexEnable={message_index}\n\
+         transactionMetricFlushInterval=200\ntimerFlushIntervalMs=10000\n{security}"
     );
     write(options, "broker.conf", &text).await
 }
