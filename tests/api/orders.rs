@@ -1,5 +1,6 @@
 //! `/v1/orders`
 
+mod cancel;
 mod create;
 mod get;
 mod idempotency;

@@ -186,6 +186,11 @@ const SIDES: &[Side] = &[
         "aggregates/reservations.rs",
         &[("OrdersTable", &["UpdateItem"]), ("CatalogTable", &["UpdateItem"])],
     ),
+    whole(
+        "DynamoStockReturns",
+        "aggregates/reservations.rs",
+        &[("OrdersTable", &["UpdateItem"]), ("CatalogTable", &["UpdateItem"])],
+    ),
     Side {
         adapter: "DynamoAggregateReader",
         word: "PendingEventAges",
@@ -398,7 +403,7 @@ fn nothing_is_permitted_on_all_resources_but_what_aws_permits_on_no_less() {
             );
         }
     }
-    // docs/adr/0021-roles-of-our-own.md says why these.
+    // docs/adr/0013-roles-of-our-own.md says why these.
     let without_names = [
         "ec2:AssignPrivateIpAddresses",
         "ec2:CreateNetworkInterface",

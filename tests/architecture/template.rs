@@ -35,6 +35,7 @@ pub(crate) fn reads(function: &str, variables: &BTreeMap<String, String>) -> Res
     let settings = Settings::from_pairs(pairs);
     match function {
         "create-order" => create_order::config::Config::read(settings).map(drop),
+        "cancel-order" => cancel_order::config::Config::read(settings).map(drop),
         "get-order" => get_order::config::Config::read(settings).map(drop),
         "register-user" => register_user::config::Config::read(settings).map(drop),
         "user-account" => user_account::config::Config::read(settings).map(drop),

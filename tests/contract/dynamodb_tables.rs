@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use application::ports::letters::DeadLetterMoves;
+use application::ports::pending::StockReturns;
 use application::ports::{
     Catalog, DeadLetterReader, DeadLetterRemoval, OrderReader, PublishedKeys, Tables as _,
     UserRepository, VerificationKey, VerificationKeyStore, VerificationKeys,
@@ -23,7 +24,8 @@ use dynamodb::config::{
 use dynamodb::{
     Client, DynamoAccounts, DynamoAggregateReader, DynamoAggregates, DynamoCatalog,
     DynamoDeadLetterMoves, DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoOrders,
-    DynamoTables, DynamoUserRepository, DynamoVerificationKeys, ProbedTable, keys,
+    DynamoStockReturns, DynamoTables, DynamoUserRepository, DynamoVerificationKeys, ProbedTable,
+    keys,
 };
 use harness::process::Children;
 use harness::system::SystemOptions;
@@ -134,6 +136,11 @@ impl TableFixture for Tables {
     fn aggregates(&self) -> impl AggregateStore {
         let (client, users) = (self.client.clone(), self.users.clone());
         DynamoAggregates::new(client, self.orders.clone(), users).with_stock(self.catalog.clone())
+    }
+
+    fn stock_returns(&self) -> impl StockReturns {
+        let (client, orders) = (self.client.clone(), self.orders.clone());
+        DynamoStockReturns::new(client, orders, self.catalog.clone())
     }
 
     fn aggregate_reads(&self) -> impl AggregateReads {

@@ -1,6 +1,7 @@
 //! The adapters in memory.
 
 use application::ports::letters::DeadLetterMoves;
+use application::ports::pending::StockReturns;
 use application::ports::{
     Catalog, DeadLetterReader, DeadLetterRemoval, OrderReader, UserRepository,
     VerificationKeyStore, VerificationKeys,
@@ -29,6 +30,10 @@ impl TableFixture for Tables {
     }
 
     fn aggregates(&self) -> impl AggregateStore {
+        self.0.clone()
+    }
+
+    fn stock_returns(&self) -> impl StockReturns {
         self.0.clone()
     }
 

@@ -19,9 +19,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The routes of the whole service, to tell a wrong method from a wrong path. A test compares them
 /// with the template's.
-pub const ROUTES: [Route; 13] = [
+pub const ROUTES: [Route; 14] = [
     Route { method: Method::POST, template: "/v1/orders" },
     Route { method: Method::GET, template: "/v1/orders/{order_id}" },
+    Route { method: Method::POST, template: "/v1/orders/{order_id}/cancel" },
     Route { method: Method::POST, template: "/v1/users" },
     Route { method: Method::POST, template: "/v1/users/login" },
     Route { method: Method::POST, template: "/v1/users/token" },

@@ -55,6 +55,9 @@ macro_rules! table_contract {
                 reservations_at_once_never_take_more_than_there_is
                 the_largest_order_is_reserved_in_one_write
                 what_no_transaction_holds_is_refused_for_good
+                a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored
+                what_is_given_back_and_reserved_at_once_adds_up
+                a_product_that_is_not_in_the_catalog_is_given_nothing_back
                 a_write_after_its_deadline_stores_nothing
                 a_letter_is_recorded_with_the_end_of_its_event_or_not_at_all
                 a_letter_of_a_message_that_is_nobodys_is_recorded_alone

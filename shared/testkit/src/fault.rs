@@ -17,6 +17,8 @@ pub enum Operation {
     ChangeAggregate,
     /// `Reservations::reserve`
     Reserve,
+    /// `StockReturns::give_back`
+    GiveBack,
     /// `PendingEventIndex::due`
     DueAggregates,
     /// `PendingEventIndex::postpone`

@@ -151,7 +151,7 @@ pub trait PendingEventStore: Send + Sync {
     ) -> impl Future<Output = WriteTry<Found>> + Send;
 }
 
-/// Why a reservation was not stored.
+/// Why a reservation, or what gives one back, was not stored.
 #[derive(Debug, Clone)]
 pub struct ReservationCancelled {
     /// What each order has to do with it, in the order of the changes.
@@ -176,6 +176,21 @@ pub trait Reservations: Send + Sync {
         &self,
         changes: &[OrderChange<'_>],
         take: &BTreeMap<ProductId, u32>,
+        deadline: Deadline,
+    ) -> impl Future<Output = WriteTry<ReservationCancelled>> + Send;
+}
+
+/// The stock, and the orders that give back what they have taken.
+pub trait StockReturns: Send + Sync {
+    /// Makes one try, within `deadline`, to put products back into stock together with the change of the
+    /// order that has taken them: all of it is stored, or none. The change is conditional as
+    /// [`PendingEventStore::change`]; of a product the only condition is that there is one, so one that
+    /// failed is a product that is not in the catalog any more. There may be [`RESERVATION_ITEMS_MAX`]
+    /// items at the most, the order among them.
+    fn give_back(
+        &self,
+        change: &OrderChange<'_>,
+        give: &BTreeMap<ProductId, u32>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<ReservationCancelled>> + Send;
 }

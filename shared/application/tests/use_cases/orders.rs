@@ -1,5 +1,6 @@
 //! An order's own use cases.
 
+mod cancel;
 mod check_backs;
 pub(crate) mod create;
 mod get;

@@ -27,6 +27,7 @@ use crate::config::{CatalogTable, OrdersTable, UsersTable};
 
 pub(crate) use index::{PENDING, due_aggregate};
 pub use letters::DynamoDeadLetterMoves;
+pub use reservations::DynamoStockReturns;
 pub(crate) use store::read;
 
 /// The keys of orders. Each port is in a file of its own, with the actions that it needs:

@@ -15,20 +15,7 @@
 //! - `aggregate_reader`: many aggregates at once, for the health check and operators
 //! - [`administration`]: what operators and demos put into the tables
 //!
-//! # Tables
-//!
-//! | table | items |
-//! | --- | --- |
-//! | orders | `USER#<user_id>` / `ORDER#<order_id>` |
-//! | events | `DEAD#<event_id>` or `DEAD#<message_id>` |
-//! | users | `USER#<user_id>` / `RECORD` and `ACTIVITY#<activity_id>`, `EMAIL#<address>`, `SESSION#<session_id>`, `TOKEN#<hash>`, `GUESS#<target>`, `SOURCES#<digest of the address>` / `SOURCE#<address>`, `NOBODY#<digest of the address>` / `ACTIVITY#<activity_id>` |
-//! | catalog | `PRODUCT#<product_id>` |
-//! | keys | `KEY#<kid>` |
-//!
-//! Every item carries its `schema_version`. The events, users and keys tables have a time to live
-//! (`expires_at`, in seconds), the orders table one that tombstones alone carry (`tombstone_until`, in
-//! seconds). The orders and users tables have an index of aggregates with pending events (`shard`,
-//! `due_ms`).
+//! `README.md` beside this crate lists the tables with their items, attributes and indexes.
 
 mod account_removal;
 mod accounts;
@@ -56,7 +43,7 @@ mod verification_keys;
 
 pub use accounts::DynamoAccounts;
 pub use aggregate_reader::{DynamoAggregateReader, PendingAggregatesPosition};
-pub use aggregates::{DynamoAggregates, DynamoDeadLetterMoves, DynamoOrders};
+pub use aggregates::{DynamoAggregates, DynamoDeadLetterMoves, DynamoOrders, DynamoStockReturns};
 pub use aws_sdk_dynamodb::Client;
 pub use catalog::DynamoCatalog;
 pub use connect::{connect, connect_to};

@@ -1,5 +1,5 @@
-//! `OrderCreation`, `OrderKeys`, `Fences`, `PendingEventStore`, `Reservations`, `PendingEventIndex`
-//! and `DeadLetterMoves`.
+//! `OrderCreation`, `OrderKeys`, `Fences`, `PendingEventStore`, `Reservations`, `StockReturns`,
+//! `PendingEventIndex` and `DeadLetterMoves`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::DeadLetterMoves;
 use application::ports::pending::{
     AggregateChange, DueAggregate, IndexChange, OrderChange, PendingEventIndex, PendingEventStore,
-    Reservations,
+    ReservationCancelled, Reservations, StockReturns,
 };
 use application::ports::{DeadLetter, DeadLetterReader, IdentitySource, Topic};
 use domain::event::EventStamp;
@@ -501,6 +501,12 @@ fn take(of: &[(u64, u32)]) -> BTreeMap<ProductId, u32> {
     of.iter().map(|(product, quantity)| (product_id(*product), *quantity)).collect()
 }
 
+/// A busy item hides its condition, and is tried again.
+fn is_any_busy(cancelled: &ReservationCancelled) -> bool {
+    cancelled.orders.iter().any(ItemReason::is_busy)
+        || cancelled.stock.values().any(ItemReason::is_busy)
+}
+
 /// As its name says.
 pub async fn a_reservation_takes_stock_and_changes_every_order_or_nothing(
     fixture: &impl TableFixture,
@@ -571,12 +577,7 @@ pub async fn reservations_at_once_never_take_more_than_there_is(fixture: &impl T
         let changes = [confirmation(stored, *event_id, *publication, moment(5))];
         let reserve =
             async || fixture.aggregates().reserve(&changes, &take(&[(1, 2)]), soon()).await;
-        // A busy item hides its condition, and is tried again.
-        settled(reserve, |cancelled| {
-            cancelled.orders.iter().any(ItemReason::is_busy)
-                || cancelled.stock.values().any(ItemReason::is_busy)
-        })
-        .await
+        settled(reserve, is_any_busy).await
     });
     let tried = join_all(reserving).await;
     let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
@@ -611,6 +612,113 @@ pub async fn what_no_transaction_holds_is_refused_for_good(fixture: &impl TableF
         assert_eq!(failure.class, FailureClass::Permanent);
     }
     assert_eq!(found(fixture, &stored.order).await, stored);
+}
+
+/// An order that has taken what it asks for.
+async fn confirmed(
+    fixture: &impl TableFixture,
+    identities: &impl IdentitySource,
+    of: &[(u64, u32)],
+) -> StoredOrder {
+    let lines: Vec<_> =
+        of.iter().map(|(product, quantity)| (*product, (*quantity).into())).collect();
+    let (stored, event_id, publication) = waiting(fixture, identities, &lines).await;
+    let change = [confirmation(&stored, event_id, publication, moment(5))];
+    let reserved = fixture.aggregates().reserve(&change, &take(of), soon()).await;
+    assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
+    found(fixture, &stored.order).await
+}
+
+/// A confirmed order becomes CANCELLED. The event of that was never sent.
+fn cancellation<'a>(
+    stored: &'a StoredOrder,
+    identities: &impl IdentitySource,
+    at: Timestamp,
+) -> OrderChange<'a> {
+    let stamp = EventStamp::untraced(identities.event_id(), 1);
+    let event_id = stamp.event_id;
+    let (after, _) = stored.order.cancel(at, stamp).unwrap();
+    let mut pending = stored.pending.clone();
+    pending.put(event_id, PendingEvent::unsent(identities.transaction_id(), at));
+    let index = IndexChange::between(&stored.pending, &pending);
+    let reached = Some(after.history().latest().clone());
+    OrderChange { before: stored, reached, notified: None, pending, index }
+}
+
+/// As its name says.
+pub async fn a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    fixture.put_products(&[product(1, 10), product(7, 10)]).await;
+    let stored = confirmed(fixture, &identities, &[(1, 2), (7, 3)]).await;
+    let returns = fixture.stock_returns();
+    let change = cancellation(&stored, &identities, moment(9));
+    let give = take(&[(1, 2), (7, 3)]);
+    let tries = join_all((0..10).map(async |_| {
+        settled(async || returns.give_back(&change, &give, soon()).await, is_any_busy).await
+    }))
+    .await;
+    let done = tries.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    assert_eq!(done, 1, "{tries:?}");
+    let stock = (fixture.stock_of(product_id(1)).await, fixture.stock_of(product_id(7)).await);
+    assert_eq!(stock, (Some(10), Some(10)));
+    let after = found(fixture, &stored.order).await;
+    assert_eq!((after.order.version(), &after.pending), (3, &change.pending));
+    // The others find what the first has stored.
+    for tried in &tries {
+        if let WriteTry::Cancelled(cancelled) = tried {
+            assert_eq!(cancelled.orders[0].found(), Some(&after));
+        }
+    }
+}
+
+/// As its name says.
+pub async fn what_is_given_back_and_reserved_at_once_adds_up(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    fixture.put_products(&[product(1, 10)]).await;
+    let mut taken = Vec::new();
+    for _ in 0..5 {
+        taken.push(confirmed(fixture, &identities, &[(1, 1)]).await);
+    }
+    let mut orders = Vec::new();
+    for _ in 0..5 {
+        orders.push(waiting(fixture, &identities, &[(1, 1)]).await);
+    }
+    let (aggregates, returns) = (fixture.aggregates(), fixture.stock_returns());
+    let giving = join_all(taken.iter().map(async |stored| {
+        let change = cancellation(stored, &identities, moment(9));
+        settled(async || returns.give_back(&change, &take(&[(1, 1)]), soon()).await, is_any_busy)
+            .await
+    }));
+    let taking = join_all(orders.iter().map(async |(stored, event_id, publication)| {
+        let changes = [confirmation(stored, *event_id, *publication, moment(9))];
+        settled(async || aggregates.reserve(&changes, &take(&[(1, 1)]), soon()).await, is_any_busy)
+            .await
+    }));
+    let (given, taken) = futures::join!(giving, taking);
+    for tried in given.iter().chain(&taken) {
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    }
+    assert_eq!(fixture.stock_of(product_id(1)).await, Some(5));
+}
+
+/// As its name says.
+pub async fn a_product_that_is_not_in_the_catalog_is_given_nothing_back(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    fixture.put_products(&[product(1, 10)]).await;
+    let stored = confirmed(fixture, &identities, &[(1, 2)]).await;
+    let change = cancellation(&stored, &identities, moment(9));
+    let give = take(&[(1, 2), (8, 1)]);
+    let tried = fixture.stock_returns().give_back(&change, &give, soon()).await;
+    let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
+    let missing = cancelled.stock.get(&product_id(8));
+    assert_eq!(missing, Some(&ItemReason::ConditionFailed(None)));
+    assert!(!cancelled.orders[0].condition_failed());
+    assert_eq!(found(fixture, &stored.order).await, stored);
+    assert_eq!(fixture.stock_of(product_id(1)).await, Some(8));
 }
 
 /// As its name says.

@@ -5,7 +5,9 @@ use application::deadline::Deadline;
 use application::outcome::{FailureClass, WriteTry};
 use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::DeadLetterMoves;
-use application::ports::pending::{PendingEventIndex, PendingEventStore, Reservations};
+use application::ports::pending::{
+    PendingEventIndex, PendingEventStore, Reservations, StockReturns,
+};
 use application::ports::reading::{PendingAggregates, PendingEventAges, StoredAggregates};
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog, DeadLetter,
@@ -69,6 +71,8 @@ pub trait TableFixture: Sync {
     fn order_keys(&self) -> impl OrderKeyStore;
     /// Aggregates, each in one item with everything that must be true together.
     fn aggregates(&self) -> impl AggregateStore;
+    /// The stock that orders give back.
+    fn stock_returns(&self) -> impl StockReturns;
     /// Aggregates, many at once.
     fn aggregate_reads(&self) -> impl AggregateReads;
     /// Into the dead letters and out of them.

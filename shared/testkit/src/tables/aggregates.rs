@@ -13,7 +13,7 @@ use application::ports::letters::{DeadLetterMoves, MoveCancelled};
 use application::ports::pending::{
     AggregateChange, DueAggregate, DueAggregates, Found, IndexChange, OrderChange,
     PendingEventIndex, PendingEventStore, RESERVATION_ITEMS_MAX, ReservationCancelled,
-    Reservations,
+    Reservations, StockReturns,
 };
 use application::ports::{DeadLetter, Topic};
 use domain::aggregate::AggregateKey;
@@ -385,6 +385,45 @@ impl Reservations for MemoryTables {
             for (product, quantity) in take {
                 if let Some(product) = rows.products.get_mut(&product) {
                     product.stock -= quantity;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl StockReturns for MemoryTables {
+    async fn give_back(
+        &self,
+        change: &OrderChange<'_>,
+        give: &BTreeMap<ProductId, u32>,
+        deadline: Deadline,
+    ) -> WriteTry<ReservationCancelled> {
+        let written = Written::of_order(change);
+        let give = give.clone();
+        if give.len() + 1 > RESERVATION_ITEMS_MAX {
+            let invalid = "more items than a transaction holds";
+            return WriteTry::Refused(Failure::new(FailureClass::Permanent, invalid));
+        }
+        let busy = ReservationCancelled { orders: vec![ItemReason::Busy], stock: BTreeMap::new() };
+        self.write(Operation::GiveBack, deadline, busy, move |rows| {
+            let order = order_of(written.refused_by(rows));
+            let stock: BTreeMap<_, _> = give
+                .keys()
+                .map(|product| {
+                    let is_there = rows.products.contains_key(product);
+                    let missing = ItemReason::ConditionFailed(None);
+                    (*product, if is_there { ItemReason::None } else { missing })
+                })
+                .collect();
+            if order.condition_failed() || stock.values().any(ItemReason::condition_failed) {
+                return Err(ReservationCancelled { orders: vec![order], stock });
+            }
+            written.store(rows);
+            for (product, quantity) in give {
+                if let Some(product) = rows.products.get_mut(&product) {
+                    product.stock += quantity;
                 }
             }
             Ok(())

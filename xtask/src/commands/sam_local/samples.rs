@@ -19,6 +19,7 @@ const EXPECTED: &[(&str, Option<u64>)] = &[
     ("user-login", Some(200)),
     ("create-order", Some(201)),
     ("get-order", Some(200)),
+    ("cancel-order", Some(200)),
     ("event-consumer", None),
     ("transaction-check", None),
     ("health", Some(200)),

@@ -5,46 +5,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
 use application::ports::pending::{
-    OrderChange, RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations,
+    OrderChange, RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, StockReturns,
 };
+use aws_sdk_dynamodb::Client;
 use domain::identity::ProductId;
 
 use super::DynamoAggregates;
 use super::change::update_of_order;
-use crate::config::CatalogTable;
+use crate::config::{CatalogTable, OrdersTable};
 use crate::expression::Change;
 use crate::item::{CorruptRecord, Item, from_item, number};
 use crate::keys;
 use crate::records::{ProductRecord, stored_order};
 use crate::transaction::{Reasons, Transaction, write};
 
-impl DynamoAggregates<CatalogTable> {
-    fn transaction(
-        &self,
-        changes: &[OrderChange<'_>],
-        take: &BTreeMap<ProductId, u32>,
-    ) -> Result<Transaction, Failure> {
-        if changes.len() + take.len() > RESERVATION_ITEMS_MAX {
-            let cause = "a reservation has more items than a transaction may have";
-            return Err(Failure::new(FailureClass::Permanent, cause));
-        }
-        // DynamoDB refuses a transaction with an item twice; Amazon's emulator (3.1) only cancels it.
-        let orders: BTreeSet<_> = changes.iter().map(|change| change.before.key()).collect();
-        if orders.len() < changes.len() {
-            let cause = "a reservation has an order twice";
-            return Err(Failure::new(FailureClass::Permanent, cause));
-        }
-        let mut transaction = Transaction::default();
-        for change in changes {
-            transaction =
-                transaction.update(self.tables.orders.as_str(), update_of_order(change)?)?;
-        }
-        for (product_id, quantity) in take {
-            let taken = taken(*product_id, *quantity);
-            transaction = transaction.update(self.stock.as_str(), taken)?;
-        }
-        Ok(transaction)
+/// Orders together with the stock, in one transaction.
+fn transaction(
+    orders: &OrdersTable,
+    catalog: &CatalogTable,
+    changes: &[OrderChange<'_>],
+    of_stock: impl Iterator<Item = Change>,
+) -> Result<Transaction, Failure> {
+    // DynamoDB refuses a transaction with an item twice; Amazon's emulator (3.1) only cancels it.
+    let keys: BTreeSet<_> = changes.iter().map(|change| change.before.key()).collect();
+    if keys.len() < changes.len() {
+        let cause = "a reservation has an order twice";
+        return Err(Failure::new(FailureClass::Permanent, cause));
     }
+    let mut transaction = Transaction::default();
+    for change in changes {
+        transaction = transaction.update(orders.as_str(), update_of_order(change)?)?;
+    }
+    for change in of_stock {
+        transaction = transaction.update(catalog.as_str(), change)?;
+    }
+    Ok(transaction)
+}
+
+fn must_fit(items: usize) -> Result<(), Failure> {
+    if items > RESERVATION_ITEMS_MAX {
+        let cause = "a reservation has more items than a transaction may have";
+        return Err(Failure::new(FailureClass::Permanent, cause));
+    }
+    Ok(())
 }
 
 /// The change of a product's stock. A product that isn't there has no stock to compare with.
@@ -57,14 +60,24 @@ fn taken(product_id: ProductId, quantity: u32) -> Change {
     }
 }
 
-/// The reasons in the order in which [`DynamoAggregates::transaction`] adds the items.
+/// As [`taken`], the other way. A product that isn't there gets nothing.
+fn given_back(product_id: ProductId, quantity: u32) -> Change {
+    Change {
+        key: keys::simple(keys::product(product_id)),
+        update: "SET #stock = #stock + :quantity",
+        condition: "attribute_exists(#stock)",
+        values: vec![(":quantity", number(quantity))],
+    }
+}
+
+/// The reasons in the order in which [`transaction`] adds the items.
 fn cancelled(
     mut reasons: Reasons,
     changes: &[OrderChange<'_>],
-    take: &BTreeMap<ProductId, u32>,
+    quantities: &BTreeMap<ProductId, u32>,
 ) -> ReservationCancelled {
     let orders = changes.iter().map(|_| reasons.next_read(stored_order)).collect();
-    let stock = take.keys().map(|product_id| (*product_id, stock(reasons.next())));
+    let stock = quantities.keys().map(|product_id| (*product_id, stock(reasons.next())));
     ReservationCancelled { orders, stock: stock.collect() }
 }
 
@@ -97,8 +110,43 @@ impl Reservations for DynamoAggregates<CatalogTable> {
         take: &BTreeMap<ProductId, u32>,
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
-        let transaction = self.transaction(changes, take);
+        let of_stock = take.iter().map(|(product_id, quantity)| taken(*product_id, *quantity));
+        let transaction = must_fit(changes.len() + take.len())
+            .and_then(|()| transaction(&self.tables.orders, &self.stock, changes, of_stock));
         let cancelled = |reasons| cancelled(reasons, changes, take);
+        write(transaction, &self.client, deadline, cancelled).await
+    }
+}
+
+/// The stock that orders give back. It needs `UpdateItem` of orders and of the catalog. Clones share the
+/// client.
+#[derive(Debug, Clone)]
+pub struct DynamoStockReturns {
+    client: Client,
+    orders: OrdersTable,
+    catalog: CatalogTable,
+}
+
+impl DynamoStockReturns {
+    /// Writes to these tables.
+    pub const fn new(client: Client, orders: OrdersTable, catalog: CatalogTable) -> Self {
+        Self { client, orders, catalog }
+    }
+}
+
+/// As a reservation, without a token.
+impl StockReturns for DynamoStockReturns {
+    async fn give_back(
+        &self,
+        change: &OrderChange<'_>,
+        give: &BTreeMap<ProductId, u32>,
+        deadline: Deadline,
+    ) -> WriteTry<ReservationCancelled> {
+        let changes = std::slice::from_ref(change);
+        let of_stock = give.iter().map(|(product_id, quantity)| given_back(*product_id, *quantity));
+        let transaction = must_fit(changes.len() + give.len())
+            .and_then(|()| transaction(&self.orders, &self.catalog, changes, of_stock));
+        let cancelled = |reasons| cancelled(reasons, changes, give);
         write(transaction, &self.client, deadline, cancelled).await
     }
 }

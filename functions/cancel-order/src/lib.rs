@@ -1,0 +1,72 @@
+//! `POST /v1/orders/{order_id}/cancel`: cancels an order for its customer.
+
+pub mod config;
+
+use application::event::order_body;
+use application::orders::cancel::{CancelOrder, CancelOrderCommand, CancelOrderError};
+use application::ports::creating::OrderKeys;
+use application::ports::pending::StockReturns;
+use application::ports::{AccessTokenVerifier, Clock, IdentitySource};
+use lambda_http::Request;
+use lambda_http::http::StatusCode;
+use web::problem::RETRY_AFTER_DEFAULT;
+use web::{Problem, RequestContext, Response, respond, route};
+
+/// The handler of the route.
+pub struct Handler<Orders, Returns, Time, Identities, Tokens> {
+    /// The use case.
+    pub cancel_order: CancelOrder<Orders, Returns, Time, Identities>,
+    /// Verifies access tokens.
+    pub tokens: Tokens,
+}
+
+impl<Orders, Returns, Time, Identities, Tokens> Handler<Orders, Returns, Time, Identities, Tokens>
+where
+    Orders: OrderKeys,
+    Returns: StockReturns,
+    Time: Clock,
+    Identities: IdentitySource,
+    Tokens: AccessTokenVerifier,
+{
+    /// Answers a request; every problem is an answer too.
+    pub async fn handle(&self, request: Request) -> Response {
+        web::serve(&self.cancel_order.clock, request, async |context, request| {
+            self.cancel(context, &request).await
+        })
+        .await
+    }
+
+    /// A repeated cancel finds the order cancelled, so that an `Idempotency-Key` changes nothing. One that
+    /// is sent must be one all the same.
+    async fn cancel(
+        &self,
+        context: RequestContext,
+        request: &Request,
+    ) -> Result<Response, Problem> {
+        let bearer =
+            web::authenticate(request.headers(), &self.tokens, &self.cancel_order.clock).await?;
+        web::idempotency_key(request.headers())?;
+        let command = CancelOrderCommand {
+            user_id: bearer.user_id,
+            order_id: route::order_id(request)?,
+            traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
+        };
+        let cancelled = self.cancel_order.execute(&command, context.deadline).await;
+        match cancelled.map_err(problem)? {
+            Some(order) => respond::json(StatusCode::OK, &order_body(&order)),
+            None => Err(route::no_such_order()),
+        }
+    }
+}
+
+fn problem(error: CancelOrderError) -> Problem {
+    match error {
+        CancelOrderError::Refused(_) => {
+            Problem::conflict("The order was rejected: there is nothing to cancel.")
+        }
+        CancelOrderError::Unreadable(failure) => failure.into(),
+        CancelOrderError::Open(_) => Problem::unavailable(RETRY_AFTER_DEFAULT)
+            .with_detail("Whether the order is cancelled is not known yet. Try again.")
+            .caused_by(error),
+    }
+}
