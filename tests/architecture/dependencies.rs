@@ -220,7 +220,7 @@ fn every_dependency_is_named_in_its_crates_code() {
 }
 
 /// All Rust code below a folder.
-fn read_code(folder: &Path, code: &mut String) {
+pub(crate) fn read_code(folder: &Path, code: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

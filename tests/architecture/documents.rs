@@ -5,11 +5,21 @@ use std::collections::BTreeSet;
 use harness::template::Route;
 use web::ProblemKind;
 
-use crate::root;
 use crate::template::template;
+use crate::{code, root};
 
 fn read(document: &str) -> String {
     std::fs::read_to_string(root().join(document)).unwrap()
+}
+
+/// The documents in a folder, by name.
+fn documents_in(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let documents = names.filter(|name| name.ends_with(".md"));
+    let mut documents: Vec<_> = documents.map(|name| format!("{folder}/{name}")).collect();
+    documents.sort();
+    documents
 }
 
 /// HEAD goes without saying where GET is.
@@ -59,16 +69,17 @@ fn every_route_is_documented_with_its_function() {
 
 #[test]
 fn every_link_to_a_file_leads_to_one() {
-    let guides = std::fs::read_dir(root().join("docs")).unwrap();
-    let guides = guides.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
-    let guides = guides.filter(|name| name.ends_with(".md"));
+    let guides = documents_in("docs").into_iter().chain(documents_in("docs/adr"));
     let others = [
         "README.md",
+        "README.zh-CN.md",
         "ARCHITECTURE.md",
         "CHANGELOG.md",
         "CODE_OF_CONDUCT.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "shared/contracts/README.md",
+        "shared/infrastructure/dynamodb/README.md",
     ];
     for document in others.map(str::to_owned).into_iter().chain(guides) {
         let text = read(&document);
@@ -79,6 +90,61 @@ fn every_link_to_a_file_leads_to_one() {
             assert!(!is_ours || folder.join(file).exists(), "{document} leads to {link}");
         }
     }
+}
+
+#[test]
+fn the_architecture_is_read_in_one_sitting() {
+    let words = read("ARCHITECTURE.md").split_whitespace().count();
+    assert!(words <= 3_300, "ARCHITECTURE.md has {words} words");
+}
+
+#[test]
+fn every_invariant_names_a_test_that_keeps_it() {
+    let all = ["functions", "shared", "tests", "xtask"].map(code).concat();
+    let mut invariants = 0;
+    for line in read("ARCHITECTURE.md").lines() {
+        let Some(invariant) = line.strip_prefix("**Architecture Invariant:** ") else { continue };
+        invariants += 1;
+        let (_, kept) = invariant.split_once("Kept by ").unwrap_or_default();
+        // Names stand in backticks: every second part. That of a file has a dot.
+        let names = kept.split('`').skip(1).step_by(2);
+        let tests: Vec<_> = names.filter(|name| !name.contains('.')).collect();
+        assert!(!tests.is_empty(), "no test keeps that {invariant}");
+        for test in tests {
+            assert!(all.contains(&format!("fn {test}(")), "there is no test {test}");
+        }
+    }
+    assert!(invariants > 0);
+}
+
+#[test]
+fn decisions_have_numbers_without_gaps_a_status_and_a_date() {
+    let list = read("docs/adr/README.md");
+    let mut decisions = documents_in("docs/adr");
+    decisions.retain(|document| !document.ends_with("/README.md"));
+    for (number, document) in (1..).zip(decisions) {
+        let text = read(&document);
+        let [title, "", status, date, ..] = text.lines().collect::<Vec<_>>()[..] else {
+            panic!("{document} does not begin with title, status and date");
+        };
+        let name = document.trim_start_matches("docs/adr/");
+        assert!(name.starts_with(&format!("{number:04}-")), "{name} is not number {number:04}");
+        let title = title.strip_prefix(&format!("# {number:04} ")).unwrap_or_default();
+        assert!(!title.is_empty(), "{name} has no title with its number");
+        let status = status.strip_prefix("- **Status**: ").unwrap_or_default();
+        let is_status = status.starts_with("accepted") || status.starts_with("superseded by ");
+        assert!(is_status, "{name} has no status");
+        let date = date.strip_prefix("- **Date**: ").unwrap_or_default();
+        assert!(is_date(date), "{name} has no date");
+        let row = format!("| [{number:04}]({name}) | {title} | {status} | {date} |");
+        assert!(list.contains(&row), "docs/adr/README.md lacks {row}");
+    }
+}
+
+/// Whether it is a day, such as 2026-01-31.
+fn is_date(text: &str) -> bool {
+    let is_made_of_digits = text.chars().all(|c| c == '-' || c.is_ascii_digit());
+    is_made_of_digits && text.split('-').map(str::len).eq([4, 2, 2])
 }
 
 /// A request of `http/orders.http` for each route of the API.

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod adapters;
 mod binaries;
 mod cargo_lambda;
 mod dependencies;
@@ -17,6 +18,7 @@ mod documents;
 mod metrics;
 mod operations;
 mod permissions;
+mod readme;
 mod references;
 mod samples;
 mod template;
@@ -28,6 +30,13 @@ use serde_json::Value;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// All Rust code below a folder, without its comments.
+fn code(folder: &str) -> String {
+    let mut code = String::new();
+    dependencies::read_code(&root().join(folder), &mut code);
+    code
 }
 
 /// The template with its references unresolved.

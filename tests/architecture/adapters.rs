@@ -1,0 +1,42 @@
+//! What adapters do, and which function has which of them.
+
+use std::path::{Path, PathBuf};
+
+use crate::{code, root};
+
+#[test]
+fn transaction_check_alone_joins_the_checked_group() {
+    for entry in std::fs::read_dir(root().join("functions")).unwrap() {
+        let function = entry.unwrap().file_name().into_string().unwrap();
+        let joins = code(&format!("functions/{function}")).contains("CheckedGroup");
+        assert_eq!(joins, function == "transaction-check", "{function}");
+    }
+}
+
+/// The calls that write what a condition guards. A batch has no condition, and may be repeated.
+const WRITES: [&str; 4] =
+    [".put_item()", ".update_item()", ".delete_item()", ".transact_write_items()"];
+
+#[test]
+fn an_adapter_makes_one_try_of_a_write() {
+    let sources = root().join("shared/infrastructure/dynamodb/src");
+    let mut writes_of_all = 0;
+    for file in files(&sources) {
+        // What operators and demos put into the tables is no use case's.
+        let name = file.strip_prefix(&sources).unwrap().to_str().unwrap();
+        if name.starts_with("administration") {
+            continue;
+        }
+        let code = std::fs::read_to_string(&file).unwrap();
+        let writes: usize = WRITES.iter().map(|write| code.matches(*write).count()).sum();
+        let tried_once = code.matches(".config_override(one_try").count();
+        assert_eq!(writes, tried_once, "{name}");
+        writes_of_all += writes;
+    }
+    assert!(writes_of_all > 0);
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
