@@ -6,6 +6,7 @@ use anyhow::Context;
 use application::ports::creating::OrderKeys;
 use application::ports::pending::PendingEventStore;
 use aws_sdk_dynamodb::types::AttributeValue;
+use contracts::message::{RECORDED, TRANSACTION_ID};
 use domain::identity::TransactionId;
 use domain::order::AtKey;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -134,6 +135,10 @@ pub struct EventCopy {
     pub body: Vec<u8>,
     /// When the broker stored it, in milliseconds since 1970.
     pub stored_at_ms: i64,
+    /// The publication that it is of.
+    pub publication: Option<String>,
+    /// Whether its event was stored before it.
+    pub is_recorded: bool,
 }
 
 /// Tables and topic.
@@ -410,5 +415,7 @@ fn copy(message: StoredMessage) -> Option<EventCopy> {
         subject: text("subject")?,
         body: message.body,
         stored_at_ms: message.stored_at_ms,
+        publication: message.properties.get(TRANSACTION_ID).cloned(),
+        is_recorded: message.properties.contains_key(RECORDED),
     })
 }

@@ -1,5 +1,6 @@
 //! D1: a broker that stands still under load.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -11,7 +12,7 @@ use super::Bench;
 use crate::client::Outcome;
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
-use crate::judge::judge_clean;
+use crate::judge::{EventCopy, World, judge_clean};
 use crate::rig::Rig;
 
 /// Ten orders a second, where the machine has nothing else to do.
@@ -65,10 +66,37 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let in_time = bench.either(true, confirmed < CONFIRMED_WITHIN);
     anyhow::ensure!(in_time, "all were confirmed after {confirmed:?}");
     figures.faults = 1;
+    let Causes { attempts, recorded, publications } = causes(&World::copies(&rig).await?);
+    figures.note("copies by a second COMMIT of an attempt", Measure::Count(attempts));
+    figures.note("copies by a second COMMIT of what the sweep sent", Measure::Count(recorded));
+    figures.note("copies by another publication", Measure::Count(publications));
     figures.note("slowest answer meanwhile", Measure::Longest(slowest));
     figures.note("all confirmed after the broker's return", Measure::Longest(confirmed));
     rig.stop().await;
     Ok(figures)
+}
+
+/// What made the copies beyond the first of each event.
+#[derive(Default)]
+struct Causes {
+    attempts: u64,
+    recorded: u64,
+    publications: u64,
+}
+
+fn causes(copies: &[EventCopy]) -> Causes {
+    let mut causes = Causes::default();
+    let (mut events, mut publications) = (BTreeSet::new(), BTreeSet::new());
+    for copy in copies {
+        let is_new = publications.insert((&copy.event_id, &copy.publication));
+        match (events.insert(&copy.event_id), is_new, copy.is_recorded) {
+            (true, ..) => {}
+            (false, true, _) => causes.publications += 1,
+            (false, false, true) => causes.recorded += 1,
+            (false, false, false) => causes.attempts += 1,
+        }
+    }
+    causes
 }
 
 /// Places an order every so often, whatever becomes of those before it, until something has happened.
