@@ -240,11 +240,12 @@ async fn first_order(api: &str) -> Value {
 }
 
 /// What the samples of events/ answer that change nothing for each other, by the file's name. The
-/// sample of get-order names an order that is nobody's.
-const SAMPLES: [(&str, Option<u64>); 11] = [
+/// samples of get-order and cancel-order name an order that is nobody's.
+const SAMPLES: [(&str, Option<u64>); 12] = [
     ("create-order", Some(201)),
     ("event-consumer", None),
     ("get-order", Some(404)),
+    ("cancel-order", Some(404)),
     ("health", Some(200)),
     ("health-default", Some(404)),
     ("health-ready", Some(200)),
