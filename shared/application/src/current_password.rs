@@ -30,7 +30,7 @@ pub struct CurrentPassword<Users, Passwords, Identities, Time> {
 
 /// A password that is to be the current one.
 pub struct Proof {
-    /// The password.
+    /// What the bearer gives as the current one.
     pub password: SecretString,
     /// Where the request came from.
     pub source: Source,

@@ -31,7 +31,7 @@ pub struct DeleteAccount<Users, Passwords, Identities, Time> {
 
 /// What is asked for.
 pub struct Deletion {
-    /// The password.
+    /// The current one, as proof.
     pub password: SecretString,
     /// Where the request came from.
     pub source: Source,
@@ -42,10 +42,10 @@ pub struct Deletion {
 /// The account is there, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteAccountError {
-    /// The password is another.
+    /// The password is another: the guess is counted, and nothing is deleted.
     #[error("the current password is another")]
     WrongPassword,
-    /// The session has ended.
+    /// The bearer's session has ended, so nothing is deleted.
     #[error("the session has ended")]
     SessionOver,
     /// There were too many guesses.

@@ -1,10 +1,10 @@
 //! Shows a customer one of their orders.
 
 use domain::identity::{OrderId, UserId};
-use domain::order::AtKey;
 
 use crate::event::order_body;
-use crate::outcome::{Failure, FailureClass};
+use crate::orders::stored;
+use crate::outcome::Failure;
 use crate::ports::creating::OrderKeys;
 
 /// Looks orders up by their user and their identifier, so that another user's can't be asked for.
@@ -25,12 +25,7 @@ impl<Orders: OrderKeys> GetOrder<Orders> {
         user_id: UserId,
         order_id: OrderId,
     ) -> Result<Option<contracts::order::Order>, Failure> {
-        match self.orders.at_key(user_id, order_id).await? {
-            AtKey::Created { stored: Some(stored), .. } => Ok(Some(order_body(&stored.order))),
-            AtKey::Created { stored: None, .. } => {
-                Err(Failure::new(FailureClass::Permanent, "the stored order can't be read"))
-            }
-            AtKey::Absent | AtKey::Tombstone(_) => Ok(None),
-        }
+        let stored = stored(self.orders.at_key(user_id, order_id).await?)?;
+        Ok(stored.map(|stored| order_body(&stored.order)))
     }
 }

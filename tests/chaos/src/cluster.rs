@@ -93,7 +93,7 @@ impl Cluster {
     }
 
     /// A cluster for one row alone, which may tune it, kill its processes and start them again. It
-    /// waits until no other row has one.
+    /// waits while two other rows have one.
     ///
     /// # Errors
     /// As [`Cluster::start`].

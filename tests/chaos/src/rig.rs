@@ -32,7 +32,7 @@ use crate::client::{ClientLog, Entry, Intent, Outcome};
 use crate::cluster::{Cluster, root};
 use crate::figures::Recovery;
 use crate::judge::Records;
-use crate::waiting::eventually;
+use crate::waiting::{PATIENCE, eventually, eventually_within};
 use log::LogKeeper;
 pub use seen::Seen;
 pub use windows::Windows;
@@ -342,8 +342,20 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// When it takes too long.
     pub async fn until_finished(&self, what: &str) -> anyhow::Result<Duration> {
+        self.until_finished_within(PATIENCE, what).await
+    }
+
+    /// As [`Rig::until_finished`], with a time limit of the caller's.
+    ///
+    /// # Errors
+    /// When it takes longer.
+    pub async fn until_finished_within(
+        &self,
+        limit: Duration,
+        what: &str,
+    ) -> anyhow::Result<Duration> {
         let begun = Instant::now();
-        eventually(what, async || {
+        eventually_within(limit, what, async || {
             Ok(Records::read(self).await?.unfinished().is_empty().then_some(()))
         })
         .await?;

@@ -9,12 +9,13 @@ use std::time::Duration;
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
 use domain::identity::{OrderId, ProductId, TransactionId, UserId};
-use domain::order::{AtKey, Order, OrderStatus, StoredOrder, TransitionRefused};
+use domain::order::{Order, OrderStatus, StoredOrder, TransitionRefused};
 use domain::pending::PendingEvent;
 
+use super::stored;
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, FailureClass, ItemReason};
+use crate::outcome::{Failure, ItemReason};
 use crate::ports::creating::OrderKeys;
 use crate::ports::pending::{IndexChange, OrderChange, ReservationCancelled, StockReturns};
 use crate::ports::{Clock, IdentitySource};
@@ -94,15 +95,9 @@ where
             schema_version: SCHEMA_VERSION,
             traceparent: command.traceparent.clone(),
         };
-        let found = self.orders.at_key(command.user_id, command.order_id).await;
-        let mut stored = match found.map_err(CancelOrderError::Unreadable)? {
-            AtKey::Created { stored: Some(stored), .. } => stored,
-            AtKey::Created { stored: None, .. } => {
-                let cause = "the stored order can't be read";
-                let failure = Failure::new(FailureClass::Permanent, cause);
-                return Err(CancelOrderError::Unreadable(failure));
-            }
-            AtKey::Absent | AtKey::Tombstone(_) => return Ok(None),
+        let found = self.orders.at_key(command.user_id, command.order_id).await.and_then(stored);
+        let Some(mut stored) = found.map_err(CancelOrderError::Unreadable)? else {
+            return Ok(None);
         };
         loop {
             // Also where one of our own tries has landed unnoticed.

@@ -212,11 +212,11 @@ impl RocketmqAdmin {
         deadline: Deadline,
     ) -> Result<RemotingCommand, Failure> {
         loop {
-            let limit = deadline.or_earlier(Deadline::after(REQUEST_TIMEOUT));
-            let lane = self.lanes.take().await?;
-            let invoking = lane.invoke_remoting(address, request.clone(), millis_left(limit));
-            let asked = within(limit, "a request", Box::pin(invoking)).await;
-            match asked.and_then(|answer| answer.map_err(client_failure)) {
+            let request = request.clone();
+            let asked = self.request(deadline, async |lane, timeout_ms| {
+                lane.invoke_remoting(address, request, timeout_ms).await
+            });
+            match asked.await {
                 Err(_) if !deadline.has_passed() => {
                     tokio::time::sleep(LOOK_AGAIN_AFTER.min(deadline.remaining())).await;
                 }

@@ -23,7 +23,6 @@ use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, World, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, Rig, order_key};
-use crate::waiting::eventually_within;
 
 /// How fast the replay goes.
 const EVENTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
@@ -137,15 +136,11 @@ async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
 /// not taken by the cut, and may be ahead of what is left of the queues. The sweep publishes these again
 /// after 75 minutes, and an alarm has an operator do it sooner.
 async fn handled(rig: &Rig<'_>, flush: Flush) -> anyhow::Result<u64> {
-    let waited = eventually_within(COME_AGAIN_WITHIN, "what was pending comes again", async || {
-        Ok(Records::read(rig).await?.unfinished().is_empty().then_some(()))
-    })
-    .await;
-    if let (Flush::Sync, Err(error)) = (flush, &waited) {
-        anyhow::bail!("{error}");
-    }
-    if waited.is_ok() {
-        return Ok(0);
+    let waited = rig.until_finished_within(COME_AGAIN_WITHIN, "what was pending comes again").await;
+    match (flush, waited) {
+        (_, Ok(_)) => return Ok(0),
+        (Flush::Sync, Err(error)) => return Err(error),
+        (Flush::Async, Err(_)) => {}
     }
     let republished = republish(rig).await?;
     rig.until_finished("what an operator has published again is handled").await?;

@@ -24,8 +24,12 @@ fn transaction(
     orders: &OrdersTable,
     catalog: &CatalogTable,
     changes: &[OrderChange<'_>],
-    of_stock: impl Iterator<Item = Change>,
+    of_stock: impl ExactSizeIterator<Item = Change>,
 ) -> Result<Transaction, Failure> {
+    if changes.len() + of_stock.len() > RESERVATION_ITEMS_MAX {
+        let cause = "a reservation has more items than a transaction may have";
+        return Err(Failure::new(FailureClass::Permanent, cause));
+    }
     // DynamoDB refuses a transaction with an item twice; Amazon's emulator (3.1) only cancels it.
     let keys: BTreeSet<_> = changes.iter().map(|change| change.before.key()).collect();
     if keys.len() < changes.len() {
@@ -40,14 +44,6 @@ fn transaction(
         transaction = transaction.update(catalog.as_str(), change)?;
     }
     Ok(transaction)
-}
-
-fn must_fit(items: usize) -> Result<(), Failure> {
-    if items > RESERVATION_ITEMS_MAX {
-        let cause = "a reservation has more items than a transaction may have";
-        return Err(Failure::new(FailureClass::Permanent, cause));
-    }
-    Ok(())
 }
 
 /// The change of a product's stock. A product that isn't there has no stock to compare with.
@@ -111,8 +107,7 @@ impl Reservations for DynamoAggregates<CatalogTable> {
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
         let of_stock = take.iter().map(|(product_id, quantity)| taken(*product_id, *quantity));
-        let transaction = must_fit(changes.len() + take.len())
-            .and_then(|()| transaction(&self.tables.orders, &self.stock, changes, of_stock));
+        let transaction = transaction(&self.tables.orders, &self.stock, changes, of_stock);
         let cancelled = |reasons| cancelled(reasons, changes, take);
         write(transaction, &self.client, deadline, cancelled).await
     }
@@ -144,8 +139,7 @@ impl StockReturns for DynamoStockReturns {
     ) -> WriteTry<ReservationCancelled> {
         let changes = std::slice::from_ref(change);
         let of_stock = give.iter().map(|(product_id, quantity)| given_back(*product_id, *quantity));
-        let transaction = must_fit(changes.len() + give.len())
-            .and_then(|()| transaction(&self.orders, &self.catalog, changes, of_stock));
+        let transaction = transaction(&self.orders, &self.catalog, changes, of_stock);
         let cancelled = |reasons| cancelled(reasons, changes, give);
         write(transaction, &self.client, deadline, cancelled).await
     }
