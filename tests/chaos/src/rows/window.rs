@@ -1,5 +1,7 @@
 //! The moments of an order at which a process can be hit: something is held there.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use application::orders::identity::order_of_key;
 use application::ports::IdempotencyKey;
@@ -10,6 +12,7 @@ use harness::order_calls::{Attempt, created_by, creates_with_half_message};
 use harness::provision::DEMO_USER_ID;
 use harness::remoting::code;
 use harness::table_proxy::TableCall;
+use tokio::time::Instant;
 
 use crate::client::Outcome;
 use crate::judge::recovers;
@@ -141,29 +144,36 @@ pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &Attempt) -> anyhow::Res
     recovers(rig, rollback).await
 }
 
-/// How many orders may be taken without the broker before the fault counts as not happening.
-const TRIES_MAX: u32 = 10;
+/// The pause after an order that did not come to the window. Orders that are accepted without the
+/// broker come at once while the breaker is open (10 s), and would be over before it closes.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// Asks for an order and does something to it in a window, while the client waits. An order that
-/// never comes to the window is followed by another.
+/// never comes to the window is followed by another, for as long as a fault may take to happen.
 pub(super) async fn amid<T>(
     rig: &Rig<'_>,
     key: &str,
     window: Window,
     fault: impl AsyncFnOnce(Stopped) -> anyhow::Result<T>,
 ) -> anyhow::Result<(Outcome, T)> {
-    for number in 0..TRIES_MAX {
-        let key = format!("{key}-try-{number}");
+    let began = Instant::now();
+    let mut missed = 0_u32;
+    while began.elapsed() < FAULT_LIMIT {
+        let key = format!("{key}-try-{missed}");
         let mut watch = window.watch(rig, &key)?;
         let placing = rig.place(&key);
         tokio::pin!(placing);
         let stopped = tokio::select! {
             biased;
-            stopped = watch.seen() => stopped?,
-            _ = &mut placing => continue,
+            stopped = watch.seen() => Some(stopped?),
+            _ = &mut placing => None,
         };
-        let (outcome, done) = tokio::join!(placing, fault(stopped));
-        return Ok((outcome, done?));
+        if let Some(stopped) = stopped {
+            let (outcome, done) = tokio::join!(placing, fault(stopped));
+            return Ok((outcome, done?));
+        }
+        missed += 1;
+        tokio::time::sleep(BETWEEN_TRIES).await;
     }
-    anyhow::bail!("{TRIES_MAX} orders did not come to the window {window:?}")
+    anyhow::bail!("{missed} orders in {FAULT_LIMIT:?} did not come to the window {window:?}")
 }
