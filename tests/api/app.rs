@@ -89,7 +89,7 @@ impl App {
         self.client.request(method, format!("{}{path}", self.system.api_url))
     }
 
-    /// A request of the demo user.
+    /// A request with the demo user's token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.anonymous(method, path).bearer_auth(&self.token)
     }
@@ -98,14 +98,14 @@ impl App {
         self.request(Method::POST, "/v1/orders").json(body)
     }
 
-    /// Places an order of `quantity` of one product and returns its id. Like any careful client it
-    /// takes a key, and tries again under it when it is told to: a busy machine may miss a
+    /// Creates an order of `quantity` of one product and returns its id. Like any careful client it
+    /// sends an idempotency key and retries under it after a 503: a busy machine may miss a
     /// deadline.
-    pub(crate) async fn place(&self, product_id: u64, quantity: u64) -> String {
-        static PLACED: AtomicU64 = AtomicU64::new(0);
-        let key = format!("place-{}", PLACED.fetch_add(1, Ordering::Relaxed));
+    pub(crate) async fn create_order(&self, product_id: u64, quantity: u64) -> String {
+        static CREATED: AtomicU64 = AtomicU64::new(0);
+        let key = format!("create-{}", CREATED.fetch_add(1, Ordering::Relaxed));
         let body = json!({"items": [{"product_id": product_id, "quantity": quantity}]});
-        eventually("an order is taken", async || {
+        eventually("an order is created", async || {
             let request = self.post_order(&body).header("idempotency-key", &key);
             let response = request.send().await.unwrap();
             match response.status().as_u16() {
@@ -124,7 +124,6 @@ impl App {
         json_of(response).await
     }
 
-    /// Waits until an order has a status.
     pub(crate) async fn wait_for_status(&self, order_id: &str, status: &str) -> Value {
         eventually(&format!("order {order_id} becomes {status}"), async || {
             let order = self.order(order_id).await;
@@ -149,7 +148,7 @@ impl App {
     }
 
     /// Consumes all events in a consumer group of its own, as another service would, until `enough`
-    /// of them have come.
+    /// of them have arrived.
     pub(crate) async fn consumed_by(
         &self,
         group_prefix: &str,
@@ -163,16 +162,16 @@ impl App {
         let deadline = Deadline::after(PATIENCE);
         let mut events = Vec::new();
         while !enough(&events) {
-            assert!(!deadline.has_passed(), "{} events have come", events.len());
+            assert!(!deadline.has_passed(), "{} events have arrived", events.len());
             for delivery in subscription.receive(32, deadline).await.unwrap_or_default() {
-                // Another test's garbage is no event.
+                // Another test's garbage is not an event.
                 events.extend(
                     delivery
                         .body()
                         .ok()
                         .and_then(|body| serde_json::from_slice::<Value>(body).ok()),
                 );
-                // At the worst it comes once more.
+                // At worst the event is delivered once more.
                 let _settled = subscription.acknowledge(&delivery).await;
             }
         }
@@ -190,7 +189,6 @@ impl App {
             .collect()
     }
 
-    /// An item as it is stored.
     pub(crate) async fn item(&self, table: &str, key: &[(&str, &str)]) -> Option<Item> {
         let client = dynamodb::connect_to(&self.system.endpoints.table_url);
         let mut read = client
@@ -203,7 +201,6 @@ impl App {
         read.send().await.unwrap().item
     }
 
-    /// Everything that a table holds.
     pub(crate) async fn items(&self, table: &str) -> Vec<Item> {
         let client = dynamodb::connect_to(&self.system.endpoints.table_url);
         let mut pages = client
@@ -228,14 +225,14 @@ impl App {
 
 pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;
 
-/// Waits until a condition holds, looking again and again.
+/// Polls until a condition holds, for at most `PATIENCE`.
 pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?}, but never: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

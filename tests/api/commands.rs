@@ -48,8 +48,8 @@ async fn run(arguments: &[&str]) -> String {
     String::from_utf8(ended.stdout).unwrap()
 }
 
-/// What `up` says when it refuses to start, on ports that are free but for what `arguments` say.
-/// `PATH` leads to `programs` alone, and there is no Cargo, so that nothing can be built.
+/// What `up` prints when it refuses to start. All ports are free except those in `arguments`.
+/// `PATH` holds only `programs`, and there is no Cargo, so nothing can be built.
 async fn refusal(program: &Path, arguments: &[&str], programs: &Programs) -> String {
     let mut up = command(program, &["up"]);
     up.env("PATH", programs.0.path()).env("CARGO", "/nowhere/cargo");
@@ -64,7 +64,7 @@ async fn refusal(program: &Path, arguments: &[&str], programs: &Programs) -> Str
     String::from_utf8(ended.stderr).unwrap()
 }
 
-/// A folder with programs for `PATH`: links to this machine's, and scripts of a test's own.
+/// A folder with programs for `PATH`: links to this machine's programs, and a test's own scripts.
 struct Programs(TempDir);
 
 impl Programs {
@@ -91,9 +91,9 @@ impl Programs {
 }
 
 #[test]
-fn up_names_a_missing_prerequisite_and_the_command_that_mends_it() {
+fn up_names_a_missing_prerequisite_and_the_command_that_installs_it() {
     with_own(async || {
-        // Where no jars are cached yet: the cache is beside the folder that the program is in.
+        // No jars are cached here yet: the cache is beside the program's folder.
         let target = program().parent().unwrap().parent().unwrap().to_owned();
         let fresh = tempfile::Builder::new().prefix("fresh-").tempdir_in(target).unwrap();
         let fresh_program = fresh.path().join("debug/xtask");
@@ -101,22 +101,25 @@ fn up_names_a_missing_prerequisite_and_the_command_that_mends_it() {
         std::fs::hard_link(program(), &fresh_program).unwrap();
 
         let refused = async |programs| refusal(&fresh_program, &[], &programs).await;
-        let told = refused(Programs::none()).await;
-        assert!(told.contains("`apt-get install openjdk-17-jre-headless`"), "{told}");
+        let printed = refused(Programs::none()).await;
+        assert!(printed.contains("`apt-get install openjdk-17-jre-headless`"), "{printed}");
 
         let old = "echo 'java version \"1.8.0_292\"' >&2";
-        let told = refused(Programs::none().with_script("java", old)).await;
-        assert!(told.contains("Java 11 or later is needed") && told.contains("1.8.0"), "{told}");
+        let printed = refused(Programs::none().with_script("java", old)).await;
+        assert!(
+            printed.contains("Java 11 or later is needed") && printed.contains("1.8.0"),
+            "{printed}"
+        );
 
-        let told = refused(Programs::none().with_link("java")).await;
-        assert!(told.contains("there is no `mvn`"), "{told}");
-        assert!(told.contains("`apt-get install maven`"), "{told}");
+        let printed = refused(Programs::none().with_link("java")).await;
+        assert!(printed.contains("there is no `mvn`"), "{printed}");
+        assert!(printed.contains("`apt-get install maven`"), "{printed}");
 
         let broken = "echo 'JAVA_HOME is not defined correctly' >&2; exit 1";
         let programs = Programs::none().with_link("java").with_script("mvn", broken);
-        let told = refused(programs).await;
-        assert!(!told.contains("there is no `mvn`"), "{told}");
-        assert!(told.contains("JAVA_HOME is not defined correctly"), "{told}");
+        let printed = refused(programs).await;
+        assert!(!printed.contains("there is no `mvn`"), "{printed}");
+        assert!(printed.contains("JAVA_HOME is not defined correctly"), "{printed}");
     });
 }
 
@@ -130,13 +133,13 @@ fn up_names_a_taken_port_and_the_command_that_avoids_it_before_it_builds() {
             ("--table-port", port),
             ("--namesrv-port", port),
             ("--broker-port", port),
-            // The broker takes the one two below as well.
+            // The broker also uses the port that is two below its own.
             ("--broker-port", port + 2),
         ] {
             let arguments = [option, &given.to_string()];
-            let told = refusal(&program(), &arguments, &Programs::none()).await;
-            assert!(told.contains(&format!("port {port} is taken")), "{told}");
-            assert!(told.contains(&format!("`cargo xtask up {option} ")), "{told}");
+            let printed = refusal(&program(), &arguments, &Programs::none()).await;
+            assert!(printed.contains(&format!("port {port} is taken")), "{printed}");
+            assert!(printed.contains(&format!("`cargo xtask up {option} ")), "{printed}");
         }
     });
 }
@@ -183,7 +186,7 @@ impl Up {
         &self.served[name]
     }
 
-    /// The process and all that it has started.
+    /// The process and all of its descendants.
     fn processes(&self) -> BTreeSet<u32> {
         let mut parents = BTreeMap::new();
         for entry in std::fs::read_dir("/proc").unwrap() {
@@ -206,10 +209,10 @@ impl Up {
         }
     }
 
-    /// Ends it by a signal, and returns its folder.
+    /// Ends `up` with a signal and returns its data folder.
     async fn end(mut self, signal: &str) -> TempDir {
         let processes = self.processes();
-        // Two Java machines and some functions at the least.
+        // At least two Java virtual machines and some functions.
         assert!(processes.len() > 4, "{processes:?}");
         let pid = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
@@ -224,8 +227,8 @@ impl Up {
     }
 }
 
-/// Does what the README's first order says, letter by letter but for the address, and returns the
-/// order.
+/// Runs the script of the README's first order, word for word except for the address, and returns
+/// the order.
 async fn first_order(api: &str) -> Value {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let (_, section) = readme.split_once("## The first order\n").unwrap();
@@ -235,16 +238,18 @@ async fn first_order(api: &str) -> Value {
     let script = script.replace("http://127.0.0.1:8000", api);
     let ended = output(&mut command(Path::new("sh"), &["-eu", "-c", &script])).await;
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-    let told = String::from_utf8(ended.stdout).unwrap();
-    serde_json::from_str(told.lines().last().unwrap()).unwrap()
+    let printed = String::from_utf8(ended.stdout).unwrap();
+    serde_json::from_str(printed.lines().last().unwrap()).unwrap()
 }
 
-/// What the samples of events/ answer that change nothing for each other, by the file's name. The
-/// samples of get-order and cancel-order name an order that is nobody's.
-const SAMPLES: [(&str, Option<u64>); 12] = [
+/// The samples of events/ that do not affect each other, by file name, with the status of each
+/// answer. The samples of get-order and cancel-order name an order that does not exist.
+const SAMPLES: [(&str, Option<u64>); 14] = [
     ("create-order", Some(201)),
     ("event-consumer", None),
     ("get-order", Some(404)),
+    ("get-order-list", Some(200)),
+    ("get-order-products", Some(200)),
     ("cancel-order", Some(404)),
     ("health", Some(200)),
     ("health-default", Some(404)),
@@ -256,7 +261,8 @@ const SAMPLES: [(&str, Option<u64>); 12] = [
     ("user-account-public-keys", Some(200)),
 ];
 
-/// Those that log in, begin or end sessions, or end the account, in an order that lets each succeed.
+/// The samples that log in, start or end sessions, or delete the account, in an order in which each
+/// succeeds.
 const SAMPLES_IN_TURN: [(&str, u64); 6] = [
     ("user-login", 200),
     ("user-login-token", 200),
@@ -266,7 +272,7 @@ const SAMPLES_IN_TURN: [(&str, u64); 6] = [
     ("user-account-delete", 204),
 ];
 
-/// Sends a sample to its function with tokens in their places, and returns what came back.
+/// Sends a sample to its function, with these tokens filled in, and returns the answer.
 async fn invoke(up: &Up, sample: &str, access_token: &str, refresh_token: &str) -> Value {
     let functions = std::fs::read_dir(root().join("functions")).unwrap();
     let functions = functions.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -288,7 +294,7 @@ async fn invoke(up: &Up, sample: &str, access_token: &str, refresh_token: &str) 
     serde_json::from_slice(&ended.stdout).unwrap()
 }
 
-/// Sends every sample of events/.
+/// Sends every sample of events/, and asserts that each of them is in one of the two lists.
 async fn invoke_all(up: &Up, access_token: &str) {
     let mut samples: BTreeSet<_> = SAMPLES.iter().map(|(sample, _)| *sample).collect();
     samples.extend(SAMPLES_IN_TURN.iter().map(|(sample, _)| *sample));
@@ -319,14 +325,14 @@ async fn invoke_all(up: &Up, access_token: &str) {
 }
 
 #[test]
-fn up_serves_what_it_has_kept_and_its_parts_are_worked_on_by_command_until_a_signal() {
+fn up_keeps_its_data_and_commands_work_on_its_parts_until_a_signal() {
     with_own(async || {
         let up = Up::start(tempfile::tempdir().unwrap(), &[]).await;
         let order = first_order(up.address("api")).await;
         assert_eq!(order["status"], "CONFIRMED");
         let data = up.end("-INT").await;
 
-        // What is in its folder is kept, the signing key included.
+        // Everything in its folder is kept, including the signing key.
         let up = Up::start(data, &["--no-freeze"]).await;
         let (api, client) = (up.address("api"), Client::new());
 
@@ -351,7 +357,7 @@ fn up_serves_what_it_has_kept_and_its_parts_are_worked_on_by_command_until_a_sig
         assert!(new.starts_with("1 products are new"), "{new}");
         products(&["set-price", "4711", "7"]).await;
         products(&["add-stock", "4711", "2"]).await;
-        // Another import keeps the stock, and nothing overwrites it without a yes.
+        // Another import keeps the stock, and nothing overwrites it without a confirmation.
         products(&["import", file]).await;
         let overwrite = ["ops", "products", "import", file, "--overwrite-stock"];
         let refused = [overwrite.as_slice(), &table].concat();
@@ -370,7 +376,7 @@ fn up_serves_what_it_has_kept_and_its_parts_are_worked_on_by_command_until_a_sig
         let create = [create.as_slice(), &names].concat();
         let made = run(&create).await;
         assert!(made.contains("MORE_USERS") && made.contains("MORE_DLQ"), "{made}");
-        // What is there already is kept.
+        // Topics that exist already are kept.
         run(&create).await;
 
         invoke_all(&up, &token).await;

@@ -1,4 +1,4 @@
-//! What operators do about events, by the command they do it with.
+//! What operators do with events, through `cargo xtask ops`.
 
 use std::convert::Infallible;
 use std::process::Output;
@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use crate::app::{App, Item, eventually, options, text, with_own};
 
-/// How often a delivery of an event may fail before event-consumer gives the event up.
+/// How many deliveries of an event may fail before event-consumer gives the event up.
 const ATTEMPTS_MAX: u32 = 16;
 
 /// The demo user's partition.
@@ -42,7 +42,7 @@ impl App {
             .expect("xtask is built as the functions are, by `cargo build --workspace`")
     }
 
-    /// The same with this system's cluster.
+    /// Runs `cargo xtask ops` on this system's tables and its cluster.
     async fn ops_on_cluster(&self, arguments: &[&str]) -> Output {
         let names = &self.system.names;
         let cluster = [
@@ -58,15 +58,15 @@ impl App {
         self.ops(&[arguments, &cluster].concat()).await
     }
 
-    /// What a command tells in JSON.
-    async fn told(&self, arguments: &[&str]) -> Value {
+    /// Runs a command that must succeed and returns the JSON that it printed.
+    async fn json(&self, arguments: &[&str]) -> Value {
         let output = self.ops(arguments).await;
         assert_eq!(code(&output), 0, "{output:?}");
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// What stands before event-consumer.
-    fn before_consumer(&self) -> &FunctionProxies {
+    /// The proxies in front of event-consumer.
+    fn consumer_proxies(&self) -> &FunctionProxies {
         self.system.proxies.as_ref().unwrap().of("event-consumer").unwrap()
     }
 
@@ -95,7 +95,7 @@ impl App {
 
 /// The pending events of the orders, as an operator lists them.
 async fn pending(app: &App) -> Vec<Value> {
-    let listed = app.told(&["events", "pending", "--json"]).await;
+    let listed = app.json(&["events", "pending", "--json"]).await;
     let is_order = |event: &&Value| text(&event["aggregate"]).contains("/ORDER#");
     listed.as_array().unwrap().iter().filter(is_order).cloned().collect()
 }
@@ -104,11 +104,12 @@ fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-/// The letter of the order's event, once it is there.
+/// The dead letter of the order's `OrderConfirmed`, once it is stored.
 async fn letter(app: &App) -> Value {
     eventually("the event is given up and listed", async || {
-        let told = app.told(&["dead-letters", "list", "--json", "--handler", "notification"]).await;
-        let letters = told.as_array().unwrap();
+        let listed =
+            app.json(&["dead-letters", "list", "--json", "--handler", "notification"]).await;
+        let letters = listed.as_array().unwrap();
         letters.iter().find(|letter| letter["event_type"] == "OrderConfirmed").cloned()
     })
     .await
@@ -134,8 +135,8 @@ async fn an_operator_republishes(app: &App, order_id: &str) {
     assert_ne!(again[0]["transaction_id"], listed[0]["transaction_id"], "{again:?}");
 }
 
-/// Waits until a delivery of the order's `OrderConfirmed` has failed, and notes that all others but
-/// the last have.
+/// Waits until a delivery of the order's `OrderConfirmed` has failed, and then stores that all
+/// other deliveries but the last have failed, too.
 async fn only_the_last_attempt_is_left(app: &App, order_id: &str) {
     let id = eventually("a delivery has failed", async || {
         let is_failing = |event: &&Value| event["failures"].as_u64().is_some_and(|n| n > 0);
@@ -154,9 +155,9 @@ async fn an_operator_redrives(app: &App, order_id: &str, stock: i64, refused: St
     assert!(text(&letter["reason"]).contains("the call is at fault"), "{letter}");
     assert_eq!(app.stock(1).await, stock, "inventory has done its part");
     let id = text(&letter["id"]);
-    assert!(pending(app).await.is_empty(), "what is given up waits for nobody");
+    assert!(pending(app).await.is_empty(), "an event that is given up is not pending");
 
-    let shown = app.told(&["dead-letters", "show", &id, "--json"]).await;
+    let shown = app.json(&["dead-letters", "show", &id, "--json"]).await;
     assert_eq!(shown["redrivable"], true, "{shown}");
     let event: Value = serde_json::from_str(shown["body"].as_str().unwrap()).unwrap();
     assert_eq!(event["id"], id.as_str());
@@ -169,8 +170,8 @@ async fn an_operator_redrives(app: &App, order_id: &str, stock: i64, refused: St
     drop(refused);
     let redriven = app.ops_on_cluster(&["dead-letters", "redrive", &id]).await;
     assert_eq!(code(&redriven), 0, "{redriven:?}");
-    let told = String::from_utf8(redriven.stdout).unwrap();
-    assert_eq!(told.trim_end(), format!("{id} redriven: it is on its topic"));
+    let printed = String::from_utf8(redriven.stdout).unwrap();
+    assert_eq!(printed.trim_end(), format!("{id} redriven: it is on its topic"));
     assert_eq!(code(&app.ops(&["dead-letters", "redrive", &id]).await), 1, "it is gone");
 
     eventually("the customer is notified of both events", async || {
@@ -187,7 +188,7 @@ async fn an_operator_redrives(app: &App, order_id: &str, stock: i64, refused: St
     an_operator_replays(app, order_id, &id).await;
 }
 
-/// What is handled can't be published as pending, but sent again to whoever has lost it.
+/// A handled event can't be republished as pending. It can be replayed for a consumer that lost it.
 async fn an_operator_replays(app: &App, order_id: &str, id: &str) {
     let aggregate = format!("{USER}/ORDER#{order_id}");
     let republish = ["events", "republish", &aggregate, id, "--yes"];
@@ -204,12 +205,12 @@ async fn an_operator_replays(app: &App, order_id: &str, id: &str) {
     .await;
 }
 
-/// What can't be decoded is listed and not redriven, but discarded.
+/// A message that can't be decoded is listed. It can't be redriven, but it can be discarded.
 async fn an_operator_discards(app: &App) {
     let id = crate::garbage::publish_garbage(app).await;
     eventually("it is listed", async || {
-        let told = app.told(&["dead-letters", "list", "--json", "--reason", "CloudEvent"]).await;
-        told.as_array().unwrap().iter().any(|letter| letter["id"] == id.as_str()).then_some(())
+        let listed = app.json(&["dead-letters", "list", "--json", "--reason", "CloudEvent"]).await;
+        listed.as_array().unwrap().iter().any(|letter| letter["id"] == id.as_str()).then_some(())
     })
     .await;
     let shown = app.ops(&["dead-letters", "show", &id]).await;
@@ -223,18 +224,18 @@ async fn an_operator_discards(app: &App) {
 }
 
 #[test]
-fn what_failed_sixteen_times_is_redriven_and_done_once_and_what_is_no_event_is_discarded() {
+fn an_event_that_failed_sixteen_times_is_redriven_and_handled_once_and_garbage_is_discarded() {
     with_own(async || {
         let mut options = options();
         options.schedules = false;
         options.proxies = true;
         let app = App::start(options).await;
         let before = app.stock(1).await;
-        let order_id = app.place(1, 2).await;
+        let order_id = app.create_order(1, 2).await;
         an_operator_republishes(&app, &order_id).await;
-        // The table refuses the end of `OrderConfirmed`, as it does a call that is at fault.
+        // The table refuses the write that ends `OrderConfirmed`, as it refuses an invalid call.
         let refusal = TableAnswer::error(StatusCode::BAD_REQUEST, "ValidationException");
-        let table = &app.before_consumer().table;
+        let table = &app.consumer_proxies().table;
         let refused = table.on(Point::Request, ends_alone).inflict(Toxic::Answer(refusal));
         let operator = async {
             only_the_last_attempt_is_left(&app, &order_id).await;

@@ -1,16 +1,16 @@
-//! Messages that are no events.
+//! Messages that are not events.
 
 use harness::publishing::Publishing;
 use uuid::Uuid;
 
 use crate::app::{App, eventually};
 
-/// The property with the client's own id of a message (`MessageConst.java`), by which a letter is kept
-/// that can't be read.
+/// The property with the client's own id of a message (`MessageConst.java`): the id of the dead
+/// letter when the message can't be decoded.
 const MESSAGE_ID: &str = "UNIQ_KEY";
 
-/// Puts a message on the order topic whose body is no event, and returns the id under which it is
-/// buried.
+/// Puts a message on the order topic whose body is not an event, and returns the id of its dead
+/// letter.
 pub(crate) async fn publish_garbage(app: &App) -> String {
     let publishing = Publishing::start(&app.system.endpoints, &app.system.names).await.unwrap();
     let event_id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);

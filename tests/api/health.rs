@@ -23,7 +23,9 @@ fn head_is_answered_where_get_is() {
             ("/health/ready", 200),
             ("/.well-known/jwks.json", 200),
             ("/v1/users/me", 401),
-            ("/v1/orders", 405),
+            ("/v1/orders", 401),
+            ("/v1/products", 200),
+            ("/v1/users", 405),
             ("/nothing", 404),
         ] {
             let response = app.anonymous(Method::HEAD, path).send().await.unwrap();

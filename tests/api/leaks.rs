@@ -1,8 +1,8 @@
-//! What the functions wrote to their logs, and that no secret and no personal data is among it.
+//! The functions' log lines, and the check that they hold no secret and no personal data.
 //!
 //! Every system of this binary logs into one memory, and each test ends by searching all of it: the
-//! tests' passwords and addresses hold the word "canary", and the tokens that they were given and
-//! the private keys are remembered.
+//! tests' passwords and addresses hold the word "canary", and the tokens that they receive and the
+//! private keys are remembered.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,10 +15,10 @@ static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// The fewest characters of a secret that is searched for: 256 bits in base64url. Shorter runs of
-/// its characters are not looked at, which are nearly all.
+/// such characters, which are nearly all, are skipped.
 const SECRET_LENGTH_MIN: usize = 43;
 
-/// What no line may hold: a test's password or address, any address of a test, any hash.
+/// Text that no line may hold: a test's password or address, any address of a test, any hash.
 const CANARIES: [&str; 4] = ["canary", "@example.com", DEMO_PASSWORD, "argon2id"];
 
 struct Memory;
@@ -34,15 +34,16 @@ pub(crate) fn sink() -> Arc<dyn LogSink> {
     Arc::new(Memory)
 }
 
-/// Has a token or the private part of a key searched for from now on, and in what was logged
-/// before. Of a JWT that is its signature: the rest of it is no secret, and looks like a JWT.
+/// From now on a token or the private part of a key is searched for, also in lines that were logged
+/// before. Of a JWT that is its signature: the rest is not a secret, and any part of a JWT is found
+/// anyway.
 pub(crate) fn remember(secret: &str) {
     let secret = secret.rsplit('.').next().unwrap();
     assert!(secret.len() >= SECRET_LENGTH_MIN && words(secret).eq([secret]), "too short to find");
     lock(&SECRETS).insert(secret.to_owned());
 }
 
-/// Has the private part of a system's signing key searched for.
+/// From now on the private part of a system's signing key is searched for.
 pub(crate) fn remember_signing_key(data: &Path) {
     let file = std::fs::read(signing_key_file(data)).unwrap();
     let jwk: serde_json::Value = serde_json::from_slice(&file).unwrap();
@@ -54,18 +55,19 @@ pub(crate) fn lines_with(text: &str) -> Vec<String> {
     lock(&LINES).iter().filter(|line| line.contains(text)).cloned().collect()
 }
 
-/// The last lines, for somebody who looks for the reason of a failure.
+/// The last 20 lines, which may show the reason of a failure.
 pub(crate) fn last_lines() -> String {
     let lines = lock(&LINES);
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-/// Asserts that no line so far holds what it may not, and returns how many there are.
+/// Asserts that no line so far holds a secret or personal data, and returns how many lines there
+/// are.
 pub(crate) fn assert_none() -> usize {
     let secrets = lock(&SECRETS).clone();
     let lines = lock(&LINES).clone();
     let hits: Vec<_> = lines.iter().filter(|line| leaks(line, &secrets)).collect();
-    assert!(hits.is_empty(), "{} lines tell a secret: {:?}", hits.len(), hits.first());
+    assert!(hits.is_empty(), "{} lines hold a secret: {:?}", hits.len(), hits.first());
     lines.len()
 }
 
@@ -81,7 +83,7 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
 }
 
-/// Whether it looks like a part of a JWT, of whichever session: base64url of `{"` and a long rest.
+/// Whether a long word looks like a part of any session's JWT: it holds `{"` in base64url.
 fn is_of_jwt(word: &str) -> bool {
     word.contains("eyJ")
 }
@@ -94,7 +96,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn a_secret_in_a_line_is_found() {
     let token = "fzY1hZ2x0bJ8kq3vWm5nR7tS9uE4wX6yA1cD0gH-_i0";
     let secrets = BTreeSet::from([token.to_owned()]);
-    for told in [
+    for line in [
         "password=a-canary".to_owned(),
         "user jo@example.com logged in".to_owned(),
         format!("{{\"token\":\"{token}\"}}"),
@@ -104,7 +106,7 @@ fn a_secret_in_a_line_is_found() {
         format!("Bearer eyJ{}", "x".repeat(60)),
         "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
     ] {
-        assert!(leaks(&told, &secrets), "{told}");
+        assert!(leaks(&line, &secrets), "{line}");
     }
     assert!(!leaks("{\"message\":\"logged in\",\"user_id\":123}", &secrets));
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/users/login`, and tokens that are not good.
+//! `POST /v1/users/login`, and invalid access tokens.
 
 use std::time::Duration;
 
@@ -38,9 +38,9 @@ fn the_demo_user_logs_in() {
 }
 
 #[test]
-fn wrong_password_unknown_address_and_no_address_are_answered_alike() {
+fn a_wrong_password_an_unknown_address_and_an_invalid_address_are_answered_alike() {
     with_app(async |app| {
-        let mut told = Vec::new();
+        let mut problems = Vec::new();
         for (email, password) in [
             ("demo@example.com", "not-the-password-at-all"),
             ("nobody@example.com", "not-the-password-at-all"),
@@ -51,10 +51,10 @@ fn wrong_password_unknown_address_and_no_address_are_answered_alike() {
                 app.anonymous(Method::POST, "/v1/users/login").json(&body).send().await.unwrap();
             let mut problem = problem(response, 401, "unauthorized").await;
             problem["instance"] = json!(null);
-            told.push(problem);
+            problems.push(problem);
         }
-        assert_eq!(told[0], told[1]);
-        assert_eq!(told[0], told[2]);
+        assert_eq!(problems[0], problems[1]);
+        assert_eq!(problems[0], problems[2]);
     });
 }
 
@@ -78,7 +78,7 @@ fn a_password_is_not_repeated_in_a_problem() {
 #[test]
 fn every_bad_token_is_answered_alike() {
     with_app(async |app| {
-        let mut told = Vec::new();
+        let mut problems = Vec::new();
         for token in bad_tokens(app).await {
             let body = json!({"items": [{"product_id": 1, "quantity": 1}]});
             let response = app
@@ -91,21 +91,21 @@ fn every_bad_token_is_answered_alike() {
             assert!(response.headers().contains_key("www-authenticate"), "{token}");
             let mut problem = problem(response, 401, "unauthorized").await;
             problem["instance"] = json!(null);
-            told.push(problem);
+            problems.push(problem);
         }
-        assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
+        assert!(problems.windows(2).all(|pair| pair[0] == pair[1]), "{problems:?}");
         let missing = app.anonymous(Method::GET, "/v1/orders/1").send().await.unwrap();
         problem(missing, 401, "unauthorized").await;
     });
 }
 
-/// The key that the system signs with.
+/// The key that the system signs tokens with.
 async fn signing_key(app: &App) -> SigningKey {
     let file = harness::provision::signing_key_file(&app.system.endpoints.data);
     SigningKey::parse(&SigningKeyFile::new(file).read().await.unwrap().unwrap()).unwrap()
 }
 
-/// A token of the system's own key, for a session that is none.
+/// A token signed with the system's own key, for a session that does not exist.
 pub(crate) async fn token_of(app: &App, user_id: u64, at: Timestamp) -> String {
     issue(signing_key(app).await, user_id, at).await
 }

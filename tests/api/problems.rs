@@ -1,4 +1,4 @@
-//! Whatever goes wrong on whatever route, what is told has one form (RFC 9457).
+//! Every error of every route is a problem document (RFC 9457).
 
 use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
 use reqwest::{Method, Response};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::app::{App, json_of, problem, with_app};
 use crate::users::Visitor;
 
-/// What no answer may hold: names of what is inside, and where.
+/// What no answer may hold: names of internal parts and files.
 const INSIDE: &[&str] =
     &["arn:", "dynamo", "rocketmq", "broker", "aws", "sdk", ".rs", "panicked", "/src/", "table"];
 
@@ -35,9 +35,9 @@ pub(crate) async fn assert_conforms(what: &str, response: Response) -> Value {
     for required in ["type", "title", "status", "detail", "instance"] {
         assert!(members.contains_key(required), "{what}: no {required} in {body}");
     }
-    let told = body.to_string().to_lowercase();
+    let text = body.to_string().to_lowercase();
     for inside in INSIDE {
-        assert!(!told.contains(inside), "{what}: {inside} in {body}");
+        assert!(!text.contains(inside), "{what}: {inside} in {body}");
     }
     body
 }
@@ -54,13 +54,13 @@ fn is_fault(fault: &Value) -> bool {
     pointer && detail && fault.as_object().is_some_and(|members| members.len() == 2)
 }
 
-/// Bodies that no route takes, however they are wrong.
+/// Bodies that no route accepts.
 fn bad_bodies() -> Vec<(&'static str, String)> {
     vec![
         ("no body", String::new()),
         ("half a body", "{\"".to_owned()),
         ("no JSON", "NaN".to_owned()),
-        ("a number that is none", "{\"email\": 1e400}".to_owned()),
+        ("a number out of range", "{\"email\": 1e400}".to_owned()),
         ("a list", "[]".to_owned()),
         ("depth", "[".repeat(10_000)),
         ("an unknown member", json!({"is_admin": true}).to_string()),
@@ -70,7 +70,7 @@ fn bad_bodies() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Sends what no route can take to one route, and judges each answer that tells an error.
+/// Sends bodies that no route accepts to one route. Returns how many error answers were judged.
 async fn try_everything(visitor: &Visitor, token: &str, method: &Method, path: &str) -> usize {
     let mut judged = 0;
     for token in [None, Some("forged"), Some(token)] {
@@ -92,8 +92,8 @@ async fn try_everything(visitor: &Visitor, token: &str, method: &Method, path: &
     judged
 }
 
-/// Provokes every error that can be had without an outage, on every route, and returns how many
-/// answers were judged, all of which conform. With the table away, `users/outage.rs` judges.
+/// Provokes every error that is possible without an outage, on every route, and returns how many
+/// answers were judged; all of them conform. `users/outage.rs` judges the answers in an outage.
 pub(crate) async fn try_every_error(app: &App) -> usize {
     let visitor = Visitor::new(app);
     let token = app.token();
@@ -102,11 +102,11 @@ pub(crate) async fn try_every_error(app: &App) -> usize {
     // An answer to HEAD has no content.
     for route in routes.filter(|route| route.path != "$default" && route.method != "HEAD") {
         let path = route.path.replace("{order_id}", "no-order");
-        // The demo user stays: other tests need him.
+        // The demo user is not deleted: other tests need them.
         let method: Method = route.method.parse().unwrap();
         let token = if method == Method::DELETE { "forged" } else { token };
         judged += try_everything(&visitor, token, &method, &path).await;
-        // A method that the path doesn't have, and a path that nobody has.
+        // A method that the path doesn't have, and a path that doesn't exist.
         for (method, path, status) in
             [(Method::PATCH, path.clone(), 405), (Method::GET, format!("{path}/x/y"), 404)]
         {

@@ -36,7 +36,6 @@ pub(crate) struct Visitor {
     address: IpAddr,
 }
 
-/// The tokens of a session.
 struct Session {
     access: String,
     refresh: String,
@@ -49,7 +48,7 @@ fn new_email(name: &str) -> String {
 }
 
 impl Visitor {
-    /// A visitor from a network where no other test is.
+    /// A visitor from a network that no other test uses.
     pub(crate) fn new(app: &App) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         // From 127.1.0.1 on.
@@ -75,7 +74,7 @@ impl Visitor {
         self.post("/v1/users", &json!({"email": email, "password": password})).await
     }
 
-    /// Registers a user and returns his number.
+    /// Registers a user and returns their id.
     async fn register(&self, email: &str) -> u64 {
         let response = self.try_to_register(email, PASSWORD).await;
         assert_eq!(response.status(), 201);
@@ -108,13 +107,13 @@ impl Session {
     }
 }
 
-/// What a part of a JWT says.
+/// A decoded part of a JWT: 0 is the header, 1 the claims.
 fn part(token: &str, index: usize) -> Value {
     let part = token.split('.').nth(index).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// What a problem says but for the request it belongs to.
+/// A problem without the id of its request.
 fn without_instance(mut problem: Value) -> Value {
     problem["instance"] = Value::Null;
     problem

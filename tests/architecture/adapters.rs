@@ -1,4 +1,4 @@
-//! What adapters do, and which function has which of them.
+//! How adapters write, and which function joins the checked group.
 
 use std::path::{Path, PathBuf};
 
@@ -13,16 +13,16 @@ fn transaction_check_alone_joins_the_checked_group() {
     }
 }
 
-/// The calls that write what a condition guards. A batch has no condition, and may be repeated.
+/// The calls of conditional writes. A batch write has no condition, and may be repeated.
 const WRITES: [&str; 4] =
     [".put_item()", ".update_item()", ".delete_item()", ".transact_write_items()"];
 
 #[test]
-fn an_adapter_makes_one_try_of_a_write() {
+fn an_adapter_tries_a_conditional_write_once() {
     let sources = root().join("shared/infrastructure/dynamodb/src");
     let mut writes_of_all = 0;
     for file in files(&sources) {
-        // What operators and demos put into the tables is no use case's.
+        // Operators' commands and demo data are not use cases.
         let name = file.strip_prefix(&sources).unwrap().to_str().unwrap();
         if name.starts_with("administration") {
             continue;

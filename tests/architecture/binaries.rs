@@ -13,7 +13,7 @@ use crate::template::template;
 /// The GLIBC of Amazon Linux 2023, on which `provided.al2023` is built.
 const GLIBC: (u32, u32) = (2, 34);
 
-/// What a binary may expect of its surroundings: the C library, in its several files, and the
+/// The shared libraries that a binary may need: the C library, in its several files, and the
 /// compiler's. Everything else has to be linked in.
 const LIBRARIES: [&str; 8] = [
     "ld-linux-aarch64.so.1",
@@ -58,7 +58,7 @@ fn needs(file: &[u8]) -> object::Result<Needs> {
     Ok(needs)
 }
 
-/// The version of GLIBC that a symbol's version names; none for another library's.
+/// The version of GLIBC that a symbol's version names, or None for another library's.
 fn glibc(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.strip_prefix("GLIBC_")?.split('.');
     let mut next = || numbers.next()?.parse().ok();
@@ -82,7 +82,7 @@ fn assert_runs_on_amazon_linux_2023(binary: &Path) {
 }
 
 #[test]
-fn every_function_runs_with_what_amazon_linux_2023_has() {
+fn every_function_runs_on_amazon_linux_2023() {
     let binaries = harness::system::SystemOptions::isolated(&root()).unwrap().binaries;
     for function in template().functions {
         assert_runs_on_amazon_linux_2023(&binaries.join(&function.name));
@@ -91,7 +91,7 @@ fn every_function_runs_with_what_amazon_linux_2023_has() {
 
 #[test]
 #[ignore = "`cargo xtask verify --full` runs it after `sam build`, which takes a release build"]
-fn what_sam_build_leaves_runs_there_as_well_and_is_for_this_processor() {
+fn the_output_of_sam_build_runs_on_amazon_linux_2023_and_is_for_this_processor() {
     let machine = if cfg!(target_arch = "aarch64") { EM_AARCH64 } else { EM_X86_64 };
     for function in template().functions {
         let folder = root().join(".aws-sam/build").join(&function.logical_id);

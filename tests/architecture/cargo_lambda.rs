@@ -6,15 +6,15 @@ use crate::root;
 use crate::template::template;
 
 const HEAD: &str = "\
-# For `cargo lambda watch`: the routes of template.yaml, which a test keeps equal. It has no route for
-# what matches none, which health answers elsewhere.
+# For `cargo lambda watch`: the routes of template.yaml; a test keeps them equal. It has no default
+# route for requests that match no other, which health answers elsewhere.
 ";
 
-/// The file as it follows from the template.
+/// The content of the file that follows from the template.
 fn expected() -> String {
     let mut text = HEAD.to_owned();
     for function in template().functions {
-        // By path, so that the name of an event in the template decides nothing here.
+        // By path, so that the names of events in the template do not change the order.
         let mut routes: Vec<_> =
             function.routes.iter().filter(|route| route.path != "$default").collect();
         routes.sort_by_key(|route| (&route.path, &route.method));

@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::root;
 
-/// Where a member of the workspace stands.
+/// The layer of a member of the workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer {
     Domain,
@@ -17,7 +17,7 @@ enum Layer {
     Web,
     Testkit,
     Functions,
-    /// tests/ and xtask stand outside the rule.
+    /// tests/ and xtask, which may depend on everything.
     Outside,
 }
 
@@ -37,7 +37,7 @@ fn layer(package: &Package) -> Layer {
         ["shared", "testkit", ..] => Layer::Testkit,
         ["functions", ..] => Layer::Functions,
         ["tests" | "xtask", ..] => Layer::Outside,
-        other => panic!("the house has no room for {other:?}"),
+        other => panic!("no layer is defined for {other:?}"),
     }
 }
 
@@ -65,7 +65,7 @@ fn dependencies_point_inwards() {
     let mut wrong = Vec::new();
     for package in metadata.workspace_packages() {
         let from = layer(package);
-        // What only a crate's own tests use doesn't end up in a function.
+        // A dependency of a crate's own tests doesn't end up in a function.
         let used = package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development);
         for dependency in used {
             let Some(to) = members.get(&dependency.name) else { continue };
@@ -78,7 +78,7 @@ fn dependencies_point_inwards() {
 }
 
 #[test]
-fn adapters_know_of_no_other_adapter_but_the_platform() {
+fn adapters_depend_on_no_other_adapter_except_the_platform() {
     let metadata = metadata();
     let adapters: BTreeSet<_> = metadata
         .workspace_packages()
@@ -97,10 +97,9 @@ fn adapters_know_of_no_other_adapter_but_the_platform() {
     }
 }
 
-/// The functions that publish or consume. All others do without the RocketMQ client.
-const OF_THE_CLUSTER: [&str; 3] = ["create-order", "event-consumer", "transaction-check"];
+/// The functions that publish or consume. No other function links the RocketMQ client.
+const CLUSTER_FUNCTIONS: [&str; 3] = ["create-order", "event-consumer", "transaction-check"];
 
-/// The packages of all functions.
 fn functions(metadata: &Metadata) -> Vec<&Package> {
     let members = metadata.workspace_packages();
     members.into_iter().filter(|package| layer(package) == Layer::Functions).collect()
@@ -132,10 +131,10 @@ fn each_technology_is_named_in_one_place() {
 }
 
 #[test]
-fn the_innermost_layers_use_no_more_than_they_are_made_of() {
+fn the_innermost_layers_depend_only_on_the_listed_crates() {
     let metadata = metadata();
     let allowed = |layer| match layer {
-        // Errors, identifiers, and one form for two spellings of a password (NIST SP 800-63B).
+        // Errors, identifiers, and one form for the spellings of an e-mail address.
         Layer::Domain => Some(["thiserror", "unicode-normalization", "uuid"].as_slice()),
         // The wire: JSON, times, identifiers.
         Layer::Contracts => Some(["serde", "serde_json", "thiserror", "time", "uuid"].as_slice()),
@@ -181,11 +180,11 @@ fn functions_that_neither_publish_nor_consume_do_not_link_the_rocketmq_client() 
     };
     for function in functions(&metadata) {
         let name = function.name.as_str();
-        assert_eq!(links(function), OF_THE_CLUSTER.contains(&name), "{name}");
+        assert_eq!(links(function), CLUSTER_FUNCTIONS.contains(&name), "{name}");
     }
 }
 
-/// Dependencies that no line of their crate's code names, and why they are there all the same.
+/// Dependencies that no line of their crate's code names, and why they are needed.
 const UNNAMED: [(&str, &str, &str); 2] = [
     ("xtask", "cargo_metadata", "one set of features for every caller of Cargo"),
     ("xtask", "proptest", "the same"),
@@ -194,7 +193,7 @@ const UNNAMED: [(&str, &str, &str); 2] = [
 #[test]
 fn every_dependency_is_named_in_its_crates_code() {
     let metadata = metadata();
-    // A library that is not called as its package is.
+    // The names of libraries, which may differ from their packages' names.
     let renamed: BTreeMap<_, _> = metadata
         .packages
         .iter()
@@ -226,7 +225,7 @@ pub(crate) fn read_code(folder: &Path, code: &mut String) {
         if path.is_dir() {
             read_code(&path, code);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            // Only lines of code: a word in a comment uses nothing.
+            // Only lines of code: a word in a comment is not a use.
             let text = std::fs::read_to_string(&path).unwrap();
             let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             code.extend(lines.flat_map(|line| [line, "\n"]));
@@ -235,7 +234,7 @@ pub(crate) fn read_code(folder: &Path, code: &mut String) {
 }
 
 #[test]
-fn every_dependency_of_the_workspace_is_some_crates() {
+fn every_dependency_of_the_workspace_is_used_by_a_crate() {
     let text = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let (_, table) = text.split_once("[workspace.dependencies]\n").unwrap();
     let (table, _) = table.split_once("\n[").unwrap();

@@ -1,6 +1,6 @@
-//! What the template promises of a deployment: that a change reaches what runs, that production
-//! keeps its data, that nothing is retried which the next minute brings anyway, that time-outs are
-//! long enough.
+//! What the template promises about a deployment: a change makes a new version, production keeps
+//! its data, an invocation by schedule is not retried because the next minute brings another one,
+//! and time-outs are long enough.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::template::{reads, template};
 use crate::{document, resources, root};
 
-/// All parameters that a value depends on, by its conditions too.
+/// All parameters that a value depends on, also through its conditions.
 fn parameters_in(value: &Value, document: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(value, document, &mut found);
@@ -42,10 +42,10 @@ fn collect(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What stands for long parameters in the descriptions of functions.
+/// Replaces long parameters in the descriptions of functions.
 const CLUSTER_SETTINGS: &str = "ClusterSettings.PolicyId";
 
-/// A policy with another description is another policy, with another identifier.
+/// A policy with a changed description is a new policy, with a new identifier.
 fn cluster_settings(document: &Value) -> &Value {
     &document["Resources"]["ClusterSettings"]["Properties"]["Description"]
 }
@@ -65,7 +65,8 @@ fn substituted(argument: &Value, document: &Value, found: &mut BTreeSet<String>)
     }
 }
 
-/// What is not a version's: Lambda keeps it for the function, or SAM makes something else of it.
+/// Properties that are not part of a version: Lambda keeps them for the function, or SAM makes
+/// other resources of them.
 const NOT_OF_A_VERSION: [&str; 9] = [
     "AutoPublishAliasAllProperties",
     "CodeUri",
@@ -96,7 +97,7 @@ fn every_parameter_that_reaches_a_function_makes_a_new_version_when_it_changes()
         let described = parameters_in(&properties["VersionDescription"], &document);
         let missing: Vec<_> = reaching.difference(&described).collect();
         assert!(missing.is_empty(), "{name}: {missing:?}");
-        // ClusterSettings is one for all, so a new topic makes a new version of health, too.
+        // All functions share ClusterSettings, so a new topic makes a new version of health, too.
         let needless: Vec<_> =
             described.difference(&reaching).filter(|one| !settings.contains(*one)).collect();
         assert!(needless.is_empty(), "{name}: {needless:?}");
@@ -105,22 +106,23 @@ fn every_parameter_that_reaches_a_function_makes_a_new_version_when_it_changes()
     }
 }
 
-/// What Lambda takes
+/// Lambda's limit
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html>).
 const DESCRIPTION_MAX: usize = 256;
 
-/// What IAM takes
+/// IAM's limit
 /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html>).
 const POLICY_DESCRIPTION_MAX: usize = 1000;
 
-/// It has 21 characters
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>), and room for more.
+/// A policy's identifier has 21 characters
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>); there is room
+/// for more.
 const POLICY_ID_LENGTH_MAX: usize = 32;
 
-/// Lambda takes 16 subnets, each `subnet-` with 17 digits, parted by commas.
+/// Lambda accepts 16 subnets, each `subnet-` with 17 digits, separated by commas.
 const SUBNETS_LENGTH_MAX: usize = 16 * 25 - 1;
 
-/// The greatest length of what a `!Sub` comes to, whatever parameters are given.
+/// The greatest length of the result of a `!Sub`, for any parameters.
 fn longest(value: &Value, document: &Value) -> usize {
     let sub = &value["Fn::Sub"];
     let mut parts = sub.get(0).unwrap_or(sub).as_str().unwrap().split("${");
@@ -157,7 +159,7 @@ fn longest_parameter(name: &str, document: &Value) -> usize {
 }
 
 #[test]
-fn what_a_version_was_made_of_fits_into_its_description_whatever_the_parameters_are() {
+fn the_settings_of_a_version_fit_into_its_description_for_any_parameters() {
     let document = document();
     let length = longest(cluster_settings(&document), &document);
     assert!(length <= POLICY_DESCRIPTION_MAX, "ClusterSettings: {length}");
@@ -168,7 +170,7 @@ fn what_a_version_was_made_of_fits_into_its_description_whatever_the_parameters_
 }
 
 #[test]
-fn production_is_refused_without_what_protects_it() {
+fn production_is_refused_without_the_parameters_that_protect_it() {
     let document = document();
     let rule = &document["Rules"]["ProdIsComplete"];
     assert_eq!(rule["RuleCondition"], json!({"Fn::Equals": [{"Ref": "Stage"}, "prod"]}));
@@ -198,7 +200,7 @@ fn no_invocation_by_schedule_is_retried_or_late() {
 }
 
 #[test]
-fn what_is_stored_outlives_the_stack_in_production_only() {
+fn stored_data_outlives_the_stack_in_production_only() {
     let document = document();
     let of_type = |r#type| resources(&document, r#type);
     let kept = of_type("AWS::DynamoDB::Table");
@@ -220,15 +222,15 @@ fn what_is_stored_outlives_the_stack_in_production_only() {
 }
 
 #[test]
-fn what_expires_is_removed_by_the_table_and_logs_by_their_groups() {
+fn expired_items_are_removed_by_their_table_and_logs_by_their_group() {
     let document = document();
     for (name, table) in resources(&document, "AWS::DynamoDB::Table") {
         let time_to_live = &table["Properties"]["TimeToLiveSpecification"];
         match name {
-            // What is sold stays.
+            // Products do not expire.
             "CatalogTable" => assert_eq!(time_to_live, &Value::Null, "{name}"),
             _ => {
-                // What customers ordered stays, too: only a tombstone has that attribute.
+                // Orders do not expire, either: only a tombstone has that attribute.
                 let attribute =
                     if name == "OrdersTable" { "tombstone_until" } else { "expires_at" };
                 let expected = json!({"AttributeName": attribute, "Enabled": true});
@@ -243,7 +245,7 @@ fn what_expires_is_removed_by_the_table_and_logs_by_their_groups() {
 }
 
 #[test]
-fn nothing_leaves_the_functions_but_for_the_cluster_and_the_table() {
+fn functions_may_connect_only_to_the_cluster_and_to_aws_endpoints() {
     let document = document();
     let group = &document["Resources"]["FunctionsSecurityGroup"]["Properties"];
     assert_eq!(group["SecurityGroupIngress"], Value::Null);
@@ -287,7 +289,7 @@ fn the_functions_security_group_is_deleted_before_their_roles() {
 }
 
 #[test]
-fn every_function_is_traced_and_can_have_instances_of_its_own_reserved() {
+fn every_function_is_traced_and_its_concurrency_can_be_reserved() {
     let document = document();
     let globals = &document["Globals"]["Function"];
     assert_eq!(globals["Tracing"], "Active");
@@ -316,7 +318,7 @@ fn every_function_is_traced_and_can_have_instances_of_its_own_reserved() {
 }
 
 #[test]
-fn a_line_of_the_access_log_is_json_whatever_went_wrong() {
+fn a_line_of_the_access_log_is_json_after_any_error() {
     let document = document();
     let settings = &document["Resources"]["Api"]["Properties"]["AccessLogSettings"];
     let line: Value = serde_json::from_str(settings["Format"].as_str().unwrap()).unwrap();
@@ -335,11 +337,11 @@ fn a_line_of_the_access_log_is_json_whatever_went_wrong() {
 fn functions_that_talk_to_the_cluster_are_in_the_vpc_and_no_others() {
     let document = document();
     for function in template().functions {
-        let placed = &document["Resources"][&function.logical_id]["Properties"]["VpcConfig"];
+        let vpc = &document["Resources"][&function.logical_id]["Properties"]["VpcConfig"];
         let talks = function.environment.contains_key("ROCKETMQ_NAMESRV_ADDR");
-        assert_eq!(!placed.is_null(), talks, "{}", function.name);
+        assert_eq!(!vpc.is_null(), talks, "{}", function.name);
         if talks {
-            assert_eq!(placed["Fn::If"][0], "InVpc", "{}", function.name);
+            assert_eq!(vpc["Fn::If"][0], "InVpc", "{}", function.name);
         }
     }
 }
@@ -348,7 +350,7 @@ fn functions_that_talk_to_the_cluster_are_in_the_vpc_and_no_others() {
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
 const INTEGRATION_MAX: Duration = Duration::from_secs(30);
 
-/// What a function on a schedule keeps of its time for the end of its window.
+/// The time that a function on a schedule reserves for the end of its window.
 fn reserve(function: &str) -> Duration {
     let path = root().join("functions").join(function).join("src/lib.rs");
     let source = std::fs::read_to_string(path).unwrap();
@@ -378,7 +380,7 @@ fn every_function_has_the_time_that_its_work_may_take() {
 }
 
 #[test]
-fn there_is_an_alarm_on_each_thing_that_goes_wrong() {
+fn every_kind_of_failure_has_an_alarm() {
     let document = document();
     let named: BTreeSet<&str> = resources(&document, "AWS::CloudWatch::Alarm")
         .into_iter()
@@ -404,7 +406,7 @@ fn there_is_an_alarm_on_each_thing_that_goes_wrong() {
 }
 
 #[test]
-fn a_new_version_that_always_fails_goes_back_where_requests_are_few() {
+fn a_new_version_that_always_fails_is_rolled_back_even_at_few_requests() {
     let document = document();
     let share = "IF((errors > 5) OR (errors > 0.05 * FILL(invocations, 0)), 1, 0)";
     for function in template().functions.iter().filter(|function| !function.routes.is_empty()) {
@@ -416,7 +418,7 @@ fn a_new_version_that_always_fails_goes_back_where_requests_are_few() {
 }
 
 #[test]
-fn a_function_that_runs_once_a_minute_takes_over_in_steps_and_goes_back_at_one_error() {
+fn a_scheduled_function_is_deployed_in_steps_and_rolled_back_at_one_error() {
     let document = document();
     for function in template().functions.iter().filter(|function| !function.schedules.is_empty()) {
         let name = &function.logical_id;
@@ -431,7 +433,7 @@ fn a_function_that_runs_once_a_minute_takes_over_in_steps_and_goes_back_at_one_e
 }
 
 #[test]
-fn every_cost_of_a_hash_that_the_rules_let_through_starts() {
+fn a_function_starts_with_every_hash_cost_that_the_rules_allow() {
     let document = document();
     let allowed = |parameter: &str| {
         let allowed = document["Parameters"][parameter]["AllowedValues"].as_array().unwrap();
@@ -462,7 +464,7 @@ fn documented() -> BTreeSet<String> {
     let text = std::fs::read_to_string(root().join("docs/settings.md")).unwrap();
     let table = text.lines().skip_while(|line| !line.starts_with("| setting |")).skip(2);
     let first_cells = table.map_while(|line| line.strip_prefix("| ")?.split('|').next());
-    // Names stand in backticks: every second part.
+    // Names are in backticks: every second part.
     first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
@@ -472,11 +474,11 @@ fn every_variable_that_a_function_reads_is_set() {
     assert!(settings.len() > 10);
     for function in template().functions {
         for name in settings.difference(&function.environment.keys().cloned().collect()) {
-            // The key is in the stack's secret, or in a file on a machine of one's own.
+            // The key is in the stack's secret, or in a file on a developer's machine.
             if name == "SIGNING_KEY_FILE" {
                 continue;
             }
-            // Nonsense in a variable that is read stops the start.
+            // An invalid value of a variable that is read stops the start.
             let mut more = function.environment.clone();
             more.insert(name.clone(), "\u{1}".to_owned());
             assert_eq!(reads(&function.name, &more), Ok(()), "{} reads {name}", function.name);
@@ -485,7 +487,7 @@ fn every_variable_that_a_function_reads_is_set() {
 }
 
 #[test]
-fn the_stages_give_parameters_that_there_are() {
+fn the_stages_set_only_parameters_that_exist() {
     let text = std::fs::read_to_string(root().join("samconfig.toml")).unwrap();
     let document = document();
     let lists = text.lines().filter_map(|line| line.strip_prefix("parameter_overrides = ["));
@@ -504,7 +506,7 @@ fn the_stages_give_parameters_that_there_are() {
 }
 
 #[test]
-fn a_workflow_deploys_the_stages_as_they_are_written_down() {
+fn a_workflow_deploys_the_stages_with_the_parameters_of_samconfig() {
     let stages = std::fs::read_to_string(root().join("samconfig.toml")).unwrap();
     let workflow = std::fs::read_to_string(root().join(".github/workflows/deploy.yml")).unwrap();
     let lists =
@@ -512,7 +514,7 @@ fn a_workflow_deploys_the_stages_as_they_are_written_down() {
     let mut compared = 0;
     for list in lists {
         let stage = format!("Stage={}", list.trim_end_matches(']').replace(['"', ','], ""));
-        // The workflow tells the architecture of both at once.
+        // The workflow sets the architecture of both stages in one place.
         let stage = stage.replace(" Architecture=arm64", "");
         assert!(workflow.contains(&format!("stage=\"{stage}\"")), "{stage}");
         compared += 1;

@@ -1,4 +1,4 @@
-//! The documents tell the truth about routes and problems, and lead to what is there.
+//! The documents list every route and problem, and their links lead to files that exist.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn documents_in(folder: &str) -> Vec<String> {
     documents
 }
 
-/// HEAD goes without saying where GET is.
+/// HEAD is not documented: every path with GET has it.
 fn is_documented(route: &Route) -> bool {
     route.path != "$default" && route.method != "HEAD"
 }
@@ -41,8 +41,9 @@ fn every_problem_is_documented_with_its_status() {
         .into_iter()
         .map(|cells| (cells[1].trim_matches('`').to_owned(), cells[2].clone()))
         .collect();
-    let told = ProblemKind::ALL.map(|kind| (kind.slug().to_owned(), kind.status().as_str().into()));
-    assert_eq!(documented, BTreeSet::from(told));
+    let kinds =
+        ProblemKind::ALL.map(|kind| (kind.slug().to_owned(), kind.status().as_str().into()));
+    assert_eq!(documented, BTreeSet::from(kinds));
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn every_invariant_names_a_test_that_keeps_it() {
         let Some(invariant) = line.strip_prefix("**Architecture Invariant:** ") else { continue };
         invariants += 1;
         let (_, kept) = invariant.split_once("Kept by ").unwrap_or_default();
-        // Names stand in backticks: every second part. That of a file has a dot.
+        // Names are in backticks: every second part. A file's name has a dot.
         let names = kept.split('`').skip(1).step_by(2);
         let tests: Vec<_> = names.filter(|name| !name.contains('.')).collect();
         assert!(!tests.is_empty(), "no test keeps that {invariant}");
@@ -141,7 +142,7 @@ fn decisions_have_numbers_without_gaps_a_status_and_a_date() {
     }
 }
 
-/// Whether it is a day, such as 2026-01-31.
+/// Whether the text is a date such as 2026-01-31.
 fn is_date(text: &str) -> bool {
     let is_made_of_digits = text.chars().all(|c| c == '-' || c.is_ascii_digit());
     is_made_of_digits && text.split('-').map(str::len).eq([4, 2, 2])

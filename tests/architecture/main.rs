@@ -1,4 +1,5 @@
-//! The rules of the house, read from `cargo metadata`, from the template and from the workflows.
+//! The rules of this repository, checked against `cargo metadata`, from the template and from the
+//! workflows.
 
 #![recursion_limit = "512"]
 #![allow(

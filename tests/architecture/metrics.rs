@@ -1,4 +1,4 @@
-//! Alarms and the dashboard look at metrics that exist, and at each that the functions emit.
+//! Alarms use only metrics that exist, and the dashboard shows every metric that functions emit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ impl Clock for Fixed {
     }
 }
 
-/// Has a function count everything that it can.
+/// Makes a function count every metric that it has.
 async fn exercise(function: &FunctionSpec) {
     match function.name.as_str() {
         "event-consumer" => {
@@ -60,7 +60,7 @@ async fn exercise(function: &FunctionSpec) {
             Gauges { half_messages_discarded: Some(1), consumer_lag: Some(1) }.count();
             Gauges { half_messages_discarded: None, consumer_lag: None }.count();
         }
-        // Every function with a route answers through here.
+        // Every function with a route answers through `web::serve`.
         _ if !function.routes.is_empty() => {
             let broken = async |_, _: Request| Err(web::Problem::internal("broken"));
             web::serve(&Fixed, Request::default(), broken).await;
@@ -161,22 +161,22 @@ fn ours(metrics: BTreeSet<Metric>) -> BTreeSet<Metric> {
 }
 
 #[test]
-fn alarms_and_the_dashboard_look_at_what_the_functions_emit() {
+fn alarms_and_the_dashboard_use_the_metrics_that_the_functions_emit() {
     let document = document();
     let emitted = emitted(&template().functions);
     let alarms: BTreeSet<Metric> =
         in_alarms(&document).into_iter().map(|(_, metric)| metric).collect();
     let missing: Vec<_> = ours(alarms).difference(&emitted).cloned().collect();
-    assert_eq!(missing, Vec::<Metric>::new(), "alarms look at what nobody emits");
+    assert_eq!(missing, Vec::<Metric>::new(), "alarms on metrics that no function emits");
     assert_eq!(ours(in_dashboard(&document)), emitted, "the dashboard shows each metric");
 }
 
 #[test]
 fn every_function_has_its_alarms() {
     let document = document();
-    let mut of: BTreeMap<Metric, BTreeSet<String>> = BTreeMap::new();
+    let mut alarms_on: BTreeMap<Metric, BTreeSet<String>> = BTreeMap::new();
     for (alarm, metric) in in_alarms(&document) {
-        of.entry(metric).or_default().insert(alarm);
+        alarms_on.entry(metric).or_default().insert(alarm);
     }
     let dashboard = in_dashboard(&document);
     for function in template().functions {
@@ -186,7 +186,7 @@ fn every_function_has_its_alarms() {
         };
         let alarm = |namespace: &str, name: &str| {
             let metric = metric(namespace, name);
-            let alarms = of.get(&metric).unwrap_or_else(|| panic!("no alarm on {metric:?}"));
+            let alarms = alarms_on.get(&metric).unwrap_or_else(|| panic!("no alarm on {metric:?}"));
             alarms.first().unwrap().clone()
         };
         let errors = alarm("AWS/Lambda", "Errors");
@@ -210,7 +210,7 @@ fn every_function_has_its_alarms() {
 }
 
 #[test]
-fn every_alarm_reaches_somebody() {
+fn every_alarm_is_sent_to_the_alarm_topic() {
     for (name, alarm) in resources(&document(), "AWS::CloudWatch::Alarm") {
         let actions = serde_json::json!([{"Ref": "AlarmTopic"}]);
         assert_eq!(alarm["Properties"]["AlarmActions"], actions, "{name}");

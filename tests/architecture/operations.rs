@@ -1,4 +1,4 @@
-//! The operations guide tells what there is.
+//! The operations guide lists every parameter and alarm, and the right costs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,43 +39,43 @@ fn every_parameter_is_in_the_guide_with_its_default() {
     let parameters = document["Parameters"].as_object().unwrap();
     let expected: BTreeMap<String, String> =
         parameters.iter().map(|(name, one)| (name.clone(), default_of(one))).collect();
-    let mut told = BTreeMap::new();
+    let mut listed = BTreeMap::new();
     for row in table(&guide(), "| parameter | default |") {
         let named: Vec<_> = names(&row[0]).collect();
         let mut defaults: Vec<_> = row[1].split(", ").map(|one| one.replace('`', "")).collect();
-        // One default for all of a row is told once.
+        // A default that all parameters of a row share is written once.
         if defaults.len() == 1 {
             defaults.resize(named.len(), defaults[0].clone());
         }
         assert_eq!(named.len(), defaults.len(), "{row:?}");
-        told.extend(named.into_iter().zip(defaults));
+        listed.extend(named.into_iter().zip(defaults));
     }
-    assert_eq!(told, expected);
+    assert_eq!(listed, expected);
 }
 
 #[test]
 fn every_alarm_is_in_the_guide() {
     let document = document();
-    let told: Vec<String> = table(&guide(), "| alarm |")
+    let listed: Vec<String> = table(&guide(), "| alarm |")
         .iter()
         .flat_map(|row| names(&row[0]).collect::<Vec<_>>())
         .collect();
     let alarms: BTreeSet<&str> =
         resources(&document, "AWS::CloudWatch::Alarm").into_iter().map(|(name, _)| name).collect();
-    let stands_for = |told: &str, alarm: &str| match told.strip_prefix('…') {
+    let stands_for = |name: &str, alarm: &str| match name.strip_prefix('…') {
         Some(end) => alarm.ends_with(end),
-        None => alarm == told,
+        None => alarm == name,
     };
     for alarm in &alarms {
-        assert!(told.iter().any(|told| stands_for(told, alarm)), "{alarm} is not in the guide");
+        assert!(listed.iter().any(|name| stands_for(name, alarm)), "{alarm} is not in the guide");
     }
-    for told in &told {
-        assert!(alarms.iter().any(|alarm| stands_for(told, alarm)), "there is no {told}");
+    for name in &listed {
+        assert!(alarms.iter().any(|alarm| stands_for(name, alarm)), "there is no {name}");
     }
 }
 
 #[test]
-fn the_cost_counts_the_alarms_and_the_metrics_that_there_are() {
+fn the_cost_counts_every_alarm_and_every_metric() {
     let document = document();
     let mut alarmed = 0;
     for (_, alarm) in resources(&document, "AWS::CloudWatch::Alarm") {
@@ -86,6 +86,6 @@ fn the_cost_counts_the_alarms_and_the_metrics_that_there_are() {
     }
     let body = &document["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"];
     let ours = body.as_str().unwrap().matches("[\"OrderService\"").count();
-    let told = format!("{ours} × 0.30 + {alarmed} × 0.10 + 3");
-    assert!(guide().contains(&told), "the guide's cost of metrics and alarms is: {told}");
+    let cost = format!("{ours} × 0.30 + {alarmed} × 0.10 + 3");
+    assert!(guide().contains(&cost), "the guide's cost of metrics and alarms must be: {cost}");
 }

@@ -1,8 +1,8 @@
-//! Each function may do with the tables what its adapters do, and no more.
+//! Each function has the permissions on the tables that its adapters need, and no more.
 //!
-//! A function's source names its adapters, and the ports that it uses of each. What that does is
-//! written down here, and compared with the adapter's source on one side and with the statements of
-//! the function's role on the other: each port has its own, by its name.
+//! A function's source names its adapters, and the ports of each that it uses. The actions of each
+//! port are listed here. They are compared with the adapter's source, and with the statements of
+//! the function's role: each port has its own statements, named after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,14 +17,13 @@ type Grant = (BTreeSet<String>, BTreeSet<String>);
 /// The statements of a role by their names.
 type Statements = BTreeMap<String, Grant>;
 
-/// An adapter's side that a function uses, and what it does there.
+/// A part of an adapter that a function can use, and the actions that it needs.
 struct Side {
-    /// The adapter.
     adapter: &'static str,
-    /// The word by which a function's source says that it uses this side: a port that its handler
-    /// is bounded by, or the adapter's name if it has only one side.
+    /// The word in a function's source that shows that it uses this part: a port that its handler
+    /// is bounded by, or the adapter's name if it has only one part.
     word: &'static str,
-    /// The file that it is in.
+    /// The source file below `shared/infrastructure/dynamodb/src`.
     file: &'static str,
     /// Resources with actions. The parts of a `TransactWriteItems` are permitted by their own
     /// actions.
@@ -32,7 +31,7 @@ struct Side {
 }
 
 impl Side {
-    /// The port, by which its statements are named.
+    /// The port, after which its statements are named.
     fn port(&self) -> &str {
         match self.word.strip_prefix("Dynamo") {
             Some(port) => port,
@@ -40,17 +39,16 @@ impl Side {
         }
     }
 
-    /// One statement for each way in which it treats tables and indexes, and what it treats alike is
-    /// in one.
+    /// One statement for each set of actions, with all tables and indexes that need it.
     fn statements(&self) -> Statements {
         let mut ways: BTreeMap<&[&str], Vec<&str>> = BTreeMap::new();
         for (resource, actions) in self.does {
             ways.entry(actions).or_default().push(resource);
         }
-        let is_all_alike = ways.len() == 1;
+        let is_one_statement = ways.len() == 1;
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let statements = ways.into_iter().map(|(actions, resources)| {
-            let name = if is_all_alike {
+            let name = if is_one_statement {
                 self.port().to_owned()
             } else {
                 format!("{}On{}", self.port(), part_of(&resources))
@@ -61,7 +59,7 @@ impl Side {
     }
 }
 
-/// What tables or indexes are called in a statement's name.
+/// The part of a statement's name that stands for its tables or indexes.
 fn part_of(resources: &[&str]) -> String {
     if resources.iter().all(|resource| resource.contains("/index/")) {
         return "Indexes".to_owned();
@@ -79,7 +77,7 @@ const fn whole(
     Side { adapter, word: adapter, file, does }
 }
 
-/// A side of [`dynamodb::DynamoAccounts`], which keeps the users table for several ports.
+/// A part of [`dynamodb::DynamoAccounts`], which keeps the users table for several ports.
 const fn of_accounts(
     word: &'static str,
     file: &'static str,
@@ -88,7 +86,7 @@ const fn of_accounts(
     Side { adapter: "DynamoAccounts", word, file, does }
 }
 
-/// A side of [`dynamodb::DynamoOrders`], which keeps the orders table for several ports.
+/// A part of [`dynamodb::DynamoOrders`], which keeps the orders table for several ports.
 const fn of_orders(
     word: &'static str,
     file: &'static str,
@@ -97,7 +95,7 @@ const fn of_orders(
     Side { adapter: "DynamoOrders", word, file, does }
 }
 
-/// A side of [`dynamodb::DynamoAggregates`], which keeps what is pending for several ports.
+/// A part of [`dynamodb::DynamoAggregates`], which keeps pending events for several ports.
 const fn of_aggregates(
     word: &'static str,
     file: &'static str,
@@ -106,7 +104,7 @@ const fn of_aggregates(
     Side { adapter: "DynamoAggregates", word, file, does }
 }
 
-/// What an adapter does for operators' commands alone: no function's source has this word.
+/// For operators' commands only: no function's source has this word.
 const FOR_OPERATORS: &str = "for operators";
 
 const SIDES: &[Side] = &[
@@ -165,6 +163,12 @@ const SIDES: &[Side] = &[
     },
     of_orders("OrderCreation", "aggregates/creation.rs", &[("OrdersTable", &["PutItem"])]),
     of_orders("OrderKeys", "aggregates/order_keys.rs", &[("OrdersTable", &["GetItem"])]),
+    of_orders(
+        "OrderListing",
+        "aggregates/order_listing.rs",
+        &[("OrdersTable/index/by_user", &["Query"]), ("OrdersTable", &["BatchGetItem"])],
+    ),
+    whole("DynamoProductListing", "products.rs", &[("CatalogTable", &["Scan"])]),
     of_orders("Fences", "aggregates/fence.rs", &[("OrdersTable", &["UpdateItem"])]),
     of_aggregates(
         "PendingEventStore",
@@ -213,9 +217,10 @@ const SIDES: &[Side] = &[
     whole("DynamoUserRepository", "users.rs", &[("UsersTable", &["PutItem", "UpdateItem"])]),
 ];
 
-/// How an adapter's source says that it does something.
-const SAYINGS: &[(&str, &str)] = &[
+/// The calls in an adapter's source, with the action that each needs.
+const CALLS: &[(&str, &str)] = &[
     (".batch_get_item()", "BatchGetItem"),
+    ("read_all(", "BatchGetItem"),
     (".get_item()", "GetItem"),
     ("get(&self.client", "GetItem"),
     (".query()", "Query"),
@@ -236,11 +241,11 @@ const SAYINGS: &[(&str, &str)] = &[
 
 fn source(path: &str) -> String {
     let text = std::fs::read_to_string(root().join(path)).unwrap();
-    // What a file's own tests do needs no permission.
+    // The tests in a file need no permission.
     text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
 }
 
-/// Where a private key is read from; user-login alone is wired with it.
+/// The port, the secret and the action that read the private key; only user-login uses it.
 const KEY_SOURCE: (&str, &str, &str) =
     ("KeySource", "SigningKeySecret", "secretsmanager:GetSecretValue");
 
@@ -267,7 +272,7 @@ fn needed_by(function: &str) -> Statements {
             .iter()
             .filter(|side| side.adapter == adapter && words.contains(side.word))
             .peekable();
-        assert!(used.peek().is_some(), "write down here what {adapter} does for {function}");
+        assert!(used.peek().is_some(), "list here the actions of {adapter} for {function}");
         needed.extend(used.flat_map(Side::statements));
     }
     let (word, secret, action) = KEY_SOURCE;
@@ -308,7 +313,7 @@ fn statements_of(resource: &Value) -> Vec<&Value> {
         .collect()
 }
 
-/// What a role permits by its ports.
+/// The statements of a role, except the one for its log, by port.
 fn granted_to(role: &Value) -> Statements {
     let mut granted = Statements::new();
     for statement in statements_of(role) {
@@ -322,7 +327,7 @@ fn granted_to(role: &Value) -> Statements {
             action.strip_prefix("dynamodb:").unwrap_or(action).to_owned()
         });
         let before = granted.insert(sid.to_owned(), (resources, actions.collect()));
-        assert_eq!(before, None, "{sid} is there twice");
+        assert_eq!(before, None, "{sid} exists twice");
     }
     granted
 }
@@ -343,7 +348,7 @@ fn role_of(function: &str) -> String {
 }
 
 #[test]
-fn each_adapter_does_what_is_written_down() {
+fn each_adapter_needs_the_actions_that_are_listed() {
     let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for Side { file, does, .. } in SIDES {
         let actions = does.iter().flat_map(|(_, actions)| actions.iter().copied());
@@ -351,12 +356,12 @@ fn each_adapter_does_what_is_written_down() {
     }
     for (file, written) in files {
         let text = source(&format!("shared/infrastructure/dynamodb/src/{file}"));
-        let said: BTreeSet<&str> = SAYINGS
+        let found: BTreeSet<&str> = CALLS
             .iter()
-            .filter(|(saying, _)| text.contains(saying))
+            .filter(|(call, _)| text.contains(call))
             .map(|(_, action)| *action)
             .collect();
-        assert_eq!(said, written, "{file}");
+        assert_eq!(found, written, "{file}");
     }
 }
 
@@ -383,7 +388,7 @@ fn each_function_has_a_role_of_its_own_with_what_every_function_needs() {
 }
 
 #[test]
-fn nothing_is_permitted_on_all_resources_but_what_aws_permits_on_no_less() {
+fn only_actions_that_aws_cannot_restrict_are_permitted_on_all_resources() {
     let document = document();
     let holders = ["AWS::IAM::Role", "AWS::IAM::ManagedPolicy"];
     let mut on_all = BTreeSet::new();
@@ -418,7 +423,7 @@ fn nothing_is_permitted_on_all_resources_but_what_aws_permits_on_no_less() {
 }
 
 #[test]
-fn the_note_of_the_clusters_settings_permits_nothing() {
+fn the_policy_that_records_the_cluster_settings_permits_nothing() {
     let document = document();
     for statement in statements_of(&document["Resources"]["ClusterSettings"]) {
         assert_eq!(statement["Effect"], "Deny");
@@ -426,7 +431,7 @@ fn the_note_of_the_clusters_settings_permits_nothing() {
 }
 
 #[test]
-fn a_functions_code_may_not_do_what_lambda_does_with_its_role() {
+fn a_functions_code_may_not_use_its_roles_permissions_on_network_interfaces() {
     let document = document();
     let [lambda, code] = statements_of(&document["Resources"]["NetworkInterfacesPolicy"])[..]
     else {

@@ -20,7 +20,7 @@ fn prose(document: &str) -> String {
     read(document).split("```").step_by(2).collect()
 }
 
-/// The fenced blocks without what is translated, each with its language as the first line.
+/// The fenced blocks without translated text, each with its language as the first line.
 fn blocks(document: &str) -> Vec<Vec<String>> {
     let text = read(document);
     text.split("```").skip(1).step_by(2).map(without_translations).collect()
@@ -34,14 +34,14 @@ fn without_translations(block: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// `C->>F: POST /v1/orders` and `participant C as client` without what is shown.
+/// `C->>F: POST /v1/orders` and `participant C as client` without the label.
 fn without_label(line: &str) -> &str {
     let (arrow, _) = line.split_once(':').unwrap_or((line, ""));
     let (participant, _) = arrow.split_once(" as ").unwrap_or((arrow, ""));
     participant
 }
 
-/// Where a document links to, but for its own sections and its other edition.
+/// The links of a document, except to its own sections and to its other edition.
 fn links(document: &str) -> BTreeSet<String> {
     let text = prose(document);
     let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
@@ -49,8 +49,8 @@ fn links(document: &str) -> BTreeSet<String> {
     links.map(str::to_owned).collect()
 }
 
-/// The numbers of a text, such as 28, 15,074 and 5.4.0, sorted: a translation may turn a sentence
-/// round.
+/// The numbers of a text, such as 28, 15,074 and 5.4.0, sorted: a translation may reorder a
+/// sentence.
 fn numbers(text: &str) -> Vec<&str> {
     let is_of_a_number = |c: char| c.is_ascii_digit() || c == ',' || c == '.';
     let tokens = text.split(|c: char| !is_of_a_number(c));

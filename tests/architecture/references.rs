@@ -1,4 +1,4 @@
-//! Every reference of the template resolves, and everything that can be referred to is.
+//! Every reference of the template resolves, and every parameter and condition is used.
 //!
 //! The linters miss a dangling reference inside `Globals` and inside SAM's policies and events.
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::document;
 
-/// What a template says by the names in it.
+/// The names that a template refers to.
 #[derive(Debug, Default)]
 struct Names {
     /// `Ref` and plain names in `Fn::Sub`.
@@ -76,7 +76,7 @@ impl Names {
     }
 }
 
-/// The attributes of each type that the template may ask for.
+/// The attributes of a type that the template may refer to.
 fn attributes(r#type: &str) -> &'static [&'static str] {
     match r#type {
         "AWS::DynamoDB::Table"
@@ -103,7 +103,7 @@ fn keys(section: &Value) -> BTreeSet<String> {
     section.as_object().map(|entries| entries.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// What does not resolve.
+/// The names that do not resolve.
 fn dangling(document: &Value) -> Vec<String> {
     let names = Names::of(document);
     let (parameters, resources) = (keys(&document["Parameters"]), keys(&document["Resources"]));
@@ -121,10 +121,10 @@ fn dangling(document: &Value) -> Vec<String> {
         })
     };
     let conditions = keys(&document["Conditions"]);
-    let referred = names.referred.into_iter().filter(|name| !known(name));
-    let asked = names.attributes.into_iter().filter(|path| !attribute(path));
-    let judged = names.conditions.into_iter().filter(|name| !conditions.contains(name));
-    referred.chain(asked).chain(judged).collect()
+    let unknown_names = names.referred.into_iter().filter(|name| !known(name));
+    let unknown_attributes = names.attributes.into_iter().filter(|path| !attribute(path));
+    let unknown_conditions = names.conditions.into_iter().filter(|name| !conditions.contains(name));
+    unknown_names.chain(unknown_attributes).chain(unknown_conditions).collect()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every trigger of every function has a sample, and every sample is one.
+//! Every trigger of every function has a sample, and every sample is for a trigger.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use lambda_http::request::LambdaRequest;
 use crate::root;
 use crate::template::template;
 
-/// Stands for a function's schedules, which differ in when they fire and in nothing else.
+/// The trigger of all schedules of a function, which differ only in when they fire.
 const SCHEDULE: &str = "schedule";
 
 /// Whether a function understands an event of its schedule.
@@ -34,7 +34,7 @@ fn every_route_and_every_schedule_has_a_sample_that_its_function_understands() {
             .iter()
             .filter(|function| sample.starts_with(&function.name))
             .max_by_key(|function| function.name.len())
-            .unwrap_or_else(|| panic!("no function is called as {sample}"));
+            .unwrap_or_else(|| panic!("no function has the name of {sample}"));
         let trigger = if function.routes.is_empty() {
             assert!(understands(&function.name, &text), "{sample}");
             SCHEDULE.to_owned()
@@ -48,7 +48,7 @@ fn every_route_and_every_schedule_has_a_sample_that_its_function_understands() {
     }
     let mut triggers = BTreeSet::new();
     for function in &functions {
-        // HEAD is answered by what answers GET.
+        // HEAD is answered by the function that answers GET.
         for route in function.routes.iter().filter(|route| route.method != "HEAD") {
             let key = match route.path.as_str() {
                 "$default" => "$default".to_owned(),

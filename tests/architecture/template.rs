@@ -1,4 +1,4 @@
-//! The template tells the truth about the functions.
+//! The template and the functions agree on names, settings and routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -20,7 +20,7 @@ pub(crate) fn template() -> Template {
     Template::load(&root().join("template.yaml"), "orders", &parameters).unwrap()
 }
 
-/// What CloudFormation puts in place of a dynamic reference, as far as a start looks at it.
+/// A value that stands for a dynamic reference, as far as a function checks it at its start.
 fn deployed(value: &str) -> &str {
     match value {
         reference if reference.starts_with("{{resolve:ssm:") => "-----BEGIN CERTIFICATE-----",
@@ -29,7 +29,7 @@ fn deployed(value: &str) -> &str {
     }
 }
 
-/// Whether a function starts with these settings, and what it says if not.
+/// Whether a function starts with these settings, and its error if not.
 pub(crate) fn reads(function: &str, variables: &BTreeMap<String, String>) -> Result<(), String> {
     let pairs = variables.iter().map(|(name, value)| (name.as_str(), deployed(value)));
     let settings = Settings::from_pairs(pairs);
@@ -74,21 +74,21 @@ fn every_variable_that_the_template_sets_is_read() {
     }
 }
 
-/// A variable is read if nonsense in it, or its absence, stops the start.
+/// A variable is read if its absence, or an invalid value, stops the start.
 fn is_read(function: &FunctionSpec, name: &str) -> bool {
     let mut without = function.environment.clone();
     without.remove(name);
-    reads(&function.name, &without).is_err() || nonsense_is_told(function, name)
+    reads(&function.name, &without).is_err() || nonsense_is_reported(function, name)
 }
 
-/// What no setting may be that is not free text: as a log level, a directive without its target.
+/// Invalid for every setting that is not free text; as a log level, a directive without its target.
 const NONSENSE: &str = "\u{1}=\u{1}";
 
-/// Whether a function that is given nonsense for one of its settings says so.
-fn nonsense_is_told(function: &FunctionSpec, name: &str) -> bool {
+/// Whether a function reports an invalid value of this setting.
+fn nonsense_is_reported(function: &FunctionSpec, name: &str) -> bool {
     let mut environment = function.environment.clone();
     environment.insert(name.to_owned(), NONSENSE.to_owned());
-    reads(&function.name, &environment).is_err_and(|told| told.contains(&format!("{name}: ")))
+    reads(&function.name, &environment).is_err_and(|error| error.contains(&format!("{name}: ")))
 }
 
 /// A setting of a function, as docs/settings.md lists it.
@@ -112,7 +112,7 @@ fn documented(function: &str) -> Vec<Documented> {
             Some('o') => false,
             _ => continue,
         };
-        // Names stand in backticks: every second part.
+        // Names are in backticks: every second part.
         let names = row[1].split('`').skip(1).step_by(2);
         settings.extend(names.map(|name| Documented { name: name.to_owned(), required }));
     }
@@ -131,30 +131,30 @@ fn every_setting_of_the_template_is_documented() {
 }
 
 #[test]
-fn an_empty_environment_is_told_with_every_required_variable_at_once() {
+fn an_empty_environment_is_reported_with_every_required_variable_at_once() {
     for FunctionSpec { name: function, .. } in template().functions {
-        let told = reads(&function, &BTreeMap::new()).unwrap_err();
+        let error = reads(&function, &BTreeMap::new()).unwrap_err();
         for Documented { name, required } in documented(&function) {
-            assert_eq!(told.contains(&format!("{name} is not set")), required, "{name}: {told}");
+            assert_eq!(error.contains(&format!("{name} is not set")), required, "{name}: {error}");
         }
     }
 }
 
 #[test]
-fn a_wrong_environment_is_told_with_every_wrong_variable_at_once() {
+fn a_wrong_environment_is_reported_with_every_wrong_variable_at_once() {
     for function in template().functions {
         let settings = documented(&function.name);
         let pairs = settings.iter().map(|one| (one.name.clone(), NONSENSE.to_owned()));
-        let told = reads(&function.name, &pairs.collect()).unwrap_err();
+        let error = reads(&function.name, &pairs.collect()).unwrap_err();
         for Documented { name, .. } in &settings {
             assert_eq!(
-                told.contains(&format!("{name}: ")),
-                nonsense_is_told(&function, name),
-                "{} and {name}: {told}",
+                error.contains(&format!("{name}: ")),
+                nonsense_is_reported(&function, name),
+                "{} and {name}: {error}",
                 function.name
             );
         }
-        assert!(!told.contains(NONSENSE), "a wrong value may be a secret: {told}");
+        assert!(!error.contains(NONSENSE), "a wrong value may be a secret: {error}");
     }
 }
 
@@ -162,7 +162,7 @@ fn a_wrong_environment_is_told_with_every_wrong_variable_at_once() {
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn a_function_that_is_configured_wrong_says_so_in_one_line_and_never_serves() {
+async fn a_wrongly_configured_function_logs_one_line_and_never_serves() {
     let binaries = harness::system::SystemOptions::isolated(&root()).unwrap().binaries;
     let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
     runtime_api.set_nonblocking(true).unwrap();
@@ -176,23 +176,23 @@ async fn a_function_that_is_configured_wrong_says_so_in_one_line_and_never_serve
             panic!("{function}: {error}; build the functions first");
         });
         assert!(!ended.status.success(), "{function}");
-        let asked = runtime_api.accept().map_err(|error| error.kind());
-        assert!(matches!(asked, Err(ErrorKind::WouldBlock)), "{function} asks for an event");
+        let accepted = runtime_api.accept().map_err(|error| error.kind());
+        assert!(matches!(accepted, Err(ErrorKind::WouldBlock)), "{function} asks for an event");
 
         let log = String::from_utf8(ended.stdout).unwrap();
         let [line] = log.lines().collect::<Vec<_>>()[..] else { panic!("{function}: {log}") };
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["level"], "ERROR", "{function}");
-        let told = line["error"].as_str().unwrap();
+        let error = line["error"].as_str().unwrap();
         let required = documented(&function).into_iter().filter(|setting| setting.required);
         for name in required.map(|setting| setting.name).chain(["RUST_LOG".to_owned()]) {
-            assert!(told.contains(&name), "{function} and {name}: {told}");
+            assert!(error.contains(&name), "{function} and {name}: {error}");
         }
     }
 }
 
 #[test]
-fn what_health_says_about_methods_is_what_the_template_routes() {
+fn health_lists_the_methods_that_the_template_routes() {
     let routed: BTreeSet<(String, String)> = template()
         .functions
         .iter()
@@ -200,11 +200,11 @@ fn what_health_says_about_methods_is_what_the_template_routes() {
         .filter(|route| route.path != "$default" && route.method != "HEAD")
         .map(|route| (route.method.to_string(), route.path.clone()))
         .collect();
-    let told: BTreeSet<(String, String)> = health::ROUTES
+    let listed: BTreeSet<(String, String)> = health::ROUTES
         .iter()
         .map(|route| (route.method.to_string(), route.template.to_owned()))
         .collect();
-    assert_eq!(told, routed);
+    assert_eq!(listed, routed);
 }
 
 #[test]
@@ -219,15 +219,15 @@ fn every_path_with_get_has_head() {
 }
 
 #[test]
-fn no_function_but_user_login_is_told_where_the_private_key_is() {
+fn only_user_login_has_a_setting_for_the_private_key() {
     for function in template().functions {
-        let told = function.environment.keys().any(|name| name.starts_with("SIGNING_KEY"));
-        assert_eq!(told, function.name == "user-login", "{}", function.name);
+        let has_key = function.environment.keys().any(|name| name.starts_with("SIGNING_KEY"));
+        assert_eq!(has_key, function.name == "user-login", "{}", function.name);
     }
 }
 
 #[test]
-fn no_function_but_user_login_may_read_a_secret() {
+fn only_user_login_may_read_a_secret() {
     for (name, role) in resources(&document(), "AWS::IAM::Role") {
         let may = role["Properties"]["Policies"].to_string().contains("secretsmanager:");
         assert_eq!(may, name == "UserLoginRole", "{name}");

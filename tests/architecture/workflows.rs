@@ -1,10 +1,10 @@
-//! What the workflows run is pinned, and nothing is compiled where GitHub hands out tokens.
+//! The workflows' actions are pinned, and a job that can get a token compiles nothing.
 
 use serde_json::Value;
 
 use crate::root;
 
-/// The workflows by the names of their files.
+/// The workflows with the names of their files.
 fn workflows() -> Vec<(String, Value)> {
     let mut workflows = Vec::new();
     for entry in std::fs::read_dir(root().join(".github/workflows")).unwrap() {
@@ -15,7 +15,7 @@ fn workflows() -> Vec<(String, Value)> {
     workflows
 }
 
-/// The jobs of all workflows, with where they are.
+/// The jobs of all workflows, each with its name and its file's.
 fn jobs() -> Vec<(String, Value)> {
     let mut jobs = Vec::new();
     for (file, workflow) in workflows() {
@@ -26,7 +26,7 @@ fn jobs() -> Vec<(String, Value)> {
     jobs
 }
 
-/// What a job's steps have under a key, such as `run`.
+/// The values of a key, such as `run`, in a job's steps.
 fn steps<'a>(job: &'a Value, key: &'a str) -> impl Iterator<Item = &'a str> {
     job["steps"].as_array().into_iter().flatten().filter_map(move |step| step[key].as_str())
 }
@@ -53,12 +53,12 @@ fn a_job_that_may_ask_for_a_token_compiles_nothing() {
     for (name, workflow) in workflows() {
         assert_ne!(workflow["permissions"]["id-token"], "write", "{name} permits it to all jobs");
     }
-    let mut asking = 0;
+    let mut with_token = 0;
     for (name, job) in jobs() {
         if job["permissions"]["id-token"] != "write" {
             continue;
         }
-        asking += 1;
+        with_token += 1;
         assert!(job["uses"].is_null(), "{name} calls another workflow");
         for command in steps(&job, "run") {
             let compiler = COMPILERS.iter().find(|compiler| command.contains(**compiler));
@@ -68,7 +68,7 @@ fn a_job_that_may_ask_for_a_token_compiles_nothing() {
             assert!(!command.contains("pip install") || wheels_only, "{name}: {command}");
         }
     }
-    assert!(asking > 0);
+    assert!(with_token > 0);
 }
 
 #[test]

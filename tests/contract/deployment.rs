@@ -1,5 +1,5 @@
-//! Everything that one deployment has, on real parts: a real broker, and the embedded table, which
-//! counts what it does.
+//! Everything that one deployment has, on real parts: a real broker, and the embedded table, whose
+//! consumption is counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,6 @@ use testkit::samples::{lines, product, user};
 use crate::dynamodb_tables::{Tables, tables_over};
 use crate::rocketmq_channel::config;
 
-/// Everything that one deployment has.
 pub(crate) struct Deployment {
     pub(crate) client: Client,
     orders: OrdersTable,
@@ -103,7 +102,6 @@ impl Deployment {
         PublishStored { publisher, clock: SystemClock }
     }
 
-    /// Sweeps what is pending.
     pub(crate) async fn sweep(
         &self,
         publisher: &RocketmqPublisher,
@@ -120,7 +118,7 @@ impl Deployment {
         sweep.run(Deadline::after(window)).await
     }
 
-    /// Creates an order under a key.
+    /// Creates an order under an idempotency key.
     pub(crate) async fn create(&self, publisher: &RocketmqPublisher, key: &str) -> OrderReply {
         let create = CreateOrder {
             orders: self.order_keys(),

@@ -1,11 +1,12 @@
-//! The real adapters over two emulators of DynamoDB: the embedded one, a server for each test, and
-//! Amazon's own, in which transactions conflict, one for all tests. Each test has tables of its
-//! own.
+//! The real adapters over two emulators of DynamoDB. The embedded one has a server for each test.
+//! Amazon's own, in which transactions conflict, has one for all tests. Each test has its own
+//! tables.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use application::ports::letters::DeadLetterMoves;
+use application::ports::listing::{OrderListing, ProductListing};
 use application::ports::pending::StockReturns;
 use application::ports::{
     Catalog, DeadLetterReader, DeadLetterRemoval, OrderReader, PublishedKeys, Tables as _,
@@ -24,8 +25,8 @@ use dynamodb::config::{
 use dynamodb::{
     Client, DynamoAccounts, DynamoAggregateReader, DynamoAggregates, DynamoCatalog,
     DynamoDeadLetterMoves, DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoOrders,
-    DynamoStockReturns, DynamoTables, DynamoUserRepository, DynamoVerificationKeys, ProbedTable,
-    keys,
+    DynamoProductListing, DynamoStockReturns, DynamoTables, DynamoUserRepository,
+    DynamoVerificationKeys, ProbedTable, keys,
 };
 use harness::process::Children;
 use harness::system::SystemOptions;
@@ -45,7 +46,7 @@ pub(crate) struct Tables {
     pub(crate) catalog: CatalogTable,
     pub(crate) users: UsersTable,
     keys: KeysTable,
-    /// Serves for as long as the test.
+    /// Serves while the test runs.
     _server: Option<EmbeddedTable>,
 }
 
@@ -57,12 +58,12 @@ pub(crate) async fn embedded() -> Tables {
     Tables { _server: Some(server), ..tables }
 }
 
-/// The template's tables, made in a table server that is running.
+/// The template's tables, created in a running table server.
 pub(crate) async fn tables_over(url: &str) -> Tables {
     tables_of(dynamodb::connect_to(url), &template().tables).await
 }
 
-/// Tables in Amazon's emulator. It ends with this process.
+/// Tables in Amazon's emulator, which ends with this process.
 pub(crate) async fn amazon() -> Tables {
     struct Emulator {
         server: DynamodbLocal,
@@ -85,8 +86,7 @@ pub(crate) async fn amazon() -> Tables {
     let credentials = Credentials::new(access_key, "local", None, None, "contract");
     let config = dynamodb::connect_to(&url).config().to_builder();
     let client = Client::from_conf(config.credentials_provider(credentials).build());
-    // The suites' time stands still at a moment that is long ago: what expires then would be
-    // deleted.
+    // The suites' clock stands still at a moment long ago: items that expire then would be deleted.
     let mut tables = template().tables;
     tables.iter_mut().for_each(|table| table.ttl_attribute = None);
     tables_of(client, &tables).await
@@ -98,7 +98,7 @@ fn template() -> Template {
     Template::load(path.as_ref(), "contract", &overrides).unwrap()
 }
 
-/// The template's tables in a database that is empty.
+/// Creates the template's tables in an empty database.
 async fn tables_of(client: Client, specs: &[TableSpec]) -> Tables {
     table::create_tables(&client, specs).await.unwrap();
     let named = |logical_id: &str| {
@@ -160,6 +160,14 @@ impl TableFixture for Tables {
         DynamoCatalog::new(self.client.clone(), self.catalog.clone(), SystemClock)
     }
 
+    fn order_listing(&self) -> impl OrderListing {
+        DynamoOrders::new(self.client.clone(), self.orders.clone())
+    }
+
+    fn product_listing(&self) -> impl ProductListing {
+        DynamoProductListing::new(self.client.clone(), self.catalog.clone())
+    }
+
     fn letters(&self) -> impl DeadLetterReader {
         DynamoDeadLetterReader::new(self.client.clone(), self.dead_letters.clone())
     }
@@ -203,7 +211,7 @@ mod table_ports {
     testkit::table_contract!(crate::dynamodb_tables::embedded);
 }
 
-mod table_ports_at_amazons {
+mod table_ports_on_amazons_emulator {
     testkit::table_contract!(crate::dynamodb_tables::amazon);
 }
 

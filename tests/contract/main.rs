@@ -14,7 +14,7 @@
     reason = "a test fails by panicking"
 )]
 
-/// Makes a test on each emulator of each of the functions, which take its tables.
+/// Makes one test on each emulator for each of these functions, which take the tables.
 macro_rules! on_both {
     ($($name:ident),+) => {
         on_both!(embedded: $($name),+);

@@ -1,6 +1,7 @@
 //! The adapters in memory.
 
 use application::ports::letters::DeadLetterMoves;
+use application::ports::listing::{OrderListing, ProductListing};
 use application::ports::pending::StockReturns;
 use application::ports::{
     Catalog, DeadLetterReader, DeadLetterRemoval, OrderReader, UserRepository,
@@ -50,6 +51,14 @@ impl TableFixture for Tables {
     }
 
     fn catalog(&self) -> impl Catalog {
+        self.0.clone()
+    }
+
+    fn order_listing(&self) -> impl OrderListing {
+        self.0.clone()
+    }
+
+    fn product_listing(&self) -> impl ProductListing {
         self.0.clone()
     }
 
@@ -120,7 +129,7 @@ impl ChannelFixture for Channel {
     }
 }
 
-/// With tokio's clock paused: what takes half a minute in the real one takes no time.
+/// Runs a test with tokio's clock paused: half a minute on the real channel takes no time here.
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {

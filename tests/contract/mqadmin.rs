@@ -1,5 +1,5 @@
-//! RocketMQ's own administration tool, by which the operations guide gives the functions' user its
-//! rights.
+//! RocketMQ's own administration tool, with which the operations guide gives the functions' user
+//! its rights.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,7 +16,7 @@ pub(crate) struct Mqadmin {
 }
 
 impl Mqadmin {
-    /// The tool takes the administrator's credentials from a file below its home folder.
+    /// The tool reads the administrator's credentials from a file below its home folder.
     pub(crate) fn new(jars: &Path, home: PathBuf, namesrv: &str, as_user: &Credentials) -> Self {
         let conf = home.join("conf");
         std::fs::create_dir_all(&conf).unwrap();
@@ -26,13 +26,13 @@ impl Mqadmin {
         Self { jars: jars.to_owned(), home, namesrv: namesrv.to_owned() }
     }
 
-    /// Makes a user who may do nothing yet.
+    /// Creates a user without any rights.
     pub(crate) async fn create_user(&self, user: &Credentials) {
         let secret_key = user.secret_key.expose_secret();
         self.run(&["createUser", "-u", &user.access_key, "-p", secret_key, "-t", "Normal"]).await;
     }
 
-    /// Lets a user do something.
+    /// Gives a user the right to these actions on these resources.
     pub(crate) async fn allow(&self, user: &str, actions: &str, resources: &str) {
         let subject = format!("User:{user}");
         let (decision, resources) = (["-d", "Allow"], ["-r", resources]);
@@ -54,9 +54,9 @@ impl Mqadmin {
             .output()
             .await
             .unwrap();
-        // It ends with 0 whatever happens.
-        let told = String::from_utf8_lossy(&output.stdout);
+        // The tool exits with 0 even after an error.
+        let printed = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(told.contains(" success."), "{arguments:?}: {told}\n{errors}");
+        assert!(printed.contains(" success."), "{arguments:?}: {printed}\n{errors}");
     }
 }

@@ -52,7 +52,7 @@ impl Tables {
         found["stock"].as_n().unwrap().clone()
     }
 
-    /// The attributes of each item in a partition of an index of orders.
+    /// The names of the attributes of each item in a partition of an index of orders.
     async fn index(&self, name: &str, attribute: &str, partition: String) -> Vec<String> {
         let found = self.client.query().table_name(self.orders.name().as_str());
         let found = found
@@ -131,7 +131,7 @@ fn new(number: u128, attempt_number: u128) -> NewOrder {
     NewOrder::new(order, attempt(attempt_number), pending)
 }
 
-/// CONFIRMED, with what follows pending in place of `OrderCreated`.
+/// CONFIRMED, with `OrderConfirmed` pending instead of `OrderCreated`.
 fn confirmation(before: &StoredOrder, number: u128) -> OrderChange<'_> {
     let stamp = EventStamp {
         traceparent: Some("00-trace-01".to_owned()),
@@ -179,7 +179,7 @@ fn order_of(found: Found) -> StoredOrder {
     order
 }
 
-async fn put_meets(tables: Tables) {
+async fn a_put_finds_each_state_of_its_key(tables: Tables) {
     let (orders, aggregates) = (tables.order_keys(), tables.aggregates());
     assert_eq!(orders.at_key(user(), order_id(0)).await.unwrap(), AtKey::Absent);
     assert_done(orders.fence(user(), order_id(0), attempt(1), at(9_000)).await);
@@ -193,7 +193,7 @@ async fn put_meets(tables: Tables) {
     assert!(!item.contains_key("tombstone_until") && !item.contains_key("fenced"));
     let stored = new(0, 2).into_stored();
     assert_eq!(orders.at_key(user(), order_id(0)).await.unwrap(), stored.clone().into());
-    // Its own, and another attempt's, of whatever status.
+    // Its own order, and another attempt's, in any status.
     assert_eq!(cancelled(orders.create(&new(0, 2), soon()).await), stored.clone().into());
     assert_done(aggregates.change(&confirmation(&stored, 0).into(), soon()).await);
     let confirmed = tables.find(0).await;
@@ -204,7 +204,7 @@ async fn put_meets(tables: Tables) {
     assert_done(orders.create(&new(1, 1), soon()).await);
 }
 
-async fn fence_meets(tables: Tables) {
+async fn a_fence_finds_each_state_of_its_key(tables: Tables) {
     let orders = tables.order_keys();
     let fence = |number| {
         orders.fence(user(), order_id(0), attempt(number), at(i64::try_from(number).unwrap()))
@@ -229,7 +229,7 @@ async fn fence_meets(tables: Tables) {
     assert_eq!(tables.find(1).await, stored);
 }
 
-async fn change_meets(tables: Tables) {
+async fn a_change_finds_each_state_of_its_order(tables: Tables) {
     let (orders, aggregates) = (tables.order_keys(), tables.aggregates());
     let created = tables.created(0, 1).await;
     assert_done(aggregates.change(&confirmation(&created, 0).into(), soon()).await);
@@ -241,7 +241,7 @@ async fn change_meets(tables: Tables) {
     assert_eq!(notifications.len(), 1);
     assert_eq!(notifications[0].event_type, "OrderCreated");
     assert!(confirmed.pending.holds_only(event_id(2)));
-    // Stale by the revision, by the attempt, and where nothing is.
+    // Stale by the revision and by the attempt, and for an order that does not exist.
     let stale =
         order_of(cancelled(aggregates.change(&confirmation(&created, 0).into(), soon()).await));
     assert_eq!(stale, confirmed);
@@ -252,7 +252,7 @@ async fn change_meets(tables: Tables) {
     assert_eq!(cancelled(aggregates.change(&confirmation(&absent, 3).into(), soon()).await), None);
     assert_done(orders.fence(user(), order_id(3), attempt(9), at(0)).await);
     assert_eq!(cancelled(aggregates.change(&confirmation(&absent, 3).into(), soon()).await), None);
-    // An entry changes, and what newer code put into it stays.
+    // An entry changes, and an attribute that newer code put into it stays.
     let newer = tables.client.update_item().table_name(tables.orders.name().as_str());
     let key = |text: String| AttributeValue::S(text);
     newer
@@ -282,7 +282,7 @@ async fn change_meets(tables: Tables) {
     assert_eq!(item["shard"].as_s().unwrap(), "2#00");
     let kept = &item["pending"].as_m().unwrap()[&event_id(2).to_string()].as_m().unwrap()["gift"];
     assert_eq!(kept.as_s().unwrap(), "ribbon");
-    // The last one ends: it leaves the index.
+    // The last pending event ends: the order leaves the index.
     assert_done(aggregates.change(&end_of(&touched, event_id(2)).into(), soon()).await);
     let handled = tables.find(0).await;
     assert!(handled.pending.is_empty());
@@ -290,7 +290,7 @@ async fn change_meets(tables: Tables) {
     let item = tables.order_item().await;
     assert!(["shard", "due_ms", "since_ms"].iter().all(|name| !item.contains_key(*name)));
     assert!(aggregates.due(Topic::Orders, at(9_000_000), 10).await.unwrap().aggregates.is_empty());
-    // It comes back with a redrive.
+    // A redrive makes the event pending again.
     let returned = PendingEvents::one(event_id(2), PendingEvent::unsent(attempt(6), at(50)));
     assert_done(aggregates.change(&of_pending(&handled, returned).into(), soon()).await);
     assert_eq!(aggregates.due(Topic::Orders, at(9_000_000), 10).await.unwrap().aggregates.len(), 1);
@@ -300,7 +300,7 @@ async fn change_meets(tables: Tables) {
     assert!(matches!(refused, WriteTry::Refused(_)), "{refused:?}");
 }
 
-async fn reserve_meets(tables: Tables) {
+async fn a_reservation_finds_each_state_of_orders_and_stock(tables: Tables) {
     put_products(&tables.client, &tables.catalog, &[product(1, 5), product(2, 100)]).await.unwrap();
     let aggregates = tables.aggregates();
     let first = tables.created(0, 1).await;
@@ -333,7 +333,7 @@ async fn reserve_meets(tables: Tables) {
     }
 }
 
-async fn sweep_meets(tables: Tables) {
+async fn a_sweep_finds_due_aggregates_in_their_order(tables: Tables) {
     let aggregates = tables.aggregates();
     let found = |stored: &StoredOrder, due| {
         let entry = stored.pending.get(stored.created_event()).unwrap().clone();
@@ -368,7 +368,7 @@ async fn sweep_meets(tables: Tables) {
     assert_eq!(few.aggregates, first);
     assert!(few.more);
     assert_eq!(aggregates.due(Topic::Orders, at(399), 100).await.unwrap().aggregates.len(), 3);
-    // What can't be read hides nothing behind it.
+    // An item that can't be read hides no item behind it.
     for number in 0..3 {
         let put = tables.client.put_item().table_name(tables.orders.name().as_str());
         let text = |text: &str| AttributeValue::S(text.to_owned());
@@ -383,13 +383,13 @@ async fn sweep_meets(tables: Tables) {
     let more = aggregates.due(Topic::Orders, at(400), 2).await.unwrap();
     assert_eq!((more.aggregates, more.unreadable), (first.to_vec(), 3));
 
-    // An aggregate that can't be read is postponed; what is behind it is not touched.
+    // An aggregate that can't be read is postponed; the one behind it is not changed.
     aggregates.postpone(&first[0], at(60_300)).await.unwrap();
     assert_eq!(aggregates.due(Topic::Orders, at(400), 1).await.unwrap().aggregates, first[1..]);
     assert_eq!(tables.find(3).await.revision, stored[3].revision + 1);
 }
 
-async fn letters_meet(tables: Tables) {
+async fn a_letter_is_moved_with_its_order_or_not_at_all(tables: Tables) {
     let letters = tables.letter_moves();
     let created = tables.created(0, 1).await;
     let event = created.created_event();
@@ -430,7 +430,7 @@ async fn letters_meet(tables: Tables) {
     let gone = cancelled(letters.redrive(&letter("m1"), &returns.clone().into(), soon()).await);
     assert!(gone.letter.condition_failed() && gone.aggregate.condition_failed());
 
-    // A letter of its id that is there is replaced, and a foreign one stands alone.
+    // A stored letter with the same id is replaced, and a letter without an order is stored alone.
     let ends = OrderChange { notified: None, ..end_of(&returned, event) };
     assert_done(letters.bury(&letter("m3"), None, soon()).await);
     assert_done(letters.bury(&letter("m4"), Some(&ends.clone().into()), soon()).await);
@@ -453,7 +453,7 @@ async fn indexes_hold_what_the_template_says(tables: Tables) {
     assert_eq!(indexes, [("by_user", String::new()), ("pending", "since_ms".to_owned())]);
 
     tables.created(0, 1).await;
-    // A tombstone is in neither.
+    // A tombstone is in neither index.
     let orders = tables.order_keys();
     assert_done(orders.fence(user(), order_id(1), attempt(1), at(9_000)).await);
     let shard = keys::pending_shard(
@@ -467,11 +467,11 @@ async fn indexes_hold_what_the_template_says(tables: Tables) {
 }
 
 on_both!(
-    put_meets,
-    fence_meets,
-    change_meets,
-    reserve_meets,
-    sweep_meets,
-    letters_meet,
+    a_put_finds_each_state_of_its_key,
+    a_fence_finds_each_state_of_its_key,
+    a_change_finds_each_state_of_its_order,
+    a_reservation_finds_each_state_of_orders_and_stock,
+    a_sweep_finds_due_aggregates_in_their_order,
+    a_letter_is_moved_with_its_order_or_not_at_all,
     indexes_hold_what_the_template_says
 );

@@ -1,5 +1,5 @@
-//! An order's life where it is one item, on real parts: the use cases with the adapters of DynamoDB
-//! over the embedded table and those of RocketMQ over a real broker. The table counts what it costs.
+//! An order's life on real parts: the use cases with the adapters of DynamoDB over the embedded
+//! table and those of RocketMQ over a real broker. The consumption of the table is counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn an_order_of_two_products_costs_eleven_write_units_until_both_its_events_are_h
         assert!(stored.pending.is_empty(), "{:?}", stored.pending);
         assert_eq!(stored.order.notifications().len(), 2);
         // Two for the order and two for each of its products; then one for the order, and one for
-        // its leave of the index.
+        // leaving the index.
         assert_eq!(handled.of_operation("TransactWriteItems").write, 6.0, "{handled:?}");
         assert_eq!(handled.total().write, 8.0, "{handled:?}");
         publisher.shutdown().await;
@@ -53,7 +53,7 @@ fn an_order_of_two_products_costs_eleven_write_units_until_both_its_events_are_h
 }
 
 #[test]
-fn a_replay_is_answered_by_the_order_that_is_there() {
+fn a_replay_is_answered_with_the_stored_order() {
     run(async {
         let deployment = Deployment::start().await;
         let publisher = deployment.publisher().await;
@@ -128,7 +128,7 @@ fn the_sweep_publishes_what_was_never_sent_and_the_order_is_confirmed() {
         assert_eq!(deployment.stored(&reply).await.order.status(), OrderStatus::Confirmed);
         let now = SystemClock.now();
         let passed = publisher.has_passed(Topic::Orders, now, Deadline::after(PATIENCE)).await;
-        assert!(passed.unwrap(), "the group has been given everything");
+        assert!(passed.unwrap(), "the group has received everything");
         publisher.shutdown().await;
     });
 }

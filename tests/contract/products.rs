@@ -1,4 +1,4 @@
-//! What operators do to the catalog, beside orders that reserve of it, over both emulators.
+//! Operators change the catalog while orders reserve stock, over both emulators.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use testkit::contract::TableFixture;
 use crate::dynamodb_tables::Tables;
 use crate::order_items::soon;
 
-/// How often stock is added and taken at the same time.
+/// How often stock is added and reserved at the same time.
 const ROUNDS: u32 = 12;
 
 fn product(id: u64, unit_price: u64, stock: u32) -> Product {
@@ -35,11 +35,11 @@ async fn all(tables: &Tables) -> Vec<Product> {
     products
 }
 
-async fn an_import_keeps_the_stock_of_what_is_there(tables: Tables) {
+async fn an_import_keeps_the_stock_of_existing_products(tables: Tables) {
     let (client, catalog) = (&tables.client, &tables.catalog);
     assert!(merge_product(client, catalog, &product(1, 500, 100)).await.unwrap());
-    let taken = BTreeMap::from([(ProductId::new(1).unwrap(), 95)]);
-    let reserved = tables.aggregates().reserve(&[], &taken, soon()).await;
+    let quantities = BTreeMap::from([(ProductId::new(1).unwrap(), 95)]);
+    let reserved = tables.aggregates().reserve(&[], &quantities, soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
 
     assert!(!merge_product(client, catalog, &product(1, 600, 100)).await.unwrap());
@@ -59,30 +59,30 @@ async fn a_price_changes_alone(tables: Tables) {
     assert_eq!(all(&tables).await, [repriced]);
 }
 
-async fn stock_that_is_added_and_taken_at_once_adds_up(tables: Tables) {
+async fn stock_that_is_added_and_reserved_at_once_adds_up(tables: Tables) {
     let (client, catalog) = (&tables.client, &tables.catalog);
     put_products(client, catalog, &[product(1, 500, 100), product(2, 500, u32::MAX)])
         .await
         .unwrap();
     let id = |id| ProductId::new(id).unwrap();
     let aggregates = tables.aggregates();
-    let taken = BTreeMap::from([(id(1), 1)]);
-    let takes = (0..ROUNDS).map(|_| async {
-        let tried = aggregates.reserve(&[], &taken, soon()).await;
+    let quantities = BTreeMap::from([(id(1), 1)]);
+    let reservations = (0..ROUNDS).map(|_| async {
+        let tried = aggregates.reserve(&[], &quantities, soon()).await;
         u32::from(matches!(tried, WriteTry::Done))
     });
     let adds = (0..ROUNDS).map(|_| async {
         match add_stock(client, catalog, id(1), 3).await {
             Ok(AddedStock::Added(_)) => 3,
-            // It met transactions each time.
+            // Each try conflicted with a transaction.
             Err(_) => 0,
             other => panic!("{other:?}"),
         }
     });
-    let (took, added) = futures::join!(join_all(takes), join_all(adds));
+    let (reserved, added) = futures::join!(join_all(reservations), join_all(adds));
     let added: u32 = added.into_iter().sum();
     assert!(added > 0);
-    let left = 100 + added - took.into_iter().sum::<u32>();
+    let left = 100 + added - reserved.into_iter().sum::<u32>();
     assert_eq!(all(&tables).await[0].stock, left);
 
     let nothing = add_stock(client, catalog, id(99), 1).await.unwrap();
@@ -92,7 +92,7 @@ async fn stock_that_is_added_and_taken_at_once_adds_up(tables: Tables) {
 }
 
 on_both!(
-    an_import_keeps_the_stock_of_what_is_there,
+    an_import_keeps_the_stock_of_existing_products,
     a_price_changes_alone,
-    stock_that_is_added_and_taken_at_once_adds_up
+    stock_that_is_added_and_reserved_at_once_adds_up
 );

@@ -1,6 +1,6 @@
-//! A real RocketMQ: one cluster for all tests of this binary, topic and groups of its own for each.
-//! A second one demands TLS and signed requests, and lets our user do what the operations guide
-//! says.
+//! A real RocketMQ: one cluster for all tests of this binary, with a topic and groups for each
+//! test. A second cluster demands TLS and signed requests, and gives our user the rights that the
+//! operations guide lists.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -37,10 +37,10 @@ use tokio::sync::OnceCell;
 
 use crate::mqadmin::Mqadmin;
 
-/// How long a broker may take to make the topics.
+/// How long a broker may take to create the topics.
 const TOPICS_LIMIT: Duration = Duration::from_secs(30);
 
-/// The cluster and all that must live as long. Its processes die with this one.
+/// The cluster, and everything that must live as long. Its processes die with this one.
 struct Cluster {
     namesrv: String,
     authority: Option<PathBuf>,
@@ -57,7 +57,7 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime.block_on(test);
 }
 
-/// The functions' user on the secured cluster, and the one who makes topics and gives rights.
+/// The functions' user on the secured cluster, and the one who creates topics and gives rights.
 const ACCESS_KEY: &str = "orders";
 const SECRET_KEY: &str = "a-secret-of-the-tests";
 const ADMINISTRATOR: &str = "administrator";
@@ -83,8 +83,9 @@ async fn secured_cluster() -> &'static Cluster {
         .await
 }
 
-/// The rights of docs/operations.md, here for the topics and groups of every test. A dead-letter
-/// topic's name begins as an order topic's, so it has more here than the `Pub` that is used.
+/// Gives the rights of docs/operations.md, here for the topics and groups of every test. A
+/// dead-letter topic's name begins like an order topic's, so the user has more rights on it than
+/// the `Pub` that it needs.
 async fn grant(cluster: &Cluster) {
     let home = cluster.data.path().join("mqadmin");
     let mqadmin = Mqadmin::new(&cluster.jars, home, &cluster.namesrv, &administrator());
@@ -214,7 +215,7 @@ impl ChannelFixture for Channel {
     }
 }
 
-/// What an announcement's message says, by the names of the wire.
+/// Reads an announcement from its message, by the names of the properties on the wire.
 fn announced(message: StoredMessage) -> Announced {
     let property = |name: &str| message.properties.get(name).cloned();
     let first_failed_at = property("first_failed_at").unwrap().parse().unwrap();
@@ -251,7 +252,7 @@ fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(10))
 }
 
-/// A half message that is committed at once.
+/// Publishes a half message and commits it at once.
 async fn publish(publisher: &RocketmqPublisher) -> SampleOrder {
     let event = event();
     publish_event(publisher, &event).await;
@@ -265,7 +266,7 @@ async fn publish_event(publisher: &RocketmqPublisher, event: &SampleOrder) {
 }
 
 #[test]
-fn a_secured_cluster_takes_nothing_from_strangers() {
+fn a_secured_cluster_accepts_nothing_from_strangers() {
     run(async {
         let ours = secured_config().await;
         let wrong = credentials("another-secret");
@@ -276,7 +277,7 @@ fn a_secured_cluster_takes_nothing_from_strangers() {
         ] {
             let publisher = RocketmqPublisher::start(config, SystemClock).await.unwrap();
             let prepared = publisher.prepare(&half_of(&event()), soon()).await;
-            assert!(prepared.is_err(), "a half message {stranger} was taken");
+            assert!(prepared.is_err(), "a half message {stranger} was accepted");
             publisher.shutdown().await;
         }
         let publisher = RocketmqPublisher::start(ours, SystemClock).await.unwrap();
@@ -299,7 +300,7 @@ fn a_user_with_the_rights_of_the_guide_may_do_nothing_else() {
         let foreign = RocketmqConfig { credentials: ours.credentials, ..foreign };
         let publisher = RocketmqPublisher::start(foreign, SystemClock).await.unwrap();
         let prepared = publisher.prepare(&half_of(&event()), soon()).await;
-        assert!(prepared.is_err(), "a half message for another topic was taken");
+        assert!(prepared.is_err(), "a half message for another topic was accepted");
         publisher.shutdown().await;
     });
 }
@@ -328,7 +329,7 @@ fn a_message_has_its_type_for_a_tag_and_its_identifiers_for_keys() {
 }
 
 #[test]
-fn the_lag_is_what_nobody_has_received_and_no_half_message_was_discarded() {
+fn the_lag_counts_messages_not_yet_received_and_no_half_message_was_discarded() {
     run(async { gauges_are_read(channel().await).await });
 }
 
@@ -349,8 +350,8 @@ async fn gauges_are_read(channel: Channel) {
     let registered = registered(&identities, "somebody@example.com", SystemClock.now());
     let key = AggregateKey::Account { user_id: registered.account.user_id() };
     let message = user_message(key, &registered.event).unwrap();
-    let recorded = SampleOrder { message, ..event() };
-    publish_event(&channel.publisher, &recorded).await;
+    let on_user_topic = SampleOrder { message, ..event() };
+    publish_event(&channel.publisher, &on_user_topic).await;
     let settled = async |expected: u64| {
         while lag().await != expected {
             assert!(!within.has_passed(), "the lag is {}", lag().await);
@@ -371,11 +372,11 @@ async fn gauges_are_read(channel: Channel) {
 }
 
 #[test]
-fn a_receiver_without_the_time_for_an_answer_takes_nothing_from_others() {
+fn a_receiver_without_time_for_an_answer_hides_no_message_from_others() {
     run(async {
         let channel = channel().await;
         let within = Deadline::after(Duration::from_secs(30));
-        // Connected, so that nothing but the time is missing.
+        // Connected first, so that only the time is missing.
         let none = channel.subscription.receive(32, Deadline::after(Duration::from_secs(5))).await;
         assert!(none.unwrap().is_empty());
         publish(&channel.publisher).await;

@@ -1,4 +1,4 @@
-//! A login's life on real parts, and what it costs.
+//! What a login costs on real parts, until its event is handled.
 
 use std::time::Duration;
 
@@ -84,8 +84,8 @@ fn a_login_costs_ten_write_units_until_its_answer_and_fifteen_until_its_event_is
         assert_eq!(swept.sent, 1, "{swept:?}");
         deployment.consume(&publisher, Duration::from_secs(12)).await;
         let handled = deployment.weather.consumption();
-        // The claim moves the entry in the index, and so does the note that it was sent; the end
-        // takes it out.
+        // The claim moves the entry in the index, and so does storing that the event was sent; the
+        // end removes it.
         assert!(answered.total().write + handled.total().write <= 15.0, "{handled:?}");
         publisher.shutdown().await;
     });

@@ -1,10 +1,10 @@
-//! How an order comes to be: attempts, their half messages, and the one item where they meet.
+//! How an order is created: attempts, their half messages, and the one item where they meet.
 //!
 //! One client wants one order, under one idempotency key. Each of its requests makes **attempts**:
 //! a half message, one conditional put, an end. Requests may run at once, in several processes, and
 //! all of their attempts meet at one key of the table.
 //!
-//! What becomes of the order's event once it is delivered is the model [`pending`](crate::pending).
+//! The model [`pending`](crate::pending) follows the order's event once it is delivered.
 
 pub(crate) mod action;
 pub(crate) mod parties;

@@ -1,4 +1,4 @@
-//! Looks at every state of a variant.
+//! Explores every state of a variant.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -16,7 +16,7 @@ pub(crate) struct Exploration<Protocol> {
     reached: BTreeSet<&'static str>,
 }
 
-/// Looks at every state that can be reached, and prints how many there are.
+/// Explores every state that can be reached, and prints how many there are.
 pub(crate) fn explore<Protocol>(name: &str, protocol: Protocol) -> Exploration<Protocol>
 where
     Protocol: Model + Copy + Send + Sync + 'static,
@@ -24,7 +24,7 @@ where
     Protocol::Action: Clone + Debug + PartialEq,
 {
     let started = Instant::now();
-    // It goes on to the end, whatever it discovers: some property always holds.
+    // It explores everything, whatever it discovers: some property always holds.
     let checker = protocol.checker().finish_when(HasDiscoveries::All).spawn_bfs().join();
     let discovered = checker.discoveries();
     let (violated, reached) = discovered
@@ -46,7 +46,7 @@ where
     Protocol::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
     Protocol::Action: Clone + Debug + PartialEq,
 {
-    /// Exactly these properties fail, and exactly these states are reached.
+    /// Asserts that exactly these properties fail, and exactly these states are reached.
     pub(crate) fn finds(self, fails: &[&'static str], reaches: &[&'static str]) {
         let fails: BTreeSet<_> = fails.iter().copied().collect();
         if let Some(surprise) = self.violated.difference(&fails).next() {
@@ -57,8 +57,8 @@ where
     }
 }
 
-/// A short way to a violation: of one thread, and stopped soon after the first. The checker
-/// replaces what it has discovered by whatever it discovers later and deeper.
+/// A short way to a violation: explored by one thread, and stopped soon after the first. The
+/// checker replaces a discovery by later and deeper ones.
 fn short_way_to<Protocol>(protocol: Protocol, property: &'static str) -> Vec<Protocol::Action>
 where
     Protocol: Model + Send + Sync + 'static,

@@ -1,25 +1,24 @@
-//! Two bounded models of the transactional protocol, of which every reachable
-//! state is looked at.
+//! Two bounded models of the transactional protocol. Every reachable state is explored.
 //!
 //! # What they show
 //!
-//! An order is one item, and what must be true together is in it. [`creating`] is how it comes to
-//! be: attempts that may live at once, their half messages, the one conditional put, the fence and
-//! the sweep. [`pending`] is what follows: events that are pending in the order until they are
-//! handled, by consumers that crash, beside a customer who cancels, a broker that loses and
-//! doubles, dead letters, and another team's group. They are two because their states would
-//! multiply, and they meet in one place: an order whose `OrderCreated` is pending and on its topic,
-//! or will be.
+//! An order is one item, which holds everything that must be true together. [`creating`] is how it
+//! is created: attempts that may live at once, their half messages, the one conditional put, the
+//! fence and the sweep. [`pending`] is what follows: events that are pending in the order until
+//! they are handled, by consumers that crash, beside a customer who cancels, a broker that loses
+//! and doubles, dead letters, and another team's group. They are two models because their states
+//! would multiply. They meet in one place: an order whose `OrderCreated` is pending and on its
+//! topic, or will be.
 //!
-//! Whatever can happen is an `action`, and what goes wrong is one, too. The checker tries every
-//! order of all of them. The `properties` say what must never happen (I1 to I10) and what must be
+//! Everything that can happen is an `action`, and so is every fault. The checker tries every order
+//! of all of them. The `properties` say what must never happen (I1 to I10) and what must be
 //! possible (S1 to S8); a name means the same in both models. The `verdicts` say which of them hold
-//! for the protocol, and which break when one part of it is taken out: a part whose absence changes
+//! for the protocol, and which break when one part of it is left out: a part whose absence changes
 //! nothing would not be worth its code. The parts are the switches of a `variant`; no product code
 //! has such switches.
 //!
-//! The [`replay`] takes random paths of both models on the real use cases, and compares the two after
-//! each step: what holds of a model would else be no more than an opinion about the code.
+//! The [`replay`] takes random paths of both models on the real use cases, and compares the two
+//! after each step: otherwise a result about a model would only be an opinion about the code.
 //!
 //! Start with the actions of [`creating`], then read its parties, one file each: what it can do,
 //! and what that changes.
@@ -27,23 +26,28 @@
 //! # What they abstract from
 //!
 //! - **Bounds.** Two attempts with three faults, two checks for each half message, two tries of one
-//!   put; two consumers with three faults, one copy that the sweep makes too early. What must break
-//!   is explored with two faults, or with one. The protocol has no counter that would behave
-//!   otherwise beyond them, but nothing here proves that.
+//!   put; two consumers with three faults, one copy that the sweep makes too early. Variants that
+//!   must break are explored with two faults, or with one. The protocol has no counter that would
+//!   behave differently beyond these bounds, but nothing here proves that.
 //! - **One order.** Products, prices and groups of reservations are left out; accounts follow the
 //!   same rules.
-//! - **No time.** A deadline is a choice: whatever is waited for may come or be given up, and a
-//!   check-back finds every attempt too old. So no property rests on clocks, but none says how long
-//!   anything takes. What is due at last is due at once, and a failed delivery's next try, which
-//!   the sweep waits for, is a redelivery or a loss. What is remembered never expires.
+//! - **No time.** A deadline is a choice: anything that is waited for may come or be given up, and
+//! a
+//!   check-back finds every attempt too old. So no property depends on clocks, but none says how
+//! long
+//!   anything takes. An event that becomes due is due at once, and the next try of a failed
+//! delivery,
+//!   which the sweep waits for, is a redelivery or a loss. Nothing that is stored expires.
 //! - **Trusted.** Conditional writes are linearizable: a put, a fence, an update happen at once or
 //!   not at all. The broker keeps half messages; what it has committed it may lose, in [`pending`].
-//! - **One step** is what could be several without making a difference: a delivery and the read it
-//!   begins with; a fence, the read after it and the answer; the broker's question and the read,
+//! - **One step** may be several in the code, where that makes no difference: a delivery and the
+//! read
+//!   it begins with; a fence, the read after it and the answer; the broker's question and the read,
 //!   because the answer's way back is a step of its own; the sweep's question and what it sends.
-//! - **No late writes of a consumer.** A write that lands after its process has died is what a slow
-//!   consumer does beside others; `cargo xtask verify --full` has three of them. The put has a late
-//!   arrival of its own.
+//! - **No late writes of a consumer.** A write that lands after its process has died is the same as
+//!   one of a slow consumer beside others; `cargo xtask verify --full` has three of them. The put
+//! has
+//!   a late arrival of its own.
 //! - **Left out**, because they change nothing that is stored: throttled tries that are tried
 //!   again, claims of the sweep, tombstones that are full (they answer UNKNOWN, as a lost check
 //!   does), foreign messages, and letters that an operator discards.

@@ -1,8 +1,8 @@
-//! What becomes of an order's events: each is pending in its order until it is handled.
+//! How an order's events are handled: each is pending in its order until then.
 //!
-//! The order is created and the half message of `OrderCreated` is committed; from there on two
-//! consumers, the customer, the broker, the sweep and an operator go on. How the order came to be
-//! is the model [`creating`](crate::creating).
+//! The order is created and the half message of `OrderCreated` is committed; from then on two
+//! consumers, the customer, the broker, the sweep and an operator act. How the order was created is
+//! the model [`creating`](crate::creating).
 
 pub(crate) mod action;
 pub(crate) mod event;

@@ -1,11 +1,11 @@
 //! Random paths of the models, replayed on the real use cases.
 //!
-//! A model proves something of the model. Here its steps are taken by `application`'s code on the
-//! adapters in memory, and after each step what can be seen there must be what the model says.
+//! A proof about a model says nothing about the code. Here `application`'s code takes the model's
+//! steps on the adapters in memory, and after each step the visible state must be the model's.
 //!
-//! Nothing of the use cases is changed for it. A wire holds the calls that leave a process, and a
-//! stage decides what becomes of each, as the action says. What a path leaves on the wire arrives at
-//! its end, and must change nothing any more.
+//! The use cases are not changed for this. A wire holds the calls that leave a process, and a stage
+//! decides the fate of each, as the action says. Calls that a path leaves on the wire arrive at its
+//! end, and must change nothing any more.
 
 mod creating;
 mod half;
@@ -26,45 +26,45 @@ use path::{Drawn, Path};
 /// How many paths every change is tested with.
 const PATHS: u64 = 1_000;
 
-/// What takes a model's steps on the real use cases.
+/// Takes a model's steps on the real use cases.
 trait Stage {
-    /// The model.
     type Protocol: Drawn;
-    /// What can be seen of a state, in the model as here.
+    /// What can be seen of a state, in the model and here.
     type View: Debug + PartialEq;
 
-    /// Nothing has happened yet. What the model doesn't tell apart is drawn from the seed.
+    /// A stage on which nothing has happened yet. Choices that the model doesn't distinguish are
+    /// drawn from the seed.
     async fn new(protocol: &Self::Protocol, seed: u64) -> Self;
 
     /// Takes one step of the model.
     async fn perform(&mut self, action: <Self::Protocol as Model>::Action);
 
-    /// Everything arrives that is still on its way, and changes nothing.
+    /// Lets everything arrive that is still on its way, which must change nothing.
     async fn close(&mut self);
 
-    /// What is so.
+    /// What can be seen on the stage.
     fn view(&self) -> Self::View;
 
-    /// What the model says, as far as the stage has come.
+    /// What must be seen by the model's state, adjusted to how far the stage has come.
     fn expected(&self, state: &<Self::Protocol as Model>::State) -> Self::View;
 }
 
-/// Replays paths, and says how often each kind of action was taken.
+/// Replays paths, and returns how often each kind of action was taken.
 async fn replay<Staged: Stage>(
     protocol: Staged::Protocol,
     kinds: &[&'static str],
 ) -> BTreeMap<&'static str, u64> {
-    let mut taken: BTreeMap<_, _> = kinds.iter().map(|kind| (*kind, 0)).collect();
+    let mut counts: BTreeMap<_, _> = kinds.iter().map(|kind| (*kind, 0)).collect();
     for seed in 0..PATHS {
         let path = Path::random(protocol, seed);
         let stage = Staged::new(&protocol, seed).await;
         follow(&path, stage).await;
         for action in path.actions() {
-            *taken.get_mut(kind(action).as_str()).expect("`kinds` has every kind") += 1;
+            *counts.get_mut(kind(action).as_str()).expect("`kinds` has every kind") += 1;
         }
     }
-    println!("{PATHS} paths of {} steps: {taken:?}", taken.values().sum::<u64>());
-    taken
+    println!("{PATHS} paths of {} steps: {counts:?}", counts.values().sum::<u64>());
+    counts
 }
 
 async fn follow<Staged: Stage>(path: &Path<Staged::Protocol>, mut stage: Staged) {
@@ -83,8 +83,8 @@ async fn follow<Staged: Stage>(path: &Path<Staged::Protocol>, mut stage: Staged)
     progress.done();
 }
 
-/// Whether one of the paths leads where the use cases do not go. A stage that can't take a step at
-/// all panics as one does that takes it elsewhere.
+/// Whether a path leads to a state that the use cases do not reach. A stage that can't take a step
+/// at all panics as well.
 async fn is_found_out<Staged: Stage>(protocol: Staged::Protocol) -> bool {
     for seed in 0..PATHS {
         let path = Path::random(protocol, seed);
@@ -96,13 +96,13 @@ async fn is_found_out<Staged: Stage>(protocol: Staged::Protocol) -> bool {
     false
 }
 
-/// What an action is, whoever does it.
+/// The name of an action, without its arguments.
 fn kind(action: impl Debug) -> String {
     format!("{action:?}").split('(').next().unwrap_or_default().to_owned()
 }
 
-/// A kind of action that no path takes proves nothing.
-fn assert_all_but(impossible: &[&str], taken: &BTreeMap<&'static str, u64>) {
-    let never = taken.iter().filter(|(_, times)| **times == 0).map(|(kind, _)| *kind);
+/// Asserts that paths took every other kind of action: a kind that no path takes proves nothing.
+fn assert_all_except(impossible: &[&str], counts: &BTreeMap<&'static str, u64>) {
+    let never = counts.iter().filter(|(_, times)| **times == 0).map(|(kind, _)| *kind);
     assert_eq!(never.collect::<Vec<_>>(), impossible);
 }

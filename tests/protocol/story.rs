@@ -10,7 +10,7 @@ pub(crate) struct Story<Protocol: Model> {
     states: Vec<Protocol::State>,
 }
 
-/// Goes these steps, each of which must be possible.
+/// Takes these steps, each of which must be possible.
 pub(crate) fn follow<Protocol>(protocol: Protocol, steps: &[Protocol::Action]) -> Story<Protocol>
 where
     Protocol: Model,
@@ -29,14 +29,14 @@ where
 }
 
 impl<Protocol: Model> Story<Protocol> {
-    /// The property holds until the last step breaks it.
+    /// Asserts that the property holds until the last step breaks it.
     pub(crate) fn breaks(&self, name: &'static str) {
         let holds = self.along(name);
         let first = holds.iter().position(|holds| !holds);
         assert_eq!(first, Some(holds.len() - 1), "{name}");
     }
 
-    /// Every invariant holds all the way.
+    /// Asserts that every invariant holds in every state.
     pub(crate) fn breaks_nothing(&self) -> &Self {
         for property in self.protocol.properties() {
             if property.expectation == Expectation::Always {
@@ -46,7 +46,7 @@ impl<Protocol: Model> Story<Protocol> {
         self
     }
 
-    /// The last step reaches such a state.
+    /// Asserts that the last step reaches such a state.
     pub(crate) fn reaches(&self, name: &'static str) {
         assert_eq!(self.along(name).last(), Some(&true), "{name}");
     }

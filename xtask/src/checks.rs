@@ -1,4 +1,4 @@
-//! Named checks, run one after the other; the first that fails ends it.
+//! Named checks, which run one after the other until one fails.
 
 pub(crate) mod sam;
 
@@ -12,43 +12,42 @@ use tokio::process::Command;
 use crate::build::cargo;
 use crate::workspace;
 
-/// One named check: a command that must succeed.
+/// A command that must succeed.
 pub(crate) struct Check {
     pub(crate) name: &'static str,
     pub(crate) command: Command,
-    /// The status by which the command says that it cannot run here.
+    /// The exit status of the command when it cannot run on this machine.
     pub(crate) cannot_run: Option<u8>,
 }
 
-/// The status of a command that could not run here, and tried nothing: neither success nor failure.
+/// The exit status of a command that cannot run on this machine, and has checked nothing: neither
+/// success nor failure.
 pub(crate) const NOT_RUN: u8 = 3;
 
-/// actionlint, by the Go module proxy.
+/// actionlint, from the Go module proxy.
 const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7";
 
 impl Check {
-    /// A Cargo command.
     pub(crate) fn of_cargo(root: &Path, name: &'static str, arguments: &[&str]) -> Self {
         let mut command = cargo(root);
         command.args(arguments);
         Self::of(name, command)
     }
 
-    /// Any other command.
     pub(crate) fn of(name: &'static str, command: Command) -> Self {
         Self { name, command, cannot_run: None }
     }
 }
 
-/// How a check that has not failed ended.
+/// The outcome of a check that has not failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Succeeded,
     NotRun,
 }
 
-/// Runs those whose names contain `only`, and tells how long each took. It ends with [`NOT_RUN`] if
-/// all that ran succeeded and one could not run.
+/// Runs the checks with names that contain `only`, and prints how long each one took. Returns
+/// [`NOT_RUN`] if a check could not run and all others succeeded.
 pub(crate) async fn run(checks: Vec<Check>, only: Option<&str>) -> anyhow::Result<ExitCode> {
     let mut done: Vec<(&str, Outcome, Duration)> = Vec::new();
     for mut check in checks {
@@ -57,11 +56,8 @@ pub(crate) async fn run(checks: Vec<Check>, only: Option<&str>) -> anyhow::Resul
         }
         eprintln!("── {}", check.name);
         let started = Instant::now();
-        let status = check
-            .command
-            .status()
-            .await
-            .with_context(|| format!("{} cannot be started", check.name))?;
+        let status =
+            check.command.status().await.with_context(|| format!("cannot start {}", check.name))?;
         let took = started.elapsed();
         let cannot_run = check.cannot_run.map(i32::from);
         let outcome = match status.code() {
@@ -92,7 +88,7 @@ fn summary(done: &[(&str, Outcome, Duration)]) {
     }
 }
 
-/// What CI runs, in the order in which it fails soonest.
+/// The checks of CI; those that fail soonest come first.
 pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     let cargo = |name, arguments: &[&str]| Check::of_cargo(root, name, arguments);
     let deny = ["--", "--deny", "warnings"];
@@ -116,17 +112,18 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Whether a program is there and succeeds; what it says goes nowhere.
+/// Whether a program exists and succeeds. Its output is discarded.
 pub(crate) async fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.kill_on_drop(true).status().await.is_ok_and(|status| status.success())
 }
 
-/// What Docker Compose thinks of docker-compose.yml, where there is one. It needs no engine.
+/// Docker Compose's check of docker-compose.yml, if Docker Compose is installed. It needs no
+/// engine.
 async fn compose_file(root: &Path) -> Option<Check> {
     if !succeeds("docker", &["compose", "version"]).await {
-        eprintln!("there is no `docker compose`, so docker-compose.yml is not checked");
+        eprintln!("`docker compose` is missing, so docker-compose.yml is not checked");
         return None;
     }
     let mut command = Command::new("docker");
@@ -137,10 +134,10 @@ async fn compose_file(root: &Path) -> Option<Check> {
     Some(Check::of("docker-compose.yml (docker compose config)", command))
 }
 
-/// actionlint on the workflows, where there is a Go to build it.
+/// actionlint on the workflows, if Go is installed to build it.
 async fn workflows(root: &Path) -> Option<Check> {
     if !succeeds("go", &["version"]).await {
-        eprintln!("there is no `go`, so the workflows are not checked");
+        eprintln!("`go` is missing, so the workflows are not checked");
         return None;
     }
     let mut command = Command::new("go");
@@ -148,7 +145,7 @@ async fn workflows(root: &Path) -> Option<Check> {
     Some(Check::of("workflows (actionlint)", command))
 }
 
-/// What takes too long for CI. With `install`, a container engine is installed where there is none.
+/// The checks that take too long for CI. With `install`, a missing container engine is installed.
 pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
     let cargo = |name, arguments: &[&str]| Check::of_cargo(root, name, arguments);
     let mut release = cargo("release build", &["build", "--release", "--locked"]);
@@ -156,26 +153,26 @@ pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
         release.command.args(["--package", &name]);
     }
     let ignored = ["test", "--workspace", "--locked", "--", "--ignored", "--nocapture"];
-    let this = std::env::current_exe().context("this program cannot be found")?;
-    let own = |name, arguments: &[&str]| {
+    let this = std::env::current_exe().context("the path of this program is unknown")?;
+    let xtask = |name, arguments: &[&str]| {
         let mut command = Command::new(&this);
         command.args(arguments).current_dir(root).kill_on_drop(true);
         Check::of(name, command)
     };
-    let mut sam_local = own("sam local", &["sam-local"]);
+    let mut sam_local = xtask("sam local", &["sam-local"]);
     if install {
         sam_local.command.arg("--install");
     }
     sam_local.cannot_run = Some(NOT_RUN);
     let mut checks = vec![release];
-    // Before the tests, one of which looks at what it leaves.
+    // Before the tests, because one of them reads its output.
     checks.extend(sam::build(root)?);
     checks.extend([
         cargo("long tests and statistics", &ignored),
-        own("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"]),
-        own("long chaos", &["chaos", "--minutes", "30"]),
-        own("chaos on DynamoDB Local", &["chaos", "--dynamodb-local"]),
-        // The last, because it cannot run everywhere.
+        xtask("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"]),
+        xtask("long chaos", &["chaos", "--minutes", "30"]),
+        xtask("chaos on DynamoDB Local", &["chaos", "--dynamodb-local"]),
+        // The last one, because it cannot run on every machine.
         sam_local,
     ]);
     Ok(checks)

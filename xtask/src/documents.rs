@@ -1,4 +1,4 @@
-//! The commands that the documents name are commands.
+//! A test that the commands in the documents are valid.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use crate::{Arguments, workspace};
 
-/// Words that stand for something, and an example of it.
+/// Placeholders in the documents, with an example of each.
 const PLACEHOLDERS: [(&str, &str); 6] = [
     ("AGGREGATE", "USER#123/ORDER#01890a5d-ac96-774b-bcce-b302099a8057"),
     ("ORDER_ID", "01890a5d-ac96-774b-bcce-b302099a8057"),
@@ -17,20 +17,21 @@ const PLACEHOLDERS: [(&str, &str); 6] = [
     ("N", "1"),
 ];
 
-/// What is told of a command that a sentence cuts short.
-const CUT_SHORT: [ErrorKind; 2] =
+/// The errors of a command that a sentence shows only in part.
+const INCOMPLETE: [ErrorKind; 2] =
     [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
 
-/// Every command line of a document, and whether it is whole: each line that begins with it, with
-/// the lines that go on with it. What stands in backticks may leave out what it needs besides.
+/// Every command line of a document, and whether it is complete. A line that begins with a command
+/// is complete, together with its continuation lines; a command in backticks may leave out required
+/// arguments.
 fn command_lines(document: &str) -> Vec<(String, bool)> {
-    let whole = document.replace("\\\n", " ");
-    let spans = whole.split('`').skip(1).step_by(2).filter(|span| !span.contains('\n'));
-    let lines = whole.lines().map(str::trim_start);
+    let joined = document.replace("\\\n", " ");
+    let spans = joined.split('`').skip(1).step_by(2).filter(|span| !span.contains('\n'));
+    let lines = joined.lines().map(str::trim_start);
     let texts = spans.map(|text| (text, false)).chain(lines.map(|text| (text, true)));
     let command =
         |text: &str| Some(text.strip_prefix("cargo xtask ")?.split(" #").next()?.to_owned());
-    texts.filter_map(|(text, is_whole)| Some((command(text)?, is_whole))).collect()
+    texts.filter_map(|(text, is_complete)| Some((command(text)?, is_complete))).collect()
 }
 
 /// The variables that a document sets for its commands.
@@ -41,7 +42,7 @@ fn variables(document: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_command_in_the_documents_is_understood() {
+fn every_command_in_the_documents_is_valid() {
     let root = workspace::root().unwrap();
     let guides = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let guides = guides.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
@@ -49,21 +50,21 @@ fn every_command_in_the_documents_is_understood() {
     for path in guides.chain(["CONTRIBUTING.md", "README.md"].map(|name| root.join(name))) {
         let document = std::fs::read_to_string(&path).unwrap();
         let variables = variables(&document);
-        for (line, is_whole) in command_lines(&document) {
+        for (line, is_complete) in command_lines(&document) {
             let mut words = vec!["cargo xtask".to_owned()];
             for word in line.split_whitespace() {
                 let word = word.trim_matches('"');
                 match variables.get(word) {
                     Some(value) => words.extend(value.split_whitespace().map(str::to_owned)),
                     None => {
-                        let stands_for = PLACEHOLDERS.iter().find(|(name, _)| *name == word);
-                        words.push(stands_for.map_or(word, |(_, example)| example).to_owned());
+                        let placeholder = PLACEHOLDERS.iter().find(|(name, _)| *name == word);
+                        words.push(placeholder.map_or(word, |(_, example)| example).to_owned());
                     }
                 }
             }
             match Arguments::try_parse_from(words) {
                 Ok(_) => understood += 1,
-                Err(error) if !is_whole && CUT_SHORT.contains(&error.kind()) => {}
+                Err(error) if !is_complete && INCOMPLETE.contains(&error.kind()) => {}
                 Err(error) => panic!("{}: cargo xtask {line}: {error}", path.display()),
             }
         }

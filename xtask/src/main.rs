@@ -5,7 +5,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command line program answers on its two streams"
+    reason = "a command line program prints to its two streams"
 )]
 
 mod build;
@@ -35,7 +35,7 @@ enum Command {
     Up(commands::up::Options),
     /// Sends an event from a file to a function.
     Invoke(commands::invoke::Options),
-    /// Does an operator's work on a table or a cluster.
+    /// Does operators' work on a table or a cluster.
     Ops(commands::ops::Options),
     /// Runs the template under `sam local`, in containers.
     SamLocal(commands::sam_local::Options),
@@ -43,9 +43,9 @@ enum Command {
     Simulate(commands::simulate::Options),
     /// Runs every check that CI runs.
     Test(commands::test::Options),
-    /// Runs every check, also those that take too long for CI.
+    /// Runs every check, including those that take too long for CI.
     Verify(commands::verify::Options),
-    /// Makes faults in the whole system, row by row, and writes the report card.
+    /// Injects faults into the whole system, row by row, and writes the report card.
     Chaos(commands::chaos::Options),
     /// Measures size, start, latency, throughput and memory of release builds.
     Bench(bench::Options),
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the runtime cannot be started: {error}");
+            eprintln!("error: cannot start the runtime: {error}");
             return ExitCode::FAILURE;
         }
     };

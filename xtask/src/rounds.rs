@@ -1,4 +1,4 @@
-//! The progress of rows on standard error: a bar for a person, a line each for a log.
+//! The progress of rows on standard error: a bar on a terminal, a line for each row in a log.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// The progress of rows that run beside each other and again and again: how much of the time, or of
-/// the rows, is done, what runs now, and what has failed so far.
+/// The progress of rows that run concurrently and repeatedly: the part of the time or of the rows
+/// that is done, the running rows, and the number of failures.
 pub(crate) struct Rounds {
-    /// None when standard error is not a terminal.
+    /// `None` when standard error is not a terminal.
     bar: Option<ProgressBar>,
     limit: Option<Duration>,
     started: Instant,
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl Rounds {
-    /// Rows that run until `limit`, or, without one, `rows` of them once.
+    /// For rows that run until `limit` or, without a limit, for `rows` rows that run once.
     pub(crate) fn new(limit: Option<Duration>, rows: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let length = limit.map_or(rows as u64, |limit| limit.as_secs());
@@ -38,7 +38,6 @@ impl Rounds {
         Self { bar, limit, started: Instant::now(), state: Mutex::default() }
     }
 
-    /// A row begins.
     pub(crate) fn begin(&self, id: &'static str, title: &'static str) {
         self.change(|state| {
             state.running.insert(id, title);
@@ -48,28 +47,27 @@ impl Rounds {
         }
     }
 
-    /// A row has ended.
-    pub(crate) fn end(&self, id: &'static str, well: bool) {
+    pub(crate) fn end(&self, id: &'static str, holds: bool) {
         self.change(|state| {
             state.running.remove(id);
             state.done += 1;
-            state.failed += u64::from(!well);
+            state.failed += u64::from(!holds);
         });
         if self.bar.is_none() {
-            let how = if well { "holds" } else { "FAILED" };
-            eprintln!("[{:6.0} s] {id} {how}", self.started.elapsed().as_secs_f64());
+            let result = if holds { "holds" } else { "FAILED" };
+            eprintln!("[{:6.0} s] {id} {result}", self.started.elapsed().as_secs_f64());
         }
     }
 
-    /// Says something above the bar.
-    pub(crate) fn say(&self, text: &str) {
+    /// Prints a line above the bar.
+    pub(crate) fn print(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
             None => eprintln!("{text}"),
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

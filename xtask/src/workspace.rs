@@ -1,4 +1,4 @@
-//! Where the workspace is and what its template says.
+//! The workspace's folders, and the functions in its template.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use harness::template::Template;
 
-/// The workspace's root folder: this program is only ever run from its own checkout.
+/// The workspace's root folder: this program only runs from its own checkout.
 pub(crate) fn root() -> anyhow::Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().map(Path::to_owned).context("xtask has no parent folder")
 }
 
-/// The names of the functions, which are their packages' names, as the template has them.
+/// The names of the functions in the template, which are also their packages' names.
 pub(crate) fn function_names(root: &Path) -> anyhow::Result<Vec<String>> {
-    // No part of the list depends on the address, which has no default.
+    // The list does not depend on the address, which has no default.
     let parameters = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), "unused:1".to_owned())]);
     let template = Template::load(&root.join("template.yaml"), "unused", &parameters)?;
     Ok(template.functions.into_iter().map(|function| function.name).collect())

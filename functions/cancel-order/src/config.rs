@@ -6,9 +6,9 @@ use platform::settings::{InvalidSettings, Settings};
 /// The configuration of cancel-order.
 #[derive(Debug)]
 pub struct Config {
-    /// Where orders are stored.
+    /// The orders and their history.
     pub orders: OrdersTable,
-    /// The stock that they give back.
+    /// The stock to which a cancelled order returns its units.
     pub catalog: CatalogTable,
     /// The public keys of access tokens.
     pub keys: KeysTable,

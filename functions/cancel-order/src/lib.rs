@@ -12,11 +12,11 @@ use lambda_http::http::StatusCode;
 use web::problem::RETRY_AFTER_DEFAULT;
 use web::{Problem, RequestContext, Response, respond, route};
 
-/// The handler of the route.
+/// Handles `POST /v1/orders/{order_id}/cancel`.
 pub struct Handler<Orders, Returns, Time, Identities, Tokens> {
-    /// The use case.
+    /// Cancels the order and returns its stock.
     pub cancel_order: CancelOrder<Orders, Returns, Time, Identities>,
-    /// Verifies access tokens.
+    /// Verifies the customer's access token.
     pub tokens: Tokens,
 }
 
@@ -28,7 +28,7 @@ where
     Identities: IdentitySource,
     Tokens: AccessTokenVerifier,
 {
-    /// Answers a request; every problem is an answer too.
+    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.cancel_order.clock, request, async |context, request| {
             self.cancel(context, &request).await
@@ -36,8 +36,8 @@ where
         .await
     }
 
-    /// A repeated cancel finds the order cancelled, so that an `Idempotency-Key` changes nothing. One that
-    /// is sent must be one all the same.
+    /// A repeated cancel finds the order cancelled, so an `Idempotency-Key` changes nothing. If one
+    /// is sent, it must still be valid.
     async fn cancel(
         &self,
         context: RequestContext,
@@ -62,11 +62,11 @@ where
 fn problem(error: CancelOrderError) -> Problem {
     match error {
         CancelOrderError::Refused(_) => {
-            Problem::conflict("The order was rejected: there is nothing to cancel.")
+            Problem::conflict("The order was rejected, so it cannot be cancelled.")
         }
         CancelOrderError::Unreadable(failure) => failure.into(),
         CancelOrderError::Open(_) => Problem::unavailable(RETRY_AFTER_DEFAULT)
-            .with_detail("Whether the order is cancelled is not known yet. Try again.")
+            .with_detail("It is not yet known whether the order was cancelled. Try again.")
             .caused_by(error),
     }
 }

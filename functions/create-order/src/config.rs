@@ -7,11 +7,11 @@ use rocketmq::config::RocketmqConfig;
 /// The configuration of create-order.
 #[derive(Debug)]
 pub struct Config {
-    /// Where it publishes.
+    /// The cluster to which it publishes.
     pub rocketmq: RocketmqConfig,
-    /// Where orders are stored.
+    /// The orders and their history.
     pub orders: OrdersTable,
-    /// What is sold at which price.
+    /// The products with their prices.
     pub catalog: CatalogTable,
     /// The public keys of access tokens.
     pub keys: KeysTable,

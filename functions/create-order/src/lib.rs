@@ -18,11 +18,11 @@ use lambda_http::http::header::LOCATION;
 use web::idempotency::IDEMPOTENCY_REPLAYED;
 use web::{Pointer, Problem, RequestContext, Response, respond};
 
-/// The handler of the route.
+/// Handles `POST /v1/orders`.
 pub struct Handler<Orders, Products, Publisher, Time, Identities, Tokens> {
-    /// The use case.
+    /// Creates the order and publishes its event.
     pub create_order: CreateOrder<Orders, Products, Publisher, Time, Identities>,
-    /// Verifies access tokens.
+    /// Verifies the customer's access token.
     pub tokens: Tokens,
 }
 
@@ -36,7 +36,7 @@ where
     Identities: IdentitySource,
     Tokens: AccessTokenVerifier,
 {
-    /// Answers a request; every problem is an answer too.
+    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.create_order.clock, request, async |context, request| {
             self.create(context, &request).await
@@ -54,7 +54,7 @@ where
         let key = web::idempotency_key(request.headers())?;
         let body: Body = web::read_json(request)?;
         let command = CreateOrderCommand {
-            user_id: own(bearer.user_id, body.user_id)?,
+            user_id: checked_user(bearer.user_id, body.user_id)?,
             lines: lines(&body)?,
             key,
             traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
@@ -63,18 +63,18 @@ where
             .create_order
             .execute(&command, context.deadline)
             .await
-            .map_err(|error| problem::of(error, &body))?;
+            .map_err(|error| problem::from_error(error, &body))?;
         created(&reply)
     }
 }
 
-/// The token's user. A body may repeat it but not name another.
-fn own(user_id: UserId, asked: Option<u64>) -> Result<UserId, Problem> {
-    match asked {
-        Some(asked) if asked != user_id.get() => Err(Problem::forbidden(
+/// The token's user. The body may repeat this user but not name another one.
+fn checked_user(token_user: UserId, body_user: Option<u64>) -> Result<UserId, Problem> {
+    match body_user {
+        Some(body_user) if body_user != token_user.get() => Err(Problem::forbidden(
             "The body's user_id is not the token's user. Leave it out, or log in as that user.",
         )),
-        _ => Ok(user_id),
+        _ => Ok(token_user),
     }
 }
 
@@ -96,7 +96,7 @@ fn lines(body: &Body) -> Result<OrderLines, Problem> {
     }
     match problem {
         Some(problem) => Err(problem),
-        None => OrderLines::merge(&lines).map_err(|error| problem::of_lines(&error)),
+        None => OrderLines::merge(&lines).map_err(|error| problem::from_invalid_lines(&error)),
     }
 }
 

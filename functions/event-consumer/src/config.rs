@@ -7,15 +7,15 @@ use rocketmq::config::RocketmqConfig;
 /// The configuration of event-consumer.
 #[derive(Debug)]
 pub struct Config {
-    /// Where it consumes and publishes.
+    /// The cluster from which it consumes and to which it publishes.
     pub rocketmq: RocketmqConfig,
-    /// Where orders are stored.
+    /// The orders and their pending events.
     pub orders: OrdersTable,
-    /// Where accounts and sessions are stored.
+    /// The accounts and sessions with their pending events.
     pub users: UsersTable,
-    /// Where dead letters are stored.
+    /// The dead letters.
     pub dead_letters: DeadLettersTable,
-    /// The stock.
+    /// The stock from which orders are reserved.
     pub catalog: CatalogTable,
 }
 

@@ -1,4 +1,4 @@
-//! Consumes both topics, in windows that overlap, so that one is always live.
+//! Consumes both topics in overlapping windows, so that one window is always running.
 
 pub mod config;
 
@@ -13,14 +13,14 @@ use application::ports::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What is kept of Lambda's time for the last event to be given up and for the report.
+/// The part of Lambda's time that is reserved for the last event to time out and for the report.
 const RESERVE: Duration = Duration::from_secs(8);
 
-/// What the schedule sends.
+/// The input that the schedule sends.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowEvent {
-    /// For how many seconds events are consumed.
+    /// How long events are consumed, in seconds.
     #[serde(default = "default_window_seconds")]
     pub window_seconds: u64,
 }
@@ -29,24 +29,24 @@ const fn default_window_seconds() -> u64 {
     130
 }
 
-/// What a window did.
+/// The counts of one window.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct WindowReport {
-    /// Messages whose event has ended: every handler is done with it.
+    /// Messages whose event was handled by every handler.
     pub handled: u64,
-    /// Messages of no event of this deployment, acknowledged and not handled.
+    /// Messages that belong to no event of this deployment: acknowledged and not handled.
     pub foreign: u64,
-    /// Messages that come again.
+    /// Messages that will be delivered again.
     pub postponed: u64,
     /// Those of `postponed` whose event is newer than this code.
     pub newer: u64,
-    /// Those of `postponed` whose aggregate is there and can't be read.
+    /// Those of `postponed` whose aggregate exists but cannot be read.
     pub unreadable: u64,
-    /// Messages that went to the dead letters.
+    /// Messages that were moved to the dead letters.
     pub dead_lettered: u64,
     /// Those of `dead_lettered` that were not announced on the dead-letter topic.
     pub unannounced: u64,
-    /// Requests for messages that failed.
+    /// Failed requests for messages.
     pub failed_receives: u64,
 }
 
@@ -66,7 +66,7 @@ impl From<ConsumptionReport> for WindowReport {
 }
 
 impl WindowReport {
-    /// Counts it, for alarms and the dashboard.
+    /// Adds the counts to the metrics, for alarms and the dashboard.
     pub fn count(&self) {
         metrics::counter!("EventsHandled").increment(self.handled);
         metrics::counter!("EventsForeign").increment(self.foreign);
@@ -93,9 +93,9 @@ impl WindowReport {
     }
 }
 
-/// The handler of the schedule.
+/// Handles the schedule's invocations.
 pub struct Handler<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities> {
-    /// The use case.
+    /// Receives, handles and acknowledges events.
     pub consume: ConsumeEvents<
         Subscription,
         Letters,
@@ -118,9 +118,9 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// Consumes for a window, or for as long as Lambda allows, whichever is shorter. Everything
-    /// that was received is done with when it returns. What is met is counted while it runs, and
-    /// `flush` is called each time.
+    /// Consumes for a window, or while Lambda allows it, whichever is shorter. When it returns,
+    /// every received message is settled. Metrics are counted while it runs, and `flush` is called
+    /// after each count.
     pub async fn handle(
         &self,
         event: WindowEvent,
@@ -129,8 +129,8 @@ where
     ) -> WindowReport {
         let window = Deadline::after(Duration::from_secs(event.window_seconds));
         let deadline = window.or_earlier(Deadline::after(time_left).less(RESERVE));
-        let count = |met| {
-            WindowReport::from(met).count();
+        let count = |report| {
+            WindowReport::from(report).count();
             flush();
         };
         let report = WindowReport::from(self.consume.run_counting(deadline, count).await);

@@ -41,7 +41,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 aggregates,
                 publication: PublishStored { publisher: publisher.clone(), clock: SystemClock },
                 identities: UuidIdentitySource,
-                // Inventory and notification change the order alone and are the use case's own.
+                // Inventory and notification change only the order, so they are part of the use
+                // case.
                 registry: Registry::default(),
                 groups: ReservationGroups::default(),
             },

@@ -1,13 +1,15 @@
 //! What get-order reads from its environment.
 
-use dynamodb::config::{KeysTable, OrdersTable};
+use dynamodb::config::{CatalogTable, KeysTable, OrdersTable};
 use platform::settings::{InvalidSettings, Settings};
 
 /// The configuration of get-order.
 #[derive(Debug)]
 pub struct Config {
-    /// Where orders are stored.
+    /// The orders and their history.
     pub orders: OrdersTable,
+    /// The products that are sold.
+    pub catalog: CatalogTable,
     /// The public keys of access tokens.
     pub keys: KeysTable,
 }
@@ -20,7 +22,9 @@ impl Config {
     /// [`InvalidSettings`], naming every setting that is missing or wrong.
     pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
         let orders = OrdersTable::required(&mut settings);
+        let catalog = CatalogTable::required(&mut settings);
         let keys = KeysTable::required(&mut settings);
-        settings.finish(orders.zip(keys).map(|(orders, keys)| Self { orders, keys }))
+        let config = || Some(Self { orders: orders?, catalog: catalog?, keys: keys? });
+        settings.finish(config())
     }
 }

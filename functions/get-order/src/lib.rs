@@ -1,28 +1,50 @@
-//! `GET /v1/orders/{order_id}`: shows a customer one of their orders.
+//! What customers read: `GET /v1/orders`, `GET /v1/orders/{order_id}` and `GET /v1/products`.
 
 pub mod config;
+mod query;
 
 use application::get_order::GetOrder;
+use application::orders::list::{ListOrders, ListOrdersError};
+use application::outcome::Failure;
 use application::ports::creating::OrderKeys;
+use application::ports::listing::{OrderListing, ProductListing};
 use application::ports::{AccessTokenVerifier, Clock};
+use application::products::list::ListProducts;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use web::{Problem, Response, respond, route};
 
-/// The handler of the route.
-pub struct Handler<Orders, Tokens, Time> {
-    /// The use case.
+use query::OrdersQuery;
+
+/// The handler of the routes.
+pub struct Handler<Orders, Products, Tokens, Time> {
+    /// `GET /v1/orders/{order_id}`.
     pub get_order: GetOrder<Orders>,
+    /// `GET /v1/orders`.
+    pub list_orders: ListOrders<Orders>,
+    /// `GET /v1/products`.
+    pub list_products: ListProducts<Products>,
     /// Verifies access tokens.
     pub tokens: Tokens,
-    /// The wall clock.
+    /// The clock by which tokens expire.
     pub clock: Time,
 }
 
-impl<Orders: OrderKeys, Tokens: AccessTokenVerifier, Time: Clock> Handler<Orders, Tokens, Time> {
-    /// Answers a request; every problem is an answer too.
+impl<Orders, Products, Tokens, Time> Handler<Orders, Products, Tokens, Time>
+where
+    Orders: OrderKeys + OrderListing,
+    Products: ProductListing,
+    Tokens: AccessTokenVerifier,
+    Time: Clock,
+{
+    /// Answers a request; a failure is answered with a problem.
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.clock, request, async |_, request| self.show(&request).await).await
+        web::serve(&self.clock, request, async |context, request| match context.route.as_str() {
+            "GET /v1/products" => self.products(&request).await,
+            "GET /v1/orders" => self.list(&request).await,
+            _ => self.show(&request).await,
+        })
+        .await
     }
 
     async fn show(&self, request: &Request) -> Result<Response, Problem> {
@@ -32,5 +54,25 @@ impl<Orders: OrderKeys, Tokens: AccessTokenVerifier, Time: Clock> Handler<Orders
             Some(order) => respond::json(StatusCode::OK, &order),
             None => Err(route::no_such_order()),
         }
+    }
+
+    async fn list(&self, request: &Request) -> Result<Response, Problem> {
+        let bearer = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
+        let query = OrdersQuery::read(request)?;
+        let page = self.list_orders.execute(bearer.user_id, query.as_query()).await;
+        respond::json(StatusCode::OK, &page.map_err(not_listed)?)
+    }
+
+    /// Everyone may see what is sold: no token is needed.
+    async fn products(&self, request: &Request) -> Result<Response, Problem> {
+        let (after, limit) = (query::product_cursor(request)?, query::limit(request)?);
+        respond::json(StatusCode::OK, &self.list_products.execute(after, limit).await?)
+    }
+}
+
+fn not_listed(error: ListOrdersError) -> Problem {
+    match error {
+        ListOrdersError::InvalidCursor => query::invalid_cursor(),
+        ListOrdersError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }

@@ -1,7 +1,11 @@
 //! get-order's wiring.
 
 use application::get_order::GetOrder;
-use dynamodb::{CachedVerificationKeys, DynamoOrders, DynamoVerificationKeys};
+use application::orders::list::ListOrders;
+use application::products::list::ListProducts;
+use dynamodb::{
+    CachedVerificationKeys, DynamoOrders, DynamoProductListing, DynamoVerificationKeys,
+};
 use get_order::Handler;
 use get_order::config::Config;
 use platform::clock::SystemClock;
@@ -17,8 +21,11 @@ async fn main() -> Result<(), lambda_http::Error> {
 
     let tables = dynamodb::connect().await;
     let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
+    let orders = DynamoOrders::new(tables.clone(), config.orders);
     let handler = Handler {
-        get_order: GetOrder { orders: DynamoOrders::new(tables, config.orders) },
+        get_order: GetOrder { orders: orders.clone() },
+        list_orders: ListOrders { orders },
+        list_products: ListProducts { products: DynamoProductListing::new(tables, config.catalog) },
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
         clock: SystemClock,
     };

@@ -7,15 +7,15 @@ use platform::settings::{InvalidSettings, Settings};
 /// The configuration of health.
 #[derive(Debug)]
 pub struct Config {
-    /// Through which brokers are found.
+    /// The name servers through which brokers are found.
     pub name_servers: NameServerAddresses,
     /// Whether orders are created while no broker can be reached.
     pub accept_without_broker: bool,
-    /// Where orders are stored.
+    /// The orders and the index of their pending events.
     pub orders: OrdersTable,
-    /// Where accounts and sessions are stored.
+    /// The accounts and sessions and the index of their pending events.
     pub users: UsersTable,
-    /// What is sold at which price.
+    /// The products with their prices.
     pub catalog: CatalogTable,
     /// The public keys of access tokens.
     pub keys: KeysTable,

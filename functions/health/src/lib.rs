@@ -1,4 +1,4 @@
-//! `GET /health` and `GET /health/ready`, and an answer to what no other route takes.
+//! `GET /health` and `GET /health/ready`, and the answer to requests that match no route.
 
 pub mod config;
 
@@ -14,15 +14,17 @@ use serde::Serialize;
 use web::route::{Route, unmatched};
 use web::{Problem, Response, respond};
 
-/// When to ask again after a 503.
+/// The `Retry-After` of a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The routes of the whole service, to tell a wrong method from a wrong path. A test compares them
-/// with the template's.
-pub const ROUTES: [Route; 14] = [
+/// The routes of the whole service, to distinguish a wrong method from a wrong path. A test
+/// compares them with the template's.
+pub const ROUTES: [Route; 16] = [
     Route { method: Method::POST, template: "/v1/orders" },
+    Route { method: Method::GET, template: "/v1/orders" },
     Route { method: Method::GET, template: "/v1/orders/{order_id}" },
     Route { method: Method::POST, template: "/v1/orders/{order_id}/cancel" },
+    Route { method: Method::GET, template: "/v1/products" },
     Route { method: Method::POST, template: "/v1/users" },
     Route { method: Method::POST, template: "/v1/users/login" },
     Route { method: Method::POST, template: "/v1/users/token" },
@@ -36,13 +38,12 @@ pub const ROUTES: [Route; 14] = [
     Route { method: Method::GET, template: "/health/ready" },
 ];
 
-/// The handler of the routes.
+/// Handles both health routes and every unmatched request.
 pub struct Handler<Probed, Servers, Ages, Time> {
-    /// The use case.
+    /// Decides whether orders can be created now.
     pub assess: AssessHealth<Probed, Servers, Ages, Time>,
 }
 
-/// How the service is.
 #[derive(Serialize)]
 struct Body {
     status: &'static str,
@@ -57,7 +58,7 @@ where
     Ages: PendingEventAges,
     Time: Clock,
 {
-    /// Answers a request; every problem is an answer too.
+    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.assess.clock, request, async |_, request| self.answer(&request).await)
             .await

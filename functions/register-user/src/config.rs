@@ -7,9 +7,9 @@ use security::password::HashCost;
 /// The configuration of register-user.
 #[derive(Debug)]
 pub struct Config {
-    /// Where accounts are stored.
+    /// The accounts.
     pub users: UsersTable,
-    /// What a password's hash costs.
+    /// The cost of a password hash.
     pub hash_cost: HashCost,
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/users`: makes an account.
+//! `POST /v1/users`: creates an account.
 
 pub mod config;
 
@@ -11,9 +11,9 @@ use lambda_http::http::StatusCode;
 use secrecy::SecretString;
 use web::{Pointer, Problem, RequestContext, Response, respond};
 
-/// The handler with what it needs.
+/// Handles `POST /v1/users`.
 pub struct Handler<U, G, P, N, K> {
-    /// The use case.
+    /// Creates the account with its pending event.
     pub register: RegisterUser<U, G, P, N, K>,
 }
 
@@ -25,7 +25,7 @@ where
     N: IdentitySource,
     K: Clock,
 {
-    /// Answers a request; every problem is an answer too.
+    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.register.clock, request, async |context, request| {
             self.register(context, &request).await
@@ -55,17 +55,18 @@ where
 }
 
 fn problem(error: RegisterUserError) -> Problem {
-    let broken = || Problem::validation("The account breaks a rule. Correct it and send it again.");
+    let invalid =
+        || Problem::validation("The account data breaks a rule. Correct it and send it again.");
     match error {
         RegisterUserError::Email(fault) => {
-            broken().with_fault(Pointer::root().member("email"), fault.to_string())
+            invalid().with_fault(Pointer::root().member("email"), fault.to_string())
         }
         RegisterUserError::Password(fault) => {
-            broken().with_fault(Pointer::root().member("password"), fault.to_string())
+            invalid().with_fault(Pointer::root().member("password"), fault.to_string())
         }
-        RegisterUserError::EmailTaken => {
-            Problem::conflict("This address has an account already. Log in, or use another one.")
-        }
+        RegisterUserError::EmailTaken => Problem::conflict(
+            "This address already has an account. Log in, or use another address.",
+        ),
         RegisterUserError::TooMany(wait) => Problem::too_many_requests(
             "There were too many registrations from your network. Try again later.",
             wait,

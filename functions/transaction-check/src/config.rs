@@ -7,11 +7,11 @@ use rocketmq::config::RocketmqConfig;
 /// The configuration of transaction-check.
 #[derive(Debug)]
 pub struct Config {
-    /// Whose check-backs it answers.
+    /// The cluster whose check-backs it answers.
     pub rocketmq: RocketmqConfig,
-    /// Where orders and their pending events are stored.
+    /// The orders and their pending events.
     pub orders: OrdersTable,
-    /// Where accounts and sessions with their pending events are stored.
+    /// The accounts and sessions with their pending events.
     pub users: UsersTable,
 }
 

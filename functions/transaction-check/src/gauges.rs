@@ -1,4 +1,4 @@
-//! What the cluster tells of our messages, once a window.
+//! The cluster's gauges of our messages, read once a window.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use application::ports::ClusterGauges;
 /// How long the cluster may take to answer.
 const TIME_MAX: Duration = Duration::from_secs(5);
 
-/// What was read. A gauge that could not be read is none, and has no sample: an alarm must not take
-/// silence for zero.
+/// The gauges that were read. One that could not be read is `None` and gets no sample: an alarm
+/// must not take silence for zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gauges {
     /// As [`ClusterGauges::half_messages_discarded`].
@@ -20,7 +20,7 @@ pub struct Gauges {
 }
 
 impl Gauges {
-    /// Asks the cluster.
+    /// Reads all gauges from the cluster, within 5 s.
     pub async fn read(cluster: &impl ClusterGauges) -> Self {
         let deadline = Deadline::after(TIME_MAX);
         let (discarded, lag) = futures::join!(
@@ -33,14 +33,14 @@ impl Gauges {
         }
     }
 
-    /// Counts it, for alarms and the dashboard.
+    /// Adds the gauges to the metrics, for alarms and the dashboard.
     #[expect(clippy::cast_precision_loss, reason = "CloudWatch's numbers are of this type")]
     pub fn count(self) {
-        let read = [
+        let gauges = [
             ("HalfMessagesDiscarded", self.half_messages_discarded),
             ("ConsumerLag", self.consumer_lag),
         ];
-        for (name, value) in read {
+        for (name, value) in gauges {
             match value {
                 Some(value) => metrics::histogram!(name).record(value as f64),
                 None => metrics::counter!("FailedGauges").increment(1),
@@ -55,7 +55,7 @@ fn read(gauge: Result<u64, Failure>, what: &'static str) -> Option<u64> {
             tracing::warn!(
                 error = failure as &dyn std::error::Error,
                 what,
-                "a gauge can't be read"
+                "a gauge of the cluster cannot be read"
             );
         })
         .ok()

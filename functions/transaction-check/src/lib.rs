@@ -1,9 +1,9 @@
 //! Answers check-backs, and publishes pending events that are on no topic.
 //!
 //! It is the only live member of the group that brokers ask. Functions that create orders are not
-//! members of that group, because a broker asks any member that is connected, and a frozen Lambda
-//! is connected but doesn't answer. As it is connected and awake for most of the time, it sweeps as
-//! well, and reads the cluster's gauges for alarms.
+//! members of that group, because a broker asks any connected member, and a frozen Lambda is
+//! connected but does not answer. Because this function is connected and awake most of the time, it
+//! also sweeps, and reads the cluster's gauges for alarms.
 
 pub mod config;
 pub mod gauges;
@@ -27,14 +27,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::gauges::Gauges;
 
-/// What is kept of Lambda's time to leave the group and report.
+/// The part of Lambda's time that is reserved to leave the group and to report.
 const RESERVE: Duration = Duration::from_secs(3);
 
-/// What the schedule sends.
+/// The input that the schedule sends.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowEvent {
-    /// For how many seconds check-backs are answered and events swept.
+    /// How long check-backs are answered and events are swept, in seconds.
     #[serde(default = "default_window_seconds")]
     pub window_seconds: u64,
 }
@@ -43,21 +43,21 @@ const fn default_window_seconds() -> u64 {
     50
 }
 
-/// What a window did.
+/// The counts of one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct WindowReport {
     /// Half messages that were committed.
     pub committed: u64,
     /// Half messages that were rolled back.
     pub rolled_back: u64,
-    /// Checks that were answered with nothing decided.
+    /// Checks that were answered with UNKNOWN: nothing was decided.
     pub left_open: u64,
-    /// Those of `left_open` that no attempt of this deployment explains.
+    /// Those of `left_open` that belong to no attempt of this deployment.
     pub foreign: u64,
     /// Events that were on no topic and that the sweep sent.
     pub sent: u64,
-    /// Events that were on their topic and that the sweep published again, because our group will
-    /// not get them otherwise.
+    /// Events that were on their topic and that the sweep published again, because our group would
+    /// not receive them otherwise.
     pub republished: u64,
     /// Events that the sweep found on their topic, still waiting for their consumer.
     pub found: u64,
@@ -65,19 +65,19 @@ pub struct WindowReport {
     pub overdue: u64,
     /// Those of `overdue` that the sweep has published again as often as it may.
     pub given_up: u64,
-    /// Events that the sweep could not deal with. They come up again.
+    /// Events that the sweep could not process. It tries them again later.
     pub deferred: u64,
-    /// Looks of the sweep that succeeded.
+    /// Reads of the index of pending events that succeeded.
     pub looks: u64,
-    /// Looks of the sweep that failed, as a whole or in part.
+    /// Reads of that index that failed, as a whole or in part.
     pub failed_looks: u64,
-    /// How long the oldest event that the sweep met has been pending, in milliseconds. It means
-    /// nothing when no look succeeded.
+    /// How long the oldest event that the sweep found has been pending, in milliseconds. It means
+    /// nothing when `looks` is 0.
     pub oldest_ms: u64,
 }
 
 impl WindowReport {
-    /// Counts it, for alarms and the dashboard.
+    /// Adds the counts to the metrics, for alarms and the dashboard.
     #[expect(clippy::cast_precision_loss, reason = "an age in seconds needs no 53 bits")]
     pub fn count(&self) {
         metrics::counter!("ChecksCommitted").increment(self.committed);
@@ -88,14 +88,14 @@ impl WindowReport {
         metrics::counter!("EventsGivenUp").increment(self.given_up);
         metrics::counter!("EventsDeferred").increment(self.deferred);
         metrics::counter!("FailedLooks").increment(self.failed_looks);
-        // A sample for each look, also of 0, so that an alarm sees that all is well; but none of what
-        // was not seen, for which the alarm on FailedLooks is there.
+        // A sample for each look, also of 0, so that an alarm sees that all is well. There is no
+        // sample when no look succeeded: the alarm on FailedLooks covers that.
         if self.looks > 0 {
             metrics::histogram!("OldestPendingEventSeconds").record(self.oldest_ms as f64 / 1e3);
         }
     }
 
-    fn of(checks: CheckReport, sweep: SweepReport) -> Self {
+    fn new(checks: CheckReport, sweep: SweepReport) -> Self {
         Self {
             committed: checks.committed,
             rolled_back: checks.rolled_back,
@@ -133,13 +133,13 @@ impl WindowReport {
     }
 }
 
-/// How often what was counted is written while a window runs.
+/// How often metrics are written while a window runs.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
 
-/// Counts what a window meets while it runs.
+/// Counts checks and events while a window runs.
 struct Counting<'a, Answers, Flush> {
     answers: &'a Answers,
-    /// The checks that are counted.
+    /// The checks that were counted so far.
     counted: Cell<CheckReport>,
     flush: Flush,
     next_flush: Cell<Deadline>,
@@ -157,11 +157,12 @@ where
         Self { answers, counted, flush, next_flush: Cell::new(Deadline::after(FLUSH_EVERY)) }
     }
 
-    /// Counts what a look of the sweep came to, and the checks that were answered since the last.
-    fn count(&self, met: SweepReport) {
+    /// Counts the result of one look of the sweep, and the checks that were answered since the last
+    /// count.
+    fn count(&self, sweep: SweepReport) {
         let answered = self.answers.report();
         let new = answered.since(self.counted.replace(answered));
-        WindowReport::of(new, met).count();
+        WindowReport::new(new, sweep).count();
         if self.next_flush.get().has_passed() {
             (self.flush)();
             self.next_flush.set(Deadline::after(FLUSH_EVERY));
@@ -169,17 +170,17 @@ where
     }
 }
 
-/// The handler of the schedule.
+/// Handles the schedule's invocations.
 pub struct Handler<Orders, Aggregates, Time, Identities> {
-    /// Whose check-backs it answers, and where it publishes.
+    /// The cluster whose check-backs it answers and to which it publishes.
     pub rocketmq: RocketmqConfig,
-    /// What check-backs of orders are answered by.
+    /// Decides the check-backs of orders.
     pub orders: Orders,
-    /// What check-backs of recorded events are answered by, and what is swept.
+    /// Decides the check-backs of recorded events. Its pending events are swept.
     pub aggregates: Aggregates,
-    /// The wall clock.
+    /// The wall clock, for the deadlines of half messages and the due times of events.
     pub clock: Time,
-    /// Makes identifiers.
+    /// Makes the identifiers of publications.
     pub identities: Identities,
 }
 
@@ -190,9 +191,9 @@ where
     Time: Clock + Clone + 'static,
     Identities: IdentitySource + Clone,
 {
-    /// Joins the group, answers and sweeps for a window, or for as long as Lambda allows, whichever
-    /// is shorter, and leaves again. What is met is counted while it runs, and `flush` is called now and
-    /// then, so that a window that is killed has said what it met.
+    /// Joins the group, answers and sweeps for a window, or while Lambda allows it, whichever is
+    /// shorter, and leaves the group. Metrics are counted while it runs, and `flush` is called
+    /// about every 10 s, so that a killed window has already written most of its counts.
     ///
     /// # Errors
     ///
@@ -205,8 +206,8 @@ where
     ) -> Result<WindowReport, JoinError> {
         let window = Duration::from_secs(event.window_seconds);
         let end = Deadline::after(window.min(time_left.saturating_sub(RESERVE)));
-        // A client of its own for each window: the process was frozen in between, and the broker
-        // should not count on a member that is.
+        // Each window has its own client: the process was frozen in between, and a broker should
+        // not rely on a frozen member.
         let client = RocketmqClient::start(self.rocketmq.clone())?;
         let (orders, aggregates) = (self.orders.clone(), self.aggregates.clone());
         let answers = Arc::new(AnswerCheck::new(orders, aggregates, self.clock.clone()));
@@ -214,17 +215,17 @@ where
         let publisher = RocketmqPublisher::connect(client, self.clock.clone()).await;
         let sweep = self.sweep(&publisher);
         let counting = Counting::new(&answers, flush);
-        let sweeping = sweep.run_counting(end, |met| counting.count(met));
+        let sweeping = sweep.run_counting(end, |report| counting.count(report));
         let gauging = async { Gauges::read(&publisher).await.count() };
         // The sweep's future is large, so it stays where it is while this one moves.
         let (swept, ()) = futures::join!(Box::pin(sweeping), gauging);
         tokio::time::sleep(end.remaining()).await;
-        // The client ends in order when nobody holds it any more.
+        // The client shuts down cleanly once nothing else holds it.
         drop(sweep);
         publisher.shutdown().await;
         group.leave().await;
         counting.count(SweepReport::default());
-        let report = WindowReport::of(answers.report(), swept);
+        let report = WindowReport::new(answers.report(), swept);
         report.log();
         Ok(report)
     }

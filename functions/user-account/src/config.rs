@@ -7,11 +7,11 @@ use security::password::HashCost;
 /// The configuration of user-account.
 #[derive(Debug)]
 pub struct Config {
-    /// Where accounts and sessions are stored.
+    /// The accounts and sessions.
     pub users: UsersTable,
     /// The public keys of access tokens.
     pub keys: KeysTable,
-    /// What a password's hash costs.
+    /// The cost of a password hash.
     pub hash_cost: HashCost,
 }
 

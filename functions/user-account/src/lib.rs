@@ -1,5 +1,5 @@
-//! `/v1/users/me` and what is below it: a user's own account. And `GET /.well-known/jwks.json`: the
-//! public keys, for those who verify access tokens elsewhere.
+//! `/v1/users/me` and the paths below it: the user's own account. Also `GET
+//! /.well-known/jwks.json`: the public keys, for other services that verify access tokens.
 
 pub mod config;
 mod public_keys;
@@ -24,7 +24,7 @@ use lambda_http::http::StatusCode;
 use secrecy::SecretString;
 use web::{Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
 
-/// The handler with what it needs. `D` is everything that is stored.
+/// Handles the routes of an account. `D` is everything that is stored.
 pub struct Handler<D, P, N, J, V, K> {
     /// `GET /v1/users/me`.
     pub show: ShowAccount<D, K>,
@@ -36,7 +36,7 @@ pub struct Handler<D, P, N, J, V, K> {
     pub list_activity: ListActivity<D, K>,
     /// `GET /.well-known/jwks.json`.
     pub keys: J,
-    /// Verifies access tokens.
+    /// Verifies the user's access token.
     pub tokens: V,
 }
 
@@ -56,11 +56,11 @@ where
     V: AccessTokenVerifier,
     K: Clock,
 {
-    /// Answers a request; every problem is an answer too.
+    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.show.clock, request, async |context, request| {
             if context.route == "GET /.well-known/jwks.json" {
-                return public_keys::told(&self.keys, self.show.clock.now()).await;
+                return public_keys::key_set_response(&self.keys, self.show.clock.now()).await;
             }
             let bearer = self.bearer(&request).await?;
             match context.route.as_str() {
@@ -81,7 +81,7 @@ where
     }
 
     async fn show(&self, bearer: Bearer) -> Result<Response, Problem> {
-        let account = self.show.execute(bearer).await.map_err(not_shown)?;
+        let account = self.show.execute(bearer).await.map_err(account_problem)?;
         let account = user::Account {
             user_id: account.user_id().get(),
             email: account.email().as_str().to_owned(),
@@ -97,13 +97,13 @@ where
         request: &Request,
     ) -> Result<Response, Problem> {
         let user::DeleteAccount { current_password } = web::read_json(request)?;
-        let asked = Deletion {
+        let deletion = Deletion {
             password: SecretString::from(current_password),
             source: context.source,
             traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
         };
-        let deleted = self.delete.execute(bearer, asked, context.deadline).await;
-        deleted.map_err(not_deleted)?;
+        let deleted = self.delete.execute(bearer, deletion, context.deadline).await;
+        deleted.map_err(deletion_problem)?;
         Ok(respond::no_content())
     }
 
@@ -114,22 +114,22 @@ where
         request: &Request,
     ) -> Result<Response, Problem> {
         let user::ChangePassword { current_password, new_password } = web::read_json(request)?;
-        let asked = NewPassword {
+        let change = NewPassword {
             current: SecretString::from(current_password),
             new: SecretString::from(new_password),
             source: context.source,
         };
-        let changed = self.change_password.execute(bearer, asked, context.deadline).await;
-        changed.map_err(not_changed)?;
+        let changed = self.change_password.execute(bearer, change, context.deadline).await;
+        changed.map_err(password_problem)?;
         Ok(respond::no_content())
     }
 
     async fn list_activity(&self, bearer: Bearer, request: &Request) -> Result<Response, Problem> {
         let before = route::query_parameter(request, "cursor").map(|text| cursor(&text));
         let page = self.list_activity.execute(bearer, before.transpose()?).await;
-        let page = page.map_err(not_shown)?;
+        let page = page.map_err(account_problem)?;
         let page = ActivityPage {
-            activities: page.items.iter().map(told).collect(),
+            activities: page.items.iter().map(activity_body).collect(),
             next_cursor: page.next.map(|next| next.to_string()),
         };
         respond::json(StatusCode::OK, &page)
@@ -138,12 +138,12 @@ where
 
 fn cursor(text: &str) -> Result<ActivityId, Problem> {
     text.parse().map_err(|_| {
-        let detail = "Send as `cursor` the `next_cursor` of the page before, or none.";
+        let detail = "Send the previous page's `next_cursor` as `cursor`, or leave `cursor` out.";
         Problem::new(ProblemKind::InvalidParameter, detail)
     })
 }
 
-fn told(activity: &Activity) -> user::Activity {
+fn activity_body(activity: &Activity) -> user::Activity {
     user::Activity {
         activity_type: activity.kind.as_str().to_owned(),
         at: Timestamp::from_millis(activity.at.as_millis()),
@@ -156,17 +156,17 @@ fn session_over() -> Problem {
     web::authentication::unauthorized(InvalidToken("its session has ended".to_owned()))
 }
 
-fn not_shown(error: ShowAccountError) -> Problem {
+fn account_problem(error: ShowAccountError) -> Problem {
     match error {
         ShowAccountError::SessionOver => session_over(),
         ShowAccountError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }
 
-fn not_deleted(error: DeleteAccountError) -> Problem {
+fn deletion_problem(error: DeleteAccountError) -> Problem {
     match error {
         DeleteAccountError::WrongPassword => {
-            wrong_password("The account is not deleted. Correct what is wrong and try again.")
+            wrong_password("The account was not deleted. Correct the password and try again.")
         }
         DeleteAccountError::SessionOver => session_over(),
         DeleteAccountError::TooMany(wait) => too_many(wait),
@@ -174,8 +174,8 @@ fn not_deleted(error: DeleteAccountError) -> Problem {
     }
 }
 
-fn not_changed(error: ChangePasswordError) -> Problem {
-    const UNCHANGED: &str = "The password is not changed. Correct what is wrong and try again.";
+fn password_problem(error: ChangePasswordError) -> Problem {
+    const UNCHANGED: &str = "The password was not changed. Correct the body and try again.";
     match error {
         ChangePasswordError::Fault(fault) => Problem::validation(UNCHANGED)
             .with_fault(Pointer::root().member("new_password"), fault.to_string()),
@@ -208,34 +208,34 @@ mod tests {
         request.header(CONTENT_TYPE, "application/json").body(Body::from(body)).unwrap()
     }
 
-    fn is_problem_of_the_client(problem: &Problem) -> bool {
+    fn is_client_error(problem: &Problem) -> bool {
         problem.kind().status().is_client_error()
     }
 
     proptest! {
         #[test]
-        fn whatever_comes_as_a_cursor_is_one_or_a_problem(text in "\\PC{0,60}") {
+        fn any_cursor_is_read_or_refused_with_a_problem(text in "\\PC{0,60}") {
             match cursor(&text) {
                 Ok(id) => prop_assert_eq!(cursor(&id.to_string()).unwrap(), id),
-                Err(problem) => prop_assert!(is_problem_of_the_client(&problem)),
+                Err(problem) => prop_assert!(is_client_error(&problem)),
             }
         }
 
         #[test]
-        fn whatever_comes_as_a_body_is_one_or_a_problem(
+        fn any_body_is_read_or_refused_with_a_problem(
             bytes in prop::collection::vec(any::<u8>(), 0..300),
             cut in any::<prop::sample::Index>(),
             byte in any::<u8>(),
         ) {
             let read = |body| web::read_json::<user::ChangePassword>(&request(body));
-            prop_assert!(read(bytes).is_err_and(|problem| is_problem_of_the_client(&problem)));
-            // A good one with one byte in place of another.
+            prop_assert!(read(bytes).is_err_and(|problem| is_client_error(&problem)));
+            // A valid body with one byte replaced.
             let mut body = br#"{"current_password": "one", "new_password": "other"}"#.to_vec();
             prop_assert!(read(body.clone()).is_ok());
             let cut = cut.index(body.len());
             body[cut] = byte;
             if let Err(problem) = read(body) {
-                prop_assert!(is_problem_of_the_client(&problem));
+                prop_assert!(is_client_error(&problem));
             }
         }
     }

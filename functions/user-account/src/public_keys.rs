@@ -8,8 +8,11 @@ use lambda_http::http::StatusCode;
 use lambda_http::http::header::CACHE_CONTROL;
 use web::{Problem, Response, respond};
 
-/// The keys that verify at `now`, as a JSON Web Key Set.
-pub(super) async fn told(keys: &impl PublishedKeys, now: Timestamp) -> Result<Response, Problem> {
+/// The keys that are valid at `now`, as a JSON Web Key Set.
+pub(super) async fn key_set_response(
+    keys: &impl PublishedKeys,
+    now: Timestamp,
+) -> Result<Response, Problem> {
     let mut keys = keys.all(now).await?;
     keys.sort_by(|a, b| a.kid.cmp(&b.kid));
     let set = JsonWebKeySet { keys: keys.iter().map(web_key).collect() };

@@ -9,13 +9,13 @@ use crate::key_source::KeyLocation;
 /// The configuration of user-login.
 #[derive(Debug)]
 pub struct Config {
-    /// Where accounts and sessions are stored.
+    /// The accounts and sessions.
     pub users: UsersTable,
     /// The public keys of access tokens.
     pub keys: KeysTable,
-    /// What a password's hash costs.
+    /// The cost of a password hash.
     pub hash_cost: HashCost,
-    /// Where the private key is that signs access tokens.
+    /// The location of the private key that signs access tokens.
     pub signing_key: KeyLocation,
 }
 

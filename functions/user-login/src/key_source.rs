@@ -1,4 +1,4 @@
-//! Where the private key is that signs access tokens.
+//! The location of the private key that signs access tokens.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -10,17 +10,17 @@ use secrecy::SecretString;
 use secretsmanager::{SecretId, SecretsManagerKey};
 use security::signing_key::SigningKeyFile;
 
-/// Where the private key is, by the configuration.
+/// The location of the private key, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyLocation {
-    /// `SIGNING_KEY_FILE`: in a file, on a machine of one's own.
+    /// `SIGNING_KEY_FILE`: in a file, on a developer's machine.
     File(PathBuf),
     /// `SIGNING_KEY_SECRET`: in AWS Secrets Manager.
     Secret(SecretId),
 }
 
 impl KeyLocation {
-    /// Reads it: one of the two settings, and not the other. `None` means that a fault was noted.
+    /// Reads exactly one of the two settings. `None` means that a fault was recorded.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let file =
             settings.optional("SIGNING_KEY_FILE", |text| Ok::<_, Infallible>(PathBuf::from(text)));
@@ -35,18 +35,18 @@ impl KeyLocation {
     }
 }
 
-/// The private key, wherever it is.
+/// The private key at its configured location.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// In a file.
+    /// In a file that only its owner may read.
     File(SigningKeyFile),
     /// In AWS Secrets Manager.
     Secret(SecretsManagerKey),
 }
 
 impl KeySource {
-    /// The key at that place.
-    pub async fn at(location: KeyLocation) -> Self {
+    /// A source that reads from this location.
+    pub async fn new(location: KeyLocation) -> Self {
         match location {
             KeyLocation::File(path) => Self::File(SigningKeyFile::new(path)),
             KeyLocation::Secret(secret) => {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_in_one_place() {
+    fn exactly_one_location_is_set() {
         let file = ("SIGNING_KEY_FILE", "/key.json");
         let secret = ("SIGNING_KEY_SECRET", "signing");
         assert_eq!(read(&[file]), Ok(KeyLocation::File(PathBuf::from("/key.json"))));

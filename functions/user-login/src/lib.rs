@@ -1,4 +1,4 @@
-//! `POST /v1/users/login`, `/v1/users/token` and `/v1/users/logout`: begins, goes on with and ends
+//! `POST /v1/users/login`, `/v1/users/token` and `/v1/users/logout`: begins, continues and ends
 //! sessions. It is the only function that can read the private key that signs access tokens.
 
 pub mod config;
@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use web::problem::RETRY_AFTER_DEFAULT;
 use web::{Problem, RequestContext, Response, respond};
 
-/// The handler with what it needs. `D` is everything that is stored and raises no event.
+/// Handles the routes of sessions. `D` is everything that is stored and raises no event.
 pub struct Handler<U, D, P, T, R, N, V, K> {
     /// `POST /v1/users/login`.
     pub log_in: LogIn<U, D, P, T, R, N, K>,
@@ -29,7 +29,7 @@ pub struct Handler<U, D, P, T, R, N, V, K> {
     pub refresh: RefreshSession<D, T, R, N, K>,
     /// `POST /v1/users/logout`.
     pub log_out: LogOut<D, N, K>,
-    /// Verifies access tokens.
+    /// Verifies the access token of a logout from everywhere.
     pub tokens: V,
 }
 
@@ -44,7 +44,7 @@ where
     V: AccessTokenVerifier,
     K: Clock,
 {
-    /// Answers a request; every problem is an answer too.
+    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.log_in.clock, request, async |context, request| {
             match context.route.as_str() {
@@ -70,7 +70,7 @@ where
             traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
         };
         let tokens = self.log_in.execute(credentials, context.deadline).await;
-        told(&tokens.map_err(login_refused)?)
+        tokens_response(&tokens.map_err(login_problem)?)
     }
 
     async fn refresh(
@@ -81,7 +81,7 @@ where
         let Refresh { refresh_token } = web::read_json(request)?;
         let token = SecretString::from(refresh_token);
         let tokens = self.refresh.execute(&token, context.source, context.deadline).await;
-        told(&tokens.map_err(refresh_refused)?)
+        tokens_response(&tokens.map_err(refresh_problem)?)
     }
 
     async fn log_out(
@@ -99,11 +99,11 @@ where
                 let clock = &self.log_in.clock;
                 let bearer = web::authenticate(request.headers(), &self.tokens, clock).await?;
                 let ended = self.log_out.everywhere(bearer, source, deadline).await;
-                ended.map_err(not_ended)?;
+                ended.map_err(logout_problem)?;
             }
             Logout { .. } => {
                 return Err(Problem::validation(
-                    "Send either the `refresh_token` of the session that ends, or `everywhere` as \
+                    "Send either the `refresh_token` of the session to end, or `everywhere` as \
                      true with an access token.",
                 ));
             }
@@ -112,7 +112,7 @@ where
     }
 }
 
-fn told(tokens: &SessionTokens) -> Result<Response, Problem> {
+fn tokens_response(tokens: &SessionTokens) -> Result<Response, Problem> {
     let tokens = Tokens {
         access_token: tokens.access.token.expose_secret().to_owned(),
         token_type: "Bearer".to_owned(),
@@ -122,10 +122,10 @@ fn told(tokens: &SessionTokens) -> Result<Response, Problem> {
     respond::json(StatusCode::OK, &tokens)
 }
 
-fn login_refused(error: LogInError) -> Problem {
+fn login_problem(error: LogInError) -> Problem {
     match error {
         LogInError::WrongCredentials => {
-            Problem::unauthorized("The address and the password don't belong together. Check both.")
+            Problem::unauthorized("The e-mail address or the password is wrong. Check both.")
         }
         LogInError::TooMany(wait) => Problem::too_many_requests(
             "There were too many wrong passwords. Try again later.",
@@ -135,21 +135,22 @@ fn login_refused(error: LogInError) -> Problem {
     }
 }
 
-fn refresh_refused(error: RefreshError) -> Problem {
+fn refresh_problem(error: RefreshError) -> Problem {
     match error {
         RefreshError::Invalid(_) => {
-            Problem::unauthorized("The refresh token is not good. Log in again.").caused_by(error)
+            Problem::unauthorized("The refresh token is not valid. Log in again.").caused_by(error)
         }
         RefreshError::Unavailable(_) => {
-            // It may have been exchanged, which nobody knows; then the next try ends the session.
-            let detail = "The service can't answer at the moment. Try again later with the same token; \
-                          if that is refused, log in again.";
+            // The token may have been exchanged, which is not known here. If it was, the next try
+            // ends the session.
+            let detail = "The service can't answer at the moment. Try again later with the same \
+                          token; if that is refused, log in again.";
             Problem::unavailable(RETRY_AFTER_DEFAULT).with_detail(detail).caused_by(error)
         }
     }
 }
 
-fn not_ended(error: ShowAccountError) -> Problem {
+fn logout_problem(error: ShowAccountError) -> Problem {
     match error {
         ShowAccountError::SessionOver => {
             web::authentication::unauthorized(InvalidToken("its session has ended".to_owned()))

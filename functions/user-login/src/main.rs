@@ -29,7 +29,7 @@ async fn main() -> Result<(), lambda_http::Error> {
 
     let tables = dynamodb::connect().await;
     let accounts = DynamoAccounts::new(tables.clone(), config.users.clone());
-    let issuer = Arc::new(Ed25519TokenIssuer::new(KeySource::at(config.signing_key).await));
+    let issuer = Arc::new(Ed25519TokenIssuer::new(KeySource::new(config.signing_key).await));
     let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
     let handler = Handler {
         log_in: LogIn {

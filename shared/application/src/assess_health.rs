@@ -1,4 +1,4 @@
-//! Tells whether orders can be created and events reach their subscribers.
+//! Checks whether orders can be created and events reach their subscribers.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,25 +9,25 @@ use crate::lifetimes;
 use crate::ports::reading::PendingEventAges;
 use crate::ports::{Clock, NameServers, Tables};
 
-/// For how long an event may be pending: until the sweep has looked at it, and as long again.
+/// How long an event may be pending: until the sweep has looked at it, and as long again.
 const PENDING_MAX: Duration = lifetimes::SWEEP_AFTER.saturating_mul(2);
 
-/// How long a verdict is kept, so that many who ask don't load the tables.
+/// How long a verdict is kept, so that many requests don't load the tables.
 const KEPT: Duration = Duration::from_secs(2);
 
-/// Assesses the system.
+/// Checks the health of the system.
 pub struct AssessHealth<Probed, Servers, Ages, Time> {
-    /// The tables that an order needs.
+    /// Reads from the tables that an order needs.
     pub tables: Probed,
-    /// Through which brokers are found.
+    /// Connects to the name servers, which list the brokers.
     pub name_servers: Servers,
-    /// How long events have been pending.
+    /// Finds events that have been pending for long.
     pub events: Ages,
-    /// The wall clock.
+    /// The wall clock by which events and verdicts are old.
     pub clock: Time,
     /// Whether orders are created while no broker can be reached.
     pub accept_without_broker: bool,
-    /// The last verdict.
+    /// The last verdict, which is used again for two seconds.
     pub last: LastVerdict,
 }
 
@@ -36,7 +36,7 @@ pub struct AssessHealth<Probed, Servers, Ages, Time> {
 pub struct LastVerdict(Mutex<Option<(Timestamp, Health)>>);
 
 impl LastVerdict {
-    /// The verdict, if it is still kept at `now`. A clock that was set back keeps none.
+    /// The verdict, if it is still kept at `now`. If the clock was set back, it is not kept.
     fn at(&self, now: Timestamp) -> Option<Health> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, health) = kept.as_ref()?;
@@ -48,14 +48,14 @@ impl LastVerdict {
     }
 }
 
-/// How the system is.
+/// The health of the system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// All is well.
+    /// Orders are created, and their events are published in time.
     Ready,
-    /// Orders are created, but their events may come late.
+    /// Orders are created, but their events may be late. Every reason.
     Degraded(Vec<&'static str>),
-    /// No order can be created.
+    /// No order can be created. Every reason.
     Unavailable(Vec<&'static str>),
 }
 
@@ -66,7 +66,7 @@ where
     Ages: PendingEventAges,
     Time: Clock,
 {
-    /// How the system is, as of at most two seconds ago.
+    /// The health of the system, at most two seconds old.
     pub async fn execute(&self) -> Health {
         let now = self.clock.now();
         if let Some(health) = self.last.at(now) {
@@ -86,7 +86,7 @@ where
         if let Err(failure) = tables {
             tracing::error!(
                 error = &failure as &dyn std::error::Error,
-                "a table can't be read that orders need"
+                "a table that orders need can't be read"
             );
             return Health::Unavailable(vec!["a table that orders need can't be read"]);
         }
@@ -108,7 +108,7 @@ where
         if reasons.is_empty() {
             Health::Ready
         } else if reachable || self.accept_without_broker {
-            // An event that is late stands in no order's way.
+            // A late event does not prevent new orders.
             Health::Degraded(reasons)
         } else {
             Health::Unavailable(reasons)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 
-/// Waits that double, each drawn at random between nothing and its bound.
+/// Waits that double, each a random time between zero and its bound.
 ///
 /// "Full jitter" (AWS Architecture Blog, "Exponential Backoff And Jitter"): tries that collided
 /// once don't collide again.
@@ -16,13 +16,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Waits between tries. The seed makes them reproducible; tries that may collide take different
-    /// ones, such as a part of their own identifiers.
+    /// Waits from `first` to `most`. The seed makes them reproducible; tries that may collide need
+    /// different seeds, such as a part of their identifiers.
     pub const fn new(first: Duration, most: Duration, seed: u64) -> Self {
         Self { bound: first, most, state: seed }
     }
 
-    /// The next wait.
+    /// The next wait, at random.
     pub fn next_wait(&mut self) -> Duration {
         let bound = u64::try_from(self.bound.as_micros()).unwrap_or(u64::MAX);
         self.bound = self.bound.saturating_mul(2).min(self.most);
@@ -44,8 +44,8 @@ impl Backoff {
     }
 }
 
-/// Makes the waits of tries that may collide differ, by what each is about: the low half of its
-/// identifier, which is random in a `UUIDv7`.
+/// A seed from an identifier, so that tries that may collide wait differently: its low half, which
+/// is random in a `UUIDv7`.
 #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
 pub(crate) const fn seed(id: &uuid::Uuid) -> u64 {
     id.as_u128() as u64

@@ -1,4 +1,4 @@
-//! Gives an account another password, which ends all other sessions and forgets all other sources.
+//! Changes an account's password, which ends all other sessions and forgets all other sources.
 
 use std::time::Duration;
 
@@ -21,39 +21,39 @@ const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Changes passwords.
 pub struct ChangePassword<Users, Passwords, Identities, Time> {
-    /// Whose account it is.
+    /// Reads the bearer's account.
     pub show: ShowAccount<Users, Time>,
-    /// Verifies the password as it is.
+    /// Verifies the current password.
     pub current: CurrentPassword<Users, Passwords, Identities, Time>,
 }
 
-/// What is asked for.
+/// A request to change a password.
 pub struct NewPassword {
-    /// The password as it is.
+    /// The current password, as proof.
     pub current: SecretString,
-    /// The password as it shall be.
+    /// The new password.
     pub new: SecretString,
     /// Where the request came from.
     pub source: Source,
 }
 
-/// The password stays as it is, unless it says otherwise.
+/// The password was not changed, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    /// The new one may not be one.
-    #[error("the new password may not be one")]
+    /// The new password is not allowed.
+    #[error("new password not allowed")]
     Fault(#[from] PasswordFault),
-    /// The current one is another.
-    #[error("the current password is another")]
+    /// The current password is wrong. The guess is counted.
+    #[error("wrong current password")]
     WrongPassword,
     /// The session has ended.
     #[error("the session has ended")]
     SessionOver,
-    /// There were too many guesses.
+    /// There were too many guesses. The next one is allowed after this time.
     #[error("too many guesses")]
     TooMany(Duration),
-    /// It could not be stored, or nobody knows whether it was.
-    #[error("no password can be changed right now")]
+    /// It could not be stored, or whether it is stored is unknown.
+    #[error("changing passwords is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }
 
@@ -84,7 +84,7 @@ where
     Identities: IdentitySource,
     Time: Clock,
 {
-    /// Changes the password.
+    /// Changes the password of the bearer's account.
     ///
     /// # Errors
     ///
@@ -92,17 +92,17 @@ where
     pub async fn execute(
         &self,
         bearer: Bearer,
-        asked: NewPassword,
+        request: NewPassword,
         deadline: Deadline,
     ) -> Result<(), ChangePasswordError> {
         let unavailable = ChangePasswordError::Unavailable;
         let account = self.show.execute(bearer).await?;
-        check_password(asked.new.expose_secret(), account.email())?;
-        let NewPassword { current: password, new, source } = asked;
+        check_password(request.new.expose_secret(), account.email())?;
+        let NewPassword { current: password, new, source } = request;
         let failure = ActivityKind::PasswordChangeFailed;
         self.current.verify(&account, bearer, Proof { password, source, failure }).await?;
         let users = &self.current.users;
-        // Before the change, so that whoever is told of it can rely on both.
+        // Before the change, so that a success means that both are done.
         users.forget_all_but(&account, source).await.map_err(unavailable)?;
         let hash = self.current.passwords.hash(new).await.map_err(unavailable)?;
         let attempt = self.current.identities.transaction_id();
@@ -127,7 +127,7 @@ where
                 );
                 Ok(())
             }
-            // What was verified is not what is there now; the client asks again.
+            // The account is no longer the one that was verified; the client tries again.
             Err(ChangeCancelled::Stale | ChangeCancelled::Busy) => {
                 let changed = "the account was changed meanwhile";
                 Err(unavailable(Failure::new(FailureClass::Conflict, changed)))

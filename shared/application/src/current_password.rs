@@ -1,5 +1,5 @@
-//! Has an owner prove the current password before something that can't be undone: a stolen access
-//! token alone must not be enough (OWASP ASVS 5.0, 7.5.1).
+//! Verifies the current password before a change that can't be undone: a stolen access token alone
+//! must not be enough (OWASP ASVS 5.0, 7.5.1).
 
 use std::time::Duration;
 
@@ -18,37 +18,37 @@ use crate::ports::{
 pub struct CurrentPassword<Users, Passwords, Identities, Time> {
     /// Where activities are recorded.
     pub users: Users,
-    /// Counts guesses: a stolen access token is no reason to let them run.
+    /// Counts guesses, so that a stolen access token does not allow many.
     pub guard: GuessGuard<Users, Time>,
-    /// Verifies passwords.
+    /// Verifies the password against the account's hash.
     pub passwords: Passwords,
-    /// Makes identifiers.
+    /// Makes the identifiers of activities.
     pub identities: Identities,
-    /// The wall clock.
+    /// The wall clock, for the time of activities.
     pub clock: Time,
 }
 
-/// A password that is to be the current one.
+/// A password to verify.
 pub struct Proof {
-    /// What the bearer gives as the current one.
+    /// What the bearer entered as the current password.
     pub password: SecretString,
     /// Where the request came from.
     pub source: Source,
-    /// What is recorded if it is wrong.
+    /// The activity that is recorded if it is wrong.
     pub failure: ActivityKind,
 }
 
-/// Nothing is proven.
+/// Why a password was not accepted as the current one.
 #[derive(Debug, thiserror::Error)]
 pub enum NotProven {
-    /// The current password is another.
-    #[error("the current password is another")]
+    /// The password is wrong. The guess is counted.
+    #[error("wrong current password")]
     WrongPassword,
-    /// There were too many guesses.
+    /// There were too many guesses. The next one is allowed after this time.
     #[error("too many guesses")]
     TooMany(Duration),
-    /// It could not be verified, or a wrong one not be counted.
-    #[error("no password can be verified right now")]
+    /// It could not be verified, or the guess could not be counted or recorded.
+    #[error("verifying passwords is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }
 
@@ -84,20 +84,20 @@ where
         let admitted = self.guard.admit(target, guess_guard::ACCOUNT).await;
         if let Err(NotNow::Wait(wait)) = &admitted {
             let (user_id, wait_s) = (bearer.user_id.get(), wait.as_secs());
-            tracing::warn!(user_id, %source, wait_s, "a proof of the password has to wait");
+            tracing::warn!(user_id, %source, wait_s, "a check of the current password has to wait");
         }
         let now_waits = admitted?;
         let verified = self.passwords.verify(password, Some(account.password_hash())).await;
         if !verified.map_err(NotProven::Unavailable)? {
-            let noted = self.note_failure(bearer, source, failure, now_waits).await;
-            noted.map_err(NotProven::Unavailable)?;
+            let recorded = self.record_failure(bearer, source, failure, now_waits).await;
+            recorded.map_err(NotProven::Unavailable)?;
             return Err(NotProven::WrongPassword);
         }
         self.guard.forgive(target).await;
         Ok(())
     }
 
-    async fn note_failure(
+    async fn record_failure(
         &self,
         bearer: Bearer,
         source: Source,
@@ -115,7 +115,7 @@ where
                 user_id,
                 %source,
                 %session_id,
-                "further proofs of the password have to wait"
+                "further checks of the current password have to wait"
             );
             let locked = self.activity(ActivityKind::Locked, bearer, source);
             self.users.record(whose, &locked).await?;
@@ -123,7 +123,7 @@ where
         Ok(())
     }
 
-    /// What the bearer did just now.
+    /// An activity of the bearer, now.
     pub(crate) fn activity(&self, kind: ActivityKind, bearer: Bearer, source: Source) -> Activity {
         Activity {
             id: self.identities.activity_id(),

@@ -1,4 +1,4 @@
-//! How long there is left.
+//! Deadlines by the monotonic clock.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// That long from now.
+    /// `duration` from now.
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now() + duration)
     }
@@ -22,18 +22,18 @@ impl Deadline {
         self.min(other)
     }
 
-    /// That much earlier, to leave time for what comes after.
+    /// `reserve` earlier, to leave time for the steps that follow.
     #[must_use]
     pub fn less(self, reserve: Duration) -> Self {
         Self(self.0.checked_sub(reserve).unwrap_or(self.0))
     }
 
-    /// What is left; zero when it has passed.
+    /// The time that is left; zero if it has passed.
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// Whether it has passed.
+    /// Whether no time is left.
     pub fn has_passed(self) -> bool {
         self.remaining().is_zero()
     }
@@ -42,11 +42,11 @@ impl Deadline {
 /// 2014-11-13T00:00:00Z, when Lambda was announced.
 const FIRST_MOMENT_MS: u64 = 1_415_836_800_000;
 
-/// The time from `now` until a moment that the platform told, in milliseconds since
+/// The time from `now` until a moment that the platform gave, in milliseconds since
 /// 1970-01-01T00:00:00Z.
 ///
-/// None for a moment before there was such a platform: `cargo lambda watch` tells 600,000 for every
-/// invocation (its `functions_router.rs`), and one that nobody told is 0.
+/// `None` for a moment before Lambda existed: `cargo lambda watch` gives 600,000 for every
+/// invocation (its `functions_router.rs`), and a missing one is 0.
 pub fn time_until(moment_ms: u64, now: domain::timestamp::Timestamp) -> Option<Duration> {
     let moment =
         domain::timestamp::Timestamp::from_millis(i64::try_from(moment_ms).unwrap_or(i64::MAX));

@@ -1,4 +1,4 @@
-//! Deletes an account: what it knows of a person is erased, its orders stay without it.
+//! Deletes an account: its personal data is erased, and its orders stay.
 
 use std::time::Duration;
 
@@ -23,36 +23,36 @@ const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Deletes accounts.
 pub struct DeleteAccount<Users, Passwords, Identities, Time> {
-    /// Whose account it is.
+    /// Reads the bearer's account.
     pub show: ShowAccount<Users, Time>,
     /// Verifies the password.
     pub current: CurrentPassword<Users, Passwords, Identities, Time>,
 }
 
-/// What is asked for.
+/// A request to delete an account.
 pub struct Deletion {
-    /// The current one, as proof.
+    /// The current password, as proof.
     pub password: SecretString,
     /// Where the request came from.
     pub source: Source,
-    /// W3C Trace Context.
+    /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
 }
 
-/// The account is there, as far as is known.
+/// The account is not deleted, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteAccountError {
-    /// The password is another: the guess is counted, and nothing is deleted.
-    #[error("the current password is another")]
+    /// The password is wrong. The guess is counted, and nothing is deleted.
+    #[error("wrong current password")]
     WrongPassword,
     /// The bearer's session has ended, so nothing is deleted.
     #[error("the session has ended")]
     SessionOver,
-    /// There were too many guesses.
+    /// There were too many guesses. The next one is allowed after this time.
     #[error("too many guesses")]
     TooMany(Duration),
-    /// It could not be deleted, or nobody knows whether it was.
-    #[error("no account can be deleted right now")]
+    /// It could not be deleted, or whether it is deleted is unknown.
+    #[error("deleting accounts is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }
 
@@ -82,12 +82,12 @@ where
     Identities: IdentitySource,
     Time: Clock,
 {
-    /// Deletes the bearer's account. First its traces, so that a try that fails on the way can be
-    /// repeated by its owner; the other way round, nobody could who is allowed to. Then the account
-    /// with its address, in one transaction. Of the account its number and its events stay, so that
-    /// these can be published again. What else is left behind expires with its time to live: sessions
-    /// and tokens under the user's number, counts of guesses under a digest of the address, and what
-    /// others' requests write meanwhile.
+    /// Deletes the bearer's account. First its activities and known sources are erased, so that the
+    /// user can repeat a try that failed in between: without the account nobody could. Then the
+    /// account and its address are deleted, in one transaction. Its number and its events stay, so
+    /// that the events can be published again. Everything else expires with its time to live:
+    /// sessions and tokens under the user's number, counts of guesses under a digest of the
+    /// address, and what other requests write meanwhile.
     ///
     /// # Errors
     ///
@@ -95,11 +95,11 @@ where
     pub async fn execute(
         &self,
         bearer: Bearer,
-        asked: Deletion,
+        request: Deletion,
         deadline: Deadline,
     ) -> Result<(), DeleteAccountError> {
         let unavailable = DeleteAccountError::Unavailable;
-        let Deletion { password, source, traceparent } = asked;
+        let Deletion { password, source, traceparent } = request;
         let mut account = self.show.execute(bearer).await?;
         let failure = ActivityKind::AccountDeletionFailed;
         self.current.verify(&account, bearer, Proof { password, source, failure }).await?;
@@ -116,7 +116,7 @@ where
             let deletion = AccountDeletion {
                 account: &account,
                 event: &account.delete(now, stamp),
-                // No broker is on the way: the sweep publishes it.
+                // No broker is involved: the sweep publishes the event.
                 pending: &PendingEvent::unsent(identities.transaction_id(), now),
             };
             let seed = account.user_id().get();
@@ -127,7 +127,7 @@ where
             }
             account = self.show.execute(bearer).await?;
         }
-        let busy = Failure::new(FailureClass::Conflict, "the account is changed all the time");
+        let busy = Failure::new(FailureClass::Conflict, "the account keeps changing");
         Err(unavailable(busy))
     }
 }

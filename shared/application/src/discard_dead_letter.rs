@@ -1,4 +1,4 @@
-//! Removes a dead letter for good: what its handler has not done is never done.
+//! Removes a dead letter for good: its event is never handled.
 
 use std::time::Duration;
 
@@ -8,37 +8,38 @@ use crate::outcome::{Failure, FailureClass};
 use crate::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterGone};
 use crate::retry::{Unsettled, until_settled};
 
-/// How long it may take, with all its tries.
+/// How long the removal may take, with all its tries.
 const REMOVAL: Duration = Duration::from_secs(10);
 
 /// Discards dead letters.
 #[derive(Debug, Clone)]
 pub struct DiscardDeadLetter<Letters, Removal> {
-    /// Where dead letters are looked up.
+    /// Reads dead letters.
     pub letters: Letters,
-    /// Where they leave.
+    /// Removes dead letters.
     pub removal: Removal,
 }
 
 /// A dead letter was not discarded, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscardError {
-    /// There is no such letter, or there is none any more.
+    /// The letter does not exist, or no longer.
     #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
     NotThere,
-    /// It is still there.
+    /// The letter is still there.
     #[error("it is unchanged, because the table could not be read or written")]
     Failed(#[source] Failure),
-    /// It may be gone, or be so soon.
+    /// It may have been removed, or may still be.
     #[error(
-        "whether this discarded it is unknown: repeat it; a letter that is gone was discarded or redriven"
+        "whether this discarded it is unknown: repeat it; if the letter is gone, it was discarded \
+         or redriven"
     )]
     Unknown(#[source] Failure),
 }
 
 impl<Letters: DeadLetterReader, Removal: DeadLetterRemoval> DiscardDeadLetter<Letters, Removal> {
-    /// Removes a dead letter and returns what it was. One that came in its place meanwhile, with a
-    /// later message of the same event, stays.
+    /// Removes a dead letter and returns it. A letter of a later message of the same event, which
+    /// has replaced it meanwhile, stays.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl<Letters: DeadLetterReader, Removal: DeadLetterRemoval> DiscardDeadLetter<Le
         let discard = |within| self.removal.discard(letter, within);
         let settled = until_settled(deadline, pause, discard, |written, in_doubt| match written {
             Ok(()) => Some(Ok(())),
-            // Gone it is, by an earlier try of ours or by someone else's redrive.
+            // It is gone, by an earlier try of ours or because somebody else redrove it.
             Err(LetterGone) if in_doubt => {
                 let cause = "the letter is gone after a try whose answer was lost";
                 let failure = Failure::new(FailureClass::Conflict, cause);

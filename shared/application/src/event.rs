@@ -1,4 +1,4 @@
-//! From the domain's events to the wire's and back.
+//! Turns domain events into messages, and orders into HTTP bodies.
 
 use contracts::event::{
     Event, EventData, EventType, Item, OrderChanged, OrderCreated, SCHEMA_VERSION, UserChanged,
@@ -11,7 +11,7 @@ use domain::user::{UserEvent, UserFact};
 
 use crate::ports::{OutboundMessage, Topic};
 
-/// An order's event as it goes on its topic.
+/// The message of an order's event.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub fn order_message(event: &OrderEvent) -> Result<OutboundMessage, serde_json::
     Ok(message_of(&encoded, body, traceparent, Some(key)))
 }
 
-/// An event of an account or a session as it goes on its topic.
+/// The message of an event of an account or a session, whose key is `key`.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub fn user_message(
     Ok(message_of(&encoded, body, event.stamp.traceparent.clone(), Some(key)))
 }
 
-/// The type of the event of a fact.
+/// The type of the event that a fact raises.
 pub const fn event_type_of_fact(fact: UserFact) -> EventType {
     match fact {
         UserFact::Registered => EventType::UserRegistered,
@@ -61,8 +61,7 @@ pub const fn event_type_of_fact(fact: UserFact) -> EventType {
     }
 }
 
-/// An event as it goes on its topic, with its own body: what a newer version added to it stays
-/// there.
+/// The message of an event with a given body, so that members which a newer version added are kept.
 pub(crate) fn message_of(
     event: &Event,
     body: String,
@@ -113,7 +112,7 @@ fn event_data(event: &OrderEvent) -> EventData {
     }
 }
 
-/// Lines as they are told.
+/// Lines as they are in events and HTTP bodies.
 pub fn items(lines: &[PricedLine]) -> Vec<Item> {
     lines
         .iter()
@@ -125,7 +124,7 @@ pub fn items(lines: &[PricedLine]) -> Vec<Item> {
         .collect()
 }
 
-/// An order as clients see it.
+/// An order as the API shows it.
 pub fn order_body(order: &Order) -> contracts::order::Order {
     contracts::order::Order {
         order_id: *order.id().as_uuid(),
@@ -146,9 +145,9 @@ pub fn order_body(order: &Order) -> contracts::order::Order {
         notifications: order
             .notifications()
             .iter()
-            .map(|told| contracts::order::Notification {
-                event_type: told.event_type.clone(),
-                at: WireTimestamp::from_millis(told.at.as_millis()),
+            .map(|notification| contracts::order::Notification {
+                event_type: notification.event_type.clone(),
+                at: WireTimestamp::from_millis(notification.at.as_millis()),
             })
             .collect(),
     }

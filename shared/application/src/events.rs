@@ -1,8 +1,8 @@
-//! From an aggregate's change to its last handler.
+//! Events, from the change of an aggregate to the last handler.
 //!
-//! An event is true with the write that makes it so, and **pending** in its aggregate until the last
-//! of our handlers is done with it. Everything here asks the aggregate: what is published is rebuilt
-//! from it, a check-back is answered by it, a handler acts on it.
+//! The write that changes an aggregate also makes the event **pending** in it, until the last of
+//! our handlers is done with it. Everything here relies on the aggregate: messages are rebuilt from
+//! it, check-backs are answered from it, and handlers act on it.
 
 mod aggregate;
 pub mod answer_check;

@@ -1,4 +1,4 @@
-//! Shows a customer one of their orders.
+//! Shows customers one of their orders.
 
 use domain::identity::{OrderId, UserId};
 
@@ -7,19 +7,19 @@ use crate::orders::stored;
 use crate::outcome::Failure;
 use crate::ports::creating::OrderKeys;
 
-/// Looks orders up by their user and their identifier, so that another user's can't be asked for.
+/// Reads orders by their user and their identifier, so that an order of another user can't be read.
 pub struct GetOrder<Orders> {
-    /// What is at the keys of orders.
+    /// Reads orders at their keys.
     pub orders: Orders,
 }
 
 impl<Orders: OrderKeys> GetOrder<Orders> {
-    /// A user's order, or `None` if the user has no such order. A tombstone is no order.
+    /// A user's order, or `None` if the user has no such order. A tombstone is not an order.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it couldn't be read, of class `Permanent` if newer code stored it in a version
-    /// that this code can't read.
+    /// [`Failure`] if it couldn't be read, of class `Permanent` if newer code stored it in a
+    /// version that this code can't read.
     pub async fn execute(
         &self,
         user_id: UserId,

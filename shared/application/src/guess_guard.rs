@@ -1,4 +1,4 @@
-//! Lets guesses through, or makes them wait.
+//! Lets password guesses through, or makes them wait.
 
 use std::time::Duration;
 
@@ -9,33 +9,34 @@ use crate::ports::{Clock, GuessRecords, GuessTarget, Replaced};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// With guesses at one account.
+/// The limit of guesses at one account.
 pub const ACCOUNT: Patience = Patience { free: 10, forget_after: HOUR.saturating_mul(24) };
 
-/// With guesses from one source. Many people may share one.
+/// The limit of guesses from one source, which many people may share.
 pub const SOURCE: Patience = Patience { free: 30, forget_after: HOUR };
 
-/// With registrations from one source, each of which tells whether an address is taken.
+/// The limit of registrations from one source: each of them shows whether an address has an
+/// account.
 pub const REGISTRATION: Patience = Patience { free: 200, forget_after: HOUR };
 
-/// How often the guesses are counted anew that others counted meanwhile. Each time one of theirs
-/// was let through, so a target's patience bounds it.
+/// How often a count is repeated because other requests changed it meanwhile. Each time another
+/// guess was let through, so the target's limit also bounds this.
 const ROUNDS_MAX: u32 = 256;
 
-/// Counts guesses before they are judged, so that of any number at once no more are judged than may
-/// be. When they can't be counted, nothing is judged.
+/// Counts guesses before they are checked, so that of any number at once only the allowed number is
+/// checked. If a guess can't be counted, it is not checked.
 #[derive(Debug, Clone)]
 pub struct GuessGuard<G, K> {
-    /// How often was guessed.
+    /// The stored counts of guesses.
     pub records: G,
-    /// The wall clock.
+    /// The wall clock by which guesses wait.
     pub clock: K,
 }
 
-/// A guess is not let through.
+/// Why a guess is not let through.
 #[derive(Debug, thiserror::Error)]
 pub enum NotNow {
-    /// There were too many.
+    /// There were too many guesses. The next one is allowed after this time.
     #[error("there were too many guesses; wait {0:?}")]
     Wait(Duration),
     /// It could not be counted.
@@ -44,11 +45,11 @@ pub enum NotNow {
 }
 
 impl<G: GuessRecords, K: Clock> GuessGuard<G, K> {
-    /// Counts one more guess at a target. Tells whether the next one has to wait.
+    /// Counts one more guess at a target. Returns whether the next one has to wait.
     ///
     /// # Errors
     ///
-    /// [`NotNow`] if it may not be made.
+    /// [`NotNow`] if it is not allowed or can't be counted.
     pub async fn admit(&self, target: GuessTarget, patience: Patience) -> Result<bool, NotNow> {
         let mut known = self.records.find(target).await.map_err(NotNow::Unavailable)?;
         for _ in 0..ROUNDS_MAX {
@@ -60,17 +61,17 @@ impl<G: GuessRecords, K: Clock> GuessGuard<G, K> {
                 Replaced::Found(found) => known = found,
             }
         }
-        let busy = Failure::new(FailureClass::Conflict, "others are counted all the time");
+        let busy = Failure::new(FailureClass::Conflict, "other guesses keep changing the count");
         Err(NotNow::Unavailable(busy))
     }
 
-    /// Forgets all guesses at a target, after a right one. What isn't forgotten only makes the next
-    /// wrong one wait earlier.
+    /// Forgets all guesses at a target, after a right one. If that fails, the next wrong guess only
+    /// has to wait earlier.
     pub async fn forgive(&self, target: GuessTarget) {
         self.change(target, |_| None).await;
     }
 
-    /// Takes a right guess back.
+    /// Takes a right guess back, so that it is not counted.
     pub async fn take_back(&self, target: GuessTarget, patience: Patience) {
         self.change(target, |known| known.take_back(patience)).await;
     }
@@ -79,7 +80,7 @@ impl<G: GuessRecords, K: Clock> GuessGuard<G, K> {
         if let Err(failure) = self.try_to_change(target, change).await {
             tracing::warn!(
                 error = &failure as &dyn std::error::Error,
-                "a right guess stays counted"
+                "could not reset the guess counter"
             );
         }
     }
@@ -97,6 +98,6 @@ impl<G: GuessRecords, K: Clock> GuessGuard<G, K> {
                 Replaced::Found(found) => known = found,
             }
         }
-        Err(Failure::new(FailureClass::Conflict, "others are counted all the time"))
+        Err(Failure::new(FailureClass::Conflict, "other guesses keep changing the count"))
     }
 }

@@ -1,23 +1,26 @@
 //! Use cases of the order service and the ports they need.
 //!
-//! A use case holds its ports by value and branches; an adapter does one thing and reports what
-//! became of it. Every remote write has three outcomes ([`outcome`]): done, refused, unknown. An
-//! unknown is never guessed: it is retried, read again, or told as open.
+//! A use case holds its ports by value and makes the decisions; an adapter does one thing and
+//! reports the outcome. Every remote write has three outcomes ([`outcome`]): done, refused,
+//! unknown. An unknown outcome is never guessed: the write is retried, read again, or reported as
+//! open.
 //!
 //! # Layout
 //!
-//! - [`ports`]: what the use cases ask of the world
-//! - [`outcome`]: what can become of a remote write
-//! - [`deadline`], [`backoff`], [`lifetimes`]: how long to wait for what, and to remember it
-//! - [`event`]: from the domain's events to the wire's and back
-//! - [`orders`]: creates orders, by the transactional protocol
+//! - [`ports`]: what the use cases need from the outside
+//! - [`outcome`]: the outcomes of a remote write
+//! - [`deadline`], [`backoff`], [`lifetimes`]: how long to wait, and how long to keep things
+//! - [`event`]: domain events as messages, and orders as HTTP bodies
+//! - [`orders`]: creates orders, by the transactional protocol, and cancels them
 //! - [`events`]: check-backs, the consumer and the sweep, on what is pending in aggregates
-//! - [`operations`], [`list_dead_letters`], [`discard_dead_letter`]: an operator's
+//! - [`operations`], [`list_dead_letters`], [`discard_dead_letter`]: what operators do
 //! - [`register_user`], [`log_in`], [`refresh_session`], [`log_out`]: accounts and sessions
-//! - [`show_account`], [`change_password`], [`delete_account`], [`list_activity`]: an owner's
-//! - [`rotate_signing_key`]: another key signs, and the old one's tokens stay good
-//! - [`guess_guard`]: lets guesses through, or makes them wait
-//! - [`get_order`], [`assess_health`]: what their names say
+//! - [`show_account`], [`change_password`], [`delete_account`], [`list_activity`]: a user's account
+//! - [`rotate_signing_key`]: replaces the signing key, while tokens of the old one stay good
+//! - [`guess_guard`]: lets password guesses through, or makes them wait
+//! - [`products`]: lists what is sold
+//! - [`get_order`]: reads an order
+//! - [`assess_health`]: checks whether the system works
 
 pub mod assess_health;
 pub mod backoff;
@@ -40,6 +43,7 @@ pub mod operations;
 pub mod orders;
 pub mod outcome;
 pub mod ports;
+pub mod products;
 pub mod refresh_session;
 pub mod register_user;
 mod retry;

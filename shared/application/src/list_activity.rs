@@ -1,23 +1,24 @@
-//! Shows a user what his account was used for.
+//! Shows users what their account was used for.
 
 use domain::identity::ActivityId;
 
 use crate::ports::{Accounts, Activity, ActivityReader, Bearer, Clock, Page, Sessions};
 use crate::show_account::{ShowAccount, ShowAccountError};
 
-/// How many lines a page has.
+/// How many activities a page has.
 const PAGE: u32 = 50;
 
-/// The use case with the ports it needs. `D` is everything that is stored.
+/// Lists activities. `D` reads accounts, sessions and activities.
 pub struct ListActivity<D, K> {
-    /// Whose account it is.
+    /// Reads the bearer's account.
     pub show: ShowAccount<D, K>,
-    /// What accounts were used for.
+    /// The activities of accounts.
     pub log: D,
 }
 
 impl<D: Accounts + Sessions + ActivityReader, K: Clock> ListActivity<D, K> {
-    /// A page, the newest first: the first, or the one that begins after `before`.
+    /// A page of activities, the newest first: the first page, or the one that begins after
+    /// `before`.
     ///
     /// # Errors
     ///

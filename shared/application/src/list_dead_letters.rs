@@ -4,7 +4,7 @@ use crate::listing::{Listing, Selection};
 use crate::outcome::Failure;
 use crate::ports::{DeadLetterReader, DeadLetterSummary};
 
-/// Which dead letters are meant: those that fit everything that is said here.
+/// Selects dead letters. A letter must match every condition that is set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadLetterFilter {
     /// The handler that gave up.
@@ -14,7 +14,7 @@ pub struct DeadLetterFilter {
 }
 
 impl DeadLetterFilter {
-    /// Whether a letter is meant.
+    /// Whether a letter matches.
     pub fn fits(&self, letter: &DeadLetterSummary) -> bool {
         let by_handler = self.handler.is_none() || self.handler == letter.handler;
         by_handler && self.reason.as_ref().is_none_or(|part| letter.reason.contains(part.as_str()))
@@ -24,13 +24,13 @@ impl DeadLetterFilter {
 /// Lists dead letters.
 #[derive(Debug, Clone)]
 pub struct ListDeadLetters<Letters> {
-    /// The dead letters.
+    /// Reads the dead letters.
     pub letters: Letters,
 }
 
 impl<Letters: DeadLetterReader> ListDeadLetters<Letters> {
-    /// The letters that fit, the newest first, `limit` at most. After each page, `progress` gets
-    /// how many fit so far.
+    /// The letters that match, the newest first, at most `limit`. After each page, `progress` gets
+    /// the number of matches so far.
     ///
     /// # Errors
     ///
@@ -45,17 +45,17 @@ impl<Letters: DeadLetterReader> ListDeadLetters<Letters> {
             Selection::new(limit, |a: &DeadLetterSummary, b: &DeadLetterSummary| {
                 b.first_failed_at.cmp(&a.first_failed_at).then_with(|| a.id.cmp(&b.id))
             });
-        let mut fitting = 0;
+        let mut matching = 0;
         let mut unreadable = 0;
         let mut after = None;
         loop {
             let page = self.letters.page(after).await?;
             unreadable += page.unreadable;
             for letter in page.items.into_iter().filter(|letter| filter.fits(letter)) {
-                fitting += 1;
+                matching += 1;
                 selection.add(letter);
             }
-            progress(fitting);
+            progress(matching);
             after = page.next;
             if after.is_none() {
                 return Ok(selection.finish(unreadable));

@@ -1,19 +1,19 @@
-//! Listings that are read page by page and kept within a limit, however long they are.
+//! Listings that are read page by page, with a limit on the memory that they need.
 
 use std::cmp::Ordering;
 
-/// What a listing found.
+/// A listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
-    /// The first of them, in their order.
+    /// The first items, in the order of the listing.
     pub items: Vec<T>,
-    /// How many there are in all.
+    /// The number of all matching items.
     pub found: u64,
-    /// How many records couldn't be read.
+    /// The number of records that couldn't be read.
     pub unreadable: u64,
 }
 
-/// Keeps the first so many of what it is given, in an order.
+/// Keeps the first `limit` items in an order.
 pub(crate) struct Selection<T, O> {
     limit: usize,
     order: O,
@@ -29,7 +29,7 @@ impl<T, O: Fn(&T, &T) -> Ordering> Selection<T, O> {
     pub(crate) fn add(&mut self, item: T) {
         self.found += 1;
         self.kept.push(item);
-        // Sorted once in a while, so that each item costs little.
+        // Sorted only from time to time, so that each item costs little.
         if self.kept.len() > self.limit.saturating_mul(2).saturating_add(1_000) {
             self.shorten();
         }

@@ -1,8 +1,9 @@
 //! Exchanges an address and a password for a session's first tokens.
 //!
-//! A guess is counted before it is judged ([`crate::guess_guard`]). A source from which the account
-//! was logged in to before has a count of its own, so that others who guess can't keep the owner
-//! out. Whether or not there is an account, the same calls are made and the same hash is computed.
+//! A guess is counted before it is checked ([`crate::guess_guard`]). A source from which the
+//! account was logged in to before has a separate count, so that attackers elsewhere can't keep the
+//! owner out. Whether or not there is an account, the same calls are made and the same hash is
+//! computed.
 
 use std::time::Duration;
 
@@ -28,58 +29,58 @@ use crate::settle::settle;
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
-/// The use case with the ports it needs. `D` is everything that is stored.
+/// Logs users in. `D` stores accounts, sources, activities and guesses.
 pub struct LogIn<U, D, P, T, R, N, K> {
-    /// Where logins are stored.
+    /// Stores logins.
     pub users: U,
-    /// Accounts, their sources and their activities.
+    /// Reads accounts, and stores their sources and activities.
     pub accounts: D,
     /// Counts guesses.
     pub guard: GuessGuard<D, K>,
-    /// Verifies passwords.
+    /// Verifies passwords, and makes a new hash if the stored one is outdated.
     pub passwords: P,
     /// Issues access tokens.
     pub tokens: T,
     /// Makes refresh tokens.
     pub refresh_tokens: R,
-    /// Makes identifiers.
+    /// Makes the identifiers of sessions, events, attempts and activities.
     pub identities: N,
-    /// The wall clock.
+    /// The wall clock by which guesses wait and sessions end.
     pub clock: K,
 }
 
-/// What a login asks for.
+/// A request to log in.
 pub struct Credentials {
-    /// The address, as it was given.
+    /// The address as the user typed it.
     pub email: String,
-    /// The password.
+    /// The password to verify.
     pub password: SecretString,
     /// Where the request came from.
     pub source: Source,
-    /// W3C Trace Context.
+    /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
 }
 
-/// The tokens of a session as they go to its owner.
+/// The tokens that a client gets for a session.
 #[derive(Debug)]
 pub struct SessionTokens {
-    /// What is sent with each request.
+    /// The access token, sent with each request.
     pub access: AccessToken,
-    /// What the next tokens are asked for with.
+    /// The refresh token, which is exchanged for the next tokens.
     pub refresh: SecretString,
 }
 
-/// Nobody was logged in.
+/// Why the login failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogInError {
-    /// There is no such account, or the password is another. Which of the two is nobody's business.
+    /// There is no such account, or the password is wrong. The answer must not show which.
     #[error("the address and the password don't belong together")]
     WrongCredentials,
-    /// There were too many guesses.
+    /// There were too many guesses. The next one is allowed after this time.
     #[error("too many guesses")]
     TooMany(Duration),
-    /// Something that a login needs is away.
-    #[error("nobody can log in right now")]
+    /// A table, the password hasher or the signing key is unavailable.
+    #[error("login is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }
 
@@ -92,8 +93,8 @@ impl From<NotNow> for LogInError {
     }
 }
 
-/// What remains of a request once its password was verified.
-struct Asked {
+/// The parts of a request that are needed after its password was verified.
+struct Verified {
     password: SecretString,
     source: Source,
     traceparent: Option<String>,
@@ -102,7 +103,7 @@ struct Asked {
 /// A guess that was let through.
 #[derive(Debug, Clone, Copy)]
 struct Admitted {
-    /// What it was counted of, and what a right one makes forgotten.
+    /// The target that counted it. A right guess resets the count.
     target: GuessTarget,
     /// Whether the next one has to wait.
     now_waits: bool,
@@ -134,34 +135,35 @@ where
         let email = EmailAddress::parse(&email).map_err(|_| AddressDigest::of_text(&email));
         let digest = email.as_ref().map_or_else(|digest| *digest, AddressDigest::of);
         let admitted = self.admit(digest, source).await?;
-        // What is no address has the digest of what it is; nobody's address is that.
+        // Text that is not an address is hashed as is; no account can match it.
         let account = self.account(email.ok().as_ref()).await?;
         let hash = account.as_ref().map(Account::password_hash);
         let verified =
             self.passwords.verify(password.clone(), hash).await.map_err(LogInError::Unavailable)?;
         match account {
             Some(account) if verified => {
-                let asked = Asked { password, source, traceparent };
-                let begun = self.begin(account, &asked, deadline).await;
+                let request = Verified { password, source, traceparent };
+                let begun = self.begin(account, &request, deadline).await;
                 let after = self.after_right_guess(&begun, digest, source, admitted);
-                // What is not done by then is left: the login is what it is.
+                // What is not done by the deadline is skipped; the result of the login stays the
+                // same.
                 drop(tokio::time::timeout(deadline.remaining(), after).await);
                 begun
             }
             account => {
-                self.note_failure(account.as_ref(), digest, source, admitted).await?;
+                self.record_failure(account.as_ref(), digest, source, admitted).await?;
                 Err(LogInError::WrongCredentials)
             }
         }
     }
 
     async fn account(&self, email: Option<&EmailAddress>) -> Result<Option<Account>, LogInError> {
-        // An address that nobody can have, so that what is none costs the same calls.
-        const NOBODYS: &str = "nobody@invalid";
+        // An address that no account can have, so that invalid text costs the same calls.
+        const UNUSED: &str = "nobody@invalid";
         let found = match email {
             Some(email) => self.accounts.by_email(email).await,
-            None => match EmailAddress::parse(NOBODYS) {
-                Ok(nobodys) => self.accounts.by_email(&nobodys).await.map(|_| None),
+            None => match EmailAddress::parse(UNUSED) {
+                Ok(unused) => self.accounts.by_email(&unused).await.map(|_| None),
                 Err(_) => Ok(None),
             },
         };
@@ -179,29 +181,30 @@ where
                 self.count_known(digest, source).await?;
                 self.guard.take_back(GuessTarget::KnownSource(digest, source), SOURCE).await;
             }
-            let now_waits = Self::passed(admitted, target, source)?;
+            let now_waits = Self::log_wait(admitted, target, source)?;
             return Ok(Admitted { target, now_waits, source_is_known });
         }
-        // The source first: one that has to wait must not make accounts wait.
-        let of_source = GuessTarget::Source(source);
-        let admitted = self.guard.admit(of_source, SOURCE).await;
-        let source_now_waits = Self::passed(admitted, of_source, source)?;
+        // The source first: a source that has to wait must not make accounts wait.
+        let source_target = GuessTarget::Source(source);
+        let admitted = self.guard.admit(source_target, SOURCE).await;
+        let source_now_waits = Self::log_wait(admitted, source_target, source)?;
         let target = GuessTarget::Account(digest);
         let admitted = self.guard.admit(target, ACCOUNT).await;
         if let Err(NotNow::Wait(_)) = &admitted {
-            // No password is verified, so that nothing was tried from this source.
-            self.guard.take_back(of_source, SOURCE).await;
+            // No password is verified, so this does not count as a guess from the source.
+            self.guard.take_back(source_target, SOURCE).await;
         }
-        let now_waits = Self::passed(admitted, target, source)?;
+        let now_waits = Self::log_wait(admitted, target, source)?;
         if source_now_waits {
             tracing::warn!(%source, "further logins from this network have to wait");
         }
         Ok(Admitted { target, now_waits, source_is_known })
     }
 
-    /// Counts a guess that was not right from a network that the account knows. Nobody waits for it: who
-    /// shares a network with an owner must not learn from the time of a wrong guess that it is known, so
-    /// it takes the calls that are made for another network. A right one is spared them.
+    /// Counts a wrong guess from a network that the account knows. Nobody has to wait because of
+    /// this count. It makes the same calls as a guess from another network, so that an attacker who
+    /// shares a network with the owner can't learn from the response time that the network is
+    /// known. A right guess does not make these calls.
     async fn count_known(&self, digest: AddressDigest, source: Source) -> Result<(), LogInError> {
         match self.guard.admit(GuessTarget::KnownSource(digest, source), SOURCE).await {
             Ok(_) | Err(NotNow::Wait(_)) => Ok(()),
@@ -209,7 +212,7 @@ where
         }
     }
 
-    fn passed(
+    fn log_wait(
         admitted: Result<bool, NotNow>,
         target: GuessTarget,
         source: Source,
@@ -233,18 +236,17 @@ where
         Ok(Some(hash))
     }
 
-    /// Begins a session. When the account was changed meanwhile, it is tried again with what is
-    /// there now.
+    /// Begins a session. If the account was changed meanwhile, it is read and tried again.
     async fn begin(
         &self,
         mut account: Account,
-        asked: &Asked,
+        request: &Verified,
         deadline: Deadline,
     ) -> Result<SessionTokens, LogInError> {
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
-        let mut rehashed = self.rehashed(&account, &asked.password).await?;
+        let mut rehashed = self.rehashed(&account, &request.password).await?;
         while !within.has_passed() {
-            let begun = self.try_to_begin(&account, rehashed.clone(), asked, within).await?;
+            let begun = self.try_to_begin(&account, rehashed.clone(), request, within).await?;
             if let Some(tokens) = begun {
                 return Ok(tokens);
             }
@@ -254,30 +256,30 @@ where
                 found.map_err(LogInError::Unavailable)?.ok_or(LogInError::WrongCredentials)?;
             if *account.password_hash() != verified {
                 let hash = Some(account.password_hash());
-                let verified = self.passwords.verify(asked.password.clone(), hash).await;
+                let verified = self.passwords.verify(request.password.clone(), hash).await;
                 if !verified.map_err(LogInError::Unavailable)? {
                     return Err(LogInError::WrongCredentials);
                 }
-                rehashed = self.rehashed(&account, &asked.password).await?;
+                rehashed = self.rehashed(&account, &request.password).await?;
             }
         }
-        let busy = Failure::new(FailureClass::Conflict, "the account is changed all the time");
+        let busy = Failure::new(FailureClass::Conflict, "the account keeps changing");
         Err(LogInError::Unavailable(busy))
     }
 
-    /// Begins a session of an account, or tells none when it was changed meanwhile.
+    /// Begins a session of an account. `None` if the account was changed meanwhile.
     async fn try_to_begin(
         &self,
         account: &Account,
         rehashed: Option<PasswordHash>,
-        asked: &Asked,
+        request: &Verified,
         within: Deadline,
     ) -> Result<Option<SessionTokens>, LogInError> {
         let now = self.clock.now();
         let stamp = EventStamp {
             event_id: self.identities.event_id(),
             schema_version: SCHEMA_VERSION,
-            traceparent: asked.traceparent.clone(),
+            traceparent: request.traceparent.clone(),
         };
         let (after, event) = account.log_in(rehashed, now, stamp);
         let session = Session::begin(self.identities.session_id(), &after, now);
@@ -290,29 +292,29 @@ where
             account: &after,
             session: &session,
             event: &event,
-            // No broker is on the way: the sweep publishes it.
+            // No broker is involved: the sweep publishes the event.
             pending: &PendingEvent::unsent(transaction_id, now),
             token: &TokenRecord {
                 hash: TokenHash::of(refresh.expose_secret()),
                 expires_at: session.token_expires_at(now),
             },
-            activity: &self.activity(ActivityKind::LoggedIn, asked.source, Some(&session)),
+            activity: &self.activity(ActivityKind::LoggedIn, request.source, Some(&session)),
         };
         let stored = settle(within, seed(transaction_id.as_uuid()), |within| {
             self.users.log_in(&login, within)
         });
         match stored.await.map_err(LogInError::Unavailable)? {
             Ok(()) => {
-                let user_id = after.user_id().get();
-                tracing::info!(user_id, source = %asked.source, session_id = %session.id, "logged in");
+                let (user_id, source) = (after.user_id().get(), request.source);
+                tracing::info!(user_id, %source, session_id = %session.id, "logged in");
                 Ok(Some(SessionTokens { access, refresh }))
             }
             Err(ChangeCancelled::Stale | ChangeCancelled::Busy) => Ok(None),
         }
     }
 
-    /// After a right guess, which counts no more, also where no session began because something was
-    /// away. None of it makes the login fail.
+    /// Takes back the counts of a right guess, also if no session began because something was
+    /// unavailable, and remembers the source. A failure here does not make the login fail.
     async fn after_right_guess(
         &self,
         begun: &Result<SessionTokens, LogInError>,
@@ -323,7 +325,7 @@ where
         match begun {
             Ok(_) => self.guard.forgive(admitted.target).await,
             Err(LogInError::Unavailable(_)) => self.guard.take_back(admitted.target, ACCOUNT).await,
-            // The password was changed meanwhile, and is not right any more.
+            // The password was changed meanwhile, so it is not right any more.
             Err(_) => return,
         }
         if !admitted.source_is_known {
@@ -336,12 +338,12 @@ where
         if let Err(failure) = self.accounts.remember(digest, source, until).await {
             tracing::warn!(
                 error = &failure as &dyn std::error::Error,
-                "the source of a login is not remembered"
+                "could not remember the source of a login"
             );
         }
     }
 
-    async fn note_failure(
+    async fn record_failure(
         &self,
         account: Option<&Account>,
         digest: AddressDigest,

@@ -1,4 +1,4 @@
-//! Ends one session, or all of a user's.
+//! Ends one session, or all sessions of a user.
 
 use std::time::Duration;
 
@@ -18,15 +18,15 @@ use crate::show_account::{ShowAccount, ShowAccountError};
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
-/// The use case with the ports it needs. `D` is everything that is stored.
+/// Ends sessions. `D` stores accounts and sessions.
 pub struct LogOut<D, N, K> {
-    /// Whose account it is, and whether its session is good.
+    /// Reads the bearer's account, if its session is good.
     pub show: ShowAccount<D, K>,
     /// Accounts and sessions.
     pub users: D,
-    /// Makes identifiers.
+    /// Makes the identifiers of attempts and activities.
     pub identities: N,
-    /// The wall clock.
+    /// The wall clock, for the time of activities.
     pub clock: K,
 }
 
@@ -36,8 +36,8 @@ where
     N: IdentitySource,
     K: Clock,
 {
-    /// Ends the session of a refresh token, used or not. What is no token has no session, which is
-    /// what was asked for (RFC 7009, section 2.2).
+    /// Ends the session of a refresh token, used or not. An invalid token has no session, so it is
+    /// a success as well (RFC 7009, section 2.2).
     ///
     /// # Errors
     ///
@@ -66,19 +66,19 @@ where
         let ended = settle(within, seed(session.id.as_uuid()), |within| {
             self.users.end(&session, &activity, within)
         });
-        // One that is gone, or that another ended meanwhile, has ended, too.
+        // A session that is gone, or that another request ended, has ended as well.
         ended.await?.ok();
         let user_id = session.user_id.get();
         tracing::info!(user_id, %source, session_id = %session.id, "logged out");
         Ok(())
     }
 
-    /// Ends all sessions of a user. His access tokens stay good until they expire.
+    /// Ends all sessions of a user. Their access tokens stay good until they expire.
     ///
     /// # Errors
     ///
-    /// [`ShowAccountError`]: the bearer's own session is over, or the sessions are not known to have
-    /// ended.
+    /// [`ShowAccountError`]: the bearer's own session is over, or the sessions are not known to
+    /// have ended.
     pub async fn everywhere(
         &self,
         bearer: Bearer,
@@ -112,7 +112,7 @@ where
                 return Ok(());
             }
         }
-        let busy = Failure::new(FailureClass::Conflict, "the account is changed all the time");
+        let busy = Failure::new(FailureClass::Conflict, "the account keeps changing");
         Err(unavailable(busy))
     }
 }

@@ -1,14 +1,15 @@
-//! An order's own use cases.
+//! Creating and cancelling orders.
 
 pub mod cancel;
 pub mod create;
 pub mod identity;
+pub mod list;
 
 use domain::order::{AtKey, StoredOrder};
 
 use crate::outcome::{Failure, FailureClass};
 
-/// The order at a key, if one is there. A tombstone is no order.
+/// The order at a key, if there is one. A tombstone is not an order.
 ///
 /// # Errors
 ///

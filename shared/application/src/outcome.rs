@@ -1,4 +1,4 @@
-//! What can become of a remote write.
+//! The outcomes of a remote write.
 
 use std::error::Error;
 use std::fmt;
@@ -6,33 +6,32 @@ use std::fmt;
 /// An adapter's error, for the log.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
-/// What kind of failure a remote call met. The kind decides what to do next; the cause is for the
-/// log.
+/// The kind of a failed remote call. It decides what to do next; the cause is for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureClass {
-    /// The service can't be reached or had a fault of its own: try again later.
+    /// The service can't be reached or has an internal fault: try again later.
     Unavailable,
     /// The service asks for fewer calls: try again later.
     Throttled,
     /// Another write to the same item was under way: try again at once.
     Conflict,
-    /// The call itself is at fault; trying again won't help.
+    /// The call itself is wrong; trying again won't help.
     Permanent,
 }
 
 /// A remote call that did not succeed.
 ///
-/// Its `Display` tells the class alone; the cause is its source.
+/// Its `Display` is the class alone; the cause is its source.
 #[derive(Debug)]
 pub struct Failure {
-    /// What kind.
+    /// The kind of failure.
     pub class: FailureClass,
-    /// Why.
+    /// The error of the adapter.
     pub cause: Cause,
 }
 
 impl Failure {
-    /// A failure of a kind with its cause.
+    /// A failure of this class and cause.
     pub fn new(class: FailureClass, cause: impl Into<Cause>) -> Self {
         Self { class, cause: cause.into() }
     }
@@ -55,26 +54,26 @@ impl Error for Failure {
     }
 }
 
-/// What became of one try of a conditional write. `R` says which conditions failed.
+/// The outcome of one try of a conditional write. `R` says which conditions failed.
 #[derive(Debug)]
 pub enum WriteTry<R> {
     /// It is stored.
     Done,
     /// It is not stored, because conditions failed or items were busy.
     Cancelled(R),
-    /// It is not stored: the service said so before it began, or was never reached.
+    /// It is not stored: the service refused it before it began, or was never reached.
     Refused(Failure),
     /// It may or may not be stored, now or later: the answer was lost or late.
     Unknown(Failure),
 }
 
-/// What one item of a cancelled transaction has to do with the cancellation. `E` is what was found
-/// in its place.
+/// Whether one item of a transaction was a reason for its cancellation. `E` is what was found in
+/// the item's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ItemReason<E> {
-    /// Nothing. The service names one reason per item, and not always all of them.
+    /// It was not, as far as is known: the service does not always name every reason.
     None,
-    /// Its condition failed; this is what was found, where it could be read.
+    /// Its condition failed; this is what was found, if it could be read.
     ConditionFailed(Option<E>),
     /// It was busy: a conflict, a throttle, a transaction under way.
     Busy,
@@ -89,37 +88,37 @@ impl<E> ItemReason<E> {
         }
     }
 
-    /// Whether it was busy.
+    /// Whether the item was busy.
     pub const fn is_busy(&self) -> bool {
         matches!(self, Self::Busy)
     }
 
-    /// Whether its condition failed.
+    /// Whether the item's condition failed.
     pub const fn condition_failed(&self) -> bool {
         matches!(self, Self::ConditionFailed(_))
     }
 }
 
-/// What became of a remote write that says no more than that.
+/// The outcome of a remote write without conditions.
 #[derive(Debug)]
 #[must_use]
 pub enum Settled {
     /// It took effect.
     Done,
-    /// It did not and will not take effect.
+    /// It did not take effect and will not.
     Refused(Cause),
-    /// Nobody knows yet.
+    /// It may or may not take effect.
     Unknown(Failure),
 }
 
-/// An error with all its sources, each told once: `a: b: c`.
+/// The text of an error and of all its sources: `a: b: c`.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut told = error.to_string();
+    let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {
-        told.push_str(": ");
-        told.push_str(&source.to_string());
+        text.push_str(": ");
+        text.push_str(&source.to_string());
         next = source.source();
     }
-    told
+    text
 }

@@ -1,8 +1,8 @@
-//! What the use cases ask of the world.
+//! What the use cases need from the outside.
 //!
 //! One narrow trait per capability, so that a function takes, links and may do only what it needs.
-//! The contract of each is its doc comment. For a port before a table or the broker, a suite of
-//! `testkit::contract` repeats it as tests that every adapter passes.
+//! The doc comment of each trait is its contract. For a port of a table or of the broker, a suite
+//! in `testkit::contract` tests that contract with every adapter.
 
 mod catalog;
 mod channel;
@@ -13,6 +13,7 @@ mod gauges;
 mod health;
 mod identity;
 pub mod letters;
+pub mod listing;
 mod orders;
 mod page;
 pub mod pending;
@@ -35,7 +36,7 @@ pub use gauges::ClusterGauges;
 pub use health::{NameServers, Tables};
 pub use identity::IdentitySource;
 pub use orders::{IdempotencyKey, OrderReader};
-pub use page::Page;
+pub use page::{Page, PageLimit};
 pub use security::{
     AccessToken, AccessTokenIssuer, AccessTokenVerifier, Bearer, InvalidToken, PasswordHasher,
     PasswordVerifier, PublishedKeys, RefreshTokenSource, SigningKeyGenerator, SigningKeySource,

@@ -1,9 +1,9 @@
 //! Exchanges a refresh token for the session's next tokens.
 //!
-//! A token is good for one exchange. One that comes a second time was stolen, or its successor was:
-//! the session ends, whoever holds it (RFC 9700, section 4.14.2). Two tabs, or a retry after a lost
-//! answer, send one twice as well: for ten seconds, and until its successor is used, the same exchange
-//! is answered with the same successor.
+//! A token is good for one exchange. If it comes a second time, it or its successor was stolen: the
+//! session ends for everybody (RFC 9700, section 4.14.2). Two browser tabs, or a retry after a lost
+//! answer, also send a token twice: so for ten seconds, and until its successor is used, the same
+//! exchange is answered again with the same successor.
 
 use std::time::Duration;
 
@@ -25,31 +25,31 @@ use crate::settle::settle;
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
-/// For how long an exchange is answered once more. Auth0, Okta and Supabase have 10 to 30 s.
+/// How long an exchange is answered again. Auth0, Okta and Supabase have 10 to 30 s.
 pub const REUSE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The use case with the ports it needs. `D` is everything that is stored.
+/// Refreshes sessions. `D` stores accounts and sessions.
 pub struct RefreshSession<D, T, R, N, K> {
     /// Accounts and sessions.
     pub users: D,
     /// Issues access tokens.
     pub tokens: T,
-    /// Makes refresh tokens.
+    /// Makes the secrets of refresh tokens.
     pub refresh_tokens: R,
-    /// Makes identifiers.
+    /// Makes the identifiers of activities.
     pub identities: N,
-    /// The wall clock.
+    /// The wall clock by which tokens and sessions end.
     pub clock: K,
 }
 
-/// There are no next tokens.
+/// Why the refresh failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// The token is not good. Why is for the log alone.
+    /// The token is not good. The reason is for the log alone.
     #[error("the refresh token is not good: {0}")]
     Invalid(&'static str),
-    /// Something that an exchange needs is away.
-    #[error("no token can be exchanged right now")]
+    /// A table or the signing key is unavailable.
+    #[error("refreshing is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }
 
@@ -61,8 +61,8 @@ where
     N: IdentitySource,
     K: Clock,
 {
-    /// Exchanges a token. When something was changed meanwhile, it is tried again with what is
-    /// there now.
+    /// Exchanges a token. If the token or its session was changed meanwhile, it is read and tried
+    /// again.
     ///
     /// # Errors
     ///
@@ -74,19 +74,19 @@ where
         deadline: Deadline,
     ) -> Result<SessionTokens, RefreshError> {
         let Some(hashed) = RefreshToken::read(token) else {
-            return Err(RefreshError::Invalid("it is of another form"));
+            return Err(RefreshError::Invalid("it is malformed"));
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         while !within.has_passed() {
             let found = self.users.by_token(hashed).await.map_err(RefreshError::Unavailable)?;
             let Some(found) = found else {
-                return Err(RefreshError::Invalid("nobody has been given it"));
+                return Err(RefreshError::Invalid("it is unknown"));
             };
             let session = *found.session();
             let account = Accounts::by_id(&self.users, session.user_id).await;
             let account = account.map_err(RefreshError::Unavailable)?;
             let now = self.clock.now();
-            // Before anything is written: who has a token of a session that is over writes nothing.
+            // Before anything is written: a token of a session that is over must not cause a write.
             if !account.is_some_and(|account| session.is_good(&account, now)) {
                 return Err(RefreshError::Invalid("its session has ended"));
             }
@@ -109,11 +109,11 @@ where
                 return Ok(tokens);
             }
         }
-        let busy = Failure::new(FailureClass::Conflict, "the session is changed all the time");
+        let busy = Failure::new(FailureClass::Conflict, "the session keeps changing");
         Err(RefreshError::Unavailable(busy))
     }
 
-    /// Makes one exchange, or tells none when the token or its session was changed meanwhile.
+    /// Makes one exchange. `None` if the token or its session was changed meanwhile.
     async fn rotate(
         &self,
         session: Session,
@@ -144,12 +144,12 @@ where
         match stored.await {
             Ok(Ok(())) => {}
             Ok(Err(ChangeCancelled::Stale | ChangeCancelled::Busy)) => return Ok(None),
-            // A client that is told to try again shows a token that may be used by now, which would
-            // end its session. So its successor is looked for once more.
+            // A client that tries again sends a token that may be used already, which would end its
+            // session. So its successor is looked up once more.
             Err(failure) => {
                 let next = RefreshToken { session: session.id, hash: next.hash };
-                let landed = self.users.by_token(next).await;
-                if !landed.is_ok_and(|successor| successor.is_some()) {
+                let found = self.users.by_token(next).await;
+                if !found.is_ok_and(|successor| successor.is_some()) {
                     return Err(RefreshError::Unavailable(failure));
                 }
             }
@@ -159,7 +159,7 @@ where
         Ok(Some(SessionTokens { access, refresh }))
     }
 
-    /// Answers an exchange that is stored. Nothing is written.
+    /// Answers a stored exchange again. Nothing is written.
     async fn answer_again(
         &self,
         session: Session,
@@ -174,7 +174,7 @@ where
             user_id,
             %source,
             session_id = %session.id,
-            "answered an exchange once more"
+            "answered an exchange again"
         );
         Ok(SessionTokens { access, refresh })
     }
@@ -206,7 +206,7 @@ where
         let ended = settle(within, seed(session.id.as_uuid()), |within| {
             self.users.end(&session, &activity, within)
         });
-        // One that is gone, or that another ended meanwhile, has ended, too.
+        // A session that is gone, or that another request ended, has ended as well.
         ended.await.map_err(RefreshError::Unavailable)?.ok();
         let user_id = session.user_id.get();
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! Makes accounts.
+//! Registers users.
 
 use std::time::Duration;
 
@@ -24,49 +24,49 @@ use crate::settle::settle;
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
-/// The use case with the ports it needs.
+/// Registers users, each with an account, an event and an activity.
 pub struct RegisterUser<U, G, P, N, K> {
     /// Where accounts are stored.
     pub users: U,
-    /// Makes those wait who try many addresses.
+    /// Makes a source wait that tries many addresses.
     pub guard: GuessGuard<G, K>,
-    /// Hashes passwords.
+    /// Hashes the new password.
     pub passwords: P,
-    /// Makes identifiers.
+    /// Makes the identifiers of the user, the event, the attempt and the activity.
     pub identities: N,
-    /// The wall clock.
+    /// The wall clock, for the time of the registration.
     pub clock: K,
 }
 
-/// What a registration asks for.
+/// A request to register.
 pub struct NewUser {
-    /// The address, as it was given.
+    /// The address as the user typed it.
     pub email: String,
-    /// The password.
+    /// The password, not checked yet.
     pub password: SecretString,
     /// Where the request came from.
     pub source: Source,
-    /// W3C Trace Context.
+    /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
 }
 
-/// There is no new account.
+/// Why no account was registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterUserError {
-    /// The address is none.
-    #[error("the address is none")]
+    /// The text is not an e-mail address.
+    #[error("invalid e-mail address")]
     Email(#[from] InvalidEmailAddress),
-    /// The password may not be one.
-    #[error("the password may not be one")]
+    /// The password is not allowed.
+    #[error("password not allowed")]
     Password(#[from] PasswordFault),
-    /// The address is another account's.
-    #[error("the address is another account's")]
+    /// The address belongs to another account.
+    #[error("the address belongs to another account")]
     EmailTaken,
-    /// There were too many registrations from this source.
+    /// There were too many registrations from this source. The next one is allowed after this time.
     #[error("too many registrations")]
     TooMany(Duration),
-    /// The account could not be stored, or nobody knows whether it was.
-    #[error("nobody can register right now")]
+    /// The account could not be stored, or whether it is stored is unknown.
+    #[error("registration is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }
 
@@ -87,7 +87,7 @@ where
     N: IdentitySource,
     K: Clock,
 {
-    /// Registers a user.
+    /// Registers a user and returns the new account.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ where
         let registration = Registration {
             account: &account,
             event: &event,
-            // No broker is on the way: the sweep publishes it.
+            // No broker is involved: the sweep publishes the event.
             pending: &PendingEvent::unsent(transaction_id, now),
             activity: &activity,
             source_known_until: now.plus(lifetimes::KNOWN_SOURCE),
@@ -139,11 +139,12 @@ where
                 Ok(account)
             }
             Err(RegistrationCancelled::EmailTaken) => {
-                tracing::warn!(source = %new.source, "refused a registration: the address is taken");
+                let source = new.source;
+                tracing::warn!(%source, "refused a registration: the address is taken");
                 Err(RegisterUserError::EmailTaken)
             }
             Err(RegistrationCancelled::Busy) => {
-                let busy = Failure::new(FailureClass::Conflict, "items are busy");
+                let busy = Failure::new(FailureClass::Conflict, "the account's items are busy");
                 Err(RegisterUserError::Unavailable(busy))
             }
         }

@@ -1,4 +1,4 @@
-//! Trying a write again until its fate is known.
+//! Tries a write again until its outcome is known.
 
 use std::time::Duration;
 
@@ -9,17 +9,18 @@ use crate::outcome::{Failure, FailureClass, WriteTry};
 /// How long one try may take: long for a healthy table, and short enough for a second one.
 pub(crate) const TRY: Duration = Duration::from_secs(1);
 
-/// A write that no try has settled.
+/// A write whose outcome no try has settled.
 pub(crate) struct Unsettled {
-    /// What the last try met.
+    /// The failure of the last try.
     pub(crate) failure: Failure,
-    /// Whether a try's fate is unknown, so that the write may be stored.
+    /// Whether the outcome of a try is unknown, so that the write may be stored.
     pub(crate) in_doubt: bool,
 }
 
-/// Repeats a try until `judge` finds something settled, by what was cancelled, if it was, and by
-/// whether an earlier try's fate is unknown. What settles nothing is busy, and is tried again, as is
-/// what was refused or has no answer; what was refused for good is not.
+/// Repeats a try until `judge` returns a result. `judge` gets the result of a try that was stored
+/// or cancelled, and whether the outcome of an earlier try is unknown; it returns `None` for busy
+/// items. A try that was refused or has no answer is repeated; a try that was refused for good is
+/// not.
 ///
 /// # Errors
 ///

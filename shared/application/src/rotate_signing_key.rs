@@ -1,8 +1,7 @@
-//! Replaces the key that signs access tokens, while tokens of the old one stay good until they
-//! expire.
+//! Replaces the key that signs access tokens. Tokens of the old key stay good until they expire.
 //!
-//! In two steps, with a pause between them: others keep the public keys for some minutes, and would
-//! refuse what is signed with a key that they don't know yet.
+//! There is a pause between the two steps: others cache the public keys for some minutes, and would
+//! refuse a token that is signed with a key that they don't know yet.
 
 use std::time::Duration;
 
@@ -15,32 +14,31 @@ use crate::ports::{
     Clock, SigningKeyGenerator, SigningKeyStore, VerificationKey, VerificationKeyStore,
 };
 
-/// The use case with the ports it needs.
+/// Rotates the signing key.
 #[derive(Debug, Clone)]
 pub struct RotateSigningKey<G, S, V, K> {
     /// Makes the new key pair.
     pub generator: G,
-    /// Where the private key is kept.
+    /// Stores the private key.
     pub signing: S,
-    /// Where the public keys are.
+    /// Stores and reads the public keys.
     pub published: V,
-    /// The wall clock.
+    /// The wall clock by which keys retire.
     pub clock: K,
 }
 
-/// A key pair whose public half is published, and which doesn't sign yet.
+/// A key pair whose public half is published, and whose private half doesn't sign yet.
 pub struct NewKey {
-    /// Its name.
+    /// The name of the key, which is in the header of its tokens.
     pub kid: String,
     private: SecretString,
-    /// The public keys that were there before it.
+    /// The public keys that were published before it.
     before: Vec<VerificationKey>,
 }
 
 impl NewKey {
-    /// How long it should be published before it signs: [`lifetimes::NEW_KEY`], so that who keeps
-    /// the public keys for as long as he was told knows it by then, and nothing if it is the first
-    /// one.
+    /// How long it should be published before it signs: [`lifetimes::NEW_KEY`], so that everybody
+    /// who caches the public keys no longer than allowed knows it by then. Zero for the first key.
     pub fn pause(&self) -> Duration {
         if self.before.is_empty() { Duration::ZERO } else { lifetimes::NEW_KEY }
     }
@@ -51,7 +49,7 @@ impl NewKey {
 pub struct Rotated {
     /// The name of the key that signs from now on.
     pub kid: String,
-    /// The names of the keys that signed before, and until when they verify.
+    /// The names of the keys published before, and until when they verify.
     pub replaced: Vec<(String, Timestamp)>,
 }
 
@@ -62,9 +60,9 @@ where
     V: VerificationKeyStore,
     K: Clock,
 {
-    /// Makes a key pair and publishes its public half, with which nothing verifies yet. A rotation
-    /// that failed on the way is repeated as a whole: what it left behind is a public key that
-    /// nobody signs with, and retires with the others.
+    /// Makes a key pair and publishes its public half, which verifies no token yet. A rotation that
+    /// failed in between is repeated as a whole: it leaves behind a public key that nobody signs
+    /// with, and that retires with the others.
     ///
     /// # Errors
     ///
@@ -76,8 +74,8 @@ where
         Ok(NewKey { kid: public.kid, private, before })
     }
 
-    /// Has everything signed with the new key from now on. The public keys before it retire only
-    /// after no process can sign with theirs any more.
+    /// Makes the new key the signing key. The public keys before it retire only after no process
+    /// can sign with their private halves any more.
     ///
     /// # Errors
     ///
@@ -87,7 +85,7 @@ where
         let retires_at = self.clock.now().plus(lifetimes::REPLACED_KEY);
         let mut replaced = Vec::new();
         for mut key in new.before {
-            // One that was replaced before keeps its time.
+            // A key that was replaced earlier keeps its time.
             let until = *key.retires_at.get_or_insert(retires_at);
             self.published.put(&key).await?;
             replaced.push((key.kid, until));

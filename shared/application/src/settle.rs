@@ -6,9 +6,9 @@ use crate::outcome::{Failure, WriteTry};
 use crate::ports::{ChangeCancelled, RegistrationCancelled};
 use crate::retry::until_settled;
 
-/// Why a write was cancelled, if not for good.
+/// Why a write was cancelled.
 pub(crate) trait Cancellation {
-    /// Whether another try may succeed as it is.
+    /// Whether the same write may succeed in another try.
     fn is_busy(&self) -> bool;
 }
 
@@ -24,8 +24,8 @@ impl Cancellation for ChangeCancelled {
     }
 }
 
-/// Tries a write again while items are busy, the table is away, or a try's fate is unknown: its
-/// repository recognises a try that landed unnoticed.
+/// Tries a write again while items are busy, the table is away, or the outcome of a try is unknown:
+/// its repository recognises a try that was stored unnoticed.
 ///
 /// # Errors
 ///

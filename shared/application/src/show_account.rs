@@ -1,33 +1,33 @@
-//! Shows a user his account, as long as his session is good.
+//! Shows users their account, while their session is good.
 
 use domain::user::Account;
 
 use crate::outcome::Failure;
 use crate::ports::{Accounts, Bearer, Clock, Sessions};
 
-/// The use case with the ports it needs. `D` is everything that is stored.
+/// Shows accounts. `D` reads accounts and sessions.
 #[derive(Debug, Clone)]
 pub struct ShowAccount<D, K> {
     /// Accounts and sessions.
     pub users: D,
-    /// The wall clock.
+    /// The wall clock by which sessions end.
     pub clock: K,
 }
 
-/// An account can't be shown.
+/// Why an account can't be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ShowAccountError {
-    /// The session has ended, or the account is gone, while its access token was still good.
+    /// The session has ended or the account is deleted, while the access token is still good.
     #[error("the session has ended")]
     SessionOver,
-    /// It couldn't be read.
+    /// The account or the session couldn't be read.
     #[error("the account can't be read right now")]
     Unavailable(#[source] Failure),
 }
 
 impl<D: Accounts + Sessions, K: Clock> ShowAccount<D, K> {
-    /// The bearer's account. Unlike an order's, its use is asked of the session and not only of the
-    /// access token, so that a session that was ended ends here at once.
+    /// The bearer's account. Unlike for orders, the session is checked as well as the access token,
+    /// so that an ended session has no access at once.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The events: CloudEvents 1.0 in JSON.
 //!
 //! An event reaches a subscriber at least once, under the same `id` each time, and events of one
-//! order or of one user may arrive in any order: `aggregate_version` tells which came first.
+//! order or of one user may arrive in any order: `aggregate_version` gives their sequence.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,21 +15,21 @@ pub const SPEC_VERSION: &str = "1.0";
 /// could misunderstand the new ones; added members don't raise it, and readers ignore them.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Who raises the events.
+/// The `source` of every event.
 pub const SOURCE: &str = "urn:order-service";
 
 /// The types of events, which are also the tags of their messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventType {
-    /// An order was taken.
+    /// An order was created.
     OrderCreated,
     /// An order's stock is reserved.
     OrderConfirmed,
     /// There was not enough stock for an order.
     OrderRejected,
-    /// An order was withdrawn by its customer.
+    /// An order was cancelled by its customer.
     OrderCancelled,
-    /// A user has an account.
+    /// A user registered an account.
     UserRegistered,
     /// A user logged in with the password.
     UserLoggedIn,
@@ -62,35 +62,35 @@ impl EventType {
         }
     }
 
-    /// The type of that name.
+    /// The type with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event_type| event_type.as_str() == name)
     }
 }
 
-/// An event as it is told and understood.
+/// A decoded event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The fact's identifier: two messages with the same one tell the same fact.
+    /// The event's identifier: two messages with the same one are copies of the same event.
     pub id: Uuid,
-    /// When it became true.
+    /// When it happened.
     pub time: Timestamp,
-    /// What became true of which order or user.
+    /// What happened to which order or user.
     pub data: EventData,
 }
 
-/// What an event says, by its type.
+/// The data of an event, by its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventData {
-    /// An order was taken.
+    /// An order was created.
     OrderCreated(OrderCreated),
     /// An order's stock is reserved.
     OrderConfirmed(OrderChanged),
     /// There was not enough stock for an order.
     OrderRejected(OrderChanged),
-    /// An order was withdrawn by its customer.
+    /// An order was cancelled by its customer.
     OrderCancelled(OrderChanged),
-    /// A user has an account.
+    /// A user registered an account.
     UserRegistered(UserChanged),
     /// A user logged in with the password.
     UserLoggedIn(UserChanged),
@@ -98,50 +98,50 @@ pub enum EventData {
     UserDeleted(UserChanged),
 }
 
-/// What every order event says.
+/// The data that every order event has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderChanged {
-    /// Which order.
+    /// The order's identifier.
     pub order_id: Uuid,
-    /// Whose.
+    /// The order's customer.
     pub user_id: u64,
     /// The order's version with this event, counted from 1.
     pub aggregate_version: u32,
-    /// The order's status with this event.
+    /// The status that the order reached with this event.
     pub status: String,
 }
 
-/// What every user event says. It names nobody: what is on a topic can't be erased from it.
+/// The data of every user event. None of it is personal: what is on a topic can't be erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserChanged {
-    /// Which user.
+    /// The user's number.
     pub user_id: u64,
     /// The account's version with this event, counted from 1.
     pub aggregate_version: u32,
 }
 
-/// What the first event of an order says besides.
+/// The data of the first event of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderCreated {
-    /// Which order, whose, in which version and status.
+    /// What every order event has: the order, its customer, version and status.
     #[serde(flatten)]
     pub order: OrderChanged,
-    /// What it asks for: one line per product, sorted by product.
+    /// Its lines, one per product, sorted by product.
     pub items: Vec<Item>,
-    /// ISO 4217.
+    /// The ISO 4217 code of all amounts.
     pub currency: String,
-    /// The sum, in minor units.
+    /// The sum of the lines, in minor units.
     pub total: u64,
 }
 
 /// A line of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// Of what.
+    /// The product.
     pub product_id: u64,
-    /// How many.
+    /// How many items: 1 to 999.
     pub quantity: u16,
-    /// What one costs, in minor units.
+    /// The price of one item, in minor units.
     pub unit_price: u64,
 }
 
@@ -159,7 +159,7 @@ impl EventData {
         }
     }
 
-    /// What every order event says, if it is one.
+    /// The data that every order event has; `None` for a user event.
     pub const fn order(&self) -> Option<&OrderChanged> {
         match self {
             Self::OrderCreated(created) => Some(&created.order),
@@ -170,7 +170,7 @@ impl EventData {
         }
     }
 
-    /// The version, with it, of the order or account that it is about.
+    /// The version that the order or the account has with it, counted from 1.
     pub const fn aggregate_version(&self) -> u32 {
         match self {
             Self::OrderCreated(created) => created.order.aggregate_version,
@@ -183,7 +183,7 @@ impl EventData {
         }
     }
 
-    /// The id of the order or user that it is about.
+    /// The identifier of the order or the user that it is about.
     pub fn subject(&self) -> String {
         match self {
             Self::OrderCreated(created) => created.order.order_id.to_string(),
@@ -197,7 +197,7 @@ impl EventData {
     }
 }
 
-/// Bytes are not an event that this version understands.
+/// Why bytes can't be read as an event by this version.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// They are not a `CloudEvent` in JSON, or a member is missing or of the wrong type.
@@ -219,8 +219,8 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// None of this module's types makes `serde_json` fail; the error is passed on so that no
-    /// caller has to trust that sentence.
+    /// None of this module's types makes `serde_json` fail; the error is returned so that no caller
+    /// has to rely on that.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         let data = match &self.data {
             EventData::OrderCreated(created) => serde_json::to_value(created),
@@ -244,11 +244,11 @@ impl Event {
         })
     }
 
-    /// Reads an event. Members that it doesn't know are ignored.
+    /// Reads an event. Unknown members are ignored.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if this version doesn't understand it; reading it again won't help.
+    /// [`DecodeError`] if this version can't read it; trying again won't help.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let envelope: Envelope = serde_json::from_slice(bytes).map_err(DecodeError::Malformed)?;
         if envelope.specversion != SPEC_VERSION {
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_comes_back_as_it_was_told() {
+    fn an_event_is_decoded_as_it_was_encoded() {
         let user = UserChanged { user_id: 123, aggregate_version: 2 };
         let logged_in = Event { data: EventData::UserLoggedIn(user), ..created() };
         let deleted = Event { data: EventData::UserDeleted(user), ..created() };
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_are_unknown_are_ignored() {
+    fn unknown_members_are_ignored() {
         let read = edited(|json| json["data"]["gift"] = true.into()).unwrap();
         assert_eq!(read, created());
     }

@@ -1,10 +1,11 @@
-//! What crosses the wire, in the words of the wire.
+//! The wire format: events, messages, HTTP bodies and problems.
 //!
-//! This crate stands alone: another team's subscriber takes it without our domain.
+//! This crate depends on no other crate of the project, so that a subscriber of another team can
+//! use it alone.
 //!
 //! - [`event`]: the events, CloudEvents 1.0 in JSON
 //! - [`message`]: how an event travels as a RocketMQ message: tag, keys, user properties
-//! - [`order`], [`user`], [`login`]: HTTP bodies
+//! - [`order`], [`product`], [`user`], [`login`]: HTTP bodies
 //! - [`problem`]: errors over HTTP, RFC 9457
 //! - [`timestamp`]: moments, RFC 3339 in UTC
 
@@ -13,5 +14,6 @@ pub mod login;
 pub mod message;
 pub mod order;
 pub mod problem;
+pub mod product;
 pub mod timestamp;
 pub mod user;

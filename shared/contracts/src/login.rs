@@ -1,6 +1,6 @@
-//! HTTP bodies of login and of what follows it.
+//! HTTP bodies of logins, refreshes and logouts, and the public keys.
 //!
-//! None with a secret has `Debug`, so that no log line shows it.
+//! No body with a secret has `Debug`, so that no log line shows it.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
-    /// Whose account.
+    /// The address of the account.
     pub email: String,
     /// Its password.
     pub password: String,
@@ -34,23 +34,23 @@ pub struct Logout {
     pub everywhere: bool,
 }
 
-/// What a login and an exchange are answered with.
+/// The response to a login and to a refresh.
 #[derive(Serialize, Deserialize)]
 pub struct Tokens {
     /// A JWT (RFC 9068) to be sent as `Authorization: Bearer`.
     pub access_token: String,
     /// Always `Bearer` (RFC 6750).
     pub token_type: String,
-    /// For how many seconds the access token is good.
+    /// How long the access token is good, in seconds.
     pub expires_in: u64,
-    /// What the next pair of tokens is asked for with. It replaces the one that was sent.
+    /// The refresh token for the next exchange. It replaces the one that was sent.
     pub refresh_token: String,
 }
 
 /// `GET /.well-known/jwks.json` (RFC 7517, section 5).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct JsonWebKeySet {
-    /// The public keys.
+    /// Every key that verifies tokens now.
     pub keys: Vec<JsonWebKey>,
 }
 
@@ -66,7 +66,7 @@ pub struct JsonWebKey {
     /// `sig`.
     #[serde(rename = "use")]
     pub key_use: String,
-    /// Its name, which tokens carry.
+    /// The key's name, which is in the header of its tokens.
     pub kid: String,
     /// The key's 32 bytes in base64url.
     pub x: String,

@@ -2,7 +2,7 @@
 //!
 //! The body is the event ([`crate::event`]). The tag is its type, the keys are its `id` and its
 //! order's or user's, and the user properties below repeat what routing and check-backs need, so
-//! that nobody has to open the body for it.
+//! that the body does not have to be read for it.
 
 /// The default topic of order events. Its `message.type` is TRANSACTION.
 pub const ORDER_TOPIC: &str = "ORDER_EVENTS";
@@ -10,11 +10,11 @@ pub const ORDER_TOPIC: &str = "ORDER_EVENTS";
 /// The default topic of user events. Its `message.type` is TRANSACTION.
 pub const USER_TOPIC: &str = "USER_EVENTS";
 
-/// What the dead-letter topic's name adds to that of the order topic. It holds the dead letters of
-/// both topics.
+/// The end of the dead-letter topic's name, which begins with the name of the order topic. It holds
+/// the dead letters of both topics.
 pub const DEAD_LETTER_SUFFIX: &str = "_DLQ";
 
-/// The fact's identifier, a UUID.
+/// The event's identifier, a UUID.
 pub const EVENT_ID: &str = "event_id";
 
 /// The attempt that published it, a UUID.
@@ -22,7 +22,7 @@ pub const TRANSACTION_ID: &str = "transaction_id";
 
 /// The key of the item that holds the order, the account or the session.
 ///
-/// Such as `USER#123/ORDER#01890a5d-ac96-774b-bcce-b302099a8057`. It is the order service's own;
+/// Such as `USER#123/ORDER#01890a5d-ac96-774b-bcce-b302099a8057`. Only the order service uses it;
 /// subscribers of other teams ignore it.
 pub const AGGREGATE: &str = "aggregate";
 
@@ -34,22 +34,22 @@ pub const RECORDED: &str = "recorded";
 /// When the attempt's local transaction ends, in milliseconds since 1970-01-01T00:00:00Z.
 pub const DEADLINE_MS: &str = "deadline_ms";
 
-/// W3C Trace Context.
+/// W3C Trace Context, if there is one.
 pub const TRACEPARENT: &str = "traceparent";
 
-/// [`crate::event::SCHEMA_VERSION`].
+/// The schema version of the payload, as in the body.
 pub const SCHEMA_VERSION: &str = "schema_version";
 
 /// The order's or the account's version with the event, counted from 1.
 pub const AGGREGATE_VERSION: &str = "aggregate_version";
 
-/// On a dead letter: why it is one.
+/// On a dead letter: why the event was given up.
 pub const REASON: &str = "reason";
 
-/// On a dead letter: which handler gave up; absent when none ever saw it.
+/// On a dead letter: which handler gave up; absent if no handler was called.
 pub const HANDLER: &str = "handler";
 
-/// On a dead letter: how often it was tried.
+/// On a dead letter: how often the event was tried.
 pub const ATTEMPTS: &str = "attempts";
 
 /// On a dead letter: when it failed for the first time, in milliseconds since

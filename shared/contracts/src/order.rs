@@ -10,61 +10,71 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateOrder {
-    /// Whose order it is: the token's user, or left out.
+    /// The customer: the token's user, or absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<u64>,
     /// 1 to 50 lines; lines of one product are merged.
     pub items: Vec<RequestedItem>,
 }
 
-/// A line that is asked for.
+/// A requested line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestedItem {
-    /// Of what: an integer up to 2^53 - 1.
+    /// The product: an integer from 0 to 2^53 - 1.
     pub product_id: u64,
-    /// How many: 1 to 999 of one product.
+    /// How many items: 1 to 999 of one product.
     pub quantity: u64,
 }
 
-/// An order.
+/// An order as its customer sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Which one.
+    /// The order's identifier.
     pub order_id: Uuid,
-    /// Whose.
+    /// The customer.
     pub user_id: u64,
     /// CREATED, CONFIRMED, REJECTED or CANCELLED.
     pub status: String,
-    /// ISO 4217.
+    /// The ISO 4217 code of all amounts.
     pub currency: String,
     /// One line per product, sorted by product.
     pub items: Vec<Item>,
-    /// The sum, in minor units.
+    /// The sum of the lines, in minor units.
     pub total: u64,
-    /// When it was taken.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Every status it had, oldest first.
+    /// Every status so far, oldest first.
     pub history: Vec<StatusChange>,
-    /// What its customer was told, oldest first.
+    /// The notifications of its customer, in the order of the events.
     pub notifications: Vec<Notification>,
+}
+
+/// `GET /v1/orders`: a page of a user's orders, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderPage {
+    /// At most `limit` orders. There can be fewer on a page that is not the last.
+    pub orders: Vec<Order>,
+    /// The `cursor` of the next page, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// A status and when the order reached it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusChange {
-    /// What it became.
+    /// CREATED, CONFIRMED, REJECTED or CANCELLED.
     pub status: String,
-    /// When.
+    /// When the order reached it.
     pub at: Timestamp,
 }
 
-/// That the customer was told of an event.
+/// A record that the customer was notified of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// The event's type.
+    /// The event's type, such as `OrderCreated`.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// When.
+    /// When the customer was notified.
     pub at: Timestamp,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The media type of a [`Problem`].
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// What went wrong and what to change.
+/// An error response: what went wrong and what to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The kind of problem: a URN that programs compare.
@@ -19,10 +19,10 @@ pub struct Problem {
     pub detail: String,
     /// The request's id, by which its log lines are found.
     pub instance: String,
-    /// Every fault of the body, where it has any.
+    /// Every fault of the request's body, if it has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
-    /// The order that a request may or may not have created, where that is open: a retry with the
+    /// The order that the request may or may not have created, if that is unknown: a retry with the
     /// same `Idempotency-Key` settles it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,

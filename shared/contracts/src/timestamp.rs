@@ -11,8 +11,8 @@ use time::format_description::well_known::Rfc3339;
 pub struct Timestamp(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
 
 impl Timestamp {
-    /// The moment `millis` milliseconds after 1970-01-01T00:00:00Z; the nearest one that RFC 3339
-    /// can tell when that is outside the years 0 to 9999.
+    /// The moment `millis` milliseconds after 1970-01-01T00:00:00Z. Outside the years 0 to 9999 it
+    /// is the nearest one that RFC 3339 can express.
     pub fn from_millis(millis: i64) -> Self {
         let nearest = millis.clamp(Self::MILLIS_MIN, Self::MILLIS_MAX);
         let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nearest) * 1_000_000);
@@ -42,9 +42,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_told_in_utc_with_its_milliseconds() {
-        let told = serde_json::to_string(&Timestamp::from_millis(1_767_268_800_125)).unwrap();
-        assert_eq!(told, r#""2026-01-01T12:00:00.125Z""#);
+    fn a_moment_is_written_in_utc_with_its_milliseconds() {
+        let written = serde_json::to_string(&Timestamp::from_millis(1_767_268_800_125)).unwrap();
+        assert_eq!(written, r#""2026-01-01T12:00:00.125Z""#);
         let shown = Timestamp::from_millis(1_767_268_800_125).to_string();
         assert_eq!(shown, "2026-01-01T12:00:00.125Z");
         let read: Timestamp = serde_json::from_str(r#""2026-01-01T13:00:00.125+01:00""#).unwrap();
@@ -52,10 +52,10 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_out_of_range_is_told_as_the_nearest() {
+    fn a_moment_out_of_range_is_written_as_the_nearest() {
         for millis in [i64::MIN, i64::MAX] {
-            let told = serde_json::to_string(&Timestamp::from_millis(millis)).unwrap();
-            assert!(serde_json::from_str::<Timestamp>(&told).is_ok(), "{told}");
+            let written = serde_json::to_string(&Timestamp::from_millis(millis)).unwrap();
+            assert!(serde_json::from_str::<Timestamp>(&written).is_ok(), "{written}");
         }
     }
 }

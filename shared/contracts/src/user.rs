@@ -1,6 +1,6 @@
 //! HTTP bodies of accounts.
 //!
-//! None with a secret has `Debug`, so that no log line shows it.
+//! No body with a secret has `Debug`, so that no log line shows it.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -11,16 +11,16 @@ use crate::timestamp::Timestamp;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
-    /// The address, which nobody else may have.
+    /// The address, which no other account may have.
     pub email: String,
     /// The password: 15 characters or more.
     pub password: String,
 }
 
-/// What a registration is answered with.
+/// The response to a registration.
 #[derive(Serialize, Deserialize)]
 pub struct Registered {
-    /// The new user.
+    /// The new user's number.
     pub user_id: u64,
     /// The address in the form in which it is compared.
     pub email: String,
@@ -29,11 +29,11 @@ pub struct Registered {
 /// `GET /v1/users/me`.
 #[derive(Serialize, Deserialize)]
 pub struct Account {
-    /// Who.
+    /// The user's number.
     pub user_id: u64,
-    /// The address.
+    /// The address in the form in which it is compared.
     pub email: String,
-    /// Since when.
+    /// When the user registered.
     pub registered_at: Timestamp,
 }
 
@@ -41,9 +41,9 @@ pub struct Account {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
-    /// The password as it is.
+    /// The current password, as proof.
     pub current_password: String,
-    /// The password as it shall be: 15 characters or more.
+    /// The new password: 15 characters or more.
     pub new_password: String,
 }
 
@@ -51,16 +51,16 @@ pub struct ChangePassword {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteAccount {
-    /// The password as it is.
+    /// The current password, as proof.
     pub current_password: String,
 }
 
 /// `GET /v1/users/me/activity`: a page, the newest first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ActivityPage {
-    /// What happened.
+    /// The activities of this page.
     pub activities: Vec<Activity>,
-    /// What the next page is asked for with, if there is one.
+    /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
@@ -68,15 +68,16 @@ pub struct ActivityPage {
 /// Something that happened to an account.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Activity {
-    /// What: `REGISTERED`, `LOGGED_IN`, `LOGIN_FAILED`, `LOCKED`, `REFRESHED`, `REFRESH_REUSED`,
-    /// `LOGGED_OUT`, `LOGGED_OUT_EVERYWHERE`, `PASSWORD_CHANGED` or `PASSWORD_CHANGE_FAILED`.
+    /// `REGISTERED`, `LOGGED_IN`, `LOGIN_FAILED`, `LOCKED`, `REFRESHED`, `REFRESH_REUSED`,
+    /// `LOGGED_OUT`, `LOGGED_OUT_EVERYWHERE`, `PASSWORD_CHANGED`, `PASSWORD_CHANGE_FAILED` or
+    /// `ACCOUNT_DELETION_FAILED`.
     #[serde(rename = "type")]
     pub activity_type: String,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// From which address, of IPv6 the network.
+    /// The address that the request came from; of an IPv6 address the network.
     pub source: String,
-    /// In which session.
+    /// The session, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<Uuid>,
 }

@@ -1,34 +1,34 @@
-//! What raises events.
+//! The keys of the aggregates, which raise events.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::identity::{OrderId, SessionId, UserId};
 
-/// Which aggregate. Its text is carried by messages and names the item that holds the aggregate,
-/// with everything that must be true together.
+/// The key of an aggregate. Its text is a property of messages and the key of the item that holds
+/// the aggregate with everything that must change together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AggregateKey {
     /// `USER#<user_id>/ORDER#<order_id>`
     Order {
-        /// Whose order it is.
+        /// The order's customer.
         user_id: UserId,
-        /// Which of the user's orders.
+        /// The order's identifier.
         order_id: OrderId,
     },
     /// `USER#<user_id>`
     Account {
-        /// Whose account it is.
+        /// The account's user.
         user_id: UserId,
     },
     /// `SESSION#<session_id>`
     Session {
-        /// Which session.
+        /// The session's identifier.
         session_id: SessionId,
     },
 }
 
-/// A text names no aggregate.
+/// A text is not the key of an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be USER#<user_id>/ORDER#<order_id>, USER#<user_id> or SESSION#<session_id>")]
 pub struct InvalidAggregateKey;
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_aggregate_is_refused() {
+    fn text_that_names_no_aggregate_is_refused() {
         for text in ["", "USER#", "USER#x", "USER#1/", "USER#1/ORDER#1", "ORDER#1", "SESSION#1"] {
             assert_eq!(text.parse::<AggregateKey>(), Err(InvalidAggregateKey), "{text:?}");
         }

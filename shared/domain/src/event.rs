@@ -1,17 +1,17 @@
-//! What an aggregate keeps of the events that it raised.
+//! What an aggregate stores about the events that it raised.
 
 use crate::identity::EventId;
 
-/// How an event is published. The aggregate keeps it with the change that raised the event, so that
-/// the event can be rebuilt from the aggregate, byte for byte, for as long as that exists.
+/// How an event is published. The aggregate stores it with the change that raised the event, so
+/// that the event can be rebuilt, byte for byte, while the aggregate exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventStamp {
-    /// The fact's identifier.
+    /// The event's identifier, the same in every copy.
     pub event_id: EventId,
-    /// The version of the payload in which the event was published first. It is rebuilt in that
+    /// The version of the payload in which the event was first published. It is rebuilt in that
     /// version, whatever version newer code publishes.
     pub schema_version: u32,
-    /// W3C Trace Context of what raised it, where there is one.
+    /// W3C Trace Context of the request or event that caused it, if known.
     pub traceparent: Option<String>,
 }
 

@@ -11,19 +11,19 @@ use crate::timestamp::Timestamp;
 /// (RFC 8259, section 6).
 pub const INTEGER_IDENTIFIER_MAX: u64 = (1 << 53) - 1;
 
-/// An identifier was not of its kind's form.
+/// A text or number is not an identifier of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidIdentifier {
     /// An integer identifier was larger than [`INTEGER_IDENTIFIER_MAX`].
     #[error("{kind} must be an integer from 0 to {INTEGER_IDENTIFIER_MAX}")]
     OutOfRange {
-        /// What was being read.
+        /// The name of the identifier, such as `order_id`.
         kind: &'static str,
     },
     /// A UUID identifier was not a UUID.
     #[error("{kind} must be a UUID")]
     NotAUuid {
-        /// What was being read.
+        /// The name of the identifier, such as `order_id`.
         kind: &'static str,
     },
 }
@@ -35,7 +35,11 @@ macro_rules! integer_identifier {
         pub struct $name(u64);
 
         impl $name {
-            #[doc = concat!("Reads a ", $kind, " from an integer.\n\n# Errors\n\nIf it is larger than [`INTEGER_IDENTIFIER_MAX`].")]
+            #[doc = concat!("Reads a ", $kind, " from an integer.")]
+            ///
+            /// # Errors
+            ///
+            /// If it is larger than [`INTEGER_IDENTIFIER_MAX`].
             pub const fn new(value: u64) -> Result<Self, InvalidIdentifier> {
                 if value > INTEGER_IDENTIFIER_MAX {
                     return Err(InvalidIdentifier::OutOfRange { kind: $kind });
@@ -74,7 +78,7 @@ macro_rules! uuid_identifier {
         pub struct $name(Uuid);
 
         impl $name {
-            /// Takes a UUID that was made to be this identifier.
+            /// Wraps a UUID that was made for this identifier.
             pub const fn new(value: Uuid) -> Self {
                 Self(value)
             }
@@ -111,39 +115,39 @@ macro_rules! uuid_identifier {
 }
 
 integer_identifier!(
-    /// Who orders: an integer from 0 to [`INTEGER_IDENTIFIER_MAX`].
+    /// A user: an integer from 0 to [`INTEGER_IDENTIFIER_MAX`].
     UserId,
     "user_id"
 );
 integer_identifier!(
-    /// What is sold: an integer from 0 to [`INTEGER_IDENTIFIER_MAX`].
+    /// A product: an integer from 0 to [`INTEGER_IDENTIFIER_MAX`].
     ProductId,
     "product_id"
 );
 uuid_identifier!(
-    /// An order. A UUIDv7, so that orders sort by the time they were taken.
+    /// An order: a UUIDv7, which sorts by time, or under an idempotency key a `UUIDv8` of that key.
     OrderId,
     "order_id"
 );
 uuid_identifier!(
-    /// A fact. It is made once and survives every retry and re-delivery of its event: consumers
+    /// An event. It is made once and stays the same for every retry and redelivery, so consumers
     /// recognise duplicates by it.
     EventId,
     "event_id"
 );
 uuid_identifier!(
-    /// One attempt to make a fact true. Each attempt has its own, so that an attempt which was
-    /// rolled back for good doesn't take its successors with it.
+    /// One attempt to create an order, or one publication of an event. Each attempt has its own, so
+    /// that rolling one back for good does not roll back the next.
     TransactionId,
     "transaction_id"
 );
 uuid_identifier!(
-    /// What a login begins: a family of refresh tokens.
+    /// A session: a login and its refresh tokens.
     SessionId,
     "session_id"
 );
 uuid_identifier!(
-    /// A line of an account's activity. A UUIDv7, so that lines sort by their time.
+    /// An activity of an account: a UUIDv7, so that activities sort by time.
     ActivityId,
     "activity_id"
 );
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_of_version_7_tells_when_it_was_made() {
+    fn a_uuid_of_version_7_says_when_it_was_made() {
         let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         assert_eq!(id.made_at(), Some(Timestamp::from_millis(0x0189_0a5d_ac96)));
         let random: OrderId = "9f2b4f5e-3d1c-4a6b-8e0f-1a2b3c4d5e6f".parse().unwrap();

@@ -1,18 +1,18 @@
 //! The order service's domain: aggregates, value objects and the events they raise.
 //!
 //! Everything here is a pure function of its arguments. Time, identifiers and prices are passed in,
-//! so a decision can be replayed and a test needs no double. An aggregate's method either returns
-//! what changed or says why not; storing and publishing it is the application's business.
+//! so a decision can be replayed and a test needs no double. An aggregate's method returns either
+//! the change or the reason against it; the application stores and publishes the change.
 //!
 //! # Layout
 //!
 //! - [`identity`]: one type per kind of identifier
-//! - [`aggregate`], [`event`], [`pending`]: what raises events, and what it keeps of them
+//! - [`aggregate`], [`event`], [`pending`]: aggregates, and what they store about their events
 //! - [`money`]: amounts in minor units, which are never floating point
 //! - [`timestamp`]: moments of the wall clock, in milliseconds, UTC
 //! - [`order`]: the order aggregate, its lines, states and events
-//! - [`product`]: what is sold, at what price
-//! - [`user`]: who orders
+//! - [`product`]: products, their prices and their stock
+//! - [`user`]: accounts, sessions and password guesses
 
 #![deny(clippy::float_arithmetic)]
 

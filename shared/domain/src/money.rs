@@ -30,10 +30,10 @@ impl Money {
     /// exactly (RFC 8259, section 6).
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
-    /// An amount of that many minor units, or `None` if it is more than [`Money::MAX`].
+    /// An amount of `minor` minor units, or `None` if it is more than [`Money::MAX`].
     pub const fn from_minor(minor: u64) -> Option<Self> {
         if minor > Self::MAX.0 { None } else { Some(Self(minor)) }
     }
@@ -48,7 +48,7 @@ impl Money {
         self.0.checked_add(other.0).and_then(Self::from_minor)
     }
 
-    /// That many times the amount, or `None` if it is more than [`Money::MAX`].
+    /// The amount times `count`, or `None` if it is more than [`Money::MAX`].
     pub fn checked_times(self, count: u32) -> Option<Self> {
         self.0.checked_mul(u64::from(count)).and_then(Self::from_minor)
     }

@@ -1,4 +1,4 @@
-//! The order: what a customer asked for, at which prices, and what became of it.
+//! The order: its lines, the prices at which it was created, and the history of its status.
 //!
 //! ```text
 //! CREATED ──► CONFIRMED ──► CANCELLED
@@ -24,7 +24,7 @@ pub use history::{History, StatusChange};
 pub use lines::{InvalidLines, LINES_MAX, OrderLine, OrderLines, PricedLine, Quantity};
 pub use record::{CorruptOrder, OrderRecord};
 
-/// Where an order stands.
+/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderStatus {
     /// Its stock is not reserved yet.
@@ -48,14 +48,14 @@ impl OrderStatus {
         }
     }
 
-    /// The status of that name.
+    /// The status with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Created, Self::Confirmed, Self::Rejected, Self::Cancelled]
             .into_iter()
             .find(|status| status.as_str() == name)
     }
 
-    /// Whether an order may go from this status to `next`.
+    /// Whether an order may change from this status to `next`.
     pub const fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
@@ -65,18 +65,18 @@ impl OrderStatus {
     }
 }
 
-/// That the customer was notified of an event.
+/// A record that the customer was notified of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The event's type, such as `OrderCreated`.
     pub event_type: String,
-    /// Which of the order's events it was: they come in any order, and are shown in this one.
+    /// The order's version with the event. Events arrive in any order, and are shown in this one.
     pub aggregate_version: u32,
     /// When the customer was notified.
     pub at: Timestamp,
 }
 
-/// The order aggregate. Whatever holds one holds a valid one.
+/// The order aggregate. Every value of this type is a valid order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     id: OrderId,
@@ -85,12 +85,12 @@ pub struct Order {
     /// One line per product, sorted by product.
     lines: Vec<PricedLine>,
     total: Money,
-    /// Every status that it reached. Each change raises one event; a notification raises none.
+    /// Every status so far. Each change raises one event; a notification raises no event.
     history: History,
     notifications: Vec<Notification>,
 }
 
-/// An order can't be created.
+/// Why an order can't be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderNotCreated {
     /// Products are not in the catalog.
@@ -101,19 +101,19 @@ pub enum OrderNotCreated {
     TotalTooLarge,
 }
 
-/// An order can't go where it was sent.
+/// An order can't change from its status to the requested one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an order that is {} can't become {}", from.as_str(), to.as_str())]
 pub struct TransitionRefused {
-    /// Where it stands.
+    /// The order's status.
     pub from: OrderStatus,
-    /// Where it was to go.
+    /// The requested status.
     pub to: OrderStatus,
 }
 
 impl Order {
-    /// Creates an order at today's prices, which it keeps. `price_of` gives the price of a product,
-    /// or `None` if the catalog doesn't hold it.
+    /// Creates an order at today's prices, which it keeps. `price_of` returns the price of a
+    /// product, or `None` if the product is not in the catalog.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl Order {
         Ok((order, event))
     }
 
-    /// Its stock is reserved.
+    /// Confirms the order: its stock is reserved.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl Order {
         self.become_status(OrderStatus::Confirmed, at, event)
     }
 
-    /// There is not enough stock for it.
+    /// Rejects the order: there is not enough stock for it.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl Order {
         self.become_status(OrderStatus::Rejected, at, event)
     }
 
-    /// Its customer cancels it.
+    /// Cancels the order for its customer.
     ///
     /// # Errors
     ///
@@ -199,7 +199,7 @@ impl Order {
         Ok((next, event))
     }
 
-    /// An event that it raised, rebuilt from what it keeps. `None` if it raised no such event.
+    /// An event that the order raised, rebuilt from its history. `None` if it raised no such event.
     pub fn event(&self, event_id: EventId) -> Option<OrderEvent> {
         let (version, change) = self.history.change_of(event_id)?;
         Some(self.event_of(version, change))
@@ -231,35 +231,35 @@ impl Order {
         }
     }
 
-    /// The order as it was when it was created, whatever became of it.
+    /// The order as it was when it was created, without later changes and notifications.
     #[must_use]
     pub fn as_created(&self) -> Self {
         let notifications = Vec::new();
         Self { history: self.history.beginning(), notifications, ..self.clone() }
     }
 
-    /// Whether it asks for what those lines ask for.
+    /// Whether the order has the products and quantities of `lines`.
     pub fn asks_for(&self, lines: &OrderLines) -> bool {
-        let own = self.lines.iter().map(|line| (line.product_id, line.quantity));
-        own.eq(lines.iter())
+        let ordered = self.lines.iter().map(|line| (line.product_id, line.quantity));
+        ordered.eq(lines.iter())
     }
 
-    /// Names it among all aggregates.
+    /// The key of the order among all aggregates.
     pub const fn key(&self) -> AggregateKey {
         AggregateKey::Order { user_id: self.user_id, order_id: self.id }
     }
 
-    /// Which order.
+    /// The order's identifier, which never changes.
     pub const fn id(&self) -> OrderId {
         self.id
     }
 
-    /// Whose.
+    /// The customer.
     pub const fn user_id(&self) -> UserId {
         self.user_id
     }
 
-    /// In which currency.
+    /// The currency of its prices and its total.
     pub const fn currency(&self) -> Currency {
         self.currency
     }
@@ -274,22 +274,22 @@ impl Order {
         self.total
     }
 
-    /// Where it stands.
+    /// The latest status in its history.
     pub fn status(&self) -> OrderStatus {
         self.history.latest().status
     }
 
-    /// When it was created.
+    /// When it reached CREATED, its first status.
     pub const fn created_at(&self) -> Timestamp {
         self.history.first().at
     }
 
-    /// Every status that it reached.
+    /// Every status so far, with its time and its event.
     pub const fn history(&self) -> &History {
         &self.history
     }
 
-    /// What its customer was notified of, in the order of the events.
+    /// The notifications of its customer, in the order of the events.
     pub fn notifications(&self) -> &[Notification] {
         &self.notifications
     }

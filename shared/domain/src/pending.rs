@@ -1,45 +1,47 @@
 //! Which of an aggregate's events are not handled yet.
 //!
-//! An event enters with the write that makes it true and leaves when the last of our handlers is
-//! done with it. Until then nothing that a broker loses is lost: the sweep publishes it again.
+//! The write that raises an event also makes it pending; it is removed when the last of our
+//! handlers is done with it. Until then a broker may lose it: the sweep publishes it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::identity::{EventId, TransactionId};
 use crate::timestamp::Timestamp;
 
-/// What is known of an event's latest publication.
+/// What is known about an event's latest publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Publication {
-    /// No half message of it was ever sent, so it can be sent without asking a broker.
+    /// No half message was ever sent, so the event can be sent without asking a broker first.
     Unsent,
-    /// A half message of it may have been sent.
+    /// A half message may have been sent.
     Sent,
-    /// It was found on its topic, and waits for its consumer.
+    /// The event was found on its topic, and waits for its consumer.
     Found,
 }
 
 /// An event that is not handled yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingEvent {
-    /// Since when. A redrive begins anew.
+    /// Since when it is pending. A redrive sets it to the time of the redrive.
     pub since: Timestamp,
-    /// Names its latest publication: the attempt that created it, or a redrive, or a republication.
+    /// The identifier of its latest publication: the attempt that created it, a redrive or a
+    /// republication.
     pub transaction_id: TransactionId,
-    /// When that publication was made, as far as one was. The patience with it is counted from here.
+    /// When that publication was made; `since` if none was made yet. The wait before the event is
+    /// published again is counted from here.
     pub published_at: Timestamp,
-    /// What is known of that publication.
+    /// What is known about that publication.
     pub publication: Publication,
-    /// When the sweep looks at it.
+    /// When the sweep looks at it next.
     pub due: Timestamp,
-    /// The handlers with an effect outside the aggregate that are done with it. Each marks itself in
-    /// the transaction of its effect.
+    /// The handlers with an effect outside the aggregate that are done with it. Each adds its name
+    /// in the transaction of its effect.
     pub done_by: BTreeSet<String>,
-    /// How many of its deliveries have failed, by whatever copy they came.
+    /// How many deliveries have failed, counted over all copies of the message.
     pub failures: u32,
-    /// How often it was published again although it was on its topic, or may have been.
+    /// How often it was published again although it was, or may have been, on its topic.
     pub copies: u32,
-    /// Since when no complete answer is known to the question whether it is on its topic.
+    /// Since when the question whether it is on its topic has had no complete answer.
     pub unanswered_since: Option<Timestamp>,
 }
 
@@ -74,13 +76,13 @@ impl PendingEvent {
         }
     }
 
-    /// Whether a delivery has come to a handler of ours and has left a trace.
+    /// Whether a delivery has reached a handler of ours and left a failure or a mark.
     pub fn is_touched(&self) -> bool {
         self.failures > 0 || !self.done_by.is_empty()
     }
 }
 
-/// In which order the sweep looks at aggregates.
+/// The order in which the sweep looks at aggregates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rank {
     /// An event may be on no topic.
@@ -94,7 +96,7 @@ pub enum Rank {
 pub struct PendingEvents(BTreeMap<EventId, PendingEvent>);
 
 impl PendingEvents {
-    /// One event.
+    /// A single pending event.
     pub fn one(event_id: EventId, event: PendingEvent) -> Self {
         Self(BTreeMap::from([(event_id, event)]))
     }
@@ -115,7 +117,7 @@ impl PendingEvents {
         self.0.len() == 1 && self.holds(event_id)
     }
 
-    /// How many there are.
+    /// How many events are pending.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -130,7 +132,7 @@ impl PendingEvents {
         self.0.iter().map(|(event_id, event)| (*event_id, event))
     }
 
-    /// Whether an event of which no half message was ever sent is pending, and is not in `before`.
+    /// Whether it holds an event that was never sent and that `before` does not hold.
     pub fn adds_unsent_to(&self, before: &Self) -> bool {
         let unsent = self.iter().filter(|(_, event)| event.publication == Publication::Unsent);
         unsent.into_iter().any(|(event_id, _)| !before.holds(event_id))
@@ -141,18 +143,18 @@ impl PendingEvents {
         self.0.values().map(|event| event.due).min()
     }
 
-    /// In which order the sweep looks at them.
+    /// The order in which the sweep looks at the aggregate.
     pub fn rank(&self) -> Rank {
         let all_found = self.0.values().all(|event| event.publication == Publication::Found);
         if all_found { Rank::Second } else { Rank::First }
     }
 
-    /// Puts an event in, over one of its identifier.
+    /// Adds an event, or replaces the one with the same identifier.
     pub fn put(&mut self, event_id: EventId, event: PendingEvent) {
         self.0.insert(event_id, event);
     }
 
-    /// Takes an event out. `None` if it is not pending.
+    /// Removes an event and returns it. `None` if it is not pending.
     pub fn remove(&mut self, event_id: EventId) -> Option<PendingEvent> {
         self.0.remove(&event_id)
     }
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_on_no_topic_is_looked_at_before_what_waits_for_its_consumer() {
+    fn an_event_that_may_be_on_no_topic_comes_before_one_that_waits_for_its_consumer() {
         let found = PendingEvent {
             publication: Publication::Found,
             ..PendingEvent::unsent(attempt(), at(0))

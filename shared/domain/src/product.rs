@@ -1,4 +1,4 @@
-//! What is sold.
+//! The products that are sold.
 
 use crate::identity::ProductId;
 use crate::money::Money;
@@ -6,12 +6,12 @@ use crate::money::Money;
 /// A product of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
-    /// Which one.
+    /// The product's identifier.
     pub id: ProductId,
-    /// What it is called.
+    /// The name that customers see.
     pub name: String,
-    /// What one costs today. An order keeps the price at which it was taken.
+    /// The price of one item today. An order keeps the price at which it was created.
     pub unit_price: Money,
-    /// How many can still be promised.
+    /// How many items can still be reserved.
     pub stock: u32,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z, as told by a wall clock.
+/// A moment: milliseconds since 1970-01-01T00:00:00Z, as read from a wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -22,20 +22,20 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// The moment that much later; the last one that can be told when that is beyond it.
+    /// The moment `duration` later, or the last moment that fits into the type.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// The moment that much earlier; the first one that can be told when that is before it.
+    /// The moment `duration` earlier, or the first moment that fits into the type.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// How long it is from `earlier` to this moment; zero when `earlier` is not earlier, as happens
-    /// when a wall clock is set back.
+    /// The time from `earlier` to this moment; zero if `earlier` is not earlier, as happens when a
+    /// wall clock is set back.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }

@@ -1,12 +1,12 @@
-//! Who orders: accounts, their sessions, and how guessing them is slowed.
+//! Users: accounts, sessions, and the waits that slow down password guessing.
 //!
 //! - [`EmailAddress`]: the form in which addresses are compared
-//! - [`check_password`]: which passwords are taken
-//! - [`Account`]: a user
-//! - [`Session`]: what a login begins, and for how long
-//! - [`UserEvent`], [`UserEvents`]: what accounts and sessions raise, and keep of it
+//! - [`check_password`]: which passwords are accepted
+//! - [`Account`]: a registered user
+//! - [`Session`]: a login, and how long it lasts
+//! - [`UserEvent`], [`UserEvents`]: the events of accounts and sessions
 //! - [`Guesses`]: how long to wait after wrong passwords
-//! - [`ActivityKind`]: what an account's owner can look up
+//! - [`ActivityKind`]: what users can look up about their accounts
 
 mod account;
 mod activity;

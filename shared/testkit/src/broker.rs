@@ -1,7 +1,6 @@
-//! What stands in for RocketMQ: half messages, their ends, and deliveries until they are
-//! acknowledged.
+//! RocketMQ in memory: half messages, their ends, and deliveries until they are acknowledged.
 //!
-//! Like the Java broker it takes a commit after a rollback, and makes a visible copy of each
+//! Like the Java broker it accepts a commit after a rollback, and makes a visible copy of each
 //! commit.
 
 mod channel;
@@ -27,7 +26,7 @@ use crate::clock::ManualClock;
 use crate::fault::BrokerFault;
 use crate::weather::Weather;
 
-/// A cluster with the topics of one deployment, and one group that consumes. Clones share it.
+/// A cluster with the topics of one deployment and one consumer group. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBroker {
     state: Arc<Mutex<State>>,
@@ -40,38 +39,36 @@ struct State {
     visible: Vec<Message>,
     announced: Vec<DeadLetter>,
     away: bool,
-    /// How many of the next calls go wrong in which way.
+    /// How many of the next calls meet each fault.
     next: HashMap<BrokerFault, u32>,
     weather: Weather,
-    /// By which it stamps messages; without one it stamps none.
+    /// The source of store timestamps; without it, messages have none.
     clock: Option<ManualClock>,
-    /// Ends that arrive later.
     late_ends: Vec<(usize, Resolution)>,
 }
 
 /// A half message as the broker stores it.
 #[derive(Debug, Clone)]
 pub struct StoredHalf {
-    /// What it says.
+    /// Its body and properties.
     pub message: OutboundMessage,
-    /// The attempt it belongs to.
+    /// The attempt that it belongs to.
     pub transaction_id: TransactionId,
-    /// When the local transaction ends.
+    /// The end of the local transaction.
     pub deadline: Timestamp,
     /// Whether its event was stored before it.
     pub is_recorded: bool,
-    /// The ends that the broker took, in their order.
+    /// The ends that the broker accepted, in their order. More than one is possible.
     pub ends: Vec<Resolution>,
-    /// How often it was checked.
+    /// How often the broker asked for its transaction.
     pub checks: u32,
-    /// Whether the broker gave up checking it.
+    /// Whether the broker gave up asking for its transaction.
     pub discarded: bool,
-    /// When it was stored.
     stored_at: Moment,
 }
 
 impl StoredHalf {
-    /// What the broker asks about it.
+    /// The check-back that the broker sends for it.
     pub fn check_back(&self) -> CheckBack {
         CheckBack {
             aggregate: self.message.aggregate,
@@ -85,37 +82,35 @@ impl StoredHalf {
     }
 }
 
-/// The copies of a message that consumers see or saw.
+/// The copies of a message that became visible to consumers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copies {
-    /// How many there are.
+    /// All copies, acknowledged or not.
     pub visible: usize,
-    /// How many of them are not acknowledged.
+    /// Those of them that are not acknowledged.
     pub unacknowledged: usize,
 }
 
-/// A message that consumers see.
+/// A message that is visible to consumers.
 #[derive(Debug)]
 struct Message {
     message_id: String,
     body: Vec<u8>,
     properties: HashMap<String, String>,
-    /// How often it was delivered.
     deliveries: u32,
-    /// When it was stored, by the broker's clock.
+    /// By the broker's clock.
     stored_at: Option<Timestamp>,
     visible_at: Moment,
     acknowledged: bool,
 }
 
-/// Where a half message is stored.
+/// The position of a stored half message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryReceipt(usize);
 
-/// A message that was delivered.
+/// One delivery of a message.
 #[derive(Debug, Clone)]
 pub struct MemoryDelivery {
-    /// Where it is stored.
     at: usize,
     message_id: String,
     body: Vec<u8>,
@@ -147,23 +142,23 @@ impl Delivery for MemoryDelivery {
 
 /// Faults on demand.
 impl MemoryBroker {
-    /// No broker can be reached, until [`MemoryBroker::come_back`].
+    /// Makes the broker unreachable, until [`MemoryBroker::come_back`].
     pub fn go_away(&self) {
         self.state().away = true;
     }
 
-    /// It can be reached again.
+    /// Makes the broker reachable again.
     pub fn come_back(&self) {
         self.state().away = false;
     }
 
-    /// Moves every half message that has no end out of the way, as the broker does after its last
-    /// check: nobody will ever end it.
+    /// Discards every half message that has no end, as the broker does after its last check: it is
+    /// never checked again.
     pub fn discard_open_halves(&self) {
         self.state().halves.iter_mut().for_each(|half| half.discarded |= half.ends.is_empty());
     }
 
-    /// What goes wrong with the next calls that can meet it.
+    /// Lets the next `count` calls that can meet `fault` meet it.
     pub fn script(&self, fault: BrokerFault, count: u32) {
         self.state().next.insert(fault, count);
     }
@@ -173,12 +168,12 @@ impl MemoryBroker {
         self.state().clock = Some(clock.clone());
     }
 
-    /// What goes wrong besides, at random.
+    /// Adds random faults to those of [`MemoryBroker::script`].
     pub fn set_weather(&self, weather: &Weather) {
         self.state().weather = weather.clone();
     }
 
-    /// Lets the ends arrive that were under way, in their order, and tells how many.
+    /// Applies the ends that were on their way, in their order. Returns how many.
     pub fn land_late_ends(&self) -> usize {
         let late = mem::take(&mut self.state().late_ends);
         let count = late.len();
@@ -196,38 +191,38 @@ impl MemoryBroker {
         self.state().halves.clone()
     }
 
-    /// The half message that is stored there.
+    /// The half message that `receipt` names.
     pub fn half(&self, receipt: MemoryReceipt) -> StoredHalf {
         self.state().halves[receipt.0].clone()
     }
 
-    /// How many half messages are neither ended nor given up.
+    /// How many half messages are neither ended nor discarded.
     pub fn open_halves(&self) -> usize {
         let open = |half: &&StoredHalf| half.ends.is_empty() && !half.discarded;
         self.state().halves.iter().filter(open).count()
     }
 
-    /// The bodies of all messages that consumers see or saw, in their order: each copy is one.
+    /// The bodies of all messages that became visible, in their order, each copy on its own.
     pub fn visible(&self) -> Vec<String> {
         let state = self.state();
         let bodies = state.visible.iter().map(|message| &message.body);
         bodies.map(|body| String::from_utf8_lossy(body).into_owned()).collect()
     }
 
-    /// The copies of what an attempt made visible.
+    /// The visible copies of an attempt's message.
     pub fn copies_of(&self, transaction_id: TransactionId) -> Copies {
         let id = transaction_id.to_string();
         let state = self.state();
-        let told =
+        let is_copy =
             |message: &&Message| message.properties.get(message::TRANSACTION_ID) == Some(&id);
-        let copies = state.visible.iter().filter(told);
+        let copies = state.visible.iter().filter(is_copy);
         Copies {
             visible: copies.clone().count(),
             unacknowledged: copies.filter(|copy| !copy.acknowledged).count(),
         }
     }
 
-    /// How many messages are not acknowledged.
+    /// How many visible messages are not acknowledged.
     pub fn unacknowledged(&self) -> usize {
         self.state().visible.iter().filter(|message| !message.acknowledged).count()
     }
@@ -237,18 +232,18 @@ impl MemoryBroker {
         self.state().visible.iter().map(|message| message.deliveries).collect()
     }
 
-    /// All announcements of dead letters.
+    /// All dead letters that were announced, in their order.
     pub fn announced(&self) -> Vec<DeadLetter> {
         self.state().announced.clone()
     }
 
-    /// Whether no broker can be reached.
+    /// Whether the broker is unreachable.
     pub fn is_away(&self) -> bool {
         self.state().away
     }
 
-    /// The half messages that a round of checks asks for: those without an end that are old enough.
-    /// One that was asked for `checks_max` times is given up instead.
+    /// The half messages of one round of checks: those without an end that are at least
+    /// `first_after` old. One that was checked `checks_max` times is discarded instead.
     pub(crate) fn due_checks(
         &self,
         first_after: Duration,
@@ -267,7 +262,6 @@ impl MemoryBroker {
         .collect()
     }
 
-    /// One of the half messages that have ended.
     pub(crate) fn any_ended(&self, draw: impl FnOnce(u64) -> u64) -> Option<(usize, CheckBack)> {
         let state = self.state();
         let halves = state.halves.iter().enumerate();
@@ -278,8 +272,7 @@ impl MemoryBroker {
         Some((at, half.check_back()))
     }
 
-    /// Ends a half message as its check was answered.
-    pub(crate) fn take_answer(&self, at: usize, answer: CheckAnswer) {
+    pub(crate) fn apply_answer(&self, at: usize, answer: CheckAnswer) {
         match answer {
             CheckAnswer::Commit => self.settle(at, Resolution::Commit),
             CheckAnswer::Rollback => self.settle(at, Resolution::Rollback),
@@ -287,8 +280,8 @@ impl MemoryBroker {
         }
     }
 
-    /// Delivers a message again that was acknowledged, as after a rebalance. Tells whether there is
-    /// one.
+    /// Delivers an acknowledged message again, as after a rebalance. Returns `false` if no message
+    /// is acknowledged.
     pub(crate) fn deliver_again(&self, draw: impl FnOnce(u64) -> u64) -> bool {
         let mut state = self.state();
         let mut done: Vec<_> =
@@ -304,11 +297,11 @@ impl MemoryBroker {
         true
     }
 
-    /// Loses every visible message that is not acknowledged, as a broker does that had not flushed
-    /// it. Returns how many.
+    /// Loses every visible message that is not acknowledged, like a broker that stops before it
+    /// flushes them to its disk. Returns how many.
     pub fn lose_unacknowledged(&self) -> usize {
         let mut state = self.state();
-        // What was delivered keeps its place: a delivery names its message by it.
+        // Messages keep their index: a delivery refers to its message by it.
         let mut lost = 0;
         for message in state.visible.iter_mut().filter(|message| !message.acknowledged) {
             message.acknowledged = true;
@@ -319,7 +312,7 @@ impl MemoryBroker {
         lost
     }
 
-    /// Makes a message visible that no transaction sent.
+    /// Stores a visible message outside of any transaction.
     pub fn put(&self, body: &[u8], properties: &[(&str, &str)]) {
         let properties = properties
             .iter()
@@ -329,8 +322,8 @@ impl MemoryBroker {
         self.arrivals.notify_waiters();
     }
 
-    /// Checks every half message back that has no end, and ends it as it is answered. A message
-    /// that is left open is asked for in the next round again.
+    /// Sends a check-back for every half message without an end, and ends it as `handler` answers.
+    /// A message that stays open is checked again in the next round.
     pub async fn check_back(&self, handler: &impl CheckBackHandler) -> Vec<CheckAnswer> {
         let open: Vec<_> = {
             let state = self.state();
@@ -343,7 +336,7 @@ impl MemoryBroker {
         let mut answers = Vec::with_capacity(open.len());
         for (at, check) in open {
             let answer = handler.answer(check).await;
-            self.take_answer(at, answer);
+            self.apply_answer(at, answer);
             answers.push(answer);
         }
         answers
@@ -353,13 +346,13 @@ impl MemoryBroker {
         self.state.lock().unwrap()
     }
 
-    /// The way of a call or of its answer.
+    /// The latency of a call, or of its answer.
     async fn travel(&self) {
         let weather = self.state().weather.clone();
         weather.travel().await;
     }
 
-    /// Ends a half message, whatever became of it before.
+    /// Ends a half message, even if it has ended before.
     fn settle(&self, at: usize, resolution: Resolution) {
         let mut state = self.state();
         state.halves[at].ends.push(resolution);
@@ -372,11 +365,11 @@ impl MemoryBroker {
 }
 
 impl State {
-    /// Whether a call goes wrong in that way, as a test asks or by itself.
+    /// Whether a call meets `fault`, scripted or at random.
     fn strikes(&mut self, fault: BrokerFault) -> bool {
         match self.next.get_mut(&fault) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
+            Some(remaining) if *remaining > 0 => {
+                *remaining -= 1;
                 true
             }
             _ => self.weather.strikes(fault),
@@ -410,7 +403,7 @@ impl State {
         });
     }
 
-    /// Whether a visible message is that event's.
+    /// Whether the publication `transaction_id` of the event is visible.
     fn holds(&self, event_id: EventId, transaction_id: TransactionId) -> bool {
         let (event_id, transaction_id) = (event_id.to_string(), transaction_id.to_string());
         self.visible.iter().any(|message| {
@@ -419,13 +412,13 @@ impl State {
         })
     }
 
-    /// Whether no message that was stored at `at` or before waits for its first delivery.
+    /// Whether every message that was stored at `at` or earlier was delivered at least once.
     fn has_delivered_all_up_to(&self, at: Timestamp) -> bool {
         let waiting = self.visible.iter().filter(|message| message.deliveries == 0);
         waiting.into_iter().all(|message| message.stored_at.is_some_and(|stored| stored > at))
     }
 
-    /// Delivers what is visible, and hides it from others for a while.
+    /// Delivers visible messages, and hides them for `invisible_for`.
     fn deliver(&mut self, count: usize, invisible_for: Duration) -> Vec<MemoryDelivery> {
         let now = Moment::now();
         let weather = self.weather.clone();
@@ -448,13 +441,13 @@ impl State {
             .collect()
     }
 
-    /// When the next message becomes visible that isn't.
+    /// When the next hidden message becomes visible.
     fn next_arrival(&self) -> Option<Moment> {
         let hidden = self.visible.iter().filter(|message| !message.acknowledged);
         hidden.map(|message| message.visible_at).min()
     }
 
-    /// The message of a delivery, as long as it was not delivered again.
+    /// The message of a delivery, unless it was delivered again since.
     fn delivered(&mut self, delivery: &MemoryDelivery) -> Option<&mut Message> {
         let message = &mut self.visible[delivery.at];
         (message.deliveries == delivery.redeliveries + 1).then_some(message)
@@ -465,26 +458,26 @@ fn away() -> Failure {
     Failure::new(FailureClass::Unavailable, "no broker can be reached")
 }
 
-/// Takes as much time as a caller has.
+/// Waits until the caller's deadline.
 async fn wait_in_vain(deadline: Deadline) {
     tokio::time::sleep(deadline.remaining()).await;
 }
 
 fn properties(half: &StoredHalf) -> HashMap<String, String> {
-    let told = &half.message;
+    let sent = &half.message;
     let mut properties = HashMap::from([
-        (message::EVENT_ID.to_owned(), told.event_id.to_string()),
+        (message::EVENT_ID.to_owned(), sent.event_id.to_string()),
         (message::TRANSACTION_ID.to_owned(), half.transaction_id.to_string()),
         (message::DEADLINE_MS.to_owned(), half.deadline.as_millis().to_string()),
-        (message::SCHEMA_VERSION.to_owned(), told.schema_version.to_string()),
-        (message::AGGREGATE_VERSION.to_owned(), told.aggregate_version.to_string()),
+        (message::SCHEMA_VERSION.to_owned(), sent.schema_version.to_string()),
+        (message::AGGREGATE_VERSION.to_owned(), sent.aggregate_version.to_string()),
     ]);
-    let aggregate = told.aggregate.map(|aggregate| aggregate.to_string());
+    let aggregate = sent.aggregate.map(|aggregate| aggregate.to_string());
     properties.extend(aggregate.map(|value| (message::AGGREGATE.to_owned(), value)));
     if half.is_recorded {
         properties.insert(message::RECORDED.to_owned(), true.to_string());
     }
-    let traceparent = told.traceparent.clone();
+    let traceparent = sent.traceparent.clone();
     properties.extend(traceparent.map(|value| (message::TRACEPARENT.to_owned(), value)));
     properties
 }

@@ -1,8 +1,10 @@
-//! The contracts of the ports: one suite per family, which every adapter passes.
+//! The contracts of the ports: one suite for each group of ports, which every adapter passes.
 //!
 //! A test here is a function of a fixture; its name repeats what the port's documentation says.
 //! [`table_contract!`](crate::table_contract) and [`channel_contract!`](crate::channel_contract)
-//! make a `#[tokio::test]` of each for one kind of fixture.
+//! make a test of each function for one kind of fixture.
+
+#![allow(missing_docs, reason = "the name of a contract test is its documentation")]
 
 pub mod activities;
 pub mod aggregate_reads;
@@ -12,6 +14,7 @@ pub mod channel;
 pub mod dead_letters;
 pub mod guesses;
 pub mod keys;
+pub mod listing;
 pub mod order_reader;
 pub mod sessions;
 pub mod user_events;
@@ -25,28 +28,28 @@ pub use fixture::{
 };
 
 /// Makes a test of each function of the suites for tables. The argument is an async function that
-/// makes a fresh fixture.
+/// makes a new fixture.
 #[macro_export]
 macro_rules! table_contract {
     ($fixture:path) => {
         $crate::contract_tests! { $fixture;
             aggregates {
                 a_created_order_is_found_with_its_attempt_and_what_is_pending
-                where_nothing_is_nothing_is_found
-                an_order_that_is_there_is_never_changed_by_a_put
+                an_unused_key_holds_nothing
+                a_put_never_changes_a_stored_order
                 of_twenty_attempts_at_once_one_creates_the_order
                 a_fenced_attempt_creates_nothing_and_another_one_does
                 a_fence_adds_to_those_before_it
                 a_tombstone_is_no_order
-                where_an_order_is_no_attempt_is_fenced
-                of_a_fence_and_a_put_at_once_one_stands
-                a_full_tombstone_takes_no_further_attempt
+                no_attempt_is_fenced_where_an_order_is_stored
+                of_a_fence_and_a_put_at_once_one_is_stored
+                a_full_tombstone_accepts_no_further_attempt
                 a_change_is_stored_once_and_raises_the_revision
                 of_twenty_changes_at_once_one_is_stored
-                what_is_pending_comes_back_as_it_was_stored
-                with_its_last_event_an_order_leaves_the_index
-                what_becomes_pending_again_is_in_the_index_again
-                what_is_due_comes_by_rank_and_then_the_earliest_first
+                pending_events_are_read_as_they_were_stored
+                an_order_leaves_the_index_with_its_last_event
+                an_aggregate_returns_to_the_index_with_a_new_pending_event
+                due_aggregates_are_listed_by_rank_and_then_the_earliest_first
                 every_due_aggregate_comes_up_once_those_before_it_are_postponed
                 of_twenty_claims_with_one_expectation_one_is_stored
                 an_entry_is_postponed_if_it_is_where_it_was_seen
@@ -54,43 +57,52 @@ macro_rules! table_contract {
                 a_stock_that_is_too_small_is_reported_and_nothing_is_stored
                 reservations_at_once_never_take_more_than_there_is
                 the_largest_order_is_reserved_in_one_write
-                what_no_transaction_holds_is_refused_for_good
+                a_reservation_that_fits_no_transaction_is_refused_for_good
                 a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored
-                what_is_given_back_and_reserved_at_once_adds_up
-                a_product_that_is_not_in_the_catalog_is_given_nothing_back
+                returns_and_reservations_at_once_add_up
+                a_product_that_is_not_in_the_catalog_gets_no_stock_back
                 a_write_after_its_deadline_stores_nothing
                 a_letter_is_recorded_with_the_end_of_its_event_or_not_at_all
-                a_letter_of_a_message_that_is_nobodys_is_recorded_alone
+                a_letter_without_an_aggregate_is_recorded_alone
                 a_redriven_letter_goes_as_its_event_returns_and_that_happens_once
             }
             aggregate_reads {
                 an_event_is_pending_since_its_own_time_wherever_the_sweep_has_moved_it
-                the_pages_name_every_aggregate_with_pending_events
-                the_segments_come_to_every_aggregate_once_and_to_no_tombstone
+                the_pages_list_every_aggregate_with_pending_events
+                the_segments_list_every_aggregate_once_and_no_tombstone
             }
             catalog {
                 unknown_products_are_left_out
-                it_is_not_remembered_that_a_product_is_unknown
+                an_unknown_product_is_not_cached
                 every_product_of_a_long_list_is_looked_up
             }
             order_reader {
                 a_created_order_is_found_as_it_was_stored
-                an_order_that_is_not_there_is_none
-                another_users_order_is_indistinguishable_from_none
+                an_order_that_does_not_exist_is_not_found
+                another_users_order_looks_like_one_that_does_not_exist
+            }
+            listing {
+                orders_are_listed_the_newest_first_as_they_are_stored
+                the_pages_list_every_order_once
+                orders_of_one_millisecond_are_each_listed_once
+                an_order_created_meanwhile_moves_no_page
+                neither_tombstones_nor_other_users_orders_are_listed
+                the_pages_list_every_product_once
+                a_page_after_a_product_that_is_gone_is_read_all_the_same
             }
             dead_letters {
-                a_letter_of_its_id_that_is_there_is_replaced
-                a_message_without_an_event_is_buried_by_its_own_id
+                a_stored_letter_with_the_same_id_is_replaced
+                a_message_without_an_event_is_buried_under_its_own_id
                 a_letter_is_found_as_it_was_buried
-                of_a_long_body_at_least_the_beginning_is_kept
-                the_pages_have_every_letter
-                another_letter_of_the_same_event_stays
+                at_least_the_beginning_of_a_long_body_is_kept
+                the_pages_list_every_letter
+                another_letter_of_the_same_event_is_kept
                 a_letter_is_discarded_once
                 a_removal_after_its_deadline_changes_nothing
             }
             users {
                 a_registered_account_is_found_by_its_address_and_by_its_number
-                an_address_is_one_accounts
+                an_address_belongs_to_one_account
                 of_a_hundred_registrations_of_one_address_at_once_one_is_stored
                 an_account_knows_the_source_that_it_was_registered_from
                 all_sources_of_an_account_but_one_are_forgotten
@@ -107,13 +119,13 @@ macro_rules! table_contract {
                 a_user_write_after_its_deadline_stores_nothing
             }
             user_events {
-                what_an_account_and_a_session_raise_is_pending_in_them
-                users_are_due_among_users_alone_and_at_once
-                a_change_of_an_account_leaves_alone_what_is_pending_of_it
-                the_end_of_an_event_leaves_the_account_alone
+                the_events_of_an_account_and_a_session_are_pending_in_them
+                users_are_due_immediately_and_only_among_users
+                a_change_of_an_account_keeps_its_pending_events
+                the_end_of_an_event_does_not_change_the_account
                 a_session_expires_once_its_event_is_handled_and_not_before
-                a_deleted_account_keeps_its_events_and_nothing_of_its_owner
-                a_deletion_is_due_at_once_whatever_else_is_pending
+                a_deleted_account_keeps_its_events_and_no_data_of_its_user
+                a_deletion_is_due_immediately_whatever_else_is_pending
                 a_letter_of_a_users_event_is_recorded_with_its_end
             }
             sessions {
@@ -124,31 +136,31 @@ macro_rules! table_contract {
                 a_token_of_a_session_that_has_ended_is_not_exchanged
                 a_token_of_a_session_of_an_older_epoch_is_not_exchanged
                 a_session_ends_once_and_with_one_activity
-                what_nobody_was_given_is_none
+                a_token_that_was_never_issued_is_not_found
             }
             activities {
-                a_page_tells_the_newest_first_and_the_next_one_goes_on
-                what_has_expired_is_not_told
-                another_users_and_nobodys_activities_are_not_told
+                a_page_lists_the_newest_first_and_the_next_page_continues
+                expired_activities_are_not_listed
+                only_the_users_own_activities_are_listed
             }
             keys {
                 a_key_is_found_by_its_name_as_it_was_stored
-                a_name_that_is_no_keys_is_none
-                a_key_is_stored_over_one_of_its_name
-                what_is_published_is_every_key_that_still_verifies
+                an_unknown_key_name_is_not_found
+                a_key_replaces_one_with_the_same_name
+                every_key_that_still_verifies_is_published
             }
             guesses {
                 guesses_are_replaced_if_they_are_as_expected
                 of_ten_replacements_with_one_expectation_at_once_one_is_stored
-                of_two_hundred_guesses_at_once_as_many_are_let_through_as_may_be
-                a_source_is_known_of_its_account_alone_and_until_it_expires
+                of_two_hundred_guesses_at_once_only_the_limit_is_admitted
+                a_source_is_known_for_its_account_only_until_it_expires
             }
         }
     };
 }
 
 /// Makes a test of each function of the suite for the broker's ports. The first argument is an
-/// async function that makes a fresh fixture, the second a function that runs a future to its end.
+/// async function that makes a new fixture, the second a function that runs a future to its end.
 #[macro_export]
 macro_rules! channel_contract {
     ($fixture:path, $run:path) => {
@@ -156,14 +168,14 @@ macro_rules! channel_contract {
             a_committed_half_message_is_delivered_until_it_is_acknowledged_and_no_longer
             a_half_message_that_is_rolled_back_is_never_delivered
             a_half_message_that_has_no_end_is_not_delivered
-            a_message_comes_again_with_one_redelivery_more
+            each_new_delivery_counts_one_redelivery_more
             body_and_properties_arrive_as_they_were_sent
             each_commit_makes_a_visible_copy
             a_commit_after_a_rollback_makes_the_message_visible
             a_receiver_is_not_kept_beyond_its_deadline
             an_event_is_published_once_its_half_message_is_committed
             a_dead_letter_is_announced_with_its_body_and_why_it_was_given_up
-            an_announcement_that_is_repeated_is_there_again
+            a_repeated_announcement_is_sent_again
         }
     };
 }

@@ -2,7 +2,7 @@
 
 use application::outcome::{Failure, FailureClass};
 
-/// A call that can be made to go wrong, by the method of its port.
+/// A call that a test can make fail, named by the method of its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// `OrderCreation::create`
@@ -77,25 +77,23 @@ pub enum Operation {
     ForgetSources,
 }
 
-/// What goes wrong. A read fails with whatever is said here; what only a write can meet is then a
-/// service that is away.
+/// What goes wrong. Every fault makes a read fail; a fault that only a write can meet then looks
+/// like an unavailable service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The call took effect, and its answer never comes.
     ReplyLost,
-    /// The call never arrived, and nobody tells.
+    /// The call never arrives, and no answer comes.
     RequestLost,
-    /// The call is on its way and takes effect with `MemoryTables::land_late_writes`. Its answer
-    /// never comes.
+    /// The call takes effect later, with `MemoryTables::land_late_writes`. Its answer never comes.
     LandsLate,
-    /// The service says no before it begins.
+    /// The service refuses the call before it begins.
     Refused(FailureClass),
-    /// An item is busy, which hides what its condition would say.
+    /// Another transaction holds an item; the result of its condition is not reported.
     Busy,
 }
 
 impl Fault {
-    /// The failure that a caller sees.
     pub(crate) fn failure(self) -> Failure {
         match self {
             Self::ReplyLost => Failure::new(FailureClass::Unavailable, "the answer was lost"),
@@ -110,28 +108,27 @@ impl Fault {
 /// What can go wrong with a call to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BrokerFault {
-    /// The half message never arrives, and the caller knows.
+    /// The half message never arrives, and the caller gets an error.
     PrepareFails,
     /// The half message is stored, and the answer never comes.
     PrepareReplyLost,
-    /// The half message is stored, and the broker doesn't vouch for it.
+    /// The half message is stored, but the broker reports that it may not be on disk.
     PrepareDoubtful,
-    /// The end never arrives, and nobody tells.
+    /// The end never arrives, and no answer comes.
     EndLost,
     /// The end takes effect, and the answer never comes.
     EndReplyLost,
-    /// The end is on its way and takes effect with `MemoryBroker::land_late_ends`. Its answer never
-    /// comes.
+    /// The end takes effect later, with `MemoryBroker::land_late_ends`. Its answer never comes.
     EndLate,
     /// The end takes effect twice.
     EndDoubled,
     /// The end is refused.
     EndRefused,
-    /// The question whether an event is published is not answered.
+    /// The lookup of a published event, or of the group's position, fails.
     LookupFails,
-    /// The request for messages fails.
+    /// The receive request fails.
     ReceiveFails,
-    /// The acknowledgement, or the wish for a later delivery, never arrives, and nobody tells.
+    /// The acknowledgement never arrives, and no answer comes.
     AcknowledgementLost,
     /// The announcement of a dead letter fails.
     AnnouncementFails,

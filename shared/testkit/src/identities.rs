@@ -1,4 +1,4 @@
-//! Identifiers that can be foretold.
+//! Predictable identifiers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,17 +8,17 @@ use application::ports::IdentitySource;
 use domain::identity::{ActivityId, EventId, OrderId, SessionId, TransactionId, UserId};
 use uuid::Uuid;
 
-/// The time that all identifiers carry: 2026-01-01T12:00:00Z.
+/// The time in all identifiers: 2026-01-01T12:00:00Z.
 const MADE_AT_MS: u128 = 1_767_268_800_000;
 
-/// Numbers identifiers from 1. Each is a well-formed `UUIDv7`; clones go on with the same numbers.
+/// Numbers identifiers from 1. Each is a well-formed `UUIDv7`. Clones share the counter.
 #[derive(Debug, Clone, Default)]
 pub struct SequentialIdentities {
     made: Arc<AtomicU64>,
 }
 
 impl SequentialIdentities {
-    /// How many were made.
+    /// How many identifiers were made.
     pub fn made(&self) -> u64 {
         self.made.load(Ordering::SeqCst)
     }
@@ -28,7 +28,7 @@ impl SequentialIdentities {
     }
 }
 
-/// The `UUIDv7` of that number: a time, the version, the variant, and the number at the end.
+/// A `UUIDv7`: a time, the version, the variant, and `number` at the end.
 fn numbered(number: u64) -> Uuid {
     let low = (0b10 << 62) | u128::from(number & (u64::MAX >> 2));
     Uuid::from_u128((MADE_AT_MS << 80) | (0x7 << 76) | low)

@@ -4,10 +4,10 @@
 //! # Layout
 //!
 //! - [`world`]: everything that a use case needs, in memory
-//! - [`tables`], [`broker`]: what stands in for DynamoDB and for RocketMQ, with faults on demand
+//! - [`tables`], [`broker`]: DynamoDB and RocketMQ in memory, with faults on demand
 //! - [`fault`]: what can go wrong with a call to a table
-//! - [`clock`], [`identities`]: a clock that tests move, and identifiers that can be foretold
-//! - [`secrets`]: passwords, tokens and keys that are secret to nobody
+//! - [`clock`], [`identities`]: a clock that tests move, and predictable identifiers
+//! - [`secrets`]: passwords, tokens and keys without secrecy
 //! - [`samples`]: orders, products and events to test with
 //! - [`contract`]: one suite per family of ports, which every adapter passes
 

@@ -20,20 +20,20 @@ use secrecy::SecretString;
 /// The trace that sample orders belong to (W3C Trace Context, section 3.2).
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// The stamp of a new event, untraced.
+/// The stamp of a new event, without a trace.
 pub fn stamp(identities: &impl IdentitySource) -> EventStamp {
     EventStamp::untraced(identities.event_id(), SCHEMA_VERSION)
 }
 
-/// What each product of a sample order costs, in minor units.
+/// The price of each product of a sample order, in minor units.
 pub const UNIT_PRICE: u64 = 1_250;
 
-/// A user.
+/// The user id `number`.
 pub fn user(number: u64) -> UserId {
     UserId::new(number).unwrap()
 }
 
-/// A product's identifier.
+/// The product id `number`.
 pub fn product_id(number: u64) -> ProductId {
     ProductId::new(number).unwrap()
 }
@@ -48,9 +48,9 @@ pub fn product(number: u64, stock: u32) -> Product {
     }
 }
 
-/// Lines of products and quantities.
-pub fn lines(of: &[(u64, u64)]) -> OrderLines {
-    let lines: Vec<_> = of
+/// Order lines from pairs of a product and a quantity.
+pub fn lines(products: &[(u64, u64)]) -> OrderLines {
+    let lines: Vec<_> = products
         .iter()
         .map(|(product, quantity)| OrderLine {
             product_id: product_id(*product),
@@ -60,31 +60,32 @@ pub fn lines(of: &[(u64, u64)]) -> OrderLines {
     OrderLines::merge(&lines).unwrap()
 }
 
-/// An idempotency key.
+/// An idempotency key; `text` must be valid.
 pub fn key(text: &str) -> IdempotencyKey {
     IdempotencyKey::parse(text).unwrap()
 }
 
-/// An order that an attempt is to create, and the message of its event.
+/// A new order, and the message of its event.
 #[derive(Debug, Clone)]
 pub struct SampleOrder {
-    /// The order with its attempt. Its event is pending as one whose half message was stored.
+    /// The order with its attempt. The event is pending, with its half message stored.
     pub order: NewOrder,
-    /// Its `OrderCreated`.
+    /// The message of its `OrderCreated`.
     pub message: OutboundMessage,
 }
 
-/// An order of a user that is created at `at`.
+/// An order of `user_id`, created at `at`. `products` holds pairs of a product and a quantity.
 pub fn created(
     identities: &impl IdentitySource,
     user_id: UserId,
-    of: &[(u64, u64)],
+    products: &[(u64, u64)],
     at: Timestamp,
 ) -> SampleOrder {
     let price = |_| Money::from_minor(UNIT_PRICE);
     let stamp = EventStamp { traceparent: Some(TRACEPARENT.to_owned()), ..stamp(identities) };
     let order_id = identities.order_id();
-    let (order, event) = Order::create(order_id, user_id, &lines(of), price, at, stamp).unwrap();
+    let lines = lines(products);
+    let (order, event) = Order::create(order_id, user_id, &lines, price, at, stamp).unwrap();
     let attempt = identities.transaction_id();
     let pending = PendingEvent::sent(attempt, at, at.plus(lifetimes::SWEEP_AFTER));
     SampleOrder {
@@ -94,7 +95,7 @@ pub fn created(
 }
 
 impl SampleOrder {
-    /// The half message of its attempt.
+    /// The half message of the order's attempt, whose local transaction ends at `deadline`.
     pub fn half(&self, deadline: Timestamp) -> HalfMessage<'_> {
         HalfMessage {
             message: &self.message,
@@ -105,7 +106,7 @@ impl SampleOrder {
     }
 }
 
-/// A dead letter.
+/// A dead letter of the handler `inventory`, which failed three times since `at`.
 pub fn dead_letter(event_id: Option<EventId>, at: Timestamp) -> DeadLetter {
     DeadLetter {
         event_id,
@@ -123,32 +124,32 @@ pub fn dead_letter(event_id: Option<EventId>, at: Timestamp) -> DeadLetter {
     }
 }
 
-/// An e-mail address.
+/// An e-mail address; `text` must be valid.
 pub fn email(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
 
-/// A source, by its address.
+/// The source of an IP address.
 pub fn source(address: &str) -> Source {
     Source::of(address.parse().unwrap())
 }
 
-/// An activity from some source, in no session.
+/// An activity from the source 192.0.2.1, outside of a session.
 pub fn activity(identities: &impl IdentitySource, kind: ActivityKind, at: Timestamp) -> Activity {
     let id = identities.activity_id();
     Activity { id, kind, at, source: source("192.0.2.1"), session: None }
 }
 
-/// A new account with everything that its registration stores.
+/// Everything that a registration stores.
 #[derive(Debug, Clone)]
 pub struct RegisteredUser {
-    /// The account.
+    /// The new account.
     pub account: Account,
     /// Its `UserRegistered`.
     pub event: UserEvent,
-    /// What is pending of that.
+    /// The state of the pending event.
     pub pending: PendingEvent,
-    /// What its owner can look up.
+    /// The line of the user's activity log.
     pub activity: Activity,
 }
 
@@ -170,7 +171,7 @@ pub fn registered(
 }
 
 impl RegisteredUser {
-    /// Its registration.
+    /// The argument of `UserRepository::register`.
     pub fn registration(&self) -> Registration<'_> {
         Registration {
             account: &self.account,
@@ -182,14 +183,14 @@ impl RegisteredUser {
     }
 }
 
-/// The deletion of an account with everything that it stores.
+/// Everything that the deletion of an account stores.
 #[derive(Debug, Clone)]
 pub struct DeletedUser {
-    /// The account as it was.
+    /// The account before its deletion.
     pub account: Account,
     /// Its `UserDeleted`.
     pub event: UserEvent,
-    /// What is pending of that.
+    /// The state of the pending event.
     pub pending: PendingEvent,
 }
 
@@ -203,32 +204,32 @@ pub fn deleted(identities: &impl IdentitySource, account: &Account, at: Timestam
 }
 
 impl DeletedUser {
-    /// The deletion.
+    /// The argument of `AccountRemoval::delete`.
     pub const fn deletion(&self) -> AccountDeletion<'_> {
         AccountDeletion { account: &self.account, event: &self.event, pending: &self.pending }
     }
 }
 
-/// The refresh token of a session with that secret.
+/// The refresh token of a session, with a secret of the test's choice.
 pub fn refresh_token(session: &Session, secret: &str) -> RefreshToken {
     let token = RefreshToken::issued(session.id, &SecretString::from(secret));
     RefreshToken::read(&token).unwrap()
 }
 
-/// A login with everything that it stores.
+/// Everything that a login stores.
 #[derive(Debug, Clone)]
 pub struct LoggedInUser {
-    /// The account after it.
+    /// The account after the login.
     pub account: Account,
     /// Its `UserLoggedIn`.
     pub event: UserEvent,
-    /// What is pending of that.
+    /// The state of the pending event.
     pub pending: PendingEvent,
-    /// The session that it begins.
+    /// The new session.
     pub session: Session,
     /// The session's first refresh token.
     pub token: TokenRecord,
-    /// What the owner can look up.
+    /// The line of the user's activity log.
     pub activity: Activity,
 }
 
@@ -255,7 +256,7 @@ pub fn logged_in(
 }
 
 impl LoggedInUser {
-    /// Its login.
+    /// The argument of `UserRepository::log_in`.
     pub fn login(&self) -> NewSession<'_> {
         NewSession {
             account: &self.account,

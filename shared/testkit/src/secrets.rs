@@ -1,4 +1,4 @@
-//! Passwords, tokens and keys that are secret to nobody.
+//! Passwords, tokens and keys without secrecy.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,8 +14,8 @@ use domain::timestamp::Timestamp;
 use domain::user::PasswordHash;
 use secrecy::{ExposeSecret, SecretString};
 
-/// "Hashes" a password by writing its cost before it, and counts what it does. Clones share the
-/// counts and the cost.
+/// "Hashes" a password by writing its cost before it, and counts the verified passwords. Clones
+/// share the count and the cost.
 #[derive(Debug, Clone, Default)]
 pub struct PlainHasher {
     cost: Arc<AtomicU32>,
@@ -23,12 +23,12 @@ pub struct PlainHasher {
 }
 
 impl PlainHasher {
-    /// Makes every hash from now on cost so much; those of a lesser cost are outdated.
+    /// Sets the cost of every hash from now on; hashes of a lower cost are outdated.
     pub fn set_cost(&self, cost: u32) {
         self.cost.store(cost, Ordering::SeqCst);
     }
 
-    /// How many passwords were verified, also where there was no hash.
+    /// How many passwords were verified, including those without a hash to compare with.
     pub fn verified(&self) -> u64 {
         self.verified.load(Ordering::SeqCst)
     }
@@ -61,7 +61,7 @@ impl PasswordHasher for PlainHasher {
     }
 }
 
-/// Numbers access tokens and refresh tokens from 1. Clones go on with the same numbers.
+/// Numbers access tokens and refresh tokens from 1. Clones share the counter.
 #[derive(Debug, Clone, Default)]
 pub struct NumberedTokens(Arc<AtomicU64>);
 
@@ -90,8 +90,7 @@ impl RefreshTokenSource for NumberedTokens {
     }
 }
 
-/// Keys that are named by numbers, where they are kept and where they are published. Clones share
-/// them.
+/// Signing keys with numbers as names: the private one, and the published ones. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryKeys(Arc<Mutex<Keys>>);
 
@@ -104,12 +103,12 @@ struct Keys {
 }
 
 impl MemoryKeys {
-    /// The name of the key that signs.
+    /// The name of the signing key; `None` before the first one is stored.
     pub fn signing(&self) -> Option<String> {
         self.0.lock().unwrap().signing.clone()
     }
 
-    /// Whether the private key can't be replaced.
+    /// While `away` is set, the private key can't be replaced.
     pub fn take_signing_away(&self, away: bool) {
         self.0.lock().unwrap().signing_is_away = away;
     }

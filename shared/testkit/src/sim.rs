@@ -2,23 +2,23 @@
 //! with time paused and everything that can go wrong going wrong.
 //!
 //! A run has two halves. In the **storm**, calls are slow, lost, late, doubled and refused;
-//! processes die and freeze in whatever they are doing; the broker goes away, forgets what it has
-//! ended, and gives up half messages that nobody answers for. Then all is **healed**, and once
-//! nothing is under way any more the [`judge`] compares what clients were told with what is stored,
-//! published and done.
+//! processes die and freeze at any point; the broker becomes unreachable, forgets which half
+//! messages it has ended, and discards those whose checks get no answer. Then everything is
+//! **healed**. Once all work is finished, the [`judge`] compares the answers that clients got with
+//! the orders that are stored, the events that are published and the effects that happened.
 //!
-//! One seed decides everything: the same seed makes the same run, call for call, which its digest
-//! shows.
+//! One seed decides everything: the same seed makes the same run, call for call. The digest of the
+//! trace proves it.
 //!
 //! # Layout
 //!
-//! - `process`: something that can die and freeze
+//! - `process`: a process that can die and freeze
 //! - `cluster`: the broker's checks
-//! - `functions`: the functions' windows, each in a process of its own
-//! - `clients`: what they ask for, and what they are told
-//! - `disasters`: what befalls processes and the broker
+//! - `functions`: the functions' windows, each in its own process
+//! - `clients`: their requests, and the answers that they get
+//! - `disasters`: crashes, freezes, outages and late arrivals
 //! - [`judge`]: the invariants
-//! - `ablation`: parts of the protocol left out, to see that the judge notices
+//! - `ablation`: parts of the protocol left out, to see that the judge notices it
 
 #![allow(clippy::disallowed_methods, reason = "no Lambda freezes a simulation")]
 
@@ -41,29 +41,28 @@ use crate::samples::{product, product_id};
 use crate::weather::Weather;
 use crate::world::World;
 pub use ablation::Part;
-pub use clients::{Intent, Told};
+pub use clients::{Intent, Reply};
 use cluster::Members;
 use judge::{Figures, Violation};
 use process::Processes;
 pub use trace::Trace;
 
-/// How long the storm lasts, at the most; at least a quarter of it.
+/// The storm lasts at most this long, and at least a quarter of it.
 const STORM_MAX: Duration = Duration::from_secs(300);
 
-/// How long it may take until nothing is under way any more. Messages that failed often come again
-/// after 10 minutes at the latest, and twice.
+/// How long it may take until all work is finished. Messages that failed often come again after 10
+/// minutes at the latest, and twice.
 const HEALING_MAX: Duration = Duration::from_secs(3_600);
 
-/// The same where a part is left out: then some of it never ends.
+/// The same for a run with a part left out, where some work never finishes.
 const HEALING_MAX_WITHOUT: Duration = Duration::from_secs(600);
 
-/// How often it is looked whether nothing is under way any more.
+/// How often the run looks whether all work is finished.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// The products that are sold, and how many there are of each: not enough for all orders.
+/// The products and their stock: not enough for all orders.
 const STOCK: [(u64, u32); 3] = [(1, 1_000), (2, 12), (3, 4)];
 
-/// One seed's world.
 #[derive(Clone)]
 struct Simulation {
     weather: Weather,
@@ -74,27 +73,28 @@ struct Simulation {
     left_out: Option<Part>,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What was tried, told and seen.
+    /// Counts over the whole run.
     pub figures: Figures,
-    /// Which invariants don't hold; none is what is expected.
+    /// The invariants that don't hold: none in a correct system.
     pub violations: Vec<Violation>,
-    /// The kinds of faults that something has met.
+    /// The kinds of faults that calls and processes met.
     pub met: BTreeSet<String>,
-    /// What happened, in order.
+    /// All steps of the run, in order.
     pub trace: Trace,
 }
 
-/// Runs a seed. `left_out` takes a part out of the protocol.
+/// Runs one seed, without the part `left_out` of the protocol.
 pub fn run(seed: u64, left_out: Option<Part>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    // Within the runtime, whose time is paused: outside of it the clock goes on.
+    // The simulation is created within the runtime, whose time is paused: outside, the clock goes
+    // on.
     runtime.block_on(async { Simulation::new(seed, left_out).run().await })
 }
 
@@ -118,7 +118,7 @@ impl Simulation {
     }
 
     async fn run(self) -> Outcome {
-        self.trace.note(|| format!("{:?}", self.weather.odds()));
+        self.trace.add(|| format!("{:?}", self.weather.odds()));
         self.schedule_functions();
         self.check_half_messages();
         let least = STORM_MAX / 4;
@@ -131,15 +131,15 @@ impl Simulation {
         let healed_at = Instant::now();
         let quiet = self.wait_until_quiet().await;
         let recovery = healed_at.elapsed();
-        self.trace.note(|| format!("quiet: {quiet:?} after {recovery:?}"));
+        self.trace.add(|| format!("quiet: {quiet:?} after {recovery:?}"));
         let figures = Figures::of(&self, &intents, recovery);
         let violations = judge::judge(&self, &intents, quiet);
         Outcome { figures, violations, met: self.weather.met(), trace: self.trace }
     }
 
-    /// Ends everything that goes wrong. What is under way arrives.
+    /// Ends all faults, and lets late writes and ends arrive.
     fn heal(&self) {
-        self.trace.note(|| "healed".to_owned());
+        self.trace.add(|| "healed".to_owned());
         self.weather.calm_down();
         self.world.broker.come_back();
         self.processes.thaw_all();
@@ -147,13 +147,13 @@ impl Simulation {
         self.world.broker.land_late_ends();
     }
 
-    /// Waits until nothing is under way, and tells what is after all the time it may take.
+    /// Waits until all work is finished. An error is what is left when the time is over.
     async fn wait_until_quiet(&self) -> Result<(), Backlog> {
         let most = if self.left_out.is_none() { HEALING_MAX } else { HEALING_MAX_WITHOUT };
         let deadline = Instant::now() + most;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            // What was under way when its process died in the storm.
+            // Writes and ends of processes that died in the storm.
             self.world.tables.land_late_writes();
             self.world.broker.land_late_ends();
             let backlog = Backlog::of(self);
@@ -167,12 +167,12 @@ impl Simulation {
     }
 }
 
-/// What is still under way.
+/// The work that is not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
-    /// Half messages that are neither ended nor given up.
+    /// Half messages that are neither ended nor discarded.
     pub open_halves: usize,
-    /// Events that are not handled.
+    /// Events of orders that are not handled.
     pub pending: usize,
     /// Messages that are not acknowledged.
     pub unacknowledged: usize,
@@ -188,9 +188,8 @@ impl Backlog {
     }
 }
 
-/// The product of an order, and how many are asked for. One in twenty asks for one that is not
-/// sold.
-fn ask(weather: &Weather) -> (ProductId, u64) {
+/// The product and the quantity of an order. One order in twenty has a product that does not exist.
+fn draw_line(weather: &Weather) -> (ProductId, u64) {
     let product = match weather.below(20) {
         0 => 4,
         1..=5 => 2,

@@ -1,11 +1,12 @@
-//! What stands in for DynamoDB: the same conditions, all or nothing, and the same reports.
+//! DynamoDB in memory: the same conditions, all or nothing, and the same reports.
 //!
-//! A call waits for nothing but its turn. A call whose answer never comes takes all its time, as
-//! far as its port gives it one.
+//! Without weather, a call waits only for its turn. A call whose answer never comes lasts until its
+//! deadline, if its port has one.
 
 mod aggregate_reads;
 mod aggregates;
 mod dead_letters;
+mod listing;
 mod orders;
 mod rows;
 mod sessions;
@@ -37,11 +38,11 @@ pub struct MemoryTables(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     rows: Rows,
-    /// What goes wrong with the next calls, one after the other.
+    /// The faults of the next calls, in order.
     next: HashMap<Operation, VecDeque<Fault>>,
-    /// What goes wrong with every call that has nothing in `next`.
+    /// The fault of every call that has no fault in `next`.
     lasting: HashMap<Operation, Fault>,
-    /// Writes whose callers have given them up.
+    /// Writes that take effect after their callers have given up.
     late: Vec<LateWrite>,
     calls: HashMap<Operation, u64>,
     weather: Weather,
@@ -49,7 +50,7 @@ struct State {
 
 type LateWrite = Box<dyn FnOnce(&mut Rows) + Send>;
 
-/// A write on its way. When its process dies before it arrives, it may arrive all the same.
+/// A write on its way. If its process dies before the write arrives, it may still arrive.
 struct UnderWay<'a, T, W: FnOnce(&mut Rows) -> T + Send + 'static> {
     tables: &'a MemoryTables,
     write: Option<W>,
@@ -79,25 +80,25 @@ impl fmt::Debug for State {
 
 /// Faults on demand.
 impl MemoryTables {
-    /// What goes wrong with the next calls, one fault each.
+    /// Sets the faults of the next calls, one fault for each call.
     pub fn script(&self, operation: Operation, faults: impl IntoIterator<Item = Fault>) {
         self.state().next.entry(operation).or_default().extend(faults);
     }
 
-    /// What goes wrong with every call, until it is healed.
+    /// Makes every call meet a fault, until [`MemoryTables::heal`].
     pub fn break_down(&self, operation: Operation, fault: Fault) {
         self.state().lasting.insert(operation, fault);
     }
 
-    /// Ends all that goes wrong with a call.
+    /// Ends the scripted and the lasting faults of an operation.
     pub fn heal(&self, operation: Operation) {
         let mut state = self.state();
         state.lasting.remove(&operation);
         state.next.remove(&operation);
     }
 
-    /// Lets those of the writes arrive that were under way of which `arrives` says so, in their
-    /// order. Returns how many.
+    /// Applies those of the late writes for which `arrives` is true, in their order. Returns how
+    /// many.
     pub fn land_some_late_writes(&self, arrives: impl Fn() -> bool) -> usize {
         let mut state = self.state();
         let (landing, late): (Vec<_>, Vec<_>) =
@@ -110,7 +111,7 @@ impl MemoryTables {
         count
     }
 
-    /// Lets the writes arrive that were under way, in their order. Returns how many.
+    /// Applies all late writes, in their order. Returns how many.
     pub fn land_late_writes(&self) -> usize {
         let mut state = self.state();
         let late = mem::take(&mut state.late);
@@ -121,30 +122,30 @@ impl MemoryTables {
         count
     }
 
-    /// What goes wrong besides, at random.
+    /// Adds random faults to the scripted and the lasting ones.
     pub fn set_weather(&self, weather: &Weather) {
         self.state().weather = weather.clone();
     }
 
-    /// How often a method was called.
+    /// How often an operation was called.
     pub fn calls(&self, operation: Operation) -> u64 {
         self.state().calls.get(&operation).copied().unwrap_or_default()
     }
 }
 
-/// What the tables hold.
+/// The contents of the tables.
 impl MemoryTables {
-    /// Puts a product, over one that is there.
+    /// Stores a product; replaces one with the same id.
     pub fn put_product(&self, product: Product) {
         self.state().rows.products.insert(product.id, product);
     }
 
-    /// Takes a product out of the catalog.
+    /// Removes a product from the catalog.
     pub fn remove_product(&self, product: ProductId) {
         self.state().rows.products.remove(&product);
     }
 
-    /// How many of a product can still be promised.
+    /// The available quantity of a product.
     pub fn stock_of(&self, product: ProductId) -> Option<u32> {
         self.state().rows.products.get(&product).map(|product| product.stock)
     }
@@ -154,22 +155,22 @@ impl MemoryTables {
         self.state().rows.activities.clone()
     }
 
-    /// A user's account.
+    /// The account, unless it does not exist or is deleted.
     pub fn account(&self, user_id: UserId) -> Option<Account> {
         self.state().rows.account(user_id).cloned()
     }
 
-    /// What an account or a session keeps of its events; none if there is neither.
+    /// The events of an account or a session; `None` if neither exists.
     pub fn user_events(&self, key: AggregateKey) -> Option<UserEvents> {
         Some(self.state().rows.events_of(key)?.stored.clone())
     }
 
-    /// When an account or a session is deleted by its time to live.
+    /// The time to live of an account or a session, if it has one.
     pub fn expiry_of(&self, key: AggregateKey) -> Option<Timestamp> {
         self.state().rows.events_of(key)?.expires_at
     }
 
-    /// The keys of all accounts and sessions, also of accounts that are deleted.
+    /// The keys of all accounts and sessions, including deleted accounts.
     pub fn user_aggregates(&self) -> Vec<AggregateKey> {
         let state = self.state();
         let accounts = state.rows.accounts.keys();
@@ -179,12 +180,12 @@ impl MemoryTables {
         accounts.chain(sessions).collect()
     }
 
-    /// Puts a dead letter, over one of its id.
+    /// Stores a dead letter; replaces one with the same id.
     pub fn put_dead_letter(&self, letter: DeadLetter) {
         self.state().rows.dead_letters.insert(letter.id(), letter);
     }
 
-    /// All dead letters.
+    /// All stored dead letters, in the order of their ids.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.state().rows.dead_letters.values().cloned().collect()
     }
@@ -195,7 +196,7 @@ impl MemoryTables {
         self.0.lock().unwrap()
     }
 
-    /// The way of a call or of its answer.
+    /// The latency of a call, or of its answer.
     async fn travel(&self) {
         let weather = self.state().weather.clone();
         weather.travel().await;
@@ -208,7 +209,7 @@ impl MemoryTables {
         UnderWay { tables: self, write: Some(write) }
     }
 
-    /// Counts a call and tells what goes wrong with it.
+    /// Counts a call, and returns the fault that it meets.
     async fn call(&self, operation: Operation) -> Option<Fault> {
         self.travel().await;
         let mut state = self.state();
@@ -233,7 +234,8 @@ impl MemoryTables {
         }
     }
 
-    /// Makes one try of a conditional write. `busy` is what is reported of items that are.
+    /// Makes one try of a conditional write. `busy` is the report for items that another
+    /// transaction holds.
     async fn write<R>(
         &self,
         operation: Operation,
@@ -253,7 +255,7 @@ impl MemoryTables {
                 let written = write(&mut self.state().rows);
                 self.travel().await;
                 match written {
-                    // The answer came too late: whether it was a yes or a no, nobody has heard it.
+                    // The answer came too late, so the caller does not know it, whatever it was.
                     _ if deadline.has_passed() => {}
                     Ok(()) => return WriteTry::Done,
                     Err(reasons) => return WriteTry::Cancelled(reasons),
@@ -267,7 +269,7 @@ impl MemoryTables {
         WriteTry::Unknown(fault.unwrap_or(Fault::RequestLost).failure())
     }
 
-    /// What becomes of a write whose answer never comes.
+    /// The effect of a write whose answer never comes.
     fn lose<R>(
         &self,
         fault: Fault,
@@ -275,14 +277,15 @@ impl MemoryTables {
     ) {
         let mut state = self.state();
         match fault {
-            // Whether it took effect or was cancelled: nobody hears of it.
+            // The write is done or cancelled, and the caller does not know which.
             Fault::ReplyLost => drop(write(&mut state.rows)),
             Fault::LandsLate => state.late.push(Box::new(move |rows| drop(write(rows)))),
             Fault::RequestLost | Fault::Refused(_) | Fault::Busy => {}
         }
     }
 
-    /// Makes one try of a write that has one condition and no deadline: whether the condition held.
+    /// Makes one try of a write with one condition and no deadline. Returns whether the condition
+    /// held.
     async fn change_if(
         &self,
         operation: Operation,

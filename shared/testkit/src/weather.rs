@@ -1,4 +1,4 @@
-//! What goes wrong at random: how often, is drawn from a seed.
+//! Random faults, with frequencies drawn from a seed.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,11 +10,11 @@ use fastrand::Rng;
 
 use crate::fault::{BrokerFault, Fault, Operation};
 
-/// The longest that a call takes in either direction.
+/// The longest latency of a call, in each direction.
 const LATENCY_MAX_MS: u64 = 120;
 
-/// What goes wrong with calls that nobody has scripted. Calm by default; clones share one source of
-/// chance, so that a seed and the order of calls decide everything.
+/// The faults of calls that no test has scripted. None by default. Clones share one random number
+/// generator, so a seed and the order of calls decide everything.
 #[derive(Debug, Clone, Default)]
 pub struct Weather(Option<Arc<Mutex<State>>>);
 
@@ -23,16 +23,15 @@ struct State {
     rng: Rng,
     odds: Odds,
     stormy: bool,
-    /// What every call to a table meets, for as long as it lasts.
+    /// The fault that every call to a table meets while the outage lasts.
     outage: Option<Fault>,
-    /// The kinds of faults that something has met.
     met: BTreeSet<String>,
 }
 
-/// Of 1,000 calls that can meet a fault, how many do.
+/// Out of 1,000 calls that can meet a fault, how many do.
 ///
-/// Each seed has a mix of its own, and leaves some faults out altogether: what a frequent fault
-/// would hide comes to light where it is missing ("swarm testing", Groce et al., ISSTA 2012).
+/// Each seed has its own mix, and leaves some faults out completely: an error that a frequent fault
+/// hides shows up where that fault is missing ("swarm testing", Groce et al., ISSTA 2012).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Odds {
     /// [`Fault::ReplyLost`]
@@ -41,15 +40,15 @@ pub struct Odds {
     pub request_lost: u16,
     /// [`Fault::LandsLate`]
     pub lands_late: u16,
-    /// [`Fault::Refused`] by a table that is away or throttles.
+    /// [`Fault::Refused`] by a table that is unavailable or throttles.
     pub refused: u16,
     /// [`Fault::Busy`]
     pub busy: u16,
-    /// Each of the faults of a half message, of its end, and of a question for an event.
+    /// One for each [`BrokerFault`], in the order of its variants.
     pub broker: [u16; 12],
-    /// Of the messages that could be delivered, those that are overtaken by later ones.
+    /// Deliverable messages that later ones overtake.
     pub overtaken: u16,
-    /// Of the writes under way when their process dies, those that arrive all the same.
+    /// Writes on their way that arrive although their process died.
     pub lands_after_crash: u16,
 }
 
@@ -76,7 +75,7 @@ impl Odds {
 }
 
 impl Weather {
-    /// Weather whose every turn follows from the seed.
+    /// Weather with every fault determined by the seed.
     pub fn seeded(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let odds = Odds::draw(&mut rng);
@@ -84,24 +83,24 @@ impl Weather {
         Self(Some(Arc::new(Mutex::new(State { rng, odds, stormy, outage, met }))))
     }
 
-    /// The kinds of faults that something has met so far.
+    /// The kinds of faults that calls and processes met so far.
     pub fn met(&self) -> BTreeSet<String> {
         self.state().map(|state| state.met.clone()).unwrap_or_default()
     }
 
-    /// Something has met a fault that the weather did not draw itself.
+    /// Records a fault that the weather did not draw itself.
     pub(crate) fn meet(&self, fault: impl fmt::Display) {
         if let Some(mut state) = self.state() {
             state.met.insert(fault.to_string());
         }
     }
 
-    /// How often what goes wrong.
+    /// The drawn frequencies of all faults.
     pub fn odds(&self) -> Odds {
         self.state().map(|state| state.odds).unwrap_or_default()
     }
 
-    /// The tables are away: every call to one meets the same fault.
+    /// Starts an outage: every call to a table meets the same fault.
     pub fn begin_outage(&self) {
         if let Some(mut state) = self.state() {
             let faults = [Fault::ReplyLost, Fault::RequestLost, Fault::LandsLate, Fault::Busy];
@@ -109,14 +108,14 @@ impl Weather {
         }
     }
 
-    /// The tables are back.
+    /// Ends the outage of the tables.
     pub fn end_outage(&self) {
         if let Some(mut state) = self.state() {
             state.outage = None;
         }
     }
 
-    /// From now on nothing goes wrong. Calls take their time as before.
+    /// Ends all faults for good. Calls keep their latency.
     pub fn calm_down(&self) {
         if let Some(mut state) = self.state() {
             state.stormy = false;
@@ -129,12 +128,12 @@ impl Weather {
         self.state().map_or(0, |mut state| state.rng.u64(..bound.max(1)))
     }
 
-    /// Whether something happens that happens so often in 1,000 times, as long as the storm lasts.
+    /// `true` in `per_mille` of 1,000 calls on average while the storm lasts, and `false` after it.
     pub fn happens(&self, per_mille: u16) -> bool {
         self.state().is_some_and(|mut state| state.happens(per_mille))
     }
 
-    /// The way of a call, in one direction. Without a seed it takes a turn for others and no time.
+    /// The latency of a call, in one direction. Without a seed it only yields to other tasks.
     pub(crate) async fn travel(&self) {
         if self.0.is_none() {
             tokio::task::yield_now().await;
@@ -143,7 +142,7 @@ impl Weather {
         }
     }
 
-    /// What goes wrong with a call to a table.
+    /// The fault that a call to a table meets, if any.
     pub(crate) fn table_fault(&self, _operation: Operation) -> Option<Fault> {
         let mut state = self.state()?;
         if let Some(fault) = state.outage {
@@ -166,7 +165,7 @@ impl Weather {
         Some(met)
     }
 
-    /// Whether a call to the broker goes wrong in that way.
+    /// Whether a call to the broker meets `fault`.
     pub(crate) fn strikes(&self, fault: BrokerFault) -> bool {
         self.state().is_some_and(|mut state| {
             let odds = state.odds.of_broker(fault);
@@ -178,7 +177,7 @@ impl Weather {
         })
     }
 
-    /// Whether a message is overtaken by later ones.
+    /// Whether later messages overtake this one.
     pub(crate) fn overtakes(&self) -> bool {
         let overtakes = self.happens(self.odds().overtaken);
         if overtakes {
@@ -187,7 +186,7 @@ impl Weather {
         overtakes
     }
 
-    /// Whether a write arrives whose process died while it was under way.
+    /// Whether a write arrives although its process died.
     pub(crate) fn lands_after_crash(&self) -> bool {
         self.happens(self.odds().lands_after_crash)
     }

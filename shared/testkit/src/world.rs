@@ -23,17 +23,17 @@ use crate::tables::MemoryTables;
 /// One state behind all adapters. Clones share it.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The wall clock of every process.
+    /// The wall clock of all use cases.
     pub clock: ManualClock,
-    /// Makes identifiers.
+    /// The source of identifiers.
     pub identities: SequentialIdentities,
-    /// What stands in for `DynamoDB`.
+    /// `DynamoDB` in memory.
     pub tables: MemoryTables,
-    /// What stands in for RocketMQ.
+    /// RocketMQ in memory.
     pub broker: MemoryBroker,
-    /// Hashes passwords.
+    /// The password hasher.
     pub passwords: PlainHasher,
-    /// Makes tokens.
+    /// The source of access tokens and refresh tokens.
     pub tokens: NumberedTokens,
 }
 
@@ -65,8 +65,8 @@ pub type MemoryCreateOrders = orders::create::CreateOrder<
 pub type MemoryAnswerChecks =
     events::answer_check::AnswerCheck<MemoryTables, MemoryTables, ManualClock>;
 
-/// The use case [`events::consume::ConsumeEvents`] in memory, on aggregates of a test's own where it
-/// has some.
+/// The use case [`events::consume::ConsumeEvents`] in memory, with other aggregates if a test gives
+/// them.
 pub type MemoryConsumePending<Aggregates = MemoryTables> = events::consume::ConsumeEvents<
     MemoryBroker,
     MemoryTables,
@@ -119,7 +119,7 @@ type MemoryCurrentPassword =
 
 /// Orders and events.
 impl World {
-    /// Creates orders.
+    /// The use case, which creates orders even without the broker.
     pub fn create_orders(&self) -> MemoryCreateOrders {
         orders::create::CreateOrder {
             orders: self.tables.clone(),
@@ -132,18 +132,19 @@ impl World {
         }
     }
 
-    /// Answers check-backs.
+    /// The use case that answers check-backs.
     pub fn answer_checks(&self) -> MemoryAnswerChecks {
         let (orders, aggregates) = (self.tables.clone(), self.tables.clone());
         events::answer_check::AnswerCheck::new(orders, aggregates, self.clock.clone())
     }
 
-    /// Consumes events, with `registry` beside what changes the orders alone.
+    /// The use case that consumes events, with the handlers of `registry` in addition to those that
+    /// change orders only.
     pub fn consume_pending(&self, registry: events::consume::Registry) -> MemoryConsumePending {
         self.consume_pending_of(self.tables.clone(), registry)
     }
 
-    /// As [`World::consume_pending`], on `aggregates`.
+    /// [`World::consume_pending`] with other `aggregates`.
     pub fn consume_pending_of<Aggregates>(
         &self,
         aggregates: Aggregates,
@@ -164,7 +165,7 @@ impl World {
         }
     }
 
-    /// Sweeps what is pending.
+    /// The use case that publishes pending events again.
     pub fn sweep_pending(&self) -> MemorySweepPending {
         events::sweep::Sweep {
             index: self.tables.clone(),
@@ -188,7 +189,7 @@ impl World {
         GuessGuard { records: self.tables.clone(), clock: self.clock.clone() }
     }
 
-    /// Makes accounts.
+    /// The use case that creates accounts.
     pub fn register_user(&self) -> MemoryRegisterUser {
         RegisterUser {
             users: self.tables.clone(),
@@ -199,7 +200,7 @@ impl World {
         }
     }
 
-    /// Begins sessions.
+    /// The use case that begins sessions.
     pub fn log_in(&self) -> MemoryLogIn {
         LogIn {
             users: self.tables.clone(),
@@ -213,7 +214,7 @@ impl World {
         }
     }
 
-    /// Goes on with sessions.
+    /// The use case that exchanges refresh tokens.
     pub fn refresh_session(&self) -> MemoryRefreshSession {
         RefreshSession {
             users: self.tables.clone(),
@@ -224,7 +225,7 @@ impl World {
         }
     }
 
-    /// Ends sessions.
+    /// The use case that ends sessions.
     pub fn log_out(&self) -> LogOut<MemoryTables, SequentialIdentities, ManualClock> {
         LogOut {
             show: self.show_account(),
@@ -234,17 +235,17 @@ impl World {
         }
     }
 
-    /// Shows accounts.
+    /// The use case that shows an account to its user.
     pub fn show_account(&self) -> ShowAccount<MemoryTables, ManualClock> {
         ShowAccount { users: self.tables.clone(), clock: self.clock.clone() }
     }
 
-    /// Changes passwords.
+    /// The use case that changes passwords.
     pub fn change_password(&self) -> MemoryChangePassword {
         ChangePassword { show: self.show_account(), current: self.current_password() }
     }
 
-    /// Deletes accounts.
+    /// The use case that deletes accounts.
     pub fn delete_account(&self) -> MemoryDeleteAccount {
         DeleteAccount { show: self.show_account(), current: self.current_password() }
     }
@@ -259,7 +260,7 @@ impl World {
         }
     }
 
-    /// Lists activities.
+    /// The use case that lists a user's activities.
     pub fn list_activity(&self) -> ListActivity<MemoryTables, ManualClock> {
         ListActivity { show: self.show_account(), log: self.tables.clone() }
     }

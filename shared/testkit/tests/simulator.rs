@@ -1,4 +1,4 @@
-//! The real use cases under everything that can go wrong, seed by seed.
+//! The real use cases under all simulated faults, seed by seed.
 
 #![allow(
     clippy::expect_used,
@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test fails by panicking, and tells its figures"
+    reason = "a test fails by panicking, and prints its figures"
 )]
 
 use std::collections::BTreeSet;
@@ -18,9 +18,9 @@ use testkit::sim::{self, Outcome, Part};
 /// How many seeds every change is tested with.
 const SEEDS: u64 = 2_000;
 
-/// What something must have met in some seed: every fault of a table and of the broker, and what
-/// befalls processes and messages. But for the announcement of a dead letter: no storm lasts for the
-/// sixteen deliveries after which there is one.
+/// The faults that must occur in at least one seed: every fault of a table and of the broker, and
+/// those of processes and messages. The announcement of a dead letter is not among them: no storm
+/// lasts for the sixteen deliveries after which one is announced.
 const FAULTS: [&str; 26] = [
     "ReplyLost",
     "RequestLost",
@@ -50,14 +50,14 @@ const FAULTS: [&str; 26] = [
     "overtaken",
 ];
 
-/// How many seeds a left-out part must be noticed in.
+/// The seeds of a run with a part left out.
 const SEEDS_WITHOUT: u64 = 100;
 
-/// The same for the fence, which few attempts meet: only those of a request that created no order
-/// until its check-back, and whose write lands after that.
+/// The same for the fence, which few attempts need: only those of a request that created no order
+/// before its check-back, and whose write arrives after it.
 const SEEDS_WITHOUT_FENCE: u64 = 1_000;
 
-/// Runs seeds on two threads, and hands each outcome on.
+/// Runs seeds on two threads, and passes each outcome to `judge`.
 fn run(seeds: u64, left_out: Option<Part>, judge: impl Fn(u64, Outcome) + Sync) {
     thread::scope(|scope| {
         for first in 0..2 {
@@ -86,13 +86,13 @@ fn under_any_mix_of_faults_nothing_is_lost_nothing_is_a_phantom_and_every_effect
     });
     let (total, met) = total.into_inner().unwrap();
     println!("{SEEDS} seeds: {total:?}");
-    // The storm must have been one.
+    // The storm must have caused retries and duplicates.
     assert!(total.acknowledged > 10 * SEEDS && total.duplicates > SEEDS, "{total:?}");
-    // Most abandoned attempts are rolled back without a fence: a retry under the same key has created
-    // the order meanwhile.
+    // Most abandoned attempts are rolled back without a fence, because a retry with the same key
+    // has created the order meanwhile.
     assert!(total.fenced > SEEDS / 50 && total.discarded > SEEDS / 10, "{total:?}");
     let missed: Vec<_> = FAULTS.iter().filter(|fault| !met.contains(**fault)).collect();
-    assert!(missed.is_empty(), "nothing has met {missed:?}, only {met:?}");
+    assert!(missed.is_empty(), "no call met {missed:?}, only {met:?}");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_seed_makes_the_same_run_again() {
     }
 }
 
-/// In how many seeds a violation is found when a part is left out.
+/// The number of seeds with a violation of the kind when a part is left out.
 fn found_without(part: Part, of_kind: impl Fn(&Violation) -> bool + Sync) -> u64 {
     let seeds = if part == Part::Fence { SEEDS_WITHOUT_FENCE } else { SEEDS_WITHOUT };
     let found = std::sync::atomic::AtomicU64::new(0);
@@ -137,6 +137,6 @@ fn without_the_orders_revision_effects_happen_twice() {
 }
 
 #[test]
-fn what_is_pending_until_it_is_received_and_not_until_it_is_handled_is_not_handled() {
+fn events_that_are_pending_only_until_they_are_received_are_not_all_handled() {
     assert!(found_without(Part::Pending, |v| matches!(v, Violation::Backlog(_))) > 0);
 }

@@ -1,4 +1,4 @@
-//! Whose request it is.
+//! Which user a request belongs to.
 
 use application::ports::{AccessTokenVerifier, Bearer, Clock, InvalidToken, VerifyTokenError};
 use http::HeaderMap;
@@ -6,20 +6,21 @@ use http::header::AUTHORIZATION;
 
 use crate::Problem;
 
-/// The user whose access token the request carries, and the session. Its span learns who it is, as
+/// The user and the session of the request's access token. The request's span records the user as
 /// `user_id`.
 ///
 /// # Errors
 ///
-/// A 401 if there is no good token, the same whatever is wrong with it; 503 if the token's key
-/// couldn't be looked up, 500 if what was found is no key: who can't be verified doesn't get in.
+/// A 401 if the token is missing or not valid, the same for every fault; 503 if the token's key
+/// could not be looked up, 500 if the stored key is corrupt. A token that cannot be verified is
+/// never accepted.
 pub async fn authenticate(
     headers: &HeaderMap,
     verifier: &impl AccessTokenVerifier,
     clock: &impl Clock,
 ) -> Result<Bearer, Problem> {
     let Some(token) = bearer(headers) else {
-        return Err(unauthorized(InvalidToken("there is none".to_owned())));
+        return Err(unauthorized(InvalidToken("it is missing".to_owned())));
     };
     match verifier.verify(token, clock.now()).await {
         Ok(bearer) => {
@@ -31,7 +32,8 @@ pub async fn authenticate(
     }
 }
 
-/// The token of `Authorization: Bearer …` (RFC 6750, section 2.1), if there is one such header.
+/// The token of `Authorization: Bearer …` (RFC 6750, section 2.1), if there is exactly one such
+/// header.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -42,13 +44,13 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("Bearer") && is_token68(token)).then_some(token)
 }
 
-/// RFC 9110, section 11.2.
+/// The form of a token (RFC 9110, section 11.2).
 fn is_token68(text: &str) -> bool {
     let token = text.trim_end_matches('=');
     !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }
 
-/// The 401 of every request without a good token, and of one whose session has ended.
+/// The 401 of every request without a valid token, and of one whose session has ended.
 pub fn unauthorized(why: InvalidToken) -> Problem {
     Problem::unauthorized("Log in and send the access token as `Authorization: Bearer <token>`.")
         .caused_by(why)
@@ -73,7 +75,7 @@ mod tests {
         }
     }
 
-    /// Knows the token `good`, and none while its keys are away.
+    /// Accepts the token `good`. The tokens `away` and `corrupt` stand for faults of the key table.
     struct Tokens;
 
     impl AccessTokenVerifier for Tokens {
@@ -114,9 +116,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_missing_or_bad_token_is_answered_alike() {
-        let none = answer(&[]).await.unwrap_err();
-        assert_eq!(none.status(), 401);
+    async fn every_missing_or_invalid_token_gets_the_same_answer() {
+        let missing = answer(&[]).await.unwrap_err();
+        assert_eq!(missing.status(), 401);
         let bad: [&[&str]; 11] = [
             &["Bearer expired"],
             &["Bearer"],
@@ -133,13 +135,13 @@ mod tests {
         for values in bad {
             let answered = answer(values).await.unwrap_err();
             assert_eq!(answered.status(), 401, "{values:?}");
-            assert_eq!(answered.headers(), none.headers(), "{values:?}");
-            assert_eq!(answered.body(), none.body(), "{values:?}");
+            assert_eq!(answered.headers(), missing.headers(), "{values:?}");
+            assert_eq!(answered.body(), missing.body(), "{values:?}");
         }
     }
 
     #[tokio::test]
-    async fn nobody_gets_in_while_the_keys_are_away() {
+    async fn no_token_is_accepted_while_its_key_cannot_be_read() {
         let answered = answer(&["Bearer away"]).await.unwrap_err();
         assert_eq!(answered.status(), 503);
         assert!(answered.headers().contains_key("retry-after"));

@@ -1,4 +1,4 @@
-//! Bodies in JSON.
+//! JSON bodies.
 
 mod fault;
 mod objects;
@@ -11,19 +11,18 @@ use serde::de::DeserializeOwned;
 use crate::{Problem, ProblemKind};
 use objects::Objects;
 
-/// The longest body that is read, in bytes, counted after base64 is undone.
+/// The longest body that is read, in bytes after base64 decoding.
 pub const BODY_LENGTH_MAX: usize = 64 * 1024;
 
 /// Reads a request's body.
 ///
-/// What is told of a bad body names its place and what belongs there, and never repeats a value: a
-/// login's body holds a password. Nesting is limited by `serde_json` (128 levels), and a member
-/// that comes twice is refused.
+/// A fault names the place and what belongs there. It never repeats a value, because a login's body
+/// holds a password. `serde_json` limits nesting to 128 levels, and a repeated member is refused.
 ///
 /// # Errors
 ///
-/// A 413 if the body is longer than [`BODY_LENGTH_MAX`]; 400 if it is empty or not JSON; 415 if it
-/// is not said to be JSON, or is compressed; 422 if it is JSON, but not a `T`.
+/// A 413 if the body is longer than [`BODY_LENGTH_MAX`]; 400 if it is empty or not JSON; 415 if its
+/// content type is not JSON, or it is compressed; 422 if it is JSON, but not a `T`.
 pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let body: &[u8] = request.body();
     if body.len() > BODY_LENGTH_MAX {
@@ -39,7 +38,7 @@ pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     }
     let mut json = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(Objects(&mut json));
-    let read = read.map_err(|error| fault::told(&error))?;
+    let read = read.map_err(|error| fault::problem(&error))?;
     json.end().map_err(|error| fault::malformed(&error))?;
     Ok(read)
 }
@@ -52,8 +51,8 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
         && encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// API Gateway joins the values of a header that was sent twice by a comma (payload format 2.0), and
-/// some proxies double it: JSON said twice is JSON.
+/// API Gateway joins the values of a repeated header with a comma (payload format 2.0), and some
+/// proxies repeat it. A list is JSON if every value is.
 fn is_json(value: &str) -> bool {
     value.split(',').all(|media_type| {
         let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! What a request is known by, and how long there is to answer it.
+//! The identifiers of a request, and the time in which it must be answered.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use http::HeaderMap;
 use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{Request, RequestExt};
 
-/// How long a request may take when nobody says: outside Lambda.
+/// How long a request may take outside Lambda, which sets no deadline there.
 pub const TIME_WITHOUT_LAMBDA: Duration = Duration::from_secs(10);
 
-/// What a handler knows of its request besides the request itself.
+/// What a handler knows about its request in addition to the request itself.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
-    /// API Gateway's id of the request, which its client is told as a problem's `instance`.
+    /// API Gateway's ID of the request. Its client sees it as a problem's `instance`.
     pub request_id: String,
-    /// The route that API Gateway chose, such as `POST /v1/orders`. Where none was chosen, method
-    /// and path take its place: for what no route takes, and for everything under `cargo lambda
-    /// watch`, which tells functions no route.
+    /// The route that API Gateway chose, such as `POST /v1/orders`. If it chose none, this is the
+    /// method and the path: for requests that match no route, and for all requests under `cargo
+    /// lambda watch`, which passes no route.
     pub route: String,
-    /// Where the request came from: the address that API Gateway saw. No header counts, as clients
-    /// write those themselves (`X-Forwarded-For`, `Forwarded`).
+    /// The address from which API Gateway received the request. Headers such as `X-Forwarded-For`
+    /// and `Forwarded` are ignored, because clients write them themselves.
     pub source: Source,
-    /// The trace that the request belongs to.
+    /// The trace to which the request belongs.
     pub traceparent: Option<Traceparent>,
-    /// By when the request must be answered.
+    /// When the request must be answered.
     pub deadline: Deadline,
 }
 
 impl RequestContext {
-    /// What is known of a request.
-    pub fn of(request: &Request, clock: &impl Clock) -> Self {
+    /// Reads the context of a request.
+    pub fn new(request: &Request, clock: &impl Clock) -> Self {
         let (route, request_id, source) = match request.request_context_ref() {
             Some(GatewayContext::ApiGatewayV2(context)) => (
                 context.route_key.clone(),
@@ -43,22 +43,24 @@ impl RequestContext {
         let invocation_id = || request.lambda_context_ref().map(|lambda| lambda.request_id.clone());
         Self {
             request_id: request_id.or_else(invocation_id).unwrap_or_default(),
-            route: route.filter(|route| route != NO_ROUTE).unwrap_or_else(|| asked(request)),
+            route: route
+                .filter(|route| route != NO_ROUTE)
+                .unwrap_or_else(|| method_and_path(request)),
             source: source.map_or(Source::UNKNOWN, Source::of),
-            traceparent: Traceparent::of(request.headers()),
+            traceparent: Traceparent::from_headers(request.headers()),
             deadline: time_left(request, clock),
         }
     }
 }
 
-/// What is told as a route where none was chosen.
+/// The route that API Gateway reports when it chose none.
 const NO_ROUTE: &str = "$default";
 
-/// The longest path that takes a route's place, in bytes: longer ones are none of ours, and logs
-/// keep what clients write there.
+/// The longest path that is used instead of a route, in bytes. Our paths are shorter, and clients
+/// would otherwise write text of any length into the logs.
 const PATH_LENGTH_MAX: usize = 100;
 
-fn asked(request: &Request) -> String {
+fn method_and_path(request: &Request) -> String {
     let path = request.raw_http_path();
     if path.len() > PATH_LENGTH_MAX {
         return NO_ROUTE.to_owned();
@@ -66,18 +68,18 @@ fn asked(request: &Request) -> String {
     format!("{} {path}", request.method())
 }
 
-/// By when a request must be answered: a little before Lambda stops the function. Lambda tells that
-/// by the wall clock, and what counts from here on is the monotonic one.
+/// When a request must be answered: 300 ms before Lambda stops the function. Lambda states that
+/// moment in wall-clock time; from here on, the monotonic clock counts.
 pub fn time_left(request: &Request, clock: &impl Clock) -> Deadline {
     let deadline_ms = request.lambda_context_ref().map_or(0, |lambda| lambda.deadline);
     let Some(left) = time_until(deadline_ms, clock.now()) else {
         return Deadline::after(TIME_WITHOUT_LAMBDA);
     };
-    // No Lambda runs for longer, so a clock that is far off doesn't add to eternity.
+    // No Lambda runs longer, so this bounds the deadline when a clock is far off.
     Deadline::after(left.min(LAMBDA_TIME_MAX).saturating_sub(ANSWER_RESERVE))
 }
 
-/// What is kept of Lambda's time for the answer's own way.
+/// The part of Lambda's time that is reserved for sending the answer.
 const ANSWER_RESERVE: Duration = Duration::from_millis(300);
 
 const LAMBDA_TIME_MAX: Duration = Duration::from_secs(900);
@@ -87,9 +89,9 @@ const LAMBDA_TIME_MAX: Duration = Duration::from_secs(900);
 pub struct Traceparent(String);
 
 impl Traceparent {
-    /// The request's, if there is one and it is well formed; a bad one counts as none (section
-    /// 3.2.1 of the recommendation).
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
+    /// The request's `traceparent`, if it has exactly one that is well formed. A malformed one is
+    /// ignored (section 3.2.1 of the recommendation).
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all("traceparent").iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return None;
@@ -97,7 +99,7 @@ impl Traceparent {
         Self::parse(value.to_str().ok()?)
     }
 
-    /// Reads one, or `None`.
+    /// Reads a `traceparent`; `None` if it is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let (version, trace, parent, flags) =
@@ -112,7 +114,7 @@ impl Traceparent {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    /// The header's value.
+    /// The value of the header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -156,8 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn where_no_route_was_chosen_method_and_path_take_its_place() {
-        let route = |route, path| RequestContext::of(&received(route, path), &At(0)).route;
+    fn without_a_chosen_route_the_method_and_path_are_the_route() {
+        let route = |route, path| RequestContext::new(&received(route, path), &At(0)).route;
         let template = "GET /v1/orders/{order_id}";
         assert_eq!(route(template, "/v1/orders/1"), template);
         assert_eq!(route("$default", "/v1/users/login"), "POST /v1/users/login");
@@ -178,13 +180,13 @@ mod tests {
         assert_eq!(left(&due(at), 1_800_000_010_000), Duration::ZERO);
         assert_eq!(left(&due(at), 1_800_000_099_000), Duration::ZERO);
         assert_eq!(left(&due(u64::MAX), -1), LAMBDA_TIME_MAX - ANSWER_RESERVE);
-        // What `cargo lambda watch` tells.
+        // The deadline that `cargo lambda watch` sends.
         assert_eq!(left(&due(600_000), 1_800_000_000_000), TIME_WITHOUT_LAMBDA);
         assert_eq!(left(&Request::new(Body::Empty), 4_000), TIME_WITHOUT_LAMBDA);
     }
 
     #[test]
-    fn a_traceparent_is_taken_when_it_is_well_formed() {
+    fn a_traceparent_is_read_if_it_is_well_formed() {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         assert_eq!(Traceparent::parse(good).unwrap().as_str(), good);
         let bad = [

@@ -5,23 +5,23 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{Problem, ProblemKind};
 
-/// The header's name.
+/// The request header.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The header of an answer that was given before.
+/// The header of an answer that repeats an earlier one.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// The request's key, if it carries one.
+/// The request's key, if it has one.
 ///
 /// # Errors
 ///
-/// A 400 that names the rule if there are several, or if the one is not valid.
+/// A 400 that names the rule, if there are several keys or the key is not valid.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    // API Gateway joins the values of a header that was sent twice by a comma (payload format 2.0).
+    // API Gateway joins the values of a repeated header with a comma (payload format 2.0).
     if values.next().is_some() || value.as_bytes().contains(&b',') {
         return Err(invalid("Send one Idempotency-Key, without a comma in it.".to_owned()));
     }

@@ -1,19 +1,19 @@
-//! What every HTTP function needs, and the only shared crate that knows `lambda_http`.
+//! The HTTP side of every function, and the only shared crate that depends on `lambda_http`.
 //!
 //! # Layout
 //!
-//! - [`mod@run`]: takes requests from Lambda, one at a time
-//! - [`mod@serve`]: answers one by a handler: its span, its log line, its problems as responses
-//! - [`problem`]: what goes wrong, as `application/problem+json` (RFC 9457)
-//! - [`mod@pointer`]: where in a body something is wrong
+//! - [`mod@run`]: receives requests from Lambda, one at a time
+//! - [`mod@serve`]: answers a request with a handler: span, log line, problems as responses
+//! - [`problem`]: failures as `application/problem+json` (RFC 9457)
+//! - [`mod@pointer`]: JSON pointers to a fault in a body
 //! - [`body`]: reads JSON bodies, within limits
-//! - [`authentication`]: whose request it is
+//! - [`authentication`]: the user of a request
 //! - [`idempotency`]: the `Idempotency-Key` header
-//! - [`correlation`]: request id, trace and deadline
-//! - [`respond`]: answers in JSON
-//! - [`route`]: path parameters, and what is said where no route matches
+//! - [`correlation`]: request ID, trace and deadline
+//! - [`respond`]: successful answers in JSON
+//! - [`route`]: path parameters, and the answer when no route matches
 //!
-//! # A handler and its main
+//! # A handler and its `main`
 //!
 //! ```no_run
 //! use application::ports::{AccessTokenVerifier, Clock};
@@ -42,7 +42,7 @@
 //!     }
 //! }
 //!
-//! async fn main_of_it<V, C>(handler: Handler<V, C>) -> Result<(), lambda_http::Error>
+//! async fn run_handler<V, C>(handler: Handler<V, C>) -> Result<(), lambda_http::Error>
 //! where
 //!     V: AccessTokenVerifier,
 //!     C: Clock,
@@ -72,5 +72,5 @@ pub use problem::{Problem, ProblemKind};
 pub use run::run;
 pub use serve::serve;
 
-/// What a handler answers with.
+/// The HTTP response that a handler returns.
 pub type Response = lambda_http::Response<lambda_http::Body>;

@@ -1,4 +1,4 @@
-//! Where in a body something is.
+//! JSON pointers: a place in a body.
 
 use std::fmt::{self, Write};
 
@@ -14,16 +14,16 @@ use std::fmt::{self, Write};
 pub struct Pointer(String);
 
 impl Pointer {
-    /// The longest member name that is told whole, in characters. Ours are shorter; a client's may
-    /// be of any length.
+    /// The longest member name that is not cut off, in characters. Our names are shorter; a
+    /// client's may have any length.
     pub const NAME_LENGTH_MAX: usize = 64;
 
-    /// The whole body.
+    /// A pointer to the whole body.
     pub fn root() -> Self {
         Self("#".to_owned())
     }
 
-    /// That member of the object.
+    /// A pointer to this member of the object.
     #[must_use]
     pub fn member(mut self, name: &str) -> Self {
         self.0.push('/');
@@ -38,7 +38,7 @@ impl Pointer {
         self
     }
 
-    /// That element of the array, counted from 0.
+    /// A pointer to this element of the array, counted from 0.
     #[must_use]
     pub fn element(mut self, index: usize) -> Self {
         // Writing to a `String` doesn't fail.

@@ -1,4 +1,4 @@
-//! What goes wrong, told as `application/problem+json` (RFC 9457).
+//! Failures of requests as `application/problem+json` (RFC 9457).
 
 mod kind;
 
@@ -16,11 +16,11 @@ use lambda_http::Body;
 use crate::{Pointer, Response};
 pub use kind::ProblemKind;
 
-/// After how long a client is asked to try again when nothing better is known: a table or a broker
-/// that is away needs some seconds, and a client's patience is longer.
+/// The `Retry-After` when nothing better is known. An unavailable table or broker needs some
+/// seconds, and clients are prepared to wait longer.
 pub const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(2);
 
-/// What went wrong with a request: what its client is told, and a cause that only the log is told.
+/// Why a request failed: a text for its client, and a cause that only the log contains.
 ///
 /// Handlers return it as their error; [`crate::serve()`] makes it a response and logs it.
 pub struct Problem(Box<Parts>);
@@ -35,14 +35,14 @@ struct Parts {
 }
 
 impl Problem {
-    /// A problem of a kind. `detail` says what is wrong with this request and what to change, to
-    /// its client: no word of the inside, and no value of the body.
+    /// A problem of a kind. `detail` says what is wrong with this request and what to change. It
+    /// must not contain internals or values of the body.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         let mut headers = HeaderMap::new();
         if kind == ProblemKind::Unauthorized {
-            // RFC 9110, section 15.5.2, asks for a challenge; RFC 6750, section 3, says which. It
-            // is the same for every bad token, so that no one learns what is wrong with his
-            // forgery.
+            // RFC 9110, section 15.5.2, requires a challenge; RFC 6750, section 3, defines it. It
+            // is the same for every invalid token, so that forgers do not learn what is wrong with
+            // theirs.
             let challenge = HeaderValue::from_static(r#"Bearer realm="order-service""#);
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
@@ -51,34 +51,34 @@ impl Problem {
         Self(Box::new(Parts { kind, detail, faults, order_id: None, headers, cause: None }))
     }
 
-    /// 401: who asks is not known.
+    /// 401: the request is not authenticated.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::Unauthorized, detail)
     }
 
-    /// 403: who asks is known, and may not.
+    /// 403: the user is known but may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::Forbidden, detail)
     }
 
-    /// 404: there is no such thing, or none that the user may know of.
+    /// 404: the resource does not exist, or the user may not know of it.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::NotFound, detail)
     }
 
-    /// 405, with the methods that the path has (RFC 9110, section 15.5.6).
+    /// 405, with the methods that the path allows (RFC 9110, section 15.5.6).
     pub fn method_not_allowed(allowed: &[Method]) -> Self {
         let names = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-        let detail = format!("This path takes {names}.");
+        let detail = format!("This path allows {names}.");
         Self::new(ProblemKind::MethodNotAllowed, detail).with_header(ALLOW, &names)
     }
 
-    /// 409: it doesn't go together with what is there.
+    /// 409: the request conflicts with the stored state.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::Conflict, detail)
     }
 
-    /// 422: the body is JSON, but breaks a rule. [`Self::with_fault`] says where.
+    /// 422: the body is JSON, but breaks a rule. [`Self::with_fault`] adds the place.
     pub fn validation(detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::Validation, detail)
     }
@@ -94,7 +94,7 @@ impl Problem {
         Self::new(ProblemKind::Unavailable, detail).with_retry_after(retry_after)
     }
 
-    /// What a port's failure comes to: 503 where trying again may help, else 500.
+    /// The problem for a port's failure: 503 if trying again may help, otherwise 500.
     pub fn failed(class: FailureClass, cause: impl Into<Cause>) -> Self {
         match class {
             FailureClass::Unavailable | FailureClass::Throttled | FailureClass::Conflict => {
@@ -104,58 +104,58 @@ impl Problem {
         }
     }
 
-    /// 500: a fault of ours, which is in the cause and not told.
+    /// 500: a fault of ours. The client does not see the cause.
     pub fn internal(cause: impl Into<Cause>) -> Self {
-        let detail = "The service has a fault. Tell its operators the `instance` of this problem.";
+        let detail = "The service failed. Report the `instance` of this problem to its operators.";
         Self::new(ProblemKind::Internal, detail).caused_by(cause)
     }
 
-    /// With another sentence for the client.
+    /// Replaces the text for the client.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.0.detail = detail.into();
         self
     }
 
-    /// With one more fault of the body.
+    /// Adds a fault of the body.
     #[must_use]
     pub fn with_fault(mut self, pointer: Pointer, detail: impl Into<String>) -> Self {
         self.0.faults.push(Fault { pointer: pointer.to_string(), detail: detail.into() });
         self
     }
 
-    /// With the time after which to try again, in whole seconds, rounded up.
+    /// Adds `Retry-After`, in whole seconds, rounded up.
     #[must_use]
     pub fn with_retry_after(self, retry_after: Duration) -> Self {
         let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         self.with_header(RETRY_AFTER, &seconds.to_string())
     }
 
-    /// With the order that this request may or may not have created.
+    /// Adds the order that this request may or may not have created.
     #[must_use]
     pub fn with_order_id(mut self, order_id: OrderId) -> Self {
         self.0.order_id = Some(order_id);
         self
     }
 
-    /// With what caused it, for the log alone.
+    /// Adds the cause, which only the log contains.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
 
-    /// Its kind.
+    /// The kind, which gives the status and the type.
     pub fn kind(&self) -> ProblemKind {
         self.0.kind
     }
 
-    /// What caused it.
+    /// The cause, if one was added.
     pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
         self.0.cause.as_ref().map(|cause| cause.as_ref() as &(dyn Error + 'static))
     }
 
-    /// The document that tells it to the client of a request.
+    /// The problem document for the client, with the request's ID as `instance`.
     pub fn to_document(&self, request_id: &str) -> contracts::problem::Problem {
         contracts::problem::Problem {
             problem_type: self.0.kind.urn(),
@@ -168,10 +168,10 @@ impl Problem {
         }
     }
 
-    /// The response that tells it to the client of a request.
+    /// The response for the client, with the request's ID as `instance`.
     pub fn into_response(self, request_id: &str) -> Response {
-        // A document of strings and numbers can always be written; were it not so, the status still
-        // says what matters.
+        // A document of strings and numbers can always be written. If it could not, the status
+        // would still be right.
         let document = serde_json::to_string(&self.to_document(request_id)).unwrap_or_default();
         let mut response = Response::new(Body::from(document));
         *response.status_mut() = self.0.kind.status();
@@ -181,7 +181,7 @@ impl Problem {
     }
 
     fn with_header(mut self, name: http::HeaderName, value: &str) -> Self {
-        // Only digits and names of methods come here, which a header can hold.
+        // `value` is digits or names of methods, which a header can hold.
         if let Ok(value) = HeaderValue::from_str(value) {
             self.0.headers.insert(name, value);
         }
@@ -212,18 +212,18 @@ mod tests {
 
     use super::*;
 
-    fn told(problem: Problem) -> (Response, Value) {
+    fn answered(problem: Problem) -> (Response, Value) {
         let response = problem.into_response("r1");
         let body = serde_json::from_slice(response.body()).unwrap();
         (response, body)
     }
 
     #[test]
-    fn a_problem_is_told_with_its_faults_and_never_with_its_cause() {
+    fn a_problem_document_has_the_faults_and_never_the_cause() {
         let problem = Problem::validation("The order breaks a rule.")
             .with_fault(Pointer::root().member("items").element(0), "is wrong")
             .caused_by("arn:aws:dynamodb:secret");
-        let (response, body) = told(problem);
+        let (response, body) = answered(problem);
         assert_eq!(response.status(), 422);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
         assert_eq!(
@@ -240,24 +240,25 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_that_a_status_asks_for_are_there() {
-        let (unauthorized, _) = told(Problem::unauthorized("Who are you?"));
+    fn each_status_has_the_headers_that_it_requires() {
+        let (unauthorized, _) = answered(Problem::unauthorized("Who are you?"));
         assert_eq!(unauthorized.headers()[WWW_AUTHENTICATE], r#"Bearer realm="order-service""#);
-        let (not_allowed, _) = told(Problem::method_not_allowed(&[Method::GET, Method::DELETE]));
+        let (not_allowed, _) =
+            answered(Problem::method_not_allowed(&[Method::GET, Method::DELETE]));
         assert_eq!(not_allowed.headers()[ALLOW], "GET, DELETE");
-        let (unavailable, _) = told(Problem::unavailable(Duration::from_millis(1_001)));
+        let (unavailable, _) = answered(Problem::unavailable(Duration::from_millis(1_001)));
         assert_eq!(unavailable.headers()[RETRY_AFTER], "2");
     }
 
     #[test]
-    fn an_order_whose_fate_is_open_is_named() {
+    fn an_order_with_an_unknown_outcome_is_named() {
         let order_id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         let problem = Problem::unavailable(RETRY_AFTER_DEFAULT).with_order_id(order_id);
-        assert_eq!(told(problem).1["order_id"], order_id.to_string());
+        assert_eq!(answered(problem).1["order_id"], order_id.to_string());
     }
 
     #[test]
-    fn a_failed_port_is_503_where_trying_again_may_help() {
+    fn a_failed_port_is_503_if_trying_again_may_help() {
         let status = |class| Problem::from(Failure::new(class, "x")).kind().status().as_u16();
         assert_eq!(status(FailureClass::Unavailable), 503);
         assert_eq!(status(FailureClass::Throttled), 503);

@@ -1,4 +1,4 @@
-//! Answers that are no problems.
+//! Successful answers.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};

@@ -1,4 +1,4 @@
-//! Paths.
+//! Routes, and the parameters of paths and queries.
 
 use domain::identity::OrderId;
 use http::Method;
@@ -6,15 +6,16 @@ use lambda_http::{Request, RequestExt};
 
 use crate::Problem;
 
-/// The order that the path names, of the form `…/{order_id}`. The request's span learns it, as
+/// The order that the path names, of the form `…/{order_id}`. The request's span records it as
 /// `order_id`.
 ///
 /// # Errors
 ///
-/// [`no_such_order`] if it is no order id: what can't be an order's name names no order.
+/// [`no_such_order`] if the parameter is not an order ID: then no order can have it.
 pub fn order_id(request: &Request) -> Result<OrderId, Problem> {
     let order_id: OrderId = path_parameter(request, "order_id")
-        // A UUID has other spellings; ours have this length, and an order has one path.
+        // A UUID can be spelled in other ways. Ours have this length, so that an order has one
+        // path.
         .filter(|text| text.len() == 36)
         .and_then(|text| text.parse().ok())
         .ok_or_else(no_such_order)?;
@@ -22,17 +23,17 @@ pub fn order_id(request: &Request) -> Result<OrderId, Problem> {
     Ok(order_id)
 }
 
-/// A 404 for an order, the same whether it is nobody's or another's.
+/// The 404 for an order, the same whether it does not exist or belongs to another user.
 pub fn no_such_order() -> Problem {
-    Problem::not_found("You have no order of this id.")
+    Problem::not_found("You have no order with this ID.")
 }
 
-/// A parameter of the path, as the route's template names it.
+/// A path parameter, by its name in the route's template.
 pub fn path_parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.path_parameters_ref()?.first(name)
 }
 
-/// A parameter of the query, decoded.
+/// A query parameter, decoded.
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request.query_string_parameters_ref()?.first(name).map(str::to_owned)
 }
@@ -40,7 +41,7 @@ pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
 /// A route: a method and a path, in which `{…}` stands for any one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
     /// The path, such as `/v1/orders/{order_id}`.
     pub template: &'static str,
@@ -61,14 +62,14 @@ impl Route {
     }
 }
 
-/// What is said to a request that no route took: 405 with the methods that its path has, or 404.
+/// The answer when no route matches: 405 with the methods that the path allows, or 404.
 pub fn unmatched(request: &Request, routes: &[Route]) -> Problem {
     let path = request.raw_http_path();
-    let of_path = routes.iter().filter(|route| route.has_path(path)).map(|route| &route.method);
+    let methods = routes.iter().filter(|route| route.has_path(path)).map(|route| &route.method);
     let mut allowed = Vec::new();
-    for method in of_path {
+    for method in methods {
         allowed.push(method.clone());
-        // Whoever answers GET answers HEAD (RFC 9110, section 9.1).
+        // A path that allows GET must allow HEAD (RFC 9110, section 9.1).
         if method == Method::GET {
             allowed.push(Method::HEAD);
         }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_order_id_names_no_order() {
+    fn a_text_that_is_not_an_order_id_names_no_order() {
         let braced = "{01890a5d-ac96-774b-bcce-b302099a8057}";
         for text in ["", "1", "../1", braced, "01890a5dac96774bbcceb302099a8057"] {
             assert_eq!(order_id(&named(text)).unwrap_err().kind().status(), 404, "{text}");

@@ -1,4 +1,4 @@
-//! Takes requests from Lambda.
+//! Receives requests from Lambda.
 
 use std::convert::Infallible;
 
@@ -10,7 +10,7 @@ use lambda_http::{Adapter, Error, Request, Service, service_fn};
 
 use crate::Response;
 
-/// Takes requests from Lambda, one at a time, until the process ends.
+/// Receives requests from Lambda, one at a time, until the process ends.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ where
     let mut adapter = Adapter::from(service_fn(|request| infallible(handler(request))));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<LambdaRequest>| {
         let LambdaEvent { payload, context } = event;
-        adapter.call(LambdaEvent::new(tame(payload), context))
+        adapter.call(LambdaEvent::new(sanitize(payload), context))
     }))
     .await
 }
@@ -31,20 +31,20 @@ async fn infallible(answer: impl Future<Output = Response>) -> Result<Response, 
     Ok(answer.await)
 }
 
-/// The longest path and the longest query that are passed on, in bytes. API Gateway takes 10 KiB of
-/// request line and headers.
+/// The longest path and the longest query that are passed on, in bytes. API Gateway accepts 10 KiB
+/// of request line and headers.
 const TARGET_LENGTH_MAX: usize = 16 * 1024;
 
-/// The request without what makes `lambda_http` 1.3 panic: it builds a URI from the `Host` header,
-/// the path and the query, and unwraps the result. No function looks at the host.
-fn tame(request: LambdaRequest) -> LambdaRequest {
+/// Removes or replaces the parts with which `lambda_http` 1.3 panics: it builds a URI from the
+/// `Host` header, the path and the query, and unwraps the result. No function reads the host.
+fn sanitize(request: LambdaRequest) -> LambdaRequest {
     match request {
-        LambdaRequest::ApiGatewayV2(request) => LambdaRequest::ApiGatewayV2(tamed(request)),
+        LambdaRequest::ApiGatewayV2(request) => LambdaRequest::ApiGatewayV2(sanitized(request)),
         other => other,
     }
 }
 
-fn tamed(mut request: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
+fn sanitized(mut request: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
     request.headers.remove(HOST);
     request.request_context.domain_name = None;
     request.raw_path = request
@@ -58,7 +58,7 @@ fn tamed(mut request: ApiGatewayV2httpRequest) -> ApiGatewayV2httpRequest {
     request
 }
 
-/// The query with every character encoded that a URI doesn't take (RFC 3986, section 3.4).
+/// The query with every character encoded that a URI does not allow (RFC 3986, section 3.4).
 fn percent_encoded(query: &str) -> String {
     let mut encoded = String::with_capacity(query.len());
     for byte in query.bytes() {
@@ -93,7 +93,7 @@ mod tests {
             },
             "isBase64Encoded": false,
         });
-        Request::from(tame(serde_json::from_value(event).unwrap()))
+        Request::from(sanitize(serde_json::from_value(event).unwrap()))
     }
 
     #[test]

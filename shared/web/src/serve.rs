@@ -1,4 +1,4 @@
-//! Runs a handler.
+//! Runs a handler for one request.
 
 use std::panic::AssertUnwindSafe;
 
@@ -14,26 +14,26 @@ use tracing::{Instrument, info_span};
 use crate::problem::RETRY_AFTER_DEFAULT;
 use crate::{Problem, ProblemKind, RequestContext, Response};
 
-/// Answers a request by a handler, whatever happens in it, and in time: a request that Lambda ended
-/// would take its process along.
+/// Answers a request with a handler, whatever happens in it, and in time: when Lambda ends a
+/// request itself, it ends the process too.
 ///
-/// The handler runs in a span `request` with `request_id` and `route`, which may learn `user_id`,
-/// `order_id`, `event_id` and `transaction_id`. A problem becomes its response, a panic a 500, and
-/// one log line tells method, status, time and, where there is one, the problem with all its
-/// causes. An answer of 5xx is counted by the metric `ServerErrors`.
+/// The handler runs in a span `request` with `request_id` and `route`, in which it may record
+/// `user_id`, `order_id`, `event_id` and `transaction_id`. A problem becomes its response, a panic
+/// becomes a 500, and one log line has the method, the status, the time and the problem, if any,
+/// with all its causes. The metric `ServerErrors` counts answers of 5xx.
 pub async fn serve(
     clock: &impl Clock,
     request: Request,
     handler: impl AsyncFnOnce(RequestContext, Request) -> Result<Response, Problem>,
 ) -> Response {
     let started = Instant::now();
-    let mut context = RequestContext::of(&request, clock);
+    let mut context = RequestContext::new(&request, clock);
     let request_id = context.request_id.clone();
     let method = request.method().clone();
     let is_head = method == Method::HEAD;
     let mut request = request;
     if is_head {
-        // As GET, but for the answer's content (RFC 9110, section 9.3.2).
+        // Like GET, but without the answer's content (RFC 9110, section 9.3.2).
         *request.method_mut() = Method::GET;
         context.route = context.route.replacen("HEAD", "GET", 1);
     }
@@ -48,8 +48,8 @@ pub async fn serve(
         transaction_id = Empty,
     );
     async move {
-        // What a panic leaves behind is the handler's state, which holds clients and caches that
-        // stay whole; Lambda's own answer to a panic would be no problem document.
+        // A panic leaves the handler's state behind. It holds clients and caches, which stay
+        // consistent. Lambda's own answer to a panic would not be a problem document.
         let time = context.deadline.remaining();
         let answering = AssertUnwindSafe(handler(context, request)).catch_unwind();
         let answer = match tokio::time::timeout(time, answering).await {
@@ -74,14 +74,14 @@ pub async fn serve(
 fn took_too_long() -> Problem {
     Problem::unavailable(RETRY_AFTER_DEFAULT)
         .with_detail(
-            "The request took longer than it may. Whether it took effect is not known; ask again, \
-             with the same Idempotency-Key where there is one.",
+            "The request took too long. It is not known whether it took effect. Try again, with \
+             the same Idempotency-Key if you sent one.",
         )
         .caused_by("the handler did not answer in time")
 }
 
-/// The headers that every answer has: nothing here is for a cache unless its handler says so, and
-/// nothing is what it doesn't say it is.
+/// Adds the headers that every answer has: no cache keeps an answer unless its handler allows it,
+/// and no browser guesses another content type.
 fn finish(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -89,7 +89,7 @@ fn finish(mut response: Response) -> Response {
     response
 }
 
-/// Tells an alarm of what a client can't put right.
+/// Counts answers of 5xx for an alarm: a client cannot correct their cause.
 fn count(response: &Response) {
     if response.status().is_server_error() {
         metrics::counter!("ServerErrors").increment(1);
@@ -108,7 +108,7 @@ fn log(method: &Method, answer: &Result<Response, Problem>, duration_ms: f64) {
 }
 
 fn log_problem(method: &str, problem: &Problem, duration_ms: f64) {
-    // A level is fixed where the line is written, so there is one place per level.
+    // `tracing` fixes the level where a line is written, so each level needs its own call.
     macro_rules! log {
         ($level:ident, $message:literal) => {
             tracing::$level!(
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_goes_out_as_it_is_and_to_no_cache() {
+    async fn an_answer_is_sent_unchanged_and_not_cached() {
         let (response, body) =
             answered(async |context, _| respond::json(StatusCode::OK, &context.request_id)).await;
         assert_eq!((response.status(), body), (StatusCode::OK, "r1".into()));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handlers_own_word_on_caching_counts() {
+    async fn a_handler_may_allow_caching() {
         let (response, _) = answered(async |_, _| {
             let answer = respond::json(StatusCode::OK, &1)?;
             respond::with_header(answer, CACHE_CONTROL, "max-age=60")
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_problem_is_told_under_the_requests_id() {
+    async fn a_problem_carries_the_request_id_and_not_its_cause() {
         let (response, body) = answered(async |_, _| {
             let failed: Result<Response, Failure> =
                 Err(Failure::new(FailureClass::Throttled, "SDK words"));
@@ -196,11 +196,11 @@ mod tests {
     async fn head_is_answered_as_get_without_content() {
         let mut request = request();
         *request.method_mut() = Method::HEAD;
-        let asked = async |context: RequestContext, request: Request| {
+        let handler = async |context: RequestContext, request: Request| {
             assert_eq!((request.method(), context.route.as_str()), (&Method::GET, "GET "));
             respond::json(StatusCode::OK, &1)
         };
-        let response = serve(&Fixed, request, asked).await;
+        let response = serve(&Fixed, request, handler).await;
         assert_eq!((response.status(), response.body().is_empty()), (StatusCode::OK, true));
         assert_eq!(response.headers()["content-type"], "application/json");
     }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answering_future_can_be_sent_to_another_thread() {
+    fn the_future_of_an_answer_can_be_sent_to_another_thread() {
         fn assert_send(_: impl Send) {}
         let user = String::from("borrowed");
         let user = &user;

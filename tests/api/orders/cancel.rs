@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, eventually, json_of, problem, text, with_app};
 
-/// Something to sell that no other test sells.
+/// Puts a product into the catalog that no other test sells.
 async fn sell(app: &App, product_id: u64, stock: u32) {
     let product = Product {
         id: ProductId::new(product_id).unwrap(),
@@ -24,14 +24,14 @@ async fn sell(app: &App, product_id: u64, stock: u32) {
     put_products(&tables, &CatalogTable::named(name), &[product]).await.unwrap();
 }
 
-/// Asks once.
+/// Sends one request.
 async fn cancel(app: &App, order_id: &str) -> (StatusCode, Value) {
     let path = format!("/v1/orders/{order_id}/cancel");
     let response = app.request(Method::POST, &path).send().await.unwrap();
     (response.status(), json_of(response).await)
 }
 
-/// Asks until it is known, as a careful client does.
+/// Retries while the answer is 503, as a careful client does.
 async fn cancelled(app: &App, order_id: &str) -> Value {
     eventually("the order is cancelled", async || {
         let (status, order) = cancel(app, order_id).await;
@@ -47,15 +47,15 @@ async fn cancelled(app: &App, order_id: &str) -> Value {
 async fn types_of(app: &App, order_id: &str) -> Vec<String> {
     let events = app.topic().await.into_iter();
     let events = events.map(|message| serde_json::from_slice::<Value>(&message.body).unwrap());
-    let own = events.filter(|event| event["subject"] == order_id);
-    own.map(|event| text(&event["type"])).collect()
+    let of_order = events.filter(|event| event["subject"] == order_id);
+    of_order.map(|event| text(&event["type"])).collect()
 }
 
 #[test]
 fn a_cancelled_order_gives_its_stock_back_once_and_says_so() {
     with_app(async |app| {
         sell(app, 901, 10).await;
-        let order_id = app.place(901, 3).await;
+        let order_id = app.create_order(901, 3).await;
         app.wait_for_status(&order_id, "CONFIRMED").await;
         assert_eq!(app.stock(901).await, 7);
         let answers = join_all((0..10).map(|_| cancelled(app, &order_id))).await;
@@ -80,14 +80,14 @@ fn a_cancelled_order_gives_its_stock_back_once_and_says_so() {
     });
 }
 
-/// There is stock for a quarter of the orders at a time. Whoever comes first, an order ends CANCELLED, or
-/// REJECTED where others had the stock, and has taken nothing in the end.
+/// There is stock for a quarter of the orders at a time. Whichever comes first, an order ends as
+/// CANCELLED, or as REJECTED where other orders held the stock, and in the end it holds no stock.
 #[test]
 fn a_cancel_may_race_with_the_reservation() {
     with_app(async |app| {
         sell(app, 902, 5).await;
         let race = async |_| {
-            let order_id = app.place(902, 1).await;
+            let order_id = app.create_order(902, 1).await;
             eventually("the cancel is answered", async || {
                 let (status, order) = cancel(app, &order_id).await;
                 matches!(status.as_u16(), 200 | 409).then_some(order)
@@ -114,13 +114,13 @@ fn a_cancel_may_race_with_the_reservation() {
 fn what_cannot_be_cancelled_is_refused_and_says_why() {
     with_app(async |app| {
         sell(app, 903, 1).await;
-        let rejected = app.place(903, 2).await;
+        let rejected = app.create_order(903, 2).await;
         app.wait_for_status(&rejected, "REJECTED").await;
         let path = format!("/v1/orders/{rejected}/cancel");
         let response = app.request(Method::POST, &path).send().await.unwrap();
         problem(response, 409, "conflict").await;
-        let none = "/v1/orders/01890a5d-ac96-774b-bcce-b302099a8057/cancel";
-        problem(app.request(Method::POST, none).send().await.unwrap(), 404, "not-found").await;
+        let missing = "/v1/orders/01890a5d-ac96-774b-bcce-b302099a8057/cancel";
+        problem(app.request(Method::POST, missing).send().await.unwrap(), 404, "not-found").await;
         let response = app.anonymous(Method::POST, &path).send().await.unwrap();
         problem(response, 401, "unauthorized").await;
         let response = app.request(Method::GET, &path).send().await.unwrap();

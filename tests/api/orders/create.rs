@@ -1,4 +1,4 @@
-//! Orders that are taken.
+//! Orders that are created.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::app::{eventually, json_of, text, with_app};
 use crate::leaks;
 
 #[test]
-fn an_order_is_taken_and_then_confirmed_by_its_event() {
+fn an_order_is_created_and_then_confirmed_by_its_event() {
     with_app(async |app| {
         let body = json!({"user_id": 123, "items": [
             {"product_id": 2, "quantity": 1}, {"product_id": 1, "quantity": 2},
@@ -35,19 +35,19 @@ fn an_order_is_taken_and_then_confirmed_by_its_event() {
 
         let confirmed = app.wait_for_status(&order_id, "CONFIRMED").await;
         assert_eq!(confirmed["total"], created["total"]);
-        let told = eventually("the customer was told of both events", async || {
+        let notifications = eventually("the customer is notified of both events", async || {
             let order = app.order(&order_id).await;
-            let told = order["notifications"].as_array().unwrap().clone();
-            (told.len() == 2).then_some(told)
+            let notifications = order["notifications"].as_array().unwrap().clone();
+            (notifications.len() == 2).then_some(notifications)
         })
         .await;
-        let types: HashSet<_> = told.iter().map(|entry| text(&entry["type"])).collect();
+        let types: HashSet<_> = notifications.iter().map(|entry| text(&entry["type"])).collect();
         assert_eq!(types, HashSet::from(["OrderCreated".to_owned(), "OrderConfirmed".to_owned()]));
     });
 }
 
 #[test]
-fn an_order_for_more_than_there_is_gets_rejected() {
+fn an_order_for_more_than_the_stock_is_rejected() {
     with_app(async |app| {
         let client = dynamodb::connect_to(&app.system.endpoints.table_url);
         let table = app.system.names.table("CatalogTable").unwrap();
@@ -63,10 +63,10 @@ fn an_order_for_more_than_there_is_gets_rejected() {
             .send()
             .await
             .unwrap();
-        let order_id = app.place(9, 6).await;
+        let order_id = app.create_order(9, 6).await;
         app.wait_for_status(&order_id, "REJECTED").await;
         assert_eq!(app.stock(9).await, 5);
-        let order_id = app.place(9, 5).await;
+        let order_id = app.create_order(9, 5).await;
         app.wait_for_status(&order_id, "CONFIRMED").await;
         assert_eq!(app.stock(9).await, 0);
     });
@@ -75,7 +75,7 @@ fn an_order_for_more_than_there_is_gets_rejected() {
 #[test]
 fn the_log_names_the_request_the_order_its_event_and_the_attempt() {
     with_app(async |app| {
-        let order_id = app.place(5, 1).await;
+        let order_id = app.create_order(5, 1).await;
         app.order(&order_id).await;
         for (function, fields) in [
             ("create-order", ["request_id", "order_id", "event_id", "transaction_id"].as_slice()),
@@ -106,8 +106,9 @@ fn two_hundred_orders_at_once_are_two_hundred_orders_and_events() {
     with_app(async |app| {
         let before = app.stock(3).await;
         let quantities: Vec<u64> = (0..200).map(|n| n % 3 + 1).collect();
-        let placed = join_all(quantities.iter().map(|quantity| app.place(3, *quantity))).await;
-        let orders: HashSet<String> = placed.into_iter().collect();
+        let created =
+            join_all(quantities.iter().map(|quantity| app.create_order(3, *quantity))).await;
+        let orders: HashSet<String> = created.into_iter().collect();
         assert_eq!(orders.len(), 200);
 
         for order_id in &orders {
@@ -124,7 +125,7 @@ fn two_hundred_orders_at_once_are_two_hundred_orders_and_events() {
             events.iter().filter(is_ours).map(|event| text(&event["id"])).collect()
         };
         let consumed = app.consumed_by("another-", |events| ids(events).len() == 200).await;
-        // Nothing that came was a second event of an order.
+        // No order has a second event.
         let stored = app.events_of("OrderCreated").await;
         assert_eq!(ids(&stored), ids(&consumed));
     });
@@ -165,7 +166,7 @@ fn an_event_carries_what_its_contract_says() {
 #[test]
 fn a_product_keeps_its_price_in_an_order() {
     with_app(async |app| {
-        let order_id = app.place(5, 1).await;
+        let order_id = app.create_order(5, 1).await;
         let order = app.order(&order_id).await;
         assert_eq!(order["items"][0]["unit_price"], 590);
         let path = format!("/v1/orders/{order_id}");

@@ -1,4 +1,4 @@
-//! Orders that are shown, or not.
+//! Orders that are shown, and orders that are not.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use serde_json::json;
 
 use crate::app::{App, problem, with_app};
 
-/// A token for another user than the demo's, signed with the system's own key.
+/// A token for another user than the demo user, signed with the system's own key.
 async fn another_users_token(app: &App) -> String {
     crate::login::token_of(app, 124, crate::login::now()).await
 }
 
 #[test]
-fn another_users_order_is_none() {
+fn another_users_order_is_not_found() {
     with_app(async |app| {
-        let order_id = app.place(6, 1).await;
+        let order_id = app.create_order(6, 1).await;
         let path = format!("/v1/orders/{order_id}");
         let theirs = app
             .anonymous(Method::GET, &path)
@@ -33,19 +33,19 @@ fn another_users_order_is_none() {
             .await
             .unwrap();
         let theirs = problem(theirs, 404, "not-found").await;
-        let none = app
+        let missing = app
             .request(Method::GET, "/v1/orders/01890a5d-ac96-774b-bcce-b302099a8057")
             .send()
             .await
             .unwrap();
-        let none = problem(none, 404, "not-found").await;
-        assert_eq!(theirs["detail"], none["detail"]);
+        let missing = problem(missing, 404, "not-found").await;
+        assert_eq!(theirs["detail"], missing["detail"]);
     });
 }
 
 /// A check-back has ended an attempt that created no order.
 #[test]
-fn a_tombstone_is_no_order() {
+fn a_tombstone_is_not_an_order() {
     with_app(async |app| {
         let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
         let name = TableName::parse(app.system.names.table("OrdersTable").unwrap()).unwrap();
@@ -72,7 +72,7 @@ fn another_user_cannot_be_named_in_a_body() {
 }
 
 #[test]
-fn what_is_no_order_id_is_not_found() {
+fn an_invalid_order_id_is_not_found() {
     with_app(async |app| {
         for path in ["/v1/orders/1", "/v1/orders/..%2F..", "/v1/orders/%00"] {
             let response = app.request(Method::GET, path).send().await.unwrap();
@@ -87,7 +87,7 @@ fn unknown_paths_and_methods_are_problems_too() {
         let response = app.request(Method::GET, "/v2/orders").send().await.unwrap();
         problem(response, 404, "not-found").await;
         let response = app.request(Method::PUT, "/v1/orders").send().await.unwrap();
-        assert_eq!(response.headers()["allow"], "POST");
+        assert_eq!(response.headers()["allow"], "POST, GET, HEAD");
         problem(response, 405, "method-not-allowed").await;
     });
 }

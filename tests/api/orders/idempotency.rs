@@ -15,7 +15,8 @@ fn fifty_requests_with_one_key_at_once_are_one_order() {
         let send = async || {
             let request = app.post_order(&body).header("idempotency-key", "fifty");
             let response = request.send().await.unwrap();
-            // A request that could not settle in time may say so; a retry with the key then does.
+            // A request that could not settle in time answers 503; a retry with the key then
+            // settles it.
             match response.status().as_u16() {
                 201 => {
                     let replayed = response.headers().contains_key("idempotency-replayed");
@@ -64,9 +65,9 @@ fn a_replay_has_the_original_body_whatever_its_layout() {
     });
 }
 
-/// It is rendered from the order, as that was created.
+/// The body is rendered from the order as it was when it was created.
 #[test]
-fn a_replay_has_the_original_body_whatever_became_of_the_order() {
+fn a_replay_has_the_original_body_after_the_order_has_changed() {
     with_app(async |app| {
         let body = json!({"items": [{"product_id": 8, "quantity": 3}]});
         let send =
@@ -77,7 +78,7 @@ fn a_replay_has_the_original_body_whatever_became_of_the_order() {
         let second = send().await;
         assert_eq!(second.headers()["idempotency-replayed"], "true");
         assert_eq!(json_of(second).await, first);
-        // A key names its order, and never another one.
+        // A key always names the same order.
         let products =
             json!({"items": [{"product_id": 8, "quantity": 3}, {"product_id": 9, "quantity": 1}]});
         let other = app.post_order(&products).header("idempotency-key", "later");
@@ -86,7 +87,7 @@ fn a_replay_has_the_original_body_whatever_became_of_the_order() {
 }
 
 #[test]
-fn a_key_that_is_none_is_refused() {
+fn an_invalid_key_is_refused() {
     with_app(async |app| {
         let body = json!({"items": [{"product_id": 1, "quantity": 1}]});
         let long = "k".repeat(256);

@@ -1,4 +1,4 @@
-//! Bodies that make no order: each is told what to change, and leaves no trace.
+//! Requests that create no order: each answer names the fault, and no request leaves a trace.
 
 use domain::timestamp::Timestamp;
 use reqwest::Method;
@@ -11,7 +11,7 @@ struct Case {
     body: String,
     status: u16,
     slug: &'static str,
-    /// The first fault's pointer, where the body has faults.
+    /// The JSON pointer of the first fault, if the answer lists faults.
     pointer: Option<&'static str>,
 }
 
@@ -96,8 +96,8 @@ fn a_bad_body_is_refused_and_leaves_no_trace() {
     });
 }
 
-/// What orders leave behind: an order is one item with its events, its attempt and what is left of its
-/// idempotency key, and where none is, there may be a tombstone.
+/// What requests leave behind. An order is one item, with its events and its attempt; where no
+/// order was created there may be a tombstone.
 #[derive(Debug, PartialEq, Eq)]
 struct Traces {
     orders: usize,
@@ -114,7 +114,7 @@ impl Traces {
         let with = |name: &str| items.iter().filter(|item| item.contains_key(name)).count();
         let letters = app.items("DeadLettersTable").await;
         let is_letter = |item: &&Item| item["pk"].as_s().unwrap().starts_with("DEAD#");
-        assert_eq!(with("attempt") + with("fenced"), items.len(), "and nothing else is here");
+        assert_eq!(with("attempt") + with("fenced"), items.len(), "the table holds something else");
         Self {
             orders: with("attempt"),
             tombstones: with("fenced"),
@@ -134,8 +134,8 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
         let keyed = |quantity, key: &str| {
             app.post_order(&order(quantity)).header("idempotency-key", key.to_owned())
         };
-        // One order, so that there is a key to use again.
-        let order_id = eventually("an order is taken", async || {
+        // One order, so that there is a used key.
+        let order_id = eventually("an order is created", async || {
             let response = keyed(1, "used").send().await.unwrap();
             (response.status() == 201).then_some(text(&json_of(response).await["order_id"]))
         })
@@ -177,15 +177,15 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
     });
 }
 
-/// How much more memory a process may take for bodies that it has refused before: nothing, but for
-/// what an allocator leaves between.
+/// How much more memory a process may use for bodies that it has refused before: none, except for
+/// the gaps that an allocator leaves.
 const MORE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 #[test]
 fn heavy_bodies_are_refused_and_memory_stays_flat() {
     with_own(async || {
         let app = App::start(options()).await;
-        app.place(1, 1).await;
+        app.create_order(1, 1).await;
         let peak = || {
             let instances = app.system.host.instances("create-order").unwrap();
             instances.iter().filter_map(|one| harness::memory::peak(one.pid)).max().unwrap()
@@ -215,7 +215,7 @@ fn heavy_bodies_are_refused_and_memory_stays_flat() {
             }
             peaks.push(peak());
         }
-        // After the second time an allocator has room enough between what it keeps.
+        // After the second round the gaps that an allocator leaves are large enough.
         assert!(peaks[3] - peaks[1] < MORE_BYTES_MAX, "{peaks:?} bytes");
         let functions = &app.system.template.functions;
         let memory_mib =
@@ -226,7 +226,7 @@ fn heavy_bodies_are_refused_and_memory_stays_flat() {
 }
 
 #[test]
-fn every_unknown_product_is_named_where_it_stands() {
+fn every_unknown_product_is_named_by_its_position() {
     with_app(async |app| {
         let body = json!({"items": [
             {"product_id": 77, "quantity": 1}, {"product_id": 1, "quantity": 1},
@@ -247,10 +247,10 @@ fn every_unknown_product_is_named_where_it_stands() {
 fn an_event_that_cannot_be_decoded_goes_to_the_dead_letters_and_blocks_nobody() {
     with_app(async |app| {
         let message_id = crate::garbage::publish_garbage(app).await;
-        let order_id = app.place(10, 1).await;
+        let order_id = app.create_order(10, 1).await;
         app.wait_for_status(&order_id, "CONFIRMED").await;
         let key = format!("DEAD#{message_id}");
-        let letter = eventually("the dead letter is there", async || {
+        let letter = eventually("the dead letter is stored", async || {
             app.item("DeadLettersTable", &[("pk", &key)]).await
         })
         .await;

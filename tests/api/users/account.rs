@@ -27,10 +27,10 @@ fn a_changed_password_ends_all_other_sessions() {
         let email = new_email("password");
         visitor.register(&email).await;
         let other = visitor.log_in(&email).await;
-        let own = visitor.log_in(&email).await;
-        assert_eq!(change(&visitor, &own.access, PASSWORD, NEW).await.status(), 204);
-        assert_eq!(visitor.get("/v1/users/me", &own.access).await.status(), 200);
-        Session::of(visitor.refresh(&own.refresh).await).await;
+        let current = visitor.log_in(&email).await;
+        assert_eq!(change(&visitor, &current.access, PASSWORD, NEW).await.status(), 204);
+        assert_eq!(visitor.get("/v1/users/me", &current.access).await.status(), 200);
+        Session::of(visitor.refresh(&current.refresh).await).await;
         problem(visitor.refresh(&other.refresh).await, 401, "unauthorized").await;
         let over = visitor.get("/v1/users/me", &other.access).await;
         problem(over, 401, "unauthorized").await;
@@ -40,7 +40,7 @@ fn a_changed_password_ends_all_other_sessions() {
 }
 
 #[test]
-fn a_password_is_not_changed_without_the_current_one_which_is_not_to_be_guessed() {
+fn a_password_is_not_changed_without_the_current_one_which_cannot_be_guessed() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         let email = new_email("kept");
@@ -98,8 +98,8 @@ fn a_deleted_account_is_gone_and_its_orders_stay_without_it() {
     });
 }
 
-/// No item of the users table holds the address. Of the user's partition the account is left, with its
-/// number and what its events are rebuilt from.
+/// Asserts that no item of the users table holds the address. Of the user's partition only the
+/// account is left, with its id and what its events are rebuilt from.
 async fn assert_erased(app: &App, user_id: u64, email: &str) {
     let user = format!("USER#{user_id}");
     for item in app.items("UsersTable").await {
@@ -114,7 +114,7 @@ async fn assert_erased(app: &App, user_id: u64, email: &str) {
 }
 
 #[test]
-fn an_owner_lists_what_his_account_was_used_for() {
+fn an_owner_lists_the_activity_of_their_account() {
     with_app(async |app| {
         let (home, away) = (Visitor::new(app), Visitor::new(app));
         let email = new_email("activity");
@@ -137,7 +137,7 @@ fn an_owner_lists_what_his_account_was_used_for() {
 }
 
 #[test]
-fn activities_are_told_page_by_page() {
+fn activities_are_listed_page_by_page() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         let email = new_email("pages");
@@ -158,7 +158,7 @@ fn activities_are_told_page_by_page() {
 }
 
 #[test]
-fn without_a_good_token_there_is_no_account() {
+fn without_a_valid_token_no_account_is_shown() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         for (method, path) in [
@@ -171,7 +171,7 @@ fn without_a_good_token_there_is_no_account() {
             assert!(answer.headers().contains_key("www-authenticate"), "{path}");
             problem(answer, 401, "unauthorized").await;
         }
-        // A token of a session that is none.
+        // A token of a session that does not exist.
         let token = crate::login::token_of(app, 123, crate::login::now()).await;
         problem(visitor.get("/v1/users/me", &token).await, 401, "unauthorized").await;
         let answer = visitor.request(Method::PUT, "/v1/users/me").send().await.unwrap();

@@ -1,4 +1,4 @@
-//! What happens to an account is one line of the log and one record that its owner can list.
+//! Each act on an account writes one log line, and one record that the owner can list.
 
 use std::collections::BTreeSet;
 
@@ -11,22 +11,22 @@ use crate::leaks;
 
 const NEW: &str = "yet-another-canary-of-good-length";
 
-/// Who does what, and what must be known of it afterwards.
+/// Sends requests about one account and checks the log lines and records that they leave.
 struct Auditor<'a> {
     app: &'a App,
     user_id: u64,
-    /// The records that were there before.
+    /// The sort keys of the records that were seen before.
     known: BTreeSet<String>,
 }
 
-/// What happened: the words of its line, and the kind of its record.
+/// What an act leaves: the message of its log line, and the kind of its record.
 type Trace = (&'static str, &'static str);
 
 fn session_id(session: &Session) -> String {
     text(&part(&session.access, 1)["sid"])
 }
 
-/// The lines of a request that hold those words.
+/// The log lines of a request with this message.
 fn lines(request_id: &str, message: &str) -> Vec<Value> {
     let lines = leaks::lines_with(request_id);
     let lines = lines.iter().filter_map(|line| {
@@ -46,7 +46,10 @@ impl Auditor<'_> {
             let (pk, sk) = (member("pk").unwrap(), member("sk").unwrap());
             if pk == user && sk.starts_with("ACTIVITY#") && self.known.insert(sk) {
                 let kind = (member("kind").unwrap(), member("source").unwrap());
-                assert!(new.insert((kind.0, kind.1, member("session_id"))), "the same twice");
+                assert!(
+                    new.insert((kind.0, kind.1, member("session_id"))),
+                    "the same record twice"
+                );
             }
         }
         new
@@ -70,10 +73,10 @@ impl Auditor<'_> {
                 found.into_iter().next()
             })
             .await;
-            // Before there is a session, the line of what made it tells it.
-            let told = line.get("session_id").and_then(Value::as_str);
+            // A login begins its session, so the test cannot know the session's id beforehand.
+            let logged = line.get("session_id").and_then(Value::as_str);
             if session.is_some() {
-                assert_eq!(told, session, "{line}");
+                assert_eq!(logged, session, "{line}");
             }
             assert_eq!(line["user_id"], self.user_id, "{line}");
             assert_eq!(line["source"], source, "{line}");
@@ -137,7 +140,7 @@ fn every_act_is_one_line_of_the_log_and_one_record() {
         let first = Session::of(answer).await;
         let session = session_id(&first);
 
-        // From a network that the account doesn't know, until the next guess has to wait.
+        // From a network that the account doesn't know, until further guesses have to wait.
         for guess in 1..=10 {
             let mut traces = vec![("refused a login", "LOGIN_FAILED")];
             if guess == 10 {
@@ -145,21 +148,22 @@ fn every_act_is_one_line_of_the_log_and_one_record() {
             }
             auditor.act(&away, login(&away, &email, WRONG), None, &traces).await;
         }
-        // What has to wait is no guess: a line, and no record that anybody could fill a table with.
+        // A login that has to wait is not a guess: it stores no record, or anybody could fill the
+        // table.
         auditor.act(&away, login(&away, &email, WRONG), None, &[]).await;
 
         let refreshed = [("refreshed a session", "REFRESHED")];
         let exchange = refresh(&home, &first.refresh);
         let answer = auditor.act(&home, exchange, Some(&session), &refreshed).await;
         let next = Session::of(answer).await;
-        // A retry is no exchange of its own.
+        // A retry is not another exchange.
         auditor.act(&home, refresh(&home, &first.refresh), Some(&session), &[]).await;
         let exchange = refresh(&home, &next.refresh);
         auditor.act(&home, exchange, Some(&session), &refreshed).await;
         let reused = [("a refresh token was used twice; its session has ended", "REFRESH_REUSED")];
         let exchange = refresh(&away, &first.refresh);
         auditor.act(&away, exchange, Some(&session), &reused).await;
-        // The session is over; whoever has the token writes nothing more with it.
+        // The session is over; using the token again writes nothing more.
         for _ in 0..3 {
             auditor.act(&away, refresh(&away, &first.refresh), Some(&session), &[]).await;
         }
@@ -187,7 +191,7 @@ fn every_act_is_one_line_of_the_log_and_one_record() {
     });
 }
 
-/// The owner sees every record, and every kind of them was there.
+/// Asserts that the owner sees every record, and that every kind of record occurred.
 async fn assert_all_is_listed(visitor: &Visitor, email: &str, auditor: &Auditor<'_>) {
     let session = Session::of(visitor.try_to_log_in(email, NEW).await).await;
     let listed = json_of(visitor.get("/v1/users/me/activity", &session.access).await).await;

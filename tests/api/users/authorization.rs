@@ -1,4 +1,4 @@
-//! What belongs to somebody else is like what is not there.
+//! Another user's data is answered like data that does not exist.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{Visitor, new_email, without_instance};
 use crate::app::{App, problem, with_app};
 
-/// All that an answer tells but for which request it belongs to, and when it was given.
-async fn told(response: Response) -> (BTreeMap<String, String>, Value) {
+/// Everything in an answer except for the id of its request and its date.
+async fn comparable(response: Response) -> (BTreeMap<String, String>, Value) {
     let headers = response.headers().iter();
     let headers =
         headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
@@ -28,9 +28,9 @@ fn routes(app: &App) -> Vec<(Method, String)> {
 }
 
 #[test]
-fn on_every_route_with_an_identifier_anothers_is_answered_as_none() {
+fn on_every_route_with_an_identifier_another_users_is_answered_like_an_unknown_one() {
     with_app(async |app| {
-        let order_id: Uuid = app.place(6, 1).await.parse().unwrap();
+        let order_id: Uuid = app.create_order(6, 1).await.parse().unwrap();
         let stranger = Visitor::new(app);
         let email = new_email("stranger");
         stranger.register(&email).await;
@@ -42,16 +42,16 @@ fn on_every_route_with_an_identifier_anothers_is_answered_as_none() {
                 let path = path.replace("{order_id}", &id.to_string());
                 assert!(!path.contains('{'), "{path}");
                 let request = stranger.request(method.clone(), &path).bearer_auth(&session.access);
-                told(request.send().await.unwrap()).await
+                comparable(request.send().await.unwrap()).await
             };
-            // Its neighbours, which whoever has seen one identifier would try.
+            // Neighbouring identifiers, which an attacker who has seen one would try.
             let anothers = ask(order_id).await;
             for away in [1, 2, 0xffff] {
-                let none = ask(Uuid::from_u128(order_id.as_u128() ^ away)).await;
-                assert_eq!(anothers, none, "{method} {path}");
+                let unknown = ask(Uuid::from_u128(order_id.as_u128() ^ away)).await;
+                assert_eq!(anothers, unknown, "{method} {path}");
             }
         }
-        let own = app.order(&order_id.to_string()).await;
-        assert_eq!(own["order_id"], order_id.to_string());
+        let order = app.order(&order_id.to_string()).await;
+        assert_eq!(order["order_id"], order_id.to_string());
     });
 }

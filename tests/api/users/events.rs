@@ -1,4 +1,4 @@
-//! What users do reaches `USER_EVENTS`, and a consumer sees it there.
+//! What users do is published on `USER_EVENTS` and handled there.
 
 use reqwest::Method;
 use rocketmq::admin::StoredMessage;
@@ -17,7 +17,7 @@ async fn user_events(app: &App, user_id: u64) -> Vec<(StoredMessage, Value)> {
     events.filter(|(_, event)| event["subject"] == subject).collect()
 }
 
-/// Whether an account or a session waits for the end of an event.
+/// Whether an event of an account or a session is still pending.
 fn is_pending(item: &Item, event_id: &str) -> bool {
     let pending = item.get("pending").and_then(|pending| pending.as_m().ok());
     pending.is_some_and(|events| events.contains_key(event_id))
@@ -33,22 +33,22 @@ fn registrations_logins_and_deletions_reach_the_topic_of_user_events_and_are_han
         let delete = visitor.request(Method::DELETE, "/v1/users/me").bearer_auth(&session.access);
         let delete = delete.json(&json!({"current_password": PASSWORD}));
         assert_eq!(delete.send().await.unwrap().status(), 204);
-        let told = eventually("all three events are on the topic", async || {
-            let told = user_events(app, user_id).await;
-            (told.len() >= 3).then_some(told)
+        let events = eventually("all three events are on the topic", async || {
+            let events = user_events(app, user_id).await;
+            (events.len() >= 3).then_some(events)
         })
         .await;
         let mut types: Vec<_> =
-            told.iter().map(|(message, _)| message.tag.clone().unwrap()).collect();
+            events.iter().map(|(message, _)| message.tag.clone().unwrap()).collect();
         types.sort();
         types.dedup();
         assert_eq!(types, ["UserDeleted", "UserLoggedIn", "UserRegistered"]);
-        for (message, event) in told {
+        for (message, event) in events {
             assert_eq!(event["data"]["user_id"], user_id);
             assert!(!event.to_string().contains(&email));
             assert!(message.keys.contains(&user_id.to_string()));
             let id = event["id"].as_str().unwrap();
-            eventually("its handlers are done with it", async || {
+            eventually("it is handled", async || {
                 let items = app.items("UsersTable").await;
                 items.iter().all(|item| !is_pending(item, id)).then_some(())
             })

@@ -1,4 +1,4 @@
-//! Access tokens that somebody made himself.
+//! Forged access tokens.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{Visitor, new_email, part, without_instance};
 use crate::app::{App, problem, with_app};
 
-/// What a good token is made of, and what signs one.
+/// The parts of a valid token, and a key that signs tokens.
 struct Mint {
     header: Value,
     claims: Value,
@@ -25,14 +25,15 @@ struct Mint {
 }
 
 impl Mint {
-    /// The system's own, which an attacker doesn't have: what is wrong with a forgery is then only
-    /// what was changed of it.
+    /// With the system's own key, which an attacker doesn't have: a forgery then differs from a
+    /// valid token only in what was changed.
     fn of(app: &App, good: &str) -> Self {
         let file = harness::provision::signing_key_file(&app.system.endpoints.data);
         Self::with(&serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap(), good)
     }
 
-    /// Signs what a good token says with another key, and still under the good one's name.
+    /// With another key: it signs a valid token's claims, still under the `kid` of the system's
+    /// key.
     fn with(jwk: &Value, good: &str) -> Self {
         let bytes = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
         // RFC 8410, section 7: PKCS #8 is a fixed header and the seed.
@@ -80,9 +81,9 @@ impl Mint {
     }
 
     /// Signed with the public key as if it were an HMAC's secret.
-    fn confused(&self, algorithm: Algorithm, told: &str) -> String {
+    fn confused(&self, algorithm: Algorithm, alg: &str) -> String {
         let mut header = self.header.clone();
-        header["alg"] = json!(told);
+        header["alg"] = json!(alg);
         let message = Self::message(&header, &self.claims);
         let key = EncodingKey::from_secret(&self.public);
         let signature = crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
@@ -90,14 +91,14 @@ impl Mint {
     }
 }
 
-/// A new key: its half that verifies, and one that signs.
+/// A new key: the public key, and the private key as a JWK.
 fn new_key() -> (VerificationKey, Value) {
     let key = SigningKey::generate().unwrap();
     let jwk = serde_json::from_str(key.to_jwk().unwrap().expose_secret()).unwrap();
     (key.verification_key(), jwk)
 }
 
-/// Tokens that bring a key along, or say where one is, and are signed with it.
+/// Tokens that carry a key, or the address of one, and are signed with that key.
 fn with_keys_of_their_own(good: &str) -> Vec<(String, String)> {
     let (_, jwk) = new_key();
     let attacker = Mint::with(&jwk, good);
@@ -107,7 +108,7 @@ fn with_keys_of_their_own(good: &str) -> Vec<(String, String)> {
         vec![("another's key".to_owned(), attacker.signed(&attacker.header, &attacker.claims))];
     for (name, value) in [("jwk", public), ("jku", elsewhere.clone()), ("x5u", elsewhere)] {
         all.push((name.to_owned(), attacker.with_header(name, value.clone())));
-        // Under the key's own name, which the deployment doesn't know.
+        // Under the key's own `kid`, which the deployment doesn't know.
         let mut header = attacker.header.clone();
         (header["kid"], header[name]) = (jwk["kid"].clone(), value);
         all.push((name.to_owned(), attacker.signed(&header, &attacker.claims)));
@@ -115,7 +116,7 @@ fn with_keys_of_their_own(good: &str) -> Vec<(String, String)> {
     all
 }
 
-/// A token that is signed with a key which is published until then.
+/// A token that is signed with a key which is published until `retires_at`.
 async fn of_a_key_until(app: &App, good: &str, retires_at: Timestamp) -> String {
     let (public, jwk) = new_key();
     let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
@@ -125,7 +126,7 @@ async fn of_a_key_until(app: &App, good: &str, retires_at: Timestamp) -> String 
     Mint::with(&jwk, good).with_header("kid", json!(key.kid))
 }
 
-/// Every forgery, with what was done.
+/// Every forgery, with the name of what was changed.
 fn forgeries(mint: &Mint, good: &str) -> Vec<(String, String)> {
     let now = crate::login::now().as_secs();
     let mut all = Vec::new();
@@ -184,20 +185,20 @@ fn forgeries(mint: &Mint, good: &str) -> Vec<(String, String)> {
     all
 }
 
-/// How many forged tokens were refused, of how many. All are refused alike.
+/// How many forged tokens were refused, and how many were sent. All are refused alike.
 pub(super) async fn try_forgeries(app: &App) -> (usize, usize) {
     let visitor = Visitor::new(app);
     let email = new_email("forged");
     visitor.register(&email).await;
     let good = visitor.log_in(&email).await.access;
     let mint = Mint::of(app, &good);
-    // The mint makes good coins, so what is refused is refused for its flaw.
-    let own = mint.signed(&mint.header, &mint.claims);
-    assert_eq!(visitor.get("/v1/users/me", &own).await.status(), 200);
+    // The mint's unchanged tokens are accepted, so each forgery is refused for its flaw.
+    let unchanged = mint.signed(&mint.header, &mint.claims);
+    assert_eq!(visitor.get("/v1/users/me", &unchanged).await.status(), 200);
     let in_an_hour = crate::login::now().plus(Duration::from_secs(3_600));
     let not_retired = of_a_key_until(app, &good, in_an_hour).await;
     assert_eq!(visitor.get("/v1/users/me", &not_retired).await.status(), 200);
-    let mut told = Vec::new();
+    let mut problems = Vec::new();
     let mut forgeries = forgeries(&mint, &good);
     forgeries.extend(with_keys_of_their_own(&good));
     let retired = of_a_key_until(app, &good, crate::login::now()).await;
@@ -206,10 +207,10 @@ pub(super) async fn try_forgeries(app: &App) -> (usize, usize) {
     for (what, token) in forgeries {
         let answer = visitor.get("/v1/users/me", &token).await;
         assert_eq!(answer.status(), 401, "{what}");
-        told.push(without_instance(problem(answer, 401, "unauthorized").await));
+        problems.push(without_instance(problem(answer, 401, "unauthorized").await));
     }
-    assert!(told.windows(2).all(|pair| pair[0] == pair[1]));
-    (told.len(), made)
+    assert!(problems.windows(2).all(|pair| pair[0] == pair[1]));
+    (problems.len(), made)
 }
 
 #[test]

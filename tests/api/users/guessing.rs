@@ -1,4 +1,4 @@
-//! Others guess passwords.
+//! Attackers guess passwords.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -6,12 +6,12 @@ use serde_json::json;
 use super::{PASSWORD, Visitor, WRONG, new_email, without_instance};
 use crate::app::{App, problem, with_app};
 
-/// How many wrong passwords of one account are let through at once, and how many from one network.
+/// How many wrong passwords are verified without a wait, for one account and from one network.
 const FREE_OF_ACCOUNT: usize = 10;
 const FREE_OF_SOURCE: usize = 30;
 
-/// Has 200 guesses at one account made at once from 20 networks. How many were verified, and how
-/// many have to wait.
+/// Sends 200 guesses at one account at once, from 20 networks. Returns how many were verified, and
+/// how many have to wait.
 pub(super) async fn guess_two_hundred_times(app: &App, email: &str) -> (usize, usize) {
     let attackers: Vec<_> = (0..20).map(|_| Visitor::new(app)).collect();
     let guesses = (0..200).map(|n| attackers[n % 20].try_to_log_in(email, WRONG));
@@ -31,7 +31,7 @@ pub(super) async fn guess_two_hundred_times(app: &App, email: &str) -> (usize, u
 }
 
 #[test]
-fn of_two_hundred_guesses_at_once_ten_are_verified_and_the_owner_still_gets_in() {
+fn of_two_hundred_guesses_at_once_ten_are_verified_and_the_owner_still_logs_in() {
     with_app(async |app| {
         let owner = Visitor::new(app);
         let email = new_email("owner");
@@ -39,15 +39,15 @@ fn of_two_hundred_guesses_at_once_ten_are_verified_and_the_owner_still_gets_in()
         owner.log_in(&email).await;
         let guessed = guess_two_hundred_times(app, &email).await;
         assert_eq!(guessed, (FREE_OF_ACCOUNT, 200 - FREE_OF_ACCOUNT));
-        // From a network that the account doesn't know not even its owner gets in for now; from the
-        // one that it knows he does.
+        // From a network that the account doesn't know, not even the owner can log in for now; from
+        // a known one they can.
         assert_eq!(Visitor::new(app).try_to_log_in(&email, PASSWORD).await.status(), 429);
         owner.log_in(&email).await;
     });
 }
 
 #[test]
-fn an_account_that_is_there_and_one_that_is_not_are_refused_byte_for_byte_alike() {
+fn a_known_and_an_unknown_account_are_refused_byte_for_byte_alike() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         let (known, unknown) = (new_email("known"), new_email("unknown"));
@@ -59,16 +59,20 @@ fn an_account_that_is_there_and_one_that_is_not_are_refused_byte_for_byte_alike(
             } else {
                 (429, "too-many-requests")
             };
-            let mut told = Vec::new();
+            let mut answers = Vec::new();
             for (visitor, email) in [(&one, &known), (&other, &unknown)] {
                 let answer = visitor.try_to_log_in(email, WRONG).await;
                 let mut headers: Vec<_> =
                     answer.headers().keys().map(|name| name.as_str().to_owned()).collect();
                 headers.sort();
                 let length = answer.content_length();
-                told.push((headers, length, without_instance(problem(answer, status, slug).await)));
+                answers.push((
+                    headers,
+                    length,
+                    without_instance(problem(answer, status, slug).await),
+                ));
             }
-            assert_eq!(told[0], told[1], "{round}");
+            assert_eq!(answers[0], answers[1], "{round}");
         }
     });
 }
@@ -96,7 +100,7 @@ fn a_network_that_stuffs_credentials_has_to_wait_whatever_its_headers_say() {
             }
         }
         assert_eq!(verified, FREE_OF_SOURCE);
-        // Nobody else notices.
+        // Nobody else is affected.
         let other = Visitor::new(app);
         let email = new_email("bystander");
         other.register(&email).await;

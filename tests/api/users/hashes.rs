@@ -12,7 +12,7 @@ use security::password::{Argon2idHasher, HashCost};
 use super::{PASSWORD, Visitor, WRONG, new_email};
 use crate::app::{App, with_app};
 
-/// Stores an account whose password was hashed at that cost, and returns its user's number.
+/// Stores an account whose password was hashed at that cost, and returns its user's id.
 pub(super) async fn put_hashed_at(app: &App, email: &str, cost: HashCost) -> u64 {
     let hasher = Argon2idHasher::new(cost).unwrap();
     let hash = hasher.hash(SecretString::from(PASSWORD)).await.unwrap();
@@ -27,8 +27,8 @@ pub(super) async fn put_hashed_at(app: &App, email: &str, cost: HashCost) -> u64
     user_id.get()
 }
 
-/// The parts of a stored hash between its `$` signs (the PHC string format): what it is, its
-/// version, its parameters, its salt and its output.
+/// The parts of a stored hash between its `$` signs (the PHC string format): algorithm, version,
+/// parameters, salt and output.
 async fn stored_hash(app: &App, user_id: u64) -> [String; 5] {
     let user = format!("USER#{user_id}");
     let item = app.item("UsersTable", &[("pk", &user), ("sk", "RECORD")]).await.unwrap();

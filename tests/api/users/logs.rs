@@ -17,7 +17,7 @@ fn no_log_line_holds_a_password_a_token_or_an_address() {
         visitor.try_to_register(&email, password).await;
         let session = super::Session::of(visitor.try_to_log_in(&email, password).await).await;
         visitor.try_to_log_in(&email, "canary-wrong-password").await;
-        // The password in the wrong field, and lines of its own making.
+        // The password in the wrong field, and an address that would forge a log line.
         visitor.try_to_log_in("canary-password-as-address", "canary-x").await;
         let forged = "canary\r\n{\"level\":\"ERROR\",\"message\":\"canary-injected\"}@example.com";
         visitor.try_to_log_in(forged, "canary-x").await;
@@ -37,9 +37,9 @@ fn no_log_line_holds_a_password_a_token_or_an_address() {
         })
         .await;
         leaks::assert_none();
-        // What happened is there, by the user's number.
-        for told in ["registered", "logged in", "refused a login", "used twice", "refreshed"] {
-            assert!(!leaks::lines_with(told).is_empty(), "{told}");
+        // The acts themselves are logged.
+        for message in ["registered", "logged in", "refused a login", "used twice", "refreshed"] {
+            assert!(!leaks::lines_with(message).is_empty(), "{message}");
         }
     });
 }

@@ -1,4 +1,4 @@
-//! With the table down or throttling nobody gets in.
+//! While the table is down or throttles, nobody logs in.
 
 use harness::faults::{Point, Toxic};
 use harness::table_proxy::TableAnswer;
@@ -24,8 +24,8 @@ fn nothing_fails_open() {
             Toxic::Answer(TableAnswer::internal_error()),
             Toxic::Lose,
         ];
-        // Whatever is touched of all that a login reads and writes; a wrong password's failure is
-        // noted under its user or under nobody.
+        // Each kind of item that a login reads or writes. A failed login is recorded under its
+        // user, or under `NOBODY#` if the address is unknown.
         for (kind, is_known, password) in [
             ("EMAIL#", true, PASSWORD),
             ("USER#", true, PASSWORD),
@@ -38,8 +38,8 @@ fn nothing_fails_open() {
             for toxic in &toxics {
                 let table = &proxies.of("user-login").unwrap().table;
                 let struck = move |call: &harness::table_proxy::TableCall| call.touches(kind);
-                // An account of its own each time: what fails before its password was found right
-                // stays counted.
+                // A new account each time: a login that fails before its password is verified stays
+                // counted as a guess.
                 let email = new_email("struck");
                 if is_known {
                     visitor.register(&email).await;
@@ -65,7 +65,7 @@ fn nothing_fails_open() {
         for function in functions {
             proxies.of(function).unwrap().table.accept().await.unwrap();
         }
-        // Nothing of all that was done.
+        // None of those requests changed anything.
         assert_eq!(visitor.get("/v1/users/me", &session.access).await.status(), 200);
         Session::of(visitor.refresh(&session.refresh).await).await;
         visitor.log_in(&email).await;
@@ -73,7 +73,7 @@ fn nothing_fails_open() {
     });
 }
 
-/// One of each kind that users send, every one of which needs the table.
+/// One request of each kind that users send; each of them needs the table.
 fn requests(visitor: &Visitor, session: &Session, email: &str) -> Vec<RequestBuilder> {
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
     let anonymous = [

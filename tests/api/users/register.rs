@@ -8,7 +8,7 @@ use super::{PASSWORD, Visitor, new_email};
 use crate::app::{App, json_of, problem, with_app};
 
 #[test]
-fn a_user_registers_logs_in_and_sees_his_account() {
+fn a_user_registers_logs_in_and_sees_their_account() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         let email = new_email("New.User");
@@ -29,7 +29,7 @@ fn a_user_registers_logs_in_and_sees_his_account() {
 }
 
 #[test]
-fn of_a_hundred_registrations_of_one_address_one_is_taken_and_then_they_have_to_wait() {
+fn of_a_hundred_registrations_of_one_address_one_is_accepted_and_later_ones_have_to_wait() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         let email = new_email("straße");
@@ -44,12 +44,12 @@ fn of_a_hundred_registrations_of_one_address_one_is_taken_and_then_they_have_to_
         let with_status = |status| tried.iter().filter(|answer| answer.status() == status).count();
         assert_eq!((with_status(201), with_status(409)), (1, 99));
 
-        // 200 an hour may be asked for from one network, each of which tells whether one is taken.
+        // One network may try 200 an hour: each answer reveals whether an address is registered.
         let tries = (0..100).map(|_| visitor.try_to_register(&email, PASSWORD));
         for answer in join_all(tries).await {
             problem(answer, 409, "conflict").await;
         }
-        // Whatever its headers say of where it is from.
+        // Its headers cannot change the network that it is counted for.
         let one_more = json!({"email": new_email("one-more"), "password": PASSWORD});
         let refused = visitor
             .request(Method::POST, "/v1/users")
@@ -69,7 +69,7 @@ fn of_a_hundred_registrations_of_one_address_one_is_taken_and_then_they_have_to_
 }
 
 #[test]
-fn a_password_is_taken_by_its_length_and_not_by_its_composition() {
+fn a_password_is_accepted_by_its_length_and_not_by_its_composition() {
     with_app(async |app| {
         try_passwords(app).await;
     });
@@ -94,7 +94,7 @@ fn two_spellings_of_one_character_are_two_passwords_and_one_address() {
     });
 }
 
-/// Tries passwords that are taken, and ones that are not. How many of each.
+/// Tries passwords that are accepted and passwords that are refused. Returns how many of each.
 pub(super) async fn try_passwords(app: &App) -> (usize, usize) {
     let visitor = Visitor::new(app);
     let twin = "0123456789 twelve times six is ".repeat(3);
@@ -112,7 +112,7 @@ pub(super) async fn try_passwords(app: &App) -> (usize, usize) {
         let answer = visitor.try_to_register(&email, password).await;
         assert_eq!(answer.status(), 201, "{password:?}");
         assert_eq!(visitor.try_to_log_in(&email, password).await.status(), 200);
-        // No part of it is ignored: not its end beyond 72 bytes, nor what is behind a NUL.
+        // No part of it is ignored: neither its end beyond 72 bytes nor what follows a NUL.
         let mut cut = password.to_owned();
         cut.pop();
         assert_eq!(visitor.try_to_log_in(&email, &cut).await.status(), 401, "{password:?}");
@@ -140,7 +140,7 @@ pub(super) async fn try_passwords(app: &App) -> (usize, usize) {
 }
 
 #[test]
-fn what_is_no_address_or_not_of_the_contract_is_refused() {
+fn an_invalid_address_or_an_unknown_member_is_refused() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         for email in ["", "demo", "a@b@c", "de mo@example.com", "a\r\nb@example.com"] {

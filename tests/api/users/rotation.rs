@@ -14,7 +14,7 @@ use super::{Session, Visitor, new_email, part};
 use crate::app::{App, eventually, json_of, options, text, with_app, with_own};
 use crate::leaks;
 
-/// The name of the key that signed a token.
+/// The `kid` of the key that signed a token.
 fn kid(token: &str) -> String {
     text(&part(token, 0)["kid"])
 }
@@ -28,7 +28,7 @@ async fn published(visitor: &Visitor) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_public_keys_are_there_for_everybody() {
+fn the_public_keys_are_published_without_a_token() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         let answer = visitor.request(Method::GET, "/.well-known/jwks.json").send().await.unwrap();

@@ -22,7 +22,7 @@ fn a_refresh_token_is_exchanged_once_and_its_second_use_ends_the_session() {
         let second = Session::of(visitor.refresh(&first.refresh).await).await;
         let third = Session::of(visitor.refresh(&second.refresh).await).await;
         assert_eq!(visitor.get("/v1/users/me", &third.access).await.status(), 200);
-        // Somebody has a token that was used.
+        // A used token is used once more, perhaps by a thief.
         assert_over(&visitor, &first.refresh).await;
         assert_over(&visitor, &third.refresh).await;
         let over = visitor.get("/v1/users/me", &third.access).await;
@@ -32,7 +32,7 @@ fn a_refresh_token_is_exchanged_once_and_its_second_use_ends_the_session() {
 }
 
 #[test]
-fn exchanges_at_once_are_one_with_one_successor() {
+fn exchanges_at_once_return_one_successor() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         let email = new_email("parallel");
@@ -50,7 +50,7 @@ fn exchanges_at_once_are_one_with_one_successor() {
 }
 
 #[test]
-fn every_refresh_token_that_is_not_good_is_answered_alike() {
+fn every_invalid_refresh_token_is_answered_alike() {
     with_app(async |app| {
         let visitor = Visitor::new(app);
         let email = new_email("alike");
@@ -58,12 +58,12 @@ fn every_refresh_token_that_is_not_good_is_answered_alike() {
         let used = visitor.log_in(&email).await.refresh;
         let next = Session::of(visitor.refresh(&used).await).await;
         Session::of(visitor.refresh(&next.refresh).await).await;
-        let mut told = Vec::new();
+        let mut problems = Vec::new();
         for token in [&used, "", "made up", &"A".repeat(43), &used[1..], &"x".repeat(10_000)] {
             let problem = problem(visitor.refresh(token).await, 401, "unauthorized").await;
-            told.push(without_instance(problem));
+            problems.push(without_instance(problem));
         }
-        assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
+        assert!(problems.windows(2).all(|pair| pair[0] == pair[1]), "{problems:?}");
     });
 }
 
@@ -93,12 +93,12 @@ fn a_logout_ends_one_session_or_all() {
         assert_over(&visitor, &third.refresh).await;
         let over = visitor.get("/v1/users/me", &third.access).await;
         problem(over, 401, "unauthorized").await;
-        let anew = visitor.log_in(&email).await;
-        // The access token of a session that is over ends none that began since.
+        let later = visitor.log_in(&email).await;
+        // The access token of an ended session ends no session that began later.
         let everywhere = visitor.request(Method::POST, "/v1/users/logout");
         let everywhere = everywhere.bearer_auth(&third.access).json(&json!({"everywhere": true}));
         problem(everywhere.send().await.unwrap(), 401, "unauthorized").await;
-        Session::of(visitor.refresh(&anew.refresh).await).await;
+        Session::of(visitor.refresh(&later.refresh).await).await;
     });
 }
 
@@ -114,7 +114,7 @@ fn a_logout_says_what_ends() {
         ] {
             problem(visitor.post("/v1/users/logout", &body).await, 422, "validation").await;
         }
-        let nobodys = visitor.post("/v1/users/logout", &json!({"everywhere": true})).await;
-        problem(nobodys, 401, "unauthorized").await;
+        let anonymous = visitor.post("/v1/users/logout", &json!({"everywhere": true})).await;
+        problem(anonymous, 401, "unauthorized").await;
     });
 }

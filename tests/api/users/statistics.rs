@@ -1,4 +1,4 @@
-//! Figures that are reported and not judged: they are of the machine that they were measured on.
+//! Figures that are reported and not judged: they depend on the machine that measures them.
 
 #![expect(clippy::print_stdout, reason = "a report")]
 
@@ -18,7 +18,7 @@ use super::{PASSWORD, Visitor, WRONG, forgeries, new_email, register};
 use crate::app::{App, options, with_own};
 use crate::leaks;
 
-/// How many wrong passwords of one account are sent: one fewer than make the next one wait.
+/// How many wrong passwords are sent for one account: after one more, the next has to wait.
 const GUESSES: usize = 9;
 /// How many accounts: together 1,008 guesses.
 const ACCOUNTS: usize = 112;
@@ -52,9 +52,8 @@ fn how_logins_look_from_outside() {
     println!("lines of log that hold a password, a token, an address or a hash: 0 of {searched}");
 }
 
-/// Times of refused logins: for accounts that are there, that are there with an older and cheaper
-/// hash, and that are not there, one after the other in a changing order; then of those that have
-/// to wait.
+/// Times of refused logins: for accounts that exist, that exist with an older and cheaper hash, and
+/// that do not exist, one after the other in a changing order; then of logins that have to wait.
 async fn report_times(app: &App) {
     let [mut unknown, mut known, mut outdated] = [Vec::new(), Vec::new(), Vec::new()];
     let [mut unknown_waits, mut known_waits] = [Vec::new(), Vec::new()];
@@ -74,7 +73,7 @@ async fn report_times(app: &App) {
                 [&mut unknown, &mut known, &mut outdated][which].push(took);
             }
         }
-        // The guess that makes the next ones wait, from wherever they come.
+        // The guess after which the next ones have to wait, from every network.
         for email in &emails[..2] {
             assert_eq!(visitor.try_to_log_in(email, WRONG).await.status(), 401);
         }
@@ -120,8 +119,8 @@ async fn report_guesses(app: &App) {
     println!("errors that conform to RFC 9457: {judged} of {judged}");
 }
 
-/// An owner logs in, from a network that the account knows and from ones that it doesn't, while
-/// somebody asks for his account all the time from many networks.
+/// An owner logs in, from a network that the account knows and from ones that it doesn't, while an
+/// attacker guesses the password all the time from many networks.
 async fn report_owner(app: &App) {
     const LOGINS: usize = 100;
     let (owner, email) = (Visitor::new(app), new_email("besieged"));
@@ -144,7 +143,8 @@ async fn report_owner(app: &App) {
         for _ in 0..LOGINS {
             let known = owner.try_to_log_in(&email, PASSWORD).await.status();
             from_known += usize::from(known == 200);
-            // Each time a new one: from where he got in once, the account knows him.
+            // A new network each time: an account knows every network that its owner has logged in
+            // from.
             let unknown = Visitor::new(app).try_to_log_in(&email, PASSWORD).await.status();
             from_unknown += usize::from(unknown == 200);
         }
@@ -203,7 +203,7 @@ async fn report_stuffing(app: &App) {
     );
 }
 
-/// How long one user's logins take, in ms, one after the other for as long as it goes on.
+/// How long one user's logins take, in ms, one after the other while `goes_on` returns true.
 async fn times_of_logins(
     visitor: &Visitor,
     email: &str,
@@ -228,10 +228,10 @@ fn shown(mut times: Vec<f64>) -> String {
     )
 }
 
-/// Times of answers that there is no order: to another user's, and to none at all.
+/// Times of 404 answers, for another user's order and for one that does not exist.
 async fn report_times_of_orders(app: &App) {
     const EACH: usize = 1_000;
-    let order_id = app.place(1, 1).await;
+    let order_id = app.create_order(1, 1).await;
     let stranger = Visitor::new(app);
     let email = new_email("stranger");
     stranger.register(&email).await;
@@ -303,7 +303,7 @@ async fn report_throughput(app: &App) {
     println!("logins a second and processor, with everything on one machine: {per_core:.1}");
 }
 
-/// How likely it is that one of `some` is greater than one of `others`: 0.5 when neither tells.
+/// How likely it is that one of `some` is greater than one of `others`: 0.5 if they do not differ.
 #[expect(clippy::cast_precision_loss, reason = "thousands of samples")]
 fn auc(some: &[f64], others: &[f64]) -> f64 {
     let pairs = some.iter().flat_map(|one| others.iter().map(move |other| one.total_cmp(other)));

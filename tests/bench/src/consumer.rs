@@ -1,17 +1,16 @@
-//! The scheduled functions, kept live.
+//! Keeps the scheduled functions running.
 
 use std::convert::Infallible;
 
 use harness::host::LambdaHost;
 
-/// The function that consumes events.
 pub(crate) const EVENT_CONSUMER: &str = "event-consumer";
 
-/// The function that sweeps.
 const TRANSACTION_CHECK: &str = "transaction-check";
 
-/// Opens one window of each after another, as long as the template's. On AWS event-consumer's next
-/// begins before the last one ends; here one process shall do all the work.
+/// Invokes each function for one window after another, as long as the template's. On AWS the next
+/// window of event-consumer begins before the previous one ends; here one process does all the
+/// work.
 ///
 /// # Errors
 ///

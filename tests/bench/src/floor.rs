@@ -1,11 +1,11 @@
-//! The floor: what an order costs at the least. The same half message, `PutItem` and end as
-//! create-order's, through bare client calls.
+//! The floor: the least cost of an order. The same half message, `PutItem` and end as
+//! create-order's, by bare client calls.
 //!
-//! Message and item are those of an order that create-order created, read back from the topic and the
-//! table, with new identifiers in them. So they have the right size whatever becomes of the item.
+//! Message and item are copies of an order that create-order created, read from the topic and the
+//! table, with new identifiers. So they have the right size even if the item's attributes change.
 //!
-//! Below it is the floor of [`Frames`]: the same three calls as bytes on two sockets, without the
-//! RocketMQ client and the AWS SDK.
+//! [`Frames`] has a lower floor: the same three calls as bytes on two sockets, without the RocketMQ
+//! client and the AWS SDK.
 
 mod broker;
 mod frames;
@@ -24,11 +24,11 @@ use broker::BareBroker;
 pub(crate) use frames::Frames;
 use sample::{Identifiers, Sample};
 
-/// The condition of create-order's put.
+/// The condition of create-order's `PutItem`.
 const FREE_FOR_ATTEMPT: &str = "attribute_not_exists(#pk) OR \
                                 (attribute_exists(#fenced) AND NOT contains(#fenced, :attempt))";
 
-/// How long each call of one order took.
+/// The duration of each call of one order.
 pub(crate) struct Steps {
     pub(crate) half_message: Duration,
     pub(crate) put: Duration,
@@ -36,7 +36,6 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// All of them.
     pub(crate) fn total(&self) -> Duration {
         self.half_message + self.put + self.commit
     }
@@ -50,14 +49,13 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// Connects for `workers` at once.
+    /// Connects for `workers` concurrent workers.
     pub(crate) async fn connect(site: &Site, workers: usize) -> anyhow::Result<Self> {
         let sample = Sample::take(site).await?;
         let broker = BareBroker::connect(site, workers).await?;
         Ok(Self { table: site.table(), broker, sample })
     }
 
-    /// Ends the connections.
     pub(crate) async fn close(self) {
         self.broker.close().await;
     }
@@ -78,7 +76,6 @@ impl Floor {
 }
 
 impl Floor {
-    /// Creates one order.
     pub(crate) async fn steps(&self, worker: usize) -> anyhow::Result<Steps> {
         let started = Instant::now();
         let new = Identifiers::new();

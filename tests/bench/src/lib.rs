@@ -1,17 +1,18 @@
-//! What `cargo xtask bench` and the program that it builds and runs agree on: the options.
+//! The options that `cargo xtask bench` passes to the program that it builds and runs.
 
 use clap::{Args, ValueEnum};
 
-/// How much is measured. The defaults take about five minutes once everything is built.
+/// The size of the benchmark. With the defaults it takes about five minutes once everything is
+/// built.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Measures only this; may be given several times.
+    /// Measures only this part; may be given several times.
     #[arg(long, value_enum, value_name = "PART")]
     pub only: Vec<Part>,
     /// How often each function is started.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one())]
     pub starts: u64,
-    /// How many orders are created in each way and at each number at once.
+    /// How many orders are created in each way and with each number of concurrent orders.
     #[arg(long, value_name = "N", default_value_t = 3_000, value_parser = at_least_one())]
     pub orders: u64,
     /// How many events wait when event-consumer starts.
@@ -20,13 +21,13 @@ pub struct Options {
     /// How many orders are followed until they are CONFIRMED.
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = at_least_one())]
     pub confirmations: u64,
-    /// How many orders are created, and how many followed, with AWS's latencies.
+    /// How many orders are created, and how many are followed, with AWS's latencies.
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = at_least_one())]
     pub weather_orders: u64,
-    /// How many orders of the hot product are asked for a second.
+    /// How many orders of the hot product are created a second.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one())]
     pub hot_rate: u64,
-    /// For how long orders of the hot product, and of the others, are asked for.
+    /// How long orders of the hot product and of the other products are created.
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = at_least_one())]
     pub hot_seconds: u64,
 }
@@ -36,17 +37,17 @@ pub struct Options {
 pub enum Part {
     /// Each function's size, start, first answer and memory.
     Functions,
-    /// create-order against the floor: the same calls, bare, in a loop.
+    /// create-order compared with the floor: the same bare calls in a loop.
     Orders,
-    /// Where the time of create-order goes.
+    /// The time of create-order, step by step.
     Path,
-    /// How fast event-consumer drains waiting events.
+    /// The rate at which event-consumer drains waiting events.
     Events,
-    /// How long it takes from POST to CONFIRMED.
+    /// The time from POST to CONFIRMED.
     Confirmations,
-    /// What an order costs, and how long it takes with AWS's latencies.
+    /// The cost of an order, and its time with AWS's latencies.
     Weather,
-    /// One product that everybody wants, beside nine others, with AWS's latencies.
+    /// Many orders of one product and some of nine others, with AWS's latencies.
     Hot,
 }
 
@@ -61,7 +62,7 @@ impl Options {
         self.only.is_empty() || self.only.contains(&part)
     }
 
-    /// The arguments that say the same.
+    /// The same options as command line arguments.
     #[must_use]
     pub fn to_arguments(&self) -> Vec<String> {
         let only = self.only.iter().filter_map(Part::to_possible_value);
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_arguments_say_what_the_options_said() {
+    fn the_arguments_repeat_the_options() {
         let given = ["--only=events", "--only=functions", "--events=5", "--starts=7"];
         let options = read(&given.map(str::to_owned));
         let again = read(&options.to_arguments());

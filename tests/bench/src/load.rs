@@ -1,4 +1,4 @@
-//! A closed loop: so many workers, each with its next call as soon as its last has returned.
+//! A closed loop: each worker makes its next call as soon as its last one has returned.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,30 +10,30 @@ use tokio::time::Instant;
 
 use crate::samples::Samples;
 
-/// Something that can be done many times, by several at once.
+/// A call that several workers can make many times.
 pub(crate) trait Call: Send + Sync + 'static {
-    /// Does it once, for the worker of that number, and says how long it took.
+    /// Makes the call once for a worker, and returns its duration.
     fn call(&self, worker: usize) -> impl Future<Output = anyhow::Result<Duration>> + Send;
 }
 
-/// Makes `count` calls, `at_once` at a time.
+/// Makes `count` calls with `at_once` workers.
 ///
 /// # Errors
 ///
-/// The first call's that failed: figures of a run with failures would be figures of something else.
+/// The error of the first failed call: a run with failures would measure something else.
 pub(crate) async fn run<C: Call>(
     call: &Arc<C>,
     at_once: usize,
     count: u64,
 ) -> anyhow::Result<Samples> {
-    let left = Arc::new(AtomicU64::new(count));
+    let remaining = Arc::new(AtomicU64::new(count));
     let started = Instant::now();
     let mut workers = JoinSet::new();
     for worker in 0..at_once {
-        let (call, left) = (Arc::clone(call), Arc::clone(&left));
+        let (call, remaining) = (Arc::clone(call), Arc::clone(&remaining));
         workers.spawn(async move {
             let mut each = Vec::new();
-            while take_one(&left) {
+            while take_one(&remaining) {
                 each.push(call.call(worker).await?);
             }
             anyhow::Ok(each)
@@ -46,6 +46,8 @@ pub(crate) async fn run<C: Call>(
     Ok(Samples::of(each, started.elapsed()))
 }
 
-fn take_one(left: &AtomicU64) -> bool {
-    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+fn take_one(remaining: &AtomicU64) -> bool {
+    remaining
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |remaining| remaining.checked_sub(1))
+        .is_ok()
 }

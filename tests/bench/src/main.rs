@@ -1,5 +1,5 @@
-//! The program behind `cargo xtask bench`: it measures the functions beside it, which were built
-//! with the same profile, and prints the report.
+//! The program behind `cargo xtask bench`: it measures the functions in its folder, which were
+//! built with the same profile, and prints the report.
 
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
@@ -53,14 +53,14 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the runtime cannot be started: {error}");
+            eprintln!("error: cannot start the runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
     let outcome = runtime.block_on(async {
         match arguments.command {
             Some(Command::Table) => table::serve().await.map(|()| ExitCode::SUCCESS),
-            None => Box::pin(until_told_to_stop(arguments.options)).await,
+            None => Box::pin(measure_until_signal(arguments.options)).await,
         }
     });
     outcome.unwrap_or_else(|error| {
@@ -69,18 +69,17 @@ fn main() -> ExitCode {
     })
 }
 
-/// Measures, unless a signal comes first: then everything that was started is dropped, which ends
-/// it.
-async fn until_told_to_stop(options: Options) -> anyhow::Result<ExitCode> {
+/// Measures until a signal comes. Then all child processes are dropped, which ends them.
+async fn measure_until_signal(options: Options) -> anyhow::Result<ExitCode> {
     let shutdown_signal = shutdown_signal()?;
     let progress = Progress::new();
     let mut report = Report::default();
     let measured = tokio::select! {
         measured = measure(&options, &progress, &mut report) => measured,
-        _ = shutdown_signal => Err(anyhow::anyhow!("stopped before it was done")),
+        _ = shutdown_signal => Err(anyhow::anyhow!("stopped before the end")),
     };
     progress.finish();
-    // What is done is told, whatever came after it.
+    // The finished parts are printed even after an error.
     print!("{report}");
     measured?;
     eprint!("{}", report.missed());
@@ -120,8 +119,8 @@ async fn measure(
     Ok(())
 }
 
-/// The workspace's folder: this program is only ever run from its own checkout.
+/// The workspace's folder: this program only runs from its own checkout.
 fn root() -> anyhow::Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize().context("the workspace is gone")
+    root.canonicalize().context("the workspace's folder does not exist any more")
 }

@@ -1,4 +1,4 @@
-//! The ways in which an order is created, besides the floor ([`crate::floor`]).
+//! The ways in which an order is created, other than the floor ([`crate::floor`]).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,13 +12,12 @@ use tokio::time::Instant;
 use crate::load::Call;
 use crate::rig::{Rig, Site};
 
-/// The function that creates orders.
 pub(crate) const CREATE_ORDER: &str = "create-order";
 
 /// How many products the demo has.
 pub(crate) const PRODUCTS: u64 = 10;
 
-/// How often a careful client asks at the most, and when it asks again.
+/// The most requests of a careful client for one order, and the pause between two of them.
 const TRIES_MAX: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
@@ -27,14 +26,14 @@ pub(crate) fn body(product_id: u64) -> Value {
     json!({"items": [{"product_id": product_id, "quantity": 1}]})
 }
 
-/// create-order, invoked without the gateway. What is measured is the time in the function: from
-/// the hand-over of the event to the answer, both over the Lambda runtime API.
+/// create-order, invoked without the gateway. Measures the time in the function: from sending the
+/// event to the answer, both over the Lambda runtime API.
 pub(crate) struct Invoked {
     host: LambdaHost,
-    /// An event for each product, taken in turn.
+    /// An event for each product, used in turn.
     events: Vec<String>,
     turn: AtomicUsize,
-    /// The answer's status.
+    /// The expected status of the answer.
     expected: u16,
 }
 
@@ -44,7 +43,7 @@ impl Invoked {
         Self::of(site, site.event(rig.root(), CREATE_ORDER, "")?, bodies, 201)
     }
 
-    /// Requests without a token, which are refused before anything else is read.
+    /// Requests without a token, which the function refuses before it reads anything else.
     pub(crate) fn anonymous(rig: &Rig, site: &Site) -> anyhow::Result<Self> {
         let mut event = site.event(rig.root(), CREATE_ORDER, "")?;
         let headers = event.get_mut("headers").and_then(Value::as_object_mut);
@@ -52,7 +51,7 @@ impl Invoked {
         Self::of(site, event, vec![body(1)], 401)
     }
 
-    /// Requests whose token is good and whose order has no lines. They need no price, message or item.
+    /// Requests with a valid token and an order without lines. They need no price, message or item.
     pub(crate) fn empty(rig: &Rig, site: &Site) -> anyhow::Result<Self> {
         let event = site.event(rig.root(), CREATE_ORDER, "")?;
         Self::of(site, event, vec![json!({"items": []})], 422)
@@ -76,7 +75,7 @@ impl Invoked {
     }
 }
 
-/// Of a function's answer, the part that says how it went.
+/// The status in a function's answer.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(rename = "statusCode")]
@@ -91,7 +90,7 @@ impl Call for Invoked {
         let answer: Option<Answer> = serde_json::from_slice(&result.payload).ok();
         anyhow::ensure!(
             answer.is_some_and(|answer| answer.status == self.expected),
-            "an order was not answered with {}: {}",
+            "the answer to an order is not {}: {}",
             self.expected,
             String::from_utf8_lossy(&result.payload)
         );
@@ -99,8 +98,8 @@ impl Call for Invoked {
     }
 }
 
-/// An HTTP client's orders. What is measured is the time until the client has its answer: gateway
-/// and host are in it, and a pause for an instance where one is thawed.
+/// The orders of an HTTP client. Measures the time until the client has its answer, which includes
+/// the gateway, the host, and the thaw of an instance.
 pub(crate) struct Posted {
     http: reqwest::Client,
     url: String,
@@ -113,7 +112,7 @@ impl Posted {
         Self::of(site, &site.token, &body(1))
     }
 
-    /// The orders of whoever has that token, for what that body asks.
+    /// Orders with `body`, by the user of `token`.
     pub(crate) fn of(site: &Site, token: &str, body: &Value) -> Self {
         Self {
             http: site.http.clone(),
@@ -123,13 +122,13 @@ impl Posted {
         }
     }
 
-    /// Creates an order and says which.
+    /// Creates an order and returns its id.
     pub(crate) async fn post(&self) -> anyhow::Result<String> {
         created(self.request().send().await?).await
     }
 
-    /// As [`Posted::post`], for a careful client: it asks again under its key for as long as it is asked
-    /// to.
+    /// [`Posted::post`] as a careful client: it repeats the request with the same key while the
+    /// answer is 503, up to [`TRIES_MAX`] times.
     pub(crate) async fn settle(&self, key: &str) -> anyhow::Result<String> {
         for _ in 0..TRIES_MAX {
             let response = self.request().header("idempotency-key", key).send().await?;
@@ -138,7 +137,7 @@ impl Posted {
             }
             tokio::time::sleep(TRY_AGAIN_AFTER).await;
         }
-        anyhow::bail!("an order was answered with 503 {TRIES_MAX} times")
+        anyhow::bail!("the answer to an order was 503 {TRIES_MAX} times")
     }
 
     fn request(&self) -> reqwest::RequestBuilder {
@@ -147,11 +146,11 @@ impl Posted {
     }
 }
 
-/// The order of an answer.
+/// The id of the created order.
 async fn created(response: reqwest::Response) -> anyhow::Result<String> {
     let status = response.status();
     let text = response.text().await?;
-    anyhow::ensure!(status == 201, "an order was answered with {status}: {text}");
+    anyhow::ensure!(status == 201, "the answer to an order is {status}: {text}");
     let answer: Value = serde_json::from_str(&text)?;
     let order_id = answer.get("order_id").and_then(Value::as_str);
     Ok(order_id.context("the answer has no order_id")?.to_owned())

@@ -1,4 +1,4 @@
-//! The parts of the benchmark, each on a system and a table of its own.
+//! The parts of the benchmark, each with its own system and table.
 
 pub(crate) mod confirmations;
 pub(crate) mod events;

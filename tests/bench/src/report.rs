@@ -1,4 +1,4 @@
-//! The report: tables in Markdown, each figure with its goal beside it.
+//! The report: tables in Markdown, with each figure next to its goal.
 
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::parts::path::PathFigures;
 use crate::parts::weather::WeatherFigures;
 use crate::samples::{Samples, rate};
 
-/// What a function shall need at the most.
+/// The limits of a function.
 struct FunctionGoal {
     binary_mb: f64,
     start_ms: f64,
@@ -25,39 +25,39 @@ const WITH_ROCKETMQ: FunctionGoal = FunctionGoal { binary_mb: 16.0, start_ms: 80
 const WITHOUT_ROCKETMQ: FunctionGoal =
     FunctionGoal { binary_mb: 8.0, start_ms: 25.0, peak_mb: 20.0 };
 
-/// What the three functions of the users' side hold besides: the hash, the list of common
-/// passwords, the client of the secrets' store. The memory of a hash under way is not counted.
+/// The three functions for users are larger: they have the password hash, the list of common
+/// passwords and the client of Secrets Manager. The memory of a running hash is not counted.
 const OF_USERS: FunctionGoal = FunctionGoal { binary_mb: 9.0, ..WITHOUT_ROCKETMQ };
 
-/// How many times the floor create-order may take, one order at a time.
+/// The largest ratio of create-order to the floor, one order at a time.
 const FLOOR_RATIO_GOAL: f64 = 1.3;
 
-/// How many events a second shall be drained, whatever the table could do.
+/// The goal for drained events a second, independent of the table.
 const DRAINED_GOAL: f64 = 400.0;
 
-/// Which part of the table's ceiling shall be drained.
+/// The goal for drained events as a share of the table's ceiling.
 const CEILING_SHARE_GOAL: f64 = 0.8;
 
-/// How long an order shall take to be CONFIRMED, at the median.
+/// The goal for the median time until an order is CONFIRMED.
 const CONFIRMED_GOAL_MS: f64 = 50.0;
 
-/// How many write units an order of two products shall cost.
+/// The goal for the write units of an order of two products.
 const WRITE_UNITS_GOAL: f64 = 12.0;
 
-/// How many orders of one product shall be CONFIRMED a second. A goal of the table and the protocol:
-/// a machine that runs everything beside each other does not get there.
+/// The goal for CONFIRMED orders of one product a second. It applies to the table and the protocol:
+/// a machine that runs the whole system does not reach it.
 const HOT_GOAL: f64 = 1_000.0;
 
-/// How many times their own p99 the orders of others may take beside a hot product.
+/// The largest ratio of other orders' p99 with a hot product to their p99 without it.
 const SLOWDOWN_GOAL: f64 = 2.0;
 
-/// The functions of the users' side.
+/// The functions for users.
 const USERS: [&str; 3] = ["register-user", "user-account", "user-login"];
 
-/// Those of them whose first request computes a hash.
+/// The functions with a first request that computes a hash.
 const HASHES: [&str; 2] = ["register-user", "user-login"];
 
-/// Everything that was measured. What was not is left out.
+/// All figures. Parts that were not measured are left out.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) functions: Vec<FunctionFigures>,
@@ -122,18 +122,18 @@ impl Report {
                 self.peak(figures),
             )?;
         }
-        for (whose, goal) in [
+        for (which, goal) in [
             ("with RocketMQ", WITH_ROCKETMQ),
             ("without", WITHOUT_ROCKETMQ),
             ("of the users' side", OF_USERS),
         ] {
             let FunctionGoal { binary_mb, start_ms, peak_mb } = goal;
-            writeln!(f, "| *goal {whose}* | {binary_mb} MB | {start_ms} ms | | | {peak_mb} MB |")?;
+            writeln!(f, "| *goal {which}* | {binary_mb} MB | {start_ms} ms | | | {peak_mb} MB |")?;
         }
         writeln!(f)
     }
 
-    /// The peak of the function under whatever load it had.
+    /// The largest peak of a function in all parts of the benchmark.
     fn peak_bytes(&self, figures: &FunctionFigures) -> Option<u64> {
         let loaded = match figures.name.as_str() {
             crate::consumer::EVENT_CONSUMER => self.events.as_ref().and_then(|e| e.peak_bytes),
@@ -151,12 +151,12 @@ impl Report {
         }
     }
 
-    /// Which goals are missed, a line each.
+    /// The missed goals, one on each line.
     pub(crate) fn missed(&self) -> String {
         let mut missed = String::new();
         let mut check = |what: &str, measured: f64, goal: f64, at_least: bool| {
             if (measured < goal) == at_least && measured != goal {
-                // Writing to a text doesn't fail.
+                // Writing to a string does not fail.
                 let _infallible = writeln!(missed, "missed: {what}: {measured:.2}, goal {goal}");
             }
         };
@@ -175,15 +175,15 @@ impl Report {
             );
             check(&format!("{name}, start, ms"), in_ms(figures.start.p50()), goal.start_ms, false);
             if let Some(peak) = self.peak_bytes(figures) {
-                let own = in_mb(peak.saturating_sub(hash_bytes(name)));
-                check(&format!("{name}, memory, MB"), own, goal.peak_mb, false);
+                let without_hash = in_mb(peak.saturating_sub(hash_bytes(name)));
+                check(&format!("{name}, memory, MB"), without_hash, goal.peak_mb, false);
             }
         }
         if let Some(one) = self.orders.iter().find(|figures| figures.at_once == 1) {
             check("create-order / floor", ratio(&one.invoked, &one.floor), FLOOR_RATIO_GOAL, false);
         }
         if let Some(events) = &self.events {
-            // One of the two is enough: what the table itself can't do, nobody can drain from it.
+            // One of the two is enough: the table's own limit is not event-consumer's failure.
             if share_of_ceiling(events) < CEILING_SHARE_GOAL {
                 check("events a second", drained(events), DRAINED_GOAL, true);
             }
@@ -203,7 +203,7 @@ impl Report {
     }
 }
 
-/// The working set of a hash, of a function that computes one.
+/// The memory of a hash, for a function that computes one; otherwise 0.
 fn hash_bytes(function: &str) -> u64 {
     let kib = if HASHES.contains(&function) { HashCost::RECOMMENDED.memory_kib } else { 0 };
     u64::from(kib) * 1024
@@ -248,11 +248,11 @@ fn write_path(path: &PathFigures, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (name, clients, frames) in rows {
         writeln!(f, "| {name} | {} | {} |", ms(clients.p50()), ms(frames.p50()))?;
     }
-    writeln!(f, "| an invocation refused for want of a token | {} | |", ms(anonymous.p50()))?;
-    writeln!(f, "| one refused after its token, for its body | {} | |", ms(empty.p50()))?;
+    writeln!(f, "| an invocation without a token (401) | {} | |", ms(anonymous.p50()))?;
+    writeln!(f, "| an invocation for an order without lines (422) | {} | |", ms(empty.p50()))?;
     writeln!(f, "| create-order | {} | |", ms(created.p50()))?;
-    let left = created.p50().saturating_sub(clients.total.p50() + empty.p50());
-    writeln!(f, "| of that, neither the floor nor the invocation | {} | |\n", ms(left))
+    let rest = created.p50().saturating_sub(clients.total.p50() + empty.p50());
+    writeln!(f, "| create-order less the floor and that invocation | {} | |\n", ms(rest))
 }
 
 fn write_events(figures: &EventFigures, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -310,7 +310,7 @@ fn write_hot(figures: &HotFigures, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     )
 }
 
-/// The p99 of the others beside the hot product in terms of that without it.
+/// The ratio of the other orders' p99 with the hot product to their p99 without it.
 fn slowdown(figures: &HotFigures) -> f64 {
     let alone = figures.others_alone.p99();
     if alone.is_zero() {
@@ -328,18 +328,18 @@ fn write_confirmations(figures: &ConfirmationFigures, f: &mut fmt::Formatter<'_>
     writeln!(f, "| of that, POST to 201 | {} | |", both(&figures.created))
 }
 
-/// How many events were drained a second.
+/// Drained events a second.
 fn drained(figures: &EventFigures) -> f64 {
     rate(usize::try_from(figures.events).unwrap_or(0), figures.decided)
 }
 
-/// Which part of what the table could do was drained.
+/// Drained events as a share of the table's ceiling.
 fn share_of_ceiling(figures: &EventFigures) -> f64 {
     let ceiling = figures.ceiling.rate();
     if ceiling > 0.0 { drained(figures) / ceiling } else { 0.0 }
 }
 
-/// One median in terms of another.
+/// The ratio of two medians.
 fn ratio(samples: &Samples, floor: &Samples) -> f64 {
     let floor = floor.p50();
     if floor.is_zero() { 0.0 } else { samples.p50().div_duration_f64(floor) }
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_stands_beside_its_goal() {
+    fn a_figure_is_printed_with_its_goal() {
         let report = Report { orders: vec![orders(10, 12)], ..Report::default() };
         let text = report.to_string();
         assert!(
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_goal_is_told() {
+    fn a_missed_goal_is_reported() {
         let report = Report {
             orders: vec![orders(10, 20)],
             events: Some(EventFigures {

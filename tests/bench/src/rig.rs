@@ -1,4 +1,4 @@
-//! What is measured: a broker for the whole run, and for each part a system with a fresh table.
+//! The measured systems: one broker for the whole run, and for each part a system with a new table.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use crate::table::TableProcess;
 use harness::memory;
 use harness::progress::Progress;
 
-/// How long to wait before a look at something is repeated.
+/// The pause between two looks at the same state.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// The broker, and what systems are made of. Dropping it ends everything.
+/// The broker and the settings of systems. Dropping it ends everything.
 pub(crate) struct Rig {
     root: PathBuf,
     broker: Rocketmq,
@@ -38,12 +38,11 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Starts the broker.
     pub(crate) async fn start(root: PathBuf, progress: Progress) -> anyhow::Result<Self> {
         broker::check_java().await?;
         let target = SystemOptions::isolated(&root)?.target;
         if !broker::is_fetched(&target) {
-            progress.step("fetching Apache RocketMQ");
+            progress.step("downloading Apache RocketMQ");
         }
         let jars = broker::ensure_jars(&target).await?;
         progress.step("starting Apache RocketMQ");
@@ -66,12 +65,12 @@ impl Rig {
         &self.root
     }
 
-    /// Where the broker listens, `host:port`.
+    /// The broker's address, `host:port`.
     pub(crate) fn broker_address(&self) -> String {
         self.broker.broker()
     }
 
-    /// The file of a function.
+    /// The path of a function's binary.
     pub(crate) fn binary(&self, function: &str) -> anyhow::Result<PathBuf> {
         Ok(SystemOptions::isolated(&self.root)?.binaries.join(function))
     }
@@ -80,19 +79,19 @@ impl Rig {
         &self.progress
     }
 
-    /// A system of its own on the broker, with a fresh table, and without schedules: what runs is
-    /// what a part invokes.
+    /// Starts a system on the broker, with a new table and without schedules: functions run only
+    /// when a part invokes them.
     pub(crate) async fn site(&self, instances_max: usize) -> anyhow::Result<Site> {
         self.site_in(None, instances_max).await
     }
 
-    /// As [`Rig::site`], with that weather before the functions' table.
+    /// [`Rig::site`] with weather before the functions' table.
     pub(crate) async fn site_in(
         &self,
         weather: Option<WeatherSettings>,
         instances_max: usize,
     ) -> anyhow::Result<Site> {
-        self.progress.step("starting a system with a fresh table");
+        self.progress.step("starting a system with a new table");
         let table = TableProcess::start(&self.children).await?;
         let mut options = SystemOptions::isolated(&self.root)?;
         options.namesrv = Some(self.broker.namesrv());
@@ -108,14 +107,14 @@ impl Rig {
         Ok(Site { system, http, token, _table: table })
     }
 
-    /// Ends the broker; nobody will read its data.
+    /// Kills the broker; its data is not needed any more.
     pub(crate) async fn stop(self) {
         self.broker.kill().await;
         self.children.kill_all();
     }
 }
 
-/// A running system with the demo user's token, which is good for 15 minutes.
+/// A running system with the demo user's token, which is valid for 15 minutes.
 pub(crate) struct Site {
     pub(crate) system: System,
     pub(crate) http: reqwest::Client,
@@ -131,22 +130,23 @@ async fn log_in(http: &reqwest::Client, api_url: &str) -> anyhow::Result<String>
         .await?;
     let answer: Value = login.error_for_status()?.json().await?;
     let token = answer.get("access_token").and_then(Value::as_str);
-    Ok(token.context("the login answers without a token")?.to_owned())
+    Ok(token.context("the login's answer has no token")?.to_owned())
 }
 
 impl Site {
-    /// The weather before its functions' table.
+    /// The weather before the functions' table.
     pub(crate) fn weather(&self) -> anyhow::Result<&Weather> {
         self.system.weather.as_deref().context("this system's table has no weather")
     }
 
-    /// A token of each user, good for 15 minutes, signed with its own key: it takes a token for what it says.
+    /// A token for each user, valid for 15 minutes and signed with the system's own key. The users
+    /// need no accounts: the functions trust the token.
     pub(crate) async fn tokens(
         &self,
         users: impl Iterator<Item = u64>,
     ) -> anyhow::Result<Vec<String>> {
         let file = SigningKeyFile::new(signing_key_file(&self.system.endpoints.data));
-        let key = file.read().await?.context("there is no signing key")?;
+        let key = file.read().await?.context("the signing key is missing")?;
         let issuer = Ed25519TokenIssuer::new(SigningKey::parse(&key)?);
         let mut tokens = Vec::new();
         for user_id in users {
@@ -158,7 +158,7 @@ impl Site {
         Ok(tokens)
     }
 
-    /// A client of its table, past the weather.
+    /// A client of the table without the weather.
     pub(crate) fn table(&self) -> aws_sdk_dynamodb::Client {
         harness::table::client(&self.system.endpoints.table_url)
     }
@@ -166,10 +166,10 @@ impl Site {
     /// The name of a table by its logical id.
     pub(crate) fn table_name(&self, logical_id: &str) -> anyhow::Result<String> {
         let name = self.system.names.table(logical_id);
-        Ok(name.with_context(|| format!("there is no {logical_id}"))?.to_owned())
+        Ok(name.with_context(|| format!("the template has no {logical_id}"))?.to_owned())
     }
 
-    /// An item, if it is there.
+    /// Reads an item; `None` if it does not exist.
     pub(crate) async fn item(
         &self,
         client: &aws_sdk_dynamodb::Client,
@@ -183,7 +183,8 @@ impl Site {
         Ok(read.send().await?.item)
     }
 
-    /// A function's event from `events/`, as the demo user's and for an order that is there.
+    /// A function's event from `events/`, with the demo user's token and the id of an existing
+    /// order.
     pub(crate) fn event(
         &self,
         root: &Path,
@@ -199,7 +200,7 @@ impl Site {
             event = serde_json::from_str(&event.to_string().replace(&sample, order_id))?;
         }
         if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
-            // Each start shall take an order of its own, and not replay the first's.
+            // Each start must create a new order, not repeat the first one.
             headers.remove("idempotency-key");
             if headers.contains_key("authorization") {
                 headers.insert("authorization".to_owned(), format!("Bearer {}", self.token).into());
@@ -208,7 +209,7 @@ impl Site {
         Ok(event)
     }
 
-    /// Kills every process of a function and waits until it is gone.
+    /// Kills every process of a function and waits until all are gone.
     pub(crate) async fn kill_instances(&self, function: &str) -> anyhow::Result<()> {
         for instance in self.system.host.instances(function)? {
             self.system.host.kill_instance(function, instance.pid)?;
@@ -219,7 +220,7 @@ impl Site {
         Ok(())
     }
 
-    /// The most memory that any live process of a function has had in use, in bytes.
+    /// The largest peak of memory of a function's live processes, in bytes.
     pub(crate) fn peak_memory(&self, function: &str) -> anyhow::Result<Option<u64>> {
         let instances = self.system.host.instances(function)?;
         Ok(instances.iter().filter_map(|instance| memory::peak(instance.pid)).max())
@@ -230,5 +231,4 @@ impl Site {
     }
 }
 
-/// An item as it is stored.
 pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;

@@ -1,12 +1,12 @@
-//! What was measured, and what it comes to.
+//! Measured durations, with their percentiles and rates.
 
 use std::time::Duration;
 
-/// Durations of one thing that was done many times.
+/// The durations of repeated calls.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples {
     each: Vec<Duration>,
-    /// How long all of it took, with several under way at once.
+    /// The time of the whole block, in which several calls may run at once.
     wall: Duration,
 }
 
@@ -16,18 +16,16 @@ impl Samples {
         self.wall += sample;
     }
 
-    /// What `workers` found in `wall`.
     pub(crate) fn of(each: Vec<Duration>, wall: Duration) -> Self {
         Self { each, wall }
     }
 
-    /// Adds what another block of the same found.
+    /// Adds another block of the same calls.
     pub(crate) fn extend(&mut self, other: Self) {
         self.each.extend(other.each);
         self.wall += other.wall;
     }
 
-    /// How many.
     pub(crate) fn count(&self) -> usize {
         self.each.len()
     }
@@ -40,8 +38,8 @@ impl Samples {
         self.percentile(99)
     }
 
-    /// The smallest sample that `percent` of all are not above (nearest rank); zero without
-    /// samples.
+    /// The smallest sample that at least `percent` of all samples do not exceed (nearest rank);
+    /// zero without samples.
     fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.each.clone();
         sorted.sort_unstable();
@@ -49,13 +47,13 @@ impl Samples {
         sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
     }
 
-    /// How many a second.
+    /// Calls a second.
     pub(crate) fn rate(&self) -> f64 {
         rate(self.each.len(), self.wall)
     }
 }
 
-/// How many a second, when `count` took `wall`.
+/// Calls a second, for `count` calls in `wall`.
 #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
 pub(crate) fn rate(count: usize, wall: Duration) -> f64 {
     if wall.is_zero() { 0.0 } else { count as f64 / wall.as_secs_f64() }
@@ -66,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_samples_that_were_taken() {
+    fn percentiles_are_samples() {
         let millis = |count: u64| (1..=count).rev().map(Duration::from_millis).collect();
         let hundred = Samples::of(millis(100), Duration::from_secs(10));
         assert_eq!(hundred.p50(), Duration::from_millis(50));

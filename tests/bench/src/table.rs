@@ -1,8 +1,8 @@
-//! The embedded table in a process of its own.
+//! The embedded table in its own process.
 //!
-//! The table serves one request after another and keeps a processor busy. In this program's own
-//! process it would share threads with the floor's calls and not with the functions', and the two
-//! could not be compared.
+//! The table serves one request after another and keeps a processor busy. In this program's process
+//! it would share threads with the floor's calls but not with the functions', and the two could not
+//! be compared.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,31 +16,31 @@ use tokio::process::Command;
 /// The subcommand that [`serve`]s.
 pub(crate) const SUBCOMMAND: &str = "table";
 
-/// How long the process may take to tell its address.
+/// How long the process may take to print its address.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// A fresh table. Its process ends when this is dropped.
+/// A new table. Its process ends when this is dropped.
 pub(crate) struct TableProcess {
-    /// The endpoint.
     pub(crate) url: String,
     _process: Child,
 }
 
 impl TableProcess {
     pub(crate) async fn start(children: &Children) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("this program's file is unknown")?;
+        let program = std::env::current_exe().context("the path of this program is unknown")?;
         let mut command = Command::new(program);
         command.arg(SUBCOMMAND).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut process = children.spawn(&mut command).context("the table cannot be started")?;
+        let mut process = children.spawn(&mut command).context("cannot start the table")?;
         let output = process.inner_mut().stdout.take().context("the table has no output")?;
         let mut lines = BufReader::new(output).lines();
         let line = tokio::time::timeout(START_LIMIT, lines.next_line()).await;
-        let url = line.context("the table does not start")??.context("the table ended")?;
+        let url = line.context("the table did not start in time")??.context("the table ended")?;
         Ok(Self { url, _process: process })
     }
 }
 
-/// Serves a table in memory until the process is killed, and tells its endpoint in the first line.
+/// Serves a table in memory until the process is killed. The first line of its output is the
+/// endpoint.
 pub(crate) async fn serve() -> anyhow::Result<()> {
     let table = EmbeddedTable::start(0, None).await?;
     println!("{}", table.url());

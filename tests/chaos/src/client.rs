@@ -1,37 +1,37 @@
-//! What clients were told.
+//! What clients want, and the outcomes of their requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a client knows after one request. A definite answer is believed; everything else is open.
+/// What a client knows after one request. Without a definite answer it does not know the outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// 201.
+    /// 201: the order is created.
     Acked {
-        /// The order.
+        /// The order's id.
         order_id: String,
-        /// Whether an earlier request had taken it.
+        /// Whether an earlier request created it (`Idempotency-Replayed`).
         replayed: bool,
     },
     /// 4xx: no order.
     Refused {
-        /// The status.
+        /// From 400 to 499.
         status: u16,
     },
     /// 5xx, or no answer at all. A retry with the same key settles it.
     Unknown {
-        /// The status, when there was one.
+        /// None if there was no answer.
         status: Option<u16>,
-        /// The order in question, when the answer named it.
+        /// The order's id, if the answer named it.
         order_id: Option<String>,
-        /// Whether the answer said when to try again.
+        /// Whether the answer had a `Retry-After`.
         retry_after: bool,
     },
 }
 
 impl Outcome {
-    /// The order, when there is one for certain.
+    /// The id of the order, if it was acknowledged.
     #[must_use]
     pub fn acked(&self) -> Option<&str> {
         match self {
@@ -40,24 +40,24 @@ impl Outcome {
         }
     }
 
-    /// Whether the client does not know.
+    /// Whether the client does not know if there is an order.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown { .. })
     }
 }
 
-/// What a client wants: one order, under one idempotency key, however often it has to ask.
+/// One order that a client wants under one idempotency key, however many requests that takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
-    /// Of what.
+    /// The product, which may be [`Intent::UNKNOWN_PRODUCT`].
     pub product_id: u64,
-    /// How many.
+    /// How many of it are ordered.
     pub quantity: u64,
 }
 
 impl Intent {
-    /// A product that nobody sells.
+    /// No product of the catalog has this id.
     pub const UNKNOWN_PRODUCT: u64 = 999_999_999;
 
     /// Whether it can only be refused.
@@ -67,14 +67,14 @@ impl Intent {
     }
 }
 
-/// One request and what came of it.
+/// One request and its outcome.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The idempotency key.
     pub key: String,
-    /// What the client was told.
+    /// What the client knows after it.
     pub outcome: Outcome,
-    /// How long that took.
+    /// From the request to its end.
     pub took: Duration,
 }
 
@@ -89,7 +89,7 @@ struct Book {
 }
 
 impl ClientLog {
-    /// What is wanted under a key: `intent`, unless something else was before. It stays the same.
+    /// The intent of a key: `intent`, unless the key already has one, which stays.
     pub(crate) fn intend(&self, key: &str, intent: Intent) -> Intent {
         *self.book().intents.entry(key.to_owned()).or_insert(intent)
     }
@@ -110,7 +110,7 @@ impl ClientLog {
         self.book().entries.clone()
     }
 
-    /// The keys of which no request has had a definite answer.
+    /// The keys without any definite answer.
     #[must_use]
     pub fn open_keys(&self) -> Vec<String> {
         let book = self.book();

@@ -1,4 +1,4 @@
-//! A real broker for rows.
+//! A real cluster for rows.
 
 mod halves;
 
@@ -14,8 +14,8 @@ use harness::table::DynamodbLocal;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-/// A cluster of one name server and one broker, and where its systems have their tables. Rows that
-/// don't harm it share one: their systems have topics and groups of their own.
+/// A cluster of one name server and one broker, and the table server of its systems. Rows that
+/// don't harm the cluster share one: their systems have topics and groups of their own.
 pub struct Cluster {
     rocketmq: Arc<Mutex<Rocketmq>>,
     namesrv: String,
@@ -24,12 +24,12 @@ pub struct Cluster {
     children: Children,
     data: TempDir,
     _dynamodb: Option<DynamodbLocal>,
-    /// Given back when this cluster has ended.
+    /// Released when this cluster has ended.
     _turn: Option<SemaphorePermit<'static>>,
 }
 
-/// A small machine bears two brokers beside the shared one: further rows with brokers of their own wait
-/// for their turn.
+/// A small machine can run two brokers beside the shared one; further rows with brokers of their
+/// own wait.
 static OWN_CLUSTERS: Semaphore = Semaphore::const_new(2);
 
 impl Cluster {
@@ -40,7 +40,7 @@ impl Cluster {
     /// Starts name server and broker.
     ///
     /// # Errors
-    /// When Java is missing, the jars cannot be had, or a process does not start.
+    /// When Java is missing, the jars cannot be fetched, or a process does not start.
     pub async fn start(tuning: BrokerTuning) -> anyhow::Result<Self> {
         let options = SystemOptions::isolated(&root()?)?;
         broker::check_java().await?;
@@ -70,11 +70,11 @@ impl Cluster {
         })
     }
 
-    /// Its systems keep their tables in one DynamoDB Local, which ends with the cluster, and not
-    /// each in an embedded one of its own.
+    /// Makes its systems keep their tables in one DynamoDB Local, which ends with the cluster,
+    /// instead of one embedded table server each.
     ///
     /// # Errors
-    /// When its jars cannot be had, or it does not start.
+    /// When its jars cannot be fetched, or it does not start.
     pub async fn with_dynamodb_local(mut self) -> anyhow::Result<Self> {
         let target = SystemOptions::isolated(&root()?)?.target;
         let data = self.data.path().join("dynamodb");
@@ -85,7 +85,7 @@ impl Cluster {
         Ok(self)
     }
 
-    /// Its systems keep their tables where those of another cluster do.
+    /// Makes its systems keep their tables in another cluster's table server.
     #[must_use]
     pub fn with_table_of(mut self, other: &Self) -> Self {
         self.table.clone_from(&other.table);
@@ -104,7 +104,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The endpoint of its systems' table; None when each has its own.
+    /// The endpoint of the shared table server; None if each system has its own.
     #[must_use]
     pub fn table(&self) -> Option<&str> {
         self.table.as_deref()
@@ -122,7 +122,7 @@ impl Cluster {
         &self.broker
     }
 
-    /// How many half messages the broker has not seen the end of.
+    /// How many half messages have not ended, by the broker's own count.
     ///
     /// # Errors
     /// When it does not answer.
@@ -165,18 +165,18 @@ impl Cluster {
         self.rocketmq.lock().await.signal_broker(signal);
     }
 
-    /// Kills the broker, and deletes all that it has stored.
+    /// Kills the broker, and deletes its store.
     ///
     /// # Errors
-    /// When that can't be deleted.
+    /// When the store can't be deleted.
     pub async fn lose_store(&self) -> anyhow::Result<()> {
         self.rocketmq.lock().await.lose_store().await
     }
 
-    /// Kills the broker, and takes away what it has not flushed.
+    /// Kills the broker, and deletes what it has not flushed.
     ///
     /// # Errors
-    /// When nobody has followed what it flushed.
+    /// When the broker was not started so that its flushes are followed.
     pub async fn cut_power(&self) -> anyhow::Result<()> {
         self.rocketmq.lock().await.cut_power().await
     }
@@ -220,7 +220,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // The store goes with its folder; nobody will read it.
+        // The store is deleted with its folder, so the processes need no orderly end.
         self.children.kill_all();
     }
 }

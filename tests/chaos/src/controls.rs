@@ -1,8 +1,8 @@
-//! Functions from which one part of the protocol is taken out: what the rows find must then break.
+//! Functions without one part of the protocol: what the rows prove must then break.
 //!
 //! They are composed from the functions' own libraries, with an adapter that leaves the part out.
 //! No function of the product has such a switch; only the program `control-function` of these tests
-//! runs them, in a function's place.
+//! runs them, instead of a function.
 
 mod without_fence;
 mod without_guard;
@@ -25,18 +25,18 @@ use transaction_check::{Handler, WindowEvent};
 
 use crate::rig::{EVENT_CONSUMER, TRANSACTION_CHECK};
 
-/// The variable that tells the program which control it is.
+/// The variable that names the control that the program runs.
 const VARIABLE: &str = "CONTROL";
 
-/// What is taken out.
+/// The part of the protocol that is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
     /// transaction-check rolls back without a fence.
     WithoutFence,
     /// transaction-check sweeps nothing.
     WithoutSweep,
-    /// event-consumer takes what is handled for pending, and its effects have no conditions: what
-    /// was the inbox's part in the first edition.
+    /// event-consumer treats handled events as pending, and its effects have no conditions. In the
+    /// first edition this part was the inbox's.
     WithoutGuard,
 }
 
@@ -58,7 +58,7 @@ impl Control {
         }
     }
 
-    /// Puts the control in its function's place.
+    /// Makes a system run the control instead of its function.
     pub fn stand_in(self, options: &mut SystemOptions) {
         let program: PathBuf = options.binaries.join("control-function");
         options.stand_ins.insert(self.function().to_owned(), program);
@@ -70,7 +70,7 @@ impl Control {
 /// Runs the control that the environment names, until Lambda ends it.
 ///
 /// # Errors
-/// When the environment names none, or it cannot start.
+/// When the environment names no control, or the control cannot start.
 pub async fn run() -> anyhow::Result<()> {
     let mut settings = Settings::from_environment();
     let named = settings.required(VARIABLE, |text| {
@@ -83,7 +83,7 @@ pub async fn run() -> anyhow::Result<()> {
     }
 }
 
-/// Runs transaction-check with these orders and aggregates in place of its own.
+/// Runs transaction-check with these orders and aggregates instead of its own.
 async fn check<Orders, Aggregates>(
     orders: impl FnOnce(DynamoOrders) -> Orders,
     aggregates: impl FnOnce(DynamoAggregates) -> Aggregates,

@@ -14,7 +14,7 @@ pub struct Figures {
     pub acked: u64,
     /// Requests that were answered with 4xx.
     pub refused: u64,
-    /// Requests after which the client did not know.
+    /// Requests after which the client did not know the outcome.
     pub unknown: u64,
     /// Orders in the table.
     pub committed: u64,
@@ -24,40 +24,39 @@ pub struct Figures {
     pub phantom: u64,
     /// Copies of events on the topic beyond the first.
     pub duplicate_copies: u64,
-    /// Deliveries of events to event-consumer beyond the first: of their copies, and of what was not
-    /// acknowledged. The rig's own go past the proxy that counts, and so do answers to requests that
-    /// the proxy has doubled.
+    /// Deliveries of events to event-consumer beyond the first: of their copies, and of events that
+    /// were not acknowledged. Deliveries to the rig bypass the proxy that counts, and so do answers
+    /// to requests that the proxy has doubled.
     pub duplicate_deliveries: u64,
-    /// Effects beyond the first of a handler for an event.
+    /// Effects of a handler for an event beyond the first.
     pub duplicate_effects: u64,
     /// Attempts that were fenced.
     pub fenced: u64,
     /// Transactions for which COMMIT and ROLLBACK were both sent.
     pub contradictions: u64,
-    /// Attempts that were rolled back, and stored all the same.
+    /// Attempts that were fenced or rolled back, and created their order all the same.
     pub revived: u64,
-    /// From the placing of each order to its first event on the topic.
+    /// From the creation of each order to the first copy of its `OrderCreated` on the topic.
     pub times_to_visible: Vec<Duration>,
-    /// The recoveries after its faults.
+    /// The longest times of the recoveries after its faults.
     pub recovery: Recovery,
-    /// What only this row measures.
-    pub own: BTreeMap<&'static str, Measure>,
+    /// The figures that only this row measures, by name.
+    pub measures: BTreeMap<&'static str, Measure>,
 }
 
-/// How long it took after a fault until what it left was over; of several recoveries the longest
-/// times.
+/// How long the system took to recover from a fault; of several recoveries the longest times.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Recovery {
-    /// From the end of the fault on.
+    /// From the end of the fault to the recovery.
     pub took: Duration,
     /// The longest time in it without a live member of the checked group.
     pub without_checker: Duration,
-    /// How much longer than its own time without a checker one took.
+    /// The longest time of a recovery, minus its own time without a checker.
     pub beside: Duration,
 }
 
 impl Recovery {
-    /// One of them.
+    /// The times of one recovery.
     #[must_use]
     pub fn new(took: Duration, without_checker: Duration) -> Self {
         Self { took, without_checker, beside: took.saturating_sub(without_checker) }
@@ -74,32 +73,32 @@ impl Recovery {
     }
 }
 
-/// A figure of a row's own.
+/// A figure that only one row measures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Measure {
-    /// How often; several runs add up.
+    /// A count; several runs add up.
     Count(u64),
     /// A time; of several runs the longest counts.
     Longest(Duration),
-    /// How many bytes at the most; of several runs the most count.
+    /// The most bytes; of several runs the greatest number counts.
     Bytes(u64),
-    /// Of how many how many; several runs add up.
+    /// A part of a whole; several runs add up.
     Share {
-        /// How many.
+        /// How many of the whole.
         part: u64,
-        /// Of how many.
+        /// How many there are in all.
         whole: u64,
     },
 }
 
 impl Figures {
-    /// Adds a figure of the row's own.
-    pub fn note(&mut self, name: &'static str, measure: Measure) {
-        let merged = match self.own.get(name) {
+    /// Adds a figure that only this row measures.
+    pub fn add_measure(&mut self, name: &'static str, measure: Measure) {
+        let merged = match self.measures.get(name) {
             Some(before) => before.merged(measure),
             None => measure,
         };
-        self.own.insert(name, merged);
+        self.measures.insert(name, merged);
     }
 
     /// Adds the figures of another run.
@@ -120,8 +119,8 @@ impl Figures {
         self.revived += other.revived;
         self.times_to_visible.extend(other.times_to_visible);
         self.recovery = self.recovery.merged(other.recovery);
-        for (name, measure) in other.own {
-            self.note(name, measure);
+        for (name, measure) in other.measures {
+            self.add_measure(name, measure);
         }
     }
 
@@ -193,12 +192,12 @@ mod tests {
         let mut all = Figures::default();
         for millis in [10, 30, 20] {
             let mut one = Figures { acked: 2, ..Figures::default() };
-            one.note("slowest", Measure::Longest(Duration::from_millis(millis)));
-            one.note("kept", Measure::Share { part: 1, whole: 2 });
+            one.add_measure("slowest", Measure::Longest(Duration::from_millis(millis)));
+            one.add_measure("kept", Measure::Share { part: 1, whole: 2 });
             all.merge(one);
         }
         assert_eq!(all.acked, 6);
-        assert_eq!(all.own["slowest"], Measure::Longest(Duration::from_millis(30)));
-        assert_eq!(all.own["kept"], Measure::Share { part: 3, whole: 6 });
+        assert_eq!(all.measures["slowest"], Measure::Longest(Duration::from_millis(30)));
+        assert_eq!(all.measures["kept"], Measure::Share { part: 3, whole: 6 });
     }
 }

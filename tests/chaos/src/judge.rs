@@ -1,8 +1,8 @@
 //! After the faults: what was lost, invented or doubled.
 //!
-//! The judge lifts every fault, has clients settle what they do not know, waits until nothing is
-//! under way any more, and then reads everything: the tables, every copy on the topic, and what was
-//! sent about transactions.
+//! The judge lifts every fault, lets clients settle their unknown requests, waits until nothing is
+//! under way any more, and then reads everything: the tables, every copy on the topic, and the ends
+//! of transactions that were sent.
 
 mod reading;
 
@@ -25,44 +25,45 @@ use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 pub use reading::{AttemptState, EventCopy, OrderState, Pending, Records, World};
 
-/// How many clients settle what they do not know at once.
+/// How many clients settle their unknown requests at once.
 const CLIENTS: usize = 8;
 
-/// How often the judge looks whether a checker is there.
+/// How often the judge looks whether there is a checker.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
 
-/// What one run came to, order by order.
+/// The result of one run, order by order.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    /// Orders in the table of which an event is not on the topic.
+    /// Orders in the table with an event that is not on the topic.
     pub lost: Vec<String>,
     /// Events on the topic that no order in the table has raised.
     pub phantom: Vec<String>,
     /// Copies that are not byte for byte the event that their order has raised.
     pub altered: Vec<String>,
-    /// Orders that are not decided, have something pending, or whose customers were not notified of everything.
+    /// Orders that are not decided, have a pending event, or whose customers were not notified of
+    /// every event.
     pub unfinished: Vec<String>,
     /// Effects that happened more than once, in words.
     pub doubled: Vec<String>,
-    /// Where what clients were told is not so, in words.
+    /// Answers to clients that are not true, in words.
     pub untrue: Vec<String>,
     /// Transactions for which COMMIT and ROLLBACK were both sent.
     pub contradictions: Vec<String>,
     /// Attempts that were fenced or rolled back, and created their order all the same.
     pub revived: Vec<String>,
-    /// Scheduled functions of which a window was cut off, by its time-out or by the end of its process,
-    /// as far as it was seen.
+    /// Scheduled functions with a window that was cut off, by its time-out or by the end of its
+    /// process, as far as that was seen.
     pub overrun: Vec<String>,
-    /// The figures of it all.
+    /// The figures of the run.
     pub figures: Figures,
 }
 
 impl Findings {
-    /// The figures, when nothing was lost, invented or doubled, clients were told the truth, and no
-    /// scheduled function was cut off.
+    /// The figures, if nothing was lost, invented or doubled, all answers to clients were true, and
+    /// no scheduled function was cut off.
     ///
     /// # Errors
-    /// [`Unclean`] when that is not so.
+    /// [`Unclean`] otherwise.
     pub fn must_be_clean(self) -> Result<Figures, Unclean> {
         let kinds = [
             ("lost", &self.lost),
@@ -87,21 +88,21 @@ impl Findings {
     }
 }
 
-/// A run in which something was lost, invented, doubled or told falsely.
+/// A run in which something was lost, invented or doubled, or an answer was not true.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct Unclean {
     /// Everything that is wrong, in words.
     what: String,
-    /// The run's figures, which count what the words name, but for functions that were cut off.
+    /// The run's figures, which count everything in `what` except functions that were cut off.
     pub figures: Box<Figures>,
 }
 
-/// Lifts every fault, waits until the system is at rest, and judges. The figures are complete but
-/// for the number of faults.
+/// Lifts every fault, waits until the system is at rest, and judges. The figures are complete
+/// except for the number of faults.
 ///
 /// # Errors
-/// When it does not come to rest, or cannot be read.
+/// When the system does not come to rest, or cannot be read.
 pub async fn judge(rig: &Rig<'_>) -> anyhow::Result<Findings> {
     rig.proxies()?.heal().await?;
     recovers(rig, settle_and_rest(rig)).await?;
@@ -109,8 +110,8 @@ pub async fn judge(rig: &Rig<'_>) -> anyhow::Result<Findings> {
     judge_as_it_is(rig).await
 }
 
-/// Waits until the system has recovered from a fault that is over now, as `recovered` tells, and
-/// keeps how long that took and how long no checker was there meanwhile.
+/// Waits for `recovered`, which ends when the system has recovered from a fault that is over now.
+/// Adds to the rig how long that took, and for how long there was no checker meanwhile.
 ///
 /// # Errors
 /// Those of `recovered`.
@@ -124,12 +125,12 @@ pub(crate) async fn recovers<T>(
         outcome = recovered => outcome?,
         never = watch_checkers(rig, &without_checker) => match never {},
     };
-    rig.note_recovery(Recovery::new(begun.elapsed(), without_checker.get()));
+    rig.add_recovery(Recovery::new(begun.elapsed(), without_checker.get()));
     Ok(outcome)
 }
 
 async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
-    // As clients do, some at a time. The system recovers meanwhile, so that their time counts.
+    // As clients do, some at a time. The system recovers meanwhile, so this time counts.
     stream::iter(rig.log.open_keys())
         .map(anyhow::Ok)
         .try_for_each_concurrent(CLIENTS, async |key| rig.until_known(&key).await.map(drop))
@@ -137,10 +138,10 @@ async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     rest(rig).await
 }
 
-/// Waits until event-consumer has taken every copy of every event off the topic, the second ones
-/// too: only then is it known what they do.
+/// Waits until event-consumer has consumed every copy of every event: only then are all effects of
+/// the copies known.
 async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
-    let proxy = &rig.before(EVENT_CONSUMER)?.broker;
+    let proxy = &rig.proxies_of(EVENT_CONSUMER)?.broker;
     let copies = u64::try_from(World::copies(rig).await?.len())?;
     rig.ask_broker(async |broker, within| {
         eventually("every copy is consumed", async || {
@@ -153,10 +154,12 @@ async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
     .await
 }
 
-/// Keeps the longest time in which no checker was a member of its group, for ever.
+/// Keeps the longest time in which no checker was a member of its group up to date, without end.
 async fn watch_checkers(rig: &Rig<'_>, longest: &Cell<Duration>) -> Infallible {
-    let Ok(before) = rig.before(TRANSACTION_CHECK) else { return std::future::pending().await };
-    let relay = before.broker.broker_relay();
+    let Ok(proxies) = rig.proxies_of(TRANSACTION_CHECK) else {
+        return std::future::pending().await;
+    };
+    let relay = proxies.broker.broker_relay();
     let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
     let mut last = Instant::now();
     loop {
@@ -168,7 +171,7 @@ async fn watch_checkers(rig: &Rig<'_>, longest: &Cell<Duration>) -> Infallible {
     }
 }
 
-/// Judges without waiting for anything: of a control run, which may never come to rest.
+/// Judges without waiting for anything: for a control's run, which may never come to rest.
 ///
 /// # Errors
 /// When something cannot be read.
@@ -180,7 +183,7 @@ pub async fn judge_as_it_is(rig: &Rig<'_>) -> anyhow::Result<Findings> {
 /// [`judge`], and nothing may be wrong.
 ///
 /// # Errors
-/// As [`judge`], and when anything is.
+/// As [`judge`], and when something is wrong.
 pub async fn judge_clean(rig: &Rig<'_>) -> anyhow::Result<Figures> {
     Ok(judge(rig).await?.must_be_clean()?)
 }
@@ -188,7 +191,7 @@ pub async fn judge_clean(rig: &Rig<'_>) -> anyhow::Result<Figures> {
 /// Waits until no half message is open, nothing is pending and every order is finished.
 ///
 /// # Errors
-/// When that takes too long, naming what is left.
+/// When that takes too long; the error names what is left.
 pub async fn rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     let waited = async {
         drain(rig).await?;
@@ -207,8 +210,8 @@ pub async fn rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until nothing is pending, for as long as it becomes less. It reads the index alone: the one
-/// table serves the system as well, and reading ten thousand orders would keep it from its rest.
+/// Waits until nothing is pending, while the number of pending orders falls. It reads only the
+/// index: the table also serves the system, and reading ten thousand orders would delay its rest.
 async fn drain(rig: &Rig<'_>) -> anyhow::Result<()> {
     let mut fewest = usize::MAX;
     while fewest > 0 {
@@ -221,10 +224,10 @@ async fn drain(rig: &Rig<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many of a kind an error names.
+/// At most how many items of a kind an error names.
 const NAMED_MAX: usize = 10;
 
-/// What a system that does not come to rest still has to do.
+/// What is left to do in a system that does not come to rest.
 async fn what_is_left(rig: &Rig<'_>) -> anyhow::Result<String> {
     let world = World::read(rig).await?;
     let on_topic: BTreeSet<&str> = world.copies.iter().map(|copy| copy.event_id.as_str()).collect();
@@ -250,7 +253,8 @@ async fn what_is_left(rig: &Rig<'_>) -> anyhow::Result<String> {
         })
         .collect();
     Ok(format!(
-        "left by {} are {} half messages, by what was sent {halves:?}; {} pending, such as {some:?}; {} unfinished, such as {:?}",
+        "{} has {} half messages open, by what was sent {halves:?}; {} events pending, such as \
+         {some:?}; {} orders unfinished, such as {:?}",
         rig.system.names.stack_name,
         rig.open_halves().await?,
         pending.len(),
@@ -281,7 +285,7 @@ fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
     Ok(findings)
 }
 
-/// What the orders have raised is on the topic, byte for byte, and nothing else is.
+/// Checks that the topic holds the events of the orders, byte for byte, and no others.
 fn judge_events(world: &World, findings: &mut Findings) {
     let on_topic: BTreeSet<&String> = world.copies.iter().map(|copy| &copy.event_id).collect();
     for (id, order) in &world.records.orders {
@@ -310,10 +314,10 @@ fn judge_events(world: &World, findings: &mut Findings) {
     findings.phantom = phantom.into_iter().collect();
 }
 
-/// Each handler has done its part once for each event, the stock agrees, and what is pending
-/// is where the sweep finds it.
+/// Checks that each handler has done its part once for each event, that the stock agrees, and that
+/// pending events are where the sweep finds them.
 fn judge_effects(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
-    let mut taken: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut ordered: BTreeMap<u64, u64> = BTreeMap::new();
     for (id, order) in &world.records.orders {
         let statuses: Vec<&str> =
             order.history.iter().map(|change| change.status.as_str()).collect();
@@ -322,7 +326,7 @@ fn judge_effects(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
         }
         if order.status == "CONFIRMED" {
             for (product, quantity) in &order.lines {
-                *taken.entry(*product).or_default() += quantity;
+                *ordered.entry(*product).or_default() += quantity;
             }
         }
         for change in &order.history {
@@ -331,7 +335,7 @@ fn judge_effects(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
                 findings.unfinished.push(format!("{id} not notified of {event}"));
                 continue;
             }
-            // It is stored by its event, so twice is seen only on its way.
+            // Notifications are stored by event, so a second one is seen only in the calls.
             match rig.seen.notified(&change.event_id) {
                 1 => {}
                 times => findings.doubled.push(format!("{id} notified {times} times of {event}")),
@@ -346,15 +350,15 @@ fn judge_effects(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
         }
     }
     for (product, stock) in &world.records.stock {
-        let sold = taken.get(product).copied().unwrap_or_default();
+        let sold = ordered.get(product).copied().unwrap_or_default();
         let gone = World::INITIAL_STOCK.saturating_sub(*stock);
         if gone != sold {
-            findings.doubled.push(format!("product {product}: {gone} taken for {sold} sold"));
+            findings.doubled.push(format!("product {product}: {gone} reserved for {sold} sold"));
         }
     }
 }
 
-/// What clients were told is so, and each key has one order.
+/// Checks that every answer to a client is true, and that each key has one order.
 fn judge_clients(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
     let mut orders_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let intents = rig.log.intents();
@@ -366,18 +370,18 @@ fn judge_clients(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
         }
         let Some(order_id) = entry.outcome.acked() else { continue };
         if !world.records.orders.contains_key(order_id) {
-            findings.untrue.push(format!("{order_id} was acknowledged and is not there"));
+            findings.untrue.push(format!("{order_id} was acknowledged and does not exist"));
         }
         orders_of.entry(entry.key).or_default().insert(order_id.to_owned());
     }
     for (key, orders) in &orders_of {
         if orders.len() != 1 {
-            findings.untrue.push(format!("{key} was told of {} orders", orders.len()));
+            findings.untrue.push(format!("{key} was answered with {} orders", orders.len()));
         }
     }
-    let told: BTreeSet<&String> = orders_of.values().flatten().collect();
-    for order_id in world.records.orders.keys().filter(|id| !told.contains(id)) {
-        findings.untrue.push(format!("{order_id} is there and no key has it"));
+    let acked: BTreeSet<&String> = orders_of.values().flatten().collect();
+    for order_id in world.records.orders.keys().filter(|id| !acked.contains(id)) {
+        findings.untrue.push(format!("{order_id} exists and no key has it"));
     }
 }
 
@@ -387,7 +391,7 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<
         u64::try_from(entries.iter().filter(|entry| is(&entry.outcome)).count()).unwrap_or(u64::MAX)
     };
     let len = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
-    let deliveries = rig.before(EVENT_CONSUMER)?.broker.deliveries();
+    let deliveries = rig.proxies_of(EVENT_CONSUMER)?.broker.deliveries();
     Ok(Figures {
         tried: len(rig.log.intents().len()),
         acked: count(|outcome| outcome.acked().is_some()),
@@ -408,7 +412,7 @@ fn figures(rig: &Rig<'_>, world: &World, findings: &Findings) -> anyhow::Result<
     })
 }
 
-/// From the moment that an order says that it was created to the first copy of its event.
+/// From each order's creation, as its history says, to the first copy of its `OrderCreated`.
 fn times_to_visible(world: &World) -> Vec<Duration> {
     let mut first: BTreeMap<&String, i64> = BTreeMap::new();
     for copy in world.copies_of("OrderCreated") {
@@ -423,10 +427,10 @@ fn times_to_visible(world: &World) -> Vec<Duration> {
     orders.filter_map(time).collect()
 }
 
-/// What became of one attempt, once something has.
+/// Waits until an attempt is decided, and returns its state.
 ///
 /// # Errors
-/// When the table cannot be read, or nothing has for too long.
+/// When the table cannot be read, or the attempt is undecided for too long.
 pub async fn attempt_state(rig: &Rig<'_>, attempt: &Attempt) -> anyhow::Result<AttemptState> {
     let what = format!("the attempt {} is decided", attempt.transaction_id);
     let decided = eventually(&what, async || reading::attempt(rig, attempt).await);

@@ -2,13 +2,13 @@
 //!
 //! Everything is real: the functions' own binaries under the local Lambda host, Apache RocketMQ, a
 //! table over HTTP. Proxies between them make the faults, so that each strikes where it is meant
-//! to: hold a call or a frame, await that it was seen, signal a process, release. Every row of the
-//! catalogue asserts that its fault did happen before it judges what came of it.
+//! to: hold a call or a frame, wait until it was seen, signal a process, release. Every row of the
+//! catalogue asserts that its fault did happen before it judges the result.
 //!
 //! # Layout
-//! - [`cluster`]: the broker that rows share, or have to themselves.
+//! - [`cluster`]: the cluster that rows share, or have for themselves.
 //! - [`rig`]: a system behind proxies, its clients, and the windows of its scheduled functions.
-//! - [`client`]: what clients were told, in three values.
+//! - [`client`]: the outcomes of clients' requests, in three values.
 //! - [`judge`]: after the faults, what was lost, invented or doubled.
 //! - [`figures`]: what a row measures.
 //! - [`rows`]: the catalogue.

@@ -1,4 +1,4 @@
-//! The report card: what all runs of the rows came to, as a table in Markdown.
+//! The report card: the results of all runs of the rows, as a table in Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,7 +17,7 @@ use crate::rows::Row;
 pub struct RowReport {
     /// The row.
     pub row: &'static Row,
-    /// How often it ran to its end.
+    /// How many runs came to their end.
     pub runs: u64,
     /// The figures of those runs.
     pub figures: Figures,
@@ -26,7 +26,7 @@ pub struct RowReport {
 }
 
 impl RowReport {
-    /// Its line in the card.
+    /// Its line in the card's table.
     #[must_use]
     pub fn line(&self) -> String {
         line(self.row.id, self.row.title, self.runs, self.failures.len(), &self.figures)
@@ -38,8 +38,8 @@ impl RowReport {
         Self { row, runs: 0, figures: Figures::default(), failures: Vec::new() }
     }
 
-    /// Adds a run, and tells why it has failed, if it has. One that leaves no backlog has failed as
-    /// well when it took longer than it may until everything was at rest.
+    /// Adds a run, and returns why it has failed, if it has. A run without a backlog has also
+    /// failed if everything was at rest later than the bound allows.
     pub fn add(&mut self, seed: u64, outcome: anyhow::Result<Figures>) -> Option<String> {
         let failure = match outcome {
             Ok(figures) if figures.faults == 0 => Some("the fault never happened".to_owned()),
@@ -76,7 +76,7 @@ pub struct Run {
     pub seed: u64,
     /// How long it took.
     pub took: Duration,
-    /// Which table the systems had, in words.
+    /// The table server of the systems, in words.
     pub table: &'static str,
 }
 
@@ -121,7 +121,7 @@ const COLUMNS: &[&str] = &[
 pub fn card(run: Run, reports: &[RowReport]) -> String {
     let mut all = Figures::default();
     for report in reports {
-        all.merge(Figures { own: BTreeMap::new(), ..report.figures.clone() });
+        all.merge(Figures { measures: BTreeMap::new(), ..report.figures.clone() });
     }
     let mut text = format!(
         "# Report card\n\nWhat `cargo xtask chaos` came to: rows of the catalogue of faults \
@@ -160,21 +160,20 @@ fn check_interval() -> Duration {
     Duration::from_millis(u64::from(Cluster::TUNING.check_interval_ms))
 }
 
-/// How soon the protocol has everything at rest after a single fault, when there was no checker for
-/// so long.
+/// Within which time everything is at rest after a single fault, if there was no checker for so
+/// long.
 fn recovery_bound(without_checker: Duration) -> Duration {
     let look = Pace::default().look_every;
     without_checker + 2 * check_interval() + lifetimes::SWEEP_AFTER + look
 }
 
-/// Whether one of these recoveries took longer than it may. Each by its own time without a checker:
-/// another's must not excuse it.
+/// Whether one of these recoveries took longer than its bound. Each counts with its own time
+/// without a checker: the time of another recovery must not excuse it.
 fn is_late(recovery: Recovery) -> bool {
     recovery.beside > recovery_bound(Duration::ZERO)
 }
 
-/// How soon everything is over once the faults are lifted, beside the time that the protocol
-/// allows.
+/// The card's sentence about how soon everything is at rest once the faults are lifted.
 fn recovery(reports: &[RowReport], without_checker: Duration) -> String {
     let (due, look) = (lifetimes::SWEEP_AFTER, Pace::default().look_every);
     let late: Vec<&str> = reports
@@ -185,14 +184,14 @@ fn recovery(reports: &[RowReport], without_checker: Duration) -> String {
     format!(
         "After a fault is lifted, no half message is open and no event is pending \
          within T ({}), after which the sweep looks at an event, the row's longest time without a checker \
-         ({} at the most), two check intervals ({} each) and one look of the sweep ({}): {} at the most. \
-         Longer than its own bound took {}.",
+         (at most {}), two check intervals ({} each) and one look of the sweep ({}): at most {}. \
+         Rows that took longer than their own bound: {}.",
         seconds(due),
         seconds(without_checker),
         seconds(check_interval()),
         seconds(look),
         seconds(recovery_bound(without_checker)),
-        if late.is_empty() { "no row".to_owned() } else { late.join(", ") }
+        if late.is_empty() { "none".to_owned() } else { late.join(", ") }
     )
 }
 
@@ -201,8 +200,8 @@ fn line(id: &str, title: &str, runs: u64, failures: usize, figures: &Figures) ->
         .into_iter()
         .map(|share| figures.time_to_visible(share).map_or_else(|| "–".to_owned(), seconds))
         .collect();
-    let own: Vec<String> =
-        figures.own.iter().map(|(name, measure)| format!("{name}: {measure}")).collect();
+    let measures: Vec<String> =
+        figures.measures.iter().map(|(name, measure)| format!("{name}: {measure}")).collect();
     let wrong = figures.lost + figures.phantom + figures.duplicate_effects;
     let verdict = match (runs, failures) {
         (0, 0) => "not run".to_owned(),
@@ -229,7 +228,7 @@ fn line(id: &str, title: &str, runs: u64, failures: usize, figures: &Figures) ->
         times.join(" / "),
         seconds(figures.recovery.took),
         if wrong == 0 { bound(figures.committed) } else { "–".to_owned() },
-        own.join("; "),
+        measures.join("; "),
     )
 }
 
@@ -262,7 +261,7 @@ mod tests {
         report.add(9, Ok(Figures { faults: 2, committed: 100, ..Figures::default() }));
         let recovery = Recovery::new(Duration::from_secs(76), Duration::ZERO);
         report.add(10, Ok(Figures { faults: 1, recovery, ..Figures::default() }));
-        // Each is in time by itself: the second had nobody to ask for a while.
+        // Each is in time by itself: in the second there was no checker for a while.
         let (first, second) = (Duration::from_secs(70), Duration::from_secs(90));
         let recovery = Recovery::new(first, Duration::ZERO)
             .merged(Recovery::new(second, Duration::from_secs(20)));
@@ -282,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_card_tells_of_these_rows_and_each_of_them_held() {
+    fn the_published_card_lists_these_rows_and_each_of_them_held() {
         let published = include_str!("../../../docs/report-card.md");
         assert!(published.contains(READING) && published.contains(&head()));
         for row in ROWS {

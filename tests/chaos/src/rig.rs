@@ -44,40 +44,40 @@ pub const TRANSACTION_CHECK: &str = "transaction-check";
 /// The function that consumes events.
 pub const EVENT_CONSUMER: &str = "event-consumer";
 
-/// The functions that orders and their events come by.
+/// The functions that handle orders and their events.
 pub const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
 
 /// The longest that a client waits for an answer: API Gateway gives up after 30 s.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// How long the broker may take to tell how it fares.
+/// How long the broker may take to answer a question about its state.
 const GAUGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a fault may take to happen.
 pub const FAULT_LIMIT: Duration = Duration::from_secs(60);
 
-/// A system of its own on a cluster, behind proxies, with its clients and a seed for its lots.
+/// A system on a cluster, behind proxies, with its clients and a seed for its random choices.
 pub struct Rig<'a> {
-    // Before the system, whose folder goes with it.
+    // Dropped before the system, whose folder is deleted with it.
     kept: LogKeeper,
     /// The system.
     pub system: System,
-    /// What clients wanted and were told.
+    /// What clients wanted, and the outcomes of their requests.
     pub log: ClientLog,
     /// The windows of the scheduled functions.
     pub windows: Windows,
     /// What the functions' calls have done to the table.
     pub seen: Seen,
-    /// Where the row's lots come from.
+    /// The seed of the row's random choices.
     pub seed: u64,
     /// The cluster, when no other system is on it.
     own_cluster: Option<&'a Cluster>,
-    /// The longest of its recoveries so far.
+    /// The longest times of its recoveries so far.
     recovery: Mutex<Recovery>,
     /// Whether the table outlives the system.
     shared_table: bool,
     client: Client,
-    /// The clients' access token. It is good for 15 minutes, and a long row takes more.
+    /// The clients' access token. It is valid for 15 minutes, and a long row takes longer.
     token: Mutex<String>,
 }
 
@@ -91,14 +91,14 @@ pub struct Crew {
 }
 
 impl Default for Crew {
-    /// What the template's schedules come to.
+    /// As many as the template's schedules keep open.
     fn default() -> Self {
         Self { checkers: 1, consumers: 2 }
     }
 }
 
 impl<'a> Rig<'a> {
-    /// A system on `cluster` with the usual windows.
+    /// Starts a system on `cluster` with the usual windows.
     ///
     /// # Errors
     /// When a part does not start.
@@ -106,9 +106,9 @@ impl<'a> Rig<'a> {
         Self::start_with(cluster, seed, Crew::default(), |_| {}).await
     }
 
-    /// This rig's cluster has no other systems on it, so that the broker's own count of half
-    /// messages is this rig's. It is needed where a broker dies: what was sent to it may never have
-    /// arrived.
+    /// Declares that this rig's cluster has no other systems on it, so that the broker's own count
+    /// of half messages is this rig's. That count is needed where a broker dies: what was sent to
+    /// it may never have arrived.
     #[must_use]
     pub fn alone_on(mut self, cluster: &'a Cluster) -> Self {
         self.own_cluster = Some(cluster);
@@ -127,7 +127,7 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// A system on `cluster` that is put together a little differently.
+    /// Starts a system on `cluster` with changed options.
     ///
     /// # Errors
     /// When a part does not start.
@@ -171,7 +171,7 @@ impl<'a> Rig<'a> {
             client,
             token,
         };
-        // The row begins with every function up, and the first order's costs paid.
+        // The row begins with every function started and the costs of a first order paid.
         rig.settle("warm-up").await?;
         Ok(rig)
     }
@@ -181,13 +181,13 @@ impl<'a> Rig<'a> {
         *self.recovery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A recovery is over.
-    pub(crate) fn note_recovery(&self, recovery: Recovery) {
+    /// Adds the times of a recovery that is over.
+    pub(crate) fn add_recovery(&self, recovery: Recovery) {
         let mut longest = self.recovery.lock().unwrap_or_else(PoisonError::into_inner);
         *longest = longest.merged(recovery);
     }
 
-    /// Ends everything.
+    /// Ends the windows and the system, and deletes its tables in a shared table server.
     pub async fn stop(mut self) {
         self.kept.forget();
         self.windows.close();
@@ -196,7 +196,7 @@ impl<'a> Rig<'a> {
             (table::client(&self.system.endpoints.table_url), names.collect::<Vec<_>>())
         });
         self.system.stop().await;
-        // One table that serves all rows would otherwise keep what every one of them has stored.
+        // A table server that all rows share would otherwise keep the tables of each.
         if let Some((client, names)) = shared_table {
             for name in names {
                 if let Err(error) = client.delete_table().table_name(&name).send().await {
@@ -239,10 +239,10 @@ impl<'a> Rig<'a> {
         Ok(UsersTable::named(self.table_named("UsersTable")?))
     }
 
-    /// What is at the keys of orders, past all proxies.
+    /// The keys of orders, past all proxies.
     ///
     /// # Errors
-    /// Never in a rig, whose systems all have a table of them.
+    /// Never in a rig, whose systems all have that table.
     pub fn order_keys(&self) -> anyhow::Result<DynamoOrders> {
         Ok(DynamoOrders::new(self.tables(), self.orders_table()?))
     }
@@ -250,7 +250,7 @@ impl<'a> Rig<'a> {
     /// The aggregates, past all proxies.
     ///
     /// # Errors
-    /// Never in a rig, whose systems all have tables of them.
+    /// Never in a rig, whose systems all have those tables.
     pub fn aggregates(&self) -> anyhow::Result<DynamoAggregates> {
         Ok(DynamoAggregates::new(self.tables(), self.orders_table()?, self.users_table()?))
     }
@@ -260,26 +260,26 @@ impl<'a> Rig<'a> {
         Ok(TableName::parse(name.with_context(|| format!("there is no {logical_id}"))?)?)
     }
 
-    /// Asks the broker how it fares, past all proxies and as the alarms' metrics do. The second
-    /// argument makes the deadline of one question.
+    /// Asks the broker about its state, past all proxies and as the alarms' metrics do. The second
+    /// argument of `questions` makes the deadline of one question.
     ///
     /// # Errors
-    /// When no connection can be had, or the questions fail.
+    /// When no connection can be made, or the questions fail.
     pub async fn ask_broker<T>(
         &self,
         questions: impl AsyncFnOnce(&RocketmqPublisher, fn() -> Deadline) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let config = rocketmq_config(&self.system.endpoints, &self.system.names)?;
         let publisher = RocketmqPublisher::start(config, SystemClock).await?;
-        let told = questions(&publisher, || Deadline::after(GAUGE_TIMEOUT)).await;
+        let answers = questions(&publisher, || Deadline::after(GAUGE_TIMEOUT)).await;
         publisher.shutdown().await;
-        told
+        answers
     }
 
-    /// An order as its customer is told of it.
+    /// An order as the API shows it to its customer.
     ///
     /// # Errors
-    /// When it is not there, or cannot be read.
+    /// When it does not exist, or cannot be read.
     pub async fn read_order(&self, order_id: &str) -> anyhow::Result<Value> {
         let url = format!("{}/v1/orders/{order_id}", self.system.api_url);
         let token = self.token().clone();
@@ -287,8 +287,8 @@ impl<'a> Rig<'a> {
         Ok(serde_json::from_slice(&response.error_for_status()?.bytes().await?)?)
     }
 
-    /// The most memory that any live process of a function has had in use, in bytes, and what the
-    /// template gives it; None when it has no process.
+    /// The most memory that any live process of a function has used, in bytes, and what the
+    /// template gives it; None if the function has no process.
     ///
     /// # Errors
     /// When there is no such function.
@@ -311,15 +311,15 @@ impl<'a> Rig<'a> {
         Ok(instances.iter().filter_map(|instance| processor::used(instance.pid)).sum())
     }
 
-    /// Logs the demo user in, which makes an event of its session.
+    /// Logs the demo user in, which raises an event.
     ///
     /// # Errors
-    /// When it can't.
+    /// When the login fails.
     pub async fn log_in(&self) -> anyhow::Result<()> {
         log_in(&self.client, &self.system.api_url).await.map(drop)
     }
 
-    /// Gets something from the API: the status and the body.
+    /// Sends a GET to the API, and returns the status and the body.
     ///
     /// # Errors
     /// When there is no answer.
@@ -329,12 +329,12 @@ impl<'a> Rig<'a> {
         Ok((status, serde_json::from_slice(&response.bytes().await?).unwrap_or_default()))
     }
 
-    /// Places orders at once, under keys that begin with `prefix`, and returns those that are there for
-    /// certain.
-    pub async fn place_all(&self, prefix: &str, count: u64) -> Vec<String> {
+    /// Creates orders at once, under keys that begin with `prefix`, and returns the ids of those
+    /// that were acknowledged.
+    pub async fn create_all(&self, prefix: &str, count: u64) -> Vec<String> {
         let keys: Vec<_> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
-        let placed = futures::future::join_all(keys.iter().map(|key| self.place(key))).await;
-        placed.iter().filter_map(|outcome| outcome.acked().map(ToOwned::to_owned)).collect()
+        let created = futures::future::join_all(keys.iter().map(|key| self.create(key))).await;
+        created.iter().filter_map(|outcome| outcome.acked().map(ToOwned::to_owned)).collect()
     }
 
     /// Waits until every order is finished, and returns how long that took.
@@ -370,7 +370,7 @@ impl<'a> Rig<'a> {
         self.kept.longest_line()
     }
 
-    /// The highest value of a metric that any function has written; None while none has.
+    /// The highest value of a metric that any function has written; None before the first.
     ///
     /// # Errors
     /// When the log can't be read.
@@ -394,36 +394,36 @@ impl<'a> Rig<'a> {
         self.system.proxies.as_ref().context("this system has no proxies")
     }
 
-    /// What stands before a function.
+    /// The proxies in front of a function.
     ///
     /// # Errors
     /// When there is no such function.
-    pub fn before(&self, function: &str) -> anyhow::Result<&FunctionProxies> {
+    pub fn proxies_of(&self, function: &str) -> anyhow::Result<&FunctionProxies> {
         self.proxies()?.of(function)
     }
 
-    /// Asks once for an order under a key, and writes down what came of it. A key that is asked for
-    /// again is asked for the same.
-    pub async fn place(&self, key: &str) -> Outcome {
-        self.place_as(key, Intent { product_id: 1, quantity: 1 }).await
+    /// Sends one request for an order under a key, and adds its outcome to the log. A key that was
+    /// used before keeps its intent.
+    pub async fn create(&self, key: &str) -> Outcome {
+        self.create_as(key, Intent { product_id: 1, quantity: 1 }).await
     }
 
-    /// As [`Rig::place`], for something else.
-    pub async fn place_as(&self, key: &str, intent: Intent) -> Outcome {
+    /// As [`Rig::create`], for something else.
+    pub async fn create_as(&self, key: &str, intent: Intent) -> Outcome {
         let intent = self.log.intend(key, intent);
         let (outcome, took) = self.ask(key, intent).await;
         self.log.add(Entry { key: key.to_owned(), outcome: outcome.clone(), took });
         outcome
     }
 
-    /// Asks once for something else under a key that an order was taken with, which must not become
-    /// one, and is not written down.
+    /// Sends one request for something else under the key of a created order. It must not create an
+    /// order, and is not added to the log.
     pub async fn misuse(&self, key: &str, intent: Intent) -> Outcome {
         self.ask(key, intent).await.0
     }
 
-    /// What came of a request, and how long it took. Whose token has expired logs in anew; who can't
-    /// knows nothing of the order.
+    /// The outcome of a request, and how long it took. A client whose token has expired logs in
+    /// again; if it can't, the outcome is unknown.
     async fn ask(&self, key: &str, intent: Intent) -> (Outcome, Duration) {
         let mut started = Instant::now();
         let mut outcome = self.post(key, intent).await;
@@ -461,34 +461,33 @@ impl<'a> Rig<'a> {
         self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks once for an order under a key, as [`Rig::place`] does, and tells whether it was taken
-    /// with its half message: whether create-order ended one meanwhile. Nobody else may order at
-    /// the same time.
+    /// As [`Rig::create`]; returns also whether the order was created with its half message:
+    /// whether create-order ended one meanwhile. No other order may be created at the same time.
     ///
     /// # Errors
     /// Never in a rig, whose systems all have proxies.
-    pub async fn place_with_half(&self, key: &str) -> anyhow::Result<(Outcome, bool)> {
-        let relay = self.before(CREATE_ORDER)?.broker.broker_relay();
+    pub async fn create_with_half(&self, key: &str) -> anyhow::Result<(Outcome, bool)> {
+        let relay = self.proxies_of(CREATE_ORDER)?.broker.broker_relay();
         let before = relay.requests(code::END_TRANSACTION);
-        let outcome = self.place(key).await;
+        let outcome = self.create(key).await;
         let ended = relay.requests(code::END_TRANSACTION) > before;
-        let taken = outcome.acked().is_some();
-        Ok((outcome, taken && ended))
+        let created = outcome.acked().is_some();
+        Ok((outcome, created && ended))
     }
 
-    /// Asks under a key until there is a definite answer, as a careful client does.
+    /// Retries under a key until there is a definite answer, as a careful client does.
     ///
     /// # Errors
-    /// When there is none for too long.
+    /// When there is no definite answer for too long.
     pub async fn until_known(&self, key: &str) -> anyhow::Result<Outcome> {
         eventually(&format!("the request {key} is settled"), async || {
-            let outcome = self.place(key).await;
+            let outcome = self.create(key).await;
             Ok((!outcome.is_unknown()).then_some(outcome))
         })
         .await
     }
 
-    /// As [`Rig::until_known`], for an order that must be taken, which it returns.
+    /// As [`Rig::until_known`], for an order that must be created. Returns the order's id.
     ///
     /// # Errors
     /// When there is no definite answer for too long, or it is a refusal.
@@ -499,17 +498,17 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// The one instance of a function that has a request.
+    /// The process id of the one instance of a function that has a request.
     ///
     /// # Errors
-    /// When there is none, or more than one: a signal would not hit what it is meant for.
+    /// When no or several instances have one: a signal would hit the wrong process.
     pub fn busy_instance(&self, function: &str) -> anyhow::Result<u32> {
         let instances = self.system.host.instances(function)?;
         let mut busy = instances.iter().filter(|instance| instance.busy);
         match (busy.next(), busy.next()) {
             (Some(instance), None) => Ok(instance.pid),
             (found, _) => anyhow::bail!(
-                "{} instances of {function} are busy, and one is to be hit",
+                "{} instances of {function} are busy, and exactly one must be",
                 if found.is_some() { "several" } else { "no" }
             ),
         }
@@ -555,7 +554,7 @@ impl<'a> Rig<'a> {
     }
 }
 
-/// Names an order of the demo user, whose orders all are here.
+/// The key of an order. All orders of a rig are the demo user's.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderKey {
     /// The user.
@@ -573,7 +572,7 @@ impl From<OrderKey> for AggregateKey {
 /// The key of an order.
 ///
 /// # Errors
-/// When the text names none.
+/// When the text is not an order's id.
 pub fn order_key(order_id: &str) -> anyhow::Result<OrderKey> {
     Ok(OrderKey { user_id: UserId::new(DEMO_USER_ID)?, order_id: order_id.parse()? })
 }

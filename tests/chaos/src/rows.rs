@@ -43,7 +43,7 @@ use harness::broker::BrokerTuning;
 use crate::cluster::Cluster;
 use crate::figures::Figures;
 
-/// How much a row is to do.
+/// How much a row does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
     /// Once or twice, for a test.
@@ -59,12 +59,12 @@ pub struct Bench<'a> {
     pub cluster: &'a Cluster,
     /// How much to do.
     pub effort: Effort,
-    /// Where the row's lots come from.
+    /// The seed of the row's random choices.
     pub seed: u64,
 }
 
 impl Bench<'_> {
-    /// A cluster for this row alone. Its systems keep their tables where those of the shared one do.
+    /// A cluster for this row alone. Its systems keep their tables where the shared one's do.
     ///
     /// # Errors
     /// As [`Cluster::own`].
@@ -72,7 +72,7 @@ impl Bench<'_> {
         Ok(Cluster::own(tuning).await?.with_table_of(self.cluster))
     }
 
-    /// One of two numbers, as the effort is.
+    /// One of two values, by the effort.
     #[must_use]
     pub fn either<T>(&self, short: T, long: T) -> T {
         match self.effort {
@@ -85,15 +85,15 @@ impl Bench<'_> {
 /// A row under way.
 pub type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Figures>> + 'a>>;
 
-/// What a row takes of the machine while it runs.
+/// How much of the machine a row uses while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
     /// A place beside others, on the cluster that they share.
     Place,
-    /// A cluster of its own beside them. Only one row of a long run at a time has one.
+    /// A cluster of its own beside the others. In a long run only one such row runs at a time.
     Cluster,
-    /// All of it, with or without a cluster of its own: it orders as fast as it can, and neither its
-    /// times nor its neighbours' would be their own.
+    /// The whole machine, with or without a cluster of its own: the row creates orders as fast as
+    /// it can, and rows beside each other would distort each other's times.
     Machine,
 }
 
@@ -104,18 +104,18 @@ pub struct Row {
     pub id: &'static str,
     /// The fault.
     pub title: &'static str,
-    /// What must come of it.
+    /// The result that the row asserts.
     pub proves: &'static str,
-    /// What its long form takes of the machine.
+    /// How much of the machine its long form uses.
     pub claim: Claim,
-    /// Whether it leaves thousands of events to be worked off, so that nobody can say how soon the
+    /// Whether it leaves thousands of events to be handled, so that there is no bound on when the
     /// system is at rest again.
     pub leaves_backlog: bool,
-    /// Runs it.
+    /// Runs the row, and returns its figures.
     pub run: for<'a> fn(Bench<'a>) -> Running<'a>,
 }
 
-/// Writes a row down.
+/// Makes a row; by default it claims a place, and leaves no backlog.
 macro_rules! row {
     ($id:literal, $title:literal, $proves:literal, $run:path) => {
         Row {
@@ -413,7 +413,7 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
-/// The row with an id.
+/// The row with an id, whose letters may be small.
 #[must_use]
 pub fn row(id: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.id.eq_ignore_ascii_case(id))

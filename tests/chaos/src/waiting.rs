@@ -11,10 +11,11 @@ pub const PATIENCE: Duration = Duration::from_secs(240);
 /// The time between two looks, at first.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Later it is this part of the time waited so far, which is the error of what is measured by waiting.
+/// Later it is this part of the time waited so far: the greatest error of a time that is measured
+/// by waiting.
 const PART: u32 = 50;
 
-/// Looks again and again until `look` finds something.
+/// Repeats `look` until it finds something.
 ///
 /// # Errors
 /// When it has found nothing for [`PATIENCE`], or a look fails.
@@ -41,8 +42,8 @@ pub async fn eventually_within<T>(
             return Ok(found);
         }
         let waited = started.elapsed();
-        anyhow::ensure!(waited < limit, "waited {limit:?} in vain until {what}");
-        // Looks that take long must not keep the system from what is waited for.
+        anyhow::ensure!(waited < limit, "waited {limit:?}, but never: {what}");
+        // Looks that take long must not slow down the system.
         tokio::time::sleep(POLL.max(begun.elapsed()).max(waited / PART)).await;
     }
 }

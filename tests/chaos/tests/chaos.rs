@@ -8,7 +8,7 @@
     clippy::expect_used,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test fails by panicking, and tells its figures"
+    reason = "a test fails by panicking, and prints its figures"
 )]
 
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use chaos_tests::rows::{Bench, Claim, Effort, ROWS, Row};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
-/// The rows' lots are the same in every run of the tests.
+/// The rows' random choices are the same in every run of the tests.
 const SEED: u64 = 20_261_123;
 
 /// How many rows run beside each other unless the caller says so. They mostly wait.
@@ -42,13 +42,13 @@ fn main() -> ExitCode {
         Trial::test(format!("{} {}", row.id, row.title), move || short(row, &shared))
     };
     let conclusion = libtest_mimic::run(&arguments, in_turn().into_iter().map(trial).collect());
-    // The last of the rows is over: the cluster ends, and its folder goes.
+    // The last row is over: the cluster ends, and its folder is deleted.
     drop(Arc::into_inner(shared));
     conclusion.exit_code()
 }
 
-/// The rows in the order in which they begin: those with clusters of their own, of which two run at a
-/// time, take turns with those that share one, so that neither kind is left to the end.
+/// The rows in the order in which they begin: those with clusters of their own, of which two run at
+/// a time, take turns with those that share one, so that neither kind is left to the end.
 fn in_turn() -> Vec<&'static Row> {
     let (beside, apart): (Vec<&Row>, Vec<&Row>) =
         ROWS.iter().partition(|row| row.claim == Claim::Place);
@@ -70,7 +70,7 @@ fn short(row: &'static Row, shared: &Shared) -> Result<(), Failed> {
     let failure = report.add(SEED, runtime.block_on((row.run)(bench)));
     print!("{}", report.line());
     let Some(why) = failure else { return Ok(()) };
-    // At once: the list of failures comes only when the last row is over.
+    // At once: the list of failures is printed only when the last row is over.
     println!("{} failed: {why}", row.id);
     Err(why.into())
 }

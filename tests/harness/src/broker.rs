@@ -1,8 +1,8 @@
 //! A real Apache RocketMQ: name server and broker as child processes.
 //!
-//! The jars come through Maven into a cache folder (`fetch`), the settings into the data folder
-//! (`settings`), the Java machines run under [`Children`] (`java`), and the broker counts as
-//! started once the name server lists it (`listing`).
+//! Maven downloads the jars into a cache folder (`fetch`), the settings are written to the data
+//! folder (`settings`), the Java processes run under [`Children`] (`java`), and the broker counts
+//! as started once the name server lists it (`listing`).
 
 mod fetch;
 mod java;
@@ -33,59 +33,60 @@ pub(crate) use java::JavaProcess;
 use java::PortTaken;
 use ports::BrokerPorts;
 
-/// How long the name server may take to answer, on a slow machine.
+/// How long the name server may take to answer on a slow machine.
 const NAMESRV_LIMIT: Duration = Duration::from_secs(60);
-/// How long the broker may take to be registered, on a slow machine.
+/// How long the broker may take to register on a slow machine.
 const BROKER_LIMIT: Duration = Duration::from_secs(180);
-/// How long each may take to end before it is killed.
+/// How long each process may take to end before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(10);
-/// Their own logs, below the data folder.
+/// The servers' logs, below the data folder.
 const NAMESRV_LOG: &str = "logs/rocketmqlogs/namesrv.log";
 const BROKER_LOG: &str = "logs/rocketmqlogs/broker.log";
-/// What the brokers are called.
+/// The `brokerName` of the first broker.
 const BROKER: &str = "broker-a";
 const SECOND_BROKER: &str = "broker-b";
-/// How often free ports are looked for anew when someone else was faster.
+/// How often new free ports are chosen after another process took one of them.
 const PORT_TRIES: u32 = 3;
 
-/// How to run the cluster.
+/// The settings of a cluster.
 #[derive(Debug, Clone)]
 pub struct RocketmqOptions {
     /// The folder with the jars, from [`ensure_jars`].
     pub jars: PathBuf,
-    /// The folder for stores, settings and logs; reused across runs when it is kept.
+    /// The folder for stores, settings and logs. If it is kept, the next run uses its state.
     pub data: PathBuf,
     /// The name server's port; 0 for a free one.
     pub namesrv_port: u16,
-    /// The broker's port; it takes the one two below as well. 0 for free ones.
+    /// The broker's port; the broker also listens on the port two below it. 0 for free ports.
     pub broker_port: u16,
     /// How the broker treats messages and transactions.
     pub tuning: BrokerTuning,
-    /// Whom it lets in; None for everybody, in plain text.
+    /// TLS and the first user; `None` for plain text without authentication.
     pub security: Option<BrokerSecurity>,
 }
 
-/// How the broker treats messages and transactions. Times are in milliseconds, as in its settings.
+/// The broker's settings for messages and transactions. Times are in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokerTuning {
-    /// Whether an acknowledged message is on the disk.
+    /// When a stored message is flushed to disk.
     pub flush: Flush,
-    /// After which time a half message is checked, unless it says otherwise itself.
+    /// The age at which a half message is checked first, unless the message has its own setting.
     pub transaction_timeout_ms: u32,
-    /// The time between two rounds of checks. No shorter than the 3 s in which the broker batches
-    /// its records of ended transactions, or it checks what has ended and duplicates it.
+    /// The time between two rounds of checks. At least 3 s: the broker batches its records of ended
+    /// transactions for that long, and would check and duplicate messages that have ended.
     pub check_interval_ms: u32,
-    /// After how many rounds the broker gives a half message up.
+    /// The number of rounds after which the broker discards a half message.
     pub check_max: u32,
     /// Whether the broker keeps an index of messages by key.
     pub message_index: bool,
-    /// Whether what it has flushed is followed, so that [`Rocketmq::cut_power`] can take the rest away.
+    /// Whether a copy of the flushed data is kept, so that [`Rocketmq::cut_power`] can remove the
+    /// rest.
     pub power_can_fail: bool,
 }
 
 impl BrokerTuning {
-    /// A local cluster's: checks every 5 s and 90 of them, which is the 450 s that RocketMQ's own
-    /// defaults of 30 s and 15 make; messages are acknowledged before the disk has them.
+    /// For a local cluster: 90 checks, one every 5 s, which is the same 450 s as RocketMQ's
+    /// defaults of 15 checks every 30 s. Messages are acknowledged before they are on disk.
     pub const LOCAL: Self = Self {
         flush: Flush::Async,
         transaction_timeout_ms: 6_000,
@@ -96,23 +97,22 @@ impl BrokerTuning {
     };
 }
 
-/// A running cluster of one name server and one broker, or more; all end when this is dropped.
+/// A running cluster of one name server and one or two brokers; all end when this is dropped.
 pub struct Rocketmq {
     options: RocketmqOptions,
     children: Children,
     namesrv_port: u16,
-    /// None while a test has it down.
+    /// `None` while a test has stopped it.
     namesrv: Option<JavaProcess>,
     broker: Broker,
     second: Option<Broker>,
 }
 
-/// A broker with a store of its own.
 struct Broker {
     name: &'static str,
     options: RocketmqOptions,
     ports: BrokerPorts,
-    /// None while a test has it down.
+    /// `None` while a test has stopped it.
     process: Option<JavaProcess>,
 }
 
@@ -139,7 +139,7 @@ impl Broker {
         }
     }
 
-    /// Starts it on its ports and its store, and returns once it is registered.
+    /// Starts the broker on its ports and its store, and returns once it is registered.
     async fn run(&mut self, namesrv_port: u16, children: &Children) -> anyhow::Result<()> {
         self.stop().await;
         let Self { name, options, ports, .. } = self;
@@ -173,11 +173,11 @@ impl Broker {
 }
 
 impl Rocketmq {
-    /// Starts both and returns once the broker is registered.
+    /// Starts the name server and the broker, and returns once the broker is registered.
     ///
     /// # Errors
-    /// When a port cannot be listened on (naming it and its option), or a process ends or is not
-    /// ready in time (quoting the end of its log).
+    /// When a port is not available (the error names it and its option), or a process ends or is
+    /// not ready in time (the error quotes the end of its log).
     pub async fn start(options: RocketmqOptions, children: &Children) -> anyhow::Result<Self> {
         tokio::fs::create_dir_all(&options.data)
             .await
@@ -196,11 +196,10 @@ impl Rocketmq {
         Ok(Self { options, children, namesrv_port, namesrv, broker, second: None })
     }
 
-    /// Starts another broker beside the first, with a store of its own, and returns once it is
-    /// registered.
+    /// Starts a second broker with its own store, and returns once it is registered.
     ///
     /// # Errors
-    /// As [`Rocketmq::start`].
+    /// The same as of [`Rocketmq::start`].
     pub async fn add_broker(&mut self) -> anyhow::Result<()> {
         let data = self.options.data.join(SECOND_BROKER);
         tokio::fs::create_dir_all(&data).await?;
@@ -210,27 +209,27 @@ impl Rocketmq {
         Ok(())
     }
 
-    /// The second broker's address, where there is one.
+    /// The second broker's address, `host:port`, if [`Rocketmq::add_broker`] has started it.
     #[must_use]
     pub fn second_broker(&self) -> Option<String> {
         self.second.as_ref().map(Broker::address)
     }
 
-    /// Kills the second broker as a power cut would.
+    /// Kills the second broker with SIGKILL.
     pub async fn kill_second_broker(&mut self) {
         if let Some(second) = &mut self.second {
             second.kill().await;
         }
     }
 
-    /// Starts the second broker again on its ports and its store.
+    /// Starts the second broker again on the same ports and store.
     ///
     /// # Errors
-    /// As [`Rocketmq::start`].
+    /// The same as of [`Rocketmq::start`].
     pub async fn restart_second_broker(&mut self) -> anyhow::Result<()> {
         match &mut self.second {
             Some(second) => second.run(self.namesrv_port, &self.children).await,
-            None => anyhow::bail!("there is no second broker"),
+            None => anyhow::bail!("no second broker was started"),
         }
     }
 
@@ -240,25 +239,26 @@ impl Rocketmq {
         address(self.namesrv_port)
     }
 
-    /// The broker's address, such as `127.0.0.1:10911`, whether or not it is up.
+    /// The broker's address, such as `127.0.0.1:10911`, whether or not it is running.
     #[must_use]
     pub fn broker(&self) -> String {
         self.broker.address()
     }
 
-    /// The certificate of the authority that signed the cluster's, in PEM, where it has one.
+    /// The PEM file of the authority that signed the cluster's certificate, if the cluster uses
+    /// TLS.
     #[must_use]
     pub fn authority(&self) -> Option<PathBuf> {
         self.options.security.as_ref().map(|_| security::authority(&self.options))
     }
 
-    /// The broker's process id, when it is up.
+    /// The broker's process id, if it is running.
     #[must_use]
     pub fn broker_pid(&self) -> Option<u32> {
         self.broker.process.as_ref().map(JavaProcess::pid)
     }
 
-    /// Sends a signal to the broker, such as SIGSTOP. Nothing happens while it is down.
+    /// Sends a signal to the broker, such as SIGSTOP. Does nothing while it is not running.
     pub fn signal_broker(&self, signal: Signal) {
         if let Some(pid) = self.broker_pid().and_then(|pid| i32::try_from(pid).ok()) {
             // A process that has just ended can't be signalled.
@@ -266,26 +266,26 @@ impl Rocketmq {
         }
     }
 
-    /// Has the broker started with this tuning from its next start on.
+    /// Sets the tuning from the broker's next start on.
     pub const fn tune(&mut self, tuning: BrokerTuning) {
         self.broker.options.tuning = tuning;
     }
 
-    /// Kills the broker as a power cut would.
+    /// Kills the broker with SIGKILL.
     pub async fn kill_broker(&mut self) {
         self.broker.kill().await;
     }
 
-    /// Ends the broker in order; the name server stays.
+    /// Stops the broker gracefully; the name server keeps running.
     pub async fn stop_broker(&mut self) {
         self.broker.stop().await;
     }
 
-    /// Kills the broker and deletes its store, as a disk that is lost does: its topics and groups go
-    /// with its messages.
+    /// Kills the broker and deletes its store, like the loss of a disk: its topics and groups are
+    /// deleted with its messages.
     ///
     /// # Errors
-    /// When the store can't be deleted.
+    /// When the store cannot be deleted.
     pub async fn lose_store(&mut self) -> anyhow::Result<()> {
         self.broker.kill().await;
         let store = settings::store(&self.broker.options);
@@ -294,36 +294,36 @@ impl Rocketmq {
             .with_context(|| format!("cannot delete {}", store.display()))
     }
 
-    /// Kills the broker, and takes away what it has stored and not flushed, as a power cut does.
+    /// Kills the broker and removes the data that it has not flushed, like a power cut.
     ///
     /// # Errors
-    /// When its tuning has no [`BrokerTuning::power_can_fail`], or files can't be moved.
+    /// When its tuning has no [`BrokerTuning::power_can_fail`], or files cannot be moved.
     pub async fn cut_power(&mut self) -> anyhow::Result<()> {
         self.broker.kill().await;
         shadow::put_in_place(&self.broker.options).await
     }
 
-    /// Starts the broker again on its ports and its store.
+    /// Starts the broker again on the same ports and store.
     ///
     /// # Errors
-    /// As [`Rocketmq::start`].
+    /// The same as of [`Rocketmq::start`].
     pub async fn restart_broker(&mut self) -> anyhow::Result<()> {
         self.broker.run(self.namesrv_port, &self.children).await
     }
 
-    /// Kills the name server as a power cut would. It keeps nothing but the brokers' registrations,
-    /// and those in memory.
+    /// Kills the name server with SIGKILL. Its only state, the brokers' registrations, is in
+    /// memory.
     pub async fn kill_namesrv(&mut self) {
         if let Some(namesrv) = self.namesrv.take() {
             namesrv.kill().await;
         }
     }
 
-    /// Starts the name server again on its port, and returns once the broker has registered with
-    /// it, which it does every 30 s (`BrokerConfig.registerNameServerPeriod`).
+    /// Starts the name server again on the same port, and returns once the broker has registered,
+    /// which it does every 30 s (`BrokerConfig.registerNameServerPeriod`).
     ///
     /// # Errors
-    /// As [`Rocketmq::start`].
+    /// The same as of [`Rocketmq::start`].
     pub async fn restart_namesrv(&mut self) -> anyhow::Result<()> {
         self.kill_namesrv().await;
         let (port, broker) = (self.namesrv_port, self.broker.ports.listen);
@@ -333,15 +333,15 @@ impl Rocketmq {
         Ok(())
     }
 
-    /// Kills both at once, for a cluster whose data nobody will read.
+    /// Kills all servers immediately, for a cluster whose data is not needed any more.
     pub async fn kill(mut self) {
         self.kill_second_broker().await;
         self.kill_broker().await;
         self.kill_namesrv().await;
     }
 
-    /// Ends both in order, which takes several seconds; the broker goes first so that it can take
-    /// its leave of the name server.
+    /// Stops all servers gracefully, which takes several seconds. The broker stops first, so that
+    /// it can unregister from the name server.
     pub async fn stop(mut self) {
         if let Some(second) = &mut self.second {
             second.stop().await;
@@ -388,11 +388,11 @@ async fn run_namesrv(
     Ok(process)
 }
 
-/// Whether the name server has the broker in its list. One that was killed stays there for a while:
-/// so its port must answer too.
+/// Whether the name server lists the broker and its port answers. A killed broker stays in the list
+/// for a while.
 async fn is_registered(namesrv_port: u16, broker_port: u16) -> bool {
     let broker = address(broker_port);
-    // The list is not JSON (its keys are bare numbers), so it is searched as text.
+    // The list is not valid JSON (its keys are bare numbers), so it is searched as text.
     let listed = listing::cluster_info(&address(namesrv_port))
         .await
         .is_ok_and(|list| list.contains(&format!("\"{broker}\"")));

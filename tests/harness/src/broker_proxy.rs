@@ -1,11 +1,11 @@
-//! A proxy before the cluster that understands RocketMQ's frames.
+//! A proxy before the cluster that reads RocketMQ's frames.
 //!
-//! It stands before the name server, and puts itself into every route that is asked for: so clients
-//! that are pointed at its name server also speak to the broker through it, and no setting of the
-//! broker changes. A route is rewritten as a whole frame, so addresses may be of any length.
+//! It listens in place of the name server, and replaces the brokers' addresses in every route by
+//! its own. So clients that use its name server also reach the broker through it, and no setting of
+//! the broker changes. A route is rewritten as a whole frame, so addresses may have any length.
 //!
-//! Every end of a transaction is written down (in a [`Journal`]), so that a run can assert that
-//! COMMIT and ROLLBACK were never both sent for one transaction.
+//! A [`Journal`] records every end of a transaction, so that a run can assert that COMMIT and
+//! ROLLBACK were never both sent for one transaction.
 
 mod connection;
 mod journal;
@@ -25,10 +25,10 @@ pub use relay::Relay;
 use crate::faults::{NewRule, Point, Rules, Traffic};
 use crate::remoting::{Frame, code};
 
-/// Which side sent a frame.
+/// The side that sent a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
-    /// A function, or another client.
+    /// A function or another client.
     Client,
     /// The broker or the name server.
     Server,
@@ -37,20 +37,20 @@ pub enum Side {
 /// A frame on its way.
 #[derive(Debug, Clone)]
 pub struct Passage {
-    /// Who sent it.
+    /// The side that sent it.
     pub from: Side,
     /// The number of the connection, counted over all proxies of this process.
     pub connection: u64,
-    /// The code of the request; of an answer, that of the request that it answers.
+    /// The code of the request; for an answer, the code of the request that it answers.
     pub request: i32,
-    /// The frame.
+    /// The frame, with its original number and fields.
     pub frame: Frame,
 }
 
-/// What a frame proxy answers in the other side's place.
+/// An answer that the proxy gives instead of the other side.
 #[derive(Debug, Clone)]
 pub struct FrameAnswer {
-    /// Such as [`crate::remoting::status::SYSTEM_ERROR`].
+    /// The code, such as [`crate::remoting::status::SYSTEM_ERROR`].
     pub code: i32,
     /// The error in words.
     pub remark: String,
@@ -65,7 +65,7 @@ pub fn frames(request: i32) -> impl Fn(&Passage) -> bool + Clone + Send + Sync +
     move |passage| passage.request == request
 }
 
-/// Matches messages on their way to the broker, and its answers to them: half messages too.
+/// Matches messages on their way to the broker, including half messages, and the answers to them.
 pub fn sends() -> impl Fn(&Passage) -> bool + Clone + Send + Sync + 'static {
     |passage| matches!(passage.request, code::SEND_MESSAGE | code::SEND_MESSAGE_V2)
 }
@@ -73,16 +73,16 @@ pub fn sends() -> impl Fn(&Passage) -> bool + Clone + Send + Sync + 'static {
 /// A proxy before a name server and its brokers.
 pub struct BrokerProxy {
     namesrv: Relay,
-    /// The first and the others, with the address that each stands before.
+    /// The relay of each broker, with the broker's address; the first broker first.
     brokers: Vec<(String, Relay)>,
 }
 
 impl BrokerProxy {
-    /// Stands before the name server and the brokers at these addresses (`host:port`), on free
-    /// ports. Several proxies may write into one journal.
+    /// Starts a proxy before the name server and the brokers at these addresses (`host:port`), on
+    /// free ports. Several proxies may write to one journal.
     ///
     /// # Errors
-    /// When there is no broker, or no port can be had.
+    /// When `brokers` is empty, or no port is free.
     pub async fn start(
         namesrv: &str,
         brokers: &[String],
@@ -91,18 +91,18 @@ impl BrokerProxy {
         Self::start_at(Ipv4Addr::LOCALHOST, namesrv, brokers, journal).await
     }
 
-    /// As [`BrokerProxy::start`], on another of this machine's addresses, such as that which
-    /// containers reach.
+    /// [`BrokerProxy::start`] on another address of this machine, such as one that containers
+    /// reach.
     ///
     /// # Errors
-    /// When there is no broker, or no port can be had.
+    /// When `brokers` is empty, or no port is free.
     pub async fn start_at(
         address: Ipv4Addr,
         namesrv: &str,
         brokers: &[String],
         journal: Arc<Journal>,
     ) -> anyhow::Result<Self> {
-        anyhow::ensure!(!brokers.is_empty(), "there is no broker to stand before");
+        anyhow::ensure!(!brokers.is_empty(), "a proxy needs at least one broker");
         let mut relays = Vec::new();
         let mut routes = Vec::new();
         for broker in brokers {
@@ -117,7 +117,7 @@ impl BrokerProxy {
         Ok(Self { namesrv, brokers: relays })
     }
 
-    /// The name server that clients are to be pointed at, `host:port`.
+    /// The name server's address for clients, `host:port`.
     #[must_use]
     pub fn namesrv(&self) -> String {
         self.namesrv.address()
@@ -132,32 +132,32 @@ impl BrokerProxy {
         self.broker_relay().rules().on(point, matches)
     }
 
-    /// What stands before the first broker.
+    /// The relay before the first broker.
     ///
     /// # Panics
-    /// Never: a proxy stands before one broker at least.
+    /// Never: a proxy has at least one broker.
     #[must_use]
     pub fn broker_relay(&self) -> &Relay {
         let first = self.brokers.first();
         first.map(|(_, relay)| relay).unwrap_or_else(|| unreachable!("a proxy without a broker"))
     }
 
-    /// What stands before the broker at an address.
+    /// The relay before the broker at an address.
     ///
     /// # Errors
-    /// When nothing does.
+    /// When the proxy does not know the broker.
     pub fn relay_before(&self, broker: &str) -> anyhow::Result<&Relay> {
         let found = self.brokers.iter().find(|(address, _)| address == broker);
-        found.map(|(_, relay)| relay).with_context(|| format!("no proxy stands before {broker}"))
+        found.map(|(_, relay)| relay).with_context(|| format!("no relay leads to {broker}"))
     }
 
-    /// How many requests with this code went on to any broker. The same one twice is one.
+    /// How many requests with this code were passed on to any broker. A repeated one counts once.
     #[must_use]
     pub fn passed_on(&self, code: i32) -> u64 {
         self.brokers.iter().map(|(_, relay)| relay.passed_on(code)).sum()
     }
 
-    /// As [`Relay::deliveries`], of all brokers.
+    /// [`Relay::deliveries`] of all brokers together.
     #[must_use]
     pub fn deliveries(&self) -> BTreeMap<String, u64> {
         let mut deliveries = BTreeMap::new();
@@ -167,16 +167,16 @@ impl BrokerProxy {
         deliveries
     }
 
-    /// What stands before the name server.
+    /// The relay before the name server.
     #[must_use]
     pub fn namesrv_relay(&self) -> &Relay {
         &self.namesrv
     }
 
-    /// Removes all rules and lets connections in again.
+    /// Removes all rules and accepts connections again.
     ///
     /// # Errors
-    /// When a port was taken by someone else meanwhile.
+    /// When another process has taken a port meanwhile.
     pub async fn heal(&self) -> anyhow::Result<()> {
         for relay in self.brokers.iter().map(|(_, relay)| relay).chain([&self.namesrv]) {
             relay.rules().heal();

@@ -1,4 +1,4 @@
-//! A listener that can be shut and opened again.
+//! A listener that a test can close and open again.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,29 +9,30 @@ use tokio::sync::Mutex;
 
 use crate::tasks::Tasks;
 
-/// How many connections wait to be accepted, as with [`TcpListener::bind`].
+/// How many connections may wait to be accepted, as with [`TcpListener::bind`].
 const BACKLOG: u32 = 1024;
 
-/// A listener and its connections, at an address that stays its own while it is shut.
+/// A listener and its connections. It keeps its address while it is shut.
 pub(crate) struct Door {
     address: SocketAddr,
     visit: Arc<dyn Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync>,
-    // Held across a change, so that one who shuts and one who opens don't meet on the port.
+    // Held during a change, so that two concurrent changes do not conflict on the port.
     state: Mutex<State>,
 }
 
 enum State {
     /// The listener and all connections.
     Open(Arc<Tasks>),
-    /// The port, bound and not listened on: connections are refused, and nobody else is given it.
+    /// The port, bound but without a listener: connections are refused, and no other process gets
+    /// it.
     Shut(TcpSocket),
 }
 
 impl Door {
-    /// Opens at a free port of `address`; each connection is a visit.
+    /// Opens on a free port of `address`; `visit` serves each connection.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When no port is free.
     pub(crate) async fn open_at<F>(
         address: Ipv4Addr,
         visit: impl Fn(TcpStream) -> F + Send + Sync + 'static,
@@ -48,23 +49,22 @@ impl Door {
         Ok(door)
     }
 
-    /// Where it is, open or shut.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Cuts all connections and refuses new ones, as a server that is down does, and tells how many
-    /// it has cut. It does nothing when it is shut.
+    /// Cuts all connections and refuses new ones, like a server that is down. Returns how many it
+    /// has cut. Does nothing if it is already shut.
     ///
     /// # Errors
-    /// When the port was taken in the moment in which it was free.
+    /// When another process took the port in the moment in which it was free.
     pub(crate) async fn shut(&self) -> anyhow::Result<usize> {
         let mut state = self.state.lock().await;
         let mut cut = 0;
         if let State::Open(tasks) = &*state {
-            // One of them listens.
+            // One of the tasks is the listener.
             cut = tasks.abort().saturating_sub(1);
-            // The port is free once they are gone.
+            // The port is free once the tasks have ended.
             tasks.finish().await;
             let socket = TcpSocket::new_v4()?;
             socket.set_reuseaddr(true)?;
@@ -74,10 +74,10 @@ impl Door {
         Ok(cut)
     }
 
-    /// Lets connections in again. It does nothing when it is open.
+    /// Accepts connections again. Does nothing if it is already open.
     ///
     /// # Errors
-    /// When the port cannot be listened on.
+    /// When the port is not available.
     pub(crate) async fn open(&self) -> anyhow::Result<()> {
         let mut state = self.state.lock().await;
         if matches!(*state, State::Shut(_)) {
@@ -112,14 +112,14 @@ mod tests {
 
     use super::Door;
 
-    /// Keeps a visitor until it is thrown out.
+    /// Keeps a connection open until it is cut.
     async fn keep(caller: TcpStream) {
         std::future::pending::<()>().await;
         drop(caller);
     }
 
     #[tokio::test]
-    async fn a_door_that_is_shut_throws_out_refuses_and_keeps_its_port() {
+    async fn a_shut_door_cuts_connections_and_keeps_its_port() {
         let door = Door::open_at(Ipv4Addr::LOCALHOST, keep).await.unwrap();
         let mut guest = TcpStream::connect(door.address()).await.unwrap();
         for _ in 0..3 {

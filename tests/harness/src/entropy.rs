@@ -2,47 +2,46 @@
 
 use std::time::Duration;
 
-/// A random UUID, as Lambda and API Gateway identify requests.
+/// A random UUID, like the request ids of Lambda and API Gateway.
 pub(crate) fn request_id() -> String {
     uuid::Builder::from_random_bytes(random()).into_uuid().to_string()
 }
 
-/// An X-Ray trace header that asks for no sampling.
+/// An X-Ray trace header without sampling.
 pub(crate) fn trace_header(now: Duration) -> String {
     let parent = u128::from_be_bytes(random()) >> 64;
     format!("{};Parent={parent:016x};Sampled=0", trace_root(now))
 }
 
-/// The part of it that names the trace.
+/// The part of the header that names the trace.
 pub(crate) fn trace_root(now: Duration) -> String {
     let root = u128::from_be_bytes(random()) >> 32;
     format!("Root=1-{:08x}-{root:024x}", now.as_secs())
 }
 
-/// A random duration below `limit`.
 pub(crate) fn jitter(limit: Duration) -> Duration {
     let [first, second, ..] = random();
     limit.mul_f64(f64::from(u16::from_be_bytes([first, second])) / 65_536.0)
 }
 
-/// A random number below `limit`.
+/// A random number from 0 to `limit - 1`.
 pub(crate) fn below(limit: u32) -> u32 {
     let [first, second, third, fourth, ..] = random();
     u32::from_be_bytes([first, second, third, fourth]) % limit.max(1)
 }
 
-/// Eight random characters for names that must not meet.
+/// Eight random characters for names that must differ.
 #[must_use]
 pub(crate) fn suffix() -> String {
     request_id().chars().take(8).collect()
 }
 
-/// Random bytes; all zeros when the system has no entropy, which no supported system lacks and
-/// which would only make names equal.
+/// Random bytes, or zeros if the system has no entropy. Every supported system has it, and zeros
+/// would only make names equal.
 fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     if let Err(error) = getrandom::fill(&mut bytes) {
-        tracing::warn!(%error, "the system gives no random bytes");
+        tracing::warn!(%error, "the system has no random bytes");
     }
     bytes
 }

@@ -1,15 +1,15 @@
-//! Failed deliveries that are noted in an order, in place of an hour of waiting.
+//! Failed deliveries that are written to an order, instead of waiting for an hour.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::provision::{DEMO_USER_ID, Names};
 
-/// Notes in a pending event's entry that `more` of its deliveries have failed, as event-consumer
-/// notes each. The entry must have a failure already.
+/// Adds `more` failed deliveries to a pending event's entry, as event-consumer adds each one. The
+/// entry must already have a failure.
 ///
 /// # Errors
-/// When it has none, or the table does not answer.
+/// When the entry has no failure, or the table does not answer.
 pub async fn note_more_failures(
     client: &Client,
     names: &Names,

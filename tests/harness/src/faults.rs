@@ -1,11 +1,11 @@
-//! The vocabulary of faults that both proxies speak.
+//! The faults that both proxies can inject.
 //!
-//! A proxy asks its [`Rules`] about everything that passes, at two points: before the other side
-//! has seen it, and after the other side has done it. A rule says what it strikes and what happens
-//! then: a [`Toxic`], or a [`Hold`], which stops the traffic until a test has done what it came
-//! for. So a window is hit and not hoped for, and a test can assert that its fault happened.
+//! A proxy asks its [`Rules`] about all traffic, at two points: before the other side has seen it,
+//! and after the other side has done it. A rule names the traffic that it strikes and the effect: a
+//! [`Toxic`], or a [`Hold`], which stops the traffic until the test releases it. So a test hits a
+//! short window reliably, and can assert that its fault happened.
 //!
-//! The names are those of toxiproxy where it has them.
+//! Names are those of toxiproxy where it has them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,36 +15,36 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::{mpsc, oneshot};
 
-/// Where something is struck.
+/// The point at which a rule strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// A request, before the other side has seen it.
+    /// A request, before the other side sees it.
     Request,
-    /// The answer to a request, after the other side has done it and before its caller is told.
+    /// The answer to a request, after the other side has done it and before the caller gets it.
     Response,
 }
 
-/// What passes a proxy: a call to the table, or a frame.
+/// The traffic of a proxy: calls to the table, or frames.
 pub trait Traffic: Clone + Send + Sync + 'static {
-    /// What the proxy can answer in the other side's place.
+    /// An answer that the proxy can give instead of the other side.
     type Answer: Clone + Send + Sync + 'static;
 }
 
-/// What a proxy does to what it strikes.
+/// What a proxy does to the traffic that a rule strikes.
 pub enum Toxic<T: Traffic> {
-    /// It never arrives. A call that needs an answer ends with a closed connection.
+    /// It never arrives. For a call that needs an answer, the connection is closed.
     Lose,
-    /// It arrives late; what comes behind it may overtake it.
+    /// It arrives late; later traffic may overtake it.
     Delay(Duration),
     /// It arrives this many times.
     Repeat(usize),
     /// The caller gets this answer. At [`Point::Request`] the other side never sees the request.
     Answer(T::Answer),
-    /// It arrives changed.
+    /// It arrives with a change.
     Rewrite(Arc<dyn Fn(&mut T) + Send + Sync>),
     /// The connection is reset.
     Reset,
-    /// It arrives in pieces of this many bytes with a pause after each.
+    /// It arrives in pieces, with a pause after each piece.
     Slice {
         /// The size of a piece; at least 1.
         bytes: usize,
@@ -79,17 +79,17 @@ struct Rule<T: Traffic> {
     id: u64,
     point: Point,
     matches: Box<dyn Fn(&T) -> bool + Send + Sync>,
-    /// How often it may still strike; None for as long as it stands.
-    left: Option<u64>,
+    /// How often it may still strike; `None` for no limit.
+    remaining: Option<u64>,
     share: Option<Share>,
     effect: Effect<T>,
     struck: Arc<AtomicU64>,
 }
 
-/// Strikes by lot, the same way for the same seed.
+/// Strikes at random, in the same way for the same seed.
 struct Share {
     fraction: f64,
-    lots: fastrand::Rng,
+    rng: fastrand::Rng,
 }
 
 enum Effect<T: Traffic> {
@@ -98,7 +98,7 @@ enum Effect<T: Traffic> {
     Answer(Answer<T>),
 }
 
-/// The answer to what is struck.
+/// Makes the answer to a request that is struck.
 type Answer<T> = Arc<dyn Fn(&T) -> <T as Traffic>::Answer + Send + Sync>;
 
 impl<T: Traffic> Default for Rules<T> {
@@ -120,16 +120,23 @@ impl<T: Traffic> fmt::Debug for Rules<T> {
 }
 
 impl<T: Traffic> Rules<T> {
-    /// A rule for what `matches` says yes to at `point`. Of several rules the oldest strikes.
+    /// Begins a rule for the traffic at `point` for which `matches` returns `true`. If several
+    /// rules match, the oldest strikes.
     pub fn on(
         &self,
         point: Point,
         matches: impl Fn(&T) -> bool + Send + Sync + 'static,
     ) -> NewRule<T> {
-        NewRule { rules: self.clone(), point, matches: Box::new(matches), left: None, share: None }
+        NewRule {
+            rules: self.clone(),
+            point,
+            matches: Box::new(matches),
+            remaining: None,
+            share: None,
+        }
     }
 
-    /// Removes every rule. What is held stays held.
+    /// Removes every rule. Traffic that is held stays held.
     pub fn heal(&self) {
         self.book().rules.clear();
     }
@@ -151,23 +158,23 @@ impl<T: Traffic> Rules<T> {
         self.book().rules.retain(|rule| rule.id != id);
     }
 
-    /// What strikes `traffic` at `point`, if anything does. What does not is passed on in its
-    /// order.
+    /// The strike of a rule on `traffic` at `point`, if one matches. Other traffic is passed on in
+    /// its order.
     pub(crate) fn draw(&self, point: Point, traffic: &T) -> Option<Strike<T>> {
         self.book().draw(point, traffic).map(Strike)
     }
 
-    /// What happens to `traffic` at `point`. With a hold, this waits for the verdict.
+    /// What to do with `traffic` at `point`. With a hold, this waits for the verdict.
     pub(crate) async fn strike(&self, point: Point, traffic: &T) -> Option<Toxic<T>> {
         self.draw(point, traffic)?.verdict(traffic).await
     }
 }
 
-/// A rule has struck, and its verdict may still be out.
+/// A rule has struck, but a hold may not be decided yet.
 pub(crate) struct Strike<T: Traffic>(Effect<T>);
 
 impl<T: Traffic> Strike<T> {
-    /// What is to be done; None to pass it on.
+    /// What to do; `None` to pass the traffic on.
     pub(crate) async fn verdict(self, traffic: &T) -> Option<Toxic<T>> {
         let held = match self.0 {
             Effect::Toxic(toxic) => return Some(toxic),
@@ -176,9 +183,9 @@ impl<T: Traffic> Strike<T> {
         };
         let (verdict, decided) = oneshot::channel();
         match held.send(Held { traffic: traffic.clone(), verdict }) {
-            // A held thing that was dropped is lost.
+            // Held traffic that the test dropped is lost.
             Ok(()) => decided.await.unwrap_or(Some(Toxic::Lose)),
-            // Nobody waits for it any more.
+            // The hold was dropped, so nothing is stopped any more.
             Err(_) => None,
         }
     }
@@ -189,7 +196,7 @@ impl<T: Traffic> Book<T> {
         let hits = |rule: &mut Rule<T>| {
             rule.point == point
                 && (rule.matches)(traffic)
-                && rule.share.as_mut().is_none_or(|share| share.lots.f64() < share.fraction)
+                && rule.share.as_mut().is_none_or(|share| share.rng.f64() < share.fraction)
         };
         let position = self.rules.iter_mut().position(hits)?;
         let rule = self.rules.get_mut(position)?;
@@ -199,9 +206,9 @@ impl<T: Traffic> Book<T> {
             Effect::Toxic(toxic) => Effect::Toxic(toxic.clone()),
             Effect::Answer(answer) => Effect::Answer(Arc::clone(answer)),
         };
-        if let Some(left) = &mut rule.left {
-            *left -= 1;
-            if *left == 0 {
+        if let Some(remaining) = &mut rule.remaining {
+            *remaining -= 1;
+            if *remaining == 0 {
                 self.rules.remove(position);
             }
         }
@@ -209,63 +216,65 @@ impl<T: Traffic> Book<T> {
     }
 }
 
-/// A rule that is being written; it stands once it has an effect.
-#[must_use = "a rule stands once it is told what it does"]
+/// A rule without an effect yet; it applies once it has one.
+#[must_use = "a rule applies once it has an effect"]
 pub struct NewRule<T: Traffic> {
     rules: Rules<T>,
     point: Point,
     matches: Box<dyn Fn(&T) -> bool + Send + Sync>,
-    left: Option<u64>,
+    remaining: Option<u64>,
     share: Option<Share>,
 }
 
 impl<T: Traffic> NewRule<T> {
-    /// It strikes this many times, at least once, and is gone.
+    /// Limits the rule to this many strikes, at least one.
     pub fn times(mut self, times: u64) -> Self {
-        self.left = Some(times.max(1));
+        self.remaining = Some(times.max(1));
         self
     }
 
-    /// It strikes the next time only.
+    /// Limits the rule to one strike.
     pub fn once(self) -> Self {
         self.times(1)
     }
 
-    /// It strikes `fraction` (0 to 1) of what it matches, by lots that `seed` determines.
+    /// Makes the rule strike a random `fraction` (0 to 1) of the traffic that it matches. `seed`
+    /// determines which.
     pub fn share(mut self, fraction: f64, seed: u64) -> Self {
-        self.share = Some(Share { fraction, lots: fastrand::Rng::with_seed(seed) });
+        self.share = Some(Share { fraction, rng: fastrand::Rng::with_seed(seed) });
         self
     }
 
-    /// It stops what it matches.
+    /// Makes the rule hold the traffic that it matches.
     #[must_use = "a hold that is dropped stops nothing"]
     pub fn hold(self) -> Hold<T> {
         let (seen, held) = mpsc::unbounded_channel();
-        Hold { standing: self.stand(Effect::Hold(seen)), held }
+        Hold { standing: self.activate(Effect::Hold(seen)), held }
     }
 
-    /// It does this to what it matches, for as long as the returned handle lives.
+    /// Makes the rule inflict `toxic` while the returned handle lives.
     #[must_use = "a rule that is dropped strikes nothing"]
     pub fn inflict(self, toxic: Toxic<T>) -> Standing<T> {
-        self.stand(Effect::Toxic(toxic))
+        self.activate(Effect::Toxic(toxic))
     }
 
-    /// As [`NewRule::inflict`] with [`Toxic::Answer`], with an answer to each request that it matches.
+    /// Like [`NewRule::inflict`] with [`Toxic::Answer`], with an answer made from each request.
     #[must_use = "a rule that is dropped strikes nothing"]
     pub fn answer(self, answer: impl Fn(&T) -> T::Answer + Send + Sync + 'static) -> Standing<T> {
-        self.stand(Effect::Answer(Arc::new(answer)))
+        self.activate(Effect::Answer(Arc::new(answer)))
     }
 
-    fn stand(self, effect: Effect<T>) -> Standing<T> {
-        let Self { rules, point, matches, left, share } = self;
+    fn activate(self, effect: Effect<T>) -> Standing<T> {
+        let Self { rules, point, matches, remaining, share } = self;
         let struck = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&struck);
-        let id = rules.add(|id| Rule { id, point, matches, left, share, effect, struck: counter });
+        let id =
+            rules.add(|id| Rule { id, point, matches, remaining, share, effect, struck: counter });
         Standing { rules, id, struck }
     }
 }
 
-/// A rule that stands; dropped, it is gone.
+/// An active rule; it is removed when this is dropped.
 #[derive(Debug)]
 pub struct Standing<T: Traffic> {
     rules: Rules<T>,
@@ -274,7 +283,7 @@ pub struct Standing<T: Traffic> {
 }
 
 impl<T: Traffic> Standing<T> {
-    /// How often it has struck.
+    /// How often the rule has struck.
     #[must_use]
     pub fn struck(&self) -> u64 {
         self.struck.load(Ordering::Relaxed)
@@ -287,8 +296,8 @@ impl<T: Traffic> Drop for Standing<T> {
     }
 }
 
-/// Stops what its rule matches; dropped, it stops nothing more, and what it has stopped and nobody
-/// has looked at is lost.
+/// Stops the traffic that its rule matches. When this is dropped, it stops nothing more, and
+/// traffic that it has stopped and [`Hold::seen`] has not returned is lost.
 #[derive(Debug)]
 pub struct Hold<T: Traffic> {
     standing: Standing<T>,
@@ -296,48 +305,48 @@ pub struct Hold<T: Traffic> {
 }
 
 impl<T: Traffic> Hold<T> {
-    /// Waits until something is stopped.
+    /// Waits until traffic is stopped.
     ///
     /// # Errors
-    /// When nothing was within `limit`: the fault did not happen.
+    /// When nothing was stopped within `limit`: the fault did not happen.
     pub async fn seen(&mut self, limit: Duration) -> anyhow::Result<Held<T>> {
         let held = tokio::time::timeout(limit, self.held.recv()).await;
         held.ok().flatten().with_context(|| format!("nothing was held within {limit:?}"))
     }
 
-    /// How much it has stopped.
+    /// How often the rule has stopped traffic.
     #[must_use]
     pub fn struck(&self) -> u64 {
         self.standing.struck()
     }
 }
 
-/// Something that was stopped. Dropped, it is lost.
+/// Traffic that was stopped. If this is dropped, the traffic is lost.
 #[derive(Debug)]
 pub struct Held<T: Traffic> {
-    /// What was stopped.
+    /// The call or the frame.
     pub traffic: T,
     verdict: oneshot::Sender<Option<Toxic<T>>>,
 }
 
 impl<T: Traffic> Held<T> {
-    /// Lets it go on, whether or not its sender still lives.
+    /// Passes it on, whether or not its sender still lives.
     pub fn release(self) {
         self.decide(None);
     }
 
-    /// Loses it.
+    /// Drops it, so that it never arrives.
     pub fn lose(self) {
         self.decide(Some(Toxic::Lose));
     }
 
-    /// Lets it go on with something done to it.
+    /// Passes it on with a toxic.
     pub fn release_with(self, toxic: Toxic<T>) {
         self.decide(Some(toxic));
     }
 
     fn decide(self, verdict: Option<Toxic<T>>) {
-        // A receiver that is gone belongs to a proxy that has ended.
+        // If the receiver is gone, its proxy has ended.
         let _ended = self.verdict.send(verdict);
     }
 }
@@ -381,7 +390,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_can_be_to_what_was_asked() {
+    async fn an_answer_can_depend_on_the_struck_request() {
         let rules = Rules::<u32>::default();
         let _rule = rules.on(Point::Request, |_| true).answer(|n| n + 1);
         assert!(matches!(rules.strike(Point::Request, &7).await, Some(Toxic::Answer(8))));
@@ -404,16 +413,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_held_waits_for_its_verdict() {
+    async fn held_traffic_waits_for_its_verdict() {
         let rules = Rules::<u32>::default();
         let mut hold = rules.on(Point::Request, |_| true).times(3).hold();
-        let asked = async || rules.strike(Point::Request, &1).await;
+        let struck = async || rules.strike(Point::Request, &1).await;
         let (passed, ()) =
-            tokio::join!(asked(), async { hold.seen(LIMIT).await.unwrap().release() });
+            tokio::join!(struck(), async { hold.seen(LIMIT).await.unwrap().release() });
         assert!(passed.is_none());
-        let (lost, ()) = tokio::join!(asked(), async { hold.seen(LIMIT).await.unwrap().lose() });
+        let (lost, ()) = tokio::join!(struck(), async { hold.seen(LIMIT).await.unwrap().lose() });
         assert!(matches!(lost, Some(Toxic::Lose)));
-        let (dropped, ()) = tokio::join!(asked(), async { drop(hold.seen(LIMIT).await.unwrap()) });
+        let (dropped, ()) = tokio::join!(struck(), async { drop(hold.seen(LIMIT).await.unwrap()) });
         assert!(matches!(dropped, Some(Toxic::Lose)));
         assert_eq!(hold.struck(), 3);
     }
@@ -427,7 +436,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fault_that_does_not_happen_is_told() {
+    async fn a_fault_that_does_not_happen_is_an_error() {
         let rules = Rules::<u32>::default();
         let mut hold = rules.on(Point::Request, |_| true).hold();
         assert!(hold.seen(Duration::from_millis(1)).await.is_err());

@@ -1,8 +1,8 @@
 //! The HTTP front door: an API Gateway HTTP API with Lambda proxy integrations, payload 2.0.
 //!
-//! Where AWS documents an answer of its own, the same is given here:
+//! Answers that AWS documents for API Gateway itself are the same here:
 //! - a body of more than 10 MB is 413 (quotas of HTTP APIs);
-//! - a function error, or an answer that is not of the expected form, is 500;
+//! - a function error, or an answer that does not have the expected form, is 500;
 //! - an integration that takes longer than 30 s is 503, while the function goes on;
 //! - no route and no `$default` is 404.
 //!
@@ -38,9 +38,9 @@ pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// The longest an HTTP API waits for an integration.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The running front door; it closes when this is dropped.
+/// The running gateway; it closes when this is dropped.
 pub struct Gateway {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     tasks: Tasks,
 }
@@ -76,8 +76,8 @@ impl Gateway {
         Ok(Self { address, tasks })
     }
 
-    /// Closes the door: no connection comes in any more. Requests under way end with the host,
-    /// which the caller stops next.
+    /// Accepts no more connections. Running requests end with the host, which the caller stops
+    /// next.
     pub fn stop(&self) {
         self.tasks.abort();
     }
@@ -130,8 +130,8 @@ async fn integrate(
     }
 }
 
-/// The whole body. A body that breaks off is refused like one that is too large, because nobody is
-/// left to read the difference.
+/// The whole body. A body that breaks off is refused like one that is too large: no client is left
+/// to see the difference.
 async fn read(body: Body) -> Result<axum::body::Bytes, axum::Error> {
     axum::body::to_bytes(body, BODY_BYTES_MAX).await
 }

@@ -1,9 +1,9 @@
 //! The local Lambda host: real function binaries under the Lambda Runtime API.
 //!
-//! It treats a function as Lambda does. One process serves one request at a time; a process that
-//! has answered and asks for its next event is frozen with SIGSTOP until an event comes; a request
-//! that takes longer than the function's time-out loses its process to SIGKILL; a process that
-//! ends on its own is a function error, and the next request starts another.
+//! It treats a function as Lambda does. One process serves one request at a time. A process that
+//! has answered and asks for its next event is frozen with SIGSTOP until an event comes. If a
+//! request takes longer than the function's timeout, its process is killed with SIGKILL. A process
+//! that ends by itself is a function error, and the next request starts another one.
 
 mod environment;
 mod instance;
@@ -29,12 +29,12 @@ use crate::tasks::Tasks;
 use crate::template::FunctionSpec;
 use pool::Pool;
 
-/// The region that the local stack pretends to be in.
+/// The AWS region of the local stack.
 pub const REGION: &str = "eu-central-1";
-/// The account that the local stack pretends to be in.
+/// The AWS account of the local stack.
 pub const ACCOUNT_ID: &str = "000000000000";
 
-/// The running host. Clones are handles to the same one.
+/// The running host. Clones are handles to the same host.
 #[derive(Clone)]
 pub struct LambdaHost(Arc<Inner>);
 
@@ -46,9 +46,9 @@ struct Inner {
 /// One process of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstanceInfo {
-    /// The process id.
+    /// The id of its process.
     pub pid: u32,
-    /// Whether it has a request, or is still starting for one.
+    /// Whether it serves a request, or is starting for one.
     pub busy: bool,
 }
 
@@ -66,11 +66,11 @@ impl LambdaHost {
         let tasks = Arc::new(Tasks::default());
         let mut pools = BTreeMap::new();
         for function in functions {
-            let own = || options.binaries.join(&function.name);
-            let binary = options.stand_ins.get(&function.name).cloned().unwrap_or_else(own);
+            let built = || options.binaries.join(&function.name);
+            let binary = options.stand_ins.get(&function.name).cloned().unwrap_or_else(built);
             anyhow::ensure!(
                 binary.is_file(),
-                "there is no binary {}: build it with `cargo build -p {}`",
+                "the binary {} is missing: build it with `cargo build -p {}`",
                 binary.display(),
                 function.name
             );
@@ -80,11 +80,11 @@ impl LambdaHost {
         Ok(Self(Arc::new(Inner { pools, tasks })))
     }
 
-    /// Invokes a function with an event and waits for what it returns, however long it takes (its
-    /// time-out is the limit). Dropping the future does not end the request, as on Lambda.
+    /// Invokes a function with an event and waits for the result; the function's timeout is the
+    /// only limit. Dropping the future does not end the request, as on Lambda.
     ///
     /// # Errors
-    /// When there is no such function, or the host stops. What goes wrong inside the function is a
+    /// When the function does not exist, or the host stops. A failure inside the function is a
     /// result with [`InvokeResult::function_error`].
     pub async fn invoke(
         &self,
@@ -95,28 +95,28 @@ impl LambdaHost {
         pool.submit(event.into()).await.map_err(|_| InvokeError::Stopped)
     }
 
-    /// The processes of a function that are alive now, in the order in which they started.
+    /// The live processes of a function, in the order of their start.
     ///
     /// # Errors
-    /// When there is no such function.
+    /// When the function does not exist.
     pub fn instances(&self, function: &str) -> Result<Vec<InstanceInfo>, InvokeError> {
         Ok(self.pool(function)?.instances())
     }
 
-    /// Kills one instance with SIGKILL, as a crash would; it does nothing when `pid` is not a live
-    /// instance of `function`.
+    /// Kills one instance with SIGKILL, like a crash. Does nothing if `pid` is not a live instance
+    /// of `function`.
     ///
     /// # Errors
-    /// When there is no such function.
+    /// When the function does not exist.
     pub fn kill_instance(&self, function: &str, pid: u32) -> Result<(), InvokeError> {
         self.signal_instance(function, pid, Signal::SIGKILL)
     }
 
-    /// Sends one instance a signal, such as SIGSTOP in the midst of a request; it does nothing when
-    /// `pid` is not a live instance of `function`.
+    /// Sends one instance a signal, such as SIGSTOP during a request. Does nothing if `pid` is not
+    /// a live instance of `function`.
     ///
     /// # Errors
-    /// When there is no such function.
+    /// When the function does not exist.
     pub fn signal_instance(
         &self,
         function: &str,
@@ -129,12 +129,12 @@ impl LambdaHost {
         Ok(())
     }
 
-    /// Ends every instance of every function; requests under way are lost.
+    /// Ends every instance of every function; running requests are lost.
     pub async fn stop(&self) {
         for pool in self.0.pools.values() {
             pool.close();
         }
-        // The pools are closed, so no further process can start while these are told to end.
+        // The pools are closed, so no further process starts while these end.
         let pids: Vec<u32> = self.all_pids();
         for pid in &pids {
             send(*pid, Signal::SIGCONT);
@@ -147,7 +147,7 @@ impl LambdaHost {
         };
         // Lambda gives 500 ms between SIGTERM and SIGKILL to a function with an extension.
         let ended = tokio::time::timeout(Duration::from_millis(500), polite).await.is_ok();
-        tracing::debug!(ended, "the functions were asked to end");
+        tracing::debug!(ended, "the functions got SIGTERM");
         for pid in self.all_pids() {
             send(pid, Signal::SIGKILL);
         }

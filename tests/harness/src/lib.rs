@@ -8,28 +8,28 @@
 //! - [`broker`]: a real Apache RocketMQ as child processes.
 //! - [`table`]: an embedded DynamoDB and the template's tables.
 //! - [`products`]: products in a file.
-//! - [`faults`]: the vocabulary of faults that both proxies speak.
+//! - [`faults`]: the faults that both proxies can inject.
 //! - [`table_proxy`]: a proxy before the table.
-//! - [`order_calls`]: what calls to the table do about orders.
+//! - [`order_calls`]: the meaning of calls to the table for orders.
 //! - [`weather`]: latencies, conflicts and limits as on AWS, before the table.
-//! - [`broker_proxy`]: a proxy before name server and broker.
+//! - [`broker_proxy`]: a proxy before the name server and the broker.
 //! - [`remoting`]: RocketMQ's frames.
 //! - [`proxies`]: both kinds of proxies before every function of a system.
-//! - [`publishing`]: messages of a test's own.
-//! - [`failures`]: failed deliveries, in place of an hour of waiting.
-//! - [`provision`]: what a fresh system needs before its first request.
-//! - [`system`]: all of it, composed.
-//! - [`process`]: child processes that never outlive their owner, and being told to end.
+//! - [`publishing`]: messages that a test publishes itself.
+//! - [`failures`]: failed deliveries, instead of waiting for an hour.
+//! - [`provision`]: tables, topics and demo data of a new system.
+//! - [`system`]: all parts together.
+//! - [`process`]: child processes that never outlive their owner, and signals to end.
 //! - [`skew`]: wrong clocks.
-//! - [`progress`]: what is being done, on standard error.
+//! - [`progress`]: progress on standard error.
 //!
 //! # How it differs from AWS
 //! - A function has at most [`host::HostOptions::instances_max`] instances; further requests wait,
 //!   where Lambda would answer with a throttle.
-//! - A process that initialises for more than 10 s is not restarted: the time counts as the
-//!   request's.
+//! - A process that initialises for more than 10 s is not restarted: the time counts as part of the
+//!   request.
 //! - Memory is not limited, and a processor share does not follow from it.
-//! - Schedules start at once and have a jitter of a few seconds (see [`schedules`]).
+//! - Schedules start immediately and have a jitter of a few seconds (see [`schedules`]).
 
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]

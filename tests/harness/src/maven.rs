@@ -1,4 +1,4 @@
-//! Jars, through Maven, into a cache below Cargo's target folder.
+//! Jars that Maven downloads into a cache below Cargo's target folder.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,27 @@ use tokio::process::Command;
 
 use crate::broker::check_maven;
 
-/// What is fetched: the runtime dependencies of a POM.
+/// The runtime dependencies of a POM.
 pub(crate) struct Artifacts {
-    /// What they are together, for a person.
+    /// Their name in messages.
     pub(crate) what: &'static str,
     pub(crate) version: &'static str,
-    /// What the cache's folder is called, but for the version.
+    /// The name of the cache's folder, without the version.
     pub(crate) folder: &'static str,
     pub(crate) pom: &'static str,
 }
 
 impl Artifacts {
-    /// Whether they are in the cache below `target` already.
+    /// Whether they are already in the cache below `target`.
     pub(crate) fn are_fetched(&self, target: &Path) -> bool {
         self.folder(target).join("jars").is_dir()
     }
 
-    /// The folder with the jars below `target`, fetched when it is not there. It appears whole or
-    /// not at all, and of several processes that ask at once one fetches and the others wait.
+    /// The folder with the jars below `target`, downloaded if it is missing. It appears complete or
+    /// not at all. If several processes need it at once, one downloads it and the others wait.
     ///
     /// # Errors
-    /// When there is no Maven, or Maven fails, quoting what it said.
+    /// When Maven is missing, or fails (the error quotes its output).
     pub(crate) async fn ensure(&self, target: &Path) -> anyhow::Result<PathBuf> {
         let folder = self.folder(target);
         let jars = folder.join("jars");

@@ -1,7 +1,7 @@
 //! The memory of a process.
 
-/// The most memory that a process has had in use so far, in bytes (`VmHWM` of `proc(5)`). `None`
-/// where the system doesn't tell, and when the process is gone.
+/// The peak of a process's memory so far, in bytes (`VmHWM` of `proc(5)`). `None` where the system
+/// does not report it, and when the process is gone.
 #[must_use]
 pub fn peak(pid: u32) -> Option<u64> {
     read_peak(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)

@@ -1,4 +1,4 @@
-//! What calls to the table do about orders, as the adapters of DynamoDB make them.
+//! The meaning of calls to the table for orders, as the DynamoDB adapters make them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,16 +7,16 @@ use uuid::Uuid;
 
 use crate::table_proxy::TableCall;
 
-/// An attempt to create an order.
+/// An attempt to create an order, as a call names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// The attempt.
+    /// The id of the attempt.
     pub transaction_id: String,
-    /// The order that it is to create, or has created.
+    /// The order of the attempt.
     pub order_id: String,
 }
 
-/// The attempt whose order a call is to store.
+/// The attempt of a call that creates an order.
 #[must_use]
 pub fn created_by(call: &TableCall) -> Option<Attempt> {
     if call.operation != "PutItem" {
@@ -26,7 +26,7 @@ pub fn created_by(call: &TableCall) -> Option<Attempt> {
     Some(Attempt { transaction_id: attempt, order_id: order_of(call)? })
 }
 
-/// Whether a call is to store an order that has a half message.
+/// Whether a call creates an order that has a half message.
 #[must_use]
 pub fn creates_with_half_message(call: &TableCall) -> bool {
     let pending = call.body.pointer("/Item/pending/M").and_then(Value::as_object);
@@ -34,7 +34,7 @@ pub fn creates_with_half_message(call: &TableCall) -> bool {
     created_by(call).is_some() && pending.is_some_and(|events| events.values().all(is_sent))
 }
 
-/// The attempt that a call is to fence.
+/// The attempt that a call fences.
 #[must_use]
 pub fn fenced_by(call: &TableCall) -> Option<Attempt> {
     if call.operation != "UpdateItem" || !update(&call.body)?.contains("ADD #fenced") {
@@ -44,13 +44,13 @@ pub fn fenced_by(call: &TableCall) -> Option<Attempt> {
     Some(Attempt { transaction_id: attempt, order_id: order_of(call)? })
 }
 
-/// Whether a call is to take stock for orders, with the end of their `OrderCreated`.
+/// Whether a call reserves stock for orders and ends their `OrderCreated`.
 #[must_use]
 pub fn reserves(call: &TableCall) -> bool {
     !reserved_by(call).is_empty()
 }
 
-/// The orders that a call is to confirm with their stock.
+/// The orders that a call confirms with their stock.
 #[must_use]
 pub fn reserved_by(call: &TableCall) -> Vec<String> {
     if call.operation != "TransactWriteItems" || !call.touches("PRODUCT#") {
@@ -62,7 +62,7 @@ pub fn reserved_by(call: &TableCall) -> Vec<String> {
     orders.map(ToOwned::to_owned).collect()
 }
 
-/// The events that a call is to end with a notification of the customer.
+/// The events that a call ends with a notification of the user.
 #[must_use]
 pub fn notified_by(call: &TableCall) -> Vec<String> {
     match call.operation.as_str() {
@@ -76,7 +76,7 @@ pub fn notified_by(call: &TableCall) -> Vec<String> {
     }
 }
 
-/// Whether a call is to end an event, with its notification and nothing else.
+/// Whether a call ends an event with a notification, and changes nothing else.
 #[must_use]
 pub fn ends_alone(call: &TableCall) -> bool {
     call.operation == "UpdateItem" && notified_in(&call.body).is_some()
@@ -88,7 +88,7 @@ pub fn reads_order(call: &TableCall) -> bool {
     call.operation == "GetItem" && call.touches("ORDER#")
 }
 
-/// Whether the table has done what a call asked for.
+/// Whether the table has done the call.
 #[must_use]
 pub fn is_done(call: &TableCall) -> bool {
     call.answer.as_ref().is_some_and(|answer| answer.status.is_success())
@@ -102,7 +102,7 @@ fn update(request: &Value) -> Option<&str> {
     request.get("UpdateExpression")?.as_str()
 }
 
-/// The event in `SET #notifications.#n0 = …`, whose name is behind the placeholder.
+/// The event in `SET #notifications.#n0 = …`; the placeholder stands for its name.
 fn notified_in(request: &Value) -> Option<String> {
     let (_, rest) = update(request)?.split_once("#notifications.")?;
     let placeholder = rest.split(' ').next()?;
@@ -110,7 +110,7 @@ fn notified_in(request: &Value) -> Option<String> {
     Some(names.get(placeholder)?.as_str()?.to_owned())
 }
 
-/// An identifier as an attribute of 16 bytes.
+/// The identifier in an attribute of 16 bytes.
 fn uuid(attribute: &Value) -> Option<String> {
     let bytes = STANDARD.decode(attribute.get("B")?.as_str()?).ok()?;
     Some(Uuid::from_slice(&bytes).ok()?.to_string())
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Orders and stock behind a proxy that keeps each call.
+    /// Orders and stock behind a proxy that records each call.
     struct Behind {
         orders: DynamoOrders,
         aggregates: DynamoAggregates<CatalogTable>,
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_says_which_attempt_it_stores_and_which_it_fences() {
+    async fn a_call_names_the_attempt_that_it_stores_or_fences() {
         let behind = Behind::start().await;
         let orders = &behind.orders;
         for is_sent in [true, false] {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_says_which_event_it_ends() {
+    async fn a_call_names_the_event_that_it_ends() {
         let behind = Behind::start().await;
         let orders = &behind.orders;
         let new = new_order(true);

@@ -1,21 +1,21 @@
-//! Libraries that are loaded before a program's own (`LD_PRELOAD`), compiled when they are needed: a C
-//! compiler is there wherever Rust links.
+//! Libraries that are loaded before a program's own (`LD_PRELOAD`), compiled when they are needed:
+//! a machine that links Rust has a C compiler.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tokio::process::Command;
 
-/// Compiles `source` into a library of that name below the target folder, and returns its file.
+/// Compiles `source` into a library `name` below the target folder, and returns its file.
 ///
 /// # Errors
-/// When there is no C compiler, or it fails.
+/// When the C compiler is missing or fails.
 pub(crate) async fn library(target: &Path, name: &str, source: &str) -> anyhow::Result<PathBuf> {
     let folder = target.join("preload");
     tokio::fs::create_dir_all(&folder).await?;
-    // Several tests may compile it at once: each writes its own and puts it in place whole.
-    let own = tempfile::Builder::new().prefix("build-").tempdir_in(&folder)?;
-    let (from, built) = (own.path().join("source.c"), own.path().join("library.so"));
+    // Several tests may compile it at once: each writes its own copy and moves it into place.
+    let build = tempfile::Builder::new().prefix("build-").tempdir_in(&folder)?;
+    let (from, built) = (build.path().join("source.c"), build.path().join("library.so"));
     tokio::fs::write(&from, source).await?;
     let mut compiler = Command::new("cc");
     compiler
@@ -23,7 +23,7 @@ pub(crate) async fn library(target: &Path, name: &str, source: &str) -> anyhow::
         .arg(&built)
         .arg(&from)
         .arg("-lpthread");
-    let output = compiler.output().await.context("there is no `cc`, which Rust links with")?;
+    let output = compiler.output().await.context("cannot run `cc`, which Rust links with")?;
     let errors = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "`cc` fails: {errors}");
     let library = folder.join(format!("{name}.so"));

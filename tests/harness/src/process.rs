@@ -1,10 +1,10 @@
-//! Child processes that never outlive their owner, and being told to end.
+//! Child processes that never outlive their owner, and signals to end.
 //!
-//! Three nets hold a child: [`Child`] kills when it is dropped, [`Children`] kills all when its
-//! last handle is dropped (so a panic that unwinds is enough), and a small shell, the guardian,
-//! kills what is left when our end of its pipe closes, whatever way this process ends (so SIGKILL
-//! is enough too). Each child leads a process group of its own, so that Ctrl-C in a terminal
-//! reaches only us and everything is ended in order.
+//! Three things end a child: [`Child`] kills it when dropped, [`Children`] kills all children when
+//! its last handle is dropped (for example after a panic), and a small shell, the guardian, kills
+//! the rest when its pipe from this process closes, however this process ends (even by SIGKILL).
+//! Each child leads its own process group, so that Ctrl-C in a terminal reaches only this process,
+//! which then ends everything gracefully.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -17,7 +17,8 @@ use nix::unistd::Pid;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The guardian: it learns of children line by line and kills those that are left at the end.
+/// The guardian: it reads the children's ids line by line, and kills those that are alive at the
+/// end.
 const GUARDIAN: &str = r#"
 trap '' INT TERM HUP
 alive=' '
@@ -30,11 +31,11 @@ done
 for pid in $alive; do kill -KILL "$pid"; done 2>/dev/null
 "#;
 
-/// Ctrl-C or SIGTERM, listened for from this call on, so that none can come too early. What comes
-/// of it is the status of a command that it ends: 128 and the signal's number.
+/// Waits for Ctrl-C or SIGTERM; a signal after this call is never missed. Returns the exit status
+/// of a command that ends by it: 128 plus the signal's number.
 ///
 /// # Errors
-/// When signals cannot be listened for.
+/// When the signal handlers cannot be installed.
 pub fn shutdown_signal() -> io::Result<impl Future<Output = u8>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -83,10 +84,10 @@ impl Children {
     /// When the operating system cannot start it.
     pub fn spawn(&self, command: &mut Command) -> io::Result<Child> {
         let inner = command.process_group(0).kill_on_drop(true).spawn()?;
-        let pid = inner.id().ok_or_else(|| std::io::Error::other("the child ended at once"))?;
+        let pid = inner.id().ok_or_else(|| std::io::Error::other("the child ended immediately"))?;
         self.0.with(|state| {
             state.alive.push(pid);
-            state.tell("add", pid);
+            state.inform_guardian("add", pid);
         });
         Ok(Child { inner, pid, registry: self.clone() })
     }
@@ -105,7 +106,7 @@ impl Children {
     fn forget(&self, pid: u32) {
         self.0.with(|state| {
             state.alive.retain(|alive| *alive != pid);
-            state.tell("del", pid);
+            state.inform_guardian("del", pid);
         });
     }
 }
@@ -123,7 +124,7 @@ impl Registry {
 }
 
 impl State {
-    fn tell(&mut self, change: &str, pid: u32) {
+    fn inform_guardian(&mut self, change: &str, pid: u32) {
         if let Some(pipe) = self.guardian.stdin.as_mut()
             && let Err(error) = writeln!(pipe, "{change} {pid}")
         {
@@ -136,7 +137,7 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.kill_all();
         self.with(|state| {
-            // Closing the pipe ends the guardian, which kills what is still there.
+            // Closing the pipe ends the guardian, which kills the children that are still alive.
             drop(state.guardian.stdin.take());
             if let Err(error) = state.guardian.wait() {
                 tracing::warn!(%error, "the guardian of the child processes did not end");
@@ -154,7 +155,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// The process id. It stays reserved until the child has been waited for.
+    /// The process id. No other process gets it before the child has been waited for.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
@@ -172,7 +173,7 @@ impl Child {
 
     /// Sends a signal, unless the child has been waited for already.
     pub fn signal(&self, signal: Signal) {
-        // `id` is None once the child was reaped and its number may belong to someone else.
+        // `id` is `None` once the child was reaped; another process may have its number then.
         if self.inner.id().is_some() {
             send(self.pid, signal);
         }
@@ -181,12 +182,12 @@ impl Child {
     /// Waits until the child has ended. May be cancelled and called again.
     ///
     /// # Errors
-    /// When the operating system loses track of the child.
+    /// When the operating system cannot wait for the child.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.inner.wait().await
     }
 
-    /// Ends the child: wakes it, asks it with SIGTERM, and kills it after `grace`.
+    /// Ends the child: wakes it, sends SIGTERM, and kills it after `grace`.
     pub async fn stop(mut self, grace: Duration) {
         self.signal(Signal::SIGCONT);
         self.signal(Signal::SIGTERM);
@@ -211,7 +212,7 @@ impl Drop for Child {
     }
 }
 
-/// Sends `signal` to `pid`; that the process is gone already is no failure.
+/// Sends `signal` to `pid`. It is not an error if the process is already gone.
 pub(crate) fn send(pid: u32, signal: Signal) {
     let Ok(raw) = i32::try_from(pid) else { return };
     if let Err(error) = kill(Pid::from_raw(raw), signal)
@@ -265,14 +266,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_guardian_kills_what_is_left_and_spares_what_has_ended() {
+    async fn the_guardian_kills_the_remaining_children_only() {
         let children = Children::new().unwrap();
         let ended = children.spawn(Command::new("sleep").arg("600")).unwrap();
-        let mut left = children.spawn(Command::new("sleep").arg("600")).unwrap();
+        let mut survivor = children.spawn(Command::new("sleep").arg("600")).unwrap();
         ended.stop(Duration::from_secs(5)).await;
-        // As if this process had been killed: only the pipe closes.
+        // Only the pipe closes, as if this process were killed.
         children.0.with(|state| drop(state.guardian.stdin.take()));
-        let status = tokio::time::timeout(Duration::from_secs(5), left.wait()).await.unwrap();
+        let status = tokio::time::timeout(Duration::from_secs(5), survivor.wait()).await.unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status.unwrap()), Some(9));
     }
 }

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// A tick of `/proc`, in every Linux (`USER_HZ`).
+/// A tick of `/proc` on every Linux (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 
-/// How long a process has kept a processor busy so far, its threads together (`utime` and `stime` of
-/// `proc(5)`). `None` where the system doesn't tell, and when the process is gone.
+/// The processor time of a process so far, of all its threads (`utime` and `stime` of `proc(5)`).
+/// `None` where the system does not report it, and when the process is gone.
 #[must_use]
 pub fn used(pid: u32) -> Option<Duration> {
     read_used(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
 fn read_used(stat: &str) -> Option<Duration> {
-    // The second field is the program's name in parentheses, which may hold anything.
+    // The second field is the program's name in parentheses, which may contain any character.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(11);
     let ticks: u32 = fields.next()?.parse::<u32>().ok()? + fields.next()?.parse::<u32>().ok()?;

@@ -1,20 +1,20 @@
-//! Progress on standard error: a spinner for a person, a line each for a log.
+//! Progress on standard error: a spinner on a terminal, a line for each step in a log.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What is being done now, and for how long.
+/// Shows the current step and its duration.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    /// None when standard error is not a terminal.
+    /// `None` when standard error is not a terminal.
     bar: Option<ProgressBar>,
     started: Instant,
 }
 
 impl Progress {
-    /// Nothing yet.
+    /// Without a step yet.
     #[expect(clippy::new_without_default, reason = "it starts a clock and a spinner")]
     pub fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -27,14 +27,14 @@ impl Progress {
         Self { bar, started: Instant::now() }
     }
 
-    /// Says on a line of its own what is done before anything else: a build, whose program tells of
-    /// its own progress on the same stream.
+    /// Prints a first step on its own line: a build, whose program shows its own progress on the
+    /// same stream.
     #[expect(clippy::print_stderr, reason = "a program's progress goes there")]
     pub fn first(&self, what: &str) {
         eprintln!("[{:5.1} s] {what}", self.started.elapsed().as_secs_f64());
     }
 
-    /// Says what is done from now on.
+    /// Shows the next step.
     pub fn step(&self, what: &str) {
         match &self.bar {
             Some(bar) => {
@@ -48,14 +48,14 @@ impl Progress {
         }
     }
 
-    /// Says how far the step has come, to a person.
+    /// Shows the progress within a step, on a terminal only.
     pub fn at(&self, what: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(what.to_owned());
         }
     }
 
-    /// Takes the spinner away, so that others may write.
+    /// Removes the spinner, so that other output may follow.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

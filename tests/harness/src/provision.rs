@@ -1,4 +1,4 @@
-//! What a fresh system needs before its first request.
+//! Tables, topics, keys and demo data that a new system needs before its first request.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,18 +27,18 @@ use crate::remoting::{Frame, ask, code, status};
 use crate::table;
 use crate::template::{TableSpec, Template};
 
-/// Where the parts of a system are.
+/// The addresses of a system's parts.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
     /// The name server, `host:port`.
     pub namesrv: String,
     /// The DynamoDB endpoint.
     pub table_url: String,
-    /// The folder for files that belong to this system, such as a signing key. It is there.
+    /// The existing folder for files of this system, such as a signing key.
     pub data: PathBuf,
 }
 
-/// What the parts of a system are called.
+/// The names of a system's parts.
 #[derive(Debug, Clone)]
 pub struct Names {
     /// The stack's name.
@@ -47,17 +47,17 @@ pub struct Names {
     pub topic: String,
     /// The topic of the user events.
     pub user_topic: String,
-    /// What every consumer and producer group's name begins with.
+    /// The prefix of every consumer and producer group's name.
     pub group_prefix: String,
-    /// The tables.
+    /// The tables, with their names, keys and indexes.
     pub tables: Vec<TableSpec>,
 }
 
 impl Names {
-    /// The names in `template`, as its functions will read them.
+    /// The names in `template`, as its functions read them.
     ///
     /// # Errors
-    /// When no function has a variable that names a topic or a prefix.
+    /// When no function has the variable for a topic or the prefix.
     pub fn of(template: &Template) -> anyhow::Result<Self> {
         Ok(Self {
             stack_name: template.stack_name.clone(),
@@ -81,27 +81,26 @@ fn variable(template: &Template, name: &str) -> anyhow::Result<String> {
         .functions
         .iter()
         .find_map(|function| function.environment.get(name).cloned())
-        .ok_or_else(|| anyhow::anyhow!("no function of the template has the variable {name}"))
+        .ok_or_else(|| anyhow::anyhow!("no function in the template has the variable {name}"))
 }
 
 /// The demo user's password.
 pub const DEMO_PASSWORD: &str = "correct-horse-battery-staple";
 /// The demo user's address.
 pub const DEMO_EMAIL: &str = "demo@example.com";
-/// The demo user.
+/// The demo user's id.
 pub const DEMO_USER_ID: u64 = 123;
 
-/// The products of the demo.
 const DEMO_PRODUCTS: &str = include_str!("../demo/products.json");
 
-/// How long a broker may take to make the topics, and a name server to tell of them.
+/// How long a broker may take to create the topics, and a name server to list them.
 const TOPICS_LIMIT: Duration = Duration::from_secs(30);
 
-/// Creates what is missing: the template's tables, topics and groups, a signing key with its public
-/// half, the demo's products and user. What is there already stays as it is.
+/// Creates all missing parts: the template's tables, topics and groups, a signing key with its
+/// public half, and the demo's products and user. Existing parts are not changed.
 ///
 /// # Errors
-/// When an endpoint does not answer, or has something else under one of the names.
+/// When an endpoint does not answer, or one of the names is used for something else.
 pub async fn provision(endpoints: &Endpoints, names: &Names) -> anyhow::Result<()> {
     table::create_tables(&table::client(&endpoints.table_url), &names.tables).await?;
     create_topics(endpoints, names).await?;
@@ -114,18 +113,19 @@ pub async fn provision(endpoints: &Endpoints, names: &Names) -> anyhow::Result<(
 /// Creates the topics and groups that are missing.
 ///
 /// # Errors
-/// When the cluster does not answer, or RocketMQ does not take a name.
+/// When the cluster does not answer, or RocketMQ does not allow a name.
 pub async fn create_topics(endpoints: &Endpoints, names: &Names) -> anyhow::Result<()> {
     rocketmq::admin::create_topics(rocketmq_config(endpoints, names)?, TOPICS_LIMIT)
         .await
-        .context("the topics cannot be created")
+        .context("cannot create the topics")
         .map(drop)
 }
 
-/// Deletes a topic, on a broker and from its name server, as whoever takes it for unused does.
+/// Deletes a topic from a broker and from its name server, like an operator who considers it
+/// unused.
 ///
 /// # Errors
-/// When either doesn't.
+/// When either server does not delete it.
 pub async fn delete_topic(endpoints: &Endpoints, broker: &str, topic: &str) -> anyhow::Result<()> {
     let fields = BTreeMap::from([
         ("topic".to_owned(), topic.to_owned()),
@@ -142,10 +142,10 @@ pub async fn delete_topic(endpoints: &Endpoints, broker: &str, topic: &str) -> a
     Ok(())
 }
 
-/// How the harness itself reaches the cluster of a system.
+/// The configuration with which the harness itself reaches the cluster of a system.
 ///
 /// # Errors
-/// When a name is none that RocketMQ takes.
+/// When RocketMQ does not allow a name.
 pub fn rocketmq_config(endpoints: &Endpoints, names: &Names) -> anyhow::Result<RocketmqConfig> {
     let mut settings = Settings::from_pairs([
         ("ROCKETMQ_NAMESRV_ADDR", endpoints.namesrv.as_str()),
@@ -158,7 +158,7 @@ pub fn rocketmq_config(endpoints: &Endpoints, names: &Names) -> anyhow::Result<R
 }
 
 fn named(names: &Names, logical_id: &str) -> anyhow::Result<TableName> {
-    let name = names.table(logical_id).with_context(|| format!("there is no {logical_id}"))?;
+    let name = names.table(logical_id).with_context(|| format!("no table {logical_id}"))?;
     Ok(TableName::parse(name)?)
 }
 
@@ -168,7 +168,7 @@ pub fn signing_key_file(data: &Path) -> PathBuf {
     data.join("signing-key.json")
 }
 
-/// Makes a signing key where there is none, and publishes the public half.
+/// Makes a signing key if it is missing, and publishes the public half.
 async fn provision_signing_key(
     path: PathBuf,
     tables: &dynamodb::Client,
@@ -194,7 +194,7 @@ async fn put_demo(tables: &dynamodb::Client, names: &Names) -> anyhow::Result<()
     let email = EmailAddress::parse(DEMO_EMAIL)?;
     let accounts = DynamoAccounts::new(tables.clone(), users.clone());
     if accounts.by_email(&email).await?.is_some() {
-        // A kept state: its stock has been sold from, and must not come back.
+        // The data folder was kept: some stock is sold, and must not be restored.
         return Ok(());
     }
     let catalog = CatalogTable::named(named(names, "CatalogTable")?);
@@ -202,20 +202,20 @@ async fn put_demo(tables: &dynamodb::Client, names: &Names) -> anyhow::Result<()
     let hasher = Argon2idHasher::new(HashCost::RECOMMENDED)?;
     let hash = hasher.hash(SecretString::from(DEMO_PASSWORD)).await?;
     let user_id = UserId::new(DEMO_USER_ID)?;
-    // Nobody has to hear of a demo user: nothing is pending.
+    // No consumer needs the event of the demo user, so nothing is pending.
     let stamp = EventStamp::untraced(UuidIdentitySource.event_id(), SCHEMA_VERSION);
     let (account, _) = Account::register(user_id, email, hash, SystemClock.now(), stamp);
     put_account(tables, &users, &account, UuidIdentitySource.transaction_id()).await?;
     Ok(())
 }
 
-/// Whether an order can be placed at `api_url`, without placing one.
+/// Checks that the API at `api_url` can create orders, without creating one.
 ///
-/// The demo user logs in and asks for a product that is not there, which create-order can only say
+/// The demo user logs in and orders a product that does not exist. create-order can only refuse it
 /// after it has started, connected, verified the token and read the catalog.
 ///
 /// # Errors
-/// When it cannot, saying what came back.
+/// When it cannot; the error names the answer.
 pub async fn probe_order(api_url: &str) -> anyhow::Result<()> {
     let client = reqwest::Client::new();
     let login = client
@@ -224,7 +224,7 @@ pub async fn probe_order(api_url: &str) -> anyhow::Result<()> {
         .send()
         .await?;
     let status = login.status();
-    anyhow::ensure!(status == 200, "the demo user's login is answered with {status}");
+    anyhow::ensure!(status == 200, "the answer to the demo user's login is {status}");
     let tokens: serde_json::Value = login.json().await?;
     let token = tokens.get("access_token").and_then(|token| token.as_str()).unwrap_or_default();
     let order = client
@@ -234,6 +234,6 @@ pub async fn probe_order(api_url: &str) -> anyhow::Result<()> {
         .send()
         .await?;
     let status = order.status();
-    anyhow::ensure!(status == 422, "an order of no product is answered with {status}");
+    anyhow::ensure!(status == 422, "the answer to an order of an unknown product is {status}");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Proxies between the functions of a system and what they speak to: each function has its own, so
-//! that a fault strikes one function and not another.
+//! Proxies before the table and the cluster of a system. Each function has its own, so that a fault
+//! strikes only one function.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,20 +18,20 @@ pub struct Proxies {
     journal: Arc<Journal>,
 }
 
-/// What stands before one function.
+/// The proxies of one function.
 pub struct FunctionProxies {
-    /// Between it and DynamoDB.
+    /// Between the function and DynamoDB.
     pub table: TableProxy,
-    /// Between it and the cluster.
+    /// Between the function and the cluster.
     pub broker: BrokerProxy,
 }
 
 impl Proxies {
-    /// A pair for each function, before the table at `table_url`, or the weather that stands before
-    /// it, and the brokers that the name server knows.
+    /// Starts a pair for each function, before the table at `table_url` (or the weather before it)
+    /// and the brokers that the name server knows.
     ///
     /// # Errors
-    /// When the name server knows no broker, or no port can be had.
+    /// When the name server knows no broker, or no port is free.
     pub async fn start(
         functions: &[FunctionSpec],
         table_url: &str,
@@ -52,24 +52,26 @@ impl Proxies {
         Ok(Self { functions: proxies, journal })
     }
 
-    /// What stands before a function.
+    /// The proxies of `function`.
     ///
     /// # Errors
-    /// When there is no such function.
+    /// When the function does not exist.
     pub fn of(&self, function: &str) -> anyhow::Result<&FunctionProxies> {
-        self.functions.get(function).with_context(|| format!("there is no function {function}"))
+        self.functions
+            .get(function)
+            .with_context(|| format!("no proxies for the function {function}"))
     }
 
-    /// Everything that the functions sent about transactions.
+    /// The half messages and ends of all functions.
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    /// Removes all rules everywhere and lets connections in again.
+    /// Removes all rules of all proxies and accepts connections again.
     ///
     /// # Errors
-    /// When a port was taken by someone else meanwhile.
+    /// When another process has taken a port meanwhile.
     pub async fn heal(&self) -> anyhow::Result<()> {
         for proxies in self.functions.values() {
             proxies.table.heal().await?;
@@ -78,16 +80,16 @@ impl Proxies {
         Ok(())
     }
 
-    /// The variables that lead each function to its own proxies; of several name servers that are
-    /// before its own, in this order.
+    /// The variables that make each function use its proxies. The name servers of `namesrv_before`
+    /// come first, in this order.
     pub(crate) fn environment(
         &self,
         namesrv_before: &[String],
     ) -> BTreeMap<String, BTreeMap<String, String>> {
         let variables = |proxies: &FunctionProxies| {
-            let own = proxies.broker.namesrv();
+            let proxy = proxies.broker.namesrv();
             let name_servers: Vec<_> =
-                namesrv_before.iter().map(String::as_str).chain([own.as_str()]).collect();
+                namesrv_before.iter().map(String::as_str).chain([proxy.as_str()]).collect();
             BTreeMap::from([
                 ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxies.table.url()),
                 ("ROCKETMQ_NAMESRV_ADDR".to_owned(), name_servers.join(";")),

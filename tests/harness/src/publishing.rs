@@ -1,4 +1,4 @@
-//! Messages of a test's own on the order topic.
+//! Messages that a test itself publishes on the order topic.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,18 +20,19 @@ use crate::broker::broker_address;
 use crate::provision::{Endpoints, Names, rocketmq_config};
 use crate::remoting::{Frame, ask, code, status};
 
-/// How long one message may take.
+/// The limit for one message.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// In a message's flags: it is a half message (`MessageSysFlag.java`).
+/// The flag of a half message (`MessageSysFlag.java`).
 const PREPARED: i32 = 0x4;
 
-/// What ends a half message (`MessageSysFlag.java`, `TRANSACTION_COMMIT_TYPE` and
+/// The ends of a half message (`MessageSysFlag.java`, `TRANSACTION_COMMIT_TYPE` and
 /// `TRANSACTION_ROLLBACK_TYPE`).
 const COMMIT: i32 = 0x8;
 const ROLLBACK: i32 = 0xc;
 
-/// A half message with flags and a body that no client of ours makes, stored by frames of our own.
+/// A half message with flags and a body that no client of this project makes, stored by hand-made
+/// frames.
 #[derive(Debug)]
 pub struct FlaggedHalf {
     broker: String,
@@ -39,15 +40,15 @@ pub struct FlaggedHalf {
     checked_group: String,
     queue_offset: String,
     commit_log_offset: String,
-    /// By which the broker names it in a check-back.
+    /// The key by which the broker names it in a check-back.
     pub unique_key: String,
 }
 
 impl FlaggedHalf {
-    /// Stores one on `topic`, which may be another's, that names a system's checked group.
+    /// Stores one on `topic`, which may belong to another system, with a system's checked group.
     ///
     /// # Errors
-    /// When the broker does not take it.
+    /// When the broker refuses it, or does not answer.
     pub async fn store(
         endpoints: &Endpoints,
         names: &Names,
@@ -106,10 +107,10 @@ impl FlaggedHalf {
         })
     }
 
-    /// Ends it.
+    /// Sends its end.
     ///
     /// # Errors
-    /// When the broker does not take it.
+    /// When the broker refuses it, or does not answer.
     pub async fn end(self, resolution: Resolution) -> anyhow::Result<()> {
         let commit_or_rollback = match resolution {
             Resolution::Commit => COMMIT,
@@ -136,15 +137,15 @@ fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn succeeded(answer: Frame) -> anyhow::Result<Frame> {
-    anyhow::ensure!(answer.code == status::SUCCESS, "the broker refused it: {answer:?}");
+    anyhow::ensure!(answer.code == status::SUCCESS, "the broker refused the request: {answer:?}");
     Ok(answer)
 }
 
-/// Publishes on a system's order topic, past all proxies, whatever a test has to say there.
+/// Publishes any message on a system's order topic, without the proxies.
 pub struct Publishing(RocketmqPublisher);
 
 impl Publishing {
-    /// Connects.
+    /// Connects to the cluster of a system.
     ///
     /// # Errors
     /// When the cluster cannot be reached.
@@ -153,11 +154,11 @@ impl Publishing {
         Ok(Self(RocketmqPublisher::start(config, SystemClock).await?))
     }
 
-    /// Publishes one message, of an event of `aggregate` or of none. The topic takes only half
-    /// messages, so it is one that is committed at once.
+    /// Publishes one message, with or without the `aggregate` of its event. The topic accepts only
+    /// half messages, so the message is sent as one and committed immediately.
     ///
     /// # Errors
-    /// When the broker does not take it in time.
+    /// When the broker does not store and commit it in time.
     pub async fn publish(
         &self,
         event_id: Uuid,
@@ -180,7 +181,7 @@ impl Publishing {
             message: &message,
             transaction_id: TransactionId::new(*event_id.as_uuid()),
             deadline: SystemClock.now(),
-            // A check-back of a copy must not take it for the attempt that created the order.
+            // A check-back of a copy must not treat it as the attempt that created the order.
             is_recorded: aggregate.is_some(),
         };
         let within = Deadline::after(LIMIT);
@@ -189,7 +190,7 @@ impl Publishing {
         Ok(())
     }
 
-    /// Disconnects.
+    /// Closes the connections to the cluster.
     pub async fn stop(self) {
         self.0.shutdown().await;
     }

@@ -1,6 +1,6 @@
-//! RocketMQ's remoting protocol, as much of it as a proxy needs: frames, read and written.
+//! The part of RocketMQ's remoting protocol that a proxy needs: reading and writing frames.
 //!
-//! It is our own, and not the client's, because the proxy must see what the client does wrong.
+//! It does not use the client's code, because the proxy must see the client's errors.
 
 mod ask;
 mod codec;
@@ -16,9 +16,9 @@ pub use codec::{FRAME_BYTES_MAX, read_frame};
 pub use messages::popped;
 use properties::parse_properties;
 
-/// Request codes (`RequestCode.java`) that tests speak of.
+/// Request codes (`RequestCode.java`) that tests use.
 pub mod code {
-    /// `SEND_MESSAGE`: also a half message. The Rust client sends it.
+    /// `SEND_MESSAGE`, also for half messages. The Rust client sends it.
     pub const SEND_MESSAGE: i32 = 10;
     /// `SEND_MESSAGE_V2`: the same with short names, which Java clients send.
     pub const SEND_MESSAGE_V2: i32 = 310;
@@ -28,11 +28,11 @@ pub mod code {
     pub const HEART_BEAT: i32 = 34;
     /// `END_TRANSACTION`.
     pub const END_TRANSACTION: i32 = 37;
-    /// `CHECK_TRANSACTION_STATE`: the broker's question, one-way.
+    /// `CHECK_TRANSACTION_STATE`: the broker's check-back, one-way.
     pub const CHECK_TRANSACTION_STATE: i32 = 39;
-    /// `GET_ROUTEINFO_BY_TOPIC`, asked of a name server.
+    /// `GET_ROUTEINFO_BY_TOPIC`, sent to a name server.
     pub const GET_ROUTEINFO_BY_TOPIC: i32 = 105;
-    /// `GET_BROKER_CLUSTER_INFO`, asked of a name server.
+    /// `GET_BROKER_CLUSTER_INFO`, sent to a name server.
     pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
     /// `DELETE_TOPIC_IN_BROKER`.
     pub const DELETE_TOPIC_IN_BROKER: i32 = 215;
@@ -52,32 +52,32 @@ pub mod status {
     pub const SUCCESS: i32 = 0;
     /// `SYSTEM_ERROR`.
     pub const SYSTEM_ERROR: i32 = 1;
-    /// `SYSTEM_BUSY`: it waited for too long, or nothing is taken at the moment, and was not begun
-    /// (`BrokerFastFailure.java`, `NettyRemotingAbstract.java`).
+    /// `SYSTEM_BUSY`: the request waited for too long, or the broker accepts none at the moment. It
+    /// was not begun (`BrokerFastFailure.java`, `NettyRemotingAbstract.java`).
     pub const SYSTEM_BUSY: i32 = 2;
-    /// `FLUSH_DISK_TIMEOUT`: stored, and perhaps not on the disk.
+    /// `FLUSH_DISK_TIMEOUT`: stored, but perhaps not on disk.
     pub const FLUSH_DISK_TIMEOUT: i32 = 10;
-    /// `SLAVE_NOT_AVAILABLE`: stored, and without a replica.
+    /// `SLAVE_NOT_AVAILABLE`: stored, but without a replica.
     pub const SLAVE_NOT_AVAILABLE: i32 = 11;
-    /// `FLUSH_SLAVE_TIMEOUT`: stored, and perhaps without a replica.
+    /// `FLUSH_SLAVE_TIMEOUT`: stored, but perhaps without a replica.
     pub const FLUSH_SLAVE_TIMEOUT: i32 = 12;
 }
 
-/// In a frame's flag: it is an answer.
+/// The flag of an answer.
 const ANSWER: i32 = 1;
-/// In a frame's flag: nobody waits for an answer.
+/// The flag of a request without an answer.
 const ONE_WAY: i32 = 2;
 
-/// How a frame's header is written. A frame keeps its own.
+/// The form of a frame's header. A frame keeps its form.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Encoding {
-    /// JSON, with what else stands in it.
+    /// JSON, with the members that [`Frame`] does not have.
     Json(serde_json::Map<String, serde_json::Value>),
-    /// RocketMQ's own binary form, with the number of the sender's language and version.
+    /// RocketMQ's own binary form, with the sender's language and version.
     Binary {
-        /// `LanguageCode.java`.
+        /// The number in `LanguageCode.java`.
         language: u8,
-        /// The sender's version.
+        /// The number of the sender's version.
         version: i16,
     },
 }
@@ -85,24 +85,24 @@ pub enum Encoding {
 /// One frame: a request, or the answer to one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// What is asked, or how it went.
+    /// The request code, or the status of an answer.
     pub code: i32,
-    /// Whether it is an answer, and whether one is waited for.
+    /// Bits: whether it is an answer, and whether it is one-way.
     pub flag: i32,
-    /// The request's number on its connection; its answer has the same.
+    /// The number of the request on its connection; the answer has the same number.
     pub opaque: i32,
-    /// An error in words.
+    /// The error in words.
     pub remark: Option<String>,
-    /// The request's own fields.
+    /// The fields of the request or of the answer.
     pub fields: BTreeMap<String, String>,
-    /// What it carries.
+    /// The bytes after the header, such as a message.
     pub body: Bytes,
-    /// How its header is written.
+    /// The form of the header.
     pub encoding: Encoding,
 }
 
 impl Frame {
-    /// A request of our own.
+    /// A new request.
     #[must_use]
     pub fn request(code: i32, opaque: i32, fields: BTreeMap<String, String>) -> Self {
         let rest = [("language", "RUST".into()), ("version", 0.into())];
@@ -118,7 +118,7 @@ impl Frame {
         }
     }
 
-    /// An answer to this request in the other side's place.
+    /// An answer to this request instead of the other side's.
     #[must_use]
     pub fn answer(&self, code: i32, remark: &str) -> Self {
         Self {
@@ -132,19 +132,19 @@ impl Frame {
         }
     }
 
-    /// Whether it answers a request.
+    /// Whether it is an answer.
     #[must_use]
     pub fn is_answer(&self) -> bool {
         self.flag & ANSWER != 0
     }
 
-    /// Whether nobody waits for an answer to it.
+    /// Whether it is a request without an answer.
     #[must_use]
     pub fn is_one_way(&self) -> bool {
         self.flag & ONE_WAY != 0
     }
 
-    /// The properties of the message that a send request carries.
+    /// The properties of the message in a send request.
     #[must_use]
     pub fn message_properties(&self) -> BTreeMap<String, String> {
         let text = match self.code {
@@ -155,7 +155,7 @@ impl Frame {
         parse_properties(text.unwrap_or_default())
     }
 
-    /// One of the request's own fields.
+    /// The value of a field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)

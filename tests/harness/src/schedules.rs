@@ -1,9 +1,9 @@
 //! The template's schedules.
 //!
 //! EventBridge Scheduler invokes within the minute that a schedule names, not on its first second.
-//! Here each invocation comes up to [`JITTER_MAX`] late: enough that windows never meet in the same
-//! way twice, and short enough that a run of a few minutes sees what an hour on AWS would show.
-//! Unlike on AWS, the first invocation comes at once, so that a fresh system is live at once.
+//! Here each invocation is up to [`JITTER_MAX`] late: enough that windows never overlap in the same
+//! way twice, and short enough that a run of a few minutes shows what an hour on AWS would show.
+//! Unlike on AWS, the first invocation comes immediately, so that a new system works immediately.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::host::LambdaHost;
 use crate::tasks::Tasks;
 use crate::template::{FunctionSpec, Schedule};
 
-/// The most by which an invocation is late. AWS allows itself a minute.
+/// The longest delay of an invocation. On AWS it is a minute.
 pub const JITTER_MAX: Duration = Duration::from_secs(5);
 
-/// Running schedules; they end when this is dropped. Requests under way go on.
+/// Running schedules; they end when this is dropped. Running invocations continue.
 pub struct Schedules(Tasks);
 
 impl Schedules {
-    /// Starts every schedule of `functions`, each with an invocation at once.
+    /// Starts every schedule of `functions`, each with an immediate invocation.
     #[must_use]
     pub fn start(functions: &[FunctionSpec], host: &LambdaHost) -> Self {
         let tasks = Tasks::default();
@@ -33,14 +33,14 @@ impl Schedules {
         Self(tasks)
     }
 
-    /// Ends the schedules.
+    /// Ends the schedules. Running invocations continue.
     pub fn stop(&self) {
         self.0.abort();
     }
 }
 
-/// Fires one schedule for ever. Invocations are asynchronous, as Scheduler's are: a window that is
-/// still open does not put the next one off.
+/// Fires one schedule for ever. Invocations are asynchronous, like those of EventBridge Scheduler:
+/// a window that is still open does not delay the next one.
 async fn run(function: String, schedule: Schedule, host: LambdaHost) {
     let invocations = Tasks::default();
     let started = Instant::now();

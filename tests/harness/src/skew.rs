@@ -1,7 +1,7 @@
-//! Clocks that are wrong: a library that is loaded before a program's own and moves what the program
-//! takes for the time of day. Its monotonic clock stays as it is.
+//! Wrong clocks: a library that is loaded before a program's own and moves the program's wall
+//! clock. Its monotonic clock does not change.
 //!
-//! Libfaketime does the same and more, but would have to be installed.
+//! Libfaketime can do the same, but would have to be installed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use crate::preload;
 
-/// The variable that says by how many milliseconds.
+/// The variable with the offset in milliseconds.
 const VARIABLE: &str = "CLOCK_OFFSET_MS";
 
-/// By how much the clock of a process is moved, in milliseconds.
+/// The offset of a process's wall clock, in milliseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Offset(i64);
 
 impl Offset {
-    /// That of a process with these variables.
+    /// The offset of a process with these variables.
     pub(crate) fn of(variables: &BTreeMap<String, String>) -> Self {
         Self(variables.get(VARIABLE).and_then(|text| text.parse().ok()).unwrap_or_default())
     }
 
-    /// What the process takes for this time since the Unix epoch.
+    /// The process's wall clock at this time since the Unix epoch.
     pub(crate) fn applied_to(self, since_epoch: Duration) -> Duration {
         let offset = Duration::from_millis(self.0.unsigned_abs());
         if self.0 < 0 { since_epoch.saturating_sub(offset) } else { since_epoch + offset }
@@ -31,10 +31,10 @@ impl Offset {
 
 const SOURCE: &str = include_str!("preload/clock.c");
 
-/// The variables that set a program's clock off by so many milliseconds.
+/// The variables that move a program's wall clock by an offset in milliseconds.
 ///
 /// # Errors
-/// When there is no C compiler, or it fails.
+/// When the C compiler is missing or fails.
 pub async fn environment(
     target: &Path,
     offset_ms: i64,
@@ -54,7 +54,7 @@ mod tests {
     use crate::wall_clock;
 
     #[tokio::test]
-    async fn a_program_takes_the_time_that_it_is_given() {
+    async fn a_program_sees_the_time_of_its_moved_clock() {
         let target = tempfile::tempdir().unwrap();
         for offset in [-3_600_000, 400] {
             let environment = environment(target.path(), offset).await.unwrap();

@@ -1,4 +1,4 @@
-//! All parts, composed: broker, table, functions, gateway and schedules.
+//! All parts together: broker, table, functions, gateway and schedules.
 
 mod between;
 mod options;
@@ -27,46 +27,46 @@ use crate::table_proxy::TableProxy;
 use crate::template::Template;
 use crate::weather::Weather;
 
-/// A running system. [`System::stop`] ends it in order; dropping it ends it at once.
+/// A running system. [`System::stop`] ends it gracefully; dropping it ends it immediately.
 pub struct System {
-    /// Where the API answers, such as `http://127.0.0.1:8000`.
+    /// The URL of the API, such as `http://127.0.0.1:8000`.
     pub api_url: String,
-    /// Where name server, table and files are.
+    /// The addresses of the name server and the table, and the data folder.
     pub endpoints: Endpoints,
-    /// What topic, groups and tables are called.
+    /// The names of topics, groups and tables.
     pub names: Names,
-    /// The template as it was resolved.
+    /// The resolved template.
     pub template: Template,
     /// The Lambda host: to invoke functions, and to find and kill their instances.
     pub host: LambdaHost,
-    /// The broker, when it was started here: to kill it and start it again.
+    /// The cluster, if this system started it: to kill and restart its servers.
     pub broker: Option<Rocketmq>,
-    /// What stands between the functions and the rest, when that was asked for.
+    /// The proxies of the functions, if [`SystemOptions::proxies`] is set.
     pub proxies: Option<Proxies>,
-    /// The weather between the functions and the table, when that was asked for: what they have
-    /// consumed.
+    /// The weather between the functions and the table, if [`SystemOptions::weather`] is set. It
+    /// counts the functions' capacity units.
     pub weather: Option<Arc<Weather>>,
-    /// Leads all functions through the weather, when they have no proxies of their own: to watch what
-    /// passes.
+    /// Leads all functions through the weather, if they have no proxies. A test can watch their
+    /// calls here.
     pub weather_proxy: Option<TableProxy>,
     gateway: Gateway,
     schedules: Option<Schedules>,
     table: Option<EmbeddedTable>,
     children: Children,
-    /// Removed with the system; None when the caller gave a folder.
+    /// Deleted with the system; `None` if the caller gave a data folder.
     temporary: Option<TempDir>,
 }
 
 impl System {
-    /// Starts everything and returns once an order can be placed.
+    /// Starts everything and returns once the API can create orders.
     ///
     /// Dropping the future before it is done ends what has started.
     ///
     /// # Errors
-    /// When a prerequisite is missing, a port is taken or a part does not start, each with what to
-    /// do about it.
+    /// When a prerequisite is missing, a port is in use or a part does not start. Each error says
+    /// what to do.
     pub async fn start(options: SystemOptions) -> anyhow::Result<Self> {
-        // The door first: a taken port shows before anything slow has begun.
+        // The API's port first: if it is in use, the error comes before anything slow has begun.
         let (address, port) = (options.api_address, options.api_port);
         let door = TcpListener::bind((address, port))
             .await
@@ -111,7 +111,7 @@ impl System {
             children,
             temporary,
         };
-        (options.progress)("waiting until an order can be placed");
+        (options.progress)("waiting until the API can create orders");
         ready::wait(&system.api_url)
             .await
             .map_err(|error| ready::with_last_lines(&error, &system.endpoints.data))?;
@@ -124,7 +124,7 @@ impl System {
         self.children.pids()
     }
 
-    /// Ends everything: schedules, door, functions, broker, table.
+    /// Ends everything in this order: schedules, gateway, functions, broker, table.
     pub async fn stop(self) {
         if let Some(schedules) = &self.schedules {
             schedules.stop();
@@ -132,7 +132,7 @@ impl System {
         self.gateway.stop();
         self.host.stop().await;
         match self.broker {
-            // Its store goes with the temporary folder.
+            // Its store is deleted with the temporary folder.
             Some(broker) if self.temporary.is_some() => broker.kill().await,
             Some(broker) => broker.stop().await,
             None => {}

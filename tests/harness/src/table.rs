@@ -1,5 +1,5 @@
 //! DynamoDB: an embedded one over HTTP, Amazon's own emulator, and the template's tables in either
-//! or in any other.
+//! or in any other DynamoDB.
 
 mod amazon;
 mod create;
@@ -20,17 +20,17 @@ pub use create::create_tables;
 use crate::broker::cannot_listen;
 use crate::host::REGION;
 
-/// How long requests under way may take once the table is told to stop.
+/// How long running requests may take once the table stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// How many requests the table may have in work at once.
+/// How many requests the table handles at once.
 const WORKERS: usize = 4;
 
 /// An embedded DynamoDB that serves HTTP from this process; it ends when this is dropped.
 ///
-/// It emulates no contention between transactions and makes every read consistent. It has threads
-/// of its own: it blocks them for as long as a request takes and waits for others, and would keep
-/// the host, the gateway and the proxies from theirs.
+/// It emulates no contention between transactions and makes every read consistent. It has its own
+/// threads, because it blocks a thread while a request runs or waits for others, and would block
+/// the host, the gateway and the proxies.
 pub struct EmbeddedTable {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -42,7 +42,7 @@ impl EmbeddedTable {
     /// without one, in memory.
     ///
     /// # Errors
-    /// When the port cannot be listened on or the file cannot be opened.
+    /// When the port is not available or the file cannot be opened.
     pub async fn start(port: u16, file: Option<&Path>) -> anyhow::Result<Self> {
         let database = match file {
             None => Database::memory(),
@@ -66,7 +66,7 @@ impl EmbeddedTable {
         let (tell_end, ended) = oneshot::channel::<()>();
         let serve = async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            // The sender's end, used or dropped, is the signal.
+            // The signal is a message from the sender, or its drop.
             let shutdown = async { drop(stopped.await) };
             dynoxide::server::serve_with_shutdown(listener, database, shutdown)
                 .await
@@ -88,9 +88,9 @@ impl EmbeddedTable {
         format!("http://{}", self.address)
     }
 
-    /// Lets requests under way finish and closes the file.
+    /// Waits for running requests and closes the file.
     pub async fn stop(self) {
-        // A send fails only when the server has ended already.
+        // The send fails only if the server has already ended.
         if self.stop.send(()).is_ok() && tokio::time::timeout(STOP_GRACE, self.ended).await.is_err()
         {
             tracing::debug!("a request to the embedded table was cut off");
@@ -98,7 +98,7 @@ impl EmbeddedTable {
     }
 }
 
-/// A client for the DynamoDB at `url`, with credentials that emulators take and AWS refuses.
+/// A client for the DynamoDB at `url`, with credentials that emulators accept and AWS refuses.
 #[must_use]
 pub fn client(url: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_and_functions_meet_the_same_tables_in_dynamodb_local() {
+    fn operators_and_functions_use_the_same_tables_in_dynamodb_local() {
         let url = "http://127.0.0.1:1";
         let operators = dynamodb::connect_to(url);
         assert_eq!(operators.config().region(), client(url).config().region());

@@ -1,7 +1,7 @@
-//! A proxy before the table that understands DynamoDB's HTTP.
+//! A proxy before the table that reads DynamoDB's HTTP requests.
 //!
-//! It tells calls apart by their `X-Amz-Target`, and reads their bodies. What its rules do not
-//! strike is passed on as it is. A call that is held outlives its caller, as one does that is still
+//! It distinguishes calls by their `X-Amz-Target`, and reads their bodies. Calls that no rule
+//! strikes are passed on unchanged. A held call outlives its caller, like a real call that is still
 //! on its way when a process dies.
 
 mod answer;
@@ -21,11 +21,11 @@ pub(crate) use upstream::{Cut, TableEndpoint, Upstream};
 /// A call to the table on its way, or on its way back.
 #[derive(Debug, Clone)]
 pub struct TableCall {
-    /// Such as `TransactWriteItems`.
+    /// The operation, such as `TransactWriteItems`.
     pub operation: String,
-    /// What is asked.
+    /// The request.
     pub body: serde_json::Value,
-    /// What the table said; None at [`Point::Request`].
+    /// The table's answer; `None` at [`Point::Request`].
     pub answer: Option<TableAnswer>,
 }
 
@@ -34,14 +34,14 @@ impl Traffic for TableCall {
 }
 
 impl TableCall {
-    /// The key of the item of a kind that the call writes, such as `ORDER#…` for the kind `ORDER#`:
-    /// of its partition and of its sort key whichever begins so.
+    /// The key of an item in the call that begins with `kind`, such as `ORDER#…` for `ORDER#`: the
+    /// partition key or the sort key.
     #[must_use]
     pub fn key_of(&self, kind: &str) -> Option<String> {
         find_key(&self.body, kind)
     }
 
-    /// Whether the call reads or writes an item whose key begins with `kind`.
+    /// Whether the call reads or writes an item with a key that begins with `kind`.
     #[must_use]
     pub fn touches(&self, kind: &str) -> bool {
         self.key_of(kind).is_some()
@@ -52,11 +52,11 @@ impl TableCall {
 fn find_key(value: &serde_json::Value, kind: &str) -> Option<String> {
     match value {
         serde_json::Value::Object(members) => {
-            let own = ["pk", "sk"].into_iter().find_map(|name| {
+            let key = ["pk", "sk"].into_iter().find_map(|name| {
                 let text = members.get(name)?.get("S")?.as_str()?;
                 text.starts_with(kind).then(|| text.to_owned())
             });
-            own.or_else(|| members.values().find_map(|member| find_key(member, kind)))
+            key.or_else(|| members.values().find_map(|member| find_key(member, kind)))
         }
         serde_json::Value::Array(items) => items.iter().find_map(|item| find_key(item, kind)),
         _ => None,
@@ -68,31 +68,30 @@ pub fn calls(operation: &'static str) -> impl Fn(&TableCall) -> bool + Clone + S
     move |call| call.operation == operation
 }
 
-/// A proxy that passes everything on, except what its rules strike.
+/// A proxy that passes all calls on, except those that its rules strike.
 pub struct TableProxy {
     exchange: Arc<Exchange>,
     door: Door,
 }
 
 impl TableProxy {
-    /// Stands before the table at `upstream`, on a free port.
+    /// Starts a proxy before the table at `upstream`, on a free port.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When no port is free.
     pub async fn start(upstream: &str) -> anyhow::Result<Self> {
         Self::start_at(Ipv4Addr::LOCALHOST, upstream).await
     }
 
-    /// As [`TableProxy::start`], on another of this machine's addresses, such as that which
-    /// containers reach.
+    /// [`TableProxy::start`] on another address of this machine, such as one that containers reach.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When no port is free.
     pub async fn start_at(address: Ipv4Addr, upstream: &str) -> anyhow::Result<Self> {
         Self::start_before(address, Arc::new(TableEndpoint::new(upstream))).await
     }
 
-    /// As [`TableProxy::start_at`], before what is not a table itself.
+    /// [`TableProxy::start_at`] before any [`Upstream`].
     ///
     /// # Errors
     /// When no port is free.
@@ -122,44 +121,45 @@ impl TableProxy {
         self.exchange.rules.on(point, matches)
     }
 
-    /// Shows `look` every call that the table has answered from now on, with the table's own answer,
-    /// whatever rules do to that on its way back. It looks for as long as the proxy stands.
+    /// Calls `look` with every call that the table answers from now on and the table's own answer,
+    /// whatever rules do to that answer. `look` is called until the proxy ends.
     pub fn watch(&self, look: impl Fn(&TableCall) + Send + Sync + 'static) {
         self.exchange.watch(look);
     }
 
-    /// Its rules.
+    /// The rules for its calls.
     #[must_use]
     pub fn rules(&self) -> &Rules<TableCall> {
         &self.exchange.rules
     }
 
-    /// How many calls came in.
+    /// How many calls arrived.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.exchange.calls()
     }
 
-    /// Cuts all connections and refuses new ones, as a table that is down does. How many it has cut.
+    /// Cuts all connections and refuses new ones, like a table that is down. Returns how many it
+    /// has cut.
     ///
     /// # Errors
-    /// When the port was taken by someone else.
+    /// When another process has taken the port.
     pub async fn refuse(&self) -> anyhow::Result<usize> {
         self.door.shut().await
     }
 
-    /// Lets connections in again.
+    /// Accepts connections again.
     ///
     /// # Errors
-    /// When the port cannot be listened on.
+    /// When the port is not available.
     pub async fn accept(&self) -> anyhow::Result<()> {
         self.door.open().await
     }
 
-    /// Removes all rules and lets connections in again.
+    /// Removes all rules and accepts connections again.
     ///
     /// # Errors
-    /// As [`TableProxy::accept`].
+    /// The same as of [`TableProxy::accept`].
     pub async fn heal(&self) -> anyhow::Result<()> {
         self.rules().heal();
         self.accept().await
@@ -184,14 +184,14 @@ mod tests {
     async fn proxied() -> (EmbeddedTable, TableProxy, aws_sdk_dynamodb::Client) {
         let table = EmbeddedTable::start(0, None).await.unwrap();
         let proxy = TableProxy::start(&table.url()).await.unwrap();
-        // One try, so that each fault shows.
+        // One try, so that the test sees each fault.
         let config = client(&proxy.url()).config().to_builder();
         let config = config.retry_config(RetryConfig::disabled()).build();
         (table, proxy, aws_sdk_dynamodb::Client::from_conf(config))
     }
 
     #[test]
-    fn the_keys_of_a_call_are_found_where_they_stand() {
+    fn the_keys_of_a_call_are_found_at_any_depth() {
         let product = json!({"Update": {"Key": {"pk": {"S": "PRODUCT#1"}}}});
         let order = json!({"Update": {"Key": {"pk": {"S": "USER#1"}, "sk": {"S": "ORDER#o"}}}});
         let body = json!({"TransactItems": [order, product]});
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_pass_and_each_toxic_does_what_its_name_says() {
+    async fn calls_pass_and_each_toxic_has_its_effect() {
         let (_table, proxy, client) = proxied().await;
         let list = || client.list_tables().send();
         assert!(list().await.is_ok());
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_watcher_sees_what_the_table_has_done_and_not_what_never_came_to_it() {
+    async fn a_watcher_sees_only_calls_that_reach_the_table() {
         let (_table, proxy, client) = proxied().await;
         let seen = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&seen);
@@ -243,7 +243,7 @@ mod tests {
         }
         proxy.heal().await.unwrap();
         assert!(client.list_tables().send().await.is_ok());
-        assert_eq!(seen.load(Ordering::Relaxed), 2, "it outlives the rules");
+        assert_eq!(seen.load(Ordering::Relaxed), 2, "the watcher outlives the rules");
     }
 
     #[tokio::test]
@@ -260,7 +260,7 @@ mod tests {
             let creating = create.send();
             tokio::pin!(creating);
             tokio::select! {
-                _ = &mut creating => panic!("it was held"),
+                _ = &mut creating => panic!("the call was not held"),
                 held = hold.seen(LIMIT) => held.unwrap(),
             }
         };

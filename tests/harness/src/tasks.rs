@@ -6,16 +6,15 @@ use tokio::task::JoinSet;
 
 /// A set of tasks; dropping it, or [`Tasks::abort`], ends them all.
 ///
-/// It exists instead of `tokio::spawn` so that no task of a test's system lives on into the next
-/// test of the same process.
+/// It is used instead of `tokio::spawn` so that no task of one test runs on during the next test in
+/// the same process.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks(Mutex<JoinSet<()>>);
 
 impl Tasks {
-    /// Starts `task`.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What has ended is taken out here, so that the set grows with what runs and not with time.
+        // Finished tasks are removed here, so that the set does not grow with time.
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
@@ -26,7 +25,7 @@ impl Tasks {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Ends all tasks where they stand, and tells how many that were.
+    /// Aborts all tasks. Returns how many were running.
     pub(crate) fn abort(&self) -> usize {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}

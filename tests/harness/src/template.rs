@@ -1,8 +1,8 @@
-//! What the local system needs to know of `template.yaml`: functions, routes, schedules, tables.
+//! The parts of `template.yaml` that the local system needs: functions, routes, schedules, tables.
 //!
 //! The template is the only description of the deployment. The local host reads it instead of a
-//! second list, so that a route, a time-out or a variable that is wrong on AWS is wrong here too.
-//! Intrinsic functions are resolved as far as the template uses them, and whatever cannot be
+//! second list, so that a route, a timeout or a variable that is wrong on AWS is wrong here too.
+//! Intrinsic functions are resolved as far as the template uses them; anything that cannot be
 //! resolved is an error that names it.
 
 mod function;
@@ -26,14 +26,14 @@ pub struct Template {
     pub functions: Vec<FunctionSpec>,
     /// The tables in the order of their logical ids.
     pub tables: Vec<TableSpec>,
-    /// Every template parameter with the value that was used, the default or the caller's.
+    /// Every template parameter with its value, which is the default or the caller's.
     pub parameters: BTreeMap<String, String>,
-    /// The name of the stack, which `AWS::StackName` stands for.
+    /// The value of `AWS::StackName`.
     pub stack_name: String,
 }
 
 impl Template {
-    /// The function whose name, which is its binary's name too, is `name`.
+    /// The function with this name, which is also its binary's name.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&FunctionSpec> {
         self.functions.iter().find(|function| function.name == name)

@@ -1,43 +1,43 @@
-//! A table with AWS's weather: a proxy that makes an emulator's table behave as DynamoDB does in a
-//! region.
+//! Weather: a proxy that makes an emulator's table behave like DynamoDB in an AWS region.
 //!
-//! - Each call takes a time that is drawn from a distribution with a tail ([`Latency`]). It does its
-//!   work halfway, so that half of the time is the way there and half the way back, or, of a
-//!   transaction, half preparing and half committing.
-//! - A `TransactWriteItems` holds its items for that time. Another transaction on a held item, or on
-//!   an item of a single write under way, is cancelled with `TransactionConflict` for exactly those
-//!   items. A single write on a held item fails with `TransactionConflictException`. A
+//! - The latency of each call is drawn from a distribution with a tail ([`Latency`]). The table
+//!   does the call at half of that time: one half is the way there, the other the way back, or, for
+//!   a transaction, preparing and committing.
+//! - A `TransactWriteItems` holds its items for that time. Another transaction on a held item, or
+//!   on an item of a running single write, is cancelled with `TransactionConflict` for exactly
+//!   those items. A single write on a held item fails with `TransactionConflictException`. A
 //!   `TransactGetItems` on an item that is being written is cancelled; other reads pass. A
-//!   transaction fails with `TransactionInProgressException` while one with the same request token
-//!   is under way.
+//!   transaction fails with `TransactionInProgressException` while another one with the same
+//!   request token is running.
 //!   (Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works", "Transaction
 //!   conflict handling in DynamoDB",
 //!   <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>; that
 //!   "an ongoing operation is in the process of updating the same item" rejects a transaction is in
 //!   the API Reference,
 //!   <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>.)
-//! - Each value of a partition key bears a limited number of units a second ([`PartitionLimits`]),
-//!   in tables and, for what writes cost, in global secondary indexes.
-//! - All units are counted ([`Weather::consumption`]), as the table itself reports them. A failed
-//!   condition, of which no table reports any, costs a unit for each KB of the stored item and at
+//! - Each value of a partition key has a limited number of units a second ([`PartitionLimits`]), in
+//!   tables and, for writes, in global secondary indexes.
+//! - All units are counted ([`Weather::consumption`]) as the table itself reports them. No table
+//!   reports the units of a failed condition: it costs a unit for each KB of the stored item and at
 //!   least one (Developer Guide, "Capacity units consumed by conditional writes",
 //!   <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalWrites.ReturnConsumedCapacity>).
 //!
 //! # What this does not show
-//! - An item is under way for as long as its call; on AWS the way to and from the table is not part
-//!   of it. So conflicts are somewhat more frequent here.
-//! - A transaction that is cancelled for a condition counts one write of each item, that of its
-//!   preparation; one that is refused for a conflict or a throttle counts nothing. AWS documents
-//!   neither.
-//! - A batch is done as a whole, or throttled when none of its items can be done: nothing comes back
-//!   as unprocessed, and nothing of it conflicts with a transaction under way, though its writes are
-//!   such as a transaction conflicts with.
-//! - A scan has no partition to be limited by, and `ExecuteStatement` and its like pass as they are.
+//! - An item is held during its whole call; on AWS the way to and from the table is not part of
+//!   that time. So conflicts are somewhat more frequent here.
+//! - A transaction that is cancelled by a condition counts one write for each item, for its
+//!   preparation; a transaction that is refused for a conflict or a throttle counts nothing. AWS
+//!   documents neither.
+//! - A batch is done as a whole, or throttled if none of its items can be done: it never returns
+//!   unprocessed items, and is not refused because of a running transaction, although a transaction
+//!   conflicts with the batch's writes.
+//! - A scan is not limited by any partition, and `ExecuteStatement` and similar operations pass
+//!   unchanged.
 //! - The limits of a whole table or account, its warm throughput and splits of partitions.
 //! - Reads are as consistent as the emulator's.
-//! - A latency is up to 1 ms longer than drawn, as the timers are whole milliseconds.
+//! - A latency is up to 1 ms longer than drawn, because timers count whole milliseconds.
 //! - Before a write to a table with global indexes, and after a failed condition, the weather reads
-//!   the items, so that the emulator has more to do; it happens within the call's latency.
+//!   the items, which is more work for the emulator. It happens within the call's latency.
 
 mod call;
 mod consumed;
@@ -75,7 +75,7 @@ use partitions::Partitions;
 use refusal::Reason;
 use schema::{ItemKey, Schemas};
 
-/// The weather before one table server. All proxies that it stands behind share it.
+/// The weather before one table server, shared by all its proxies.
 pub struct Weather {
     table: Arc<dyn Upstream>,
     latencies: Latencies,
@@ -86,7 +86,7 @@ pub struct Weather {
 }
 
 impl Weather {
-    /// Weather before the table at `table_url`, such as `http://127.0.0.1:8001`.
+    /// Makes weather before the table at `table_url`, such as `http://127.0.0.1:8001`.
     #[must_use]
     pub fn new(table_url: &str, settings: WeatherSettings) -> Arc<Self> {
         Self::before(Arc::new(TableEndpoint::new(table_url)), settings)
@@ -103,8 +103,8 @@ impl Weather {
         })
     }
 
-    /// A proxy that leads through this weather, on a free port of the loopback interface. Its rules
-    /// strike before and after the weather.
+    /// Starts a proxy that leads through this weather, on a free port of the loopback interface.
+    /// Its rules strike before and after the weather.
     ///
     /// # Errors
     /// When no port is free.
@@ -113,19 +113,18 @@ impl Weather {
         TableProxy::start_before(Ipv4Addr::LOCALHOST, weather).await
     }
 
-    /// What has been consumed since the start or the last reset.
+    /// The consumption since the start or the last reset.
     #[must_use]
     pub fn consumption(&self) -> Consumption {
         self.counts().clone()
     }
 
-    /// Sets all counts to zero, and returns what they were. A call that is under way counts
-    /// afterwards.
+    /// Sets all counts to zero, and returns the previous counts. Running calls count afterwards.
     pub fn reset_consumption(&self) -> Consumption {
         std::mem::take(&mut *self.counts())
     }
 
-    /// How many items are written by calls under way.
+    /// How many items running calls write.
     #[must_use]
     pub fn items_under_way(&self) -> usize {
         self.holds.len()
@@ -178,8 +177,8 @@ impl Weather {
         Ok(answer)
     }
 
-    /// The items of a call. None of them when one is not of a known table or has no complete key:
-    /// the table refuses such a call.
+    /// The items of a call. Empty if the table of one is unknown or its key is incomplete: the
+    /// table refuses such a call.
     async fn items<'call>(
         &self,
         operation: Operation,
@@ -197,8 +196,8 @@ impl Weather {
         items
     }
 
-    /// Holds the items of a write, and says how the call is refused when something is under way
-    /// that it conflicts with.
+    /// Holds the items of a write. Returns a refusal as well if the call conflicts with a running
+    /// one.
     fn enter(
         &self,
         operation: Operation,
@@ -229,7 +228,7 @@ impl Weather {
         }
     }
 
-    /// How a transaction is cancelled in which these items conflict.
+    /// The cancellation of a transaction with these conflicts.
     fn conflicts(&self, conflicts: &[bool]) -> Option<TableAnswer> {
         let reasons: Vec<_> =
             conflicts.iter().map(|conflict| conflict.then_some(Reason::Conflict)).collect();

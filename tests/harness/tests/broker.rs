@@ -1,4 +1,4 @@
-//! A real Apache RocketMQ: started, killed, started again, stopped.
+//! A real Apache RocketMQ is started, killed, restarted and stopped.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -82,7 +82,7 @@ impl Rig {
         self.host.instances(PROBE).unwrap().iter().map(|instance| instance.pid).collect()
     }
 
-    /// Waits until no instance has a request.
+    /// Waits until no instance is busy.
     async fn settled(&self) {
         until(|| self.host.instances(PROBE).unwrap().iter().all(|one| !one.busy)).await;
     }
@@ -95,7 +95,7 @@ async fn until(condition: impl Fn() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("the condition does not come true");
+    panic!("the condition did not become true");
 }
 
 /// The third field of `/proc/<pid>/stat`: T for a stopped process.
@@ -153,7 +153,7 @@ async fn the_environment_is_lambdas_the_templates_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_is_a_function_error_and_the_next_request_starts_anew() {
+async fn a_crash_is_a_function_error_and_the_next_request_starts_a_process() {
     let rig = rig();
     let first = rig.ask(json!({})).await;
     let error = rig.fail(json!({"exit": true})).await;
@@ -168,7 +168,7 @@ async fn an_error_is_reported_and_the_instance_lives_on() {
     let rig = rig();
     let first = rig.ask(json!({})).await;
     let error = rig.fail(json!({"fail": true})).await;
-    assert!(error["errorMessage"].as_str().unwrap().contains("told to fail"), "{error}");
+    assert!(error["errorMessage"].as_str().unwrap().contains("fails as requested"), "{error}");
     assert_eq!(first["pid"], rig.ask(json!({})).await["pid"]);
     rig.host.stop().await;
 }
@@ -182,7 +182,7 @@ async fn a_process_that_ends_in_init_is_a_function_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_time_out_kills_the_process() {
+async fn the_timeout_kills_the_process() {
     let rig = rig_with(function(Duration::from_secs(1)), 16, false);
     rig.ask(json!({})).await;
     let pid = rig.pids()[0];
@@ -206,7 +206,7 @@ async fn an_instance_that_is_killed_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_host_takes_no_requests() {
+async fn a_stopped_host_accepts_no_requests() {
     let rig = rig();
     let slow = rig.host.clone();
     let waiting = async move { slow.invoke(PROBE, json!({"sleep_ms": 60_000}).to_string()).await };
@@ -214,7 +214,7 @@ async fn a_stopped_host_takes_no_requests() {
         until(|| !rig.pids().is_empty()).await;
         rig.host.stop().await;
     };
-    // Which of the two ends the request, the end of its process or of the host, is a race.
+    // Either the end of the process or the end of the host ends the request, whichever is first.
     let (lost, ()) = tokio::join!(waiting, stopping);
     assert!(lost.map_or(true, |result| result.function_error.is_some()));
     let refused = rig.host.invoke(PROBE, "{}").await;
@@ -278,7 +278,7 @@ async fn a_schedule_fires_again_and_again_whether_or_not_an_invocation_is_still_
     }];
     let rig = rig_with(function, 3, false);
     let schedules = Schedules::start(&rig.functions, &rig.host);
-    // Each invocation stays open, so each has a process of its own.
+    // Each invocation stays open, so each has its own process.
     until(|| rig.pids().len() == 3).await;
     schedules.stop();
     rig.host.stop().await;

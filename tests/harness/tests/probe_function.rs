@@ -4,7 +4,7 @@
 //! everything else answers with the process id, the environment and the event. With the variable
 //! `DIE` it ends before its first event.
 
-#![allow(clippy::disallowed_methods, reason = "it tells its environment")]
+#![allow(clippy::disallowed_methods, reason = "it returns its environment")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     if std::env::var_os("DIE").is_some() {
-        return Err("told to die".into());
+        return Err("it ends as requested".into());
     }
     run(service_fn(handle)).await
 }
@@ -29,7 +29,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         std::process::abort();
     }
     if order.get("fail").is_some() {
-        return Err("told to fail".into());
+        return Err("it fails as requested".into());
     }
     let body = json!({
         "pid": std::process::id(),

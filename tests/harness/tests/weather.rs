@@ -1,5 +1,5 @@
-//! The weather before the embedded table, as the real SDK meets it, and what it counts beside what
-//! Amazon's own emulator counts.
+//! The weather before the embedded table, with the real SDK as its client. Its counts are compared
+//! with those of Amazon's own emulator.
 
 #![allow(
     clippy::unwrap_used,

@@ -3,16 +3,16 @@
 /// An attempt, by the order in which they begin.
 pub(crate) type AttemptId = usize;
 
-/// A step of one party, or of the network between two. What goes wrong is a
+/// A step of one party, or of the network between two. A step that goes wrong is a
 /// [fault](Action::is_fault).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     // --- create-order: the half message ---
-    /// A request comes in, or one in progress tries anew: a half message is stored and
+    /// A request comes in, or one in progress tries again: a half message is stored and
     /// acknowledged.
     SendHalf(AttemptId),
-    /// Fault: the half message is stored, and the answer is lost, or says that the broker doesn't
-    /// vouch for it. The attempt is abandoned: nobody will ever commit it.
+    /// Fault: the half message is stored, and the answer is lost, or says that the half message is
+    /// doubtful. The attempt is abandoned: nobody will ever commit it.
     LoseHalfAnswer(AttemptId),
     /// The request whose last attempt was abandoned goes on under a new one, without a half
     /// message.
@@ -39,13 +39,13 @@ pub(crate) enum Action {
     RefusePut(AttemptId),
     /// A put that nobody waits for any more arrives.
     ApplyLatePut(AttemptId),
-    /// What became of a put is unknown: the same bytes are sent again.
+    /// The outcome of a put is unknown: the same bytes are sent again.
     ResendPut(AttemptId),
-    /// What became of a put is unknown, and the deadline has passed.
+    /// The outcome of a put is unknown, and the deadline has passed.
     GiveUp(AttemptId),
 
     // --- create-order: the end ---
-    /// COMMIT or ROLLBACK is sent, as the put went, and the client is answered.
+    /// COMMIT or ROLLBACK is sent, by the outcome of the put, and the client is answered.
     End(AttemptId),
     /// Fault: the process dies, or is frozen for good. What it has sent may still arrive.
     Crash(AttemptId),
@@ -61,14 +61,14 @@ pub(crate) enum Action {
     LoseRollback(AttemptId),
     /// Fault: a COMMIT arrives, and a copy of it is still on its way.
     DuplicateCommit(AttemptId),
-    /// The broker asks what became of a half message, and a checker reads the order's item. It
-    /// answers, or goes on to the fence.
+    /// The broker asks about a half message, and a checker reads the order's item. It answers, or
+    /// goes on to the fence.
     Check(AttemptId),
     /// Fault: it asks, and nobody answers: no process lives, a frozen one swallows the question, or
     /// the answer is UNKNOWN, because it is too early or the table can't be read.
     LoseCheck(AttemptId),
     /// Fault: it asks about a half message that has ended. A broker that restarts does, because it
-    /// records in batches what is done.
+    /// records ended half messages in batches.
     CheckEnded(AttemptId),
     /// After the last check it gives the half message up.
     Discard(AttemptId),
@@ -140,7 +140,7 @@ impl Action {
         }
     }
 
-    /// Whether it is the client's doing, which nothing obliges to it. What a request does without
+    /// Whether it is a step of the client, who may also do nothing. A request that goes on without
     /// the broker is a fault already.
     pub(crate) const fn is_request(self) -> bool {
         matches!(self, Self::SendHalf(_) | Self::GoOnWithoutHalf(_))

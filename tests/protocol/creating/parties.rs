@@ -1,4 +1,4 @@
-//! Who takes part, one file each: what it can do in a state, and what that changes.
+//! The parties, one file each: what each can do in a state, and what that changes.
 
 pub(crate) mod broker;
 pub(crate) mod create_order;

@@ -12,11 +12,11 @@ use crate::creating::state::{ATTEMPTS_MAX, Answer, HalfFate, Progress, State, tr
 pub(crate) const I1_NO_PHANTOM: &str = "I1 a visible event has its order";
 /// At rest, an order's event is visible and handled.
 pub(crate) const I2_NOTHING_LOST: &str = "I2 at rest an order's event is visible and handled";
-/// Events are handled once at the most.
-pub(crate) const I3_EFFECT_ONCE: &str = "I3 an event is handled once at the most";
-/// What a client is answered is true, and stays true.
-pub(crate) const I4_ANSWERS_TRUE: &str = "I4 what a client is answered is true";
-/// What was rolled back stays so.
+/// Events are handled at most once.
+pub(crate) const I3_EFFECT_ONCE: &str = "I3 an event is handled at most once";
+/// An answer to a client is true, and stays true.
+pub(crate) const I4_ANSWERS_TRUE: &str = "I4 an answer to a client is true";
+/// A rolled-back attempt stays rolled back.
 pub(crate) const I5_ROLLBACK_FINAL: &str = "I5 an attempt that was rolled back never lands later";
 /// Ends agree with each other and with the item.
 pub(crate) const I6_ENDS_AGREE: &str =
@@ -24,19 +24,18 @@ pub(crate) const I6_ENDS_AGREE: &str =
 
 /// The plain case is possible.
 pub(crate) const S1_HANDLED: &str = "S1 an order is created and its event handled";
-/// Else I3 would prove nothing.
+/// Otherwise I3 would prove nothing.
 pub(crate) const S2_DUPLICATES: &str = "S2 an event is on its topic twice";
-/// Else I2 would prove little.
+/// Otherwise I2 would prove little.
 pub(crate) const S3_DISCARDS: &str = "S3 a half message is discarded";
 /// The client gets its order in the end.
 pub(crate) const S4_RETRY_SUCCEEDS: &str = "S4 after an attempt was fenced, another succeeds";
-/// A broker that is away refuses no order.
+/// No order is refused because the broker is away.
 pub(crate) const S5_WITHOUT_BROKER: &str =
     "S5 an order is created without the broker and its event handled";
-/// Else "at once" would be an empty word.
+/// Otherwise "at once" would mean nothing.
 pub(crate) const S6_LIVE_REPLAY: &str = "S6 a replay is answered while the order's attempt lives";
 
-/// All of them.
 pub(crate) fn all() -> Vec<Property<Creating>> {
     vec![
         Property::always(I1_NO_PHANTOM, no_phantom),

@@ -1,4 +1,4 @@
-//! The model itself: what each party can do, put together.
+//! The model: the steps of all parties together.
 
 use stateright::{Model, Property};
 
@@ -11,14 +11,14 @@ use crate::creating::variant::{Bounds, Variant};
 /// A variant of how an order is created, within bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Creating {
-    /// Which parts it has.
+    /// The parts that it has.
     pub(crate) variant: Variant,
     /// How far it is explored.
     pub(crate) bounds: Bounds,
 }
 
 impl Creating {
-    /// Whether nothing is left to happen, unless something goes wrong or the client asks again.
+    /// Whether no step is possible, except for faults and new requests.
     pub(crate) fn is_at_rest(&self, state: &State) -> bool {
         let mut actions = Vec::new();
         self.actions(state, &mut actions);

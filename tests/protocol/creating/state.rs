@@ -1,4 +1,4 @@
-//! What is true at one moment: of each attempt, at the order's key, at the broker.
+//! The state at one moment: of each attempt, at the order's key, at the broker.
 
 use crate::creating::action::AttemptId;
 use crate::creating::variant::{Bounds, TransactionIds, Variant};
@@ -12,7 +12,6 @@ pub(crate) const MANY: u8 = 2;
 /// A transaction, by the attempt that its `transaction_id` belongs to.
 pub(crate) type TransactionId = usize;
 
-/// Everything at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     /// The requests' attempts.
@@ -23,14 +22,13 @@ pub(crate) struct State {
     pub(crate) broker: Broker,
     /// How many things may still go wrong.
     pub(crate) faults_left: u8,
-    /// What was done once and can't be seen any more.
+    /// What happened and can't be seen any more.
     pub(crate) past: Past,
 }
 
 /// What create-order is doing for an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Attempt {
-    /// How far it is.
     pub(crate) progress: Progress,
     /// A put that nobody waits for may still arrive, and take effect. The puts of an attempt are
     /// identical, so one stands for all of them.
@@ -40,24 +38,24 @@ pub(crate) struct Attempt {
 /// How far an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) enum Progress {
-    /// No request has made it yet.
+    /// No request has begun it yet.
     #[default]
     NotBegun,
     /// Its half message is stored, or it goes without one.
     Prepared,
-    /// A put is under way, the how-manieth.
+    /// A put is under way: the first, the second, and so on.
     Putting(u8),
-    /// The fate of a put is unknown; so many were sent.
+    /// The outcome of a put is unknown; so many were sent.
     InDoubt(u8),
-    /// What became of its put is known.
+    /// The outcome of its put is known.
     Settled(Settlement),
-    /// The broker doesn't vouch for its half message; the request goes on as another attempt.
+    /// Its half message is doubtful; the request goes on as another attempt.
     Abandoned,
     /// The client was answered, or its request has died.
     Answered(Answer),
 }
 
-/// What became of a put, as far as its process knows for sure.
+/// The outcome of a put that its process knows for certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Settlement {
     /// The order is this attempt's.
@@ -70,25 +68,25 @@ pub(crate) enum Settlement {
     NotStored,
 }
 
-/// What a client was answered.
+/// An answer to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
     /// 201: this attempt created the order.
     Created,
     /// 201 again: the order was created before.
     Replayed,
-    /// 422: it asks for what is gone, and no order of it exists.
+    /// 422: the request names a withdrawn product, and its order does not exist.
     Refused,
     /// 503: nothing was stored, and nothing will be.
     Unavailable,
     /// 503 as well: the attempt is fenced, and the next one is free to succeed.
     Fenced,
-    /// 503, or no answer at all: nobody knows.
+    /// 503, or no answer at all: the outcome is unknown.
     Unknown,
 }
 
-/// What is at the order's key: nothing, a tombstone, or an order. The put replaces whatever was
-/// there, so an order holds no fences, unless something is missing in the protocol.
+/// What is at the order's key: nothing, a tombstone, or an order. The put replaces anything that
+/// was there, so an order holds no fences, unless a part of the protocol is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Item {
     /// The attribute `fenced`: the attempts that can't create the order any more.
@@ -104,14 +102,14 @@ pub(crate) struct Order {
     pub(crate) created_by: AttemptId,
     /// The attribute `attempt`.
     pub(crate) transaction: TransactionId,
-    /// `OrderCreated` is not handled yet.
+    /// The entry of `OrderCreated`, until that is handled.
     pub(crate) pending: Option<Entry>,
 }
 
 /// What the order knows about its event while that is pending.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
-    /// No half message of the event was ever sent, so nobody has to be asked for it.
+    /// No half message of the event was ever sent, so the broker need not be asked for it.
     pub(crate) never_sent: bool,
 }
 
@@ -122,7 +120,7 @@ pub(crate) struct Broker {
     pub(crate) halves: [HalfMessage; ATTEMPTS_MAX],
     /// Whether a half message of the sweep waits for its check.
     pub(crate) sweep_half: bool,
-    /// Copies that consumers saw or see, by the transaction whose order they tell of.
+    /// Copies that are or were visible to consumers, by the transaction of their order.
     pub(crate) visible: [u8; ATTEMPTS_MAX],
     /// Copies that are not acknowledged.
     pub(crate) unacknowledged: u8,
@@ -131,19 +129,19 @@ pub(crate) struct Broker {
 /// A half message, and what is under way about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct HalfMessage {
-    /// What became of it.
+    /// How it ended, if it did.
     pub(crate) fate: HalfFate,
-    /// How often the broker asked, as long as it is open.
+    /// How often the broker asked, while it is open.
     pub(crate) checks: u8,
     /// Checkers that have read, found nothing, and are about to fence the attempt.
     pub(crate) fencing: u8,
     /// COMMITs on their way to the broker.
     pub(crate) commits_under_way: u8,
-    /// A ROLLBACK on its way to the broker, as long as it can change anything.
+    /// A ROLLBACK on its way to the broker, while it can change anything.
     pub(crate) rollback_under_way: bool,
 }
 
-/// What became of a half message.
+/// The state of a half message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) enum HalfFate {
     /// No half message was stored.
@@ -155,11 +153,11 @@ pub(crate) enum HalfFate {
     Committed,
     /// A ROLLBACK came first.
     RolledBack,
-    /// The last check was in vain.
+    /// The last check was not answered.
     Discarded,
 }
 
-/// What was done once and can't be seen any more.
+/// What happened and can't be seen any more.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Past {
     /// How often the event was handled.
@@ -170,7 +168,7 @@ pub(crate) struct Past {
     pub(crate) ends_conflict: bool,
     /// A put took effect after a ROLLBACK of its attempt was sent.
     pub(crate) landed_after_rollback: bool,
-    /// A request was refused although its order was there.
+    /// A request was refused although its order existed.
     pub(crate) refused_despite_order: bool,
 }
 
@@ -195,7 +193,7 @@ impl State {
         }
     }
 
-    /// Whether there is an order, and this transaction's.
+    /// Whether there is an order, and this transaction created it.
     pub(crate) fn order_is_of(&self, transaction: TransactionId) -> bool {
         self.item.order.as_ref().is_some_and(|order| order.transaction == transaction)
     }
@@ -220,7 +218,7 @@ impl Progress {
 }
 
 impl HalfMessage {
-    /// Its end, unless it has one. What the broker counts and what a ROLLBACK does to it is over
+    /// Ends it, unless it has ended. The count of checks, and a ROLLBACK on its way, do not matter
     /// then; COMMITs, and checkers that were asked before, go on.
     pub(crate) fn end(&mut self, fate: HalfFate) {
         if self.fate == HalfFate::Open {

@@ -1,4 +1,4 @@
-//! Paths that are worth seeing by themselves: each does no harm, and leads where it should.
+//! Single paths that are worth a test: each breaks nothing, and reaches the state that it should.
 
 use crate::creating::action::Action::{
     ApplyLatePut, ApplyPut, ApplyRollback, Check, CrashAfterFence, DelayPut, Deliver, DropPut, End,
@@ -37,24 +37,24 @@ fn a_checker_that_dies_after_its_fence_leaves_it_to_the_next() {
     follow(FULL, &story).breaks_nothing();
 }
 
-/// Its half message is another attempt's than the order's, and so is rolled back without a fence.
+/// The half message is not of the order's attempt, and so is rolled back without a fence.
 #[test]
-fn an_order_is_created_beside_a_half_message_that_nobody_vouches_for() {
+fn an_order_is_created_beside_a_doubtful_half_message() {
     let abandoned = [LoseHalfAnswer(0), GoOnWithoutHalf(1), SendPut(1), ApplyPut(1)];
     let story = [abandoned.as_slice(), &[Check(0), ApplyRollback(0), Sweep, Deliver]].concat();
     follow(FULL, &story).breaks_nothing().reaches(S5_WITHOUT_BROKER);
 }
 
 #[test]
-fn a_fenced_attempt_learns_so_and_the_next_one_succeeds() {
+fn a_fenced_attempt_is_refused_and_the_next_one_succeeds() {
     let fenced = [SendHalf(0), SendPut(0), DropPut(0), Check(0), Fence(0), ResendPut(0)];
     let story =
         [fenced.as_slice(), &[ApplyPut(0), End(0), SendHalf(1), SendPut(1), ApplyPut(1), End(1)]];
     follow(FULL, &story.concat()).breaks_nothing().reaches(S4_RETRY_SUCCEEDS);
 }
 
-/// What is refused is refused for now: a put of the request before may still be on its way. The
-/// contract says how long to look for the order after a 503.
+/// A refusal holds only for now: a put of the request before may still be on its way. The contract
+/// says how long to look for the order after a 503.
 #[test]
 fn a_request_may_be_refused_before_the_put_of_another_lands() {
     let unknown = [SendHalf(0), SendPut(0), DelayPut(0), GiveUp(0)];

@@ -3,11 +3,11 @@
 /// What transaction-check does when a checked attempt's key holds neither an order nor its fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NothingFound {
-    /// It fences the attempt, reads again, and answers by what it finds then.
+    /// It fences the attempt, reads again, and answers by what the second read finds.
     Fence,
-    /// It fences the attempt and answers ROLLBACK, whatever the fence met.
+    /// It fences the attempt and answers ROLLBACK, whatever the fence found.
     FenceAndRollback,
-    /// It answers ROLLBACK without a fence: "not there" is taken for "will never be there".
+    /// It answers ROLLBACK without a fence: "not there" is treated as "will never be there".
     Rollback,
     /// It answers UNKNOWN, and the broker asks again.
     Unknown,
@@ -20,59 +20,57 @@ pub(crate) enum FenceWrite {
     AddUnlessOrder,
     /// ADD to the set, also to an order's.
     Add,
-    /// SET in place of the set, on condition that there is no `attempt`.
+    /// SET, which replaces the set, on condition that there is no `attempt`.
     ReplaceUnlessOrder,
 }
 
-/// On which condition an order is put.
+/// The condition of an order's put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PutCondition {
     /// `attribute_not_exists(pk) OR (attribute_exists(fenced) AND NOT contains(fenced, :attempt))`
     NothingOrTombstoneWithoutAttempt,
-    /// `attribute_not_exists(attempt)`: there is no order. Whether the attempt is fenced is not
-    /// asked.
+    /// `attribute_not_exists(attempt)`: there is no order. A fence is not looked for.
     NoOrder,
-    /// `attribute_not_exists(pk) OR NOT contains(fenced, :attempt)`: of an order, which has no
-    /// `fenced`, the second half is true.
+    /// `attribute_not_exists(pk) OR NOT contains(fenced, :attempt)`: the second half is true for an
+    /// order, which has no `fenced`.
     NotFenced,
 }
 
-/// Whose `transaction_id` an attempt has.
+/// How attempts get their `transaction_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransactionIds {
-    /// Its own.
+    /// Each attempt has its own.
     PerAttempt,
     /// One for all attempts of an intent, as if derived from the idempotency key.
     SharedByRetries,
 }
 
-/// The parts of the protocol, each as it is or as it is taken out.
+/// The parts of the protocol, each present or left out.
 ///
-/// The first edition's switches are all here, but for the inbox. Its record of an effect has become
-/// the mark in the event's entry, in the model of what is [pending](crate::pending).
+/// The first edition's switches are all here, except for the inbox. Its record of an effect has
+/// become the mark in the event's entry, in the model of what is [pending](crate::pending).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Variant {
-    /// What is done about an attempt of which nothing is found. In the first edition the fence was
+    /// What is done about an attempt for which nothing is found. In the first edition the fence was
     /// a record of the attempt's own, `TXN#`.
     pub(crate) nothing_found: NothingFound,
     /// What a fence writes. A record for each attempt could neither be replaced by another's fence
     /// nor be added to an order.
     pub(crate) fence_write: FenceWrite,
-    /// On which condition an order is put. It took the place of the conditions on `TXN#` and
-    /// `IDEM#`.
+    /// The condition of an order's put. It replaced the conditions on `TXN#` and `IDEM#`.
     pub(crate) put_condition: PutCondition,
     /// Whether the sweep runs.
     pub(crate) sweep: bool,
     /// Whether a refused put that finds its own attempt's order is judged as committed. Without
     /// that it looks like another's: refused, and replayed.
     pub(crate) own_order_recognised: bool,
-    /// Whether a doubt outlives a refusal: once the fate of one put is unknown, no later refusal
+    /// Whether a doubt outlives a refusal: once the outcome of one put is unknown, no later refusal
     /// settles the attempt.
     pub(crate) doubt_outlives_refusal: bool,
     /// Whether a request that is about to be refused for a reason that can change first reads its
     /// order's item.
     pub(crate) looks_before_refusal: bool,
-    /// Whose `transaction_id` an attempt has.
+    /// How attempts get their `transaction_id`.
     pub(crate) transaction_ids: TransactionIds,
     /// Whether an order is created when no half message can be stored.
     pub(crate) accept_without_broker: bool,
@@ -96,9 +94,9 @@ impl Variant {
 /// How far the exploration goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
-    /// How many attempts the client's requests make, at the most.
+    /// At most how many attempts the client's requests make.
     pub(crate) attempts: usize,
-    /// How many things go wrong, at the most.
+    /// At most how many faults happen.
     pub(crate) faults: u8,
     /// How often the broker checks a half message before it gives up.
     pub(crate) checks_max: u8,
@@ -109,7 +107,7 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// What is explored each time.
+    /// The bounds of the usual exploration.
     pub(crate) const USUAL: Self =
         Self { attempts: 2, faults: 2, checks_max: 2, puts_max: 2, refusals: true };
 }

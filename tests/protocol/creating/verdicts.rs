@@ -1,10 +1,10 @@
 //! The creation of an order holds, and each of its parts is needed: the table of verdicts.
 //!
 //! A row explores a variant whole, and says exactly which properties fail and which states are
-//! reached. A part that is missing may break more than the property that it is there for: a put
-//! that lands after its ROLLBACK (I5) is committed all the same, so that both ends were sent (I6).
-//! Where something fails, its story follows: how it comes to that, step by step, and that the same
-//! steps do no harm when the part is there.
+//! reached. A missing part may break more than the property that it is there for: a put that lands
+//! after its ROLLBACK (I5) is committed all the same, so that both ends were sent (I6). Where a
+//! property fails, a story follows: the steps that lead to the failure, which break nothing when
+//! the part is there.
 
 use crate::creating::action::Action::{
     ApplyCommit, ApplyLatePut, ApplyPut, ApplyRollback, Check, DelayPut, Deliver, Discard, End,
@@ -48,8 +48,8 @@ const BROKEN: &[&str] = &[
     I6_ENDS_AGREE,
 ];
 
-/// Without the sweep nothing would publish an event that is born without a half message, so no
-/// order is created without the broker either.
+/// Without the sweep nothing would publish an event that has no half message, so no order is
+/// created without the broker either.
 const WITHOUT_SWEEP: Variant =
     Variant { sweep: false, accept_without_broker: false, ..Variant::FULL };
 
@@ -96,9 +96,9 @@ fn a_put_that_does_not_look_at_the_fence_lands_after_a_rollback() {
     follow(usual(Variant::FULL), &late).breaks_nothing();
 }
 
-/// An order has no `fenced`, so what it doesn't contain is every attempt.
+/// An order has no `fenced`, so it contains no attempt.
 #[test]
-fn a_put_that_does_not_ask_for_a_tombstone_overwrites_an_order() {
+fn a_put_without_the_condition_on_a_tombstone_overwrites_an_order() {
     let variant = Variant { put_condition: PutCondition::NotFenced, ..Variant::FULL };
     explore("the put doesn't ask for a tombstone", usual(variant)).finds(BROKEN, ALL);
     let overwritten =
@@ -109,7 +109,7 @@ fn a_put_that_does_not_ask_for_a_tombstone_overwrites_an_order() {
 
 /// Attempts meet at one key, so the tombstone must be a set. A record for each didn't have to be.
 #[test]
-fn a_fence_in_place_of_the_one_before_it_lets_a_fenced_attempt_land() {
+fn a_fence_that_replaces_the_one_before_it_lets_a_fenced_attempt_land() {
     let variant = Variant { fence_write: FenceWrite::ReplaceUnlessOrder, ..Variant::FULL };
     explore("a fence replaces the one before it", almost_faultless(variant))
         .finds(&[I4_ANSWERS_TRUE, I5_ROLLBACK_FINAL, I6_ENDS_AGREE], ALL);
@@ -192,19 +192,19 @@ fn an_attempt_that_does_not_recognise_its_own_order_rolls_it_back() {
 }
 
 #[test]
-fn a_refusal_that_settles_an_earlier_doubt_rolls_back_what_lands_late() {
+fn a_refusal_that_settles_an_earlier_doubt_rolls_back_a_put_that_lands_late() {
     let variant = Variant { doubt_outlives_refusal: false, ..Variant::FULL };
     explore("doubts settled by refusals", usual(variant))
         .finds(&[I4_ANSWERS_TRUE, I5_ROLLBACK_FINAL, I6_ENDS_AGREE], ALL);
     let doubt = [SendHalf(0), SendPut(0), DelayPut(0), ResendPut(0), RefusePut(0)];
     let late = [doubt.as_slice(), &[End(0), ApplyRollback(0), ApplyLatePut(0)]].concat();
     follow(usual(variant), &late).breaks(I5_ROLLBACK_FINAL);
-    // As it is, the process doesn't know, and sends nothing.
+    // In the full protocol the process doesn't know, and sends nothing.
     follow(usual(Variant::FULL), &doubt).breaks_nothing();
 }
 
 #[test]
-fn a_refusal_without_a_look_at_the_key_denies_an_order() {
+fn a_refusal_without_a_read_of_the_key_denies_an_order() {
     let variant = Variant { looks_before_refusal: false, ..Variant::FULL };
     explore("no look before a refusal", usual(variant)).finds(&[I4_ANSWERS_TRUE], ALL);
     let denied = [SendHalf(0), SendPut(0), LosePutAnswer(0), GiveUp(0), RefuseRequest(1)];
@@ -212,18 +212,18 @@ fn a_refusal_without_a_look_at_the_key_denies_an_order() {
     follow(usual(Variant::FULL), &denied).breaks_nothing();
 }
 
-/// Safe as long as no put is refused before it begins, but once fenced, no retry ever succeeds.
+/// Safe while no put is refused before it begins, but once fenced, no retry ever succeeds.
 #[test]
 fn with_a_transaction_id_shared_by_retries_none_succeeds_after_a_fence() {
     let variant = Variant { transaction_ids: TransactionIds::SharedByRetries, ..Variant::FULL };
     let bounds = Bounds { refusals: false, ..Bounds::USUAL };
     explore("one id for all retries", Creating { variant, bounds }).finds(&[], NEVER_FENCED);
-    // A refusal's ROLLBACK speaks for all retries, whatever becomes of them.
+    // A refusal's ROLLBACK is for all retries, whatever their outcome.
     explore("one id for all retries, refusals", usual(variant))
         .finds(&[I5_ROLLBACK_FINAL, I6_ENDS_AGREE], NEVER_FENCED);
 }
 
-/// What breaks without any fault is explored with one, where two make a million states.
+/// A variant that breaks without any fault is explored with one; two would make a million states.
 const fn almost_faultless(variant: Variant) -> Creating {
     Creating { variant, bounds: Bounds { faults: 1, ..Bounds::USUAL } }
 }

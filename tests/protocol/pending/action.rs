@@ -3,10 +3,10 @@
 use crate::pending::event::Event;
 use crate::pending::state::Decision;
 
-/// A consumer, as one delivery after the other is in its hands.
+/// A consumer, which handles one delivery after the other.
 pub(crate) type ConsumerId = usize;
 
-/// A step of one party, or of the network between two. What goes wrong is a
+/// A step of one party, or of the network between two. A step that goes wrong is a
 /// [fault](Action::is_fault).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
@@ -19,7 +19,7 @@ pub(crate) enum Action {
     LoseDecisionAnswer(ConsumerId, Decision),
     /// The follow-up is published, if this consumer has written it.
     PublishFollowUp(ConsumerId),
-    /// Fault: the broker doesn't take it.
+    /// Fault: the broker doesn't accept it.
     LoseFollowUp(ConsumerId),
     /// The handler with an effect elsewhere does its part, and marks itself done in the entry.
     ActElsewhere(ConsumerId),
@@ -42,35 +42,35 @@ pub(crate) enum Action {
     /// sweep publishes its event.
     Cancel,
 
-    /// It reads the order first, where it writes the whole item.
+    /// cancel-order reads the order first, where it writes the whole item.
     ReadToCancel,
 
     // --- broker ---
     /// Fault: it loses a message that it has acknowledged.
     Lose(Event),
-    /// Fault: it loses a redelivery. Whoever asks for the message still finds it.
+    /// Fault: it loses a redelivery. A query for the message still finds it.
     LoseRedelivery(Event),
     /// Fault: it delivers a copy. A COMMIT was doubled, or a group's progress was lost.
     Copy(Event),
 
     // --- transaction-check ---
-    /// The sweep publishes a pending event that is not on its topic, or that no consumer will ever
-    /// be given again.
+    /// The sweep publishes a pending event that is not on its topic, or that will not be delivered
+    /// to any consumer again.
     Sweep(Event),
     /// The sweep publishes a pending event although copies of it are on their way: an answer that
     /// stays incomplete counts as "not there". A copy is allowed, a loss is not.
     SweepEarly(Event),
 
     // --- an operator ---
-    /// A dead letter goes, its entry returns, and the event is published.
+    /// A dead letter is removed, its entry returns, and the event is published.
     Redrive(Event),
-    /// Fault: the letter goes, its entry returns, and the command dies before it publishes.
+    /// Fault: the letter is removed, its entry returns, and the command dies before it publishes.
     RedriveUnpublished(Event),
     /// `ops events replay`: the event is published from the history.
     Replay(Event),
 
     // --- another team's group ---
-    /// It is given a copy.
+    /// It receives a copy.
     ReachOthers(Event),
 }
 
@@ -104,7 +104,7 @@ impl Action {
         }
     }
 
-    /// Whether it is the customer's doing, which nothing obliges to it.
+    /// Whether it is a step of the customer, who may also do nothing.
     pub(crate) const fn is_request(self) -> bool {
         matches!(self, Self::Cancel | Self::ReadToCancel)
     }

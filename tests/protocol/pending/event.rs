@@ -1,4 +1,4 @@
-//! The events of an order, and what there is one of for each.
+//! The events of an order, and a value for each of them.
 
 use std::ops::{Index, IndexMut};
 
@@ -14,12 +14,11 @@ pub(crate) enum Event {
     OrderCancelled,
 }
 
-/// Something of each event.
+/// One value for each event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct PerEvent<Value>([Value; 3]);
 
 impl Event {
-    /// All of them.
     pub(crate) const ALL: [Self; 3] = [Self::OrderCreated, Self::FollowUp, Self::OrderCancelled];
 }
 

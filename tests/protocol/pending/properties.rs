@@ -14,25 +14,25 @@ use crate::pending::variant::OtherGroup;
 pub(crate) const I1_NO_PHANTOM: &str = "I1 only what the history holds is published";
 /// At rest, our handlers are done.
 pub(crate) const I2_NOTHING_LOST: &str =
-    "I2 at rest all that the history holds is handled, and nothing pending";
-/// Effects happen once at the most.
+    "I2 at rest every event of the history is handled, and none pending";
+/// Effects happen at most once.
 pub(crate) const I3_EFFECTS_ONCE: &str =
-    "I3 stock is taken and given back, a notification added, an effect elsewhere done once";
+    "I3 stock is reserved and given back, a notification added, an effect elsewhere done once";
 /// The sweep sees what it has to.
 pub(crate) const I7_INDEX_COMPLETE: &str =
-    "I7 an order is in the index exactly while anything is pending";
+    "I7 an order is in the index exactly while an event is pending";
 /// Inventory agrees with the order.
 pub(crate) const I8_STOCK_FITS: &str = "I8 at rest the stock fits the status";
-/// Other teams get each event, as long as the cluster keeps it.
+/// Other teams receive each event, while the cluster keeps it.
 pub(crate) const I9_OTHERS_REACHED: &str =
-    "I9 at rest another group was given all that the history holds";
-/// A letter is the one place where its event is remembered.
+    "I9 at rest another group has received every event of the history";
+/// A letter is the only place where its event is unfinished.
 pub(crate) const I10_LETTER_ALONE: &str =
     "I10 a dead letter's event is neither pending nor handled";
 
 /// The long case is possible.
 pub(crate) const S1_HANDLED: &str = "S1 an order is confirmed and cancelled, and all is handled";
-/// Else I3 would prove nothing.
+/// Otherwise I3 would prove nothing.
 pub(crate) const S2_DUPLICATES: &str = "S2 an event is on its way twice";
 /// The customer may be faster than inventory.
 pub(crate) const S7_CANCELLED_FIRST: &str =
@@ -40,7 +40,6 @@ pub(crate) const S7_CANCELLED_FIRST: &str =
 /// A letter is not the end.
 pub(crate) const S8_REDRIVEN: &str = "S8 a letter was redriven, and all is handled";
 
-/// All of them.
 pub(crate) fn all() -> Vec<Property<Handling>> {
     vec![
         Property::always(I1_NO_PHANTOM, no_phantom),
@@ -53,7 +52,7 @@ pub(crate) fn all() -> Vec<Property<Handling>> {
         Property::always(I9_OTHERS_REACHED, others_reached),
         Property::always(I10_LETTER_ALONE, letter_alone),
         Property::sometimes(S1_HANDLED, |_, state: &State| {
-            let confirmed = state.stock.taken == 1;
+            let confirmed = state.stock.reserved == 1;
             all_handled(state) && confirmed && state.order.status == Status::Cancelled
         }),
         Property::sometimes(S2_DUPLICATES, |_, state: &State| {
@@ -81,8 +80,8 @@ fn nothing_lost(protocol: &Handling, state: &State) -> bool {
 
 fn effects_once(_: &Handling, state: &State) -> bool {
     let mut events = Event::ALL.into_iter();
-    state.stock.taken <= 1
-        && state.stock.given_back <= state.stock.taken
+    state.stock.reserved <= 1
+        && state.stock.given_back <= state.stock.reserved
         && state.effects_elsewhere <= 1
         && events.all(|event| state.order.notifications[event] <= 1)
 }
@@ -90,9 +89,9 @@ fn effects_once(_: &Handling, state: &State) -> bool {
 fn stock_fits(protocol: &Handling, state: &State) -> bool {
     let stock = &state.stock;
     let fits = match state.order.status {
-        Status::Created | Status::Rejected => stock.taken == 0,
-        Status::Confirmed => stock.taken == 1 && stock.given_back == 0,
-        Status::Cancelled => stock.taken == stock.given_back,
+        Status::Created | Status::Rejected => stock.reserved == 0,
+        Status::Confirmed => stock.reserved == 1 && stock.given_back == 0,
+        Status::Cancelled => stock.reserved == stock.given_back,
     };
     fits || !protocol.is_at_rest(state)
 }
@@ -111,7 +110,7 @@ fn letter_alone(_: &Handling, state: &State) -> bool {
     })
 }
 
-/// Whether our handlers are done with all that the history holds.
+/// Whether our handlers are done with every event of the history.
 fn all_handled(state: &State) -> bool {
     let mut recorded = Event::ALL.into_iter().filter(|event| state.order.records(*event));
     !state.order.is_pending() && recorded.all(|event| is_handled(state, event))

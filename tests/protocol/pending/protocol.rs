@@ -1,4 +1,4 @@
-//! The model itself: what each party can do, put together.
+//! The model: the steps of all parties together.
 
 use stateright::{Model, Property};
 
@@ -13,14 +13,14 @@ use crate::pending::variant::{Bounds, Variant};
 /// A variant of how an order's events are handled, within bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Handling {
-    /// Which parts it has.
+    /// The parts that it has.
     pub(crate) variant: Variant,
     /// How far it is explored.
     pub(crate) bounds: Bounds,
 }
 
 impl Handling {
-    /// Whether nothing is left to happen, unless something goes wrong or the customer cancels.
+    /// Whether no step is possible, except for faults and the customer's cancel.
     pub(crate) fn is_at_rest(&self, state: &State) -> bool {
         let mut actions = Vec::new();
         self.actions(state, &mut actions);

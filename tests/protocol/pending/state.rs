@@ -1,4 +1,4 @@
-//! What is true at one moment: of the order, at the broker, in the consumers' hands.
+//! The state at one moment: of the order, at the broker, at the consumers.
 
 use crate::pending::action::ConsumerId;
 use crate::pending::event::{Event, PerEvent};
@@ -10,12 +10,10 @@ pub(crate) const CONSUMERS_MAX: usize = 3;
 /// Counters that only matter up to here stop here: a third copy does what a second one does.
 pub(crate) const MANY: u8 = 2;
 
-/// Everything at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     /// The order's item.
     pub(crate) order: Order,
-    /// What inventory made of it.
     pub(crate) stock: Stock,
     /// How often the effect elsewhere happened.
     pub(crate) effects_elsewhere: u8,
@@ -23,31 +21,30 @@ pub(crate) struct State {
     pub(crate) letters: PerEvent<Option<Entry>>,
     /// What RocketMQ holds.
     pub(crate) topic: PerEvent<Copies>,
-    /// Which events another team's group was given.
+    /// Which events another team's group has received.
     pub(crate) reached_others: PerEvent<bool>,
     /// What cancel-order has read, where it writes the whole item.
     pub(crate) read_to_cancel: Option<Order>,
-    /// What the consumers are at.
+    /// What each consumer is doing.
     pub(crate) consumers: [Consumer; CONSUMERS_MAX],
-    /// How often the sweep may still publish what is on its way. What has to be published is not
-    /// counted: a bound on that would look like a loss.
+    /// How often the sweep may still publish an event that is on its way. Publications that are
+    /// needed are not counted: a bound on them would look like a loss.
     pub(crate) early_sweeps_left: u8,
     /// How many things may still go wrong.
     pub(crate) faults_left: u8,
-    /// What was done once and can't be seen any more.
+    /// What happened and can't be seen any more.
     pub(crate) past: Past,
 }
 
 /// The order, as far as its events go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Order {
-    /// Where it is in its life.
     pub(crate) status: Status,
     /// The history's second entry, if inventory has decided.
     pub(crate) follow_up: Option<FollowUp>,
     /// The history's last entry, if the customer has cancelled.
     pub(crate) cancelled: bool,
-    /// What is not handled yet.
+    /// The events that are not handled yet.
     pub(crate) pending: PerEvent<Option<Entry>>,
     /// Whether the item carries the keys of the sweep's index.
     pub(crate) indexed: bool,
@@ -55,32 +52,31 @@ pub(crate) struct Order {
     pub(crate) notifications: PerEvent<u8>,
 }
 
-/// Where an order is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Status {
-    /// Nobody has decided yet.
+    /// Inventory has not decided yet.
     Created,
-    /// Inventory has taken its stock.
+    /// Inventory has reserved its stock.
     Confirmed,
-    /// Inventory was short of it.
+    /// There was not enough stock.
     Rejected,
-    /// The customer doesn't want it any more.
+    /// The customer has cancelled it.
     Cancelled,
 }
 
-/// What inventory decides.
+/// A decision of inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Decision {
-    /// There is enough.
+    /// There is enough stock.
     Confirm,
-    /// There is not.
+    /// There is not enough.
     Reject,
 }
 
 /// `OrderConfirmed` or `OrderRejected`, as the history holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FollowUp {
-    /// Whose `event_id` it has.
+    /// The delivery that gave it its `event_id`.
     pub(crate) writer: Writer,
     /// Which of the two it is.
     pub(crate) decision: Decision,
@@ -89,9 +85,9 @@ pub(crate) struct FollowUp {
 /// Who gave a follow-up its `event_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Writer {
-    /// A consumer, in the delivery that it is still at.
+    /// The delivery that this consumer is still handling.
     Consumer(ConsumerId),
-    /// A delivery that is over. Nobody has its `event_id` in memory any more.
+    /// A delivery that is over. No process has its `event_id` in memory any more.
     Gone,
 }
 
@@ -102,11 +98,11 @@ pub(crate) struct Entry {
     pub(crate) elsewhere_done: bool,
 }
 
-/// What inventory made of an order.
+/// The stock that was reserved for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Stock {
-    /// How often stock was taken.
-    pub(crate) taken: u8,
+    /// How often stock was reserved.
+    pub(crate) reserved: u8,
     /// How often it was given back.
     pub(crate) given_back: u8,
 }
@@ -114,30 +110,30 @@ pub(crate) struct Stock {
 /// An event on its topic, in its latest publication.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Copies {
-    /// Whoever asks for it finds it.
+    /// Whether a query for it finds it.
     pub(crate) is_stored: bool,
-    /// How many copies our group can still be given.
+    /// How many copies our group can still receive.
     pub(crate) unacknowledged: u8,
 }
 
-/// What a consumer is at.
+/// What a consumer is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Consumer {
     /// Nothing.
     Idle,
     /// It has found the event pending, and its handlers run.
     Handling { event: Event, seems_last: bool },
-    /// Of `OrderCreated`: it doesn't know what became of its decision.
+    /// Of `OrderCreated`: it doesn't know whether its decision was stored.
     InDoubt { decision: Decision, seems_last: bool },
     /// Of `OrderCreated`: this consumer has decided the order, and publishes what follows.
     Decided { publishes: Decision, seems_last: bool },
-    /// All handlers are done. `seems_last` is what it read: that nothing else is pending.
+    /// All handlers are done. `seems_last`: when it read the order, no other event was pending.
     Finishing { event: Event, seems_last: bool },
-    /// The event is finished, by whomever.
+    /// The event is finished, by any consumer.
     Finished(Event),
 }
 
-/// What was done once and can't be seen any more.
+/// What happened and can't be seen any more.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Past {
     /// A follow-up was published that is in no history.
@@ -186,12 +182,12 @@ impl Order {
         }
     }
 
-    /// Whether anything is pending, but for this event.
+    /// Whether any other event is pending.
     pub(crate) fn is_pending_beside(&self, event: Event) -> bool {
         Event::ALL.into_iter().any(|other| other != event && self.pending[other].is_some())
     }
 
-    /// Whether anything is pending.
+    /// Whether any event is pending.
     pub(crate) fn is_pending(&self) -> bool {
         Event::ALL.into_iter().any(|event| self.pending[event].is_some())
     }

@@ -6,14 +6,14 @@
 pub(crate) enum PendingUntil {
     /// When the last handler is done with it.
     Handled,
-    /// When a consumer is given it.
+    /// When a consumer receives it.
     Received,
 }
 
-/// From what a follow-up is published.
+/// The source from which a follow-up is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublishedFrom {
-    /// The history, as it is after the write, and by its writer alone.
+    /// The history, as it is after the write, and only by the writer of the entry.
     History,
     /// What the consumer remembers of its decision: one in doubt that finds the order decided
     /// counts as stored.
@@ -40,16 +40,16 @@ pub(crate) enum Letter {
     LeavesPending,
 }
 
-/// What a refused handler comes to: it was done before, or its event's entry is gone, and may
-/// return.
+/// How a refused write of a handler is judged. The handler was done before, or its event's entry is
+/// gone, and may return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Which of the two it was is looked at, and without an entry nothing is left to finish.
+    /// The consumer looks which of the two it was; without an entry nothing is left to finish.
     Judged,
-    /// It is not looked at, but the finishing write is conditional on every handler's part.
+    /// The consumer doesn't look, but the finishing write is conditional on every handler's part.
     FoundByFinish,
-    /// It is taken for "done before".
-    TakenForDone,
+    /// The refusal is treated as "done before".
+    TreatedAsDone,
 }
 
 /// How cancel-order writes.
@@ -57,53 +57,54 @@ pub(crate) enum Refusal {
 pub(crate) enum CancelWrites {
     /// An update of named attributes, on condition of the status.
     Attributes,
-    /// The whole item as it was read, on condition that its version is the same. What finishes an
-    /// event doesn't raise it.
+    /// The whole item as it was read, on condition that its version is the same. A write that
+    /// finishes an event doesn't raise the version.
     WholeItem,
 }
 
 /// What is known of another team's group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OtherGroup {
-    /// Nobody asks.
+    /// Nothing: its copies are not followed.
     Unwatched,
-    /// What it was given is looked at.
+    /// The copies that it receives are followed.
     Watched,
-    /// And an operator replays what the broker has lost.
+    /// They are followed, and an operator replays events that the broker has lost.
     Replayed,
 }
 
-/// The parts of the protocol, each as it is or as it is taken out.
+/// The parts of the protocol, each present or left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Variant {
     /// Whether the sweep runs.
     pub(crate) sweep: bool,
-    /// When an event stops being pending. In the first edition its copy in the outbox was marked
-    /// as observed when a consumer was given it.
+    /// When an event stops being pending. In the first edition its copy in the outbox was marked as
+    /// observed when a consumer received it.
     pub(crate) pending_until: PendingUntil,
     /// Whether the consumer reads the order before its handlers run.
     pub(crate) reads_first: bool,
     /// Whether inventory's decision is conditional on the order being CREATED.
     pub(crate) status_guard: bool,
-    /// Whether inventory's decision ends `OrderCreated` and adds its notification, too: one write
-    /// less. It is then conditional on the event being pending.
+    /// Whether inventory's decision also ends `OrderCreated` and adds its notification, which saves
+    /// a write. It is then conditional on the event being pending.
     pub(crate) decision_ends_event: bool,
     /// Whether a notification is keyed by its event, and written with the end of its entry.
     pub(crate) notification_guard: bool,
     /// Whether the handler with an effect elsewhere marks itself done in the entry, and acts on
-    /// condition that it hasn't. It took the place of the inbox.
+    /// condition that it hasn't. The mark replaced the inbox.
     pub(crate) elsewhere_marked: bool,
-    /// What keeps a refused handler from being taken for done.
+    /// How a refused write of a handler is judged.
     pub(crate) refusal: Refusal,
     /// Whether a dead letter keeps those marks, and its redrive brings them back.
     pub(crate) letter_keeps_marks: bool,
     /// What a dead letter does to the entry of its event.
     pub(crate) letter: Letter,
-    /// From what a follow-up is published. In the first edition it claimed a record of its own.
+    /// The source from which a follow-up is published. In the first edition it claimed a record of
+    /// its own.
     pub(crate) published_from: PublishedFrom,
     /// When the index keys leave the item.
     pub(crate) keys_leave: KeysLeave,
-    /// Whether what adds to `pending` sets the index keys.
+    /// Whether a write that adds to `pending` sets the index keys.
     pub(crate) additions_set_keys: bool,
     /// How cancel-order writes.
     pub(crate) cancel_writes: CancelWrites,
@@ -137,16 +138,16 @@ impl Variant {
 pub(crate) struct Bounds {
     /// How many consumers there are.
     pub(crate) consumers: usize,
-    /// How many things go wrong, at the most.
+    /// At most how many faults happen.
     pub(crate) faults: u8,
-    /// How often the sweep publishes what is on its way, at the most.
+    /// At most how often the sweep publishes an event that is on its way.
     pub(crate) early_sweeps: u8,
     /// Whether the broker may lose a message that it has acknowledged.
     pub(crate) broker_loses: bool,
 }
 
 impl Bounds {
-    /// What is explored each time.
+    /// The bounds of the usual exploration.
     pub(crate) const USUAL: Self =
         Self { consumers: 2, faults: 2, early_sweeps: 1, broker_loses: true };
 }

@@ -1,7 +1,7 @@
-//! What is pending is handled, and each part of that is needed: the table of verdicts.
+//! Pending events are handled, and each part of the protocol is needed: the table of verdicts.
 //!
-//! As for the [creation](crate::creating) of an order, a row explores a variant whole, and where
-//! something fails its story follows.
+//! As for the [creation](crate::creating) of an order, a row explores a variant whole, and where a
+//! property fails, a story follows.
 
 mod letters;
 
@@ -35,30 +35,30 @@ const CONFIRMED: &[Action] =
 const HANDLED: &[Action] = &[Deliver(0, FollowUp), ActElsewhere(0), Finish(0), Acknowledge(0)];
 
 #[test]
-fn what_is_pending_is_handled() {
+fn pending_events_are_handled() {
     let bounds = Bounds { faults: 3, ..Bounds::USUAL };
     explore("pending", Handling { variant: Variant::FULL, bounds }).finds(&[], ALL);
     follow(usual(Variant::FULL), &[CONFIRMED, HANDLED].concat()).breaks_nothing();
 }
 
-/// The third is as good as a write that lands after its consumer has died.
+/// The third stands for a write that lands after its consumer has died.
 #[test]
 #[ignore = "five million states take a minute: `cargo xtask verify --full` runs it"]
-fn it_is_handled_by_three_consumers() {
+fn pending_events_are_handled_by_three_consumers() {
     let bounds = Bounds { consumers: 3, faults: 3, ..Bounds::USUAL };
     explore("three consumers", Handling { variant: Variant::FULL, bounds }).finds(&[], ALL);
 }
 
 #[test]
-fn it_is_handled_when_the_end_of_an_event_is_a_write_of_its_own() {
+fn pending_events_are_handled_when_the_end_of_an_event_is_a_separate_write() {
     let variant = Variant { decision_ends_event: false, ..Variant::FULL };
     explore("a decision doesn't end its event", usual(variant)).finds(&[], ALL);
 }
 
 #[test]
-fn without_the_sweep_what_the_broker_loses_is_lost() {
+fn without_the_sweep_an_event_that_the_broker_loses_is_lost() {
     let variant = Variant { sweep: false, ..Variant::FULL };
-    // Nobody else publishes OrderCancelled, so no cancelled order is brought to its end.
+    // Nothing else publishes OrderCancelled, so no cancelled order is finished.
     explore("pending, without the sweep", usual(variant))
         .finds(&[I2_NOTHING_LOST], &[S2_DUPLICATES, S8_REDRIVEN]);
     let lost = [Lose(OrderCreated)];
@@ -67,7 +67,7 @@ fn without_the_sweep_what_the_broker_loses_is_lost() {
     follow(usual(Variant::FULL), &found).breaks_nothing();
 }
 
-/// As the first edition's copy in the outbox did, which the topic then had to outlive.
+/// As the copy in the first edition's outbox did: from then on only the topic kept the event.
 #[test]
 fn an_event_that_is_pending_until_it_is_received_dies_with_its_consumer() {
     let variant = Variant { pending_until: PendingUntil::Received, ..Variant::FULL };
@@ -79,8 +79,8 @@ fn an_event_that_is_pending_until_it_is_received_dies_with_its_consumer() {
     follow(usual(Variant::FULL), &[&received[..2], CONFIRMED, HANDLED].concat()).breaks_nothing();
 }
 
-/// The guards of our own handlers hold without it. It is there for handlers that guard less, and
-/// keeps a message that says something else than the order from being believed.
+/// The guards of our own handlers hold without the read. It is there for handlers that guard less,
+/// and so that a message that contradicts its order is not handled.
 #[test]
 fn handlers_that_run_before_the_order_is_read_find_their_guards() {
     let variant = Variant { reads_first: false, ..Variant::FULL };
@@ -90,7 +90,7 @@ fn handlers_that_run_before_the_order_is_read_find_their_guards() {
 /// A decision without the guard replaces the one before it: stock, status, and the follow-up that
 /// may be published already.
 #[test]
-fn without_the_status_guard_stock_is_taken_twice() {
+fn without_the_status_guard_stock_is_reserved_twice() {
     let variant = Variant { status_guard: false, ..Variant::FULL };
     explore("no status guard", almost_faultless(variant)).finds(
         &[I1_NO_PHANTOM, I3_EFFECTS_ONCE, I8_STOCK_FITS, I10_LETTER_ALONE],
@@ -101,7 +101,7 @@ fn without_the_status_guard_stock_is_taken_twice() {
     follow(usual(Variant::FULL), &twice).breaks_nothing();
 }
 
-/// It then notifies of what somebody else has buried, too.
+/// A consumer then also notifies of an event that another one has buried.
 #[test]
 fn without_the_notification_guard_a_notification_is_added_twice() {
     let variant = Variant { notification_guard: false, ..Variant::FULL };
@@ -113,7 +113,7 @@ fn without_the_notification_guard_a_notification_is_added_twice() {
     follow(usual(Variant::FULL), &twice).breaks_nothing();
 }
 
-/// The mark is what the inbox was in the first edition.
+/// The mark does what the inbox did in the first edition.
 #[test]
 fn without_its_mark_in_the_entry_an_effect_elsewhere_happens_twice() {
     let variant = Variant { elsewhere_marked: false, ..Variant::FULL };
@@ -128,7 +128,8 @@ fn without_its_mark_in_the_entry_an_effect_elsewhere_happens_twice() {
     }
 }
 
-/// The first edition claimed a record for it. Here only its writer publishes it, from the history.
+/// The first edition claimed a record for the follow-up. Here only its writer publishes it, from
+/// the history.
 #[test]
 fn a_follow_up_published_from_memory_is_in_no_history() {
     let variant = Variant { published_from: PublishedFrom::Memory, ..Variant::FULL };
@@ -137,12 +138,12 @@ fn a_follow_up_published_from_memory_is_in_no_history() {
     let refused = [doubt.as_slice(), &[Decide(0, Confirm)]].concat();
     let ghost = [refused.as_slice(), &[PublishFollowUp(0)]].concat();
     follow(usual(variant), &ghost).breaks(I1_NO_PHANTOM);
-    // As it is, the history doesn't hold what it would publish, and the event only ends.
+    // In the full protocol the history doesn't hold the follow-up, and the event only ends.
     follow(usual(Variant::FULL), &[refused.as_slice(), &[Finish(0)]].concat()).breaks_nothing();
 }
 
 #[test]
-fn index_keys_that_leave_by_a_snapshot_hide_what_was_added_since() {
+fn index_keys_that_leave_by_a_snapshot_hide_an_event_that_was_added_since() {
     let variant = Variant { keys_leave: KeysLeave::BySnapshot, ..Variant::FULL };
     explore("keys leave by a snapshot", usual(variant))
         .finds(&[I2_NOTHING_LOST, I7_INDEX_COMPLETE], ALL);
@@ -152,9 +153,9 @@ fn index_keys_that_leave_by_a_snapshot_hide_what_was_added_since() {
     follow(usual(Variant::FULL), &hidden).breaks_nothing();
 }
 
-/// A confirmed order is in no index then, so its cancelling is never published.
+/// A confirmed order is then not in the index, so its `OrderCancelled` is never published.
 #[test]
-fn what_is_added_without_index_keys_is_never_swept() {
+fn an_event_that_is_added_without_index_keys_is_never_swept() {
     let variant = Variant { additions_set_keys: false, ..Variant::FULL };
     explore("additions set no keys", usual(variant)).finds(
         &[I2_NOTHING_LOST, I7_INDEX_COMPLETE],
@@ -166,10 +167,10 @@ fn what_is_added_without_index_keys_is_never_swept() {
     follow(usual(Variant::FULL), &swept).breaks_nothing().reaches(S1_HANDLED);
 }
 
-/// What finishes or buries an event doesn't raise the version that such a put would look at. The
-/// put brings entries back, and takes notifications away.
+/// A write that finishes or buries an event doesn't raise the version that such a put would look
+/// at. The put brings entries back, and removes notifications.
 #[test]
-fn a_put_of_the_whole_item_brings_back_what_was_handled() {
+fn a_put_of_the_whole_item_brings_back_handled_events() {
     let variant = Variant { cancel_writes: CancelWrites::WholeItem, ..Variant::FULL };
     explore("cancel-order puts the whole item", almost_faultless(variant))
         .finds(&[I2_NOTHING_LOST, I3_EFFECTS_ONCE, I10_LETTER_ALONE], ALL);
@@ -182,9 +183,10 @@ fn a_put_of_the_whole_item_brings_back_what_was_handled() {
 }
 
 /// The limit of the promise. `pending` protects our handlers; for other teams an event is as
-/// durable as the cluster's flush and replication, and what was acknowledged and lost is replayed.
+/// durable as the cluster's flush and replication, and an acknowledged event that is lost is
+/// replayed.
 #[test]
-fn what_the_broker_loses_after_our_handlers_are_done_is_lost_for_others_until_it_is_replayed() {
+fn a_handled_event_that_the_broker_loses_is_lost_for_others_until_it_is_replayed() {
     let watched = Variant { other_group: OtherGroup::Watched, ..Variant::FULL };
     let replayed = Variant { other_group: OtherGroup::Replayed, ..Variant::FULL };
     let loses = Bounds { faults: 1, ..Bounds::USUAL };
@@ -205,7 +207,7 @@ const fn usual(variant: Variant) -> Handling {
     Handling { variant, bounds: Bounds::USUAL }
 }
 
-/// What breaks without any fault is explored with one, where two make a million states.
+/// A variant that breaks without any fault is explored with one; two would make a million states.
 const fn almost_faultless(variant: Variant) -> Handling {
     Handling { variant, bounds: Bounds { faults: 1, ..Bounds::USUAL } }
 }

@@ -1,28 +1,32 @@
 //! Random paths of the model of how an order is [created](crate::creating), on the real
 //! `CreateOrder`, `AnswerCheck`, `Sweep` and `ConsumeEvents`.
 //!
-//! After each step the same is seen in the model and in what is stored: the order with its attempt
-//! and what is pending of it, the tombstone, the half messages with their ends and what is under way
+//! After each step the same is seen in the model and in the stored state: the order with its
+//! attempt
+//! and its pending event, the tombstone, the half messages with their ends and what is under way
 //! to them, the copies on the topic, how often the event was handled, and what clients were
 //! answered.
 //!
-//! # What is taken in another grain
+//! # Steps that differ in size
 //!
-//! - **`LoseHalfAnswer` and what comes after it.** The answer is held until the model says how the
-//!   request goes on: without a half message, or by trying anew, as the same request or as another.
-//! - **`SkipHalf`** is a half message that cannot be stored for as long as a request tries. That the
-//!   circuit breaker skips it comes to the same, and has tests of its own.
+//! - **`LoseHalfAnswer` and the step after it.** The answer is held until the model says how the
+//!   request goes on: without a half message, or with another try, as the same request or as
+//! another.
+//! - **`SkipHalf`** is a half message that cannot be stored while a request tries. A circuit
+//! breaker
+//!   that skips it has the same effect, and has tests of its own.
 //! - **`Check` and `Fence`** are one call of the checker, which is held at its fence.
-//! - **`LoseCheck`** is any of: nobody is asked; the table can't be read; it is too early; the fence
-//!   fails.
-//! - **`LoseSweepCommit`** is the death of the sweep, or its failure; **`ClaimInVain`** is its death
+//! - **`LoseCheck`** is any of: no checker is asked; the table can't be read; it is too early; the
+//!   fence fails.
+//! - **`LoseSweepCommit`** is the death of the sweep, or its failure; **`ClaimInVain`** is its
+//!   death
 //!   before it sends anything.
-//! - **`Deliver`** handles what follows from the event, too: it is the other model's.
+//! - **`Deliver`** also handles the events that follow, which belong to the other model.
 //!
-//! # What no path takes
+//! # Steps that no path takes
 //!
 //! Counters of the model stop at two. A third copy, or a third COMMIT under way, would be counted
-//! here alone, so [no path](Drawn::leaves_out) makes one.
+//! only here, so [no path](Drawn::leaves_out) makes one.
 
 mod attempt;
 mod consumer;
@@ -32,7 +36,7 @@ mod view;
 mod wire;
 
 use super::path::Drawn;
-use super::{assert_all_but, is_found_out, replay};
+use super::{assert_all_except, is_found_out, replay};
 use crate::creating::action::Action;
 use crate::creating::protocol::Creating;
 use crate::creating::state::{MANY, State};
@@ -47,19 +51,19 @@ const BOUNDS: Bounds =
 
 #[tokio::test(start_paused = true)]
 async fn orders_are_created_as_the_model_says() {
-    let taken = replay::<Stage>(creating(Variant::FULL), KINDS).await;
-    assert_all_but(&["RefuseWithoutHalf"], &taken);
+    let counts = replay::<Stage>(creating(Variant::FULL), KINDS).await;
+    assert_all_except(&["RefuseWithoutHalf"], &counts);
 }
 
 #[tokio::test(start_paused = true)]
-async fn they_are_created_as_the_model_says_where_none_is_created_without_the_broker() {
+async fn orders_are_created_as_the_model_says_when_none_is_created_without_the_broker() {
     let variant = Variant { accept_without_broker: false, ..Variant::FULL };
-    let taken = replay::<Stage>(creating(variant), KINDS).await;
-    assert_all_but(&["ClaimInVain", "GoOnWithoutHalf", "SkipHalf"], &taken);
+    let counts = replay::<Stage>(creating(variant), KINDS).await;
+    assert_all_except(&["ClaimInVain", "GoOnWithoutHalf", "SkipHalf"], &counts);
 }
 
-/// Else the comparison would prove nothing. The code has every part, so a model that lacks one says
-/// something else sooner or later.
+/// Otherwise the comparison would prove nothing. The code has every part, so a model that lacks one
+/// differs from it sooner or later.
 #[tokio::test(start_paused = true)]
 async fn a_model_of_the_creation_that_lacks_a_part_is_found_out() {
     const FULL: Variant = Variant::FULL;
@@ -106,7 +110,7 @@ impl Drawn for Creating {
     }
 }
 
-/// What an action can be.
+/// The names of all kinds of actions.
 const KINDS: &[&str] = &[
     "SendHalf",
     "LoseHalfAnswer",

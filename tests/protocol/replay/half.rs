@@ -22,7 +22,7 @@ impl OwnedHalf {
         }
     }
 
-    /// As its port takes it.
+    /// In the form that its port expects.
     pub(crate) const fn borrowed(&self) -> HalfMessage<'_> {
         HalfMessage {
             message: &self.message,

@@ -2,11 +2,11 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Takes an answer back to its caller.
+/// Returns an answer to its caller.
 pub(crate) type Reply<Answer> = oneshot::Sender<Answer>;
 
-/// A process's end of the line. Whoever holds the other end decides whether and when a call arrives,
-/// and whether and what is answered; a process that dies takes back no call that it has made.
+/// A process's end of the line. The holder of the other end decides whether and when a call
+/// arrives, and what is answered, if anything; a process that dies can't take back a call.
 pub(crate) struct Line<Call>(mpsc::UnboundedSender<Call>);
 
 impl<Call> Clone for Line<Call> {
@@ -22,7 +22,7 @@ impl<Call> Line<Call> {
         (Self(calls), held)
     }
 
-    /// Makes a call, and waits for its answer, for ever without one.
+    /// Makes a call, and waits for its answer; without one it waits forever.
     pub(crate) async fn call<Answer>(&self, call: impl FnOnce(Reply<Answer>) -> Call) -> Answer {
         let (reply, answer) = oneshot::channel();
         // Where nobody holds the call, nobody answers it.

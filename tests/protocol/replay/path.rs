@@ -5,15 +5,15 @@ use std::fmt::{self, Debug};
 use fastrand::Rng;
 use stateright::Model;
 
-/// Of ten steps, how many are faults where both are possible.
+/// Of ten steps, how many are faults where a fault is possible.
 const FAULTS_OF_TEN: u8 = 3;
 
 /// A model of which paths are drawn.
 pub(crate) trait Drawn: Model<Action: Copy + Debug> + Copy {
-    /// Whether a step is one that goes wrong.
+    /// Whether a step goes wrong.
     fn is_fault(action: Self::Action) -> bool;
 
-    /// Whether no path takes a step there.
+    /// Whether no path takes a step in a state.
     fn leaves_out(&self, _state: &Self::State, _action: Self::Action) -> bool {
         false
     }
@@ -47,19 +47,18 @@ impl<Protocol: Drawn> Path<Protocol> {
         }
     }
 
-    /// Its steps.
     pub(crate) fn actions(&self) -> impl Iterator<Item = Protocol::Action> {
         self.actions.iter().copied()
     }
 
-    /// How far it has been followed: with the step at that place, which is the last that counts.
+    /// The progress along the path, up to and including the step at that index.
     pub(crate) fn up_to(&self, at: usize) -> Progress<'_, Protocol::Action> {
         let taken = &self.actions[..self.actions.len().min(at + 1)];
         Progress { seed: self.seed, taken, is_done: false }
     }
 }
 
-/// Where a path is. It says so if something panics there.
+/// The progress along a path. It is printed if a step panics.
 pub(crate) struct Progress<'a, Action: Debug> {
     seed: u64,
     taken: &'a [Action],
@@ -67,7 +66,7 @@ pub(crate) struct Progress<'a, Action: Debug> {
 }
 
 impl<Action: Debug> Progress<'_, Action> {
-    /// Nothing went wrong.
+    /// Ends the progress without printing it: no step has panicked.
     pub(crate) fn done(mut self) {
         self.is_done = true;
     }

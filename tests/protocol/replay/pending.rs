@@ -1,37 +1,42 @@
 //! Random paths of the model of what is [pending](crate::pending), on the real `ConsumeEvents`,
 //! `Sweep` and `Redrive`.
 //!
-//! After each step the same is seen in the model and in what is stored: the order's status, its
-//! history, what is pending of it with the marks of the handler elsewhere, its place in the sweep's
+//! After each step the same is seen in the model and in the stored state: the order's status, its
+//! history, its pending events with the marks of the handler elsewhere, its place in the sweep's
 //! index, its notifications, the stock, the dead letters, and what each consumer waits for.
 //!
-//! # What is taken in another grain
+//! # Steps that differ in size
 //!
-//! - **Conditions.** The code's writes ask for the order's revision, the model's for what matters.
-//!   What is refused for the revision alone is tried again from what was found, in the same step.
+//! - **Conditions.** The code's writes compare the order's revision, the model's only what matters.
+//!   A write that is refused only for its revision is tried again from what was found, in the same
+//! step.
 //! - **`Decide`** with a rejection is a reservation that finds no stock, and then a second write.
 //! - **A delivery that finds the order decided, or its event marked,** is at its finishing write at
 //!   once; the model takes the steps in between, which change nothing.
-//! - **`Bury`** is the first failure: those before it change nothing but a count. It is never a
-//!   reservation's, which is tried again for as long as its delivery has time, but a rejection's.
-//! - **`Sweep`** sends one event of all that are pending: the others are answered to be there.
-//! - **The broker** is the stage's own, because the model counts copies and doesn't tell them apart.
+//! - **`Bury`** is the first failure: those before it change only a count. It is never the failure
+//! of
+//!   a reservation, which is tried again while its delivery has time, but that of a rejection.
+//! - **`Sweep`** sends one of all pending events: for the others the broker answers that it has
+//!   them.
+//! - **The broker** is the stage's own, because the model counts copies and doesn't distinguish
+//!   them.
 //!
-//! # What no path takes
+//! # Steps that no path takes
 //!
 //! - A redrive of `OrderCreated` while a consumer is about to finish it, which has been buried
 //!   meanwhile: the model's consumer then finishes it, and the code's may know already that nothing
 //!   was left to finish, and leaves it to the redriven message. Both are right.
-//! - A consumer that doubts its rejection, and then confirms: the code never takes back that it found
+//! - A consumer that doubts its rejection, and then confirms: the code never takes back that it
+//!   found
 //!   no stock. That the order can still be decided takes a burial and a redrive in between.
 //! - More than four lost redeliveries: the code publishes an event five times again that is on its
 //!   topic, and then leaves it to an operator. The model goes on.
 //!
-//! # What is not the code's
+//! # Steps without code
 //!
-//! cancel-order and handlers with an effect elsewhere are not written yet; the stage writes what they
-//! are to write. What other groups are given is nothing that our code sees, and a replay sends all
-//! of an order's events, so `ReachOthers` and `Replay` are left to the model.
+//! The stage itself makes the writes of cancel-order and of a handler with an effect elsewhere. Our
+//! code does not see what other groups receive, and a replay sends all of an order's events, so
+//! `ReachOthers` and `Replay` are left to the model.
 
 mod change;
 mod stage;
@@ -39,7 +44,7 @@ mod view;
 mod wire;
 
 use super::path::Drawn;
-use super::{assert_all_but, is_found_out, replay};
+use super::{assert_all_except, is_found_out, replay};
 use crate::pending::action::Action;
 use crate::pending::event::Event;
 use crate::pending::protocol::Handling;
@@ -57,13 +62,13 @@ const REDELIVERIES_LOST_MAX: u8 = 4;
 
 #[tokio::test(start_paused = true)]
 async fn events_are_handled_as_the_model_says() {
-    let taken = replay::<Stage>(handling(Variant::FULL), KINDS).await;
-    assert_all_but(&["ReachOthers", "ReadToCancel", "Replay"], &taken);
+    let counts = replay::<Stage>(handling(Variant::FULL), KINDS).await;
+    assert_all_except(&["ReachOthers", "ReadToCancel", "Replay"], &counts);
 }
 
-/// Else the comparison would prove nothing. The code has every part, so a model that lacks one says
-/// something else sooner or later. `Refusal::FoundByFinish` is not among them: a consumer that looks
-/// a step later does what one does that is ahead.
+/// Otherwise the comparison would prove nothing. The code has every part, so a model that lacks one
+/// differs from it sooner or later. `Refusal::FoundByFinish` is not among them: a consumer that
+/// looks a step later does the same as one that looks at once.
 #[tokio::test(start_paused = true)]
 async fn a_model_of_the_handling_that_lacks_a_part_is_found_out() {
     const FULL: Variant = Variant::FULL;
@@ -75,7 +80,7 @@ async fn a_model_of_the_handling_that_lacks_a_part_is_found_out() {
         Variant { decision_ends_event: false, ..FULL },
         Variant { notification_guard: false, ..FULL },
         Variant { elsewhere_marked: false, ..FULL },
-        Variant { refusal: Refusal::TakenForDone, ..FULL },
+        Variant { refusal: Refusal::TreatedAsDone, ..FULL },
         Variant { letter_keeps_marks: false, ..FULL },
         Variant { letter: Letter::EndsPendingUnconditionally, ..FULL },
         Variant { letter: Letter::LeavesPending, ..FULL },
@@ -125,7 +130,7 @@ impl Drawn for Handling {
     }
 }
 
-/// What an action can be.
+/// The names of all kinds of actions.
 const KINDS: &[&str] = &[
     "Deliver",
     "Decide",

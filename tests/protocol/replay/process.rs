@@ -1,4 +1,4 @@
-//! A process that goes on only when it is let.
+//! A process that runs step by step.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ pub(crate) struct Process<Output, Call> {
     calls: UnboundedReceiver<Call>,
 }
 
-/// How far a process came.
+/// How far a process has run.
 pub(crate) enum Step<Output, Call> {
     /// It has made a call, and waits for the answer.
     Called(Call),
@@ -28,7 +28,7 @@ impl<Output, Call> Process<Output, Call> {
         Self { work: Box::pin(work), calls }
     }
 
-    /// Lets it go on to its next call, or to its end.
+    /// Lets it run to its next call, or to its end.
     pub(crate) async fn go_on(&mut self) -> Step<Output, Call> {
         tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! The template under AWS's own tools, from a Python environment in the target folder.
+//! AWS's own tools for the template, from a Python environment in the target folder.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,28 @@ use tokio::process::Command;
 use super::Check;
 use crate::workspace;
 
-/// Brings the cfn-lint that it was released with.
+/// Also installs the cfn-lint that it was released with.
 const SAM_CLI: &str = "aws-sam-cli==1.170.0";
 
-/// What `sam build` compiles with. Brings a cross compiler, which it runs as `python3 -m ziglang`.
+/// The compiler of `sam build`. Also installs a cross compiler, which it runs as
+/// `python3 -m ziglang`.
 const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
 
-/// This machine's processor, as Lambda calls it.
+/// This machine's architecture, with Lambda's name.
 pub(crate) const ARCHITECTURE: &str =
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
-/// Where the tools are.
+/// The folder of the tools.
 fn tools() -> anyhow::Result<PathBuf> {
     Ok(workspace::target()?.join("tools"))
 }
 
-/// One of the tools, such as `sam`.
+/// The path of a tool, such as `sam`.
 pub(crate) fn tool(name: &str) -> anyhow::Result<PathBuf> {
     Ok(tools()?.join("bin").join(name))
 }
 
-/// What installs the SAM CLI, when it is not there.
+/// The installation of the SAM CLI, if it is missing.
 pub(crate) fn installation() -> anyhow::Result<Option<Check>> {
     installation_of("template tools", SAM_CLI)
 }
@@ -40,7 +41,7 @@ fn installation_of(name: &'static str, requirement: &'static str) -> anyhow::Res
         return Ok(None);
     }
     let mut command = Command::new("/bin/sh");
-    // The marker comes last, so that an installation that broke off is made again.
+    // The marker comes last, so that an interrupted installation is repeated.
     command
         .args(["-c", "set -e; python3 -m venv \"$1\"; \"$1/bin/pip\" install --quiet \"$2\"; touch \"$1/$2\""])
         .args(["install"])
@@ -51,7 +52,7 @@ fn installation_of(name: &'static str, requirement: &'static str) -> anyhow::Res
     Ok(Some(Check::of(name, command)))
 }
 
-/// Builds as for a deployment, for this machine's processor.
+/// Builds like for a deployment, but for this machine's architecture.
 pub(super) fn build(root: &Path) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::from_iter(installation_of("sam build tools", SAM_CLI)?);
     checks.extend(installation_of("sam build compiler", CARGO_LAMBDA)?);
@@ -68,7 +69,7 @@ pub(super) fn build(root: &Path) -> anyhow::Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Where cargo-lambda and the Python that has its cross compiler are found first.
+/// A PATH with the folder of cargo-lambda and of the Python with its cross compiler first.
 #[expect(clippy::disallowed_methods, reason = "where programs are, not a setting")]
 fn path_with_tools() -> anyhow::Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();

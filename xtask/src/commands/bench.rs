@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: how fast and how large it is, in release builds.
+//! `cargo xtask bench`: the speed and the size of release builds.
 
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
@@ -10,13 +10,14 @@ use tokio::process::Command;
 use crate::{build, workspace};
 use harness::progress::Progress;
 
-/// How long the benchmark may take to end what it started, once it is told to stop.
+/// How long the benchmark may take to end its processes after a signal.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
-/// The package and the program of the benchmark.
+/// The name of the benchmark's package and program.
 const BENCH: &str = "bench";
 
-/// Builds everything in the release profile, which takes long at first, and runs the benchmark.
+/// Builds everything in the release profile, which takes long the first time, and runs the
+/// benchmark.
 pub(crate) async fn run(options: bench::Options) -> anyhow::Result<ExitCode> {
     let ended = shutdown_signal()?;
     tokio::pin!(ended);
@@ -26,7 +27,7 @@ pub(crate) async fn run(options: bench::Options) -> anyhow::Result<ExitCode> {
         built = build_all(&progress) => built,
         code = &mut ended => {
             progress.finish();
-            eprintln!("stopped before it was built");
+            eprintln!("stopped before the build was finished");
             return Ok(ExitCode::from(code));
         }
     };
@@ -36,7 +37,7 @@ pub(crate) async fn run(options: bench::Options) -> anyhow::Result<ExitCode> {
     let children = Children::new().context("/bin/sh cannot be started")?;
     let mut command = Command::new(workspace::target()?.join("release").join(BENCH));
     command.args(options.to_arguments()).stdin(Stdio::null());
-    let mut benchmark = children.spawn(&mut command).context("the benchmark cannot be started")?;
+    let mut benchmark = children.spawn(&mut command).context("cannot start the benchmark")?;
     tokio::select! {
         status = benchmark.wait() => {
             Ok(if status?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,4 +1,4 @@
-//! `cargo xtask chaos`: the catalogue of faults, run long, and its report card.
+//! `cargo xtask chaos`: the catalogue of faults and its report card.
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use crate::rounds::Rounds;
 use crate::{build, workspace};
 use harness::progress::Progress;
 
-/// Runs every row once, and then again and again until some minutes are over.
+/// Runs every row once, and repeats them for some minutes if asked to.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Runs only this row, such as P5; may be given several times.
@@ -28,17 +28,17 @@ pub(crate) struct Options {
     /// The first seed; without it a random one, which is printed.
     #[arg(long)]
     seed: Option<u64>,
-    /// Keeps the tables in Amazon's DynamoDB Local, one for all rows, in place of embedded ones.
+    /// Keeps the tables in Amazon's DynamoDB Local, one for all rows, instead of embedded ones.
     #[arg(long)]
     dynamodb_local: bool,
-    /// How many rows run at once. They mostly wait; those that load the machine run alone.
+    /// How many rows run at once. They mostly wait; rows that load the machine run alone.
     #[arg(long, value_name = "ROWS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=8))]
     at_once: u16,
 }
 
 fn parse_row(id: &str) -> Result<&'static Row, String> {
     let known = || ROWS.iter().map(|row| row.id).collect::<Vec<_>>().join(", ");
-    row(id).ok_or_else(|| format!("there is no such row; there are {}", known()))
+    row(id).ok_or_else(|| format!("unknown row; the rows are {}", known()))
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
@@ -65,9 +65,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let mut reports: Vec<RowReport> = chosen.iter().copied().map(RowReport::new).collect();
     let interrupted = tokio::select! {
         () = run_rows(&options, &chosen, &cluster, seed, &mut reports) => false,
-        heard = tokio::signal::ctrl_c() => {
-            heard.context("Ctrl-C cannot be heard")?;
-            eprintln!("interrupted; the card tells of the runs that had ended");
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.context("cannot wait for Ctrl-C")?;
+            eprintln!("interrupted; the card contains the runs that were finished");
             true
         }
     };
@@ -102,7 +102,7 @@ async fn run_rows(
     let mut claims: Vec<Claim> = Vec::new();
     loop {
         while running.len() < usize::from(options.at_once) {
-            // Each row runs once, and again only while there is time; what has begun is finished.
+            // Each row runs once, and again only while there is time; a running row is finished.
             if queue.is_empty() && limit.is_some() && !over() {
                 queue.begin_round(chosen);
             }
@@ -121,15 +121,15 @@ async fn run_rows(
         let failure = report.add(seed, outcome);
         rounds.end(row.id, failure.is_none());
         if let Some(why) = failure {
-            rounds.say(&format!("{} failed with seed {seed}: {why}", row.id));
+            rounds.print(&format!("{} failed with seed {seed}: {why}", row.id));
         }
     }
     rounds.finish();
 }
 
-/// The rows of a round that have not begun, by what they claim. Those with a cluster of their own go
-/// first, so that none holds a place in which it only waits; those that need the machine for
-/// themselves go last, one by one.
+/// The rows of a round that have not begun, by their claims. Rows with their own cluster come
+/// first, so that none of them waits in a slot; rows that need the whole machine come last, one by
+/// one.
 #[derive(Default)]
 struct Queue {
     round: u64,
@@ -151,7 +151,7 @@ impl Queue {
     }
 
     fn fill(&mut self, chosen: &[&'static Row]) {
-        // From the last row on, which takes longest.
+        // The last row first, because it takes longest.
         for (position, row) in chosen.iter().copied().enumerate().rev() {
             let queue = match row.claim {
                 Claim::Place => &mut self.places,
@@ -166,7 +166,7 @@ impl Queue {
         self.places.is_empty() && self.clusters.is_empty() && self.machines.is_empty()
     }
 
-    /// The next row that may begin beside those that run, of which `claims` tells.
+    /// The next row that may begin while rows with these claims run.
     fn next(&mut self, claims: &[Claim]) -> Option<(usize, &'static Row)> {
         if claims.contains(&Claim::Machine) {
             return None;
@@ -188,7 +188,7 @@ mod tests {
     use super::Queue;
 
     #[test]
-    fn one_row_at_a_time_has_a_cluster_of_its_own_and_some_have_the_machine() {
+    fn one_row_at_a_time_has_its_own_cluster_and_some_rows_run_alone() {
         let chosen: Vec<_> = ROWS.iter().collect();
         let mut queue = Queue::of(&chosen);
         let mut claims = Vec::new();

@@ -1,4 +1,4 @@
-//! `cargo xtask invoke FUNCTION FILE`: one event to one function.
+//! `cargo xtask invoke FUNCTION FILE`: sends one event to one function.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use super::up::STACK_NAME;
 use crate::{build, workspace};
 use harness::progress::Progress;
 
-/// The function runs alone, against the cluster and the table of a running `cargo xtask up`, unless
-/// the options, the environment or `.env` name others (in this order).
+/// The function runs alone. It uses the cluster and the table of a running `cargo xtask up`, unless
+/// the options, the environment or `.env` (in this order) name others.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The function, such as create-order.
@@ -31,15 +31,15 @@ pub(crate) struct Options {
     /// The DynamoDB endpoint.
     #[arg(long, value_name = "URL")]
     table: Option<String>,
-    /// The access token in place of the samples' PASTE-AN-ACCESS-TOKEN.
+    /// The access token that replaces PASTE-AN-ACCESS-TOKEN in the samples.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
 }
 
-/// What a sample has where a request has an access token.
-const TOKEN_PLACE: &str = "PASTE-AN-ACCESS-TOKEN";
+/// The placeholder of the access token in a sample.
+const TOKEN_PLACEHOLDER: &str = "PASTE-AN-ACCESS-TOKEN";
 
-/// Where `up` serves unless told otherwise.
+/// The default addresses of `up`.
 const NAMESRV: &str = "127.0.0.1:9876";
 const TABLE: &str = "http://127.0.0.1:8001";
 
@@ -52,11 +52,11 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot read {}", options.file.display()))?;
     let event = match &options.token {
-        Some(token) => event.replace(TOKEN_PLACE, token),
+        Some(token) => event.replace(TOKEN_PLACEHOLDER, token),
         None => event,
     };
-    if event.contains(TOKEN_PLACE) {
-        eprintln!("note: the event has {TOKEN_PLACE} for a token; --token puts one there");
+    if event.contains(TOKEN_PLACEHOLDER) {
+        eprintln!("note: the event's token is {TOKEN_PLACEHOLDER}; --token replaces it");
     }
     let settings = dot_env(&root.join(".env"))?;
     let function = function(&root, &options.function, &settings)?;
@@ -98,13 +98,13 @@ fn function(
     settings: &BTreeMap<String, String>,
 ) -> anyhow::Result<FunctionSpec> {
     let mut parameters = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), NAMESRV.to_owned())]);
-    // Where it isn't given the template names a secret, which is nowhere but on AWS.
+    // Without this file the template names a secret, which exists only on AWS.
     let signing_key = setting(settings, "SIGNING_KEY_FILE");
     parameters.extend(signing_key.map(|file| ("SigningKeyFile".to_owned(), file)));
     let template = Template::load(&root.join("template.yaml"), STACK_NAME, &parameters)?;
     template.function(name).cloned().with_context(|| {
         let names: Vec<_> = template.functions.iter().map(|one| one.name.as_str()).collect();
-        format!("there is no function {name}; there are {}", names.join(", "))
+        format!("unknown function {name}; the functions are {}", names.join(", "))
     })
 }
 
@@ -115,8 +115,8 @@ fn setting(settings: &BTreeMap<String, String>, name: &str) -> Option<String> {
     ours.filter(|value| !value.is_empty()).or_else(|| settings.get(name).cloned())
 }
 
-/// The names of all variables that the function has in the template, also of those that are left
-/// out without a parameter, such as the credentials of a cluster.
+/// The names of all variables of the function in the template, including those that are left out
+/// without a parameter, such as the credentials of a cluster.
 fn variables(template: &Value, function: &FunctionSpec) -> BTreeSet<String> {
     let globals = template.pointer("/Globals/Function/Environment/Variables");
     let pointer = format!("/Resources/{}/Properties/Environment/Variables", function.logical_id);
@@ -128,7 +128,7 @@ fn variables(template: &Value, function: &FunctionSpec) -> BTreeSet<String> {
         .collect()
 }
 
-/// Values for the variables of these names, and for the endpoint.
+/// The values of the named variables, and of the endpoint.
 fn environment(
     settings: &BTreeMap<String, String>,
     names: &BTreeSet<String>,
@@ -145,8 +145,8 @@ fn environment(
     environment
 }
 
-/// The `NAME=value` lines of a file; comments and empty lines are skipped, and a file that is not
-/// there is empty.
+/// The `NAME=value` lines of a file. Comments and empty lines are skipped; a missing file counts as
+/// empty.
 fn dot_env(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_with_access_control_and_tls_can_be_told_in_dot_env() {
+    fn a_cluster_with_access_control_and_tls_can_be_set_in_dot_env() {
         let root = workspace::root().unwrap();
         let function = function(&root, "create-order", &BTreeMap::new()).unwrap();
         let names = variables(&document(&root.join("template.yaml")).unwrap(), &function);
@@ -228,7 +228,7 @@ mod tests {
     fn every_variable_of_the_example_is_one_that_a_function_has() {
         let root = workspace::root().unwrap();
         let template = document(&root.join("template.yaml")).unwrap();
-        // The SDK's own, which Lambda sets and `cargo lambda watch` does not.
+        // Variables of the SDK, which Lambda sets and `cargo lambda watch` does not.
         let of_sdk = ["REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ENDPOINT_URL_DYNAMODB"];
         let mut known: BTreeSet<_> = of_sdk.iter().map(|name| format!("AWS_{name}")).collect();
         for name in workspace::function_names(&root).unwrap() {

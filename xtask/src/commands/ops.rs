@@ -1,4 +1,4 @@
-//! `cargo xtask ops`: what operators do to a table or a cluster, local or not.
+//! `cargo xtask ops`: operators' work on tables and clusters, local or remote.
 
 mod dead_letters;
 mod events;
@@ -15,9 +15,8 @@ use clap::{Args, Subcommand};
 
 /// Works on any table and cluster that its options name.
 ///
-/// It ends with 0 when everything that was asked for is done, with 1 when something isn't (standard
-/// error says what and why), and with 2 when the command is wrong or lacks its --yes: then nothing
-/// was changed.
+/// The exit status is 0 when everything is done, 1 when a part is not (standard error has the
+/// reason), and 2 when the command is wrong or lacks its --yes: then nothing was changed.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -35,7 +34,7 @@ enum Subject {
     /// The key that signs access tokens.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// What is sold: list it, import it, change prices, add stock.
+    /// Products: list or import them, change prices, add stock.
     #[command(subcommand)]
     Products(products::Command),
     /// Topics and groups of a RocketMQ cluster.
@@ -43,7 +42,7 @@ enum Subject {
     Topics(topics::Command),
 }
 
-/// Without its --yes a command changes nothing and ends as a wrong one does.
+/// The exit status of a command without its --yes, which changes nothing.
 const UNCONFIRMED: u8 = 2;
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {

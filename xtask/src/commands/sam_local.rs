@@ -1,7 +1,7 @@
 //! `cargo xtask sam-local`: the template under AWS's own emulator of Lambda, in containers.
 //!
-//! The containers meet what `up` starts, a real broker and an embedded table, by proxies on the
-//! address that containers reach this machine at.
+//! The containers use the same broker and embedded table that `up` starts, through proxies on the
+//! address at which containers reach this machine.
 
 mod api;
 mod engine;
@@ -24,11 +24,11 @@ use self::surroundings::Surroundings;
 use crate::checks::{self, sam as tools};
 use crate::{build, workspace};
 
-/// Places an order through the emulated API, and invokes each function with its files of events/.
-/// Needs a container engine; without one it ends with 3.
+/// Creates an order through the emulated API, and invokes each function with its files in events/.
+/// Needs a container engine; the exit status without one is 3.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Installs Debian's docker.io where there is no container engine. Needs root.
+    /// Installs Debian's docker.io if no container engine is installed. Needs root.
     #[arg(long)]
     install: bool,
 }
@@ -39,7 +39,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let engine = match engine::find(options.install, &folder.join("dockerd.log")).await? {
         Ok(engine) => engine,
         Err(reason) => {
-            eprintln!("no container engine runs here: {reason}");
+            eprintln!("no container engine is running: {reason}");
             return Ok(ExitCode::from(checks::NOT_RUN));
         }
     };
@@ -52,7 +52,7 @@ async fn prove(engine: &Engine, folder: PathBuf) -> anyhow::Result<()> {
     let root = workspace::root()?;
     if let Some(installation) = tools::installation()? {
         let installed = checks::run(vec![installation], None).await?;
-        anyhow::ensure!(installed == ExitCode::SUCCESS, "the SAM CLI cannot be installed");
+        anyhow::ensure!(installed == ExitCode::SUCCESS, "cannot install the SAM CLI");
     }
     engine.base_image(&root).await?;
     eprintln!("── building the functions");

@@ -1,4 +1,4 @@
-//! `cargo xtask simulate`: the seeded simulator, for any number of seeds.
+//! `cargo xtask simulate`: runs any number of seeds of the simulator.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,39 +26,39 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2_000, value_name = "N")]
     seeds: u64,
 
-    /// The first of them.
+    /// The first seed.
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     first: u64,
 
-    /// Runs this seed alone.
+    /// Runs only this seed.
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "first"])]
     seed: Option<u64>,
 
-    /// Shows what happened in it, in order.
+    /// Prints the steps of the run, in order.
     #[arg(long, requires = "seed")]
     trace: bool,
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (first, seeds) = options.seed.map_or((options.first, options.seeds), |seed| (seed, 1));
-    let last = first.checked_add(seeds).context("there are no such seeds: the last is 2^64 - 1")?;
+    let last = first.checked_add(seeds).context("the last seed is 2^64 - 1")?;
     let stop = Arc::new(AtomicBool::new(false));
     let outcomes = start(first..last, &stop);
     let summary = tokio::select! {
         summary = gather(outcomes, seeds, options.trace) => summary,
         interrupted = tokio::signal::ctrl_c() => {
             stop.store(true, Ordering::Relaxed);
-            interrupted.context("Ctrl-C cannot be waited for")?;
+            interrupted.context("cannot wait for Ctrl-C")?;
             eprintln!("stopped");
             return Ok(ExitCode::from(130));
         }
     };
     stop.store(true, Ordering::Relaxed);
-    tell(&summary);
+    print_summary(&summary);
     Ok(if summary.failed.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What all seeds came to.
+/// The result of all seeds.
 #[derive(Default)]
 struct Summary {
     seeds: u64,
@@ -66,7 +66,7 @@ struct Summary {
     failed: Option<(u64, Vec<Violation>)>,
 }
 
-/// Runs seeds on as many threads as there are processors, until all are run or it is told to stop.
+/// Runs seeds on as many threads as processors, until all have run or `stop` is set.
 fn start(seeds: std::ops::Range<u64>, stop: &Arc<AtomicBool>) -> UnboundedReceiver<(u64, Outcome)> {
     let (sender, receiver) = unbounded_channel();
     let next = Arc::new(AtomicU64::new(seeds.start));
@@ -78,7 +78,7 @@ fn start(seeds: std::ops::Range<u64>, stop: &Arc<AtomicBool>) -> UnboundedReceiv
 }
 
 fn work(next: &AtomicU64, end: u64, stop: &AtomicBool, sender: &UnboundedSender<(u64, Outcome)>) {
-    // In a storm everything warns.
+    // In a storm the use cases log a lot of warnings.
     let _quiet = tracing::subscriber::set_default(NoSubscriber::default());
     while !stop.load(Ordering::Relaxed) {
         let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -88,7 +88,7 @@ fn work(next: &AtomicU64, end: u64, stop: &AtomicBool, sender: &UnboundedSender<
     }
 }
 
-/// Gathers outcomes until all are there, or one fails.
+/// Collects the outcomes until all seeds have run, or one fails.
 async fn gather(
     mut outcomes: UnboundedReceiver<(u64, Outcome)>,
     seeds: u64,
@@ -114,7 +114,7 @@ async fn gather(
     summary
 }
 
-fn tell(summary: &Summary) {
+fn print_summary(summary: &Summary) {
     let Figures {
         intents,
         acknowledged,
@@ -131,12 +131,12 @@ fn tell(summary: &Summary) {
         (intents, "orders tried"),
         (acknowledged, "acknowledged"),
         (refused, "refused"),
-        (unknown, "unknown to their clients in the end"),
+        (unknown, "unknown to their clients at the end"),
         (orders, "orders stored"),
         (duplicates, "duplicate copies of events"),
         (fenced, "attempts fenced"),
-        (discarded, "half messages given up by the broker"),
-        (recovery.as_secs(), "s until nothing was under way after the storm, at the most"),
+        (discarded, "half messages discarded by the broker"),
+        (recovery.as_secs(), "s at most until all work was finished after the storm"),
     ] {
         println!("{figure:>10}  {what}");
     }

@@ -9,7 +9,7 @@ use crate::{checks, workspace};
 /// Stops at the first check that fails.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Runs only the checks whose names contain this.
+    /// Runs only the checks with names that contain this text.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask up`: the whole system on this machine.
+//! `cargo xtask up`: runs the whole system on this machine.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -15,13 +15,14 @@ use crate::{build, workspace};
 use harness::process::shutdown_signal;
 use harness::progress::Progress;
 
-/// The stack's name of a local system: its tables and groups begin with it.
+/// The stack name of a local system, which is the prefix of its tables and groups.
 pub(crate) const STACK_NAME: &str = "orders-local";
 
 /// Port 0 picks a free one.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The address that the API listens on: 0.0.0.0 in a container, which others must reach.
+    /// The address that the API listens on: 0.0.0.0 in a container, so that it can be reached from
+    /// outside.
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
     address: Ipv4Addr,
     /// The API's port.
@@ -33,7 +34,7 @@ pub(crate) struct Options {
     /// The embedded DynamoDB's port.
     #[arg(long, default_value_t = 8001)]
     table_port: u16,
-    /// The RocketMQ broker's port; it takes the one two below as well.
+    /// The RocketMQ broker's port; the broker also uses the port two below it.
     #[arg(long, default_value_t = 10911)]
     broker_port: u16,
     /// Keeps state in this folder across runs; a temporary folder otherwise.
@@ -51,7 +52,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    // Registered before anything starts, so that no signal can come too early.
+    // Registered before anything starts, so that no signal is missed.
     let ended = shutdown_signal()?;
     tokio::pin!(ended);
 
@@ -60,7 +61,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         started = start(options, &progress) => started,
         code = &mut ended => {
             progress.finish();
-            eprintln!("stopped before it was ready");
+            eprintln!("stopped before the system was ready");
             return Ok(ExitCode::from(code));
         }
     };
@@ -80,7 +81,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     ended.await;
     eprintln!("stopping");
     system.stop().await;
-    // Asked to end, and did: that is success for a person at the keyboard and for a supervisor.
+    // It ended as requested, which is a success for a user at the keyboard and for a supervisor.
     Ok(ExitCode::SUCCESS)
 }
 
@@ -92,7 +93,7 @@ async fn start(options: Options, progress: &Progress) -> anyhow::Result<System> 
     System::start(system_options(options, progress)?).await
 }
 
-/// Everything that would fail later is looked for first, so that it fails in a second.
+/// Checks everything that would fail later, so that it fails within a second.
 async fn check(options: &Options) -> anyhow::Result<()> {
     broker::check_free(options.address, options.port, "--port")?;
     if options.table.is_none() {

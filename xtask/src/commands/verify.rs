@@ -1,4 +1,4 @@
-//! `cargo xtask verify`: every check there is.
+//! `cargo xtask verify`: all checks.
 
 use std::process::ExitCode;
 
@@ -6,21 +6,22 @@ use clap::Args;
 
 use crate::{checks, workspace};
 
-/// Runs what CI runs and, with --full, what takes too long for CI: release builds, `sam build`, the
-/// model with three attempts, statistics, 100,000 seeds of the simulator, chaos on the embedded
-/// table and on DynamoDB Local, sam local. That takes three to four hours. Stops at the first check
-/// that fails, and ends with 3 if all others succeeded and sam local found no container engine.
+/// Runs the checks of CI and, with --full, those that take too long for CI: release builds,
+/// `sam build`, the model with three attempts, statistics, 100,000 seeds of the simulator, chaos
+/// on the embedded table and on DynamoDB Local, and sam local. That takes three to four hours.
+/// Stops at the first check that fails. The exit status is 3 if sam local found no container
+/// engine and all other checks succeeded.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Runs the long checks too.
     #[arg(long)]
     full: bool,
 
-    /// Installs Debian's docker.io for sam local, where there is no container engine.
+    /// Installs Debian's docker.io for sam local if no container engine is installed.
     #[arg(long, requires = "full")]
     install: bool,
 
-    /// Runs only the checks whose names contain this.
+    /// Runs only the checks with names that contain this text.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }

@@ -10,31 +10,31 @@ use crate::event::{event_type_of, event_type_of_fact, order_message, user_messag
 use crate::ports::OutboundMessage;
 use crate::ports::pending::{AggregateChange, IndexChange, OrderChange, UserChange};
 
-/// An aggregate with what is stored beside it.
+/// An aggregate with what is stored in the same item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredAggregate {
     /// An order.
     Order(StoredOrder),
-    /// An account or a session, as far as its events go.
+    /// The events of an account or a session.
     User(UserEvents),
 }
 
-/// An event can't be rebuilt from its aggregate.
+/// Why an event can't be rebuilt from its aggregate.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRebuilt {
     /// The aggregate has not raised it.
     #[error("the aggregate has raised no such event")]
     NotRaised,
-    /// Newer code published it, in a version that this code does not know. It is left alone.
+    /// Newer code published it, in a version that this code does not know. It is not changed.
     #[error("its schema version {0} is not {SCHEMA_VERSION}")]
     SchemaVersion(u32),
-    /// It can't be encoded.
+    /// It can't be encoded as JSON.
     #[error("it can't be encoded")]
     Encoding(#[source] serde_json::Error),
 }
 
 impl StoredAggregate {
-    /// Names it.
+    /// The key of the aggregate.
     pub const fn key(&self) -> AggregateKey {
         match self {
             Self::Order(stored) => stored.key(),
@@ -42,7 +42,7 @@ impl StoredAggregate {
         }
     }
 
-    /// Which of its events are not handled yet.
+    /// Its events that are not handled yet.
     pub const fn pending(&self) -> &PendingEvents {
         match self {
             Self::Order(stored) => &stored.pending,
@@ -50,7 +50,7 @@ impl StoredAggregate {
         }
     }
 
-    /// Whether it raised an event.
+    /// Whether the aggregate raised this event.
     pub fn raised(&self, event_id: EventId) -> bool {
         match self {
             Self::Order(stored) => stored.raised(event_id),
@@ -63,10 +63,10 @@ impl StoredAggregate {
         self.events_at().map(|(event_id, _)| event_id).collect()
     }
 
-    /// The events that became true at a moment or later, the oldest first.
+    /// The events that happened at `since` or later, the oldest first.
     pub fn events_since(&self, since: Timestamp) -> Vec<EventId> {
-        let meant = self.events_at().filter(|(_, at)| *at >= since);
-        meant.map(|(event_id, _)| event_id).collect()
+        let later = self.events_at().filter(|(_, at)| *at >= since);
+        later.map(|(event_id, _)| event_id).collect()
     }
 
     fn events_at(&self) -> impl Iterator<Item = (EventId, Timestamp)> {
@@ -78,8 +78,8 @@ impl StoredAggregate {
         order.chain(user.into_iter().flatten().map(|event| (event.stamp.event_id, event.at)))
     }
 
-    /// An event as it goes on its topic, rebuilt in the version in which it was published first: the
-    /// body is the same byte for byte.
+    /// The message of an event, rebuilt in the version in which it was first published: the body is
+    /// the same, byte for byte.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl StoredAggregate {
     ///
     /// # Errors
     ///
-    /// [`NotRebuilt`], where it could not be rebuilt either.
+    /// [`NotRebuilt`], if it could not be rebuilt.
     pub fn event_type(&self, event_id: EventId) -> Result<EventType, NotRebuilt> {
         match self {
             Self::Order(stored) => {
@@ -120,7 +120,7 @@ impl StoredAggregate {
         }
     }
 
-    /// A change of what is pending, and of nothing else.
+    /// A change of the pending events, and of nothing else.
     pub const fn pending_change(
         &self,
         pending: PendingEvents,
@@ -138,7 +138,7 @@ impl StoredAggregate {
         }
     }
 
-    /// The aggregate after a write that changed what is pending.
+    /// The aggregate after a write that changed its pending events.
     #[must_use]
     pub fn revised(self, pending: PendingEvents) -> Self {
         match self {
@@ -154,8 +154,8 @@ impl StoredAggregate {
     }
 }
 
-/// Whether this code has the encoder of a schema version. That of each older one stays as long as
-/// orders of it exist.
+/// Whether this code has the encoder of a schema version. The encoder of an older version stays
+/// while events of that version exist.
 const fn is_known(schema_version: u32) -> Result<(), NotRebuilt> {
     if schema_version == SCHEMA_VERSION {
         Ok(())

@@ -1,8 +1,8 @@
-//! Answers what became of a half message whose producer did not end it.
+//! Answers whether a half message that its producer did not end is committed or rolled back.
 //!
-//! The answer comes from the aggregate and from nothing else. Where no order is, and the attempt's
-//! time is over, the attempt is **fenced** first: a write that is still under way then finds itself
-//! in the tombstone, so a rollback is final.
+//! The answer comes from the aggregate and from nothing else. If there is no order, and the
+//! attempt's time is over, the attempt is **fenced** first: a write that is still under way then
+//! finds its attempt in the tombstone and fails, so a rollback is final.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::ports::creating::{Fences, OrderKeys};
 use crate::ports::pending::PendingEventStore;
 use crate::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock};
 
-/// Answers check-backs from what is at the keys of orders, and of recorded events from their
-/// aggregates.
+/// Answers the check-backs of attempts from the keys of orders, and those of recorded events from
+/// their aggregates.
 pub struct AnswerCheck<Orders, Aggregates, Time> {
     orders: Orders,
     aggregates: Aggregates,
@@ -35,21 +35,21 @@ struct Tally {
     foreign: AtomicU64,
 }
 
-/// How many checks were answered how.
+/// The number of checks by their answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CheckReport {
-    /// With a commit.
+    /// Answered with a commit.
     pub committed: u64,
-    /// With a rollback.
+    /// Answered with a rollback.
     pub rolled_back: u64,
-    /// With nothing decided.
+    /// Answered with "unknown": nothing is decided.
     pub left_open: u64,
-    /// Those of `left_open` that no attempt of this deployment explains.
+    /// Those of `left_open` that match no order or event of this deployment.
     pub foreign: u64,
 }
 
 impl CheckReport {
-    /// What was added to an earlier report of the same handler.
+    /// The difference from an earlier report of the same handler.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Self {
         Self {
@@ -61,15 +61,14 @@ impl CheckReport {
     }
 }
 
-/// For how long after its deadline a half message is left open that need not be committed: its event is
-/// handled, or is published again where it is lost. Most likely its end was acknowledged, and the broker
-/// has only not recorded it yet: it records ends in batches, 3 s apart, and falls behind where many end at
-/// once (`TransactionalOpBatchService.java`). A commit would make a visible copy.
+/// How long after its deadline a half message is left open that does not need a commit: its event
+/// is handled, or is published again if it is lost. Most likely its end was acknowledged, and the
+/// broker has not recorded that yet: it records ends in batches, 3 s apart, and falls behind if
+/// many end at once (`TransactionalOpBatchService.java`). A commit would make a visible copy.
 const RECORDED_WITHIN: Duration = Duration::from_secs(30);
 
-/// What is known of a half message.
 enum Known {
-    /// It ends like this, for good.
+    /// Its answer is final.
     Ended(CheckAnswer),
     /// Its attempt has created the order, and its event is handled.
     Handled,
@@ -80,7 +79,6 @@ enum Known {
     },
 }
 
-/// An attempt to create an order.
 #[derive(Clone, Copy)]
 struct Attempt {
     user_id: UserId,
@@ -95,12 +93,12 @@ where
     Aggregates: PendingEventStore,
     Time: Clock,
 {
-    /// Answers from those orders and aggregates, by that clock.
+    /// Answers from `orders` and `aggregates`, with deadlines by `clock`.
     pub fn new(orders: Orders, aggregates: Aggregates, clock: Time) -> Self {
         Self { orders, aggregates, clock, tally: Tally::default() }
     }
 
-    /// How many checks were answered how, so far.
+    /// The number of checks so far, by their answer.
     pub fn report(&self) -> CheckReport {
         CheckReport {
             committed: self.tally.committed.load(Ordering::Relaxed),
@@ -111,12 +109,12 @@ where
     }
 
     async fn decide(&self, check: &CheckBack) -> CheckAnswer {
-        // Without readable ids, or on another deployment's topic, nothing is known and nothing may
-        // be guessed.
+        // Without readable ids, or on the topic of another deployment, nothing is known, and the
+        // answer must not be guessed.
         let (Some(_), Some(aggregate), Some(transaction_id), Some(event_id)) =
             (check.topic, check.aggregate, check.transaction_id, check.event_id)
         else {
-            return self.foreign(check, "it is not this deployment's");
+            return self.foreign(check, "it does not belong to this deployment");
         };
         if check.is_recorded {
             return self.answer_recorded(check, aggregate, event_id).await;
@@ -124,14 +122,15 @@ where
         let (AggregateKey::Order { user_id, order_id }, Some(deadline)) =
             (aggregate, check.deadline)
         else {
-            return self.foreign(check, "no order is created by it");
+            return self.foreign(check, "it creates no order");
         };
         self.answer_attempt(Attempt { user_id, order_id, transaction_id, deadline }).await
     }
 
-    /// A message of an event that says to be stored: its aggregate knows. It is never rolled back,
-    /// because whether an event is stored does not depend on one of its messages. Nor does anything
-    /// depend on this message alone: while the event is pending, the sweep sees to it.
+    /// Answers for an event that was stored before its half message: its aggregate shows whether
+    /// that is true. It is never rolled back, because the event does not depend on one of its
+    /// messages. Nothing depends on this message alone: while the event is pending, the sweep
+    /// publishes it.
     async fn answer_recorded(
         &self,
         check: &CheckBack,
@@ -143,12 +142,13 @@ where
                 Some(deadline) => self.commit_when_recorded(deadline),
                 None => CheckAnswer::Commit,
             },
-            Ok(_) => self.foreign(check, "its aggregate has raised no such event"),
+            Ok(_) => self.foreign(check, "its aggregate has not raised its event"),
             Err(failure) => left_open(&failure, "the aggregate can't be read"),
         }
     }
 
-    /// A half message that has ended, most likely, or whose end was lost and that nobody waits for.
+    /// Answers for a half message that most likely has ended, or whose end was lost and that nobody
+    /// waits for.
     fn commit_when_recorded(&self, deadline: Timestamp) -> CheckAnswer {
         if self.clock.now() < deadline.plus(RECORDED_WITHIN) {
             CheckAnswer::Unknown
@@ -161,7 +161,7 @@ where
         match self.known(attempt).await {
             Ok(Known::Ended(answer)) => answer,
             Ok(Known::Handled) => self.commit_when_recorded(attempt.deadline),
-            // The put may still be under way.
+            // The write may still be under way.
             Ok(Known::Open { .. })
                 if self.clock.now() < attempt.deadline.plus(lifetimes::CLOCK_MARGIN) =>
             {
@@ -176,8 +176,8 @@ where
         }
     }
 
-    /// Fences an attempt, and answers by what is found after that: whatever became of this fence,
-    /// another checker's may stand, or an order.
+    /// Fences an attempt, and answers by what is found after that: even if this fence failed, there
+    /// may be the fence of another check, or an order.
     async fn fence(&self, attempt: Attempt) -> CheckAnswer {
         let Attempt { user_id, order_id, transaction_id, .. } = attempt;
         let tombstone_until = self.clock.now().plus(lifetimes::TOMBSTONE);
@@ -201,10 +201,10 @@ where
     }
 
     async fn known(&self, attempt: Attempt) -> Result<Known, Failure> {
-        let own = attempt.transaction_id;
+        let this_attempt = attempt.transaction_id;
         let found = self.orders.at_key(attempt.user_id, attempt.order_id).await?;
         Ok(match found {
-            AtKey::Created { attempt, stored } if attempt == own => {
+            AtKey::Created { attempt, stored } if attempt == this_attempt => {
                 let is_pending =
                     |stored: &StoredOrder| stored.pending.get(stored.created_event()).is_some();
                 match stored {
@@ -212,9 +212,9 @@ where
                     _ => Known::Ended(CheckAnswer::Commit),
                 }
             }
-            // An order never leaves its key, so this attempt can create none any more.
+            // An order is never removed, so this attempt can no longer create one.
             AtKey::Created { .. } => Known::Ended(CheckAnswer::Rollback),
-            AtKey::Tombstone(tombstone) if tombstone.holds(own) => {
+            AtKey::Tombstone(tombstone) if tombstone.holds(this_attempt) => {
                 Known::Ended(CheckAnswer::Rollback)
             }
             AtKey::Tombstone(tombstone) => Known::Open { tombstone_is_full: tombstone.is_full() },

@@ -1,11 +1,12 @@
 //! Consumes events: every handler's effect happens once, and nothing blocks the next event.
 //!
-//! The aggregate is read first. An event that is pending in it is handled, on the aggregate's data
-//! and not on the message's; one that is not pending any more is acknowledged; one that the aggregate
-//! has not raised is foreign, and no handler of ours sees it. When the last handler is done, one
-//! write ends the event, and only then its message is acknowledged. What fails comes again after a
-//! while, counted in the event's entry by whatever copy it came; what can't be read, or fails for too
-//! long, goes to the dead letters.
+//! The aggregate is read first. An event that is pending in it is handled, with the data of the
+//! aggregate and not of the message. An event that is no longer pending is acknowledged. An event
+//! that the aggregate has not raised is foreign: it is acknowledged, and no handler of ours sees
+//! it. When the last handler is done, one write ends the event, and only then is its message
+//! acknowledged. An event that fails is delivered again after a while, and its failures are counted
+//! in its entry, over all copies of the message. What can't be read, or fails for too long, goes to
+//! the dead letters.
 
 mod congestion;
 mod give_up;
@@ -47,16 +48,16 @@ pub use registry::{EventHandler, HandlerError, IncomingEvent, Registry, Subscrib
 /// The most messages that one request asks for.
 const BATCH_MAX: usize = 32;
 
-/// How many events may wait for another one's write beside each that may be handled at once. They make
-/// no call meanwhile; if they counted, orders of one product that everybody wants would hold up all
-/// others. Where something is overloaded, fewer wait, as fewer are handled.
+/// How many events may wait for the write of another event, for each event that may be handled at
+/// once. They make no call meanwhile; if they counted, orders of one popular product would delay
+/// all others. If something is overloaded, fewer wait, as fewer are handled.
 const WAITING_PER_CALLING: usize = 3;
 
-/// How long a request that finds nothing takes at the least. A broker that answers at once that there
-/// is nothing, though it was to wait, is not asked again without a pause.
+/// The minimum time of a request that finds nothing. A broker that answers at once, although it
+/// should wait for messages, is not asked again without a pause.
 const EMPTY_AFTER: Duration = Duration::from_millis(200);
 
-/// How often what a window has met is counted while it runs.
+/// The time between two reports of a running window.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 
 /// Consumes events through a window.
@@ -69,30 +70,30 @@ pub struct ConsumeEvents<
     Time,
     Identities,
 > {
-    /// Where events come from.
+    /// Delivers the messages.
     pub subscription: Subscription,
-    /// What is done about each.
+    /// Handles each event.
     pub handling: HandleEvents<Aggregates, Publisher, Time, Identities>,
-    /// Where events are given up.
+    /// Records dead letters.
     pub letters: Letters,
-    /// Where that is announced.
+    /// Announces dead letters.
     pub announcements: Announcements,
-    /// How fast it goes.
+    /// How fast events are consumed.
     pub pace: Pace,
 }
 
-/// What a window did.
+/// The report of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ConsumptionReport {
-    /// Messages whose event has ended.
+    /// Messages whose event every handler of ours is done with.
     pub handled: u64,
-    /// Messages of no event of this deployment, acknowledged and not handled.
+    /// Messages whose event no aggregate of this deployment raised: acknowledged and not handled.
     pub foreign: u64,
-    /// Messages that come again.
+    /// Messages that will be delivered again.
     pub postponed: u64,
     /// Those of `postponed` whose event is newer than this code.
     pub newer: u64,
-    /// Those of `postponed` whose aggregate is there and can't be read.
+    /// Those of `postponed` whose aggregate exists but can't be read.
     pub unreadable: u64,
     /// Messages that went to the dead letters.
     pub dead_lettered: u64,
@@ -102,7 +103,6 @@ pub struct ConsumptionReport {
     pub failed_receives: u64,
 }
 
-/// What became of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Handled,
@@ -110,9 +110,9 @@ enum Fate {
     Postponed,
     /// Postponed, because something is overloaded or unavailable.
     Congested,
-    /// Postponed, because newer code raised it.
+    /// Postponed, because newer code raised the event.
     Newer,
-    /// Postponed, because its aggregate can't be read: it stays pending until it can.
+    /// Postponed, because the aggregate can't be read: the event stays pending until it can.
     Unreadable,
     DeadLettered {
         announced: bool,
@@ -152,17 +152,16 @@ impl ConsumptionReport {
     }
 }
 
-/// What a message says it is.
 enum Read {
     /// An event of this version.
     Event(EventId),
     /// An event that newer code raised.
     Newer(DecodeError),
-    /// It can't be handled, for this reason.
+    /// It can't be read, for this reason.
     Unreadable(String),
 }
 
-/// What a window goes on after.
+/// What a window waits for.
 enum Step<T> {
     Received(Result<Vec<T>, Failure>),
     Finished(Fate),
@@ -181,19 +180,19 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// Consumes until shortly before `deadline`: everything that was received by then is done with.
+    /// Consumes until shortly before `deadline`, so that everything that was received is finished.
     pub async fn run(&self, deadline: Deadline) -> ConsumptionReport {
         self.run_counting(deadline, |_| ()).await
     }
 
-    /// As [`Self::run`]. `count` gets what was met since it was called last, every ten seconds or so
-    /// and at the end, so that a window that is killed has said what it met.
+    /// As [`Self::run`]. `count` gets a report of what was done since its last call, about every
+    /// ten seconds and at the end, so that a window that is killed has reported what it did.
     pub async fn run_counting(
         &self,
         deadline: Deadline,
         mut count: impl FnMut(ConsumptionReport),
     ) -> ConsumptionReport {
-        // The last message received may need its whole time, and some more to be acknowledged.
+        // The last message may need all of its time, and a moment more to be acknowledged.
         let last_receive = deadline.less(self.pace.event + Duration::from_secs(1));
         let (mut report, mut total) = (ConsumptionReport::default(), ConsumptionReport::default());
         let mut next_count = Instant::now() + COUNT_EVERY;
@@ -211,7 +210,7 @@ where
             {
                 receiving.push(self.receive(batch, last_receive, failures_in_a_row));
             }
-            // In this order, so that a run depends on nothing but what it meets.
+            // In this order, so that a run is deterministic.
             let step = tokio::select! {
                 biased;
                 Some(received) = receiving.next() => Step::Received(received),
@@ -233,7 +232,7 @@ where
                     failures_in_a_row += 1;
                     tracing::warn!(
                         error = &failure as &dyn std::error::Error,
-                        "no messages could be received"
+                        "could not receive messages"
                     );
                 }
                 Step::Finished(fate) => {
@@ -254,18 +253,18 @@ where
         }
     }
 
-    /// Receives; after a failure it waits, the longer the more have failed before it in a row: 100
-    /// ms to 2 s. After an answer that is empty it waits as well, if that came early.
+    /// Receives messages. After a failure it waits 100 ms to 2 s, the longer the more requests in a
+    /// row have failed. After an empty answer it waits until [`EMPTY_AFTER`] has passed.
     async fn receive(
         &self,
         most: usize,
         deadline: Deadline,
         failures_in_a_row: u32,
     ) -> Result<Vec<Subscription::Delivery>, Failure> {
-        let asked = Instant::now();
+        let started = Instant::now();
         let received = self.subscription.receive(most, deadline).await;
         let pause = match &received {
-            Ok(found) if found.is_empty() => EMPTY_AFTER.saturating_sub(asked.elapsed()),
+            Ok(found) if found.is_empty() => EMPTY_AFTER.saturating_sub(started.elapsed()),
             Ok(_) => Duration::ZERO,
             Err(_) => Duration::from_millis(100) * (failures_in_a_row + 1).min(20),
         };
@@ -273,8 +272,8 @@ where
         received
     }
 
-    /// Consumes a message; a panic outside its handlers must not take its neighbours along either.
-    /// It then comes again when it becomes visible.
+    /// Consumes a message. A panic outside the handlers must not affect other messages; this one is
+    /// delivered again when it becomes visible.
     async fn guarded(&self, delivery: Subscription::Delivery, window: Deadline) -> Fate {
         let consumed = AssertUnwindSafe(self.consume(delivery, window)).catch_unwind().await;
         consumed.unwrap_or_else(|_| {
@@ -323,7 +322,7 @@ where
     ) -> Fate {
         let key = delivery.property(message::AGGREGATE).and_then(|text| text.parse().ok());
         let ended = match key {
-            Some(key) => self.handle_of(key, event_id, deadline).await,
+            Some(key) => self.handle_event(key, event_id, deadline).await,
             None => Ok(Ended::Foreign),
         };
         match ended {
@@ -338,7 +337,7 @@ where
         }
     }
 
-    async fn handle_of(
+    async fn handle_event(
         &self,
         key: AggregateKey,
         event_id: EventId,
@@ -348,7 +347,7 @@ where
         self.handling.handle(key, event_id, received_at, deadline).await
     }
 
-    /// Asks for the message again, unless the event was tried often enough, or never succeeds.
+    /// Postpones the message, unless the event was tried often enough or can never succeed.
     async fn try_again(
         &self,
         delivery: &Subscription::Delivery,
@@ -357,12 +356,12 @@ where
         window: Deadline,
     ) -> Fate {
         let NotEnded { error, handler, is_newer, stored } = not_ended;
-        // The event's own time may be over, the window's is not: what doesn't fit into that comes
-        // again.
+        // The event's own time may be over. The window's is not; what doesn't fit into the window
+        // is delivered again.
         let deadline = Deadline::after(self.pace.event).or_earlier(window);
         tracing::warn!(handler, error = &error as &dyn std::error::Error, "a handler failed");
         let Some(stored) = stored else {
-            // What can't be read can't be noted either.
+            // Without the aggregate, the failure can't be recorded in it.
             let fate = match &error {
                 HandlerError::Failed(Failure { class: FailureClass::Permanent, .. }) => {
                     Fate::Unreadable
@@ -374,15 +373,15 @@ where
         if is_newer {
             return self.postpone(delivery, delivery.redeliveries(), Fate::Newer).await;
         }
-        let noted = self.handling.note_failure(stored, event_id, deadline).await;
-        let (stored, failures) = match noted {
-            Ok(Some(noted)) => noted,
+        let recorded = self.handling.record_failure(stored, event_id, deadline).await;
+        let (stored, failures) = match recorded {
+            Ok(Some(recorded)) => recorded,
             // Another delivery has ended it.
             Ok(None) => return self.acknowledge(delivery, Fate::Handled).await,
             Err(failure) => {
                 tracing::warn!(
                     error = &failure as &dyn std::error::Error,
-                    "the failure could not be noted"
+                    "the failure could not be recorded"
                 );
                 return self.postpone(delivery, delivery.redeliveries(), fate_of(&error)).await;
             }
@@ -408,12 +407,12 @@ where
         fate: Fate,
     ) -> Fate {
         let pause = pause_after(failures_before);
-        note(&self.subscription.retry_after(delivery, pause).await, "postponed");
+        log_unless_done(&self.subscription.retry_after(delivery, pause).await, "postponed");
         fate
     }
 
     async fn acknowledge(&self, delivery: &Subscription::Delivery, fate: Fate) -> Fate {
-        note(&self.subscription.acknowledge(delivery).await, "acknowledged");
+        log_unless_done(&self.subscription.acknowledge(delivery).await, "acknowledged");
         fate
     }
 }
@@ -446,18 +445,18 @@ const fn fate_of(error: &HandlerError) -> Fate {
     }
 }
 
-/// A message that was not acknowledged, or not postponed, comes again when it becomes visible, and
-/// its aggregate says that it has ended: that is worth a line and no more.
-fn note(settled: &Settled, what: &'static str) {
+/// Logs a failed call and does nothing more: a message that was not acknowledged or postponed is
+/// delivered again when it becomes visible, and its aggregate shows whether its event has ended.
+fn log_unless_done(settled: &Settled, what: &'static str) {
     match settled {
         Settled::Done => {}
         Settled::Refused(cause) => tracing::warn!(
             error = cause.as_ref() as &dyn std::error::Error,
-            "the message could not be {what} and comes again"
+            "the message could not be {what} and will be delivered again"
         ),
         Settled::Unknown(failure) => tracing::warn!(
             error = failure as &dyn std::error::Error,
-            "whether the message was {what} is unknown; it may come again"
+            "whether the message was {what} is unknown; it may be delivered again"
         ),
     }
 }

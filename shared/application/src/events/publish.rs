@@ -9,17 +9,17 @@ use crate::ports::{
     Clock, EndError, HalfMessage, OutboundMessage, PrepareError, Resolution, TransactionalPublisher,
 };
 
-/// Publishes by a half message that is committed at once: a topic of type TRANSACTION takes no other
-/// message.
+/// Publishes by a half message that is committed at once: a topic of type TRANSACTION accepts no
+/// other message.
 #[derive(Debug, Clone)]
 pub struct PublishStored<Publisher, Time> {
-    /// Sends in two steps.
+    /// Stores half messages and ends them.
     pub publisher: Publisher,
-    /// The wall clock.
+    /// The wall clock, for the deadline in the half message.
     pub clock: Time,
 }
 
-/// No broker has acknowledged the event as visible. It may be, or become so, all the same.
+/// No broker has acknowledged the event as visible. It may still be visible, or become visible.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// It can't be rebuilt, so nothing was sent.
@@ -34,8 +34,8 @@ pub enum SendError {
 }
 
 impl<Publisher: TransactionalPublisher, Time: Clock> PublishStored<Publisher, Time> {
-    /// Publishes an event of an aggregate as it was found, under the name of a publication. `Ok`
-    /// means that the broker has acknowledged it.
+    /// Publishes an event of an aggregate as it was read, with `publication` as its
+    /// `transaction_id`. `Ok` means that the broker has acknowledged it.
     ///
     /// # Errors
     ///
@@ -50,7 +50,7 @@ impl<Publisher: TransactionalPublisher, Time: Clock> PublishStored<Publisher, Ti
         self.send_message(&found.message(event_id)?, publication, deadline).await
     }
 
-    /// Publishes a message as it is.
+    /// Publishes a message without changes.
     pub(crate) async fn send_message(
         &self,
         message: &OutboundMessage,

@@ -1,4 +1,4 @@
-//! Changes an aggregate that others change at the same time.
+//! Changes an aggregate that others may change at the same time.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::outcome::Failure;
 use crate::ports::pending::{AggregateChange, PendingEventStore};
 use crate::retry::until_settled;
 
-/// Makes a change of what is pending of an aggregate. When that was changed meanwhile, the change is
-/// made anew from what is found. A try whose answer was lost is found as a change that others made.
+/// Changes the pending events of an aggregate. If the aggregate was changed meanwhile, the change
+/// is computed again from what is found. A try whose answer was lost is found like a change by
+/// others.
 ///
-/// Returns the aggregate with the change; none if there was nothing left to change, as of what was
-/// found.
+/// Returns the aggregate with the change; `None` if what was found needs no change.
 ///
 /// # Errors
 ///
@@ -38,8 +38,8 @@ pub(crate) async fn revise<Aggregates: PendingEventStore>(
     }
 }
 
-/// Stores one change as it is. `Some` if the aggregate was changed since it was read. What can't be
-/// read settles nothing and is tried again.
+/// Stores one change. `Some` if the aggregate was changed after it was read. An aggregate that
+/// can't be read settles nothing, and the write is tried again.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub(super) async fn store<Aggregates: PendingEventStore>(
     settled.await.map_err(|unsettled| unsettled.failure)
 }
 
-/// Makes the waits of aggregates differ, and those of one aggregate come again as they were.
+/// A seed that makes the waits of different aggregates differ, and those of one aggregate repeat.
 fn seed_of(key: AggregateKey) -> u64 {
     match key {
         AggregateKey::Order { order_id, .. } => seed(order_id.as_uuid()),

@@ -1,21 +1,23 @@
 //! Finds events that were not handled in time, and publishes those that are on no topic.
 //!
-//! A broker may discard a half message that it could not have checked, lose a commit that it has
-//! acknowledged, or be away while an order is created. The aggregate knows: its event is pending
-//! until our last handler is done with it. What is due is
+//! A broker may discard a half message whose checks had no answer, lose a commit that it has
+//! acknowledged, or be away while an order is created. The aggregate still shows the event: it is
+//! pending until our last handler is done with it. An event that is due is
 //!
 //! 1. **claimed** by a write that is conditional on what was read, so that sweeps whose windows
-//!    overlap don't send it twice; what was never sent counts as sent from then on,
-//! 2. **looked for** on its topic, unless no half message of it was ever sent, and
-//! 3. **sent** if it is not there, or is there for so long that the message that is to bring it to us
-//!    must be lost.
+//!    overlap don't send it twice; an event that was never sent counts as sent from then on,
+//! 2. **looked up** on its topic, unless no half message of it was ever sent, and
+//! 3. **sent** if it is not there, or has been there for so long that its message to us must be
+//!    lost.
 //!
-//! What is on no topic comes before what waits for its consumer. An answer that is not complete
-//! counts as none for ten minutes, and then as "not there": a copy is allowed, a loss is not.
+//! Events that may be on no topic come before events that wait for their consumer. An incomplete
+//! answer counts as no answer for ten minutes, and then as "not there": a copy is allowed, a loss
+//! is not.
 //!
-//! While no broker of a topic answers, nothing of it is claimed or sent. While one answers and takes no
-//! event, one event of a look probes it and the others keep their place. While not every broker answers whether an event is there, one event asks and the others wait
-//! without asking.
+//! While no broker of a topic answers, none of its events is claimed or sent. While a broker
+//! answers but accepts no event, one event of a look probes it and the others stay unclaimed. While
+//! not every broker answers whether an event is there, one event asks and the others wait without
+//! asking.
 
 mod outcome;
 mod pace;
@@ -44,25 +46,25 @@ use crate::ports::{
     Clock, IdentitySource, PrepareError, PublishedEvents, Topic, TransactionalPublisher,
 };
 use crate::retry::TRY;
-use outcome::{Dealt, Fate};
+use outcome::{Fate, Processed};
 
 pub use outcome::SweepReport;
 pub use pace::Pace;
 
-/// For how long an event waits for its next look that is on its topic, at the most.
+/// The longest wait until the next look at an event that is on its topic.
 const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// When an event comes up again for which the broker could not be reached.
+/// The wait until the next look at an event for which the broker could not be reached.
 const PUT_BACK: Duration = Duration::from_secs(10);
 
-/// After how long an incomplete answer counts as "not there".
+/// How long an incomplete answer counts as no answer, before it counts as "not there".
 const UNANSWERED_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// After how long an event is published again that is on its topic and that no delivery of ours has
-/// touched, although our group has passed it; each time it is twice as long.
+/// How long an event stays on its topic before it is published again, if our group has passed it
+/// and no delivery has reached a handler of ours. Each time it is twice as long.
 const REPUBLISH_AFTER: Duration = Duration::from_secs(75 * 60);
 
-/// How often an event is published again that is on its topic, before it is left to an operator.
+/// How often an event that is on its topic is published again, before it is left to an operator.
 const COPIES_MAX: u32 = 5;
 
 /// How long an event waits before an operator is notified.
@@ -70,34 +72,35 @@ const OVERDUE_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// Sweeps what is pending.
 pub struct Sweep<Index, Aggregates, Topics, Publisher, Time, Identities> {
-    /// What is due.
+    /// Lists the aggregates that are due.
     pub index: Index,
-    /// The aggregates.
+    /// Reads and changes aggregates.
     pub aggregates: Aggregates,
-    /// What is on the topics, and how far our group is.
+    /// Looks up what is on the topics, and how far our group has consumed them.
     pub topics: Topics,
-    /// Publishes.
+    /// Publishes the events.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes identifiers.
+    /// Makes the identifiers of publications.
     pub identities: Identities,
     /// How fast it goes.
     pub pace: Pace,
 }
 
-/// What is kept of a look's time for storing what it found, once the brokers had theirs.
+/// The part of an aggregate's time that is kept for storing the results, after the calls to
+/// brokers.
 const MOVING_ON: Duration = Duration::from_secs(2);
 
-/// How long brokers may take to say that they are there.
+/// How long a broker may take to answer that it is there.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How a topic's brokers were a moment ago. It lasts as long as a window.
+/// The state of a topic's brokers at the last call. It is kept for one window.
 #[derive(Debug, Default)]
 struct Reach {
     /// Not every broker answered whether an event is there.
     is_silent: AtomicBool,
-    /// No broker took an event.
+    /// No broker accepted an event.
     is_closed: AtomicBool,
-    /// How often either was found.
+    /// How often either happened.
     failures: AtomicU32,
 }
 
@@ -128,7 +131,7 @@ impl Reach {
         self.is_silent.store(false, Ordering::Relaxed);
     }
 
-    /// A broker is there. Whether all of them answer, the next question shows.
+    /// A broker accepts events. Whether all of them answer shows at the next question.
     fn accepted(&self) {
         self.is_closed.store(false, Ordering::Relaxed);
         self.is_silent.store(false, Ordering::Relaxed);
@@ -140,14 +143,14 @@ impl Reach {
 struct Turn<'a> {
     topic: Topic,
     reach: &'a Reach,
-    /// Whether it finds out how the brokers are, for the others of its look.
+    /// Whether it tests the brokers for the other aggregates of its look.
     is_probe: bool,
     claimed_at: Timestamp,
     deadline: Deadline,
 }
 
 impl Turn<'_> {
-    /// For what is asked of a broker.
+    /// The deadline of calls to brokers.
     fn broker_deadline(&self) -> Deadline {
         self.deadline.less(MOVING_ON)
     }
@@ -163,14 +166,14 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// Sweeps until shortly before `deadline`: what was taken up by then is dealt with. Topics are
-    /// swept side by side: one that can't be reached, or has much that is due, holds up no other.
+    /// Sweeps until shortly before `deadline`, so that what was begun is finished. Topics are swept
+    /// at the same time: one that can't be reached, or has many due events, delays no other.
     pub async fn run(&self, deadline: Deadline) -> SweepReport {
         self.run_counting(deadline, |_| ()).await
     }
 
-    /// As [`Self::run`]. `count` gets what each look came to, so that a window that is killed has said
-    /// what it met.
+    /// As [`Self::run`]. `count` gets the report of each look, so that a window that is killed has
+    /// reported what it did.
     pub async fn run_counting(
         &self,
         deadline: Deadline,
@@ -192,10 +195,10 @@ where
         let reach = Reach::default();
         while !last_look.has_passed() {
             let next_look = Deadline::after(self.pace.look_every).or_earlier(last_look);
-            let mut met = SweepReport::default();
-            let more = self.look(topic, last_look, deadline, &reach, &mut met).await;
-            report = report.with(&met);
-            count(met);
+            let mut look_report = SweepReport::default();
+            let more = self.look(topic, last_look, deadline, &reach, &mut look_report).await;
+            report = report.with(&look_report);
+            count(look_report);
             if !more {
                 tokio::time::sleep(next_look.remaining()).await;
             }
@@ -203,7 +206,7 @@ where
         report
     }
 
-    /// Deals with what is due. Returns whether there is more that nobody else deals with.
+    /// Processes what is due. Returns whether more is due that no other sweep has claimed.
     async fn look(
         &self,
         topic: Topic,
@@ -227,66 +230,66 @@ where
         let Some(waited) = due.aggregates.iter().map(|due| now.since(due.due)).max() else {
             return false;
         };
-        // A broker that stands still takes into its buffers what nobody gets an answer to, and has it on
-        // its topic when it goes on: so nothing is sent before somebody answers.
+        // A broker that hangs may take a message into its buffers without an answer, and put it on
+        // its topic when it goes on. So nothing is sent before a broker answers.
         let within = Deadline::after(ANSWER).or_earlier(deadline.less(MOVING_ON));
         if !self.topics.answers(topic, within).await {
             reach.did_not_accept();
-            report.count(&Dealt::deferred(waited));
+            report.count(&Processed::deferred(waited));
             return false;
         }
-        let dealt = self.deal_with_all(topic, due.aggregates, last_start, deadline, reach).await;
-        dealt.iter().for_each(|dealt| report.count(dealt));
-        // Where nothing could be sent or asked, the next look is no better for coming at once; and
-        // what is not ours may be what another sweep has claimed and the index still holds.
-        let any_of_ours = dealt.iter().any(|dealt| dealt.is_ours);
+        let processed = self.process_all(topic, due.aggregates, last_start, deadline, reach).await;
+        processed.iter().for_each(|processed| report.count(processed));
+        // If nothing could be sent or asked, another look at once would not help. And aggregates
+        // that are not ours may be claimed by another sweep while the index still lists them.
+        let any_of_ours = processed.iter().any(|processed| processed.is_ours);
         due.more && any_of_ours && !reach.is_closed() && !reach.is_silent()
     }
 
-    async fn deal_with_all(
+    async fn process_all(
         &self,
         topic: Topic,
         due: Vec<DueAggregate>,
         last_start: Deadline,
         window: Deadline,
         reach: &Reach,
-    ) -> Vec<Dealt> {
+    ) -> Vec<Processed> {
         let turn = |is_probe| {
             let deadline = Deadline::after(self.pace.event).or_earlier(window);
             Turn { topic, reach, is_probe, claimed_at: self.publication.clock.now(), deadline }
         };
         let mut due = due.into_iter();
-        let mut dealt = Vec::new();
-        // One by one until it is known how the brokers are: of an aggregate that another sweep has claimed,
-        // or that can't be read, nothing is asked or sent.
+        let mut processed = Vec::new();
+        // One by one until the state of the brokers is known: an aggregate that another sweep has
+        // claimed, or that can't be read, makes no call to a broker.
         let failures = reach.failures();
         while (reach.is_closed() || reach.is_silent())
             && reach.failures() == failures
             && !last_start.has_passed()
         {
-            let Some(probe) = due.next() else { return dealt };
-            dealt.push(self.deal_with(probe, turn(true)).await);
+            let Some(probe) = due.next() else { return processed };
+            processed.push(self.process(probe, turn(true)).await);
         }
         let goes_on =
             |_: &DueAggregate| std::future::ready(!last_start.has_passed() && !reach.is_closed());
         let rest = stream::iter(due)
             .take_while(goes_on)
-            .map(|due| self.deal_with(due, turn(false)))
+            .map(|due| self.process(due, turn(false)))
             .buffer_unordered(self.pace.events_at_once);
-        dealt.extend(rest.collect::<Vec<_>>().await);
-        dealt
+        processed.extend(rest.collect::<Vec<_>>().await);
+        processed
     }
 
-    async fn deal_with(&self, due: DueAggregate, turn: Turn<'_>) -> Dealt {
+    async fn process(&self, due: DueAggregate, turn: Turn<'_>) -> Processed {
         let span = tracing::info_span!("sweep", aggregate = %due.key);
-        self.claim_and_deal(due, turn).instrument(span).await
+        self.claim_and_process(due, turn).instrument(span).await
     }
 
-    async fn claim_and_deal(&self, due: DueAggregate, turn: Turn<'_>) -> Dealt {
+    async fn claim_and_process(&self, due: DueAggregate, turn: Turn<'_>) -> Processed {
         let now = self.publication.clock.now();
         let (before, claimed) = match self.claim(due, now, turn.deadline).await {
             Ok(Some(claimed)) => claimed,
-            Ok(None) => return Dealt::not_ours(),
+            Ok(None) => return Processed::not_ours(),
             Err(failure) => {
                 let error = &failure as &dyn std::error::Error;
                 if failure.class == FailureClass::Permanent {
@@ -294,34 +297,33 @@ where
                         error,
                         "the aggregate can't be read, so its events stay pending"
                     );
-                    return Dealt::unreadable();
+                    return Processed::unreadable();
                 }
                 tracing::warn!(error, "whether the aggregate was claimed is unknown");
-                return Dealt::deferred(now.since(due.due));
+                return Processed::deferred(now.since(due.due));
             }
         };
         let turn = Turn { claimed_at: now, ..turn };
-        let mut dealt = Dealt::ours();
+        let mut processed = Processed::ours();
         let mut looked_at = BTreeMap::new();
         for (event_id, entry) in before.iter() {
-            dealt.waited = dealt.waited.max(now.since(entry.since));
-            let Some(taken) = claimed.pending().get(event_id).filter(|_| entry.due <= now) else {
-                continue;
-            };
-            let (after, fate) = self.look_at(&claimed, event_id, entry, taken, turn).await;
-            dealt.fates.push(fate);
-            // The claim has noted it already, as a rule.
-            if after != *taken {
-                looked_at.insert(event_id, LookedAt { before: taken.clone(), after });
+            processed.waited = processed.waited.max(now.since(entry.since));
+            let as_claimed = claimed.pending().get(event_id).filter(|_| entry.due <= now);
+            let Some(as_claimed) = as_claimed else { continue };
+            let (after, fate) = self.look_at(&claimed, event_id, entry, as_claimed, turn).await;
+            processed.fates.push(fate);
+            // Usually the claim has already stored this entry.
+            if after != *as_claimed {
+                looked_at.insert(event_id, LookedAt { before: as_claimed.clone(), after });
             }
         }
         self.move_on(claimed, &looked_at, turn.deadline).await;
-        dealt
+        processed
     }
 
-    /// Claims an aggregate for [`lifetimes::SWEEP_AFTER`]. Returns what was pending and the aggregate
-    /// with the claim; none if another sweep claimed it, or it was changed since it was read: then it
-    /// comes up again.
+    /// Claims an aggregate for [`lifetimes::SWEEP_AFTER`]. Returns what was pending and the
+    /// aggregate with the claim. `None` if another sweep claimed it, or it was changed after it was
+    /// read: then a later look finds it again.
     async fn claim(
         &self,
         due: DueAggregate,
@@ -338,7 +340,7 @@ where
                 return Err(failure);
             }
         };
-        // Where nothing is pending, the index is behind.
+        // If nothing is pending, the index is behind.
         let Some(stored) = found.filter(|stored| !stored.pending().is_empty()) else {
             return Ok(None);
         };
@@ -359,18 +361,18 @@ where
         }
     }
 
-    /// Deals with one event: `entry` is as it was found, `taken` as it was claimed. Returns its entry
-    /// as it is after that.
+    /// Processes one event. `entry` is its entry as found, `as_claimed` its entry after the claim.
+    /// Returns its new entry.
     async fn look_at(
         &self,
         stored: &StoredAggregate,
         event_id: EventId,
         entry: &PendingEvent,
-        taken: &PendingEvent,
+        as_claimed: &PendingEvent,
         turn: Turn<'_>,
     ) -> (PendingEvent, Fate) {
         if entry.publication == Publication::Unsent {
-            return self.send(stored, event_id, taken.clone(), turn).await;
+            return self.send(stored, event_id, as_claimed.clone(), turn).await;
         }
         match self.is_published(event_id, entry.transaction_id, turn).await {
             Some(true) => self.wait_or_republish(stored, event_id, entry, turn).await,
@@ -382,7 +384,7 @@ where
         }
     }
 
-    /// Whether a publication of an event is on its topic. None if not every broker has answered.
+    /// Whether a publication of an event is on its topic. `None` if not every broker has answered.
     async fn is_published(
         &self,
         event_id: EventId,
@@ -408,7 +410,7 @@ where
         }
     }
 
-    /// An event of which nothing is known is sent after a while, each time after twice as long.
+    /// Without a complete answer, an event is sent after a while, each time after twice as long.
     async fn wait_for_answer(
         &self,
         stored: &StoredAggregate,
@@ -434,9 +436,9 @@ where
         self.send(stored, event_id, copy, turn).await
     }
 
-    /// An event that is on its topic waits for its consumer, the longer the longer it has waited. If
-    /// our group has passed it and none of our deliveries is expected any more, its message is lost
-    /// for us, and it is published again under another name.
+    /// An event that is on its topic waits for its consumer: the longer it has waited, the longer
+    /// until the next look. If our group has passed it and no delivery is expected any more, its
+    /// message is lost for us, and it is published again with a new `transaction_id`.
     async fn wait_or_republish(
         &self,
         stored: &StoredAggregate,
@@ -461,7 +463,8 @@ where
         if entry.copies >= COPIES_MAX {
             return (waiting, given_up(event_id, entry));
         }
-        // Only newer code can send it, and a publication that was not made must not be looked for.
+        // If only newer code can send it, its entry must not name a publication that was never
+        // made.
         if stored.event_type(event_id).is_err() {
             return (waiting, Fate::Deferred);
         }
@@ -474,12 +477,13 @@ where
         (after, if fate == Fate::Sent { Fate::Republished } else { fate })
     }
 
-    /// Whether no delivery of an event's latest publication is to be expected any more although it is
-    /// on its topic.
+    /// Whether no delivery of an event's latest publication can be expected any more, although it
+    /// is on its topic.
     async fn is_lost_for_us(&self, entry: &PendingEvent, turn: Turn<'_>, now: Timestamp) -> bool {
         let (expected, position) = if entry.is_touched() {
-            // It failed, and its entry is due a while after it is expected again. After a copy it is
-            // waited for twice as long each time: the process that had it may have died without a note.
+            // A delivery failed, and the entry is due a while after the next delivery is expected.
+            // After each copy the wait is twice as long: the process that received it may have died
+            // before it could record a failure.
             let copied = match entry.copies {
                 0 => Duration::ZERO,
                 copies => lifetimes::SWEEP_AFTER.saturating_mul(1 << copies.min(COPIES_MAX)),
@@ -496,7 +500,7 @@ where
         match self.topics.has_passed(turn.topic, position, turn.broker_deadline()).await {
             Ok(passed) => passed,
             Err(failure) => {
-                log_deferred(&failure, "how far our group is, is unknown");
+                log_deferred(&failure, "how far our group has consumed the topic is unknown");
                 false
             }
         }
@@ -539,10 +543,11 @@ where
         let pause = if is_closed { PUT_BACK } else { lifetimes::SWEEP_AFTER };
         let due = now.plus(pause);
         let after = match &error {
-            // Newer code can rebuild it; until then it is looked for in vain, and stays.
+            // Newer code can rebuild it. Until then it is not found on its topic, and stays
+            // pending.
             SendError::NotRebuilt(_) => PendingEvent { due, ..entry },
-            // A half message may be stored all the same, and its check-back commits it: it is looked
-            // for before it is sent again.
+            // A half message may still be stored, and its check-back commits it. So the event is
+            // looked up before it is sent again.
             SendError::Prepare(_) | SendError::End(_) => {
                 let publication = Publication::Sent;
                 PendingEvent { publication, published_at: now, due, ..entry }
@@ -551,8 +556,8 @@ where
         (after, Fate::Deferred)
     }
 
-    /// Stores what became of the events, as far as they are still pending, and moves the aggregate
-    /// on in the index. What is not stored comes up again when its claim has run out.
+    /// Stores the new entries of the events that are still pending, and moves the aggregate to its
+    /// next due time in the index. If that fails, it is due again when its claim has run out.
     async fn move_on(
         &self,
         stored: StoredAggregate,
@@ -572,12 +577,13 @@ where
         });
         if let Err(failure) = moved.await {
             let error = &failure as &dyn std::error::Error;
-            tracing::debug!(error, "the aggregate was not moved on; its claim runs out");
+            tracing::debug!(error, "the aggregate was not moved in the index; its claim runs out");
         }
     }
 }
 
-/// An event's entry as a claim leaves it. One that was never sent counts as sent: it is from here on.
+/// An event's entry after a claim. An event that was never sent counts as sent, because it is sent
+/// from here on.
 fn claimed(entry: &PendingEvent, now: Timestamp, until: Timestamp) -> PendingEvent {
     if entry.due > now {
         return entry.clone();
@@ -589,14 +595,15 @@ fn claimed(entry: &PendingEvent, now: Timestamp, until: Timestamp) -> PendingEve
     PendingEvent { publication, published_at, due: until, ..entry.clone() }
 }
 
-/// An event's entry as the sweep claimed it and as it left it.
+/// An event's entry after the claim, and after the sweep is done with it.
 struct LookedAt {
     before: PendingEvent,
     after: PendingEvent,
 }
 
-/// What is pending, with what the sweep has changed of it. An event that has ended meanwhile is not
-/// pending again; what a delivery has noted stays, and so does what came back from the dead letters.
+/// What is pending, with the changes of the sweep. An event that has ended meanwhile does not
+/// become pending again. What a delivery has recorded stays, and so does an event that was
+/// redriven.
 fn merged(pending: &PendingEvents, looked_at: &BTreeMap<EventId, LookedAt>) -> PendingEvents {
     let entries = pending.iter().map(|(event_id, entry)| {
         let entry = entry.clone();
@@ -613,22 +620,22 @@ fn merged(pending: &PendingEvents, looked_at: &BTreeMap<EventId, LookedAt>) -> P
     entries.collect()
 }
 
-/// An event that was published as often as it may be is left to an operator.
+/// An event that was published as often as allowed is left to an operator.
 fn given_up(event_id: EventId, entry: &PendingEvent) -> Fate {
     tracing::error!(
         %event_id,
         copies = entry.copies,
-        "an event was published again and again, and no consumer of ours gets it"
+        "an event was published as often as allowed, and no consumer of ours gets it"
     );
     Fate::GivenUp
 }
 
-/// Whether a failure is the broker's and over some time.
+/// Whether a failure is the broker's and will be over after a while.
 const fn is_transient(failure: &Failure) -> bool {
     matches!(failure.class, FailureClass::Unavailable | FailureClass::Throttled)
 }
 
-/// The event comes up again.
+/// Logs why an event is left to a later look.
 fn log_deferred(error: &(dyn std::error::Error + 'static), why: &'static str) {
     tracing::warn!(error, "{why}");
 }

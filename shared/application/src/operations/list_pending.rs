@@ -1,4 +1,4 @@
-//! Lists the events that are not handled yet, whatever the sweep thinks of them.
+//! Lists the events that are not handled yet, whether or not they are due for the sweep.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -24,22 +24,22 @@ const READS_AT_ONCE: usize = 16;
 pub struct ListedEvent {
     /// The aggregate that raised it.
     pub aggregate: AggregateKey,
-    /// Which event.
+    /// The identifier of the event.
     pub event_id: EventId,
-    /// Its type; none if newer code raised it.
+    /// Its type; `None` if newer code raised it.
     pub event_type: Option<EventType>,
-    /// What is known of it.
+    /// Its entry in the aggregate.
     pub entry: PendingEvent,
 }
 
 /// Lists pending events.
 #[derive(Debug, Clone)]
 pub struct ListPending<Index, Aggregates, Time> {
-    /// Which aggregates have pending events.
+    /// Lists the aggregates with pending events.
     pub index: Index,
-    /// The aggregates.
+    /// Reads the aggregates.
     pub aggregates: Aggregates,
-    /// The wall clock.
+    /// The wall clock by which events are old.
     pub clock: Time,
 }
 
@@ -49,8 +49,8 @@ where
     Aggregates: PendingEventStore,
     Time: Clock,
 {
-    /// The events that have been pending for `older_than` or longer, the oldest first, `limit` at
-    /// most. After each page, `progress` gets how many there are so far.
+    /// The events that have been pending for `older_than` or longer, the oldest first, at most
+    /// `limit`. After each page, `progress` gets the number of such events so far.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ where
             let by_id = || a.event_id.cmp(&b.event_id);
             a.entry.since.cmp(&b.entry.since).then_with(by_id)
         });
-        // What the sweep moves on while the pages are read may come up twice.
+        // An aggregate that the sweep moves while the pages are read may be listed twice.
         let mut listed = HashSet::new();
         let mut found = 0;
         let mut unreadable = 0;
@@ -97,8 +97,8 @@ where
         }
     }
 
-    /// What is pending of an aggregate: nothing, if it was handled since the index was read; `None`
-    /// if it can't be read.
+    /// The pending events of an aggregate: none if they were handled since the index was read.
+    /// `None` if the aggregate can't be read.
     async fn pending_of(&self, key: AggregateKey) -> Result<Option<Vec<ListedEvent>>, Failure> {
         let stored = match self.aggregates.find(key).await {
             Ok(stored) => stored,

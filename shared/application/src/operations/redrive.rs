@@ -1,12 +1,13 @@
-//! Gives a dead letter's event another chance.
+//! Redrives dead letters, so that their events are handled after all.
 //!
-//! Of an event of ours, the letter goes and the event is pending in its aggregate again, in one
-//! write: from then on nothing can lose it. It has a new publication, so the message that was given
-//! up is not taken for the redriven one, and it keeps the marks of the handlers that were done. What
-//! is sent is rebuilt from the aggregate.
+//! For an event of ours, one write removes the letter and makes the event pending in its aggregate
+//! again: from then on it can't be lost. It has a new publication, so that the old message is not
+//! mistaken for the new one, and it keeps the marks of the handlers that were done. The message is
+//! rebuilt from the aggregate.
 //!
-//! A letter of a foreign event has no aggregate: it is published first, and removed after the
-//! broker's answer. A crash in between leaves a copy and the letter.
+//! A letter of a foreign event has no aggregate: its event is published first, and the letter is
+//! removed after the broker's answer. After a crash in between there is a copy and still the
+//! letter.
 
 mod examine;
 
@@ -43,65 +44,66 @@ const PUBLICATION: Duration = Duration::from_secs(5);
 
 /// Redrives dead letters.
 pub struct Redrive<Letters, Aggregates, Identities, Publisher, Time> {
-    /// Where dead letters are looked up, and where they leave.
+    /// Reads dead letters, and moves or removes them.
     pub letters: Letters,
-    /// The aggregates.
+    /// Reads aggregates.
     pub aggregates: Aggregates,
-    /// Makes identifiers.
+    /// Makes the identifiers of publications.
     pub identities: Identities,
-    /// The wall clock.
+    /// The wall clock, for the time since when an event is pending.
     pub clock: Time,
-    /// Publishes; none where no broker can be reached, which leaves an event of ours to the sweep.
+    /// Publishes. `None` if no broker can be reached; then the sweep publishes an event of ours.
     pub publication: Option<PublishStored<Publisher, Time>>,
 }
 
-/// A dead letter is gone, and its event is on its way.
+/// The letter was removed, and its event will be handled.
 #[derive(Debug)]
 pub struct Redriven {
-    /// The event.
+    /// The identifier of the event.
     pub event_id: EventId,
-    /// Whether the broker has acknowledged it. The sweep publishes what it has not.
+    /// Whether the broker has acknowledged it. If not, the sweep publishes it.
     pub is_published: bool,
 }
 
 /// A dead letter was not redriven, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum RedriveError {
-    /// There is no such letter, or it is gone.
+    /// The letter does not exist, or no longer.
     #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
     NotThere,
-    /// Its aggregate is gone, or an older one than the letter.
+    /// Its aggregate does not exist, or is older than the letter, as after a restore.
     #[error(
         "it is unchanged, because {0} is not there or has not raised its event: restore it first"
     )]
     NotRaised(AggregateKey),
-    /// It could only come back.
+    /// Its body is not an event. It would become a dead letter again.
     #[error("it can't be decoded, so it would only come back")]
     Undecodable(#[source] DecodeError),
-    /// Its event is foreign, and only the broker could take it.
+    /// Its event is foreign and must be published, but there is no broker.
     #[error("no aggregate of this deployment raised its event, and no broker can be reached")]
     NeedsBroker,
-    /// Nothing was changed.
+    /// The table could not be read or written. Nothing was changed.
     #[error("it is unchanged, because the table could not be read or written")]
     Failed(#[source] Failure),
-    /// The broker has not acknowledged a foreign event, whose letter stays.
+    /// The broker has not acknowledged a foreign event. The letter stays.
     #[error("it is unchanged, because the broker has not acknowledged its event")]
     Send(#[source] SendError),
-    /// A foreign event is on its topic, and its letter may stay.
+    /// A foreign event is on its topic, and the letter may still be there.
     #[error("its event was published, and its letter may still be there")]
     NotRemoved(#[source] DiscardError),
-    /// It may have been, or be so soon.
+    /// It may have been redriven, or may still be.
     #[error(
-        "whether this redrove it is unknown: repeat it; a letter that is gone was redriven or discarded"
+        "whether this redrove it is unknown: repeat it; if the letter is gone, it was redriven or \
+         discarded"
     )]
     Unknown(#[source] Failure),
 }
 
-/// What a redrive of an event of ours comes to.
+/// The result of one try to redrive an event of ours.
 enum Returned {
-    /// The event is pending under our publication.
+    /// The event is pending with our publication.
     Ours(StoredAggregate),
-    /// The letter is gone, and not by us.
+    /// Somebody else has removed the letter.
     LetterGone,
     /// The letter is gone, after a try whose answer was lost.
     Unclear,
@@ -118,23 +120,24 @@ where
     Publisher: TransactionalPublisher,
     Time: Clock,
 {
-    /// Redrives a dead letter. It may be repeated: a letter leaves once.
+    /// Redrives a dead letter. It may be repeated: a letter is removed only once.
     ///
     /// # Errors
     ///
-    /// [`RedriveError`]. Once an event of ours is pending again there is none: it is published.
+    /// [`RedriveError`]. It is a success once an event of ours is pending again, because then it
+    /// will be published.
     pub async fn redrive(&self, id: &DeadLetterId) -> Result<Redriven, RedriveError> {
         let found = DeadLetterReader::find(&self.letters, id).await;
         let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotThere)?;
         match self.aggregate_of(&letter).await? {
-            Some((stored, event_id)) => self.redrive_own(&letter, stored, event_id).await,
+            Some((stored, event_id)) => self.redrive_ours(&letter, stored, event_id).await,
             None => self.redrive_foreign(&letter).await,
         }
     }
 
-    /// The aggregate that raised a letter's event, if one of this deployment did. A letter that names
-    /// one which does not know the event stays: as a foreign event it would be acknowledged without a
-    /// handler.
+    /// The aggregate that raised a letter's event; `None` for a foreign event. If the letter names
+    /// an aggregate that does not have the event, the letter stays: as a foreign event it would be
+    /// acknowledged without a handler.
     async fn aggregate_of(
         &self,
         letter: &DeadLetter,
@@ -148,7 +151,7 @@ where
         Ok(Some((stored, event_id)))
     }
 
-    async fn redrive_own(
+    async fn redrive_ours(
         &self,
         letter: &DeadLetter,
         mut stored: StoredAggregate,
@@ -157,7 +160,7 @@ where
         let new = self.identities.transaction_id();
         let deadline = Deadline::after(WRITE);
         loop {
-            // What is pending already keeps the name of its publication.
+            // An event that is pending already keeps its publication.
             let entry = stored.pending().get(event_id);
             let publication = entry.map_or(new, |entry| entry.transaction_id);
             let returned =
@@ -186,7 +189,7 @@ where
         publication: TransactionId,
         deadline: Deadline,
     ) -> Result<Returned, RedriveError> {
-        let returns = self.return_of(letter, stored, event_id, publication);
+        let returns = self.return_to_aggregate(letter, stored, event_id, publication);
         let (first, most) = (Duration::from_millis(20), Duration::from_millis(500));
         let move_back = |within| DeadLetterMoves::redrive(&self.letters, letter, &returns, within);
         let is_ours = |found: &StoredAggregate| {
@@ -200,15 +203,15 @@ where
                     Some(Returned::Ours(stored.clone().revised(pending)))
                 }
                 Err(MoveCancelled { letter: moved, aggregate }) => match aggregate {
-                    // An earlier try of ours landed, and its answer was lost.
+                    // An earlier try of ours was stored, and its answer was lost.
                     ItemReason::ConditionFailed(Some(found))
                         if moved.condition_failed() && is_ours(&found) =>
                     {
                         Some(Returned::Ours(found))
                     }
-                    // A busy item may be what an earlier try of ours has left.
+                    // The item may be busy because of an earlier try of ours.
                     ItemReason::Busy => None,
-                    // It may have been that try, whose event has ended since.
+                    // Maybe an earlier try of ours was stored, and the event has ended since.
                     _ if moved.condition_failed() && in_doubt => Some(Returned::Unclear),
                     _ if moved.condition_failed() => Some(Returned::LetterGone),
                     ItemReason::ConditionFailed(Some(found)) => Some(Returned::Changed(found)),
@@ -224,9 +227,9 @@ where
         })
     }
 
-    /// The event's return to its aggregate. One that is pending already stays as it is, and only the
-    /// letter goes.
-    fn return_of<'a>(
+    /// The change that makes an event pending again. An event that is pending already is not
+    /// changed, and only its letter is removed.
+    fn return_to_aggregate<'a>(
         &self,
         letter: &DeadLetter,
         stored: &'a StoredAggregate,
@@ -247,7 +250,7 @@ where
         stored.pending_change(pending, index)
     }
 
-    /// Publishes what is pending again. What fails is left to the sweep.
+    /// Publishes an event that is pending again. If that fails, it is left to the sweep.
     async fn publish(
         &self,
         found: &StoredAggregate,
@@ -272,9 +275,9 @@ where
     async fn redrive_foreign(&self, letter: &DeadLetter) -> Result<Redriven, RedriveError> {
         let event = Event::decode(&letter.body).map_err(RedriveError::Undecodable)?;
         let publisher = self.publication.as_ref().ok_or(RedriveError::NeedsBroker)?;
-        // JSON is UTF-8; only in members that nobody reads could there be anything else.
+        // JSON is UTF-8; only members that are ignored could hold other bytes.
         let body = String::from_utf8_lossy(&letter.body).into_owned();
-        // No aggregate of this deployment raised it, whatever it says.
+        // No aggregate of this deployment raised it, so the message names none.
         let message = message_of(&event, body, letter.traceparent.clone(), None);
         let within = Deadline::after(PUBLICATION);
         let publication = self.identities.transaction_id();

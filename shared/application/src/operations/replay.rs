@@ -1,8 +1,9 @@
-//! Sends events again from what their aggregates keep, for subscribers that a broker has lost them
-//! for.
+//! Sends events again, rebuilt from their aggregates, for subscribers that missed them because a
+//! broker lost them.
 //!
-//! Each is rebuilt in the version in which it was published first, under its own `event_id`: a
-//! subscriber that has it sees a duplicate. Our own group acknowledges what is not pending any more.
+//! Each is rebuilt in the version in which it was first published, with the same `event_id`: a
+//! subscriber that already has it sees a duplicate. Our own group acknowledges what is no longer
+//! pending.
 
 use std::time::Duration;
 
@@ -23,43 +24,43 @@ const PUBLICATION: Duration = Duration::from_secs(5);
 /// Replays events.
 #[derive(Debug, Clone)]
 pub struct Replay<Aggregates, Publisher, Time, Identities> {
-    /// The aggregates.
+    /// Reads aggregates.
     pub aggregates: Aggregates,
-    /// Publishes.
+    /// Publishes the events.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes identifiers.
+    /// Makes the identifiers of publications.
     pub identities: Identities,
 }
 
 /// An event that a replay sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayedEvent {
-    /// Which event.
+    /// The identifier of the event.
     pub event_id: EventId,
-    /// Its type; none if newer code raised it, and then it can't be sent.
+    /// Its type; `None` if newer code raised it, so that it can't be sent.
     pub event_type: Option<EventType>,
-    /// Whether it is still pending in its aggregate: then our own group handles it, too.
+    /// Whether it is still pending in its aggregate: then our own group handles it as well.
     pub is_pending: bool,
 }
 
 /// Not all events are known to be on their topic again. It may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// There is no such aggregate.
+    /// The aggregate does not exist.
     #[error("there is no such aggregate")]
     NotThere,
     /// The aggregate has raised no such event.
     #[error("the aggregate has raised no such event")]
     NotRaised,
-    /// It could not be read.
+    /// The aggregate could not be read.
     #[error("the aggregate could not be read")]
     Unread(#[source] Failure),
     /// An event was not acknowledged; those before it were.
     #[error("event {event_id} was not acknowledged, and those after it were not sent")]
     Send {
-        /// The event.
+        /// The event that was not acknowledged.
         event_id: EventId,
-        /// Why.
+        /// The error of sending it.
         #[source]
         cause: SendError,
     },
@@ -72,12 +73,12 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// What [`Self::aggregate`] would send, the oldest first: every event of an aggregate, or `only`
-    /// one.
+    /// What [`Self::aggregate`] would send, the oldest first: every event of an aggregate, or
+    /// `only` one.
     ///
     /// # Errors
     ///
-    /// [`ReplayError`], but never of sending.
+    /// [`ReplayError`], but never [`ReplayError::Send`].
     pub async fn plan(
         &self,
         key: AggregateKey,
@@ -87,8 +88,8 @@ where
         Ok(events)
     }
 
-    /// Sends every event of an aggregate, the oldest first, or `only` one. After each of them `sent`
-    /// gets it. Those of newer code, which can't be rebuilt, are left out.
+    /// Sends every event of an aggregate, the oldest first, or `only` one. `sent` is called after
+    /// each of them. Events of newer code, which can't be rebuilt, are skipped.
     ///
     /// # Errors
     ///
@@ -140,8 +141,8 @@ where
     }
 }
 
-/// Names the publication of an event that is sent again. What is pending is looked for by the name
-/// of its latest one.
+/// The identifier of the publication of an event that is sent again. A pending event keeps that of
+/// its latest publication, because the sweep looks it up by that.
 pub(super) fn publication_of(
     stored: &StoredAggregate,
     event_id: EventId,

@@ -1,12 +1,13 @@
-//! Sends again every event since a moment, after a broker has lost what it acknowledged.
+//! Sends every event since a moment again, after a broker has lost what it acknowledged.
 //!
-//! Which events are meant is judged by when they became true, and not by when they were published: after
-//! an outage that is earlier. There is no upper limit, because what is published meanwhile only comes
-//! twice.
+//! Events are selected by the time when they happened, not when they were published: after an
+//! outage that is earlier. There is no upper limit, because an event that is published meanwhile
+//! only arrives twice.
 //!
-//! All aggregates are read, in segments side by side, because no index knows which events are of what
-//! time. Of one aggregate the events are sent in their order, each after the one before it was
-//! acknowledged; those of several come in no order. The rate spares the broker and its subscribers.
+//! All aggregates are read, in several segments at the same time, because no index lists events by
+//! time. The events of one aggregate are sent in their order, each after the one before it was
+//! acknowledged; those of different aggregates in any order. The rate limits the load of the broker
+//! and its subscribers.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +27,8 @@ use crate::outcome::Failure;
 use crate::ports::reading::{Segment, StoredAggregates};
 use crate::ports::{Clock, IdentitySource, Topic, TransactionalPublisher};
 
-/// How many segments of each topic's aggregates are read side by side. Each sends an event at a time.
+/// How many segments of each topic's aggregates are read at the same time. Each sends one event at
+/// a time.
 const SEGMENTS: u16 = 4;
 
 /// How long one try of an event may take.
@@ -35,27 +37,27 @@ const PUBLICATION: Duration = Duration::from_secs(5);
 /// How long an event is tried again before the replay stops.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Replays by time.
+/// Replays the events since a moment.
 #[derive(Debug, Clone)]
 pub struct ReplaySince<Aggregates, Publisher, Time, Identities> {
-    /// All aggregates.
+    /// Reads all aggregates.
     pub aggregates: Aggregates,
-    /// Publishes.
+    /// Publishes the events.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes identifiers.
+    /// Makes the identifiers of publications.
     pub identities: Identities,
-    /// How many events are sent a second at the most.
+    /// The most events that are sent per second.
     pub events_per_second: NonZeroU32,
 }
 
-/// How far a replay has come.
+/// The progress of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReplaySummary {
     /// Aggregates that were read.
     pub aggregates: u64,
-    /// Aggregates that are there and can't be read. Their events were not sent.
+    /// Aggregates that exist but can't be read. Their events were not sent.
     pub unreadable: u64,
-    /// Events that are meant, of the aggregates that were read.
+    /// Events since the moment, in the aggregates that were read.
     pub events: u64,
     /// Events that a broker has acknowledged.
     pub sent: u64,
@@ -63,8 +65,8 @@ pub struct ReplaySummary {
     pub newer: u64,
 }
 
-/// A replay has stopped before its end. It may be repeated from its beginning: what was sent comes
-/// once more under its own `event_id`.
+/// Why a replay has stopped before its end. It may be repeated from the beginning: events that were
+/// sent are sent again with the same `event_id`.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayStopped {
     /// The aggregates could not all be read.
@@ -73,9 +75,9 @@ pub enum ReplayStopped {
     /// An event was not acknowledged for a minute.
     #[error("event {event_id} was not acknowledged")]
     Send {
-        /// The event.
+        /// The event that was not acknowledged.
         event_id: EventId,
-        /// Why.
+        /// The error of the last try.
         #[source]
         cause: SendError,
     },
@@ -84,7 +86,7 @@ pub enum ReplayStopped {
 /// What the segments of a replay share.
 struct Run<'a, Progress> {
     since: Timestamp,
-    /// None for a dry run.
+    /// `None` for a dry run.
     rate: Option<tokio::sync::Mutex<Interval>>,
     summary: Mutex<ReplaySummary>,
     progress: &'a Progress,
@@ -123,9 +125,9 @@ where
         ended.map(|()| summary)
     }
 
-    /// Sends every event since a moment. `progress` gets how far it has come.
+    /// Sends every event since a moment. `progress` gets each change of the summary.
     ///
-    /// Returns that also when it stops.
+    /// Returns the summary also if it stops early.
     pub async fn run(
         &self,
         since: Timestamp,
@@ -214,7 +216,7 @@ where
                 Err(error) if patience.has_passed() => return Err(error),
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(%event_id, error, "an event was not acknowledged, and is tried again");
+                    tracing::warn!(%event_id, error, "an event was not acknowledged; trying again");
                 }
             }
             pause.wait(patience).await;

@@ -1,9 +1,9 @@
-//! Publishes a pending event again at once: an operator's remedy when its message is lost for us and
-//! the sweep would still wait, or has given up.
+//! Publishes a pending event again at once, for operators: when its message is lost for us and the
+//! sweep would still wait, or has given up.
 //!
-//! The event gets a new publication in its aggregate first, and then it is sent. A process that dies
-//! in between leaves it to the sweep, which sends what it does not find. The sweep begins anew with
-//! it: its copies are counted from here.
+//! The event first gets a new publication in its aggregate, and then it is sent. If the process
+//! dies in between, the sweep sends it. The sweep starts again with the event: its copies are
+//! counted from here.
 
 use std::time::Duration;
 
@@ -29,36 +29,36 @@ const PUBLICATION: Duration = Duration::from_secs(5);
 /// Republishes pending events.
 #[derive(Debug, Clone)]
 pub struct Republish<Aggregates, Publisher, Time, Identities> {
-    /// The aggregates.
+    /// Reads and changes aggregates.
     pub aggregates: Aggregates,
-    /// Publishes.
+    /// Publishes the event.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes identifiers.
+    /// Makes the identifiers of publications.
     pub identities: Identities,
 }
 
 /// An event has a new publication.
 #[derive(Debug)]
 pub struct Republished {
-    /// Names the publication.
+    /// The identifier of the publication.
     pub publication: TransactionId,
-    /// Whether the broker has acknowledged it. What it has not, the sweep publishes.
+    /// Whether the broker has acknowledged it. If not, the sweep publishes it.
     pub sent: Result<(), SendError>,
 }
 
 /// An event was not published again, as far as is known. It may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum RepublishError {
-    /// There is no such aggregate.
+    /// The aggregate does not exist.
     #[error("there is no such aggregate")]
     NotThere,
-    /// Its event can't be published by this code.
+    /// This code can't publish the event.
     #[error("it can't be published")]
     NotRebuilt(#[from] NotRebuilt),
-    /// It is not pending any more.
+    /// The event is no longer pending.
     #[error("it is not pending: every handler of ours is done with it, or it is a dead letter")]
     NotPending,
-    /// Nothing was sent.
+    /// The table could not be read or written. Nothing was sent.
     #[error("it was not sent, because the table could not be read or written")]
     Failed(#[source] Failure),
 }
@@ -70,11 +70,11 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// What is known of a pending event that could be published again.
+    /// The entry of a pending event that could be published again.
     ///
     /// # Errors
     ///
-    /// [`RepublishError`], if it would not be.
+    /// [`RepublishError`], if it could not be published.
     pub async fn examine(
         &self,
         key: AggregateKey,
@@ -88,7 +88,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`RepublishError`]. Once the event has its new publication there is none.
+    /// [`RepublishError`]. It is a success once the event has its new publication.
     pub async fn republish(
         &self,
         key: AggregateKey,

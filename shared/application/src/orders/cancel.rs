@@ -1,7 +1,8 @@
-//! Cancels an order for its customer. What it has taken out of stock goes back with the same write, and
-//! so once, whatever else changes the order at the same time.
+//! Cancels an order for its customer. The same write puts its reserved items back into stock, so
+//! that this happens once, whatever else changes the order at the same time.
 //!
-//! No broker is needed: `OrderCancelled` is pending and was never sent, so the sweep publishes it at once.
+//! No broker is needed: `OrderCancelled` is pending and was never sent, so the sweep publishes it
+//! at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,15 +22,15 @@ use crate::ports::pending::{IndexChange, OrderChange, ReservationCancelled, Stoc
 use crate::ports::{Clock, IdentitySource};
 use crate::retry::until_settled;
 
-/// What is kept of the request's time for its answer.
+/// The part of the request's time that is kept for the answer.
 const ANSWER: Duration = Duration::from_millis(50);
 
-/// What is asked for.
+/// A request to cancel an order.
 #[derive(Debug, Clone)]
 pub struct CancelOrderCommand {
-    /// Whose order.
+    /// The order's customer.
     pub user_id: UserId,
-    /// Which one.
+    /// The order.
     pub order_id: OrderId,
     /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
@@ -37,36 +38,35 @@ pub struct CancelOrderCommand {
 
 /// Cancels orders.
 pub struct CancelOrder<Orders, Returns, Time, Identities> {
-    /// What is at the keys of orders.
+    /// Reads orders at their keys.
     pub orders: Orders,
-    /// The stock that they give back.
+    /// Stores the change together with the stock that the order gives back.
     pub returns: Returns,
-    /// The wall clock.
+    /// The wall clock, for the time of the change.
     pub clock: Time,
-    /// Makes identifiers.
+    /// Makes the identifiers of the event and its publication.
     pub identities: Identities,
 }
 
-/// The order is not cancelled, or nobody knows.
+/// The order is not cancelled, or whether it is cancelled is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelOrderError {
-    /// It was rejected, so there is nothing to cancel. Nothing was stored.
+    /// The order was rejected, so there is nothing to cancel. Nothing was stored.
     #[error(transparent)]
     Refused(#[from] TransitionRefused),
     /// The order couldn't be read. Nothing was stored.
     #[error("the order can't be read")]
     Unreadable(#[source] Failure),
-    /// Nobody knows whether it is cancelled. A retry settles it.
+    /// Whether it is cancelled is unknown. A retry settles it.
     #[error("whether the order is cancelled is not known yet")]
     Open(#[source] Failure),
 }
 
-/// What became of the write.
 enum Written {
     Stored,
-    /// Nothing was stored: the order was changed since it was read.
+    /// Nothing was stored: the order was changed after it was read.
     Changed(Box<StoredOrder>),
-    /// Nothing was stored: these are not in the catalog any more.
+    /// Nothing was stored: these products are no longer in the catalog.
     Missing(Vec<ProductId>),
 }
 
@@ -77,8 +77,8 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// Cancels an order by `deadline`, and returns it as it is then; one that is cancelled already as it
-    /// was found. `None` if the user has no such order.
+    /// Cancels an order by `deadline` and returns it. An order that is cancelled already is
+    /// returned as it was found. `None` if the user has no such order.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ where
             return Ok(None);
         };
         loop {
-            // Also where one of our own tries has landed unnoticed.
+            // Also if one of our own tries was stored unnoticed.
             if stored.order.status() == OrderStatus::Cancelled {
                 return Ok(Some(stored.order));
             }
@@ -113,8 +113,8 @@ where
         }
     }
 
-    /// Stores a change together with what the order gives back. `Some` if the order was changed since it
-    /// was read.
+    /// Stores a change together with the stock that the order gives back. `Some` if the order was
+    /// changed after it was read.
     async fn store(
         &self,
         change: &OrderChange<'_>,
@@ -135,7 +135,10 @@ where
                 Written::Changed(found) => return Ok(Some(found)),
                 Written::Missing(products) => {
                     for product_id in products {
-                        tracing::error!(%product_id, "what is given back is in no catalog");
+                        tracing::error!(
+                            %product_id,
+                            "a product of the cancelled order is not in the catalog"
+                        );
                         give.remove(&product_id);
                     }
                 }
@@ -144,7 +147,7 @@ where
     }
 }
 
-/// What an order has taken out of stock: a CONFIRMED one all that it asks for, any other nothing.
+/// What an order has taken out of stock: all of its items if it is CONFIRMED, otherwise nothing.
 fn taken_by(order: &Order) -> BTreeMap<ProductId, u32> {
     match order.status() {
         OrderStatus::Confirmed => {
@@ -169,11 +172,11 @@ fn cancellation<'a>(
     OrderChange { before, reached: Some(cancelled), notified: None, pending, index }
 }
 
-/// What a cancelled write says. A busy item hides what its condition would have said.
+/// The outcome of a cancelled write. The condition of a busy item is not known.
 fn judge(cancelled: ReservationCancelled) -> Option<Written> {
     let ReservationCancelled { orders, stock } = cancelled;
     if let Some(ItemReason::ConditionFailed(found)) = orders.into_iter().next() {
-        // What can't be read settles nothing.
+        // An order that can't be read settles nothing.
         return found.map(|found| Written::Changed(Box::new(found)));
     }
     let missing = stock.into_iter().filter(|(_, reason)| reason.condition_failed());

@@ -1,10 +1,11 @@
 //! Creates an order: an order exists if and only if its `OrderCreated` is published.
 //!
-//! 1. A **half message** is stored at the broker, where nobody sees it.
-//! 2. The **local transaction** is one conditional write of one item: the order, which attempt
-//!    created it, and that its event is pending.
-//! 3. The half message **ends** as the write did: a commit, a rollback, or, while nobody knows,
-//!    nothing at all. What is not ended is checked back ([`crate::events::answer_check`]).
+//! 1. A **half message** is stored at the broker, where no subscriber sees it.
+//! 2. The **local transaction** is one conditional write of one item: the order, the attempt that
+//!    created it, and its pending event.
+//! 3. The half message **ends** as the write did: a commit, a rollback, or nothing while the
+//!    outcome is unknown. The broker checks back what is not ended
+//!    ([`crate::events::answer_check`]).
 //!
 //! Without a half message the order is created without the broker: its event is marked as never
 //! sent, and the sweep publishes it ([`crate::events::sweep`]).
@@ -38,14 +39,14 @@ pub use breaker::CircuitBreaker;
 pub use budgets::{Budgets, WithoutBroker};
 use settlement::{Refusal, Settlement, settle};
 
-/// What is asked for.
+/// A request to create an order.
 #[derive(Debug, Clone)]
 pub struct CreateOrderCommand {
-    /// For whom.
+    /// The customer.
     pub user_id: UserId,
-    /// Of what.
+    /// The products and quantities.
     pub lines: OrderLines,
-    /// The client's name for the intent, if it gave one.
+    /// The client's idempotency key, if it sent one.
     pub key: Option<IdempotencyKey>,
     /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
@@ -55,13 +56,13 @@ pub struct CreateOrderCommand {
 pub struct CreateOrder<Orders, Products, Publisher, Time, Identities> {
     /// Where orders are stored.
     pub orders: Orders,
-    /// What is sold at which price.
+    /// The prices of the products.
     pub catalog: Products,
-    /// Sends in two steps.
+    /// Stores half messages and ends them.
     pub publisher: Publisher,
-    /// The wall clock.
+    /// The wall clock, whose deadlines other processes compare.
     pub clock: Time,
-    /// Makes identifiers.
+    /// Makes the identifiers of attempts, and of orders without a key.
     pub identities: Identities,
     /// How long each step may take.
     pub budgets: Budgets,
@@ -72,19 +73,19 @@ pub struct CreateOrder<Orders, Products, Publisher, Time, Identities> {
 /// An order was created, now or by an earlier request with the same key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderReply {
-    /// The order as it was created, whatever became of it.
+    /// The order as it was when it was created, without later changes.
     pub order: Order,
     /// Whether an earlier request created it.
     pub replayed: bool,
 }
 
-/// No order was created, or nobody knows.
+/// No order was created, or whether one was is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateOrderError {
     /// Products are not in the catalog. Nothing was stored.
     #[error("unknown products")]
     UnknownProducts(Vec<ProductId>),
-    /// The sum is more than an amount can hold. Nothing was stored.
+    /// The total is larger than the largest amount. Nothing was stored.
     #[error("the total is out of range")]
     TotalTooLarge,
     /// The idempotency key belongs to a request for something else. Nothing was stored.
@@ -93,30 +94,29 @@ pub enum CreateOrderError {
     /// Something that the order needs is unavailable. Nothing was stored, and nothing will be.
     #[error("no order can be created right now: {what}")]
     Unavailable {
-        /// What is unavailable.
+        /// The step that failed.
         what: &'static str,
-        /// Why.
+        /// The error, for the log.
         #[source]
         cause: Cause,
     },
-    /// Nobody knows whether the order was created. A retry with the same key settles it.
+    /// Whether the order was created is unknown. A retry with the same key settles it.
     #[error("whether the order was created is not known yet")]
     Open {
         /// The order, if it was created.
         order_id: OrderId,
-        /// Why it isn't known.
+        /// The error of the last try, for the log.
         #[source]
         cause: Cause,
     },
 }
 
-/// What is kept of the request's time for its answer, once the write is settled.
+/// The part of the request's time that is kept for the answer, once the write is settled.
 const ANSWER: Duration = Duration::from_millis(50);
 
-/// An attempt to create the order.
 struct Attempt<Receipt> {
     transaction_id: TransactionId,
-    /// Its half message; none when the order is created without the broker.
+    /// Its half message; `None` if the order is created without the broker.
     half: Option<Receipt>,
     /// The end of the write, with all its tries, by the monotonic clock.
     deadline: Deadline,
@@ -202,7 +202,7 @@ where
             return self.prepare(message, request).await;
         };
         if breaker.is_open(self.clock.now()) {
-            tracing::warn!("creates the order without the broker, which was away a moment ago");
+            tracing::warn!("creating the order without the broker, which was away a moment ago");
             return Ok(self.attempt(request));
         }
         match self.prepare(message, request).await {
@@ -214,16 +214,16 @@ where
                 breaker.failed(self.clock.now());
                 tracing::warn!(
                     error = error.as_ref() as &dyn std::error::Error,
-                    "creates the order without the broker"
+                    "creating the order without the broker"
                 );
-                // The tries' own attempts are abandoned: none of them may share this one's fate,
-                // and a check-back rolls back those that were stored.
+                // The order gets a new attempt. Those of the failed tries are abandoned, and a
+                // check-back rolls back their half messages if they were stored.
                 Ok(self.attempt(request))
             }
         }
     }
 
-    /// A new attempt, still without a half message.
+    /// A new attempt without a half message.
     fn attempt(&self, request: Deadline) -> Attempt<Publisher::Receipt> {
         let deadline =
             Deadline::after(self.budgets.transaction).or_earlier(request.less(self.budgets.end));
@@ -235,8 +235,8 @@ where
         }
     }
 
-    /// An attempt whose half message is stored. Each try belongs to an attempt of its own, so that
-    /// a try which was stored unnoticed is rolled back without touching the next.
+    /// An attempt whose half message is stored. Each try has an attempt of its own, so that a try
+    /// that was stored unnoticed is rolled back without affecting the next one.
     async fn prepare(
         &self,
         message: &OutboundMessage,
@@ -273,8 +273,8 @@ where
         }
     }
 
-    /// Whether another try is in vain. A broker that vouches for no message now won't in a moment
-    /// either, and the order can do without it.
+    /// Whether another try is useless. A broker that does not vouch for a message now won't in a
+    /// moment either, and the order can be created without it.
     const fn is_final(&self, error: &PrepareError) -> bool {
         matches!(
             (&self.without_broker, error),
@@ -282,7 +282,7 @@ where
         )
     }
 
-    /// The creating write, and the end of the half message as it went.
+    /// Makes the creating write, and ends the half message by its outcome.
     async fn store(
         &self,
         command: &CreateOrderCommand,
@@ -315,8 +315,8 @@ where
         }
     }
 
-    /// Ends the half message, if there is one. A failure changes nothing for the client: the
-    /// check-back or the sweep repairs it. So it must not take the time that the answer needs.
+    /// Ends the half message, if there is one. A failure does not change the answer: the check-back
+    /// or the sweep repairs it. So it must not use the time that the answer needs.
     async fn end(
         &self,
         attempt: &Attempt<Publisher::Receipt>,
@@ -334,8 +334,8 @@ where
         }
     }
 
-    /// A keyed request that is about to be refused for a reason that can change may have succeeded
-    /// before, and then is answered by what is there.
+    /// A request with a key that would be refused for a reason that can change may have succeeded
+    /// before. Then the stored order is the answer.
     async fn replay_or(
         &self,
         command: &CreateOrderCommand,
@@ -345,9 +345,9 @@ where
         if command.key.is_none() {
             return Err(error);
         }
-        // Whether the key created an order before may not be known; then the answer must be one
-        // that a client tries again.
-        let unreadable = "what the key created before can't be read";
+        // If it is unknown whether the key created an order before, the answer must be one that a
+        // client tries again.
+        let unreadable = "an earlier order of the key can't be read";
         match self.orders.at_key(command.user_id, order_id).await {
             Ok(AtKey::Created { stored: Some(stored), .. }) => replay(*stored, &command.lines),
             Ok(AtKey::Created { stored: None, .. }) => {
@@ -360,9 +360,9 @@ where
     }
 }
 
-fn refused(refusal: Refusal, asked: &OrderLines) -> Result<OrderReply, CreateOrderError> {
+fn refused(refusal: Refusal, lines: &OrderLines) -> Result<OrderReply, CreateOrderError> {
     match refusal {
-        Refusal::Created(stored) => replay(*stored, asked),
+        Refusal::Created(stored) => replay(*stored, lines),
         Refusal::Fenced => Err(unavailable(
             "it took longer than its deadline",
             Failure::new(FailureClass::Conflict, "a check-back fenced the attempt"),
@@ -371,10 +371,10 @@ fn refused(refusal: Refusal, asked: &OrderLines) -> Result<OrderReply, CreateOrd
     }
 }
 
-/// The key belongs to the request that created its order; another request for the same things is a
+/// A key belongs to the request that created its order. A request for the same lines is a
 /// repetition of it.
-fn replay(stored: StoredOrder, asked: &OrderLines) -> Result<OrderReply, CreateOrderError> {
-    if stored.order.asks_for(asked) {
+fn replay(stored: StoredOrder, lines: &OrderLines) -> Result<OrderReply, CreateOrderError> {
+    if stored.order.asks_for(lines) {
         Ok(OrderReply { order: stored.order.as_created(), replayed: true })
     } else {
         Err(CreateOrderError::KeyReused)

@@ -1,8 +1,8 @@
-//! Identifiers that follow from what they name.
+//! Identifiers that are computed from what they identify.
 //!
-//! All attempts of a request, and all requests of one user under one key, meet at one item, because
-//! they compute the same `order_id`. The recipes are frozen: another one would give an old key a
-//! second order.
+//! All attempts of a request, and all requests of one user with one key, write the same item,
+//! because they compute the same `order_id`. The recipes must never change: another one would give
+//! an old key a second order.
 
 use domain::identity::{EventId, OrderId, UserId};
 use sha2::{Digest, Sha256};
@@ -18,14 +18,14 @@ pub fn order_of_key(user_id: UserId, key: &IdempotencyKey) -> OrderId {
     OrderId::new(digest(parts.map(str::as_bytes)))
 }
 
-/// The `OrderCreated` of an order: a `UUIDv8` of the order's identifier, so that an order has one
-/// birth even if it is created once more after the table was restored to a time before it.
+/// The `OrderCreated` of an order: a `UUIDv8` of the order's identifier, so that it is the same
+/// event if the order is created once more after the table was restored to an earlier time.
 pub fn created_event_of(order_id: OrderId) -> EventId {
     EventId::new(digest([b"order-service/order-created/1", order_id.as_uuid().as_bytes()]))
 }
 
-/// The first 122 bits of a SHA-256 over the parts, each preceded by its length in bytes: without it,
-/// user 1 with the key `23` would be user 12 with the key `3`.
+/// The first 122 bits of a SHA-256 over the parts, each preceded by its length in bytes: without
+/// the length, user 1 with the key `23` would be user 12 with the key `3`.
 fn digest<const COUNT: usize>(parts: [&[u8]; COUNT]) -> Uuid {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -34,7 +34,7 @@ fn digest<const COUNT: usize>(parts: [&[u8]; COUNT]) -> Uuid {
     }
     let digest: [u8; 32] = hasher.finalize().into();
     let mut bytes = [0; 16];
-    bytes.iter_mut().zip(digest).for_each(|(byte, of_digest)| *byte = of_digest);
+    bytes.iter_mut().zip(digest).for_each(|(byte, digest_byte)| *byte = digest_byte);
     Builder::from_custom_bytes(bytes).into_uuid()
 }
 
@@ -59,7 +59,7 @@ mod tests {
     const CREATED_OF_123: &str = "8766a488-64a3-819b-9128-c13061bdc6bb";
 
     #[test]
-    fn one_user_and_one_key_are_one_order_and_all_others_are_others() {
+    fn one_user_with_one_key_has_one_order_and_all_others_have_others() {
         assert_eq!(order(1, "a"), order(1, "a"));
         assert_ne!(order(1, "23"), order(12, "3"));
         assert_ne!(order(1, "a"), order(1, "b"));

@@ -6,10 +6,10 @@ use domain::money::Money;
 
 use crate::outcome::Failure;
 
-/// What is sold at which price.
+/// The prices of the products that are sold.
 pub trait Catalog: Send + Sync {
-    /// The prices of those of the products that are sold. It MUST leave out the unknown ones, and
-    /// MAY tell prices up to a minute old; it MUST NOT remember that a product is unknown.
+    /// The prices of `products`. It MUST leave out unknown products, and MAY return prices that are
+    /// up to a minute old; it MUST NOT remember that a product is unknown.
     ///
     /// # Errors
     ///

@@ -45,35 +45,35 @@ impl Topic {
     }
 }
 
-/// An event as it goes on its topic.
+/// The message of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundMessage {
-    /// Where it goes.
+    /// The topic to which it is sent.
     pub topic: Topic,
-    /// The fact's identifier: a key of the message.
+    /// The event's identifier: a key of the message.
     pub event_id: EventId,
-    /// Its type: the tag of the message.
+    /// The event's type: the tag of the message.
     pub event_type: EventType,
     /// The order or user that it is about: a key of the message.
     pub subject: String,
-    /// The aggregate that holds it; none of an event that no aggregate of this deployment raised.
+    /// The aggregate that raised it; `None` if no aggregate of this deployment did.
     pub aggregate: Option<AggregateKey>,
-    /// The aggregate's version with it.
+    /// The aggregate's version with the event.
     pub aggregate_version: u32,
-    /// The version of its payload.
+    /// The schema version of the body.
     pub schema_version: u32,
     /// The event in JSON.
     pub body: String,
-    /// W3C Trace Context, where there is one.
+    /// W3C Trace Context, if there is one.
     pub traceparent: Option<String>,
 }
 
-/// A message that nobody sees until its transaction has ended with a commit.
+/// A message that no consumer gets until its transaction has ended with a commit.
 #[derive(Debug, Clone)]
 pub struct HalfMessage<'a> {
-    /// What it says.
+    /// The message that becomes visible with the commit.
     pub message: &'a OutboundMessage,
-    /// The attempt it belongs to.
+    /// The attempt that it belongs to.
     pub transaction_id: TransactionId,
     /// When the local transaction ends, by the wall clock.
     pub deadline: Timestamp,
@@ -81,14 +81,15 @@ pub struct HalfMessage<'a> {
     pub is_recorded: bool,
 }
 
-/// A half message could not be had. It is abandoned: nothing commits it, and the check-back retires
-/// it where it exists.
+/// The half message could not be stored. It is abandoned: nothing commits it, and if it exists, its
+/// check-back rolls it back.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// No broker took it, or none is known to have taken it.
-    #[error("no broker took the half message")]
+    /// No broker stored it, as far as is known.
+    #[error("no broker stored the half message")]
     Failed(#[source] Failure),
-    /// A broker took it but doesn't vouch for it: not flushed, or not replicated, in time.
+    /// A broker stored it but does not vouch for it: it was not flushed or not replicated in time,
+    /// and may be lost.
     #[error("the broker doesn't vouch for the half message: {0}")]
     Doubtful(String),
 }
@@ -98,35 +99,35 @@ pub enum PrepareError {
 pub enum Resolution {
     /// The message becomes visible.
     Commit,
-    /// The message is dropped.
+    /// The message is deleted.
     Rollback,
 }
 
 /// The broker has not acknowledged the end of a transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
-    /// It refused: the message is too old for its producer to end it, or gone. The check-back or
+    /// It refused: the message is too old for its producer to end it, or is gone. The check-back or
     /// the sweep settles it.
     #[error("the broker refused the end of the transaction")]
     Refused(#[source] Failure),
-    /// Whether it took it is unknown. The check-back or the sweep settles it.
-    #[error("whether the broker took the end of the transaction is unknown")]
+    /// Whether the transaction has ended is unknown. The check-back or the sweep settles it.
+    #[error("whether the broker has ended the transaction is unknown")]
     Unknown(#[source] Failure),
 }
 
 /// Sends messages in two steps, with a decision in between.
 pub trait TransactionalPublisher: Send + Sync {
-    /// What ends a half message: where it is stored.
+    /// What is needed to end a half message: where it is stored.
     type Receipt: Send + Sync;
 
-    /// Makes one try to store a half message, within `deadline`, and no second one of its own
-    /// accord. It MUST NOT report success unless the broker vouches for the message, and MUST make
-    /// the checked group, not the sender, answer for it. After a failure, or when the last success
-    /// is long ago, it MUST NOT rely on an old connection.
+    /// Makes one try to store a half message, within `deadline`, and never a second one. It MUST
+    /// NOT report success unless the broker vouches for the message, and MUST make the checked
+    /// group, not the sender, answer the check-backs. After a failure, or if the last success was
+    /// long ago, it MUST NOT rely on an old connection.
     ///
     /// # Errors
     ///
-    /// [`PrepareError`]: the message may exist all the same, but is never committed.
+    /// [`PrepareError`]: the message may still exist, but is never committed.
     fn prepare(
         &self,
         half: &HalfMessage<'_>,
@@ -148,48 +149,48 @@ pub trait TransactionalPublisher: Send + Sync {
     ) -> impl Future<Output = Result<(), EndError>> + Send;
 }
 
-/// The broker asks what became of a half message. What it couldn't read of the message's properties
-/// is absent.
+/// A check-back: the broker asks how a half message ends. Properties of the message that can't be
+/// read are absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckBack {
     /// The topic, if it is one of this deployment's.
     pub topic: Option<Topic>,
-    /// The attempt.
+    /// The attempt, or the publication of a recorded event.
     pub transaction_id: Option<TransactionId>,
-    /// The fact.
+    /// The event.
     pub event_id: Option<EventId>,
-    /// The aggregate that holds the fact, or is to hold it.
+    /// The aggregate that raises the event.
     pub aggregate: Option<AggregateKey>,
-    /// Whether the fact was stored before the half message was sent.
+    /// Whether the event was stored before the half message was sent.
     pub is_recorded: bool,
     /// The order that it is about, for the log.
     pub order_id: Option<OrderId>,
-    /// When the local transaction ends, by its process's wall clock.
+    /// When the local transaction ends, by the wall clock of its process.
     pub deadline: Option<Timestamp>,
 }
 
-/// What a half message's check is answered with.
+/// The answer to a check-back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CheckAnswer {
     /// The message becomes visible.
     Commit,
-    /// The message is dropped.
+    /// The message is deleted.
     Rollback,
-    /// Nothing is decided; the broker asks again, as long as it has checks left.
+    /// Nothing is decided; the broker asks again, until it has no checks left.
     Unknown,
 }
 
 /// Answers check-backs. An adapter that is a live member of the checked group calls it.
 pub trait CheckBackHandler: Send + Sync + 'static {
-    /// What the broker is answered.
+    /// The answer to a check-back.
     fn answer(&self, check: CheckBack) -> impl Future<Output = CheckAnswer> + Send;
 }
 
-/// The longest body that is read, in bytes: a document of JSON may take a hundred times its length in
-/// memory. An event has a quarter of it at the most.
+/// The longest body that is read, in bytes: a JSON document may need a hundred times its length in
+/// memory. An event has at most a quarter of it.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// A compressed body that can't be inflated; trying again won't help.
+/// Why a compressed body can't be inflated; trying again won't help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the body can't be inflated: {0}")]
 pub struct UnreadableBody(pub String);
@@ -198,28 +199,28 @@ pub struct UnreadableBody(pub String);
 pub trait Delivery: Send + Sync {
     /// The broker's id of the message, for logs and for dead letters without an `event_id`.
     fn message_id(&self) -> &str;
-    /// The event in JSON, if it is one. A compressed body is inflated.
+    /// The body, which should be an event in JSON. A compressed body is inflated.
     ///
     /// # Errors
     ///
-    /// [`UnreadableBody`], if it can't be inflated, or only to more than [`BODY_BYTES_MAX`].
+    /// [`UnreadableBody`], if it can't be inflated, or is longer than [`BODY_BYTES_MAX`] inflated.
     fn body(&self) -> Result<&[u8], &UnreadableBody>;
-    /// The body as the broker has it.
+    /// The body as the broker stores it.
     fn raw_body(&self) -> &[u8];
-    /// A user property.
+    /// The value of a user property, if the message has it.
     fn property(&self, name: &str) -> Option<&str>;
-    /// How often the message has been delivered before: 0 at first.
+    /// How often the message was delivered before: 0 for the first delivery.
     fn redeliveries(&self) -> u32;
 }
 
 /// The messages of this deployment's topics, each delivered until it is acknowledged.
 pub trait EventSubscription: Send + Sync {
-    /// A message with what acknowledges it.
+    /// A message with what is needed to acknowledge it.
     type Delivery: Delivery;
 
-    /// Waits for messages, `most` at the most, until some come or a time of the adapter's choosing,
-    /// a few seconds, is over, and never beyond `deadline`. A message stays invisible to other
-    /// receivers for a time that suffices to handle it.
+    /// Waits for at most `most` messages, until some arrive or a few seconds, which the adapter
+    /// chooses, have passed, and never beyond `deadline`. A message stays invisible to other
+    /// receivers long enough to handle it.
     ///
     /// # Errors
     ///
@@ -230,11 +231,11 @@ pub trait EventSubscription: Send + Sync {
         deadline: Deadline,
     ) -> impl Future<Output = Result<Vec<Self::Delivery>, Failure>> + Send;
 
-    /// Acknowledges a message: it won't come again. Anything but `Done` means that it may.
+    /// Acknowledges a message, so that it is not delivered again. Without `Done`, it may be.
     fn acknowledge(&self, delivery: &Self::Delivery) -> impl Future<Output = Settled> + Send;
 
-    /// Asks for a message again after about `delay`. Anything but `Done` means that it comes when
-    /// it becomes visible.
+    /// Asks for another delivery after about `delay`. Without `Done`, the message is delivered
+    /// again when it becomes visible.
     fn retry_after(
         &self,
         delivery: &Self::Delivery,
@@ -242,20 +243,21 @@ pub trait EventSubscription: Send + Sync {
     ) -> impl Future<Output = Settled> + Send;
 }
 
-/// The dead-letter topic, which announces what operators find in the dead-letter records.
+/// The dead-letter topic, which announces the dead letters that are stored for operators.
 pub trait DeadLetterChannel: Send + Sync {
-    /// Announces a dead letter. Repeating it announces it again.
+    /// Announces a dead letter. A second call announces it again.
     fn announce(&self, letter: &DeadLetter) -> impl Future<Output = Settled> + Send;
 }
 
-/// What is on the topics.
+/// Looks up what is on the topics.
 pub trait PublishedEvents: Send + Sync {
-    /// Whether any broker of the topic answers within `deadline`. Nothing is stored by asking.
+    /// Whether any broker of the topic answers within `deadline`. The call stores nothing.
     fn answers(&self, topic: Topic, deadline: Deadline) -> impl Future<Output = bool> + Send;
 
-    /// Whether a message with that `event_id`, of that publication, is on the topic: a redriven event's
-    /// earlier message is another publication's. It MUST ask every broker of the topic, and MUST
-    /// compare the identifiers themselves: a broker's index compares hashes.
+    /// Whether a message with this `event_id` and of this publication is on the topic: the earlier
+    /// message of a redriven event belongs to another publication. It MUST ask every broker of the
+    /// topic, and MUST compare the identifiers themselves, because a broker's index compares
+    /// hashes.
     ///
     /// # Errors
     ///

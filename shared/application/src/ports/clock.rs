@@ -1,7 +1,7 @@
 use domain::timestamp::Timestamp;
 
-/// The wall clock. Processes on several machines compare what it tells, so it is never exact.
+/// The wall clock. Its times are compared across machines, so they are never exact.
 pub trait Clock: Send + Sync {
-    /// What time it is.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }

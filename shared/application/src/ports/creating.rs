@@ -9,14 +9,14 @@ use domain::timestamp::Timestamp;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
 
-/// Where new orders are stored.
+/// Stores new orders.
 pub trait OrderCreation: Send + Sync {
-    /// Makes one try, within `deadline`, to store a new order, and no second one of its own accord.
+    /// Makes one try, within `deadline`, to store a new order, and never a second one.
     ///
     /// It MUST store the order with its attempt and its pending event if there is neither an order
-    /// nor a tombstone that holds the attempt, and MUST NOT change an order that is there. Every try
-    /// of one order MUST be the same write. [`WriteTry::Cancelled`] says what was found in its
-    /// place: [`AtKey::Absent`] if the store did not say.
+    /// nor a tombstone that holds the attempt, and MUST NOT change an existing order. Every try for
+    /// one order MUST be the same write. [`WriteTry::Cancelled`] contains what was found instead:
+    /// [`AtKey::Absent`] if the store did not return it.
     fn create(
         &self,
         new: &NewOrder,
@@ -24,10 +24,10 @@ pub trait OrderCreation: Send + Sync {
     ) -> impl Future<Output = WriteTry<AtKey>> + Send;
 }
 
-/// What is at the keys of orders.
+/// Reads what is stored at the keys of orders.
 pub trait OrderKeys: Send + Sync {
-    /// What is at an order's key. It MUST be a consistent read, and MUST tell the attempt of an
-    /// order and the attempts of a tombstone whatever version the rest of the item is of.
+    /// What is stored at an order's key. It MUST be a consistent read, and MUST return the attempt
+    /// of an order and the attempts of a tombstone whatever version the rest of the item has.
     ///
     /// # Errors
     ///
@@ -39,11 +39,11 @@ pub trait OrderKeys: Send + Sync {
     ) -> impl Future<Output = Result<AtKey, Failure>> + Send;
 }
 
-/// Where attempts are ended that have created no order.
+/// Fences attempts that have created no order.
 pub trait Fences: Send + Sync {
-    /// Makes one try to add an attempt to the tombstone at an order's key, and to keep the tombstone
-    /// until `tombstone_until`. It MUST leave the attempts that are there, and MUST be
-    /// conditional on there being no order and on room for the attempt: both are
+    /// Makes one try to add an attempt to the tombstone at an order's key, and to keep the
+    /// tombstone until `tombstone_until`. It MUST keep the attempts that the tombstone already
+    /// holds. If there is an order, or no room for the attempt, it MUST return
     /// [`WriteTry::Cancelled`]. An attempt that is there already is [`WriteTry::Done`].
     fn fence(
         &self,

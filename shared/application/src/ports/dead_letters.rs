@@ -16,35 +16,36 @@ use crate::outcome::{Failure, WriteTry};
 pub struct DeadLetter {
     /// The event's id, if it could be read.
     pub event_id: Option<EventId>,
-    /// The aggregate that raised the event, and in which it was pending; none of a message that
-    /// can't be read, or that no aggregate of this deployment raised.
+    /// The aggregate that raised the event, and in which it was pending; `None` if the message
+    /// can't be read, or no aggregate of this deployment raised its event.
     pub aggregate: Option<AggregateKey>,
     /// The handlers with an effect outside the aggregate that were done with the event. A redrive
-    /// gives them back, so that what was done is not done again.
+    /// restores these marks, so that the effects are not repeated.
     pub done_by: BTreeSet<String>,
-    /// The broker's id of the message. It tells the letters of one event apart: what was redriven
-    /// and given up once more came with another message.
+    /// The broker's id of the message. It distinguishes the letters of one event: an event that was
+    /// redriven and given up again was delivered by another message.
     pub message_id: String,
-    /// The message's body as it came; the store may have kept its beginning alone.
+    /// The message's body as it was received; the store may have kept only its beginning.
     pub body: Vec<u8>,
     /// How long the body was, in bytes.
     pub body_bytes: usize,
-    /// W3C Trace Context, where the message carried one.
+    /// W3C Trace Context, if the message carried one.
     pub traceparent: Option<String>,
-    /// Why.
+    /// Why the event was given up.
     pub reason: String,
-    /// Which handler gave up; none when the event couldn't even be decoded.
+    /// Which handler failed; `None` if no handler was called.
     pub handler: Option<String>,
-    /// How often it was tried.
+    /// How often the event was tried.
     pub attempts: u32,
-    /// When it failed for the first time, as far as the deliveries tell.
+    /// When it failed for the first time, estimated from the deliveries.
     pub first_failed_at: Timestamp,
-    /// Until when it is kept; none of an event of ours, which leaves by redrive or discard alone.
+    /// Until when it is kept; `None` for an event of ours, which is kept until it is redriven or
+    /// discarded.
     pub expires_at: Option<Timestamp>,
 }
 
 impl DeadLetter {
-    /// Under which it is kept.
+    /// The identifier under which it is stored.
     pub fn id(&self) -> DeadLetterId {
         match self.event_id {
             Some(event_id) => DeadLetterId(event_id.to_string()),
@@ -52,7 +53,7 @@ impl DeadLetter {
         }
     }
 
-    /// The event's type by its name, and what it is about, if the body can be decoded. One that is
+    /// The name of the event's type, and its order or user, if the body can be decoded. A body
     /// longer than [`BODY_BYTES_MAX`] is not parsed here either.
     pub fn type_and_subject(&self) -> (Option<String>, Option<String>) {
         let event = (self.body.len() <= BODY_BYTES_MAX).then(|| Event::decode(&self.body).ok());
@@ -61,7 +62,7 @@ impl DeadLetter {
         (event_type, event.map(|event| event.data.subject()))
     }
 
-    /// Whether the body is kept as it came.
+    /// Whether the whole body is stored.
     pub fn is_whole(&self) -> bool {
         self.body.len() == self.body_bytes
     }
@@ -70,27 +71,27 @@ impl DeadLetter {
 /// A dead letter without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterSummary {
-    /// Under which it is kept.
+    /// The identifier under which it is stored.
     pub id: DeadLetterId,
     /// The event's id, if it could be read.
     pub event_id: Option<EventId>,
-    /// The aggregate whose event it is; none of a message that no aggregate of ours raised.
+    /// The aggregate that raised the event; `None` if no aggregate of ours did.
     pub aggregate: Option<AggregateKey>,
     /// The broker's id of the message.
     pub message_id: String,
     /// The name of the event's type, if it can be decoded.
     pub event_type: Option<String>,
-    /// What the event is about, if it can be decoded.
+    /// The order or user of the event, if it can be decoded.
     pub subject: Option<String>,
-    /// Which handler gave up; none when the event couldn't even be decoded.
+    /// Which handler failed; `None` if no handler was called.
     pub handler: Option<String>,
-    /// Why.
+    /// Why the event was given up.
     pub reason: String,
-    /// How often it was tried.
+    /// How often the event was tried.
     pub attempts: u32,
-    /// When it failed for the first time, as far as the deliveries tell.
+    /// When it failed for the first time, estimated from the deliveries.
     pub first_failed_at: Timestamp,
-    /// Until when it is kept; none if it leaves by redrive or discard alone.
+    /// Until when it is kept; `None` if it is kept until it is redriven or discarded.
     pub expires_at: Option<Timestamp>,
     /// How long the body was, in bytes.
     pub body_bytes: usize,
@@ -116,7 +117,7 @@ impl From<DeadLetter> for DeadLetterSummary {
     }
 }
 
-/// Under which a dead letter is kept: the event's id where that could be read, else the broker's id
+/// The identifier of a dead letter: the event's id if it could be read, otherwise the broker's id
 /// of the message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeadLetterId(String);
@@ -131,13 +132,13 @@ impl DeadLetterId {
     ///
     /// # Errors
     ///
-    /// [`InvalidDeadLetterId`] if it is none.
+    /// [`InvalidDeadLetterId`] if it is not one.
     pub fn parse(text: &str) -> Result<Self, InvalidDeadLetterId> {
         let valid = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         if valid { Ok(Self(text.to_owned())) } else { Err(InvalidDeadLetterId) }
     }
 
-    /// The id.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -149,7 +150,7 @@ impl fmt::Display for DeadLetterId {
     }
 }
 
-/// Dead letters as operators read them.
+/// Reads dead letters, for operators.
 pub trait DeadLetterReader: Send + Sync {
     /// Where a page ends.
     type Position: Send;
@@ -158,15 +159,15 @@ pub trait DeadLetterReader: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it couldn't be read, of class `Permanent` if what was read is no dead letter.
+    /// [`Failure`] if it couldn't be read, of class `Permanent` if the record is not a dead letter.
     fn find(
         &self,
         id: &DeadLetterId,
     ) -> impl Future<Output = Result<Option<DeadLetter>, Failure>> + Send;
 
-    /// A page of all dead letters without their bodies, in no order: the first, or the one that begins
-    /// where another ends. The pages together MUST tell every letter that was there for a while before
-    /// the first and until the last.
+    /// A page of all dead letters without their bodies, in no order: the first page, or the one
+    /// that begins where another ends. The pages together MUST contain every letter that existed
+    /// some time before the first page was read and until the last was.
     ///
     /// # Errors
     ///
@@ -177,13 +178,13 @@ pub trait DeadLetterReader: Send + Sync {
     ) -> impl Future<Output = Result<Page<DeadLetterSummary, Self::Position>, Failure>> + Send;
 }
 
-/// Why a dead letter was not discarded: it is not there any more, or is another one of the same
-/// event.
+/// Why a dead letter was not discarded: it is gone, or another letter of the same event has
+/// replaced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LetterGone;
 
-/// The way out of the dead letters that ends in nothing; for the other one see
-/// [`DeadLetterMoves`](super::letters::DeadLetterMoves).
+/// Removes dead letters without handling their events;
+/// [`DeadLetterMoves`](super::letters::DeadLetterMoves) redrives them.
 pub trait DeadLetterRemoval: Send + Sync {
     /// Makes one try, within `deadline`, to remove a letter, if it is still the one that was read.
     fn discard(

@@ -3,11 +3,12 @@ use std::future::Future;
 use crate::deadline::Deadline;
 use crate::outcome::Failure;
 
-/// How the cluster fares with our messages, for an operator's alarms. Nothing in the protocol
-/// depends on it.
+/// Figures about our messages on the cluster, for the alarms of operators. The protocol does not
+/// depend on them.
 pub trait ClusterGauges: Send + Sync {
-    /// How many half messages the brokers have given up checking, since the topic that keeps them
-    /// was made. It never sinks. On a cluster with several deployments it counts those of all.
+    /// How many half messages the brokers have stopped checking, since the topic that stores those
+    /// was created. It never decreases. On a cluster with several deployments it counts those of
+    /// all.
     ///
     /// # Errors
     ///
@@ -17,8 +18,8 @@ pub trait ClusterGauges: Send + Sync {
         deadline: Deadline,
     ) -> impl Future<Output = Result<u64, Failure>> + Send;
 
-    /// How many messages of both event topics wait for their first delivery to event-consumer. What
-    /// was delivered and waits to be delivered again is not among them.
+    /// How many messages of both event topics wait for their first delivery to event-consumer.
+    /// Messages that were delivered and wait for another delivery are not counted.
     ///
     /// # Errors
     ///

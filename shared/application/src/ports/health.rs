@@ -4,7 +4,7 @@ use crate::outcome::Failure;
 
 /// The tables that an order needs.
 pub trait Tables: Send + Sync {
-    /// Reads from each of them.
+    /// Reads from each table.
     ///
     /// # Errors
     ///
@@ -12,8 +12,8 @@ pub trait Tables: Send + Sync {
     fn readable(&self) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// The name servers, through which brokers are found.
+/// The name servers, which list the brokers.
 pub trait NameServers: Send + Sync {
-    /// Whether one of them accepts a connection.
+    /// Whether a name server accepts a connection.
     fn reachable(&self) -> impl Future<Output = bool> + Send;
 }

@@ -4,20 +4,20 @@ use crate::outcome::Failure;
 
 /// Makes identifiers.
 ///
-/// Each but a user's MUST be a `UUIDv7` (RFC 9562) that no other process makes.
+/// Each except a user's MUST be a `UUIDv7` (RFC 9562) that no other process makes.
 pub trait IdentitySource: Send + Sync {
-    /// A new order's.
+    /// The identifier of a new order.
     fn order_id(&self) -> OrderId;
-    /// A new fact's.
+    /// The identifier of a new event.
     fn event_id(&self) -> EventId;
-    /// A new attempt's.
+    /// The identifier of a new attempt or publication.
     fn transaction_id(&self) -> TransactionId;
-    /// A new session's.
+    /// The identifier of a new session.
     fn session_id(&self) -> SessionId;
-    /// A new activity's.
+    /// The identifier of a new activity.
     fn activity_id(&self) -> ActivityId;
-    /// A new user's: a random integer below 2^53, which tells neither when he came nor how many
-    /// there are.
+    /// The number of a new user: a random integer below 2^53, which shows neither when the user
+    /// registered nor how many users there are.
     ///
     /// # Errors
     ///

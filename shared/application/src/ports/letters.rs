@@ -1,4 +1,4 @@
-//! Into the dead letters and out of them, together with what is pending in the aggregate.
+//! Moves events to the dead letters and back, together with the pending events of the aggregate.
 
 use std::future::Future;
 
@@ -8,22 +8,22 @@ use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::outcome::{ItemReason, WriteTry};
 
-/// Why a letter and its event did not move.
+/// Why a letter and its event were not moved.
 #[derive(Debug, Clone)]
 pub struct MoveCancelled {
-    /// The letter, on its way out: it is not there any more, or is another one of the same event. On
-    /// its way in nothing but a busy item stands against it.
+    /// The letter. In a redrive its condition fails if it is gone, or is another letter of the same
+    /// event. When a letter is recorded, it can only be busy.
     pub letter: ItemReason<()>,
-    /// The aggregate was changed meanwhile.
+    /// The aggregate. Its condition fails if it was changed meanwhile.
     pub aggregate: ItemReason<StoredAggregate>,
 }
 
-/// Where events are given up, and come back from.
+/// Gives events up, and makes them pending again.
 pub trait DeadLetterMoves: Send + Sync {
     /// Makes one try, within `deadline`, to record a letter together with the end of its event in
-    /// the aggregate, if the event is one of ours. A letter of its id that is there is replaced: it
-    /// is of an earlier publication. Of a long body it MAY keep the beginning alone. The aggregate
-    /// does not expire: the letter leads back to it.
+    /// the aggregate, if the event is one of ours. It replaces a letter with the same id, which is
+    /// of an earlier publication. Of a long body it MAY keep only the beginning. The aggregate does
+    /// not expire then, because a redrive of the letter needs it.
     fn bury(
         &self,
         letter: &DeadLetter,
@@ -32,7 +32,7 @@ pub trait DeadLetterMoves: Send + Sync {
     ) -> impl Future<Output = WriteTry<MoveCancelled>> + Send;
 
     /// Makes one try, within `deadline`, to remove a letter, if it is still the one that was read,
-    /// together with its event's return to the aggregate.
+    /// and to make its event pending again in the aggregate.
     fn redrive(
         &self,
         letter: &DeadLetter,

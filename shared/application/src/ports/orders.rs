@@ -5,35 +5,36 @@ use domain::order::Order;
 
 use crate::outcome::Failure;
 
-/// A client's name for an intent: 1 to 255 visible ASCII characters
+/// A key that a client chooses for one intended order: 1 to 255 visible ASCII characters
 /// (draft-ietf-httpapi-idempotency-key-header).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// The most characters.
+    /// The maximum length in characters.
     pub const LENGTH_MAX: usize = 255;
 
-    /// Reads a key, or `None` if it is none.
+    /// Reads a key. `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let valid = (1..=Self::LENGTH_MAX).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_graphic());
         valid.then(|| Self(text.to_owned()))
     }
 
-    /// The key.
+    /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Where orders are looked up.
+/// Reads orders.
 pub trait OrderReader: Send + Sync {
-    /// A user's order, as of the last write. Another user's MUST be indistinguishable from none.
+    /// A user's order, by a consistent read. The order of another user MUST look like a missing
+    /// one.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it couldn't be read, of class `Permanent` if what was read is no order.
+    /// [`Failure`] if it couldn't be read, of class `Permanent` if the record is not an order.
     fn find(
         &self,
         user_id: UserId,

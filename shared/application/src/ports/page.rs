@@ -1,10 +1,29 @@
 /// A part of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, P> {
-    /// What it tells.
+    /// The items of this page.
     pub items: Vec<T>,
-    /// How many records there are on it that this code can't read. The adapter's log names them.
+    /// The number of records on it that this code can't read. The adapter logs them.
     pub unreadable: u64,
-    /// Where the next page begins; none after the last. A page may be empty and not the last.
+    /// Where the next page begins; `None` after the last. A page may be empty and not the last.
     pub next: Option<P>,
+}
+
+/// How many items a client may ask for at once: 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageLimit(u8);
+
+impl PageLimit {
+    /// The most.
+    pub const MAX: Self = Self(100);
+
+    /// `None` if it is not 1 to 100.
+    pub const fn new(limit: u8) -> Option<Self> {
+        if limit >= 1 && limit <= Self::MAX.0 { Some(Self(limit)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
 }

@@ -15,46 +15,47 @@ use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::outcome::{Failure, ItemReason, WriteTry};
 
-/// What a write does to an aggregate's entry in the sweep's index.
+/// How a write changes an aggregate's entry in the sweep's index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IndexChange {
-    /// It stays as it is: nothing that is pending is due before it.
+    /// The entry is not changed: no pending event is due before it.
     Keep,
     /// The sweep looks at the aggregate at another time, or in another order.
     Move {
-        /// When the event is due that is due first.
+        /// When the first of the pending events is due.
         due: Timestamp,
-        /// In which order the sweep looks at it.
+        /// The order in which the sweep looks at it.
         rank: Rank,
     },
-    /// A sweep takes it: it moves as by `Move`, and the write is conditional on its being where the
-    /// index has it. Of any number of sweeps that find it there at most one takes it.
+    /// A sweep claims the aggregate: the entry is moved as by `Move`, if it is still where the
+    /// index had it. Of any number of sweeps that find it there, at most one claims it.
     Claim {
-        /// Where the index has it.
+        /// The due time that the index had.
         expected: Timestamp,
-        /// When the event is due that is due first.
+        /// When the first of the pending events is due.
         due: Timestamp,
-        /// In which order the sweep looks at it.
+        /// The order in which the sweep looks at it.
         rank: Rank,
     },
-    /// It leaves, because nothing is pending any more.
+    /// The entry is removed, because no event is pending any more.
     Leave,
 }
 
 impl IndexChange {
-    /// The entry is where what is pending says.
+    /// Moves the entry to the due time of the pending events.
     pub fn at(pending: &PendingEvents) -> Self {
         let rank = pending.rank();
         pending.due().map_or(Self::Leave, |due| Self::Move { due, rank })
     }
 
-    /// What becomes of the entry when what is pending changes. It costs write units only where the
-    /// sweep would look too late, or at the wrong rank.
+    /// The change of the entry when the pending events change. The entry is moved, which costs
+    /// write units, only if the sweep would look too late or at the wrong rank.
     pub fn between(before: &PendingEvents, after: &PendingEvents) -> Self {
         let Some(due) = after.due() else { return Self::Leave };
         let rank = after.rank();
         let is_early_enough = before.due().is_some_and(|before| before <= due);
-        // A claim may have moved the entry on, and what was never sent should not wait for its end.
+        // A claim may have moved the entry, and an event that was never sent should not wait for
+        // its end.
         let is_urgent = after.adds_unsent_to(before);
         if is_early_enough && before.rank() == rank && !is_urgent {
             Self::Keep
@@ -64,40 +65,40 @@ impl IndexChange {
     }
 }
 
-/// A change of an order, or of what is pending of it.
+/// A change of an order, or of its pending events.
 #[derive(Debug, Clone)]
 pub struct OrderChange<'a> {
     /// The order as it was read. The change is conditional on its attempt and its revision, and
-    /// raises the revision.
+    /// increases the revision.
     pub before: &'a StoredOrder,
-    /// What the order becomes, if that changes.
+    /// The new status, if it changes.
     pub reached: Option<StatusChange>,
-    /// The event that its customer is notified of, and when, if of one.
+    /// The event of which the customer is notified, and when, if there is one.
     pub notified: Option<(EventId, Timestamp)>,
-    /// What is pending after it.
+    /// The pending events after the change.
     pub pending: PendingEvents,
-    /// What becomes of its entry in the index.
+    /// The change of its entry in the index.
     pub index: IndexChange,
 }
 
-/// A change of what is pending of an account or a session.
+/// A change of the pending events of an account or a session.
 #[derive(Debug, Clone)]
 pub struct UserChange<'a> {
-    /// Its events as they were read. The change is conditional on their revision, and raises it.
+    /// Its events as they were read. The change is conditional on their revision, and increases it.
     pub before: &'a UserEvents,
-    /// What is pending after it. With the last event its expiry is stored, if it has one; before it
-    /// nothing with something pending expires.
+    /// The pending events after the change. When the last one ends, the item's expiry is stored, if
+    /// it has one. An item with pending events does not expire.
     pub pending: PendingEvents,
-    /// What becomes of its entry in the index.
+    /// The change of its entry in the index.
     pub index: IndexChange,
 }
 
-/// A change of what is pending of an aggregate, and of what must be true with it.
+/// A change of the pending events of an aggregate, with everything that must change together.
 #[derive(Debug, Clone)]
 pub enum AggregateChange<'a> {
-    /// Of an order.
+    /// A change of an order.
     Order(OrderChange<'a>),
-    /// Of an account or a session.
+    /// A change of an account or a session.
     User(UserChange<'a>),
 }
 
@@ -108,7 +109,7 @@ impl<'a> From<OrderChange<'a>> for AggregateChange<'a> {
 }
 
 impl AggregateChange<'_> {
-    /// Names the aggregate.
+    /// The key of the aggregate.
     pub const fn key(&self) -> AggregateKey {
         match self {
             Self::Order(change) => change.before.key(),
@@ -116,7 +117,7 @@ impl AggregateChange<'_> {
         }
     }
 
-    /// What is pending after it.
+    /// The pending events after the change.
     pub const fn pending(&self) -> &PendingEvents {
         match self {
             Self::Order(change) => &change.pending,
@@ -125,25 +126,26 @@ impl AggregateChange<'_> {
     }
 }
 
-/// What was found in place of an aggregate that was to be changed. None if nothing was found, or it
-/// could not be read.
+/// What was found instead of the aggregate that was to be changed. `None` if nothing was found, or
+/// it could not be read.
 pub type Found = Option<StoredAggregate>;
 
-/// Aggregates with what is pending of them.
+/// Reads and changes aggregates with their pending events.
 pub trait PendingEventStore: Send + Sync {
-    /// An aggregate, as of the last write. A tombstone is no aggregate.
+    /// An aggregate, by a consistent read. A tombstone is not an aggregate.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it couldn't be read, of class `Permanent` if what was read is no aggregate.
+    /// [`Failure`] if it couldn't be read, of class `Permanent` if what was read is not an
+    /// aggregate.
     fn find(
         &self,
         key: AggregateKey,
     ) -> impl Future<Output = Result<Option<StoredAggregate>, Failure>> + Send;
 
-    /// Makes one try, within `deadline`, to change an aggregate, and no second one of its own accord.
-    /// It MUST be conditional on the revision, and of an order on the attempt, too, and MUST change
-    /// named attributes alone. [`WriteTry::Cancelled`] says what was found.
+    /// Makes one try, within `deadline`, to change an aggregate, and never a second one. It MUST be
+    /// conditional on the revision, and for an order also on the attempt, and MUST change only
+    /// named attributes. [`WriteTry::Cancelled`] says what was found.
     fn change(
         &self,
         change: &AggregateChange<'_>,
@@ -151,13 +153,13 @@ pub trait PendingEventStore: Send + Sync {
     ) -> impl Future<Output = WriteTry<Found>> + Send;
 }
 
-/// Why a reservation, or what gives one back, was not stored.
+/// Why a reservation, or the return of one, was not stored.
 #[derive(Debug, Clone)]
 pub struct ReservationCancelled {
-    /// What each order has to do with it, in the order of the changes.
+    /// The reason of each order, in the order of the changes.
     pub orders: Vec<ItemReason<StoredOrder>>,
-    /// What the products have to do with it: a condition that failed is a stock that is too small,
-    /// with the stock that was found, if there is such a product. One that can't be read is busy: it
+    /// The reason of each product. A condition failed if the stock is too small; with it comes the
+    /// stock that was found, if the product exists. A product that can't be read counts as busy: it
     /// settles nothing.
     pub stock: BTreeMap<ProductId, ItemReason<u32>>,
 }
@@ -169,9 +171,9 @@ pub const RESERVATION_ITEMS_MAX: usize = 100;
 /// The stock, and the orders that wait for it.
 pub trait Reservations: Send + Sync {
     /// Makes one try, within `deadline`, to take products out of stock together with the changes of
-    /// the orders that they are for: all of it is stored, or none. Each change is conditional as
-    /// [`PendingEventStore::change`], each product on there being enough of it. No order may occur
-    /// twice, and there may be [`RESERVATION_ITEMS_MAX`] orders and products at the most.
+    /// their orders: all of it is stored, or nothing. Each change has the conditions of
+    /// [`PendingEventStore::change`]; each product must have enough stock. No order may occur
+    /// twice, and there may be at most [`RESERVATION_ITEMS_MAX`] orders and products together.
     fn reserve(
         &self,
         changes: &[OrderChange<'_>],
@@ -182,11 +184,11 @@ pub trait Reservations: Send + Sync {
 
 /// The stock, and the orders that give back what they have taken.
 pub trait StockReturns: Send + Sync {
-    /// Makes one try, within `deadline`, to put products back into stock together with the change of the
-    /// order that has taken them: all of it is stored, or none. The change is conditional as
-    /// [`PendingEventStore::change`]; of a product the only condition is that there is one, so one that
-    /// failed is a product that is not in the catalog any more. There may be [`RESERVATION_ITEMS_MAX`]
-    /// items at the most, the order among them.
+    /// Makes one try, within `deadline`, to put products back into stock together with the change
+    /// of the order that has taken them: all of it is stored, or nothing. The change has the
+    /// conditions of [`PendingEventStore::change`]; the only condition of a product is that it
+    /// exists, so a failed one is a product that is no longer in the catalog. There may be at most
+    /// [`RESERVATION_ITEMS_MAX`] items, including the order.
     fn give_back(
         &self,
         change: &OrderChange<'_>,
@@ -195,12 +197,12 @@ pub trait StockReturns: Send + Sync {
     ) -> impl Future<Output = WriteTry<ReservationCancelled>> + Send;
 }
 
-/// An aggregate that is due for the sweep, as the index has it: it may have changed meanwhile.
+/// An aggregate that is due for the sweep, by the index. It may have changed meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueAggregate {
-    /// Which one.
+    /// The key of the aggregate.
     pub key: AggregateKey,
-    /// Since when it is due, which a claim expects.
+    /// Since when it is due. A claim is conditional on it.
     pub due: Timestamp,
 }
 
@@ -218,9 +220,10 @@ pub struct DueAggregates {
 
 /// The index of aggregates with pending events.
 pub trait PendingEventIndex: Send + Sync {
-    /// Aggregates with events of a topic that are due at `now`, about `limit` of them. It MAY be a few
-    /// seconds out of date, but MUST come to every aggregate, if those before it are claimed or postponed: what is due later never
-    /// hides what is due earlier, nor does what can't be read hide what can.
+    /// Aggregates with events of a topic that are due at `now`, about `limit` of them. It MAY be a
+    /// few seconds out of date. But it MUST reach every aggregate, if those before it are claimed
+    /// or postponed: aggregates that are due later never hide those that are due earlier, and
+    /// unreadable ones never hide readable ones.
     ///
     /// # Errors
     ///
@@ -232,12 +235,12 @@ pub trait PendingEventIndex: Send + Sync {
         limit: usize,
     ) -> impl Future<Output = Result<DueAggregates, Failure>> + Send;
 
-    /// Moves the entry of an aggregate that can't be read to `until`, if it is where `due` says, so
-    /// that it hides nothing behind it. It changes nothing else.
+    /// Moves the entry of an unreadable aggregate to `until`, if it is still where `due` says, so
+    /// that it hides no other aggregate. It changes nothing else.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if whether it is moved is unknown.
+    /// [`Failure`] if it is not moved, or if that is unknown.
     fn postpone(
         &self,
         due: &DueAggregate,
@@ -245,10 +248,10 @@ pub trait PendingEventIndex: Send + Sync {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// Where our consumer group stands.
+/// How far our consumer group has consumed the topics.
 pub trait GroupPosition: Send + Sync {
-    /// Whether the group has been given everything that was on an event's topic at `at`, on every
-    /// queue.
+    /// Whether every message that was on the topic at `at`, on every queue, was delivered to the
+    /// group.
     ///
     /// # Errors
     ///

@@ -1,5 +1,4 @@
-//! Aggregates as the health check and operators look at them: many at once, to be read and not to be
-//! changed.
+//! Reading many aggregates at once, for the health check and for operators.
 
 use std::future::Future;
 
@@ -12,8 +11,8 @@ use crate::outcome::Failure;
 
 /// How long events have been pending.
 pub trait PendingEventAges: Send + Sync {
-    /// Whether an event is pending since before `at`. It MAY be a few seconds out of date, and MAY
-    /// count an event that was handled since the sweep looked at its aggregate last.
+    /// Whether an event has been pending since before `at`. It MAY be a few seconds out of date,
+    /// and MAY count an event that was handled after the sweep looked at its aggregate last.
     ///
     /// # Errors
     ///
@@ -29,10 +28,10 @@ pub trait PendingAggregates: Send + Sync {
     /// Where a page ends.
     type Position: Send;
 
-    /// A page of all aggregates with pending events, due or not, in no order: the first, or the one
-    /// that begins where another ends. It MAY be a few seconds out of date. The pages together MUST
-    /// name every aggregate that was there all the while, and MAY name one twice that the sweep has
-    /// moved on meanwhile.
+    /// A page of all aggregates with pending events, due or not, in no order: the first page, or
+    /// the one that begins where another ends. It MAY be a few seconds out of date. The pages
+    /// together MUST contain every aggregate that was listed all the time, and MAY contain an
+    /// aggregate twice that the sweep has moved meanwhile.
     ///
     /// # Errors
     ///
@@ -43,25 +42,26 @@ pub trait PendingAggregates: Send + Sync {
     ) -> impl Future<Output = Result<Page<AggregateKey, Self::Position>, Failure>> + Send;
 }
 
-/// A part of all aggregates: several can be read side by side.
+/// A part of all aggregates. Several parts can be read at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// Of the aggregates that raise the events of this topic.
+    /// The topic of the aggregates' events.
     pub topic: Topic,
-    /// Which part, from 0.
+    /// The number of the part, from 0.
     pub index: u16,
-    /// Of how many, from 1.
+    /// The number of all parts, from 1.
     pub of: u16,
 }
 
-/// All aggregates.
+/// Reads all aggregates.
 pub trait StoredAggregates: Send + Sync {
     /// Where a page ends.
     type Position: Send;
 
-    /// A page of a segment, in no order: the first, or the one that begins where another ends. It
-    /// MUST be a consistent read. Each aggregate MUST be in one segment alone, and the pages together
-    /// MUST come to each that was there all the while. A tombstone is no aggregate.
+    /// A page of a segment, in no order: the first page, or the one that begins where another ends.
+    /// It MUST be a consistent read. Each aggregate MUST be in exactly one segment, and the pages
+    /// together MUST contain each aggregate that existed all the time. A tombstone is not an
+    /// aggregate.
     ///
     /// # Errors
     ///

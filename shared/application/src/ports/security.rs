@@ -11,13 +11,14 @@ use crate::outcome::Failure;
 
 /// Verifies passwords.
 pub trait PasswordVerifier: Send + Sync {
-    /// Whether the password is the hash's. Without a hash the answer is `false`, and it MUST cost
-    /// the same time, so that no one can tell by the time whether an account exists (OWASP ASVS
+    /// Whether the password matches the hash. Without a hash the answer is `false`, and it MUST
+    /// take the same time, so that the time does not show whether an account exists (OWASP ASVS
     /// 6.3.8).
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it couldn't be verified, of class `Permanent` if the hash is none.
+    /// [`Failure`] if it couldn't be verified, of class `Permanent` if the hash is not a PHC
+    /// string.
     fn verify(
         &self,
         password: SecretString,
@@ -27,7 +28,7 @@ pub trait PasswordVerifier: Send + Sync {
 
 /// Hashes passwords.
 pub trait PasswordHasher: PasswordVerifier {
-    /// A password's hash, at the configured cost and under a new salt.
+    /// The hash of a password, at the configured cost and with a new salt.
     ///
     /// # Errors
     ///
@@ -37,23 +38,23 @@ pub trait PasswordHasher: PasswordVerifier {
         password: SecretString,
     ) -> impl Future<Output = Result<PasswordHash, Failure>> + Send;
 
-    /// Whether a hash took less work than one of the configured cost does.
+    /// Whether a hash was made at a lower cost than the configured one.
     fn is_outdated(&self, hash: &PasswordHash) -> bool;
 }
 
-/// A token as it goes to its owner.
+/// An access token as the client gets it.
 #[derive(Debug)]
 pub struct AccessToken {
-    /// What the owner sends with each request.
+    /// The token, sent with each request.
     pub token: SecretString,
-    /// For how long it is good.
+    /// How long it is good.
     pub expires_in: Duration,
 }
 
 /// Issues access tokens.
 pub trait AccessTokenIssuer: Send + Sync {
-    /// A token that says until some minutes after `now` that its bearer is the user, in that
-    /// session.
+    /// A token that identifies its bearer, the user and the session, until some minutes after
+    /// `now`.
     ///
     /// # Errors
     ///
@@ -72,34 +73,34 @@ impl<T: AccessTokenIssuer> AccessTokenIssuer for Arc<T> {
     }
 }
 
-/// Who a token says that its bearer is.
+/// The user and the session that an access token identifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bearer {
-    /// The user.
+    /// The user's number.
     pub user_id: UserId,
-    /// The session.
+    /// The session in which the token was issued.
     pub session_id: SessionId,
 }
 
-/// Where the private key is kept that signs access tokens: a JSON Web Key (RFC 8037) in a place
-/// that only those who sign, and who replace it, can read.
+/// Reads the private key that signs access tokens: a JSON Web Key (RFC 8037) in a place that only
+/// those who sign with it or replace it can read.
 pub trait SigningKeySource: Send + Sync {
-    /// The key that signs now; none as long as there was never one.
+    /// The key that signs now; `None` if there was never one.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it couldn't be read. It tells nothing of what was read.
+    /// [`Failure`] if it couldn't be read. It MUST NOT contain any part of the key.
     fn read(&self) -> impl Future<Output = Result<Option<SecretString>, Failure>> + Send;
 }
 
-/// Where the private key is replaced.
+/// Replaces the private key.
 pub trait SigningKeyStore: SigningKeySource {
-    /// Puts a key in the place of the one that signed. Whoever reads meanwhile MUST get the one or
-    /// the other as a whole.
+    /// Replaces the key that signs. A concurrent read MUST return the old key or the new key, and
+    /// never a mix.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it is not known to be stored; it may be.
+    /// [`Failure`] if it is not stored, or if that is unknown.
     fn replace(&self, key: &SecretString) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
@@ -113,44 +114,45 @@ pub trait SigningKeyGenerator: Send + Sync {
     fn generate(&self) -> Result<(SecretString, VerificationKey), Failure>;
 }
 
-/// Makes what nobody can guess of refresh tokens.
+/// Makes the secrets of refresh tokens, which nobody can guess.
 pub trait RefreshTokenSource: Send + Sync {
-    /// A new token's secret: 256 bits from the operating system, in 43 characters of base64url.
+    /// The secret of a new token: 256 bits from the operating system, in 43 characters of
+    /// base64url.
     ///
     /// # Errors
     ///
     /// [`Failure`] if there are no random bytes.
     fn secret(&self) -> Result<SecretString, Failure>;
 
-    /// The secret that follows a token: with the same salt always the same, and without the token
-    /// nobody can tell it, not even by the token's hash.
+    /// The secret of a token's successor. With the same salt it is always the same. Without the
+    /// token nobody can compute it, not even from the token's hash.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if there can be none.
+    /// [`Failure`] if it can't be computed.
     fn successor(&self, token: &SecretString, salt: &str) -> Result<SecretString, Failure>;
 }
 
-/// A token was not good. Why is for the log alone: all bad tokens are answered alike.
+/// Why a token is not good, for the log alone: the answer is the same for all bad tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the access token is not good: {0}")]
 pub struct InvalidToken(pub String);
 
-/// A token could not be found good.
+/// Why a token was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyTokenError {
-    /// It is not good.
+    /// The token is not good.
     #[error(transparent)]
     Invalid(#[from] InvalidToken),
-    /// The key that it names couldn't be looked up.
+    /// The key that the token names couldn't be looked up.
     #[error("the token's key couldn't be looked up")]
     KeysUnavailable(#[source] Failure),
 }
 
-/// Verifies access tokens, after RFC 8725 and RFC 9068.
+/// Verifies access tokens, as RFC 8725 and RFC 9068 require.
 pub trait AccessTokenVerifier: Send + Sync {
-    /// Who its bearer is. It MUST refuse every algorithm, type, issuer and audience but the one
-    /// expected, and every token that is not good at `now` by more than a minute's leeway.
+    /// The bearer of a token. It MUST refuse every algorithm, type, issuer and audience except the
+    /// expected one, and every token that is not good at `now`, with a leeway of a minute.
     ///
     /// # Errors
     ///
@@ -165,25 +167,25 @@ pub trait AccessTokenVerifier: Send + Sync {
 /// A public key of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerificationKey {
-    /// Its name, which tokens carry.
+    /// Its name, which is in the header of its tokens.
     pub kid: String,
     /// The 32 bytes of an Ed25519 public key (RFC 8032).
     pub public_key: [u8; 32],
-    /// From when on it verifies nothing any more: once it was replaced, and all of its tokens have
-    /// expired. None as long as it signs.
+    /// From when on it no longer verifies tokens: after it was replaced, once all of its tokens
+    /// have expired. `None` until then.
     pub retires_at: Option<Timestamp>,
 }
 
 impl VerificationKey {
-    /// Whether it verifies nothing any more at `now`.
+    /// Whether it no longer verifies tokens at `now`.
     pub fn is_retired(&self, now: Timestamp) -> bool {
         self.retires_at.is_some_and(|retires_at| retires_at <= now)
     }
 }
 
-/// All public keys, for those who verify tokens elsewhere.
+/// Lists the public keys, for those who verify tokens elsewhere.
 pub trait PublishedKeys: Send + Sync {
-    /// Every key that verifies at `now`. A record that is none of a key is left out.
+    /// Every key that verifies at `now`. A record that is not a key is skipped.
     ///
     /// # Errors
     ///
@@ -194,20 +196,20 @@ pub trait PublishedKeys: Send + Sync {
     ) -> impl Future<Output = Result<Vec<VerificationKey>, Failure>> + Send;
 }
 
-/// Where public keys are stored.
+/// Stores public keys.
 pub trait VerificationKeyStore: PublishedKeys {
-    /// Stores a key, over one of its name.
+    /// Stores a key, or replaces the one with the same name.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it is not known to be stored.
+    /// [`Failure`] if it is not stored, or if that is unknown.
     fn put(&self, key: &VerificationKey) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// Where public keys are looked up.
+/// Looks up public keys.
 pub trait VerificationKeys: Send + Sync {
-    /// The key of that name, if there is one. The name comes from a token that nobody has verified
-    /// yet: it MUST be used as a look-up key and as nothing else.
+    /// The key with this name, if there is one. The name comes from a token that is not verified
+    /// yet: it MUST be used only to look up the key.
     ///
     /// # Errors
     ///

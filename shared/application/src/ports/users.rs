@@ -13,10 +13,10 @@ use super::Page;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
 
-/// Where accounts are looked up.
+/// Reads accounts.
 pub trait Accounts: Send + Sync {
-    /// The account of an address, as of the last write. It MUST cost the same calls whether or not
-    /// there is one, so that no one can tell by the time (OWASP ASVS 5.0, 6.3.8).
+    /// The account of an address, by a consistent read. It MUST make the same calls whether or not
+    /// there is one, so that the time does not show which (OWASP ASVS 5.0, 6.3.8).
     ///
     /// # Errors
     ///
@@ -26,7 +26,7 @@ pub trait Accounts: Send + Sync {
         email: &EmailAddress,
     ) -> impl Future<Output = Result<Option<Account>, Failure>> + Send;
 
-    /// A user's account, as of the last write.
+    /// A user's account, by a consistent read.
     ///
     /// # Errors
     ///
@@ -37,8 +37,8 @@ pub trait Accounts: Send + Sync {
     ) -> impl Future<Output = Result<Option<Account>, Failure>> + Send;
 }
 
-/// The SHA-256 of an address, or of what was given in place of one. What isn't an account's is
-/// stored in no other form: people type passwords into the wrong field.
+/// The SHA-256 of an address, or of the text that was given instead of one. Text that is not an
+/// account's address is stored only in this form: people type passwords into the wrong field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AddressDigest([u8; 32]);
 
@@ -48,7 +48,7 @@ impl AddressDigest {
         Self::of_text(email.as_str())
     }
 
-    /// The digest of what is no address.
+    /// The digest of a text that is not an address.
     pub fn of_text(text: &str) -> Self {
         Self(Sha256::digest(text).into())
     }
@@ -60,23 +60,23 @@ impl fmt::Display for AddressDigest {
     }
 }
 
-/// A refresh token names its session, so that it is found in that: `<session_id>.<secret>`. The
-/// secret has 256 random bits; the session's identifier is none.
+/// A refresh token: `<session_id>.<secret>`. It names its session, so that the session can be read
+/// by its key. The secret has 256 random bits; the session's identifier is not secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// Of which session.
+    /// The session that the token names.
     pub session: SessionId,
-    /// Its hash.
+    /// The hash of the whole token.
     pub hash: TokenHash,
 }
 
 impl RefreshToken {
-    /// A session's new token, as it goes to its owner.
+    /// A session's new token, as the client gets it.
     pub fn issued(session: SessionId, secret: &SecretString) -> SecretString {
         SecretString::from(format!("{session}.{}", secret.expose_secret()))
     }
 
-    /// What a text says that may be a token; none if it can't be one.
+    /// Reads a token from a text; `None` if the text can't be a token.
     pub fn read(text: &SecretString) -> Option<Self> {
         let text = text.expose_secret();
         let (session, _) = text.split_once('.')?;
@@ -85,7 +85,7 @@ impl RefreshToken {
 }
 
 /// The SHA-256 of a refresh token, the only form in which it is stored. A token has 256 random
-/// bits, so nothing dearer than a plain hash is needed (OWASP ASVS 5.0, 11.4.2).
+/// bits, so a fast hash is enough (OWASP ASVS 5.0, 11.4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenHash([u8; 32]);
 
@@ -108,9 +108,9 @@ fn hexadecimal(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Where a request came from, as API Gateway saw it.
 ///
-/// Of an IPv6 address its network of 64 bits counts, within which a client chooses its addresses
-/// itself (RFC 4291, section 2.5.4). A client that was given a wider one, often 48 or 56 bits (RFC
-/// 6177), is as many sources as it has such networks.
+/// For an IPv6 address, it is the network of 64 bits, in which a client can choose its address
+/// freely (RFC 4291, section 2.5.4). A client with a wider network, often of 48 or 56 bits (RFC
+/// 6177), is as many sources as it has networks of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Source(IpAddr);
 
@@ -126,7 +126,7 @@ impl Source {
         }
     }
 
-    /// Where no address was told. All such requests count as of one source.
+    /// The source of requests without an address. All of them count as one source.
     pub const UNKNOWN: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 }
 
@@ -136,38 +136,38 @@ impl fmt::Display for Source {
     }
 }
 
-/// A line of an account's activity.
+/// An activity of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
-    /// Its identifier, by which lines sort.
+    /// Its identifier, by which activities are sorted.
     pub id: ActivityId,
     /// What happened.
     pub kind: ActivityKind,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// From where.
+    /// Where the request came from.
     pub source: Source,
-    /// In which session, if in one.
+    /// The session, if there was one.
     pub session: Option<SessionId>,
 }
 
 /// Whose activity it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// A user's.
+    /// The account of a user.
     User(UserId),
-    /// Nobody's: an address was tried that has no account. A record is written all the same, so
-    /// that it takes the same time, and forgotten soon.
+    /// No account: somebody tried an address without one. A record is written so that this takes
+    /// the same time, and it expires soon.
     Nobody(AddressDigest),
 }
 
-/// Where is recorded what accounts are used for.
+/// Records what accounts are used for.
 pub trait ActivityLog: Send + Sync {
     /// Records an activity.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it is not known to be recorded.
+    /// [`Failure`] if it is not recorded, or if that is unknown.
     fn record(
         &self,
         whose: Whose,
@@ -175,10 +175,10 @@ pub trait ActivityLog: Send + Sync {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// Where a user reads what his account was used for.
+/// Lists what an account was used for.
 pub trait ActivityReader: Send + Sync {
-    /// A page of a user's activities, the newest first: the first, or the one that begins after
-    /// `before`. It MUST NOT tell what has expired at `now`.
+    /// A page of a user's activities, the newest first: the first page, or the one that begins
+    /// after `before`. It MUST NOT contain activities that have expired at `now`.
     ///
     /// # Errors
     ///
@@ -192,25 +192,25 @@ pub trait ActivityReader: Send + Sync {
     ) -> impl Future<Output = Result<Page<Activity, ActivityId>, Failure>> + Send;
 }
 
-/// The local transaction of a registration: all of it is stored, or none.
+/// The local transaction of a registration: all of it is stored, or nothing.
 #[derive(Debug, Clone)]
 pub struct Registration<'a> {
-    /// The account.
+    /// The new account.
     pub account: &'a Account,
-    /// Its `UserRegistered`, which is pending as `pending` says.
+    /// Its `UserRegistered`, whose pending entry is `pending`.
     pub event: &'a UserEvent,
-    /// It names the attempt by the transaction.
+    /// The pending entry. Its `transaction_id` identifies the attempt.
     pub pending: &'a PendingEvent,
-    /// What its owner can look up. The account knows the source from which it came.
+    /// The activity that the user can look up. Its source becomes a known source of the account.
     pub activity: &'a Activity,
-    /// Until when it knows that source.
+    /// Until when the source is known.
     pub source_known_until: Timestamp,
 }
 
 /// Why a registration was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistrationCancelled {
-    /// The address is another account's.
+    /// The address belongs to another account.
     EmailTaken,
     /// Items were busy.
     Busy,
@@ -219,7 +219,7 @@ pub enum RegistrationCancelled {
 /// Why a change of an account or of a session was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeCancelled {
-    /// What it starts from is not there any more: it was changed, used or ended meanwhile.
+    /// The account, token or session that it is based on was changed, used or ended meanwhile.
     Stale,
     /// Items were busy.
     Busy,
@@ -228,58 +228,58 @@ pub enum ChangeCancelled {
 /// A refresh token as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenRecord {
-    /// Its hash.
+    /// The hash of the token.
     pub hash: TokenHash,
-    /// Until when it is good.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
-/// The local transaction of a login: all of it is stored, or none.
+/// The local transaction of a login: all of it is stored, or nothing.
 #[derive(Debug, Clone)]
 pub struct NewSession<'a> {
-    /// The account after the login, whose version is one more than the stored one's.
+    /// The account after the login. Its version is one higher than the stored version.
     pub account: &'a Account,
-    /// The session that begins. Its `UserLoggedIn` is pending in it.
+    /// The new session. Its `UserLoggedIn` is pending in it.
     pub session: &'a Session,
-    /// Its `UserLoggedIn`, which is pending as `pending` says.
+    /// Its `UserLoggedIn`, whose pending entry is `pending`.
     pub event: &'a UserEvent,
-    /// It names the attempt by the transaction.
+    /// The pending entry. Its `transaction_id` identifies the attempt.
     pub pending: &'a PendingEvent,
-    /// Its first token, which is stored in the session.
+    /// The first refresh token, which is stored in the session.
     pub token: &'a TokenRecord,
-    /// What the owner can look up.
+    /// The activity that the user can look up.
     pub activity: &'a Activity,
 }
 
 /// A change of an account.
 #[derive(Debug, Clone)]
 pub struct AccountChange<'a> {
-    /// The account after it, whose version is one more than the stored one's.
+    /// The account after the change. Its version is one higher than the stored version.
     pub account: &'a Account,
-    /// The attempt, by which a try that landed unnoticed is recognised.
+    /// The attempt, by which a try that was stored unnoticed is recognised.
     pub attempt: TransactionId,
-    /// A session that outlives the change, if one does.
+    /// A session that stays good after the change, if there is one.
     pub keep: Option<SessionId>,
-    /// What the owner can look up.
+    /// The activity that the user can look up.
     pub activity: &'a Activity,
 }
 
-/// Where registrations and logins are stored, each with its event.
+/// Stores registrations and logins, each with its event.
 ///
-/// Each write makes one try within `deadline`, and no second one of its own accord. A second try
-/// that finds the first stored MUST answer [`WriteTry::Done`].
+/// Each write makes one try within `deadline`, and never a second one. A second call that finds the
+/// first one stored MUST return [`WriteTry::Done`].
 pub trait UserRepository: Send + Sync {
-    /// Stores a new account, whose event is pending in it, with its address if nobody has that, its
-    /// activity, and the activity's source among those of [`KnownSources`].
+    /// Stores a new account with its pending event, its address if no other account has it, its
+    /// activity, and the activity's source as a known source ([`KnownSources`]).
     fn register(
         &self,
         registration: &Registration<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<RegistrationCancelled>> + Send;
 
-    /// Stores a login: the account after it, its session, whose event is pending in it, and its
-    /// activity. It MUST be conditional on the version before the account's, and MUST leave alone
-    /// what is pending in that.
+    /// Stores a login: the account after it, the session with its pending event, and the activity.
+    /// It MUST be conditional on the account's version before the login, and MUST NOT change the
+    /// pending events of the account.
     fn log_in(
         &self,
         login: &NewSession<'_>,
@@ -287,11 +287,11 @@ pub trait UserRepository: Send + Sync {
     ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
 }
 
-/// Where accounts are changed, as far as no event comes of it.
+/// Stores changes of accounts that raise no event.
 pub trait AccountRepository: Send + Sync {
-    /// Makes one try, within `deadline`, to store a change. It MUST be conditional on the version
-    /// before the account's, and on the kept session's being there and not ended; that session then
-    /// belongs to the account's new epoch. A second try that finds the first stored MUST answer
+    /// Makes one try, within `deadline`, to store a change. It MUST be conditional on the account's
+    /// version before the change. The kept session must exist and not be ended; it then belongs to
+    /// the account's new epoch. A second call that finds the first one stored MUST return
     /// [`WriteTry::Done`].
     fn change(
         &self,
@@ -300,13 +300,13 @@ pub trait AccountRepository: Send + Sync {
     ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
 }
 
-/// Where is forgotten from where accounts were logged in to.
+/// Forgets known sources.
 pub trait KnownSourceRemoval: Send + Sync {
-    /// Forgets every source of an account but one.
+    /// Forgets every known source of an account except `keep`.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if not all others are known to be forgotten; it may be repeated.
+    /// [`Failure`] if some of them may still be known; the call may be repeated.
     fn forget_all_but(
         &self,
         account: &Account,
@@ -314,29 +314,30 @@ pub trait KnownSourceRemoval: Send + Sync {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// The local transaction of a deletion: all of it is stored, or none.
+/// The local transaction of a deletion: all of it is stored, or nothing.
 #[derive(Debug, Clone)]
 pub struct AccountDeletion<'a> {
     /// The account as it was read.
     pub account: &'a Account,
-    /// Its `UserDeleted`, which is pending as `pending` says.
+    /// Its `UserDeleted`, whose pending entry is `pending`.
     pub event: &'a UserEvent,
-    /// What is pending of it.
+    /// The pending entry of `event`.
     pub pending: &'a PendingEvent,
 }
 
-/// Where accounts are deleted.
+/// Deletes accounts.
 pub trait AccountRemoval: Send + Sync {
-    /// Erases what is known of a user besides his account: activities and sources.
+    /// Erases what is stored about a user outside the account: activities and known sources.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if not all is known to be erased; it may be repeated.
+    /// [`Failure`] if something may not be erased; the call may be repeated.
     fn erase_traces(&self, account: &Account) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Makes one try, within `deadline`, to delete an account and its address. What is left of the
-    /// account is nobody's: its number and its events, of which `UserDeleted` is pending. It MUST be
-    /// conditional on the account's version; one that is deleted already is [`WriteTry::Done`].
+    /// Makes one try, within `deadline`, to delete an account and its address. What stays contains
+    /// no personal data: the user's number and the events, of which `UserDeleted` is pending. It
+    /// MUST be conditional on the account's version. An account that is deleted already is
+    /// [`WriteTry::Done`].
     fn delete(
         &self,
         deletion: &AccountDeletion<'_>,
@@ -347,29 +348,29 @@ pub trait AccountRemoval: Send + Sync {
 /// A refresh token that was found, with its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundToken {
-    /// It is the session's newest.
+    /// It is the session's newest token.
     Newest {
-        /// Its session.
+        /// The session of the token.
         session: Session,
-        /// Until when it is good.
+        /// When the token expires.
         expires_at: Timestamp,
     },
-    /// It was exchanged for the session's newest.
+    /// It was exchanged for the session's newest token.
     Exchanged {
-        /// Its session.
+        /// The session of the token.
         session: Session,
-        /// When, and for which.
+        /// The exchange.
         exchange: Exchange,
     },
-    /// It was exchanged before that.
+    /// It was exchanged earlier.
     Used {
-        /// Its session.
+        /// The session of the token.
         session: Session,
     },
 }
 
 impl FoundToken {
-    /// Its session.
+    /// The session of the token.
     pub const fn session(&self) -> &Session {
         match self {
             Self::Newest { session, .. }
@@ -379,36 +380,36 @@ impl FoundToken {
     }
 }
 
-/// What is kept of a session's latest exchange, so that it can be answered once more.
+/// What is stored about a session's latest exchange, so that it can be answered again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// From this and the token that was used up its successor follows.
+    /// The successor is computed from this and the exchanged token.
     pub salt: String,
-    /// When it was made, by the wall clock of the process that made it: for a while after that it is
-    /// answered once more.
+    /// When it was made, by the wall clock of the process that made it. For a while after that it
+    /// is answered again.
     pub at: Timestamp,
 }
 
-/// The exchange of a refresh token: all of it is stored, or none.
+/// The exchange of a refresh token: all of it is stored, or nothing.
 #[derive(Debug, Clone)]
 pub struct Rotation<'a> {
-    /// The session.
+    /// The session of both tokens.
     pub session: &'a Session,
-    /// The token that is used up.
+    /// The token that is exchanged.
     pub used: TokenHash,
-    /// Its successor.
+    /// The new token.
     pub next: &'a TokenRecord,
-    /// From this and the token the successor follows.
+    /// The new token is computed from this and the exchanged token.
     pub salt: &'a str,
     /// When it is made, by the wall clock.
     pub at: Timestamp,
-    /// What the owner can look up.
+    /// The activity that the user can look up.
     pub activity: &'a Activity,
 }
 
-/// Where sessions are stored.
+/// Reads and changes sessions.
 pub trait Sessions: Send + Sync {
-    /// A refresh token with its session, used or not, as of the last write.
+    /// A refresh token with its session, used or not, by a consistent read.
     ///
     /// # Errors
     ///
@@ -418,7 +419,7 @@ pub trait Sessions: Send + Sync {
         token: RefreshToken,
     ) -> impl Future<Output = Result<Option<FoundToken>, Failure>> + Send;
 
-    /// A session, as of the last write.
+    /// A session, by a consistent read.
     ///
     /// # Errors
     ///
@@ -428,10 +429,10 @@ pub trait Sessions: Send + Sync {
         session: SessionId,
     ) -> impl Future<Output = Result<Option<Session>, Failure>> + Send;
 
-    /// Makes one try, within `deadline`, to exchange a token. It MUST be conditional on the token's
-    /// being the session's newest, on the session's not being ended and on the account's being of the session's
-    /// epoch: of any number of exchanges of one token at most one is stored, and none after all of
-    /// the account's sessions were ended. A second try that finds the first stored MUST answer
+    /// Makes one try, within `deadline`, to exchange a token. It MUST store it only if the token is
+    /// the session's newest, the session is not ended, and the account has the session's epoch: of
+    /// any number of exchanges of one token at most one is stored, and none after all of the
+    /// account's sessions were ended. A second call that finds the first one stored MUST return
     /// [`WriteTry::Done`].
     fn rotate(
         &self,
@@ -439,8 +440,8 @@ pub trait Sessions: Send + Sync {
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
 
-    /// Makes one try, within `deadline`, to end a session. One that has ended before is
-    /// [`ChangeCancelled::Stale`], and no activity is stored; so is a try whose first landed
+    /// Makes one try, within `deadline`, to end a session. For a session that has ended already it
+    /// returns [`ChangeCancelled::Stale`] and stores no activity, also if an earlier call ended it
     /// unnoticed.
     fn end(
         &self,
@@ -450,26 +451,26 @@ pub trait Sessions: Send + Sync {
     ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
 }
 
-/// What guesses are counted of.
+/// What guesses are counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum GuessTarget {
-    /// An account's password, from sources that the account doesn't know.
+    /// The password of an account, from sources that the account doesn't know.
     Account(AddressDigest),
-    /// An account's password, from a source that it knows.
+    /// The password of an account, from a source that it knows.
     AccountFrom(AddressDigest, Source),
-    /// Nothing: it is counted of a source that an account knows where [`GuessTarget::Source`] is of
-    /// others, so that a guess takes the same calls from both.
+    /// Guesses from a source that an account knows. This limits nothing: it is counted where
+    /// [`GuessTarget::Source`] is counted for other sources, so that both make the same calls.
     KnownSource(AddressDigest, Source),
-    /// Any account's password, from one source.
+    /// The passwords of all accounts, from one source.
     Source(Source),
-    /// A logged-in user's own password.
+    /// The password of an account, by somebody who is logged in to it.
     Owner(UserId),
-    /// Addresses that may be taken, from one source.
+    /// Registrations from one source, which show whether an address has an account.
     Registration(Source),
 }
 
 impl GuessTarget {
-    /// What kind of thing it is, for the log, which tells no digest of an address.
+    /// The kind of target, for the log, which must not contain a digest of an address.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Account(_) => "account",
@@ -495,18 +496,18 @@ impl fmt::Display for GuessTarget {
     }
 }
 
-/// What became of a change of guesses.
+/// The outcome of a change of guesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replaced {
-    /// They are stored.
+    /// The new count is stored.
     Done,
-    /// Not what was expected was found, but this.
+    /// The stored count was not the expected one, but this.
     Found(Option<Guesses>),
 }
 
-/// How often was guessed.
+/// Stores the counts of guesses.
 pub trait GuessRecords: Send + Sync {
-    /// The guesses at a target, as of the last write.
+    /// The guesses at a target, by a consistent read.
     ///
     /// # Errors
     ///
@@ -516,12 +517,12 @@ pub trait GuessRecords: Send + Sync {
         target: GuessTarget,
     ) -> impl Future<Output = Result<Option<Guesses>, Failure>> + Send;
 
-    /// Replaces the guesses at a target, if they are as expected. Of any number of replacements
-    /// with one expectation at most one MUST be stored.
+    /// Replaces the guesses at a target, if they are `expected`. Of any number of replacements with
+    /// the same `expected` at most one MUST be stored.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if they are not known to be stored; they may be.
+    /// [`Failure`] if they are not stored, or if that is unknown.
     fn replace(
         &self,
         target: GuessTarget,
@@ -530,9 +531,9 @@ pub trait GuessRecords: Send + Sync {
     ) -> impl Future<Output = Result<Replaced, Failure>> + Send;
 }
 
-/// From where accounts were logged in to.
+/// Stores the sources from which accounts were logged in to.
 pub trait KnownSources: Send + Sync {
-    /// Whether an account was logged in to from that source, not too long before `now`.
+    /// Whether an account knows a source: a login from it is still remembered at `now`.
     ///
     /// # Errors
     ///
@@ -548,7 +549,7 @@ pub trait KnownSources: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if it is not known to be stored.
+    /// [`Failure`] if it is not stored, or if that is unknown.
     fn remember(
         &self,
         address: AddressDigest,
@@ -562,7 +563,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_an_ipv6_address_the_network_counts() {
+    fn the_source_of_an_ipv6_address_is_its_network() {
         let source = |text: &str| Source::of(text.parse().unwrap()).to_string();
         assert_eq!(source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(source("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");

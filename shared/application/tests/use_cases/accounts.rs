@@ -1,4 +1,4 @@
-//! What an account's owner does with it.
+//! What users do with their accounts.
 
 use application::change_password::{ChangePasswordError, NewPassword};
 use application::delete_account::DeleteAccountError;
@@ -9,8 +9,8 @@ use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
 use crate::users::{
-    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, delete, log_in, noted, register, secret, soon,
-    source, try_to_log_in, try_to_register,
+    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, activity_kinds, delete, log_in, register,
+    secret, soon, source, try_to_log_in, try_to_register,
 };
 
 const NEW: &str = "another-horse-battery-staple";
@@ -21,12 +21,12 @@ async fn change(
     current: &str,
     new: &str,
 ) -> Result<(), ChangePasswordError> {
-    let asked = NewPassword { current: secret(current), new: secret(new), source: source(HOME) };
-    world.change_password().execute(bearer, asked, soon()).await
+    let request = NewPassword { current: secret(current), new: secret(new), source: source(HOME) };
+    world.change_password().execute(bearer, request, soon()).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_owner_sees_his_account() {
+async fn users_see_their_account() {
     let world = World::default();
     let account = register(&world).await;
     let (bearer, _) = log_in(&world).await;
@@ -47,7 +47,7 @@ async fn a_new_password_ends_all_other_sessions() {
     assert!(matches!(over, ShowAccountError::SessionOver));
     assert!(try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.is_err());
     assert!(try_to_log_in(&world, EMAIL, NEW, HOME).await.is_ok());
-    assert!(noted(&world, &account).contains(&ActivityKind::PasswordChanged));
+    assert!(activity_kinds(&world, &account).contains(&ActivityKind::PasswordChanged));
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,7 +63,7 @@ async fn a_password_is_not_changed_without_the_current_one_or_to_a_bad_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stolen_access_token_buys_few_guesses_at_the_password_and_its_owner_sees_them() {
+async fn a_stolen_access_token_allows_few_guesses_at_the_password_and_its_owner_sees_them() {
     let world = World::default();
     let account = register(&world).await;
     let (bearer, _) = log_in(&world).await;
@@ -76,9 +76,9 @@ async fn a_stolen_access_token_buys_few_guesses_at_the_password_and_its_owner_se
         }
     }
     assert_eq!(verified, 10);
-    let mut told = noted(&world, &account);
-    assert_eq!(told.pop(), Some(ActivityKind::Locked));
-    assert_eq!(told[2..], [ActivityKind::PasswordChangeFailed; 10]);
+    let mut kinds = activity_kinds(&world, &account);
+    assert_eq!(kinds.pop(), Some(ActivityKind::Locked));
+    assert_eq!(kinds[2..], [ActivityKind::PasswordChangeFailed; 10]);
     let lines = activities(&world, &account);
     assert!(
         lines[2..]
@@ -88,7 +88,7 @@ async fn a_stolen_access_token_buys_few_guesses_at_the_password_and_its_owner_se
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_password_that_cannot_be_noted_is_not_told_as_one() {
+async fn a_wrong_password_that_cannot_be_recorded_is_not_reported_as_one() {
     let world = World::default();
     register(&world).await;
     let (bearer, _) = log_in(&world).await;
@@ -98,7 +98,7 @@ async fn a_wrong_password_that_cannot_be_noted_is_not_told_as_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_password_makes_all_networks_strange_but_its_own() {
+async fn a_new_password_forgets_all_known_networks_except_its_own() {
     let world = World::default();
     let account = register(&world).await;
     try_to_log_in(&world, EMAIL, PASSWORD, AWAY).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_new_password_makes_all_networks_strange_but_its_own() {
     assert!(knows(HOME).await && knows(AWAY).await);
     change(&world, bearer, PASSWORD, NEW).await.unwrap();
     assert!(knows(HOME).await && !knows(AWAY).await);
-    // What can't be forgotten is not told as done.
+    // If the networks can't be forgotten, the change is not reported as done.
     world.tables.break_down(Operation::ForgetSources, Fault::RequestLost);
     let refused = change(&world, bearer, NEW, PASSWORD).await.unwrap_err();
     assert!(matches!(refused, ChangePasswordError::Unavailable(_)));
@@ -118,7 +118,7 @@ async fn a_new_password_makes_all_networks_strange_but_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_whose_answer_was_lost_is_told_as_done() {
+async fn a_change_whose_answer_was_lost_is_reported_as_done() {
     let world = World::default();
     register(&world).await;
     let (bearer, _) = log_in(&world).await;
@@ -134,13 +134,13 @@ async fn a_deleted_account_leaves_nothing_of_its_owner_behind() {
     let (bearer, token) = log_in(&world).await;
     delete(&world, bearer, PASSWORD).await.unwrap();
     assert_eq!(world.tables.account(account.user_id()), None);
-    assert_eq!(noted(&world, &account), []);
+    assert_eq!(activity_kinds(&world, &account), []);
     let over = world.show_account().execute(bearer).await.unwrap_err();
     assert!(matches!(over, ShowAccountError::SessionOver));
     assert!(world.refresh_session().execute(&token, source(HOME), soon()).await.is_err());
     assert!(try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.is_err());
-    let anew = try_to_register(&world, EMAIL, NEW).await.unwrap();
-    assert_ne!(anew.user_id(), account.user_id());
+    let again = try_to_register(&world, EMAIL, NEW).await.unwrap();
+    assert_ne!(again.user_id(), account.user_id());
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +156,7 @@ async fn nobody_deletes_an_account_without_its_password() {
     let refused = delete(&world, bearer, PASSWORD).await.unwrap_err();
     assert!(matches!(refused, DeleteAccountError::TooMany(_)), "{refused:?}");
     assert!(world.tables.account(account.user_id()).is_some());
-    let kinds = noted(&world, &account);
+    let kinds = activity_kinds(&world, &account);
     let failed = kinds.iter().filter(|kind| **kind == ActivityKind::AccountDeletionFailed).count();
     assert_eq!((failed, kinds.contains(&ActivityKind::Locked)), (10, true), "{kinds:?}");
 }
@@ -177,7 +177,7 @@ async fn a_deletion_that_failed_on_the_way_is_repeated_by_its_owner() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_owner_lists_what_his_account_was_used_for_the_newest_first() {
+async fn users_list_what_their_account_was_used_for_the_newest_first() {
     let world = World::default();
     register(&world).await;
     let (bearer, _) = log_in(&world).await;
@@ -185,10 +185,10 @@ async fn an_owner_lists_what_his_account_was_used_for_the_newest_first() {
         try_to_log_in(&world, EMAIL, WRONG, AWAY).await.unwrap_err();
     }
     let page = world.list_activity().execute(bearer, None).await.unwrap();
-    let told: Vec<_> = page.items.iter().map(|activity| (activity.kind, activity.source)).collect();
+    let listed: Vec<_> = page.items.iter().map(|line| (line.kind, line.source)).collect();
     let (failed, home) = ((ActivityKind::LoginFailed, source(AWAY)), source(HOME));
     assert_eq!(
-        told,
+        listed,
         [failed, failed, failed, (ActivityKind::LoggedIn, home), (ActivityKind::Registered, home)]
     );
     assert_eq!(page.next, None);

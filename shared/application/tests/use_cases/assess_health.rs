@@ -1,4 +1,4 @@
-//! Health says what a client and an alarm have to know, and no more.
+//! Health reports what a client and an alarm need to know, and no more.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -10,12 +10,11 @@ use application::ports::{Clock, NameServers, Tables};
 use domain::timestamp::Timestamp;
 use testkit::clock::ManualClock;
 
-/// What the ports answer.
 #[derive(Clone, Copy)]
 struct Answers {
     tables_readable: bool,
     name_server_reachable: bool,
-    /// None: the index can't be read.
+    /// `None`: the index can't be read.
     is_any_late: Option<bool>,
 }
 
@@ -58,7 +57,7 @@ const LATE: [Answers; 2] =
     [Answers { is_any_late: Some(true), ..ALL_WELL }, Answers { is_any_late: None, ..ALL_WELL }];
 
 #[tokio::test]
-async fn a_whole_system_is_ready() {
+async fn a_healthy_system_is_ready() {
     assert_eq!(assess(ALL_WELL, true).await, Health::Ready);
     assert_eq!(assess(ALL_WELL, false).await, Health::Ready);
 }
@@ -72,7 +71,7 @@ async fn what_only_delays_events_degrades_a_system_that_creates_orders_without_t
 }
 
 #[tokio::test]
-async fn a_system_that_creates_none_without_the_broker_is_unavailable_without_a_name_server() {
+async fn a_system_that_needs_the_broker_for_orders_is_unavailable_without_a_name_server() {
     let health = assess(NO_NAME_SERVER, false).await;
     assert!(matches!(&health, Health::Unavailable(_)), "{health:?}");
 }
@@ -86,7 +85,7 @@ async fn an_event_that_is_late_makes_no_system_unavailable() {
 }
 
 #[tokio::test]
-async fn a_table_that_orders_need_and_nobody_can_read_makes_any_system_unavailable() {
+async fn an_unreadable_table_that_orders_need_makes_any_system_unavailable() {
     let answers = Answers { tables_readable: false, ..ALL_WELL };
     for accept_without_broker in [true, false] {
         let health = assess(answers, accept_without_broker).await;
@@ -94,11 +93,10 @@ async fn a_table_that_orders_need_and_nobody_can_read_makes_any_system_unavailab
     }
 }
 
-/// What was asked for.
 #[derive(Default)]
-struct Asked(Mutex<Vec<Timestamp>>);
+struct RecordedCalls(Mutex<Vec<Timestamp>>);
 
-impl PendingEventAges for Asked {
+impl PendingEventAges for RecordedCalls {
     async fn any_pending_before(&self, at: Timestamp) -> Result<bool, Failure> {
         self.0.lock().unwrap().push(at);
         Ok(false)
@@ -112,23 +110,23 @@ async fn a_verdict_is_kept_for_two_seconds_and_an_event_may_be_pending_for_two_m
     let assess = AssessHealth {
         tables: ALL_WELL,
         name_servers: ALL_WELL,
-        events: Asked::default(),
+        events: RecordedCalls::default(),
         clock: clock.clone(),
         accept_without_broker: true,
         last: LastVerdict::default(),
     };
-    let asked = async || {
+    let calls = async || {
         assert_eq!(assess.execute().await, Health::Ready);
         assess.events.0.lock().unwrap().clone()
     };
-    let first = asked().await;
+    let first = calls().await;
     let [at] = first.as_slice() else { panic!("{first:?}") };
     assert!(clock.now().since(*at) >= Duration::from_secs(120));
     assert!(began.since(*at) <= Duration::from_secs(120));
     clock.advance(Duration::from_millis(1_500));
-    assert_eq!(asked().await.len(), 1, "the verdict is kept");
+    assert_eq!(calls().await.len(), 1, "the verdict is kept");
     clock.advance(Duration::from_millis(1_000));
-    assert_eq!(asked().await.len(), 2);
+    assert_eq!(calls().await.len(), 2);
     clock.set_back(Duration::from_secs(60));
-    assert_eq!(asked().await.len(), 3, "a clock that was set back keeps no verdict");
+    assert_eq!(calls().await.len(), 3, "a clock that was set back keeps no verdict");
 }

@@ -1,4 +1,4 @@
-//! From an aggregate's change to its last handler.
+//! Events, from the change of an aggregate to the last handler.
 
 mod consume;
 mod groups;
@@ -20,13 +20,13 @@ use tokio::time::Instant;
 
 use crate::orders::create::{command, create};
 
-/// Long enough for what succeeds at once.
+/// Long enough for an event that succeeds at once.
 pub(crate) const SHORT: Duration = Duration::from_secs(60);
 
-/// Long enough for what fails until it is given up.
+/// Long enough for an event that fails until it is given up.
 pub(crate) const LONG: Duration = Duration::from_secs(3 * 60 * 60);
 
-/// Consumes through a window, which ends in time.
+/// Consumes for a window, and checks that it ends in time.
 pub(crate) async fn consume_with(
     world: &World,
     registry: Registry,

@@ -1,4 +1,4 @@
-//! A user logs in, and others guess.
+//! Users log in, and attackers guess.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
 use crate::users::{
-    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, bearer, log_in, noted, raised, register,
-    source, try_to_log_in, try_to_register,
+    AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, activity_kinds, bearer, log_in, raised,
+    register, source, try_to_log_in, try_to_register,
 };
 
 /// How many wrong passwords are let through at once.
@@ -38,13 +38,13 @@ async fn a_login_begins_a_session_and_raises_an_event() {
     assert_eq!(bearer(&tokens).user_id, account.user_id());
     let facts: Vec<_> = raised(&world).iter().map(|event| event.fact).collect();
     assert_eq!(facts, [UserFact::Registered, UserFact::LoggedIn]);
-    assert_eq!(noted(&world, &account), [Registered, LoggedIn]);
+    assert_eq!(activity_kinds(&world, &account), [Registered, LoggedIn]);
     let line = activities(&world, &account).pop().unwrap();
     assert_eq!(line.session, Some(bearer(&tokens).session_id));
     assert_eq!(line.source, source(HOME));
 }
 
-/// Guesses a password, which must be wrong. Returns the refusal, and how often each port was called.
+/// Makes a wrong guess. Returns the error, and how often each port was called.
 async fn calls_of_guess(world: &World, email: &str, network: &str) -> (LogInError, Vec<u64>) {
     let operations = [
         Operation::KnowsSource,
@@ -99,10 +99,10 @@ async fn of_two_hundred_guesses_at_once_ten_are_verified() {
     assert_eq!(world.passwords.verified(), FREE);
     let waiting = guesses.iter().filter(|guess| wait_of(guess).is_some()).count();
     assert_eq!(waiting, 190);
-    let mut told = noted(&world, &account);
-    told.sort_by_key(|kind| kind.as_str());
-    assert_eq!(told.iter().filter(|kind| **kind == LoginFailed).count(), 10);
-    assert_eq!(told.iter().filter(|kind| **kind == Locked).count(), 1);
+    let mut kinds = activity_kinds(&world, &account);
+    kinds.sort_by_key(|kind| kind.as_str());
+    assert_eq!(kinds.iter().filter(|kind| **kind == LoginFailed).count(), 10);
+    assert_eq!(kinds.iter().filter(|kind| **kind == Locked).count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +123,7 @@ async fn each_guess_that_is_one_too_many_waits_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_owner_is_not_kept_out_of_the_network_that_he_registered_from() {
+async fn a_new_user_is_not_kept_out_of_the_network_that_they_registered_from() {
     let world = World::default();
     register(&world).await;
     for n in 0..200 {
@@ -132,7 +132,7 @@ async fn a_new_owner_is_not_kept_out_of_the_network_that_he_registered_from() {
     try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
 }
 
-// What the protection of known networks does not reach: ADR 0009.
+// A limit of the protection of known networks: ADR 0009.
 #[tokio::test(start_paused = true)]
 async fn an_attacker_who_never_stops_keeps_the_owner_out_of_new_networks_and_of_no_known_one() {
     let world = World::default();
@@ -142,7 +142,7 @@ async fn an_attacker_who_never_stops_keeps_the_owner_out_of_new_networks_and_of_
         guess(&world, AWAY).await;
     }
     for minute in 0..24 * 60 {
-        // From many networks, so that none of them has to wait for its own sake.
+        // From many networks, so that no network has to wait because of its own guesses.
         let from = format!("198.51.100.{}", minute % 100);
         verified += u32::from(wait_of(&guess(&world, &from).await).is_none());
         let elsewhere = try_to_log_in(&world, EMAIL, PASSWORD, "203.0.113.9").await;
@@ -181,13 +181,13 @@ async fn a_network_that_tries_many_accounts_has_to_wait() {
         verified += u32::from(wait_of(&error).is_none());
     }
     assert_eq!(verified, 30);
-    // Others don't notice.
+    // Others are not affected.
     register(&world).await;
     try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn tries_at_an_account_that_waits_do_not_use_up_what_their_network_has() {
+async fn tries_at_an_account_that_waits_are_not_counted_for_their_network() {
     let world = World::default();
     register(&world).await;
     for n in 0..FREE {
@@ -216,7 +216,7 @@ async fn a_network_that_has_to_wait_makes_no_account_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_right_password_counts_no_more_when_no_session_could_begin() {
+async fn a_right_password_is_not_counted_if_no_session_could_begin() {
     for from in [HOME, AWAY] {
         let world = World::default();
         register(&world).await;
@@ -231,27 +231,27 @@ async fn a_right_password_counts_no_more_when_no_session_could_begin() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_own_account_buys_no_guesses() {
+async fn logins_to_an_account_of_their_own_give_attackers_no_more_guesses() {
     let world = World::default();
     register(&world).await;
     for round in 0..40 {
-        let guess = guess_at_somebody(&world, round).await;
-        // His own login is right, and is taken back.
-        let own = try_to_log_in(&world, EMAIL, PASSWORD, AWAY).await;
-        assert!(own.is_ok() || round > 28, "{round}");
+        let guess = guess_at_another_account(&world, round).await;
+        // The login to their own account is right, and is taken back.
+        let login = try_to_log_in(&world, EMAIL, PASSWORD, AWAY).await;
+        assert!(login.is_ok() || round > 28, "{round}");
         if round > 30 {
             assert!(wait_of(&guess).is_some(), "{round}");
         }
     }
 }
 
-async fn guess_at_somebody(world: &World, number: u32) -> LogInError {
+async fn guess_at_another_account(world: &World, number: u32) -> LogInError {
     let email = format!("user{number}@example.com");
     try_to_log_in(world, &email, WRONG, AWAY).await.unwrap_err()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_right_password_makes_wrong_ones_forgotten() {
+async fn a_right_password_resets_the_count_of_wrong_ones() {
     let world = World::default();
     register(&world).await;
     for _ in 0..5 {
@@ -263,7 +263,7 @@ async fn a_right_password_makes_wrong_ones_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_older_hash_is_replaced_at_login_and_no_other() {
+async fn an_outdated_hash_is_replaced_at_login_and_no_other() {
     let world = World::default();
     let account = register(&world).await;
     let hash = |world: &World| {
@@ -277,7 +277,7 @@ async fn an_older_hash_is_replaced_at_login_and_no_other() {
     assert_eq!(hash(&world), format!("0${PASSWORD}"));
     try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
     assert_eq!(hash(&world), format!("7${PASSWORD}"));
-    // A lower cost takes nothing away.
+    // A lower cost replaces no hash.
     world.passwords.set_cost(3);
     try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
     assert_eq!(hash(&world), format!("7${PASSWORD}"));
@@ -295,13 +295,13 @@ async fn logins_at_once_all_begin_sessions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_whose_answer_was_lost_is_told_as_done() {
+async fn a_login_whose_answer_was_lost_is_reported_as_done() {
     let world = World::default();
     let account = register(&world).await;
     world.tables.script(Operation::LogIn, [Fault::Busy, Fault::ReplyLost]);
     try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap();
     assert_eq!(world.tables.account(account.user_id()).unwrap().version(), 2);
-    assert_eq!(noted(&world, &account), [Registered, LoggedIn]);
+    assert_eq!(activity_kinds(&world, &account), [Registered, LoggedIn]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -324,7 +324,7 @@ async fn nothing_fails_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_cannot_be_noted_is_not_told_as_a_wrong_password() {
+async fn a_failure_that_cannot_be_recorded_is_not_reported_as_a_wrong_password() {
     let world = World::default();
     register(&world).await;
     world.tables.break_down(Operation::RecordActivity, Fault::RequestLost);
@@ -332,7 +332,7 @@ async fn a_failure_that_cannot_be_noted_is_not_told_as_a_wrong_password() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobodys_failures_are_noted_under_no_readable_name() {
+async fn failures_without_an_account_are_recorded_under_a_digest_of_the_address() {
     let world = World::default();
     try_to_log_in(&world, "nobody@example.com", WRONG, AWAY).await.unwrap_err();
     let [(whose, line)] = world.tables.activities().try_into().unwrap();

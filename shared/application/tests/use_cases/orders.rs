@@ -1,8 +1,9 @@
-//! An order's own use cases.
+//! Creating, reading and cancelling orders.
 
 mod cancel;
 mod check_backs;
 pub(crate) mod create;
 mod get;
 mod half_messages;
+mod list;
 mod without_broker;

@@ -1,4 +1,4 @@
-//! A user registers.
+//! Registering users.
 
 use application::events::StoredAggregate;
 use application::outcome::FailureClass;
@@ -11,7 +11,7 @@ use futures::future::join_all;
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
-use crate::users::{EMAIL, PASSWORD, noted, raised, register, try_to_register};
+use crate::users::{EMAIL, PASSWORD, activity_kinds, raised, register, try_to_register};
 
 #[tokio::test(start_paused = true)]
 async fn a_registered_user_has_an_account_an_event_and_an_activity() {
@@ -23,12 +23,12 @@ async fn a_registered_user_has_an_account_an_event_and_an_activity() {
     let stored = StoredAggregate::User(world.tables.user_events(key).unwrap());
     let [event_id] = stored.events().try_into().unwrap();
     let entry = stored.pending().get(event_id).unwrap();
-    assert_eq!(entry.publication, Publication::Unsent, "no broker is on the way");
+    assert_eq!(entry.publication, Publication::Unsent, "no broker is involved");
     let message = stored.message(event_id).unwrap();
     assert_eq!(message.event_type, EventType::UserRegistered);
     assert_eq!(message.subject, account.user_id().to_string());
     assert!(!message.body.contains(EMAIL));
-    assert_eq!(noted(&world, &account), [ActivityKind::Registered]);
+    assert_eq!(activity_kinds(&world, &account), [ActivityKind::Registered]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,15 +49,15 @@ async fn a_bad_address_or_password_is_refused_before_anything_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_hundred_registrations_of_one_address_one_is_taken() {
+async fn of_a_hundred_registrations_of_one_address_one_is_stored() {
     let world = World::default();
     let spellings = [EMAIL, "DEMO@EXAMPLE.COM", "Ｄemo@example.com", " demo@example.com"];
     let tries = (0..100).map(|n| try_to_register(&world, spellings[n % 4], PASSWORD));
     let tried = join_all(tries).await;
-    let taken = tried.iter().filter(|tried| tried.is_ok()).count();
+    let registered = tried.iter().filter(|tried| tried.is_ok()).count();
     let refused =
         tried.iter().filter(|tried| matches!(tried, Err(RegisterUserError::EmailTaken))).count();
-    assert_eq!((taken, refused), (1, 99));
+    assert_eq!((registered, refused), (1, 99));
     assert_eq!(raised(&world).len(), 1);
 }
 
@@ -67,7 +67,7 @@ async fn registrations_from_one_network_are_limited() {
     for n in 0..200 {
         try_to_register(&world, &format!("user{n}@example.com"), PASSWORD).await.unwrap();
     }
-    // Also for an address that is taken, which would be told.
+    // Also for an address that is taken, because the answer would show that.
     for email in ["user200@example.com", "user1@example.com"] {
         let refused = try_to_register(&world, email, PASSWORD).await.unwrap_err();
         let RegisterUserError::TooMany(wait) = refused else { panic!("{refused:?}") };
@@ -76,7 +76,7 @@ async fn registrations_from_one_network_are_limited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registration_whose_answer_was_lost_is_told_as_done() {
+async fn a_registration_whose_answer_was_lost_is_reported_as_done() {
     let world = World::default();
     world.tables.script(Operation::Register, [Fault::Busy, Fault::ReplyLost]);
     let account = register(&world).await;

@@ -1,4 +1,4 @@
-//! Sessions go on, and end.
+//! Sessions are refreshed, and end.
 
 use std::time::Duration;
 
@@ -16,13 +16,15 @@ use secrecy::{ExposeSecret, SecretString};
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
-use crate::users::{HOME, PASSWORD, bearer, delete, log_in, noted, register, secret, soon, source};
+use crate::users::{
+    HOME, PASSWORD, activity_kinds, bearer, delete, log_in, register, secret, soon, source,
+};
 
 async fn refresh(world: &World, token: &SecretString) -> Result<SessionTokens, RefreshError> {
     world.refresh_session().execute(token, source(HOME), soon()).await
 }
 
-/// Lets the time pass in which an exchange is answered once more.
+/// Moves on until an exchange is no longer answered again.
 fn later(world: &World) {
     world.clock.advance(REUSE_INTERVAL + Duration::from_millis(1));
 }
@@ -41,7 +43,7 @@ async fn each_exchange_gives_the_next_token_of_the_same_session() {
         assert_eq!(bearer(&next), begun);
         token = next.refresh;
     }
-    assert_eq!(noted(&world, &account)[2..], [Refreshed; 5]);
+    assert_eq!(activity_kinds(&world, &account)[2..], [Refreshed; 5]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,20 +52,20 @@ async fn a_token_that_comes_twice_ends_its_session_and_no_other() {
     let account = register(&world).await;
     let (_, other) = log_in(&world).await;
     let (begun, stolen) = log_in(&world).await;
-    let owners = refresh(&world, &stolen).await.unwrap();
+    let refreshed = refresh(&world, &stolen).await.unwrap();
     later(&world);
     assert!(is_over(&world, &stolen).await);
-    assert!(is_over(&world, &owners.refresh).await, "the whole family ends");
+    assert!(is_over(&world, &refreshed.refresh).await, "the whole session ends");
     assert!(world.show_account().execute(begun).await.is_err());
     assert!(refresh(&world, &other).await.is_ok());
     assert_eq!(
-        noted(&world, &account),
+        activity_kinds(&world, &account),
         [Registered, LoggedIn, LoggedIn, Refreshed, RefreshReused, Refreshed]
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_comes_ever_again_writes_one_record() {
+async fn a_token_that_comes_again_and_again_writes_one_record() {
     let world = World::default();
     let account = register(&world).await;
     let (_, stolen) = log_in(&world).await;
@@ -73,7 +75,7 @@ async fn a_token_that_comes_ever_again_writes_one_record() {
         assert!(is_over(&world, &stolen).await);
     }
     assert_eq!(world.tables.calls(Operation::EndSession), 1);
-    assert_eq!(noted(&world, &account), [Registered, LoggedIn, Refreshed, RefreshReused]);
+    assert_eq!(activity_kinds(&world, &account), [Registered, LoggedIn, Refreshed, RefreshReused]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +86,7 @@ async fn a_token_that_comes_often_at_once_writes_one_record() {
     refresh(&world, &stolen).await.unwrap();
     later(&world);
     join_all((0..20).map(|_| is_over(&world, &stolen))).await;
-    assert_eq!(noted(&world, &account)[2..], [Refreshed, RefreshReused]);
+    assert_eq!(activity_kinds(&world, &account)[2..], [Refreshed, RefreshReused]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,7 +118,11 @@ async fn an_exchange_is_answered_once_more_with_the_same_successor() {
     world.clock.advance(REUSE_INTERVAL);
     let retried = refresh(&world, &first).await.unwrap();
     assert_eq!(retried.refresh.expose_secret(), successor);
-    assert_eq!(noted(&world, &account), [Registered, LoggedIn, Refreshed], "it is one exchange");
+    assert_eq!(
+        activity_kinds(&world, &account),
+        [Registered, LoggedIn, Refreshed],
+        "it is one exchange"
+    );
     assert!(refresh(&world, &retried.refresh).await.is_ok());
 }
 
@@ -128,11 +134,11 @@ async fn an_exchange_whose_successor_was_used_is_not_answered_again() {
     let second = refresh(&world, &first).await.unwrap().refresh;
     let third = refresh(&world, &second).await.unwrap().refresh;
     assert!(is_over(&world, &first).await);
-    assert!(is_over(&world, &third).await, "the whole family ends");
+    assert!(is_over(&world, &third).await, "the whole session ends");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exchange_whose_answer_was_lost_is_told_as_done() {
+async fn an_exchange_whose_answer_was_lost_is_reported_as_done() {
     let world = World::default();
     register(&world).await;
     let (_, token) = log_in(&world).await;
@@ -142,7 +148,7 @@ async fn an_exchange_whose_answer_was_lost_is_told_as_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exchange_whose_every_answer_was_lost_is_told_as_done_when_it_is_found() {
+async fn an_exchange_whose_every_answer_was_lost_is_reported_as_done_when_it_is_found() {
     let world = World::default();
     register(&world).await;
     let (_, token) = log_in(&world).await;
@@ -157,12 +163,12 @@ async fn an_exchange_that_meets_a_change_of_the_password_in_its_session_is_made_
     let world = World::default();
     let account = register(&world).await;
     let (bearer, token) = log_in(&world).await;
-    // The exchange has read the session, and is on its way while the password is changed.
+    // The exchange has read the session, and writes while the password is changed.
     world.tables.script(Operation::Rotate, [Fault::Busy]);
     let changed = async {
         let (current, new) = (secret(PASSWORD), secret("another-horse-battery-staple"));
-        let asked = NewPassword { current, new, source: source(HOME) };
-        world.change_password().execute(bearer, asked, soon()).await
+        let request = NewPassword { current, new, source: source(HOME) };
+        world.change_password().execute(bearer, request, soon()).await
     };
     let (exchanged, changed) = tokio::join!(refresh(&world, &token), changed);
     changed.unwrap();
@@ -204,7 +210,7 @@ async fn a_token_expires_unused_and_a_session_ends_however_often_it_is_refreshed
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_was_given_is_not_good() {
+async fn a_token_that_was_never_issued_is_not_good() {
     let world = World::default();
     for token in ["", "made up", "refresh 1"] {
         assert!(is_over(&world, &secret(token)).await, "{token}");
@@ -224,16 +230,16 @@ async fn a_logout_ends_one_session_by_its_newest_or_an_older_token() {
         assert!(is_over(&world, &newest).await);
         assert!(world.show_account().execute(begun).await.is_err());
         assert!(refresh(&world, &other).await.is_ok());
-        // What has ended is what was asked for.
+        // A session that has ended already is a success as well.
         world.log_out().one(token, source(HOME), soon()).await.unwrap();
     }
-    let ends = noted(&world, &account).into_iter().filter(|kind| *kind == LoggedOut);
+    let ends = activity_kinds(&world, &account).into_iter().filter(|kind| *kind == LoggedOut);
     assert_eq!(ends.count(), 2);
     world.log_out().one(&secret("made up"), source(HOME), soon()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_logout_everywhere_ends_all_sessions_and_hinders_no_new_one() {
+async fn a_logout_everywhere_ends_all_sessions_and_prevents_no_new_one() {
     let world = World::default();
     let account = register(&world).await;
     let (begun, one) = log_in(&world).await;
@@ -241,17 +247,18 @@ async fn a_logout_everywhere_ends_all_sessions_and_hinders_no_new_one() {
     world.tables.script(Operation::ChangeAccount, [Fault::Busy, Fault::ReplyLost]);
     world.log_out().everywhere(begun, source(HOME), soon()).await.unwrap();
     assert!(is_over(&world, &one).await && is_over(&world, &other).await);
-    // With the access token of a session that is over nobody ends the new ones.
+    // The access token of a session that is over does not end new sessions.
     let again = world.log_out().everywhere(begun, source(HOME), soon()).await.unwrap_err();
     assert!(matches!(again, ShowAccountError::SessionOver));
     let (again, _) = log_in(&world).await;
     assert!(world.show_account().execute(again).await.is_ok());
-    let ends = noted(&world, &account).into_iter().filter(|kind| *kind == LoggedOutEverywhere);
+    let ends =
+        activity_kinds(&world, &account).into_iter().filter(|kind| *kind == LoggedOutEverywhere);
     assert_eq!(ends.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_table_is_away_no_token_is_exchanged_and_no_logout_is_told_as_done() {
+async fn while_the_table_is_away_no_token_is_exchanged_and_no_logout_is_reported_as_done() {
     let world = World::default();
     register(&world).await;
     let (begun, token) = log_in(&world).await;

@@ -1,4 +1,4 @@
-//! Another key signs, and the old one's tokens stay good.
+//! The signing key is replaced, and tokens of the old key stay good.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn rotate(keys: &MemoryKeys, clock: &ManualClock) -> Rotate {
     }
 }
 
-/// Both steps, the one right after the other.
+/// Makes both steps, one right after the other.
 async fn rotated(keys: &MemoryKeys, clock: &ManualClock) -> Result<Rotated, Failure> {
     let rotate = rotate(keys, clock);
     rotate.sign_with(rotate.publish().await?).await
@@ -44,7 +44,7 @@ async fn the_first_rotation_makes_the_first_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_key_is_published_and_signs_only_when_nobody_has_the_keys_as_they_were() {
+async fn a_new_key_is_published_and_signs_only_when_no_cache_has_the_old_keys() {
     let (keys, clock) = (MemoryKeys::default(), World::default().clock);
     let rotate = rotate(&keys, &clock);
     let first = rotate.publish().await.unwrap();
@@ -62,13 +62,13 @@ async fn a_new_key_is_published_and_signs_only_when_nobody_has_the_keys_as_they_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replaced_key_verifies_for_as_long_as_its_tokens_live_and_then_retires() {
+async fn a_replaced_key_verifies_while_its_tokens_live_and_then_retires() {
     let (keys, clock) = (MemoryKeys::default(), World::default().clock);
     rotated(&keys, &clock).await.unwrap();
     let done = rotated(&keys, &clock).await.unwrap();
     let until = clock.now().plus(lifetimes::REPLACED_KEY);
     assert_eq!(done.replaced, [("key 1".to_owned(), until)]);
-    // A process that could not read the new key signs with the old one until the last.
+    // A process that can't read the new key signs with the old one as long as it is allowed to.
     let last_token = lifetimes::SIGNING_KEY + lifetimes::ACCESS_TOKEN;
     clock.advance(last_token + lifetimes::ACCESS_TOKEN_LEEWAY);
     assert_eq!(published(&keys, &clock).await, ["key 1", "key 2"]);

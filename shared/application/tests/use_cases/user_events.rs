@@ -1,4 +1,4 @@
-//! What users do reaches their topic and its consumer, without a broker on their way.
+//! Events of users reach their topic and its consumer, without a broker in their requests.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ async fn a_users_event_whose_table_is_throttled_comes_again_and_is_handled_once(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_replayed_of_a_deleted_account_is_what_went_out_first() {
+async fn a_replay_of_a_deleted_account_sends_the_same_events_again() {
     let world = World::default();
     let account = register(&world).await;
     let (bearer, _) = log_in(&world).await;
@@ -113,10 +113,10 @@ async fn what_is_replayed_of_a_deleted_account_is_what_went_out_first() {
     again.sort();
     assert_eq!(again, first, "byte for byte");
     let consumed = consume(&world).await;
-    assert_eq!(consumed.handled, 3, "they have ended: acknowledged, and nothing happens");
+    assert_eq!(consumed.handled, 3, "they have ended, so they are only acknowledged");
 }
 
-/// An index of which the users' part can't be read.
+/// An index whose part for users can't be read.
 struct UsersAway(MemoryTables);
 
 impl PendingEventIndex for UsersAway {
@@ -137,7 +137,7 @@ impl PendingEventIndex for UsersAway {
     }
 }
 
-/// As a stored aggregate that newer code wrote in a form of its own.
+/// Like an aggregate that newer code stored in another format.
 #[tokio::test(start_paused = true)]
 async fn an_aggregate_that_cannot_be_read_is_postponed_and_hides_nothing_behind_it() {
     let world = World::default();

@@ -1,4 +1,4 @@
-//! What the tests of users have in common.
+//! Helpers for the tests of users.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ pub(crate) const EMAIL: &str = "demo@example.com";
 pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
 pub(crate) const WRONG: &str = "wrong-horse-battery-staple";
 
-/// The owner's network.
+/// The network of the account's owner.
 pub(crate) const HOME: &str = "192.0.2.1";
-/// Somebody else's.
+/// Another network.
 pub(crate) const AWAY: &str = "198.51.100.7";
 
 pub(crate) fn secret(text: &str) -> SecretString {
@@ -72,7 +72,7 @@ pub(crate) async fn log_in(world: &World) -> (Bearer, SecretString) {
     (bearer(&tokens), tokens.refresh)
 }
 
-/// What the access token says.
+/// The user and the session of an access token in these tests.
 pub(crate) fn bearer(tokens: &SessionTokens) -> Bearer {
     let mut parts = tokens.access.token.expose_secret().split(' ').skip(2);
     Bearer {
@@ -87,15 +87,15 @@ pub(crate) fn raised(world: &World) -> Vec<UserEvent> {
     keys.flat_map(|key| world.tables.user_events(key).unwrap().raised).collect()
 }
 
-/// What the account's owner could look up, in the order in which it happened.
-pub(crate) fn noted(world: &World, account: &Account) -> Vec<ActivityKind> {
+/// The kinds of an account's activities, the oldest first.
+pub(crate) fn activity_kinds(world: &World, account: &Account) -> Vec<ActivityKind> {
     activities(world, account).iter().map(|activity| activity.kind).collect()
 }
 
 pub(crate) fn activities(world: &World, account: &Account) -> Vec<Activity> {
     let whose = Whose::User(account.user_id());
-    let of_user = world.tables.activities().into_iter().filter(|(known, _)| *known == whose);
-    of_user.map(|(_, activity)| activity).collect()
+    let activities = world.tables.activities().into_iter().filter(|(known, _)| *known == whose);
+    activities.map(|(_, activity)| activity).collect()
 }
 
 /// Deletes the bearer's account, from home.
@@ -104,6 +104,6 @@ pub(crate) async fn delete(
     bearer: Bearer,
     password: &str,
 ) -> Result<(), DeleteAccountError> {
-    let asked = Deletion { password: password.into(), source: source(HOME), traceparent: None };
-    world.delete_account().execute(bearer, asked, soon()).await
+    let request = Deletion { password: password.into(), source: source(HOME), traceparent: None };
+    world.delete_account().execute(bearer, request, soon()).await
 }

@@ -16,12 +16,12 @@ pub struct NewOrder {
 }
 
 impl NewOrder {
-    /// An order that has just been created. Its `OrderCreated` is pending as `pending` says.
+    /// A new order, the attempt that is to store it, and the pending entry of its `OrderCreated`.
     pub const fn new(order: Order, attempt: TransactionId, pending: PendingEvent) -> Self {
         Self { order, attempt, pending }
     }
 
-    /// The order.
+    /// The order, in status CREATED.
     pub const fn order(&self) -> &Order {
         &self.order
     }
@@ -43,42 +43,43 @@ impl NewOrder {
     }
 }
 
-/// An order with what is stored beside it in the same item.
+/// An order with everything that is stored in the same item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
     /// The order.
     pub order: Order,
-    /// Which attempt created it. It never changes, and it outlives everything that is pending: a
-    /// broker may ask for the attempt years later.
+    /// The attempt that created it. It never changes, and is kept after all events are handled: a
+    /// broker may ask about the attempt years later.
     pub attempt: TransactionId,
-    /// Which of its events are not handled yet.
+    /// Its events that are not handled yet.
     pub pending: PendingEvents,
-    /// How many writes have changed the order or what is pending: each of them is conditional on
-    /// it, so none undoes another's. Unlike the order's version it rises without an event.
+    /// How many writes have changed the order or what is pending. Each write is conditional on it,
+    /// so no write undoes another one. Unlike the order's version it also rises without an event.
     pub revision: u64,
 }
 
 impl StoredOrder {
-    /// Names the item.
+    /// The key of the item.
     pub const fn key(&self) -> AggregateKey {
         self.order.key()
     }
 
-    /// The event that created it.
+    /// The identifier of its `OrderCreated`.
     pub const fn created_event(&self) -> EventId {
         self.order.history().first().event.event_id
     }
 
-    /// Whether it raised an event.
+    /// Whether the order raised this event.
     pub fn raised(&self, event_id: EventId) -> bool {
         self.order.history().change_of(event_id).is_some()
     }
 }
 
-/// The most attempts that one tombstone holds. It keeps an item below 8 KB.
+/// The most attempts that one tombstone holds, so that its item stays below 8 KB.
 pub const FENCED_MAX: usize = 256;
 
-/// Where no order is: the attempts that can create none any more.
+/// What is stored at the key of an order that does not exist: the attempts that can no longer
+/// create it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tombstone(BTreeSet<TransactionId>);
 
@@ -110,15 +111,25 @@ impl FromIterator<TransactionId> for Tombstone {
 pub enum AtKey {
     /// Neither an order nor a tombstone.
     Absent,
-    /// No order, and attempts that can create none.
+    /// No order, and attempts that can no longer create one.
     Tombstone(Tombstone),
     /// An order.
     Created {
-        /// Which attempt created it. It is read whatever version the rest is of.
+        /// The attempt that created it. It can be read in every version of the item.
         attempt: TransactionId,
         /// The order, unless newer code stored it in a version that this code can't read.
         stored: Option<Box<StoredOrder>>,
     },
+}
+
+impl AtKey {
+    /// Which attempt created the order, if there is one.
+    pub const fn attempt(&self) -> Option<TransactionId> {
+        match self {
+            Self::Created { attempt, .. } => Some(*attempt),
+            Self::Absent | Self::Tombstone(_) => None,
+        }
+    }
 }
 
 impl From<StoredOrder> for AtKey {

@@ -6,32 +6,32 @@ use crate::identity::{OrderId, UserId};
 use crate::money::{Currency, Money};
 use crate::timestamp::Timestamp;
 
-/// Something that has become true of an order.
+/// Something that happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderEvent {
-    /// Of which order.
+    /// The order that raised it.
     pub order_id: OrderId,
-    /// Whose.
+    /// The order's customer.
     pub user_id: UserId,
-    /// The order's version with this event, counted from 1: the order of events, whatever the order
-    /// of their delivery.
+    /// The order's version with this event, counted from 1. It gives the sequence of events, in
+    /// whatever sequence they are delivered.
     pub aggregate_version: u32,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// How it is published.
+    /// The identifier, schema version and trace with which it is published.
     pub stamp: EventStamp,
-    /// What.
+    /// What happened.
     pub fact: OrderFact,
 }
 
-/// What has become true.
+/// What happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderFact {
     /// It was created.
     Created {
         /// Its lines, one per product, sorted by product.
         lines: Vec<PricedLine>,
-        /// In which currency.
+        /// The currency of the prices and the total.
         currency: Currency,
         /// Their sum.
         total: Money,
@@ -45,7 +45,7 @@ pub enum OrderFact {
 }
 
 impl OrderFact {
-    /// The status that an order has with it.
+    /// The status that the order reached.
     pub const fn status(&self) -> OrderStatus {
         match self {
             Self::Created { .. } => OrderStatus::Created,

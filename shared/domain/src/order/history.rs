@@ -1,4 +1,4 @@
-//! What became of an order, step by step.
+//! The history of an order's status.
 
 use std::iter;
 
@@ -7,14 +7,14 @@ use crate::event::EventStamp;
 use crate::identity::EventId;
 use crate::timestamp::Timestamp;
 
-/// A status, when the order reached it, and how that was published.
+/// A status, when the order reached it, and the event that the change raised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
-    /// What it became.
+    /// The new status.
     pub status: OrderStatus,
     /// When the order reached it.
     pub at: Timestamp,
-    /// The event that it raised.
+    /// What is stored about the event that the change raised.
     pub event: EventStamp,
 }
 
@@ -26,32 +26,32 @@ pub struct History {
 }
 
 impl History {
-    /// A history that begins.
+    /// The history of a new order: CREATED alone.
     pub const fn begin(at: Timestamp, event: EventStamp) -> Self {
         let first = StatusChange { status: OrderStatus::Created, at, event };
         Self { first, later: Vec::new() }
     }
 
-    /// A stored history. `None` if no order can have it: it must begin with CREATED and take only
-    /// steps that are allowed, and each event occurs once.
+    /// A stored history. `None` if it breaks a rule: it must begin with CREATED and make only
+    /// allowed changes, and each event must occur once.
     pub fn rehydrate(changes: Vec<StatusChange>) -> Option<Self> {
         let steps = changes.is_sorted_by(|a, b| a.status.may_become(b.status));
         let mut changes = changes.into_iter();
         let first = changes.next().filter(|first| first.status == OrderStatus::Created)?;
         let history = Self { first, later: changes.collect() };
-        let ids = |change: &StatusChange| change.event.event_id;
+        let id_of = |change: &StatusChange| change.event.event_id;
         let distinct = history.iter().enumerate().all(|(position, change)| {
-            history.iter().take(position).all(|earlier| ids(earlier) != ids(change))
+            history.iter().take(position).all(|earlier| id_of(earlier) != id_of(change))
         });
         (steps && distinct).then_some(history)
     }
 
-    /// How it began.
+    /// The first change, to CREATED.
     pub const fn first(&self) -> &StatusChange {
         &self.first
     }
 
-    /// How it stands.
+    /// The latest change, which gives the order's status.
     pub fn latest(&self) -> &StatusChange {
         self.later.last().unwrap_or(&self.first)
     }

@@ -1,9 +1,9 @@
-//! What an order asks for.
+//! The lines of an order.
 
 use crate::identity::ProductId;
 use crate::money::Money;
 
-/// The most lines of one order, so that the reservation of all of them fits into one `DynamoDB`
+/// The most lines of one order: the reservation of all of them must fit into one `DynamoDB`
 /// transaction of 100 items.
 pub const LINES_MAX: usize = 50;
 
@@ -20,34 +20,34 @@ impl Quantity {
         u16::try_from(value).ok().filter(|v| (1..=Self::MAX).contains(v)).map(Self)
     }
 
-    /// The number.
+    /// The number, from 1 to [`Self::MAX`].
     pub const fn get(self) -> u16 {
         self.0
     }
 }
 
-/// One line as it was asked for. Its quantity is judged only after lines of one product are merged.
+/// A requested line. Its quantity is checked only after lines of one product are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderLine {
-    /// Of what.
+    /// The product.
     pub product_id: ProductId,
-    /// How many.
+    /// How many items, not checked yet.
     pub quantity: u64,
 }
 
-/// Lines can't make an order.
+/// Why lines can't make an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLines {
-    /// There is none.
+    /// The list is empty.
     #[error("an order needs at least one line")]
     None,
     /// There are more than [`LINES_MAX`].
     #[error("an order has at most {LINES_MAX} lines, this one has {count}")]
     TooMany {
-        /// How many there are.
+        /// The number of lines.
         count: usize,
     },
-    /// Lines ask for none, or with others of the same product for more than [`Quantity::MAX`].
+    /// Lines have the quantity 0, or those of one product together more than [`Quantity::MAX`].
     #[error("the quantity of one product must be from 1 to {}", Quantity::MAX)]
     Quantities {
         /// The positions of the lines, counted from 0, in ascending order.
@@ -65,7 +65,7 @@ impl OrderLines {
     ///
     /// # Errors
     ///
-    /// [`InvalidLines`], naming every line at fault.
+    /// [`InvalidLines`], which names every faulty line.
     pub fn merge(lines: &[OrderLine]) -> Result<Self, InvalidLines> {
         if lines.is_empty() {
             return Err(InvalidLines::None);
@@ -96,12 +96,12 @@ impl OrderLines {
         }
     }
 
-    /// Product and quantity of each line.
+    /// Product and quantity of each line, sorted by product.
     pub fn iter(&self) -> impl Iterator<Item = (ProductId, Quantity)> + '_ {
         self.0.iter().copied()
     }
 
-    /// The lines with their prices, and the products that have none.
+    /// The lines with their prices, and the products without a price.
     pub(super) fn priced(
         &self,
         price_of: impl Fn(ProductId) -> Option<Money>,
@@ -118,13 +118,13 @@ impl OrderLines {
     }
 }
 
-/// A line at the price at which it was taken.
+/// A line with the price at which the order was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PricedLine {
-    /// Of what.
+    /// The product.
     pub product_id: ProductId,
-    /// How many.
+    /// How many items.
     pub quantity: Quantity,
-    /// What one cost when the order was taken.
+    /// The price of one item when the order was created.
     pub unit_price: Money,
 }

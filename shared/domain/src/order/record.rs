@@ -1,4 +1,4 @@
-//! From a stored record back to an order, through the same rules as a new one.
+//! Turns a stored record back into an order, by the same rules as for a new one.
 
 use super::{History, LINES_MAX, Notification, Order, PricedLine, StatusChange, total_of};
 use crate::identity::{OrderId, UserId};
@@ -7,26 +7,26 @@ use crate::money::{Currency, Money};
 /// The parts of a stored order.
 #[derive(Debug, Clone)]
 pub struct OrderRecord {
-    /// Which order.
+    /// The order's identifier.
     pub id: OrderId,
-    /// Whose.
+    /// The customer.
     pub user_id: UserId,
-    /// In which currency.
+    /// The currency of all amounts.
     pub currency: Currency,
-    /// Its lines.
+    /// Its lines, one per product, sorted by product.
     pub lines: Vec<PricedLine>,
     /// Their sum.
     pub total: Money,
-    /// Every status that it reached, oldest first.
+    /// Every status so far, oldest first.
     pub history: Vec<StatusChange>,
-    /// What its customer was notified of, in any order.
+    /// The notifications of its customer, in any order.
     pub notifications: Vec<Notification>,
     /// How many events it has raised.
     pub version: u32,
 }
 
-/// A stored order breaks a rule that every order keeps: something else than this code wrote it, or
-/// the code has a bug.
+/// A stored order breaks a rule that holds for every order: something else wrote it, or this code
+/// has a bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CorruptOrder {
     /// It has no line, too many, or they are not sorted one per product.
@@ -44,12 +44,12 @@ pub enum CorruptOrder {
 }
 
 impl Order {
-    /// Makes a stored order live again. Its notifications come back in the order of the events'
-    /// versions: the events may have been delivered in any other.
+    /// Rebuilds a stored order. Its notifications are sorted by the events' versions, because the
+    /// events may have been delivered in any order.
     ///
     /// # Errors
     ///
-    /// [`CorruptOrder`] if no sequence of this module's methods leads to it.
+    /// [`CorruptOrder`] if no sequence of this module's methods can produce it.
     pub fn rehydrate(record: OrderRecord) -> Result<Self, CorruptOrder> {
         let OrderRecord {
             id,

@@ -1,4 +1,4 @@
-//! Given an order, when something is asked of it, then it changes and says so, or says why not.
+//! Given an order, when a change is requested, then it changes and raises an event, or refuses.
 
 use proptest::prelude::*;
 
@@ -71,7 +71,7 @@ mod creating {
     }
 
     #[test]
-    fn a_zero_beside_a_line_of_the_same_product_is_refused_all_the_same() {
+    fn a_zero_beside_a_line_of_the_same_product_is_refused_too() {
         assert_eq!(
             OrderLines::merge(&[line(1, 5), line(1, 0)]),
             Err(InvalidLines::Quantities { lines: vec![1] })
@@ -106,8 +106,9 @@ mod creating {
     fn a_total_that_json_could_not_carry_is_refused() {
         let lines = OrderLines::merge(&[line(1, 999)]).unwrap();
         let id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-        let dear = |_| Some(Money::MAX);
-        let created = Order::create(id, UserId::new(1).unwrap(), &lines, dear, NOW, raised(1));
+        let highest_price = |_| Some(Money::MAX);
+        let user_id = UserId::new(1).unwrap();
+        let created = Order::create(id, user_id, &lines, highest_price, NOW, raised(1));
         assert_eq!(created.map(|_| ()), Err(OrderNotCreated::TotalTooLarge));
     }
 }
@@ -157,14 +158,14 @@ mod rebuilding {
     }
 
     #[test]
-    fn a_confirmed_order_is_still_known_as_it_was_created() {
+    fn a_confirmed_order_still_shows_how_it_was_created() {
         let order = created();
         let (confirmed, _) = order.confirm(LATER, raised(2)).unwrap();
         assert_eq!(confirmed.as_created(), order);
     }
 
     #[test]
-    fn an_order_asks_for_its_own_lines_and_for_no_others() {
+    fn an_order_matches_its_own_lines_and_no_others() {
         let order = created();
         let merged = |lines: &[OrderLine]| OrderLines::merge(lines).unwrap();
         assert!(order.asks_for(&merged(&[line(1, 1), line(1, 1)])));
@@ -202,12 +203,13 @@ mod rehydrating {
 
     #[test]
     fn notifications_come_back_in_the_order_of_their_events() {
-        let told = |event_type: &str, aggregate_version: u32, at| Notification {
+        let notification = |event_type: &str, aggregate_version: u32, at| Notification {
             event_type: event_type.to_owned(),
             aggregate_version,
             at,
         };
-        let (created, confirmed) = (told("OrderCreated", 1, LATER), told("OrderConfirmed", 2, NOW));
+        let created = notification("OrderCreated", 1, LATER);
+        let confirmed = notification("OrderConfirmed", 2, NOW);
         let mut stored = record(&created_and_confirmed());
         stored.notifications = vec![confirmed.clone(), created.clone()];
         assert_eq!(Order::rehydrate(stored).unwrap().notifications(), [created, confirmed]);
@@ -233,7 +235,7 @@ mod rehydrating {
                 r.version = 2;
             }),
             CorruptOrder::History,
-            "one event can't tell two changes"
+            "one event can't belong to two changes"
         );
         assert_eq!(with(|r| r.version = 2), CorruptOrder::Version);
     }
@@ -242,7 +244,8 @@ mod rehydrating {
 proptest! {
     #[test]
     fn merging_is_the_same_in_any_order_of_lines(
-        mut lines in prop::collection::vec((0u64..20, 1u64..20).prop_map(|(id, q)| line(id, q)), 1..50),
+        mut lines in
+            prop::collection::vec((0u64..20, 1u64..20).prop_map(|(id, q)| line(id, q)), 1..50),
         seed in any::<u64>(),
     ) {
         let merged = OrderLines::merge(&lines);
@@ -254,7 +257,8 @@ proptest! {
 
     #[test]
     fn a_created_order_survives_its_own_rules(
-        lines in prop::collection::vec((0u64..=10, 1u64..19).prop_map(|(id, q)| line(id, q)), 1..50),
+        lines in
+            prop::collection::vec((0u64..=10, 1u64..19).prop_map(|(id, q)| line(id, q)), 1..50),
     ) {
         let (order, _) = create(&lines).unwrap();
         prop_assert!(order.lines().len() <= LINES_MAX);

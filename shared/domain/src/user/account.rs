@@ -3,26 +3,26 @@ use crate::event::EventStamp;
 use crate::identity::UserId;
 use crate::timestamp::Timestamp;
 
-/// A user of the service.
+/// The account of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     record: AccountRecord,
 }
 
-/// All that is known of an account.
+/// What is stored about an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRecord {
-    /// Whose it is.
+    /// The user's number.
     pub user_id: UserId,
-    /// Its address.
+    /// The address to log in with, unique among accounts.
     pub email: EmailAddress,
-    /// Its password's hash.
+    /// The hash of its password.
     pub password_hash: PasswordHash,
-    /// Since when it is there.
+    /// When the user registered.
     pub registered_at: Timestamp,
-    /// How its `UserRegistered` is published.
+    /// What is stored about its `UserRegistered`.
     pub registration: EventStamp,
-    /// How often all of its sessions were ended: only those of this epoch are good.
+    /// How often all of its sessions were ended. Only sessions of this epoch are good.
     pub session_epoch: u32,
     /// Its version, counted from 1: each change raises it by one.
     pub version: u32,
@@ -50,13 +50,13 @@ impl Account {
         (account, event)
     }
 
-    /// An account as it was stored.
+    /// The account of a stored record.
     pub const fn rehydrate(record: AccountRecord) -> Self {
         Self { record }
     }
 
-    /// The account after a login, and the event that its session raises. A hash that is due for
-    /// better parameters is replaced by one of the same password.
+    /// The account after a login, and the event that its session raises. `rehashed` replaces a hash
+    /// with outdated parameters: it is a hash of the same password.
     #[must_use]
     pub fn log_in(
         &self,
@@ -105,32 +105,32 @@ impl Account {
         UserEvent { user_id, aggregate_version: version, fact, at, stamp }
     }
 
-    /// All that is known of it.
+    /// What is stored about it.
     pub const fn record(&self) -> &AccountRecord {
         &self.record
     }
 
-    /// Whose it is.
+    /// The user's number.
     pub const fn user_id(&self) -> UserId {
         self.record.user_id
     }
 
-    /// Its address.
+    /// The address to log in with.
     pub const fn email(&self) -> &EmailAddress {
         &self.record.email
     }
 
-    /// Its password's hash.
+    /// The hash of its password.
     pub const fn password_hash(&self) -> &PasswordHash {
         &self.record.password_hash
     }
 
-    /// Which of its sessions are good.
+    /// The epoch of its good sessions.
     pub const fn session_epoch(&self) -> u32 {
         self.record.session_epoch
     }
 
-    /// Its version.
+    /// Its version, counted from 1.
     pub const fn version(&self) -> u32 {
         self.record.version
     }
@@ -171,8 +171,8 @@ mod tests {
         assert_eq!((event.fact, event.aggregate_version), (UserFact::LoggedIn, 2));
         assert_eq!(account.password_hash(), &hash("one"));
         let (account, _) =
-            account.log_in(Some(hash("dearer")), Timestamp::from_millis(9), stamp(3));
-        assert_eq!((account.version(), account.password_hash()), (3, &hash("dearer")));
+            account.log_in(Some(hash("stronger")), Timestamp::from_millis(9), stamp(3));
+        assert_eq!((account.version(), account.password_hash()), (3, &hash("stronger")));
         assert_eq!(account.record().registration, stamp(1));
         let deleted = account.delete(Timestamp::from_millis(10), stamp(4));
         assert_eq!((deleted.fact, deleted.aggregate_version), (UserFact::Deleted, 4));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_password_ends_all_sessions_and_a_login_none() {
+    fn a_new_password_ends_all_sessions_and_a_login_ends_no_session() {
         let (account, _) = registered();
         let (logged_in, _) = account.log_in(None, Timestamp::from_millis(8), stamp(2));
         assert_eq!(logged_in.session_epoch(), account.session_epoch());

@@ -1,4 +1,4 @@
-/// What an account's owner can look up of it.
+/// What happened to an account, as its owner can look it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ActivityKind {
     /// The account was registered.
@@ -7,7 +7,7 @@ pub enum ActivityKind {
     LoggedIn,
     /// Someone tried a wrong password.
     LoginFailed,
-    /// After too many wrong passwords, further ones have to wait.
+    /// After too many wrong passwords, further guesses have to wait.
     Locked,
     /// A refresh token was exchanged.
     Refreshed,
@@ -41,7 +41,7 @@ impl ActivityKind {
         Self::AccountDeletionFailed,
     ];
 
-    /// Its name.
+    /// The name under which it is stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Registered => "REGISTERED",
@@ -58,7 +58,7 @@ impl ActivityKind {
         }
     }
 
-    /// The kind of that name.
+    /// The kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }

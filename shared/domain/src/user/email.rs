@@ -17,14 +17,15 @@ impl EmailAddress {
     pub const LENGTH_MAX: usize = 254;
 
     /// Reads an address: something before and after one `@`, without spaces, control characters and
-    /// characters that can't be seen. Whether mail arrives there only a mail can tell, so no more
-    /// is checked.
+    /// characters that can't be seen. Nothing more is checked: only sending a mail shows whether
+    /// mail arrives there.
     ///
     /// # Errors
     ///
     /// [`InvalidEmailAddress`] if it is not one.
     pub fn parse(text: &str) -> Result<Self, InvalidEmailAddress> {
-        // What is far too long is not worth the work; folding at most triples a text three times.
+        // A text that is far too long is not worth the work: folding can triple its length, three
+        // times.
         if text.len() > 4 * Self::LENGTH_MAX {
             return Err(InvalidEmailAddress);
         }
@@ -36,15 +37,15 @@ impl EmailAddress {
         if well_formed { Ok(Self(address)) } else { Err(InvalidEmailAddress) }
     }
 
-    /// The address.
+    /// The address in its comparable form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A text without differences of case and of compatible characters. Folding may bring forth what
-/// can be normalised again and the other way round, so both are done until nothing changes, as
-/// `NFKC_Casefold` does (Unicode, section 3.13, D147).
+/// A text without differences of case and of compatible characters. Folding can produce characters
+/// that normalisation changes, and the other way round, so both are repeated until nothing changes,
+/// as `NFKC_Casefold` does (Unicode, section 3.13, D147).
 pub(super) fn comparable(text: &str) -> String {
     let mut known = fold(text);
     for _ in 0..3 {
@@ -57,8 +58,8 @@ pub(super) fn comparable(text: &str) -> String {
     known
 }
 
-/// By way of upper case, because several small letters share a capital one: `ς` and `σ`, `ſ` and
-/// `s`.
+/// Folds by way of upper case, because several lower-case letters have the same upper case: `ς` and
+/// `σ`, `ſ` and `s`.
 fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for c in text.nfkc() {
@@ -71,8 +72,8 @@ fn fold(text: &str) -> String {
     folded.nfkc().collect()
 }
 
-/// It shares its capital letter with `i`, and is another letter all the same (Unicode,
-/// `CaseFolding.txt`): what differs by it are two people's addresses.
+/// It has the same upper case as `i` but is a different letter (Unicode, `CaseFolding.txt`):
+/// addresses that differ in it can belong to two people.
 const DOTLESS_I: char = 'ı';
 
 /// Default-ignorable code points (Unicode, `DerivedCoreProperties.txt`): with them, two addresses
@@ -100,7 +101,7 @@ const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// Shows that there is an address, not which: it is personal data, and `Debug` ends up in logs.
+/// Hides the address: it is personal data, and `Debug` output ends up in logs.
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EmailAddress(..)")
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn text_that_is_not_an_address_is_refused() {
         for text in ["", "demo", "@example.com", "demo@", "a@b@c", "de mo@example.com", "a\r\n@b"] {
             assert!(EmailAddress::parse(text).is_err(), "{text:?}");
         }

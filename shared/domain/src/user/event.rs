@@ -6,47 +6,47 @@ use crate::identity::{EventId, UserId};
 use crate::pending::PendingEvents;
 use crate::timestamp::Timestamp;
 
-/// Something that has become true of a user.
+/// Something that a user did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserEvent {
-    /// Of which user.
+    /// The user's number.
     pub user_id: UserId,
-    /// The account's version with this event: the order of a user's events, whatever the order of
-    /// their delivery.
+    /// The account's version with this event. It gives the sequence of a user's events, in whatever
+    /// sequence they are delivered.
     pub aggregate_version: u32,
-    /// What.
+    /// What the user did.
     pub fact: UserFact,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// How it is published.
+    /// The identifier, schema version and trace with which it is published.
     pub stamp: EventStamp,
 }
 
-/// What can become true of a user.
+/// What a user did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserFact {
-    /// The user registered an account, which raised it.
+    /// The user registered an account. The account raised it.
     Registered,
-    /// The user logged in with the password. The session that began raised it.
+    /// The user logged in with the password. The new session raised it.
     LoggedIn,
-    /// The user deleted the account. What is left of that raised it.
+    /// The user deleted the account. What is left of the account raised it.
     Deleted,
 }
 
-/// An account or a session as far as its events go. Whoever deals with events leaves everything else
-/// that is stored with it alone.
+/// The events of an account or a session. Code that handles events does not change anything else
+/// that is stored in the same item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserEvents {
-    /// Names the account or the session.
+    /// The key of the account or the session.
     pub key: AggregateKey,
-    /// What it raised, the oldest first.
+    /// The events that it raised, the oldest first.
     pub raised: Vec<UserEvent>,
-    /// Which of these are not handled yet.
+    /// Those of them that are not handled yet.
     pub pending: PendingEvents,
-    /// How many writes have changed what is pending: each of them is conditional on it, so none
-    /// undoes another's. Unlike the account's version it rises without an event.
+    /// How many writes have changed what is pending. Each write is conditional on it, so no write
+    /// undoes another one. Unlike the account's version it also rises without an event.
     pub revision: u64,
-    /// When it is deleted, if that is ever, once all of its events are handled.
+    /// When the item expires once all of its events are handled; `None` if it never does.
     pub expires_at: Option<Timestamp>,
 }
 

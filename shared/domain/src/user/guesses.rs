@@ -5,46 +5,46 @@ use crate::timestamp::Timestamp;
 /// The wait after the first guess that is one too many; it doubles with each further one.
 const WAIT_FIRST: Duration = Duration::from_secs(30);
 
-/// The longest wait. It is no lock: whoever waits for so long may guess again.
+/// The longest wait. It is not a lock: after it the next guess is allowed.
 const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What nobody has to wait for.
+/// A moment in the past, so that nobody waits for it.
 const NEVER: Timestamp = Timestamp::from_millis(0);
 
 /// How many guesses are let through without a wait, and when they are forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// How many guesses may be made at once.
+    /// How many guesses are allowed before the first wait.
     pub free: u32,
-    /// How long after the last one, and after the wait that followed, all are forgotten.
+    /// How long after the last guess and its wait all guesses are forgotten.
     pub forget_after: Duration,
 }
 
-/// The guesses that were made at one thing: at an account, or from one address.
+/// The guesses at one target, such as an account, or everything from one address.
 ///
-/// A guess is counted before it is judged, so that of any number of guesses made at once no more
-/// are judged than may be; a right one is taken back.
+/// A guess is counted before it is checked, so that of any number of guesses at once only the
+/// allowed number is checked. A right guess is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guesses {
     /// How many were made in a row.
     pub made: u32,
-    /// Until when no other may be made.
+    /// Until when no further guess is allowed.
     pub wait_until: Timestamp,
     /// When they are forgotten.
     pub forgotten_at: Timestamp,
 }
 
-/// No guess may be made for so long.
+/// No guess is allowed for this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MustWait(pub Duration);
 
 impl Guesses {
-    /// The guesses with one more, if it may be made at `now`.
+    /// The guesses with one more, if it is allowed at `now`.
     ///
     /// # Errors
     ///
-    /// [`MustWait`] if not, for at most an hour. A longer wait comes of a clock that was set back
-    /// meanwhile, and nobody waits for that: it counts as over.
+    /// [`MustWait`] if not, for at most an hour. A longer wait can only come from a clock that was
+    /// set back meanwhile, so it counts as over.
     pub fn one_more(
         known: Option<Self>,
         patience: Patience,
@@ -57,29 +57,29 @@ impl Guesses {
         }
         let made = known.map_or(0, |known| known.made).saturating_add(1);
         let wait = wait_after(made, patience.free);
-        // Where there is no wait, none must come of a clock that is set back either.
+        // If there is no wait now, a clock that is set back must not make one either.
         let wait_until = if wait.is_zero() { NEVER } else { now.plus(wait) };
         let forgotten_at = now.plus(wait).plus(patience.forget_after);
         Ok(Self { made, wait_until, forgotten_at })
     }
 
-    /// Whether the last guess brought a wait.
+    /// Whether the next guess has to wait.
     pub const fn is_waiting(&self, patience: Patience) -> bool {
         self.made >= patience.free
     }
 
-    /// The guesses without the last one, which was right; none when there was no other. The waits
-    /// that wrong ones brought stay behind, so that nobody buys himself guesses with an account of
-    /// his own.
+    /// The guesses without the last one, which was right; `None` if it was the only one. Waits that
+    /// wrong guesses caused stay, so that nobody gets more guesses by logging in to an account of
+    /// their own.
     pub fn take_back(&self, patience: Patience) -> Option<Self> {
         let made = self.made.saturating_sub(1);
-        let brought_by_wrong_ones = made >= patience.free;
-        let wait_until = if brought_by_wrong_ones { self.wait_until } else { NEVER };
+        let caused_by_wrong_ones = made >= patience.free;
+        let wait_until = if caused_by_wrong_ones { self.wait_until } else { NEVER };
         (made > 0).then_some(Self { made, wait_until, ..*self })
     }
 }
 
-/// How long to wait after that many guesses: nothing at first, then 30 s, doubling to an hour.
+/// How long to wait after `made` guesses: nothing at first, then 30 s, doubling to an hour.
 fn wait_after(made: u32, free: u32) -> Duration {
     let Some(too_many) = made.checked_sub(free.max(1)) else { return Duration::ZERO };
     WAIT_FIRST.saturating_mul(1 << too_many.min(16)).min(WAIT_MAX)
@@ -109,9 +109,9 @@ mod tests {
         let waits: Vec<_> = (1..16)
             .map(|guesses| {
                 let (known, _) = after(guesses);
-                let asked = Timestamp::from_millis((known.wait_until.as_millis() - 1).max(0));
+                let before_end = Timestamp::from_millis((known.wait_until.as_millis() - 1).max(0));
                 let wait = wait_after(guesses, PATIENCE.free);
-                let refused = Guesses::one_more(Some(known), PATIENCE, asked).is_err();
+                let refused = Guesses::one_more(Some(known), PATIENCE, before_end).is_err();
                 assert_eq!(refused, !wait.is_zero(), "{guesses}");
                 wait.as_secs()
             })

@@ -3,19 +3,19 @@ use std::fmt;
 use super::EmailAddress;
 use super::email::comparable;
 
-/// The fewest characters of a password that is the only factor (NIST SP 800-63B-4, section
-/// 3.1.1.2).
+/// The minimum length, in characters, of a password that is the only factor (NIST SP 800-63B-4,
+/// section 3.1.1.2).
 pub const PASSWORD_LENGTH_MIN: usize = 15;
 
-/// The most bytes of a password in UTF-8: enough for any sentence, and a hash of it costs no more
-/// than of a short one.
+/// The maximum length of a password, in bytes of UTF-8: enough for any sentence, and hashing it
+/// costs no more than hashing a short one.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// The passwords of at least [`PASSWORD_LENGTH_MIN`] characters among the million most used, in
-/// small letters and sorted, one a line. From `SecLists` (`common_passwords.LICENSE`).
+/// lower case and sorted, one a line. From `SecLists` (`common_passwords.LICENSE`).
 const COMMON: &str = include_str!("common_passwords.txt");
 
-/// Why a password is not taken. Each says what to change.
+/// Why a password is not accepted. Each message says what to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordFault {
     /// It is too short.
@@ -24,7 +24,7 @@ pub enum PasswordFault {
     /// It is too long.
     #[error("must have at most {PASSWORD_BYTES_MAX} bytes")]
     TooLong,
-    /// It is among those that everybody tries first.
+    /// It is one of the most used passwords, which attackers try first.
     #[error("is among the most used passwords; choose another")]
     Common,
     /// It contains the account's address.
@@ -32,15 +32,15 @@ pub enum PasswordFault {
     ContainsEmail,
 }
 
-/// Whether a password may be an account's.
+/// Checks whether a password is allowed.
 ///
-/// Every character counts as it comes, spaces, emoji and all; there are no rules of composition
-/// (NIST SP 800-63B-4, section 3.1.1.2; OWASP ASVS 5.0, 6.2.5 and 6.2.8). Only for the comparison
-/// with common passwords and with the address its case is ignored.
+/// Every character is allowed and counts, also spaces and emoji; there are no rules of composition
+/// (NIST SP 800-63B-4, section 3.1.1.2; OWASP ASVS 5.0, 6.2.5 and 6.2.8). Case is ignored only in
+/// the comparison with common passwords and with the address.
 ///
 /// # Errors
 ///
-/// [`PasswordFault`] if it may not.
+/// [`PasswordFault`] if it is not.
 pub fn check_password(password: &str, email: &EmailAddress) -> Result<(), PasswordFault> {
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(PasswordFault::TooLong);
@@ -63,7 +63,7 @@ pub fn check_password(password: &str, email: &EmailAddress) -> Result<(), Passwo
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Takes a PHC string that a hasher made.
+    /// Wraps a PHC string that a hasher made. It is not checked.
     pub const fn from_phc(phc: String) -> Self {
         Self(phc)
     }
@@ -74,7 +74,7 @@ impl PasswordHash {
     }
 }
 
-/// Shows that there is a hash, not which.
+/// Hides the hash, because `Debug` output ends up in logs.
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordHash(..)")
@@ -88,9 +88,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_taken_by_its_length_and_not_by_its_composition() {
+    fn a_password_is_accepted_by_its_length_and_not_by_its_composition() {
         let email = EmailAddress::parse("demo@example.com").unwrap();
-        let taken = |password: &str| check_password(password, &email);
+        let check = |password: &str| check_password(password, &email);
         let long = "x".repeat(PASSWORD_BYTES_MAX);
         for (password, verdict) in [
             ("seven77", Err(TooShort)),
@@ -107,7 +107,7 @@ mod tests {
             (&long, Ok(())),
             (&format!("{long}x"), Err(TooLong)),
         ] {
-            assert_eq!(taken(password), verdict, "{password}");
+            assert_eq!(check(password), verdict, "{password}");
         }
     }
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_holds_thousands_that_the_length_would_let_in() {
+    fn the_list_holds_thousands_of_passwords_that_are_long_enough() {
         let mut lines = 0;
         for line in COMMON.lines() {
             assert!(line.chars().count() >= PASSWORD_LENGTH_MIN, "{line}");

@@ -6,30 +6,30 @@ use crate::timestamp::Timestamp;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// For how long a refresh token is good that nobody uses.
+/// How long a refresh token is good if it is not used.
 pub const REFRESH_TOKEN_LIFETIME: Duration = DAY.saturating_mul(14);
 
-/// After how long a session ends, however often it is refreshed: then the password is asked for
+/// How long a session lasts, however often it is refreshed. After it, the password is required
 /// again (NIST SP 800-63B-4, section 2.1.3: at least every 30 days at the first assurance level).
 pub const SESSION_LIFETIME: Duration = DAY.saturating_mul(30);
 
-/// What a login begins: a family of refresh tokens, each of which replaces the one before it.
+/// A login and its refresh tokens, each of which replaces the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
-    /// Which.
+    /// The session's identifier.
     pub id: SessionId,
-    /// Whose.
+    /// The user who logged in.
     pub user_id: UserId,
-    /// The account's epoch that it belongs to.
+    /// The session epoch of the account that it belongs to.
     pub epoch: u32,
-    /// When it ends, at the latest.
+    /// When it ends at the latest.
     pub ends_at: Timestamp,
-    /// Whether it was ended before.
+    /// Whether it was ended before `ends_at`.
     pub ended: bool,
 }
 
 impl Session {
-    /// The session that a login of `account` begins.
+    /// The new session of a login to `account`.
     pub fn begin(id: SessionId, account: &Account, now: Timestamp) -> Self {
         Self {
             id,
@@ -40,7 +40,7 @@ impl Session {
         }
     }
 
-    /// Whether it is good at `now` for what its account says.
+    /// Whether it is good at `now`, by itself and by its account.
     pub fn is_good(&self, account: &Account, now: Timestamp) -> bool {
         !self.ended
             && self.user_id == account.user_id()
@@ -48,7 +48,7 @@ impl Session {
             && now < self.ends_at
     }
 
-    /// Until when a refresh token is good that it gives out at `now`.
+    /// When a refresh token that the session issues at `now` expires.
     pub fn token_expires_at(&self, now: Timestamp) -> Timestamp {
         now.plus(REFRESH_TOKEN_LIFETIME).min(self.ends_at)
     }

@@ -1,4 +1,4 @@
-//! Accounts, emptied and their traces taken out of the table, and their sources alone.
+//! Deletes accounts with their traces, or only the networks that an account knows.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -29,27 +29,27 @@ const BEGINS_WITH: &str = "#pk = :pk AND begins_with(#sk, :beginning)";
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>).
 const BATCH_MAX: i32 = 25;
 
-/// How many calls in a row may leave everything unwritten.
+/// How many calls in a row may leave items undeleted.
 const ROUNDS_MAX: u32 = 8;
 
-/// The pause after a call that left something unwritten; it doubles with each.
+/// The pause after a call that left items undeleted; it doubles with each.
 const ROUND_PAUSE: Duration = Duration::from_millis(25);
 
 impl DynamoAccounts {
     fn delete_transaction(&self, deletion: &AccountDeletion<'_>) -> Result<Transaction, Failure> {
-        const OWN: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
+        const FREE_OR_SAME_USER: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
         let account = deletion.account;
         Transaction::default().update(self.users.as_str(), emptied(deletion)?)?.delete_if(
             self.users.as_str(),
             keys::record(keys::email(account.email())),
-            OWN,
+            FREE_OR_SAME_USER,
             vec![(":user_id", number(account.user_id().get()))],
         )
     }
 }
 
-/// What is left of an account, if it is still the one that was read: its number and its events, with
-/// `UserDeleted` pending. Whatever else is pending stays so.
+/// Empties an account, if it is still the version that was read. Its number and its events stay,
+/// with `UserDeleted` pending, and all other pending events stay pending.
 fn emptied(deletion: &AccountDeletion<'_>) -> Result<ItemUpdate, Failure> {
     let AccountDeletion { account, event, pending } = deletion;
     let key = AggregateKey::Account { user_id: account.user_id() };
@@ -61,7 +61,7 @@ fn emptied(deletion: &AccountDeletion<'_>) -> Result<ItemUpdate, Failure> {
     let record = PendingRecord::from(*pending);
     update.set(&format!("#pending.{entry}"), AttributeValue::M(to_item(&record)?));
     update.add("#revision", number(1));
-    // It was never sent, so the sweep looks at it before anything else that may be pending.
+    // This event was never sent, so the sweep reads the account first, whatever else is pending.
     update.set("#shard", text(keys::pending_shard(Rank::First, key)));
     update.set("#due_ms", number(pending.due.as_millis()));
     update.set_if_absent("#since_ms", number(pending.since.as_millis()));
@@ -72,7 +72,7 @@ fn emptied(deletion: &AccountDeletion<'_>) -> Result<ItemUpdate, Failure> {
     Ok(update.when(keys::of_aggregate(key), condition))
 }
 
-/// Why a deletion was cancelled. An account that is deleted is what was asked for.
+/// Why a deletion was cancelled. An account that is already deleted counts as success.
 fn judge_deletion(mut reasons: Reasons) -> Verdict<ChangeCancelled> {
     let account = reasons.next_read(|item| account_state(&item));
     if account.found() == Some(&AccountState::Deleted) {
@@ -110,12 +110,12 @@ impl AccountRemoval for DynamoAccounts {
     }
 }
 
-/// Deletes every item of a partition whose sort key begins so, but for the one of the sort key
-/// `keep`.
+/// Deletes every item of a partition whose sort key starts with `beginning`, except the one with
+/// the sort key `keep`.
 ///
 /// # Errors
 ///
-/// [`Failure`] if not all of them are known to be deleted.
+/// [`Failure`] if it is not known that all of them are deleted.
 async fn erase(
     client: &Client,
     table: &UsersTable,
@@ -123,22 +123,21 @@ async fn erase(
     beginning: &str,
     keep: Option<&str>,
 ) -> Result<(), Failure> {
-    let mut left_out = 0;
+    let mut rounds_incomplete = 0;
     loop {
-        // The one that is kept is one of up to 25, so that there is progress as long as there are
-        // others.
+        // At most one of the 25 keys is kept, so there is progress while other items exist.
         let mut keys = first_keys(client, table, &pk, beginning).await?;
         keys.retain(|key| key.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str) != keep);
         if keys.is_empty() {
             return Ok(());
         }
         if delete(client, table, keys).await? {
-            left_out = 0;
-        } else if left_out < ROUNDS_MAX {
-            tokio::time::sleep(ROUND_PAUSE * 2_u32.pow(left_out)).await;
-            left_out += 1;
+            rounds_incomplete = 0;
+        } else if rounds_incomplete < ROUNDS_MAX {
+            tokio::time::sleep(ROUND_PAUSE * 2_u32.pow(rounds_incomplete)).await;
+            rounds_incomplete += 1;
         } else {
-            return Err(Failure::new(FailureClass::Throttled, "items were left undeleted"));
+            return Err(Failure::new(FailureClass::Throttled, "some items were not deleted"));
         }
     }
 }
@@ -167,7 +166,7 @@ async fn first_keys(
     Ok(found.items.unwrap_or_default())
 }
 
-/// Whether everything was deleted.
+/// Deletes items. Returns whether all of them were deleted.
 async fn delete(client: &Client, table: &UsersTable, keys: Vec<Item>) -> Result<bool, Failure> {
     let mut requests = Vec::with_capacity(keys.len());
     for key in keys {
@@ -176,6 +175,6 @@ async fn delete(client: &Client, table: &UsersTable, keys: Vec<Item>) -> Result<
     }
     let requests = HashMap::from([(table.as_str().to_owned(), requests)]);
     let call = client.batch_write_item().set_request_items(Some(requests));
-    let left = call.send().await.map_err(failure)?.unprocessed_items.unwrap_or_default();
-    Ok(left.is_empty())
+    let remaining = call.send().await.map_err(failure)?.unprocessed_items.unwrap_or_default();
+    Ok(remaining.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Accounts: looked up and changed.
+//! Reads and changes accounts.
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
@@ -15,7 +15,7 @@ use crate::reading::{consistent_get, get};
 use crate::records::{AccountState, ActivityItem, EmailItem, account_state, live_account};
 use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
-/// The users table, as far as no event comes of it. Clones share the client.
+/// The users table, for reads and for writes that raise no event. Clones share the client.
 #[derive(Debug, Clone)]
 pub struct DynamoAccounts {
     pub(crate) client: Client,
@@ -51,8 +51,8 @@ impl DynamoAccounts {
     }
 }
 
-/// The account as it is after a change, if the version before its own is there. What is pending of
-/// it is left as it is.
+/// Writes a changed account, if the stored one has the version before. Pending events do not
+/// change.
 pub(crate) fn changed(account: &Account, attempt: TransactionId) -> Change {
     Change {
         key: keys::record(keys::user(account.user_id())),
@@ -69,8 +69,8 @@ pub(crate) fn changed(account: &Account, attempt: TransactionId) -> Change {
     }
 }
 
-/// Why a change was cancelled whose first item is the account as an attempt writes it. Every other
-/// item's condition that fails makes it stale.
+/// Why a change was cancelled whose first item is the account as `attempt` writes it. If the
+/// condition of any other item failed, the change is stale.
 pub(crate) fn judge_change(
     mut reasons: Reasons,
     attempt: TransactionId,
@@ -89,14 +89,15 @@ impl Accounts for DynamoAccounts {
     async fn by_email(&self, email: &EmailAddress) -> Result<Option<Account>, Failure> {
         let key = keys::record(keys::email(email));
         let owner: Option<EmailItem> = get(&self.client, self.users.as_str(), key).await?;
-        // Where the address is nobody's, nobody's account is read: the same calls, the same time.
+        // If the address belongs to no account, a key without an item is read: the same calls take
+        // the same time.
         let user = match owner {
             Some(owner) => keys::user(owner.user_id()?),
-            None => keys::NOBODY.to_owned(),
+            None => keys::NO_USER.to_owned(),
         };
         let found = consistent_get(&self.client, self.users.as_str(), keys::record(user)).await?;
         let account = found.map(live_account).transpose()?.flatten();
-        // Between the two reads the user may have taken another address.
+        // Between the two reads, the account may have changed its address.
         Ok(account.filter(|account| account.email() == email))
     }
 

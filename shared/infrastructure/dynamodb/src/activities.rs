@@ -1,4 +1,4 @@
-//! What accounts were used for.
+//! Records and reads the activities of accounts.
 
 use application::outcome::Failure;
 use application::ports::{Activity, ActivityLog, ActivityReader, Page, Whose};
@@ -13,7 +13,7 @@ use crate::item::{CorruptRecord, Item, from_item, text, to_item};
 use crate::keys;
 use crate::records::ActivityItem;
 
-const OF_A_USER: &str = "#pk = :pk AND begins_with(#sk, :activities)";
+const ACTIVITIES_OF_USER: &str = "#pk = :pk AND begins_with(#sk, :activities)";
 
 impl ActivityLog for DynamoAccounts {
     async fn record(&self, whose: Whose, activity: &Activity) -> Result<(), Failure> {
@@ -45,8 +45,8 @@ impl ActivityReader for DynamoAccounts {
             .query()
             .table_name(self.users.as_str())
             .consistent_read(true)
-            .key_condition_expression(OF_A_USER)
-            .set_expression_attribute_names(names(&[OF_A_USER]))
+            .key_condition_expression(ACTIVITIES_OF_USER)
+            .set_expression_attribute_names(names(&[ACTIVITIES_OF_USER]))
             .set_expression_attribute_values(values(vec![
                 (":pk", text(keys::user(user_id))),
                 (":activities", text(keys::ACTIVITIES)),
@@ -76,7 +76,7 @@ fn last_read(key: &Item) -> Option<ActivityId> {
     keys::activity_of(key.get("sk")?.as_s().ok()?)
 }
 
-/// An activity, unless its time is over: `DynamoDB` deletes late.
+/// An activity, unless it has expired: `DynamoDB` deletes late.
 fn live(item: Item, now: Timestamp) -> Result<Option<Activity>, CorruptRecord> {
     let item: ActivityItem = from_item(item)?;
     if item.has_expired(now) { Ok(None) } else { Activity::try_from(item).map(Some) }

@@ -1,4 +1,4 @@
-//! What operators and demos put into the tables. Each may be repeated.
+//! Writes of operators and demos. Each may be repeated.
 
 mod products;
 
@@ -18,24 +18,24 @@ use crate::records::{EmailItem, NewAccountItem, VerificationKeyRecord};
 
 pub use products::{AddedStock, add_stock, list_products, merge_product, put_products, set_price};
 
-/// Puts an account and its address as an attempt of the caller's, overwriting the account; nothing is
-/// pending of it then. An address that the account had before stays its own.
+/// Puts an account and its address, as `attempt` of the caller. It overwrites the account, which
+/// then has no pending events. A previous address of the account remains assigned to it.
 ///
 /// # Errors
 ///
-/// [`Failure`] if it wasn't put, of class `Conflict` if the address is another account's.
+/// [`Failure`] if it was not put, of class `Conflict` if the address belongs to another account.
 pub async fn put_account(
     client: &Client,
     table: &UsersTable,
     account: &Account,
     attempt: TransactionId,
 ) -> Result<(), Failure> {
-    const OWN: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
+    const FREE_OR_SAME_USER: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
     let email = Put::builder()
         .table_name(table.as_str())
         .set_item(Some(to_item(&EmailItem::from(account))?))
-        .condition_expression(OWN)
-        .set_expression_attribute_names(names(&[OWN]))
+        .condition_expression(FREE_OR_SAME_USER)
+        .set_expression_attribute_names(names(&[FREE_OR_SAME_USER]))
         .set_expression_attribute_values(values(vec![(
             ":user_id",
             number(account.user_id().get()),
@@ -57,11 +57,11 @@ pub async fn put_account(
         .map_err(failure)
 }
 
-/// Puts a public key, overwriting one of its name.
+/// Puts a public key. It overwrites a key with the same name.
 ///
 /// # Errors
 ///
-/// [`Failure`] if it wasn't put.
+/// [`Failure`] if it was not put.
 pub async fn put_verification_key(
     client: &Client,
     table: &KeysTable,

@@ -1,4 +1,4 @@
-//! Aggregates as the health check and operators look at them.
+//! Reads many aggregates at once, for the health check and for operators.
 //!
 //! - `ages`: how long events have been pending
 //! - `pending`: which aggregates have pending events
@@ -18,7 +18,7 @@ use crate::keys;
 
 pub use pending::PendingAggregatesPosition;
 
-/// Reads many aggregates at once. Each port is in a file of its own, with the actions that it needs:
+/// Reads many aggregates at once. Each port is in its own file and needs these actions:
 ///
 /// | port | actions |
 /// | --- | --- |

@@ -1,14 +1,14 @@
-//! Aggregates, each in one item with what is pending of it: orders, accounts and sessions.
+//! Orders, accounts and sessions, each in one item with its pending events.
 //!
-//! Only the creating write is a put. Every later write is an update of named attributes, so that
-//! none takes away what newer code has put there. Every condition on an order but the put's, and every
-//! reader of one, asks for the attempt and never for the key: where no order is, there may be a
-//! tombstone.
+//! Only the write that creates an aggregate is a put. Every later write is an update of named
+//! attributes, so that it does not remove what newer code has added. Every condition on an order
+//! except the put's, and every reader of one, checks the attempt and never the key, because there
+//! may be a tombstone at the key.
 //!
 //! - `creation`, `fence`, `order_keys`: which attempts have created an order, and which never will
-//! - `store`, `reservations`, `letters`: changes of an aggregate, alone and with what must change along
-//! - `index`: what the sweep looks at
-//! - `change`: a change as an expression
+//! - `store`, `reservations`, `letters`: changes of an aggregate, alone or with other items
+//! - `index`: the index that the sweep reads
+//! - `change`: a change as an update expression
 
 mod change;
 mod creation;
@@ -16,6 +16,7 @@ mod fence;
 mod index;
 mod letters;
 mod order_keys;
+mod order_listing;
 mod reservations;
 mod store;
 
@@ -30,12 +31,13 @@ pub use letters::DynamoDeadLetterMoves;
 pub use reservations::DynamoStockReturns;
 pub(crate) use store::read;
 
-/// The keys of orders. Each port is in a file of its own, with the actions that it needs:
+/// Creates, reads and fences orders. Each port is in its own file and needs these actions:
 ///
 /// | port | actions |
 /// | --- | --- |
 /// | `OrderCreation` | `PutItem` |
 /// | `OrderKeys`, `OrderReader` | `GetItem` |
+/// | `OrderListing` | `Query` of the index `by_user`, `BatchGetItem` |
 /// | `Fences` | `UpdateItem` |
 ///
 /// Clones share the client.
@@ -52,8 +54,8 @@ impl DynamoOrders {
     }
 }
 
-/// Aggregates with what is pending of them: orders in one table, accounts and sessions in another.
-/// Each port is in a file of its own, with the actions that it needs:
+/// Aggregates with their pending events: orders in one table, accounts and sessions in another.
+/// Each port is in its own file and needs these actions:
 ///
 /// | port | actions |
 /// | --- | --- |
@@ -61,7 +63,7 @@ impl DynamoOrders {
 /// | `PendingEventIndex` | `Query` of the indexes, `UpdateItem` |
 /// | `Reservations` | `UpdateItem` of orders and of the catalog |
 ///
-/// `Stock` is the catalog where products are taken out of it. Clones share the client.
+/// `Stock` is the catalog if orders are reserved from it. Clones share the client.
 #[derive(Debug, Clone)]
 pub struct DynamoAggregates<Stock = ()> {
     client: Client,
@@ -75,7 +77,7 @@ impl DynamoAggregates {
         Self { client, tables: AggregateTables { orders, users }, stock: () }
     }
 
-    /// Takes products out of stock in this table as well.
+    /// Also reserves products from the stock in this table.
     pub fn with_stock(self, catalog: CatalogTable) -> DynamoAggregates<CatalogTable> {
         DynamoAggregates { client: self.client, tables: self.tables, stock: catalog }
     }
@@ -89,12 +91,12 @@ pub(crate) struct AggregateTables {
 }
 
 impl AggregateTables {
-    /// Where an aggregate is.
-    fn of(&self, key: AggregateKey) -> &str {
+    /// The table that holds an aggregate.
+    fn holding(&self, key: AggregateKey) -> &str {
         self.with_events_of(Topic::of_aggregate(key))
     }
 
-    /// Where the aggregates are that raise the events of a topic.
+    /// The table that holds the aggregates with the events of a topic.
     pub(crate) fn with_events_of(&self, topic: Topic) -> &str {
         match topic {
             Topic::Orders => self.orders.as_str(),

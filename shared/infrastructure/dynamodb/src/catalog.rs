@@ -1,21 +1,20 @@
-//! Prices, remembered for a minute.
+//! Reads prices, and remembers them for a minute.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use application::outcome::{Failure, FailureClass};
+use application::outcome::Failure;
 use application::ports::{Catalog, Clock};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::identity::ProductId;
 use domain::money::Money;
 use domain::timestamp::Timestamp;
 
 use crate::config::CatalogTable;
-use crate::error::{failure, incomplete};
-use crate::item::{Item, from_item};
+use crate::item::from_item;
 use crate::keys;
+use crate::reading::{BATCH_MAX, read_all};
 use crate::records::ProductRecord;
 
 /// How long a price is remembered.
@@ -24,17 +23,7 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 /// How many prices are remembered: about a megabyte.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// The most keys of one call
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>).
-const BATCH_MAX: usize = 100;
-
-/// How often what a call left out is asked for.
-const ROUNDS_MAX: u32 = 4;
-
-/// The pause before what a call left out is asked for again; it doubles with each round.
-const ROUND_PAUSE: Duration = Duration::from_millis(25);
-
-/// Looks prices up and remembers them for a minute. What it doesn't find it asks for again each
+/// Reads prices and remembers them for a minute. A product that was not found is read again each
 /// time.
 #[derive(Debug)]
 pub struct DynamoCatalog<C> {
@@ -50,7 +39,8 @@ impl<C: Clock> DynamoCatalog<C> {
         Self { client, table, clock, remembered: Mutex::default() }
     }
 
-    /// What is remembered of the products at `now`. A clock that was set back makes it forget.
+    /// The remembered prices of products. Prices that were read after `now` do not count: the clock
+    /// was set back.
     fn recall(&self, products: &BTreeSet<ProductId>, now: Timestamp) -> HashMap<ProductId, Money> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = |read_at: Timestamp| read_at <= now && now < read_at.plus(REMEMBERED);
@@ -69,29 +59,6 @@ impl<C: Clock> DynamoCatalog<C> {
         }
         remembered.extend(prices.iter().map(|(id, price)| (*id, (*price, now))));
     }
-
-    /// Reads at most [`BATCH_MAX`] products, and what a call leaves out again.
-    async fn read(&self, products: &[ProductId]) -> Result<Vec<Item>, Failure> {
-        let mut found = Vec::with_capacity(products.len());
-        let keys = products.iter().map(|id| keys::simple(keys::product(*id))).collect();
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys))
-            .consistent_read(true)
-            .build()
-            .map_err(incomplete)?;
-        let mut wanted = HashMap::from([(self.table.name().to_string(), wanted)]);
-        for round in 0..ROUNDS_MAX {
-            let call = self.client.batch_get_item().set_request_items(Some(wanted));
-            let answer = call.send().await.map_err(failure)?;
-            found.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
-            wanted = answer.unprocessed_keys.unwrap_or_default();
-            if wanted.is_empty() {
-                return Ok(found);
-            }
-            tokio::time::sleep(ROUND_PAUSE * 2_u32.pow(round)).await;
-        }
-        Err(Failure::new(FailureClass::Throttled, "products were left unread"))
-    }
 }
 
 impl<C: Clock> Catalog for DynamoCatalog<C> {
@@ -103,7 +70,8 @@ impl<C: Clock> Catalog for DynamoCatalog<C> {
         let unread: Vec<_> = wanted.into_iter().filter(|id| !prices.contains_key(id)).collect();
         let mut read = HashMap::with_capacity(unread.len());
         for batch in unread.chunks(BATCH_MAX) {
-            for item in self.read(batch).await? {
+            let keys = batch.iter().map(|id| keys::simple(keys::product(*id))).collect();
+            for item in read_all(&self.client, self.table.as_str(), keys).await? {
                 let (id, price) = from_item::<ProductRecord>(item)?.price()?;
                 read.insert(id, price);
             }

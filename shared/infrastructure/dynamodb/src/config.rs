@@ -1,4 +1,4 @@
-//! The tables by name. Each table has a type of its own, so that one can't be passed for another.
+//! The names of the tables. Each table has its own type, so that one can't be passed for another.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ impl TableName {
         if valid { Ok(Self(text.to_owned())) } else { Err(InvalidTableName) }
     }
 
-    /// The name.
+    /// The name, as in DynamoDB.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,17 +48,17 @@ macro_rules! table {
             /// The setting that names the table.
             pub const SETTING: &'static str = $setting;
 
-            #[doc = concat!("Reads `", $setting, "`, which must be set. `None` means that a fault was noted.")]
+            #[doc = concat!("Reads `", $setting, "`, which is required. `None`: a fault was recorded.")]
             pub fn required(settings: &mut Settings) -> Option<Self> {
                 settings.required(Self::SETTING, TableName::parse).map(Self)
             }
 
-            /// The table of that name.
+            /// The table with this name.
             pub const fn named(name: TableName) -> Self {
                 Self(name)
             }
 
-            /// Its name.
+            /// The table's name.
             pub const fn name(&self) -> &TableName {
                 &self.0
             }
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_3_to_255_characters_of_few_kinds() {
+    fn a_name_is_3_to_255_allowed_characters() {
         assert!(TableName::parse("shop-OrdersTable-1A.b_c").is_ok());
         for text in ["", "ab", "orders table", "bestellungen-ü", &"a".repeat(256)] {
             assert_eq!(TableName::parse(text), Err(InvalidTableName), "{text:?}");
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_names_exactly_the_tables_that_it_lacks() {
+    fn the_faults_name_exactly_the_missing_and_invalid_tables() {
         let mut settings = Settings::from_pairs([("ORDERS_TABLE", "orders"), ("KEYS_TABLE", "k")]);
         let orders = OrdersTable::required(&mut settings);
         assert_eq!(orders.map(|table| table.name().to_string()), Some("orders".to_owned()));

@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Re
 /// How long it may take to open a connection, with TLS.
 const CONNECT_LIMIT: Duration = Duration::from_millis(500);
 
-/// How long one try of a call may take. A thawed function may hold a connection that died while it
-/// was frozen: the limit leaves time for a try on a new one.
+/// How long one try of a call may take. A function that was frozen may hold a connection that died
+/// in the meantime: the limit leaves time for a try on a new one.
 pub(crate) const TRY_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a read may take with all its tries.
@@ -29,17 +29,17 @@ const READ_BACKOFF: Duration = Duration::from_millis(50);
 /// The longest pause before any repetition of a read.
 const READ_BACKOFF_MAX: Duration = Duration::from_millis(400);
 
-/// The SDK's defaults are those of this date, whichever version is linked.
+/// The SDK's defaults as of this date, whichever version is linked.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// A client as the environment says: region, credentials, `AWS_ENDPOINT_URL_DYNAMODB`.
+/// A client that the environment configures: region, credentials, `AWS_ENDPOINT_URL_DYNAMODB`.
 ///
-/// A connection is opened within 0.5 s. A read is tried up to three times, 1 s each and 2.5 s in
-/// all. Adapters try a write once, within its deadline and 1 s. The region comes from `AWS_REGION`
-/// or the profile and is never asked of the instance; without one every call fails. Credentials are
-/// looked up with the first call, in the environment first
+/// A connection is opened within 0.5 s. A read is tried up to three times, for at most 1 s each and
+/// 2.5 s in all. Adapters try a write once, within its deadline and 1 s. The region comes from
+/// `AWS_REGION` or the profile and never from the instance's metadata; without a region every call
+/// fails. Credentials are looked up at the first call, first in the environment
 /// (<https://docs.aws.amazon.com/sdk-for-rust/latest/dg/credproviders.html>).
 pub async fn connect() -> Client {
     let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
@@ -54,10 +54,10 @@ pub async fn connect() -> Client {
 }
 
 /// A client of an emulator at `endpoint_url`, such as `http://127.0.0.1:8001`, with the time limits
-/// of [`connect`] and credentials that emulators take and AWS refuses.
+/// of [`connect`] and credentials that only emulators accept.
 ///
 /// Its region and access key are those of the local host's functions (`eu-central-1`, `local`):
-/// DynamoDB Local keeps tables apart by both, unless it is told not to (`-sharedDb`).
+/// DynamoDB Local separates tables by both, unless it is started with `-sharedDb`.
 pub fn connect_to(endpoint_url: &str) -> Client {
     let config = Config::builder()
         .behavior_version(behavior())
@@ -70,7 +70,7 @@ pub fn connect_to(endpoint_url: &str) -> Client {
     Client::from_conf(config)
 }
 
-/// What a write overrides: one try, at most as long as `limit` and [`TRY_LIMIT`].
+/// The settings of a write: one try, of at most `limit` and [`TRY_LIMIT`].
 pub(crate) fn one_try(limit: Duration) -> Builder {
     let limit = limit.min(TRY_LIMIT);
     let limits = TimeoutConfig::builder()

@@ -1,4 +1,4 @@
-//! What an error of the SDK means: which class it is of, and whether the write may have happened.
+//! Classifies errors of the SDK: the class of the failure, and whether a write may have happened.
 //!
 //! The codes are those of
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html> and
@@ -16,13 +16,13 @@ const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
 /// Whether a failed write may have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It is not stored and won't be.
+    /// The write is not stored and will not be.
     NotStored,
-    /// It may be stored, now or later.
+    /// The write may be stored, now or later.
     Unknown,
 }
 
-/// What an error means.
+/// The class of an error, and the fate of the write.
 pub(crate) fn judge<E>(error: &SdkError<E, HttpResponse>) -> (FailureClass, Fate)
 where
     E: Error + ProvideErrorMetadata + 'static,
@@ -37,7 +37,7 @@ where
     }
 }
 
-/// What an error that `DynamoDB` answered means.
+/// Like [`judge`], for an error that `DynamoDB` answered.
 fn by_code(code: &str, status: u16) -> (FailureClass, Fate) {
     match code {
         CONDITION_FAILED
@@ -49,8 +49,8 @@ fn by_code(code: &str, status: u16) -> (FailureClass, Fate) {
         "ThrottlingException"
         | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded" => (FailureClass::Throttled, Fate::NotStored),
-        // The deployment is at fault, not the call: it succeeds when that is put right, so it must
-        // not be given up for good.
+        // A fault of the deployment and not of the call. The call succeeds once that is corrected,
+        // so it must not be given up for ever.
         "AccessDeniedException"
         | "ExpiredTokenException"
         | "IncompleteSignatureException"
@@ -63,15 +63,15 @@ fn by_code(code: &str, status: u16) -> (FailureClass, Fate) {
     }
 }
 
-/// Whether no connection was had, so that nothing was sent: refused, not opened in time, no
-/// address, no TLS. Only the HTTP client's own error tells.
+/// Whether there was no connection, so that nothing was sent: it was refused or not opened in time,
+/// or the address or TLS failed. Only the HTTP client's own error shows this.
 fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source())
         .filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>())
         .any(hyper_util::client::legacy::Error::is_connect)
 }
 
-/// A failed read.
+/// The failure of a read.
 pub(crate) fn failure<E>(error: SdkError<E, HttpResponse>) -> Failure
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -79,7 +79,7 @@ where
     Failure::new(judge(&error).0, error)
 }
 
-/// Whether the condition of a write held. What else went wrong stays an error.
+/// Whether the condition of a write held. Any other fault stays an error.
 #[expect(clippy::result_large_err, reason = "the SDK's error is passed on as it came")]
 pub(crate) fn condition_held<T, E>(
     written: Result<T, SdkError<E, HttpResponse>>,
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// What became of one try of a write that failed for another reason than its condition.
+/// The outcome of one try of a write that failed for a reason other than its condition.
 pub(crate) fn failed_try<R, E>(error: SdkError<E, HttpResponse>) -> WriteTry<R>
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -105,7 +105,7 @@ where
     }
 }
 
-/// A request lacks a part: a bug of this crate.
+/// The failure of a request that lacks a part, which is a bug of this crate.
 pub(crate) fn incomplete(error: BuildError) -> Failure {
     Failure::new(FailureClass::Permanent, error)
 }

@@ -1,4 +1,4 @@
-//! Conditions and changes.
+//! Builds condition and update expressions.
 
 use std::collections::HashMap;
 
@@ -7,22 +7,22 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::item::{Item, steady};
 
-/// That there is no item of that key.
+/// The condition that there is no item with this key.
 pub(crate) const ABSENT: &str = "attribute_not_exists(#pk)";
 
 /// A change of one item.
 ///
-/// Attributes are written `#name`, all of them: many everyday words are reserved
+/// All attributes are written as `#name`, because many common words are reserved
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html>).
 #[derive(Debug)]
 pub(crate) struct Change {
-    /// Of which item.
+    /// The key of the item.
     pub(crate) key: Item,
-    /// What changes.
+    /// The update expression.
     pub(crate) update: &'static str,
-    /// Unless this holds, nothing does.
+    /// The condition. If it does not hold, nothing changes.
     pub(crate) condition: &'static str,
-    /// The values behind the `:placeholders`, each of which occurs.
+    /// The values of the `:placeholders`, each of which is used.
     pub(crate) values: Vec<(&'static str, AttributeValue)>,
 }
 
@@ -33,7 +33,7 @@ impl Change {
     }
 }
 
-/// A change of one item with everything that its expressions name, ready to be sent.
+/// A change of one item with the names and values of its expressions, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct ItemUpdate {
     pub(crate) key: Item,
@@ -44,7 +44,7 @@ pub(crate) struct ItemUpdate {
 }
 
 impl ItemUpdate {
-    /// The call that makes it.
+    /// Adds the update to a call.
     pub(crate) fn on(self, call: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
         call.set_key(Some(self.key))
             .update_expression(self.update)
@@ -68,15 +68,15 @@ impl From<Change> for ItemUpdate {
 
 /// An update whose parts depend on what changes.
 ///
-/// A path is written as in [`Change`]. What is not an attribute of every such item, such as an
-/// identifier that is a key of a map, gets a placeholder by [`Self::name`].
+/// Paths are written as in [`Change`]. A name that is not an attribute of every such item, such as
+/// an identifier that is a key of a map, gets a placeholder from [`Self::name`].
 #[derive(Debug, Default)]
 pub(crate) struct UpdateBuilder {
     set: Vec<String>,
     remove: Vec<String>,
-    /// What stands behind `#n0`, `#n1` …
+    /// The names of `#n0`, `#n1` …
     names: Vec<String>,
-    /// What stands behind `:v0`, `:v1` …
+    /// The values of `:v0`, `:v1` …
     values: Vec<AttributeValue>,
 }
 
@@ -98,36 +98,36 @@ impl UpdateBuilder {
         format!(":v{}", self.values.len() - 1)
     }
 
-    /// Gives an attribute a value.
+    /// Sets an attribute.
     pub(crate) fn set(&mut self, path: &str, value: AttributeValue) {
         let placeholder = self.value(value);
         self.set.push(format!("{path} = {placeholder}"));
     }
 
-    /// Gives an attribute a value where it has none.
+    /// Sets an attribute that does not exist yet.
     pub(crate) fn set_if_absent(&mut self, path: &str, value: AttributeValue) {
         let placeholder = self.value(value);
         self.set.push(format!("{path} = if_not_exists({path}, {placeholder})"));
     }
 
-    /// Adds to a number that is there.
+    /// Adds to an existing number.
     pub(crate) fn add(&mut self, path: &str, value: AttributeValue) {
         let placeholder = self.value(value);
         self.set.push(format!("{path} = {path} + {placeholder}"));
     }
 
-    /// Adds to a list that is there.
+    /// Appends to an existing list.
     pub(crate) fn append(&mut self, path: &str, element: AttributeValue) {
         let placeholder = self.value(AttributeValue::L(vec![element]));
         self.set.push(format!("{path} = list_append({path}, {placeholder})"));
     }
 
-    /// Takes an attribute away.
+    /// Removes an attribute.
     pub(crate) fn remove(&mut self, path: impl Into<String>) {
         self.remove.push(path.into());
     }
 
-    /// The update of an item. Unless the condition holds, nothing changes.
+    /// The finished update of an item. If the condition does not hold, nothing changes.
     pub(crate) fn when(self, key: Item, condition: String) -> ItemUpdate {
         let clause = |word: &str, parts: &[String]| {
             (!parts.is_empty()).then(|| format!("{word} {}", parts.join(", ")))
@@ -137,7 +137,7 @@ impl UpdateBuilder {
         let given = self.names.into_iter().enumerate();
         let given = given.map(|(position, name)| (format!("#n{position}"), name));
         let written = names(&[&update, &condition]).into_iter().flatten();
-        // What was given a placeholder comes last: it is not called as its placeholder.
+        // The given names come last: their placeholders are not their names.
         let names = steady(written.chain(given));
         let values = self.values.into_iter().enumerate();
         let values = steady(values.map(|(position, value)| (format!(":v{position}"), value)));
@@ -151,7 +151,8 @@ impl UpdateBuilder {
     }
 }
 
-/// The attributes that expressions name, or none: an empty map is refused.
+/// The attributes that expressions name. `None` if there are none, because DynamoDB refuses an
+/// empty map.
 pub(crate) fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     let found =
         expressions.iter().flat_map(|expression| expression.split('#').skip(1)).map(|rest| {
@@ -163,7 +164,7 @@ pub(crate) fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     Some(steady(found)).filter(|names| !names.is_empty())
 }
 
-/// The values of expressions, or none: an empty map is refused.
+/// The values of expressions. `None` if there are none, because DynamoDB refuses an empty map.
 pub(crate) fn values(values: Vec<(&'static str, AttributeValue)>) -> Option<Item> {
     let values = steady(values.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Some(values).filter(|values| !values.is_empty())

@@ -1,4 +1,4 @@
-//! How often was guessed.
+//! Counts guesses, such as passwords that are tried.
 
 use application::outcome::Failure;
 use application::ports::{GuessRecords, GuessTarget, Replaced};
@@ -34,7 +34,7 @@ fn unchanged(expected: Option<Guesses>) -> Condition {
 }
 
 impl DynamoAccounts {
-    /// Whether the condition held.
+    /// Puts guesses. Returns whether the condition held.
     async fn put_guesses(
         &self,
         target: GuessTarget,
@@ -56,7 +56,7 @@ impl DynamoAccounts {
         condition_held(put).map_err(failure)
     }
 
-    /// Whether the condition held.
+    /// Deletes guesses. Returns whether the condition held.
     async fn delete_guesses(
         &self,
         target: GuessTarget,

@@ -1,4 +1,4 @@
-//! From records to items and back.
+//! Converts records to items and back.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};
@@ -15,13 +15,14 @@ use crate::records::SCHEMA_VERSION;
 /// An item, or a part of one.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// A stored record is none that this code writes: something else wrote it, or the code has a bug.
+/// A stored record is not one that this code writes: something else wrote it, or the code has a
+/// bug.
 #[derive(Debug, thiserror::Error)]
 #[error("a stored record is not valid: {0}")]
 pub(crate) struct CorruptRecord(pub(crate) String);
 
 impl CorruptRecord {
-    /// A record that is wrong in that way.
+    /// An error for a record with this fault.
     pub(crate) fn because(what: impl ToString) -> Self {
         Self(what.to_string())
     }
@@ -33,23 +34,24 @@ impl From<CorruptRecord> for Failure {
     }
 }
 
-/// A record as an item.
+/// Converts a record to an item.
 ///
 /// # Errors
 ///
-/// [`Failure`] of class `Permanent` if the record can't be one.
+/// [`Failure`] of class `Permanent` if the record can't be converted.
 pub(crate) fn to_item(record: &impl Serialize) -> Result<Item, Failure> {
     let item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(record)
         .map_err(|error| Failure::new(FailureClass::Permanent, error))?;
     Ok(steady(item.into_iter().map(|(name, value)| (name, steady_value(value)))))
 }
 
-/// An item as a record.
+/// Converts an item to a record.
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it can't be read as one, or its schema is not next to this code's: during a deployment,
-/// and after a rollback, the version before and the one after are read as far as their fields allow.
+/// [`CorruptRecord`] if the item can't be converted, or its schema version differs by more than 1
+/// from this code's. During a deployment and after a rollback, the version before and the one after
+/// are read as far as their fields allow.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, CorruptRecord> {
     let version = item.get("schema_version").and_then(|version| version.as_n().ok());
     let version = version.and_then(|version| version.parse::<u32>().ok());
@@ -61,32 +63,32 @@ pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, CorruptRec
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(CorruptRecord::because)
 }
 
-/// A text.
+/// A string attribute.
 pub(crate) fn text(value: impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
-/// A number.
+/// A number attribute.
 pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-/// Bytes.
+/// A binary attribute.
 pub(crate) fn binary(bytes: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
-/// Yes or no.
+/// A Boolean attribute.
 pub(crate) const fn truth(value: bool) -> AttributeValue {
     AttributeValue::Bool(value)
 }
 
-/// A map whose order depends on its content alone.
+/// A map whose iteration order depends only on its content.
 ///
-/// Every try of a write is the same request, byte for byte: whichever of them lands, the same is
-/// stored, and whoever compares requests on their way sees one.
-/// The SDK writes maps in the order in which they iterate, and that depends on the hasher, the
-/// capacity and the order of insertion; all three are fixed here for the life of the process.
+/// With it, every try of a write is the same request, byte for byte: whichever try lands, the same
+/// item is stored, and a tool that compares requests sees only one. The SDK writes maps in
+/// iteration order, which depends on the hasher, the capacity and the order of insertion. All three
+/// are fixed here for the life of the process.
 pub(crate) fn steady<V>(pairs: impl IntoIterator<Item = (String, V)>) -> HashMap<String, V> {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     let sorted: BTreeMap<String, V> = pairs.into_iter().collect();
@@ -120,7 +122,8 @@ mod tests {
     fn the_same_record_is_always_written_in_the_same_order() {
         let many: BTreeMap<String, u64> = (0..40).map(|n| (format!("name{n}"), n)).collect();
         let record = Record { schema_version: 1, lines: vec![many.clone(); 2], many };
-        // `Debug` tells maps in the order in which they iterate, as the SDK writes them.
+        // `Debug` prints maps in iteration order, which is also the order in which the SDK writes
+        // them.
         let first = format!("{:?}", to_item(&record).unwrap());
         for _ in 0..100 {
             assert_eq!(format!("{:?}", to_item(&record).unwrap()), first);

@@ -1,4 +1,4 @@
-//! The keys of items, for adapters and for operators' tools.
+//! The keys of items, for adapters, operators' tools and tests.
 
 use application::ports::{AddressDigest, DeadLetterId, GuessTarget, Source, TokenHash, Whose};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,35 +9,40 @@ use domain::user::EmailAddress;
 
 use crate::item::{Item, steady, text};
 
-/// The partition of a user's orders, and in the users table that of his account and activities.
+/// The partition of a user's orders, and in the users table that of their account and activities.
 pub fn user(user_id: UserId) -> String {
     format!("USER#{user_id}")
 }
 
-/// An order within its user's partition.
+/// The sort key of an order within its user's partition.
 pub fn order(order_id: OrderId) -> String {
     format!("ORDER#{order_id}")
 }
 
-/// A dead letter: by its event where that could be read, else by its message.
+/// The order with this sort key, if the key is one of an order.
+pub(crate) fn order_of(sk: &str) -> Option<OrderId> {
+    sk.strip_prefix("ORDER#")?.parse().ok()
+}
+
+/// The key of a dead letter: by its event if that could be read, otherwise by its message.
 pub fn dead_letter(id: &DeadLetterId) -> String {
     format!("DEAD#{id}")
 }
 
-/// The dead letter of a key, if it is one's.
+/// The dead letter with this key, if the key is one of a dead letter.
 pub(crate) fn dead_letter_of(pk: &str) -> Option<DeadLetterId> {
     DeadLetterId::parse(pk.strip_prefix("DEAD#")?).ok()
 }
 
-/// Whose an address is.
+/// The item that says which account an address belongs to.
 pub fn email(address: &EmailAddress) -> String {
     format!("EMAIL#{}", address.as_str())
 }
 
-/// What a user's key is that no user has: it is looked up where an address is nobody's.
-pub(crate) const NOBODY: &str = "USER#NOBODY";
+/// A partition that no user has. It is read when an address belongs to no account.
+pub(crate) const NO_USER: &str = "USER#NOBODY";
 
-/// The partition of activities.
+/// The partition of a user's activities, or of refused logins to an address without an account.
 pub fn activities_of(whose: Whose) -> String {
     match whose {
         Whose::User(user_id) => user(user_id),
@@ -45,60 +50,65 @@ pub fn activities_of(whose: Whose) -> String {
     }
 }
 
-/// What the sort key of every activity begins with.
+/// The beginning of the sort key of every activity.
 pub(crate) const ACTIVITIES: &str = "ACTIVITY#";
 
-/// An activity within its partition. Identifiers sort by time.
+/// The sort key of an activity within its partition. Identifiers sort by time.
 pub fn activity(id: ActivityId) -> String {
     format!("{ACTIVITIES}{id}")
 }
 
-/// The activity of a sort key, if it is one's.
+/// The activity with this sort key, if the key is one of an activity.
 pub(crate) fn activity_of(sk: &str) -> Option<ActivityId> {
     sk.strip_prefix(ACTIVITIES)?.parse().ok()
 }
 
-/// The partition of the sources from which an account was logged in to.
+/// The partition of the networks that an account knows.
 pub fn sources_of(address: AddressDigest) -> String {
     format!("SOURCES#{address}")
 }
 
-/// How sources begin within their partition.
+/// The beginning of the sort key of every network.
 pub(crate) const SOURCES: &str = "SOURCE#";
 
-/// A source within its partition.
+/// The sort key of a network within its partition.
 pub fn source(source: Source) -> String {
     format!("{SOURCES}{source}")
 }
 
-/// A session.
+/// The partition of a session.
 pub fn session(id: SessionId) -> String {
     format!("SESSION#{id}")
 }
 
-/// A refresh token, by its hash.
+/// The partition of a used refresh token, by its hash.
 pub fn refresh_token(hash: TokenHash) -> String {
     format!("TOKEN#{hash}")
 }
 
-/// The guesses at a target.
+/// The partition of the guesses at a target.
 pub fn guesses(target: GuessTarget) -> String {
     format!("GUESS#{target}")
 }
 
-/// A product.
+/// The key of a product.
 pub fn product(product_id: ProductId) -> String {
     format!("PRODUCT#{product_id}")
 }
 
-/// A public key.
+/// The product with this key, if the key is one of a product.
+pub(crate) fn product_of(pk: &str) -> Option<ProductId> {
+    ProductId::new(pk.strip_prefix("PRODUCT#")?.parse().ok()?).ok()
+}
+
+/// The key of a public key, by its name.
 pub fn verification_key(kid: &str) -> String {
     format!("KEY#{kid}")
 }
 
 /// How many shards each rank of the index of pending events has.
 ///
-/// A partition of an index takes 1,000 write units a second
+/// A partition of an index accepts 1,000 write units a second
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>).
 pub const PENDING_SHARDS: u8 = 64;
 
@@ -134,7 +144,7 @@ pub(crate) fn simple(pk: String) -> Item {
     steady([("pk".to_owned(), AttributeValue::S(pk))])
 }
 
-/// The key of the item that holds an aggregate.
+/// The key of an aggregate's item.
 pub(crate) fn of_aggregate(key: AggregateKey) -> Item {
     match key {
         AggregateKey::Order { user_id, order_id } => of_order(user_id, order_id),
@@ -143,7 +153,7 @@ pub(crate) fn of_aggregate(key: AggregateKey) -> Item {
     }
 }
 
-/// The aggregate that an item of that key holds, if it is one's.
+/// The aggregate with this key, if the key is one of an aggregate.
 pub(crate) fn aggregate_of(pk: &str, sk: &str) -> Option<AggregateKey> {
     if sk == RECORD {
         return pk.parse().ok();
@@ -156,10 +166,10 @@ pub(crate) fn of_order(user_id: UserId, order_id: OrderId) -> Item {
     compound(user(user_id), order(order_id))
 }
 
-/// The sort key of what has one record and no more in its partition, or one of its kind.
+/// The sort key of an item that is the only one of its kind in its partition.
 pub const RECORD: &str = "RECORD";
 
-/// The key of such a record in a table with a sort key.
+/// The key of an item with the sort key [`RECORD`].
 pub(crate) fn record(pk: String) -> Item {
     compound(pk, RECORD.to_owned())
 }

@@ -1,4 +1,4 @@
-//! What operators do with dead letters.
+//! Dead letters, for operators: list, read, redrive and discard.
 
 mod dead_letter_reader;
 mod dead_letter_removal;

@@ -1,9 +1,9 @@
-//! How things are stored: the attributes of each kind of item.
+//! The attributes of each kind of item.
 //!
 //! Times are milliseconds since 1970 in attributes that end in `_ms`, except for `expires_at`,
 //! which is `DynamoDB`'s time to live and therefore in seconds
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html>). Items
-//! are deleted up to days after it, so whoever cares compares for itself.
+//! are deleted up to days later, so a reader that needs the exact time compares it itself.
 
 mod account;
 mod activity;
@@ -31,6 +31,6 @@ pub(crate) use stored_order::{
 pub(crate) use user_events::{PendingAttributes, StampRecord, account_events, session_events};
 pub(crate) use verification_key::VerificationKeyRecord;
 
-/// The version of the items in this module. It rises when code that reads the old ones would
-/// misread the new ones.
+/// The schema version of these items. It increases when code for the old version would misread the
+/// new one.
 pub(crate) const SCHEMA_VERSION: u32 = 1;

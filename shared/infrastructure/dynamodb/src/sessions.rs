@@ -20,7 +20,8 @@ impl DynamoAccounts {
     fn rotation(&self, rotation: &Rotation<'_>) -> Result<Transaction, Failure> {
         let Rotation { session, used, next, salt, at, activity } = rotation;
         let users = self.users.as_str();
-        // By this an exchange, another one of the same token and the session's end exclude each other.
+        // Because of this condition, an exchange, a second exchange of the same token and the end
+        // of the session exclude each other.
         let exchanged = Change {
             key: keys::record(keys::session(session.id)),
             update: "SET #token = :next, #token_expires_at_ms = :expires_at, \
@@ -37,7 +38,7 @@ impl DynamoAccounts {
         };
         Transaction::default()
             .update(users, exchanged)?
-            // Ending all of an account's sessions writes its epoch, and none of their items.
+            // Ending all sessions of an account writes only its epoch, and not the sessions' items.
             .check(
                 users,
                 keys::record(keys::user(session.user_id)),

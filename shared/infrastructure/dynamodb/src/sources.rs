@@ -1,4 +1,4 @@
-//! From where accounts were logged in to.
+//! The networks that accounts know.
 
 use application::outcome::Failure;
 use application::ports::{AddressDigest, KnownSources, Source};

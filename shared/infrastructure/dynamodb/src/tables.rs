@@ -11,7 +11,7 @@ use crate::config::{
 use crate::error::failure;
 use crate::item::{Item, steady, text};
 
-/// A table that is read to see whether it can be.
+/// A table that is checked by a read.
 #[derive(Debug, Clone)]
 pub struct ProbedTable {
     name: TableName,
@@ -19,7 +19,7 @@ pub struct ProbedTable {
 }
 
 impl ProbedTable {
-    /// The key of an item that isn't there: the answer is what counts.
+    /// A key without an item: only the success of the read counts.
     fn key(&self) -> Item {
         let parts = if self.has_sort_key { ["pk", "sk"].as_slice() } else { &["pk"] };
         steady(parts.iter().map(|part| ((*part).to_owned(), text("PROBE"))))
@@ -42,7 +42,7 @@ probed!(UsersTable, true);
 probed!(CatalogTable, false);
 probed!(KeysTable, false);
 
-/// Asks each of some tables for one item, all at once.
+/// Reads one item from each table, all at once.
 #[derive(Debug, Clone)]
 pub struct DynamoTables {
     client: Client,
@@ -56,7 +56,7 @@ impl DynamoTables {
     }
 
     async fn probe(&self, table: &ProbedTable) -> Result<(), Failure> {
-        let asked = self
+        let read = self
             .client
             .get_item()
             .table_name(table.name.as_str())
@@ -64,7 +64,7 @@ impl DynamoTables {
             .consistent_read(true)
             .send()
             .await;
-        asked.map(drop).map_err(failure)
+        read.map(drop).map_err(failure)
     }
 }
 

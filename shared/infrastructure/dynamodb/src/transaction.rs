@@ -2,8 +2,9 @@
 //!
 //! The rules are those of
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>: at
-//! most 100 items and 4 MB, and no two of the same key. None is sent under a `ClientRequestToken`: each
-//! recognises an earlier try of itself by what that has stored, however long ago.
+//! most 100 items and 4 MB, and no two items with the same key. No transaction is sent with a
+//! `ClientRequestToken`: each recognises its earlier tries by the items that they stored, however
+//! long ago.
 
 use std::vec;
 
@@ -38,7 +39,7 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    /// Puts a record where there is none.
+    /// Puts a record if there is no item with its key.
     pub(crate) fn put_if_absent(
         self,
         table: &str,
@@ -47,7 +48,7 @@ impl Transaction {
         self.put_if(table, record, ABSENT, Vec::new())
     }
 
-    /// Puts a record where the condition holds.
+    /// Puts a record if the condition holds.
     pub(crate) fn put_if(
         mut self,
         table: &str,
@@ -68,7 +69,7 @@ impl Transaction {
         Ok(self)
     }
 
-    /// Puts a record in place of whatever is there.
+    /// Puts a record, and replaces any item with its key.
     pub(crate) fn put(mut self, table: &str, record: &impl Serialize) -> Result<Self, Failure> {
         let put = Put::builder()
             .table_name(table)
@@ -79,7 +80,7 @@ impl Transaction {
         Ok(self)
     }
 
-    /// Deletes an item where the condition holds.
+    /// Deletes an item if the condition holds.
     pub(crate) fn delete_if(
         mut self,
         table: &str,
@@ -99,7 +100,7 @@ impl Transaction {
         Ok(self)
     }
 
-    /// Changes nothing of an item, where the condition holds.
+    /// Requires that the condition holds, and does not change the item.
     pub(crate) fn check(
         mut self,
         table: &str,
@@ -140,7 +141,7 @@ impl Transaction {
         Ok(self)
     }
 
-    /// Makes one try, within `deadline`. One that has passed sends nothing.
+    /// Makes one try, within `deadline`. Nothing is sent after the deadline.
     async fn write(self, client: &Client, deadline: Deadline) -> WriteTry<Reasons> {
         if deadline.has_passed() {
             return WriteTry::Refused(too_late());
@@ -156,13 +157,13 @@ impl Transaction {
     }
 }
 
-/// A write was not sent, because there was no time left for it.
+/// The failure of a write that was not sent because its deadline had passed.
 pub(crate) fn too_late() -> Failure {
     Failure::new(FailureClass::Unavailable, "its deadline passed before it was sent")
 }
 
-/// Takes the token out again that the SDK makes up for a transaction without one: no second try
-/// repeats it, and the store would keep it for ten minutes.
+/// Removes the token that the SDK adds to a transaction: no second try repeats it, and the store
+/// would keep it for ten minutes.
 #[derive(Debug)]
 struct WithoutToken;
 
@@ -184,7 +185,7 @@ impl Intercept for WithoutToken {
     }
 }
 
-/// Makes one try of a transaction, if it could be made, and reads the reasons of its cancellation.
+/// Makes one try of a transaction, if it could be built, and reads the reasons of its cancellation.
 pub(crate) async fn write<R>(
     transaction: Result<Transaction, Failure>,
     client: &Client,
@@ -203,8 +204,7 @@ pub(crate) async fn write<R>(
     }
 }
 
-/// What the reasons of a cancellation come to where a try that landed unnoticed can be told by
-/// them.
+/// The meaning of a cancellation, if its reasons can show that an earlier try landed unnoticed.
 #[derive(Debug)]
 pub(crate) enum Verdict<C> {
     /// An earlier try of the same attempt is stored.
@@ -213,7 +213,7 @@ pub(crate) enum Verdict<C> {
     Cancelled(C),
 }
 
-/// A try in which an earlier one's landing counts as its own.
+/// Counts a try as done if an earlier try has landed.
 pub(crate) fn judged<C>(tried: WriteTry<Verdict<C>>) -> WriteTry<C> {
     match tried {
         WriteTry::Done | WriteTry::Cancelled(Verdict::Landed) => WriteTry::Done,
@@ -226,7 +226,7 @@ pub(crate) fn judged<C>(tried: WriteTry<Verdict<C>>) -> WriteTry<C> {
 fn outcome_of(error: SdkError<TransactWriteItemsError, HttpResponse>) -> WriteTry<Reasons> {
     if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
         error.as_service_error()
-        && let Some(reasons) = Reasons::of(cancelled)
+        && let Some(reasons) = Reasons::new(cancelled)
     {
         return match reasons.verdict() {
             None => WriteTry::Cancelled(reasons),
@@ -240,26 +240,25 @@ fn outcome_of(error: SdkError<TransactWriteItemsError, HttpResponse>) -> WriteTr
 #[derive(Debug)]
 pub(crate) struct Reasons {
     reasons: vec::IntoIter<ItemReason<Item>>,
-    /// Whether an item can't be stored as it is, whatever the others are.
+    /// Whether an item can never be stored as it is.
     invalid: bool,
-    /// Whether the store asks for fewer calls. A transaction is throttled by its cancellation, with
-    /// one of these reasons, more often than by an error of the whole call.
+    /// Whether the store throttles. More often than an error of the whole call, a throttled
+    /// transaction gets a cancellation with such a reason.
     throttled: bool,
 }
 
 impl Reasons {
-    /// The reasons of a cancellation, if it tells any.
-    fn of(cancelled: &TransactionCanceledException) -> Option<Self> {
-        let told = cancelled.cancellation_reasons();
-        let any = |is: fn(&str) -> bool| told.iter().filter_map(CancellationReason::code).any(is);
+    /// The reasons of a cancellation, if it has any.
+    fn new(cancelled: &TransactionCanceledException) -> Option<Self> {
+        let given = cancelled.cancellation_reasons();
+        let any = |is: fn(&str) -> bool| given.iter().filter_map(CancellationReason::code).any(is);
         let (invalid, throttled) = (any(is_permanent), any(is_throttle));
-        let reasons: Vec<_> = told.iter().map(reason).collect();
+        let reasons: Vec<_> = given.iter().map(reason).collect();
         (!reasons.is_empty()).then(|| Self { reasons: reasons.into_iter(), invalid, throttled })
     }
 
-    /// What they come to as a whole, whatever the items are: no further try can succeed, or fewer
-    /// calls are asked for. A condition that failed is told before that: it may be that of an item
-    /// which an earlier try stored.
+    /// The class of the whole failure: no further try can succeed, or the store throttles. A failed
+    /// condition comes first, because an earlier try may have stored that item; then it is `None`.
     fn verdict(&self) -> Option<FailureClass> {
         match self {
             _ if self.any_condition_failed() => None,
@@ -269,18 +268,18 @@ impl Reasons {
         }
     }
 
-    /// Whether the condition of any item failed that has not been looked at yet.
+    /// Whether the condition of any item failed whose reason was not read yet.
     pub(crate) fn any_condition_failed(&self) -> bool {
         self.reasons.as_slice().iter().any(ItemReason::condition_failed)
     }
 
-    /// The next item's.
+    /// The reason for the next item.
     pub(crate) fn next(&mut self) -> ItemReason<Item> {
         self.reasons.next().unwrap_or(ItemReason::None)
     }
 
-    /// The next item's, with what was found in its place read by `read`. What can't be read is told
-    /// as a condition that failed, and logged.
+    /// The reason for the next item, with the found item read by `read`. An item that can't be read
+    /// is logged, and counts as a failed condition.
     pub(crate) fn next_read<T, E: std::fmt::Display>(
         &mut self,
         read: impl FnOnce(Item) -> Result<T, E>,
@@ -301,11 +300,11 @@ impl Reasons {
     }
 }
 
-fn reason(told: &CancellationReason) -> ItemReason<Item> {
-    match told.code() {
+fn reason(given: &CancellationReason) -> ItemReason<Item> {
+    match given.code() {
         None | Some("None") => ItemReason::None,
-        Some("ConditionalCheckFailed") => ItemReason::ConditionFailed(told.item.clone()),
-        // TransactionConflict, ThrottlingError, ProvisionedThroughputExceeded, and whatever comes.
+        Some("ConditionalCheckFailed") => ItemReason::ConditionFailed(given.item.clone()),
+        // TransactionConflict, ThrottlingError, ProvisionedThroughputExceeded, and any new code.
         Some(_) => ItemReason::Busy,
     }
 }

@@ -1,4 +1,4 @@
-//! Registrations and logins, each with its event.
+//! Stores registrations and logins, each with its event.
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
@@ -19,8 +19,8 @@ use crate::records::{
 };
 use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
-/// Stores what users do, each time in one transaction with the event of it, which is pending in the
-/// account's or the session's item.
+/// Stores registrations and logins. Each is one transaction with its event, which is pending in the
+/// item of the account or the session.
 #[derive(Debug, Clone)]
 pub struct DynamoUserRepository {
     client: Client,
@@ -64,8 +64,8 @@ fn judge_registration(
 ) -> Verdict<RegistrationCancelled> {
     let account = reasons.next_read(|item| account_state(&item));
     let owner = reasons.next_read(|item| from_item::<EmailItem>(item)?.user_id());
-    // The user's number is as random as an attempt's: where the address is of that number, so is the
-    // account.
+    // The user's number is as random as an attempt's. If the address belongs to this number, an
+    // earlier try has landed.
     if account.found() == Some(&AccountState::Live(registration.pending.transaction_id))
         || owner.found() == Some(&registration.account.user_id())
     {
@@ -77,9 +77,9 @@ fn judge_registration(
     Verdict::Cancelled(RegistrationCancelled::Busy)
 }
 
-/// The reasons in the order in which [`DynamoUserRepository::login`] adds the items. Nobody else
-/// knows the session's identifier: where it is, an earlier try has landed, whatever became of the
-/// account after that.
+/// The reasons in the order in which [`DynamoUserRepository::login`] adds the items. Only this
+/// login knows the session's identifier: if the session exists, an earlier try has landed, whatever
+/// happened to the account after that.
 fn judge_login(mut reasons: Reasons, attempt: TransactionId) -> Verdict<ChangeCancelled> {
     let account = reasons.next_read(|item| account_state(&item));
     let session = reasons.next();

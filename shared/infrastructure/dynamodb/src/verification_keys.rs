@@ -1,4 +1,4 @@
-//! Public keys, remembered for five minutes.
+//! Reads public keys, and remembers them for five minutes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -19,11 +19,11 @@ use crate::keys;
 use crate::reading::get;
 use crate::records::VerificationKeyRecord;
 
-/// The longest name of a key, in bytes. A longer one is nobody's; the table would refuse one of
-/// 2 KiB.
+/// The longest name of a key, in bytes. No key has a longer one, and the table refuses one of 2
+/// KiB.
 const KID_BYTES_MAX: usize = 128;
 
-/// Looks public keys up.
+/// Reads and stores public keys. Clones share the client.
 #[derive(Debug, Clone)]
 pub struct DynamoVerificationKeys {
     client: Client,
@@ -65,7 +65,7 @@ impl PublishedKeys for DynamoVerificationKeys {
     }
 }
 
-/// A key, unless it can't be read: the others verify all the same.
+/// A key, unless it can't be read: then the others still verify.
 fn readable(item: Item) -> Option<VerificationKey> {
     from_item::<VerificationKeyRecord>(item)
         .inspect_err(|error| tracing::error!(%error, "a public key is unreadable"))
@@ -79,11 +79,11 @@ impl VerificationKeyStore for DynamoVerificationKeys {
     }
 }
 
-/// How long a key is remembered: a key that is taken out of the table is good for that much longer.
+/// How long a key is remembered. A key that is deleted from the table stays valid for that time.
 const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 
-/// Remembers keys for five minutes. What isn't found is asked for again each time, so that a new
-/// key is good at once and names that somebody made up take no memory.
+/// Remembers keys for five minutes. A key that was not found is read again each time, so that a new
+/// key is valid at once and invented names take no memory.
 #[derive(Debug)]
 pub struct CachedVerificationKeys<K, C> {
     keys: K,
@@ -92,12 +92,12 @@ pub struct CachedVerificationKeys<K, C> {
 }
 
 impl<K, C> CachedVerificationKeys<K, C> {
-    /// Remembers what `keys` tells.
+    /// Remembers the keys that `keys` returns.
     pub fn new(keys: K, clock: C) -> Self {
         Self { keys, clock, remembered: Mutex::default() }
     }
 
-    /// What is remembered at `now`. A clock that was set back makes it forget.
+    /// The remembered key. A key that was read after `now` does not count: the clock was set back.
     fn recall(&self, kid: &str, now: Timestamp) -> Option<VerificationKey> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, read_at) = remembered.get(kid)?;

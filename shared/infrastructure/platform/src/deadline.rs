@@ -1,4 +1,4 @@
-//! How long Lambda leaves an invocation.
+//! The time that Lambda leaves for an invocation.
 
 use std::time::Duration;
 
@@ -7,12 +7,11 @@ use application::ports::Clock;
 
 use crate::clock::SystemClock;
 
-/// The longest that Lambda runs anything: the time of an invocation whose end nobody tells.
+/// Lambda's longest run time. It is used for an invocation without a known deadline.
 const LAMBDA_TIME_MAX: Duration = Duration::from_secs(900);
 
-/// What is left until the moment at which Lambda ends the invocation, which it tells in
-/// milliseconds since 1970-01-01T00:00:00Z (header `Lambda-Runtime-Deadline-Ms` of the Runtime
-/// API).
+/// The time until Lambda ends the invocation. `deadline_ms` is that moment in milliseconds since
+/// 1970-01-01T00:00:00Z (header `Lambda-Runtime-Deadline-Ms` of the Runtime API).
 pub fn time_left(deadline_ms: u64) -> Duration {
     time_until(deadline_ms, SystemClock.now()).unwrap_or(LAMBDA_TIME_MAX)
 }

@@ -5,8 +5,8 @@ use std::fmt;
 
 /// An error and everything that caused it, on one line: `a: b: c`.
 ///
-/// House errors don't repeat their source in their `Display`, so this is where it is told. Errors
-/// of other crates that do repeat it, word for word at their end, are told once.
+/// The errors of this project don't repeat their source in their `Display`, so it is added here.
+/// If an error of another crate already ends with its source's text, that text is not added again.
 ///
 /// ```
 /// use platform::failure::failure_chain;
@@ -27,21 +27,21 @@ pub fn failure_chain<'a>(error: &'a (dyn Error + 'static)) -> FailureChain<'a> {
 pub struct FailureChain<'a>(&'a (dyn Error + 'static));
 
 impl FailureChain<'_> {
-    /// The longest chain that is told. None is that long, unless an error is its own source.
+    /// How many sources are written at most. A longer chain means that an error is its own source.
     const LENGTH_MAX: usize = 16;
 }
 
 impl fmt::Display for FailureChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = self.0.to_string();
-        f.write_str(&told)?;
+        let mut previous = self.0.to_string();
+        f.write_str(&previous)?;
         let sources = std::iter::successors(self.0.source(), |&error| error.source());
         for source in sources.take(Self::LENGTH_MAX) {
             let text = source.to_string();
-            if !told.ends_with(&text) {
+            if !previous.ends_with(&text) {
                 write!(f, ": {text}")?;
             }
-            told = text;
+            previous = text;
         }
         Ok(())
     }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn every_source_is_told_once() {
+    fn every_source_is_written_once() {
         let error = Nested::Outer(Box::new(Nested::RepeatsItsSource(Box::new(Nested::Inner))));
         assert_eq!(failure_chain(&error).to_string(), "outer: middle: inner");
         assert_eq!(failure_chain(&Nested::Inner).to_string(), "inner");

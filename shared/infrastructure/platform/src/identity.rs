@@ -7,8 +7,8 @@ use domain::identity::{
 };
 use uuid::Uuid;
 
-/// Makes each identifier but a user's a `UUIDv7` (RFC 9562, section 5.7): its time sorts it, its 62
-/// random bits and a counter keep it apart from every other process's.
+/// Makes a `UUIDv7` (RFC 9562, section 5.7) for every identifier except a user's. Its time sorts
+/// it; 62 random bits and a counter make it different from those of every other process.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UuidIdentitySource;
 
@@ -36,7 +36,7 @@ impl IdentitySource for UuidIdentitySource {
     fn user_id(&self) -> Result<UserId, Failure> {
         let random =
             getrandom::u64().map_err(|error| Failure::new(FailureClass::Unavailable, error))?;
-        // The mask is one less than a power of two, so every number is as likely as any other.
+        // The mask is one less than a power of two, so every number is equally likely.
         UserId::new(random & INTEGER_IDENTIFIER_MAX)
             .map_err(|error| Failure::new(FailureClass::Permanent, error))
     }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifiers_are_distinct_uuids_of_version_7_in_the_order_they_were_made() {
+    fn identifiers_are_distinct_uuids_of_version_7_that_sort_by_creation() {
         let made: Vec<OrderId> = (0..1_000).map(|_| UuidIdentitySource.order_id()).collect();
         assert!(made.iter().all(|id| id.as_uuid().get_version_num() == 7));
         assert_eq!(made.iter().collect::<BTreeSet<_>>().len(), made.len());

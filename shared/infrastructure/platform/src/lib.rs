@@ -1,12 +1,12 @@
-//! What every function needs of its process.
+//! The process of a function: settings, logs, metrics, time and identifiers.
 //!
-//! - [`settings`]: typed settings from the environment, every fault told at once
+//! - [`settings`]: typed settings from the environment, with all faults reported together
 //! - [`telemetry`]: log lines in JSON
 //! - [`metrics`]: numbers for alarms, in CloudWatch's embedded metric format
-//! - [`clock`], [`identity`]: the wall clock and new identifiers, the one place that makes them
-//! - [`deadline`]: how long Lambda leaves an invocation
+//! - [`clock`], [`identity`]: the wall clock and new identifiers, which are made only here
+//! - [`deadline`]: the time that Lambda leaves for an invocation
 //! - [`name_servers`]: whether a name server accepts a connection
-//! - [`failure`]: an error with everything that caused it, on one line
+//! - [`failure`]: an error with all its causes, on one line
 
 pub mod clock;
 pub mod deadline;

@@ -2,8 +2,8 @@
 //! on standard output, which Lambda hands to CloudWatch.
 //!
 //! Code counts through the facade `metrics`, as it logs through `tracing`. Each metric has one
-//! dimension, the function's name, so that two stacks in one account are told apart. A metric whose
-//! value is not a count of things has its unit in its name.
+//! dimension, the function's name, which distinguishes two stacks in one account. A metric whose
+//! value is not a count has its unit in its name.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,15 +17,15 @@ use crate::settings::Settings;
 /// The namespace of the metrics in CloudWatch.
 pub const NAMESPACE: &str = "OrderService";
 
-/// The one dimension that each of them has.
+/// The one dimension of every metric.
 pub const DIMENSION: &str = "FunctionName";
 
-/// What was counted since the last document.
+/// The values that were counted since the last document.
 #[derive(Clone, Copy)]
 pub struct Metrics(Option<&'static Collector>);
 
-/// Starts counting, under the name that Lambda gives the function. To be called once, in `main`;
-/// what is counted before is lost.
+/// Starts counting, under the name that Lambda gives the function. Call it once, in `main`;
+/// anything counted before is lost.
 #[must_use]
 pub fn start() -> Metrics {
     let function = Settings::from_environment()
@@ -40,31 +40,30 @@ pub fn start() -> Metrics {
 }
 
 impl Metrics {
-    /// Awaits an invocation, and writes the document of what it counted. A process may be frozen
-    /// right after its answer, so this comes before it.
+    /// Awaits an invocation and then writes the document of its counts. This happens before the
+    /// answer is sent, because the process may be frozen right after that.
     pub async fn flushed_after<T>(self, invocation: impl Future<Output = T>) -> T {
         let outcome = invocation.await;
         self.flush();
         outcome
     }
 
-    /// Writes the document of what was counted since the last one on standard output, amid an
-    /// invocation that may be killed.
+    /// Writes the counts since the last document to standard output, during an invocation that may
+    /// be killed.
     pub fn flush(self) {
         if let Err(error) = self.write_to(io::stdout().lock()) {
             tracing::error!(error = %failure_chain(&error), "metrics can't be written");
         }
     }
 
-    /// Writes the document of what was counted since the last one, on one line; nothing when
-    /// nothing was.
+    /// Writes the counts since the last document, on one line. It writes nothing if there are none.
     ///
     /// # Errors
     ///
     /// When the output can't be written.
     pub fn write_to(self, mut output: impl Write) -> io::Result<()> {
         let Some(collector) = self.0 else { return Ok(()) };
-        // One write, so that no log line comes in between.
+        // One write, so that no log line is mixed into the document.
         let mut document = Vec::new();
         collector.flush(&mut document)?;
         output.write_all(&document)

@@ -1,4 +1,4 @@
-//! Where the name servers are, and whether one accepts a connection, without their protocol.
+//! The addresses of the name servers, and whether one of them accepts a connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use tokio::time::timeout;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameServerAddresses(Vec<String>);
 
-/// A text does not list name servers. It doesn't repeat the text.
+/// A text is not a list of name servers. The error does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "write host:port without a scheme, such as rocketmq.internal:9876; part several with , or ;"
+    "write host:port without a scheme, such as rocketmq.internal:9876; separate several with , or ;"
 )]
 pub struct InvalidNameServers;
 
 impl NameServerAddresses {
-    /// Reads `host:port`, several parted by `,` or `;`.
+    /// Reads `host:port`; several are separated by `,` or `;`.
     ///
     /// # Errors
     ///
-    /// [`InvalidNameServers`] if there is none, or one is not of this form.
+    /// [`InvalidNameServers`] if the list is empty, or an address does not have this form.
     pub fn parse(text: &str) -> Result<Self, InvalidNameServers> {
         let addresses: Vec<String> = text
             .split([',', ';'])
@@ -42,7 +42,7 @@ impl NameServerAddresses {
         self.0.iter().map(String::as_str)
     }
 
-    /// All of them, parted by `;`, as `RocketMQ`'s clients want them.
+    /// All addresses, separated by `;`, as `RocketMQ`'s clients expect them.
     pub fn joined(&self) -> String {
         self.0.join(";")
     }
@@ -55,7 +55,7 @@ fn host_and_port(text: &str) -> Option<String> {
     (port > 0 && is_host).then(|| format!("{host}:{port}"))
 }
 
-/// What the client takes for a host's name; an IPv4 address looks like one.
+/// Whether the client accepts this as a host's name; IPv4 addresses also have this form.
 fn is_dns_name(host: &str) -> bool {
     let in_label = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let is_label = |label: &str| {
@@ -67,17 +67,17 @@ fn is_dns_name(host: &str) -> bool {
     host.len() <= 253 && host.split('.').all(is_label)
 }
 
-/// Name servers that are asked by opening a TCP connection and closing it again.
+/// Probes name servers by opening a TCP connection and closing it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpNameServers {
     addresses: NameServerAddresses,
 }
 
 impl TcpNameServers {
-    /// How long one name server may take to accept, its name's look-up included.
+    /// How long one name server may take to accept, including the DNS look-up.
     pub const CONNECT_TIME_MAX: Duration = Duration::from_millis(500);
 
-    /// Asks those at these addresses.
+    /// Probes these addresses.
     pub const fn new(addresses: NameServerAddresses) -> Self {
         Self { addresses }
     }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_accepts_is_enough() {
+    async fn one_name_server_that_accepts_is_enough() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         let closed = unused_address().await;
@@ -119,12 +119,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn none_that_accepts_is_not_reachable() {
+    async fn name_servers_that_refuse_are_not_reachable() {
         assert!(!servers(&unused_address().await).reachable().await);
     }
 
     #[test]
-    fn the_list_may_be_parted_by_commas_or_semicolons() {
+    fn commas_or_semicolons_separate_the_list() {
         let addresses =
             NameServerAddresses::parse("a:9876; b-1.internal:9876,10.0.0.7:1;[::1]:9876;").unwrap();
         let addresses: Vec<_> = addresses.iter().collect();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_and_port_is_refused() {
+    fn an_address_without_host_and_port_is_refused() {
         for text in [
             "",
             ";",

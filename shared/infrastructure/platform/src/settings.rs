@@ -1,4 +1,4 @@
-//! Typed settings from the environment, with every fault told at once.
+//! Typed settings from the environment, with all faults reported together.
 //!
 //! ```
 //! use platform::settings::Settings;
@@ -7,7 +7,7 @@
 //!
 //! impl Config {
 //!     fn read(settings: &mut Settings) -> Option<Self> {
-//!         // Every setting is read before any is missed, so that all faults are told together.
+//!         // Every setting is read before the first `?`, so that all faults are reported.
 //!         let table = settings.required("ORDERS_TABLE", |text| Ok::<_, String>(text.to_owned()));
 //!         let window_seconds = settings.or_default("WINDOW_SECONDS", 50, str::parse);
 //!         Some(Self { table: table?, window_seconds })
@@ -26,22 +26,22 @@ use std::fmt::Display;
 
 use crate::telemetry::directives;
 
-/// The environment, and what was found wrong with it so far.
+/// The environment, and the faults that were found in it so far.
 #[derive(Debug)]
 pub struct Settings {
     values: HashMap<String, String>,
     faults: Vec<String>,
 }
 
-/// Settings are missing or wrong. Its `Display` names every one, and no value: some are secret.
+/// Settings are missing or wrong. `Display` names every one, but no value, because some are secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the configuration is wrong: {}", .0.join("; "))]
 pub struct InvalidSettings(Vec<String>);
 
 impl Settings {
-    /// The process's environment. Bytes that are not UTF-8 become U+FFFD, which no setting allows
-    /// where it matters, so that a variable of somebody else's does no harm.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    /// The process's environment. Bytes that are not UTF-8 become U+FFFD. No setting allows that
+    /// character where it matters, so a variable that is not ours does no harm.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
     pub fn from_environment() -> Self {
         let text = |text: OsString| text.to_string_lossy().into_owned();
         let values = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
@@ -54,14 +54,14 @@ impl Settings {
         Self { values, faults: Vec::new() }
     }
 
-    /// These settings, with one of them given in place of what is there.
+    /// Adds a setting, or replaces the one of this name.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.values.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// A setting that must be there. `None` means that a fault was noted.
+    /// A required setting. `None` means that a fault was recorded.
     pub fn required<T, E: Display>(
         &mut self,
         name: &'static str,
@@ -73,7 +73,7 @@ impl Settings {
         self.optional(name, parse)
     }
 
-    /// A setting that may be left out or empty.
+    /// A setting that may be missing or empty. `None` if it is, or if a fault was recorded.
     pub fn optional<T, E: Display>(
         &mut self,
         name: &'static str,
@@ -98,18 +98,18 @@ impl Settings {
         self.optional(name, parse).unwrap_or(default)
     }
 
-    /// Notes what is wrong with a setting that was read: that it does not go with another, for one.
+    /// Records a fault of a setting that was read, such as a conflict with another setting.
     pub fn refuse(&mut self, name: &'static str, why: impl Display) {
         self.faults.push(format!("{name}: {why}"));
     }
 
-    /// The configuration that was read, if nothing was wrong. `RUST_LOG`, which every function has,
-    /// is judged here; [`telemetry::start`](crate::telemetry::start) has taken of it what it could,
-    /// so that this can be logged.
+    /// The configuration, if no fault was found. `RUST_LOG`, which every function has, is checked
+    /// here; [`telemetry::start`](crate::telemetry::start) has already used its valid directives,
+    /// so that these faults can be logged.
     ///
     /// # Errors
     ///
-    /// [`InvalidSettings`] with every fault that was noted.
+    /// [`InvalidSettings`] with every fault that was recorded.
     pub fn finish<C>(mut self, config: Option<C>) -> Result<C, InvalidSettings> {
         self.optional("RUST_LOG", directives::check);
         match config {
@@ -128,14 +128,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_log_level_is_told_like_every_other_fault() {
+    fn a_wrong_log_level_is_reported_with_all_other_faults() {
         let faults = |rust_log| {
             let mut settings = Settings::from_pairs([("RUST_LOG", rust_log)]);
             settings.required("ORDERS_TABLE", |text| Ok::<_, String>(text.to_owned()));
             settings.finish(Some(())).unwrap_err().to_string()
         };
-        let told = faults("info,hyper=loud");
-        assert!(told.contains("ORDERS_TABLE is not set") && told.contains("RUST_LOG: "), "{told}");
+        let text = faults("info,hyper=loud");
+        assert!(text.contains("ORDERS_TABLE is not set") && text.contains("RUST_LOG: "), "{text}");
         for right in ["", "debug", "info,hyper=trace", "off"] {
             assert!(!faults(right).contains("RUST_LOG"), "{right}");
         }

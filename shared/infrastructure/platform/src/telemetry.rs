@@ -1,4 +1,4 @@
-//! Log lines: one JSON object a line on standard output, which Lambda hands to CloudWatch.
+//! Log lines: one JSON object per line on standard output, which Lambda sends to CloudWatch.
 
 pub(crate) mod directives;
 mod json_lines;
@@ -15,8 +15,8 @@ use crate::failure::failure_chain;
 use crate::settings::Settings;
 use json_lines::JsonLines;
 
-/// Dependencies that say more at `info` than an operator wants to read, by the beginning of their
-/// targets. `RUST_LOG` may name one of them to hear it again.
+/// Dependencies that log more at `info` than an operator wants to read, by the beginning of their
+/// targets. `RUST_LOG` may name one of them to show its lines again.
 const NOISY_TARGETS: &[&str] = &[
     "aws_",
     "h2",
@@ -32,18 +32,17 @@ const NOISY_TARGETS: &[&str] = &[
     "tower",
 ];
 
-/// A dependency that warns of everyday things, such as a route that it learns anew, twice a second
-/// while a broker is away. What comes of them is told by the adapter that meets it.
+/// A dependency that warns about normal events, such as reading a route again, which it does twice
+/// a second while a broker is unavailable. Our adapters log the failures that result.
 const CHATTY_TARGET: &str = "rocketmq_client_rust";
 
-/// Starts logging, and has panics logged too. To be called once, first thing in `main`; a second
-/// call changes nothing.
+/// Starts logging, also of panics. Call it once, at the start of `main`; a second call changes
+/// nothing.
 ///
 /// `RUST_LOG` sets the level (`info` when it is not set) in the form of
-/// [`tracing_subscriber::EnvFilter`]. Directives that are wrong are left out here, and told by
-/// [`Settings::finish`] with all other settings that are. A line holds `timestamp` (RFC 3339, UTC),
-/// `level`, `target`, `message`, the event's fields and those of every span around it, all in one
-/// flat object.
+/// [`tracing_subscriber::EnvFilter`]. Wrong directives are ignored here; [`Settings::finish`]
+/// reports them with all other faults. A line has `timestamp` (RFC 3339, UTC), `level`, `target`,
+/// `message`, the event's fields and those of every span around it, all in one flat object.
 pub fn start() {
     let rust_log = Settings::from_environment()
         .optional("RUST_LOG", |text| Ok::<_, String>(text.to_owned()))
@@ -56,7 +55,7 @@ pub fn start() {
     }
 }
 
-/// Logs a failure that stops the start, with all its causes, and passes it on.
+/// Logs a failure that prevents the start, with all its causes, and returns it.
 ///
 /// # Errors
 ///
@@ -70,7 +69,7 @@ pub fn logged<T, E: std::error::Error + 'static>(result: Result<T, E>) -> Result
 fn filter(rust_log: &str) -> EnvFilter {
     let noisy = NOISY_TARGETS.iter().map(|target| format!(",{target}=warn"));
     let quiet = format!("info{},{CHATTY_TARGET}=error", noisy.collect::<String>());
-    // Of two directives for the same target the later counts.
+    // Of two directives for the same target, the later one applies.
     EnvFilter::builder().parse_lossy(format!("{quiet},{rust_log}"))
 }
 
@@ -88,12 +87,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dependencies_are_quiet_unless_they_are_asked_for() {
+    fn dependencies_are_quiet_unless_rust_log_names_them() {
         let directives = |rust_log| filter(rust_log).to_string();
         let quiet = directives("");
         assert!(quiet.contains("hyper=warn") && quiet.contains("info"), "{quiet}");
-        let asked = directives("debug,hyper=trace");
-        assert!(asked.contains("hyper=trace") && !asked.contains("hyper=warn"), "{asked}");
-        assert!(asked.contains("debug") && asked.contains("aws_=warn"), "{asked}");
+        let named = directives("debug,hyper=trace");
+        assert!(named.contains("hyper=trace") && !named.contains("hyper=warn"), "{named}");
+        assert!(named.contains("debug") && named.contains("aws_=warn"), "{named}");
     }
 }

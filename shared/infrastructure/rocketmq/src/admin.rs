@@ -1,5 +1,5 @@
-//! What the developer's commands and the tests need of a cluster: topics and groups made, and
-//! topics read from the beginning.
+//! Creates topics and groups, and reads topics from the beginning, for the developer's commands and
+//! the tests.
 
 mod reading;
 
@@ -29,8 +29,8 @@ pub use self::reading::{Positions, StoredMessage};
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long to wait before a look that found nothing is repeated.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How long to wait before a failed request is repeated.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// How many queues a topic has on each broker, for reading and for writing.
 const QUEUES: i32 = 4;
@@ -41,10 +41,10 @@ const READ_AND_WRITE: i32 = 6;
 /// An administrator's request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// The client's threads can't be had.
+    /// The client's threads could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A request failed, or the time was over.
+    /// A request failed, or there was no time left.
     #[error("the request to the RocketMQ cluster failed")]
     Request(#[source] Cause),
 }
@@ -55,14 +55,14 @@ impl From<Failure> for AdminError {
     }
 }
 
-/// Makes topics and groups, and reads topics.
+/// Creates topics and groups, and reads topics.
 pub struct RocketmqAdmin {
     client: RocketmqClient,
     lanes: Lanes,
 }
 
 impl RocketmqAdmin {
-    /// Starts a client of its own.
+    /// Starts a separate client.
     ///
     /// # Errors
     ///
@@ -83,52 +83,52 @@ impl RocketmqAdmin {
         Box::pin(self.lanes.take().await?.start()).await.map_err(client_failure)
     }
 
-    /// Ends the client.
+    /// Shuts the client down.
     pub async fn shutdown(self) {
         self.lanes.close().await;
         drop(self.lanes);
         self.client.shutdown().await;
     }
 
-    /// Makes the order and the user topic (`message.type` TRANSACTION), the dead-letter topic
+    /// Creates the order and the user topic (`message.type` TRANSACTION), the dead-letter topic
     /// (NORMAL) and the group `event-consumer` on every master of every cluster, and waits until
-    /// all topics have routes. What is there already is kept, with these settings. Returns what it
-    /// made, in sentences.
+    /// all topics have routes. Existing ones are kept and get these settings. Returns a line for
+    /// each topic and group.
     ///
     /// # Errors
     ///
-    /// [`AdminError`], if a broker refuses, or `limit` is over: also when no broker has registered.
+    /// [`AdminError`], if a broker refuses, or `limit` passes, also while no broker is registered.
     pub async fn create_topics(&self, limit: Duration) -> Result<Vec<String>, AdminError> {
         let deadline = Deadline::after(limit);
         let config = self.client.config();
         let event_topics = Topic::ALL.map(|topic| config.topic_name(topic));
         let dead_letter_topic = config.dead_letter_topic();
         let group = config.event_consumer_group();
-        let mut made = Vec::new();
+        let mut created = Vec::new();
         for (broker, address) in
             until(deadline, async |deadline| self.masters(deadline).await).await?
         {
             self.must_keep_index(&broker, &address, deadline).await?;
             for topic in event_topics {
                 self.create_topic(&address, topic, "TRANSACTION", deadline).await?;
-                made.push(format!("topic {topic} (TRANSACTION) on {broker}"));
+                created.push(format!("topic {topic} (TRANSACTION) on {broker}"));
             }
             self.create_topic(&address, &dead_letter_topic, "NORMAL", deadline).await?;
-            made.push(format!("topic {dead_letter_topic} (NORMAL) on {broker}"));
+            created.push(format!("topic {dead_letter_topic} (NORMAL) on {broker}"));
             self.create_group(&address, &group, deadline).await?;
-            made.push(format!("group {group} on {broker}"));
+            created.push(format!("group {group} on {broker}"));
         }
         for topic in event_topics.into_iter().chain([dead_letter_topic.as_str()]) {
             self.wait_until_routable(topic, deadline.remaining()).await?;
         }
-        Ok(made)
+        Ok(created)
     }
 
     /// Waits until a topic has a route to a master.
     ///
     /// # Errors
     ///
-    /// [`AdminError`] with the last cause, if `limit` is over before.
+    /// [`AdminError`] with the last cause, if `limit` passes first.
     pub async fn wait_until_routable(
         &self,
         topic: &str,
@@ -144,7 +144,7 @@ impl RocketmqAdmin {
         address: &CheetahString,
         deadline: Deadline,
     ) -> Result<(), AdminError> {
-        let answer = self.answer(address, message_index::question(), deadline).await?;
+        let answer = self.answer(address, message_index::request(), deadline).await?;
         if message_index::is_kept(answer) {
             return Ok(());
         }
@@ -173,7 +173,7 @@ impl RocketmqAdmin {
         };
         let code = RequestCode::UpdateAndCreateTopic;
         let request = RemotingCommand::create_request_command(code, header);
-        self.order(address, request, deadline).await
+        self.must_succeed(address, request, deadline).await
     }
 
     async fn create_group(
@@ -186,11 +186,11 @@ impl RocketmqAdmin {
         let body = serde_json::to_vec(&group).map_err(|error| AdminError::Request(error.into()))?;
         let code = RequestCode::UpdateAndCreateSubscriptionGroup;
         let request = RemotingCommand::create_remoting_command(code).set_body(body);
-        self.order(address, request, deadline).await
+        self.must_succeed(address, request, deadline).await
     }
 
-    /// A request that must be answered with success.
-    async fn order(
+    /// Sends a request that the broker must answer with success.
+    async fn must_succeed(
         &self,
         address: &CheetahString,
         request: RemotingCommand,
@@ -203,8 +203,8 @@ impl RocketmqAdmin {
         }
     }
 
-    /// What a broker answers, whatever it is. The request is repeated while there is no answer: each of
-    /// ours has the same effect twice as once.
+    /// A broker's answer, whatever its code. The request is repeated while there is no answer: each
+    /// of our requests may safely be made twice.
     async fn answer(
         &self,
         address: &CheetahString,
@@ -213,14 +213,14 @@ impl RocketmqAdmin {
     ) -> Result<RemotingCommand, Failure> {
         loop {
             let request = request.clone();
-            let asked = self.request(deadline, async |lane, timeout_ms| {
+            let answered = self.request(deadline, async |lane, timeout_ms| {
                 lane.invoke_remoting(address, request, timeout_ms).await
             });
-            match asked.await {
+            match answered.await {
                 Err(_) if !deadline.has_passed() => {
-                    tokio::time::sleep(LOOK_AGAIN_AFTER.min(deadline.remaining())).await;
+                    tokio::time::sleep(RETRY_AFTER.min(deadline.remaining())).await;
                 }
-                answered => return answered,
+                answer => return answer,
             }
         }
     }
@@ -264,7 +264,7 @@ impl RocketmqAdmin {
     }
 }
 
-/// [`RocketmqAdmin::create_topics`] with a client of its own.
+/// Calls [`RocketmqAdmin::create_topics`] with a separate client.
 ///
 /// # Errors
 ///
@@ -274,12 +274,12 @@ pub async fn create_topics(
     limit: Duration,
 ) -> Result<Vec<String>, AdminError> {
     let admin = RocketmqAdmin::start(config).await?;
-    let made = admin.create_topics(limit).await;
+    let created = admin.create_topics(limit).await;
     admin.shutdown().await;
-    made
+    created
 }
 
-/// [`RocketmqAdmin::read_topic`] from the beginning, with a client of its own.
+/// Calls [`RocketmqAdmin::read_topic`] from the beginning, with a separate client.
 ///
 /// # Errors
 ///
@@ -294,20 +294,20 @@ pub async fn read_topic(
     messages
 }
 
-/// Looks again and again until it succeeds or the deadline has passed. A broker that has opened its
-/// port is not registered for some seconds more.
+/// Repeats a request until it succeeds or the deadline has passed. After a broker has opened its
+/// port, it takes some seconds until it is registered.
 async fn until<T>(
     deadline: Deadline,
-    look: impl AsyncFn(Deadline) -> Result<T, Failure>,
+    request: impl AsyncFn(Deadline) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let mut reason = None;
     loop {
-        match look(deadline).await {
+        match request(deadline).await {
             Ok(found) => return Ok(found),
-            // A look that was cut short tells less than the one before.
+            // A request that ran out of time says less than the one before it.
             Err(cut_short) if deadline.has_passed() => return Err(reason.unwrap_or(cut_short)),
             Err(failure) => reason = Some(failure),
         }
-        tokio::time::sleep(LOOK_AGAIN_AFTER.min(deadline.remaining())).await;
+        tokio::time::sleep(RETRY_AFTER.min(deadline.remaining())).await;
     }
 }

@@ -1,7 +1,7 @@
-//! Bodies of messages as they were before a producer compressed them.
+//! Decompresses the bodies of messages, within a limit.
 //!
-//! The client inflates without a limit, and takes every message behind one that it cannot inflate out of
-//! its answer (`message_decoder.rs` of rocketmq-protocol 1.0.0), so it is asked not to.
+//! The client's own decompression has no limit, and drops every message after one that it cannot
+//! decompress (`message_decoder.rs` of rocketmq-protocol 1.0.0), so it is switched off.
 
 use std::io::{self, Read};
 
@@ -10,15 +10,15 @@ use flate2::read::ZlibDecoder;
 use rocketmq_model::common::compression::compression_type::CompressionType;
 use rocketmq_model::common::sys_flag::message_sys_flag::MessageSysFlag;
 
-/// What begins a frame of LZ4, as Java's client makes one (`LZ4_Frame_format.md` of lz4). Rust's client
-/// makes a block, with its length before it.
+/// The first bytes of an LZ4 frame, which Java's client writes (`LZ4_Frame_format.md` of lz4).
+/// Rust's client writes a block with its length before it.
 const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
-/// How much memory a body may ask for to be inflated, as a power of two: what zstd's own levels up to
-/// 19 ask for.
+/// How much memory the decompression of a body may take, as a power of two: what zstd's levels up
+/// to 19 need.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
-/// Inflates a body, if its flags say that it is compressed. `None` if it is as it was.
+/// Decompresses a body, if its flags say that it is compressed; otherwise `None`.
 pub(crate) fn inflated(flags: i32, body: &[u8]) -> Result<Option<Vec<u8>>, UnreadableBody> {
     if flags & MessageSysFlag::COMPRESSED_FLAG == 0 {
         return Ok(None);
@@ -39,7 +39,7 @@ pub(crate) fn inflated(flags: i32, body: &[u8]) -> Result<Option<Vec<u8>>, Unrea
     inflated.map(Some).map_err(|error| UnreadableBody(format!("{kind:?}: {error}")))
 }
 
-/// All that a decoder has, if that is no more than a body may have.
+/// Everything that a decoder returns, if it is at most [`BODY_BYTES_MAX`] long.
 fn at_most(decoder: impl Read) -> io::Result<Vec<u8>> {
     let mut inflated = Vec::new();
     let limit = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
@@ -83,11 +83,11 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// By each way in which a producer may compress.
+    /// A text in each form in which a producer may compress it.
     fn compressed(text: &[u8]) -> [(i32, Vec<u8>); 5] {
         [
             (ZLIB, zlib(text)),
-            // Older clients, which name no type.
+            // As older clients compress: the flags name no type.
             (MessageSysFlag::COMPRESSED_FLAG, zlib(text)),
             (ZSTD, zstd::encode_all(text, 5).unwrap()),
             (LZ4, lz4_frame(text)),
@@ -96,9 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_compressed_is_as_it_was() {
+    fn a_body_that_is_not_compressed_is_unchanged() {
         assert_eq!(inflated(0, b"{}"), Ok(None));
-        // The flags of a transaction that was committed, and of addresses of version 6.
+        // The flags of a committed transaction and of IPv6 addresses.
         assert_eq!(inflated(0x8 | 0x10 | 0x20, b"{}"), Ok(None));
     }
 
@@ -124,14 +124,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_compressed_comes_back(text in prop::collection::vec(any::<u8>(), 0..4_000)) {
+        fn a_compressed_body_is_decompressed(text in prop::collection::vec(any::<u8>(), 0..4_000)) {
             for (flags, body) in compressed(&text) {
                 prop_assert_eq!(inflated(flags, &body).unwrap().unwrap(), text.clone());
             }
         }
 
         #[test]
-        fn whatever_is_there_ends_without_a_panic(
+        fn no_body_makes_the_decompression_panic(
             text in prop::collection::vec(any::<u8>(), 0..400),
             frame in any::<bool>(),
         ) {

@@ -8,8 +8,8 @@ use application::outcome::Failure;
 
 use crate::fault::{OutOfTime, unavailable};
 
-/// Awaits something until the deadline. The client takes a time limit with most calls, but it also
-/// waits for locks and connections outside of it.
+/// Awaits something until the deadline. Most calls of the client have a time limit, but the client
+/// also waits for locks and connections outside of that limit.
 pub(crate) async fn within<T>(
     deadline: Deadline,
     what: &'static str,
@@ -20,7 +20,7 @@ pub(crate) async fn within<T>(
         .map_err(|_| unavailable(OutOfTime(what)))
 }
 
-/// What is left until a deadline as the client takes it, in whole milliseconds and at least 1.
+/// The time until a deadline as the client expects it, in whole milliseconds and at least 1.
 pub(crate) fn millis_left(deadline: Deadline) -> u64 {
     millis(deadline.remaining()).max(1)
 }

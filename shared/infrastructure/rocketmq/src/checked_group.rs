@@ -1,9 +1,9 @@
 //! Membership of the group that answers check-backs.
 //!
-//! The client's own member inflates the body of each half message that it is asked about, whatever is
-//! set (`client_remoting_processor.rs` of rocketmq-client-rust 1.0.0), and whoever may send half
-//! messages to any topic of a cluster can name our group in them: 1 MiB becomes 1 GiB. So this member
-//! stands on the client's transport, and reads properties only.
+//! The client's own member decompresses the body of each half message that a broker asks about,
+//! whatever its settings (`client_remoting_processor.rs` of rocketmq-client-rust 1.0.0). Anyone who
+//! may send half messages to any topic of the cluster can name our group in them, and 1 MiB can
+//! become 1 GiB. So this member uses the client's transport directly, and reads only properties.
 
 mod answers;
 mod checks;
@@ -24,21 +24,21 @@ use crate::client::{RocketmqClient, StartError};
 use crate::fault::{Missing, unavailable};
 use members::Members;
 
-/// How long the first greeting of the brokers may take. With a cluster that is away it ends sooner, and
-/// the member goes on trying to connect.
+/// How long the first heartbeats to the brokers may take. If the cluster is unreachable they fail
+/// sooner, and the member keeps trying to connect.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long leaving may take, apart from the client's end.
+/// How long leaving may take, without the client's shutdown.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How many check-backs may wait for their turn. Further ones are dropped, and the broker asks again in
-/// its next round.
+/// How many check-backs may wait for an answer. Further ones are dropped, and the broker asks again
+/// in its next round.
 const CHECKS_WAITING_MAX: usize = 4096;
 
 /// The group was not joined.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// The client's threads can't be had.
+    /// The client's threads could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
     /// The client didn't start as a member of the group.
@@ -52,19 +52,20 @@ impl From<Failure> for JoinError {
     }
 }
 
-/// A live member of the group `transaction-check`, connected to every broker of our topics: brokers
-/// ask it what became of half messages. It sends nothing.
+/// A live member of the group `transaction-check`, connected to every broker of our topics. Brokers
+/// ask it whether to commit half messages or roll them back. It sends no messages.
 pub struct CheckedGroup {
     client: RocketmqClient,
-    /// Its drop ends it.
+    /// Dropping it stops the answers.
     answering: JoinSet<()>,
-    /// Its drop ends the membership.
+    /// Dropping it ends the membership.
     leave: oneshot::Sender<oneshot::Sender<()>>,
 }
 
 impl CheckedGroup {
-    /// Joins, and has `handler` answer on the caller's runtime, in the caller's span, until it
-    /// leaves. A cluster that is away is no error: the member greets it within 10 s of its return.
+    /// Joins the group. `handler` answers on the caller's runtime, in the caller's span, until
+    /// [`Self::leave`]. An unreachable cluster is not an error: the member sends it a heartbeat
+    /// within 10 s of its return.
     ///
     /// # Errors
     ///
@@ -73,10 +74,10 @@ impl CheckedGroup {
         client: RocketmqClient,
         handler: Arc<impl CheckBackHandler>,
     ) -> Result<Self, JoinError> {
-        let (asked, asking) = mpsc::channel(CHECKS_WAITING_MAX);
-        let members = Members::start(client.clone(), asked).await?;
-        let answering = answers::answer_all(handler, asking, client.clone(), members.current());
-        // While the caller waits for the end of its window.
+        let (sender, received) = mpsc::channel(CHECKS_WAITING_MAX);
+        let members = Members::start(client.clone(), sender).await?;
+        let answering = answers::answer_all(handler, received, client.clone(), members.current());
+        // They run while the caller waits for the end of its window.
         let mut answers = JoinSet::new();
         answers.spawn(answering.in_current_span());
         let (leave, left) = oneshot::channel();
@@ -85,15 +86,15 @@ impl CheckedGroup {
         let gone = |_| unavailable(Missing("the client is shutting down".to_owned()));
         let group = Self { client, answering: answers, leave };
         match within(Deadline::after(JOIN_TIMEOUT), "joining the group", first).await {
-            // It goes on by itself.
+            // The member keeps trying in the background.
             Err(_too_late) => {}
             Ok(greeted) => greeted.map_err(gone)?,
         }
         Ok(group)
     }
 
-    /// Leaves the group, so that brokers ask others. With the last adapter of a client, the client
-    /// ends too.
+    /// Leaves the group, so that brokers ask other members. If this is the last adapter of the
+    /// client, the client is shut down too.
     pub async fn leave(self) {
         let Self { client, mut answering, leave } = self;
         answering.shutdown().await;

@@ -1,7 +1,7 @@
-//! The client's runtime, and how it ends.
+//! The client's runtime and its shutdown.
 //!
-//! The client runs on a tokio runtime of its own and can't adopt ours (`rocketmq-client-rust`
-//! 1.0.0, `runtime.rs`). All adapters of a process share one; the last that shuts down ends it.
+//! The client runs on its own tokio runtime and can't use ours (`rocketmq-client-rust` 1.0.0,
+//! `runtime.rs`). All adapters of a process share one; the last adapter to shut down ends it.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,24 +22,25 @@ use tempfile::NamedTempFile;
 use crate::config::{RocketmqConfig, TlsCa};
 use crate::name_servers::answering_first;
 
-/// How long the client's threads are waited for at the end. A connected client needs 3 to 8 ms; one
+/// How long the shutdown waits for the client's threads. A connected client needs 3 to 8 ms; one
 /// whose broker hangs would take 6 s.
 const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the client waits for a name server's answer.
 const NAME_SERVER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often the client looks for routes again and greets its brokers: as often as it accepts
-/// (`client_config_validation.rs`). Its default of 30 s is most of a window of ours.
+/// How often the client reads routes again and sends heartbeats to its brokers: the shortest
+/// interval that it accepts (`client_config_validation.rs`). Its default of 30 s is most of one of
+/// our windows.
 pub(crate) const ROUTE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many threads the client's tasks share. Each hands work to the next, so with two of them
-/// every call wakes one up from the other: create-order took 1.35 times the floor with two, and
-/// 1.31 with one. event-consumer drains as fast with either.
+/// How many threads the client's tasks share. Each task hands work to the next, so with two threads
+/// every call has to wake the other thread: create-order took 1.35 times the floor with two
+/// threads, and 1.31 times with one. event-consumer drains equally fast with either.
 const THREADS: usize = 1;
 
-/// The client's runtime could not be had: no threads, no memory, or settings that the client
-/// refuses.
+/// The client's runtime could not be started: there were no threads or no memory, or the client
+/// refused its settings.
 #[derive(Debug, thiserror::Error)]
 #[error("the RocketMQ client's runtime could not be started")]
 pub struct StartError(#[source] Cause);
@@ -59,23 +60,23 @@ struct Shared {
     runtime: Arc<ClientRuntime>,
     /// The file with the certificate authority, which the client reads for each connection.
     authority: Option<AuthorityFile>,
-    /// Signs requests. Instances are shared by those with the same hook only, so there is one.
+    /// Signs requests. Only callers with the same hook share an instance, so there is one hook.
     hook: Option<Arc<ClientRpcHook>>,
-    /// How many instances were named so far.
+    /// The number in the name of the next instance.
     instances: AtomicU64,
-    /// Must outlive `runtime`. Dropped without [`RocketmqClient::shutdown`], it ends its threads in
-    /// the background.
+    /// It must outlive `runtime`. When it is dropped without [`RocketmqClient::shutdown`], its
+    /// threads end in the background.
     owner: RuntimeOwner,
     _telemetry: TelemetryRuntimeGuard,
 }
 
 impl RocketmqClient {
-    /// Starts the client's threads. Nothing is sent yet, so a cluster that is away is no error.
+    /// Starts the client's threads. Nothing is sent yet, so an unreachable cluster is not an error.
     ///
     /// # Errors
     ///
-    /// [`StartError`], if there are no threads or memory to be had, or a certificate from the
-    /// environment can't be put into a file.
+    /// [`StartError`], if there are no threads or there is no memory, or a certificate from the
+    /// environment can't be written to a file.
     pub fn start(config: RocketmqConfig) -> Result<Self, StartError> {
         let owner = RuntimeOwner::plan(runtime_config())
             .map_err(|violation| StartError::because(format!("{violation:?}")))?
@@ -91,7 +92,7 @@ impl RocketmqClient {
         let authority = config
             .tls_ca
             .as_ref()
-            .map(AuthorityFile::of)
+            .map(AuthorityFile::new)
             .transpose()
             .map_err(StartError::because)?;
         let hook = signing_hook(&config);
@@ -107,17 +108,17 @@ impl RocketmqClient {
         })))
     }
 
-    /// The configuration that it was started with.
+    /// The configuration with which the client was started.
     pub fn config(&self) -> &RocketmqConfig {
         &self.0.config
     }
 
-    /// Ends the client, if no adapter uses it any more, in about a second at most.
+    /// Shuts the client down, in about a second at most, unless another adapter still uses it.
     pub async fn shutdown(self) {
         let Some(shared) = Arc::into_inner(self.0) else { return };
         let Shared { runtime, owner, .. } = shared;
         let (done, ended) = tokio::sync::oneshot::channel();
-        // The client refuses to end its runtime on a thread of any runtime.
+        // The client refuses to shut its runtime down on a thread of any runtime.
         let thread = std::thread::Builder::new().name("rocketmq-shutdown".to_owned());
         let spawned = thread.spawn(move || {
             let deadline = ShutdownDeadline::after(RUNTIME_SHUTDOWN_TIMEOUT);
@@ -141,7 +142,7 @@ impl RocketmqClient {
         self.0.hook.clone()
     }
 
-    /// Runs something on the client's threads. At the end of the client it is dropped unfinished.
+    /// Runs a task on the client's threads. When the client shuts down, the task is dropped.
     pub(crate) fn in_background(
         &self,
         name: &'static str,
@@ -153,7 +154,7 @@ impl RocketmqClient {
         }
     }
 
-    /// As [`Self::instance_config`], with a name server first that answers.
+    /// Like [`Self::instance_config`], with a name server first that has answered.
     pub(crate) async fn answered_instance_config(&self, role: &str) -> ClientConfig {
         let mut config = self.instance_config(role);
         let name_servers = answering_first(self, config.tls_config()).await;
@@ -161,8 +162,8 @@ impl RocketmqClient {
         config
     }
 
-    /// The configuration of a new client instance. Its name is new as well, because the client
-    /// would otherwise hand out the instance that went bad.
+    /// The configuration of a new client instance. Its name is new too, because otherwise the
+    /// client would return the instance that failed.
     pub(crate) fn instance_config(&self, role: &str) -> ClientConfig {
         let number = self.0.instances.fetch_add(1, Ordering::Relaxed);
         let name = format!("{role}-{}-{number}", std::process::id());
@@ -184,15 +185,15 @@ impl RocketmqClient {
     }
 }
 
-/// The client takes the certificate authority from a file only.
+/// The certificate authority as a file: the client reads it only from one.
 enum AuthorityFile {
     Given(PathBuf),
-    /// Removed with the client.
+    /// Deleted with the client.
     Written(NamedTempFile),
 }
 
 impl AuthorityFile {
-    fn of(authority: &TlsCa) -> io::Result<Self> {
+    fn new(authority: &TlsCa) -> io::Result<Self> {
         match authority {
             TlsCa::File(path) => Ok(Self::Given(path.clone())),
             TlsCa::Pem(pem) => {
@@ -233,8 +234,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_from_the_environment_is_in_a_file_while_the_client_lives() {
-        let file = AuthorityFile::of(&TlsCa::Pem("certificate".to_owned())).unwrap();
+    fn a_certificate_from_the_environment_is_in_a_file_until_the_client_is_dropped() {
+        let file = AuthorityFile::new(&TlsCa::Pem("certificate".to_owned())).unwrap();
         let path = file.path().to_owned();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "certificate");
         drop(file);

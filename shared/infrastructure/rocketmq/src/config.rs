@@ -1,4 +1,4 @@
-//! What the adapters read from the environment.
+//! The adapters' settings from the environment.
 
 use std::path::{Path, PathBuf};
 
@@ -8,15 +8,15 @@ use platform::name_servers::NameServerAddresses;
 use platform::settings::Settings;
 use secrecy::SecretString;
 
-/// The longest topic name, so that the dead-letter topic's name still keeps the 127 characters that
-/// `RocketMQ` allows (`TopicValidator.java`).
+/// The longest topic name, in characters. The dead-letter topic's name is longer, and `RocketMQ`
+/// allows 127 (`TopicValidator.java`).
 pub const TOPIC_LENGTH_MAX: usize = 127 - DEAD_LETTER_SUFFIX.len();
 
-/// The longest group prefix. `RocketMQ` allows groups of 120 characters (`Validators.java`), and
-/// builds a retry topic's name from a group's and a topic's.
+/// The longest group prefix, in characters. `RocketMQ` allows 120 characters for a group
+/// (`Validators.java`), and builds a retry topic's name from the names of a group and a topic.
 pub const GROUP_PREFIX_LENGTH_MAX: usize = 64;
 
-/// A setting can't be used. Its `Display` says what to write instead.
+/// A setting is not valid. `Display` says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidSetting(String);
@@ -35,14 +35,15 @@ impl TopicName {
         plain_name(text, TOPIC_LENGTH_MAX).map(Self)
     }
 
-    /// The name.
+    /// The name, as on the cluster.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What the names of this deployment's groups begin with. A check-back reaches any live member of a
-/// group whatever the topic, so two deployments on one cluster must differ in it.
+/// The beginning of the names of this deployment's groups. A broker sends a check-back to any live
+/// member of a group, whatever the topic, so two deployments on one cluster need different
+/// prefixes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupPrefix(String);
 
@@ -56,7 +57,7 @@ impl GroupPrefix {
         plain_name(text, GROUP_PREFIX_LENGTH_MAX).map(Self)
     }
 
-    /// The prefix.
+    /// The prefix, as in the names of the groups.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -101,10 +102,10 @@ impl TlsCa {
     }
 }
 
-/// Who we are to the cluster.
+/// The credentials with which requests are signed.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The access key.
+    /// The access key, which names the account.
     pub access_key: String,
     /// The secret key, with which requests are signed.
     pub secret_key: SecretString,
@@ -117,7 +118,7 @@ pub struct RocketmqConfig {
     pub name_servers: NameServerAddresses,
     /// `ROCKETMQ_TOPIC`, by default [`ORDER_TOPIC`].
     pub order_topic: TopicName,
-    /// `ROCKETMQ_USER_TOPIC`, by default [`USER_TOPIC`]; another than `order_topic`.
+    /// `ROCKETMQ_USER_TOPIC`, by default [`USER_TOPIC`]. It differs from `order_topic`.
     pub user_topic: TopicName,
     /// `ROCKETMQ_GROUP_PREFIX`, required.
     pub group_prefix: GroupPrefix,
@@ -128,7 +129,7 @@ pub struct RocketmqConfig {
 }
 
 impl RocketmqConfig {
-    /// Reads it. `None` means that a fault was noted.
+    /// Reads the configuration. `None` means that a fault was recorded.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let name_servers = settings.required("ROCKETMQ_NAMESRV_ADDR", NameServerAddresses::parse);
         let order_topic =
@@ -139,8 +140,8 @@ impl RocketmqConfig {
             settings.or_default("ROCKETMQ_USER_TOPIC", TopicName(USER_TOPIC.to_owned()), |text| {
                 TopicName::parse(text)
             });
-        // A topic tells what its events are about, and the dead-letter topic takes no events.
-        // Either name may be its default.
+        // An event's topic says which aggregates it belongs to, and the dead-letter topic has no
+        // events. Either name may be its default.
         if user_topic == order_topic || user_topic.0 == dead_letter_topic(&order_topic) {
             let why = "write another topic than ROCKETMQ_TOPIC and its dead-letter topic";
             settings.refuse("ROCKETMQ_USER_TOPIC", why);
@@ -163,8 +164,8 @@ impl RocketmqConfig {
         self.group("create-order")
     }
 
-    /// The group that is asked what became of half messages. Its only members are the processes
-    /// that answer.
+    /// The group that brokers ask about half messages. Its only members are the processes that
+    /// answer.
     pub fn transaction_check_group(&self) -> String {
         self.group("transaction-check")
     }
@@ -191,7 +192,7 @@ impl RocketmqConfig {
         Topic::ALL.into_iter().find(|topic| self.topic_name(*topic) == name)
     }
 
-    /// The name of the topic that announces dead letters, of whichever topic they were.
+    /// The name of the topic that announces the dead letters of both topics.
     pub fn dead_letter_topic(&self) -> String {
         dead_letter_topic(&self.order_topic)
     }
@@ -201,7 +202,8 @@ fn dead_letter_topic(order_topic: &TopicName) -> String {
     format!("{}{DEAD_LETTER_SUFFIX}", order_topic.as_str())
 }
 
-/// The outer option tells a fault from credentials that were left out.
+/// The outer `None` means that a fault was recorded; the inner `None` that there are no
+/// credentials.
 fn read_credentials(settings: &mut Settings) -> Option<Option<Credentials>> {
     let text = |text: &str| Ok::<_, InvalidSetting>(text.to_owned());
     let secret = |text: &str| Ok::<_, InvalidSetting>(SecretString::from(text));
@@ -235,7 +237,7 @@ mod tests {
     const PREFIX: (&str, &str) = ("ROCKETMQ_GROUP_PREFIX", "shop-");
 
     #[test]
-    fn what_is_left_out_has_a_default_where_stages_do_not_differ() {
+    fn settings_that_are_the_same_in_all_stages_have_defaults() {
         let config = read(&[NAMESRV, PREFIX]).unwrap();
         assert_eq!(config.name_servers.joined(), "a:9876;b:9877");
         assert_eq!(config.topic_name(Topic::Orders), "ORDER_EVENTS");
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_with_what_to_write_instead() {
+    fn every_fault_says_what_to_write_instead() {
         let faults = read(&[
             ("ROCKETMQ_NAMESRV_ADDR", "http://a:9876"),
             ("ROCKETMQ_TOPIC", "orders events"),
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_topics_differ_also_where_one_of_them_is_the_default() {
+    fn the_topics_must_differ_even_if_one_of_them_is_the_default() {
         for topics in [
             [("ROCKETMQ_TOPIC", "USER_EVENTS"), ("ROCKETMQ_USER_TOPIC", "")],
             [("ROCKETMQ_TOPIC", ""), ("ROCKETMQ_USER_TOPIC", "ORDER_EVENTS")],

@@ -1,4 +1,4 @@
-//! The dead-letter topic.
+//! Announcements on the dead-letter topic.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::publisher::RocketmqPublisher;
 /// How long one announcement may take.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Announces dead letters on the topic that has our topic's name with `_DLQ`, by the publisher's
+/// Announces dead letters on the topic with the order topic's name and `_DLQ`, over the publisher's
 /// connection. The topic's `message.type` is NORMAL.
 #[derive(Clone)]
 pub struct RocketmqDeadLetters {
@@ -23,7 +23,7 @@ pub struct RocketmqDeadLetters {
 }
 
 impl RocketmqDeadLetters {
-    /// Announces by the connection of `publisher`. Drop it before the publisher shuts down.
+    /// Announces over the connection of `publisher`. Drop it before the publisher shuts down.
     pub fn new(publisher: &RocketmqPublisher) -> Self {
         let topic = publisher.config().dead_letter_topic();
         Self { publisher: publisher.clone(), topic }
@@ -36,7 +36,7 @@ impl DeadLetterChannel for RocketmqDeadLetters {
         match self.publisher.send(message, Deadline::after(ANNOUNCE_TIMEOUT)).await {
             Ok(sent) if sent.send_status == SendStatus::SendOk => Settled::Done,
             Ok(sent) => Settled::Unknown(unavailable(Missing(format!(
-                "the broker doesn't vouch for the message: {}",
+                "the broker did not confirm the message: {}",
                 sent.send_status
             )))),
             Err(failure) if failure.class == FailureClass::Permanent => {

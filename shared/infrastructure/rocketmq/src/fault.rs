@@ -8,11 +8,11 @@ use rocketmq_client_rust::ClientError;
 use rocketmq_protocol::code::response_code::ResponseCode;
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 
-/// What the broker answers when all is well.
+/// The code of a broker's answer to a successful request.
 pub(crate) const SUCCESS: i32 = ResponseCode::Success as i32;
 
-/// The client could not make a call. The client's errors print redacted, so this one tells what it
-/// keeps in its fields.
+/// The client could not make a call. The client's errors are redacted when they are printed, so
+/// this one prints their fields.
 #[derive(Debug)]
 pub(crate) struct ClientFault(ClientError);
 
@@ -35,7 +35,7 @@ impl Error for ClientFault {
     }
 }
 
-/// The broker answered with something else than success.
+/// The broker answered with a code other than success.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the broker answered {code}: {remark}")]
 pub(crate) struct BrokerAnswer {
@@ -55,7 +55,7 @@ impl BrokerAnswer {
 
 /// There was no time left to make, or to finish, a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the time for {0} was over")]
+#[error("there was no time left for {0}")]
 pub(crate) struct OutOfTime(pub(crate) &'static str);
 
 /// Something that a call needs is not known, such as a broker's address.
@@ -81,8 +81,8 @@ pub(crate) fn unavailable(cause: impl Error + Send + Sync + 'static) -> Failure 
     Failure::new(FailureClass::Unavailable, cause)
 }
 
-/// What an answer asks of us. A missing topic or group is a fault of the deployment: trying again
-/// doesn't make it.
+/// The class of a failure, by the code of a broker's answer. A missing topic or group is a fault of
+/// the deployment: trying again does not create it.
 pub(crate) fn class_of(code: i32) -> FailureClass {
     const PERMANENT: [ResponseCode; 6] = [
         ResponseCode::RequestCodeNotSupported,
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_success_is_no_fault() {
+    fn an_answer_of_success_is_not_a_fault() {
         let ok = RemotingCommand::create_remoting_command(0);
         assert_eq!(BrokerAnswer::unless_success(&ok), None);
         let busy = RemotingCommand::create_remoting_command(2);

@@ -1,4 +1,4 @@
-//! How the cluster fares with our messages.
+//! The consumers' lag, the positions of our group, and how many half messages were discarded.
 
 use application::deadline::Deadline;
 use application::lifetimes;
@@ -18,7 +18,7 @@ use crate::fault::{BrokerAnswer, broker_failure, unavailable};
 use crate::publisher::RocketmqPublisher;
 use crate::session::Session;
 
-/// Where a broker puts the half messages that it has given up, in one queue
+/// The topic in which a broker stores the half messages that it has given up, in one queue
 /// (`AbstractTransactionalMessageCheckListener.java`).
 const DISCARDED: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 
@@ -36,11 +36,12 @@ impl ClusterGauges for RocketmqPublisher {
     }
 }
 
-/// A queue's highest offset is the number of messages that were ever put there. A broker that never
-/// discarded anything doesn't have the topic, and answers with 0 as well.
+/// The number of discarded half messages. A queue's highest offset is the number of messages that
+/// were ever stored in it. A broker that never discarded one has no such topic, and also answers
+/// with 0.
 async fn discarded(session: &Session, deadline: Deadline) -> Result<u64, Failure> {
     let mut total = 0;
-    for master in session.learn_route(Topic::Orders, deadline).await? {
+    for master in session.read_route(Topic::Orders, deadline).await? {
         let header = GetMaxOffsetRequestHeader {
             topic: DISCARDED.into(),
             queue_id: 0,
@@ -58,7 +59,7 @@ async fn discarded(session: &Session, deadline: Deadline) -> Result<u64, Failure
     Ok(total)
 }
 
-/// The lag of event-consumer's group on all topics that it reads.
+/// The lag of event-consumer's group on all topics that it reads, in messages.
 async fn total_lag(
     session: &Session,
     config: &RocketmqConfig,
@@ -85,7 +86,7 @@ async fn lag(
     Ok(lags.sum())
 }
 
-/// How far a group is on a topic, as each master of it says.
+/// A group's position on a topic, from each of the topic's masters.
 async fn consume_stats(
     session: &Session,
     topic: Topic,
@@ -94,7 +95,7 @@ async fn consume_stats(
     deadline: Deadline,
 ) -> Result<Vec<ConsumeStats>, Failure> {
     let mut all = Vec::new();
-    for master in session.learn_route(topic, deadline).await? {
+    for master in session.read_route(topic, deadline).await? {
         let header = GetConsumeStatsRequestHeader {
             consumer_group: group.into(),
             topic: name.into(),
@@ -124,9 +125,9 @@ impl GroupPosition for RocketmqPublisher {
     }
 }
 
-/// Whether a group has been given, on each queue, everything or a message that was stored after `at`
+/// Whether a group has received, from each queue, every message or one that was stored after `at`
 /// (`lastTimestamp` is the time at which the broker stored the message before the group's offset,
-/// `AdminBrokerProcessor.java`). The broker's clock may be ahead of the one that `at` is of.
+/// `AdminBrokerProcessor.java`). The broker's clock may be ahead of the clock that read `at`.
 fn is_past(stats: &ConsumeStats, at: Timestamp) -> bool {
     let at = at.plus(lifetimes::CLOCK_MARGIN).as_millis();
     stats.offset_table.values().all(|queue| {

@@ -3,7 +3,7 @@
 //! A `ClientInstanceHandle` runs its calls one after another: behind a long poll, an
 //! acknowledgement would wait for seconds. The lock is the handle's, not the connection's: several
 //! handles of one domain share a client instance with its connections (rocketmq-client-rust 1.0.0,
-//! `lib.rs`). So each call takes a handle of its own and gives it back.
+//! `lib.rs`). So each call borrows a separate handle and returns it.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,11 +16,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::fault::{Missing, client_failure, unavailable};
 
-/// How many calls may be under way at once; further ones wait. It bounds memory, not throughput:
-/// 128 calls of 1 ms each are 128,000 a second.
+/// How many calls may run at once; further ones wait. This bounds memory, not throughput: 128 calls
+/// of 1 ms each are 128,000 a second.
 const LANES_MAX: usize = 128;
 
-/// Which domain our handles belong to. One is enough, as our instances have names of their own.
+/// The domain of our handles. One is enough, because our instances have different names.
 pub(crate) const DOMAIN: u64 = 1;
 
 /// The handles of one client instance.
@@ -28,7 +28,7 @@ pub(crate) struct Lanes {
     runtime: Arc<ClientRuntime>,
     config: ClientConfig,
     hook: Option<Arc<ClientRpcHook>>,
-    /// Those that nobody uses.
+    /// The handles that no call uses now.
     free: Mutex<Vec<Arc<ClientInstanceHandle>>>,
     permits: Semaphore,
 }
@@ -43,7 +43,7 @@ impl Lanes {
         Self { runtime, config, hook, free: Mutex::new(Vec::new()), permits }
     }
 
-    /// A handle that nobody else uses, as long as it is kept.
+    /// A handle that no other call uses until it is dropped.
     pub(crate) async fn take(&self) -> Result<Lane<'_>, Failure> {
         let permit = self
             .permits
@@ -63,7 +63,7 @@ impl Lanes {
         ClientInstanceHandle::get_or_create(&self.runtime, DOMAIN, config, hook)
     }
 
-    /// Lets go of all handles; with the last one the client instance ends.
+    /// Shuts all unused handles down. The client instance ends with its last handle.
     pub(crate) async fn close(&self) {
         self.permits.close();
         let handles = std::mem::take(&mut *self.free());
@@ -77,7 +77,7 @@ impl Lanes {
     }
 }
 
-/// A handle of one's own. Its drop gives it back.
+/// A borrowed handle. Dropping it returns the handle.
 pub(crate) struct Lane<'a> {
     lanes: &'a Lanes,
     handle: Arc<ClientInstanceHandle>,

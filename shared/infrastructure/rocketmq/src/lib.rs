@@ -2,20 +2,21 @@
 //!
 //! The client is young (`rocketmq-client-rust` 1.0.0), so this crate uses few of its parts: a plain
 //! producer for sends, raw requests for everything whose answer matters. Facts about it and about
-//! the Java broker that shaped the code are told where they matter.
+//! the Java broker that shaped the code are stated where they matter.
 //!
 //! # Layout
 //!
-//! - [`config`]: what is read from the environment
-//! - [`client`]: the client's runtime, and how it ends
-//! - [`publisher`]: half messages and their end, as [`application::ports::TransactionalPublisher`]
+//! - [`config`]: the settings from the environment
+//! - [`client`]: the client's runtime and its shutdown
+//! - [`publisher`]: stores half messages and commits them or rolls them back, as
+//!   [`application::ports::TransactionalPublisher`]
 //! - `published`: whether an event is on its topic, as [`application::ports::PublishedEvents`]
 //! - `gauges`: lag and discarded half messages, as [`application::ports::ClusterGauges`]
 //! - [`subscription`]: deliveries and acknowledgements, as
 //!   [`application::ports::EventSubscription`]
 //! - [`dead_letters`]: the dead-letter topic, as [`application::ports::DeadLetterChannel`]
 //! - [`checked_group`]: membership of the group that answers check-backs
-//! - [`admin`]: what the developer's commands and the tests need of a cluster
+//! - [`admin`]: creates and reads topics, for the developer's commands and the tests
 
 // The client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]

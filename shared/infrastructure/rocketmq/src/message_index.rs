@@ -1,7 +1,8 @@
 //! Whether a broker keeps an index of messages by their keys.
 //!
-//! Without one (`messageIndexEnable=false`) it finds no message by its key and says so as it does of
-//! one that is not there, so the sweep would publish again what is on its topic.
+//! Without one (`messageIndexEnable=false`) a broker finds no message by its key. Its answer is the
+//! same as for a message that does not exist, so the sweep would publish events again that are on
+//! their topic.
 
 use cheetah_string::CheetahString;
 use rocketmq_protocol::code::request_code::RequestCode;
@@ -9,23 +10,25 @@ use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 
 use crate::fault::BrokerAnswer;
 
-/// A broker's setting (`MessageStoreConfig.java`); by default it is true.
+/// The line in a broker's settings that switches the index off (`MessageStoreConfig.java`). By
+/// default the value is true.
 const OFF: &str = "messageIndexEnable=false";
 
-/// A broker that keeps none.
+/// A broker keeps no index of messages.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "broker {0} keeps no index of messages, so nobody can see what is on its topics: set \
-     messageIndexEnable=true in its settings and start it again"
+    "broker {0} keeps no index of messages, so no message on its topics can be found by its key: \
+     set messageIndexEnable=true in its settings and restart it"
 )]
 pub(crate) struct NoMessageIndex(pub(crate) CheetahString);
 
-/// The question, which asks for all settings of a broker.
-pub(crate) fn question() -> RemotingCommand {
+/// A request for all settings of a broker.
+pub(crate) fn request() -> RemotingCommand {
     RemotingCommand::create_remoting_command(RequestCode::GetBrokerConfig)
 }
 
-/// What a broker's answer says. One that doesn't tell its settings to us is taken to keep an index.
+/// Whether a broker's answer says that it keeps an index. A broker that refuses to show its
+/// settings is assumed to keep one.
 pub(crate) fn is_kept(mut answer: RemotingCommand) -> bool {
     if BrokerAnswer::unless_success(&answer).is_some() {
         return true;

@@ -1,8 +1,9 @@
-//! Which name server answers.
+//! Finds a name server that answers.
 //!
-//! The client asks one after another, in the order in which they are written, and gives the first all
-//! of a request's time (`nameserver.rs` of rocketmq-transport 1.0.0). One that accepts connections and
-//! never answers would hold up each new session, and each look at a route. So all are asked at once.
+//! The client asks name servers one after another, in the configured order, and lets the first one
+//! use all of a request's time (`nameserver.rs` of rocketmq-transport 1.0.0). A name server that
+//! accepts connections and never answers would delay each new session and each request for a route.
+//! So all of them are asked at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,11 +30,11 @@ use crate::fault::Missing;
 /// How long a name server's or a broker's answer may take.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the end of connections may take.
+/// How long closing connections may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A transport of its own, which connects when it is used. `processor` gets what is asked on its
-/// connections.
+/// A separate transport, which connects when it is used. `processor` receives the requests that
+/// arrive on its connections.
 pub(crate) async fn transport<Processor>(
     client: &RocketmqClient,
     tls: &TlsConfig,
@@ -51,7 +52,7 @@ where
     let transport = Arc::new(transport);
     let (sender, started) = oneshot::channel();
     let starting = Arc::clone(&transport);
-    // Its tasks belong to the client's threads.
+    // Its tasks must run on the client's threads.
     client.in_background("rocketmq.start_transport", async move {
         let _receiver_gone = sender.send(starting.start().await.map(drop));
     });
@@ -59,7 +60,7 @@ where
     Ok(transport)
 }
 
-/// Ends a transport's connections.
+/// Closes a transport's connections.
 pub(crate) async fn close<Processor>(transport: &TransportClient<Processor>)
 where
     Processor: RequestProcessor + Clone + Send + Sync + 'static,
@@ -71,7 +72,7 @@ where
     }
 }
 
-/// Asks one server.
+/// Sends a request to one server and returns its answer.
 pub(crate) async fn ask<Processor>(
     transport: &TransportClient<Processor>,
     address: &CheetahString,
@@ -87,8 +88,8 @@ where
     }
 }
 
-/// Asks all name servers at once for the route of a topic. Returns the first answer, whatever its code,
-/// with who gave it.
+/// Asks all name servers at once for the route of a topic. Returns the first answer, whatever its
+/// code, and the server that gave it.
 pub(crate) async fn first_route<Processor>(
     client: &RocketmqClient,
     transport: &TransportClient<Processor>,
@@ -100,7 +101,7 @@ where
     let name = client.config().topic_name(topic);
     let servers: Vec<CheetahString> =
         client.config().name_servers.iter().map(CheetahString::from_slice).collect();
-    let asked = servers.into_iter().map(|server| async {
+    let requests = servers.into_iter().map(|server| async {
         let header = GetRouteInfoRequestHeader {
             topic: name.into(),
             accept_standard_json_only: Some(true),
@@ -111,9 +112,9 @@ where
         let answer = ask(transport, &server, request).await;
         answer.map(|answer| (server, answer))
     });
-    let mut asked: FuturesUnordered<_> = asked.collect();
+    let mut answers: FuturesUnordered<_> = requests.collect();
     let mut failure = None;
-    while let Some(answer) = asked.next().await {
+    while let Some(answer) = answers.next().await {
         match answer {
             Ok(answer) => return Ok(answer),
             Err(cause) => failure = Some(cause),
@@ -122,29 +123,29 @@ where
     Err(failure.unwrap_or_else(|| Missing("there is no name server".to_owned()).into()))
 }
 
-/// The name servers for a new client instance, parted by `;`: the one that answered first comes first.
-/// Where none answers they stand as they are written.
+/// The name servers for a new client instance, separated by `;`. The first one to answer comes
+/// first; if none answers, they keep their configured order.
 pub(crate) async fn answering_first(client: &RocketmqClient, tls: &TlsConfig) -> String {
-    let written = &client.config().name_servers;
-    if written.iter().count() < 2 {
-        return written.joined();
+    let configured = &client.config().name_servers;
+    if configured.iter().count() < 2 {
+        return configured.joined();
     }
     let first = async {
         let transport = transport(client, tls, DefaultRequestProcessor).await?;
         let answered = first_route(client, &transport, Topic::Orders).await;
-        // Its end would wait for the answer of whoever is silent.
+        // Closing it would wait for the servers that do not answer.
         client.in_background("rocketmq.close_transport", async move { close(&transport).await });
         answered.map(|(server, _)| server)
     };
     match first.await {
         Ok(first) => {
-            let others = written.iter().filter(|server| *server != first.as_str());
+            let others = configured.iter().filter(|server| *server != first.as_str());
             let ordered: Vec<_> = std::iter::once(first.as_str()).chain(others).collect();
             ordered.join(";")
         }
         Err(cause) => {
             tracing::warn!(%cause, "rocketmq.no_name_server_answers");
-            written.joined()
+            configured.joined()
         }
     }
 }

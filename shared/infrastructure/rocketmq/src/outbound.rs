@@ -1,4 +1,4 @@
-//! Events as messages of the client.
+//! Converts events to messages of the client.
 
 use application::ports::{DeadLetter, HalfMessage};
 use contracts::message::{
@@ -8,37 +8,38 @@ use contracts::message::{
 use rocketmq_model::common::message::message_single::Message;
 use rocketmq_model::common::message::{MessageConst, MessageTrait};
 
-/// The longest reason on a dead letter, in characters. All properties together may have 32,767
-/// bytes (`MessageDecoder.java`); the record in the table holds the whole of it.
+/// The longest reason on an announcement, in characters. All properties together may have 32,767
+/// bytes (`MessageDecoder.java`); the table contains a longer part of the reason.
 const REASON_LENGTH_MAX: usize = 1024;
 
-/// A half message. A plain producer sends it: the broker tells it by `TRAN_MSG` alone
-/// (`SendMessageProcessor.java`), and checks the group in `PGROUP`, whoever sent it.
+/// A half message, which a plain producer sends. The broker recognises it by `TRAN_MSG` alone
+/// (`SendMessageProcessor.java`), and checks back with the group in `PGROUP`, whichever group sent
+/// it.
 pub(crate) fn half_message(half: &HalfMessage<'_>, topic: &str, checked_group: &str) -> Message {
-    let told = half.message;
-    let mut message = message_to(topic, told.body.clone().into_bytes());
-    message.set_tags(told.event_type.as_str().into());
-    message.set_keys_from_collection(vec![told.event_id.to_string(), told.subject.clone()]);
+    let outbound = half.message;
+    let mut message = message_to(topic, outbound.body.clone().into_bytes());
+    message.set_tags(outbound.event_type.as_str().into());
+    message.set_keys_from_collection(vec![outbound.event_id.to_string(), outbound.subject.clone()]);
     put(&mut message, MessageConst::PROPERTY_TRANSACTION_PREPARED, "true");
     put(&mut message, MessageConst::PROPERTY_PRODUCER_GROUP, checked_group);
-    // `CHECK_IMMUNITY_TIME_IN_SECONDS` is left out on purpose: the broker's `transactionTimeOut`, 6
-    // s by default, is later than the transaction, its end and the clocks' margin together, and a
-    // check that comes too early is left open anyway. With the property, each round before its end
-    // writes the message anew, and some copies outlive the record that the message has ended: of
-    // 4,000 that had been committed, 474 and 1,333 were checked, and none without it (Java broker
-    // 5.4.0; ADR 0006).
-    put(&mut message, EVENT_ID, &told.event_id.to_string());
+    // `CHECK_IMMUNITY_TIME_IN_SECONDS` is left out on purpose. The broker's `transactionTimeOut`, 6
+    // s by default, is longer than the transaction, its commit or rollback and the clocks' margin
+    // together, and a check that comes too early is answered with UNKNOWN anyway. With the
+    // property, each round before that time writes the message again, and some copies outlive the
+    // record that the message has ended: of 4,000 committed messages, 474 and 1,333 were checked,
+    // and none without the property (Java broker 5.4.0; ADR 0006).
+    put(&mut message, EVENT_ID, &outbound.event_id.to_string());
     put(&mut message, TRANSACTION_ID, &half.transaction_id.to_string());
     put(&mut message, DEADLINE_MS, &half.deadline.as_millis().to_string());
-    put(&mut message, SCHEMA_VERSION, &told.schema_version.to_string());
-    put(&mut message, AGGREGATE_VERSION, &told.aggregate_version.to_string());
-    if let Some(aggregate) = &told.aggregate {
+    put(&mut message, SCHEMA_VERSION, &outbound.schema_version.to_string());
+    put(&mut message, AGGREGATE_VERSION, &outbound.aggregate_version.to_string());
+    if let Some(aggregate) = &outbound.aggregate {
         put(&mut message, AGGREGATE, &aggregate.to_string());
     }
     if half.is_recorded {
         put(&mut message, RECORDED, &true.to_string());
     }
-    if let Some(traceparent) = &told.traceparent {
+    if let Some(traceparent) = &outbound.traceparent {
         put(&mut message, TRACEPARENT, traceparent);
     }
     message
@@ -73,8 +74,8 @@ fn message_to(topic: &str, body: Vec<u8>) -> Message {
     message
 }
 
-/// Properties travel as text parted by the control characters 1 and 2 (`MessageDecoder.java`), so
-/// no value may hold one.
+/// Adds a property. Properties are sent as text separated by the control characters 1 and 2
+/// (`MessageDecoder.java`), so each control character of a value becomes a space.
 fn put(message: &mut Message, name: &'static str, value: &str) {
     let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     message.put_property(name.into(), value.into());
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_message_carries_what_routing_and_checks_need() {
+    fn a_half_message_has_the_properties_for_routing_and_check_backs() {
         let message = half_message(
             &HalfMessage {
                 message: &outbound(),
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_says_why_by_whom_and_how_often() {
+    fn an_announcement_has_the_reason_the_handler_and_the_attempts() {
         let mut letter = DeadLetter {
             event_id: None,
             aggregate: None,

@@ -1,7 +1,7 @@
-//! Polls that are under way side by side: one of each topic on each broker.
+//! Concurrent polls: one for each topic on each broker.
 //!
-//! A broker that holds its answer back, or doesn't answer at all, holds up nobody else's messages.
-//! What a poll brings is kept until somebody asks for it.
+//! A broker that delays its answer, or does not answer at all, does not delay the messages of
+//! others. Received messages are kept until a caller asks for them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,12 +14,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// For how long a broker is left alone after its first failure, while others answer; it doubles with
-/// each further one.
-const LEFT_ALONE_FOR: Duration = Duration::from_millis(500);
+/// How long a broker is not polled after its first failure, while others answer. The pause doubles
+/// with each further failure.
+const PAUSE: Duration = Duration::from_millis(500);
 
-/// For how long a broker is left alone at the most.
-const LEFT_ALONE_MAX: Duration = Duration::from_secs(10);
+/// The longest pause after a broker's failure.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// A topic on a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,13 +28,14 @@ pub(crate) struct Source {
     pub(crate) broker: String,
 }
 
-/// The polls that are under way, and what others have brought.
+/// The polls that are running, and the messages and failures of finished ones.
 pub(crate) struct Polls<Message> {
     shared: Arc<Shared<Message>>,
-    /// Their drop ends them.
+    /// Dropping them stops the polls.
     tasks: Mutex<JoinSet<()>>,
-    /// How old a message may be that is handed out: after that the broker has given it to others.
-    good_for: Duration,
+    /// How old a message may be when it is returned. After that the broker has delivered it to
+    /// another consumer.
+    valid_for: Duration,
 }
 
 struct Shared<Message> {
@@ -43,16 +44,16 @@ struct Shared<Message> {
 }
 
 struct State<Message> {
-    under_way: HashSet<Source>,
+    running: HashSet<Source>,
     failing: HashMap<Source, Failing>,
-    brought: VecDeque<(Timestamp, Message)>,
-    /// Those that nobody was given yet.
+    received: VecDeque<(Timestamp, Message)>,
+    /// The failures that no caller has received yet.
     failures: VecDeque<Failure>,
 }
 
 struct Failing {
     in_a_row: u32,
-    left_alone_until: Instant,
+    paused_until: Instant,
 }
 
 impl<Message> Shared<Message> {
@@ -62,18 +63,18 @@ impl<Message> Shared<Message> {
 }
 
 impl<Message: Send + 'static> Polls<Message> {
-    pub(crate) fn new(good_for: Duration) -> Self {
+    pub(crate) fn new(valid_for: Duration) -> Self {
         let state = State {
-            under_way: HashSet::new(),
+            running: HashSet::new(),
             failing: HashMap::new(),
-            brought: VecDeque::new(),
+            received: VecDeque::new(),
             failures: VecDeque::new(),
         };
         let shared = Shared { state: Mutex::new(state), changed: Notify::new() };
-        Self { shared: Arc::new(shared), tasks: Mutex::default(), good_for }
+        Self { shared: Arc::new(shared), tasks: Mutex::default(), valid_for }
     }
 
-    /// What was brought, `most` at the most, or why a poll failed: each failure is passed on once.
+    /// At most `most` received messages, or the failure of a poll. Each failure is returned once.
     /// `None` if there is neither.
     pub(crate) fn take(
         &self,
@@ -81,49 +82,49 @@ impl<Message: Send + 'static> Polls<Message> {
         now: Timestamp,
     ) -> Option<Result<Vec<Message>, Failure>> {
         let mut state = self.shared.state();
-        state.brought.retain(|(at, _)| now.since(*at) < self.good_for);
-        let count = state.brought.len().min(most);
+        state.received.retain(|(at, _)| now.since(*at) < self.valid_for);
+        let count = state.received.len().min(most);
         if count > 0 {
-            return Some(Ok(state.brought.drain(..count).map(|(_, message)| message).collect()));
+            return Some(Ok(state.received.drain(..count).map(|(_, message)| message).collect()));
         }
         state.failures.pop_front().map(Err)
     }
 
-    /// Begins a poll of each source that has none under way, by `poll`, which gets what stands beside
-    /// the source, and whether its last poll failed. Sources that failed are left alone for a while,
-    /// unless all have.
-    pub(crate) fn begin<Beside, Poll>(
+    /// Starts a poll of each source that has no running one. `poll` gets the source, its context,
+    /// and whether its last poll failed. A source that failed is not polled for a while, unless all
+    /// sources have failed.
+    pub(crate) fn begin<Context, Poll>(
         &self,
-        sources: Vec<(Source, Beside)>,
-        poll: impl Fn(&Source, Beside, bool) -> Poll,
+        sources: Vec<(Source, Context)>,
+        poll: impl Fn(&Source, Context, bool) -> Poll,
     ) where
         Poll: Future<Output = (Timestamp, Result<Vec<Message>, Failure>)> + Send + 'static,
     {
         let idle = self.shared.state().idle(sources, Instant::now());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        for (source, beside, has_failed) in idle {
-            let polled = poll(&source, beside, has_failed);
-            let under_way = UnderWay { source, shared: Arc::clone(&self.shared) };
+        for (source, context, has_failed) in idle {
+            let polled = poll(&source, context, has_failed);
+            let running = RunningPoll { source, shared: Arc::clone(&self.shared) };
             tasks.spawn(async move {
                 let (at, result) = polled.await;
-                under_way.ended(at, result);
+                running.finish(at, result);
             });
         }
     }
 
-    /// Waits until there may be something to [`take`](Self::take) or no poll is under way, and no
-    /// longer than `limit`. Returns whether it is worth a look.
+    /// Waits until [`take`](Self::take) may return something or no poll is running, for at most
+    /// `limit`. Returns whether `take` may return something.
     pub(crate) async fn changed(&self, limit: Duration) -> bool {
         let waited = tokio::time::timeout(limit, async {
             loop {
                 let changed = self.shared.changed.notified();
                 {
                     let state = self.shared.state();
-                    if !state.brought.is_empty() || !state.failures.is_empty() {
+                    if !state.received.is_empty() || !state.failures.is_empty() {
                         return true;
                     }
-                    if state.under_way.is_empty() {
+                    if state.running.is_empty() {
                         return false;
                     }
                 }
@@ -135,61 +136,59 @@ impl<Message: Send + 'static> Polls<Message> {
 }
 
 impl<Message> State<Message> {
-    /// Those of `sources` that are to be polled, marked as under way, with whether their last poll
+    /// Selects the sources to poll now, marks them as running, and adds whether their last poll
     /// failed.
-    fn idle<Beside>(
+    fn idle<Context>(
         &mut self,
-        mut sources: Vec<(Source, Beside)>,
+        mut sources: Vec<(Source, Context)>,
         now: Instant,
-    ) -> Vec<(Source, Beside, bool)> {
+    ) -> Vec<(Source, Context, bool)> {
         let known: HashSet<_> = sources.iter().map(|(source, _)| source).collect();
         self.failing.retain(|source, _| known.contains(source));
-        let is_left_alone =
-            |source: &Source| self.failing.get(source).is_some_and(|f| f.left_alone_until > now);
-        let all = sources.iter().all(|(source, _)| is_left_alone(source));
-        sources.retain(|(source, _)| {
-            (all || !is_left_alone(source)) && !self.under_way.contains(source)
-        });
-        self.under_way.extend(sources.iter().map(|(source, _)| source.clone()));
-        let with_outcome = sources.into_iter().map(|(source, beside)| {
+        let is_paused =
+            |source: &Source| self.failing.get(source).is_some_and(|f| f.paused_until > now);
+        let all = sources.iter().all(|(source, _)| is_paused(source));
+        sources.retain(|(source, _)| (all || !is_paused(source)) && !self.running.contains(source));
+        self.running.extend(sources.iter().map(|(source, _)| source.clone()));
+        let with_outcome = sources.into_iter().map(|(source, context)| {
             let has_failed = self.failing.contains_key(&source);
-            (source, beside, has_failed)
+            (source, context, has_failed)
         });
         with_outcome.collect()
     }
 }
 
-/// A poll. Whatever becomes of it, it is not under way for ever.
-struct UnderWay<Message> {
+/// A running poll. However it ends, also by a panic, its drop removes the mark.
+struct RunningPoll<Message> {
     source: Source,
     shared: Arc<Shared<Message>>,
 }
 
-impl<Message> UnderWay<Message> {
-    fn ended(self, at: Timestamp, result: Result<Vec<Message>, Failure>) {
+impl<Message> RunningPoll<Message> {
+    fn finish(self, at: Timestamp, result: Result<Vec<Message>, Failure>) {
         let mut state = self.shared.state();
         match result {
             Ok(messages) => {
                 state.failing.remove(&self.source);
-                state.brought.extend(messages.into_iter().map(|message| (at, message)));
+                state.received.extend(messages.into_iter().map(|message| (at, message)));
             }
             Err(failure) => {
                 let failing = state
                     .failing
                     .entry(self.source.clone())
-                    .or_insert_with(|| Failing { in_a_row: 0, left_alone_until: Instant::now() });
-                let pause = LEFT_ALONE_FOR.saturating_mul(1 << failing.in_a_row.min(8));
+                    .or_insert_with(|| Failing { in_a_row: 0, paused_until: Instant::now() });
+                let pause = PAUSE.saturating_mul(1 << failing.in_a_row.min(8));
                 failing.in_a_row += 1;
-                failing.left_alone_until = Instant::now() + pause.min(LEFT_ALONE_MAX);
+                failing.paused_until = Instant::now() + pause.min(PAUSE_MAX);
                 state.failures.push_back(failure);
             }
         }
     }
 }
 
-impl<Message> Drop for UnderWay<Message> {
+impl<Message> Drop for RunningPoll<Message> {
     fn drop(&mut self) {
-        self.shared.state().under_way.remove(&self.source);
+        self.shared.state().running.remove(&self.source);
         self.shared.changed.notify_waiters();
     }
 }
@@ -225,7 +224,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3);
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_does_not_answer_holds_up_no_other() {
+    async fn a_broker_that_does_not_answer_does_not_delay_others() {
         let polls = polls();
         let begun = Instant::now();
         for n in 1..=20 {
@@ -237,19 +236,19 @@ mod tests {
             assert_eq!(polls.take(32, NOW).unwrap().unwrap(), [n]);
         }
         assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
-        // Its failure is passed on, once.
+        // Its failure is returned once.
         assert!(polls.changed(LONG).await);
         assert!(polls.take(32, NOW).unwrap().is_err());
         assert!(polls.take(32, NOW).is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_failed_is_left_alone_while_others_answer() {
+    async fn a_broker_that_failed_is_not_polled_for_a_while_if_others_answer() {
         let polls = polls();
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let polled = Arc::new(Mutex::new(Vec::new()));
         for _ in 0..100 {
             polls.begin(vec![source("away"), source("good")], |source, (), _| {
-                asked.lock().unwrap().push(source.broker.clone());
+                polled.lock().unwrap().push(source.broker.clone());
                 let away = source.broker == "away";
                 async move {
                     if away { fails(SHORT).await } else { brings(SHORT, Vec::new()).await }
@@ -258,27 +257,27 @@ mod tests {
             sleep(Duration::from_millis(100)).await;
             polls.take(32, NOW);
         }
-        let times = |broker: &str| asked.lock().unwrap().iter().filter(|b| *b == broker).count();
+        let times = |broker: &str| polled.lock().unwrap().iter().filter(|b| *b == broker).count();
         // After 0, 0.5, 1.5, 3.5 and 7.5 s.
         assert_eq!((times("away"), times("good")), (5, 100));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_all_fail_all_are_asked() {
+    async fn if_all_brokers_fail_all_are_polled() {
         let polls = polls();
-        let asked = Mutex::new(0);
+        let polls_begun = Mutex::new(0);
         for _ in 0..10 {
             polls.begin(vec![source("one"), source("other")], |_, (), _| {
-                *asked.lock().unwrap() += 1;
+                *polls_begun.lock().unwrap() += 1;
                 fails(SHORT)
             });
             sleep(Duration::from_millis(100)).await;
         }
-        assert_eq!(*asked.lock().unwrap(), 20);
+        assert_eq!(*polls_begun.lock().unwrap(), 20);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_brought_is_handed_out_in_parts_while_it_is_good() {
+    async fn received_messages_are_returned_in_parts_while_they_are_valid() {
         let polls = polls();
         polls.begin(vec![source("one")], |_, (), _| brings(SHORT, vec![1, 2, 3, 4, 5]));
         assert!(polls.changed(LONG).await);
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_poll_that_panics_is_not_under_way_for_ever() {
+    async fn a_poll_that_panics_is_no_longer_running() {
         let polls = polls();
         polls.begin(vec![source("one")], |_, (), _| async { panic!("a bug") });
         assert!(!polls.changed(LONG).await);

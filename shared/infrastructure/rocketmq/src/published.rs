@@ -1,4 +1,4 @@
-//! What is on the topics.
+//! Looks for messages on the topics.
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass};
@@ -21,10 +21,10 @@ use crate::route::Master;
 use crate::session::Session;
 use crate::subscription::property;
 
-/// The most messages that a broker answers with (`maxMsgsNumBatch` of `MessageStoreConfig.java`).
+/// The most messages in one answer of a broker (`maxMsgsNumBatch` of `MessageStoreConfig.java`).
 const MESSAGES_MAX: i32 = 64;
 
-/// What no message has as a key: looking for it only asks whether a broker answers.
+/// A key that no message has. Looking for it only shows whether a broker answers.
 const NO_KEY: &str = "-";
 
 impl PublishedEvents for RocketmqPublisher {
@@ -54,44 +54,44 @@ impl PublishedEvents for RocketmqPublisher {
     ) -> Result<bool, Failure> {
         let session = self.session(deadline).await?;
         let name = self.config().topic_name(topic);
-        let sought =
-            Sought { event_id: event_id.to_string(), transaction_id: transaction_id.to_string() };
-        let sought = look_everywhere(&session, topic, name, &sought, deadline).await;
-        self.judge(&session, sought)
+        let wanted =
+            Wanted { event_id: event_id.to_string(), transaction_id: transaction_id.to_string() };
+        let found = find_on_any_master(&session, topic, name, &wanted, deadline).await;
+        self.judge(&session, found)
     }
 }
 
-/// The message that is looked for.
-struct Sought {
+/// The message to look for.
+struct Wanted {
     event_id: String,
     transaction_id: String,
 }
 
-impl Sought {
-    fn is(&self, message: &MessageExt) -> bool {
+impl Wanted {
+    fn matches(&self, message: &MessageExt) -> bool {
         property(message, EVENT_ID) == Some(self.event_id.as_str())
             && property(message, TRANSACTION_ID) == Some(self.transaction_id.as_str())
     }
 }
 
-/// Asks every master of the topic, as the name server knows them now.
-async fn look_everywhere(
+/// Asks every master of the topic on its current route.
+async fn find_on_any_master(
     session: &Session,
     topic: Topic,
     name: &str,
-    sought: &Sought,
+    wanted: &Wanted,
     deadline: Deadline,
 ) -> Result<bool, Failure> {
     let mut unanswered = None;
-    for master in session.learn_route(topic, deadline).await? {
+    for master in session.read_route(topic, deadline).await? {
         let request = RemotingCommand::create_request_command(
             RequestCode::QueryMessage,
-            by_key(name, &sought.event_id),
+            by_key(name, &wanted.event_id),
         );
         let answer =
             session.invoke(&master.address, request, deadline, "looking for a message").await;
-        // One that has the message settles it, whatever the others do.
-        match answer.and_then(|answer| holds(answer, sought)) {
+        // If one broker has the message, the answers of the others do not matter.
+        match answer.and_then(|answer| holds(answer, wanted)) {
             Ok(true) => return Ok(true),
             Ok(false) => {
                 let indexed = must_keep_index(session, &master, deadline).await;
@@ -103,20 +103,20 @@ async fn look_everywhere(
     unanswered.map_or(Ok(false), Err)
 }
 
-/// Asks every master of the topic at once, until one answers, whatever it says.
+/// Asks every master of the topic at once, until one answers, whatever its answer.
 async fn any_answers(
     session: &Session,
     topic: Topic,
     name: &str,
     deadline: Deadline,
 ) -> Result<(), Failure> {
-    let masters = session.learn_route(topic, deadline).await?;
-    let asked = masters.iter().map(|master| {
+    let masters = session.read_route(topic, deadline).await?;
+    let requests = masters.iter().map(|master| {
         session.invoke(&master.address, probe(name), deadline, "asking whether a broker answers")
     });
-    let mut asked: FuturesUnordered<_> = asked.collect();
+    let mut answers: FuturesUnordered<_> = requests.collect();
     let mut failure = None;
-    while let Some(answer) = asked.next().await {
+    while let Some(answer) = answers.next().await {
         match answer {
             Ok(_) => return Ok(()),
             Err(cause) => failure = Some(cause),
@@ -126,7 +126,8 @@ async fn any_answers(
     Err(failure.unwrap_or_else(missing))
 }
 
-/// What a broker without an index of its messages does not find may be there.
+/// Fails if a broker keeps no index of its messages: then it may have a message that it does not
+/// find.
 async fn must_keep_index(
     session: &Session,
     master: &Master,
@@ -136,16 +137,16 @@ async fn must_keep_index(
         return Ok(());
     }
     let what = "asking for a broker's settings";
-    let answer = session.invoke(&master.address, message_index::question(), deadline, what).await?;
+    let answer = session.invoke(&master.address, message_index::request(), deadline, what).await?;
     if !message_index::is_kept(answer) {
         let missing = NoMessageIndex(master.name.clone());
         return Err(Failure::new(FailureClass::Permanent, missing));
     }
-    session.note_indexed(&master.address);
+    session.mark_indexed(&master.address);
     Ok(())
 }
 
-/// A request that changes nothing, and whose answer only says that the broker is there.
+/// A request that changes nothing. Its answer only shows that the broker is running.
 pub(crate) fn probe(topic: &str) -> RemotingCommand {
     RemotingCommand::create_request_command(RequestCode::QueryMessage, by_key(topic, NO_KEY))
 }
@@ -165,7 +166,7 @@ fn by_key(topic: &str, key: &str) -> QueryMessageRequestHeader {
 
 /// Whether the answer holds the message. The broker's index compares hashes of keys, so the
 /// messages of other events may be among them (`IndexFile.java`).
-fn holds(mut answer: RemotingCommand, sought: &Sought) -> Result<bool, Failure> {
+fn holds(mut answer: RemotingCommand, wanted: &Wanted) -> Result<bool, Failure> {
     if answer.code() == ResponseCode::QueryNotFound as i32 {
         return Ok(false);
     }
@@ -174,12 +175,12 @@ fn holds(mut answer: RemotingCommand, sought: &Sought) -> Result<bool, Failure> 
     }
     let mut body = answer.take_body().unwrap_or_default();
     let messages = decodes_batch(&mut body, false, false);
-    if messages.iter().any(|message| sought.is(message)) {
+    if messages.iter().any(|message| wanted.matches(message)) {
         return Ok(true);
     }
     let full = i32::try_from(messages.len()).is_ok_and(|count| count >= MESSAGES_MAX);
     if full || !body.is_empty() {
-        let missing = "the broker's answer doesn't tell all messages of that key";
+        let missing = "the broker's answer does not contain all messages with that key";
         return Err(unavailable(Missing(missing.to_owned())));
     }
     Ok(false)

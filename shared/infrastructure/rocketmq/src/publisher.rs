@@ -1,4 +1,4 @@
-//! Half messages and their end.
+//! Stores half messages, and commits them or rolls them back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,36 +24,36 @@ use crate::fault::{BrokerAnswer, Missing, broker_failure, client_failure, unavai
 use crate::outbound::half_message;
 use crate::session::{Role, Session, Sessions};
 
-/// How long a start waits for the first connection. It goes on without one.
+/// How long the start waits for the first connection. It continues without one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends half messages and ends them, with an answer of the broker for both.
+/// Sends half messages, and commits them or rolls them back. The broker answers both requests.
 ///
-/// It may be used by many tasks at once: they share one connection.
+/// Many tasks may use it at once: they share one connection.
 #[derive(Clone)]
 pub struct RocketmqPublisher(Arc<Sessions>);
 
-/// Where a half message is stored.
+/// The place at which a half message is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     topic: Topic,
     /// The topic's name.
     topic_name: String,
     broker: String,
-    /// Its offset in the queue of half messages, with which the broker checks the request.
+    /// The offset in the queue of half messages, with which the broker checks the request.
     queue_offset: i64,
-    /// Its offset in the commit log, by which the broker finds it.
+    /// The offset in the commit log, by which the broker finds the half message.
     commit_log_offset: i64,
     message_id: CheetahString,
     transaction_id: Option<CheetahString>,
 }
 
 impl RocketmqPublisher {
-    /// Starts a client for itself and connects, as [`RocketmqPublisher::connect`].
+    /// Starts a separate client and connects, like [`RocketmqPublisher::connect`].
     ///
     /// # Errors
     ///
-    /// [`StartError`], if the client's threads can't be had.
+    /// [`StartError`], if the client's threads could not be started.
     pub async fn start(
         config: RocketmqConfig,
         clock: impl Clock + 'static,
@@ -61,8 +61,8 @@ impl RocketmqPublisher {
         Ok(Self::connect(RocketmqClient::start(config)?, clock).await)
     }
 
-    /// Connects, for 2 s at most, so that the first message doesn't pay for it. A cluster that is
-    /// away is no error: each message tries again.
+    /// Connects, for at most 2 s, so that the first message does not have to. An unreachable
+    /// cluster is not an error: each message tries again.
     pub async fn connect(client: RocketmqClient, clock: impl Clock + 'static) -> Self {
         let sessions = Sessions::new(client, Arc::new(clock), Role::Sender);
         if let Err(failure) = sessions.acquire(Deadline::after(CONNECT_TIMEOUT)).await {
@@ -71,8 +71,8 @@ impl RocketmqPublisher {
         Self(Arc::new(sessions))
     }
 
-    /// Disconnects. With the last adapter of a client, the client ends too; that takes
-    /// milliseconds, or about 3 s when a broker hangs.
+    /// Disconnects. If this is the last adapter of the client, the client is shut down too. That
+    /// takes milliseconds, or about 3 s when a broker hangs.
     pub async fn shutdown(self) {
         if let Some(sessions) = Arc::into_inner(self.0) {
             sessions.shutdown().await;
@@ -83,7 +83,7 @@ impl RocketmqPublisher {
         self.0.client().config()
     }
 
-    /// The connection, built anew when it can't be relied on.
+    /// The connection. A new one is opened when the last one may be dead.
     pub(crate) async fn session(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         self.0.acquire(deadline).await
     }
@@ -99,7 +99,8 @@ impl RocketmqPublisher {
         self.judge(&session, sent)
     }
 
-    /// Remembers whether the session can be relied on. A broker that throttles has just answered.
+    /// Records whether the session works. A broker that throttles has answered, so the session
+    /// works.
     pub(crate) fn judge<T>(
         &self,
         session: &Session,
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_id_that_is_too_short_is_none() {
+    fn an_offset_id_that_is_not_valid_has_no_offset() {
         assert_eq!(commit_log_offset("12AB"), None);
         assert_eq!(commit_log_offset("7F000001000051AF00000000000012ABx"), None);
     }

@@ -1,16 +1,16 @@
-//! Which brokers have a topic.
+//! The brokers of a topic.
 
 use cheetah_string::CheetahString;
 use rocketmq_model::common::mix_all::MASTER_ID;
 use rocketmq_protocol::protocol::body::broker_body::cluster_info::ClusterInfo;
 use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
 
-/// A broker that takes writes.
+/// A broker that accepts writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Master {
     pub(crate) name: CheetahString,
     pub(crate) address: CheetahString,
-    /// How many of its queues can be read.
+    /// How many of the topic's queues on it can be read.
     pub(crate) read_queues: u32,
 }
 
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brokers_without_a_master_or_queues_take_no_part() {
+    fn brokers_without_a_master_or_queues_are_ignored() {
         let broker = |name: &str, id: u64| {
             let addresses = HashMap::from([(id, format!("{name}:10911").into())]);
             BrokerData::new("cluster".into(), name.into(), addresses, None)

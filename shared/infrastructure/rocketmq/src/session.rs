@@ -1,8 +1,8 @@
-//! Connections that are built anew when they can't be relied on.
+//! Connections that are replaced when they may be dead.
 //!
 //! A frozen process wakes up with dead sockets, a NAT drops them silently, and after five failed
-//! connects the client refuses an address for 30 s (`rocketmq-client-rust` 1.0.0). What helps
-//! against all of it is a new client instance: it takes 10 to 25 ms.
+//! connects the client refuses an address for 30 s (`rocketmq-client-rust` 1.0.0). A new client
+//! instance solves all three problems and takes 10 to 25 ms.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -26,47 +26,47 @@ use crate::fault::{Missing, client_failure, unavailable};
 use crate::lanes::{DOMAIN, Lane, Lanes};
 use crate::route::{Master, masters};
 
-/// How long a connection is relied on after its last success, by the wall clock: a monotonic clock
+/// How long a connection is trusted after its last success, in wall-clock time: a monotonic clock
 /// may stand still while a process is frozen.
-const RELIED_ON_FOR: Duration = Duration::from_secs(30);
+const TRUSTED_FOR: Duration = Duration::from_secs(30);
 
-/// How long calls that are under way may still use a connection that was given up.
+/// How long running calls may still use a connection that was replaced.
 const RETIRED_FOR: Duration = Duration::from_secs(5);
 
-/// How long a connection's end is waited for. The client takes 6 s when the broker hangs.
+/// How long closing a connection may take. The client takes 6 s when the broker hangs.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a route that is known may take to be learnt anew.
+/// How long it may take to read a known route again.
 const REFRESH_LIMIT: Duration = Duration::from_secs(3);
 
-/// What a session is for.
+/// The use of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Sends, and makes raw requests.
+    /// Sends messages and raw requests.
     Sender,
-    /// Makes raw requests only.
+    /// Sends only raw requests.
     Receiver,
 }
 
 /// A client instance with its connections.
 pub(crate) struct Session {
-    /// Of a [`Role::Sender`]. It shares the client instance with the lanes.
+    /// Only a [`Role::Sender`] has one. It shares the client instance with the lanes.
     producer: Option<DefaultMQProducer>,
     lanes: Lanes,
     config: RocketmqConfig,
     routes: RwLock<HashMap<Topic, Route>>,
     /// The brokers that keep an index of their messages, by address.
     indexed: RwLock<HashSet<CheetahString>>,
-    /// The last success in milliseconds, by the wall clock.
+    /// The time of the last success, in milliseconds since 1970.
     proven_at_ms: AtomicI64,
-    /// A call has failed: the next one doesn't rely on it.
+    /// Whether a call has failed. Then the next call gets a new session.
     suspect: AtomicBool,
 }
 
-/// A route as it was learnt last.
+/// A route, and when it was last requested.
 struct Route {
     masters: Vec<Master>,
-    asked_at: Instant,
+    requested_at: Instant,
 }
 
 impl Session {
@@ -116,12 +116,12 @@ impl Session {
         Ok(session)
     }
 
-    /// Starts the instance and learns the route of the order topic, which also connects to a name
-    /// server. Those of other topics are learnt when they are asked for.
+    /// Starts the instance and reads the route of the order topic, which also connects to a name
+    /// server. The routes of other topics are read when they are needed.
     async fn warm_up(&self) -> Result<(), Failure> {
         Box::pin(self.lanes.take().await?.start()).await.map_err(client_failure)?;
         let limit = Deadline::after(Duration::from_secs(3));
-        self.learn_route(Topic::Orders, limit).await.map(drop)
+        self.read_route(Topic::Orders, limit).await.map(drop)
     }
 
     /// The producer of a [`Role::Sender`].
@@ -130,7 +130,7 @@ impl Session {
         self.producer.as_ref().ok_or_else(missing)
     }
 
-    /// A handle for raw requests.
+    /// A handle for raw requests, free for this call.
     pub(crate) async fn lane(&self) -> Result<Lane<'_>, Failure> {
         self.lanes.take().await
     }
@@ -152,37 +152,37 @@ impl Session {
         within(deadline, what, call).await?
     }
 
-    /// The masters of a topic, as they were learnt last.
+    /// The masters of a topic, from the known route if there is one.
     pub(crate) async fn masters(
         &self,
         topic: Topic,
         deadline: Deadline,
     ) -> Result<Vec<Master>, Failure> {
-        match self.learnt_route(topic) {
+        match self.known_route(topic) {
             Some(masters) => Ok(masters),
-            None => self.learn_route(topic, deadline).await,
+            None => self.read_route(topic, deadline).await,
         }
     }
 
-    fn learnt_route(&self, topic: Topic) -> Option<Vec<Master>> {
+    fn known_route(&self, topic: Topic) -> Option<Vec<Master>> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         routes.get(&topic).map(|route| route.masters.clone())
     }
 
-    /// The topics whose routes were asked for so long ago that brokers may have come since. From now
-    /// on they count as asked for.
+    /// The topics whose routes were requested so long ago that there may be new brokers. This call
+    /// marks them as requested now.
     fn old_routes(&self) -> Vec<Topic> {
         let now = Instant::now();
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let old = routes.iter_mut().filter(|(_, route)| now - route.asked_at >= ROUTE_INTERVAL);
+        let old = routes.iter_mut().filter(|(_, route)| now - route.requested_at >= ROUTE_INTERVAL);
         old.map(|(topic, route)| {
-            route.asked_at = now;
+            route.requested_at = now;
             *topic
         })
         .collect()
     }
 
-    /// The address of a master of a topic. The route is learnt anew when the master isn't known.
+    /// The address of a master of a topic. The route is read again if the master is not known.
     pub(crate) async fn master_address(
         &self,
         topic: Topic,
@@ -195,13 +195,13 @@ impl Session {
         if let Some(address) = find(&self.masters(topic, deadline).await?) {
             return Ok(address);
         }
-        let learnt = self.learn_route(topic, deadline).await?;
-        find(&learnt)
+        let masters = self.read_route(topic, deadline).await?;
+        find(&masters)
             .ok_or_else(|| unavailable(Missing(format!("broker {name} is not on the route"))))
     }
 
     /// Asks a name server for the route of a topic.
-    pub(crate) async fn learn_route(
+    pub(crate) async fn read_route(
         &self,
         topic: Topic,
         deadline: Deadline,
@@ -212,14 +212,14 @@ impl Session {
             let asking = lane.topic_route(name, millis_left(deadline));
             Box::pin(asking).await.map_err(client_failure)
         };
-        let route = within(deadline, "learning the route", call).await??;
+        let route = within(deadline, "reading the route", call).await??;
         let found = route.as_ref().map(masters).unwrap_or_default();
         if found.is_empty() {
             let missing = format!("topic {name} has no master on its route");
             return Err(unavailable(Missing(missing)));
         }
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let route = Route { masters: found.clone(), asked_at: Instant::now() };
+        let route = Route { masters: found.clone(), requested_at: Instant::now() };
         routes.insert(topic, route);
         Ok(found)
     }
@@ -229,25 +229,25 @@ impl Session {
         self.indexed.read().unwrap_or_else(PoisonError::into_inner).contains(address)
     }
 
-    /// A broker keeps an index of its messages.
-    pub(crate) fn note_indexed(&self, address: &CheetahString) {
+    /// Records that a broker keeps an index of its messages.
+    pub(crate) fn mark_indexed(&self, address: &CheetahString) {
         let mut indexed = self.indexed.write().unwrap_or_else(PoisonError::into_inner);
         indexed.insert(address.clone());
     }
 
-    /// A call has succeeded.
+    /// Records that a call has succeeded.
     pub(crate) fn prove(&self, at: Timestamp) {
         self.proven_at_ms.fetch_max(at.as_millis(), Ordering::Relaxed);
     }
 
-    /// A call has failed.
+    /// Records that a call has failed.
     pub(crate) fn suspect(&self) {
         self.suspect.store(true, Ordering::Relaxed);
     }
 
     fn is_sound(&self, now: Timestamp) -> bool {
         let proven_at = Timestamp::from_millis(self.proven_at_ms.load(Ordering::Relaxed));
-        !self.suspect.load(Ordering::Relaxed) && now.since(proven_at) <= RELIED_ON_FOR
+        !self.suspect.load(Ordering::Relaxed) && now.since(proven_at) <= TRUSTED_FOR
     }
 
     async fn close(&self) {
@@ -284,9 +284,8 @@ impl Sessions {
         self.clock.now()
     }
 
-    /// A session that can be relied on: the last one, or a new one when there is none, when it has
-    /// failed, or when its last success is more than 30 s ago. Callers that come while it is built
-    /// wait for it.
+    /// The current session, or a new one if there is none, a call on it has failed, or its last
+    /// success is more than 30 s ago. Callers wait while a new one is opened.
     pub(crate) async fn acquire(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         let mut current = within(deadline, "waiting for a session", self.current.lock()).await?;
         if let Some(session) = current.as_ref().filter(|session| session.is_sound(self.now())) {
@@ -300,16 +299,16 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Builds a session on the client's threads. When the deadline cuts the wait short, the session
-    /// is kept for the next call all the same: where a name server is away or a processor slow,
-    /// each call's time alone might never be enough.
+    /// Opens a session on the client's threads. If the deadline passes first, the session is still
+    /// kept for the next call: when a name server is unreachable or a processor is slow, the time
+    /// of one call might never be enough.
     async fn open(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         let (sender, receiver) = oneshot::channel();
         let opening = Session::open(self.client.clone(), self.role, self.now());
         let current = Arc::downgrade(&self.current);
         self.client.in_background("rocketmq.open_session", async move {
-            if let Err(Ok(nobody_waits)) = sender.send(opening.await) {
-                keep(nobody_waits, &current).await;
+            if let Err(Ok(late)) = sender.send(opening.await) {
+                keep(late, &current).await;
             }
         });
         let gone = |_| unavailable(Missing("the client is shutting down".to_owned()));
@@ -317,14 +316,14 @@ impl Sessions {
         opened.map(Arc::new)
     }
 
-    /// Has the routes that are old learnt anew in the background: a broker that has come, or come back,
-    /// is on them from then on. Where no name server answers, the old ones stay.
+    /// Reads old routes again in the background, so that they include brokers that were started or
+    /// restarted. If no name server answers, the old routes stay.
     pub(crate) fn refresh_routes(&self, session: &Arc<Session>) {
         for topic in session.old_routes() {
             let session = Arc::clone(session);
             self.client.in_background("rocketmq.refresh_route", async move {
-                let learnt = session.learn_route(topic, Deadline::after(REFRESH_LIMIT)).await;
-                if let Err(failure) = learnt {
+                let refreshed = session.read_route(topic, Deadline::after(REFRESH_LIMIT)).await;
+                if let Err(failure) = refreshed {
                     tracing::warn!(cause = %failure.cause, "rocketmq.route_not_refreshed");
                 }
             });
@@ -338,11 +337,11 @@ impl Sessions {
         });
     }
 
-    /// Closes the session, and ends the client if nobody else uses it.
+    /// Closes the session, and shuts the client down if no other adapter uses it.
     pub(crate) async fn shutdown(self) {
         let Self { client, current, .. } = self;
         let last = current.lock().await.take();
-        // With the last reference, so that a session which is still being built is not kept.
+        // This is the last reference, so a session that is still being opened will not be kept.
         drop(current);
         if let Some(session) = last {
             session.close().await;
@@ -351,8 +350,8 @@ impl Sessions {
     }
 }
 
-/// Keeps a session that was opened too late for the call that asked for it, unless there is a newer
-/// one or nobody will ask again.
+/// Keeps a session that was opened too late for its call, unless there is already another one or
+/// the adapter has shut down.
 async fn keep(late: Session, current: &Weak<Mutex<Option<Arc<Session>>>>) {
     if let Some(current) = current.upgrade() {
         let mut current = current.lock().await;

@@ -1,9 +1,9 @@
-//! Deliveries and acknowledgements, by POP.
+//! Receives and acknowledges messages, by POP.
 //!
-//! A broker hands out messages and makes them invisible to others for a while; what isn't
-//! acknowledged comes again. There is no rebalancing and no heartbeat, so any number of short-lived
-//! processes share the group. The retries of a message come by the same request, from a retry topic
-//! that the broker keeps for the group.
+//! A broker delivers messages and makes them invisible to other consumers for a while; a message
+//! that is not acknowledged is delivered again. There is no rebalancing and no heartbeat, so any
+//! number of short-lived processes can share the group. The same request also returns the retries
+//! of messages, from a retry topic that the broker keeps for the group.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,52 +31,53 @@ use crate::published;
 use crate::route::Master;
 use crate::session::{Role, Session, Sessions};
 
-/// How long a received message is ours: that of an event, of its failure's note and of what it waits
-/// before, and some. A message that a broker gave to a connection that is gone comes again after it.
+/// How long a received message is invisible to others: the time to wait for its turn, to handle its
+/// event and to record a failure, and some more. A message that was delivered to a dead connection
+/// is delivered again after this time.
 const INVISIBLE_FOR: Duration = Duration::from_secs(20);
 
-/// The most messages of one request; the broker gives no more than 32 (`PopMessageProcessor.java`).
+/// The most messages per request; the broker returns no more than 32 (`PopMessageProcessor.java`).
 const BATCH_MAX: usize = 32;
 
-/// How long a broker waits for messages before it answers that there are none.
+/// How long a broker waits for messages before it answers without any.
 const POLL_FOR: Duration = Duration::from_millis(1500);
 
-/// What is kept of the caller's time for the answer: with less than that left nothing is asked for,
-/// so that messages are not handed out to a caller who is gone. They would stay invisible, and come
-/// again as retries.
+/// The part of the caller's time that is reserved for the answer. With less time left no messages
+/// are requested, so that none is delivered to a caller that has stopped waiting. Such a message
+/// would stay invisible, and be delivered again as a retry.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
-/// How old a received message may be that is handed out. A frozen process finds older ones when it
-/// thaws; by then the broker has given them to others.
-const GOOD_FOR: Duration = Duration::from_secs(8);
+/// How old a received message may be when it is returned. A process that was frozen may hold older
+/// ones; by then the broker has delivered them to another consumer.
+const VALID_FOR: Duration = Duration::from_secs(8);
 
-/// How late an answer may be, if the caller has the time. The client gives a connection up with the
-/// first answer that is late.
+/// How late an answer may be, if the caller has the time. The client closes a connection after the
+/// first late answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long to wait where a broker has too many waiting requests already.
+/// How long to wait if a broker already has too many waiting requests.
 const POLLING_FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// How long an acknowledgement or a change of visibility may take.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The broker brings a message back after 10 ms at the earliest; less is refused.
+/// The shortest delay of a retry: the broker refuses less than 10 ms.
 const RETRY_DELAY_MIN: Duration = Duration::from_millis(10);
 
-/// The messages of our topics for the group `event-consumer`. It may be used by many tasks at once.
+/// The messages of our topics for the group `event-consumer`. Many tasks may use it at once.
 pub struct RocketmqSubscription {
     clock: Arc<dyn Clock>,
     sessions: Sessions,
     polls: Polls<RocketmqDelivery>,
-    /// Apart from the polls: when an answer is late, the client gives the connection up, and all
-    /// that is under way on it fails (`request.rs` of rocketmq-transport 1.0.0).
+    /// Separate from the polls: after a late answer, the client closes the connection, and every
+    /// running request on it fails (`request.rs` of rocketmq-transport 1.0.0).
     settlements: Sessions,
     group: String,
 }
 
 /// One request for messages.
 struct Poll {
-    /// Whether the one before it had no answer.
+    /// Whether the previous poll of this source failed.
     has_failed: bool,
     topic: Topic,
     group: String,
@@ -89,19 +90,19 @@ struct Poll {
 #[derive(Debug)]
 pub struct RocketmqDelivery {
     message: MessageExt,
-    /// Its body, where the message's own is compressed.
+    /// The decompressed body, if the message's body is compressed.
     inflated: Result<Option<Vec<u8>>, UnreadableBody>,
     message_id: String,
     receipt: PopReceipt,
 }
 
-/// What the broker wants back with an acknowledgement. It is good for one delivery.
+/// What an acknowledgement must send back to the broker. It is valid for one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PopReceipt {
     broker: String,
-    /// Which of our topics was asked for it.
-    asked: Topic,
-    /// Where the delivery came from: that topic, or a retry topic of the group.
+    /// The topic that was polled.
+    polled: Topic,
+    /// The topic that holds the message: the polled one, or a retry topic of the group.
     topic: String,
     queue_id: i32,
     queue_offset: i64,
@@ -109,33 +110,33 @@ struct PopReceipt {
 }
 
 impl RocketmqSubscription {
-    /// Starts a client for itself. Nothing is sent before the first [`EventSubscription::receive`].
+    /// Starts a separate client. Nothing is sent before the first [`EventSubscription::receive`].
     ///
     /// # Errors
     ///
-    /// [`StartError`], if the client's threads can't be had.
+    /// [`StartError`], if the client's threads could not be started.
     pub fn start(config: RocketmqConfig, clock: impl Clock + 'static) -> Result<Self, StartError> {
         Ok(Self::new(RocketmqClient::start(config)?, clock))
     }
 
-    /// Subscribes by a client that others use too.
+    /// Subscribes with a client that other adapters may share.
     pub fn new(client: RocketmqClient, clock: impl Clock + 'static) -> Self {
         let group = client.config().event_consumer_group();
         let clock: Arc<dyn Clock> = Arc::new(clock);
         let sessions = Sessions::new(client.clone(), Arc::clone(&clock), Role::Receiver);
         let settlements = Sessions::new(client, Arc::clone(&clock), Role::Receiver);
-        Self { clock, sessions, polls: Polls::new(GOOD_FOR), settlements, group }
+        Self { clock, sessions, polls: Polls::new(VALID_FOR), settlements, group }
     }
 
-    /// Disconnects. With the last adapter of a client, the client ends too. What was received and
-    /// not acknowledged comes again when it becomes visible.
+    /// Disconnects. If this is the last adapter of the client, the client is shut down too.
+    /// Messages that were not acknowledged are delivered again when they become visible.
     pub async fn shutdown(self) {
         drop(self.polls);
         self.settlements.shutdown().await;
         self.sessions.shutdown().await;
     }
 
-    /// Begins a poll of each master of our topics that has none under way.
+    /// Starts a poll of each master of our topics that has no running one.
     async fn begin(&self, most: usize, deadline: Deadline) -> Result<(), Failure> {
         let session = self.sessions.acquire(deadline).await?;
         self.sessions.refresh_routes(&session);
@@ -180,10 +181,11 @@ impl RocketmqSubscription {
             max_msg_nums: most,
             invisible_time: millis(INVISIBLE_FOR),
             poll_time: millis(wait),
-            // The broker takes its own time then (`PopMessageProcessor.java`). By ours it would refuse
-            // requests that look half a second old, and the client takes that for an empty topic.
+            // With 0, the broker uses its own clock (`PopMessageProcessor.java`). With ours, it
+            // would refuse requests that look half a second old, which the client treats as an
+            // empty topic.
             born_time: 0,
-            // A new group begins with the oldest message (ConsumeInitMode.java).
+            // A new group starts at the oldest message (ConsumeInitMode.java).
             init_mode: 0,
             exp_type: Some("TAG".into()),
             exp: Some("*".into()),
@@ -205,7 +207,7 @@ impl RocketmqSubscription {
             Err(failure) => return Settled::Refused(failure.cause),
         };
         let call = async {
-            let address = session.master_address(receipt.asked, &receipt.broker, deadline).await?;
+            let address = session.master_address(receipt.polled, &receipt.broker, deadline).await?;
             session.invoke(&address, request, deadline, what).await
         };
         match call.await {
@@ -245,8 +247,9 @@ impl Poll {
         Ok(messages.into_iter().filter_map(|message| self.delivery(message)).collect())
     }
 
-    /// Asks whether the broker answers, before messages are asked of it: one that stands still takes
-    /// requests into its buffers, and when it goes on gives messages to whoever asked meanwhile.
+    /// Checks that the broker answers before messages are requested from it. A stopped broker
+    /// buffers requests, and when it continues it delivers messages to callers that have stopped
+    /// waiting.
     async fn probe(&self, deadline: Deadline) -> Result<(), Failure> {
         let limit = Deadline::after(ANSWER_TIMEOUT).or_earlier(deadline);
         let probe = published::probe(&self.request.topic);
@@ -254,7 +257,8 @@ impl Poll {
         self.session.invoke(&self.master.address, probe, limit, what).await.map(drop)
     }
 
-    /// A message without a receipt can't be acknowledged; it comes again when it becomes visible.
+    /// A message without a receipt can't be acknowledged; it is delivered again when it becomes
+    /// visible.
     fn delivery(&self, message: MessageExt) -> Option<RocketmqDelivery> {
         let Some(receipt) = pop_receipt(&message, self.topic, &self.group) else {
             tracing::error!(message_id = %message.msg_id(), "rocketmq.delivery_without_receipt");
@@ -267,7 +271,7 @@ impl Poll {
     }
 }
 
-/// The masters of our topics.
+/// The masters of our topics, as sources of polls.
 async fn masters(session: &Session, deadline: Deadline) -> Result<Vec<(Source, Master)>, Failure> {
     let mut masters = Vec::new();
     for topic in Topic::ALL {
@@ -276,7 +280,7 @@ async fn masters(session: &Session, deadline: Deadline) -> Result<Vec<(Source, M
                 let source = Source { topic, broker: master.name.to_string() };
                 (source, master)
             })),
-            // Orders don't wait for a topic that nobody has made yet.
+            // Orders must not wait for the user topic, which may not exist yet.
             Err(failure) if topic == Topic::Users => {
                 tracing::warn!(cause = %failure.cause, "rocketmq.user_topic_without_route");
             }
@@ -294,8 +298,8 @@ impl EventSubscription for RocketmqSubscription {
         most: usize,
         deadline: Deadline,
     ) -> Result<Vec<RocketmqDelivery>, Failure> {
-        if let Some(taken) = self.polls.take(most, self.clock.now()) {
-            return taken;
+        if let Some(received) = self.polls.take(most, self.clock.now()) {
+            return received;
         }
         let has_time = !deadline.less(ANSWER_MARGIN).has_passed();
         if has_time {
@@ -303,12 +307,12 @@ impl EventSubscription for RocketmqSubscription {
         }
         let limit = POLL_FOR.min(deadline.remaining());
         if self.polls.changed(limit).await
-            && let Some(taken) = self.polls.take(most, self.clock.now())
+            && let Some(received) = self.polls.take(most, self.clock.now())
         {
-            return taken;
+            return received;
         }
         if !has_time {
-            // A caller that asks again at once must not spin.
+            // Wait, so that a caller that calls again at once does not spin.
             tokio::time::sleep(deadline.remaining()).await;
         }
         Ok(Vec::new())
@@ -325,7 +329,8 @@ impl EventSubscription for RocketmqSubscription {
             lite_topic: None,
             topic_request_header: None,
         };
-        // The client's own call makes "does not exist" of every answer but success.
+        // A raw request, because the client's call turns every answer but success into "does not
+        // exist".
         let request = RemotingCommand::create_request_command(RequestCode::AckMessage, header);
         self.settle(receipt, request, "acknowledging").await
     }
@@ -376,14 +381,15 @@ pub(crate) fn property<'a>(message: &'a MessageExt, name: &str) -> Option<&'a st
     message.message_inner().property(name)
 }
 
-/// The receipt is the property `POP_CK`. With the message's own topic in place of the one that is
-/// told there, the broker acknowledges nothing and answers that all is well.
-fn pop_receipt(message: &MessageExt, asked: Topic, group: &str) -> Option<PopReceipt> {
+/// Reads the receipt from the property `POP_CK`. It names the topic to acknowledge on. If the
+/// message's own topic is used instead, the broker acknowledges nothing and still answers with
+/// success.
+fn pop_receipt(message: &MessageExt, polled: Topic, group: &str) -> Option<PopReceipt> {
     let extra_info = property(message, MessageConst::PROPERTY_POP_CK)?;
     let parts = ExtraInfoUtil::split(extra_info);
     Some(PopReceipt {
         broker: ExtraInfoUtil::get_broker_name(&parts).ok()?,
-        asked,
+        polled,
         topic: ExtraInfoUtil::get_real_topic(&parts, message.topic(), group).ok()?,
         queue_id: ExtraInfoUtil::get_queue_id(&parts).ok()?,
         queue_offset: ExtraInfoUtil::get_queue_offset(&parts).ok()?,

@@ -1,7 +1,8 @@
 //! AWS Secrets Manager behind the application's port for the signing key.
 //!
 //! The secret's text is the private key as a JSON Web Key (RFC 8037). Secrets Manager keeps the
-//! version before it as `AWSPREVIOUS`; readers get `AWSCURRENT`, the one or the other as a whole
+//! previous version as `AWSPREVIOUS`. Readers get `AWSCURRENT`, which is always one complete
+//! version
 //! (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>).
 
 use std::fmt;
@@ -45,11 +46,13 @@ impl fmt::Display for SecretId {
     }
 }
 
-/// How long one try of a call may take, and a call with all its tries.
+/// How long one try of a call may take.
 const TRY_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a call may take with all its tries.
 const CALL_LIMIT: Duration = Duration::from_millis(2_500);
 
-/// The SDK's defaults are those of this date, whichever version is linked.
+/// The SDK's defaults as of this date, whichever version is linked.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
@@ -61,14 +64,15 @@ fn limits() -> TimeoutConfig {
         .build()
 }
 
-/// A client as the environment says: region, credentials, `AWS_ENDPOINT_URL_SECRETS_MANAGER`. A
-/// call is tried up to three times, 1 s each and 2.5 s in all.
+/// A client that the environment configures: region, credentials,
+/// `AWS_ENDPOINT_URL_SECRETS_MANAGER`. A call is tried up to three times, for at most 1 s each and
+/// 2.5 s in all.
 pub async fn connect() -> Client {
     let shared = aws_config::defaults(behavior()).timeout_config(limits()).load().await;
     Client::new(&shared)
 }
 
-/// A client of an emulator at `endpoint_url`, with credentials that emulators take and AWS refuses.
+/// A client of an emulator at `endpoint_url`, with credentials that only emulators accept.
 pub fn connect_to(endpoint_url: &str) -> Client {
     let config = Config::builder()
         .behavior_version(behavior())
@@ -80,7 +84,7 @@ pub fn connect_to(endpoint_url: &str) -> Client {
     Client::from_conf(config)
 }
 
-/// The private key in a secret.
+/// The signing key in a secret of AWS Secrets Manager.
 #[derive(Debug, Clone)]
 pub struct SecretsManagerKey {
     client: Client,
@@ -88,7 +92,7 @@ pub struct SecretsManagerKey {
 }
 
 impl SecretsManagerKey {
-    /// The key in that secret, which is there and may have no value yet.
+    /// The key in this secret. The secret must exist, but may have no value yet.
     pub const fn new(client: Client, secret: SecretId) -> Self {
         Self { client, secret }
     }
@@ -98,11 +102,11 @@ impl SigningKeySource for SecretsManagerKey {
     async fn read(&self) -> Result<Option<SecretString>, Failure> {
         match self.client.get_secret_value().secret_id(&self.secret.0).send().await {
             Ok(found) => {
-                let none = || Failure::new(FailureClass::Unavailable, "the secret is no text");
-                let text = found.secret_string.ok_or_else(none)?;
+                let binary = || Failure::new(FailureClass::Unavailable, "the secret is not text");
+                let text = found.secret_string.ok_or_else(binary)?;
                 Ok(Some(SecretString::from(text)))
             }
-            // Also what a secret without a value is answered with.
+            // Secrets Manager also answers so for a secret without a value.
             Err(error)
                 if error
                     .as_service_error()
@@ -128,8 +132,8 @@ impl SigningKeyStore for SecretsManagerKey {
     }
 }
 
-/// Whatever failed, the deployment or the service is at fault and not the call: it succeeds when
-/// that is put right.
+/// Every failure is a fault of the deployment or the service and not of the call. The call succeeds
+/// once that is corrected.
 fn unavailable<E, R>(error: SdkError<E, R>) -> Failure
 where
     SdkError<E, R>: std::error::Error + Send + Sync + 'static,
@@ -149,11 +153,11 @@ mod tests {
 
     use super::*;
 
-    /// What a stand-in for the service holds, and whether it is away.
+    /// A stand-in for the service: its secret's value, and whether it is unavailable.
     #[derive(Default)]
     struct Service {
         value: Option<String>,
-        away: bool,
+        is_away: bool,
     }
 
     type Shared = Arc<Mutex<Service>>;
@@ -165,10 +169,10 @@ mod tests {
         body: Bytes,
     ) -> (StatusCode, String) {
         let mut service = service.lock().unwrap();
-        let asked: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(asked["SecretId"], "signing");
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(request["SecretId"], "signing");
         let error = |status: StatusCode, kind: &str| (status, json!({"__type": kind}).to_string());
-        if service.away {
+        if service.is_away {
             return error(StatusCode::BAD_REQUEST, "ThrottlingException");
         }
         match headers["x-amz-target"].to_str().unwrap() {
@@ -179,7 +183,7 @@ mod tests {
                 None => error(StatusCode::BAD_REQUEST, "ResourceNotFoundException"),
             },
             "secretsmanager.PutSecretValue" => {
-                service.value = Some(asked["SecretString"].as_str().unwrap().to_owned());
+                service.value = Some(request["SecretString"].as_str().unwrap().to_owned());
                 (StatusCode::OK, json!({"Name": "signing"}).to_string())
             }
             other => panic!("{other}"),
@@ -198,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_is_there_once_it_was_put_and_until_another_replaces_it() {
+    async fn a_key_is_read_after_it_was_stored_until_another_replaces_it() {
         let (_service, key) = stand_in().await;
         assert!(key.read().await.unwrap().is_none());
         for text in ["one", "other"] {
@@ -208,9 +212,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_that_is_away_is_no_missing_key() {
+    async fn an_unavailable_service_does_not_mean_a_missing_key() {
         let (service, key) = stand_in().await;
-        service.lock().unwrap().away = true;
+        service.lock().unwrap().is_away = true;
         assert_eq!(key.read().await.unwrap_err().class, FailureClass::Unavailable);
         let replaced = key.replace(&SecretString::from("one")).await;
         assert_eq!(replaced.unwrap_err().class, FailureClass::Unavailable);

@@ -1,4 +1,4 @@
-//! Passwords.
+//! Password hashes by Argon2id.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,12 +12,12 @@ use platform::settings::Settings;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::spawn_blocking;
 
-/// What one hash costs.
+/// The cost of one hash.
 ///
-/// It may be raised at any time: a login replaces a cheaper hash, and a wrong password takes as
-/// long until then. Lowering it leaves dearer hashes as they are, because what was well protected
-/// is not to become less so; until their passwords are changed, wrong ones take longer there than
-/// anywhere else, which tells that these accounts exist.
+/// It may be raised at any time: a login replaces a cheaper hash, and until then a wrong password
+/// takes as long as for a new hash. Lowering it does not replace more expensive hashes, because a
+/// well protected password must not become less protected. Until such a password is changed, a
+/// wrong one takes longer for its account than for others, which reveals that the account exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCost {
     /// Memory, in KiB.
@@ -26,23 +26,23 @@ pub struct HashCost {
     pub passes: u32,
 }
 
-/// A cost is less than OWASP ASVS 5.0 asks for (Appendix C), or more than can be computed.
+/// A cost is below the minimum of OWASP ASVS 5.0 (Appendix C), or more than can be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a hash must cost 1 pass over 46 MiB, 2 over 19 MiB or 3 over 12 MiB, or more")]
 pub struct InvalidHashCost;
 
-/// The most passes and the most memory in KiB that a setting may ask for: Lambda has no time and no
-/// memory for more.
+/// The most passes that a setting may ask for: Lambda has no time for more.
 const PASSES_MAX: u32 = 64;
+
+/// The most memory in KiB that a setting may ask for: Lambda has no memory for more.
 const MEMORY_KIB_MAX: u32 = 4 * 1024 * 1024;
 
 impl HashCost {
-    /// What OWASP recommends where memory is scarce: 19 MiB, two passes.
+    /// OWASP's recommendation where memory is scarce: 19 MiB, two passes.
     pub const RECOMMENDED: Self = Self { memory_kib: 19_456, passes: 2 };
 
-    /// Reads `ARGON2_PASSES`, 2 if it isn't set, and `ARGON2_MEMORY_KIB`, the least that OWASP asks
-    /// for with that many passes if it isn't set. What is wrong is noted, and the recommended cost
-    /// returned.
+    /// Reads `ARGON2_PASSES`, by default 2, and `ARGON2_MEMORY_KIB`, by default OWASP's minimum for
+    /// that number of passes. A wrong setting is recorded as a fault, and its default is used.
     pub fn read(settings: &mut Settings) -> Self {
         let passes = settings.or_default("ARGON2_PASSES", Self::RECOMMENDED.passes, passes);
         let least = Self { memory_kib: memory_floor_kib(passes), passes };
@@ -58,7 +58,7 @@ impl HashCost {
         if enough { Ok(self) } else { Err(InvalidHashCost) }
     }
 
-    /// The work, which time follows: KiB filled, over all passes.
+    /// The work of a hash, in KiB filled over all passes. Its time is proportional to it.
     fn work(self) -> u64 {
         u64::from(self.memory_kib) * u64::from(self.passes)
     }
@@ -70,7 +70,7 @@ impl fmt::Display for HashCost {
     }
 }
 
-/// The least memory that OWASP ASVS 5.0 asks for with that many passes (Appendix C).
+/// The least memory that OWASP ASVS 5.0 requires with this number of passes (Appendix C).
 const fn memory_floor_kib(passes: u32) -> u32 {
     match passes {
         0 | 1 => 47_104,
@@ -80,51 +80,51 @@ const fn memory_floor_kib(passes: u32) -> u32 {
 }
 
 fn passes(text: &str) -> Result<u32, String> {
-    let wrong = || format!("write a number of passes, 1 to {PASSES_MAX}");
-    let passes = text.parse().map_err(|_| wrong())?;
-    if (1..=PASSES_MAX).contains(&passes) { Ok(passes) } else { Err(wrong()) }
+    let invalid = || format!("write a number of passes, 1 to {PASSES_MAX}");
+    let passes = text.parse().map_err(|_| invalid())?;
+    if (1..=PASSES_MAX).contains(&passes) { Ok(passes) } else { Err(invalid()) }
 }
 
 /// A hasher could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum HasherError {
-    /// The cost can't be taken.
+    /// The cost is not allowed.
     #[error(transparent)]
     Cost(#[from] InvalidHashCost),
     /// The operating system gave no random bytes.
-    #[error("no random bytes could be had")]
+    #[error("could not get random bytes")]
     Random(#[source] getrandom::Error),
 }
 
 /// Hashes and verifies passwords with Argon2id, one lane (RFC 9106).
 ///
 /// A hash takes its memory and some 20 ms of a whole processor. It runs on a thread for blocking
-/// work, so that nothing else waits for it. Clones share the memory, and compute one hash at a
+/// work, so that no other task waits for it. Clones share the memory and compute one hash at a
 /// time: Lambda gives an instance one request at a time.
 #[derive(Debug, Clone)]
 pub struct Argon2idHasher {
     cost: HashCost,
     params: Params,
     memory: Memory,
-    /// No password's hash, of the same cost as any other: verified where there is no account, so
-    /// that the answer takes as long.
-    nobody: PasswordHash,
+    /// A hash that matches no password, of the same cost as any other. It is verified when there is
+    /// no account, so that the answer takes the same time.
+    unmatchable: PasswordHash,
 }
 
 impl Argon2idHasher {
-    /// A hasher of that cost. What it verifies costs what the hash at hand says.
+    /// A hasher that makes hashes of this cost. Verifying a hash costs what that hash says.
     ///
     /// # Errors
     ///
-    /// [`HasherError`].
+    /// [`HasherError`] if the cost is not allowed, or there are no random bytes.
     pub fn new(cost: HashCost) -> Result<Self, HasherError> {
         let cost = cost.checked()?;
         let params = params(cost.memory_kib, cost.passes)?;
-        let nobody = hash_of_nobody(&params)?;
-        Ok(Self { cost, params, memory: Memory::default(), nobody })
+        let unmatchable = unmatchable_hash(&params)?;
+        Ok(Self { cost, params, memory: Memory::default(), unmatchable })
     }
 
-    /// The work that a cheaper hash has saved, if it is enough for Argon2id to do.
+    /// The work that a cheaper hash saved, if it is enough for Argon2id to do it.
     fn saved_by(&self, hash: &PasswordHash) -> Option<HashCost> {
         let saved = self.cost.work().saturating_sub(cost_of(hash)?.work());
         let saved = u32::try_from(saved).unwrap_or(u32::MAX);
@@ -133,9 +133,9 @@ impl Argon2idHasher {
             .then(|| HashCost { memory_kib, passes: saved.div_ceil(memory_kib) })
     }
 
-    /// Does the work that a cheaper hash has saved, so that the time of a wrong guess doesn't tell
-    /// which accounts are there and were not logged in to since the cost was raised.
-    fn make_up_for(&self, hash: &PasswordHash, password: &SecretString) -> Result<(), Failure> {
+    /// Does the work that a cheaper hash saved. Otherwise the time of a wrong guess would reveal
+    /// which accounts exist and had no login since the cost was raised.
+    fn do_saved_work(&self, hash: &PasswordHash, password: &SecretString) -> Result<(), Failure> {
         let Some(saved) = self.saved_by(hash) else { return Ok(()) };
         let params = params(saved.memory_kib, saved.passes).map_err(not_a_hash)?;
         let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
@@ -151,11 +151,11 @@ impl PasswordVerifier for Argon2idHasher {
     ) -> Result<bool, Failure> {
         let hasher = self.clone();
         let is_known = hash.is_some();
-        let hash = hash.unwrap_or(&self.nobody).clone();
+        let hash = hash.unwrap_or(&self.unmatchable).clone();
         let verify = move || {
             let matches = hasher.memory.matches(&password, &hash)?;
             if !matches {
-                hasher.make_up_for(&hash, &password)?;
+                hasher.do_saved_work(&hash, &password)?;
             }
             Ok::<_, Failure>(matches)
         };
@@ -177,13 +177,13 @@ impl PasswordHasher for Argon2idHasher {
     }
 
     fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        cost_of(hash).is_none_or(|made_at| made_at.work() < self.cost.work())
+        cost_of(hash).is_none_or(|cost| cost.work() < self.cost.work())
     }
 }
 
-/// What hashes are computed in. Each thread of the blocking pool that allocated it for itself would
-/// keep it in an arena of its own (glibc's `malloc`), and an instance's memory grow with their
-/// number.
+/// The memory in which hashes are computed. If each thread of the blocking pool allocated its own,
+/// each would keep it in a separate arena (glibc's `malloc`), and an instance's memory would grow
+/// with the number of threads.
 #[derive(Debug, Clone, Default)]
 struct Memory(Arc<Mutex<Vec<Block>>>);
 
@@ -195,7 +195,7 @@ impl Memory {
         salt: &[u8],
         output: &mut [u8],
     ) -> Result<(), Failure> {
-        // Every block is written before it is read, so nothing is left of the hash before.
+        // Every block is written before it is read, so the previous hash has no influence.
         let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = params.block_count();
         if blocks.len() < needed {
@@ -221,7 +221,7 @@ impl Memory {
         let params = Params::try_from(&hash).map_err(not_a_hash)?;
         let mut output = vec![0; expected.len()];
         self.compute(params, password, salt.as_ref(), &mut output)?;
-        // Compares in constant time.
+        // This comparison takes constant time.
         Ok(Output::new(&output).map_err(not_a_hash)? == expected)
     }
 }
@@ -230,7 +230,7 @@ fn params(memory_kib: u32, passes: u32) -> Result<Params, InvalidHashCost> {
     Params::new(memory_kib, passes, 1, None).map_err(|_| InvalidHashCost)
 }
 
-/// What a hash cost, if it is one of ours.
+/// The cost of a hash, if it is one of ours.
 fn cost_of(hash: &PasswordHash) -> Option<HashCost> {
     let hash = phc::PasswordHash::new(hash.as_phc()).ok()?;
     let params = Params::try_from(&hash).ok()?;
@@ -238,12 +238,12 @@ fn cost_of(hash: &PasswordHash) -> Option<HashCost> {
         .then(|| HashCost { memory_kib: params.m_cost(), passes: params.t_cost() })
 }
 
-/// Bytes of a salt, as RFC 9106 recommends (section 3.1).
+/// The length of a salt in bytes, as RFC 9106 recommends (section 3.1).
 const SALT_LENGTH: usize = 16;
 
-/// A hash that nothing hashes to: its output is random. Making it costs nothing, verifying it costs
-/// what any hash of these parameters does.
-fn hash_of_nobody(params: &Params) -> Result<PasswordHash, HasherError> {
+/// A hash that no password has: its output is random. It is made without hashing, and verifying it
+/// costs as much as any hash with these parameters.
+fn unmatchable_hash(params: &Params) -> Result<PasswordHash, HasherError> {
     let salt: [u8; SALT_LENGTH] = random().map_err(HasherError::Random)?;
     let output: [u8; Params::DEFAULT_OUTPUT_LEN] = random().map_err(HasherError::Random)?;
     Ok(phc_string(params, &salt, &output)?)
@@ -315,16 +315,16 @@ mod tests {
         assert!(!hasher.verify(secret("correct-horse"), None).await.unwrap());
         let known = hasher.hash(secret("correct-horse")).await.unwrap();
         let known = phc::PasswordHash::new(known.as_phc()).unwrap();
-        let nobody = phc::PasswordHash::new(hasher.nobody.as_phc()).unwrap();
-        assert_eq!(nobody.params, known.params);
-        assert_eq!(nobody.version, known.version);
-        assert_eq!(nobody.algorithm, known.algorithm);
-        assert_eq!(nobody.hash.map(|h| h.len()), known.hash.map(|h| h.len()));
-        assert_eq!(nobody.salt.map(|s| s.len()), known.salt.map(|s| s.len()));
+        let unmatchable = phc::PasswordHash::new(hasher.unmatchable.as_phc()).unwrap();
+        assert_eq!(unmatchable.params, known.params);
+        assert_eq!(unmatchable.version, known.version);
+        assert_eq!(unmatchable.algorithm, known.algorithm);
+        assert_eq!(unmatchable.hash.map(|h| h.len()), known.hash.map(|h| h.len()));
+        assert_eq!(unmatchable.salt.map(|s| s.len()), known.salt.map(|s| s.len()));
     }
 
     #[tokio::test]
-    async fn what_is_no_argon2id_hash_is_a_permanent_failure() {
+    async fn a_text_that_is_not_an_argon2id_hash_is_a_permanent_failure() {
         let known = hasher().hash(secret("correct-horse")).await.unwrap();
         let argon2i = known.as_phc().replace("argon2id", "argon2i");
         let cut = known.as_phc().rsplit_once('$').unwrap().0.to_owned();
@@ -347,35 +347,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cheaper_hash_is_outdated_and_a_dearer_one_is_not_and_both_are_verified() {
-        let dearer = Argon2idHasher::new(HashCost { memory_kib: 19_456, passes: 3 }).unwrap();
+    async fn a_cheaper_hash_is_outdated_a_more_expensive_one_is_not_and_both_are_verified() {
+        let expensive = Argon2idHasher::new(HashCost { memory_kib: 19_456, passes: 3 }).unwrap();
         let hash = hasher().hash(secret("correct-horse")).await.unwrap();
         assert!(!hasher().is_outdated(&hash));
-        assert!(dearer.is_outdated(&hash));
-        let dear = dearer.hash(secret("correct-horse")).await.unwrap();
-        assert!(!hasher().is_outdated(&dear));
-        assert!(hasher().verify(secret("correct-horse"), Some(&dear)).await.unwrap());
+        assert!(expensive.is_outdated(&hash));
+        let expensive_hash = expensive.hash(secret("correct-horse")).await.unwrap();
+        assert!(!hasher().is_outdated(&expensive_hash));
+        assert!(hasher().verify(secret("correct-horse"), Some(&expensive_hash)).await.unwrap());
         assert!(hasher().is_outdated(&PasswordHash::from_phc("plain".to_owned())));
-        assert!(dearer.verify(secret("correct-horse"), Some(&hash)).await.unwrap());
-        assert!(!dearer.verify(secret("another-horse"), Some(&hash)).await.unwrap());
-        let anew = dearer.hash(secret("correct-horse")).await.unwrap();
-        assert!(!dearer.is_outdated(&anew));
+        assert!(expensive.verify(secret("correct-horse"), Some(&hash)).await.unwrap());
+        assert!(!expensive.verify(secret("another-horse"), Some(&hash)).await.unwrap());
+        let rehashed = expensive.hash(secret("correct-horse")).await.unwrap();
+        assert!(!expensive.is_outdated(&rehashed));
     }
 
     #[tokio::test]
     async fn a_wrong_password_costs_as_much_where_the_hash_is_cheaper() {
-        let dearer = Argon2idHasher::new(HashCost { memory_kib: 19_456, passes: 16 }).unwrap();
-        let cheap = hasher().hash(secret("correct-horse")).await.unwrap();
-        let dear = dearer.hash(secret("correct-horse")).await.unwrap();
-        let saved = dearer.saved_by(&cheap).unwrap();
+        let expensive = Argon2idHasher::new(HashCost { memory_kib: 19_456, passes: 16 }).unwrap();
+        let cheap_hash = hasher().hash(secret("correct-horse")).await.unwrap();
+        let expensive_hash = expensive.hash(secret("correct-horse")).await.unwrap();
+        let saved = expensive.saved_by(&cheap_hash).unwrap();
         assert_eq!(saved, HashCost { memory_kib: 19_456, passes: 14 });
-        assert_eq!(dearer.saved_by(&dear), None);
-        assert_eq!(hasher().saved_by(&dear), None);
-        assert!(!dearer.verify(secret("another-horse"), Some(&cheap)).await.unwrap());
+        assert_eq!(expensive.saved_by(&expensive_hash), None);
+        assert_eq!(hasher().saved_by(&expensive_hash), None);
+        assert!(!expensive.verify(secret("another-horse"), Some(&cheap_hash)).await.unwrap());
     }
 
     #[tokio::test]
-    async fn long_passwords_are_told_apart_by_their_last_byte() {
+    async fn long_passwords_that_differ_in_their_last_byte_are_distinguished() {
         let long = "x".repeat(72);
         let hash = hasher().hash(secret(&format!("{long}a"))).await.unwrap();
         assert!(!hasher().verify(secret(&format!("{long}b")), Some(&hash)).await.unwrap());
@@ -392,8 +392,11 @@ mod tests {
         assert_eq!(read(&[]), Ok(HashCost::RECOMMENDED));
         let one_pass = HashCost { memory_kib: 47_104, passes: 1 };
         assert_eq!(read(&[("ARGON2_PASSES", "1")]), Ok(one_pass));
-        let dear = HashCost { memory_kib: 65_536, passes: 3 };
-        assert_eq!(read(&[("ARGON2_PASSES", "3"), ("ARGON2_MEMORY_KIB", "65536")]), Ok(dear));
+        let three_passes = HashCost { memory_kib: 65_536, passes: 3 };
+        assert_eq!(
+            read(&[("ARGON2_PASSES", "3"), ("ARGON2_MEMORY_KIB", "65536")]),
+            Ok(three_passes)
+        );
         for (name, text) in [
             ("ARGON2_PASSES", "0"),
             ("ARGON2_PASSES", "many"),

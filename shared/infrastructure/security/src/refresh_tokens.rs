@@ -9,8 +9,8 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// Makes refresh tokens' secrets of 256 random bits (RFC 6749, section 10.10, asks for 128 at least),
-/// and those that follow them by HMAC-SHA-256 with the token as its key (RFC 2104).
+/// Makes the secrets of refresh tokens from 256 random bits (RFC 6749, section 10.10, requires at
+/// least 128), and their successors by HMAC-SHA-256 with the token as the key (RFC 2104).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RandomRefreshTokens;
 
@@ -23,7 +23,7 @@ impl RefreshTokenSource for RandomRefreshTokens {
     }
 
     fn successor(&self, token: &SecretString, salt: &str) -> Result<SecretString, Failure> {
-        // The key is the token itself: its plain hash is what the table has.
+        // The key is the token itself, not its hash, because the table contains that hash.
         let key = token.expose_secret().as_bytes();
         let mut code = Hmac::<Sha256>::new_from_slice(key)
             .map_err(|error| Failure::new(FailureClass::Permanent, error))?;
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_has_43_characters_of_base64url_and_none_comes_twice() {
+    fn a_secret_has_43_characters_of_base64url_and_no_two_are_equal() {
         let secret = || RandomRefreshTokens.secret().unwrap().expose_secret().to_owned();
         let (one, other) = (secret(), secret());
         assert_eq!(one.len(), 43);
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_follows_from_token_and_salt_and_from_nothing_less() {
+    fn a_successor_depends_on_the_token_and_the_salt() {
         let successor = |token: &str, salt| {
             let token = SecretString::from(token.to_owned());
             RandomRefreshTokens.successor(&token, salt).unwrap().expose_secret().to_owned()

@@ -27,24 +27,24 @@ pub struct SigningKey {
     public_key: [u8; 32],
 }
 
-/// A signing key could not be made or understood. None of these repeats what was read.
+/// A signing key could not be made or read. No error repeats what was read.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
     /// The operating system gave no random bytes.
-    #[error("no random bytes could be had")]
+    #[error("could not get random bytes")]
     Random(#[source] getrandom::Error),
-    /// It is no private key of this kind.
+    /// The text is not a private key of this kind.
     #[error("the signing key is not a private Ed25519 key as a JSON Web Key (RFC 8037)")]
     Malformed,
-    /// Its `kid` can't be looked up.
+    /// The key's `kid` has a form that is never looked up.
     #[error("the signing key's `kid` is not 1 to 64 letters, digits, `-` and `_`")]
     Name,
-    /// Its public key is another's.
+    /// The public key belongs to another private key.
     #[error("the signing key's public part `x` does not belong to its private part `d`")]
     Mismatch,
 }
 
-/// A key as it is kept.
+/// A key as it is stored.
 #[derive(Serialize, Deserialize)]
 struct PrivateJwk {
     kty: String,
@@ -73,13 +73,13 @@ impl SigningKey {
         Ok(Self { kid: thumbprint(&public_key), seed, public_key })
     }
 
-    /// Reads a key.
+    /// Reads a private JSON Web Key.
     ///
     /// # Errors
     ///
-    /// [`SigningKeyError`] if it is none.
+    /// [`SigningKeyError`] if the text is not such a key.
     pub fn parse(text: &SecretString) -> Result<Self, SigningKeyError> {
-        // serde's error may quote what it read, so it goes no further.
+        // serde's error may quote what it read, so it is dropped.
         let jwk: PrivateJwk =
             serde_json::from_str(text.expose_secret()).map_err(|_| SigningKeyError::Malformed)?;
         if jwk.kty != "OKP" || jwk.crv != "Ed25519" {
@@ -96,11 +96,11 @@ impl SigningKey {
         Ok(Self { kid: jwk.kid.clone(), seed, public_key })
     }
 
-    /// The key as it is kept.
+    /// The key as a private JSON Web Key, as it is stored.
     ///
     /// # Errors
     ///
-    /// [`SigningKeyError::Malformed`], which texts of these forms can't bring forth.
+    /// [`SigningKeyError::Malformed`], which texts of these forms cannot cause.
     pub fn to_jwk(&self) -> Result<SecretString, SigningKeyError> {
         let jwk = PrivateJwk {
             kty: "OKP".to_owned(),
@@ -113,12 +113,12 @@ impl SigningKey {
         Ok(SecretString::from(text))
     }
 
-    /// The public part, with which everybody verifies.
+    /// The public part, with which tokens are verified.
     pub fn verification_key(&self) -> VerificationKey {
         VerificationKey { kid: self.kid.clone(), public_key: self.public_key, retires_at: None }
     }
 
-    /// Its name, which tokens carry.
+    /// The key's name, which every token carries.
     pub fn kid(&self) -> &str {
         &self.kid
     }
@@ -128,14 +128,14 @@ impl SigningKey {
     }
 }
 
-/// A key that is at hand is its own source.
+/// A key in memory is its own source.
 impl SigningKeySource for SigningKey {
     async fn read(&self) -> Result<Option<SecretString>, Failure> {
         Ok(Some(self.to_jwk().map_err(permanent)?))
     }
 }
 
-/// Makes random keys.
+/// Makes random Ed25519 keys.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ed25519KeyGenerator;
 
@@ -150,7 +150,7 @@ fn permanent(error: SigningKeyError) -> Failure {
     Failure::new(FailureClass::Permanent, error)
 }
 
-/// The seed as PKCS #8 (RFC 8410, section 7), which is a fixed header and the seed.
+/// The seed as PKCS #8 (RFC 8410, section 7): a fixed header and the seed.
 fn encoding_key(seed: &[u8; 32]) -> EncodingKey {
     const HEADER: [u8; 16] = [
         0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_comes_back_as_it_was_kept() {
+    fn a_key_is_read_as_it_was_stored() {
         let key = SigningKey::generate().unwrap();
         let again = SigningKey::parse(&key.to_jwk().unwrap()).unwrap();
         assert_eq!(again.verification_key(), key.verification_key());
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_key_is_refused_and_not_repeated() {
+    fn a_text_that_is_not_such_a_key_is_refused_and_not_repeated() {
         let edits: [(&str, Value); 8] = [
             ("kty", "RSA".into()),
             ("crv", "X25519".into()),

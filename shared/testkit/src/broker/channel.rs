@@ -14,13 +14,13 @@ use tokio::time::Instant as Moment;
 use super::{MemoryBroker, MemoryDelivery, MemoryReceipt, away, wait_in_vain};
 use crate::fault::BrokerFault;
 
-/// How long a received message is its receiver's, as with the real one.
+/// How long a received message is hidden from other receivers, as with the real broker.
 const INVISIBLE_FOR: Duration = Duration::from_secs(30);
 
-/// How long a request waits for messages.
+/// How long a receive request waits for messages.
 const POLL_FOR: Duration = Duration::from_millis(1500);
 
-/// The most messages of one request.
+/// The most messages of one receive request.
 const BATCH_MAX: usize = 32;
 
 impl TransactionalPublisher for MemoryBroker {

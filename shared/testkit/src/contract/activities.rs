@@ -9,8 +9,9 @@ use super::{TableFixture, moment};
 use crate::identities::SequentialIdentities;
 use crate::samples::{activity, email, user};
 
-/// As its name says.
-pub async fn a_page_tells_the_newest_first_and_the_next_one_goes_on(fixture: &impl TableFixture) {
+pub async fn a_page_lists_the_newest_first_and_the_next_page_continues(
+    fixture: &impl TableFixture,
+) {
     let identities = SequentialIdentities::default();
     let log = fixture.accounts();
     let mut recorded = Vec::new();
@@ -21,21 +22,20 @@ pub async fn a_page_tells_the_newest_first_and_the_next_one_goes_on(fixture: &im
         recorded.push(line);
     }
     recorded.reverse();
-    let (mut told, mut before) = (Vec::new(), None);
+    let (mut listed, mut before) = (Vec::new(), None);
     loop {
         let page = log.page(user(1), before, 3, moment(60)).await.unwrap();
         assert!(page.items.len() <= 3 && page.unreadable == 0);
-        told.extend(page.items);
+        listed.extend(page.items);
         before = page.next;
         if before.is_none() {
             break;
         }
     }
-    assert_eq!(told, recorded);
+    assert_eq!(listed, recorded);
 }
 
-/// As its name says.
-pub async fn what_has_expired_is_not_told(fixture: &impl TableFixture) {
+pub async fn expired_activities_are_not_listed(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let log = fixture.accounts();
     let line = activity(&identities, ActivityKind::LoginFailed, moment(0));
@@ -46,8 +46,7 @@ pub async fn what_has_expired_is_not_told(fixture: &impl TableFixture) {
     assert_eq!(log.page(user(1), None, 9, over).await.unwrap().items, []);
 }
 
-/// As its name says.
-pub async fn another_users_and_nobodys_activities_are_not_told(fixture: &impl TableFixture) {
+pub async fn only_the_users_own_activities_are_listed(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let log = fixture.accounts();
     let nobody = Whose::Nobody(AddressDigest::of(&email("nobody@example.com")));

@@ -29,7 +29,6 @@ async fn pending_aggregates(fixture: &impl TableFixture) -> Vec<AggregateKey> {
     }
 }
 
-/// As its name says.
 pub async fn an_event_is_pending_since_its_own_time_wherever_the_sweep_has_moved_it(
     fixture: &impl TableFixture,
 ) {
@@ -47,8 +46,7 @@ pub async fn an_event_is_pending_since_its_own_time_wherever_the_sweep_has_moved
     assert!(reader.any_pending_before(moment(1)).await.unwrap(), "users' events count as well");
 }
 
-/// As its name says.
-pub async fn the_pages_name_every_aggregate_with_pending_events(fixture: &impl TableFixture) {
+pub async fn the_pages_list_every_aggregate_with_pending_events(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let mut expected = BTreeSet::new();
     for second in 0..10 {
@@ -66,10 +64,7 @@ pub async fn the_pages_name_every_aggregate_with_pending_events(fixture: &impl T
     assert_eq!(BTreeSet::from_iter(named), expected);
 }
 
-/// As its name says.
-pub async fn the_segments_come_to_every_aggregate_once_and_to_no_tombstone(
-    fixture: &impl TableFixture,
-) {
+pub async fn the_segments_list_every_aggregate_once_and_no_tombstone(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let mut expected = Vec::new();
     for second in 0..10 {

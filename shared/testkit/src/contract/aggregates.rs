@@ -30,10 +30,10 @@ use crate::samples::{TRACEPARENT, UNIT_PRICE, dead_letter, lines, product, produ
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// An order that is not stored yet, whose event is due a minute after `at`.
+/// An order that is not stored yet, with an event that is due a minute after `at`.
 pub(super) fn new_order(
     identities: &impl IdentitySource,
-    of: &[(u64, u64)],
+    products: &[(u64, u64)],
     at: Timestamp,
 ) -> NewOrder {
     let price = |_| Money::from_minor(UNIT_PRICE);
@@ -43,7 +43,8 @@ pub(super) fn new_order(
         traceparent: Some(TRACEPARENT.to_owned()),
     };
     let order_id = identities.order_id();
-    let (order, _) = Order::create(order_id, user(123), &lines(of), price, at, event).unwrap();
+    let lines = lines(products);
+    let (order, _) = Order::create(order_id, user(123), &lines, price, at, event).unwrap();
     let attempt = identities.transaction_id();
     NewOrder::new(order, attempt, PendingEvent::sent(attempt, at, at.plus(MINUTE)))
 }
@@ -91,7 +92,7 @@ pub(super) fn until() -> Timestamp {
     moment(0).plus(lifetimes::TOMBSTONE)
 }
 
-/// The order confirmed: its first event has ended, and what follows is pending.
+/// Confirms an order: its first event has ended, and the event of the confirmation is pending.
 fn confirmation<'a>(
     stored: &'a StoredOrder,
     follow_up: EventId,
@@ -129,7 +130,6 @@ async fn due(fixture: &impl TableFixture, now: Timestamp) -> Vec<DueAggregate> {
     fixture.aggregates().due(Topic::Orders, now, 1_000).await.unwrap().aggregates
 }
 
-/// As its name says.
 pub async fn a_created_order_is_found_with_its_attempt_and_what_is_pending(
     fixture: &impl TableFixture,
 ) {
@@ -144,15 +144,14 @@ pub async fn a_created_order_is_found_with_its_attempt_and_what_is_pending(
     }
 }
 
-/// As its name says.
-pub async fn where_nothing_is_nothing_is_found(fixture: &impl TableFixture) {
+pub async fn an_unused_key_holds_nothing(fixture: &impl TableFixture) {
     let new = new_order(&SequentialIdentities::default(), &[(1, 1)], moment(0));
     assert_eq!(at_key(fixture, new.order()).await, AtKey::Absent);
     assert_eq!(fixture.aggregates().find(new.order().key()).await.unwrap(), None);
 }
 
-/// As its name says, whatever has become of the order meanwhile.
-pub async fn an_order_that_is_there_is_never_changed_by_a_put(fixture: &impl TableFixture) {
+/// Whatever the status of the order is by then.
+pub async fn a_put_never_changes_a_stored_order(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let mut stored = create(fixture, &new).await;
@@ -169,7 +168,6 @@ pub async fn an_order_that_is_there_is_never_changed_by_a_put(fixture: &impl Tab
     }
 }
 
-/// As its name says.
 pub async fn of_twenty_attempts_at_once_one_creates_the_order(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
@@ -181,7 +179,6 @@ pub async fn of_twenty_attempts_at_once_one_creates_the_order(fixture: &impl Tab
     assert_eq!(found(fixture, new.order()).await.attempt, attempts[done[0]].attempt());
 }
 
-/// As its name says.
 pub async fn a_fenced_attempt_creates_nothing_and_another_one_does(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
@@ -194,7 +191,6 @@ pub async fn a_fenced_attempt_creates_nothing_and_another_one_does(fixture: &imp
     assert_eq!(found(fixture, new.order()).await.attempt, another.attempt());
 }
 
-/// As its name says.
 pub async fn a_fence_adds_to_those_before_it(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let first = new_order(&identities, &[(1, 2)], moment(0));
@@ -211,7 +207,7 @@ pub async fn a_fence_adds_to_those_before_it(fixture: &impl TableFixture) {
     }
 }
 
-/// As its name says: it reads as no order, and nothing can change it.
+/// No read returns a tombstone as an order, and no change is stored in it.
 pub async fn a_tombstone_is_no_order(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
@@ -227,21 +223,19 @@ pub async fn a_tombstone_is_no_order(fixture: &impl TableFixture) {
     assert_eq!(due(fixture, moment(1_000)).await, []);
 }
 
-/// As its name says.
-pub async fn where_an_order_is_no_attempt_is_fenced(fixture: &impl TableFixture) {
+pub async fn no_attempt_is_fenced_where_an_order_is_stored(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let stored = create(fixture, &new).await;
     let fenced = fence(fixture, new.order(), identities.transaction_id(), until()).await;
     assert!(matches!(fenced, WriteTry::Cancelled(())), "{fenced:?}");
     assert_eq!(found(fixture, new.order()).await, stored);
-    // Were the fence in the order, the next put would take it for a tombstone.
+    // With a fence in the order, the next put would treat it as a tombstone.
     let another = by_another_attempt(&identities, &new);
     assert_eq!(refused(fixture, &another).await, AtKey::from(stored));
 }
 
-/// As its name says.
-pub async fn of_a_fence_and_a_put_at_once_one_stands(fixture: &impl TableFixture) {
+pub async fn of_a_fence_and_a_put_at_once_one_is_stored(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     for _ in 0..20 {
         let new = new_order(&identities, &[(1, 2)], moment(0));
@@ -262,8 +256,7 @@ pub async fn of_a_fence_and_a_put_at_once_one_stands(fixture: &impl TableFixture
     }
 }
 
-/// As its name says.
-pub async fn a_full_tombstone_takes_no_further_attempt(fixture: &impl TableFixture) {
+pub async fn a_full_tombstone_accepts_no_further_attempt(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let attempts: Vec<_> = (0..FENCED_MAX).map(|_| identities.transaction_id()).collect();
@@ -278,7 +271,6 @@ pub async fn a_full_tombstone_takes_no_further_attempt(fixture: &impl TableFixtu
     create(fixture, &new).await;
 }
 
-/// As its name says.
 pub async fn a_change_is_stored_once_and_raises_the_revision(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2), (7, 1)], moment(0));
@@ -301,7 +293,6 @@ pub async fn a_change_is_stored_once_and_raises_the_revision(fixture: &impl Tabl
     assert_eq!(found(fixture, new.order()).await, after);
 }
 
-/// As its name says.
 pub async fn of_twenty_changes_at_once_one_is_stored(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
@@ -321,8 +312,8 @@ pub async fn of_twenty_changes_at_once_one_is_stored(fixture: &impl TableFixture
     assert_eq!(found(fixture, new.order()).await.order.version(), 2);
 }
 
-/// As its name says: with everything that an entry can hold.
-pub async fn what_is_pending_comes_back_as_it_was_stored(fixture: &impl TableFixture) {
+/// With every field of an entry set.
+pub async fn pending_events_are_read_as_they_were_stored(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let stored = create(fixture, &new).await;
@@ -345,13 +336,12 @@ pub async fn what_is_pending_comes_back_as_it_was_stored(fixture: &impl TableFix
     change(fixture, change_of(&stored, pending.clone())).await;
     let after = found(fixture, new.order()).await;
     assert_eq!(after.pending, pending);
-    // And back, so that what an entry no longer holds is gone.
+    // And back: fields that an entry no longer has are deleted.
     change(fixture, change_of(&after, stored.pending.clone())).await;
     assert_eq!(found(fixture, new.order()).await.pending, stored.pending);
 }
 
-/// As its name says.
-pub async fn with_its_last_event_an_order_leaves_the_index(fixture: &impl TableFixture) {
+pub async fn an_order_leaves_the_index_with_its_last_event(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let stored = create(fixture, &new).await;
@@ -360,15 +350,17 @@ pub async fn with_its_last_event_an_order_leaves_the_index(fixture: &impl TableF
     assert_eq!(due(fixture, moment(60)).await, [DueAggregate { key, due: moment(60) }]);
     let (follow_up, publication) = (identities.event_id(), identities.transaction_id());
     change(fixture, confirmation(&stored, follow_up, publication, moment(5))).await;
-    assert_eq!(due(fixture, moment(60)).await.len(), 1, "what follows is pending");
+    assert_eq!(due(fixture, moment(60)).await.len(), 1, "the next event is pending");
     let confirmed = found(fixture, new.order()).await;
     change(fixture, end(&confirmed, follow_up, moment(6))).await;
     assert_eq!(due(fixture, moment(1_000)).await, []);
     assert!(found(fixture, new.order()).await.pending.is_empty());
 }
 
-/// As its name says: and one event that is stored again brings it back.
-pub async fn what_becomes_pending_again_is_in_the_index_again(fixture: &impl TableFixture) {
+/// One event that is stored again puts the aggregate back into the index.
+pub async fn an_aggregate_returns_to_the_index_with_a_new_pending_event(
+    fixture: &impl TableFixture,
+) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
     let stored = create(fixture, &new).await;
@@ -384,8 +376,9 @@ pub async fn what_becomes_pending_again_is_in_the_index_again(fixture: &impl Tab
     assert_eq!(due(fixture, moment(70)).await, [DueAggregate { key, due: moment(70) }]);
 }
 
-/// As its name says.
-pub async fn what_is_due_comes_by_rank_and_then_the_earliest_first(fixture: &impl TableFixture) {
+pub async fn due_aggregates_are_listed_by_rank_and_then_the_earliest_first(
+    fixture: &impl TableFixture,
+) {
     let identities = SequentialIdentities::default();
     let mut expected = Vec::new();
     for (rank, seconds) in
@@ -412,7 +405,6 @@ pub async fn what_is_due_comes_by_rank_and_then_the_earliest_first(fixture: &imp
     assert_eq!(due(fixture, moment(1_000)).await, expected);
 }
 
-/// As its name says.
 pub async fn every_due_aggregate_comes_up_once_those_before_it_are_postponed(
     fixture: &impl TableFixture,
 ) {
@@ -437,7 +429,7 @@ pub async fn every_due_aggregate_comes_up_once_those_before_it_are_postponed(
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// A claim of everything that is pending, by what was read.
+/// A claim of all pending events, on the condition that the index entry is as expected.
 fn claim(stored: &StoredOrder, expected: Timestamp, until: Timestamp) -> OrderChange<'_> {
     let entries = stored.pending.iter();
     let pending: PendingEvents =
@@ -446,7 +438,6 @@ fn claim(stored: &StoredOrder, expected: Timestamp, until: Timestamp) -> OrderCh
     OrderChange { before: stored, reached: None, notified: None, pending, index }
 }
 
-/// As its name says.
 pub async fn of_twenty_claims_with_one_expectation_one_is_stored(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
@@ -458,7 +449,7 @@ pub async fn of_twenty_claims_with_one_expectation_one_is_stored(fixture: &impl 
     assert_eq!(done, 1, "{claims:?}");
     let claimed = found(fixture, new.order()).await;
     assert_eq!(due(fixture, moment(119)).await, []);
-    // By what was read after it, and not by what the index had before it.
+    // Later than the claim, but with the index entry from before it.
     let stale = claim(&claimed, moment(60), moment(180)).into();
     let tried = aggregates.change(&stale, soon()).await;
     assert!(matches!(tried, WriteTry::Cancelled(Some(_))), "{tried:?}");
@@ -472,7 +463,7 @@ pub async fn of_twenty_claims_with_one_expectation_one_is_stored(fixture: &impl 
     assert_eq!(found(fixture, new.order()).await, handled);
 }
 
-/// As its name says, and leaves the aggregate as it is.
+/// The aggregate itself is not changed.
 pub async fn an_entry_is_postponed_if_it_is_where_it_was_seen(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
@@ -487,27 +478,26 @@ pub async fn an_entry_is_postponed_if_it_is_where_it_was_seen(fixture: &impl Tab
     assert_eq!(found(fixture, new.order()).await, stored);
 }
 
-/// An order that is stored, with what its confirmation needs.
+/// A stored order, with the two identifiers that its confirmation needs.
 async fn waiting(
     fixture: &impl TableFixture,
     identities: &impl IdentitySource,
-    of: &[(u64, u64)],
+    products: &[(u64, u64)],
 ) -> (StoredOrder, EventId, TransactionId) {
-    let stored = create(fixture, &new_order(identities, of, moment(0))).await;
+    let stored = create(fixture, &new_order(identities, products, moment(0))).await;
     (stored, identities.event_id(), identities.transaction_id())
 }
 
-fn take(of: &[(u64, u32)]) -> BTreeMap<ProductId, u32> {
-    of.iter().map(|(product, quantity)| (product_id(*product), *quantity)).collect()
+fn quantities(products: &[(u64, u32)]) -> BTreeMap<ProductId, u32> {
+    products.iter().map(|(product, quantity)| (product_id(*product), *quantity)).collect()
 }
 
-/// A busy item hides its condition, and is tried again.
+/// The write is tried again when an item is busy: the result of its condition is not reported.
 fn is_any_busy(cancelled: &ReservationCancelled) -> bool {
     cancelled.orders.iter().any(ItemReason::is_busy)
         || cancelled.stock.values().any(ItemReason::is_busy)
 }
 
-/// As its name says.
 pub async fn a_reservation_takes_stock_and_changes_every_order_or_nothing(
     fixture: &impl TableFixture,
 ) {
@@ -524,7 +514,7 @@ pub async fn a_reservation_takes_stock_and_changes_every_order_or_nothing(
         })
         .collect();
     let aggregates = fixture.aggregates();
-    let reserved = aggregates.reserve(&changes, &take(&[(1, 6), (7, 3)]), soon()).await;
+    let reserved = aggregates.reserve(&changes, &quantities(&[(1, 6), (7, 3)]), soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
     let stock = (fixture.stock_of(product_id(1)).await, fixture.stock_of(product_id(7)).await);
     assert_eq!(stock, (Some(4), Some(7)));
@@ -532,8 +522,8 @@ pub async fn a_reservation_takes_stock_and_changes_every_order_or_nothing(
         let after = found(fixture, &stored.order).await;
         assert_eq!((after.order.version(), &after.pending), (2, &change.pending));
     }
-    // A second try finds the first one's orders, and takes nothing.
-    match aggregates.reserve(&changes, &take(&[(1, 1)]), soon()).await {
+    // A second try finds the orders as the first one stored them, and reserves nothing.
+    match aggregates.reserve(&changes, &quantities(&[(1, 1)]), soon()).await {
         WriteTry::Cancelled(cancelled) => {
             for (reason, (stored, ..)) in cancelled.orders.iter().zip(&orders) {
                 let after = found(fixture, &stored.order).await;
@@ -545,7 +535,6 @@ pub async fn a_reservation_takes_stock_and_changes_every_order_or_nothing(
     assert_eq!(fixture.stock_of(product_id(1)).await, Some(4));
 }
 
-/// As its name says.
 pub async fn a_stock_that_is_too_small_is_reported_and_nothing_is_stored(
     fixture: &impl TableFixture,
 ) {
@@ -554,18 +543,19 @@ pub async fn a_stock_that_is_too_small_is_reported_and_nothing_is_stored(
     let (stored, event_id, publication) =
         waiting(fixture, &identities, &[(1, 2), (7, 3), (8, 1)]).await;
     let changes = [confirmation(&stored, event_id, publication, moment(5))];
-    let tried =
-        fixture.aggregates().reserve(&changes, &take(&[(1, 2), (7, 3), (8, 1)]), soon()).await;
+    let tried = fixture
+        .aggregates()
+        .reserve(&changes, &quantities(&[(1, 2), (7, 3), (8, 1)]), soon())
+        .await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
     assert_eq!(cancelled.stock.get(&product_id(7)), Some(&ItemReason::ConditionFailed(Some(2))));
     let missing = cancelled.stock.get(&product_id(8));
-    assert_eq!(missing, Some(&ItemReason::ConditionFailed(None)), "there is no such product");
+    assert_eq!(missing, Some(&ItemReason::ConditionFailed(None)), "the product does not exist");
     assert!(!cancelled.orders[0].condition_failed());
     assert_eq!(found(fixture, &stored.order).await, stored);
     assert_eq!(fixture.stock_of(product_id(1)).await, Some(10));
 }
 
-/// As its name says.
 pub async fn reservations_at_once_never_take_more_than_there_is(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     fixture.put_products(&[product(1, 7)]).await;
@@ -576,7 +566,7 @@ pub async fn reservations_at_once_never_take_more_than_there_is(fixture: &impl T
     let reserving = orders.iter().map(async |(stored, event_id, publication)| {
         let changes = [confirmation(stored, *event_id, *publication, moment(5))];
         let reserve =
-            async || fixture.aggregates().reserve(&changes, &take(&[(1, 2)]), soon()).await;
+            async || fixture.aggregates().reserve(&changes, &quantities(&[(1, 2)]), soon()).await;
         settled(reserve, is_any_busy).await
     });
     let tried = join_all(reserving).await;
@@ -584,52 +574,53 @@ pub async fn reservations_at_once_never_take_more_than_there_is(fixture: &impl T
     assert_eq!((done, fixture.stock_of(product_id(1)).await), (3, Some(1)), "{tried:?}");
 }
 
-/// As its name says.
 pub async fn the_largest_order_is_reserved_in_one_write(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
-    let of: Vec<_> = (1..=50).map(|product| (product, 999)).collect();
-    let products: Vec<_> = of.iter().map(|(id, _)| product(*id, 999)).collect();
+    let ordered: Vec<_> = (1..=50).map(|product| (product, 999)).collect();
+    let products: Vec<_> = ordered.iter().map(|(id, _)| product(*id, 999)).collect();
     fixture.put_products(&products).await;
-    let (stored, event_id, publication) = waiting(fixture, &identities, &of).await;
+    let (stored, event_id, publication) = waiting(fixture, &identities, &ordered).await;
     let changes = [confirmation(&stored, event_id, publication, moment(5))];
     let all: Vec<_> = (1..=50).map(|product| (product, 999)).collect();
-    let reserved = fixture.aggregates().reserve(&changes, &take(&all), soon()).await;
+    let reserved = fixture.aggregates().reserve(&changes, &quantities(&all), soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
     assert_eq!(fixture.stock_of(product_id(50)).await, Some(0));
 }
 
-/// As its name says.
-pub async fn what_no_transaction_holds_is_refused_for_good(fixture: &impl TableFixture) {
+pub async fn a_reservation_that_fits_no_transaction_is_refused_for_good(
+    fixture: &impl TableFixture,
+) {
     let identities = SequentialIdentities::default();
     let products: Vec<_> = (1..=100).map(|id| product(id, 10)).collect();
     fixture.put_products(&products).await;
     let (stored, event_id, publication) = waiting(fixture, &identities, &[(1, 1)]).await;
     let change = || confirmation(&stored, event_id, publication, moment(5));
     let all: Vec<_> = (1..=100).map(|id| (id, 1)).collect();
-    for (changes, of) in [(vec![change()], &all[..]), (vec![change(), change()], &all[..1])] {
-        let tried = fixture.aggregates().reserve(&changes, &take(of), soon()).await;
+    let cases = [(vec![change()], &all[..]), (vec![change(), change()], &all[..1])];
+    for (changes, products) in cases {
+        let tried = fixture.aggregates().reserve(&changes, &quantities(products), soon()).await;
         let WriteTry::Refused(failure) = tried else { panic!("{tried:?}") };
         assert_eq!(failure.class, FailureClass::Permanent);
     }
     assert_eq!(found(fixture, &stored.order).await, stored);
 }
 
-/// An order that has taken what it asks for.
+/// A confirmed order, whose stock is reserved.
 async fn confirmed(
     fixture: &impl TableFixture,
     identities: &impl IdentitySource,
-    of: &[(u64, u32)],
+    products: &[(u64, u32)],
 ) -> StoredOrder {
     let lines: Vec<_> =
-        of.iter().map(|(product, quantity)| (*product, (*quantity).into())).collect();
+        products.iter().map(|(product, quantity)| (*product, (*quantity).into())).collect();
     let (stored, event_id, publication) = waiting(fixture, identities, &lines).await;
     let change = [confirmation(&stored, event_id, publication, moment(5))];
-    let reserved = fixture.aggregates().reserve(&change, &take(of), soon()).await;
+    let reserved = fixture.aggregates().reserve(&change, &quantities(products), soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
     found(fixture, &stored.order).await
 }
 
-/// A confirmed order becomes CANCELLED. The event of that was never sent.
+/// Cancels a confirmed order. The event of the cancellation was never sent.
 fn cancellation<'a>(
     stored: &'a StoredOrder,
     identities: &impl IdentitySource,
@@ -645,7 +636,6 @@ fn cancellation<'a>(
     OrderChange { before: stored, reached, notified: None, pending, index }
 }
 
-/// As its name says.
 pub async fn a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored(
     fixture: &impl TableFixture,
 ) {
@@ -654,7 +644,7 @@ pub async fn a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored(
     let stored = confirmed(fixture, &identities, &[(1, 2), (7, 3)]).await;
     let returns = fixture.stock_returns();
     let change = cancellation(&stored, &identities, moment(9));
-    let give = take(&[(1, 2), (7, 3)]);
+    let give = quantities(&[(1, 2), (7, 3)]);
     let tries = join_all((0..10).map(async |_| {
         settled(async || returns.give_back(&change, &give, soon()).await, is_any_busy).await
     }))
@@ -665,7 +655,7 @@ pub async fn a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored(
     assert_eq!(stock, (Some(10), Some(10)));
     let after = found(fixture, &stored.order).await;
     assert_eq!((after.order.version(), &after.pending), (3, &change.pending));
-    // The others find what the first has stored.
+    // The other tries find the order as the first one stored it.
     for tried in &tries {
         if let WriteTry::Cancelled(cancelled) = tried {
             assert_eq!(cancelled.orders[0].found(), Some(&after));
@@ -673,8 +663,7 @@ pub async fn a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored(
     }
 }
 
-/// As its name says.
-pub async fn what_is_given_back_and_reserved_at_once_adds_up(fixture: &impl TableFixture) {
+pub async fn returns_and_reservations_at_once_add_up(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     fixture.put_products(&[product(1, 10)]).await;
     let mut taken = Vec::new();
@@ -688,13 +677,19 @@ pub async fn what_is_given_back_and_reserved_at_once_adds_up(fixture: &impl Tabl
     let (aggregates, returns) = (fixture.aggregates(), fixture.stock_returns());
     let giving = join_all(taken.iter().map(async |stored| {
         let change = cancellation(stored, &identities, moment(9));
-        settled(async || returns.give_back(&change, &take(&[(1, 1)]), soon()).await, is_any_busy)
-            .await
+        settled(
+            async || returns.give_back(&change, &quantities(&[(1, 1)]), soon()).await,
+            is_any_busy,
+        )
+        .await
     }));
     let taking = join_all(orders.iter().map(async |(stored, event_id, publication)| {
         let changes = [confirmation(stored, *event_id, *publication, moment(9))];
-        settled(async || aggregates.reserve(&changes, &take(&[(1, 1)]), soon()).await, is_any_busy)
-            .await
+        settled(
+            async || aggregates.reserve(&changes, &quantities(&[(1, 1)]), soon()).await,
+            is_any_busy,
+        )
+        .await
     }));
     let (given, taken) = futures::join!(giving, taking);
     for tried in given.iter().chain(&taken) {
@@ -703,15 +698,12 @@ pub async fn what_is_given_back_and_reserved_at_once_adds_up(fixture: &impl Tabl
     assert_eq!(fixture.stock_of(product_id(1)).await, Some(5));
 }
 
-/// As its name says.
-pub async fn a_product_that_is_not_in_the_catalog_is_given_nothing_back(
-    fixture: &impl TableFixture,
-) {
+pub async fn a_product_that_is_not_in_the_catalog_gets_no_stock_back(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     fixture.put_products(&[product(1, 10)]).await;
     let stored = confirmed(fixture, &identities, &[(1, 2)]).await;
     let change = cancellation(&stored, &identities, moment(9));
-    let give = take(&[(1, 2), (8, 1)]);
+    let give = quantities(&[(1, 2), (8, 1)]);
     let tried = fixture.stock_returns().give_back(&change, &give, soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
     let missing = cancelled.stock.get(&product_id(8));
@@ -721,7 +713,6 @@ pub async fn a_product_that_is_not_in_the_catalog_is_given_nothing_back(
     assert_eq!(fixture.stock_of(product_id(1)).await, Some(8));
 }
 
-/// As its name says.
 pub async fn a_write_after_its_deadline_stores_nothing(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let late = || Deadline::after(Duration::ZERO);
@@ -734,7 +725,7 @@ pub async fn a_write_after_its_deadline_stores_nothing(fixture: &impl TableFixtu
     let ended = end(&stored, stored.created_event(), moment(1));
     let changed = aggregates.change(&ended.clone().into(), late()).await;
     assert!(matches!(changed, WriteTry::Refused(_)), "{changed:?}");
-    let reserved = aggregates.reserve(&[ended], &take(&[(1, 1)]), late()).await;
+    let reserved = aggregates.reserve(&[ended], &quantities(&[(1, 1)]), late()).await;
     assert!(matches!(reserved, WriteTry::Refused(_)), "{reserved:?}");
     assert_eq!(found(fixture, new.order()).await, stored);
 }
@@ -757,7 +748,6 @@ fn given_up(stored: &StoredOrder) -> AggregateChange<'_> {
     OrderChange { notified: None, ..end(stored, stored.created_event(), moment(9)) }.into()
 }
 
-/// As its name says.
 pub async fn a_letter_is_recorded_with_the_end_of_its_event_or_not_at_all(
     fixture: &impl TableFixture,
 ) {
@@ -778,8 +768,7 @@ pub async fn a_letter_is_recorded_with_the_end_of_its_event_or_not_at_all(
     assert_eq!(due(fixture, moment(1_000)).await, []);
 }
 
-/// As its name says.
-pub async fn a_letter_of_a_message_that_is_nobodys_is_recorded_alone(fixture: &impl TableFixture) {
+pub async fn a_letter_without_an_aggregate_is_recorded_alone(fixture: &impl TableFixture) {
     let dead = dead_letter(None, moment(9));
     let moves = fixture.letter_moves();
     for _ in 0..2 {
@@ -789,7 +778,6 @@ pub async fn a_letter_of_a_message_that_is_nobodys_is_recorded_alone(fixture: &i
     assert_eq!(letter(fixture, &dead).await, Some(dead));
 }
 
-/// As its name says.
 pub async fn a_redriven_letter_goes_as_its_event_returns_and_that_happens_once(
     fixture: &impl TableFixture,
 ) {
@@ -808,7 +796,7 @@ pub async fn a_redriven_letter_goes_as_its_event_returns_and_that_happens_once(
     let another = DeadLetter { message_id: "ANOTHER".to_owned(), ..dead.clone() };
     let tried = moves.redrive(&another, &returns, soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
-    assert!(cancelled.letter.condition_failed(), "a later letter of the same event stays");
+    assert!(cancelled.letter.condition_failed(), "a later letter of the same event is kept");
     let redriven = moves.redrive(&dead, &returns, soon()).await;
     assert!(matches!(redriven, WriteTry::Done), "{redriven:?}");
     assert_eq!(letter(fixture, &dead).await, None);

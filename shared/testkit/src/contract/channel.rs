@@ -16,16 +16,14 @@ use super::{Announced, ChannelFixture, moment};
 use crate::identities::SequentialIdentities;
 use crate::samples::{SampleOrder, created, dead_letter, user};
 
-/// How long a message may take to come, on a slow machine.
+/// How long a message may take to arrive on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long one call may take.
 const CALL: Duration = Duration::from_secs(10);
 
 type Receipt<F> = <<F as ChannelFixture>::Publisher as TransactionalPublisher>::Receipt;
 type Received<F> = <<F as ChannelFixture>::Subscription as EventSubscription>::Delivery;
 
-/// Events of orders, one after the other.
 #[derive(Default)]
 struct Events(SequentialIdentities);
 
@@ -37,7 +35,7 @@ impl Events {
 
 async fn prepare<F: ChannelFixture>(fixture: &F, event: &SampleOrder) -> Receipt<F> {
     let half = event.half(moment(3));
-    // A topic that was made a moment ago may not be known everywhere.
+    // A topic that was created a moment ago may not be known to every broker and name server yet.
     let deadline = Instant::now() + PATIENCE;
     loop {
         match fixture.publisher().prepare(&half, Deadline::after(CALL)).await {
@@ -57,18 +55,18 @@ async fn send<F: ChannelFixture>(fixture: &F, event: &SampleOrder) {
     end(fixture, &receipt, Resolution::Commit).await;
 }
 
-/// Waits for as many messages as told.
+/// Waits for `count` messages, and fails if more arrive.
 async fn receive<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Received<F>> {
     let deadline = Instant::now() + PATIENCE;
     let mut received = Vec::new();
     while received.len() < count {
-        assert!(Instant::now() < deadline, "{} of {count} messages came", received.len());
+        assert!(Instant::now() < deadline, "{} of {count} messages arrived", received.len());
         match fixture.subscription().receive(32, Deadline::after(CALL)).await {
             Ok(deliveries) => received.extend(deliveries),
             Err(failure) => assert!(Instant::now() < deadline, "{failure:?}"),
         }
     }
-    assert_eq!(received.len(), count, "more messages came than were sent");
+    assert_eq!(received.len(), count, "more messages arrived than were sent");
     received
 }
 
@@ -81,30 +79,30 @@ fn event_id(delivery: &impl Delivery) -> &str {
     delivery.property(message::EVENT_ID).unwrap()
 }
 
-/// That of all messages only that of `event` comes.
+/// The message of `event` arrives, and no other one.
 async fn assert_only<F: ChannelFixture>(fixture: &F, event: &SampleOrder) {
     let received = receive(fixture, 1).await;
     assert_eq!(event_id(&received[0]), event.message.event_id.to_string());
     acknowledge(fixture, &received[0]).await;
 }
 
-/// As its name says: what isn't acknowledged would come again when it becomes visible.
+/// A message without acknowledgement would be delivered again once it is visible again.
 pub async fn a_committed_half_message_is_delivered_until_it_is_acknowledged_and_no_longer(
     fixture: &impl ChannelFixture,
 ) {
     let events = Events::default();
-    let (acknowledged, left) = (events.next(), events.next());
+    let (acknowledged, unacknowledged) = (events.next(), events.next());
     send(fixture, &acknowledged).await;
-    send(fixture, &left).await;
+    send(fixture, &unacknowledged).await;
     for delivery in &receive(fixture, 2).await {
         assert_eq!(delivery.redeliveries(), 0);
         if event_id(delivery) == acknowledged.message.event_id.to_string() {
             acknowledge(fixture, delivery).await;
         }
     }
-    // Both were invisible for the same time, so whatever comes again comes by then.
+    // Both were invisible for the same time, so a second delivery of either would come by now.
     let received = receive(fixture, 1).await;
-    assert_eq!(event_id(&received[0]), left.message.event_id.to_string());
+    assert_eq!(event_id(&received[0]), unacknowledged.message.event_id.to_string());
     assert_eq!(received[0].redeliveries(), 1);
     acknowledge(fixture, &received[0]).await;
     let last = events.next();
@@ -112,7 +110,6 @@ pub async fn a_committed_half_message_is_delivered_until_it_is_acknowledged_and_
     assert_only(fixture, &last).await;
 }
 
-/// As its name says.
 pub async fn a_half_message_that_is_rolled_back_is_never_delivered(fixture: &impl ChannelFixture) {
     let events = Events::default();
     let receipt = prepare(fixture, &events.next()).await;
@@ -122,7 +119,6 @@ pub async fn a_half_message_that_is_rolled_back_is_never_delivered(fixture: &imp
     assert_only(fixture, &marker).await;
 }
 
-/// As its name says.
 pub async fn a_half_message_that_has_no_end_is_not_delivered(fixture: &impl ChannelFixture) {
     let events = Events::default();
     prepare(fixture, &events.next()).await;
@@ -131,8 +127,8 @@ pub async fn a_half_message_that_has_no_end_is_not_delivered(fixture: &impl Chan
     assert_only(fixture, &marker).await;
 }
 
-/// As its name says, when it is asked for again, and each time anew.
-pub async fn a_message_comes_again_with_one_redelivery_more(fixture: &impl ChannelFixture) {
+/// After each request for a later delivery.
+pub async fn each_new_delivery_counts_one_redelivery_more(fixture: &impl ChannelFixture) {
     let event = Events::default().next();
     send(fixture, &event).await;
     let mut message_id = None;
@@ -154,7 +150,6 @@ pub async fn a_message_comes_again_with_one_redelivery_more(fixture: &impl Chann
     }
 }
 
-/// As its name says.
 pub async fn body_and_properties_arrive_as_they_were_sent(fixture: &impl ChannelFixture) {
     let mut event = Events::default().next();
     event.message.body = "{\"name\":\"Grüße, 世界 🛒\"}".to_owned();
@@ -178,7 +173,7 @@ pub async fn body_and_properties_arrive_as_they_were_sent(fixture: &impl Channel
     acknowledge(fixture, delivery).await;
 }
 
-/// As its name says: a fact about the Java broker on which the protocol relies.
+/// A fact about the Java broker on which the protocol relies.
 pub async fn each_commit_makes_a_visible_copy(fixture: &impl ChannelFixture) {
     let event = Events::default().next();
     let receipt = prepare(fixture, &event).await;
@@ -191,7 +186,7 @@ pub async fn each_commit_makes_a_visible_copy(fixture: &impl ChannelFixture) {
     }
 }
 
-/// As its name says: a fact about the Java broker that makes the fence necessary.
+/// A fact about the Java broker that makes the fence necessary.
 pub async fn a_commit_after_a_rollback_makes_the_message_visible(fixture: &impl ChannelFixture) {
     let event = Events::default().next();
     let receipt = prepare(fixture, &event).await;
@@ -200,7 +195,7 @@ pub async fn a_commit_after_a_rollback_makes_the_message_visible(fixture: &impl 
     assert_only(fixture, &event).await;
 }
 
-/// As its name says, when there is nothing to receive.
+/// Also when there is nothing to receive.
 pub async fn a_receiver_is_not_kept_beyond_its_deadline(fixture: &impl ChannelFixture) {
     // The first call may have to connect.
     let _connected = fixture.subscription().receive(32, Deadline::after(CALL)).await;
@@ -208,7 +203,7 @@ pub async fn a_receiver_is_not_kept_beyond_its_deadline(fixture: &impl ChannelFi
     let limit = Duration::from_secs(1);
     let received = fixture.subscription().receive(32, Deadline::after(limit)).await.unwrap();
     assert!(received.is_empty());
-    // A little for the scheduler of a busy machine.
+    // Half a second for the scheduler of a busy machine.
     assert!(started.elapsed() < limit + Duration::from_millis(500), "{:?}", started.elapsed());
 }
 
@@ -218,7 +213,7 @@ async fn is_published<F: ChannelFixture>(fixture: &F, event: &SampleOrder) -> bo
     fixture.publisher().is_published(Topic::Orders, event_id, attempt, deadline).await.unwrap()
 }
 
-/// As its name says; the broker's index may lag behind.
+/// The broker's index may be late.
 pub async fn an_event_is_published_once_its_half_message_is_committed<F: ChannelFixture>(
     fixture: &F,
 ) {
@@ -230,7 +225,7 @@ pub async fn an_event_is_published_once_its_half_message_is_committed<F: Channel
     send(fixture, &committed).await;
     let deadline = Instant::now() + PATIENCE;
     while !is_published(fixture, &committed).await {
-        assert!(Instant::now() < deadline, "it isn't found");
+        assert!(Instant::now() < deadline, "the event is not found");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(!is_published(fixture, &rolled_back).await);
@@ -241,7 +236,7 @@ pub async fn an_event_is_published_once_its_half_message_is_committed<F: Channel
 }
 
 async fn announce<F: ChannelFixture>(fixture: &F, letter: &DeadLetter) {
-    // A topic that was made a moment ago may not be known everywhere.
+    // A topic that was created a moment ago may not be known to every broker and name server yet.
     let deadline = Instant::now() + PATIENCE;
     loop {
         match fixture.dead_letters().announce(letter).await {
@@ -252,7 +247,7 @@ async fn announce<F: ChannelFixture>(fixture: &F, letter: &DeadLetter) {
     }
 }
 
-/// Waits until as many announcements are there.
+/// Waits for `count` announcements.
 async fn announced<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Announced> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -260,12 +255,12 @@ async fn announced<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Announce
         if announced.len() >= count {
             return announced;
         }
-        assert!(Instant::now() < deadline, "{} of {count} came", announced.len());
+        assert!(Instant::now() < deadline, "{} of {count} arrived", announced.len());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// As its name says, whether or not the event could be read.
+/// Whether or not the event could be read.
 pub async fn a_dead_letter_is_announced_with_its_body_and_why_it_was_given_up(
     fixture: &impl ChannelFixture,
 ) {
@@ -287,8 +282,7 @@ pub async fn a_dead_letter_is_announced_with_its_body_and_why_it_was_given_up(
     }
 }
 
-/// As its name says.
-pub async fn an_announcement_that_is_repeated_is_there_again(fixture: &impl ChannelFixture) {
+pub async fn a_repeated_announcement_is_sent_again(fixture: &impl ChannelFixture) {
     let letter = dead_letter(None, moment(0));
     announce(fixture, &letter).await;
     announce(fixture, &letter).await;

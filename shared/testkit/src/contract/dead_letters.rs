@@ -1,4 +1,4 @@
-//! `DeadLetterReader` and `DeadLetterRemoval`, and letters that stand alone.
+//! `DeadLetterReader` and `DeadLetterRemoval`, and letters without a change of an aggregate.
 
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
 use crate::samples::{TRACEPARENT, dead_letter};
 
-/// A letter of an event.
 fn letter(identities: &SequentialIdentities) -> DeadLetter {
     dead_letter(Some(identities.event_id()), moment(0))
 }
@@ -26,13 +25,13 @@ async fn bury(fixture: &impl TableFixture, letter: &DeadLetter) {
     assert!(found(fixture, letter).await.is_some());
 }
 
-/// What is kept under a letter's id.
+/// The stored letter with the same id.
 async fn found(fixture: &impl TableFixture, letter: &DeadLetter) -> Option<DeadLetter> {
     fixture.letters().find(&letter.id()).await.unwrap()
 }
 
-/// As its name says: it is of an earlier publication.
-pub async fn a_letter_of_its_id_that_is_there_is_replaced(fixture: &impl TableFixture) {
+/// The stored one belongs to an earlier publication of the event.
+pub async fn a_stored_letter_with_the_same_id_is_replaced(fixture: &impl TableFixture) {
     let first = letter(&SequentialIdentities::default());
     bury(fixture, &first).await;
     let later = DeadLetter { message_id: "LATER".to_owned(), attempts: 4, ..first.clone() };
@@ -40,8 +39,8 @@ pub async fn a_letter_of_its_id_that_is_there_is_replaced(fixture: &impl TableFi
     assert_eq!(found(fixture, &first).await, Some(later));
 }
 
-/// As its name says, whatever its bytes are.
-pub async fn a_message_without_an_event_is_buried_by_its_own_id(fixture: &impl TableFixture) {
+/// The body may be any bytes.
+pub async fn a_message_without_an_event_is_buried_under_its_own_id(fixture: &impl TableFixture) {
     let mut letter = dead_letter(None, moment(0));
     letter.body = vec![0xff, 0, 0xfe];
     letter.body_bytes = 3;
@@ -52,7 +51,6 @@ pub async fn a_message_without_an_event_is_buried_by_its_own_id(fixture: &impl T
     assert_eq!(found(fixture, &letter).await, Some(letter));
 }
 
-/// As its name says.
 pub async fn a_letter_is_found_as_it_was_buried(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let letter = DeadLetter {
@@ -66,8 +64,8 @@ pub async fn a_letter_is_found_as_it_was_buried(fixture: &impl TableFixture) {
     assert_eq!(found(fixture, &letter).await, Some(letter));
 }
 
-/// As its name says, and how long it was.
-pub async fn of_a_long_body_at_least_the_beginning_is_kept(fixture: &impl TableFixture) {
+/// Its full length is kept as well.
+pub async fn at_least_the_beginning_of_a_long_body_is_kept(fixture: &impl TableFixture) {
     const WHOLE: usize = 4 * 1024 * 1024;
     let mut letter = dead_letter(None, moment(0));
     letter.body = b"0123456789".iter().copied().cycle().take(WHOLE).collect();
@@ -75,18 +73,18 @@ pub async fn of_a_long_body_at_least_the_beginning_is_kept(fixture: &impl TableF
     bury(fixture, &letter).await;
     let kept = found(fixture, &letter).await.unwrap();
     assert_eq!(kept.body_bytes, WHOLE);
-    assert!(kept.body.len() >= 100 * 1024, "{} bytes are kept", kept.body.len());
+    assert!(kept.body.len() >= 100 * 1024, "only {} bytes are kept", kept.body.len());
     assert!(letter.body.starts_with(&kept.body));
     assert_eq!(kept.is_whole(), kept.body.len() == WHOLE);
 }
 
-/// As its name says, and nothing else that the table holds.
-pub async fn the_pages_have_every_letter(fixture: &impl TableFixture) {
+/// And no other item of the table.
+pub async fn the_pages_list_every_letter(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let mut expected = Vec::new();
     for number in 0..20 {
         let mut letter = letter(&identities);
-        // More than a page of 1 MB, all together.
+        // All letters together are larger than a page of 1 MB.
         letter.body = vec![b'x'; 100 * 1024];
         letter.body_bytes = letter.body.len();
         letter.attempts = number;
@@ -111,8 +109,8 @@ pub async fn the_pages_have_every_letter(fixture: &impl TableFixture) {
     assert_eq!(listed, expected);
 }
 
-/// As its name says: the event was redriven and given up once more since the other was read.
-pub async fn another_letter_of_the_same_event_stays(fixture: &impl TableFixture) {
+/// The event was redriven and given up again since the letter was read.
+pub async fn another_letter_of_the_same_event_is_kept(fixture: &impl TableFixture) {
     let read = letter(&SequentialIdentities::default());
     let later = DeadLetter { message_id: "LATER".to_owned(), ..read.clone() };
     bury(fixture, &later).await;
@@ -121,7 +119,6 @@ pub async fn another_letter_of_the_same_event_stays(fixture: &impl TableFixture)
     assert_eq!(found(fixture, &later).await, Some(later));
 }
 
-/// As its name says.
 pub async fn a_letter_is_discarded_once(fixture: &impl TableFixture) {
     let letter = letter(&SequentialIdentities::default());
     bury(fixture, &letter).await;
@@ -133,7 +130,6 @@ pub async fn a_letter_is_discarded_once(fixture: &impl TableFixture) {
     assert!(matches!(second, WriteTry::Cancelled(LetterGone)), "{second:?}");
 }
 
-/// As its name says.
 pub async fn a_removal_after_its_deadline_changes_nothing(fixture: &impl TableFixture) {
     let letter = letter(&SequentialIdentities::default());
     bury(fixture, &letter).await;

@@ -5,6 +5,7 @@ use application::deadline::Deadline;
 use application::outcome::{FailureClass, WriteTry};
 use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::DeadLetterMoves;
+use application::ports::listing::{OrderListing, ProductListing};
 use application::ports::pending::{
     PendingEventIndex, PendingEventStore, Reservations, StockReturns,
 };
@@ -20,7 +21,7 @@ use domain::identity::ProductId;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
 
-/// Every port of accounts, which one adapter serves.
+/// All ports of accounts, implemented by one adapter.
 pub trait AccountStore:
     Accounts
     + AccountRepository
@@ -47,12 +48,12 @@ impl<S> AccountStore for S where
 {
 }
 
-/// Every port of the keys of orders, which one adapter serves.
+/// All ports of the keys of orders, implemented by one adapter.
 pub trait OrderKeyStore: OrderCreation + OrderKeys + Fences {}
 
 impl<Store: OrderCreation + OrderKeys + Fences> OrderKeyStore for Store {}
 
-/// Every port of aggregates with what is pending of them, which one adapter serves.
+/// All ports of aggregates and their pending events, implemented by one adapter.
 pub trait AggregateStore: PendingEventStore + Reservations + PendingEventIndex {}
 
 impl<Store> AggregateStore for Store where
@@ -60,83 +61,65 @@ impl<Store> AggregateStore for Store where
 {
 }
 
-/// Every port that reads many aggregates at once, which one adapter serves.
+/// All ports that read many aggregates at once, implemented by one adapter.
 pub trait AggregateReads: PendingEventAges + PendingAggregates + StoredAggregates {}
 
 impl<Reader: PendingEventAges + PendingAggregates + StoredAggregates> AggregateReads for Reader {}
 
 /// The adapters of one technology over one set of empty tables.
 pub trait TableFixture: Sync {
-    /// What is at the keys of orders.
     fn order_keys(&self) -> impl OrderKeyStore;
-    /// Aggregates, each in one item with everything that must be true together.
     fn aggregates(&self) -> impl AggregateStore;
-    /// The stock that orders give back.
     fn stock_returns(&self) -> impl StockReturns;
-    /// Aggregates, many at once.
     fn aggregate_reads(&self) -> impl AggregateReads;
-    /// Into the dead letters and out of them.
     fn letter_moves(&self) -> impl DeadLetterMoves;
 
-    /// Where orders are looked up.
     fn reader(&self) -> impl OrderReader;
-    /// What is sold, with nothing remembered yet.
+    /// With an empty cache.
     fn catalog(&self) -> impl Catalog;
-    /// Dead letters as operators read them.
+    /// Users' orders, page by page.
+    fn order_listing(&self) -> impl OrderListing;
+    /// The products that are sold, page by page.
+    fn product_listing(&self) -> impl ProductListing;
     fn letters(&self) -> impl DeadLetterReader;
-    /// The way out of the dead letters that ends in nothing.
     fn removal(&self) -> impl DeadLetterRemoval;
 
-    /// Registrations and logins.
     fn users(&self) -> impl UserRepository;
-    /// Everything else of users.
     fn accounts(&self) -> impl AccountStore;
 
-    /// Public keys, with nothing remembered yet.
+    /// With an empty cache.
     fn keys(&self) -> impl VerificationKeyStore + VerificationKeys;
 
-    /// Puts products into the catalog.
     fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;
-    /// How many of a product can still be promised.
+    /// The available quantity of a product.
     fn stock_of(&self, product: ProductId) -> impl Future<Output = Option<u32>> + Send;
-    /// When the table deletes an account or a session; none as long as it is kept.
+    /// The time to live of an account or a session; `None` while the table must keep it.
     fn expiry_of(&self, key: AggregateKey) -> impl Future<Output = Option<Timestamp>> + Send;
 }
 
-/// The broker's adapters over topics that nobody else uses.
+/// The broker's adapters over topics that no other test uses.
 pub trait ChannelFixture: Sync {
-    /// Sends in two steps, and tells what is published.
     type Publisher: TransactionalPublisher + PublishedEvents;
-    /// Receives.
     type Subscription: EventSubscription;
-    /// Announces dead letters.
     type DeadLetters: DeadLetterChannel;
 
-    /// Sends in two steps, and tells what is published.
     fn publisher(&self) -> &Self::Publisher;
-    /// Receives.
     fn subscription(&self) -> &Self::Subscription;
-    /// Announces dead letters.
     fn dead_letters(&self) -> &Self::DeadLetters;
 
     /// Every announcement on the dead-letter topic.
     fn announced(&self) -> impl Future<Output = Vec<Announced>> + Send;
 }
 
-/// What the dead-letter topic tells of a letter.
+/// A letter as the dead-letter topic has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announced {
-    /// The event's id, or the message's where that could not be read.
+    /// The event's id, or the message's id if the event could not be read.
     pub key: String,
-    /// The message's body as it came.
     pub body: Vec<u8>,
-    /// Why it was given up.
     pub reason: String,
-    /// Which handler gave it up.
     pub handler: Option<String>,
-    /// How often it was tried.
     pub attempts: u32,
-    /// When it failed for the first time.
     pub first_failed_at: Timestamp,
 }
 
@@ -153,18 +136,19 @@ impl From<&DeadLetter> for Announced {
     }
 }
 
-/// A moment of the suites' own time, in seconds after its beginning.
+/// A moment of the suites' own time, in seconds after its start.
 pub fn moment(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_767_268_800_000).plus(Duration::from_secs(seconds))
 }
 
-/// More than any call needs.
+/// A deadline that is longer than any call needs.
 pub fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(10))
 }
 
-/// Tries a write until it is settled, or a minute is over, as a use case does: what is busy, away
-/// or has no answer in time is tried again after a wait. An emulator on a loaded machine needs it.
+/// Tries a write until it is settled, or a minute is over, as a use case does: after a busy item,
+/// an unavailable table or a missing answer it tries again after a wait. An emulator on a loaded
+/// machine needs this.
 pub(super) async fn settled<C>(
     attempt: impl AsyncFn() -> WriteTry<C>,
     is_busy: impl Fn(&C) -> bool,

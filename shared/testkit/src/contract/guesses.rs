@@ -15,7 +15,7 @@ fn target() -> GuessTarget {
     GuessTarget::Account(AddressDigest::of(&email("demo@example.com")))
 }
 
-/// So many guesses, the last of them made at a moment of its own.
+/// `made` guesses, with a different time of the last one for each number.
 fn guesses(made: u32) -> Guesses {
     let patience = Patience { free: 2, forget_after: Duration::from_secs(3_600) };
     (0..made)
@@ -26,7 +26,6 @@ fn guesses(made: u32) -> Guesses {
         .unwrap()
 }
 
-/// As its name says.
 pub async fn guesses_are_replaced_if_they_are_as_expected(fixture: &impl TableFixture) {
     let records = fixture.accounts();
     assert_eq!(records.find(target()).await.unwrap(), None);
@@ -51,7 +50,6 @@ pub async fn guesses_are_replaced_if_they_are_as_expected(fixture: &impl TableFi
     assert_eq!(replaced, Replaced::Found(None));
 }
 
-/// As its name says.
 pub async fn of_ten_replacements_with_one_expectation_at_once_one_is_stored(
     fixture: &impl TableFixture,
 ) {
@@ -68,7 +66,7 @@ pub async fn of_ten_replacements_with_one_expectation_at_once_one_is_stored(
     }
 }
 
-/// Nobody waits long enough for another guess, however slow the table is.
+/// A clock that stands still, so that no wait for another guess ends, however slow the table is.
 struct Stopped;
 
 impl Clock for Stopped {
@@ -77,8 +75,7 @@ impl Clock for Stopped {
     }
 }
 
-/// As its name says.
-pub async fn of_two_hundred_guesses_at_once_as_many_are_let_through_as_may_be(
+pub async fn of_two_hundred_guesses_at_once_only_the_limit_is_admitted(
     fixture: &impl TableFixture,
 ) {
     let guard = &GuessGuard { records: fixture.accounts(), clock: Stopped };
@@ -94,21 +91,17 @@ pub async fn of_two_hundred_guesses_at_once_as_many_are_let_through_as_may_be(
                 assert_eq!(wait, Duration::from_secs(30));
                 refused += 1;
             }
-            // A table that answers too late under such a load lets nobody through: that guess is
-            // counted, and verified by no one.
+            // The table answered too late under this load: the guess is counted, but not admitted.
             Err(NotNow::Unavailable(_)) => unanswered += 1,
         }
     }
     assert_eq!(admitted + refused + unanswered, 200);
     let counted = 10 - unanswered.min(10)..=10;
     assert!(counted.contains(&admitted), "{admitted}, {unanswered} unanswered");
-    assert!(last == 1 || (last == 0 && unanswered > 0), "{last} told to wait from now on");
+    assert!(last == 1 || (last == 0 && unanswered > 0), "{last} were the last before a wait");
 }
 
-/// As its name says.
-pub async fn a_source_is_known_of_its_account_alone_and_until_it_expires(
-    fixture: &impl TableFixture,
-) {
+pub async fn a_source_is_known_for_its_account_only_until_it_expires(fixture: &impl TableFixture) {
     let sources = fixture.accounts();
     let (demo, other) = ("demo@example.com", "other@example.com");
     let digest = |address| AddressDigest::of(&email(address));

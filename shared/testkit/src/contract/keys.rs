@@ -8,7 +8,6 @@ fn key(kid: &str, number: u8) -> VerificationKey {
     VerificationKey { kid: kid.to_owned(), public_key: [number; 32], retires_at: None }
 }
 
-/// As its name says.
 pub async fn a_key_is_found_by_its_name_as_it_was_stored(fixture: &impl TableFixture) {
     let retiring = VerificationKey { retires_at: Some(moment(60)), ..key("two", 2) };
     for stored in [key("one", 1), retiring] {
@@ -17,16 +16,15 @@ pub async fn a_key_is_found_by_its_name_as_it_was_stored(fixture: &impl TableFix
     }
 }
 
-/// As its name says: the name comes from a token that nobody has verified.
-pub async fn a_name_that_is_no_keys_is_none(fixture: &impl TableFixture) {
+/// The name comes from a token that is not verified yet.
+pub async fn an_unknown_key_name_is_not_found(fixture: &impl TableFixture) {
     fixture.keys().put(&key("one", 1)).await.unwrap();
     for kid in ["", "One", "one ", "KEY#one", "one\u{0}", "\u{1f511}", &"k".repeat(5_000)] {
         assert_eq!(fixture.keys().by_kid(kid).await.unwrap(), None, "{kid:?}");
     }
 }
 
-/// As its name says.
-pub async fn a_key_is_stored_over_one_of_its_name(fixture: &impl TableFixture) {
+pub async fn a_key_replaces_one_with_the_same_name(fixture: &impl TableFixture) {
     fixture.keys().put(&key("one", 1)).await.unwrap();
     let replaced = VerificationKey { retires_at: Some(moment(60)), ..key("one", 2) };
     fixture.keys().put(&replaced).await.unwrap();
@@ -34,8 +32,7 @@ pub async fn a_key_is_stored_over_one_of_its_name(fixture: &impl TableFixture) {
     assert_eq!(fixture.keys().all(moment(0)).await.unwrap(), [replaced]);
 }
 
-/// As its name says.
-pub async fn what_is_published_is_every_key_that_still_verifies(fixture: &impl TableFixture) {
+pub async fn every_key_that_still_verifies_is_published(fixture: &impl TableFixture) {
     let signing = key("signing", 1);
     let retiring = VerificationKey { retires_at: Some(moment(60)), ..key("retiring", 2) };
     for stored in [&signing, &retiring] {

@@ -20,14 +20,13 @@ async fn find(fixture: &impl TableFixture, user_id: u64, order: &Order) -> Optio
     fixture.reader().find(user(user_id), order.id()).await.unwrap()
 }
 
-/// As its name says.
 pub async fn a_created_order_is_found_as_it_was_stored(fixture: &impl TableFixture) {
     let new = create(fixture).await;
     assert_eq!(find(fixture, 123, new.order()).await.as_ref(), Some(new.order()));
 }
 
-/// As its name says, also where attempts were fenced.
-pub async fn an_order_that_is_not_there_is_none(fixture: &impl TableFixture) {
+/// Also where attempts were fenced.
+pub async fn an_order_that_does_not_exist_is_not_found(fixture: &impl TableFixture) {
     let new = created(&SequentialIdentities::default(), user(123), &[(1, 2)], moment(0)).order;
     assert_eq!(find(fixture, 123, new.order()).await, None);
     let order = new.order();
@@ -37,8 +36,7 @@ pub async fn an_order_that_is_not_there_is_none(fixture: &impl TableFixture) {
     assert_eq!(find(fixture, 123, order).await, None);
 }
 
-/// As its name says.
-pub async fn another_users_order_is_indistinguishable_from_none(fixture: &impl TableFixture) {
+pub async fn another_users_order_looks_like_one_that_does_not_exist(fixture: &impl TableFixture) {
     let new = create(fixture).await;
     assert_eq!(find(fixture, 124, new.order()).await, None);
 }

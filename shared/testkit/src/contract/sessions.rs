@@ -57,7 +57,6 @@ fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
     matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale))
 }
 
-/// As its name says.
 pub async fn a_token_is_found_with_its_session(fixture: &impl TableFixture) {
     let session = session(fixture, &SequentialIdentities::default()).await;
     let expires_at = session.token_expires_at(moment(1));
@@ -65,7 +64,6 @@ pub async fn a_token_is_found_with_its_session(fixture: &impl TableFixture) {
     assert_eq!(found, Some(FoundToken::Newest { session, expires_at }));
 }
 
-/// As its name says.
 pub async fn a_token_is_exchanged_once(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let session = session(fixture, &identities).await;
@@ -84,7 +82,6 @@ pub async fn a_token_is_exchanged_once(fixture: &impl TableFixture) {
     assert_eq!(found(fixture, &session, "first").await, used);
 }
 
-/// As its name says.
 pub async fn of_ten_exchanges_of_one_token_at_once_one_is_stored(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let session = session(fixture, &identities).await;
@@ -96,7 +93,6 @@ pub async fn of_ten_exchanges_of_one_token_at_once_one_is_stored(fixture: &impl 
     assert_eq!(done, 1, "{tried:?}");
 }
 
-/// As its name says.
 pub async fn a_second_try_of_an_exchange_is_done(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let session = session(fixture, &identities).await;
@@ -106,7 +102,6 @@ pub async fn a_second_try_of_an_exchange_is_done(fixture: &impl TableFixture) {
     }
 }
 
-/// As its name says.
 pub async fn a_token_of_a_session_that_has_ended_is_not_exchanged(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let session = session(fixture, &identities).await;
@@ -120,7 +115,6 @@ pub async fn a_token_of_a_session_that_has_ended_is_not_exchanged(fixture: &impl
     assert!(is_newest(&first) && first.as_ref().unwrap().session().ended, "{first:?}");
 }
 
-/// As its name says.
 pub async fn a_token_of_a_session_of_an_older_epoch_is_not_exchanged(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -139,7 +133,6 @@ pub async fn a_token_of_a_session_of_an_older_epoch_is_not_exchanged(fixture: &i
     assert!(is_newest(&found(fixture, &login.session, "first").await));
 }
 
-/// As its name says.
 pub async fn a_session_ends_once_and_with_one_activity(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let session = session(fixture, &identities).await;
@@ -156,8 +149,7 @@ pub async fn a_session_ends_once_and_with_one_activity(fixture: &impl TableFixtu
     assert_eq!(ends.count(), 1);
 }
 
-/// As its name says.
-pub async fn what_nobody_was_given_is_none(fixture: &impl TableFixture) {
+pub async fn a_token_that_was_never_issued_is_not_found(fixture: &impl TableFixture) {
     let session = session(fixture, &SequentialIdentities::default()).await;
     assert_eq!(found(fixture, &session, "made up").await, None);
     let made_up = Session { id: SessionId::new(Uuid::from_u128(1)), ..session };

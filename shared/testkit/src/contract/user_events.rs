@@ -1,5 +1,5 @@
-//! `PendingEventStore`, `PendingEventIndex` and `DeadLetterMoves`, where accounts and sessions raise
-//! the events.
+//! `PendingEventStore`, `PendingEventIndex` and `DeadLetterMoves` for the events of accounts and
+//! sessions.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ const fn key_of_session(session: &Session) -> AggregateKey {
     AggregateKey::Session { session_id: session.id }
 }
 
-/// What a write comes to that replaces what is pending.
+/// Replaces the pending events.
 async fn replace(
     fixture: &impl TableFixture,
     before: &UserEvents,
@@ -66,8 +66,9 @@ async fn due(fixture: &impl TableFixture, topic: Topic, now: Timestamp) -> Vec<A
     due.aggregates.into_iter().map(|due| due.key).collect()
 }
 
-/// As its name says.
-pub async fn what_an_account_and_a_session_raise_is_pending_in_them(fixture: &impl TableFixture) {
+pub async fn the_events_of_an_account_and_a_session_are_pending_in_them(
+    fixture: &impl TableFixture,
+) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let login = log_in(fixture, &identities, &user.account, "token").await;
@@ -87,8 +88,7 @@ pub async fn what_an_account_and_a_session_raise_is_pending_in_them(fixture: &im
     assert_eq!(message.aggregate_version, 2);
 }
 
-/// As its name says.
-pub async fn users_are_due_among_users_alone_and_at_once(fixture: &impl TableFixture) {
+pub async fn users_are_due_immediately_and_only_among_users(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let login = log_in(fixture, &identities, &user.account, "token").await;
@@ -115,10 +115,8 @@ pub async fn users_are_due_among_users_alone_and_at_once(fixture: &impl TableFix
     assert_eq!(due(fixture, Topic::Users, moment(1_000)).await, [account]);
 }
 
-/// As its name says. Registering and then logging in at once is what most users do.
-pub async fn a_change_of_an_account_leaves_alone_what_is_pending_of_it(
-    fixture: &impl TableFixture,
-) {
+/// Most users log in immediately after they register.
+pub async fn a_change_of_an_account_keeps_its_pending_events(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let key = key_of(&user.account);
@@ -136,8 +134,7 @@ pub async fn a_change_of_an_account_leaves_alone_what_is_pending_of_it(
     assert_eq!(due(fixture, Topic::Users, moment(0)).await, [key]);
 }
 
-/// As its name says.
-pub async fn the_end_of_an_event_leaves_the_account_alone(fixture: &impl TableFixture) {
+pub async fn the_end_of_an_event_does_not_change_the_account(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let key = key_of(&user.account);
@@ -146,17 +143,17 @@ pub async fn the_end_of_an_event_leaves_the_account_alone(fixture: &impl TableFi
     end_all(fixture, &before).await;
     let after = find(fixture, key).await;
     assert_eq!((after.revision, after.pending.len()), (2, 0));
-    assert_eq!(after.raised, before.raised, "it can be published again");
+    assert_eq!(after.raised, before.raised, "the event can be published again");
     let account = Accounts::by_id(&fixture.accounts(), user.account.user_id()).await.unwrap();
     assert_eq!(account, Some(login.account));
-    // A second end, by what was read before the first, finds that it was changed.
+    // A second end, based on the state before the first one, finds the change.
     match replace(fixture, &before, PendingEvents::default()).await {
         WriteTry::Cancelled(found) => assert_eq!(found, Some(StoredAggregate::User(after))),
         other => panic!("{other:?}"),
     }
 }
 
-/// As its name says, so that the table never deletes what was not published.
+/// So the table never deletes an event that was not published.
 pub async fn a_session_expires_once_its_event_is_handled_and_not_before(
     fixture: &impl TableFixture,
 ) {
@@ -178,18 +175,17 @@ pub async fn a_session_expires_once_its_event_is_handled_and_not_before(
     assert_eq!(fixture.expiry_of(key).await, None);
     end_all(fixture, &find(fixture, key).await).await;
     assert_eq!(fixture.expiry_of(key).await, Some(login.session.ends_at));
-    // It comes back from the dead letters.
+    // The event is redriven from the dead letters.
     let pending = PendingEvents::one(login.event.stamp.event_id, entry);
     let returned = replace(fixture, &find(fixture, key).await, pending).await;
     assert!(matches!(returned, WriteTry::Done), "{returned:?}");
     assert_eq!(fixture.expiry_of(key).await, None);
-    // Besides, the session is what it was.
+    // The rest of the session is unchanged.
     let session = Sessions::by_id(&fixture.accounts(), login.session.id).await.unwrap();
     assert_eq!(session, Some(Session { ended: true, ..login.session }));
 }
 
-/// As its name says.
-pub async fn a_deleted_account_keeps_its_events_and_nothing_of_its_owner(
+pub async fn a_deleted_account_keeps_its_events_and_no_data_of_its_user(
     fixture: &impl TableFixture,
 ) {
     let identities = SequentialIdentities::default();
@@ -206,25 +202,24 @@ pub async fn a_deleted_account_keeps_its_events_and_nothing_of_its_owner(
     assert_eq!(after.pending.get(user.event.stamp.event_id), Some(&user.pending));
     assert_eq!(after.pending.get(deletion.event.stamp.event_id), Some(&deletion.pending));
     assert_eq!(after.pending.len(), 2);
-    // What was read before the deletion ends nothing any more.
+    // A change that is based on the state before the deletion ends no event.
     let ended = replace(fixture, &before, PendingEvents::default()).await;
     assert!(matches!(ended, WriteTry::Cancelled(Some(_))), "{ended:?}");
     let late = logged_in(&identities, &login.account, "late", moment(10));
     let tried = fixture.users().log_in(&late.login(), soon()).await;
     assert!(matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale)), "{tried:?}");
     let session = find(fixture, key_of_session(&login.session)).await;
-    assert!(session.pending.holds(login.event.stamp.event_id), "its sessions' events come");
+    assert!(session.pending.holds(login.event.stamp.event_id), "its sessions keep their events");
     end_all(fixture, &after).await;
-    assert_eq!(fixture.expiry_of(key).await, None, "so that it can be published again");
+    assert_eq!(fixture.expiry_of(key).await, None, "the event can be published again");
     assert_eq!(find(fixture, key).await.raised, after.raised);
 }
 
-/// As its name says.
-pub async fn a_deletion_is_due_at_once_whatever_else_is_pending(fixture: &impl TableFixture) {
+pub async fn a_deletion_is_due_immediately_whatever_else_is_pending(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let key = key_of(&user.account);
-    // It is on its topic, and waits for an hour for its consumer.
+    // The event is on its topic, and its consumer has an hour.
     let waiting = PendingEvent {
         publication: Publication::Found,
         due: moment(3_600),
@@ -239,7 +234,6 @@ pub async fn a_deletion_is_due_at_once_whatever_else_is_pending(fixture: &impl T
     assert_eq!(due(fixture, Topic::Users, moment(9)).await, [key]);
 }
 
-/// As its name says.
 pub async fn a_letter_of_a_users_event_is_recorded_with_its_end(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -255,7 +249,7 @@ pub async fn a_letter_of_a_users_event_is_recorded_with_its_end(fixture: &impl T
         stored.pending_change(PendingEvents::default(), IndexChange::Leave);
     let buried = fixture.letter_moves().bury(&letter, Some(&ends), soon()).await;
     assert!(matches!(buried, WriteTry::Done), "{buried:?}");
-    // The letter leads back to it.
+    // The letter refers to it.
     assert_eq!(fixture.expiry_of(key).await, None);
     let stored = StoredAggregate::User(find(fixture, key).await);
     let due = moment(9).plus(Duration::from_secs(1)).plus(lifetimes::SWEEP_AFTER);

@@ -20,7 +20,7 @@ use crate::samples::{
     LoggedInUser, RegisteredUser, activity, deleted, email, logged_in, registered, source,
 };
 
-/// Registers a user who must be taken.
+/// Registers a user; fails if the registration is not stored.
 pub(super) async fn register(
     fixture: &impl TableFixture,
     identities: &SequentialIdentities,
@@ -32,7 +32,7 @@ pub(super) async fn register(
     user
 }
 
-/// Logs a user in, who must be taken.
+/// Logs a user in; fails if the login is not stored.
 pub(super) async fn log_in(
     fixture: &impl TableFixture,
     identities: &SequentialIdentities,
@@ -71,7 +71,6 @@ fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
     matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale))
 }
 
-/// As its name says.
 pub async fn a_registered_account_is_found_by_its_address_and_by_its_number(
     fixture: &impl TableFixture,
 ) {
@@ -83,8 +82,7 @@ pub async fn a_registered_account_is_found_by_its_address_and_by_its_number(
     assert_eq!(accounts.by_email(&email("nobody@example.com")).await.unwrap(), None);
 }
 
-/// As its name says.
-pub async fn an_address_is_one_accounts(fixture: &impl TableFixture) {
+pub async fn an_address_belongs_to_one_account(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let first = register(fixture, &identities, "demo@example.com").await;
     let second = registered(&identities, "Demo@Example.com", moment(1));
@@ -95,7 +93,6 @@ pub async fn an_address_is_one_accounts(fixture: &impl TableFixture) {
     assert_eq!(by_id(fixture, &first.account).await, Some(first.account));
 }
 
-/// As its name says.
 pub async fn of_a_hundred_registrations_of_one_address_at_once_one_is_stored(
     fixture: &impl TableFixture,
 ) {
@@ -114,13 +111,12 @@ pub async fn of_a_hundred_registrations_of_one_address_at_once_one_is_stored(
     });
     let tried = join_all(tries).await;
     let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
-    let taken = tried
+    let refused = tried
         .iter()
         .filter(|tried| matches!(tried, WriteTry::Cancelled(RegistrationCancelled::EmailTaken)));
-    assert_eq!((done, taken.count()), (1, 99), "{tried:?}");
+    assert_eq!((done, refused.count()), (1, 99), "{tried:?}");
 }
 
-/// As its name says.
 pub async fn an_account_knows_the_source_that_it_was_registered_from(fixture: &impl TableFixture) {
     let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
     let (accounts, address) = (fixture.accounts(), AddressDigest::of(user.account.email()));
@@ -131,7 +127,6 @@ pub async fn an_account_knows_the_source_that_it_was_registered_from(fixture: &i
     assert!(!accounts.knows(address, source("192.0.2.7"), before).await.unwrap());
 }
 
-/// As its name says.
 pub async fn all_sources_of_an_account_but_one_are_forgotten(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -152,21 +147,19 @@ pub async fn all_sources_of_an_account_but_one_are_forgotten(fixture: &impl Tabl
             assert!(accounts.knows(digest(&other.account), *source, moment(1)).await.unwrap());
         }
     }
-    // One that isn't known is not made known.
+    // The one to keep does not become known if it was not.
     accounts.forget_all_but(&user.account, source("192.0.2.7")).await.unwrap();
     for source in [sources[30], source("192.0.2.7")] {
         assert!(!accounts.knows(digest(&user.account), source, moment(1)).await.unwrap());
     }
 }
 
-/// As its name says.
 pub async fn a_second_try_of_a_registration_is_done(fixture: &impl TableFixture) {
     let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
     let again = fixture.users().register(&user.registration(), soon()).await;
     assert!(matches!(again, WriteTry::Done), "{again:?}");
 }
 
-/// As its name says.
 pub async fn a_login_stores_the_account_and_the_session(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -176,7 +169,6 @@ pub async fn a_login_stores_the_account_and_the_session(fixture: &impl TableFixt
     assert_eq!(session, Some(login.session));
 }
 
-/// As its name says.
 pub async fn a_login_is_stale_when_the_account_was_changed_meanwhile(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -187,20 +179,18 @@ pub async fn a_login_is_stale_when_the_account_was_changed_meanwhile(fixture: &i
     assert_eq!(Sessions::by_id(&fixture.accounts(), late.session.id).await.unwrap(), None);
 }
 
-/// As its name says.
 pub async fn a_second_try_of_a_login_is_done(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let login = log_in(fixture, &identities, &user.account, "token").await;
     let again = fixture.users().log_in(&login.login(), soon()).await;
     assert!(matches!(again, WriteTry::Done), "{again:?}");
-    // Also when the account was changed since.
+    // Also after a later change of the account.
     log_in(fixture, &identities, &login.account, "another").await;
     let again = fixture.users().log_in(&login.login(), soon()).await;
     assert!(matches!(again, WriteTry::Done), "{again:?}");
 }
 
-/// As its name says.
 pub async fn a_change_is_stored_once(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -220,7 +210,6 @@ pub async fn a_change_is_stored_once(fixture: &impl TableFixture) {
     assert!(is_stale(&another), "{another:?}");
 }
 
-/// As its name says.
 pub async fn a_kept_session_belongs_to_the_accounts_new_epoch(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -240,7 +229,6 @@ pub async fn a_kept_session_belongs_to_the_accounts_new_epoch(fixture: &impl Tab
     assert!(kept.is_good(&changed, moment(3)), "{kept:?}");
 }
 
-/// As its name says.
 pub async fn a_change_is_stale_when_the_kept_session_has_ended(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -260,7 +248,6 @@ pub async fn a_change_is_stale_when_the_kept_session_has_ended(fixture: &impl Ta
     assert_eq!(by_id(fixture, &user.account).await, Some(login.account));
 }
 
-/// As its name says.
 pub async fn a_deleted_account_is_gone_with_its_address(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -273,13 +260,12 @@ pub async fn a_deleted_account_is_gone_with_its_address(fixture: &impl TableFixt
     let found = fixture.accounts().by_email(user.account.email()).await.unwrap();
     assert_eq!(found, None);
     let another = register(fixture, &identities, "demo@example.com").await;
-    // A late try of the first one's owner leaves the second alone.
+    // A late try of the first deletion does not change the new account.
     let late = fixture.accounts().delete(&deletion.deletion(), soon()).await;
     let found = fixture.accounts().by_email(another.account.email()).await.unwrap();
     assert_eq!(found, Some(another.account), "{late:?}");
 }
 
-/// As its name says.
 pub async fn an_account_that_was_changed_is_not_deleted(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -293,7 +279,6 @@ pub async fn an_account_that_was_changed_is_not_deleted(fixture: &impl TableFixt
     assert_eq!(found, Some(changed));
 }
 
-/// As its name says.
 pub async fn erased_traces_are_gone(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -314,7 +299,6 @@ pub async fn erased_traces_are_gone(fixture: &impl TableFixture) {
     assert_eq!(by_id(fixture, account).await.as_ref(), Some(account));
 }
 
-/// As its name says.
 pub async fn a_user_write_after_its_deadline_stores_nothing(fixture: &impl TableFixture) {
     let user = registered(&SequentialIdentities::default(), "demo@example.com", moment(0));
     let late = Deadline::after(Duration::ZERO);

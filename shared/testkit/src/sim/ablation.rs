@@ -16,24 +16,24 @@ use domain::timestamp::Timestamp;
 
 use crate::tables::MemoryTables;
 
-/// A part of the protocol that a run can do without, to see that it is needed.
+/// A part of the protocol that a run can leave out, to see that it is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// Check-backs are answered from the order, which names the attempt that created it; without that
-    /// each is answered COMMIT, as many examples do.
+    /// Check-backs are answered from the order, which names the attempt that created it. Without
+    /// this, each one is answered COMMIT, as in many examples.
     Ledger,
-    /// A rollback is made final by a tombstone; without it a late order is stored all the same.
+    /// A tombstone makes a rollback final. Without it, a late write still creates the order.
     Fence,
-    /// What is lost on the broker's side is published again.
+    /// The sweep publishes events again that the broker has lost. Without it, they stay lost.
     Sweep,
-    /// An effect is remembered with it, by the order's revision; without that each delivery has its
-    /// effect.
+    /// The order's revision is raised with each effect. Without this, each delivery has its effect
+    /// again.
     Guard,
-    /// An event is pending until it is handled; without it, until it is received.
+    /// An event is pending until it is handled. Without this, only until it is received.
     Pending,
 }
 
-/// Orders whose fences stand for nothing: the checker that made one believes in it, and nobody else.
+/// Orders with fences that stop no write: only the checker that made a fence sees it.
 #[derive(Clone)]
 pub(super) struct Unfenced {
     tables: MemoryTables,
@@ -81,7 +81,7 @@ impl PendingEventStore for Unfenced {
     }
 }
 
-/// Aggregates as a consumer sees them that does without a part.
+/// The aggregates of a consumer without the part `left_out`.
 #[derive(Clone)]
 pub(super) struct Ablated {
     pub(super) tables: MemoryTables,
@@ -94,7 +94,7 @@ impl PendingEventStore for Ablated {
         if self.left_out == Some(Part::Pending)
             && let Some(StoredAggregate::Order(stored)) = &found
         {
-            // What was received is not pending any more, whatever becomes of it.
+            // A received event is not pending any more, even if handling it fails.
             self.tables.leave_index(stored.order.id());
         }
         Ok(found)
@@ -117,14 +117,13 @@ impl Reservations for Ablated {
             && let WriteTry::Cancelled(cancelled) = &reserved
             && cancelled.orders.iter().any(ItemReason::condition_failed)
         {
-            // The stock is taken whatever the order says.
+            // The stock is reserved even though the order has changed.
             drop(self.tables.reserve(&[], take, deadline).await);
         }
         reserved
     }
 }
 
-/// Answers every check with a commit.
 pub(super) struct AlwaysCommit;
 
 impl CheckBackHandler for AlwaysCommit {

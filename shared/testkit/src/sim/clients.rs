@@ -1,4 +1,4 @@
-//! What clients ask for, and what they are told.
+//! Clients: their requests, and the answers that they get.
 
 use std::time::Duration;
 
@@ -10,58 +10,59 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use std::sync::Arc;
 
-use super::{Simulation, ask};
+use super::{Simulation, draw_line};
 use crate::samples::{key, lines, user};
 
-/// How many clients there are.
 const CLIENTS: u64 = 3;
 
-/// The longest pause between two orders of a client. It decides how many there are in a storm.
+/// The longest pause between two orders of a client. It decides how many orders a storm has.
 const PAUSE_MAX_MS: u64 = 40_000;
 
-/// What a function leaves of Lambda's 10 s for its request.
+/// The part of Lambda's 10 s that create-order uses for its request.
 const REQUEST: Duration = Duration::from_secs(9);
 
 /// How long a client waits for an answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(29);
 
-/// How often a client asks under its key, at the most.
+/// A client sends at most this many requests with one key.
 const TRIES_MAX: u64 = 12;
 
-/// The users of intents: one for each, so that every order is known by its user.
+/// The users of intents. Each intent has its own user, so the user of an order identifies the
+/// intent.
 const FIRST_USER: u64 = 1_000;
 
-/// One thing that a client wants, however often it asks.
+/// One order that a client wants, however many requests it sends.
 #[derive(Debug, Clone)]
 pub struct Intent {
-    /// For whom; nobody else's intent is for the same one.
+    /// The user of the order; no other intent has the same one.
     pub user_id: UserId,
-    /// Under which name, if any.
+    /// The idempotency key of all its requests. Without one, there is a single request.
     pub key: Option<IdempotencyKey>,
-    /// What the client was told in the end.
-    pub told: Told,
-    /// How many requests it took.
+    /// The final answer to the client.
+    pub reply: Reply,
+    /// How many requests the client sent.
     pub requests: u32,
 }
 
-/// A process of create-order: what it answers to a request, however many it gets.
-type Instance = Arc<dyn Fn(CreateOrderCommand) -> BoxFuture<'static, Told> + Send + Sync>;
+/// A process of create-order, which answers any number of requests.
+type Instance = Arc<dyn Fn(CreateOrderCommand) -> BoxFuture<'static, Reply> + Send + Sync>;
 
-/// What a client knows in the end.
+/// What a client knows after its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    /// The order was taken.
+pub enum Reply {
+    /// The order was created.
     Acknowledged(OrderId),
-    /// The order was not taken, for good.
+    /// The order was refused for good.
     Refused,
-    /// The order was not taken this time.
+    /// The order was not created by this request.
     Unavailable,
-    /// Nobody told.
+    /// The order may or may not exist.
     Unknown,
 }
 
 impl Simulation {
-    /// Lets all clients ask for as long as the storm lasts, and to the end of what they have begun.
+    /// Lets all clients send orders while the storm lasts. Each finishes the order that it has
+    /// begun.
     pub(super) async fn serve_clients(self, storm: Duration) -> Vec<Intent> {
         let end = Deadline::after(storm);
         let clients = (0..CLIENTS).map(|number| self.clone().serve(number, end));
@@ -70,7 +71,7 @@ impl Simulation {
 
     async fn serve(self, number: u64, end: Deadline) -> Vec<Intent> {
         let mut intents = Vec::new();
-        // A function's process lives on from request to request, and so does what it remembers.
+        // A function's process serves many requests, and keeps its circuit breaker's state.
         let mut instance = self.instance(number != 0);
         loop {
             let pause = Duration::from_millis(self.weather.below(PAUSE_MAX_MS));
@@ -83,18 +84,18 @@ impl Simulation {
         }
     }
 
-    /// Asks until the answer is final, or the client gives up. Without a key it asks once.
+    /// Sends requests until the answer is final or the client gives up. Without a key it sends one.
     async fn pursue(&self, user_id: UserId, client: u64, instance: &mut Instance) -> Intent {
         let key = (self.weather.below(10) < 8).then(|| key(&format!("key-of-{user_id}")));
-        let (product, quantity) = ask(&self.weather);
+        let (product, quantity) = draw_line(&self.weather);
         let command = CreateOrderCommand {
             user_id,
             lines: lines(&[(product.get(), quantity)]),
             key: key.clone(),
             traceparent: None,
         };
-        let mut intent = Intent { user_id, key, told: Told::Unknown, requests: 0 };
-        // Without a key it asks once. Few have all the patience that there is.
+        let mut intent = Intent { user_id, key, reply: Reply::Unknown, requests: 0 };
+        // Few clients use all the tries that they may.
         let patience = if intent.key.is_some() {
             1 + u32::try_from(self.weather.below(TRIES_MAX)).unwrap()
         } else {
@@ -102,13 +103,13 @@ impl Simulation {
         };
         while intent.requests < patience {
             let doubled = intent.key.is_some() && self.weather.below(10) == 0;
-            let (told, died) = if doubled {
+            let (reply, died) = if doubled {
                 let another = self.instance(client != 0);
                 let (one, other) = tokio::join!(
                     self.request(&command, instance),
                     self.request(&command, &another)
                 );
-                (heard(one.0, other.0), one.1)
+                (combined(one.0, other.0), one.1)
             } else {
                 self.request(&command, instance).await
             };
@@ -116,73 +117,73 @@ impl Simulation {
             if died {
                 *instance = self.instance(client != 0);
             }
-            // What was unknown once stays so, until a yes or a final no.
-            if intent.told == Told::Unknown && intent.requests > 1 && told == Told::Unavailable {
-                intent.told = Told::Unknown;
+            // An unknown outcome stays unknown until a request is acknowledged or refused for good.
+            if intent.reply == Reply::Unknown && intent.requests > 1 && reply == Reply::Unavailable
+            {
+                intent.reply = Reply::Unknown;
             } else {
-                intent.told = told;
+                intent.reply = reply;
             }
-            if matches!(told, Told::Acknowledged(_) | Told::Refused) {
+            if matches!(reply, Reply::Acknowledged(_) | Reply::Refused) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(500 + self.weather.below(8_000))).await;
         }
-        self.trace.note(|| format!("{intent:?}"));
+        self.trace.add(|| format!("{intent:?}"));
         intent
     }
 
-    /// One request in a process, and whether that died.
-    async fn request(&self, command: &CreateOrderCommand, instance: &Instance) -> (Told, bool) {
+    /// The answer to one request, and whether its process died.
+    async fn request(&self, command: &CreateOrderCommand, instance: &Instance) -> (Reply, bool) {
         let (process, answer) = self.processes.start(instance(command.clone()));
         match tokio::time::timeout(CLIENT_TIMEOUT, answer).await {
-            Ok(Ok(told)) => (told, false),
-            Ok(Err(_died)) => (Told::Unknown, true),
+            Ok(Ok(reply)) => (reply, false),
+            Ok(Err(_died)) => (Reply::Unknown, true),
             Err(_patience_is_over) => {
-                // Lambda ends it, or it goes on unheard once it thaws.
+                // Lambda ends the process, or it goes on after a thaw without a client.
                 let killed = self.weather.below(2) == 0;
                 if killed {
                     process.kill();
                 }
-                (Told::Unknown, true)
+                (Reply::Unknown, true)
             }
         }
     }
 }
 
 impl Simulation {
-    /// A process of create-order.
     fn instance(&self, accept_without_broker: bool) -> Instance {
         let create = Arc::new(self.create_orders(accept_without_broker));
         Arc::new(move |command: CreateOrderCommand| {
             let create = Arc::clone(&create);
             async move {
                 let answer = create.execute(&command, Deadline::after(REQUEST)).await;
-                told(answer.map(|reply| reply.order.id()))
+                reply(answer.map(|created| created.order.id()))
             }
             .boxed()
         })
     }
 }
 
-fn told(answer: Result<OrderId, CreateOrderError>) -> Told {
+fn reply(answer: Result<OrderId, CreateOrderError>) -> Reply {
     match answer {
-        Ok(order_id) => Told::Acknowledged(order_id),
+        Ok(order_id) => Reply::Acknowledged(order_id),
         Err(
             CreateOrderError::UnknownProducts(_)
             | CreateOrderError::TotalTooLarge
             | CreateOrderError::KeyReused,
-        ) => Told::Refused,
-        Err(CreateOrderError::Unavailable { .. }) => Told::Unavailable,
-        Err(CreateOrderError::Open { .. }) => Told::Unknown,
+        ) => Reply::Refused,
+        Err(CreateOrderError::Unavailable { .. }) => Reply::Unavailable,
+        Err(CreateOrderError::Open { .. }) => Reply::Unknown,
     }
 }
 
-/// What a client knows that was told two things.
-fn heard(one: Told, other: Told) -> Told {
+/// What a client knows after two answers.
+fn combined(one: Reply, other: Reply) -> Reply {
     match (one, other) {
-        (Told::Acknowledged(id), _) | (_, Told::Acknowledged(id)) => Told::Acknowledged(id),
-        (Told::Unknown, _) | (_, Told::Unknown) => Told::Unknown,
-        (Told::Unavailable, _) | (_, Told::Unavailable) => Told::Unavailable,
-        (Told::Refused, Told::Refused) => Told::Refused,
+        (Reply::Acknowledged(id), _) | (_, Reply::Acknowledged(id)) => Reply::Acknowledged(id),
+        (Reply::Unknown, _) | (_, Reply::Unknown) => Reply::Unknown,
+        (Reply::Unavailable, _) | (_, Reply::Unavailable) => Reply::Unavailable,
+        (Reply::Refused, Reply::Refused) => Reply::Refused,
     }
 }

@@ -1,4 +1,4 @@
-//! What befalls processes and the broker.
+//! Crashes, freezes, outages and late arrivals.
 
 use std::time::Duration;
 
@@ -7,14 +7,13 @@ use super::Simulation;
 /// The longest pause between two disasters.
 const PAUSE_MAX_MS: u64 = 12_000;
 
-/// The longest time for which a process is frozen.
 const FREEZE_MAX_MS: u64 = 150_000;
 
-/// The longest time for which the broker, or the tables, are away.
+/// The longest outage of the broker, or of the tables.
 const OUTAGE_MAX_MS: u64 = 60_000;
 
 impl Simulation {
-    /// Goes on until it is aborted.
+    /// Runs until it is aborted.
     pub(super) async fn bring_disasters(self) {
         loop {
             let pause = Duration::from_millis(self.weather.below(PAUSE_MAX_MS));
@@ -32,7 +31,7 @@ impl Simulation {
 
     fn kill_a_process(&self) {
         if let Some(process) = self.processes.any(|count| self.weather.below(count)) {
-            self.trace.note(|| "a process dies".to_owned());
+            self.trace.add(|| "a process dies".to_owned());
             self.weather.meet("death");
             process.kill();
         }
@@ -41,7 +40,7 @@ impl Simulation {
     fn freeze_a_process(&self) {
         let Some(process) = self.processes.any(|count| self.weather.below(count)) else { return };
         let pause = Duration::from_millis(self.weather.below(FREEZE_MAX_MS));
-        self.trace.note(|| format!("a process freezes for {pause:?}"));
+        self.trace.add(|| format!("a process freezes for {pause:?}"));
         self.weather.meet("freeze");
         process.freeze();
         tokio::spawn(async move {
@@ -50,10 +49,11 @@ impl Simulation {
         });
     }
 
-    /// Other disasters go on meanwhile. Of two outages that overlap, the first to end ends both.
+    /// Other disasters continue during the outage. If two outages overlap, the first to end ends
+    /// both.
     fn take_the_broker_away(&self) {
         let outage = Duration::from_millis(self.weather.below(OUTAGE_MAX_MS));
-        self.trace.note(|| format!("the broker is away for {outage:?}"));
+        self.trace.add(|| format!("the broker is away for {outage:?}"));
         self.weather.meet("broker away");
         let broker = self.world.broker.clone();
         broker.go_away();
@@ -65,7 +65,7 @@ impl Simulation {
 
     fn take_the_tables_away(&self) {
         let outage = Duration::from_millis(self.weather.below(OUTAGE_MAX_MS));
-        self.trace.note(|| format!("the tables are away for {outage:?}"));
+        self.trace.add(|| format!("the tables are away for {outage:?}"));
         let weather = self.weather.clone();
         weather.begin_outage();
         tokio::spawn(async move {
@@ -76,15 +76,15 @@ impl Simulation {
 
     fn deliver_again(&self) {
         if self.world.broker.deliver_again(|count| self.weather.below(count)) {
-            self.trace.note(|| "a message is delivered again".to_owned());
+            self.trace.add(|| "a message is delivered again".to_owned());
             self.weather.meet("delivered again");
         }
     }
 
     fn land_what_is_late(&self) {
-        // One in eight each time: some arrive when nobody counts with them any more.
+        // One in eight each time, so that some writes arrive very late.
         let writes = self.world.tables.land_some_late_writes(|| self.weather.below(8) == 0);
         let ends = self.world.broker.land_late_ends();
-        self.trace.note(|| format!("{writes} late writes and {ends} late ends arrive"));
+        self.trace.add(|| format!("{writes} late writes and {ends} late ends arrive"));
     }
 }

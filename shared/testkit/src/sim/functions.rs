@@ -1,4 +1,4 @@
-//! The functions: each request and each window in a process of its own.
+//! The functions: each window runs in its own process.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use super::cluster::{Answers, answers};
 use super::process::Process;
 use crate::world::{MemoryCreateOrders, World};
 
-/// How often the schedules fire.
+/// The interval of both schedules.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// The window of transaction-check, and what Lambda gives it.
+/// The window of transaction-check, and its Lambda timeout.
 const CHECK: (Duration, Duration) = (Duration::from_secs(50), Duration::from_secs(70));
 
-/// The window of event-consumer, and what Lambda gives it.
+/// The window of event-consumer, and its Lambda timeout.
 const CONSUME: (Duration, Duration) = (Duration::from_secs(130), Duration::from_secs(150));
 
-/// How far the wall clocks of two processes are apart, at the most; it must be within
+/// The largest difference between the wall clocks of two processes. It must not exceed
 /// `lifetimes::CLOCK_MARGIN`.
 const CLOCK_SKEW_MS: u64 = 900;
 
 impl Simulation {
-    /// Fires the schedules for as long as the run.
+    /// Starts the schedules, which last until the end of the run.
     pub(super) fn schedule_functions(&self) {
         let (checks, consumers) = (self.clone(), self.clone());
         tokio::spawn(async move {
@@ -44,7 +44,7 @@ impl Simulation {
         });
     }
 
-    /// Creates orders in a process of its own.
+    /// The use case as one process of create-order has it.
     pub(super) fn create_orders(&self, accept_without_broker: bool) -> MemoryCreateOrders {
         let mut create = self.machine().create_orders();
         if !accept_without_broker {
@@ -62,7 +62,7 @@ impl Simulation {
             let end = Deadline::after(window);
             if simulation.left_out != Some(Part::Sweep) {
                 let report = sweep.run(end).await;
-                simulation.trace.note(|| format!("{report:?}"));
+                simulation.trace.add(|| format!("{report:?}"));
             }
             tokio::time::sleep(end.remaining()).await;
         });
@@ -92,7 +92,7 @@ impl Simulation {
         };
         let (process, _window) = self.processes.start(async move {
             let report = consume.run(Deadline::after(window)).await;
-            simulation.trace.note(|| format!("{report:?}"));
+            simulation.trace.add(|| format!("{report:?}"));
         });
         kill_after(time_out, process);
     }
@@ -108,7 +108,7 @@ impl Simulation {
         }
     }
 
-    /// The same world by the wall clock of another machine.
+    /// The same world with the wall clock of another machine.
     fn machine(&self) -> World {
         let clock = self.world.clock.another();
         clock.advance(Duration::from_millis(self.weather.below(CLOCK_SKEW_MS)));
@@ -116,7 +116,7 @@ impl Simulation {
     }
 }
 
-/// As Lambda does when a function takes longer than it may.
+/// Kills a process at its timeout, as Lambda does.
 fn kill_after(time_out: Duration, process: Process) {
     tokio::spawn(async move {
         tokio::time::sleep(time_out).await;

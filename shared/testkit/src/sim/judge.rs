@@ -1,4 +1,5 @@
-//! The invariants, of what is stored, published, done and told when nothing is under way any more.
+//! The invariants, which compare stored orders, published events, effects and clients' answers once
+//! all work is finished.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,45 +11,46 @@ use contracts::event::{Event, EventType};
 use domain::identity::TransactionId;
 use domain::order::{Order, OrderStatus};
 
-use super::{Backlog, Intent, STOCK, Simulation, Told};
+use super::{Backlog, Intent, Reply, STOCK, Simulation};
 use crate::samples::product_id;
 
-/// What was tried, told and seen.
+/// Counts over a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Figures {
-    /// Things that clients wanted.
+    /// Orders that clients wanted.
     pub intents: u64,
-    /// Those that clients were told of as done.
+    /// Those that clients know as created.
     pub acknowledged: u64,
-    /// Those that clients were told of as impossible.
+    /// Those that clients know as refused for good.
     pub refused: u64,
-    /// Those of which clients know nothing in the end.
+    /// Those whose outcome clients don't know in the end.
     pub unknown: u64,
     /// Orders that are stored.
     pub orders: u64,
-    /// Copies of events on the topic beyond the first of each.
+    /// Copies of events on the topic, without the first copy of each event.
     pub duplicates: u64,
     /// Attempts that a check-back fenced.
     pub fenced: u64,
-    /// Half messages that the broker gave up.
+    /// Half messages that the broker discarded.
     pub discarded: u64,
-    /// How long it took after the storm until nothing was under way.
+    /// The time from the end of the storm until all work was finished.
     pub recovery: Duration,
 }
 
 impl Figures {
     pub(super) fn of(simulation: &Simulation, intents: &[Intent], recovery: Duration) -> Self {
-        let count = |told: fn(&Told) -> bool| {
-            u64::try_from(intents.iter().filter(|intent| told(&intent.told)).count()).unwrap()
+        let count = |is_counted: fn(&Reply) -> bool| {
+            u64::try_from(intents.iter().filter(|intent| is_counted(&intent.reply)).count())
+                .unwrap()
         };
         let visible = Published::of(simulation);
         let copies: usize = visible.0.values().map(|(_, copies)| copies - 1).sum();
         let halves = simulation.world.broker.halves();
         Self {
             intents: u64::try_from(intents.len()).unwrap(),
-            acknowledged: count(|told| matches!(told, Told::Acknowledged(_))),
-            refused: count(|told| matches!(told, Told::Refused)),
-            unknown: count(|told| matches!(told, Told::Unknown | Told::Unavailable)),
+            acknowledged: count(|reply| matches!(reply, Reply::Acknowledged(_))),
+            refused: count(|reply| matches!(reply, Reply::Refused)),
+            unknown: count(|reply| matches!(reply, Reply::Unknown | Reply::Unavailable)),
             orders: u64::try_from(orders_of(simulation).len()).unwrap(),
             duplicates: u64::try_from(copies).unwrap(),
             fenced: simulation.world.tables.fences(),
@@ -57,7 +59,7 @@ impl Figures {
         }
     }
 
-    /// Both runs' figures together; of the recoveries the longest.
+    /// The sum of both runs' counts, with the longer recovery.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -77,17 +79,17 @@ impl Figures {
 /// An invariant that doesn't hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
-    /// An event is on the topic, and what it tells is not so.
+    /// An event is on the topic, but no order reached its status.
     Phantom(String),
-    /// An order is stored, and its event is on no topic.
+    /// An order has an event that is not on the topic, or its index entry is wrong.
     Lost(String),
-    /// An effect happened twice, or not at all.
+    /// An effect happened twice or not at all, or an event was given up.
     Effect(String),
-    /// A client was told what is not so.
-    Told(String),
-    /// A transaction was ended in two ways, or against its record.
+    /// A client's answer contradicts the stored orders.
+    Reply(String),
+    /// A half message was ended in both ways, or against the outcome of its attempt.
     Ended(String),
-    /// Something is still under way after all the time that it may take.
+    /// Some work is not finished when the time is over.
     Backlog(Backlog),
 }
 
@@ -97,9 +99,9 @@ impl fmt::Display for Violation {
             Self::Phantom(what) => write!(f, "phantom: {what}"),
             Self::Lost(what) => write!(f, "lost: {what}"),
             Self::Effect(what) => write!(f, "effect: {what}"),
-            Self::Told(what) => write!(f, "client truth: {what}"),
+            Self::Reply(what) => write!(f, "client truth: {what}"),
             Self::Ended(what) => write!(f, "ends: {what}"),
-            Self::Backlog(backlog) => write!(f, "still under way: {backlog:?}"),
+            Self::Backlog(backlog) => write!(f, "not finished: {backlog:?}"),
         }
     }
 }
@@ -142,9 +144,9 @@ pub(super) fn judge(
 
 fn phantoms(orders: &[Order], published: &Published) -> Vec<Violation> {
     let reached = |event: &Event| {
-        let Some(told) = event.data.order() else { return false };
-        orders.iter().find(|order| *order.id().as_uuid() == told.order_id).is_some_and(|order| {
-            order.history().iter().any(|change| change.status.as_str() == told.status)
+        let Some(data) = event.data.order() else { return false };
+        orders.iter().find(|order| *order.id().as_uuid() == data.order_id).is_some_and(|order| {
+            order.history().iter().any(|change| change.status.as_str() == data.status)
         })
     };
     let events = published.0.values().filter(|(event, _)| !reached(event));
@@ -155,19 +157,18 @@ fn phantoms(orders: &[Order], published: &Published) -> Vec<Violation> {
         .collect()
 }
 
-/// All orders that are stored.
 fn orders_of(simulation: &Simulation) -> Vec<Order> {
     let stored = simulation.world.tables.stored_orders().into_iter();
     stored.map(|stored| stored.order).collect()
 }
 
-/// An order is in the sweep's index as long as one of its events is pending, and due no later.
+/// An order is in the sweep's index while one of its events is pending, and is due there no later.
 fn index(simulation: &Simulation) -> Vec<Violation> {
     let tables = &simulation.world.tables;
     let wrong = tables.stored_orders().into_iter().filter(|stored| {
         match (tables.index_entry(stored.order.id()), stored.pending.due()) {
             (None, None) => false,
-            // A claim moves the entry on for as long as it lasts.
+            // A claim moves the entry to a later time while it lasts.
             (Some((rank, at)), Some(due)) => {
                 rank != stored.pending.rank() || at > due.plus(lifetimes::SWEEP_AFTER)
             }
@@ -188,16 +189,16 @@ fn lost(orders: &[Order], published: &Published) -> Vec<Violation> {
     unpublished.map(|event_id| Violation::Lost(event_id.to_string())).collect()
 }
 
-/// An order is decided once, and the customer told once of each of its two events.
+/// An order is decided once, and the user is notified once of each of its two events.
 fn effects(order: &Order) -> Vec<Violation> {
     let statuses: Vec<_> = order.history().iter().map(|change| change.status).collect();
     let decided = matches!(
         statuses[..],
         [OrderStatus::Created, OrderStatus::Confirmed | OrderStatus::Rejected]
     );
-    let mut told: Vec<_> =
-        order.notifications().iter().map(|told| told.event_type.as_str()).collect();
-    told.sort_unstable();
+    let mut notified: Vec<_> =
+        order.notifications().iter().map(|sent| sent.event_type.as_str()).collect();
+    notified.sort_unstable();
     let decision = match order.status() {
         OrderStatus::Rejected => EventType::OrderRejected,
         _ => EventType::OrderConfirmed,
@@ -208,13 +209,14 @@ fn effects(order: &Order) -> Vec<Violation> {
     if !decided {
         violations.push(Violation::Effect(format!("order {} went {statuses:?}", order.id())));
     }
-    if told != expected {
-        violations.push(Violation::Effect(format!("customer of {} told {told:?}", order.id())));
+    if notified != expected {
+        let id = order.id();
+        violations.push(Violation::Effect(format!("notifications of order {id}: {notified:?}")));
     }
     violations
 }
 
-/// What was taken out of stock is what confirmed orders ask for, to the piece.
+/// The stock is smaller by exactly what the confirmed orders ask for.
 fn stock(simulation: &Simulation, orders: &[Order]) -> Vec<Violation> {
     let confirmed = orders.iter().filter(|order| order.status() == OrderStatus::Confirmed);
     let mut taken = BTreeMap::new();
@@ -230,22 +232,22 @@ fn stock(simulation: &Simulation, orders: &[Order]) -> Vec<Violation> {
     short.collect()
 }
 
-/// What a client was told is so.
+/// A client's answer agrees with the stored orders.
 fn truth(intent: &Intent, orders: &[Order]) -> Option<Violation> {
-    let own: Vec<_> = orders.iter().filter(|order| order.user_id() == intent.user_id).collect();
-    let so = match intent.told {
-        Told::Acknowledged(id) => own.len() == 1 && own[0].id() == id,
-        Told::Refused => own.is_empty(),
-        // Without a key there was one request, and it was told that nothing is stored.
-        Told::Unavailable if intent.key.is_none() => own.is_empty(),
-        Told::Unavailable | Told::Unknown => own.len() <= 1,
+    let created: Vec<_> = orders.iter().filter(|order| order.user_id() == intent.user_id).collect();
+    let is_true = match intent.reply {
+        Reply::Acknowledged(id) => created.len() == 1 && created[0].id() == id,
+        Reply::Refused => created.is_empty(),
+        // Without a key there was one request, and its answer was that nothing is stored.
+        Reply::Unavailable if intent.key.is_none() => created.is_empty(),
+        Reply::Unavailable | Reply::Unknown => created.len() <= 1,
     };
-    let own: Vec<_> = own.iter().map(|order| order.id()).collect();
-    (!so).then(|| Violation::Told(format!("{intent:?}, and there is {own:?}")))
+    let created: Vec<_> = created.iter().map(|order| order.id()).collect();
+    (!is_true).then(|| Violation::Reply(format!("{intent:?}, but these orders exist: {created:?}")))
 }
 
-/// A half message ends as its attempt did, and so never both ways: with a commit if an order names
-/// the attempt, or if its event was stored before it.
+/// A half message ends as its attempt did, so never in both ways: with a commit if an order names
+/// the attempt, or if its event was stored before it; otherwise with a rollback.
 fn ends(simulation: &Simulation) -> Vec<Violation> {
     let stored = simulation.world.tables.stored_orders().into_iter();
     let mut committed: BTreeSet<_> = stored.map(|stored| stored.attempt).collect();

@@ -1,4 +1,4 @@
-//! Something that can die and freeze, in whatever it is doing.
+//! A simulated process that can die and freeze at any point.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,8 +21,8 @@ struct Control {
 }
 
 impl Process {
-    /// Does something in this process; nothing, when it is dead. An error means that the process
-    /// died.
+    /// Starts a task in this process; it does nothing when the process is dead. A join error means
+    /// that the process died.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -36,26 +36,24 @@ impl Process {
         task
     }
 
-    /// Ends it, wherever it is.
     pub(super) fn kill(&self) {
         let mut control = self.control();
         control.dead = true;
         control.tasks.drain(..).for_each(|task| task.abort());
     }
 
-    /// Lets it do nothing, while time goes on.
+    /// Stops the process, while time goes on.
     pub(super) fn freeze(&self) {
         self.control().frozen = true;
     }
 
-    /// Lets it go on.
     pub(super) fn thaw(&self) {
         let mut control = self.control();
         control.frozen = false;
         control.waiting.drain(..).for_each(Waker::wake);
     }
 
-    /// Whether it is over: dead, or done with all that it did.
+    /// Whether it is dead, or all its tasks are finished.
     pub(super) fn is_over(&self) -> bool {
         let control = self.control();
         control.dead || control.tasks.iter().all(AbortHandle::is_finished)
@@ -85,12 +83,12 @@ impl<T> Future for Freezable<T> {
     }
 }
 
-/// All processes that are not over.
+/// All running processes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Processes(Arc<Mutex<Vec<Process>>>);
 
 impl Processes {
-    /// A new process that does something.
+    /// Starts a new process with one task.
     pub(super) fn start<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -103,7 +101,6 @@ impl Processes {
         (process, task)
     }
 
-    /// One of them.
     pub(super) fn any(&self, draw: impl FnOnce(u64) -> u64) -> Option<Process> {
         let all = self.0.lock().unwrap();
         let alive: Vec<_> = all.iter().filter(|process| !process.is_over()).collect();
@@ -112,7 +109,6 @@ impl Processes {
         Some(alive[at].clone())
     }
 
-    /// Lets all of them go on.
     pub(super) fn thaw_all(&self) {
         self.0.lock().unwrap().iter().for_each(Process::thaw);
     }

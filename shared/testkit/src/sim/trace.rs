@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
-/// What happened, in order. Clones write on.
+/// The steps of a run, in order. Clones add to the same trace.
 #[derive(Clone)]
 pub struct Trace(Arc<Mutex<Lines>>);
 
@@ -20,18 +20,18 @@ impl Default for Trace {
 }
 
 impl Trace {
-    pub(super) fn note(&self, line: impl FnOnce() -> String) {
+    pub(super) fn add(&self, line: impl FnOnce() -> String) {
         let mut trace = self.0.lock().unwrap();
         let at = trace.started.elapsed().as_secs_f64();
         trace.lines.push(format!("{at:9.3} s  {}", line()));
     }
 
-    /// The lines, each with the time since the beginning.
+    /// The lines, each with the simulated time since the start.
     pub fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().lines.clone()
     }
 
-    /// A number that is the same for the same run.
+    /// A hash of all lines: equal runs have equal digests.
     pub fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.0.lock().unwrap().lines.hash(&mut hasher);

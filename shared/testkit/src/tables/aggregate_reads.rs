@@ -1,4 +1,4 @@
-//! Aggregates as the health check and operators look at them.
+//! Reads of many aggregates, for the health check and for operators.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use super::dead_letters::page_of;
 use super::rows::Rows;
 use crate::fault::Operation;
 
-/// The aggregates that are in the index of pending events.
+/// The aggregates in the sweep's index.
 fn indexed(rows: &Rows) -> impl Iterator<Item = AggregateKey> {
     index_entries(rows).filter_map(|(key, entry)| entry.map(|_| key))
 }
 
-/// The part of all aggregates in which one is.
-fn part_of(key: AggregateKey, parts: u16) -> u16 {
+/// The index of the segment, of `parts`, that holds an aggregate.
+fn segment_index(key: AggregateKey, parts: u16) -> u16 {
     let number = match key {
         AggregateKey::Order { order_id, .. } => order_id.as_uuid().as_u128(),
         AggregateKey::Session { session_id } => session_id.as_uuid().as_u128(),
@@ -66,7 +66,7 @@ impl StoredAggregates for MemoryTables {
         self.read(Operation::PageOfAggregates, |rows| {
             let keys = index_entries(rows).map(|(key, _)| key).filter(|key| {
                 Topic::of_aggregate(*key) == segment.topic
-                    && part_of(*key, segment.of) == segment.index
+                    && segment_index(*key, segment.of) == segment.index
             });
             let in_segment: BTreeMap<_, _> =
                 keys.filter_map(|key| Some((key, find(rows, key)?))).collect();

@@ -1,6 +1,6 @@
 //! Aggregates, each in one item with everything that must be true together.
 
-#![allow(clippy::result_large_err, reason = "a test can afford to hand on what was found as it is")]
+#![allow(clippy::result_large_err, reason = "a test can afford large errors")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,21 +28,21 @@ use super::MemoryTables;
 use super::rows::Rows;
 use crate::fault::Operation;
 
-/// Where an order stands in the sweep's index.
+/// The rank and the due time of an order in the sweep's index; `None` if it is not there.
 pub type IndexEntry = Option<(Rank, Timestamp)>;
 
-/// What is at an order's key.
+/// The item at an order's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
     Tombstone { fenced: Tombstone, until: Timestamp },
     Order { stored: Box<StoredOrder>, index: IndexEntry },
 }
 
-/// A change as it is on its way to the table.
+/// A change on its way to the table.
 #[derive(Debug, Clone)]
 struct Written {
     key: AggregateKey,
-    /// Of an order: what else it is conditional on.
+    /// The attempt in the condition of an order's change.
     attempt: Option<TransactionId>,
     revision: u64,
     reached: Option<StatusChange>,
@@ -87,7 +87,7 @@ impl Written {
         }
     }
 
-    /// The aggregate that stands against it, if one does.
+    /// The aggregate whose state fails the change's condition, if it fails.
     fn refused_by(&self, rows: &Rows) -> ItemReason<StoredAggregate> {
         let found = find(rows, self.key);
         let is_unclaimed = match self.index {
@@ -177,14 +177,14 @@ impl Rows {
     }
 }
 
-/// What tests look at.
+/// The contents of the tables.
 impl MemoryTables {
-    /// An order with what is stored beside it, whosever.
+    /// An order of any user, with its attempt, revision and pending events.
     pub fn stored_order(&self, id: OrderId) -> Option<StoredOrder> {
         self.stored_orders().into_iter().find(|stored| stored.order.id() == id)
     }
 
-    /// All orders with what is stored beside them.
+    /// All orders, with their attempts, revisions and pending events.
     pub fn stored_orders(&self) -> Vec<StoredOrder> {
         let state = self.state();
         let orders = state.rows.items.values().filter_map(|item| match item {
@@ -194,7 +194,7 @@ impl MemoryTables {
         orders.collect()
     }
 
-    /// Where an order stands in the sweep's index.
+    /// The entry of an order in the sweep's index.
     pub fn index_entry(&self, id: OrderId) -> IndexEntry {
         let state = self.state();
         state.rows.items.iter().find_map(|((_, order_id), item)| match item {
@@ -203,7 +203,7 @@ impl MemoryTables {
         })
     }
 
-    /// The tombstone at an order's key, and until when it is kept.
+    /// The tombstone at an order's key, and its expiry.
     pub fn tombstone(&self, user_id: UserId, id: OrderId) -> Option<(Tombstone, Timestamp)> {
         match self.state().rows.items.get(&(user_id, id)) {
             Some(Item::Tombstone { fenced, until }) => Some((fenced.clone(), *until)),
@@ -211,12 +211,12 @@ impl MemoryTables {
         }
     }
 
-    /// How many attempts were fenced.
+    /// How many attempts were fenced, including those whose tombstone an order has replaced.
     pub fn fences(&self) -> u64 {
         self.state().rows.fences
     }
 
-    /// Takes an order out of the sweep's index, whatever is pending of it.
+    /// Removes an order from the sweep's index, even if events of it are pending.
     pub(crate) fn leave_index(&self, id: OrderId) {
         for ((_, order_id), item) in &mut self.state().rows.items {
             if let Item::Order { index, .. } = item
@@ -232,7 +232,7 @@ impl MemoryTables {
         self.stored_orders().iter().map(|stored| stored.pending.len()).sum()
     }
 
-    /// Puts an order, over whatever is at its key.
+    /// Stores an order; replaces the item at its key.
     pub fn put_stored_order(&self, stored: StoredOrder) {
         let index = stored.pending.due().map(|due| (stored.pending.rank(), due));
         let key = (stored.order.user_id(), stored.order.id());
@@ -330,7 +330,7 @@ pub(super) fn find(rows: &Rows, key: AggregateKey) -> Option<StoredAggregate> {
     }
 }
 
-/// The order of what stands against an order's change.
+/// The reason with the order that it holds.
 fn order_of(reason: ItemReason<StoredAggregate>) -> ItemReason<StoredOrder> {
     match reason {
         ItemReason::ConditionFailed(Some(StoredAggregate::Order(found))) => {
@@ -469,7 +469,7 @@ impl PendingEventIndex for MemoryTables {
     }
 }
 
-/// Every aggregate, and where it stands in the sweep's index.
+/// Every aggregate, with its entry in the sweep's index.
 pub(super) fn index_entries(rows: &Rows) -> impl Iterator<Item = (AggregateKey, IndexEntry)> {
     let orders = rows.items.iter().filter_map(|((user_id, order_id), item)| match item {
         Item::Order { index, .. } => {
@@ -482,7 +482,6 @@ pub(super) fn index_entries(rows: &Rows) -> impl Iterator<Item = (AggregateKey, 
     orders.chain(users.map(|row| (row.stored.key, row.index)))
 }
 
-/// Where an aggregate stands in the sweep's index.
 fn index_entry(rows: &Rows, key: AggregateKey) -> IndexEntry {
     match key {
         AggregateKey::Order { user_id, order_id } => match rows.items.get(&(user_id, order_id)) {
@@ -493,7 +492,6 @@ fn index_entry(rows: &Rows, key: AggregateKey) -> IndexEntry {
     }
 }
 
-/// As [`index_entry`].
 fn index_entry_mut(rows: &mut Rows, key: AggregateKey) -> Option<&mut IndexEntry> {
     match key {
         AggregateKey::Order { user_id, order_id } => {
@@ -547,7 +545,7 @@ fn busy() -> MoveCancelled {
     MoveCancelled { letter: ItemReason::Busy, aggregate: ItemReason::Busy }
 }
 
-/// Stores a change beside a letter's move, if nothing stands against either.
+/// Stores a change together with a letter's move, if the conditions of both hold.
 fn store_if_unchanged(
     rows: &mut Rows,
     change: Option<Written>,

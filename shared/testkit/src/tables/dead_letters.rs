@@ -14,10 +14,10 @@ use super::MemoryTables;
 use super::rows::Rows;
 use crate::fault::{Fault, Operation};
 
-/// How many items a page has: few, so that tests meet more than one.
+/// The items of a page: few, so that tests meet more than one page.
 const PAGE: usize = 4;
 
-/// Whether a letter is still the one that was read.
+/// Whether the stored letter is still the one that was read.
 fn is_there(rows: &Rows, letter: &DeadLetter) -> bool {
     let found = rows.dead_letters.get(&letter.id());
     found.is_some_and(|found| found.message_id == letter.message_id)
@@ -54,7 +54,7 @@ impl DeadLetterRemoval for MemoryTables {
         match discarded.await {
             WriteTry::Done => WriteTry::Done,
             WriteTry::Cancelled(Some(gone)) => WriteTry::Cancelled(gone),
-            // A write of one item has no reasons besides its condition.
+            // A write of one item has no reason other than its condition.
             WriteTry::Cancelled(None) => WriteTry::Refused(Fault::Busy.failure()),
             WriteTry::Refused(failure) => WriteTry::Refused(failure),
             WriteTry::Unknown(failure) => WriteTry::Unknown(failure),
@@ -62,15 +62,15 @@ impl DeadLetterRemoval for MemoryTables {
     }
 }
 
-/// The page of what comes after `after`, by its key.
+/// The page of the entries after the key `after`.
 pub(super) fn page_of<K: Ord + Clone, V: Clone>(
     all: &BTreeMap<K, V>,
     after: Option<K>,
 ) -> Page<V, K> {
     let start = after.map_or(Bound::Unbounded, Bound::Excluded);
     let mut rest = all.range((start, Bound::Unbounded));
-    let taken: Vec<_> = rest.by_ref().take(PAGE).collect();
-    let last = taken.last().map(|(key, _)| (*key).clone());
-    let items = taken.into_iter().map(|(_, value)| value.clone()).collect();
+    let page: Vec<_> = rest.by_ref().take(PAGE).collect();
+    let last = page.last().map(|(key, _)| (*key).clone());
+    let items = page.into_iter().map(|(_, value)| value.clone()).collect();
     Page { items, unreadable: 0, next: rest.next().and(last) }
 }

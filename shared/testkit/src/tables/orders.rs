@@ -1,4 +1,4 @@
-//! Orders as their customers read them, and prices.
+//! Orders as users read them, and prices.
 
 use std::collections::HashMap;
 

@@ -13,10 +13,10 @@ use domain::user::{Account, EmailAddress, Guesses, Session, UserEvent, UserEvent
 
 use super::aggregates::{IndexEntry, Item};
 
-/// What is at an account's key.
+/// The item at an account's key.
 #[derive(Debug, Clone)]
 pub(super) struct AccountRow {
-    /// The account, and which attempt wrote it; none once it is deleted.
+    /// The account, and the attempt that wrote it; `None` once the account is deleted.
     pub(super) live: Option<(Account, TransactionId)>,
     pub(super) events: EventsRow,
 }
@@ -26,22 +26,21 @@ pub(super) struct AccountRow {
 pub(super) struct SessionRow {
     pub(super) session: Session,
     pub(super) token: TokenRecord,
-    /// Its latest exchange, with the token that was used up.
+    /// The latest exchange, with the token that it used up.
     pub(super) exchange: Option<(TokenHash, Exchange)>,
     pub(super) events: EventsRow,
 }
 
-/// What an account or a session keeps of its events.
+/// The events of an account or a session.
 #[derive(Debug, Clone)]
 pub(super) struct EventsRow {
     pub(super) stored: UserEvents,
     pub(super) index: IndexEntry,
-    /// When the table deletes the item; it has none as long as anything is pending.
+    /// The item's time to live; `None` while an event is pending.
     pub(super) expires_at: Option<Timestamp>,
 }
 
 impl EventsRow {
-    /// Those of a new account or session.
     pub(super) fn new(
         key: AggregateKey,
         event: UserEvent,
@@ -56,18 +55,17 @@ impl EventsRow {
     }
 }
 
-/// What the tables hold. Nothing expires by itself: `DynamoDB` deletes late, too.
+/// All items. None expires by itself: `DynamoDB` deletes late, too.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) items: BTreeMap<(UserId, OrderId), Item>,
-    /// How many attempts were fenced, also those whose tombstone an order has replaced.
+    /// How many attempts were fenced, including those whose tombstone an order has replaced.
     pub(super) fences: u64,
     pub(super) products: BTreeMap<ProductId, Product>,
     pub(super) dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
     pub(super) accounts: BTreeMap<UserId, AccountRow>,
     pub(super) owners: HashMap<EmailAddress, UserId>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
-    /// Tokens that were exchanged.
     pub(super) used_tokens: BTreeSet<TokenHash>,
     pub(super) activities: Vec<(Whose, Activity)>,
     pub(super) guesses: HashMap<GuessTarget, Guesses>,
@@ -81,7 +79,7 @@ impl Rows {
         Some(account)
     }
 
-    /// What an account or a session keeps of its events.
+    /// The events of an account or a session.
     pub(super) fn events_of(&self, key: AggregateKey) -> Option<&EventsRow> {
         match key {
             AggregateKey::Account { user_id } => Some(&self.accounts.get(&user_id)?.events),
@@ -90,7 +88,6 @@ impl Rows {
         }
     }
 
-    /// As [`Rows::events_of`].
     pub(super) fn events_of_mut(&mut self, key: AggregateKey) -> Option<&mut EventsRow> {
         match key {
             AggregateKey::Account { user_id } => Some(&mut self.accounts.get_mut(&user_id)?.events),
@@ -101,8 +98,8 @@ impl Rows {
         }
     }
 
-    /// Adds an activity, unless it is there.
-    pub(super) fn note(&mut self, whose: Whose, activity: Activity) {
+    /// Adds an activity, unless it is already stored.
+    pub(super) fn record(&mut self, whose: Whose, activity: Activity) {
         if !self.activities.iter().any(|(_, known)| known.id == activity.id) {
             self.activities.push((whose, activity));
         }

@@ -55,7 +55,7 @@ impl Sessions for MemoryTables {
             row.token = next;
             row.exchange = Some((used, exchange));
             rows.used_tokens.insert(used);
-            rows.note(Whose::User(session.user_id), activity);
+            rows.record(Whose::User(session.user_id), activity);
             Ok(())
         })
         .await
@@ -73,7 +73,7 @@ impl Sessions for MemoryTables {
             if std::mem::replace(&mut row.session.ended, true) {
                 return Err(ChangeCancelled::Stale);
             }
-            rows.note(Whose::User(session.user_id), activity);
+            rows.record(Whose::User(session.user_id), activity);
             Ok(())
         })
         .await

@@ -1,4 +1,4 @@
-//! Accounts, what they were used for, and how often they were guessed at.
+//! Accounts, their activities, and the guesses of their passwords.
 
 use application::deadline::Deadline;
 use application::lifetimes;
@@ -19,8 +19,8 @@ use super::MemoryTables;
 use super::rows::{AccountRow, EventsRow, Rows, SessionRow};
 use crate::fault::Operation;
 
-/// Stores an account in place of the version before its own. `true` means that the attempt's own
-/// earlier try is found instead.
+/// Replaces the previous version of an account. `true` means that an earlier try of the same
+/// attempt has already done so.
 fn replace_account(
     rows: &mut Rows,
     account: Account,
@@ -73,7 +73,7 @@ impl UserRepository for MemoryTables {
             rows.owners.insert(account.email().clone(), user_id);
             let source = (AddressDigest::of(account.email()), activity.source);
             rows.sources.insert(source, known_until);
-            rows.note(Whose::User(user_id), activity);
+            rows.record(Whose::User(user_id), activity);
             let attempt = pending.transaction_id;
             let events = EventsRow::new(AggregateKey::Account { user_id }, event, pending, None);
             rows.accounts.insert(user_id, AccountRow { live: Some((account, attempt)), events });
@@ -93,14 +93,14 @@ impl UserRepository for MemoryTables {
         let activity = login.activity.clone();
         self.write(Operation::LogIn, deadline, ChangeCancelled::Busy, move |rows| {
             let user_id = account.user_id();
-            // Nobody else knows the session: an earlier try has landed.
+            // The session's id is new, so an earlier try has stored it.
             if rows.sessions.contains_key(&session.id) {
                 return Ok(());
             }
             if replace_account(rows, account, pending.transaction_id)? {
                 return Ok(());
             }
-            rows.note(Whose::User(user_id), activity);
+            rows.record(Whose::User(user_id), activity);
             let key = AggregateKey::Session { session_id: session.id };
             let events = EventsRow::new(key, event, pending, Some(session.ends_at));
             rows.sessions.insert(session.id, SessionRow { session, token, exchange: None, events });
@@ -135,7 +135,7 @@ impl AccountRepository for MemoryTables {
             if let Some(row) = keep.and_then(|id| rows.sessions.get_mut(&id)) {
                 row.session.epoch = epoch;
             }
-            rows.note(Whose::User(user_id), activity);
+            rows.record(Whose::User(user_id), activity);
             Ok(())
         })
         .await
@@ -195,7 +195,7 @@ impl ActivityLog for MemoryTables {
     async fn record(&self, whose: Whose, activity: &Activity) -> Result<(), Failure> {
         let activity = activity.clone();
         let recorded = self.change_if(Operation::RecordActivity, move |rows| {
-            rows.note(whose, activity);
+            rows.record(whose, activity);
             true
         });
         recorded.await.map(drop)

@@ -3,9 +3,9 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::{Pointer, Problem, ProblemKind};
 
-/// What the client is told of a body that couldn't be read. The message of `serde_json` quotes what
-/// it read, so only what is known to come from our own code is taken from it.
-pub(super) fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+/// The problem for a body that could not be read. A message of `serde_json` quotes what it read, so
+/// only the parts that come from our own code are copied from it.
+pub(super) fn problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let message = message(error.inner());
     // JSON sets no limit to numbers (RFC 8259, section 6), so this body is JSON.
     let is_too_large = message.starts_with("number out of range");
@@ -13,7 +13,7 @@ pub(super) fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> Pro
         return malformed(error.inner());
     }
     let detail = if is_too_large { "is out of range".to_owned() } else { rule(&message) };
-    Problem::validation("The body is not of the form that this path takes.")
+    Problem::validation("The body does not have the form that this path expects.")
         .with_fault(pointer(error.path()), detail)
 }
 
@@ -22,21 +22,21 @@ pub(super) fn malformed(error: &serde_json::Error) -> Problem {
     let detail = if message(error).starts_with("recursion limit") {
         format!("The body is nested too deep at line {line}, column {column}.")
     } else {
-        format!("The body is not JSON: it goes wrong at line {line}, column {column}.")
+        format!("The body is not JSON: there is an error at line {line}, column {column}.")
     };
     Problem::new(ProblemKind::MalformedJson, detail)
 }
 
 /// The message without its place.
 fn message(error: &serde_json::Error) -> String {
-    let told = error.to_string();
+    let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    told.strip_suffix(&place).unwrap_or(&told).to_owned()
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
-/// The rule that a value broke, in words of ours.
+/// The rule that a value broke, in our own words.
 fn rule(message: &str) -> String {
-    // What serde expected stands last and comes from code; what it found stands before it.
+    // The last part is what serde expected, which comes from code. The part before it quotes input.
     let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
     let begins = |beginnings: &[&str]| beginnings.iter().any(|text| message.starts_with(text));
     match expected {
@@ -45,7 +45,7 @@ fn rule(message: &str) -> String {
             format!("has {} {name}", if what == "missing" { "no" } else { "more than one" })
         }
         Some(allowed) if begins(&["unknown field `"]) => {
-            format!("is unknown here, known are: {}", allowed.trim_start_matches("one of "))
+            format!("is unknown here; known are: {}", allowed.trim_start_matches("one of "))
         }
         None if begins(&["unknown field `"]) => "is unknown here".to_owned(),
         Some(allowed) if begins(&["unknown variant `"]) => {
@@ -54,11 +54,11 @@ fn rule(message: &str) -> String {
         Some(expected) if begins(&["invalid type: ", "invalid value: ", "invalid length "]) => {
             format!("must be {}", in_words(expected))
         }
-        _ => "is not of the right form".to_owned(),
+        _ => "does not have the right form".to_owned(),
     }
 }
 
-/// What serde calls Rust's types, in words of JSON.
+/// The JSON name for what serde calls a Rust type.
 fn in_words(expected: &str) -> &str {
     match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "an integer that is not negative",

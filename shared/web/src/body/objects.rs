@@ -1,13 +1,13 @@
 //! A deserializer that reads a struct from an object and from nothing else.
 //!
-//! `serde_json` takes an array for a struct too, its elements in the order of the fields. To a
-//! client that is a wrong type like any other, and the API's description says so.
+//! `serde_json` also accepts an array for a struct, with its elements in the order of the fields.
+//! In the API's description an array is a wrong type there, so it is refused like any other.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
 
-/// Wraps a deserializer, a visitor, an access or a seed, each so that what it leads to is wrapped
+/// Wraps a deserializer, a visitor, an access or a seed, so that everything nested in it is wrapped
 /// too.
 pub(super) struct Objects<T>(pub(super) T);
 
@@ -22,7 +22,7 @@ macro_rules! forward {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
     type Error = D::Error;
 
-    /// The point of it all.
+    /// The one method that differs: it asks for a map, so an array is refused.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -99,7 +99,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Objects<V> {
         self.0.visit_map(Objects(members))
     }
 
-    /// What a variant holds is not wrapped: no body of ours has variants with fields.
+    /// The content of a variant is not wrapped: none of our bodies has variants with fields.
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<Self::Value, A::Error> {
         self.0.visit_enum(variant)
     }

@@ -12,7 +12,7 @@ fn request(body: impl Into<Body>) -> Request {
     request
 }
 
-/// The status and the document that a body is answered with.
+/// The status and the document with which a body is refused.
 fn refused<T: DeserializeOwned>(request: &Request) -> (u16, Value) {
     let problem = read_json::<T>(request).err().unwrap();
     let response = problem.into_response("r1");
@@ -23,7 +23,7 @@ fn order(body: &str) -> (u16, Value) {
     refused::<CreateOrder>(&request(body))
 }
 
-/// The place and the rule of an order that is refused with 422.
+/// The pointer and the detail of an order that is refused with 422.
 fn fault(body: &str) -> (String, String) {
     let (status, problem) = order(body);
     assert_eq!(status, 422, "{body}: {problem}");
@@ -91,7 +91,7 @@ fn another_media_type_is_415() {
 fn what_is_not_json_is_400_with_its_place() {
     let (status, problem) = order("{\"items\":\n  oops}");
     assert_eq!(status, 400);
-    assert_eq!(problem["detail"], "The body is not JSON: it goes wrong at line 2, column 3.");
+    assert_eq!(problem["detail"], "The body is not JSON: there is an error at line 2, column 3.");
     let deep = "[".repeat(10_000);
     for body in
         ["{", "{\"items\": [", "nul", "{\"items\": []} x", "{\"items\": [],}", "{'items': []}"]
@@ -108,7 +108,7 @@ fn what_is_not_json_is_400_with_its_place() {
 }
 
 #[test]
-fn what_is_no_order_is_422_with_the_place_and_the_rule() {
+fn json_that_is_not_an_order_is_422_with_the_place_and_the_rule() {
     let integer = "must be an integer that is not negative";
     let line = |member: &str, value: &str| {
         let other = if member == "quantity" { "product_id" } else { "quantity" };
@@ -131,14 +131,14 @@ fn what_is_no_order_is_422_with_the_place_and_the_rule() {
 }
 
 #[test]
-fn an_array_is_no_object() {
+fn an_array_is_not_an_object() {
     assert_eq!(fault("[123, [[1, 2]]]"), at("#", "must be an object"));
     assert_eq!(fault(r#"{"items": [[1, 2]]}"#), at("#/items/0", "must be an object"));
 }
 
 #[test]
 fn unknown_and_repeated_members_are_refused() {
-    let unknown = "is unknown here, known are: `user_id` or `items`";
+    let unknown = "is unknown here; known are: `user_id` or `items`";
     assert_eq!(fault(r#"{"items": [], "is_admin": true}"#), at("#/is_admin", unknown));
     let (place, _) = fault(&format!(r#"{{"items": [], "{}": 1}}"#, "x/\\n".repeat(1_000)));
     assert!(place.len() < 500, "{place}");

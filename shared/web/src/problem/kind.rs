@@ -1,42 +1,42 @@
 use http::StatusCode;
 
-/// Every kind of problem that this API tells.
+/// Every kind of problem that this API answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
     /// 400: the body is not JSON.
     MalformedJson,
-    /// 400: a header breaks its rule.
+    /// 400: a header is not valid.
     InvalidHeader,
-    /// 400: a parameter of the query breaks its rule.
+    /// 400: a query parameter is not valid.
     InvalidParameter,
-    /// 401: who asks is not known.
+    /// 401: the request is not authenticated.
     Unauthorized,
-    /// 403: who asks may not.
+    /// 403: the user may not do this.
     Forbidden,
-    /// 404: there is no such thing, or none that the user may know of.
+    /// 404: the resource does not exist, or the user may not know of it.
     NotFound,
-    /// 405: the path is there, but not with this method.
+    /// 405: the path exists, but does not allow this method.
     MethodNotAllowed,
-    /// 409: it doesn't go together with what is there.
+    /// 409: the request conflicts with the stored state.
     Conflict,
     /// 413: the body is too long.
     BodyTooLarge,
-    /// 415: the body is of another media type.
+    /// 415: the body's media type is not supported.
     UnsupportedMediaType,
     /// 422: the body is JSON, but breaks a rule.
     Validation,
-    /// 422: the `Idempotency-Key` stands for another request.
+    /// 422: the `Idempotency-Key` was used for another request.
     IdempotencyKeyReused,
     /// 429: too many requests.
     TooManyRequests,
-    /// 503: something that is needed is away; trying again may help.
+    /// 503: a part that is needed is unavailable. Trying again may help.
     Unavailable,
     /// 500: a fault of ours.
     Internal,
 }
 
 impl ProblemKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 15] = [
         Self::MalformedJson,
         Self::InvalidHeader,
@@ -55,22 +55,22 @@ impl ProblemKind {
         Self::Internal,
     ];
 
-    /// Its `type`: a URN that programs compare.
+    /// The problem's `type`: a URN that programs compare.
     pub fn urn(self) -> String {
         format!("urn:order-service:problem:{}", self.slug())
     }
 
-    /// Its name, the last part of its `type`.
+    /// The last part of the `type`, as in logs.
     pub const fn slug(self) -> &'static str {
         self.parts().0
     }
 
-    /// Its `title`: the kind in words.
+    /// The problem's `title`: the kind in words.
     pub const fn title(self) -> &'static str {
         self.parts().1
     }
 
-    /// Its HTTP status.
+    /// The HTTP status of the answer.
     pub const fn status(self) -> StatusCode {
         self.parts().2
     }
@@ -81,32 +81,30 @@ impl ProblemKind {
                 ("malformed-json", "The body is not JSON", StatusCode::BAD_REQUEST)
             }
             Self::InvalidHeader => {
-                ("invalid-header", "A header breaks its rule", StatusCode::BAD_REQUEST)
+                ("invalid-header", "A header is not valid", StatusCode::BAD_REQUEST)
             }
-            Self::InvalidParameter => (
-                "invalid-parameter",
-                "A parameter of the query breaks its rule",
-                StatusCode::BAD_REQUEST,
-            ),
+            Self::InvalidParameter => {
+                ("invalid-parameter", "A query parameter is not valid", StatusCode::BAD_REQUEST)
+            }
             Self::Unauthorized => {
                 ("unauthorized", "Authentication is needed", StatusCode::UNAUTHORIZED)
             }
             Self::Forbidden => ("forbidden", "This is not allowed", StatusCode::FORBIDDEN),
-            Self::NotFound => ("not-found", "There is no such thing", StatusCode::NOT_FOUND),
+            Self::NotFound => ("not-found", "Not found", StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => (
                 "method-not-allowed",
-                "The path doesn't take this method",
+                "The path does not allow this method",
                 StatusCode::METHOD_NOT_ALLOWED,
             ),
             Self::Conflict => {
-                ("conflict", "It doesn't go together with what is there", StatusCode::CONFLICT)
+                ("conflict", "The request conflicts with the stored state", StatusCode::CONFLICT)
             }
             Self::BodyTooLarge => {
                 ("body-too-large", "The body is too long", StatusCode::PAYLOAD_TOO_LARGE)
             }
             Self::UnsupportedMediaType => (
                 "unsupported-media-type",
-                "The body is of another media type",
+                "The media type is not supported",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ),
             Self::Validation => {
@@ -114,7 +112,7 @@ impl ProblemKind {
             }
             Self::IdempotencyKeyReused => (
                 "idempotency-key-reused",
-                "The Idempotency-Key stands for another request",
+                "The Idempotency-Key was used for another request",
                 StatusCode::UNPROCESSABLE_ENTITY,
             ),
             Self::TooManyRequests => {
@@ -123,9 +121,7 @@ impl ProblemKind {
             Self::Unavailable => {
                 ("unavailable", "The service is not available", StatusCode::SERVICE_UNAVAILABLE)
             }
-            Self::Internal => {
-                ("internal", "The service has a fault", StatusCode::INTERNAL_SERVER_ERROR)
-            }
+            Self::Internal => ("internal", "The service failed", StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }

@@ -18,10 +18,10 @@ use rocketmq_runtime::{RuntimeConfig, RuntimeOwner};
 
 use crate::rig::Site;
 
-/// The client's number for our handles.
+/// The client's number for these handles.
 const DOMAIN: u64 = 1;
 const TIMEOUT_MS: u64 = 3_000;
-/// The broker's answer when it did what was asked (`ResponseCode.java`).
+/// The status of a successful answer (`ResponseCode.java`).
 const SUCCESS: i32 = 0;
 
 pub(super) struct BareBroker {
@@ -34,7 +34,7 @@ pub(super) struct BareBroker {
     _telemetry: TelemetryRuntimeGuard,
 }
 
-/// A half message as the broker stored it.
+/// A half message that the broker stored.
 pub(super) struct Half {
     address: CheetahString,
     header: EndTransactionRequestHeader,
@@ -71,7 +71,7 @@ impl BareBroker {
             handles.push(handle);
         }
         let first = handles.first().context("the floor needs a worker")?;
-        // It says whether the route changed; the producer may have learned it already.
+        // The result is whether the route changed; the producer may already know the route.
         let _changed = Box::pin(first.refresh_topic_route(&topic)).await;
         let checked_group = format!("{}transaction-check", names.group_prefix);
         Ok(Self {
@@ -120,12 +120,12 @@ impl BareBroker {
         );
         let invoking = self.handle(worker)?.invoke_remoting(&half.address, request, TIMEOUT_MS);
         let answer = Box::pin(invoking).await?;
-        anyhow::ensure!(answer.code() == SUCCESS, "a commit was answered with {}", answer.code());
+        anyhow::ensure!(answer.code() == SUCCESS, "the answer to a commit is {}", answer.code());
         Ok(())
     }
 
     fn handle(&self, worker: usize) -> anyhow::Result<&ClientInstanceHandle> {
-        self.handles.get(worker).context("there is no such worker")
+        self.handles.get(worker).context("the worker's number is too large")
     }
 
     pub(super) async fn close(mut self) {

@@ -18,12 +18,12 @@ use super::sample::{Identifiers, Sample};
 use super::{FREE_FOR_ATTEMPT, Steps};
 use crate::rig::{Rig, Site};
 
-/// A half message (`MessageSysFlag.java`, `TRANSACTION_PREPARED_TYPE`).
+/// The flag of a half message (`MessageSysFlag.java`, `TRANSACTION_PREPARED_TYPE`).
 const PREPARED: &str = "4";
-/// What commits it (`TRANSACTION_COMMIT_TYPE`).
+/// The flag of a commit (`TRANSACTION_COMMIT_TYPE`).
 const COMMIT: &str = "8";
 
-/// The table takes any signature; one has to be there.
+/// The embedded table accepts any signature, but requires one.
 const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, \
                          SignedHeaders=host, Signature=0";
 
@@ -50,7 +50,6 @@ impl Frames {
         })
     }
 
-    /// Creates one order.
     pub(crate) async fn steps(&mut self) -> anyhow::Result<Steps> {
         let started = Instant::now();
         let new = Identifiers::new();
@@ -87,7 +86,7 @@ impl Frames {
             ("m", "false"),
         ];
         let fields = owned(&fields);
-        self.ask(code::SEND_MESSAGE_V2, fields, body).await
+        self.send(code::SEND_MESSAGE_V2, fields, body).await
     }
 
     async fn commit(&mut self, stored: &Frame) -> anyhow::Result<()> {
@@ -108,11 +107,11 @@ impl Frames {
             ("msgId", offset_id),
         ];
         let fields = owned(&fields);
-        self.ask(code::END_TRANSACTION, fields, Vec::new()).await?;
+        self.send(code::END_TRANSACTION, fields, Vec::new()).await?;
         Ok(())
     }
 
-    async fn ask(
+    async fn send(
         &mut self,
         code: i32,
         fields: BTreeMap<String, String>,
@@ -123,7 +122,8 @@ impl Frames {
         request.body = body.into();
         self.broker.write_all(&request.encode()?).await?;
         loop {
-            let answer = read_frame(&mut self.broker).await?.context("the broker hung up")?;
+            let answer = read_frame(&mut self.broker).await?;
+            let answer = answer.context("the broker closed the connection")?;
             let answer = Frame::decode(&answer)?;
             if answer.is_answer() && answer.opaque == self.opaque {
                 let code = answer.code;
@@ -171,7 +171,7 @@ impl Frames {
         self.table.read_exact(&mut answer).await?;
         anyhow::ensure!(
             status_line.contains(" 200 "),
-            "a put was answered with {status_line}{}",
+            "the answer to a put is {status_line}{}",
             String::from_utf8_lossy(&answer)
         );
         Ok(())
@@ -188,7 +188,7 @@ fn owned(fields: &[(&str, &str)]) -> BTreeMap<String, String> {
     fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// An item in `DynamoDB`'s JSON.
+/// An item in the JSON of `DynamoDB`.
 fn members(item: &HashMap<String, AttributeValue>) -> anyhow::Result<Map<String, Value>> {
     item.iter().map(|(name, value)| Ok((name.clone(), typed(value)?))).collect()
 }
@@ -204,6 +204,6 @@ fn typed(value: &AttributeValue) -> anyhow::Result<Value> {
             json!({"L": list})
         }
         AttributeValue::M(map) => json!({"M": members(map)?}),
-        other => anyhow::bail!("an order has no attribute like {other:?}"),
+        other => anyhow::bail!("an order's item has an unexpected attribute {other:?}"),
     })
 }

@@ -1,4 +1,4 @@
-//! An order that create-order created, as the broker and the table hold it.
+//! A sample order of create-order, read from the broker and the table.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ const PROPERTIES: [&str; 6] = [
     message::AGGREGATE_VERSION,
 ];
 
-/// What an order is known by.
+/// The identifiers of an order.
 pub(super) struct Identifiers {
     order_id: Uuid,
     event_id: Uuid,
@@ -58,11 +58,11 @@ impl Identifiers {
 pub(super) struct Sample {
     ids: Identifiers,
     user_id: UserId,
-    /// The table of orders.
+    /// The name of the orders table.
     pub(super) table: String,
     item: Item,
     topic: String,
-    /// The group that the broker asks about the message.
+    /// The group to which the broker sends check-backs of the message.
     checked_group: String,
     tag: String,
     properties: Vec<(&'static str, String)>,
@@ -70,13 +70,13 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Creates an order and reads what came of it.
+    /// Creates an order, and reads its message and its item.
     pub(super) async fn take(site: &Site) -> anyhow::Result<Self> {
         let order_id = Posted::new(site).post().await?;
         let names = &site.system.names;
-        let message = tokio::time::timeout(VISIBLE_LIMIT, told(site, &order_id))
+        let message = tokio::time::timeout(VISIBLE_LIMIT, message_of(site, &order_id))
             .await
-            .context("the sample order's event does not come to its topic")??;
+            .context("the sample order's event did not arrive on its topic")??;
         let property = |name: &str| -> anyhow::Result<String> {
             let value = message.properties.get(name);
             Ok(value.with_context(|| format!("the sample message has no {name}"))?.clone())
@@ -92,7 +92,7 @@ impl Sample {
         let properties =
             PROPERTIES.map(|name| property(name).map(|value| (name, value))).into_iter();
         Ok(Self {
-            item: item.context("the sample order is not there")?,
+            item: item.context("the sample order does not exist")?,
             table,
             topic: names.topic.clone(),
             checked_group: property("PGROUP")?,
@@ -104,7 +104,7 @@ impl Sample {
         })
     }
 
-    /// The half message of another order.
+    /// A half message with new identifiers.
     pub(super) fn message(&self, new: &Identifiers) -> Message {
         let mut message = Message::default();
         message.set_topic(self.topic.as_str().into());
@@ -120,12 +120,13 @@ impl Sample {
         message
     }
 
-    /// The topic and the group that the broker asks about the message.
+    /// The topic, and the group to which the broker sends check-backs.
     pub(super) fn addressed_to(&self) -> (&str, &str) {
         (&self.topic, &self.checked_group)
     }
 
-    /// The body and the properties of another order's half message, as the client sends them.
+    /// The body and the properties of a half message with new identifiers, as the client sends
+    /// them.
     pub(super) fn raw_message(&self, new: &Identifiers) -> (Vec<u8>, Vec<(&'static str, String)>) {
         let mut properties = vec![
             ("TRAN_MSG", "true".to_owned()),
@@ -134,12 +135,12 @@ impl Sample {
             ("KEYS", format!("{} {}", new.event_id, new.order_id)),
             ("UNIQ_KEY", new.event_id.simple().to_string().to_uppercase()),
         ];
-        let own = self.properties.iter();
-        properties.extend(own.map(|(name, value)| (*name, replaced(value, &self.ids, new))));
+        let copied = self.properties.iter();
+        properties.extend(copied.map(|(name, value)| (*name, replaced(value, &self.ids, new))));
         (replaced(&self.body, &self.ids, new).into_bytes(), properties)
     }
 
-    /// The item of another order.
+    /// An item with new identifiers.
     pub(super) fn item(&self, new: &Identifiers) -> Item {
         let mut item = renamed(&self.item, &self.ids, new);
         let key =
@@ -150,8 +151,8 @@ impl Sample {
     }
 }
 
-/// The message of an order. A committed message is visible a moment after its commit.
-async fn told(site: &Site, order_id: &str) -> anyhow::Result<StoredMessage> {
+/// Waits for the message of an order: it becomes visible a moment after its commit.
+async fn message_of(site: &Site, order_id: &str) -> anyhow::Result<StoredMessage> {
     let names = &site.system.names;
     loop {
         let config = rocketmq_config(&site.system.endpoints, names)?;
@@ -163,7 +164,7 @@ async fn told(site: &Site, order_id: &str) -> anyhow::Result<StoredMessage> {
     }
 }
 
-/// An item under other identifiers, which stand in texts, in binary attributes and as names in maps.
+/// An item with new identifiers. They occur in texts, in binary attributes and as names in maps.
 fn renamed(item: &Item, old: &Identifiers, new: &Identifiers) -> Item {
     item.iter()
         .map(|(name, value)| (replaced(name, old, new), renamed_value(value, old, new)))
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_gets_new_identifiers_wherever_they_stand() {
+    fn an_item_gets_new_identifiers_everywhere() {
         let ids = |mark: u128| Identifiers {
             order_id: Uuid::from_u128(mark),
             event_id: Uuid::from_u128(mark + 1),

@@ -1,4 +1,4 @@
-//! From the POST of an order until it is CONFIRMED, with a live consumer.
+//! The time from the POST of an order until it is CONFIRMED, with a running consumer.
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
@@ -11,26 +11,25 @@ use crate::orders::Posted;
 use crate::rig::{Rig, Site};
 use crate::samples::Samples;
 
-/// How many orders are followed before any counts.
+/// How many orders are followed before the measurement.
 const WARM_UP: u64 = 50;
 
-/// The pause between two looks at an order. It bounds what the looking costs the table, and adds
-/// half of itself to the figure.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(1);
+/// The pause between two reads of an order. It limits the load on the table, and adds half of
+/// itself to the figure.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
-/// How long an order may take.
+/// How long an order may take until it is CONFIRMED.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What is measured.
 #[derive(Default)]
 pub(crate) struct ConfirmationFigures {
     /// From POST to 201.
     pub(crate) created: Samples,
-    /// From POST to CONFIRMED in the table.
+    /// From POST to CONFIRMED, read from the table.
     pub(crate) confirmed: Samples,
 }
 
-/// Follows `orders` orders, one after another, with that weather before the functions' table.
+/// Follows `orders` orders, one after another, with `weather` before the functions' table.
 pub(crate) async fn measure(
     rig: &Rig,
     weather: Option<WeatherSettings>,
@@ -64,7 +63,7 @@ async fn follow_all(
     Ok(figures)
 }
 
-/// Creates an order and watches it.
+/// Creates orders and reads each one until it is CONFIRMED.
 struct Follower<'a> {
     site: &'a Site,
     posted: Posted,
@@ -86,7 +85,7 @@ impl<'a> Follower<'a> {
         let key = [("pk", format!("USER#{DEMO_USER_ID}")), ("sk", format!("ORDER#{order_id}"))];
         loop {
             let order = self.site.item(&self.client, &self.orders_table, &key).await?;
-            let order = order.with_context(|| format!("order {order_id} is not there"))?;
+            let order = order.with_context(|| format!("order {order_id} does not exist"))?;
             let status = order.get("status").and_then(|status| status.as_s().ok());
             let passed = started.elapsed();
             match status.map(String::as_str) {
@@ -94,7 +93,7 @@ impl<'a> Follower<'a> {
                 Some("CREATED") if passed < LIMIT => {}
                 other => anyhow::bail!("order {order_id} is {other:?} after {passed:?}"),
             }
-            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            tokio::time::sleep(READ_AGAIN_AFTER).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How fast event-consumer drains events that wait, and how fast the table could at the most.
+//! The rate at which event-consumer drains waiting events, and the table's limit for it.
 
 mod ceiling;
 
@@ -16,39 +16,38 @@ use crate::orders::{Invoked, PRODUCTS};
 use crate::rig::{Rig, Site};
 use crate::samples::Samples;
 
-/// How many orders are placed at once to make the events.
-const PLACED_AT_ONCE: usize = 8;
+/// How many orders are created at once to make the events.
+const CREATED_AT_ONCE: usize = 8;
 
-/// The pause between two looks at what is left. A look reads the stock of ten products.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// The pause between two reads of the stock of all ten products.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// How long nothing may happen before the measurement is given up.
+/// The measurement fails after this time without progress.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
-/// What is measured.
 pub(crate) struct EventFigures {
     /// How many `OrderCreated` were waiting.
     pub(crate) events: u64,
-    /// Until inventory had decided of every order.
+    /// The time until every order was confirmed or rejected.
     pub(crate) decided: Duration,
-    /// Until the `OrderConfirmed` that followed, one for each, were handled too.
+    /// The time until the `OrderConfirmed` of every order was handled, too.
     pub(crate) all_handled: Duration,
-    /// The same transaction and update for each order by bare calls: orders, not calls.
+    /// The same transaction and update for each order by bare calls. A sample is one order.
     pub(crate) ceiling: Samples,
     pub(crate) peak_bytes: Option<u64>,
 }
 
-/// Lets `events` events wait, and a consumer loose on them.
+/// Creates `events` waiting events, and then starts a consumer.
 pub(crate) async fn measure(rig: &Rig, events: u64) -> anyhow::Result<EventFigures> {
     let ceiling = ceiling::measure(rig, events).await?;
-    let site = rig.site(PLACED_AT_ONCE).await?;
-    rig.progress().step(&format!("placing {events} orders whose events wait"));
+    let site = rig.site(CREATED_AT_ONCE).await?;
+    rig.progress().step(&format!("creating {events} orders with waiting events"));
     let stock = Stock::new(&site)?;
-    let full = stock.left().await?;
+    let full = stock.total().await?;
     let invoked = Arc::new(Invoked::new(rig, &site)?);
-    load::run(&invoked, PLACED_AT_ONCE, events).await?;
+    load::run(&invoked, CREATED_AT_ONCE, events).await?;
     rig.progress().step(&format!("draining {events} events"));
-    let sold_out = full.checked_sub(events).context("there is not enough stock")?;
+    let sold_out = full.checked_sub(events).context("the stock is too small")?;
     let (decided, all_handled) = tokio::select! {
         drained = drain(&site, &stock, sold_out) => drained?,
         Err(error) = keep_live(&site.system.host) => return Err(error),
@@ -58,28 +57,28 @@ pub(crate) async fn measure(rig: &Rig, events: u64) -> anyhow::Result<EventFigur
     Ok(EventFigures { events, decided, all_handled, ceiling, peak_bytes })
 }
 
-/// Waits until the stock is down to `sold_out`, and then until no event is pending. Every order
-/// is of one unit, so the stock tells how many are decided.
+/// Waits until the stock is down to `sold_out`, and then until no event is pending. Every order is
+/// for one unit, so the stock shows how many orders are decided.
 async fn drain(site: &Site, stock: &Stock, sold_out: u64) -> anyhow::Result<(Duration, Duration)> {
     let started = Instant::now();
     let mut last = (u64::MAX, started);
     loop {
-        let left = stock.left().await?;
-        if left <= sold_out {
+        let units = stock.total().await?;
+        if units <= sold_out {
             break;
         }
-        if left != last.0 {
-            last = (left, Instant::now());
+        if units != last.0 {
+            last = (units, Instant::now());
         }
-        let waiting = left - sold_out;
+        let waiting = units - sold_out;
         anyhow::ensure!(last.1.elapsed() < STUCK_AFTER, "{waiting} events are not drained");
-        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        tokio::time::sleep(READ_AGAIN_AFTER).await;
     }
     let decided = started.elapsed();
     while any_pending(site, &stock.client).await? {
         let passed = started.elapsed();
         anyhow::ensure!(passed < decided * 2 + STUCK_AFTER, "events stay pending");
-        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        tokio::time::sleep(READ_AGAIN_AFTER).await;
     }
     Ok((decided, started.elapsed()))
 }
@@ -91,7 +90,7 @@ pub(crate) async fn any_pending(site: &Site, client: &Client) -> anyhow::Result<
     Ok(page.count() > 0)
 }
 
-/// The stock of all products together.
+/// Reads the stock of all products.
 struct Stock {
     client: Client,
     catalog: String,
@@ -102,7 +101,7 @@ impl Stock {
         Ok(Self { client: site.table(), catalog: site.table_name("CatalogTable")? })
     }
 
-    async fn left(&self) -> anyhow::Result<u64> {
+    async fn total(&self) -> anyhow::Result<u64> {
         let keys = (1..=PRODUCTS).map(|product_id| {
             let key = AttributeValue::S(format!("PRODUCT#{product_id}"));
             std::collections::HashMap::from([("pk".to_owned(), key)])
@@ -112,7 +111,7 @@ impl Stock {
             .consistent_read(true)
             .build()?;
         let answer = self.client.batch_get_item().request_items(&self.catalog, wanted);
-        let answer = answer.send().await?.responses.context("the catalog answers with nothing")?;
+        let answer = answer.send().await?.responses.context("the catalog's answer is empty")?;
         answer.into_values().flatten().try_fold(0, |sum, item| {
             let stock = item.get("stock").and_then(|stock| stock.as_n().ok());
             let stock: u64 = stock.context("a product has no stock")?.parse()?;

@@ -1,5 +1,5 @@
-//! Each function: the size of its binary, how long it takes to start and to answer first, and its
-//! memory.
+//! For each function: the size of its binary, the times to its start and to its first answer, and
+//! its memory.
 
 use std::time::Duration;
 
@@ -13,21 +13,20 @@ use crate::samples::Samples;
 /// How many requests one process answers before its memory is read.
 const REQUESTS: u64 = 200;
 
-/// What is measured of a function.
 pub(crate) struct FunctionFigures {
     pub(crate) name: String,
     /// Whether it links the RocketMQ client.
     pub(crate) uses_rocketmq: bool,
     pub(crate) binary_bytes: u64,
-    /// From the start of the process to its first request for work.
+    /// From the start of the process until it asks for its first event.
     pub(crate) start: Samples,
-    /// From the start of the process to its first answer. None for functions that are invoked for a
-    /// window, whose answer comes at its end.
+    /// From the start of the process to its first answer. `None` for functions that are invoked for
+    /// a window, because they answer at its end.
     pub(crate) first_answer: Option<Samples>,
     pub(crate) peak_bytes: Option<u64>,
 }
 
-/// Starts each function `starts` times, and has the last process answer [`REQUESTS`] requests.
+/// Starts each function `starts` times, and sends [`REQUESTS`] requests to the last process.
 pub(crate) async fn measure(rig: &Rig, starts: u64) -> anyhow::Result<Vec<FunctionFigures>> {
     let site = rig.site(1).await?;
     let order_id = Posted::new(&site).post().await?;
@@ -50,7 +49,7 @@ async fn one(
     let name = &function.name;
     let windowed = function.routes.is_empty();
     let event = if windowed {
-        // The shortest window: what counts is the start.
+        // The shortest window, because only the start is measured.
         serde_json::json!({"window_seconds": 1}).to_string()
     } else {
         site.event(rig.root(), name, order_id)?.to_string()
@@ -72,7 +71,7 @@ async fn one(
     let binary = rig.binary(name)?;
     Ok(FunctionFigures {
         name: name.clone(),
-        // Whoever links the client is told which groups are its deployment's; the others are not.
+        // The template gives the group prefix to exactly the functions with the RocketMQ client.
         uses_rocketmq: function.environment.contains_key("ROCKETMQ_GROUP_PREFIX"),
         binary_bytes: std::fs::metadata(&binary)?.len(),
         start,
@@ -81,7 +80,7 @@ async fn one(
     })
 }
 
-/// One invocation: the start, if it started a process, and the time to the answer.
+/// One invocation: the time of the start, if it started a process, and the time to the answer.
 async fn invoke(
     site: &Site,
     function: &str,

@@ -1,8 +1,9 @@
-//! One product that everybody wants, beside nine others, with AWS's latencies and conflicts.
+//! Many orders of one product and some of nine others, with AWS's latencies and conflicts.
 //!
-//! Two transactions on one item conflict, so one order at a time would bound a product to what a
-//! transaction takes: some 50 orders a second. What is measured is how far orders of one product that
-//! are reserved together go beyond that, and whether those of others wait for them.
+//! Two transactions on one item conflict, so with one order for each transaction, a transaction's
+//! latency would limit a product to some 50 orders a second. This part measures how much reserving
+//! several orders of one product together improves on that, and whether orders of other products
+//! wait for them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,69 +20,69 @@ use crate::orders::{PRODUCTS, Posted, body};
 use crate::rig::{Rig, Site};
 use crate::samples::{Samples, rate};
 
-/// The accounts that order.
+/// How many accounts create orders.
 const ACCOUNTS: u64 = 50;
 
-/// The first of them, beyond the demo's user.
+/// The first account's id, which is not the demo user's.
 const FIRST_ACCOUNT: u64 = 1_001;
 
-/// The product that everybody wants.
+/// The product with many orders.
 const HOT: u64 = 1;
 
-/// How many orders of the nine others are created a second.
+/// How many orders of the nine other products are created a second.
 const OTHERS_RATE: u64 = 20;
 
-/// How many processes create orders: enough for some hundred a second, each of which mostly waits.
+/// How many processes create orders: enough for some hundred orders a second, because a process
+/// mostly waits.
 const INSTANCES: usize = 8;
 
-/// The pause between two looks at what has passed, which costs the system nothing.
+/// The pause between two looks at the confirmations that were seen, which cost the system nothing.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(2);
 
-/// The pause between two looks at the hot product's stock.
-const LOOK_AT_STOCK_AFTER: Duration = Duration::from_millis(20);
+/// The pause between two reads of the hot product's stock.
+const READ_STOCK_AFTER: Duration = Duration::from_millis(20);
 
-/// What each product has at first.
+/// The stock of each product at the start.
 const INITIAL_STOCK: u64 = 1_000_000;
 
-/// How long an order, or those of the hot product together, may take until CONFIRMED.
+/// How long an order, or all orders of the hot product, may take until CONFIRMED.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What is measured.
 pub(crate) struct HotFigures {
-    /// How many orders of the hot product a second were asked for.
+    /// The offered rate: orders of the hot product a second.
     pub(crate) offered: u64,
-    /// How many of them.
+    /// How many orders of the hot product were created.
     pub(crate) orders: u64,
-    /// From the first order of the hot product until the last was CONFIRMED.
+    /// From the first order of the hot product until all of them were CONFIRMED.
     pub(crate) took: Duration,
-    /// Items of writes that were refused meanwhile because another write was under way.
+    /// Items of writes that were refused during that time because of another running write.
     pub(crate) conflicts: u64,
-    /// The others from POST to CONFIRMED, without the hot product and beside it.
+    /// Orders of the other products from POST to CONFIRMED, without the hot product and with it.
     pub(crate) others_alone: Samples,
     pub(crate) others_beside: Samples,
 }
 
 impl HotFigures {
-    /// How many orders of the hot product were CONFIRMED a second.
+    /// CONFIRMED orders of the hot product a second.
     pub(crate) fn confirmed(&self) -> f64 {
         rate(usize::try_from(self.orders).unwrap_or(0), self.took)
     }
 }
 
-/// Has the others ordered for `seconds`, by themselves and then beside `offered` orders a second of the
-/// hot product.
+/// Creates orders of the other products for `seconds`, first alone and then together with `offered`
+/// orders of the hot product a second.
 pub(crate) async fn measure(rig: &Rig, offered: u64, seconds: u64) -> anyhow::Result<HotFigures> {
     let time = Duration::from_secs(seconds);
     rig.progress().step("ordering nine products");
     let (others_alone, _, _) = run(rig, 0, time).await?;
-    rig.progress().step("ordering nine products beside one that everybody wants");
+    rig.progress().step("ordering nine products together with a hot product");
     let (others_beside, hot, conflicts) = run(rig, offered, time).await?;
     let (orders, took) = hot.context("no hot product was ordered")?;
     Ok(HotFigures { offered, orders, took, conflicts, others_alone, others_beside })
 }
 
-/// The others' times, how many orders of the hot product there were and how long they took, and how
-/// many items conflicted.
+/// The times of the other products' orders, the number of orders of the hot product and their time,
+/// and the number of items that conflicted.
 async fn run(
     rig: &Rig,
     offered: u64,
@@ -98,30 +99,30 @@ async fn run(
     };
     drop(crowd);
     let conflicts = site.weather()?.consumption().conflicts;
-    Arc::into_inner(site).context("an order is still under way")?.stop().await;
+    Arc::into_inner(site).context("an order is not finished")?.stop().await;
     Ok((others, hot, conflicts))
 }
 
-/// When which order was CONFIRMED, as it passed on the way from the table. Looking at each order again
-/// and again would itself slow the table down.
+/// The times at which orders were CONFIRMED, seen in the table's answers. Reading each order again
+/// and again would slow the table down.
 #[derive(Clone, Default)]
 struct Confirmed(Arc<Mutex<HashMap<String, Instant>>>);
 
 impl Confirmed {
     fn watch(site: &Site) -> anyhow::Result<Self> {
         let confirmed = Self::default();
-        let noted = confirmed.clone();
-        let proxy = site.system.weather_proxy.as_ref().context("there is no weather")?;
+        let seen = confirmed.clone();
+        let proxy = site.system.weather_proxy.as_ref().context("the system has no weather")?;
         proxy.watch(move |call| {
             if order_calls::is_done(call) {
                 let orders = order_calls::reserved_by(call).into_iter();
-                noted.all().extend(orders.map(|order| (order, Instant::now())));
+                seen.all().extend(orders.map(|order| (order, Instant::now())));
             }
         });
         Ok(confirmed)
     }
 
-    /// Waits until an order is CONFIRMED, and returns when that was.
+    /// Waits until an order is CONFIRMED, and returns the time at which it was.
     async fn wait_for(&self, order_id: &str) -> anyhow::Result<Instant> {
         let started = Instant::now();
         loop {
@@ -138,7 +139,7 @@ impl Confirmed {
     }
 }
 
-/// The accounts, which order in turn.
+/// The accounts, which create orders in turn.
 struct Crowd {
     site: Arc<Site>,
     /// Their access tokens.
@@ -153,7 +154,7 @@ impl Crowd {
         offered: u64,
         time: Duration,
     ) -> anyhow::Result<(Samples, Option<(u64, Duration)>)> {
-        // All processes start, and connections open.
+        // All processes start and open their connections.
         let warm_up = |crowd: Arc<Self>, turn: u64| async move {
             crowd.order("warm-up", turn, HOT + 1 + turn % (PRODUCTS - 1)).await
         };
@@ -168,7 +169,7 @@ impl Crowd {
         Ok((others, hot))
     }
 
-    /// Orders of the other nine in turn, each followed until it is CONFIRMED.
+    /// Creates orders of the other nine products in turn, and follows each until it is CONFIRMED.
     async fn order_others(self: &Arc<Self>, time: Duration) -> anyhow::Result<Samples> {
         let started = Instant::now();
         let follow = |crowd: Arc<Self>, turn: u64| async move {
@@ -180,8 +181,8 @@ impl Crowd {
         Ok(Samples::of(each, started.elapsed()))
     }
 
-    /// Orders of the hot product, and how long it takes until all of them are CONFIRMED. None when no
-    /// orders of it are asked for.
+    /// Creates orders of the hot product. Returns their number and the time until all of them are
+    /// CONFIRMED, or `None` for a rate of 0.
     async fn order_hot(
         self: &Arc<Self>,
         offered: u64,
@@ -193,15 +194,16 @@ impl Crowd {
         let started = Instant::now();
         let order = |crowd: Arc<Self>, turn: u64| async move { crowd.post("hot", turn, HOT).await };
         let orders = u64::try_from(self.at_rate(offered, time, order).await?.len())?;
-        // Every order is of one unit, so the stock says how many are CONFIRMED.
+        // Every order is for one unit, so the stock shows how many are CONFIRMED.
         while self.stock_of(HOT).await? > INITIAL_STOCK - orders {
             anyhow::ensure!(started.elapsed() < time + LIMIT, "orders of {HOT} are not confirmed");
-            tokio::time::sleep(LOOK_AT_STOCK_AFTER).await;
+            tokio::time::sleep(READ_STOCK_AFTER).await;
         }
         Ok(Some((orders, started.elapsed())))
     }
 
-    /// Begins something at a steady rate for a time, however long each takes, and waits for all of it.
+    /// Starts tasks at a steady rate for a time, however long each one takes, and waits for all of
+    /// them.
     async fn at_rate<T, Doing>(
         self: &Arc<Self>,
         a_second: u64,
@@ -226,21 +228,21 @@ impl Crowd {
         Ok(done)
     }
 
-    /// Creates an order and waits until it is CONFIRMED. When that was.
-    async fn order(&self, whose: &str, turn: u64, product_id: u64) -> anyhow::Result<Instant> {
-        let order_id = self.post(whose, turn, product_id).await?;
+    /// Creates an order and waits until it is CONFIRMED. Returns the time at which it was.
+    async fn order(&self, key_prefix: &str, turn: u64, product_id: u64) -> anyhow::Result<Instant> {
+        let order_id = self.post(key_prefix, turn, product_id).await?;
         self.confirmed.wait_for(&order_id).await
     }
 
-    /// Creates an order of the account whose turn it is.
-    async fn post(&self, whose: &str, turn: u64, product_id: u64) -> anyhow::Result<String> {
+    /// Creates an order with the next account in turn, under the key `<key_prefix>-<turn>`.
+    async fn post(&self, key_prefix: &str, turn: u64, product_id: u64) -> anyhow::Result<String> {
         let position = usize::try_from(turn % ACCOUNTS)?;
-        let token = self.tokens.get(position).context("there is no such account")?;
+        let token = self.tokens.get(position).context("an account has no token")?;
         let posted = Posted::of(&self.site, token, &body(product_id));
-        posted.settle(&format!("{whose}-{turn}")).await
+        posted.settle(&format!("{key_prefix}-{turn}")).await
     }
 
-    /// What is gone of the stock is what was ordered.
+    /// Checks that the stock is smaller by exactly the ordered units.
     async fn check_stock(&self, others: u64, hot: u64) -> anyhow::Result<()> {
         let mut gone = 0;
         for product_id in HOT + 1..=PRODUCTS {
@@ -249,7 +251,7 @@ impl Crowd {
         let gone_hot = INITIAL_STOCK - self.stock_of(HOT).await?;
         anyhow::ensure!(
             (gone, gone_hot) == (others, hot),
-            "{gone_hot} of the hot product and {gone} of others are gone for {hot} and {others} orders"
+            "{gone_hot} units of the hot product and {gone} of others for {hot} and {others} orders"
         );
         Ok(())
     }
@@ -258,7 +260,7 @@ impl Crowd {
         let catalog = self.site.table_name("CatalogTable")?;
         let key = [("pk", format!("PRODUCT#{product_id}"))];
         let product = self.site.item(&self.client, &catalog, &key).await?;
-        let product = product.context("there is no such product")?;
+        let product = product.context("the product does not exist")?;
         let stock = product.get("stock").and_then(|stock| stock.as_n().ok());
         Ok(stock.context("a product has no stock")?.parse()?)
     }

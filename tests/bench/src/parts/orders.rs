@@ -1,4 +1,4 @@
-//! create-order beside the floor, one at a time and several at once.
+//! create-order compared with the floor, one order at a time and several at once.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use crate::orders::{CREATE_ORDER, Invoked, Posted};
 use crate::rig::Rig;
 use crate::samples::Samples;
 
-/// How many orders are under way at once.
+/// How many orders are created at once.
 const AT_ONCE: [usize; 3] = [1, 8, 32];
 
-/// The ways take turns in blocks, so that what slows the machine or the table for a while slows all
-/// of them alike.
+/// The ways take turns in blocks, so that anything that slows down the machine or the table for a
+/// while affects all of them.
 const ROUNDS: u64 = 10;
 
-/// How many orders are placed in each way before any counts: processes start, the broker's Java
-/// machine compiles, connections open.
+/// How many orders are created in each way before the measurement: processes start, the broker's
+/// Java code is compiled, connections open.
 const WARM_UP: u64 = 500;
 
-/// What is measured with so many orders under way at once.
+/// The figures for one number of concurrent orders.
 pub(crate) struct OrderFigures {
     pub(crate) at_once: usize,
     pub(crate) floor: Samples,
@@ -28,7 +28,7 @@ pub(crate) struct OrderFigures {
     pub(crate) peak_bytes: Option<u64>,
 }
 
-/// Places `orders` orders in each way, at each of [`AT_ONCE`].
+/// Creates `orders` orders in each way, with each number of concurrent orders in [`AT_ONCE`].
 pub(crate) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<Vec<OrderFigures>> {
     let mut figures = Vec::with_capacity(AT_ONCE.len());
     for at_once in AT_ONCE {
@@ -42,7 +42,7 @@ async fn level(rig: &Rig, at_once: usize, orders: u64) -> anyhow::Result<OrderFi
     let floor = Arc::new(Floor::connect(&site, at_once).await?);
     let invoked = Arc::new(Invoked::new(rig, &site)?);
     let posted = Arc::new(Posted::new(&site));
-    rig.progress().step(&format!("placing orders, {at_once} at once"));
+    rig.progress().step(&format!("creating orders, {at_once} at once"));
     load::run(&floor, at_once, WARM_UP).await?;
     load::run(&invoked, at_once, WARM_UP).await?;
     load::run(&posted, at_once, WARM_UP).await?;
@@ -56,7 +56,7 @@ async fn level(rig: &Rig, at_once: usize, orders: u64) -> anyhow::Result<OrderFi
     let block = orders.div_ceil(ROUNDS);
     for round in 1..=ROUNDS {
         rig.progress()
-            .at(&format!("placing orders, {at_once} at once: {round} of {ROUNDS} rounds"));
+            .at(&format!("creating orders, {at_once} at once: {round} of {ROUNDS} rounds"));
         add(&mut figures.floor, &floor, at_once, block).await?;
         add(&mut figures.invoked, &invoked, at_once, block).await?;
         add(&mut figures.posted, &posted, at_once, block).await?;

@@ -1,5 +1,5 @@
-//! Where the time of create-order goes, one order at a time: each of its calls by clients and as bytes
-//! on a socket, and what an invocation costs that makes none of them.
+//! The time of create-order, step by step and one order at a time: each of its calls by clients and
+//! as bytes on a socket, and an invocation without these calls.
 
 use std::sync::Arc;
 
@@ -9,10 +9,11 @@ use crate::orders::Invoked;
 use crate::rig::Rig;
 use crate::samples::Samples;
 
-/// The ways take turns in blocks, so that what slows the machine for a while slows all of them.
+/// The ways take turns in blocks, so that anything that slows down the machine for a while affects
+/// all of them.
 const ROUNDS: u64 = 20;
 
-/// How many orders are created in each way before any counts.
+/// How many orders are created in each way before the measurement.
 const WARM_UP: u64 = 500;
 
 /// The three calls of an order, and their sum.
@@ -33,16 +34,15 @@ impl StepSamples {
     }
 }
 
-/// What is measured.
 #[derive(Default)]
 pub(crate) struct PathFigures {
-    /// By the RocketMQ client and the AWS SDK.
+    /// The calls by the RocketMQ client and the AWS SDK.
     pub(crate) clients: StepSamples,
-    /// As bytes on sockets.
+    /// The calls as bytes on sockets.
     pub(crate) frames: StepSamples,
     /// create-order for a request without a token.
     pub(crate) anonymous: Samples,
-    /// create-order for an order without lines, with a good token.
+    /// create-order for an order without lines, with a valid token.
     pub(crate) empty: Samples,
     /// create-order for an order.
     pub(crate) created: Samples,
@@ -56,11 +56,12 @@ pub(crate) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<PathFigure
     let anonymous = Arc::new(Invoked::anonymous(rig, &site)?);
     let empty = Arc::new(Invoked::empty(rig, &site)?);
     let invoked = Arc::new(Invoked::new(rig, &site)?);
-    rig.progress().step("following create-order's time");
+    rig.progress().step("measuring the steps of create-order");
     let mut figures = PathFigures::default();
     for (round, block) in rounds(orders) {
-        rig.progress().at(&format!("following create-order's time: {round} of {ROUNDS} rounds"));
-        // What the first round takes is not kept.
+        let step = format!("measuring the steps of create-order: {round} of {ROUNDS} rounds");
+        rig.progress().at(&step);
+        // The figures of the warm-up are not kept.
         let mut kept = PathFigures::default();
         for _ in 0..block {
             kept.clients.push(&floor.steps(0).await?);
@@ -80,7 +81,7 @@ pub(crate) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<PathFigure
     Ok(figures)
 }
 
-/// The warm-up, which is round 0, and the rounds that count, with how many orders each has.
+/// The rounds with the number of orders in each. Round 0 is the warm-up.
 fn rounds(orders: u64) -> impl Iterator<Item = (u64, u64)> {
     let block = orders.div_ceil(ROUNDS);
     std::iter::once((0, WARM_UP)).chain((1..=ROUNDS).map(move |round| (round, block)))

@@ -1,4 +1,4 @@
-//! What an order costs and how long it takes where the table behaves as DynamoDB does in a region.
+//! The cost and the time of an order with a table that behaves like DynamoDB in a region.
 
 use std::sync::Arc;
 
@@ -15,40 +15,39 @@ use crate::orders::{Invoked, Posted};
 use crate::rig::{Rig, Site};
 use crate::samples::Samples;
 
-/// How many orders are counted until both their events are handled. Each costs the same.
+/// How many orders are counted until both their events are handled. All cost the same.
 const COUNTED: u32 = 50;
 
-/// How many orders are created before any counts.
+/// How many orders are created before the measurement.
 const WARM_UP: u64 = 50;
 
-/// The pause between two looks whether anything is pending.
+/// The pause between two looks for pending events.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// How long nothing may happen before the measurement is given up.
+/// The measurement fails if events are still pending after this time.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// List prices of us-east-1 in USD per million units, as in docs/operations.md.
 const USD_PER_MILLION_WRITES: f64 = 0.625;
 const USD_PER_MILLION_READS: f64 = 0.125;
 
-/// What is measured.
 pub(crate) struct WeatherFigures {
-    /// What one order of two products consumed, as the table counts it.
+    /// The units that one order of two products consumed, as the table counts them.
     pub(crate) units: Units,
-    /// create-order, invoked, one order at a time.
+    /// create-order, invoked for one order at a time.
     pub(crate) created: Samples,
-    /// One order after another until it is CONFIRMED.
+    /// From POST to CONFIRMED, one order after another.
     pub(crate) confirmations: ConfirmationFigures,
 }
 
 impl WeatherFigures {
-    /// What a million orders cost of `DynamoDB`'s requests.
+    /// The cost of the `DynamoDB` requests of a million orders.
     pub(crate) fn usd_per_million_orders(&self) -> f64 {
         self.units.write * USD_PER_MILLION_WRITES + self.units.read * USD_PER_MILLION_READS
     }
 }
 
-/// Counts what orders consume, and creates and follows `orders` orders with AWS's latencies.
+/// Counts the units of orders, and creates and follows `orders` orders with AWS's latencies.
 pub(crate) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<WeatherFigures> {
     let units = units(rig).await?;
     let site = rig.site_in(Some(WeatherSettings::AWS), 1).await?;
@@ -61,9 +60,9 @@ pub(crate) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<WeatherFig
     Ok(WeatherFigures { units, created, confirmations })
 }
 
-/// What one order of two products consumes until both its events are handled.
+/// The units that one order of two products consumes until both its events are handled.
 async fn units(rig: &Rig) -> anyhow::Result<Units> {
-    // Counted, with no latency: what an order costs does not depend on it.
+    // Without latency, on which the units of an order do not depend.
     let site = rig.site_in(Some(WeatherSettings::CALM), 1).await?;
     rig.progress().step("counting the units of orders");
     let body = json!({"items": [
@@ -71,12 +70,12 @@ async fn units(rig: &Rig) -> anyhow::Result<Units> {
     ]});
     let posted = Posted::of(&site, &site.token, &body);
     let counted = async {
-        // Keys and prices are read once by each process and then remembered.
+        // Each process reads keys and prices once and then caches them.
         posted.post().await?;
         all_handled(&site).await?;
         let weather = site.weather()?;
         weather.reset_consumption();
-        // One after another: orders that are handled at the same time share a product's unit.
+        // One after another: orders that are confirmed together share the write of a product.
         for _ in 0..COUNTED {
             posted.post().await?;
             all_handled(&site).await?;
@@ -87,8 +86,8 @@ async fn units(rig: &Rig) -> anyhow::Result<Units> {
         counted = counted => counted?,
         Err(error) = keep_live(&site.system.host) => return Err(error),
     };
-    anyhow::ensure!(consumed.throttles == 0, "a partition was over its limit: {consumed:?}");
-    // The sweep's looks are the deployment's and not an order's.
+    anyhow::ensure!(consumed.throttles == 0, "a partition exceeded its limit: {consumed:?}");
+    // The sweep's reads belong to the deployment, not to an order.
     let orders = site.table_name("OrdersTable")?;
     let looks: f64 = consumed
         .consumers()
@@ -105,8 +104,8 @@ async fn all_handled(site: &Site) -> anyhow::Result<()> {
     let client = site.table();
     let started = Instant::now();
     while any_pending(site, &client).await? {
-        let left = STUCK_AFTER.checked_sub(started.elapsed());
-        left.context("events stay pending")?;
+        let remaining = STUCK_AFTER.checked_sub(started.elapsed());
+        remaining.context("events stay pending")?;
         tokio::time::sleep(LOOK_AGAIN_AFTER).await;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! How many half messages a broker still has to see the end of.
+//! How many half messages have not ended at a broker.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use harness::remoting::{Frame, ask, status};
 
 /// Where a broker keeps half messages, in one queue (`TransactionalMessageUtil.java`).
 const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
-/// In whose name it remembers how far it has gone through them (`MixAll.java`).
+/// The consumer group under which it stores how far it has gone through them (`MixAll.java`).
 const HALF_GROUP: &str = "CID_RMQ_SYS_TRANS";
 /// `RequestCode.QUERY_CONSUMER_OFFSET`.
 const QUERY_CONSUMER_OFFSET: i32 = 14;

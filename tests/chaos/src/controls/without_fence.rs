@@ -8,7 +8,7 @@ use domain::order::{AtKey, Tombstone};
 use domain::timestamp::Timestamp;
 use dynamodb::DynamoOrders;
 
-/// Remembers for itself which attempts it has fenced, and writes no tombstone.
+/// Keeps the attempts that it has fenced in memory, and writes no tombstone.
 #[derive(Clone)]
 struct WithoutFence {
     orders: DynamoOrders,

@@ -1,5 +1,5 @@
-//! In the first edition the inbox recognised what was handled before; here it is what is pending, the
-//! order's revision and its status, each as the condition of an effect.
+//! In the first edition the inbox recognised handled events. Here the pending events, the order's
+//! revision and its status do, each as the condition of an effect.
 
 use std::collections::BTreeMap;
 
@@ -32,13 +32,14 @@ use rocketmq::dead_letters::RocketmqDeadLetters;
 use rocketmq::publisher::RocketmqPublisher;
 use rocketmq::subscription::RocketmqSubscription;
 
-/// Orders whose handled events are pending again: `OrderCreated` as long as anything else is, and the
-/// whole order as it was created once nothing is. A change is made on the order as it is, whatever it
-/// was when it was read, and stock is taken for an order that has its stock.
+/// Returns orders whose handled events are pending again: `OrderCreated` while another event is
+/// pending, and the whole order as it was created once none is. A change is applied to the stored
+/// order, whatever has changed since it was read, and stock is reserved again for an order that has
+/// its stock.
 struct WithoutGuard(DynamoAggregates<CatalogTable>);
 
 /// The order with its `OrderCreated` pending again.
-fn forgotten(mut stored: StoredOrder) -> StoredOrder {
+fn with_creation_pending(mut stored: StoredOrder) -> StoredOrder {
     let created = stored.created_event();
     if stored.pending.is_empty() {
         stored.order = stored.order.as_created();
@@ -50,7 +51,7 @@ fn forgotten(mut stored: StoredOrder) -> StoredOrder {
     stored
 }
 
-/// What is pending of the order as it is, with what a change does to it.
+/// The pending events of the stored order after a change.
 fn revised(now: &PendingEvents, change: &OrderChange<'_>) -> PendingEvents {
     let mut pending = now.clone();
     for (event_id, _) in change.before.pending.iter() {
@@ -67,7 +68,7 @@ fn revised(now: &PendingEvents, change: &OrderChange<'_>) -> PendingEvents {
 }
 
 impl WithoutGuard {
-    async fn as_it_is(&self, key: AggregateKey) -> Result<Option<StoredOrder>, Failure> {
+    async fn stored_order(&self, key: AggregateKey) -> Result<Option<StoredOrder>, Failure> {
         Ok(match self.0.find(key).await? {
             Some(StoredAggregate::Order(stored)) => Some(stored),
             Some(StoredAggregate::User(_)) | None => None,
@@ -78,7 +79,9 @@ impl WithoutGuard {
 impl PendingEventStore for WithoutGuard {
     async fn find(&self, key: AggregateKey) -> Result<Option<StoredAggregate>, Failure> {
         Ok(match self.0.find(key).await? {
-            Some(StoredAggregate::Order(stored)) => Some(StoredAggregate::Order(forgotten(stored))),
+            Some(StoredAggregate::Order(stored)) => {
+                Some(StoredAggregate::Order(with_creation_pending(stored)))
+            }
             found => found,
         })
     }
@@ -87,7 +90,7 @@ impl PendingEventStore for WithoutGuard {
         let AggregateChange::Order(change) = change else {
             return self.0.change(change, deadline).await;
         };
-        let stored = match self.as_it_is(change.before.key()).await {
+        let stored = match self.stored_order(change.before.key()).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return WriteTry::Cancelled(None),
             Err(failure) => return WriteTry::Refused(failure),
@@ -109,7 +112,7 @@ impl Reservations for WithoutGuard {
     ) -> WriteTry<ReservationCancelled> {
         let mut open = Vec::new();
         for change in changes {
-            match self.as_it_is(change.before.key()).await {
+            match self.stored_order(change.before.key()).await {
                 Ok(Some(found)) if found.order.status() == OrderStatus::Created => {
                     open.push(change.clone());
                 }

@@ -9,7 +9,7 @@ use domain::aggregate::AggregateKey;
 use domain::timestamp::Timestamp;
 use dynamodb::DynamoAggregates;
 
-/// Sees nothing that is due.
+/// Finds no aggregate that is due.
 #[derive(Clone)]
 struct WithoutSweep(DynamoAggregates);
 

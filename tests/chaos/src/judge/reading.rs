@@ -23,12 +23,12 @@ type Item = HashMap<String, AttributeValue>;
 /// How many orders are read at once.
 const READ_AT_ONCE: usize = 16;
 
-/// A change of an order, as its history has it.
+/// One entry of an order's history.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// What the order became.
+    /// The status that the order reached.
     pub status: String,
-    /// The event that it raised.
+    /// The id of the event that it raised.
     pub event_id: String,
 }
 
@@ -48,7 +48,7 @@ impl Change {
 /// An event that is not handled yet.
 #[derive(Debug, Clone)]
 pub struct Pending {
-    /// What is known of its latest publication: `unsent`, `sent` or `found`.
+    /// The state of its latest publication: `unsent`, `sent` or `found`.
     pub publication: String,
     /// How many of its deliveries have failed.
     pub failures: u32,
@@ -63,11 +63,11 @@ pub struct OrderState {
     pub status: String,
     /// Each status that it reached, with its event.
     pub history: Vec<Change>,
-    /// When its customer was notified of which event, in milliseconds since 1970.
+    /// When its customer was notified of each event, by event, in milliseconds since 1970.
     pub notifications: BTreeMap<String, i64>,
-    /// What is not handled yet, by event.
+    /// The events that are not handled yet, by id.
     pub pending: BTreeMap<String, Pending>,
-    /// Whether the sweep's index has it.
+    /// Whether it is in the sweep's index.
     pub is_indexed: bool,
     /// What was ordered: product and quantity.
     pub lines: Vec<(u64, u64)>,
@@ -76,7 +76,7 @@ pub struct OrderState {
 }
 
 impl OrderState {
-    /// Its event of a type, if it has raised one.
+    /// The id of its event of a type, if it has raised one.
     #[must_use]
     pub fn event(&self, event_type: &str) -> Option<&str> {
         let change = self.history.iter().find(|change| change.event_type() == event_type)?;
@@ -103,9 +103,9 @@ impl OrderState {
 pub struct Letter {
     /// Why the message was given up.
     pub reason: String,
-    /// Whose failure it was; empty when nobody could read the message.
+    /// The handler that failed; empty if the message could not be read.
     pub handler: String,
-    /// How often it had been tried.
+    /// How often the message was tried.
     pub attempts: u32,
 }
 
@@ -114,37 +114,37 @@ pub struct Letter {
 pub struct Records {
     /// Every order by its id.
     pub orders: BTreeMap<String, OrderState>,
-    /// The attempts in tombstones, by the order that none of them has created.
+    /// The fenced attempts in tombstones, by the id of the order that does not exist.
     pub tombstones: BTreeMap<String, BTreeSet<String>>,
     /// The dead letters by their keys.
     pub dead_letters: BTreeMap<String, Letter>,
-    /// What is left of each product.
+    /// The stock of each product.
     pub stock: BTreeMap<u64, u64>,
 }
 
 /// One copy of an event on the topic.
 #[derive(Debug, Clone)]
 pub struct EventCopy {
-    /// The event.
+    /// The id of the event.
     pub event_id: String,
-    /// Its type.
+    /// Such as `OrderCreated`.
     pub event_type: String,
-    /// The order.
+    /// The id of the order.
     pub subject: String,
-    /// What it says.
+    /// The event in JSON.
     pub body: Vec<u8>,
     /// When the broker stored it, in milliseconds since 1970.
     pub stored_at_ms: i64,
-    /// The publication that it is of.
+    /// The transaction id of its publication.
     pub publication: Option<String>,
-    /// Whether its event was stored before it.
+    /// Whether its event was stored before the copy was sent.
     pub is_recorded: bool,
 }
 
-/// Tables and topic.
+/// Everything that is read before a judgement.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The tables.
+    /// What the tables hold.
     pub records: Records,
     /// The body of each event of the orders, rebuilt from its order.
     pub bodies: BTreeMap<String, Vec<u8>>,
@@ -176,7 +176,7 @@ impl World {
         Ok(messages.into_iter().filter_map(copy).collect())
     }
 
-    /// The copies that one broker holds. Others need not be there.
+    /// The copies that one broker holds. Other brokers may be down.
     ///
     /// # Errors
     /// When the broker can't be read.
@@ -195,7 +195,7 @@ impl World {
         self.copies.iter().filter(|copy| copy.event_type == event_type).collect()
     }
 
-    /// The copies beyond the first of each event.
+    /// How many copies there are beyond the first of each event.
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         let events: BTreeSet<&String> = self.copies.iter().map(|copy| &copy.event_id).collect();
@@ -253,15 +253,15 @@ impl Records {
         Ok(records)
     }
 
-    /// The orders that are not decided yet, have something pending, or whose customers were not
-    /// notified of everything.
+    /// The orders that are not decided yet, have a pending event, or whose customers were not
+    /// notified of every event.
     #[must_use]
     pub fn unfinished(&self) -> Vec<&String> {
         let orders = self.orders.iter();
         orders.filter(|(_, order)| !order.is_finished()).map(|(id, _)| id).collect()
     }
 
-    /// What is pending, with its order.
+    /// The pending events: the order's id, the event's id and its entry.
     pub fn pending(&self) -> impl Iterator<Item = (&String, &String, &Pending)> {
         self.orders.iter().flat_map(|(order_id, order)| {
             order.pending.iter().map(move |(event_id, entry)| (order_id, event_id, entry))
@@ -269,33 +269,37 @@ impl Records {
     }
 }
 
-/// What became of an attempt to create an order.
+/// The state of an attempt to create an order, once it is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptState {
     /// It created the order.
     Committed,
-    /// It is in the tombstone: it creates none any more.
+    /// It is in the tombstone: it can no longer create the order.
     Fenced,
-    /// Another attempt created the order, so it creates none any more.
+    /// Another attempt created the order, so this one can no longer do so.
     Superseded,
 }
 
-/// The state of an attempt, when it has one.
+/// The state of an attempt; None while it is undecided.
 pub(super) async fn attempt(
     rig: &Rig<'_>,
     attempt: &Attempt,
 ) -> anyhow::Result<Option<AttemptState>> {
-    let own = TransactionId::new(Uuid::parse_str(&attempt.transaction_id)?);
+    let transaction_id = TransactionId::new(Uuid::parse_str(&attempt.transaction_id)?);
     let key = order_key(&attempt.order_id)?;
     Ok(match rig.order_keys()?.at_key(key.user_id, key.order_id).await? {
-        AtKey::Created { attempt, .. } if attempt == own => Some(AttemptState::Committed),
+        AtKey::Created { attempt, .. } if attempt == transaction_id => {
+            Some(AttemptState::Committed)
+        }
         AtKey::Created { .. } => Some(AttemptState::Superseded),
-        AtKey::Tombstone(tombstone) => tombstone.holds(own).then_some(AttemptState::Fenced),
+        AtKey::Tombstone(tombstone) => {
+            tombstone.holds(transaction_id).then_some(AttemptState::Fenced)
+        }
         AtKey::Absent => None,
     })
 }
 
-/// How many orders have something pending, as the sweep's index says.
+/// How many orders have a pending event, by the sweep's index.
 pub(super) async fn pending(rig: &Rig<'_>) -> anyhow::Result<usize> {
     let client = table::client(&rig.system.endpoints.table_url);
     let name = rig.system.names.table("OrdersTable").context("no table of orders")?;
@@ -340,7 +344,7 @@ fn order(item: &Item) -> anyhow::Result<OrderState> {
         pending: map(item, "pending")?
             .iter()
             .map(|(event_id, entry)| {
-                let entry = entry.as_m().ok().context("an entry is no map")?;
+                let entry = entry.as_m().ok().context("an entry is not a map")?;
                 let failures = entry.get("failures").map(|_| number(entry, "failures"));
                 anyhow::Ok((
                     event_id.clone(),
@@ -376,21 +380,23 @@ fn letter(item: &Item) -> Letter {
 
 fn list<'a>(item: &'a Item, name: &str) -> anyhow::Result<Vec<&'a Item>> {
     let values = item.get(name).and_then(|value| value.as_l().ok());
-    let values = values.with_context(|| format!("{name} is no list"))?;
+    let values = values.with_context(|| format!("{name} is not a list"))?;
     values
         .iter()
-        .map(|value| value.as_m().ok().with_context(|| format!("{name} holds no map")))
+        .map(|value| {
+            value.as_m().ok().with_context(|| format!("{name} holds an item that is not a map"))
+        })
         .collect()
 }
 
 fn map<'a>(item: &'a Item, name: &str) -> anyhow::Result<&'a Item> {
     let value = item.get(name).and_then(|value| value.as_m().ok());
-    value.with_context(|| format!("{name} is no map"))
+    value.with_context(|| format!("{name} is not a map"))
 }
 
 fn text(item: &Item, name: &str) -> anyhow::Result<String> {
     let value = item.get(name).and_then(|value| value.as_s().ok());
-    Ok(value.with_context(|| format!("{name} is no text"))?.clone())
+    Ok(value.with_context(|| format!("{name} is not a text"))?.clone())
 }
 
 fn uuid(item: &Item, name: &str) -> anyhow::Result<String> {
@@ -402,7 +408,7 @@ fn uuid(item: &Item, name: &str) -> anyhow::Result<String> {
 fn number<T: std::str::FromStr>(item: &Item, name: &str) -> anyhow::Result<T> {
     let value = item.get(name).and_then(|value| value.as_n().ok());
     let value = value.and_then(|value| value.parse().ok());
-    value.with_context(|| format!("{name} is no number"))
+    value.with_context(|| format!("{name} is not a number"))
 }
 
 /// An event, if the message is one.

@@ -1,4 +1,4 @@
-//! The functions' output: searched for secrets at the end of a run, and kept of one that failed.
+//! The functions' output: searched for secrets at the end of a run, and kept if the run failed.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,9 @@ use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, signing_key_file};
 use harness::system::System;
 use serde_json::Value;
 
-/// What no line may hold besides: any hash of a password, and the beginning of any JWT that we
-/// sign, which is base64url of `{"typ":"`.
+/// What no line may hold, besides the private part of the signing key: the demo user's e-mail
+/// address and password, any hash of a password, and the beginning of any JWT that we sign, which
+/// is base64url of `{"typ":"`.
 const CANARIES: [&str; 4] = [DEMO_EMAIL, DEMO_PASSWORD, "argon2id", "eyJ0eXAiOi"];
 
 /// Keeps the functions' log when it is dropped, unless the run ended well.
@@ -58,13 +59,13 @@ impl LogKeeper {
         Ok(String::from_utf8_lossy(&log).lines().filter(|line| line.contains(text)).count())
     }
 
-    /// The run ended well: nobody needs its log, unless it tells a secret.
+    /// The run ended well, so its log is not kept.
     ///
     /// # Panics
-    /// When it does.
+    /// When the log holds a secret.
     pub(super) fn forget(&mut self) {
         let hits = leaks(&self.from, &self.signing_key);
-        assert!(matches!(hits, Ok(0)), "{hits:?} lines of the functions' log tell a secret");
+        assert!(matches!(hits, Ok(0)), "{hits:?} lines of the functions' log hold a secret");
         self.ended_well = true;
     }
 }
@@ -74,10 +75,10 @@ fn leaks(log: &Path, signing_key: &Path) -> std::io::Result<usize> {
     let jwk: Value = serde_json::from_slice(&std::fs::read(signing_key)?)?;
     let private = jwk.get("d").and_then(Value::as_str).unwrap_or_default();
     let log = std::fs::read(log)?;
-    Ok(String::from_utf8_lossy(&log).lines().filter(|line| tells(line, private)).count())
+    Ok(String::from_utf8_lossy(&log).lines().filter(|line| holds_secret(line, private)).count())
 }
 
-fn tells(line: &str, private: &str) -> bool {
+fn holds_secret(line: &str, private: &str) -> bool {
     CANARIES.iter().any(|canary| line.contains(canary))
         || (!private.is_empty() && line.contains(private))
 }
@@ -97,7 +98,7 @@ impl Drop for LogKeeper {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEMO_PASSWORD, tells};
+    use super::{DEMO_PASSWORD, holds_secret};
 
     #[test]
     fn a_secret_in_a_line_is_found() {
@@ -107,8 +108,8 @@ mod tests {
             "Bearer eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSJ9.e30.c2ln".to_owned(),
             format!("the key is {private}."),
         ] {
-            assert!(tells(&line, private), "{line}");
+            assert!(holds_secret(&line, private), "{line}");
         }
-        assert!(!tells("{\"message\":\"logged in\",\"user_id\":123}", private));
+        assert!(!holds_secret("{\"message\":\"logged in\",\"user_id\":123}", private));
     }
 }

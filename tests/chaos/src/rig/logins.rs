@@ -2,8 +2,8 @@ use anyhow::Context;
 use harness::system::System;
 use harness::table;
 
-/// Forgets the events of the logins that it takes to get ready. No window is open yet that could
-/// publish them, and a row strikes what orders do: nothing else may be under way with it.
+/// Deletes the events of the logins that prepared the system. No window is open yet that could
+/// publish them, and a row strikes calls about orders: no other events may be under way.
 ///
 /// # Errors
 /// When the table of dead letters cannot be read or written.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use harness::order_calls;
 use harness::table_proxy::{TableCall, TableProxy};
 
-/// What the table does not show at the end: a tombstone is gone once an order is there, and a
-/// notification that is written twice is there once.
+/// What the table does not show at the end: an order replaces its tombstone, and a notification
+/// that is written twice is stored once.
 #[derive(Debug, Clone, Default)]
 pub struct Seen(Arc<Mutex<Counts>>);
 
@@ -18,13 +18,13 @@ struct Counts {
 }
 
 impl Seen {
-    /// Looks at what passes a function's proxy.
+    /// Counts what passes a function's proxy.
     pub(super) fn watch(&self, table: &TableProxy) {
         let seen = self.clone();
-        table.watch(move |call| seen.note(call));
+        table.watch(move |call| seen.record(call));
     }
 
-    fn note(&self, call: &TableCall) {
+    fn record(&self, call: &TableCall) {
         if !order_calls::is_done(call) {
             return;
         }

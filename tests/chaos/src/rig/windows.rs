@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use super::{Crew, EVENT_CONSUMER, TRANSACTION_CHECK};
 
-/// How long a checker's window lasts, as the template has it.
+/// How long a checker's window lasts, as in the template.
 const CHECKER_SECONDS: u64 = 50;
-/// How long a consumer's window lasts, as the template has it.
+/// How long a consumer's window lasts, as in the template.
 const CONSUMER_SECONDS: u64 = 130;
 
-/// The pause after a window that failed, so that a function that cannot start is not started
-/// without end.
+/// The pause after a window that failed: a function that cannot start would otherwise be started
+/// without a pause.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
 
 /// Keeps a number of windows of each scheduled function open: when one ends, or its process dies,
@@ -28,9 +28,9 @@ pub struct Windows {
     overruns: Arc<Overruns>,
 }
 
-/// The functions of which a window was ended by its time-out, or by a process that ended itself. None
-/// may be, because what a function has begun then is cut off. Windows that are given up, or still
-/// open at the end, are not seen.
+/// The functions with a window that was ended by its time-out, or by a process that ended itself.
+/// No window may end so, because the function's work is cut off. Windows that are abandoned, or
+/// still open at the end, are not seen.
 #[derive(Default)]
 struct Overruns {
     functions: Mutex<BTreeSet<&'static str>>,
@@ -38,8 +38,8 @@ struct Overruns {
 }
 
 impl Overruns {
-    /// A window that was opened at that moment was ended by its time-out.
-    fn note(&self, function: &'static str, opened: Instant) {
+    /// Records that a window that was opened at that moment was ended by its time-out.
+    fn record(&self, function: &'static str, opened: Instant) {
         let frozen = locked(&self.frozen).get(function).copied();
         if frozen.is_none_or(|frozen| frozen < opened) {
             locked(&self.functions).insert(function);
@@ -56,8 +56,8 @@ impl Windows {
         windows
     }
 
-    /// From now on keeps `count` windows of a function open; those that are open now are left alone
-    /// by their caller, and end by themselves.
+    /// From now on keeps `count` windows of a function open. Windows that are open now are
+    /// abandoned by their caller, and end by themselves.
     pub fn keep(&self, function: &'static str, count: usize) {
         let seconds = if function == EVENT_CONSUMER { CONSUMER_SECONDS } else { CHECKER_SECONDS };
         let mut kept = JoinSet::new();
@@ -67,14 +67,14 @@ impl Windows {
         self.sets().insert(function, kept);
     }
 
-    /// A process of the function is frozen at this moment: the windows that are open now may last for
-    /// too long through no fault of their own.
-    pub fn note_freeze(&self, function: &'static str) {
+    /// Records that a process of the function is frozen now: windows that are open now may last too
+    /// long because of that.
+    pub fn record_freeze(&self, function: &'static str) {
         locked(&self.overruns.frozen).insert(function, Instant::now());
     }
 
-    /// The functions of which a window was cut off: by its time-out, and not because of a freeze, or by
-    /// the end of its process, and not because of a signal.
+    /// The functions with a window that was cut off: by its time-out without a freeze, or by the
+    /// end of its process without a signal.
     #[must_use]
     pub fn overrun(&self) -> Vec<String> {
         locked(&self.overruns.functions).iter().map(|name| (*name).to_owned()).collect()
@@ -102,7 +102,7 @@ async fn run(host: LambdaHost, function: &'static str, seconds: u64, overruns: A
             Ok(result) if result.function_error.is_none() => {}
             Ok(result) => {
                 if result.is_timed_out() {
-                    overruns.note(function, opened);
+                    overruns.record(function, opened);
                 } else if result.is_crash() {
                     locked(&overruns.functions).insert(function);
                 }

@@ -1,4 +1,4 @@
-//! T4: more events than any single read tells.
+//! T4: more events than any single read returns.
 
 use std::collections::BTreeSet;
 
@@ -20,37 +20,37 @@ const CLIENTS: usize = 8;
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     rest(&rig).await?;
-    // Nobody sweeps what is taken now, and nothing of it is on the topic.
+    // Orders that are created now are not swept, and none of their events is on the topic.
     rig.windows.keep(TRANSACTION_CHECK, 0);
     rig.kill_all(TRANSACTION_CHECK).await?;
-    let broker = &rig.before(CREATE_ORDER)?.broker;
+    let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
     broker.broker_relay().refuse().await?;
     let orders: u64 = bench.either(600, 9_000);
-    let taken = stream::iter((0..orders).map(|n| format!("order-{n}")))
+    let created = stream::iter((0..orders).map(|n| format!("order-{n}")))
         .map(|key| {
             let rig = &rig;
-            async move { rig.place(&key).await }
+            async move { rig.create(&key).await }
         })
         .buffer_unordered(CLIENTS)
         .filter(|outcome| std::future::ready(matches!(outcome, Outcome::Acked { .. })))
         .count()
         .await;
-    anyhow::ensure!(u64::try_from(taken)? == orders, "{taken} of {orders} orders were taken");
+    anyhow::ensure!(u64::try_from(created)? == orders, "{created} of {orders} orders were created");
 
     let (found, pages) = count(&rig).await?;
     anyhow::ensure!(found == orders, "{found} of {orders} events were read");
-    // A shard has one page at the least, in each of two tables and of each rank. A test's few events
-    // fit into that; of a long run's, which are in the shards of one rank, half of the shards have a
-    // second page.
+    // A shard has at least one page, in each of two tables and of each rank. A test's few events
+    // fit into that; of a long run's, which are in the shards of one rank, half of the shards have
+    // a second page.
     let shards = u64::from(PENDING_SHARDS);
     let pages_least = 4 * shards + bench.either(0, shards / 2);
-    anyhow::ensure!(pages >= pages_least, "{pages} pages told them all");
+    anyhow::ensure!(pages >= pages_least, "{pages} pages held them all");
     broker.broker_relay().accept().await?;
     rig.windows.keep(TRANSACTION_CHECK, 1);
 
     let mut figures = judge_clean(&rig).await?;
     figures.faults = pages;
-    figures.note("events read", Measure::Share { part: found, whole: orders });
+    figures.add_measure("events read", Measure::Share { part: found, whole: orders });
     rig.stop().await;
     Ok(figures)
 }

@@ -16,7 +16,7 @@ use crate::waiting::eventually;
 /// create-order's time-out in the template. An answer comes before it.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// The broker keeps its record of what has ended for up to 3 s (`transactionOpBatchInterval`).
+/// The broker records ended half messages up to 3 s later (`transactionOpBatchInterval`).
 const RECORDED_WITHIN: Duration = Duration::from_secs(3);
 
 /// B1.
@@ -32,13 +32,13 @@ pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
 
     cluster.kill_broker().await;
     let orders: u64 = bench.either(4, 40);
-    let mut taken = 0;
+    let mut created = 0;
     for n in 0..orders {
-        let outcome = rig.place(&format!("away-{n}")).await;
-        taken += u64::from(outcome.acked().is_some());
+        let outcome = rig.create(&format!("away-{n}")).await;
+        created += u64::from(outcome.acked().is_some());
     }
-    anyhow::ensure!(taken == orders, "{taken} of {orders} were taken with the broker away");
-    let refused = strict.place("strict").await;
+    anyhow::ensure!(created == orders, "{created} of {orders} were created without the broker");
+    let refused = strict.create("strict").await;
     let honest = matches!(
         refused,
         Outcome::Unknown { status: Some(503), order_id: None, retry_after: true }
@@ -56,10 +56,11 @@ pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let recovered = back.elapsed();
     judge_clean(&strict).await?;
     figures.faults = 1;
-    figures.note("taken without the broker", Measure::Share { part: taken, whole: orders });
-    figures.note("slowest answer without the broker", Measure::Longest(slowest));
-    figures.note("restart of the broker", Measure::Longest(back - restarted));
-    figures.note("all events told after its return", Measure::Longest(recovered));
+    figures
+        .add_measure("taken without the broker", Measure::Share { part: created, whole: orders });
+    figures.add_measure("slowest answer without the broker", Measure::Longest(slowest));
+    figures.add_measure("restart of the broker", Measure::Longest(back - restarted));
+    figures.add_measure("all events told after its return", Measure::Longest(recovered));
     strict.stop().await;
     rig.stop().await;
     Ok(figures)
@@ -93,8 +94,8 @@ pub(super) async fn dies_under_load(bench: Bench<'_>) -> anyhow::Result<Figures>
     };
     let mut figures = judge_clean(&rig).await?;
     figures.faults = deaths;
-    figures.note("first commit after the broker's return", Measure::Longest(since_return));
-    figures.note("first commit after a kill", Measure::Longest(since_kill));
+    figures.add_measure("first commit after the broker's return", Measure::Longest(since_return));
+    figures.add_measure("first commit after a kill", Measure::Longest(since_kill));
     rig.stop().await;
     Ok(figures)
 }
@@ -112,7 +113,7 @@ pub(super) async fn dies_after_commits(bench: Bench<'_>) -> anyhow::Result<Figur
         round += 1;
     }
     let mut figures = judge_clean(&rig).await?;
-    // Of ten deaths in time, some come before the broker wrote down what it had done.
+    // Of ten deaths in time, some come before the broker recorded what it had done.
     let copies = bench.either(0, 1);
     anyhow::ensure!(figures.duplicate_copies >= copies, "no commit was done twice");
     figures.faults = deaths;
@@ -120,13 +121,13 @@ pub(super) async fn dies_after_commits(bench: Bench<'_>) -> anyhow::Result<Figur
     Ok(figures)
 }
 
-/// Kills the broker right after commits. Whether it had not yet recorded the first of them as done.
+/// Kills the broker right after commits. Returns whether it had not yet recorded the first of them.
 async fn die_after_commits(rig: &Rig<'_>, cluster: &Cluster, round: u64) -> anyhow::Result<bool> {
     let journal = rig.proxies()?.journal();
     let before = journal.ends().len();
     let keys: Vec<_> = (0..3).map(|n| format!("order-{round}-{n}")).collect();
-    for outcome in futures::future::join_all(keys.iter().map(|key| rig.place(key))).await {
-        anyhow::ensure!(outcome.acked().is_some(), "an order was not taken: {outcome:?}");
+    for outcome in futures::future::join_all(keys.iter().map(|key| rig.create(key))).await {
+        anyhow::ensure!(outcome.acked().is_some(), "an order was not created, but {outcome:?}");
     }
     cluster.kill_broker().await;
     let killed = Instant::now();
@@ -136,14 +137,14 @@ async fn die_after_commits(rig: &Rig<'_>, cluster: &Cluster, round: u64) -> anyh
     Ok(commit.is_some_and(|end| killed.duration_since(end.at) < RECORDED_WITHIN))
 }
 
-/// Clients that ask for an order every 200 ms each, or as fast as they are answered, for ever.
+/// Clients that each request an order every 200 ms, or as fast as they are answered, without end.
 async fn clients(rig: &Rig<'_>, count: usize) {
     let client = async |number: usize| {
         let mut pace = tokio::time::interval(Duration::from_millis(200));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for n in 0_u64.. {
             pace.tick().await;
-            rig.place(&format!("load-{number}-{n}")).await;
+            rig.create(&format!("load-{number}-{n}")).await;
         }
     };
     futures::future::join_all((0..count).map(client)).await;
@@ -151,7 +152,7 @@ async fn clients(rig: &Rig<'_>, count: usize) {
 
 async fn until_more_orders(rig: &Rig<'_>, more: usize) -> anyhow::Result<()> {
     let before = rig.log.entries().len();
-    eventually("orders were asked for", async || {
+    eventually("orders were requested", async || {
         Ok((rig.log.entries().len() >= before + more).then_some(()))
     })
     .await
@@ -165,7 +166,7 @@ fn is_commit(end: &End) -> bool {
 async fn until_more_commits(rig: &Rig<'_>) -> anyhow::Result<()> {
     let journal = rig.proxies()?.journal();
     let before = journal.ends().len();
-    eventually("the broker takes commits again", async || {
+    eventually("the broker accepts commits again", async || {
         Ok(journal.ends().iter().skip(before).any(is_commit).then_some(()))
     })
     .await

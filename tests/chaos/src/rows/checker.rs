@@ -34,16 +34,20 @@ pub(super) async fn asked_twice(bench: Bench<'_>) -> anyhow::Result<Figures> {
                 First::Fence => false,
                 First::Neither => landed,
             };
-            anyhow::ensure!(landed == expected, "{first:?} was first, and it stored: {landed}");
+            anyhow::ensure!(
+                landed == expected,
+                "{first:?} was first, and the order was stored: {landed}"
+            );
             races += 1;
             won += u64::from(landed);
         }
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = races;
-    figures.note("races won by the transaction", Measure::Share { part: won, whole: races });
-    anyhow::ensure!(both > 0, "in no race have both checkers answered");
-    figures.note("races in which both answered", Measure::Share { part: both, whole: races });
+    figures.add_measure("races won by the transaction", Measure::Share { part: won, whole: races });
+    anyhow::ensure!(both > 0, "in no race did both checkers answer");
+    figures
+        .add_measure("races in which both answered", Measure::Share { part: both, whole: races });
     rig.stop().await;
     Ok(figures)
 }
@@ -53,37 +57,41 @@ pub(super) async fn asked_twice(bench: Bench<'_>) -> anyhow::Result<Figures> {
 enum First {
     Transaction,
     Fence,
-    /// They set out together.
+    /// Both are released at once.
     Neither,
 }
 
-/// Both checkers are asked twice each while the transaction is under way, and it meets the first of
-/// their fences at the table.
+/// Both checkers are asked twice each while the transaction is under way, and it meets the
+/// first of their fences at the table.
 async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
-    let relay = rig.before(TRANSACTION_CHECK)?.broker.broker_relay();
+    let relay = rig.proxies_of(TRANSACTION_CHECK)?.broker.broker_relay();
     let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
     eventually("two checkers are members", async || {
         Ok((relay.members(&group).len() >= 2).then_some(()))
     })
     .await?;
-    let mut asked = relay.rules().on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).hold();
-    // Every try is held, or the second would do what the first could not.
-    let table = &rig.before(CREATE_ORDER)?.table;
+    let mut questions =
+        relay.rules().on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).hold();
+    // Every try is held: a second one would otherwise store the order.
+    let table = &rig.proxies_of(CREATE_ORDER)?.table;
     let mut tries = table.on(Point::Request, creates_with_half_message).hold();
-    let (outcome, transaction) = tokio::join!(rig.place(key), tries.seen(FAULT_LIMIT));
-    anyhow::ensure!(outcome.is_unknown(), "nobody can know, and the client was told {outcome:?}");
+    let (outcome, transaction) = tokio::join!(rig.create(key), tries.seen(FAULT_LIMIT));
+    anyhow::ensure!(
+        outcome.is_unknown(),
+        "the outcome is unknown, and the client was answered {outcome:?}"
+    );
     let transaction = transaction?;
     drop(tries);
     let attempt = created_by(&transaction.traffic).context("a transaction without an attempt")?;
-    let check = question_of(rig, &mut asked, &attempt).await?;
-    drop(asked);
-    let (question, asked_first) = (check.traffic.frame.clone(), check.traffic.connection);
-    let checkers = &rig.before(TRANSACTION_CHECK)?.table;
+    let check = question_of(rig, &mut questions, &attempt).await?;
+    drop(questions);
+    let (question, first_asked) = (check.traffic.frame.clone(), check.traffic.connection);
+    let checkers = &rig.proxies_of(TRANSACTION_CHECK)?.table;
     let mut fencing = checkers.on(Point::Request, fences(&attempt)).hold();
     check.release_with(Toxic::Repeat(2));
-    // Windows end, so that the other one may be gone by now, and its successor there.
+    // Windows end: the other checker may be gone by now, and its successor may be there.
     eventually("the other checker is asked twice", async || {
-        let others = relay.members(&group).into_iter().filter(|member| *member != asked_first);
+        let others = relay.members(&group).into_iter().filter(|member| *member != first_asked);
         for other in others {
             let sent = relay.inject(other, &question).await;
             if sent.is_ok() && relay.inject(other, &question).await.is_ok() {
@@ -118,7 +126,7 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
         let ends = journal.ends_of(&attempt.transaction_id);
         ends.iter().map(|end| end.connection).collect()
     };
-    // One whose window has just ended does not answer any more.
+    // A checker whose window has just ended does not answer any more.
     let both = async || Ok((answers().len() > 1).then_some(()));
     drop(eventually_within(BOTH_WITHIN, "both checkers answer", both).await);
     Ok(Race { landed, answers: answers().len() })
@@ -132,7 +140,7 @@ struct Race {
     answers: usize,
 }
 
-/// How long the second checker may take to answer, when it is still there.
+/// How long the second checker may take to answer, if it is still there.
 const BOTH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Matches the fence of an attempt.
@@ -146,7 +154,7 @@ pub(super) async fn dies_after_fence(bench: Bench<'_>) -> anyhow::Result<Figures
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let rounds: u64 = bench.either(1, 8);
     for round in 0..rounds {
-        let table = &rig.before(TRANSACTION_CHECK)?.table;
+        let table = &rig.proxies_of(TRANSACTION_CHECK)?.table;
         let died = crash(&rig, &format!("checker-{round}"), Window::TransactionUnseen).await?;
         let attempt = died.attempt()?;
         // The broker asks after some seconds, and no fence comes before.
@@ -163,7 +171,7 @@ pub(super) async fn dies_after_fence(bench: Bench<'_>) -> anyhow::Result<Figures
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds;
     let slowest = slowest_end(&rig)?;
-    figures.note("half message open for at most", Measure::Longest(slowest));
+    figures.add_measure("half message open for at most", Measure::Longest(slowest));
     rig.stop().await;
     Ok(figures)
 }

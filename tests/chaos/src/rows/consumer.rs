@@ -31,10 +31,10 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
         deaths += 1;
         rest(&rig).await?;
     }
-    let consumer = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
+    let consumer = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay();
     let mut figures = judge_clean(&rig).await?;
     let doubled = Measure::Count(without_guard(&bench).await?);
-    figures.note("control: effects doubled without the guards", doubled);
+    figures.add_measure("control: effects doubled without the guards", doubled);
     figures.faults = deaths;
     anyhow::ensure!(
         figures.duplicate_deliveries >= deaths,
@@ -42,13 +42,13 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
         figures.duplicate_deliveries
     );
     let acks = consumer.passed_on(code::ACK_MESSAGE);
-    figures.note("acknowledgements", Measure::Count(acks));
+    figures.add_measure("acknowledgements", Measure::Count(acks));
     rig.stop().await;
     Ok(figures)
 }
 
-/// How many effects happen more than once when they have no conditions, and the consumer dies with
-/// one stored.
+/// How many effects happen more than once without their conditions, when the consumer dies with one
+/// stored.
 async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
     let crew = Crew { consumers: 1, ..Crew::default() };
     let control = Rig::start_with(bench.cluster, bench.seed, crew, |options| {
@@ -66,14 +66,15 @@ async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
     Ok(doubled)
 }
 
-/// What is done about the events of an order.
+/// A step in handling the events of an order.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// The order is read: in the first edition a transaction marked its event as observed here.
     Reading,
-    /// Stock is taken, the order confirmed, its customer notified of `OrderCreated`, and that ended.
+    /// Stock is reserved, the order confirmed, its customer notified of `OrderCreated`, and that
+    /// event ended.
     Inventory,
-    /// The customer is notified of `OrderConfirmed`, which ends.
+    /// The customer is notified of `OrderConfirmed`, and that event ended.
     Notification,
 }
 
@@ -89,10 +90,10 @@ impl Step {
     }
 }
 
-/// The consumer dies with the call of a step before the table, or with its answer before the
-/// consumer.
+/// The consumer dies while the call of a step is on its way to the table, or the answer on its way
+/// back.
 async fn amid_step(rig: &Rig<'_>, key: &str, step: Step, point: Point) -> anyhow::Result<()> {
-    let table = &rig.before(EVENT_CONSUMER)?.table;
+    let table = &rig.proxies_of(EVENT_CONSUMER)?.table;
     let mut hold = table.on(point, move |call: &TableCall| step.is_made_by(call)).once().hold();
     rig.settle(key).await?;
     let held = hold.seen(FAULT_LIMIT).await?;
@@ -101,19 +102,19 @@ async fn amid_step(rig: &Rig<'_>, key: &str, step: Step, point: Point) -> anyhow
     Ok(())
 }
 
-/// The consumer dies with one event done and not acknowledged, and others under way.
+/// The consumer dies with one event handled and not acknowledged, and others under way.
 async fn amid_batch(rig: &Rig<'_>, key: &str, orders: u64) -> anyhow::Result<()> {
-    let before = rig.before(EVENT_CONSUMER)?;
+    let proxies = rig.proxies_of(EVENT_CONSUMER)?;
     let acknowledges = frames(code::ACK_MESSAGE);
-    let mut acknowledging = before.broker.on(Point::Request, acknowledges).once().hold();
+    let mut acknowledging = proxies.broker.on(Point::Request, acknowledges).once().hold();
     rig.settle(&format!("{key}-done")).await?;
     let acknowledged = acknowledging.seen(FAULT_LIMIT).await?;
 
     let handles = |call: &TableCall| reserves(call) || ends_alone(call);
-    let mut handling = before.table.on(Point::Request, handles).once().hold();
+    let mut handling = proxies.table.on(Point::Request, handles).once().hold();
     let keys: Vec<_> = (0..orders).map(|n| format!("{key}-{n}")).collect();
-    let placed = futures::future::join_all(keys.iter().map(|key| rig.settle(key)));
-    for order in placed.await {
+    let created = futures::future::join_all(keys.iter().map(|key| rig.settle(key)));
+    for order in created.await {
         order?;
     }
     let handled = handling.seen(FAULT_LIMIT).await?;

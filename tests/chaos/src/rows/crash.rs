@@ -53,13 +53,13 @@ pub(super) async fn transaction_late(bench: Bench<'_>) -> anyhow::Result<Figures
         let died = crash(&rig, &format!("late-{round}"), Window::TransactionUnseen).await?;
         let attempt = died.attempt()?;
         anyhow::ensure!(attempt_state(&rig, &attempt).await? == AttemptState::Fenced);
-        let table = &rig.before(CREATE_ORDER)?.table;
+        let table = &rig.proxies_of(CREATE_ORDER)?.table;
         let mut landing = table.on(Point::Response, calls("PutItem")).once().hold();
         died.stopped.release();
         let landed = landing.seen(FAULT_LIMIT).await?;
         let answer = landed.traffic.answer.as_ref();
         let answer = answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
-        // With what it found: the tombstone.
+        // The answer holds what the put found: the tombstone.
         let refused = |answer: &String| {
             answer.contains("ConditionalCheckFailedException") && answer.contains("fenced")
         };
@@ -69,7 +69,7 @@ pub(super) async fn transaction_late(bench: Bench<'_>) -> anyhow::Result<Figures
     }
     let mut figures = settled(&rig, rounds).await?;
     let revived = late_without_fence(&bench).await?;
-    figures.note("control: stored after a ROLLBACK without the fence", revived);
+    figures.add_measure("control: stored after a ROLLBACK without the fence", revived);
     rig.stop().await;
     Ok(figures)
 }
@@ -91,7 +91,7 @@ async fn late_without_fence(bench: &Bench<'_>) -> anyhow::Result<Measure> {
         anyhow::ensure!(is_stored, "without the fence, the attempt is {state:?}");
     }
     let part = judge_as_it_is(&control).await?.figures.revived;
-    anyhow::ensure!(part == rounds, "without the fence, {part} of {rounds} came back");
+    anyhow::ensure!(part == rounds, "without the fence, {part} of {rounds} were stored");
     control.stop().await;
     Ok(Measure::Share { part, whole: rounds })
 }
@@ -121,9 +121,8 @@ pub(super) async fn end_unseen(bench: Bench<'_>) -> anyhow::Result<Figures> {
 
 /// A process that died in a window.
 pub(super) struct Death {
-    /// When.
     pub(super) at: Instant,
-    /// What it had sent, or was to be told.
+    /// What it had sent, or the answer that it waited for.
     pub(super) stopped: Stopped,
 }
 
@@ -134,8 +133,7 @@ impl Death {
     }
 }
 
-/// Asks for an order and kills create-order in a window. The client must not know what became of
-/// it.
+/// Requests an order and kills create-order in a window. The client must not know the outcome.
 pub(super) async fn crash(rig: &Rig<'_>, key: &str, window: Window) -> anyhow::Result<Death> {
     let (outcome, death) = amid(rig, key, window, async |stopped| {
         rig.kill(CREATE_ORDER).await?;
@@ -146,12 +144,12 @@ pub(super) async fn crash(rig: &Rig<'_>, key: &str, window: Window) -> anyhow::R
     Ok(death)
 }
 
-/// Waits until every half message sent so far has ended, the last one as told and after `since`.
+/// Waits until every half message has ended, the last one with `resolution` and after `since`.
 async fn drained(rig: &Rig<'_>, since: Instant, resolution: Resolution) -> anyhow::Result<()> {
     let journal = rig.proxies()?.journal();
     let none_open = async || Ok(journal.open().is_empty().then_some(()));
     recovers(rig, eventually("no half message is open", none_open)).await?;
-    rig.note_recovery(Recovery::new(since.elapsed(), Duration::ZERO));
+    rig.add_recovery(Recovery::new(since.elapsed(), Duration::ZERO));
     let ends = journal.ends();
     let last = ends.iter().rev().find(|end| end.passed_on && end.resolution == resolution);
     anyhow::ensure!(
@@ -161,7 +159,7 @@ async fn drained(rig: &Rig<'_>, since: Instant, resolution: Resolution) -> anyho
     Ok(())
 }
 
-/// Every crash left a fenced attempt and no order but the one that the client's retry created.
+/// Every crash left a fenced attempt, and no order except the one that the client's retry created.
 async fn settled(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(rig).await?;
     figures.faults = rounds;
@@ -171,7 +169,7 @@ async fn settled(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
         figures.fenced
     );
     let slowest = slowest_end(rig)?;
-    figures.note("half message open for at most", Measure::Longest(slowest));
+    figures.add_measure("half message open for at most", Measure::Longest(slowest));
     Ok(figures)
 }
 
@@ -180,12 +178,12 @@ pub(super) fn slowest_end(rig: &Rig<'_>) -> anyhow::Result<Duration> {
     let journal = rig.proxies()?.journal();
     let ends = journal.ends();
     let waited = journal.halves().into_iter().filter_map(|half| {
-        let of_it = |end: &&harness::broker_proxy::End| {
+        let is_its_end = |end: &&harness::broker_proxy::End| {
             end.message_id == half.message_id
                 && end.passed_on
                 && end.resolution != Resolution::Unknown
         };
-        Some(ends.iter().find(of_it)?.at.saturating_duration_since(half.at))
+        Some(ends.iter().find(is_its_end)?.at.saturating_duration_since(half.at))
     });
     Ok(waited.max().unwrap_or_default())
 }

@@ -1,7 +1,7 @@
-//! C4: a handler fails again and again, and an operator gives its event another chance.
+//! C4: a handler fails again and again, and an operator redrives its event.
 //!
-//! Between sixteen deliveries event-consumer lets more than an hour pass. The proxy before the
-//! broker shortens what it asks for; everything else is as it will be then.
+//! The pauses of event-consumer between sixteen deliveries take more than an hour. The proxy in
+//! front of the broker shortens them; everything else is unchanged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,20 +26,20 @@ use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, Rig};
 use crate::waiting::{eventually, eventually_within};
 
-/// How often event-consumer has an event delivered before it gives it up.
+/// How many deliveries of an event fail before event-consumer gives it up.
 const ATTEMPTS_MAX: u32 = 16;
 
-/// How many of them fail in event-consumer in a short run, to which the others are only noted.
+/// How many deliveries fail in a short run; the other failures are only written to the entry.
 const ATTEMPTS_SHORT: u32 = 3;
 
-/// The pause between two deliveries, in milliseconds, in place of minutes.
+/// The pause between two deliveries, in milliseconds, instead of minutes.
 const PAUSE_MS: &str = "1000";
 
-/// How long a delivery that fails may take, with what is lost between: the handler's 5 s, the pause,
-/// and some seconds until the broker hands out what has become visible.
+/// How long a delivery that fails may take: the handler's 5 s, the pause, and some seconds until
+/// the broker delivers what has become visible.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(40);
 
-/// What a redrive is made of. No broker is asked: the sweep publishes it.
+/// A redrive that publishes nothing: the sweep publishes the event.
 type RedriveUnsent =
     Redrive<DynamoLetters, DynamoAggregates, UuidIdentitySource, RocketmqPublisher, SystemClock>;
 
@@ -58,27 +58,28 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         "{} deliveries were more than the first",
         figures.duplicate_deliveries
     );
-    figures.note("calls throttled", Measure::Count(struck));
-    figures.note("redriven", Measure::Count(rounds));
+    figures.add_measure("calls throttled", Measure::Count(struck));
+    figures.add_measure("redriven", Measure::Count(rounds));
     rig.stop().await;
     Ok(figures)
 }
 
 /// An `OrderConfirmed` whose notification is throttled at each delivery. After the first failure,
-/// all but `failing` of the others are noted without a delivery. How many calls that struck.
+/// all but `failing` of the others are stored without a delivery. Returns how many calls were
+/// throttled.
 async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyhow::Result<u64> {
     rest(rig).await?;
     rig.windows.keep(EVENT_CONSUMER, 0);
     rig.kill_all(EVENT_CONSUMER).await?;
     let order_id = rig.settle(&format!("order-{round}")).await?;
 
-    let before = rig.before(EVENT_CONSUMER)?;
+    let proxies = rig.proxies_of(EVENT_CONSUMER)?;
     let postpones = frames(code::CHANGE_MESSAGE_INVISIBLETIME);
-    let shortened = before.broker.on(Point::Request, postpones);
+    let shortened = proxies.broker.on(Point::Request, postpones);
     let shortened = shortened.inflict(Toxic::Rewrite(Arc::new(|passage: &mut Passage| {
         passage.frame.fields.insert("invisibleTime".to_owned(), PAUSE_MS.to_owned());
     })));
-    let throttled = before.table.on(Point::Request, ends_alone);
+    let throttled = proxies.table.on(Point::Request, ends_alone);
     let throttled = throttled.inflict(Toxic::Answer(TableAnswer::throttled()));
     rig.windows.keep(EVENT_CONSUMER, 1);
     let event_id = first_failure(rig, &order_id).await?;
@@ -93,9 +94,12 @@ async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyho
         })
         .await?;
     let of_its_handler = letter.handler == "notification" && letter.attempts >= ATTEMPTS_MAX;
-    anyhow::ensure!(of_its_handler && !letter.reason.is_empty(), "it was given up so: {letter:?}");
+    anyhow::ensure!(
+        of_its_handler && !letter.reason.is_empty(),
+        "the event was given up with {letter:?}"
+    );
     let struck = throttled.struck();
-    // Each delivery has several tries. What it then asks for is a pause, but for the last time.
+    // Each delivery has several tries. After all but the last it asks for a pause.
     anyhow::ensure!(struck >= u64::from(failing), "{struck} calls of {failing} deliveries");
     anyhow::ensure!(shortened.struck() > 0, "it was never postponed");
     drop((throttled, shortened));
@@ -107,7 +111,7 @@ async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyho
     Ok(struck)
 }
 
-/// Waits until a delivery of an order's `OrderConfirmed` has failed. Its identifier.
+/// Waits until a delivery of an order's `OrderConfirmed` has failed. Returns the event's id.
 async fn first_failure(rig: &Rig<'_>, order_id: &str) -> anyhow::Result<String> {
     eventually("a delivery of the confirmation has failed", async || {
         let order = Records::read(rig).await?.orders.remove(order_id);

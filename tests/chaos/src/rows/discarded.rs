@@ -18,13 +18,13 @@ use crate::judge::{judge_as_it_is, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
-/// Where a broker puts what it gives up (`TopicValidator.java`).
+/// The topic of half messages that a broker has given up (`TopicValidator.java`).
 const DISCARDED: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 
 /// Few rounds, so that the broker gives up within seconds.
 const TUNING: BrokerTuning = BrokerTuning { check_max: 3, ..Cluster::TUNING };
 
-/// Past the time at which the sweep takes up an event of a half message: 60 s, its look and its
+/// After the time at which the sweep publishes an event of a half message: 60 s, its look and its
 /// work.
 const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
 
@@ -32,7 +32,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(TUNING).await?;
     let away = Crew { checkers: 0, ..Crew::default() };
     let orders = bench.either(2, 10);
-    // What the broker gives up, it goes past: its own count is the one to wait for.
+    // The broker's own count leaves out what it has given up, so that is the one to wait for.
     let product = Rig::start_with(&cluster, bench.seed, away, |_| {}).await?.alone_on(&cluster);
     let control = Rig::start_with(&cluster, bench.seed, away, |options| {
         Control::WithoutSweep.stand_in(options);
@@ -42,45 +42,48 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let (one, other) = tokio::join!(lose_commits(&product, orders), lose_commits(&control, orders));
     let faults = one? + other?;
     let discarded = until_discarded(&product, faults).await?;
-    let told = gauge(&product).await?;
-    anyhow::ensure!(told == discarded, "the gauge tells {told} of {discarded}");
+    let shown = gauge(&product).await?;
+    anyhow::ensure!(shown == discarded, "the gauge shows {shown} of {discarded}");
 
     let back = Instant::now();
     product.windows.keep(TRANSACTION_CHECK, 1);
     control.windows.keep(TRANSACTION_CHECK, 1);
     let mut figures = judge_clean(&product).await?;
     let recovered = back.elapsed();
-    // The control has had its time too: an event that no consumer has seen stays unseen.
+    // The control gets the same time: an event that no consumer has seen then stays unseen.
     tokio::time::sleep_until(begun + PAST_THE_SWEEP).await;
     let lost = judge_as_it_is(&control).await?.figures.lost;
     anyhow::ensure!(lost >= orders, "without the sweep, {lost} of {orders} were lost");
 
     figures.faults = orders;
-    figures.note("half messages discarded", Measure::Count(discarded));
-    figures.note("recovered after", Measure::Longest(recovered));
-    figures.note("control: lost without the sweep", Measure::Share { part: lost, whole: orders });
+    figures.add_measure("half messages discarded", Measure::Count(discarded));
+    figures.add_measure("recovered after", Measure::Longest(recovered));
+    figures.add_measure(
+        "control: lost without the sweep",
+        Measure::Share { part: lost, whole: orders },
+    );
     control.stop().await;
     product.stop().await;
     Ok(figures)
 }
 
-/// Takes orders whose commits are lost.
+/// Creates orders whose commits are lost.
 async fn lose_commits(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
-    let broker = &rig.before(CREATE_ORDER)?.broker;
+    let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
     let lost = broker.on(Point::Request, frames(code::END_TRANSACTION)).inflict(Toxic::Lose);
-    // On a slow machine an order may be taken without the broker, and has no commit to lose.
+    // On a slow machine an order may be created without the broker, and has no commit to lose.
     for n in 0..10 * orders {
         if lost.struck() >= orders {
             break;
         }
-        let outcome = rig.place(&format!("discarded-{n}")).await;
-        anyhow::ensure!(outcome.acked().is_some(), "an order that is stored: {outcome:?}");
+        let outcome = rig.create(&format!("discarded-{n}")).await;
+        anyhow::ensure!(outcome.acked().is_some(), "a stored order was answered {outcome:?}");
     }
     anyhow::ensure!(lost.struck() >= orders, "the commits were not lost");
     Ok(orders)
 }
 
-/// What an alarm would see.
+/// The metric that the alarm watches, read from the broker.
 async fn gauge(rig: &Rig<'_>) -> anyhow::Result<u64> {
     rig.ask_broker(async |broker, within| Ok(broker.half_messages_discarded(within()).await?)).await
 }
@@ -89,7 +92,7 @@ async fn gauge(rig: &Rig<'_>) -> anyhow::Result<u64> {
 async fn until_discarded(rig: &Rig<'_>, expected: u64) -> anyhow::Result<u64> {
     let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
     eventually("the half messages are discarded", async || {
-        // The topic comes into being with its first message.
+        // The topic does not exist before its first message.
         let messages = rocketmq::admin::read_topic(config.clone(), DISCARDED).await;
         let count = u64::try_from(messages.unwrap_or_default().len())?;
         Ok((count >= expected).then_some(count))

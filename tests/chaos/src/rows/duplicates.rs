@@ -30,9 +30,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         created_late(&rig, &format!("late-{n}")).await?;
     }
     let mut figures = judge_clean(&rig).await?;
-    figures.note("confirmations that waited for a late creation", Measure::Count(late));
+    figures.add_measure("confirmations that waited for a late creation", Measure::Count(late));
     let doubled = without_guard(&bench).await?;
-    figures.note("control: effects doubled without the guards", Measure::Count(doubled));
+    figures.add_measure("control: effects doubled without the guards", Measure::Count(doubled));
     anyhow::ensure!(
         figures.duplicate_copies >= copies,
         "{} of {copies} copies are on the topic",
@@ -49,11 +49,11 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 }
 
 /// An order whose `OrderCreated` is handled late, because each try is lost until then. In the first
-/// edition its customer could be notified of the confirmation meanwhile. Here one write confirms it and
-/// notifies of its creation, so nothing of the confirmation is anywhere before. Whoever reads the
-/// order sees both in the order of the events.
+/// edition its customer could be notified of the confirmation meanwhile. Here one write confirms
+/// the order and notifies of its creation, so before that write nothing of the confirmation exists.
+/// A reader of the order sees both notifications in the order of the events.
 async fn created_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
-    let table = &rig.before(EVENT_CONSUMER)?.table;
+    let table = &rig.proxies_of(EVENT_CONSUMER)?.table;
     let lost = table.on(Point::Request, reserves).inflict(Toxic::Lose);
     let order_id = rig.settle(key).await?;
     let stored = async || {
@@ -67,7 +67,7 @@ async fn created_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
     .await?;
     let order = stored().await?;
     let is_untouched = order.status == "CREATED" && order.notifications.is_empty();
-    anyhow::ensure!(is_untouched, "an order of which nothing is handled is {order:?}");
+    anyhow::ensure!(is_untouched, "an order without a handled event is {order:?}");
     let copies = World::copies(rig).await?;
     let confirmed =
         copies.iter().any(|copy| copy.subject == order_id && copy.event_type == "OrderConfirmed");
@@ -92,7 +92,7 @@ async fn created_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many effects happen more than once when they have no conditions.
+/// How many effects happen more than once without their conditions.
 async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
     let control = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
         Control::WithoutGuard.stand_in(options);
@@ -108,21 +108,21 @@ async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
 }
 
 /// Publishes each message of the topic again, every other one once and the rest nine times, in a
-/// random order, and waits until all of them were consumed. How many that were.
+/// random order, and waits until all of them were consumed. Returns how many.
 async fn repeat(rig: &Rig<'_>) -> anyhow::Result<u64> {
     let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
     let messages = rocketmq::admin::read_topic(config, &rig.system.names.topic).await?;
     let mut copies = Vec::new();
     for (position, message) in messages.iter().enumerate() {
         let body = String::from_utf8(message.body.clone())?;
-        // Without it, nobody would know whose event it is.
+        // Without it a consumer would not know the event's aggregate.
         let aggregate = message.properties.get(AGGREGATE).context("an event of no aggregate")?;
         let aggregate: AggregateKey = aggregate.parse()?;
         let times = if position % 2 == 0 { 1 } else { 9 };
         copies.extend(std::iter::repeat_n((aggregate, body), times));
     }
     fastrand::Rng::with_seed(rig.seed).shuffle(&mut copies);
-    let consumer = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
+    let consumer = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay();
     let before = consumer.passed_on(code::ACK_MESSAGE);
     let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
     for (aggregate, body) in &copies {

@@ -11,7 +11,7 @@ use crate::judge::{OrderState, Records, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Rig};
 use crate::waiting::eventually;
 
-/// How many orders may be taken without the broker before the fault counts as not happening.
+/// How many orders may be created without the broker before the fault counts as not happening.
 const TRIES_MAX: u32 = 10;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -25,7 +25,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = 4 * rounds;
-    // A doubled end, and one that comes after a check-back's, each make a second copy.
+    // A doubled end makes a second copy, and so does an end after a check-back's.
     anyhow::ensure!(
         figures.duplicate_copies >= 2 * rounds,
         "{} copies more than events: the broker did not see the second ends",
@@ -37,24 +37,27 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     };
     let part = u64::try_from(orders.values().filter(once).count())?;
     let effects = Measure::Share { part, whole: u64::try_from(orders.len())? };
-    figures.note("orders with each effect once", effects);
+    figures.add_measure("orders with each effect once", effects);
     rig.stop().await;
     Ok(figures)
 }
 
-/// An order whose end is struck. The client is told of its order all the same.
+/// Creates an order whose end is struck. The client still gets its order.
 async fn struck(
     rig: &Rig<'_>,
     key: &str,
     point: Point,
     toxic: Toxic<harness::broker_proxy::Passage>,
 ) -> anyhow::Result<()> {
-    let broker = &rig.before(CREATE_ORDER)?.broker;
+    let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
     let rule = broker.on(point, frames(code::END_TRANSACTION)).once().inflict(toxic);
-    // On a slow machine an order may be taken without the broker, and has no end.
+    // On a slow machine an order may be created without the broker, and has no end.
     for number in 0..TRIES_MAX {
-        let outcome = rig.place(&format!("{key}-try-{number}")).await;
-        anyhow::ensure!(outcome.acked().is_some(), "{key}: an order that is stored: {outcome:?}");
+        let outcome = rig.create(&format!("{key}-try-{number}")).await;
+        anyhow::ensure!(
+            outcome.acked().is_some(),
+            "{key}: a stored order was answered {outcome:?}"
+        );
         if rule.struck() > 0 {
             break;
         }
@@ -63,14 +66,14 @@ async fn struck(
     rest(rig).await
 }
 
-/// An order whose end comes after the check-back has ended it.
+/// Creates an order whose end arrives after a check-back has ended its half message.
 async fn late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
     let (outcome, held) = amid(rig, key, Window::EndUnseen, async |held| Ok(held)).await?;
-    anyhow::ensure!(outcome.acked().is_some(), "{key}: an order that is stored: {outcome:?}");
+    anyhow::ensure!(outcome.acked().is_some(), "{key}: a stored order was answered {outcome:?}");
     let Stopped::Frame(end) = &held else { anyhow::bail!("{key}: an end is a frame") };
     let message_id = end.traffic.frame.field("msgId").unwrap_or_default().to_owned();
     let journal = rig.proxies()?.journal();
-    // Its own check-back: the events that follow the order have ends too.
+    // Its own check-back: the order's later events have ends, too.
     eventually("a check-back commits", async || {
         let by_check = journal.ends().into_iter().any(|end| {
             end.message_id == message_id

@@ -17,13 +17,13 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         options.instances_max = 64;
     })
     .await?;
-    let mut taken = 0;
+    let mut created = 0;
     for round in 0..rounds {
         rest(&rig).await?;
         rig.kill_all(CREATE_ORDER).await?;
-        taken += u64::try_from(rig.place_all(&format!("first-{round}"), at_once).await.len())?;
+        created += u64::try_from(rig.create_all(&format!("first-{round}"), at_once).await.len())?;
         let started = rig.system.host.instances(CREATE_ORDER)?.len();
-        anyhow::ensure!(started > 1, "{started} process served them all");
+        anyhow::ensure!(started > 1, "{started} process served all requests");
     }
     let entries = rig.log.entries();
     let first: Vec<_> = entries.iter().filter(|entry| entry.key.starts_with("first")).collect();
@@ -39,8 +39,11 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     anyhow::ensure!(slowest < TIME_OUT, "an answer took {slowest:?}");
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds * at_once;
-    figures.note("answered with 201", Measure::Share { part: taken, whole: rounds * at_once });
-    figures.note("slowest of the first answers", Measure::Longest(slowest));
+    figures.add_measure(
+        "answered with 201",
+        Measure::Share { part: created, whole: rounds * at_once },
+    );
+    figures.add_measure("slowest of the first answers", Measure::Longest(slowest));
     rig.stop().await;
     Ok(figures)
 }

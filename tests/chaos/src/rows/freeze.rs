@@ -11,7 +11,7 @@ use crate::figures::{Figures, Measure};
 use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Crew, Rig};
 
-/// Longer than the longest freeze: the host must not end what is frozen.
+/// Longer than the longest freeze: the host must not end a frozen process.
 const HOST_PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -39,7 +39,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
                 outcome,
                 Outcome::Acked { .. } | Outcome::Unknown { status: None | Some(503), .. }
             );
-            anyhow::ensure!(honest, "{key}: a client was told {outcome:?}");
+            anyhow::ensure!(honest, "{key}: a client was answered {outcome:?}");
             faults += 1;
             rest(&rig).await?;
         }
@@ -47,7 +47,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     figures.faults = faults;
     let fenced = Measure::Share { part: figures.fenced, whole: faults };
-    figures.note("frozen attempts that were fenced", fenced);
+    figures.add_measure("frozen attempts that were fenced", fenced);
     rig.stop().await;
     Ok(figures)
 }

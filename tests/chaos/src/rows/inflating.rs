@@ -1,5 +1,5 @@
-//! F1 to F4: bodies that cannot be inflated, or to more than anybody has memory for, that are longer
-//! than anybody reads, or that no broker would take back.
+//! F1 to F4: bodies that cannot be inflated, that inflate to more than fits into memory, that are
+//! longer than anybody reads, or that no broker would take back.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -32,14 +32,14 @@ const UNKNOWN: i32 = 0x7 << 8;
 /// How many good orders lie behind the bodies, in the same queues.
 const NEIGHBOURS: u32 = 5;
 
-/// What a function may have in use at the most, in bytes. Inflated whole, one body alone has four times
-/// of it, and more.
+/// The most memory that a function may use, in bytes. One body alone, inflated whole, is four times
+/// as large, or more.
 const MEMORY_MAX: u64 = 64 * 1024 * 1024;
 
-/// What a line of a log may have at the most, in bytes, with its end.
+/// The greatest length of a log line, in bytes, with its end.
 const LINE_MAX: u64 = 8 * 1024;
 
-/// The longest body that is read.
+/// The longest body that is read, in bytes.
 const READ_MAX: usize = 64 * 1024;
 
 /// A message's flags, and its body.
@@ -68,8 +68,8 @@ pub(super) async fn bombs(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     buried.check(&rig, &mut figures).await?;
     figures.faults += asked;
-    figures.note("such half messages asked about", Measure::Count(asked));
-    figures.note("most memory of transaction-check", Measure::Bytes(peak));
+    figures.add_measure("such half messages asked about", Measure::Count(asked));
+    figures.add_measure("most memory of transaction-check", Measure::Bytes(peak));
     anyhow::ensure!(peak < MEMORY_MAX, "transaction-check used {peak} bytes");
     rig.stop().await;
     Ok(figures)
@@ -82,11 +82,11 @@ pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
     for _ in 0..bench.either(1, 3) {
         buried.round(&rig, long_bodies()).await?;
     }
-    // It is read, and names a type that newer code may know: it comes again, and is no letter.
+    // It is read, and names a type that newer code may know: it is delivered again, not buried.
     let name = "A".repeat(READ_MAX - 1024);
     let named = (0, event_of_type(&name));
     store(&rig, &rig.system.names.topic, 9_000, named).await?.end(Resolution::Commit).await?;
-    eventually("an event with a long name of a type is met", async || {
+    eventually("an event with a long type name is received", async || {
         Ok((rig.lines_with("newer code raised the event")? > 0).then_some(()))
     })
     .await?;
@@ -94,7 +94,7 @@ pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
     buried.check_letters(&rig, &mut figures).await?;
     let longest = rig.longest_line()?;
     anyhow::ensure!(longest <= LINE_MAX, "a line of {longest} bytes");
-    figures.note("longest line of the log", Measure::Bytes(longest));
+    figures.add_measure("longest line of the log", Measure::Bytes(longest));
     rig.stop().await;
     Ok(figures)
 }
@@ -104,8 +104,8 @@ pub(super) async fn not_taken_back(bench: Bench<'_>) -> anyhow::Result<Figures> 
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let mut buried = Buried::because("");
     for _ in 0..bench.either(1, 5) {
-        // The broker itself takes no message without a body (`AbstractSendMessageProcessor.java`), but one
-        // that is empty once it is inflated.
+        // The broker accepts no message without a body (`AbstractSendMessageProcessor.java`), but
+        // it accepts one that is empty once it is inflated.
         let bodies = vec![(COMPRESSED | ZLIB, deflated(5)?), (COMPRESSED | ZLIB, deflated(0)?)];
         buried.round(&rig, bodies).await?;
     }
@@ -115,9 +115,9 @@ pub(super) async fn not_taken_back(bench: Bench<'_>) -> anyhow::Result<Figures> 
     Ok(figures)
 }
 
-/// Bodies that were published for event-consumer to bury, with neighbours behind them.
+/// Bodies that were published and become dead letters, with neighbours behind them.
 struct Buried {
-    /// What each letter's reason says.
+    /// Part of each letter's reason.
     because: &'static str,
     published: u64,
     slowest: Duration,
@@ -157,10 +157,11 @@ impl Buried {
         Ok(())
     }
 
-    /// There is a letter of each body, and neither the bodies nor their neighbours came twice.
+    /// Asserts that each body has a letter, and that bodies and neighbours were delivered only
+    /// once.
     async fn check(&self, rig: &Rig<'_>, figures: &mut Figures) -> anyhow::Result<()> {
         self.check_letters(rig, figures).await?;
-        let deliveries = rig.before(EVENT_CONSUMER)?.broker.deliveries();
+        let deliveries = rig.proxies_of(EVENT_CONSUMER)?.broker.deliveries();
         let again: Vec<_> = deliveries.iter().filter(|(_, times)| **times != 1).collect();
         anyhow::ensure!(again.is_empty(), "delivered more than once: {again:?}");
         Ok(())
@@ -175,15 +176,16 @@ impl Buried {
         anyhow::ensure!(letters.values().all(|letter| says_why(&letter.reason)), "{letters:?}");
         anyhow::ensure!(peak < MEMORY_MAX, "event-consumer used {peak} bytes");
         figures.faults += published;
-        figures.note("dead letters", Measure::Count(count));
-        figures.note("until all neighbours were finished", Measure::Longest(slowest));
-        figures.note("most memory of event-consumer", Measure::Bytes(peak));
+        figures.add_measure("dead letters", Measure::Count(count));
+        figures.add_measure("until all neighbours were finished", Measure::Longest(slowest));
+        figures.add_measure("most memory of event-consumer", Measure::Bytes(peak));
         Ok(())
     }
 }
 
-/// Leaves half messages open that name our checked group, on our topic and on a foreign one, until each
-/// was asked about and answered. Returns how many, and the most memory that transaction-check has used.
+/// Leaves half messages open that name our checked group, on our topic and on a foreign one, until
+/// each was asked about and answered. Returns how many, and the most memory that transaction-check
+/// has used.
 async fn ask_about(rig: &Rig<'_>, bodies: Vec<Body>) -> anyhow::Result<(u64, u64)> {
     let names = &rig.system.names;
     let foreign = Names {
@@ -193,7 +195,7 @@ async fn ask_about(rig: &Rig<'_>, bodies: Vec<Body>) -> anyhow::Result<(u64, u64
         ..names.clone()
     };
     create_topics(&rig.system.endpoints, &foreign).await?;
-    let relay = rig.before(TRANSACTION_CHECK)?.broker.broker_relay();
+    let relay = rig.proxies_of(TRANSACTION_CHECK)?.broker.broker_relay();
     let mut halves = Vec::new();
     for topic in [&names.topic, &foreign.topic] {
         for body in &bodies {
@@ -227,8 +229,8 @@ fn peak(rig: &Rig<'_>, function: &str) -> anyhow::Result<u64> {
 
 fn unreadable_bodies() -> anyhow::Result<Vec<Body>> {
     let plain = Bytes::from_static(b"this was never compressed");
-    // The beginning of a frame, as Java's client makes one, and nothing that belongs to it. Read as the
-    // length of a block it asks for 407 MB.
+    // The beginning of a frame, as Java's client makes one, and nothing that belongs to it. Read as
+    // the length of a block, it asks for 407 MB.
     let frame = Bytes::from_static(b"\x04\x22\x4d\x18 no frame");
     Ok(vec![
         (COMPRESSED | ZLIB, plain.clone()),
@@ -236,13 +238,13 @@ fn unreadable_bodies() -> anyhow::Result<Vec<Body>> {
         (COMPRESSED | LZ4, frame),
         (COMPRESSED | ZSTD, plain.clone()),
         (COMPRESSED | UNKNOWN, plain),
-        // More than a dead letter's announcement may have.
+        // More than a dead letter's announcement may hold.
         (COMPRESSED | ZLIB, deflated(5)?),
     ])
 }
 
-/// As long as a broker takes them, with its properties: small text that is 400 MB of values once it is
-/// parsed, and half of it in one name.
+/// As long as a broker accepts them, with their properties: small text that is 400 MB of values
+/// once it is parsed, and half of that length in one name.
 fn long_bodies() -> Vec<Body> {
     let values = format!("{{\"data\":[{}0]}}", "{\"\":0},".repeat(590_000));
     vec![(0, values.into()), (0, event_of_type(&"A".repeat(2 * 1024 * 1024)))]
@@ -257,7 +259,7 @@ fn event_of_type(name: &str) -> Bytes {
     event.to_string().into()
 }
 
-/// Bodies of at most 1 MiB that inflate to so many MiB, as far as their compression goes that far.
+/// Bodies of at most 1 MiB that inflate to so many MiB, or to as many as their compression allows.
 fn bombs_of(mebibytes: u32) -> anyhow::Result<Vec<Body>> {
     let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
     fill(&mut lz4, mebibytes.min(240))?;
@@ -270,7 +272,7 @@ fn bombs_of(mebibytes: u32) -> anyhow::Result<Vec<Body>> {
     ])
 }
 
-/// So many MiB of spaces.
+/// So many MiB of spaces, compressed.
 fn deflated(mebibytes: u32) -> io::Result<Bytes> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     fill(&mut encoder, mebibytes)?;

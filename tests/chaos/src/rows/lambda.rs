@@ -17,19 +17,19 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         for window in [Window::TransactionUnseen, Window::TransactionUnanswered] {
             // A process that stands still until its time-out is killed by the host.
             ended(&rig, &format!("stuck-{window:?}-{round}"), window, Signal::SIGSTOP).await?;
-            ended(&rig, &format!("told-{window:?}-{round}"), window, Signal::SIGTERM).await?;
+            ended(&rig, &format!("signalled-{window:?}-{round}"), window, Signal::SIGTERM).await?;
             faults += 2;
             rest(&rig).await?;
         }
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = faults;
-    anyhow::ensure!(figures.committed == figures.tried, "an order was taken twice");
+    anyhow::ensure!(figures.committed == figures.tried, "an order was created twice");
     rig.stop().await;
     Ok(figures)
 }
 
-/// Asks for an order whose process gets a signal that it does not survive.
+/// Requests an order whose process gets a signal that it does not survive.
 async fn ended(rig: &Rig<'_>, key: &str, window: Window, signal: Signal) -> anyhow::Result<()> {
     let (outcome, pid) = amid(rig, key, window, async |stopped| {
         let pid = rig.signal(CREATE_ORDER, signal)?;

@@ -1,5 +1,5 @@
-//! G3, G4: a broker whose disk is lost, or that an empty one of its name has replaced; a power cut that
-//! takes what was not flushed.
+//! G3, G4: a broker whose disk is lost, or that an empty one with its name has replaced; a power
+//! cut that takes what was not flushed.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -27,7 +27,8 @@ use crate::rig::{EVENT_CONSUMER, Rig, order_key};
 /// How fast the replay goes.
 const EVENTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
 
-/// Within this what the broker still has comes again to our group, and what it has not is sent again.
+/// Within this time our group gets again what the broker still has, and the rest is published
+/// again.
 const COME_AGAIN_WITHIN: Duration = Duration::from_secs(180);
 
 /// Longer ago than this row began.
@@ -38,15 +39,15 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     let since = SystemClock.now().minus(AN_HOUR);
-    // Some orders are finished: only another team's group, which has not come to them, needs their
-    // events. Of others our own group has not had the events.
+    // Some orders are finished: only another team's group, which has not read their events yet,
+    // needs them. The others' events have not reached our own group.
     let orders = bench.either(5, 50);
-    let finished = rig.place_all("finished", orders).await.len();
+    let finished = rig.create_all("finished", orders).await.len();
     rig.until_finished("the first orders are finished").await?;
     rig.windows.keep(EVENT_CONSUMER, 0);
     rig.kill_all(EVENT_CONSUMER).await?;
-    let waiting = rig.place_all("waiting", orders).await.len();
-    anyhow::ensure!(finished + waiting == usize::try_from(2 * orders)?, "orders were not taken");
+    let waiting = rig.create_all("waiting", orders).await.len();
+    anyhow::ensure!(finished + waiting == usize::try_from(2 * orders)?, "orders were not created");
 
     cluster.lose_store().await?;
     cluster.restart_broker().await?;
@@ -55,7 +56,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let left = World::copies(&rig).await?.len();
     anyhow::ensure!(left == 0, "{left} events outlived the disk");
     rig.windows.keep(EVENT_CONSUMER, 2);
-    rig.until_finished("what was pending comes again").await?;
+    rig.until_finished("pending events come again").await?;
     let recovered = back.elapsed();
 
     let without_replay = events_on_topic(&rig).await?;
@@ -65,15 +66,15 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     // Every event of every order is on the topic again: the judge finds none that is lost.
     let mut figures = judge_clean(&rig).await?;
     figures.faults = 1;
-    figures.note("pending events came again within", Measure::Longest(recovered));
+    figures.add_measure("pending events came again within", Measure::Longest(recovered));
     let lost = u64::try_from(with_replay - without_replay)?;
-    figures.note("handled events that the disk took along", Measure::Count(lost));
-    figures.note("events replayed", Measure::Count(sent));
+    figures.add_measure("handled events that the disk took along", Measure::Count(lost));
+    figures.add_measure("events replayed", Measure::Count(sent));
     rig.stop().await;
     Ok(figures)
 }
 
-/// How many events are on the topic, whatever the copies.
+/// How many events are on the topic; copies do not count.
 async fn events_on_topic(rig: &Rig<'_>) -> anyhow::Result<usize> {
     let copies = World::copies(rig).await?;
     let ids: BTreeSet<_> = copies.iter().map(|copy| copy.event_id.as_str()).collect();
@@ -98,12 +99,12 @@ async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
     let rounds = bench.either(1, 2);
     let (mut lost, mut republished) = (0, 0);
     for round in 0..rounds {
-        // Another team's group has not come to any of these events; our own has not come to half of them.
-        rig.place_all(&format!("handled-{round}"), 8).await;
+        // Another team's group has read none of these events, and our own only half of them.
+        rig.create_all(&format!("handled-{round}"), 8).await;
         rig.until_finished("the first orders are finished").await?;
         rig.windows.keep(EVENT_CONSUMER, 0);
         rig.kill_all(EVENT_CONSUMER).await?;
-        rig.place_all(&format!("waiting-{round}"), 8).await;
+        rig.create_all(&format!("waiting-{round}"), 8).await;
         let before = events_on_topic(&rig).await?;
         cluster.cut_power().await?;
         cluster.restart_broker().await?;
@@ -118,36 +119,37 @@ async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
     figures.faults = rounds;
     let lost = Measure::Count(u64::try_from(lost)?);
     match flush {
-        Flush::Sync => figures.note("events that a cut took: SYNC_FLUSH", lost),
+        Flush::Sync => figures.add_measure("events that a cut took: SYNC_FLUSH", lost),
         Flush::Async => {
-            figures.note("events that a cut took: ASYNC_FLUSH", lost);
+            figures.add_measure("events that a cut took: ASYNC_FLUSH", lost);
             let republished = Measure::Count(republished);
-            figures.note("events that an operator published again: ASYNC_FLUSH", republished);
+            figures
+                .add_measure("events that an operator published again: ASYNC_FLUSH", republished);
         }
     }
-    figures.note("events replayed", Measure::Count(sent));
+    figures.add_measure("events replayed", Measure::Count(sent));
     rig.stop().await;
     Ok(figures)
 }
 
 /// Waits until everything is handled, and returns how many events an operator had to publish again.
 ///
-/// `ASYNC_FLUSH` may leave events on the topic that our group is never given: the file with its position is
-/// not taken by the cut, and may be ahead of what is left of the queues. The sweep publishes these again
-/// after 75 minutes, and an alarm has an operator do it sooner.
+/// `ASYNC_FLUSH` may leave events on the topic that never reach our group: the cut does not take
+/// the file with the group's position, which may be ahead of what is left of the queues. The sweep
+/// publishes these again after 75 minutes, and an alarm makes an operator do it sooner.
 async fn handled(rig: &Rig<'_>, flush: Flush) -> anyhow::Result<u64> {
-    let waited = rig.until_finished_within(COME_AGAIN_WITHIN, "what was pending comes again").await;
+    let waited = rig.until_finished_within(COME_AGAIN_WITHIN, "pending events come again").await;
     match (flush, waited) {
         (_, Ok(_)) => return Ok(0),
         (Flush::Sync, Err(error)) => return Err(error),
         (Flush::Async, Err(_)) => {}
     }
     let republished = republish(rig).await?;
-    rig.until_finished("what an operator has published again is handled").await?;
+    rig.until_finished("events that an operator has published again are handled").await?;
     Ok(republished)
 }
 
-/// Publishes everything again that is pending, as `ops events republish` does, and returns how much.
+/// Publishes every pending event again, as `ops events republish` does, and returns how many.
 async fn republish(rig: &Rig<'_>) -> anyhow::Result<u64> {
     let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
     let publisher = RocketmqPublisher::start(config, SystemClock).await?;

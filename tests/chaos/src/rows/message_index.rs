@@ -1,4 +1,4 @@
-//! D2: a broker that keeps no index of its messages, so that it finds none by its key.
+//! D2: a broker that keeps no index of its messages, so it can't find a message by its key.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use crate::rig::{EVENT_CONSUMER, Rig};
 
 const WITHOUT_INDEX: BrokerTuning = BrokerTuning { message_index: false, ..Cluster::TUNING };
 
-/// Past the time at which the sweep looks for an event that nobody has handled.
+/// After the time at which the sweep looks for an event that nobody has handled.
 const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(WITHOUT_INDEX).await?;
-    // Topics are not made on it.
+    // Topics are not created on it.
     let error = match Rig::start(&cluster, bench.seed).await {
         Ok(_) => anyhow::bail!("a system was set up on a broker without an index"),
         Err(error) => format!("{error:#}"),
     };
     anyhow::ensure!(error.contains("messageIndexEnable=true"), "it was refused with {error}");
 
-    // One that loses it later, with events that wait for their consumer.
+    // A broker that loses its index later, while events wait for their consumer.
     cluster.restart_broker_with(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     rig.until_finished("the first order is finished").await?;
@@ -32,11 +32,11 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     rig.kill_all(EVENT_CONSUMER).await?;
     cluster.restart_broker_with(WITHOUT_INDEX).await?;
     let orders = bench.either(5, 30);
-    let placed = rig.place_all("order", orders).await.len();
-    anyhow::ensure!(u64::try_from(placed)? == orders, "{placed} of {orders} orders were taken");
+    let created = rig.create_all("order", orders).await.len();
+    anyhow::ensure!(u64::try_from(created)? == orders, "{created} of {orders} orders were created");
     tokio::time::sleep(PAST_THE_SWEEP).await;
-    let said = rig.lines_with("messageIndexEnable=true")?;
-    anyhow::ensure!(said > 0, "nobody says what is wrong with the broker");
+    let lines = rig.lines_with("messageIndexEnable=true")?;
+    anyhow::ensure!(lines > 0, "no log line says what is wrong with the broker");
     rig.windows.keep(EVENT_CONSUMER, 2);
     rig.until_finished("orders are finished without an index").await?;
     cluster.restart_broker_with(Cluster::TUNING).await?;
@@ -44,7 +44,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let copies = figures.duplicate_copies;
     anyhow::ensure!(copies == 0, "{copies} copies of events that were on their topic");
     figures.faults = orders;
-    figures.note("lines that say what to set", Measure::Count(u64::try_from(said)?));
+    figures.add_measure("lines that say what to set", Measure::Count(u64::try_from(lines)?));
     rig.stop().await;
     Ok(figures)
 }

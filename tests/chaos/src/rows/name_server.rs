@@ -1,4 +1,4 @@
-//! B5, N1: the name server is down, or one of two is of no use.
+//! B5, N1: the name server is down, or one of two does not serve.
 
 use std::time::Duration;
 
@@ -17,39 +17,40 @@ use crate::waiting::eventually;
 /// create-order's time-out in the template. An answer comes before it.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// Those that ask it.
+/// The functions that use the name server.
 const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
 
-/// How much longer a first order may take than with one good name server alone. A look-up that waited for
-/// a silent one would take 2 s longer, and each session makes one.
+/// How much longer a first order may take than with one working name server alone. A look-up that
+/// waited for a silent one would take 2 s longer, and each session makes one.
 const LONGER_AT_MOST: Duration = Duration::from_millis(1_500);
 
 /// N1.
 pub(super) async fn one_of_two(bench: Bench<'_>) -> anyhow::Result<Figures> {
-    // It accepts by its backlog, and never answers.
+    // The listener's backlog accepts connections, and nobody answers.
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let silent = listener.local_addr()?.to_string();
     let closed = TcpListener::bind("127.0.0.1:0").await?;
     let refusing = closed.local_addr()?.to_string();
     drop(closed);
     let (mut figures, alone) = first_of(bench, None, "alone").await?;
-    figures.note("first order answered within: one name server", Measure::Longest(alone));
+    figures.add_measure("first order answered within: one name server", Measure::Longest(alone));
     for (address, name, note) in [
         (silent, "silent", "first order answered within: after a silent one"),
         (refusing, "refusing", "first order answered within: after one that refuses"),
     ] {
         let (more, answered) = first_of(bench, Some(address), name).await?;
-        // Beside other rows, the machine's time is theirs too.
+        // In a short run other rows use the machine at the same time.
         let in_time = bench.either(true, answered < alone + LONGER_AT_MOST);
         anyhow::ensure!(in_time, "with one {name}, a first order took {answered:?}");
         figures.merge(more);
-        figures.note(note, Measure::Longest(answered));
+        figures.add_measure(note, Measure::Longest(answered));
     }
     drop(listener);
     Ok(figures)
 }
 
-/// Orders with a name server before the one that answers. Returns the longest that a first order took.
+/// Creates orders with `before` listed before the name server that answers. Returns the longest
+/// time of a first order.
 async fn first_of(
     bench: Bench<'_>,
     before: Option<String>,
@@ -67,7 +68,7 @@ async fn first_of(
             rig.kill_all(function).await?;
         }
         let begun = Instant::now();
-        let (outcome, with_half) = rig.place_with_half(&format!("{name}-{round}")).await?;
+        let (outcome, with_half) = rig.create_with_half(&format!("{name}-{round}")).await?;
         anyhow::ensure!(with_half, "the other name server was not used: {outcome:?}");
         answered = answered.max(begun.elapsed());
         rig.until_finished("the first order is finished").await?;
@@ -85,33 +86,33 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rounds: u64 = bench.either(1, 8);
     for round in 0..rounds {
         eventually("the route is known", async || {
-            let (_, with_half) = rig.place_with_half(&format!("warm-{round}")).await?;
+            let (_, with_half) = rig.create_with_half(&format!("warm-{round}")).await?;
             Ok(with_half.then_some(()))
         })
         .await?;
         cluster.kill_namesrv().await;
         let left = cluster_info(cluster.namesrv()).await;
         anyhow::ensure!(left.is_err(), "the name server lives on");
-        // As the port of a dead process does; a proxy would take the connection first.
+        // As the port of a dead process does; a proxy would accept the connection first.
         for function in FUNCTIONS {
-            rig.before(function)?.broker.namesrv_relay().refuse().await?;
+            rig.proxies_of(function)?.broker.namesrv_relay().refuse().await?;
         }
-        let (known, with_half) = rig.place_with_half(&format!("known-{round}")).await?;
+        let (known, with_half) = rig.create_with_half(&format!("known-{round}")).await?;
         anyhow::ensure!(with_half, "a known route did not serve on: {known:?}");
 
         rig.kill_all(CREATE_ORDER).await?;
-        let (cold, with_half) = rig.place_with_half(&format!("cold-{round}")).await?;
+        let (cold, with_half) = rig.create_with_half(&format!("cold-{round}")).await?;
         anyhow::ensure!(!with_half, "a cold start knew its route without a name server");
         let honest = matches!(
             cold,
             Outcome::Acked { .. } | Outcome::Unknown { status: Some(503), retry_after: true, .. }
         );
-        anyhow::ensure!(honest, "a cold start without a name server: {cold:?}");
+        anyhow::ensure!(honest, "a cold start without a name server was answered {cold:?}");
         let restarted = Instant::now();
         cluster.restart_namesrv().await?;
         registered = registered.max(restarted.elapsed());
         for function in FUNCTIONS {
-            rig.before(function)?.broker.namesrv_relay().accept().await?;
+            rig.proxies_of(function)?.broker.namesrv_relay().accept().await?;
         }
         rest(&rig).await?;
     }
@@ -121,8 +122,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     anyhow::ensure!(slowest < TIME_OUT, "a cold start took {slowest:?}");
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds;
-    figures.note("cold start answered within", Measure::Longest(slowest));
-    figures.note("broker registered again within", Measure::Longest(registered));
+    figures.add_measure("cold start answered within", Measure::Longest(slowest));
+    figures.add_measure("broker registered again within", Measure::Longest(registered));
     rig.stop().await;
     Ok(figures)
 }

@@ -29,10 +29,10 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         newer.push(id.to_string());
     }
     publishing.stop().await;
-    rig.place_all("beside", 5).await;
+    rig.create_all("beside", 5).await;
     let times = bench.either(2, 4);
-    let proxy = &rig.before(EVENT_CONSUMER)?.broker;
-    eventually_within(PATIENCE, "what newer code raised comes again", async || {
+    let proxy = &rig.proxies_of(EVENT_CONSUMER)?.broker;
+    eventually_within(PATIENCE, "events of newer code come again", async || {
         let deliveries = proxy.deliveries();
         let again = |id: &String| deliveries.get(id).is_some_and(|seen| *seen >= times);
         Ok(newer.iter().all(again).then_some(()))
@@ -42,7 +42,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let letters = u64::try_from(Records::read(&rig).await?.dead_letters.len())?;
     anyhow::ensure!(letters == 0, "{letters} events of newer code were given up");
     figures.faults = u64::try_from(newer.len())?;
-    figures.note("dead letters", Measure::Count(letters));
+    figures.add_measure("dead letters", Measure::Count(letters));
     rig.stop().await;
     Ok(figures)
 }

@@ -13,11 +13,11 @@ use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, Rig};
 use crate::waiting::eventually;
 
-/// Just below the longest message that a broker takes, 4 MiB with its properties.
+/// Just below the longest message that a broker accepts, 4 MiB with its properties.
 const LARGE: usize = 4 * 1024 * 1024 - 4096;
 
-/// Nobody waits for a poison: this is less than the time for which a message is its consumer's, and
-/// long enough for a slow machine.
+/// No neighbour waits for a poison: this is less than the time for which a received message is
+/// invisible to other consumers, and long enough for a slow machine.
 const UNBLOCKED_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -26,11 +26,11 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let (mut published, mut newer, mut slowest) = (0, Vec::new(), Duration::ZERO);
     for round in 0..rounds {
         let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
-        for (kind, of, body) in poisons() {
+        for (kind, reader, body) in poisons() {
             let id = Uuid::from_u64_pair(0x0190_0000_0000_7000 + round, 1 << 63 | published);
             publishing.publish(id, None, &body).await?;
             published += 1;
-            newer.extend((of == Of::NewerCode).then(|| id.to_string()));
+            newer.extend((reader == ReadableBy::NewerCode).then(|| id.to_string()));
             let begun = Instant::now();
             let neighbour = rig.settle(&format!("neighbour-{kind}-{round}")).await?;
             eventually("a poison's neighbour is finished", async || {
@@ -49,10 +49,10 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         Ok((u64::try_from(letters.len())? >= unreadable).then_some(()))
     })
     .await?;
-    // What newer code raised is never given up: it comes again until newer code is there. In the
+    // An event of newer code is never given up: it comes again until that code is there. In the
     // first edition it was dead-lettered.
-    let relay = rig.before(EVENT_CONSUMER)?.broker.broker_relay();
-    eventually("what newer code raised comes again", async || {
+    let relay = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay();
+    eventually("events of newer code come again", async || {
         let deliveries = relay.deliveries();
         let again = |id: &String| deliveries.get(id).is_some_and(|times| *times > 1);
         Ok(newer.iter().all(again).then_some(()))
@@ -68,16 +68,19 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     anyhow::ensure!(slowest < UNBLOCKED_WITHIN, "a poison's neighbour took {slowest:?}");
     let mut figures = judge_clean(&rig).await?;
     figures.faults = published;
-    figures.note("dead letters", Measure::Count(count));
-    figures.note("left to newer code", Measure::Count(published - unreadable));
-    figures.note("slowest neighbour of a poison, all effects included", Measure::Longest(slowest));
+    figures.add_measure("dead letters", Measure::Count(count));
+    figures.add_measure("left to newer code", Measure::Count(published - unreadable));
+    figures.add_measure(
+        "slowest neighbour of a poison, all effects included",
+        Measure::Longest(slowest),
+    );
     rig.stop().await;
     Ok(figures)
 }
 
-/// Who might understand a poison.
+/// The code that can read a poison.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
+enum ReadableBy {
     /// Nobody.
     Nobody,
     /// Newer code than this consumer's.
@@ -85,7 +88,7 @@ enum Of {
 }
 
 /// Bodies that this consumer does not understand.
-fn poisons() -> [(&'static str, Of, String); 5] {
+fn poisons() -> [(&'static str, ReadableBy, String); 5] {
     let id = "01900000-0000-7000-8000-000000000099";
     let envelope = |schema: u32, kind: &str, data: serde_json::Value| {
         json!({
@@ -95,10 +98,10 @@ fn poisons() -> [(&'static str, Of, String); 5] {
         .to_string()
     };
     [
-        ("not-json", Of::Nobody, "this is no event".to_owned()),
-        ("unknown-version", Of::NewerCode, envelope(99, "OrderCreated", json!({}))),
-        ("unknown-type", Of::NewerCode, envelope(1, "OrderForgotten", json!({}))),
-        ("wrong-schema", Of::Nobody, envelope(1, "OrderCreated", json!({"order_id": 7}))),
-        ("large", Of::Nobody, "x".repeat(LARGE)),
+        ("not-json", ReadableBy::Nobody, "this is no event".to_owned()),
+        ("unknown-version", ReadableBy::NewerCode, envelope(99, "OrderCreated", json!({}))),
+        ("unknown-type", ReadableBy::NewerCode, envelope(1, "OrderForgotten", json!({}))),
+        ("wrong-schema", ReadableBy::Nobody, envelope(1, "OrderCreated", json!({"order_id": 7}))),
+        ("large", ReadableBy::Nobody, "x".repeat(LARGE)),
     ]
 }

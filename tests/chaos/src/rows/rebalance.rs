@@ -17,11 +17,11 @@ use crate::rig::{Crew, EVENT_CONSUMER, Rig};
 /// How many clients order at once.
 const CLIENTS: usize = 4;
 
-/// How long a client thinks between two orders. What is to be seen are consumers that come and go,
-/// and not a broker that is too busy.
+/// How long a client waits between two orders. The row tests consumers that come and go, and not a
+/// broker that is too busy.
 const PACE: Duration = Duration::from_millis(200);
 
-/// How many come and go beside each other.
+/// How many consumers come and go at the same time.
 const GUESTS: u64 = 2;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -29,26 +29,26 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start_with(bench.cluster, bench.seed, crew, |_| {}).await?;
     let (orders, changes_min) = bench.either((60, 4), (1_000, 200));
     let (changes, deaths) = (AtomicU64::new(0), AtomicU64::new(0));
-    // As many orders as asked for, and more while too few guests came and went.
+    // As many orders as the effort demands, and more while too few guests came and went.
     let keys = (0..)
         .map(|n: u64| (n, format!("order-{n}")))
         .take_while(|(n, _)| *n < orders || changes.load(Ordering::Relaxed) < changes_min);
     let load = stream::iter(keys).for_each_concurrent(CLIENTS, async |(_, key)| {
-        rig.place(&key).await;
+        rig.create(&key).await;
         tokio::time::sleep(PACE).await;
     });
     let guests = futures::future::try_join_all((0..GUESTS).map(|guest| {
         let (rig, changes, deaths) = (&rig, &changes, &deaths);
-        let mut lots = Rng::with_seed(rig.seed.wrapping_add(guest));
+        let mut random = Rng::with_seed(rig.seed.wrapping_add(guest));
         async move {
             let mut is_to_die = guest % 2 == 0;
             loop {
-                match visit(rig, is_to_die, &mut lots).await {
+                match visit(rig, is_to_die, &mut random).await {
                     Ok(died) => deaths.fetch_add(u64::from(died), Ordering::Relaxed),
                     Err(error) => return anyhow::Result::<Infallible>::Err(error),
                 };
                 is_to_die = !is_to_die;
-                // It came, and it went.
+                // One arrival and one departure.
                 changes.fetch_add(2, Ordering::Relaxed);
             }
         }
@@ -59,22 +59,22 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = changes.load(Ordering::Relaxed);
-    let acks = rig.before(EVENT_CONSUMER)?.broker.broker_relay().passed_on(code::ACK_MESSAGE);
-    figures.note("acknowledgements", Measure::Count(acks));
+    let acks = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay().passed_on(code::ACK_MESSAGE);
+    figures.add_measure("acknowledgements", Measure::Count(acks));
     let deaths = deaths.into_inner();
     anyhow::ensure!(deaths > 0, "no consumer was killed");
-    figures.note("consumers killed", Measure::Count(deaths));
+    figures.add_measure("consumers killed", Measure::Count(deaths));
     rig.stop().await;
     Ok(figures)
 }
 
-/// One more consumer, for a few seconds. If it is to die, one is killed in the midst of its work;
-/// whether one was.
-async fn visit(rig: &Rig<'_>, is_to_die: bool, lots: &mut Rng) -> anyhow::Result<bool> {
+/// One more consumer, for a few seconds. If `is_to_die`, a busy consumer is killed; returns whether
+/// one was.
+async fn visit(rig: &Rig<'_>, is_to_die: bool, random: &mut Rng) -> anyhow::Result<bool> {
     // In the last six seconds of its window a consumer asks for nothing more.
-    let event = json!({"window_seconds": lots.u64(10..14)}).to_string();
+    let event = json!({"window_seconds": random.u64(10..14)}).to_string();
     let window = rig.system.host.invoke(EVENT_CONSUMER, event);
-    let stay = Duration::from_millis(lots.u64(1_000..3_500));
+    let stay = Duration::from_millis(random.u64(1_000..3_500));
     if !is_to_die {
         window.await?;
         return Ok(false);
@@ -86,10 +86,10 @@ async fn visit(rig: &Rig<'_>, is_to_die: bool, lots: &mut Rng) -> anyhow::Result
             Ok(false)
         }
         () = tokio::time::sleep(stay) => {
-            // Any of them: which one has just come is not told.
+            // Any busy one: the host does not say which one has just come.
             let instances = rig.system.host.instances(EVENT_CONSUMER)?;
             let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
-            let one = lots.choice(busy);
+            let one = random.choice(busy);
             if let Some(instance) = one {
                 rig.system.host.kill_instance(EVENT_CONSUMER, instance.pid)?;
             }

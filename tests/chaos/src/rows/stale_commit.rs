@@ -1,5 +1,5 @@
 //! P7: a producer is frozen with its transaction under way, and wakes up after its attempt was
-//! rolled back. `RocketMQ` would take its COMMIT; the fence sees to it that none is sent.
+//! rolled back. `RocketMQ` would accept its COMMIT; the fence ensures that none is sent.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::judge::{AttemptState, attempt_state, judge_as_it_is, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
-/// Longer than the freeze: the host must not end what is frozen.
+/// Longer than the freeze: the host must not end a frozen process.
 const HOST_PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -51,29 +51,29 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = figures?;
     let (broken, contradictions) = broken?;
     let broken = broken.figures;
-    anyhow::ensure!(broken.revived == rounds, "without the fence, {} came back", broken.revived);
+    anyhow::ensure!(broken.revived == rounds, "without the fence, {} were stored", broken.revived);
     anyhow::ensure!(figures.fenced >= rounds, "the attempts were not fenced");
     figures.faults = rounds;
     let revived = Measure::Share { part: broken.revived, whole: rounds };
-    figures.note("control: stored after a ROLLBACK without the fence", revived);
+    figures.add_measure("control: stored after a ROLLBACK without the fence", revived);
     anyhow::ensure!(broken.contradictions > 0, "COMMIT and ROLLBACK of an attempt went unseen");
-    // Not each producer that wakes up still has time for its COMMIT.
+    // Not every producer that wakes up still has time for its COMMIT.
     anyhow::ensure!(
         contradictions >= bench.either(0, 1),
         "no producer sent a COMMIT that was late"
     );
     let contradictions = Measure::Count(u64::try_from(contradictions)?);
-    figures.note("control: COMMIT of a producer after the ROLLBACK", contradictions);
-    anyhow::ensure!(broken.phantom > 0, "the broker took no COMMIT after a ROLLBACK");
+    figures.add_measure("control: COMMIT of a producer after the ROLLBACK", contradictions);
+    anyhow::ensure!(broken.phantom > 0, "the broker accepted no COMMIT after a ROLLBACK");
     let phantom = Measure::Count(broken.phantom);
-    figures.note("the broker's own: phantoms of a forged COMMIT after a ROLLBACK", phantom);
+    figures.add_measure("the broker's own: phantoms of a forged COMMIT after a ROLLBACK", phantom);
     control.stop().await;
     rig.stop().await;
     Ok(figures)
 }
 
 /// Freezes create-order with its transaction under way until its attempt has been rolled back, lets
-/// the transaction reach the table, and thaws it. What then became of the attempt.
+/// the transaction reach the table, and thaws it. Returns the state of the attempt then.
 async fn frozen_past_its_rollback(rig: &Rig<'_>, key: &str) -> anyhow::Result<AttemptState> {
     let frozen = amid(rig, key, Window::TransactionUnseen, async |stopped| {
         let pid = rig.signal(CREATE_ORDER, Signal::SIGSTOP)?;
@@ -88,15 +88,15 @@ async fn frozen_past_its_rollback(rig: &Rig<'_>, key: &str) -> anyhow::Result<At
     Ok(state)
 }
 
-/// Rolls an attempt back, and then sends the COMMIT that no process of ours would: the broker takes
-/// it, and tells of an order that is not there.
+/// Rolls an attempt back, and then sends the COMMIT that no process of ours would: the broker
+/// accepts it, and delivers the event of an order that does not exist.
 async fn forged_commit(rig: &Rig<'_>) -> anyhow::Result<()> {
     let died = crash(rig, "forged", Window::TransactionUnseen).await?;
     let attempt = died.attempt()?;
     died.stopped.lose();
     let rollback = rolled_back(rig, &attempt).await?;
-    // Where the journal sees both ends of the attempt.
-    let broker = rig.before(TRANSACTION_CHECK)?.broker.broker_relay().address();
+    // Through the relay, so that the journal sees both ends of the attempt.
+    let broker = rig.proxies_of(TRANSACTION_CHECK)?.broker.broker_relay().address();
     let answer = ask(&broker, &rollback.request_to(Resolution::Commit)).await?;
     anyhow::ensure!(answer.code == status::SUCCESS, "the broker refused: {:?}", answer.remark);
     eventually("the phantom is on the topic", async || {

@@ -27,10 +27,11 @@ const AROUND: Duration = Duration::from_secs(5);
 /// How soon after the broker's return every order is to be confirmed.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(30);
 
-/// One in how many orders may have a copy of an event on the topic. The first edition made 42 %.
+/// One order in so many may have a copy of an event on the topic. In the first edition 42 % had.
 const ORDERS_PER_COPY: u64 = 100;
 
-/// How many copies there may be of what was under way when the broker stopped, however few the orders.
+/// How many copies are allowed of what was under way when the broker stopped, however few the
+/// orders.
 const COPIES_AT_LEAST: u64 = 3;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -50,7 +51,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let (outcomes, back) = load(&rig, every, stopping).await;
     let orders = outcomes.len();
     let other: Vec<_> = outcomes.iter().filter(|outcome| outcome.acked().is_none()).collect();
-    // Beside other rows a call to the table may take too long; the judge settles what is unknown.
+    // In a short run a call to the table may take too long; the judge settles what is unknown.
     let honest = other.iter().all(|outcome| bench.either(outcome.is_unknown(), false));
     anyhow::ensure!(honest, "of {orders} orders some were answered with {other:?}");
     rig.until_finished("orders are finished after the broker's return").await?;
@@ -59,24 +60,25 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     let copies = figures.duplicate_copies;
     let allowed = (u64::try_from(orders)? / ORDERS_PER_COPY).max(COPIES_AT_LEAST);
-    // Beside other rows, the machine's time is theirs too: events that wait for a processor are still
-    // pending when the broker asks about them.
+    // In a short run other rows use the machine at the same time: events that wait for a processor
+    // are still pending when the broker asks about them.
     let are_few = bench.either(true, copies <= allowed);
     anyhow::ensure!(are_few, "{copies} copies of {orders} orders");
     let in_time = bench.either(true, confirmed < CONFIRMED_WITHIN);
     anyhow::ensure!(in_time, "all were confirmed after {confirmed:?}");
     figures.faults = 1;
     let Causes { attempts, recorded, publications } = causes(&World::copies(&rig).await?);
-    figures.note("copies by a second COMMIT of an attempt", Measure::Count(attempts));
-    figures.note("copies by a second COMMIT of what the sweep sent", Measure::Count(recorded));
-    figures.note("copies by another publication", Measure::Count(publications));
-    figures.note("slowest answer meanwhile", Measure::Longest(slowest));
-    figures.note("all confirmed after the broker's return", Measure::Longest(confirmed));
+    figures.add_measure("copies by a second COMMIT of an attempt", Measure::Count(attempts));
+    figures
+        .add_measure("copies by a second COMMIT of what the sweep sent", Measure::Count(recorded));
+    figures.add_measure("copies by another publication", Measure::Count(publications));
+    figures.add_measure("slowest answer meanwhile", Measure::Longest(slowest));
+    figures.add_measure("all confirmed after the broker's return", Measure::Longest(confirmed));
     rig.stop().await;
     Ok(figures)
 }
 
-/// What made the copies beyond the first of each event.
+/// Why there are copies beyond the first of each event.
 #[derive(Default)]
 struct Causes {
     attempts: u64,
@@ -99,8 +101,8 @@ fn causes(copies: &[EventCopy]) -> Causes {
     causes
 }
 
-/// Places an order every so often, whatever becomes of those before it, until something has happened.
-/// Returns what became of them, and what came of that.
+/// Creates an order every `every`, without waiting for those before it, until `until` ends. Returns
+/// the outcomes of the orders, and the result of `until`.
 async fn load<T>(
     rig: &Rig<'_>,
     every: Duration,
@@ -112,17 +114,17 @@ async fn load<T>(
     let mut under_way = FuturesUnordered::new();
     let mut outcomes = Vec::new();
     let mut number = 0_u64;
-    let happened = loop {
+    let result = loop {
         tokio::select! {
-            happened = &mut until => break happened,
+            result = &mut until => break result,
             Some(outcome) = under_way.next(), if !under_way.is_empty() => outcomes.push(outcome),
             _ = pace.tick() => {
                 let key = format!("load-{number}");
                 number += 1;
-                under_way.push(async move { rig.place(&key).await });
+                under_way.push(async move { rig.create(&key).await });
             }
         }
     };
     outcomes.extend(under_way.collect::<Vec<_>>().await);
-    (outcomes, happened)
+    (outcomes, result)
 }

@@ -31,9 +31,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut of_scheduled = [(TRANSACTION_CHECK, 0), (EVENT_CONSUMER, 0)];
     for (name, point, toxic) in toxics {
         let strike = |function| {
-            anyhow::Ok(rig.before(function)?.table.on(point, |_| true).inflict(toxic.clone()))
+            anyhow::Ok(rig.proxies_of(function)?.table.on(point, |_| true).inflict(toxic.clone()))
         };
-        // The scheduled ones have their windows to end in time, and are idle now and then.
+        // The scheduled functions have to end their windows in time, and are idle now and then.
         let scheduled = [strike(TRANSACTION_CHECK)?, strike(EVENT_CONSUMER)?];
         let rule = strike(CREATE_ORDER)?;
         ask(&rig, name, clients).await?;
@@ -48,12 +48,12 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         faults += struck;
     }
     for function in FUNCTIONS {
-        rig.before(function)?.table.refuse().await?;
+        rig.proxies_of(function)?.table.refuse().await?;
     }
     let down = ask(&rig, "down", clients).await?;
-    anyhow::ensure!(down == 0, "an order was taken with the table down");
+    anyhow::ensure!(down == 0, "an order was created with the table down");
     for function in FUNCTIONS {
-        rig.before(function)?.table.accept().await?;
+        rig.proxies_of(function)?.table.accept().await?;
     }
     faults += 1;
 
@@ -61,17 +61,17 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     figures.faults = faults;
     let slowest = percentile(&times, 1.0).unwrap_or_default();
-    figures.note("slowest answer", Measure::Longest(slowest));
+    figures.add_measure("slowest answer", Measure::Longest(slowest));
     rig.stop().await;
     Ok(figures)
 }
 
-/// Several clients ask at once; each has an answer before the time-out, 201 or 503. How many have
-/// an order.
+/// Several clients send requests at once; each gets an answer before the time-out, 201 or 503.
+/// Returns how many orders were created.
 async fn ask(rig: &Rig<'_>, name: &str, clients: usize) -> anyhow::Result<usize> {
     let begun = rig.log.entries().len();
     let keys: Vec<_> = (0..clients).map(|n| format!("{name}-{n}")).collect();
-    let outcomes = futures::future::join_all(keys.iter().map(|key| rig.place(key))).await;
+    let outcomes = futures::future::join_all(keys.iter().map(|key| rig.create(key))).await;
     for outcome in &outcomes {
         let honest = matches!(
             outcome,

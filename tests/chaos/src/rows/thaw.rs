@@ -19,7 +19,7 @@ use crate::waiting::eventually;
 /// How many checkers there are.
 const CHECKERS: usize = 2;
 
-/// Longer than the freeze: the host must not end what is frozen.
+/// Longer than the freeze: the host must not end a frozen process.
 const HOST_PATIENCE: Duration = Duration::from_secs(400);
 
 /// Short enough for a checker to answer an old question when it wakes up.
@@ -38,8 +38,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let (mut failed, mut missed) = (0, 0);
     for round in 0..rounds {
         let idle = Duration::from_secs(bench.either(0, 150));
-        let (taken, with_half) = dead_sockets(&rig, round, idle).await?;
-        failed += u64::from(!taken);
+        let (created, with_half) = dead_sockets(&rig, round, idle).await?;
+        failed += u64::from(!created);
         missed += u64::from(!with_half);
         let frozen = if round == 0 { FROZEN_BRIEFLY } else { FROZEN_LONG };
         stale_question(&rig, round, frozen).await?;
@@ -47,29 +47,29 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     figures.faults = 2 * rounds;
     let share = Measure::Share { part: failed, whole: rounds };
-    figures.note("first requests that failed after a thaw", share);
+    figures.add_measure("first requests that failed after a thaw", share);
     let share = Measure::Share { part: missed, whole: rounds };
-    figures.note("half messages missed after a thaw", share);
+    figures.add_measure("half messages missed after a thaw", share);
     anyhow::ensure!(failed == 0, "{failed} first requests failed");
     anyhow::ensure!(missed == 0, "{missed} first requests had no half message");
     rig.stop().await;
     Ok(figures)
 }
 
-/// create-order is frozen between two requests, and all its connections end meanwhile. Whether its
-/// next request is served, and whether with a half message.
+/// create-order is frozen between two requests, and all its connections end meanwhile. Returns
+/// whether its next request is served, and whether with a half message.
 async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Result<(bool, bool)> {
     rig.settle(&format!("before-{round}")).await?;
     let processes = pids(rig, CREATE_ORDER, |_| true)?;
-    let before = rig.before(CREATE_ORDER)?;
-    let cut = [before.table.refuse().await?, before.broker.broker_relay().refuse().await?];
+    let proxies = rig.proxies_of(CREATE_ORDER)?;
+    let cut = [proxies.table.refuse().await?, proxies.broker.broker_relay().refuse().await?];
     anyhow::ensure!(!cut.contains(&0), "of the table and the broker, {cut:?} sockets died");
-    before.broker.namesrv_relay().refuse().await?;
+    proxies.broker.namesrv_relay().refuse().await?;
     // The freeze itself.
     tokio::time::sleep(idle).await;
-    before.table.accept().await?;
-    before.broker.heal().await?;
-    let (outcome, with_half) = rig.place_with_half(&format!("after-{round}")).await?;
+    proxies.table.accept().await?;
+    proxies.broker.heal().await?;
+    let (outcome, with_half) = rig.create_with_half(&format!("after-{round}")).await?;
     anyhow::ensure!(
         pids(rig, CREATE_ORDER, |_| true)? == processes,
         "the process that was frozen did not serve"
@@ -80,7 +80,7 @@ async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Resu
 /// Both checkers are frozen with the same question. The one that wakes up later answers what the
 /// other has answered long before.
 async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::Result<()> {
-    let broker = &rig.before(TRANSACTION_CHECK)?.broker;
+    let broker = &rig.proxies_of(TRANSACTION_CHECK)?.broker;
     let relay = broker.broker_relay();
     let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
     let joined = || {
@@ -89,7 +89,7 @@ async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::
         })
     };
     // Windows that have just begun don't end meanwhile. A checker whose window is over has left its
-    // group, though its process lives on: nobody asks one that sleeps.
+    // group, although its process lives on: a sleeping checker is not asked.
     joined().await?;
     rig.windows.keep(TRANSACTION_CHECK, 0);
     eventually("the checkers have left their group", async || {
@@ -99,12 +99,12 @@ async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::
     anyhow::ensure!(!pids(rig, TRANSACTION_CHECK, |_| true)?.is_empty(), "the checkers are dead");
     rig.windows.keep(TRANSACTION_CHECK, CHECKERS);
     joined().await?;
-    let mut asked = broker.on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).hold();
+    let mut questions = broker.on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).hold();
     let died = crash(rig, &format!("stale-{round}"), Window::TransactionUnseen).await?;
     let attempt = died.attempt()?;
     died.stopped.lose();
-    let question = question_of(rig, &mut asked, &attempt).await?;
-    drop(asked);
+    let question = question_of(rig, &mut questions, &attempt).await?;
+    drop(questions);
     // Both stand still; the question waits in the socket of one of them.
     let pids = pids(rig, TRANSACTION_CHECK, |instance| instance.busy)?;
     anyhow::ensure!(pids.len() == CHECKERS, "{} checkers stand still", pids.len());

@@ -16,14 +16,14 @@ use crate::rig::{CREATE_ORDER, Rig};
 /// create-order's time-out in the template. An answer comes before it.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// The most calls to the table that one request may make. With pauses of 20 ms and more, three
-/// seconds of a transaction's deadline and its reads stay below.
+/// The most calls to the table that one request may make. With pauses of 20 ms and more, the three
+/// seconds of a transaction's deadline and its reads stay below that.
 const CALLS_PER_REQUEST_MAX: u64 = 60;
 
-/// How long the table throttles, at the least, in a long run.
+/// For at least how long the table throttles in a long run.
 const THROTTLED_FOR: Duration = Duration::from_secs(30);
 
-/// How long a client thinks between two orders: what all of them are left without, they ask for again
+/// How long a client waits between two orders: orders that were not created are requested again
 /// when the row is over.
 const PACE: Duration = Duration::from_millis(200);
 
@@ -33,21 +33,22 @@ const CLIENTS: usize = 4;
 /// T1.
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    let mut own = Figures::default();
+    let mut throttled_figures = Figures::default();
     for percent in [10_u32, 50, 100] {
-        own.merge(throttled(&bench, &rig, percent).await?);
+        throttled_figures.merge(throttled(&bench, &rig, percent).await?);
     }
     let mut figures = judge_clean(&rig).await?;
-    figures.faults = own.faults;
-    figures.own = own.own;
+    figures.faults = throttled_figures.faults;
+    figures.measures = throttled_figures.measures;
     rig.stop().await;
     Ok(figures)
 }
 
 async fn throttled(bench: &Bench<'_>, rig: &Rig<'_>, percent: u32) -> anyhow::Result<Figures> {
-    let table = &rig.before(CREATE_ORDER)?.table;
+    let table = &rig.proxies_of(CREATE_ORDER)?.table;
     let half = f64::from(percent) / 200.0;
-    // The first takes its half of all, the second its half of what is left.
+    // The first rule strikes its half of all calls, the second its half from the calls that are
+    // left.
     let rest = half / (1.0 - half);
     let throttled = table.on(Point::Request, |_| true).share(half, rig.seed);
     let throttled = throttled.inflict(Toxic::Answer(TableAnswer::throttled()));
@@ -62,7 +63,7 @@ async fn throttled(bench: &Bench<'_>, rig: &Rig<'_>, percent: u32) -> anyhow::Re
         .map(|n| format!("throttled-{percent}-{n}"));
     let outcomes: Vec<Outcome> = stream::iter(keys)
         .map(|key| async move {
-            let outcome = rig.place(&key).await;
+            let outcome = rig.create(&key).await;
             tokio::time::sleep(PACE).await;
             outcome
         })
@@ -85,8 +86,11 @@ async fn throttled(bench: &Bench<'_>, rig: &Rig<'_>, percent: u32) -> anyhow::Re
         );
         anyhow::ensure!(honest, "a throttled request was answered {outcome:?}");
     }
-    let taken = u64::try_from(outcomes.iter().filter(|one| one.acked().is_some()).count())?;
-    anyhow::ensure!(percent < 100 || taken == 0, "an order was taken with no table");
+    let created = u64::try_from(outcomes.iter().filter(|one| one.acked().is_some()).count())?;
+    anyhow::ensure!(
+        percent < 100 || created == 0,
+        "an order was created while every call was throttled"
+    );
     anyhow::ensure!(
         calls_made <= requests * CALLS_PER_REQUEST_MAX,
         "{calls_made} calls for {requests} requests"
@@ -97,10 +101,10 @@ async fn throttled(bench: &Bench<'_>, rig: &Rig<'_>, percent: u32) -> anyhow::Re
         _ => ("taken at 100 %", "calls per request at 100 %", "p99 at 100 %", "slowest at 100 %"),
     };
     let ninety_ninth = percentile(&times, 0.99).unwrap_or_default();
-    figures.note(p99, Measure::Longest(ninety_ninth));
-    figures.note(share, Measure::Share { part: taken, whole: requests });
-    figures.note(calls_name, Measure::Share { part: calls_made, whole: requests });
-    figures.note(slow, Measure::Longest(slowest));
+    figures.add_measure(p99, Measure::Longest(ninety_ninth));
+    figures.add_measure(share, Measure::Share { part: created, whole: requests });
+    figures.add_measure(calls_name, Measure::Share { part: calls_made, whole: requests });
+    figures.add_measure(slow, Measure::Longest(slowest));
     Ok(figures)
 }
 
@@ -111,29 +115,29 @@ pub(super) async fn one_hot_key(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let clients: u64 = bench.either(20, 50);
     let (mut faults, mut slowest) = (0, Duration::ZERO);
     for round in 0..rounds {
-        let table = &rig.before(CREATE_ORDER)?.table;
+        let table = &rig.proxies_of(CREATE_ORDER)?.table;
         // The embedded table sees no contention, so these conflicts come from the proxy: in the
-        // first edition of a transaction, here of the put that took its place.
+        // first edition of a transaction, here of the put that replaced it.
         let creates = |call: &TableCall| created_by(call).is_some();
         let rule = table.on(Point::Request, creates).share(0.3, rig.seed + round);
         let rule = rule.answer(TableAnswer::conflict);
         let key = format!("hot-{round}");
         let begun = Instant::now();
-        let asked = (0..clients).map(|_| rig.place(&key));
-        let outcomes = futures::future::join_all(asked).await;
+        let requests = (0..clients).map(|_| rig.create(&key));
+        let outcomes = futures::future::join_all(requests).await;
         slowest = slowest.max(begun.elapsed());
         anyhow::ensure!(rule.struck() > 0, "no put conflicted");
         faults += rule.struck();
-        let taken = outcomes
+        let created = outcomes
             .iter()
             .filter(|outcome| matches!(outcome, Outcome::Acked { replayed: false, .. }));
-        anyhow::ensure!(taken.count() <= 1, "one key created several orders");
+        anyhow::ensure!(created.count() <= 1, "one key created several orders");
     }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = faults;
-    figures.note("all clients answered in", Measure::Longest(slowest));
+    figures.add_measure("all clients answered in", Measure::Longest(slowest));
     let conflicts = Measure::Share { part: faults, whole: rounds * clients };
-    figures.note("conflicts per request", conflicts);
+    figures.add_measure("conflicts per request", conflicts);
     rig.stop().await;
     Ok(figures)
 }

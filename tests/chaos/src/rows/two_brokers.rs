@@ -14,8 +14,8 @@ use crate::judge::{Records, World, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, FAULT_LIMIT, Rig};
 use crate::waiting::eventually;
 
-/// What holds up one broker's events must not hold up the other's: it may take so much longer, which is
-/// less than the time in which a request to a silent broker is given up.
+/// What delays one broker's events must not delay the other's: those may take so much longer, which
+/// is less than the time after which a request to a silent broker is given up.
 const LONGER_AT_MOST: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -28,11 +28,11 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         rest(&rig).await?;
         slowest[0] = slowest[0].max(pace(&rig, &format!("both-{round}"), orders).await?);
         rest(&rig).await?;
-        let relay = rig.before(EVENT_CONSUMER)?.broker.relay_before(&second)?;
+        let relay = rig.proxies_of(EVENT_CONSUMER)?.broker.relay_before(&second)?;
         slowest[1] = slowest[1].max(beside_a_silent_one(&rig, relay, round, orders).await?);
         rest(&rig).await?;
         cluster.kill_second_broker().await;
-        // Those that start now know only one broker.
+        // Consumers that start now know only one broker.
         rig.kill_all(EVENT_CONSUMER).await?;
         slowest[2] = slowest[2].max(pace(&rig, &format!("dead-{round}"), orders).await?);
         cluster.restart_second_broker().await?;
@@ -40,22 +40,27 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let mut figures = judge_clean(&rig).await?;
     let [both, silent, dead] = slowest;
-    // Beside other rows, the machine's time is theirs too.
+    // In a short run other rows use the machine at the same time.
     let in_time = |took| bench.either(true, took < both + LONGER_AT_MOST);
     anyhow::ensure!(in_time(silent), "beside a silent broker it took {silent:?}");
     anyhow::ensure!(in_time(dead), "beside a dead broker it took {dead:?}");
     figures.faults = 2;
-    figures
-        .note("until the first broker's events were handled: both there", Measure::Longest(both));
-    figures.note("the same beside a silent one", Measure::Longest(silent));
-    figures.note("the same beside a dead one", Measure::Longest(dead));
-    figures.note("a second broker that is back has its events handled", Measure::Longest(returned));
+    figures.add_measure(
+        "until the first broker's events were handled: both there",
+        Measure::Longest(both),
+    );
+    figures.add_measure("the same beside a silent one", Measure::Longest(silent));
+    figures.add_measure("the same beside a dead one", Measure::Longest(dead));
+    figures.add_measure(
+        "a second broker that is back has its events handled",
+        Measure::Longest(returned),
+    );
     rig.stop().await;
     Ok(figures)
 }
 
-/// Places orders until the second broker holds further events, and returns how long it takes from now
-/// until they are handled.
+/// Creates orders until the second broker holds further events, and returns how long it takes from
+/// now until they are handled.
 async fn used_again(rig: &Rig<'_>, round: u64) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     let on_second = async || anyhow::Ok(World::copies_on(rig, "broker-b").await?.len());
@@ -71,8 +76,8 @@ async fn used_again(rig: &Rig<'_>, round: u64) -> anyhow::Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// As [`pace`], with a broker that accepts event-consumer's connections and answers nothing. It is
-/// known to be silent first: the time in which that is found out is not the first broker's.
+/// As [`pace`], with a broker that accepts event-consumer's connections and answers nothing. The
+/// consumer finds that out first: that time is not counted.
 async fn beside_a_silent_one(
     rig: &Rig<'_>,
     relay: &Relay,
@@ -87,17 +92,20 @@ async fn beside_a_silent_one(
     Ok(slowest)
 }
 
-/// Places orders, and returns how long it took until all those were decided whose events the first
-/// broker holds.
+/// Creates orders, and returns how long it took until all of them were decided whose events the
+/// first broker holds.
 async fn pace(rig: &Rig<'_>, prefix: &str, orders: u64) -> anyhow::Result<Duration> {
-    let placed = rig.place_all(prefix, orders).await;
+    let created = rig.create_all(prefix, orders).await;
     let begun = Instant::now();
-    anyhow::ensure!(u64::try_from(placed.len())? == orders, "{placed:?} of {orders} were taken");
-    // On a busy machine a broker may take a half message too late, and the sweep sends the event.
+    anyhow::ensure!(
+        u64::try_from(created.len())? == orders,
+        "{created:?} of {orders} were created"
+    );
+    // On a busy machine a broker may store a half message too late, and the sweep sends the event.
     let held = eventually("the first broker holds an event", async || {
         let copies = World::copies_on(rig, "broker-a").await?;
         let held: BTreeSet<String> = copies.into_iter().map(|copy| copy.subject).collect();
-        let held: Vec<_> = placed.iter().filter(|order_id| held.contains(*order_id)).collect();
+        let held: Vec<_> = created.iter().filter(|order_id| held.contains(*order_id)).collect();
         Ok((!held.is_empty()).then_some(held))
     })
     .await?;

@@ -12,7 +12,7 @@ use crate::judge::judge_clean;
 use crate::rig::Rig;
 use crate::waiting::eventually;
 
-/// Long enough for a slow machine, and less than a look of the sweep takes with each event's time-out.
+/// Long enough for a slow machine, and less than a look of the sweep takes if each event times out.
 const FINISHED_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -27,7 +27,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let mut slowest = Duration::ZERO;
     for round in 0..bench.either(3, 10) {
-        rig.place_all(&format!("order-{round}"), 3).await;
+        rig.create_all(&format!("order-{round}"), 3).await;
         slowest = slowest.max(rig.until_finished("orders are finished").await?);
     }
     anyhow::ensure!(slowest < FINISHED_WITHIN, "orders were finished after {slowest:?}");
@@ -36,15 +36,15 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         Ok(deferred.is_some_and(|deferred| deferred > 0.0).then_some(()))
     })
     .await?;
-    // It takes two minutes, which row W1's short form waits for.
+    // That takes two minutes; the short form of row W1 waits for it.
     let known =
         if bench.either(false, true) { Some(until_health_says_so(&rig).await?) } else { None };
     create_topics(&rig.system.endpoints, names).await?;
     let mut figures = judge_clean(&rig).await?;
     figures.faults = logins;
-    figures.note("orders finished within", Measure::Longest(slowest));
+    figures.add_measure("orders finished within", Measure::Longest(slowest));
     if let Some(known) = known {
-        figures.note("until health said so", Measure::Longest(known.duration_since(gone)));
+        figures.add_measure("until health said so", Measure::Longest(known.duration_since(gone)));
     }
     rig.stop().await;
     Ok(figures)

@@ -14,13 +14,13 @@ use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, FUNCTIONS, Rig};
 use crate::waiting::eventually;
 
-/// The function that says how the system is.
+/// The function that reports the state of the system.
 const HEALTH: &str = "health";
 
-/// What health says of an event that waits.
+/// What health says about an event that waits.
 const LATE: &str = "pending for more than two minutes";
 
-/// The guide names five minutes for whatever holds up events.
+/// The guide names five minutes for every fault that delays events.
 const SAID_WITHIN: Duration = Duration::from_secs(300);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -39,8 +39,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let watched = watch.figures;
     let mut figures = judge_clean(&rig).await?;
     figures.faults = watched.faults;
-    for (name, measure) in watched.own {
-        figures.note(name, measure);
+    for (name, measure) in watched.measures {
+        figures.add_measure(name, measure);
     }
     rig.stop().await;
     Ok(figures)
@@ -55,7 +55,7 @@ impl Watch<'_> {
     async fn name_server(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
         cluster.kill_namesrv().await;
         for function in FUNCTIONS.into_iter().chain([HEALTH]) {
-            self.rig.before(function)?.broker.namesrv_relay().refuse().await?;
+            self.rig.proxies_of(function)?.broker.namesrv_relay().refuse().await?;
         }
         self.said("name server", "no RocketMQ name server", "FailedGauges", 1.0).await?;
         cluster.restart_namesrv().await?;
@@ -79,9 +79,9 @@ impl Watch<'_> {
         self.heal().await
     }
 
-    /// As where the consumer's right to change the stock was taken away.
+    /// As if the consumer's right to change the stock were missing.
     async fn catalog(&mut self) -> anyhow::Result<()> {
-        let table = &self.rig.before(EVENT_CONSUMER)?.table;
+        let table = &self.rig.proxies_of(EVENT_CONSUMER)?.table;
         let denied = TableAnswer::error(StatusCode::BAD_REQUEST, "AccessDeniedException");
         let of_stock = |call: &TableCall| call.touches("PRODUCT#");
         let rule = table.on(Point::Request, of_stock).inflict(Toxic::Answer(denied));
@@ -93,17 +93,16 @@ impl Watch<'_> {
 
     async fn tables(&mut self) -> anyhow::Result<()> {
         for function in [HEALTH, CREATE_ORDER] {
-            self.rig.before(function)?.table.refuse().await?;
+            self.rig.proxies_of(function)?.table.refuse().await?;
         }
         self.said("tables", "No order can be created", "ServerErrors", 1.0).await?;
         for function in [HEALTH, CREATE_ORDER] {
-            self.rig.before(function)?.table.accept().await?;
+            self.rig.proxies_of(function)?.table.accept().await?;
         }
         self.heal().await
     }
 
-    /// Waits until health says something, and a metric has got that high; then health says that all is
-    /// well again only when it is.
+    /// Waits until health says these words, and a metric is at least that high.
     async fn said(
         &mut self,
         part: &'static str,
@@ -126,17 +125,19 @@ impl Watch<'_> {
         let took = begun.elapsed();
         anyhow::ensure!(took < SAID_WITHIN, "that {part} is away was said after {took:?}");
         self.figures.faults += 1;
-        self.figures.note(part, Measure::Longest(by_health));
+        self.figures.add_measure(part, Measure::Longest(by_health));
         Ok(())
     }
 
-    /// What was stopped is there again.
+    /// Starts what was stopped, and waits until the system is at rest and health says that all is
+    /// well.
     async fn heal(&self) -> anyhow::Result<()> {
         self.rig.proxies()?.heal().await?;
         rest(self.rig).await?;
         eventually("health says that all is well", async || {
             let (status, health) = self.rig.get("/health/ready").await?;
-            let is_well = status == 200 && health.get("status").is_some_and(|said| said == "ready");
+            let is_well =
+                status == 200 && health.get("status").is_some_and(|status| status == "ready");
             Ok(is_well.then_some(()))
         })
         .await

@@ -1,4 +1,4 @@
-//! The moments of an order at which a process can be hit: something is held there.
+//! The moments of creating an order at which a call or frame is held and a process can be hit.
 
 use std::time::Duration;
 
@@ -41,10 +41,10 @@ impl Window {
     ];
 
     /// Stops what comes next in this window from the order under an idempotency key. Calls name the
-    /// order: the answer to an earlier order's call, whose process is dead, may still be on its way.
-    /// Frames do not: a dead process has no connection on which they could come.
+    /// order: the answer to an earlier order's call, whose process is dead, may still be on its
+    /// way. Frames do not: a dead process has no connection on which they could come.
     pub(super) fn watch(self, rig: &Rig<'_>, key: &str) -> anyhow::Result<Watch> {
-        let before = rig.before(CREATE_ORDER)?;
+        let proxies = rig.proxies_of(CREATE_ORDER)?;
         let user_id = UserId::new(DEMO_USER_ID)?;
         let idempotency_key = IdempotencyKey::parse(key).context("not an idempotency key")?;
         let order_id = order_of_key(user_id, &idempotency_key).to_string();
@@ -54,22 +54,22 @@ impl Window {
         };
         Ok(match self {
             Self::HalfUnacknowledged => {
-                Watch::Frame(before.broker.on(Point::Response, sends()).once().hold())
+                Watch::Frame(proxies.broker.on(Point::Response, sends()).once().hold())
             }
             Self::TransactionUnseen => {
-                Watch::Call(before.table.on(Point::Request, transaction).once().hold())
+                Watch::Call(proxies.table.on(Point::Request, transaction).once().hold())
             }
             Self::TransactionUnanswered => {
-                Watch::Call(before.table.on(Point::Response, transaction).once().hold())
+                Watch::Call(proxies.table.on(Point::Response, transaction).once().hold())
             }
             Self::EndUnseen => Watch::Frame(
-                before.broker.on(Point::Request, frames(code::END_TRANSACTION)).once().hold(),
+                proxies.broker.on(Point::Request, frames(code::END_TRANSACTION)).once().hold(),
             ),
         })
     }
 }
 
-/// Waits for something in a window.
+/// Waits for the call or frame of a window.
 pub(super) enum Watch {
     Frame(Hold<Passage>),
     Call(Hold<TableCall>),
@@ -112,29 +112,29 @@ impl Stopped {
     }
 }
 
-/// Waits until the broker asks what became of an attempt, and stops that question alone: on a slow
-/// machine the order may have the half message of an abandoned attempt besides.
+/// Waits until the broker asks about an attempt, and stops that question alone: on a slow machine
+/// the order may also have the half message of an abandoned attempt.
 pub(super) async fn question_of(
     rig: &Rig<'_>,
-    asked: &mut Hold<Passage>,
+    questions: &mut Hold<Passage>,
     attempt: &Attempt,
 ) -> anyhow::Result<Held<Passage>> {
     let journal = rig.proxies()?.journal();
     loop {
-        let question = asked.seen(FAULT_LIMIT).await?;
+        let question = questions.seen(FAULT_LIMIT).await?;
         let message_id = question.traffic.frame.field("msgId").unwrap_or_default();
-        let is_of_it = |half: &Half| {
+        let is_of_attempt = |half: &Half| {
             half.message_id == message_id
                 && half.transaction_id.as_deref() == Some(&attempt.transaction_id)
         };
-        if journal.halves().iter().any(is_of_it) {
+        if journal.halves().iter().any(is_of_attempt) {
             return Ok(question);
         }
         question.release();
     }
 }
 
-/// Waits until the broker was told to roll an attempt back, and returns what it was told.
+/// Waits until a ROLLBACK for an attempt was sent to the broker, and returns it.
 pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &Attempt) -> anyhow::Result<End> {
     let journal = rig.proxies()?.journal();
     let rollback = eventually("the attempt is rolled back", async || {
@@ -144,12 +144,13 @@ pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &Attempt) -> anyhow::Res
     recovers(rig, rollback).await
 }
 
-/// The pause after an order that did not come to the window. Orders that are accepted without the
-/// broker come at once while the breaker is open (10 s), and would be over before it closes.
+/// The pause after an order that did not come to the window. Orders that are created without the
+/// broker come at once while the breaker is open (10 s), and all tries would be over before it
+/// closes.
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
-/// Asks for an order and does something to it in a window, while the client waits. An order that
-/// never comes to the window is followed by another, for as long as a fault may take to happen.
+/// Requests an order and causes a fault in a window, while the client waits. An order that never
+/// comes to the window is followed by another, until [`FAULT_LIMIT`] is over.
 pub(super) async fn amid<T>(
     rig: &Rig<'_>,
     key: &str,
@@ -161,15 +162,15 @@ pub(super) async fn amid<T>(
     while began.elapsed() < FAULT_LIMIT {
         let key = format!("{key}-try-{missed}");
         let mut watch = window.watch(rig, &key)?;
-        let placing = rig.place(&key);
-        tokio::pin!(placing);
+        let creating = rig.create(&key);
+        tokio::pin!(creating);
         let stopped = tokio::select! {
             biased;
             stopped = watch.seen() => Some(stopped?),
-            _ = &mut placing => None,
+            _ = &mut creating => None,
         };
         if let Some(stopped) = stopped {
-            let (outcome, done) = tokio::join!(placing, fault(stopped));
+            let (outcome, done) = tokio::join!(creating, fault(stopped));
             return Ok((outcome, done?));
         }
         missed += 1;

@@ -1,10 +1,10 @@
-//! The jars.
+//! The jars of Apache RocketMQ, in a cache.
 
 use std::path::{Path, PathBuf};
 
 use crate::maven::Artifacts;
 
-/// The version of Apache RocketMQ that is fetched; `rocketmq/pom.xml` names it too.
+/// The version of Apache RocketMQ that is downloaded; `rocketmq/pom.xml` names it too.
 pub const ROCKETMQ_VERSION: &str = "5.4.0";
 
 const ROCKETMQ: Artifacts = Artifacts {
@@ -14,17 +14,17 @@ const ROCKETMQ: Artifacts = Artifacts {
     pom: include_str!("../../rocketmq/pom.xml"),
 };
 
-/// Whether the jars are in the cache below `target` already.
+/// Whether the jars are already in the cache below `target`.
 #[must_use]
 pub fn is_fetched(target: &Path) -> bool {
     ROCKETMQ.are_fetched(target)
 }
 
-/// The folder with the jars below `target`, fetched when it is not there. It appears whole or not
-/// at all, and of several processes that ask at once one fetches and the others wait.
+/// The folder with the jars below `target`, downloaded if it is missing. It appears complete or not
+/// at all. If several processes need it at once, one downloads it and the others wait.
 ///
 /// # Errors
-/// When there is no Maven, or Maven fails, quoting what it said.
+/// When Maven is missing, or fails (the error quotes its output).
 pub async fn ensure_jars(target: &Path) -> anyhow::Result<PathBuf> {
     ROCKETMQ.ensure(target).await
 }

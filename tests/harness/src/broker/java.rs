@@ -1,4 +1,4 @@
-//! Java machines as child processes.
+//! Java processes as guarded children.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,29 +12,29 @@ use tokio::time::Instant;
 use super::{RocketmqOptions, security, settings};
 use crate::process::{Child, Children};
 
-/// The oldest Java that knows the module options which the broker needs.
+/// The oldest Java version with the module options that the broker needs.
 const JAVA_MIN: u32 = 11;
-/// How many lines of a log an error quotes.
+/// How many of a log's last lines an error quotes.
 const TAIL_LINES: usize = 20;
-/// How often a starting process is asked whether it is ready.
+/// The pause between two looks whether a starting process is ready.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Checks that there is a Java that can run the broker.
+/// Checks that the installed Java can run the broker.
 ///
 /// # Errors
-/// When there is none or it is too old, with the command that mends it.
+/// When Java is missing or too old, with the command that installs it.
 pub async fn check_java() -> anyhow::Result<()> {
-    const MEND: &str = "install one with `apt-get install openjdk-17-jre-headless`";
+    const INSTALL: &str = "install one with `apt-get install openjdk-17-jre-headless`";
     let output = Command::new("java").arg("-version").stdin(Stdio::null()).output().await;
     let Ok(output) = output else {
-        anyhow::bail!("there is no `java`, which runs Apache RocketMQ; {MEND}");
+        anyhow::bail!("there is no `java`, which runs Apache RocketMQ; {INSTALL}");
     };
     let text = String::from_utf8_lossy(&output.stderr);
     let major = major_version(&text);
     anyhow::ensure!(
         major.is_some_and(|major| major >= JAVA_MIN),
         "Java {JAVA_MIN} or later is needed, and `java -version` ends with {} and says:\n{}{}\n\
-         {MEND}",
+         {INSTALL}",
         output.status,
         String::from_utf8_lossy(&output.stdout),
         text
@@ -42,20 +42,20 @@ pub async fn check_java() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks that there is a Maven that works.
+/// Checks that the installed Maven works.
 ///
 /// # Errors
-/// When there is none or it fails, with the command that mends it.
+/// When Maven is missing or fails, with the command that installs it.
 pub async fn check_maven() -> anyhow::Result<()> {
-    const MEND: &str = "install one with `apt-get install maven`";
+    const INSTALL: &str = "install one with `apt-get install maven`";
     let output = Command::new("mvn").arg("--version").stdin(Stdio::null()).output().await;
     let Ok(output) = output else {
-        anyhow::bail!("there is no `mvn`, which fetches Apache RocketMQ; {MEND}");
+        anyhow::bail!("there is no `mvn`, which fetches Apache RocketMQ; {INSTALL}");
     };
     anyhow::ensure!(
         output.status.success(),
         "Maven is needed once, to fetch Apache RocketMQ, and `mvn --version` ends with {} and \
-         says:\n{}{}\n{MEND}",
+         says:\n{}{}\n{INSTALL}",
         output.status,
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
@@ -78,11 +78,11 @@ pub(super) async fn namesrv_command(
     options: &RocketmqOptions,
     config: &Path,
 ) -> anyhow::Result<Command> {
-    // It answers little, so that compiling more than once and collecting in parallel would cost more
-    // than they bring.
-    let machine = ["-Xms64m", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+    // The name server has little to do: a second compiler and a parallel collector would cost more
+    // than they gain.
+    let jvm_options = ["-Xms64m", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
     let class = "org.apache.rocketmq.namesrv.NamesrvStartup";
-    command(options, config, &machine, "permissive", class).await
+    command(options, config, &jvm_options, "permissive", class).await
 }
 
 /// The command that runs the broker with the settings in `config`.
@@ -90,7 +90,7 @@ pub(super) async fn broker_command(
     options: &RocketmqOptions,
     config: &Path,
 ) -> anyhow::Result<Command> {
-    let machine = [
+    let jvm_options = [
         "-Xms256m",
         "-Xmx512m",
         "-XX:MaxDirectMemorySize=1g",
@@ -98,13 +98,13 @@ pub(super) async fn broker_command(
         "--add-opens=java.base/java.nio=ALL-UNNAMED",
     ];
     let class = "org.apache.rocketmq.broker.BrokerStartup";
-    command(options, config, &machine, "enforcing", class).await
+    command(options, config, &jvm_options, "enforcing", class).await
 }
 
 async fn command(
     options: &RocketmqOptions,
     config: &Path,
-    machine: &[&str],
+    jvm_options: &[&str],
     tls_mode: &str,
     class: &str,
 ) -> anyhow::Result<Command> {
@@ -114,14 +114,14 @@ async fn command(
     if options.security.is_some() {
         let file = security::tls(options).await?;
         command.arg(format!("-Dtls.config.file={}", file.display()));
-        // The file has no say in this (`TlsSystemConfig.java`).
+        // The TLS settings file cannot set this (`TlsSystemConfig.java`).
         command.arg(format!("-Dtls.server.mode={tls_mode}"));
     }
     command
-        .args(machine)
-        // Both write logs and, the broker, state below the user's home folder unless told.
+        .args(jvm_options)
+        // By default both write logs, and the broker also state, below the user's home folder.
         .arg(format!("-Duser.home={}", options.data.display()))
-        // Where the broker unpacks its libraries, 13 MB each time.
+        // The broker unpacks its libraries here, 13 MB at each start.
         .arg(format!("-Djava.io.tmpdir={}", options.data.display()))
         .args(["-cp", &class_path, class, "-c"])
         .arg(config)
@@ -132,25 +132,25 @@ async fn command(
     Ok(command)
 }
 
-/// What a Java machine writes when it cannot listen.
+/// In the output of a Java process that cannot listen on its port.
 const BIND_EXCEPTION: &str = "java.net.BindException";
 
-/// A Java machine ended because someone else had its port.
+/// A Java process ended because another process had taken its port.
 #[derive(Debug, thiserror::Error)]
-#[error("a port that was free has been taken")]
+#[error("another process has taken a port that was free")]
 pub(super) struct PortTaken;
 
-/// A Java machine whose console output goes to a file.
+/// A Java process whose console output goes to a file.
 pub(crate) struct JavaProcess {
     name: &'static str,
     child: Child,
-    /// The console output first, then logs of its own.
+    /// The console output first, then the log that the process writes itself.
     logs: Vec<PathBuf>,
 }
 
 impl JavaProcess {
-    /// Starts `command`. An error quotes its output and, where it writes one in the data folder,
-    /// its `own_log`.
+    /// Starts `command`. Errors quote its output and `own_log`, a log that it writes below the data
+    /// folder.
     pub(crate) fn start(
         name: &'static str,
         mut command: Command,
@@ -172,7 +172,7 @@ impl JavaProcess {
         self.child.pid()
     }
 
-    /// Asks `ready` until it says yes, the process ends, or `limit` is over.
+    /// Calls `ready` until it returns `true`, the process ends, or `limit` is over.
     pub(crate) async fn until<F: Future<Output = bool>>(
         &mut self,
         limit: Duration,
@@ -245,8 +245,8 @@ mod tests {
     use super::{JavaProcess, PortTaken, major_version};
     use crate::process::Children;
 
-    /// What a machine that writes `line` and ends is said to have died of.
-    async fn death_of(line: &str) -> anyhow::Error {
+    /// The error for a process that prints `line` and ends.
+    async fn error_after(line: &str) -> anyhow::Error {
         let data = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "echo \"$0\"; exit 255", line]);
@@ -257,11 +257,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_taken_port_is_told_from_other_ends() {
-        let error = death_of("Caused by: java.net.BindException: Address already in use").await;
+    async fn a_taken_port_is_distinguished_from_other_failures() {
+        let error = error_after("Caused by: java.net.BindException: Address already in use").await;
         assert!(error.is::<PortTaken>(), "{error:#}");
         assert!(format!("{error:#}").contains("exit status: 255"), "{error:#}");
-        let error = death_of("java.lang.OutOfMemoryError").await;
+        let error = error_after("java.lang.OutOfMemoryError").await;
         assert!(!error.is::<PortTaken>(), "{error:#}");
     }
 

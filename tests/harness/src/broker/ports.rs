@@ -1,4 +1,4 @@
-//! Ports that are free.
+//! Free ports.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
@@ -10,21 +10,21 @@ use anyhow::Context;
 
 use crate::entropy;
 
-/// Where [`free_port`] looks: below the ports that Linux gives to outgoing connections (32768 and
-/// above, `ip_local_port_range`), or one of those could take a port before its server listens, or
-/// while that server restarts.
+/// The range of [`free_port`]. It is below the ports that Linux gives to outgoing connections
+/// (32768 and above, `ip_local_port_range`): such a connection could take a port before its server
+/// listens, or while that server restarts.
 const PORTS: Range<u16> = 12_000..32_000;
 
 /// The ports of a broker. Its "fast remoting" port is always two below the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BrokerPorts {
     pub(super) listen: u16,
-    /// For replicas; it listens on all interfaces whatever `bindAddress` says.
+    /// For replicas. The broker listens here on all interfaces, whatever `bindAddress` says.
     pub(super) ha: u16,
 }
 
 impl BrokerPorts {
-    /// The given port and what belongs to it, or free ones for 0.
+    /// The given port and the two that belong to it, or free ports for 0.
     pub(super) fn choose(listen: u16) -> anyhow::Result<Self> {
         if listen != 0 {
             check_broker_port(listen)?;
@@ -35,7 +35,7 @@ impl BrokerPorts {
     }
 }
 
-/// `port` when it is free, or a free one for 0.
+/// `port` if it is free, or a free port for 0.
 pub(super) fn one(port: u16, option: &str) -> anyhow::Result<u16> {
     if port == 0 {
         return free_port();
@@ -44,10 +44,10 @@ pub(super) fn one(port: u16, option: &str) -> anyhow::Result<u16> {
     Ok(port)
 }
 
-/// Checks that `port` of `address` can be listened on. Port 0 always can.
+/// Checks that `port` of `address` is available. Port 0 always is.
 ///
 /// # Errors
-/// When it cannot, with the command of `cargo xtask up` that avoids it; `option` sets the port.
+/// When it is not, with the command of `cargo xtask up` that avoids it; `option` sets the port.
 pub fn check_free(address: Ipv4Addr, port: u16, option: &str) -> anyhow::Result<()> {
     match TcpListener::bind((address, port)) {
         Ok(_) => Ok(()),
@@ -55,10 +55,10 @@ pub fn check_free(address: Ipv4Addr, port: u16, option: &str) -> anyhow::Result<
     }
 }
 
-/// Checks that a broker can listen on `port` and on the one two below. 0 stands for free ones.
+/// Checks that a broker can listen on `port` and on the port two below it. 0 means free ports.
 ///
 /// # Errors
-/// As [`check_free`], and when there is no port two below.
+/// The same as of [`check_free`], and when `port` is less than 3.
 pub fn check_broker_port(port: u16) -> anyhow::Result<()> {
     if port == 0 {
         return Ok(());
@@ -70,12 +70,12 @@ pub fn check_broker_port(port: u16) -> anyhow::Result<()> {
     );
     check_free(Ipv4Addr::LOCALHOST, port, BROKER_OPTION)?;
     check_free(Ipv4Addr::LOCALHOST, port - 2, BROKER_OPTION)
-        .with_context(|| format!("the broker on port {port} takes port {} as well", port - 2))
+        .with_context(|| format!("the broker on port {port} needs port {} as well", port - 2))
 }
 
 const BROKER_OPTION: &str = "--broker-port";
 
-/// Why a port cannot be listened on, and the command of `cargo xtask up` that avoids it.
+/// Why a port is not available, and the command of `cargo xtask up` that avoids it.
 pub(crate) fn cannot_listen(
     address: Ipv4Addr,
     port: u16,
@@ -89,7 +89,7 @@ pub(crate) fn cannot_listen(
     match error.kind() {
         ErrorKind::AddrInUse => anyhow::anyhow!("port {port} is taken; {choose}"),
         ErrorKind::PermissionDenied => {
-            anyhow::anyhow!("port {port} is not for this user; {choose}")
+            anyhow::anyhow!("this user may not listen on port {port}; {choose}")
         }
         ErrorKind::AddrNotAvailable => anyhow::anyhow!(
             "this machine has no address {address}; name one that it has, as in \
@@ -103,22 +103,22 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A port of the loopback interface that nobody has now. Each is given out once in a process, so
-/// that a server may stop and start again on its port without meeting another.
+/// A free port of the loopback interface. A process gets each port only once, so a server can stop
+/// and start again on its port without a conflict with another one.
 ///
 /// # Errors
-/// When there is none.
+/// When no port is free.
 pub fn free_port() -> anyhow::Result<u16> {
     let [port] = neighbours()?;
     Ok(port)
 }
 
-/// As [`free_port`], several that follow each other.
+/// As many consecutive ports as [`free_port`] finds one.
 fn neighbours<const N: usize>() -> anyhow::Result<[u16; N]> {
     static NEXT: OnceLock<AtomicU32> = OnceLock::new();
     let count = u32::from(PORTS.end - PORTS.start);
     let width = u32::try_from(N)?;
-    // Another process starts elsewhere.
+    // A random start, so that processes look in different places.
     let next = NEXT.get_or_init(|| AtomicU32::new(entropy::below(count)));
     for _ in 0..count {
         let offset = next.fetch_add(width, Ordering::Relaxed) % count;
@@ -142,7 +142,7 @@ mod tests {
 
     use super::{BrokerPorts, check_broker_port, check_free, free_port};
 
-    /// A port that is taken as long as the listener lives.
+    /// A port that is taken while the listener lives.
     fn taken() -> (TcpListener, u16) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -165,18 +165,18 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_another_machine_is_not_called_a_taken_port() {
-        // TEST-NET-1 (RFC 5737), which no machine has.
+    fn an_address_of_another_machine_is_not_reported_as_a_taken_port() {
+        // TEST-NET-1 (RFC 5737), an address that no machine has.
         let error = check_free(Ipv4Addr::new(192, 0, 2, 1), 0, "--port").unwrap_err().to_string();
         assert!(error.contains("no address 192.0.2.1"), "{error}");
         assert!(error.contains("--address") && !error.contains("taken"), "{error}");
     }
 
     #[test]
-    fn the_port_that_a_broker_takes_beside_its_own_is_looked_at_too() {
+    fn the_second_port_of_a_broker_is_checked_too() {
         let (_listener, port) = taken();
         let error = format!("{:#}", check_broker_port(port + 2).unwrap_err());
-        assert!(error.contains(&format!("takes port {port} as well")), "{error}");
+        assert!(error.contains(&format!("needs port {port} as well")), "{error}");
         assert!(error.contains("`cargo xtask up --broker-port "), "{error}");
         let error = check_broker_port(2).unwrap_err().to_string();
         assert!(error.contains("greater than 2"), "{error}");
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_broker_takes_is_given_to_nobody_else() {
+    fn the_ports_of_a_broker_are_not_given_out_again() {
         let mut taken = BTreeSet::new();
         for _ in 0..100 {
             let BrokerPorts { listen, ha } = BrokerPorts::choose(0).unwrap();

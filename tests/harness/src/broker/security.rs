@@ -1,4 +1,4 @@
-//! A cluster that lets in only whom it knows, over TLS only.
+//! A cluster with TLS and authentication.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use rcgen::{
 
 use super::RocketmqOptions;
 
-/// Has the broker demand TLS and signed requests.
+/// Makes the broker require TLS and signed requests.
 ///
 /// That is `tls.server.mode=enforcing`, and ACL 2.0 by `authenticationEnabled` and
 /// `authorizationEnabled`. The name server accepts TLS and plain text, because the broker itself
 /// registers in plain text.
 #[derive(Debug, Clone)]
 pub struct BrokerSecurity {
-    /// The user that it knows from the start: an administrator, who makes the others.
+    /// The first user: an administrator, who creates the others.
     pub access_key: String,
     /// The user's secret.
     pub secret_key: String,
@@ -44,18 +44,19 @@ impl BrokerSecurity {
     }
 }
 
-/// The certificate of the authority that signed the cluster's, in PEM.
+/// The PEM file of the authority that signed the cluster's certificate.
 pub(super) fn authority(options: &RocketmqOptions) -> PathBuf {
     options.data.join("tls/authority.pem")
 }
 
-/// Makes an authority and a certificate of its for 127.0.0.1, and returns the TLS settings file of
-/// both servers. What is there already stays, so that a restarted broker is still trusted.
+/// Makes an authority and a certificate for 127.0.0.1 signed by it, and returns the TLS settings
+/// file of both servers. Existing certificates are kept, so that clients still trust a restarted
+/// broker.
 pub(super) async fn tls(options: &RocketmqOptions) -> anyhow::Result<PathBuf> {
     let folder = options.data.join("tls");
     tokio::fs::create_dir_all(&folder).await?;
     if !authority(options).exists() {
-        let made = certificates().context("no certificates can be made")?;
+        let made = certificates().context("cannot make certificates")?;
         for (name, pem) in [
             ("server.pem", made.certificate),
             ("server.key", made.key),

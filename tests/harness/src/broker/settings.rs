@@ -1,4 +1,4 @@
-//! The settings files of name server and broker.
+//! The settings files of the name server and the broker.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,13 @@ use anyhow::Context;
 use super::ports::BrokerPorts;
 use super::{BrokerSecurity, BrokerTuning, RocketmqOptions};
 
-/// When an acknowledged message is on the disk.
+/// When a stored message is flushed to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flush {
-    /// Soon: enough for development, and not what the service promises anything on.
+    /// Soon after its acknowledgement. Enough for development; the service's promises need
+    /// [`Flush::Sync`].
     Async,
-    /// Before it is acknowledged.
+    /// Before its acknowledgement.
     Sync,
 }
 
@@ -25,7 +26,7 @@ impl Flush {
     }
 }
 
-/// `ROCKETMQ_HOME`, which both insist on; its `conf` folder stays empty.
+/// `ROCKETMQ_HOME`, which both servers require; its `conf` folder stays empty.
 pub(super) fn home(options: &RocketmqOptions) -> PathBuf {
     options.data.join("home")
 }
@@ -40,7 +41,7 @@ pub(super) async fn namesrv(options: &RocketmqOptions, port: u16) -> anyhow::Res
     write(options, "namesrv.conf", &text).await
 }
 
-/// Where the broker keeps everything.
+/// The broker's store folder.
 pub(super) fn store(options: &RocketmqOptions) -> PathBuf {
     options.data.join("store")
 }
@@ -65,10 +66,11 @@ pub(super) async fn broker(
     } = options.tuning;
     let flush = flush.setting();
     let security = options.security.as_ref().map(BrokerSecurity::settings).unwrap_or_default();
-    // Small files, because each is mapped whole; topics and groups only by command, as a careful
-    // cluster has it. The last two keep an idle broker from taking most of a processor: the thread that
-    // writes the metrics of transactions down spins for its whole interval after a start, and then again
-    // and again (`TransactionMetricsFlushService.java`); the other flushes the timer's wheel.
+    // Small files, because the broker maps each one completely. Topics and groups are created only
+    // by command, as in a careful cluster. The last two settings keep an idle broker from using
+    // most of a processor: the thread that writes the metrics of transactions spins for its whole
+    // interval after a start, and then again and again (`TransactionMetricsFlushService.java`); the
+    // other one flushes the timer's wheel.
     let text = format!(
         "brokerClusterName=DefaultCluster\nbrokerName={name}\nbrokerId=0\n\
          namesrvAddr=127.0.0.1:{namesrv_port}\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\n\

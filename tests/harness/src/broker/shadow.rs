@@ -1,8 +1,9 @@
-//! What a broker has on its disk: a copy of its store with what was flushed, and nothing else.
+//! The shadow of a broker's store: a copy with only the data that was flushed.
 //!
-//! A process that is killed loses nothing that it has written, because the system keeps it. What a power
-//! cut takes is what nobody had flushed yet. So a library before the broker's own follows what is
-//! flushed, and a cut puts that in the store's place.
+//! A killed process loses nothing that it has written, because the operating system keeps it. A
+//! power cut loses the data that is not flushed yet. So a library that is loaded before the
+//! broker's own copies all data that is flushed, and a simulated cut replaces the store by that
+//! copy.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,29 +16,29 @@ use crate::preload;
 
 const SOURCE: &str = include_str!("../preload/shadow.c");
 
-/// Small files that the broker writes as a whole and never flushes, such as its topics. A journaling file
-/// system keeps them soon after, and they are not what is asked here. Those that it flushes, such as the
-/// timer's checkpoint, are as they were flushed.
+/// Small files that the broker writes as a whole and never flushes, such as its topics. A
+/// journaling file system writes them to disk soon after, and the tests are not about them. Files
+/// that the broker flushes, such as the timer's checkpoint, are as they were flushed.
 const KEPT: &str = "config";
 
-/// The timer's state, which an operator has to delete after a power cut: `TimerMessageStore.dequeue` (5.4.0)
-/// may follow the records of a slot for ever, until the memory is full. The wheel is flushed after the log, so
-/// it may name places in the log that were lost; most likely a record that is written there later names
-/// itself as the one before it. Without these files the timer begins anew with the messages that wait in the
-/// commit log.
+/// The timer's state, which an operator has to delete after a power cut:
+/// `TimerMessageStore.dequeue` (5.4.0) may follow the records of a slot for ever, until the memory
+/// is full. The wheel is flushed after the log, so it may refer to positions in the log that were
+/// lost; most likely a record that is written there later refers to itself as the one before it.
+/// Without these files the timer starts again with the messages that wait in the commit log.
 const TIMER: [&str; 3] = ["timerwheel", "timerlog", "config/timercheck"];
 
-/// The file that says that the broker did not end in order.
+/// The file that exists if the broker did not stop gracefully.
 const ABORT: &str = "abort";
 
-/// The variables that have a broker's store followed.
+/// The variables that make the library copy what the broker flushes.
 pub(super) async fn environment(
     options: &RocketmqOptions,
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let library = preload::library(&options.data, "shadow", SOURCE).await?;
     let store = settings::store(options);
     tokio::fs::create_dir_all(&store).await?;
-    // As the kernel names an open file.
+    // The name that the kernel gives an open file.
     let store = tokio::fs::canonicalize(&store).await?;
     let variables = [
         ("LD_PRELOAD", library.display()),
@@ -48,12 +49,12 @@ pub(super) async fn environment(
     Ok(variables.into())
 }
 
-/// Puts what was flushed in the store's place. The broker is not running.
+/// Replaces the store by its shadow. The broker must not be running.
 pub(super) async fn put_in_place(options: &RocketmqOptions) -> anyhow::Result<()> {
     let (store, shadow) = (settings::store(options), shadow(options));
     anyhow::ensure!(
         options.tuning.power_can_fail && shadow.is_dir(),
-        "nobody has followed what the broker flushed"
+        "the data that the broker flushed was not recorded"
     );
     let config = store.join(KEPT);
     if config.is_dir() {
@@ -81,7 +82,7 @@ fn shadow(options: &RocketmqOptions) -> PathBuf {
     options.data.join("shadow")
 }
 
-/// What becomes of a file that is there already.
+/// What to do with a file that already exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Existing {
     Keep,

@@ -1,8 +1,8 @@
-//! One client's connection, and ours to the server on its behalf.
+//! One client's connection, and the proxy's connection to the server for it.
 //!
 //! Frames pass in their order, except those that a rule strikes: many requests share a connection,
-//! so what is held or late must not hold up what comes behind it. A frame that is held outlives the
-//! client that sent it: the connection to the server stays open until it is decided on.
+//! so a frame that is held or late must not block the frames behind it. A held frame outlives the
+//! client that sent it: the connection to the server stays open until the frame is decided on.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,26 +21,25 @@ use crate::faults::{Point, Toxic};
 use crate::remoting::{Frame, code, popped, read_frame};
 use crate::tasks::Tasks;
 
-/// How many frames wait to be written before the other side is read no further.
+/// How many frames may wait to be written before the proxy stops reading from the other side.
 const QUEUE: usize = 256;
 
-/// How long a server may take to close after its client has.
+/// How long a server may take to close its connection after its client has.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// The time between two looks at what is still to be answered.
+/// The pause between two looks for unanswered requests.
 const POLL: Duration = Duration::from_millis(20);
 
-/// The request code of an answer to nothing that was asked here.
-const UNASKED: i32 = -1;
+/// The request code of an answer whose request is not known.
+const UNKNOWN_REQUEST: i32 = -1;
 
-/// A connection of a relay.
 #[derive(Clone)]
 pub(super) struct Line {
     pub(super) number: u64,
     pub(super) shared: Arc<Shared>,
 }
 
-/// Bytes to be written, whole or in slices with a pause after each.
+/// Bytes to write, at once or in slices with a pause after each.
 pub(super) struct Out {
     bytes: Bytes,
     slices: Option<(usize, Duration)>,
@@ -52,17 +51,17 @@ impl Out {
     }
 }
 
-/// What was asked, by whom and under which number, and not answered yet: with which code.
+/// The codes of unanswered requests, by the side that sent them and their number.
 #[derive(Default)]
-struct Asked(Mutex<BTreeMap<(Side, i32), i32>>);
+struct Unanswered(Mutex<BTreeMap<(Side, i32), i32>>);
 
-impl Asked {
+impl Unanswered {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(Side, i32), i32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the server has answered every message, for a while at the most: whether the
-    /// broker took it is worth knowing, also when its client has gone.
+    /// Waits until the server has answered every message, but at most for [`FAREWELL`]: the journal
+    /// needs the broker's answer even if the client has gone.
     async fn messages_are_answered(&self) {
         let is_message = |code: &i32| matches!(*code, code::SEND_MESSAGE | code::SEND_MESSAGE_V2);
         let answered = async {
@@ -74,10 +73,10 @@ impl Asked {
     }
 }
 
-/// What both directions of a connection share.
+/// The state that both directions of a connection share.
 struct Wire {
     line: Line,
-    asked: Arc<Asked>,
+    unanswered: Arc<Unanswered>,
     to_client: mpsc::Sender<Out>,
     to_server: mpsc::Sender<Out>,
     reset: Arc<Notify>,
@@ -90,9 +89,14 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, line: Line) {
     let (to_server, server_queue) = mpsc::channel(QUEUE);
     let listed = Listed::new(line.clone(), to_client.clone());
     let reset = Arc::new(Notify::new());
-    let asked = Arc::new(Asked::default());
-    let unanswered = Arc::clone(&asked);
-    let wire = Arc::new(Wire { line, asked, to_client, to_server, reset: Arc::clone(&reset) });
+    let unanswered = Arc::new(Unanswered::default());
+    let wire = Arc::new(Wire {
+        line,
+        unanswered: Arc::clone(&unanswered),
+        to_client,
+        to_server,
+        reset: Arc::clone(&reset),
+    });
     let struck = Tasks::default();
     let mut client_writer = JoinSet::new();
     client_writer.spawn(write(client_out, client_queue));
@@ -106,13 +110,13 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, line: Line) {
     drop(wire);
     tokio::select! {
         () = reset.notified() => {
-            // With no lingering, the end of the sockets is a reset and not a farewell.
+            // With a linger time of zero, closing the socket resets the connection.
             drop(client_in.as_ref().set_zero_linger());
         }
         () = up => {
             drop(listed);
-            // The client has gone, but what was struck may still be on its way to the server, and
-            // the server's answer on its way back.
+            // The client has gone, but struck frames may still be on their way to the server, and
+            // the server's answers on their way back.
             let rest = async {
                 struck.finish().await;
                 unanswered.messages_are_answered().await;
@@ -123,7 +127,8 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, line: Line) {
             }
             drop(down);
             while server_writer.join_next().await.is_some() {}
-            // To close before the server does could reset the connection over what it has not read.
+            // Closing before the server does could reset the connection while the server still has
+            // data to read.
             let mut nowhere = tokio::io::sink();
             let farewell = tokio::io::copy(&mut server_in, &mut nowhere);
             drop(tokio::time::timeout(FAREWELL, farewell).await);
@@ -132,19 +137,19 @@ pub(super) async fn run(client: TcpStream, server: TcpStream, line: Line) {
             drop(listed);
             struck.abort();
             struck.finish().await;
-            // What was answered before the end still reaches the client.
+            // Answers from before the end still reach the client.
             while client_writer.join_next().await.is_some() {}
         }
     }
 }
 
-/// Writes what comes until nobody is left who could send more, then closes.
+/// Writes the queue until all its senders are gone, then closes the connection.
 async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Out>) {
     while let Some(Out { bytes, slices }) = queue.recv().await {
         let (size, pause) = slices.unwrap_or((bytes.len().max(1), Duration::ZERO));
         for slice in bytes.chunks(size.max(1)) {
             if to.write_all(slice).await.is_err() {
-                // The other side has gone; what is left is read and forgotten, so that nobody
+                // The other side has gone; the rest of the queue is discarded, so that no sender
                 // waits.
                 queue.close();
                 while queue.recv().await.is_some() {}
@@ -157,7 +162,7 @@ async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Out>) {
     }
 }
 
-/// Passes on what one side sends until it closes.
+/// Passes on the frames of one side until it closes its connection.
 async fn pump(from: Side, source: &mut OwnedReadHalf, wire: Arc<Wire>, struck: &Tasks) {
     loop {
         let bytes = match read_frame(source).await {
@@ -171,7 +176,7 @@ async fn pump(from: Side, source: &mut OwnedReadHalf, wire: Arc<Wire>, struck: &
         let frame = match Frame::decode(&bytes) {
             Ok(frame) => frame,
             Err(error) => {
-                // To pass it on unread could pass on what was to be struck.
+                // It is not passed on unread, because a rule might have to strike it.
                 tracing::error!(%error, ?from, "a frame cannot be read");
                 return;
             }
@@ -203,10 +208,10 @@ async fn pump(from: Side, source: &mut OwnedReadHalf, wire: Arc<Wire>, struck: &
 impl Wire {
     fn passage(&self, from: Side, frame: Frame) -> Passage {
         let request = if frame.is_answer() {
-            self.asked.lock().remove(&(from.other(), frame.opaque)).unwrap_or(UNASKED)
+            self.unanswered.lock().remove(&(from.other(), frame.opaque)).unwrap_or(UNKNOWN_REQUEST)
         } else {
             if !frame.is_one_way() {
-                self.asked.lock().insert((from, frame.opaque), frame.code);
+                self.unanswered.lock().insert((from, frame.opaque), frame.code);
             }
             frame.code
         };
@@ -215,7 +220,7 @@ impl Wire {
             self.line.shared.requests.count(request);
         }
         if let Some(journal) = &self.line.shared.journal {
-            journal.note(&passage);
+            journal.record(&passage);
         }
         if request == code::HEART_BEAT && from == Side::Client {
             let heartbeat = String::from_utf8_lossy(&passage.frame.body).into_owned();
@@ -226,7 +231,8 @@ impl Wire {
         passage
     }
 
-    /// The frame with our address for the server's, when it is an answer that tells it.
+    /// The frame with the proxy's address instead of the server's, if it is an answer with that
+    /// address.
     fn substituted(&self, passage: &Passage) -> Option<Bytes> {
         if !passage.frame.is_answer() {
             return None;
@@ -266,7 +272,7 @@ impl Wire {
                 change(&mut passage);
                 match passage.frame.encode() {
                     Ok(bytes) => Out::whole(bytes),
-                    Err(error) => return tracing::error!(%error, "a rewritten frame is none"),
+                    Err(error) => return tracing::error!(%error, "a rewritten frame is not valid"),
                 }
             }
             Some(Toxic::Answer(answer)) => {
@@ -274,7 +280,7 @@ impl Wire {
                     if passage.frame.is_answer() { passage.from.other() } else { passage.from };
                 let answer = passage.frame.answer(answer.code, &answer.remark).encode();
                 if let Ok(bytes) = answer {
-                    // A side that has gone needs no answer.
+                    // If the side has gone, it needs no answer.
                     drop(self.towards(asker).send(Out::whole(bytes)).await);
                 }
                 return;
@@ -283,7 +289,7 @@ impl Wire {
         let mut passed_on = false;
         for _ in 0..times {
             let copy = Out { bytes: out.bytes.clone(), slices: out.slices };
-            // A side that has gone gets no frames.
+            // If the side has gone, the frame is lost.
             passed_on |= onwards.send(copy).await.is_ok();
         }
         if passed_on {
@@ -301,7 +307,7 @@ impl Wire {
             }
         }
         if let Some(journal) = &self.line.shared.journal {
-            journal.note_passed_on(passage);
+            journal.record_passed_on(passage);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What was sent about transactions: half messages and their ends.
+//! The record of transactions: half messages and their ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,69 +12,69 @@ use crate::remoting::{Frame, code, status};
 const COMMIT: i64 = 0x2 << 2;
 const ROLLBACK: i64 = 0x3 << 2;
 
-/// How a transaction is to end.
+/// The requested end of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resolution {
     /// The message becomes visible.
     Commit,
     /// The message is dropped.
     Rollback,
-    /// Not known yet: the broker asks again.
+    /// Not decided yet: the broker asks again.
     Unknown,
 }
 
 /// A half message that was sent.
 #[derive(Debug, Clone)]
 pub struct Half {
-    /// When.
+    /// When the proxy received it.
     pub at: Instant,
-    /// The connection that it came on.
+    /// The number of its connection.
     pub connection: u64,
     /// The number of the request on that connection.
     pub opaque: i32,
-    /// The client's own id of it (`UNIQ_KEY`).
+    /// The id that the client gave it (`UNIQ_KEY`).
     pub message_id: String,
-    /// The attempt, when the message names one.
+    /// The attempt, if the message names one.
     pub transaction_id: Option<String>,
-    /// The event, when the message names one.
+    /// The event, if the message names one.
     pub event_id: Option<String>,
-    /// Whether it went on to the broker.
+    /// Whether the proxy passed it on to the broker.
     pub passed_on: bool,
-    /// The code of the broker's answer, as far as it has answered.
+    /// The code of the broker's answer, if it has answered.
     pub answer: Option<i32>,
 }
 
 impl Half {
-    /// Whether the broker was too busy to begin with it, so that it is not stored.
+    /// Whether the broker was too busy to begin with it: then it is not stored.
     fn is_refused(&self) -> bool {
         self.answer == Some(status::SYSTEM_BUSY)
     }
 }
 
-/// A request to end a transaction, as it came from its client, whether or not it went on.
+/// A client's request to end a transaction, whether or not the proxy passed it on.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// When.
+    /// When the proxy received it.
     pub at: Instant,
-    /// The connection that it came on.
+    /// The number of its connection.
     pub connection: u64,
-    /// The client's own id of the half message.
+    /// The id that the client gave the half message.
     pub message_id: String,
-    /// The attempt, when its half message passed here and named one.
+    /// The attempt, if the half message passed this proxy and named one.
     pub transaction_id: Option<String>,
-    /// What was asked for.
+    /// The requested end.
     pub resolution: Resolution,
     /// Whether it answers a check-back.
     pub from_check: bool,
-    /// Whether it went on to the broker, at least once.
+    /// Whether the proxy passed it on to the broker, at least once.
     pub passed_on: bool,
-    /// The code of the broker's answer, as far as it has answered; it leaves some without.
+    /// The code of the broker's answer, if it has answered; some requests never get an answer.
     pub answer: Option<i32>,
-    /// The frame, from which another can be made.
+    /// The frame, as a base for forged requests.
     pub frame: Frame,
 }
 
-/// Everything that was sent about transactions.
+/// All half messages and ends that passed one or more proxies.
 #[derive(Debug, Default)]
 pub struct Journal(Mutex<Entries>);
 
@@ -86,13 +86,13 @@ struct Entries {
 }
 
 impl Journal {
-    /// All half messages, in the order in which they came.
+    /// All half messages, in the order of their arrival.
     #[must_use]
     pub fn halves(&self) -> Vec<Half> {
         self.entries().halves.clone()
     }
 
-    /// All ends, in the order in which they came.
+    /// All ends, in the order of their arrival.
     #[must_use]
     pub fn ends(&self) -> Vec<End> {
         self.entries().ends.clone()
@@ -105,8 +105,8 @@ impl Journal {
         ends.filter(|end| end.transaction_id.as_deref() == Some(transaction_id)).collect()
     }
 
-    /// The half messages that went on to the broker and were not refused by it, and for which neither
-    /// a COMMIT nor a ROLLBACK went on that it did not refuse.
+    /// The half messages that the broker got and did not refuse, without a COMMIT or ROLLBACK that
+    /// it got and did not refuse.
     #[must_use]
     pub fn open(&self) -> Vec<Half> {
         let entries = self.entries();
@@ -123,30 +123,32 @@ impl Journal {
         entries.halves.iter().filter(open).cloned().collect()
     }
 
-    /// The transactions for which COMMIT and ROLLBACK were both sent. There must be none.
+    /// The transactions for which both COMMIT and ROLLBACK were sent. In a correct system this is
+    /// empty.
     #[must_use]
     pub fn contradictions(&self) -> Vec<String> {
-        let mut asked: BTreeMap<String, BTreeSet<Resolution>> = BTreeMap::new();
+        let mut requested: BTreeMap<String, BTreeSet<Resolution>> = BTreeMap::new();
         for end in self.ends().into_iter().filter(|end| end.resolution != Resolution::Unknown) {
             let subject = end.transaction_id.unwrap_or(end.message_id);
-            asked.entry(subject).or_default().insert(end.resolution);
+            requested.entry(subject).or_default().insert(end.resolution);
         }
-        asked.into_iter().filter(|(_, sent)| sent.len() > 1).map(|(subject, _)| subject).collect()
+        let contradicted = requested.into_iter().filter(|(_, sent)| sent.len() > 1);
+        contradicted.map(|(subject, _)| subject).collect()
     }
 
-    /// Writes down what is worth it.
-    pub(super) fn note(&self, passage: &Passage) {
+    /// Records half messages, ends, and the broker's answers to them.
+    pub(super) fn record(&self, passage: &Passage) {
         match (passage.from, passage.request) {
-            (Side::Client, code::SEND_MESSAGE | code::SEND_MESSAGE_V2) => self.note_send(passage),
-            (Side::Client, code::END_TRANSACTION) => self.note_end(passage),
+            (Side::Client, code::SEND_MESSAGE | code::SEND_MESSAGE_V2) => self.record_send(passage),
+            (Side::Client, code::END_TRANSACTION) => self.record_end(passage),
             (Side::Server, code::SEND_MESSAGE | code::SEND_MESSAGE_V2 | code::END_TRANSACTION) => {
-                self.note_answer(passage)
+                self.record_answer(passage)
             }
             _ => {}
         }
     }
 
-    fn note_send(&self, passage: &Passage) {
+    fn record_send(&self, passage: &Passage) {
         let properties = passage.frame.message_properties();
         let property = |name: &str| properties.get(name).cloned();
         let Some(message_id) = property("UNIQ_KEY") else { return };
@@ -170,25 +172,25 @@ impl Journal {
         entries.halves.push(half);
     }
 
-    /// The broker's own answer, whatever becomes of it on the way to the client.
-    fn note_answer(&self, passage: &Passage) {
-        let asked = (passage.connection, passage.frame.opaque);
+    /// Records the broker's answer, whether or not it reaches the client.
+    fn record_answer(&self, passage: &Passage) {
+        let request = (passage.connection, passage.frame.opaque);
         let answer = Some(passage.frame.code);
         let mut entries = self.entries();
         if passage.request == code::END_TRANSACTION {
             let mut sent = entries.ends.iter_mut().rev();
-            if let Some(end) = sent.find(|end| (end.connection, end.frame.opaque) == asked) {
+            if let Some(end) = sent.find(|end| (end.connection, end.frame.opaque) == request) {
                 end.answer = answer;
             }
         } else {
             let mut sent = entries.halves.iter_mut().rev();
-            if let Some(half) = sent.find(|half| (half.connection, half.opaque) == asked) {
+            if let Some(half) = sent.find(|half| (half.connection, half.opaque) == request) {
                 half.answer = answer;
             }
         }
     }
 
-    fn note_end(&self, passage: &Passage) {
+    fn record_end(&self, passage: &Passage) {
         let frame = &passage.frame;
         let message_id = frame.field("msgId").unwrap_or_default().to_owned();
         let resolution = match frame.field("commitOrRollback").and_then(|text| text.parse().ok()) {
@@ -211,8 +213,8 @@ impl Journal {
         });
     }
 
-    /// Writes down that a frame of a client went on to the broker.
-    pub(super) fn note_passed_on(&self, passage: &Passage) {
+    /// Records that a client's frame was passed on to the broker.
+    pub(super) fn record_passed_on(&self, passage: &Passage) {
         if passage.from != Side::Client || passage.frame.is_answer() {
             return;
         }
@@ -245,8 +247,7 @@ impl Journal {
 }
 
 impl End {
-    /// The request once more, with another resolution: what a stale or a mistaken client would
-    /// send.
+    /// The same request with another resolution, as a stale or mistaken client would send it.
     #[must_use]
     pub fn request_to(&self, resolution: Resolution) -> Frame {
         let value = match resolution {
@@ -275,7 +276,7 @@ mod tests {
         Passage { from: Side::Client, connection: 1, request, frame }
     }
 
-    /// The sending of a half message of the attempt `t`.
+    /// A send request with a half message of the attempt `t`.
     fn half(id: &str) -> Passage {
         let properties =
             format!("TRAN_MSG\u{1}true\u{2}UNIQ_KEY\u{1}{id}\u{2}transaction_id\u{1}t");
@@ -286,22 +287,21 @@ mod tests {
         passage(code::END_TRANSACTION, &[("msgId", id), ("commitOrRollback", how)])
     }
 
-    /// The broker's answer.
-    fn answer(asked: &Passage, code: i32) -> Passage {
-        let frame = asked.frame.answer(code, "as it was asked");
-        Passage { from: Side::Server, frame, ..asked.clone() }
+    fn answer(request: &Passage, code: i32) -> Passage {
+        let frame = request.frame.answer(code, "an answer");
+        Passage { from: Side::Server, frame, ..request.clone() }
     }
 
     #[test]
     fn a_half_message_that_the_broker_was_too_busy_for_is_not_open() {
         let journal = Journal::default();
         let sent = half("A");
-        journal.note(&sent);
+        journal.record(&sent);
         assert!(journal.open().is_empty());
-        journal.note_passed_on(&sent);
-        journal.note(&answer(&sent, status::FLUSH_DISK_TIMEOUT));
+        journal.record_passed_on(&sent);
+        journal.record(&answer(&sent, status::FLUSH_DISK_TIMEOUT));
         assert_eq!(journal.open().len(), 1);
-        journal.note(&answer(&sent, status::SYSTEM_BUSY));
+        journal.record(&answer(&sent, status::SYSTEM_BUSY));
         assert!(journal.open().is_empty());
     }
 
@@ -309,18 +309,18 @@ mod tests {
     fn an_end_that_the_broker_refuses_ends_nothing() {
         let journal = Journal::default();
         let sent = half("A");
-        journal.note(&sent);
-        journal.note_passed_on(&sent);
-        let told = |how, code| {
-            let asked = end("A", how);
-            journal.note(&asked);
-            journal.note_passed_on(&asked);
-            journal.note(&answer(&asked, code));
+        journal.record(&sent);
+        journal.record_passed_on(&sent);
+        let open_after = |how, code| {
+            let request = end("A", how);
+            journal.record(&request);
+            journal.record_passed_on(&request);
+            journal.record(&answer(&request, code));
             journal.open().len()
         };
-        assert_eq!(told("8", status::SYSTEM_BUSY), 1);
-        assert_eq!(told("0", status::SUCCESS), 1);
-        assert_eq!(told("8", status::SUCCESS), 0);
+        assert_eq!(open_after("8", status::SYSTEM_BUSY), 1);
+        assert_eq!(open_after("0", status::SUCCESS), 1);
+        assert_eq!(open_after("8", status::SUCCESS), 0);
     }
 
     #[test]
@@ -328,18 +328,18 @@ mod tests {
         let journal = Journal::default();
         // Two half messages of one attempt: the second is the sweep's.
         for id in ["A", "B"] {
-            journal.note(&half(id));
+            journal.record(&half(id));
         }
-        journal.note(&end("A", "8"));
-        journal.note(&end("A", "0"));
-        journal.note(&end("A", "8"));
+        journal.record(&end("A", "8"));
+        journal.record(&end("A", "0"));
+        journal.record(&end("A", "8"));
         assert!(journal.contradictions().is_empty());
-        journal.note(&end("B", "12"));
+        journal.record(&end("B", "12"));
         assert_eq!(journal.contradictions(), ["t"]);
         let ends = journal.ends_of("t");
-        let said: Vec<_> = ends.iter().map(|end| end.resolution).collect();
+        let resolutions: Vec<_> = ends.iter().map(|end| end.resolution).collect();
         let (commit, rollback) = (Resolution::Commit, Resolution::Rollback);
-        assert_eq!(said, [commit, Resolution::Unknown, commit, rollback]);
+        assert_eq!(resolutions, [commit, Resolution::Unknown, commit, rollback]);
         let forged = ends[3].request_to(Resolution::Commit);
         assert_eq!(forged.field("commitOrRollback"), Some("8"));
     }

@@ -1,4 +1,4 @@
-//! Passing the connections of one door on to one server.
+//! A relay: passes the connections of one door on to one server.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -16,31 +16,31 @@ use crate::door::Door;
 use crate::faults::Rules;
 use crate::remoting::Frame;
 
-/// Counts the connections of all relays, because several may write into one journal.
+/// Numbers the connections of all relays, because several may write to one journal.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
-/// Passes the connections of clients on to one server, frame by frame.
+/// Passes clients' connections on to one server, frame by frame.
 pub struct Relay {
     shared: Arc<Shared>,
     door: Door,
 }
 
-/// What all connections of a relay share.
+/// The state that all connections of a relay share.
 pub(super) struct Shared {
     pub(super) upstream: String,
     pub(super) rules: Rules<Passage>,
     pub(super) journal: Option<Arc<Journal>>,
     pub(super) substitutions: Vec<Substitution>,
     open: Mutex<BTreeMap<u64, OpenConnection>>,
-    /// The requests that came from clients, by their codes.
+    /// The requests of clients, by their codes.
     pub(super) requests: Tally<i32>,
-    /// Those of them that went on to the server.
+    /// Those of them that were passed on to the server.
     pub(super) passed_on: Tally<i32>,
-    /// The events that were handed to clients.
+    /// The deliveries to clients, by event.
     pub(super) deliveries: Tally<String>,
 }
 
-/// How often each of some things happened.
+/// A count for each key.
 pub(super) struct Tally<K>(Mutex<BTreeMap<K, u64>>);
 
 impl<K> Default for Tally<K> {
@@ -67,10 +67,9 @@ impl<K: Ord + Clone> Tally<K> {
     }
 }
 
-/// What is known of a connection that is open.
 pub(super) struct OpenConnection {
     to_client: mpsc::Sender<Out>,
-    /// The client's last heartbeat, a JSON text that names its groups.
+    /// The client's last heartbeat: a JSON text that names its groups.
     pub(super) heartbeat: String,
 }
 
@@ -80,7 +79,7 @@ impl Shared {
     }
 }
 
-/// Takes its connection off the list when it is dropped.
+/// Removes its connection from the list when it is dropped.
 pub(super) struct Listed(pub(super) Line);
 
 impl Listed {
@@ -97,19 +96,19 @@ impl Drop for Listed {
     }
 }
 
-/// An address that takes another's place in the bodies of answers.
+/// An address to replace by another one in the bodies of answers.
 pub(super) struct Substitution {
     from: String,
     to: String,
 }
 
 impl Substitution {
-    /// Addresses stand in a route as JSON texts; the rest of it is not quite JSON.
+    /// A route has addresses as JSON strings, but is not valid JSON as a whole.
     pub(super) fn of_address(from: &str, to: &str) -> Self {
         Self { from: format!("\"{from}\""), to: format!("\"{to}\"") }
     }
 
-    /// The body with the other address, when it names the first.
+    /// The body with the replaced address, if it contains the address.
     pub(super) fn apply(&self, body: &Bytes) -> Option<Bytes> {
         let text = std::str::from_utf8(body).ok()?;
         text.contains(&self.from).then(|| text.replace(&self.from, &self.to).into())
@@ -140,7 +139,7 @@ impl Relay {
         Ok(Self { shared, door: door.await? })
     }
 
-    /// Where it listens, `host:port`.
+    /// The address that it listens on, `host:port`.
     #[must_use]
     pub fn address(&self) -> String {
         self.door.address().to_string()
@@ -152,34 +151,35 @@ impl Relay {
         &self.shared.rules
     }
 
-    /// How many requests with this code came from clients, whatever became of them.
+    /// How many requests with this code clients sent, whether or not they were passed on.
     #[must_use]
     pub fn requests(&self, code: i32) -> u64 {
         self.shared.requests.of(&code)
     }
 
-    /// How many requests with this code went on to the server. The same one twice is one.
+    /// How many requests with this code were passed on to the server. A repeated one counts once.
     #[must_use]
     pub fn passed_on(&self, code: i32) -> u64 {
         self.shared.passed_on.of(&code)
     }
 
-    /// How often each event was handed to clients that asked for messages, by its `event_id`: again
-    /// for each copy of it, and for each time that it was not acknowledged.
+    /// How often each event was delivered to clients, by its `event_id`. Copies count, and so do
+    /// deliveries after a missing acknowledgement.
     #[must_use]
     pub fn deliveries(&self) -> BTreeMap<String, u64> {
         self.shared.deliveries.all()
     }
 
-    /// Cuts all connections and refuses new ones, as a server that is down does. How many it has cut.
+    /// Cuts all connections and refuses new ones, like a server that is down. Returns how many it
+    /// has cut.
     ///
     /// # Errors
-    /// When the port was taken by someone else.
+    /// When another process has taken the port.
     pub async fn refuse(&self) -> anyhow::Result<usize> {
         self.door.shut().await
     }
 
-    /// Sends a frame to the client of a connection, as if it came from the server.
+    /// Sends a frame to the client of a connection as if it came from the server.
     ///
     /// # Errors
     /// When that connection has ended.
@@ -187,10 +187,10 @@ impl Relay {
         let bytes = frame.encode()?;
         let line = self.shared.open().get(&connection).map(|client| client.to_client.clone());
         let line = line.with_context(|| format!("connection {connection} has ended"))?;
-        line.send(Out::whole(bytes)).await.ok().context("its connection has just ended")
+        line.send(Out::whole(bytes)).await.ok().context("the connection has just ended")
     }
 
-    /// The open connections whose clients said in a heartbeat that they belong to `group`.
+    /// The open connections of clients that belong to `group` by their last heartbeat.
     #[must_use]
     pub fn members(&self, group: &str) -> Vec<u64> {
         let name = format!("\"{group}\"");
@@ -199,20 +199,20 @@ impl Relay {
         members.map(|(number, _)| *number).collect()
     }
 
-    /// Lets connections in again.
+    /// Accepts connections again.
     ///
     /// # Errors
-    /// When the port cannot be listened on.
+    /// When the port is not available.
     pub async fn accept(&self) -> anyhow::Result<()> {
         self.door.open().await
     }
 }
 
 async fn run(client: TcpStream, shared: Arc<Shared>) {
-    // A server that is down looks like one: the client's connection closes.
+    // If the server is down, the client's connection closes, too.
     let Ok(server) = TcpStream::connect(&shared.upstream).await else { return };
     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-    // Loopback streams take the option; without it frames would only come later.
+    // Loopback streams support the option; without it, frames would only arrive later.
     drop(client.set_nodelay(true));
     drop(server.set_nodelay(true));
     connection::run(client, server, Line { number, shared }).await;

@@ -15,28 +15,28 @@ use crate::tasks::Tasks;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A server that tells of each request, and answers with the request's first field as its body.
+/// A server that reports each request, and answers with the request's first field as the body.
 async fn server() -> (String, mpsc::UnboundedReceiver<Frame>, Tasks) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (told, heard) = mpsc::unbounded_channel();
+    let (reports, requests) = mpsc::unbounded_channel();
     let tasks = Tasks::default();
     tasks.spawn(async move {
         let connections = Tasks::default();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            connections.spawn(answer_all(stream, told.clone()));
+            connections.spawn(answer_all(stream, reports.clone()));
         }
     });
-    (address, heard, tasks)
+    (address, requests, tasks)
 }
 
-async fn answer_all(mut stream: TcpStream, told: mpsc::UnboundedSender<Frame>) {
+async fn answer_all(mut stream: TcpStream, reports: mpsc::UnboundedSender<Frame>) {
     while let Ok(Some(bytes)) = read_frame(&mut stream).await {
         let request = Frame::decode(&bytes).unwrap();
         let mut answer = request.answer(status::SUCCESS, "");
         answer.body = Bytes::from(request.fields.values().next().cloned().unwrap_or_default());
-        told.send(request).unwrap();
+        reports.send(request).unwrap();
         if stream.write_all(&answer.encode().unwrap()).await.is_err() {
             return;
         }
@@ -64,25 +64,25 @@ impl Client {
 
 #[tokio::test]
 async fn a_route_leads_through_the_proxy() {
-    let (namesrv, _asked, _namesrv) = server().await;
-    let (broker, mut asked, _broker) = server().await;
+    let (namesrv, _requests, _namesrv) = server().await;
+    let (broker, mut requests, _broker) = server().await;
     let proxy =
         BrokerProxy::start(&namesrv, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let mut client = Client::connect(&proxy.namesrv()).await;
     let route = format!("{{\"brokerAddrs\":{{0:\"{broker}\"}}}}");
     client.send(code::GET_ROUTEINFO_BY_TOPIC, 1, &route).await;
     let answer = client.receive().await;
-    let told = String::from_utf8_lossy(&answer.body).into_owned();
-    let address = told.split('"').nth(3).unwrap();
+    let route = String::from_utf8_lossy(&answer.body).into_owned();
+    let address = route.split('"').nth(3).unwrap();
     assert_ne!(address, broker);
     let mut client = Client::connect(address).await;
     client.send(code::HEART_BEAT, 1, "alive").await;
-    assert_eq!(asked.recv().await.unwrap().code, code::HEART_BEAT);
+    assert_eq!(requests.recv().await.unwrap().code, code::HEART_BEAT);
 }
 
 #[tokio::test]
 async fn exactly_one_kind_of_frame_is_struck() {
-    let (broker, mut heard, _server) = server().await;
+    let (broker, mut requests, _server) = server().await;
     let proxy =
         BrokerProxy::start(&broker, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let mut client = Client::connect(&proxy.broker_relay().address()).await;
@@ -90,7 +90,7 @@ async fn exactly_one_kind_of_frame_is_struck() {
     let mut hold = proxy.on(Point::Request, frames(code::END_TRANSACTION)).once().hold();
     client.send(code::END_TRANSACTION, 1, "held").await;
     let held = hold.seen(LIMIT).await.unwrap();
-    // What comes behind it overtakes it.
+    // The frame behind it overtakes it.
     client.send(code::HEART_BEAT, 2, "other").await;
     assert_eq!(client.receive().await.body.as_ref(), b"other");
     held.release();
@@ -115,13 +115,14 @@ async fn exactly_one_kind_of_frame_is_struck() {
     let answer = client.receive().await;
     assert_eq!((answer.code, answer.opaque), (status::SYSTEM_ERROR, 5));
 
-    let seen: Vec<i32> = std::iter::from_fn(|| heard.try_recv().ok()).map(|f| f.opaque).collect();
+    let seen: Vec<i32> =
+        std::iter::from_fn(|| requests.try_recv().ok()).map(|f| f.opaque).collect();
     assert_eq!(seen, [2, 1, 3, 3, 4]);
 }
 
 #[tokio::test]
 async fn a_held_frame_outlives_its_client() {
-    let (broker, mut heard, _server) = server().await;
+    let (broker, mut requests, _server) = server().await;
     let proxy =
         BrokerProxy::start(&broker, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let mut hold = proxy.on(Point::Request, frames(code::END_TRANSACTION)).once().hold();
@@ -130,7 +131,7 @@ async fn a_held_frame_outlives_its_client() {
     let held = hold.seen(LIMIT).await.unwrap();
     drop(client);
     held.release();
-    let late = tokio::time::timeout(LIMIT, heard.recv()).await.unwrap().unwrap();
+    let late = tokio::time::timeout(LIMIT, requests.recv()).await.unwrap().unwrap();
     assert_eq!(late.field("text"), Some("late"));
 }
 
@@ -153,7 +154,7 @@ async fn a_server_can_be_away_and_come_back() {
 }
 
 #[tokio::test]
-async fn a_member_is_known_by_its_heartbeat_and_can_be_asked() {
+async fn a_member_is_known_by_its_heartbeat_and_gets_injected_frames() {
     let (broker, _heard, _server) = server().await;
     let proxy =
         BrokerProxy::start(&broker, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
@@ -173,20 +174,20 @@ async fn a_member_is_known_by_its_heartbeat_and_can_be_asked() {
 
 #[tokio::test]
 async fn each_delivery_of_an_event_is_counted() {
-    let (namesrv, _asked, _namesrv) = server().await;
+    let (namesrv, _requests, _namesrv) = server().await;
     let (broker, _heard, _broker) = server().await;
     let proxy =
         BrokerProxy::start(&namesrv, std::slice::from_ref(&broker), Arc::default()).await.unwrap();
     let relay = proxy.broker_relay();
     let mut client = Client::connect(&relay.address()).await;
     let message = |event_id: &str| format!("\0\0\0\u{11}event_id\u{1}{event_id}\u{2}");
-    // The server's answers carry what they are asked with.
-    let asked = [
+    // The server's answers repeat the text of the requests.
+    let requests = [
         (code::POP_MESSAGE, [message("one"), message("two")].concat()),
         (code::POP_MESSAGE, message("one")),
         (code::HEART_BEAT, message("six")),
     ];
-    for (number, (request, text)) in (1..).zip(asked) {
+    for (number, (request, text)) in (1..).zip(requests) {
         client.send(request, number, &text).await;
         client.receive().await;
     }

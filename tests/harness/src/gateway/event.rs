@@ -14,13 +14,13 @@ use time::OffsetDateTime;
 use super::routes::{Found, percent_decode};
 use crate::host::ACCOUNT_ID;
 
-/// One request, as it came.
+/// One HTTP request.
 pub(super) struct Call<'a> {
     pub(super) parts: &'a http::request::Parts,
     pub(super) body: &'a [u8],
     pub(super) source_ip: IpAddr,
     pub(super) request_id: String,
-    /// For a request without a trace of its own.
+    /// For a request without a trace header.
     pub(super) trace_root: String,
     /// Since the Unix epoch.
     pub(super) now: Duration,
@@ -79,8 +79,8 @@ pub(super) fn translate(call: &Call<'_>, found: &Found<'_>) -> Value {
     Value::Object(event)
 }
 
-/// Headers under their lower-case names, repeated ones joined by commas, without cookies; and those
-/// that API Gateway adds or makes true.
+/// The headers with lower-case names and repeated ones joined by commas, without cookies, and with
+/// those that API Gateway adds or corrects.
 fn headers(call: &Call<'_>, host: &str) -> BTreeMap<String, String> {
     let given = &call.parts.headers;
     let mut headers: BTreeMap<_, _> = given
@@ -93,9 +93,10 @@ fn headers(call: &Call<'_>, host: &str) -> BTreeMap<String, String> {
         .collect();
     let mut put = |name: &str, value: String| headers.insert(name.to_owned(), value);
     put("content-length", call.body.len().to_string());
-    // What the caller claims stays, and the address that was seen comes last.
-    let claimed = given.get("x-forwarded-for").map(|value| format!("{}, ", text(Some(value))));
-    put("x-forwarded-for", format!("{}{}", claimed.unwrap_or_default(), call.source_ip));
+    // The caller's value is kept, and the real address comes last.
+    let forwarded_for =
+        given.get("x-forwarded-for").map(|value| format!("{}, ", text(Some(value))));
+    put("x-forwarded-for", format!("{}{}", forwarded_for.unwrap_or_default(), call.source_ip));
     put("x-forwarded-port", host.rsplit_once(':').map_or("80", |(_, port)| port).to_owned());
     put("x-forwarded-proto", "http".to_owned());
     headers.entry("x-amzn-trace-id".to_owned()).or_insert_with(|| call.trace_root.clone());

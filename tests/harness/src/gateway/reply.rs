@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The documented form. Other fields, `multiValueHeaders` among them, mean nothing in format 2.0.
+/// The documented form. Other fields, such as `multiValueHeaders`, mean nothing in format 2.0.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -25,7 +25,7 @@ struct Answer {
     is_base64_encoded: bool,
 }
 
-/// The response for a function's payload. One that makes no sense is 500, as on AWS.
+/// The response for a function's payload. A payload that is not valid is 500, as on AWS.
 pub(super) fn translate(payload: &[u8], request_id: &str) -> Response {
     match build(payload) {
         Ok(response) => response,
@@ -36,7 +36,7 @@ pub(super) fn translate(payload: &[u8], request_id: &str) -> Response {
     }
 }
 
-/// An answer that API Gateway gives itself.
+/// An answer of API Gateway itself.
 pub(super) fn own_answer(status: StatusCode, message: &str) -> Response {
     let mut response = Response::new(Body::from(json!({"message": message}).to_string()));
     *response.status_mut() = status;
@@ -47,7 +47,7 @@ pub(super) fn own_answer(status: StatusCode, message: &str) -> Response {
 fn build(payload: &[u8]) -> anyhow::Result<Response> {
     let value: Value = serde_json::from_slice(payload)?;
     // "If your Lambda function returns valid JSON and doesn't return a statusCode", API Gateway
-    // takes it for the body of a 200.
+    // uses it as the body of a 200.
     if value.get("statusCode").is_none() {
         let mut response = own_answer(StatusCode::OK, "");
         *response.body_mut() = Body::from(payload.to_vec());
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn status_headers_cookies_and_body_are_taken_over() {
+    async fn status_headers_cookies_and_body_are_copied() {
         let response = translated(&json!({
             "statusCode": 201,
             "headers": {"Location": "/v1/orders/1", "Content-Type": "application/json"},
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nonsense_is_an_internal_server_error() {
+    async fn an_invalid_answer_is_an_internal_server_error() {
         let nonsense = [json!({"statusCode": "x"}), json!({"statusCode": 9999})];
         for payload in &nonsense {
             let response = translated(payload);

@@ -1,4 +1,4 @@
-//! Which function answers which request.
+//! Routes: which function answers a request.
 
 use http::Method;
 
@@ -20,13 +20,13 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
     // The order is the priority: API Gateway prefers a full match to a parameter, and a parameter
-    // to one that takes the rest.
+    // to one that matches the rest of the path.
     Exact(String),
     Parameter(String),
     Rest(String),
 }
 
-/// A route that takes a request.
+/// The route that matches a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found<'a> {
     /// The function's name.
@@ -75,7 +75,7 @@ impl Routes {
         Ok(Self { routes, default })
     }
 
-    /// The route for a request. A path that is known under another method only goes to the default
+    /// The route for a request. A path that exists only with another method goes to the default
     /// route, as on AWS.
     pub(super) fn find(&self, method: &Method, path: &str) -> Option<Found<'_>> {
         for route in &self.routes {
@@ -139,8 +139,8 @@ fn segments(path: &str) -> Vec<Segment> {
         .collect()
 }
 
-/// Decodes `%41`. What is not a valid escape stays as it is; bytes that are not UTF-8 become the
-/// replacement character, since a JSON event cannot carry them.
+/// Decodes `%41`. An invalid escape is kept; bytes that are not UTF-8 become the replacement
+/// character, because a JSON event cannot contain them.
 pub(super) fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_greedy_parameter_takes_the_rest() {
+    fn a_greedy_parameter_matches_the_rest() {
         let (key, values) = found(Method::PUT, "/files/a/b");
         assert_eq!((key.as_str(), values), ("ANY /files/{path+}", vec!["path=a/b".into()]));
     }

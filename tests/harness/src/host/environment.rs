@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use super::{HostOptions, REGION};
 use crate::template::FunctionSpec;
 
-/// The variables of one instance. Nothing of our own environment reaches a function, so that it
-/// cannot work here by a setting that it lacks on AWS.
+/// The variables of one instance. The host's own environment does not reach a function, so that it
+/// cannot work here with a setting that it lacks on AWS.
 ///
 /// The names are those of the Lambda developer guide, "Defined runtime environment variables".
-/// `PATH` and `LANG` are the host's plain ones; the credentials open nothing.
+/// `PATH` and `LANG` have plain values; the credentials are not valid anywhere.
 pub(super) fn variables(
     function: &FunctionSpec,
     options: &HostOptions,

@@ -1,4 +1,4 @@
-//! One process of a function, and the conversation with it.
+//! One process of a function, and its events and answers.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -21,27 +21,28 @@ use crate::tasks::Tasks;
 use crate::template::FunctionSpec;
 use crate::{entropy, wall_clock};
 
-/// The time that Lambda allows a process to initialise in before it counts as the request's.
+/// The time that Lambda gives a process to initialise. Longer initialisation counts as part of the
+/// request.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the output of a process that has ended.
-const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
+/// How long to wait for the last output of a process that has ended.
+const LAST_OUTPUT_LIMIT: Duration = Duration::from_millis(500);
 
-/// A live process. Whoever holds it has it alone; dropping it kills the process.
+/// A live process with one owner; dropping this kills the process.
 pub(super) struct Instance {
     process: Child,
     api: RuntimeApi,
     started: Instant,
-    /// How long it took to ask for its first event; None until it has.
+    /// The time until it asked for its first event; `None` until then.
     init: Option<Duration>,
     frozen: bool,
-    /// By how much its clock is moved. Lambda reckons a deadline by the clock that its process has.
+    /// The offset of its clock. Deadlines are given by the process's own clock, as on Lambda.
     clock_offset: Offset,
-    /// Copies the process's output to the sink; it ends with this value.
+    /// Copies the process's output to the sink; ends when this value is dropped.
     output: Tasks,
 }
 
-/// A request's answer and how long the function took for it.
+/// A request's answer, and how long the function took.
 pub(super) struct Answer {
     pub(super) outcome: Result<Bytes, Bytes>,
     pub(super) init: Option<Duration>,
@@ -79,12 +80,12 @@ impl Instance {
         self.process.pid()
     }
 
-    /// Whether the process has ended while nobody looked.
+    /// Whether the process has ended since it was used last.
     pub(super) fn has_ended(&mut self) -> bool {
         self.process.exit_status().is_some()
     }
 
-    /// Stops the process in its tracks until [`Instance::thaw`].
+    /// Stops the process until [`Instance::thaw`].
     pub(super) fn freeze(&mut self) {
         self.process.signal(Unix::SIGSTOP);
         self.frozen = true;
@@ -96,7 +97,8 @@ impl Instance {
         }
     }
 
-    /// Hands `payload` over and waits for the answer, or for the end of the process or of the time.
+    /// Sends `payload` as an event and waits for the answer, the end of the process, or the
+    /// timeout.
     pub(super) async fn request(
         &mut self,
         function: &FunctionSpec,
@@ -123,7 +125,8 @@ impl Instance {
             trace_header: entropy::trace_header(now),
             payload,
         };
-        // The channel has room for one event, and its last one was taken before the last answer.
+        // The channel has room for one event, and the process received the previous one before it
+        // answered.
         if self.api.events.try_send(event).is_err() {
             return Err(Failure::Exited(self.process.exit_status()));
         }
@@ -132,7 +135,7 @@ impl Instance {
         Ok(Answer { outcome, init, duration: handed_over.elapsed() })
     }
 
-    /// Waits for the first request for work and gives the deadline of the first event.
+    /// Waits until the process asks for its first event, and returns the deadline of that event.
     async fn initialise(&mut self, timeout: Duration) -> Result<Instant, Failure> {
         let limit = self.started + INIT_LIMIT + timeout;
         match self.signal_until(limit, timeout).await? {
@@ -159,7 +162,7 @@ impl Instance {
                     return Ok(Err(payload));
                 }
                 Signal::InitError(body) => return Err(Failure::Reported(body)),
-                // A poll that was repeated after a thaw, or an answer to an earlier request.
+                // A request for an event repeated after a thaw, or an answer to an earlier event.
                 _ => {}
             }
         }
@@ -172,15 +175,15 @@ impl Instance {
         Ok(())
     }
 
-    /// Ends the process and waits for its last words, which explain most failures.
+    /// Ends the process and waits for its last output, which explains most failures.
     pub(super) async fn bury(mut self) {
         self.process.kill().await;
-        if tokio::time::timeout(LAST_WORDS_LIMIT, self.output.finish()).await.is_err() {
+        if tokio::time::timeout(LAST_OUTPUT_LIMIT, self.output.finish()).await.is_err() {
             tracing::debug!(pid = self.pid(), "a grandchild holds the output open");
         }
     }
 
-    /// The next thing the process says. At the deadline the process is killed.
+    /// The next signal of the process. At the deadline the process is killed.
     async fn signal_until(
         &mut self,
         deadline: Instant,
@@ -188,7 +191,7 @@ impl Instance {
     ) -> Result<Signal, Failure> {
         let heard = async {
             tokio::select! {
-                // What was said before the end counts.
+                // Signals from before the end count.
                 biased;
                 signal = self.api.signals.recv() => signal.ok_or(Failure::Exited(None)),
                 status = self.process.wait() => Err(Failure::Exited(status.ok())),

@@ -1,4 +1,4 @@
-//! What an invocation comes to.
+//! The outcomes of an invocation.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -6,43 +6,44 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-/// What Lambda calls a request that outlived its function's time-out.
+/// Lambda's error type of a request that exceeds its function's timeout.
 const TIMED_OUT: &str = "Sandbox.Timedout";
 
-/// What Lambda calls the end of a function's process.
+/// Lambda's error type of a process that ends.
 const EXITED: &str = "Runtime.ExitError";
 
-/// What a function returned.
+/// The result of an invocation.
 #[derive(Debug, Clone)]
 pub struct InvokeResult {
-    /// The request id that the function saw.
+    /// The request id that the function got.
     pub request_id: String,
-    /// The function's answer, or the error's description as Lambda would give it.
+    /// The function's answer, or the description of the error in Lambda's form.
     pub payload: Bytes,
-    /// `Unhandled` when the function failed, ended or was too slow; the payload then has
-    /// `errorType` and `errorMessage`.
+    /// `Unhandled` if the function failed, ended or was too slow; the payload then has `errorType`
+    /// and `errorMessage`.
     pub function_error: Option<String>,
-    /// From the start of the process to its first request for work, when this request started it.
+    /// From the start of the process until it asked for its first event, if this request started
+    /// it.
     pub init: Option<Duration>,
-    /// From the hand-over of the event to the answer.
+    /// From sending the event to the answer.
     pub duration: Duration,
 }
 
 impl InvokeResult {
-    /// Whether the function's time-out ended it.
+    /// Whether the function's timeout ended the request.
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         self.error("errorType").is_some_and(|kind| kind == TIMED_OUT)
     }
 
-    /// Whether its process ended by itself, as by a panic, and not by a signal.
+    /// Whether the function's process ended by itself, for example by a panic, and not by a signal.
     #[must_use]
     pub fn is_crash(&self) -> bool {
         self.error("errorType").is_some_and(|kind| kind == EXITED)
             && self.error("errorMessage").is_some_and(|message| message.contains("exit status"))
     }
 
-    /// A member of the error's description, when there is an error.
+    /// A member of the error's description, if the function failed.
     fn error(&self, member: &str) -> Option<String> {
         let description = self.function_error.as_ref().and(self.json().ok())?;
         Some(description.get(member)?.as_str()?.to_owned())
@@ -51,7 +52,7 @@ impl InvokeResult {
     /// The payload as JSON.
     ///
     /// # Errors
-    /// When it is not JSON.
+    /// When the payload is not JSON.
     pub fn json(&self) -> serde_json::Result<serde_json::Value> {
         serde_json::from_slice(&self.payload)
     }
@@ -61,28 +62,28 @@ impl InvokeResult {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
     /// The template has no function of this name.
-    #[error("there is no function {0}")]
+    #[error("the template has no function {0}")]
     UnknownFunction(String),
-    /// The host has been stopped.
+    /// The host has stopped, or stopped during the request.
     #[error("the Lambda host has stopped")]
     Stopped,
 }
 
-/// Why a request got no answer from the function itself.
+/// Why the function gave no answer to a request.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The process could not be started.
     Start(std::io::Error),
-    /// The function reported an error, in `init` or in the request; the body is its own.
+    /// The function reported an error, in its initialisation or in the request; the body is the
+    /// function's.
     Reported(Bytes),
-    /// The process ended.
     Exited(Option<ExitStatus>),
-    /// The request outlived the function's time-out.
+    /// With the function's timeout.
     TimedOut(Duration),
 }
 
 impl Failure {
-    /// The description that Lambda would answer with.
+    /// The description of the error in Lambda's form.
     pub(super) fn payload(&self, request_id: &str) -> Bytes {
         let (kind, message) = match self {
             Self::Reported(body) => return body.clone(),

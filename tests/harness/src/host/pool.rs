@@ -1,4 +1,4 @@
-//! The instances of one function and the requests that wait for one.
+//! The instances of one function, and the requests that wait for one.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -17,7 +17,6 @@ use crate::process::Children;
 use crate::tasks::Tasks;
 use crate::template::FunctionSpec;
 
-/// One function's instances.
 pub(super) struct Pool {
     function: FunctionSpec,
     binary: PathBuf,
@@ -29,20 +28,20 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// Instances without a request; the last was used last and is used next.
+    /// Instances without a request. The last one was used most recently, and is used next.
     idle: Vec<Instance>,
-    /// The processes of the drivers below, in the order of their start.
+    /// The process ids of the busy instances, in the order of their start.
     busy: Vec<u32>,
-    /// Tasks that have an instance, or are about to.
+    /// Tasks that have an instance, or are starting one.
     drivers: usize,
-    /// How many of the busy instances have answered and are about to ask for their next event.
+    /// How many of the busy instances have answered, but not yet asked for their next event.
     returning: usize,
     /// Requests that wait for an instance.
     waiting: VecDeque<Job>,
     closed: bool,
 }
 
-/// A request and where its result goes.
+/// A request, and the channel for its result.
 struct Job {
     payload: Bytes,
     reply: oneshot::Sender<InvokeResult>,
@@ -66,7 +65,7 @@ impl Pool {
         })
     }
 
-    /// Takes a request in; the receiver fails when the pool is closed before there is a result.
+    /// Accepts a request. The receiver fails if the pool is closed before there is a result.
     pub(super) fn submit(self: &Arc<Self>, payload: Bytes) -> oneshot::Receiver<InvokeResult> {
         let (reply, result) = oneshot::channel();
         let job = Job { payload, reply };
@@ -76,8 +75,8 @@ impl Pool {
         }
         state.idle.retain_mut(|instance| !instance.has_ended());
         let instance = state.idle.pop();
-        // An instance that has answered is free within microseconds. On AWS the way back to the
-        // caller takes longer than that, so a caller's next request never finds it busy.
+        // An instance that has answered is free within microseconds. On AWS the answer takes longer
+        // to reach the caller, so a caller's next request never finds the instance busy.
         let soon = state.waiting.len() < state.returning;
         if instance.is_none() && (soon || state.drivers >= self.options.instances_max) {
             state.waiting.push_back(job);
@@ -98,14 +97,14 @@ impl Pool {
         busy.chain(idle).collect()
     }
 
-    /// Takes no more requests and gives up those that wait.
+    /// Accepts no more requests, and drops those that wait.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
         state.waiting.clear();
     }
 
-    /// Kills the idle instances, the last that are left once the drivers have been aborted.
+    /// Kills the idle instances: the last ones once the drivers have been aborted.
     pub(super) fn clear(&self) {
         let mut state = self.state();
         state.idle.clear();
@@ -141,7 +140,7 @@ impl Pool {
         }
     }
 
-    /// Serves one request. The instance comes back when it is ready for the next.
+    /// Serves one request. Returns the instance if it is ready for the next one.
     async fn serve(
         &self,
         instance: Option<Instance>,
@@ -184,7 +183,8 @@ impl Pool {
             }
             Err(failure) => {
                 let payload = failure.payload(request_id);
-                // First forgotten, then answered: who sees the answer sees no dead instance.
+                // The instance is removed before the answer is sent, so a caller with the answer
+                // never finds it.
                 let failure = lost(failure);
                 instance.bury().await;
                 self.reply(job, result(payload, true, None, begun.elapsed()));
@@ -210,10 +210,10 @@ impl Pool {
         Ok(instance)
     }
 
-    /// The caller may be gone; Lambda does not mind either.
+    /// Sends the result. The caller may be gone, which is not an error on Lambda either.
     fn reply(&self, job: Job, result: InvokeResult) {
         if job.reply.send(result).is_err() {
-            tracing::debug!(function = self.function.name, "nobody waits for this answer");
+            tracing::debug!(function = self.function.name, "no caller waits for this answer");
         }
     }
 

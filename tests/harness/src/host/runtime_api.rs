@@ -1,6 +1,6 @@
 //! The Lambda Runtime API, version 2018-06-01, for one instance.
 //!
-//! Each instance has a listener of its own, so that a process is known by the door it knocks at.
+//! Each instance has its own listener, which identifies the process.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,6 @@ use crate::tasks::Tasks;
 /// Lambda's limit for a synchronous answer, 6 MiB, with room for the JSON around it.
 const ANSWER_BYTES_MAX: usize = 7 * 1024 * 1024;
 
-/// An event on its way to the process.
 #[derive(Debug, Clone)]
 pub(super) struct Event {
     pub(super) request_id: String,
@@ -32,10 +31,10 @@ pub(super) struct Event {
     pub(super) payload: Bytes,
 }
 
-/// What the process told us.
+/// A request of the process.
 #[derive(Debug)]
 pub(super) enum Signal {
-    /// It asks for its next event.
+    /// For its next event.
     Next,
     /// It failed before its first event.
     InitError(Bytes),
@@ -45,15 +44,13 @@ pub(super) enum Signal {
     Error { request_id: String, payload: Bytes },
 }
 
-/// Our end of the conversation with one process.
+/// The API as one process sees it.
 pub(super) struct RuntimeApi {
-    /// Where the process finds the API.
     pub(super) address: SocketAddr,
-    /// Takes the next event; one at a time.
+    /// Has room for one event.
     pub(super) events: mpsc::Sender<Event>,
-    /// What the process says, in order.
     pub(super) signals: mpsc::UnboundedReceiver<Signal>,
-    /// Serves the API; it ends with this value.
+    /// Serves the API; ends when this value is dropped.
     _server: Tasks,
 }
 
@@ -79,7 +76,7 @@ impl RuntimeApi {
             .with_state(door);
         let server = Tasks::default();
         server.spawn(async move {
-            // Without it, an event could wait for the acknowledgement of its own headers.
+            // Without this, an event could wait for the acknowledgement of its own headers.
             let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!(%error, "a runtime API ended");
@@ -93,7 +90,8 @@ async fn next(State(door): State<Arc<Door>>) -> Response {
     if door.signals.send(Signal::Next).is_err() {
         return StatusCode::GONE.into_response();
     }
-    // A client that gives up and asks again waits here behind nobody: its first future is dropped.
+    // A client that gives up and asks again does not wait here for itself: its first future is
+    // dropped.
     let Some(event) = door.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };

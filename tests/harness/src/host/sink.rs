@@ -1,11 +1,11 @@
-//! Where the output of functions goes.
+//! Destinations of the functions' output.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Which of a process's two streams a line came from.
+/// The stream of a process that a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -14,14 +14,14 @@ pub enum Stream {
     Stderr,
 }
 
-/// Takes the functions' output line by line.
+/// Receives the functions' output line by line.
 pub trait LogSink: Send + Sync {
-    /// Takes one line, without its end, of `function`. It must not block for long.
+    /// Receives one line of `function`, without the line break. It must not block for long.
     fn line(&self, function: &str, stream: Stream, line: &str);
 }
 
-/// Writes lines to a writer: JSON as it is, since it names its function itself, everything else
-/// (a panic, the host's own remarks) behind the function's name.
+/// Writes lines to a writer: JSON unchanged, because it names its function itself, and everything
+/// else (a panic, the host's own remarks) after the function's name.
 pub struct WriterSink<W>(Mutex<W>);
 
 /// A sink that writes to a file.
@@ -52,7 +52,7 @@ impl<W: Write + Send> LogSink for WriterSink<W> {
             format!("[{function}] {line}\n")
         };
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A log that cannot be written must not end what it tells of.
+        // A log that cannot be written must not end the function.
         if let Err(error) = writer.write_all(text.as_bytes()) {
             tracing::warn!(%error, "a function's output could not be written");
         }

@@ -1,8 +1,8 @@
 /*
- * Keeps a shadow of a folder that has what was flushed and nothing else, as a disk has it when the power
- * fails. Loaded by LD_PRELOAD: SHADOW_FROM is the folder, SHADOW_TO its shadow.
+ * Keeps a shadow of a folder: a copy with only the flushed data, like a disk after a power
+ * cut. Loaded by LD_PRELOAD: SHADOW_FROM is the folder, SHADOW_TO its shadow.
  *
- * Files that are mapped are followed: what msync flushes is copied. Of others, what fsync flushes.
+ * It copies what msync flushes of mapped files, and what fsync flushes of other files.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -55,7 +55,7 @@ static int shadow_of(int fd) {
     int opened = open(shadow, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     struct stat size;
     if (opened >= 0 && fstat(fd, &size) == 0) {
-        /* Space is reserved at once; what is in it is not. */
+        /* The space is reserved at once, but its content is not copied. */
         if (ftruncate(opened, size.st_size) != 0) {
             perror("shadow");
         }

@@ -6,23 +6,23 @@ use tokio::net::TcpStream;
 
 use super::{Frame, read_frame};
 
-/// How long one question may take.
+/// The limit for one request.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Asks the server at `address` (`host:port`) on a connection of its own, and returns its answer,
-/// whatever its code.
+/// Sends a request to the server at `address` (`host:port`) on a new connection, and returns the
+/// answer, whatever its code.
 ///
 /// # Errors
 /// When it does not answer within two seconds.
 pub async fn ask(address: &str, request: &Frame) -> anyhow::Result<Frame> {
-    let asked = async {
+    let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(&request.encode()?).await?;
-        let answer = read_frame(&mut stream).await?.context("it hung up")?;
+        let answer = read_frame(&mut stream).await?.context("the server closed the connection")?;
         Frame::decode(&answer)
     };
-    tokio::time::timeout(LIMIT, asked)
+    tokio::time::timeout(LIMIT, exchange)
         .await
         .with_context(|| format!("{address} does not answer"))?
-        .with_context(|| format!("{address} cannot be asked"))
+        .with_context(|| format!("the request to {address} failed"))
 }

@@ -1,6 +1,6 @@
-//! A frame is a 4-byte length of what follows, a 4-byte word with the header's form in the top byte
-//! (0 is JSON, 1 RocketMQ's own) and the header's length in the rest, the header, and the body
-//! (`RemotingCommand.java`, `RocketMQSerializable.java`).
+//! A frame is a 4-byte length of the rest, a 4-byte word with the header's form in the top byte (0
+//! is JSON, 1 is RocketMQ's own form) and the header's length in the other three, the header, and
+//! the body (`RemotingCommand.java`, `RocketMQSerializable.java`).
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{Encoding, Frame};
 
-/// The longest frame that is read: `RocketMQ` itself takes 16 MiB (`NettyDecoder.java`).
+/// The longest frame that is read: `RocketMQ` itself accepts 16 MiB (`NettyDecoder.java`).
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 const JSON: u8 = 0;
@@ -32,7 +32,8 @@ struct JsonHeader {
     rest: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Reads the next frame as it came, with its length; None when the other side has closed.
+/// Reads the bytes of the next frame, with its length; `None` when the other side has closed the
+/// connection.
 ///
 /// # Errors
 /// When the connection breaks, or a frame is longer than [`FRAME_BYTES_MAX`].
@@ -44,7 +45,7 @@ pub async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> anyhow::Result
         Err(error) => return Err(error.into()),
     }
     let bytes = usize::try_from(u32::from_be_bytes(length))?;
-    anyhow::ensure!(bytes <= FRAME_BYTES_MAX, "a frame of {bytes} bytes");
+    anyhow::ensure!(bytes <= FRAME_BYTES_MAX, "a frame of {bytes} bytes is too long");
     let mut frame = BytesMut::zeroed(4 + bytes);
     let (head, rest) = frame.split_at_mut(4);
     head.copy_from_slice(&length);
@@ -59,24 +60,24 @@ impl Frame {
     /// When it is cut off, or its header is in neither of the two forms.
     pub fn decode(frame: &Bytes) -> anyhow::Result<Self> {
         let mut rest = frame.clone();
-        anyhow::ensure!(rest.len() >= 8, "a frame without a header");
+        anyhow::ensure!(rest.len() >= 8, "the frame has no header");
         rest.advance(4);
         let [form, length @ ..] = rest.get_u32().to_be_bytes();
         let [high, middle, low] = length;
         let length = usize::try_from(u32::from_be_bytes([0, high, middle, low]))?;
-        anyhow::ensure!(rest.len() >= length, "a header that is cut off");
+        anyhow::ensure!(rest.len() >= length, "the header is cut off");
         let header = rest.split_to(length);
         match form {
             JSON => from_json(&header, rest),
             BINARY => from_binary(header, rest),
-            other => anyhow::bail!("a header in the form {other}"),
+            other => anyhow::bail!("the header's form {other} is unknown"),
         }
     }
 
-    /// The whole frame, with its length.
+    /// The bytes of the whole frame, with its length.
     ///
     /// # Errors
-    /// When a part is longer than its length can tell.
+    /// When a part is too long for its length field.
     pub fn encode(&self) -> anyhow::Result<Bytes> {
         let (form, header) = match &self.encoding {
             Encoding::Json(rest) => (JSON, to_json(self, rest)?),
@@ -85,7 +86,10 @@ impl Frame {
             }
         };
         let header_length = u32::try_from(header.len())?;
-        anyhow::ensure!(header_length <= 0x00ff_ffff, "a header of {header_length} bytes");
+        anyhow::ensure!(
+            header_length <= 0x00ff_ffff,
+            "a header of {header_length} bytes is too long"
+        );
         let mut frame = BytesMut::with_capacity(8 + header.len() + self.body.len());
         frame.put_u32(u32::try_from(4 + header.len() + self.body.len())?);
         frame.put_u32(u32::from(form) << 24 | header_length);
@@ -134,7 +138,7 @@ fn from_binary(mut header: Bytes, body: Bytes) -> anyhow::Result<Frame> {
     let remark_length = usize::try_from(header.try_get_u32()?)?;
     let remark = text(&mut header, remark_length)?;
     let fields_length = usize::try_from(header.try_get_u32()?)?;
-    anyhow::ensure!(header.len() >= fields_length, "fields that are cut off");
+    anyhow::ensure!(header.len() >= fields_length, "the fields are cut off");
     let mut encoded = header.split_to(fields_length);
     let mut fields = BTreeMap::new();
     while !encoded.is_empty() {
@@ -155,8 +159,8 @@ fn from_binary(mut header: Bytes, body: Bytes) -> anyhow::Result<Frame> {
 }
 
 fn text(from: &mut Bytes, length: usize) -> anyhow::Result<String> {
-    anyhow::ensure!(from.len() >= length, "a text that is cut off");
-    String::from_utf8(from.split_to(length).to_vec()).context("a text that is not UTF-8")
+    anyhow::ensure!(from.len() >= length, "a text is cut off");
+    String::from_utf8(from.split_to(length).to_vec()).context("a text is not UTF-8")
 }
 
 fn to_binary(frame: &Frame, language: u8, version: i16) -> anyhow::Result<Vec<u8>> {
@@ -169,7 +173,7 @@ fn to_binary(frame: &Frame, language: u8, version: i16) -> anyhow::Result<Vec<u8
     }
     let remark = frame.remark.as_deref().unwrap_or_default();
     let mut header = Vec::new();
-    // A code that needs more than two bytes, such as POP's, comes in JSON only.
+    // A code that needs more than two bytes, such as POP's, occurs in JSON only.
     header.put_i16(i16::try_from(frame.code)?);
     header.put_u8(language);
     header.put_i16(version);
@@ -216,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_java_answer_is_understood() {
+    fn an_answer_of_a_java_server_is_decoded() {
         let json = br#"{"code":0,"flag":1,"language":"JAVA","opaque":1,"serializeTypeCurrentRPC":"JSON","version":483}"#;
         let length = u32::try_from(json.len()).unwrap();
         let mut frame = (length + 6).to_be_bytes().to_vec();

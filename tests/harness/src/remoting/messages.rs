@@ -1,11 +1,11 @@
 use super::properties::{NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR};
 
-/// One property of each of the messages that an answer to `POP_MESSAGE` carries, as far as they have
-/// it.
+/// The values of one property in the messages of an answer to `POP_MESSAGE`. Messages without the
+/// property are left out.
 ///
-/// Each message begins with its length in 4 bytes, that of the length included, and ends with its
-/// properties (`MessageDecoder.java`). What stands before them is of varying length, so the property
-/// is looked for from the end, by its name and the separator behind it.
+/// Each message begins with its length in 4 bytes, which includes these 4, and ends with its
+/// properties (`MessageDecoder.java`). The part before them has a variable length, so the property
+/// is searched from the end, by its name and the separator after it.
 #[must_use]
 pub fn popped(body: &[u8], property: &str) -> Vec<String> {
     let mut values = Vec::new();
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn each_message_of_a_batch_tells_its_property() {
+    fn the_property_of_each_message_in_a_batch_is_found() {
         let batch = [
             message("UNIQ_KEY\u{1}A\u{2}event_id\u{1}one\u{2}x\u{1}y\u{2}"),
             message("UNIQ_KEY\u{1}B\u{2}"),
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_left_out() {
+    fn messages_that_are_cut_off_are_left_out() {
         let whole = message("event_id\u{1}one\u{2}");
         let cut = message("event_id\u{1}two\u{2}");
         let body = [whole.as_slice(), &cut[..10]].concat();

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-/// What stands between a property's name and its value (`MessageDecoder.java`).
+/// Between a property's name and its value (`MessageDecoder.java`).
 pub(super) const NAME_VALUE_SEPARATOR: char = '\u{1}';
-/// What stands between two properties.
+/// Between two properties.
 pub(super) const PROPERTY_SEPARATOR: char = '\u{2}';
 
-/// A message's properties as a send request carries them in one field.
+/// The properties of a message, which a send request has in one field.
 pub(super) fn parse_properties(text: &str) -> BTreeMap<String, String> {
     let pairs = text.split(PROPERTY_SEPARATOR).filter_map(|p| p.split_once(NAME_VALUE_SEPARATOR));
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

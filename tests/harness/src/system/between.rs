@@ -1,4 +1,4 @@
-//! What stands between the functions and the rest.
+//! The proxies and the weather between the functions and the rest.
 
 use std::sync::Arc;
 
@@ -9,11 +9,10 @@ use crate::table_proxy::TableProxy;
 use crate::template::FunctionSpec;
 use crate::weather::Weather;
 
-/// The proxies and the weather that were asked for.
 pub(super) struct Between {
     pub(super) proxies: Option<Proxies>,
     pub(super) weather: Option<Arc<Weather>>,
-    /// Leads all functions through the weather, when they have no proxies of their own.
+    /// Leads all functions through the weather, if they have no proxies.
     pub(super) weather_proxy: Option<TableProxy>,
 }
 
@@ -36,7 +35,7 @@ impl Between {
         Ok(between)
     }
 
-    /// Where functions without proxies of their own find the table.
+    /// The table's endpoint for functions without proxies.
     pub(super) fn table_url(&self, endpoints: &Endpoints) -> String {
         self.weather_proxy.as_ref().map_or_else(|| endpoints.table_url.clone(), TableProxy::url)
     }
@@ -50,7 +49,7 @@ mod tests {
     use crate::weather::WeatherSettings;
 
     #[tokio::test]
-    async fn functions_meet_the_table_through_the_weather_that_is_asked_for() {
+    async fn functions_reach_the_table_through_the_weather() {
         let table = EmbeddedTable::start(0, None).await.unwrap();
         let (namesrv, data) = ("127.0.0.1:1".to_owned(), std::env::temp_dir());
         let endpoints = Endpoints { namesrv, table_url: table.url(), data };

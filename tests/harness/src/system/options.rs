@@ -1,4 +1,4 @@
-//! How a system is put together.
+//! The settings of a system.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -13,24 +13,25 @@ use crate::entropy;
 use crate::host::LogSink;
 use crate::weather::WeatherSettings;
 
-/// Told what happens next, in words for a person.
+/// Receives the name of each step, for people to read.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// How a system is put together. Start from [`SystemOptions::isolated`] and change what differs.
+/// The settings of a system. Start from [`SystemOptions::isolated`] and change what differs.
 #[derive(Clone)]
 pub struct SystemOptions {
-    /// The template.
+    /// The path of `template.yaml`.
     pub template: PathBuf,
-    /// The folder with the functions' binaries; building them is the caller's business.
+    /// The folder with the functions' binaries, which the caller has built.
     pub binaries: PathBuf,
     /// Cargo's target folder, which caches the broker's jars.
     pub target: PathBuf,
-    /// The stack's name: tables and groups begin with it, so that systems on one cluster and one
-    /// table never meet.
+    /// The stack's name, the prefix of tables and groups, which keeps systems on one cluster and
+    /// one DynamoDB apart.
     pub stack_name: String,
-    /// Template parameters in place of their defaults; the name server's address is set anyway.
+    /// Template parameters that override their defaults. The name server's address is set by the
+    /// system.
     pub parameters: BTreeMap<String, String>,
-    /// The folder for state; None for a temporary one and a table in memory.
+    /// The folder for state; `None` for a temporary folder and a table in memory.
     pub data: Option<PathBuf>,
     /// The address that the API listens on. Everything else listens on the loopback interface.
     pub api_address: Ipv4Addr,
@@ -44,21 +45,21 @@ pub struct SystemOptions {
     pub broker_port: u16,
     /// A running cluster to use instead of starting one.
     pub namesrv: Option<String>,
-    /// Addresses, `host:port`, that functions behind proxies get as name servers before the real one:
-    /// of servers that refuse, or never answer.
+    /// Addresses, `host:port`, that functions behind proxies get as name servers before the real
+    /// one, such as servers that refuse or never answer.
     pub namesrv_before: Vec<String>,
     /// A running DynamoDB to use instead of the embedded one.
     pub table: Option<String>,
-    /// How a broker that is started here treats messages and transactions.
+    /// The settings of a broker that this system starts.
     pub tuning: BrokerTuning,
-    /// Whether each function reaches table and cluster through proxies of its own.
+    /// Whether each function reaches the table and the cluster through its own proxies.
     pub proxies: bool,
-    /// The weather between the functions and the table; None for the table as it is. What is
-    /// provisioned, and what a test does with the table itself, goes around it.
+    /// The weather between the functions and the table; `None` for the plain table. Provisioning
+    /// and the test's own calls to the table bypass it.
     pub weather: Option<WeatherSettings>,
-    /// Programs to run in place of functions' own binaries.
+    /// Programs to run instead of functions' binaries, by the functions' names.
     pub stand_ins: BTreeMap<String, PathBuf>,
-    /// Time-outs of single functions in place of the template's.
+    /// Timeouts of single functions that override the template's.
     pub timeouts: BTreeMap<String, Duration>,
     /// Whether instances are frozen between requests.
     pub freeze: bool,
@@ -66,20 +67,20 @@ pub struct SystemOptions {
     pub schedules: bool,
     /// The most instances of one function at a time.
     pub instances_max: usize,
-    /// Variables for all functions, beside and above the template's.
+    /// Variables for all functions, which add to the template's and override them.
     pub environment: BTreeMap<String, String>,
-    /// Variables for single functions by name, above all others.
+    /// Variables for single functions by name, which override all others.
     pub function_environment: BTreeMap<String, BTreeMap<String, String>>,
-    /// Where the functions' output goes; None for a file in the data folder.
+    /// The destination of the functions' output; `None` for a file in the data folder.
     pub sink: Option<Arc<dyn LogSink>>,
-    /// Told of each step.
+    /// Called with each step of the start.
     pub progress: Progress,
 }
 
 impl SystemOptions {
-    /// A system that meets no other: free ports, a name of its own, nothing kept, schedules and
-    /// freezing as on AWS. `root` is the workspace's folder; the binaries are looked for where the
-    /// running program was built.
+    /// Settings of a system that does not conflict with any other: free ports, a unique name, a
+    /// temporary folder, and schedules and freezing as on AWS. `root` is the workspace's folder;
+    /// the binaries are expected where the running program was built.
     ///
     /// # Errors
     /// When the running program's folder is unknown.

@@ -1,4 +1,4 @@
-//! When a system is ready: it is healthy and takes an order.
+//! Whether a system is ready: it is healthy and can create orders.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,27 +8,27 @@ use tokio::time::Instant;
 
 use crate::provision::probe_order;
 
-/// The functions' output, in the data folder.
+/// The file of the functions' output in the data folder.
 pub(super) const LOG_FILE: &str = "functions.log";
 
-/// How long a system may take from its first request to its first order, on a slow machine.
+/// How long a system may take until it can create orders, on a slow machine.
 const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Asks until the system at `api_url` is ready.
+/// Waits until the system at `api_url` is ready.
 pub(super) async fn wait(api_url: &str) -> anyhow::Result<()> {
     let deadline = Instant::now() + LIMIT;
     loop {
         let Err(error) = probe(api_url).await else { return Ok(()) };
         if Instant::now() >= deadline {
-            return Err(error.context("the system does not become ready"));
+            return Err(error.context("the system did not become ready"));
         }
         tokio::time::sleep(POLL).await;
     }
 }
 
-/// Why it did not, and the end of the functions' output where that is in a file. Elsewhere whoever
-/// reads this has seen it.
+/// The error, with the end of the functions' output if that is in a file. Otherwise the output was
+/// already visible.
 pub(super) fn with_last_lines(error: &anyhow::Error, data: &Path) -> anyhow::Error {
     match std::fs::read(data.join(LOG_FILE)) {
         Err(_) => anyhow::anyhow!("{error:#}"),

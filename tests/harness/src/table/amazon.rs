@@ -10,7 +10,7 @@ use crate::broker::{JavaProcess, check_java, free_port};
 use crate::maven::Artifacts;
 use crate::process::Children;
 
-/// The version that is fetched; `dynamodb-local/pom.xml` names it too.
+/// The version that is downloaded; `dynamodb-local/pom.xml` names it too.
 const VERSION: &str = "3.1.0";
 
 const DYNAMODB_LOCAL: Artifacts = Artifacts {
@@ -20,10 +20,10 @@ const DYNAMODB_LOCAL: Artifacts = Artifacts {
     pom: include_str!("../../dynamodb-local/pom.xml"),
 };
 
-/// How long it may take to answer, on a slow machine.
+/// How long it may take to answer on a slow machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A running DynamoDB Local, with its tables in memory, a database for each access key; it ends
+/// A running DynamoDB Local, with its tables in memory and a database for each access key; it ends
 /// when this is dropped.
 pub struct DynamodbLocal {
     port: u16,
@@ -31,11 +31,11 @@ pub struct DynamodbLocal {
 }
 
 impl DynamodbLocal {
-    /// Starts it on a free port and returns once it answers. Its jars are cached below `target`; it
-    /// works in `data`.
+    /// Starts it on a free port and returns once it answers. Its jars are cached below `target`;
+    /// `data` is its working folder.
     ///
     /// # Errors
-    /// When Java or Maven is missing, the jars cannot be fetched, or it does not start.
+    /// When Java or Maven is missing, the jars cannot be downloaded, or it does not start.
     pub async fn start(target: &Path, data: &Path, children: &Children) -> anyhow::Result<Self> {
         check_java().await?;
         let jars = DYNAMODB_LOCAL.ensure(target).await?;
@@ -43,7 +43,7 @@ impl DynamodbLocal {
         let command = command(&jars, port, data);
         let mut process = JavaProcess::start("DynamoDB Local", command, data, None, children)?;
         let answers = || async move {
-            // It answers 400 to a request that is none.
+            // It answers 400 to a request that is not valid.
             reqwest::get(format!("http://127.0.0.1:{port}")).await.is_ok()
         };
         process.until(START_LIMIT, answers).await?;

@@ -1,4 +1,4 @@
-//! The template's tables, created where they are missing.
+//! Creates the template's tables if they are missing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,12 +19,12 @@ const ACTIVE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Creates the tables that are missing, and waits until they are active.
 ///
-/// A table that is there is left alone, but must have the keys and indexes that the template gives
-/// it. Time to live is turned on where the endpoint supports it; where it does not, expired items
-/// stay, which the functions must bear anyway because DynamoDB deletes late.
+/// An existing table is not changed, but must have the keys and indexes of the template. Time to
+/// live is turned on if the endpoint supports it. If it does not, expired items stay; the functions
+/// have to cope with that anyway, because DynamoDB deletes late.
 ///
 /// # Errors
-/// When the endpoint does not answer, or a table is there with other keys, naming both.
+/// When the endpoint does not answer, or a table has other keys (the error names both).
 pub async fn create_tables(client: &Client, tables: &[TableSpec]) -> anyhow::Result<()> {
     for table in tables {
         if let Some(found) = describe(client, &table.name).await? {
@@ -70,7 +70,7 @@ async fn create(client: &Client, table: &TableSpec) -> anyhow::Result<()> {
     for index in &table.indexes {
         let projection = Projection::builder()
             .projection_type(ProjectionType::from(index.projection.as_str()))
-            // An empty list is refused.
+            // DynamoDB refuses an empty list.
             .set_non_key_attributes(
                 Some(index.included.clone()).filter(|included| !included.is_empty()),
             );
@@ -84,7 +84,7 @@ async fn create(client: &Client, table: &TableSpec) -> anyhow::Result<()> {
     }
     match request.send().await {
         Ok(_) => Ok(()),
-        // Another process was faster; what it made is judged by the next reader of the table.
+        // Another process was faster; the next start compares the table's keys.
         Err(error)
             if error
                 .as_service_error()
@@ -117,7 +117,7 @@ async fn wait_until_active(client: &Client, table: &TableSpec) -> anyhow::Result
         loop {
             let found = describe(client, &table.name).await?;
             let status = found.and_then(|found| found.table_status);
-            // Emulators may leave the status out of their description.
+            // Emulators may leave out the status.
             if matches!(status, None | Some(TableStatus::Active)) {
                 return anyhow::Ok(());
             }
@@ -140,14 +140,14 @@ async fn expire_by(client: &Client, name: &str, attribute: &str) -> anyhow::Resu
     Ok(())
 }
 
-/// Fails when `found` has other keys than `table`, on itself or on an index of that name.
+/// Fails when `found` has other keys than `table`, or an index of the same name has.
 fn compare(table: &TableSpec, found: &TableDescription) -> anyhow::Result<()> {
     let definitions = found.attribute_definitions();
     let there = key_text(found.key_schema(), definitions);
     let wanted = wanted_text(&table.key);
     anyhow::ensure!(
         there == wanted,
-        "table {} is there with the key {there}, but the template says {wanted}",
+        "table {} exists with the key {there}, but the template has {wanted}",
         table.name
     );
     for index in &table.indexes {
@@ -159,7 +159,7 @@ fn compare(table: &TableSpec, found: &TableDescription) -> anyhow::Result<()> {
         let wanted = wanted_text(&index.key);
         anyhow::ensure!(
             there == wanted,
-            "index {} of table {} is there with the key {there}, but the template says {wanted}",
+            "index {} of table {} exists with the key {there}, but the template has {wanted}",
             index.name,
             table.name
         );

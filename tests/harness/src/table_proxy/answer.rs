@@ -4,29 +4,28 @@ use serde_json::json;
 
 use super::TableCall;
 
-/// What a table says, or what the proxy says in its place.
+/// An answer of the table, or of the proxy instead of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableAnswer {
     /// The HTTP status.
     pub status: StatusCode,
-    /// The headers that pass.
+    /// The headers that are passed on.
     pub(crate) headers: http::HeaderMap,
     /// The body.
     pub body: Bytes,
 }
 
 impl TableAnswer {
-    /// An error of DynamoDB's own, such as `ThrottlingException`.
+    /// One of DynamoDB's errors, such as `ThrottlingException`.
     #[must_use]
     pub fn error(status: StatusCode, kind: &str) -> Self {
         let body = json!({
             "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"),
-            "message": "a fault was asked for",
+            "message": "a test injected this fault",
         });
         Self::json(status, &body)
     }
 
-    /// An answer with this body.
     pub(crate) fn json(status: StatusCode, body: &serde_json::Value) -> Self {
         let mut headers = http::HeaderMap::new();
         let form = http::HeaderValue::from_static("application/x-amz-json-1.0");
@@ -34,26 +33,26 @@ impl TableAnswer {
         Self { status, headers, body: body.to_string().into() }
     }
 
-    /// The account is over its rate of requests.
+    /// The account exceeds its rate of requests.
     #[must_use]
     pub fn throttled() -> Self {
         Self::error(StatusCode::BAD_REQUEST, "ThrottlingException")
     }
 
-    /// The table is over the rate that it was provisioned for.
+    /// The table exceeds its provisioned throughput.
     #[must_use]
     pub fn over_capacity() -> Self {
         Self::error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException")
     }
 
-    /// The table failed; whether the call was done is not told.
+    /// The table failed; whether the call was done is unknown.
     #[must_use]
     pub fn internal_error() -> Self {
         Self::error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
     }
 
-    /// A write that conflicts with a transaction under way: one alone is refused, a transaction is
-    /// cancelled with that reason for each of its items.
+    /// A write that conflicts with a running transaction: a single write is refused, a transaction
+    /// is cancelled with this reason for each of its items.
     #[must_use]
     pub fn conflict(call: &TableCall) -> Self {
         let items = call.body.get("TransactItems").and_then(serde_json::Value::as_array);

@@ -1,4 +1,4 @@
-//! One caller's connection, call by call.
+//! The calls of one caller's connection.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,13 +17,13 @@ use super::upstream::{Cut, Upstream};
 use super::{TableAnswer, TableCall};
 use crate::faults::{Point, Rules, Toxic};
 
-/// The longest body that passes: DynamoDB's own limit for a transaction is 4 MB.
+/// The longest body that is accepted. DynamoDB's limit for a transaction is 4 MB.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Looks at a call with the table's own answer.
+/// Called with each call and the table's own answer.
 type Watcher = Box<dyn Fn(&TableCall) + Send + Sync>;
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Exchange {
     upstream: Arc<dyn Upstream>,
     pub(super) rules: Rules<TableCall>,
@@ -31,7 +31,6 @@ pub(super) struct Exchange {
     calls: AtomicU64,
 }
 
-/// An answer on its way back.
 struct Reply {
     answer: TableAnswer,
     slices: Option<(usize, Duration)>,
@@ -57,7 +56,7 @@ impl Exchange {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Brings a call to the table and its answer back, through what the rules have for it.
+    /// Sends a call to the table and returns the answer, with the effects of the rules.
     async fn carry(&self, parts: http::request::Parts, body: Bytes) -> Result<Reply, Cut> {
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
@@ -92,7 +91,7 @@ impl Exchange {
     async fn bring_back(&self, mut call: TableCall) -> Result<Reply, Cut> {
         let mut slices = None;
         match self.rules.strike(Point::Response, &call).await {
-            // An answer cannot come twice over HTTP.
+            // HTTP has only one answer to a request.
             None | Some(Toxic::Repeat(_)) => {}
             Some(Toxic::Lose) => return Err(Cut::Closed),
             Some(Toxic::Reset) => return Err(Cut::Reset),
@@ -108,7 +107,7 @@ impl Exchange {
 
 /// Serves one connection until its caller closes it or a rule cuts it.
 pub(super) async fn serve(caller: TcpStream, exchange: Arc<Exchange>) {
-    // Loopback streams take the option; without it answers would only come later.
+    // Loopback streams support the option; without it, answers would only arrive later.
     drop(caller.set_nodelay(true));
     let reset = Arc::new(AtomicBool::new(false));
     let resets = Arc::clone(&reset);
@@ -124,7 +123,7 @@ pub(super) async fn serve(caller: TcpStream, exchange: Arc<Exchange>) {
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(caller), service);
     let ended = (&mut connection).await;
     if reset.load(Ordering::Relaxed) {
-        // With no lingering, the end of the socket is a reset and not a farewell.
+        // With a linger time of zero, closing the socket resets the connection.
         drop(connection.into_parts().io.into_inner().set_zero_linger());
     }
     if let Err(error) = ended {
@@ -138,7 +137,7 @@ async fn pass(exchange: Arc<Exchange>, request: Request<Incoming>) -> Result<Rep
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(Body::new(body), BODY_BYTES_MAX);
     let body = body.await.map_err(|_| Cut::Closed)?;
-    // In a task of its own, because a caller that dies takes its connection's future along.
+    // In its own task, because the future of the connection is dropped when the caller dies.
     let carried = tokio::task::spawn(async move { exchange.carry(parts, body).await });
     carried.await.unwrap_or(Err(Cut::Closed))
 }

@@ -1,4 +1,4 @@
-//! What stands behind a proxy.
+//! The destination of a table proxy's calls.
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::TableAnswer;
 
-/// How a call's connection ends when no answer is given.
+/// The end of a connection without an answer to its call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Cut {
     #[error("the connection is closed")]
@@ -16,9 +16,9 @@ pub(crate) enum Cut {
     Reset,
 }
 
-/// The table, or what stands before it.
+/// The table, or the weather before it.
 pub(crate) trait Upstream: Send + Sync {
-    /// Brings a call there and its answer back.
+    /// Sends a call and returns the answer.
     ///
     /// # Errors
     /// When there is no answer.
@@ -47,7 +47,7 @@ impl TableEndpoint {
                 request = request.header(name, value);
             }
         }
-        // A table that is down looks like one: the caller's connection closes.
+        // If the table is down, the caller's connection closes, too.
         let answer = request.send().await.map_err(|_| Cut::Closed)?;
         let status = answer.status();
         let mut headers = answer.headers().clone();

@@ -1,4 +1,4 @@
-//! Functions of the template with their routes and schedules.
+//! The template's functions with their routes and schedules.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use serde_json::Value;
 use super::load::TemplateError;
 use super::schedule::{Schedule, parse_rate};
 
-/// The route key of the route that takes what no other route takes.
+/// The key of the route for requests that match no other route.
 pub const DEFAULT_ROUTE: &str = "$default";
 
 /// One Lambda function of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionSpec {
-    /// The template's name for it, such as `CreateOrderFunction`.
+    /// The logical id in the template, such as `CreateOrderFunction`.
     pub logical_id: String,
-    /// The function's short name, which its binary carries too, such as `create-order`.
+    /// The function's short name, which is also its binary's name, such as `create-order`.
     pub name: String,
     /// The time after which Lambda ends a request together with its process.
     pub timeout: Duration,
-    /// Memory in MiB; told to the function and not enforced.
+    /// Memory in MiB. The function gets it as a variable; it is not enforced.
     pub memory_mib: u32,
-    /// The variables of `Globals` and of the function, resolved; empty ones are left out, so that
-    /// an optional setting is absent and not an empty string.
+    /// The resolved variables of `Globals` and of the function. Empty ones are left out, so that an
+    /// optional setting is absent and not an empty string.
     pub environment: BTreeMap<String, String>,
     /// The `HttpApi` routes that lead to it.
     pub routes: Vec<Route>,
@@ -75,12 +75,12 @@ struct EventProperties {
     state: Option<String>,
 }
 
-/// Lambda's own defaults for a function that sets neither.
+/// Lambda's defaults for a function that sets neither.
 const DEFAULT_TIMEOUT_S: u64 = 3;
 const DEFAULT_MEMORY_MIB: u32 = 128;
 
 impl FunctionSpec {
-    /// Puts a function together from its resolved properties and the template's globals.
+    /// Reads a function from its resolved properties and the template's globals.
     pub(super) fn read(
         logical_id: &str,
         name: String,
@@ -123,7 +123,7 @@ impl FunctionSpec {
                         "*" => "ANY".to_owned(),
                         other => other.to_ascii_uppercase(),
                     },
-                    // SAM takes an HttpApi event without a path for the default route.
+                    // For SAM, an HttpApi event without a path is the default route.
                     path: properties.path.unwrap_or_else(|| DEFAULT_ROUTE.to_owned()),
                 });
             }

@@ -11,12 +11,12 @@ use super::{FunctionSpec, TableSpec, Template, function, yaml};
 /// Why a template cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    /// The file is not there or not readable.
+    /// The file does not exist or is not readable.
     #[error("cannot read {}", path.display())]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The text is not YAML.
@@ -28,21 +28,21 @@ pub enum TemplateError {
     /// A part of CloudFormation that the local host does not know.
     #[error("the local host does not support {0}")]
     Unsupported(String),
-    /// A parameter without a default that the caller did not give.
+    /// A parameter that has no default, and no value from the caller.
     #[error("parameter {0} has no default and no value was given for it")]
     ParameterMissing(String),
     /// A value for a parameter that the template does not have.
     #[error("the template has no parameter {0}")]
     ParameterUnknown(String),
-    /// Properties of a resource that do not have the expected form.
+    /// Properties of a resource with an unexpected form.
     #[error("resource {name} has properties of an unexpected form")]
     Resource {
-        /// The logical id.
+        /// The resource's logical id.
         name: String,
-        /// What serde found.
+        /// The error of serde.
         source: serde_json::Error,
     },
-    /// Anything else that is wrong with the template.
+    /// Any other error in the template, in words.
     #[error("{0}")]
     Invalid(String),
 }
@@ -59,8 +59,8 @@ pub fn document(path: &Path) -> Result<Value, TemplateError> {
 }
 
 impl Template {
-    /// Reads the template at `path` for a stack called `stack_name`, with `overrides` in place of
-    /// the parameters' defaults.
+    /// Reads the template at `path` for a stack called `stack_name`. `overrides` replaces the
+    /// defaults of parameters.
     ///
     /// # Errors
     /// When the file cannot be read or the template cannot be resolved completely.
@@ -74,7 +74,7 @@ impl Template {
         Self::parse(&text, stack_name, overrides)
     }
 
-    /// As [`Template::load`], from the template's text.
+    /// [`Template::load`] from the template's text.
     ///
     /// # Errors
     /// When the template cannot be resolved completely.
@@ -125,15 +125,15 @@ impl Template {
                 let properties = scope.resolve(&unresolved)?.unwrap_or_default();
                 self.tables.push(TableSpec::read(logical_id, name, properties)?);
             }
-            // Roles, alarms and the like have no local counterpart.
+            // Other resources, such as roles and alarms, do not exist locally.
             _ => {}
         }
         Ok(())
     }
 }
 
-/// The parts of a function that the local host reads; policies and the like stay unresolved,
-/// because they may use more of CloudFormation than is known here.
+/// The properties of a function that the local host reads. Others, such as policies, are not
+/// resolved, because they may use parts of CloudFormation that are not supported here.
 const READ_PROPERTIES: [&str; 4] = ["Timeout", "MemorySize", "Environment", "Events"];
 
 fn properties(
@@ -153,7 +153,7 @@ fn properties(
         .map_err(|source| TemplateError::Resource { name: name.to_owned(), source })
 }
 
-/// The binary that `sam build` takes for the function, which is its Cargo package's name too.
+/// The binary that `sam build` uses for the function, which is also its Cargo package's name.
 fn binary_name(logical_id: &str, resource: &Value) -> Result<String, TemplateError> {
     resource
         .pointer("/Metadata/BuildProperties/Binary")

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::load::TemplateError;
 
-/// The region, account and partition that a local stack pretends to be in.
+/// The pseudo parameters of a local stack.
 pub(super) const PSEUDO: [(&str, &str); 4] = [
     ("AWS::Region", crate::host::REGION),
     ("AWS::AccountId", crate::host::ACCOUNT_ID),
@@ -14,7 +14,7 @@ pub(super) const PSEUDO: [(&str, &str); 4] = [
     ("AWS::URLSuffix", "amazonaws.com"),
 ];
 
-/// What names in a template stand for.
+/// The meaning of names in a template.
 pub(super) struct Scope<'a> {
     /// Parameters and pseudo parameters.
     pub(super) values: BTreeMap<String, String>,
@@ -33,7 +33,7 @@ impl Scope<'_> {
         self.resolve_at(value, 0)
     }
 
-    /// As [`Scope::resolve`], for a place where a string must be the outcome.
+    /// [`Scope::resolve`] where the result must be a string.
     pub(super) fn resolve_text(&self, value: &Value) -> Result<Option<String>, TemplateError> {
         Ok(self.resolve(value)?.map(|value| scalar_text(&value)))
     }
@@ -135,14 +135,14 @@ impl Scope<'_> {
     fn join(&self, by: &str, parts: &Value, depth: usize) -> Result<String, TemplateError> {
         let parts = match self.resolve_at(parts, depth)? {
             Some(Value::Array(parts)) => parts.iter().map(scalar_text).collect(),
-            // A list parameter arrives here as its comma separated text.
+            // The value of a list parameter is a comma-separated text here.
             Some(text) => scalar_text(&text).split(',').map(str::to_owned).collect::<Vec<_>>(),
             None => Vec::new(),
         };
         Ok(parts.join(by))
     }
 
-    /// What `Ref` gives: a parameter's value or a resource's physical name.
+    /// The value of `Ref`: a parameter's value or a resource's physical name.
     fn reference(&self, name: &str) -> Result<String, TemplateError> {
         if let Some(value) = self.values.get(name) {
             return Ok(value.clone());
@@ -154,8 +154,8 @@ impl Scope<'_> {
         self.physical_name(name, resource)
     }
 
-    /// The name of a resource: what the template gives it, else `<stack>-<logical id>`, which is
-    /// CloudFormation's generated name without its random end.
+    /// The name of a resource: the template's, or `<stack>-<logical id>`, which is CloudFormation's
+    /// generated name without its random end.
     pub(super) fn physical_name(
         &self,
         logical_id: &str,
@@ -172,7 +172,7 @@ impl Scope<'_> {
         Ok(format!("{stack}-{logical_id}"))
     }
 
-    /// `Fn::GetAtt`: only `Arn` has a meaning for a local stack.
+    /// The value of `Fn::GetAtt`. A local stack has only `Arn`.
     fn attribute(&self, argument: &Value) -> Result<String, TemplateError> {
         let path = match argument {
             Value::Array(parts) => parts.iter().map(scalar_text).collect::<Vec<_>>().join("."),
@@ -223,7 +223,7 @@ impl Scope<'_> {
     }
 }
 
-/// The only entry of `map` when it is an intrinsic function in its long form.
+/// The only entry of `map`, if it is an intrinsic function in its long form.
 fn intrinsic(map: &Map<String, Value>) -> Option<(&str, &Value)> {
     let mut entries = map.iter();
     let (Some((key, value)), None) = (entries.next(), entries.next()) else { return None };

@@ -1,4 +1,4 @@
-//! Schedules of the template's `ScheduleV2` events.
+//! The schedules in the template's `ScheduleV2` events.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use super::load::TemplateError;
 /// One schedule of one function, as EventBridge Scheduler would run it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// The name that the template gives the event, such as `EveryMinute`.
+    /// The event's name in the template, such as `EveryMinute`.
     pub name: String,
     /// The time between two invocations.
     pub rate: Duration,
-    /// The event's payload, JSON text as it stands in the template; `{}` when it gives none.
+    /// The event's payload: the JSON text of the template, or `{}` if it has none.
     pub input: String,
 }
 
 /// Reads `rate(1 minute)`, `rate(5 minutes)` and the same in hours and days.
 ///
-/// The syntax is EventBridge Scheduler's; `cron(…)` and `at(…)` are refused, because the local
-/// host would have to pretend a calendar that nothing in this project uses.
+/// The syntax is EventBridge Scheduler's. `cron(…)` and `at(…)` are refused: they would need a
+/// calendar, and nothing in this project uses them.
 pub(super) fn parse_rate(expression: &str) -> Result<Duration, TemplateError> {
     let refused = || {
         TemplateError::Invalid(format!("schedule '{expression}' is not of the form rate(1 minute)"))

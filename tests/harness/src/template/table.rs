@@ -1,4 +1,4 @@
-//! Tables of the template, as their `CreateTable` needs them.
+//! The template's tables, with the values that `CreateTable` needs.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,24 +8,24 @@ use super::load::TemplateError;
 /// One table of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSpec {
-    /// The template's name for it, such as `OrdersTable`.
+    /// The logical id in the template, such as `OrdersTable`.
     pub logical_id: String,
-    /// The name in DynamoDB.
+    /// The table's name in DynamoDB.
     pub name: String,
-    /// Partition key first, then the sort key when there is one.
+    /// The partition key first, then the sort key if the table has one.
     pub key: Vec<KeyAttribute>,
-    /// Global secondary indexes.
+    /// The global secondary indexes.
     pub indexes: Vec<IndexSpec>,
-    /// The attribute whose time in epoch seconds ends an item, when the table has one.
+    /// The attribute with an item's expiry in epoch seconds, if the table has one.
     pub ttl_attribute: Option<String>,
 }
 
 /// One attribute of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyAttribute {
-    /// The attribute's name.
+    /// The attribute's name in items.
     pub name: String,
-    /// The attribute's type.
+    /// The attribute's type in items.
     pub kind: KeyType,
 }
 
@@ -43,13 +43,13 @@ pub enum KeyType {
 /// A global secondary index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSpec {
-    /// The index's name.
+    /// The index's name in requests.
     pub name: String,
-    /// Partition key first, then the sort key when there is one.
+    /// The partition key first, then the sort key if the index has one.
     pub key: Vec<KeyAttribute>,
     /// `ALL`, `KEYS_ONLY` or `INCLUDE`.
     pub projection: String,
-    /// What an index that is `INCLUDE` holds besides the keys.
+    /// The attributes of an `INCLUDE` index in addition to the keys.
     pub included: Vec<String>,
 }
 

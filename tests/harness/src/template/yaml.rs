@@ -1,8 +1,8 @@
 //! YAML with CloudFormation's tags, turned into JSON in CloudFormation's long form.
 //!
 //! `serde-saphyr` was chosen because it is maintained, has no unsafe code, refuses duplicate keys
-//! and hands out a node's tag (`Tagged`) on scalars, lists and maps alike. `serde_yaml` is archived
-//! and its forks turn a tag into an enum value that has to be taken apart again.
+//! and reports a node's tag (`Tagged`) on scalars, lists and maps. `serde_yaml` is archived, and
+//! its forks turn a tag into an enum value that would have to be converted back.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use serde_saphyr::Tagged;
 
 /// Parses `text`; `!Ref X` becomes `{"Ref": "X"}` and `!Sub X` becomes `{"Fn::Sub": "X"}`.
 pub(super) fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
-    // YAML 1.1 takes a bare N, the type of a numeric key, for a boolean.
+    // In YAML 1.1 a bare N, the type of a numeric key, is a boolean.
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options::<LongForm>(text, options).map(|LongForm(value)| value)
 }

@@ -1,4 +1,4 @@
-//! A call, taken apart into the items that it is about.
+//! The items of a call.
 
 use std::sync::Arc;
 
@@ -9,8 +9,7 @@ use super::expression;
 use super::partitions::{Axis, Partition};
 use super::schema::{ItemKey, TableSchema};
 
-/// The operations on items. All others, `ExecuteStatement` and its like among them, pass without
-/// weather.
+/// The operations on items. All others, such as `ExecuteStatement`, pass without weather.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     GetItem,
@@ -25,11 +24,11 @@ pub(super) enum Operation {
     TransactWriteItems,
 }
 
-/// What is done with an item.
+/// The action on an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Read,
-    /// Reads a partition of the table, or of the index that the request names.
+    /// A read of a partition of the table, or of the index that the request names.
     Query,
     Put,
     Update,
@@ -42,9 +41,9 @@ pub(super) enum Action {
 pub(super) struct Target<'call> {
     pub(super) table: &'call str,
     pub(super) action: Action,
-    /// The item, or its key; for a query the request.
+    /// The item or its key; for a query, the request.
     pub(super) attributes: &'call Value,
-    /// What holds the expressions.
+    /// The part of the request with the expressions.
     pub(super) request: &'call Value,
 }
 
@@ -53,7 +52,7 @@ pub(super) struct Target<'call> {
 pub(super) struct Item<'call> {
     pub(super) target: Target<'call>,
     pub(super) schema: Arc<TableSchema>,
-    /// Empty for a query.
+    /// `None` for a query.
     pub(super) key: Option<ItemKey>,
 }
 
@@ -109,8 +108,7 @@ impl Operation {
         matches!(self, Self::BatchGetItem | Self::BatchWriteItem)
     }
 
-    /// The items of a call, in its order. What is not well formed is left out; the table refuses
-    /// it.
+    /// The items of a call, in its order. Malformed ones are left out; the table refuses them.
     pub(super) fn targets(self, request: &Value) -> Vec<Target<'_>> {
         match self {
             Self::GetItem => single(request, Action::Read, "Key").into_iter().collect(),
@@ -121,7 +119,7 @@ impl Operation {
                 .map(|table| Target { table, action: Action::Query, attributes: request, request })
                 .into_iter()
                 .collect(),
-            // It goes through all partitions.
+            // A scan reads all partitions.
             Self::Scan => Vec::new(),
             Self::BatchGetItem | Self::BatchWriteItem => batch(request),
             Self::TransactGetItems | Self::TransactWriteItems => {
@@ -175,7 +173,7 @@ fn batch(request: &Value) -> Vec<Target<'_>> {
 }
 
 impl<'call> Item<'call> {
-    /// None when the key is not complete.
+    /// `None` when the key is incomplete.
     pub(super) fn new(target: Target<'call>, schema: Arc<TableSchema>) -> Option<Self> {
         let key = match target.action {
             Action::Query => None,
@@ -184,14 +182,14 @@ impl<'call> Item<'call> {
         Some(Self { target, schema, key })
     }
 
-    /// The partition of the table, or the one that a query reads.
+    /// The item's partition of the table, or the partition that a query reads.
     pub(super) fn partition(&self) -> Option<Partition> {
         if self.target.action != Action::Query {
             return self.schema.partition(self.target.attributes);
         }
         let request = self.target.request;
         let index = request.get("IndexName").and_then(Value::as_str);
-        // An index that is not global lies in the table's own partitions.
+        // A local index is in the table's own partitions.
         let global = index.filter(|name| self.schema.partition_key(Some(name)).is_some());
         let attribute = self.schema.partition_key(global)?;
         Some(Partition {

@@ -1,21 +1,21 @@
-//! `ConsumedCapacity`: asked for with every call, read, and taken out again.
+//! `ConsumedCapacity`: requested with every call, read, and removed from the answer again.
 
 use dynoxide::types::{item_size, write_capacity_units};
 use serde_json::Value;
 
 use super::partitions::Axis;
 
-/// What a caller wants to know of the capacity that it consumes.
+/// The value of `ReturnConsumedCapacity` in the caller's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Nothing,
     Total,
     Indexes,
-    /// What DynamoDB does not know; the table refuses it.
+    /// A value that DynamoDB does not know; the table refuses it.
     Unknown,
 }
 
-/// What a call consumed of a table and its indexes.
+/// The units that a call consumed in a table and its indexes.
 #[derive(Debug, PartialEq)]
 pub(super) struct TableUse {
     pub(super) table: String,
@@ -25,7 +25,8 @@ pub(super) struct TableUse {
     pub(super) global_indexes: Vec<(String, f64)>,
 }
 
-/// Makes the request ask for the units of the table and of each index.
+/// Makes the request ask for the units of the table and of each index. Returns what the caller
+/// wanted.
 pub(super) fn ask(request: &mut Value) -> Wanted {
     let wanted = match request.get("ReturnConsumedCapacity") {
         None => Wanted::Nothing,
@@ -44,12 +45,13 @@ pub(super) fn ask(request: &mut Value) -> Wanted {
     wanted
 }
 
-/// What an answer says was consumed, table by table.
+/// The units in an answer, for each table.
 pub(super) fn read(answer: &Value, axis: Axis) -> Vec<TableUse> {
     entries(answer).filter_map(|entry| table_use(entry, axis)).collect()
 }
 
-/// Leaves of an answer what its caller wanted. False when that is all of it.
+/// Removes everything from an answer that its caller did not want. Returns `false` if nothing was
+/// removed.
 pub(super) fn strip(answer: &mut Value, wanted: Wanted) -> bool {
     let Some(members) = answer.as_object_mut() else { return false };
     match wanted {
@@ -71,14 +73,13 @@ pub(super) fn strip(answer: &mut Value, wanted: Wanted) -> bool {
     }
 }
 
-/// The write units of an item as it is stored, which a failed condition costs; 1 when there is no
-/// item.
+/// The write units of a failed condition on a stored item; 1 if the item does not exist.
 pub(super) fn units_of(stored: Option<&Value>) -> f64 {
     let item = stored.and_then(|item| serde_json::from_value(item.clone()).ok());
     write_capacity_units(item.map_or(0, |item| item_size(&item)))
 }
 
-/// One entry, or one for each table.
+/// The entries of an answer: a single one, or one for each table.
 fn entries(answer: &Value) -> impl Iterator<Item = &Value> {
     let consumed = answer.get("ConsumedCapacity");
     let (one, many) = match consumed {
@@ -89,7 +90,7 @@ fn entries(answer: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn table_use(entry: &Value, axis: Axis) -> Option<TableUse> {
-    // A transaction that was done before, under the same token, costs read units.
+    // A transaction that was already done under the same token costs read units.
     let replayed = axis == Axis::Write && entry.get("ReadCapacityUnits").is_some();
     Some(TableUse {
         table: entry.get("TableName")?.as_str()?.to_owned(),
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_is_given_what_it_asked_for_and_no_more() {
+    fn a_caller_gets_only_the_capacity_that_it_asked_for() {
         for (mode, wanted) in [("NONE", Wanted::Nothing), ("INDEXES", Wanted::Indexes)] {
             let mut request = json!({"ReturnConsumedCapacity": mode});
             assert_eq!(ask(&mut request), wanted);

@@ -1,4 +1,4 @@
-//! What calls have consumed.
+//! Counts of calls and of capacity units.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -6,36 +6,36 @@ use std::ops::AddAssign;
 use super::consumed::TableUse;
 use super::partitions::Axis;
 
-/// Capacity units, as DynamoDB bills them.
+/// Capacity units as DynamoDB bills them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Units {
-    /// Read units: 4 KB of a consistent read, 8 KB of an eventually consistent one, 2 KB in a
-    /// transaction.
+    /// Read units, each for 4 KB of a consistent read, 8 KB of an eventually consistent read, or 2
+    /// KB in a transaction.
     pub read: f64,
-    /// Write units: 1 KB, doubled in a transaction except for indexes.
+    /// Write units, each for 1 KB; twice as many in a transaction, except for indexes.
     pub write: f64,
 }
 
-/// What consumes units: an operation on a table, or on one of its secondary indexes.
+/// A consumer of units: an operation on a table, or on one of its secondary indexes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Consumer {
-    /// Such as `PutItem`.
+    /// The operation, such as `PutItem`.
     pub operation: &'static str,
-    /// The table's name.
+    /// The table's name in DynamoDB.
     pub table: String,
-    /// The index's name; None for the table itself.
+    /// The index's name; `None` for the table itself.
     pub index: Option<String>,
 }
 
-/// Everything consumed since the start or the last reset. It grows with the number of tables and
+/// All counts since the start or the last reset. The memory grows with the number of tables and
 /// indexes, not of calls.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Consumption {
     units: BTreeMap<Consumer, Units>,
     calls: BTreeMap<&'static str, u64>,
-    /// Calls, and items of transactions, that were refused for a conflict.
+    /// Calls and items of transactions that were refused for a conflict.
     pub conflicts: u64,
-    /// Calls, and items of transactions, that were refused because a partition was over its limit.
+    /// Calls and items of transactions that were refused because a partition exceeded its limit.
     pub throttles: u64,
 }
 
@@ -56,7 +56,7 @@ impl Units {
 }
 
 impl Consumption {
-    /// All units together.
+    /// The sum of all units.
     #[must_use]
     pub fn total(&self) -> Units {
         self.sum(|_| true)
@@ -85,7 +85,7 @@ impl Consumption {
         self.units.iter().map(|(consumer, units)| (consumer, *units))
     }
 
-    /// How many calls of an operation arrived, refused ones included.
+    /// How many calls of an operation arrived, including refused ones.
     #[must_use]
     pub fn calls(&self, operation: &str) -> u64 {
         self.calls.get(operation).copied().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Where a write changes the global secondary indexes of its table.
+//! The changes of a write in the global secondary indexes of its table.
 
 use serde_json::Value;
 
@@ -7,11 +7,11 @@ use super::expression::{self, Change};
 use super::partitions::Partition;
 use super::schema::{IndexSchema, Projected};
 
-/// An entry's key, in the order of the index's.
+/// An entry's key, in the order of the index's key.
 type EntryKey = Vec<String>;
 
 /// The partitions of indexes that a write changes, given the item before it: one for an entry that
-/// comes, goes or changes, two for one that moves.
+/// is added, removed or changed, two for one that moves.
 pub(super) fn changed_partitions(item: &Item<'_>, before: Option<&Value>) -> Vec<Partition> {
     let mut changed = Vec::new();
     for index in &item.schema.indexes {
@@ -38,7 +38,7 @@ pub(super) fn changed_partitions(item: &Item<'_>, before: Option<&Value>) -> Vec
     changed
 }
 
-/// The entry's key after the write, and whether only the table knows it exactly.
+/// The entry's key after the write, and whether only the table knows its exact value.
 fn after(item: &Item<'_>, index: &IndexSchema, before: Option<&Value>) -> (Option<EntryKey>, bool) {
     let target = &item.target;
     let mut computed = false;
@@ -65,7 +65,7 @@ fn after(item: &Item<'_>, index: &IndexSchema, before: Option<&Value>) -> (Optio
     (new, computed)
 }
 
-/// Whether what the index holds besides keys may change.
+/// Whether projected attributes other than keys may change.
 fn content_changes(item: &Item<'_>, index: &IndexSchema, before: Option<&Value>) -> bool {
     let target = &item.target;
     let changes = |name: &String| match target.action {
@@ -79,7 +79,7 @@ fn content_changes(item: &Item<'_>, index: &IndexSchema, before: Option<&Value>)
     }
 }
 
-/// None when an attribute of the key is missing: the item is not in the index.
+/// `None` when an attribute of the key is missing: the item is not in the index.
 fn entry<'value>(
     index: &IndexSchema,
     attribute: impl FnMut(&str) -> Option<&'value Value>,
@@ -130,7 +130,7 @@ mod tests {
     const EIGHT: &str = r#"{"S":"8"}"#;
 
     #[test]
-    fn an_entry_comes_goes_and_moves() {
+    fn an_entry_is_added_removed_and_moved() {
         let (pending, done) = (image(Some("7"), "1"), image(None, "1"));
         assert_eq!(changed(Operation::PutItem, &put(&pending), None), [SEVEN]);
         assert_eq!(changed(Operation::PutItem, &put(&done), Some(&pending)), [SEVEN]);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_changes_with_what_it_holds_besides_keys() {
+    fn an_entry_changes_with_its_projected_attributes() {
         let pending = image(Some("7"), "1");
         let update = update("SET since_ms = :due");
         assert_eq!(changed(Operation::UpdateItem, &update, Some(&pending)), [SEVEN]);

@@ -1,19 +1,19 @@
-//! As much of DynamoDB's expressions as it takes to see where a write goes.
+//! The part of DynamoDB's expressions that determines the partitions of a write.
 
 use serde_json::Value;
 
-/// What an update does to an attribute.
+/// The change of an attribute by an update.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change<'call> {
     Untouched,
     Removed,
     /// `SET name = :value`.
     Set(&'call Value),
-    /// It becomes something that only the table knows.
+    /// A value that only the table knows.
     Computed,
 }
 
-/// What the `UpdateExpression` of `request` does to the top-level attribute `attribute`.
+/// The change of the top-level attribute `attribute` by the `UpdateExpression` of `request`.
 pub(super) fn change<'call>(request: &'call Value, attribute: &str) -> Change<'call> {
     let expression = text(request, "UpdateExpression").unwrap_or_default();
     let mut clause = String::new();
@@ -43,7 +43,7 @@ pub(super) fn change<'call>(request: &'call Value, attribute: &str) -> Change<'c
     change
 }
 
-/// The value that a `KeyConditionExpression` asks the attribute to equal.
+/// The value to which a `KeyConditionExpression` compares the attribute for equality.
 pub(super) fn equal_to<'call>(request: &'call Value, attribute: &str) -> Option<&'call Value> {
     let tokens = tokens(text(request, "KeyConditionExpression")?);
     tokens.windows(3).find_map(|window| match window {
@@ -58,7 +58,7 @@ fn text<'call>(request: &'call Value, member: &str) -> Option<&'call str> {
     request.get(member)?.as_str()
 }
 
-/// The attribute that `path` names, itself or by a placeholder.
+/// The attribute that `path` names, directly or by a placeholder.
 fn name<'call>(request: &'call Value, path: &'call str) -> &'call str {
     let names = request.get("ExpressionAttributeNames");
     names.and_then(|names| names.get(path)?.as_str()).unwrap_or(path)
@@ -68,7 +68,7 @@ fn placeheld<'call>(request: &'call Value, placeholder: &str) -> Option<&'call V
     request.get("ExpressionAttributeValues")?.get(placeholder)
 }
 
-/// The actions of an update, each with the clause's keyword before the first of its clause.
+/// The actions of an update. The first action of each clause begins with the clause's keyword.
 fn actions(expression: &str) -> Vec<Vec<&str>> {
     let mut actions = vec![Vec::new()];
     let mut depth = 0_usize;
@@ -91,7 +91,7 @@ fn actions(expression: &str) -> Vec<Vec<&str>> {
     actions
 }
 
-/// Words and single signs.
+/// The words and punctuation characters of an expression.
 fn tokens(expression: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = expression.trim_start();

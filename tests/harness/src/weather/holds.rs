@@ -1,12 +1,11 @@
-//! Which items are under way, and for whom.
+//! The items of running calls, and the calls that hold them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::schema::ItemKey;
 
-/// The items of all calls that are under way; it holds nothing of a call that has ended. Clones
-/// share it.
+/// The items of all running calls. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Holds(Arc<Mutex<State>>);
 
@@ -14,18 +13,18 @@ pub(super) struct Holds(Arc<Mutex<State>>);
 struct State {
     next_transaction: u64,
     items: HashMap<ItemKey, Holder>,
-    /// The request tokens of transactions under way.
+    /// The request tokens of running transactions.
     tokens: HashSet<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holder {
     Transaction(u64),
-    /// How many single writes are under way: they wait for each other, and are not refused.
+    /// The number of running single writes: they wait for each other, and are not refused.
     Writes(usize),
 }
 
-/// Holds what it names until it is dropped.
+/// Holds items until it is dropped.
 #[must_use = "a hold that is dropped holds nothing"]
 pub(super) struct Hold {
     holds: Holds,
@@ -34,17 +33,17 @@ pub(super) struct Hold {
     token: Option<String>,
 }
 
-/// A transaction with the same request token is under way.
+/// A transaction with the same request token is running.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct InProgress;
 
 impl Holds {
-    /// Holds the items of a transaction, and says for each whether it conflicts: a transaction or a
-    /// single write is under way on it. Those that do not are held all the same, as the ones that
-    /// are prepared on AWS stay so until the transaction is cancelled.
+    /// Holds the items of a transaction, and returns for each whether it conflicts: another
+    /// transaction or a single write on it is running. The items without a conflict are held in any
+    /// case, like prepared items on AWS until the transaction is cancelled.
     ///
     /// # Errors
-    /// When a transaction with the same token is under way.
+    /// When a transaction with the same token is running.
     pub(super) fn transaction(
         &self,
         keys: &[ItemKey],
@@ -69,7 +68,7 @@ impl Holds {
         Ok((Hold { holds: self.clone(), keys, holder, token }, conflicts))
     }
 
-    /// Notes a single write. None: a transaction is under way on the item.
+    /// Holds the item of a single write; `None` if a transaction on the item is running.
     pub(super) fn write(&self, key: &ItemKey) -> Option<Hold> {
         let mut state = self.state();
         match state.items.entry(key.clone()).or_insert(Holder::Writes(0)) {
@@ -81,13 +80,13 @@ impl Holds {
         Some(Hold { holds: self.clone(), keys, holder: Holder::Writes(1), token: None })
     }
 
-    /// Whether something writes, for each item.
+    /// For each item, whether a running call writes it.
     pub(super) fn written(&self, keys: &[ItemKey]) -> Vec<bool> {
         let state = self.state();
         keys.iter().map(|key| state.items.contains_key(key)).collect()
     }
 
-    /// How many items are under way.
+    /// How many items are held.
     pub(super) fn len(&self) -> usize {
         self.state().items.len()
     }
@@ -131,7 +130,7 @@ mod tests {
         assert_eq!(conflicts, [false, false]);
         let (second, conflicts) = holds.transaction(&keys(&["c", "b", "d"]), None).unwrap();
         assert_eq!(conflicts, [false, true, false]);
-        // What the second one has prepared is held too, until it is cancelled.
+        // The item that the second transaction has prepared is held too, until it is cancelled.
         assert!(holds.write(&keys(&["c"])[0]).is_none());
         drop(second);
         assert!(holds.write(&keys(&["c"])[0]).is_some());
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn single_writes_bear_each_other_and_a_transaction_conflicts_with_them() {
+    fn single_writes_wait_for_each_other_and_a_transaction_conflicts_with_them() {
         let holds = Holds::default();
         let key = &keys(&["a"])[0];
         let (first, second) = (holds.write(key).unwrap(), holds.write(key).unwrap());
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_twice_in_one_transaction_is_no_conflict() {
+    fn an_item_twice_in_one_transaction_is_not_a_conflict() {
         let holds = Holds::default();
         let (held, conflicts) = holds.transaction(&keys(&["a", "a"]), None).unwrap();
         assert_eq!(conflicts, [false, false]);
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn items_of_other_tables_do_not_meet() {
+    fn items_of_different_tables_do_not_conflict() {
         let holds = Holds::default();
         let _held = holds.transaction(&keys(&["a"]), None).unwrap();
         assert!(holds.write(&ItemKey::of("users", &["a"])).is_some());

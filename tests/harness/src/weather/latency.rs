@@ -1,4 +1,4 @@
-//! How long calls take.
+//! The latencies of calls.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use super::call::Operation;
 use super::settings::{Latency, Spread, WeatherSettings};
 
-/// Draws latencies, the same ones for the same seed.
+/// Draws latencies, the same sequence for the same seed.
 pub(super) struct Latencies {
     settings: WeatherSettings,
-    lots: Mutex<fastrand::Rng>,
+    rng: Mutex<fastrand::Rng>,
 }
 
 impl Latencies {
     pub(super) fn new(settings: WeatherSettings) -> Self {
-        Self { settings, lots: Mutex::new(fastrand::Rng::with_seed(settings.seed)) }
+        Self { settings, rng: Mutex::new(fastrand::Rng::with_seed(settings.seed)) }
     }
 
-    /// For a call of this many items; a query counts as one.
+    /// The latency of a call with this many items; a query counts as one.
     pub(super) fn draw(&self, operation: Operation, items: usize) -> Duration {
-        let share = self.lots.lock().unwrap_or_else(PoisonError::into_inner).f64();
+        let share = self.rng.lock().unwrap_or_else(PoisonError::into_inner).f64();
         self.of(operation).at(share, items)
     }
 
@@ -80,7 +80,7 @@ mod tests {
         (0..20_000).map(|_| latencies.draw(operation, items)).collect()
     }
 
-    /// In ms.
+    /// The percentile in ms.
     fn percentile(mut latencies: Vec<Duration>, percent: usize) -> f64 {
         latencies.sort_unstable();
         latencies[latencies.len() * percent / 100].as_secs_f64() * 1_000.0

@@ -1,4 +1,4 @@
-//! What each partition bears: token buckets.
+//! The limits of each partition: token buckets.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,12 +11,12 @@ use super::settings::{BUCKETS_MAX, PartitionLimits};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Partition {
     pub(super) table: String,
-    /// None for the table itself.
+    /// `None` for the table itself.
     pub(super) index: Option<String>,
     pub(super) value: String,
 }
 
-/// Which of a partition's two limits.
+/// One of a partition's two limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Axis {
     Read,
@@ -26,20 +26,20 @@ pub(super) enum Axis {
 /// Units that a call takes from a partition.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Demand {
-    /// Which of the call's items takes them.
+    /// The index of the call's item that takes them.
     pub(super) item: usize,
     pub(super) partition: Partition,
     pub(super) axis: Axis,
     pub(super) units: f64,
 }
 
-/// All buckets. One that is full is not kept: a partition without a bucket has a full one.
+/// All buckets that are not full. A partition without a bucket has its full units.
 pub(super) struct Partitions {
     limits: PartitionLimits,
     buckets: Mutex<HashMap<(Partition, Axis), Bucket>>,
 }
 
-/// May be in debt: what a call really costs shows when it is done.
+/// The units may be negative: the real cost of a call is known only after it.
 #[derive(Clone, Copy)]
 struct Bucket {
     units: f64,
@@ -51,21 +51,21 @@ impl Partitions {
         Self { limits, buckets: Mutex::default() }
     }
 
-    /// Takes what is demanded. When a partition has not got it nothing is taken, and the demands
-    /// that cannot be met are returned.
+    /// Takes the demanded units. If a partition does not have them, nothing is taken, and the
+    /// demands that cannot be met are returned.
     pub(super) fn take<'call>(&self, demands: &'call [Demand]) -> Result<(), Vec<&'call Demand>> {
         let now = Instant::now();
         let buckets = self.buckets();
-        let mut taken = HashMap::<_, f64>::new();
+        let mut taken_before = HashMap::<_, f64>::new();
         let mut refused = Vec::new();
         for demand in demands {
-            let place = (&demand.partition, demand.axis);
-            let before = taken.get(&place).copied().unwrap_or_default();
+            let limit = (&demand.partition, demand.axis);
+            let before = taken_before.get(&limit).copied().unwrap_or_default();
             let units = self.units(&buckets, &demand.partition, demand.axis, now);
             if units < before + demand.units {
                 refused.push(demand);
             } else {
-                taken.insert(place, before + demand.units);
+                taken_before.insert(limit, before + demand.units);
             }
         }
         if !refused.is_empty() {
@@ -76,7 +76,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// Takes what is demanded, on credit where it must.
+    /// Takes the demanded units, even if a partition does not have them.
     pub(super) fn charge(&self, demands: &[Demand]) {
         let now = Instant::now();
         let mut buckets = self.buckets();
@@ -85,7 +85,7 @@ impl Partitions {
         }
     }
 
-    /// Corrects what was taken for a demand to what it came to.
+    /// Replaces the units that were taken for a demand by the real cost.
     pub(super) fn settle(&self, demand: &Demand, units: f64) {
         let correction = demand.units - units;
         if correction != 0.0 {
@@ -101,17 +101,17 @@ impl Partitions {
         now: Instant,
     ) {
         let units = self.units(buckets, &demand.partition, demand.axis, now) + difference;
-        let place = (demand.partition.clone(), demand.axis);
-        if !buckets.contains_key(&place) && buckets.len() >= BUCKETS_MAX {
+        let limit = (demand.partition.clone(), demand.axis);
+        if !buckets.contains_key(&limit) && buckets.len() >= BUCKETS_MAX {
             buckets.retain(|(_, axis), bucket| !self.is_full(*axis, bucket, now));
             if buckets.len() >= BUCKETS_MAX {
                 return;
             }
         }
-        buckets.insert(place, Bucket { units, counted_at: now });
+        buckets.insert(limit, Bucket { units, counted_at: now });
     }
 
-    /// What a partition has now.
+    /// The units that a partition has now.
     fn units(
         &self,
         buckets: &HashMap<(Partition, Axis), Bucket>,
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_partition_bears_1000_write_units_and_3000_read_units_a_second() {
+    async fn a_partition_allows_1000_write_units_and_3000_read_units_a_second() {
         let partitions = Partitions::new(PartitionLimits::AWS);
         assert_eq!(drain(&partitions, "a", Axis::Write), 1_000);
         assert_eq!(drain(&partitions, "a", Axis::Read), 3_000);
@@ -176,13 +176,13 @@ mod tests {
         tokio::time::advance(Duration::from_millis(500)).await;
         assert_eq!(drain(&partitions, "a", Axis::Write), 500);
         assert_eq!(drain(&partitions, "a", Axis::Read), 1_500);
-        // A pause earns no more than the burst.
+        // A pause adds no more than the burst.
         tokio::time::advance(Duration::from_secs(300)).await;
         assert_eq!(drain(&partitions, "a", Axis::Write), 1_000);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_is_taken_or_nothing() {
+    async fn all_units_are_taken_or_none() {
         let partitions = Partitions::new(PartitionLimits::AWS);
         let (fits, exceeds) = (demand("a", Axis::Write, 900.0), demand("b", Axis::Write, 1_001.0));
         let demands = [fits.clone(), exceeds.clone()];
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_not_used_is_given_back() {
+    async fn unused_units_are_given_back() {
         let partitions = Partitions::new(PartitionLimits::AWS);
         let all = demand("a", Axis::Write, 1_000.0);
         partitions.take(std::slice::from_ref(&all)).unwrap();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn idle_buckets_go_when_there_are_too_many() {
+    async fn idle_buckets_are_removed_when_there_are_too_many() {
         let partitions = Partitions::new(PartitionLimits::AWS);
         let touch = |number: usize| {
             partitions.take(&[demand(&number.to_string(), Axis::Write, 1.0)]).unwrap();

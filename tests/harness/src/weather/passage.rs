@@ -1,4 +1,4 @@
-//! The units of one call: taken before it, counted after it.
+//! The units of one call, which are taken before it and counted after it.
 
 use std::collections::HashMap;
 
@@ -14,12 +14,12 @@ use super::refusal::{self, Reason, Throttle};
 use super::schema::{self, ItemKey};
 use crate::table_proxy::{Cut, TableAnswer};
 
-/// Items as they are stored.
+/// The stored items.
 type Images = HashMap<ItemKey, Value>;
 
 impl Weather {
-    /// Brings a call to the table, unless a partition is over its limit, and counts what it
-    /// consumes.
+    /// Sends a call to the table, unless a partition exceeds its limit, and counts the units that
+    /// it consumes.
     pub(super) async fn perform(
         &self,
         operation: Operation,
@@ -44,13 +44,13 @@ impl Weather {
         self.settle(operation, &demands, &used);
         if consumed::strip(&mut body, wanted) {
             answer.body = body.to_string().into();
-            // It is of the body as the table sent it.
+            // The checksum belongs to the table's original body.
             answer.headers.remove("x-amz-crc32");
         }
         Ok(answer)
     }
 
-    /// Takes what is demanded. When it is not there, this is how the call is refused.
+    /// Takes the demanded units. Returns the refusal of the call if they are not available.
     fn take(
         &self,
         operation: Operation,
@@ -67,7 +67,7 @@ impl Weather {
             }
         }
         let throttles: Vec<_> = reasons.iter().flatten().collect();
-        // A batch does what it can; here it then does all of it.
+        // On AWS a batch does as many items as it can; here it then does all of them.
         if operation.is_batch() && throttles.len() < items.len() {
             self.partitions.charge(demands);
             return None;
@@ -84,8 +84,9 @@ impl Weather {
         })
     }
 
-    /// Counts what was used, and corrects what was taken for it. The answer names the units of a
-    /// table and of an index as sums; they are shared evenly among the partitions there.
+    /// Counts the used units, and corrects the units that were taken for them. The answer has one
+    /// sum for a table and one for an index; a sum is divided evenly among the call's partitions
+    /// there.
     fn settle(&self, operation: Operation, demands: &[Demand], used: &[TableUse]) {
         for demand in demands {
             let is_there = |other: &&Demand| {
@@ -102,7 +103,7 @@ impl Weather {
         }
     }
 
-    /// The items as they are stored now; those that cannot be read are left out.
+    /// The items as they are stored now, without those that cannot be read.
     async fn images<'call>(
         &self,
         headers: &HeaderMap,
@@ -149,7 +150,7 @@ fn is_indexed(item: &Item<'_>) -> bool {
     writes && !item.schema.indexes.is_empty()
 }
 
-/// What a call takes of each partition at the least. What it really takes shows in the answer.
+/// The least units that a call takes from each partition. The answer has the real units.
 fn demands(operation: Operation, items: &[Item<'_>], before: &Images) -> Vec<Demand> {
     let axis = operation.axis();
     let units = match (axis, operation.is_transaction()) {
@@ -170,7 +171,7 @@ fn demands(operation: Operation, items: &[Item<'_>], before: &Images) -> Vec<Dem
     demands
 }
 
-/// The units that were used where the demand is.
+/// The used units of the table or index of a demand.
 fn units_at(used: &TableUse, demand: &Demand) -> f64 {
     if used.table != demand.partition.table || used.axis != demand.axis {
         return 0.0;
@@ -186,7 +187,7 @@ fn units_at(used: &TableUse, demand: &Demand) -> f64 {
     }
 }
 
-/// Whether a condition failed, of a single write or of a transaction.
+/// Whether a condition of a single write or of a transaction failed.
 fn failed_a_condition(body: &Value) -> bool {
     let kind = body.get("__type").and_then(Value::as_str).unwrap_or_default();
     let reasons = body.get("CancellationReasons").and_then(Value::as_array);
@@ -195,8 +196,8 @@ fn failed_a_condition(body: &Value) -> bool {
         || codes.any(|code| code == "ConditionalCheckFailed")
 }
 
-/// What an item of a call costs of which a condition failed: the item as it is stored, once. A
-/// transaction has been prepared and not committed.
+/// The cost of an item in a call with a failed condition: the stored item, once, because a
+/// transaction was prepared and not committed.
 fn failure(item: &Item<'_>, stored: &Images) -> TableUse {
     let image = item.key.as_ref().and_then(|key| stored.get(key));
     TableUse {

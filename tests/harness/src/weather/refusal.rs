@@ -13,14 +13,14 @@ use super::partitions::{Axis, Demand};
 use super::schema::TableSchema;
 use crate::table_proxy::TableAnswer;
 
-/// Why an item cancels its transaction.
+/// The reason for which an item cancels its transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reason {
     Conflict,
     Throttled(Throttle),
 }
 
-/// A partition over its limit.
+/// A partition that exceeds its limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Throttle {
     on_demand: bool,
@@ -63,7 +63,7 @@ impl Throttle {
         }
     }
 
-    /// Such as `TableWriteKeyRangeThroughputExceeded`, with what it is about.
+    /// The reason, such as `TableWriteKeyRangeThroughputExceeded`, with its resource.
     fn reason(&self) -> Value {
         let axis = match self.axis {
             Axis::Read => "Read",
@@ -77,8 +77,8 @@ impl Throttle {
     }
 }
 
-/// A single call is over its partition's limit: `ThrottlingException` for a table that is billed by
-/// request, else `ProvisionedThroughputExceededException`.
+/// The answer to a call that exceeds its partition's limit: `ThrottlingException` for a table that
+/// is billed by request, otherwise `ProvisionedThroughputExceededException`.
 pub(super) fn throttled(throttle: &Throttle) -> TableAnswer {
     let kind = match throttle.on_demand {
         true => "ThrottlingException",
@@ -89,21 +89,21 @@ pub(super) fn throttled(throttle: &Throttle) -> TableAnswer {
     TableAnswer::json(StatusCode::BAD_REQUEST, &body)
 }
 
-/// A transaction is under way on the item of a single write.
+/// The answer to a single write on the item of a running transaction.
 pub(super) fn conflict() -> TableAnswer {
     let body =
         error("TransactionConflictException", "message", "Transaction is ongoing for the item");
     TableAnswer::json(StatusCode::BAD_REQUEST, &body)
 }
 
-/// The transaction with this request token is under way.
+/// The answer to a transaction while another one with its request token is running.
 pub(super) fn in_progress() -> TableAnswer {
     let message = "The transaction with the given request token is already in progress.";
     let body = error("TransactionInProgressException", "Message", message);
     TableAnswer::json(StatusCode::BAD_REQUEST, &body)
 }
 
-/// A transaction is cancelled: the reason of each of its items, in order.
+/// The answer to a cancelled transaction, with the reason of each of its items, in order.
 pub(super) fn cancelled(reasons: &[Option<Reason>]) -> TableAnswer {
     let codes: Vec<_> = reasons.iter().map(|reason| code(reason.as_ref())).collect();
     let message = format!(
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttle_names_its_mode_and_what_is_hot() {
+    fn a_throttle_names_its_mode_and_its_table_or_index() {
         let table = body(&throttled(&throttle(true, None)));
         assert!(table["__type"].as_str().unwrap().ends_with("#ThrottlingException"));
         let reason = json!({"reason": "TableWriteKeyRangeThroughputExceeded", "resource": "arn"});

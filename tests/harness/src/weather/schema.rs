@@ -25,14 +25,14 @@ impl ItemKey {
     }
 }
 
-/// What the weather needs to know of a table.
+/// The schema of a table.
 #[derive(Debug)]
 pub(super) struct TableSchema {
     pub(super) name: String,
     pub(super) arn: String,
-    /// Billed by request; otherwise throughput is provisioned.
+    /// Billed by request; otherwise the throughput is provisioned.
     pub(super) on_demand: bool,
-    /// Partition key first.
+    /// The partition key first.
     key: Vec<String>,
     pub(super) indexes: Vec<IndexSchema>,
 }
@@ -41,27 +41,27 @@ pub(super) struct TableSchema {
 #[derive(Debug)]
 pub(super) struct IndexSchema {
     pub(super) name: String,
-    /// Partition key first.
+    /// The partition key first.
     pub(super) key: Vec<String>,
     pub(super) projected: Projected,
 }
 
-/// What an index holds of an item besides keys.
+/// The attributes of an item that an index has in addition to keys.
 #[derive(Debug)]
 pub(super) enum Projected {
     All,
-    /// Nothing when there are none.
+    /// Empty for an index with keys only.
     Named(Vec<String>),
 }
 
 impl TableSchema {
-    /// The key among `attributes`, which are an item or a key. None when it is not complete.
+    /// The key in `attributes`, which are an item or a key. `None` when it is incomplete.
     pub(super) fn key_of(&self, attributes: &Value) -> Option<Value> {
         let member = |name: &String| Some((name.clone(), attributes.get(name)?.clone()));
         Some(Value::Object(self.key.iter().map(member).collect::<Option<_>>()?))
     }
 
-    /// As [`TableSchema::key_of`], to compare.
+    /// [`TableSchema::key_of`] in a form that can be compared.
     pub(super) fn item_key(&self, attributes: &Value) -> Option<ItemKey> {
         let value = |name: &String| Some(attributes.get(name)?.to_string());
         let values: Vec<_> = self.key.iter().map(value).collect::<Option<_>>()?;
@@ -74,7 +74,7 @@ impl TableSchema {
         Some(Partition { table: self.name.clone(), index: None, value })
     }
 
-    /// The name of the partition key, of the table or of one of its global indexes. None for an
+    /// The name of the partition key of the table, or of one of its global indexes. `None` for an
     /// index that is not global.
     pub(super) fn partition_key(&self, index: Option<&str>) -> Option<&str> {
         let key = match index {
@@ -85,12 +85,12 @@ impl TableSchema {
     }
 }
 
-/// The schemas that were asked for, [`TABLES_MAX`] at most.
+/// A cache of at most [`TABLES_MAX`] schemas.
 #[derive(Default)]
 pub(super) struct Schemas(Mutex<HashMap<String, Arc<TableSchema>>>);
 
 impl Schemas {
-    /// The schema of a table, which is asked the first time. None when there is no such table.
+    /// The schema of a table, which is read at its first use. `None` when the table does not exist.
     pub(super) async fn of(
         &self,
         table: &dyn Upstream,
@@ -109,7 +109,7 @@ impl Schemas {
         Some(schema)
     }
 
-    /// A table changes or goes.
+    /// Removes the schema of a table that is changed or deleted.
     pub(super) fn forget(&self, name: &str) {
         self.schemas().remove(name);
     }
@@ -119,7 +119,7 @@ impl Schemas {
     }
 }
 
-/// Asks the table for something in its caller's name. None when it refuses.
+/// Sends a request to the table with the caller's headers. `None` when the table refuses it.
 pub(super) async fn ask(
     table: &dyn Upstream,
     headers: &HeaderMap,
@@ -209,7 +209,8 @@ struct Billing {
 
 #[cfg(test)]
 impl TableSchema {
-    /// A table `orders` by `pk` and `sk` with an index `pending` by `shard` and `due_ms`.
+    /// A table `orders` with the key `pk`, `sk` and an index `pending` with the key `shard`,
+    /// `due_ms`.
     pub(super) fn orders(projected: &[&str]) -> Self {
         let named = |names: [&str; 2]| names.map(str::to_owned).to_vec();
         let projected = Projected::Named(projected.iter().map(ToString::to_string).collect());

@@ -1,4 +1,4 @@
-//! All numbers of the weather, with where they are from.
+//! All numbers of the weather, with their sources.
 //!
 //! # Latency
 //! - "DynamoDB Transactions Performance Testing", by the author of "The DynamoDB Book"
@@ -14,14 +14,15 @@
 //!   | `TransactWriteItems`, 25 items | 23.5 | 32.1 | 40.5 | 47.2 | 97.5 | 258 |
 //!   | 5 items, of which one fails | 19.8 | 25.3 | 30.6 | 34.2 | 84.9 | 254 |
 //!
-//!   So a transaction takes 3.35 times as long as a put; each further item of it costs 0.045 of a
-//!   put, and one of a batch 0.015; and a transaction that fails takes as long as another one.
+//!   So a transaction takes 3.35 times as long as a put; each further item adds 0.045 of a put in
+//!   a transaction, and 0.015 in a batch; a transaction that fails takes as long as one that
+//!   succeeds.
 //! - AWS re:Post Knowledge Center (<https://repost.aws/knowledge-center/dynamodb-high-latency>):
 //!   `GetItem` and `PutItem` take a single-digit number of milliseconds on average.
 //!
-//! These measurements include a slow client. The medians here are those of a compiled client in the
-//! same region, 4 ms for a read and 6 ms for a write (assumed: no public measurement with
-//! percentiles was found). All ratios are the measured ones, and those of a read a put's.
+//! These measurements include a slow client. The medians here are for a compiled client in the same
+//! region: 4 ms for a read and 6 ms for a write (assumed: no public measurement with percentiles
+//! was found). All ratios are the measured ones; a read has the ratios of a put.
 //!
 //! # Throughput
 //! - Amazon DynamoDB Developer Guide, "Key range throughput exceeded (hot partitions)"
@@ -33,31 +34,31 @@
 //! - AWS re:Post, "Is the hot partition hard limit of 3000 RCU and 1000 WCU per second for each
 //!   partition relevant after adaptive capacity?"
 //!   (<https://repost.aws/questions/QUGa1yY0HnQVOp-LDcRQjXQQ>): adaptive capacity isolates a hot
-//!   item in a partition of its own, which bears no more than any other.
+//!   item in its own partition, which has the same limits as any other.
 //! - AWS re:Post Knowledge Center
 //!   (<https://repost.aws/knowledge-center/dynamodb-spiky-workloads-short-intervals>): burst
 //!   capacity (300 s of a table's) does not help a hot partition.
 
-/// The most partitions with a bucket of their own. What is full again needs none, so this is
-/// reached only by more partitions than this within a second; those beyond it are not limited.
+/// The most partitions with their own bucket. A full bucket is not kept, so only more partitions
+/// than this within a second reach the limit; those beyond it are not limited.
 pub(super) const BUCKETS_MAX: usize = 20_000;
 
-/// The most tables whose keys are remembered.
+/// The most tables with cached schemas.
 pub(super) const TABLES_MAX: usize = 100;
 
 /// A distribution of latencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Latency {
-    /// Half of the calls for one item are faster, in ms; 0 for no latency at all.
+    /// The median for a call with one item, in ms; 0 for no latency at all.
     pub median_ms: f64,
     /// The other percentiles.
     pub spread: Spread,
-    /// What each further item adds, in ms.
+    /// The time that each further item adds, in ms.
     pub item_ms: f64,
 }
 
-/// How latencies spread, in multiples of their median, rising and above 0. Between two percentiles
-/// the logarithm of the latency is spread evenly.
+/// The percentiles of a latency, in multiples of its median, rising and above 0. Between two
+/// percentiles the logarithm of the latency is distributed evenly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     /// The fastest call.
@@ -72,23 +73,22 @@ pub struct Spread {
     pub maximum: f64,
 }
 
-/// What one partition bears.
+/// The limits of one partition.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PartitionLimits {
     /// Write units a second.
     pub write_units_per_second: f64,
     /// Read units a second.
     pub read_units_per_second: f64,
-    /// How much unused throughput is kept, in seconds of it.
+    /// How many seconds of unused throughput are kept.
     pub burst_seconds: f64,
 }
 
-/// How a table behaves. Start from [`WeatherSettings::AWS`] or [`WeatherSettings::CALM`] and change
-/// what differs.
+/// The behaviour of a table. Start from [`WeatherSettings::AWS`] or [`WeatherSettings::CALM`] and
+/// change what differs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WeatherSettings {
-    /// Determines the latencies: the calls of two runs that come in the same order take the same
-    /// times.
+    /// Determines the latencies: calls in the same order have the same latencies in two runs.
     pub seed: u64,
     /// `GetItem`, `BatchGetItem`, `Query` and `Scan`.
     pub read: Latency,
@@ -108,17 +108,17 @@ impl Latency {
 }
 
 impl Spread {
-    /// Of calls for single items, measured with `PutItem`.
+    /// For calls with single items, measured with `PutItem`.
     pub const SINGLE: Self =
         Self { minimum: 0.725, p90: 1.497, p95: 1.748, p99: 2.146, maximum: 3.841 };
 
-    /// Of transactions, measured with five items.
+    /// For transactions, measured with five items.
     pub const TRANSACTION: Self =
         Self { minimum: 0.767, p90: 1.213, p95: 1.439, p99: 3.656, maximum: 8.617 };
 }
 
 impl PartitionLimits {
-    /// A second of burst: a bucket must hold something, and AWS promises nothing.
+    /// AWS's limits, with one second of burst: a bucket must have a size, and AWS promises none.
     pub const AWS: Self = Self {
         write_units_per_second: 1_000.0,
         read_units_per_second: 3_000.0,
@@ -127,7 +127,7 @@ impl PartitionLimits {
 }
 
 impl WeatherSettings {
-    /// As on AWS, in the region of the client.
+    /// Like AWS, with a client in the same region.
     pub const AWS: Self = Self {
         seed: 1,
         // p99 8.6 ms.
@@ -141,7 +141,7 @@ impl WeatherSettings {
         partition: PartitionLimits::AWS,
     };
 
-    /// Conflicts, limits and counts as on AWS, without latency, for tests of what a call does.
+    /// Conflicts, limits and counts as on AWS, without latency, for tests of the effect of calls.
     pub const CALM: Self = Self {
         read: Latency::NONE,
         write: Latency::NONE,

@@ -1,4 +1,4 @@
-//! The times of calls, before a table that answers at once.
+//! The latencies of calls, before a table that answers immediately.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::latency::Latencies;
 use super::{Weather, WeatherSettings};
 use crate::table_proxy::{Cut, TableAnswer, Upstream};
 
-/// Timers are whole milliseconds.
+/// Timers count whole milliseconds.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Knows one table, and notes what comes when.
+/// A server with one table, which records each call and its time.
 #[derive(Default)]
 struct Table(Mutex<Vec<(String, Instant)>>);
 
@@ -40,7 +40,7 @@ impl Upstream for Table {
     }
 }
 
-/// Weather whose first call has been made, which asks for the table's keys.
+/// Weather after its first call, which reads the table's keys.
 async fn weather() -> (Arc<Weather>, Arc<Table>, Latencies) {
     let table = Arc::new(Table::default());
     let before: Arc<dyn Upstream> = Arc::<Table>::clone(&table);
@@ -51,7 +51,7 @@ async fn weather() -> (Arc<Weather>, Arc<Table>, Latencies) {
     (weather, table, latencies)
 }
 
-/// Makes a call for one item. The kind of its error, or nothing.
+/// Makes a call for one item. Returns the type of its error, or an empty text.
 async fn call(weather: &Weather, operation: &'static str, item: &str) -> String {
     let key = json!({"pk": {"S": item}});
     let request = match operation {
@@ -81,8 +81,8 @@ async fn a_call_takes_the_time_that_is_drawn_and_does_its_work_halfway() {
         assert_eq!(call(&weather, name, "a").await, "");
         let took = started.elapsed();
         assert!(latency <= took && took <= latency + TICK, "{name}: {took:?} for {latency:?}");
-        let (asked, at) = table.0.lock().unwrap().last().unwrap().clone();
-        assert_eq!(asked, name);
+        let (operation, at) = table.0.lock().unwrap().last().unwrap().clone();
+        assert_eq!(operation, name);
         let after = at - started;
         assert!(latency / 2 <= after && after <= latency / 2 + TICK, "{name}: {after:?}");
     }

@@ -1,4 +1,4 @@
-//! The units of calls: what the weather counts beside what DynamoDB Local reports.
+//! The units of calls: the weather's counts compared with the reports of DynamoDB Local.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::rig::{Rig, create_orders, post, send, text};
 /// Units by table or index.
 type Capacity = BTreeMap<String, f64>;
 
-/// What DynamoDB Local says that a call consumed.
+/// The units of a call as DynamoDB Local reports them.
 async fn reported(url: &str, operation: &str, request: &Value) -> Capacity {
     let mut asking = request.clone();
     asking["ReturnConsumedCapacity"] = json!("INDEXES");
@@ -37,7 +37,7 @@ async fn reported(url: &str, operation: &str, request: &Value) -> Capacity {
     capacity
 }
 
-/// What the weather counts of a call that does not ask.
+/// The units that the weather counts for a call without `ReturnConsumedCapacity`.
 async fn counted(weather: &Weather, url: &str, operation: &str, request: &Value) -> Capacity {
     weather.reset_consumption();
     let answer = send(url, operation, request).await;
@@ -88,7 +88,8 @@ fn get(consistent: bool) -> (&'static str, Value) {
     ("GetItem", request)
 }
 
-/// Calls in their order, with what they consume on AWS: of the table, of `by_time`, of `pending`.
+/// A sequence of calls, with the units that they consume on AWS in the table, in `by_time` and in
+/// `pending`.
 fn sequence() -> Vec<(&'static str, (&'static str, Value), [f64; 3])> {
     let large = || {
         let mut item = order("a");
@@ -115,19 +116,19 @@ fn sequence() -> Vec<(&'static str, (&'static str, Value), [f64; 3])> {
     ]});
     vec![
         ("an order enters both indexes", put(order("a")), [1.0, 1.0, 1.0]),
-        ("what no index holds changes", update("SET n = :v"), [1.0, 0.0, 0.0]),
+        ("an attribute outside the indexes changes", update("SET n = :v"), [1.0, 0.0, 0.0]),
         ("an entry moves", update("SET due_ms = :v"), [1.0, 0.0, 2.0]),
         ("a consistent read", get(true), [1.0, 0.0, 0.0]),
         ("an eventually consistent read", get(false), [0.5, 0.0, 0.0]),
         ("an entry leaves", update("REMOVE shard_id, due_ms"), [1.0, 0.0, 1.0]),
-        ("it grows, and enters again", put(large()), [5.0, 0.0, 1.0]),
+        ("the order grows, and enters again", put(large()), [5.0, 0.0, 1.0]),
         ("a small change costs the whole item", update("SET n = :v"), [5.0, 0.0, 0.0]),
         ("a read of two blocks", get(true), [2.0, 0.0, 0.0]),
         ("three items together", ("TransactWriteItems", transaction), [14.0, 1.0, 2.0]),
         ("a query", query(None, "pk = :v", "USER#1"), [1.0, 0.0, 0.0]),
-        ("of an index", query(Some("pending"), "shard_id = :v", "7"), [0.0, 0.0, 0.5]),
+        ("a query of an index", query(Some("pending"), "shard_id = :v", "7"), [0.0, 0.0, 0.5]),
         (
-            "an order goes",
+            "an order is deleted",
             ("DeleteItem", json!({"TableName": "orders", "Key": key("b")})),
             [1.0, 1.0, 1.0],
         ),
@@ -151,22 +152,26 @@ async fn units_are_those_of_aws_and_of_amazons_emulator() {
         let counted = counted(&rig.weather, &rig.url(), operation, &request).await;
         assert_eq!(counted, capacity(expected), "{what}");
         let reported = reported(&amazon.url(), operation, &request).await;
-        assert_eq!(reported, capacity(at_amazons(operation, expected)), "{what}, at Amazon's");
+        assert_eq!(
+            reported,
+            capacity(in_amazons_emulator(operation, expected)),
+            "{what}, Amazon's emulator"
+        );
     }
 }
 
-/// Amazon's emulator doubles the units of indexes inside a transaction, and AWS does not: dynoxide's
-/// tests hold what was captured in eu-west-2 (its `transactional_index_consumed_capacity.rs`). It
-/// is the only difference in this sequence.
-fn at_amazons(operation: &str, [table, by_time, pending]: [f64; 3]) -> [f64; 3] {
+/// Amazon's emulator doubles the units of indexes inside a transaction, but AWS does not:
+/// dynoxide's tests have values that were captured in eu-west-2
+/// (`transactional_index_consumed_capacity.rs`). It is the only difference in this sequence.
+fn in_amazons_emulator(operation: &str, [table, by_time, pending]: [f64; 3]) -> [f64; 3] {
     match operation {
         "TransactWriteItems" => [table, by_time * 2.0, pending * 2.0],
         _ => [table, by_time, pending],
     }
 }
 
-/// Neither AWS nor an emulator reports the units of a call that fails, so that there is nothing to
-/// compare: these are the documented ones.
+/// Neither AWS nor an emulator reports the units of a call that fails, so these are the documented
+/// ones, without a comparison.
 #[tokio::test]
 async fn a_failed_condition_costs_the_stored_item() {
     let rig = Rig::start(WeatherSettings::CALM).await;
@@ -207,14 +212,14 @@ async fn a_transaction_that_fails_costs_the_preparation_of_its_items() {
     let codes = ["None", "None", "ConditionalCheckFailed"].map(|code| json!(code));
     let reasons = answer["CancellationReasons"].as_array().unwrap();
     assert!(reasons.iter().map(|reason| &reason["Code"]).eq(&codes), "{answer}");
-    // 1 for what is not there yet, 2 for what is large, 1 for what is missing.
+    // 1 for the new item, 2 for the large one, 1 for the missing one.
     assert_eq!(rig.weather.consumption().total(), Units { read: 0.0, write: 4.0 });
-    // The index was not written.
+    // Nothing was written to the index.
     assert_eq!(rig.weather.consumption().of_index("orders", "pending"), Units::default());
 }
 
 #[tokio::test]
-async fn a_caller_is_given_the_capacity_that_it_asks_for() {
+async fn a_caller_gets_the_capacity_that_it_asks_for() {
     let rig = Rig::start(WeatherSettings::CALM).await;
     let put = || {
         let put = rig.client.put_item().table_name("orders");

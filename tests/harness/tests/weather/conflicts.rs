@@ -1,4 +1,4 @@
-//! Calls that meet on an item.
+//! Concurrent calls on one item.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -12,7 +12,7 @@ use super::rig::{LIMIT, Rig, text};
 /// The codes of a transaction's cancellation, in order.
 fn codes(error: TransactWriteItemsError) -> Vec<String> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
-        panic!("it was not cancelled: {error:?}");
+        panic!("the transaction was not cancelled: {error:?}");
     };
     let reasons = cancelled.cancellation_reasons();
     reasons.iter().map(|reason| reason.code().unwrap().to_owned()).collect()
@@ -72,7 +72,7 @@ async fn a_single_write_on_a_held_item_is_refused_and_a_read_is_not() {
 }
 
 #[tokio::test]
-async fn a_transaction_conflicts_with_a_single_write_under_way() {
+async fn a_transaction_conflicts_with_a_running_single_write() {
     let rig = Rig::start(WeatherSettings::CALM).await;
     let mut hold = rig.behind.on(Point::Request, calls("PutItem")).once().hold();
     let put = rig.client.put_item().table_name("orders");
@@ -99,7 +99,7 @@ async fn a_transaction_goes_on_without_its_caller_and_its_token_is_in_progress()
         let under_way = transaction().send();
         tokio::pin!(under_way);
         tokio::select! {
-            _ = &mut under_way => panic!("it was held"),
+            _ = &mut under_way => panic!("the call was not held"),
             held = hold.seen(LIMIT) => held.unwrap(),
         }
     };
@@ -113,7 +113,7 @@ async fn a_transaction_goes_on_without_its_caller_and_its_token_is_in_progress()
     };
     tokio::time::timeout(LIMIT, ended).await.unwrap();
     transaction().send().await.unwrap();
-    // The first one writes, and what comes later under its token reads.
+    // The first transaction writes, and later ones with the same token read.
     let consumed = rig.weather.consumption().of_operation("TransactWriteItems");
     assert_eq!((consumed.write, consumed.read), (2.0, 2.0));
 }

@@ -1,4 +1,4 @@
-//! A table, what holds its calls, the weather before both, and a client.
+//! A table, a proxy that holds its calls, the weather before both, and a client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Rig {
-    /// Behind the weather: what is held here is under way.
+    /// Behind the weather: a call that is held here is running.
     pub(crate) behind: TableProxy,
     pub(crate) weather: Arc<Weather>,
     pub(crate) client: Client,
@@ -31,13 +31,13 @@ impl Rig {
         let weather = Weather::new(&behind.url(), settings);
         let before = weather.proxy().await.unwrap();
         let config = client(&before.url()).config().to_builder();
-        // One try, so that each refusal shows.
+        // One try, so that the test sees each refusal.
         let config = config.retry_config(RetryConfig::disabled()).build();
         let client = Client::from_conf(config);
         Self { behind, weather, client, before, _table: table }
     }
 
-    /// Where the weather is met.
+    /// The endpoint before the weather.
     pub(crate) fn url(&self) -> String {
         self.before.url()
     }
@@ -78,14 +78,14 @@ pub(crate) async fn post(url: &str, operation: &str, request: &Value) -> Value {
     answer.await.unwrap().json().await.unwrap()
 }
 
-/// As [`post`], with an answer that is no error.
+/// [`post`], which fails on an error.
 pub(crate) async fn send(url: &str, operation: &str, request: &Value) -> Value {
     let answer = post(url, operation, request).await;
     assert!(answer.get("__type").is_none(), "{operation}: {answer}");
     answer
 }
 
-/// A table of orders with two sparse indexes, in either emulator.
+/// Creates a table of orders with two sparse indexes, in either emulator.
 pub(crate) async fn create_orders(url: &str) {
     let key = |partition: &str, sort: &str| {
         json!([

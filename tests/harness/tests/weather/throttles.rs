@@ -1,4 +1,4 @@
-//! Calls beyond what a partition bears.
+//! Calls that exceed a partition's limits.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
@@ -7,7 +7,7 @@ use harness::weather::{PartitionLimits, WeatherSettings};
 
 use super::rig::{Rig, text};
 
-/// Partitions that bear `write_units` and `read_units`, and practically never more.
+/// Partitions with `write_units` and `read_units` that practically never refill.
 async fn rig(write_units: f64, read_units: f64) -> Rig {
     let slow = 1e9;
     let partition = PartitionLimits {
@@ -44,7 +44,7 @@ async fn a_partition_that_is_over_its_limit_is_throttled_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_large_item_is_paid_by_what_follows() {
+async fn later_calls_pay_for_a_large_item() {
     let rig = rig(3.0, 1.0).await;
     put(&rig, "USER#1", "a").item("text", text(&"x".repeat(2_000))).send().await.unwrap();
     put(&rig, "USER#1", "b").send().await.unwrap();
@@ -60,12 +60,12 @@ async fn a_transaction_is_cancelled_for_the_items_of_partitions_over_their_limit
     let cancelled = cancelled.into_service_error();
     assert!(cancelled.is_transaction_canceled_exception(), "{cancelled:?}");
     assert!(cancelled.to_string().contains("[ThrottlingError]"), "{cancelled}");
-    // Nothing of it was taken.
+    // The refused call took no units.
     put(&rig, "USER#1", "d").send().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_partition_of_a_sparse_index_counts_for_what_enters_and_leaves_it() {
+async fn a_sparse_indexs_partition_counts_entries_that_are_added_or_removed() {
     let rig = rig(3.0, 1.0).await;
     let number = |value: &str| AttributeValue::N(value.to_owned());
     let pending = |user: &str, shard: &str| {
@@ -81,8 +81,9 @@ async fn the_partition_of_a_sparse_index_counts_for_what_enters_and_leaves_it() 
     let throttled = pending("USER#3", "7").await.unwrap_err().into_service_error();
     assert!(throttled.is_throttling_exception(), "{throttled:?}");
     assert!(throttled.to_string().contains("global secondary indexes"), "{throttled}");
-    // An entry that stays as it is costs its partition nothing, and the others have their own.
-    let note = update("USER#2", "SET note = :n").expression_attribute_values(":n", text("n"));
-    note.send().await.unwrap();
+    // An unchanged entry costs its partition nothing, and the other entries are in other
+    // partitions.
+    let unindexed = update("USER#2", "SET note = :n").expression_attribute_values(":n", text("n"));
+    unindexed.send().await.unwrap();
     pending("USER#3", "8").await.unwrap();
 }

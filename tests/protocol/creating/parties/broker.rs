@@ -36,7 +36,7 @@ pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Act
     }
 }
 
-/// Somebody sends an end, which may arrive, or not, at any later time.
+/// Sends an end, which may arrive at any later time, or never.
 pub(crate) fn send_end(
     protocol: &Creating,
     state: &mut State,
@@ -60,7 +60,7 @@ pub(crate) fn send_end(
     }
 }
 
-/// A visible copy of what a transaction's half message says.
+/// Makes a copy of a transaction's half message visible.
 pub(crate) fn show(state: &mut State, transaction: TransactionId) {
     let broker = &mut state.broker;
     broker.visible[transaction] = MANY.min(broker.visible[transaction] + 1);
@@ -94,7 +94,7 @@ pub(crate) fn check(protocol: &Creating, state: &mut State, attempt: AttemptId) 
     transaction_check::read(protocol, state, attempt);
 }
 
-/// The counter rises even when nobody is there to be asked.
+/// The counter rises even if no checker can be asked.
 pub(crate) const fn lose_check(state: &mut State, attempt: AttemptId) {
     state.broker.halves[attempt].checks += 1;
 }

@@ -33,8 +33,8 @@ pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Act
     }
 }
 
-/// Attempts are numbered as they begin, each at any time after the one before it: they may be all
-/// alive at once.
+/// Attempts are numbered as they begin, each at any time after the one before it: all of them may
+/// be alive at once.
 fn begin(protocol: &Creating, state: &State, attempt: AttemptId, actions: &mut Vec<Action>) {
     let before = attempt.checked_sub(1).map(|before| state.attempts[before].progress);
     if before == Some(Progress::NotBegun) {
@@ -56,7 +56,7 @@ fn begin(protocol: &Creating, state: &State, attempt: AttemptId, actions: &mut V
 fn putting(protocol: &Creating, state: &State, attempt: AttemptId, actions: &mut Vec<Action>) {
     let fates = [Action::ApplyPut, Action::DropPut, Action::DelayPut, Action::Crash];
     actions.extend(fates.map(|fate| fate(attempt)));
-    // Of a refused put whose answer is lost nothing is left, as of one that was dropped.
+    // A refused put whose answer is lost leaves nothing, just as a dropped one.
     if orders_table::put_applies(protocol, state, attempt) {
         actions.push(Action::LosePutAnswer(attempt));
     }
@@ -70,7 +70,7 @@ pub(crate) fn send_half(state: &mut State, attempt: AttemptId) {
     state.attempts[attempt].progress = Progress::Prepared;
 }
 
-/// Where no order is created without the broker, the request is refused, unless it tries anew.
+/// Where no order is created without the broker, the request is refused, unless it tries again.
 pub(crate) fn lose_half_answer(protocol: &Creating, state: &mut State, attempt: AttemptId) {
     state.broker.halves[attempt].fate = HalfFate::Open;
     if protocol.variant.accept_without_broker {
@@ -84,7 +84,8 @@ pub(crate) fn go_without_half(state: &mut State, attempt: AttemptId) {
     state.attempts[attempt].progress = Progress::Prepared;
 }
 
-/// Whoever is about to be refused for a reason that can change is answered by what is at the key.
+/// A request that is about to be refused for a reason that can change is answered with the order at
+/// the key, if there is one.
 pub(crate) fn refuse(protocol: &Creating, state: &mut State, attempt: AttemptId, answer: Answer) {
     let order_exists = state.item.order.is_some();
     let answer = if order_exists && protocol.variant.looks_before_refusal {
@@ -142,12 +143,12 @@ pub(crate) const fn resend_put(state: &mut State, attempt: AttemptId) {
     state.attempts[attempt].progress = Progress::Putting(puts + 1);
 }
 
-/// Nothing is sent while nobody knows.
+/// No end is sent while the outcome is unknown.
 pub(crate) const fn give_up(state: &mut State, attempt: AttemptId) {
     state.attempts[attempt].progress = Progress::Answered(Answer::Unknown);
 }
 
-/// The end goes its way; whether it arrives changes nothing for the client.
+/// Sends the end; whether it arrives changes nothing for the client.
 pub(crate) fn end(protocol: &Creating, state: &mut State, attempt: AttemptId) {
     let Progress::Settled(settlement) = state.attempts[attempt].progress else {
         panic!("attempt {attempt} ends before it is settled");
@@ -177,7 +178,7 @@ pub(crate) fn forget_late_puts(protocol: &Creating, state: &mut State) {
     }
 }
 
-/// What a refused put found, in the order in which it may be asked.
+/// The outcome of a refused put, from what it found. The order of the questions matters.
 fn judge(protocol: &Creating, state: &State, attempt: AttemptId) -> Settlement {
     let transaction = transaction_of(&protocol.variant, attempt);
     if protocol.variant.own_order_recognised && state.order_is_of(transaction) {

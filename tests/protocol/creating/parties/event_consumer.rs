@@ -1,6 +1,6 @@
-//! event-consumer, as far as it matters here: it brings what is pending to an end.
+//! event-consumer, as far as it matters here: it handles the pending event.
 //!
-//! It does so in one step, because the model of what is [pending](crate::pending) takes it apart.
+//! It does so in one step; the model of [pending](crate::pending) events has all of its steps.
 
 use crate::creating::action::Action;
 use crate::creating::state::{MANY, State};

@@ -21,7 +21,7 @@ pub(crate) fn put_applies(protocol: &Creating, state: &State, attempt: AttemptId
     }
 }
 
-/// The put: the order takes the place of whatever was at the key, if the condition holds.
+/// The put: the order replaces anything that is at the key, if the condition holds.
 pub(crate) fn put(protocol: &Creating, state: &mut State, attempt: AttemptId) -> bool {
     let applies = put_applies(protocol, state, attempt);
     if applies {
@@ -35,8 +35,8 @@ pub(crate) fn put(protocol: &Creating, state: &mut State, attempt: AttemptId) ->
     applies
 }
 
-/// Whether an attempt's put can't take effect any more, now or later. Only the conditions as they
-/// are meant make that final.
+/// Whether an attempt's put can't take effect any more, now or later. Only the conditions of the
+/// full protocol make that final.
 pub(crate) fn put_is_over(protocol: &Creating, state: &State, attempt: AttemptId) -> bool {
     let variant = &protocol.variant;
     variant.put_condition == PutCondition::NothingOrTombstoneWithoutAttempt

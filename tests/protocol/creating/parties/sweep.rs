@@ -1,4 +1,4 @@
-//! The sweep: publishes what is pending and not on its topic.
+//! The sweep: publishes a pending event that is not on its topic.
 
 use crate::creating::action::Action;
 use crate::creating::parties::broker;
@@ -34,7 +34,7 @@ pub(crate) fn send(state: &mut State) {
     show(state);
 }
 
-/// Claiming an event notes that it may be sent: from now on the broker is asked for it before it is
+/// A claim stores that the event may be sent: from now on the broker is asked for it before it is
 /// sent again. A sweep that dies then has sent nothing.
 pub(crate) fn claim(state: &mut State) {
     if let Some(entry) = state.item.order.as_mut().and_then(|order| order.pending.as_mut()) {

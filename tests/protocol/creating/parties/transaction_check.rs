@@ -1,8 +1,8 @@
 //! transaction-check, as far as it answers check-backs.
 //!
-//! Several checkers may be asked about one attempt at once. Each reads the item consistently; what
-//! decides the attempt is final, and answered. Else it writes the fence, which is a step of its
-//! own: whatever lands in between is found by the second read.
+//! Several checkers may be asked about one attempt at once. Each reads the item consistently. If
+//! the item decides the attempt, that is final, and the checker answers. Otherwise it writes the
+//! fence, which is a separate step: a put that lands in between is found by the second read.
 
 use crate::creating::action::{Action, AttemptId};
 use crate::creating::parties::{broker, orders_table};
@@ -66,7 +66,7 @@ pub(crate) fn crash_after_fence(protocol: &Creating, state: &mut State, attempt:
     orders_table::fence(protocol, state, transaction_of(&protocol.variant, attempt));
 }
 
-/// What the item says about an attempt. `attempt` is asked for before `fenced`.
+/// What the item says about an attempt. The attribute `attempt` is looked at before `fenced`.
 fn finding(state: &State, transaction: TransactionId) -> Option<Resolution> {
     match &state.item.order {
         Some(order) if order.transaction == transaction => Some(Resolution::Commit),

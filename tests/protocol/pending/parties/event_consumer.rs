@@ -40,11 +40,11 @@ pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Act
     }
 }
 
-/// The read decides: pending, so the handlers run; or in the history alone, so it is acknowledged.
-/// What is in no history is never published, so there is nothing foreign here.
+/// The read decides: if the event is pending, the handlers run; if it is only in the history, it is
+/// acknowledged. An event in no history is never published, so none is foreign here.
 pub(crate) fn deliver(protocol: &Handling, state: &mut State, consumer: ConsumerId, event: Event) {
     let is_pending = state.order.pending[event].is_some();
-    // What only one variant asks for must not tell states of the others apart.
+    // A value that only one variant uses must not distinguish states of the others.
     let seems_last = protocol.variant.keys_leave == KeysLeave::BySnapshot
         && !state.order.is_pending_beside(event);
     state.consumers[consumer] = if is_pending || !protocol.variant.reads_first {
@@ -66,8 +66,8 @@ const fn starts_with(event: Event, seems_last: bool) -> Consumer {
 }
 
 /// The effect elsewhere and its mark, in one transaction, on condition that the event is pending
-/// and not marked. A refusal says which of the two it was: where the mark is found the handler is
-/// done; where the entry is gone, nothing is left to finish. Else an entry that was buried and is
+/// and not marked. A refusal says which of the two failed: if the mark is found, the handler is
+/// done; if the entry is gone, nothing is left to finish. Otherwise an entry that is buried and
 /// redriven meanwhile would be finished without the effect.
 pub(crate) fn act_elsewhere(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     let Consumer::Handling { event, seems_last } = state.consumers[consumer] else {
@@ -90,7 +90,7 @@ pub(crate) fn lose_elsewhere_answer(protocol: &Handling, state: &mut State) {
     let applies = match &entry {
         _ if !variant.elsewhere_marked => true,
         Some(entry) => !entry.elsewhere_done,
-        // Where a read ends the entry, the effect must find another guard.
+        // Where a read ends the entry, the effect needs another guard.
         None => variant.pending_until == PendingUntil::Received && state.effects_elsewhere == 0,
     };
     if applies {
@@ -101,7 +101,7 @@ pub(crate) fn lose_elsewhere_answer(protocol: &Handling, state: &mut State) {
     }
 }
 
-/// The finishing write, on condition that the event is pending. Where it isn't, somebody else has
+/// The finishing write, on condition that the event is pending. If it isn't, another consumer has
 /// finished it, or buried it.
 pub(crate) fn finish(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     lose_finish_answer(protocol, state, consumer);
@@ -140,8 +140,8 @@ pub(crate) fn bury(protocol: &Handling, state: &mut State, consumer: ConsumerId)
     finished(state, consumer);
 }
 
-/// Copies are counted, not distinguished, so one that two consumers held may take another along.
-/// That is a loss like any other.
+/// Copies are counted, not distinguished: if two consumers hold one copy, their acknowledgements
+/// may remove two. That is a loss like any other.
 pub(crate) fn acknowledge(state: &mut State, consumer: ConsumerId) {
     if let Consumer::Finished(event) = state.consumers[consumer] {
         let copies = &mut state.topic[event];

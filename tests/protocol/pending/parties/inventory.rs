@@ -1,4 +1,4 @@
-//! Inventory, a handler of `OrderCreated`: it decides the order and takes its stock, in one
+//! Inventory, a handler of `OrderCreated`: it decides the order and reserves its stock, in one
 //! transaction.
 
 use crate::pending::action::{Action, ConsumerId};
@@ -9,7 +9,7 @@ use crate::pending::state::{Consumer, Decision, Entry, FollowUp, MANY, State, St
 use crate::pending::variant::{PublishedFrom, Refusal};
 
 /// What a consumer of `OrderCreated` can do until the order is decided. Stock changes meanwhile, so
-/// a decision that is made again may be another one.
+/// a second decision may differ from the first.
 pub(crate) fn possible(consumer: ConsumerId, actions: &mut Vec<Action>) {
     for decision in [Decision::Confirm, Decision::Reject] {
         actions.push(Action::Decide(consumer, decision));
@@ -17,7 +17,7 @@ pub(crate) fn possible(consumer: ConsumerId, actions: &mut Vec<Action>) {
     }
 }
 
-/// The answer says what became of it: of a refused one the item as it was found.
+/// The answer says whether the decision was stored, and if not, what the item holds.
 pub(crate) fn decide(
     protocol: &Handling,
     state: &mut State,
@@ -29,7 +29,7 @@ pub(crate) fn decide(
         Consumer::Handling { seems_last, .. } => (None, seems_last),
         _ => panic!("consumer {consumer} decides out of turn"),
     };
-    // A decided order stays so; an entry that is gone may return.
+    // A decided order stays decided; an entry that is gone may return.
     let is_over = state.order.status == Status::Created
         && !order_item::is_open(protocol, state, Event::OrderCreated);
     let is_stored = store(protocol, state, consumer, decision);
@@ -65,7 +65,7 @@ pub(crate) fn lose_decision_answer(
     state.consumers[consumer] = Consumer::InDoubt { decision, seems_last };
 }
 
-/// A half message that is committed at once. What is in no history is a ghost.
+/// A half message that is committed at once. An event in no history is a ghost.
 pub(crate) fn publish_follow_up(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     if let Consumer::Decided { publishes, .. } = state.consumers[consumer] {
         let published = FollowUp { writer: Writer::Consumer(consumer), decision: publishes };
@@ -78,7 +78,7 @@ pub(crate) fn publish_follow_up(protocol: &Handling, state: &mut State, consumer
     lose_follow_up(protocol, state, consumer);
 }
 
-/// It is pending, so the sweep will publish it.
+/// The follow-up is pending, so the sweep will publish it.
 pub(crate) fn lose_follow_up(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     if let Consumer::Decided { seems_last, .. } = state.consumers[consumer] {
         if protocol.variant.decision_ends_event {
@@ -107,7 +107,7 @@ fn store(protocol: &Handling, state: &mut State, consumer: ConsumerId, decision:
             Decision::Reject => Status::Rejected,
         };
         if decision == Decision::Confirm {
-            state.stock.taken = MANY.min(state.stock.taken + 1);
+            state.stock.reserved = MANY.min(state.stock.reserved + 1);
         }
         state.order.follow_up = Some(FollowUp { writer: Writer::Consumer(consumer), decision });
         if ends_event {

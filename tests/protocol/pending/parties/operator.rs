@@ -1,4 +1,4 @@
-//! An operator: redrives dead letters, and replays what another group has missed.
+//! An operator: redrives dead letters, and replays events that another group has missed.
 
 use crate::pending::action::Action;
 use crate::pending::event::Event;
@@ -7,7 +7,7 @@ use crate::pending::protocol::Handling;
 use crate::pending::state::State;
 use crate::pending::variant::OtherGroup;
 
-/// Each letter is looked at in the end: none has an expiry. What the broker has lost is replayed.
+/// Each letter is redriven in the end: none expires. Events that the broker has lost are replayed.
 pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Action>) {
     for event in Event::ALL {
         if state.letters[event].is_some() {
@@ -27,8 +27,8 @@ pub(crate) fn redrive(protocol: &Handling, state: &mut State, event: Event) {
     broker::publish(state, event);
 }
 
-/// One transaction: the letter goes, the entry returns under a new publication. Whoever asks for
-/// that one doesn't find the copies of those before it.
+/// One transaction: the letter is removed, the entry returns under a new publication. A query for
+/// that publication doesn't find the copies of earlier ones.
 pub(crate) fn redrive_unpublished(protocol: &Handling, state: &mut State, event: Event) {
     if let Some(entry) = state.letters[event].take() {
         order_item::add(protocol, state, event, entry);
@@ -37,7 +37,7 @@ pub(crate) fn redrive_unpublished(protocol: &Handling, state: &mut State, event:
     state.past.redriven = true;
 }
 
-/// Our own group is given a copy, too, and finds the event handled.
+/// Our own group receives a copy, too, and finds the event handled.
 pub(crate) fn replay(state: &mut State, event: Event) {
     broker::publish(state, event);
 }

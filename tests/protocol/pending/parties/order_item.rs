@@ -1,12 +1,12 @@
-//! The order's item, as far as its `pending` goes: what every write of it keeps.
+//! The `pending` of the order's item, and the rules that every write of it follows.
 
 use crate::pending::event::Event;
 use crate::pending::protocol::Handling;
 use crate::pending::state::{Entry, MANY, State};
 use crate::pending::variant::{KeysLeave, Letter, PendingUntil};
 
-/// Whether the event is pending, as the condition of a write asks. Where a read has ended the entry
-/// already, there is nothing to ask.
+/// Whether the event is pending, for the condition of a write. Where a read has already ended the
+/// entry, there is no such condition.
 pub(crate) fn is_open(protocol: &Handling, state: &State, event: Event) -> bool {
     let received = protocol.variant.pending_until == PendingUntil::Received;
     received || state.order.pending[event].is_some()
@@ -18,8 +18,8 @@ pub(crate) fn add(protocol: &Handling, state: &mut State, event: Event, entry: E
     state.order.indexed |= protocol.variant.additions_set_keys;
 }
 
-/// An entry leaves, and with the last one the index keys. `seems_last` is what the writer has read
-/// of the others.
+/// An entry leaves, and with the last one the index keys. `seems_last`: the writer has read no
+/// other entry.
 pub(crate) fn remove(protocol: &Handling, state: &mut State, event: Event, seems_last: bool) {
     state.order.pending[event] = None;
     let is_last = match protocol.variant.keys_leave {

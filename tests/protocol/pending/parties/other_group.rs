@@ -6,13 +6,13 @@ use crate::pending::protocol::Handling;
 use crate::pending::state::State;
 use crate::pending::variant::OtherGroup;
 
-/// It is given what is stored, once it polls.
+/// It receives what is stored, once it polls.
 pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Action>) {
     if protocol.variant.other_group != OtherGroup::Unwatched {
         let events = Event::ALL.into_iter();
         let missing = events.filter(|event| !state.reached_others[*event]);
-        let given = missing.filter(|event| state.topic[*event].is_stored);
-        actions.extend(given.map(Action::ReachOthers));
+        let stored = missing.filter(|event| state.topic[*event].is_stored);
+        actions.extend(stored.map(Action::ReachOthers));
     }
 }
 

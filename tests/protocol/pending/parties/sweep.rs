@@ -1,4 +1,4 @@
-//! The sweep: publishes what is pending and won't come by itself. It sees what is in its index.
+//! The sweep: publishes pending events that no consumer will receive. It sees only its index.
 
 use crate::pending::action::Action;
 use crate::pending::event::Event;
@@ -6,7 +6,7 @@ use crate::pending::parties::broker;
 use crate::pending::protocol::Handling;
 use crate::pending::state::State;
 
-/// What the sweep can do. There is no time here: what is due at last is due at once.
+/// What the sweep can do. There is no time here: an event that becomes due is due at once.
 pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Action>) {
     if !protocol.variant.sweep || !state.order.indexed {
         return;
@@ -31,7 +31,8 @@ pub(crate) fn send_early(state: &mut State, event: Event) {
     broker::publish(state, event);
 }
 
-/// It is not on its topic; or no delivery touches it although our group's position has passed it.
+/// The event is not on its topic, or no delivery holds it although our group's position has passed
+/// it.
 fn is_stranded(state: &State, event: Event) -> bool {
     let copies = &state.topic[event];
     let is_held = state.consumers.iter().any(|consumer| consumer.holds() == Some(event));

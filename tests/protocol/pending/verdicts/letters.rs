@@ -11,11 +11,11 @@ use crate::pending::state::Decision::Confirm;
 use crate::pending::variant::{Letter, Refusal, Variant};
 use crate::story::follow;
 
-/// The entry is gone, and returns under the consumer's hands.
+/// The entry is gone, and returns while the consumer still holds its copy.
 #[test]
-fn a_refusal_that_is_taken_for_done_loses_the_effect_when_its_letter_is_redriven() {
-    let variant = Variant { refusal: Refusal::TakenForDone, ..Variant::FULL };
-    explore("a refusal is taken for done", usual(variant)).finds(&[I2_NOTHING_LOST], ALL);
+fn a_refusal_that_is_treated_as_done_loses_the_effect_when_its_letter_is_redriven() {
+    let variant = Variant { refusal: Refusal::TreatedAsDone, ..Variant::FULL };
+    explore("a refusal is treated as done", usual(variant)).finds(&[I2_NOTHING_LOST], ALL);
     let both = |event| [Deliver(0, event), Deliver(1, event), Bury(1)];
     let finished = [Finish(0), Acknowledge(0), Acknowledge(1)];
     let refused = [ActElsewhere(0), Redrive(FollowUp)];
@@ -26,22 +26,23 @@ fn a_refusal_that_is_taken_for_done_loses_the_effect_when_its_letter_is_redriven
     let undecided = [both(OrderCreated).as_slice(), &refused].concat();
     let lost = [undecided.as_slice(), &finished].concat();
     follow(usual(variant), &lost).breaks(I2_NOTHING_LOST);
-    // As it is, the consumer is done with its copy, and the redriven one has its own delivery.
+    // In the full protocol the consumer is done with its copy, and the redriven one has its own
+    // delivery.
     let found = [no_effect.as_slice(), &[Acknowledge(0)], HANDLED].concat();
     follow(usual(Variant::FULL), &found).breaks_nothing().reaches(S8_REDRIVEN);
     let found = [undecided.as_slice(), &[Acknowledge(0)], CONFIRMED, HANDLED].concat();
     follow(usual(Variant::FULL), &found).breaks_nothing().reaches(S8_REDRIVEN);
 }
 
-/// The other way to the same end, for handlers that can't tell why they were refused.
+/// Another way to the same result, for handlers that don't know why they were refused.
 #[test]
-fn a_finishing_write_that_asks_for_every_handlers_part_needs_no_look_at_refusals() {
+fn a_finishing_write_on_condition_of_every_handlers_part_needs_no_judged_refusals() {
     let variant = Variant { refusal: Refusal::FoundByFinish, ..Variant::FULL };
     explore("the finishing write asks for the marks", usual(variant)).finds(&[], ALL);
 }
 
 #[test]
-fn a_letter_that_forgets_what_is_done_does_it_again_when_it_is_redriven() {
+fn a_letter_that_forgets_the_marks_repeats_an_effect_when_it_is_redriven() {
     let variant = Variant { letter_keeps_marks: false, ..Variant::FULL };
     explore("a letter forgets the marks", usual(variant)).finds(&[I3_EFFECTS_ONCE], ALL);
     let buried = [Deliver(0, FollowUp), ActElsewhere(0), Bury(0)];
@@ -52,7 +53,7 @@ fn a_letter_that_forgets_what_is_done_does_it_again_when_it_is_redriven() {
 }
 
 #[test]
-fn a_letter_without_a_look_at_pending_buries_what_is_handled() {
+fn a_letter_without_the_condition_on_pending_buries_a_handled_event() {
     let variant = Variant { letter: Letter::EndsPendingUnconditionally, ..Variant::FULL };
     explore("a letter ends pending unconditionally", usual(variant))
         .finds(&[I3_EFFECTS_ONCE, I10_LETTER_ALONE], ALL);
@@ -63,7 +64,7 @@ fn a_letter_without_a_look_at_pending_buries_what_is_handled() {
 }
 
 #[test]
-fn a_letter_that_does_not_end_pending_is_handled_beside_it() {
+fn the_event_of_a_letter_that_does_not_end_pending_is_handled_beside_it() {
     let variant = Variant { letter: Letter::LeavesPending, ..Variant::FULL };
     explore("a letter doesn't end pending", usual(variant))
         .finds(&[I3_EFFECTS_ONCE, I10_LETTER_ALONE], ALL);

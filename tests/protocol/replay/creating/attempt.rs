@@ -14,16 +14,15 @@ use crate::replay::creating::wire::{Call, Fence};
 use crate::replay::line::Reply;
 use crate::replay::process::Process;
 
-/// Takes a half message's answer back.
+/// Returns a half message's answer to its caller.
 pub(crate) type HalfReply = Reply<Result<MemoryReceipt, PrepareError>>;
 
-/// Takes a put's answer back.
+/// Returns a put's answer to its caller.
 pub(crate) type PutReply = Reply<WriteTry<AtKey>>;
 
-/// Takes an end's answer back.
+/// Returns an end's answer to its caller.
 pub(crate) type EndReply = Reply<Result<(), EndError>>;
 
-/// An attempt, and what is on the wire about it.
 #[derive(Default)]
 pub(crate) struct Attempt {
     pub(crate) transaction_id: Option<TransactionId>,
@@ -31,11 +30,11 @@ pub(crate) struct Attempt {
     pub(crate) half: Option<MemoryReceipt>,
     /// Whether the broker gave its half message up.
     pub(crate) discarded: bool,
-    /// What it belongs to, until that is over or goes on as another attempt.
+    /// The request that it belongs to, until that ends or goes on as another attempt.
     pub(crate) request: Option<Request>,
-    /// The answer for which its request waits, that its half message is not vouched for.
+    /// The reply that its request waits for, if its half message is abandoned.
     pub(crate) abandoned: Option<HalfReply>,
-    /// The put that its request is about.
+    /// The put that its request is making.
     current: Option<Put>,
     /// Puts that arrive later, if ever.
     pub(crate) late_puts: Vec<NewOrder>,
@@ -69,14 +68,14 @@ enum Place {
     AtItsProcess,
     /// On the wire.
     UnderWay,
-    /// Out of its process's sight.
+    /// Lost to its process, which gets no answer.
     OutOfSight,
 }
 
 /// An end that may arrive.
 pub(crate) struct EndOnItsWay {
     pub(crate) resolution: Resolution,
-    /// To whom waits for the answer.
+    /// To the process, if it waits for the answer.
     pub(crate) reply: Option<EndReply>,
 }
 
@@ -88,7 +87,7 @@ pub(crate) struct Checker {
 }
 
 impl Attempt {
-    /// Its request is about to send a put.
+    /// Stores that its request is about to send a put.
     pub(crate) fn is_about_to_send(&mut self, new: Box<NewOrder>, reply: PutReply) {
         self.current = Some(Put { new, reply, place: Place::AtItsProcess });
     }
@@ -101,14 +100,14 @@ impl Attempt {
         &sent.new
     }
 
-    /// The put arrives: what it says, and where the answer goes.
+    /// The put arrives. Returns the order that it stores, and where the answer goes.
     pub(crate) fn take_put(&mut self) -> (Box<NewOrder>, PutReply) {
         let sent = self.current.take().expect("a put is under way");
         assert_eq!(sent.place, Place::UnderWay);
         (sent.new, sent.reply)
     }
 
-    /// The process will hear nothing of the put.
+    /// The process will get no answer to the put.
     pub(crate) fn lose_put(&mut self) -> NewOrder {
         let sent = self.current.as_mut().expect("a put is under way");
         assert_eq!(sent.place, Place::UnderWay);
@@ -122,7 +121,7 @@ impl Attempt {
         self.late_puts.push(late);
     }
 
-    /// The process learns that it will hear nothing of the put.
+    /// The process learns that there is no answer to the put.
     pub(crate) fn doubt_put(&mut self) -> Box<NewOrder> {
         let lost = self.current.take().expect("a put is out of sight");
         assert_eq!(lost.place, Place::OutOfSight);
@@ -131,18 +130,18 @@ impl Attempt {
         lost.new
     }
 
-    /// The transaction of the put that its request is about.
+    /// The transaction of the put that its request is making.
     pub(crate) fn transaction_of_put(&self) -> Option<TransactionId> {
         self.current.as_ref().map(|sent| sent.new.attempt())
     }
 
-    /// Its process's time is over, by its wall clock.
+    /// Moves its process's wall clock past every deadline.
     pub(crate) fn let_time_pass(&self) {
         self.request.as_ref().expect("its request is alive").clock.advance(MUCH_LATER);
     }
 
-    /// Its process dies. A client that hears nothing knows as much as one that hears that it is
-    /// open.
+    /// Its process dies. A client without an answer knows as much as one whose answer says that the
+    /// outcome is open.
     pub(crate) fn crash(&mut self) {
         self.request = None;
         self.to_end = None;
@@ -157,7 +156,7 @@ impl Attempt {
         Some(self.ends.remove(at))
     }
 
-    /// Whether its client is answered as soon as the broker has answered, or not.
+    /// Whether its client is answered only when the broker has answered.
     pub(crate) fn awaits_its_end(&self) -> bool {
         self.ends.iter().any(|end| end.reply.is_some())
     }

@@ -15,8 +15,8 @@ use super::stage::order_id;
 
 /// Handles and acknowledges one copy of the order's event. Without an order it is foreign.
 ///
-/// What follows from it belongs to the model of what is [pending](crate::pending), so it is handled
-/// at once.
+/// The events that follow belong to the model of what is [pending](crate::pending), so they are
+/// handled at once.
 pub(crate) async fn deliver(world: &World, event: EventId) {
     let is_ours = world.tables.stored_order(order_id()).is_some();
     let report = consume(world, Wanted::OneOf(event)).await;

@@ -26,17 +26,17 @@ use crate::creating::protocol::Creating;
 use crate::creating::state::State;
 use crate::replay;
 
-/// How many of its product can be promised. The order asks for one.
+/// The stock of its product. The order reserves one.
 pub(crate) const STOCK: u32 = 10;
 
-/// For how long a request tries to have a half message. Time passes that long where the broker is
+/// For how long a request tries to store a half message. So much time passes while the broker is
 /// away.
 const HALF_MESSAGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// For how long a put may be tried. No time passes that counts beside it.
+/// For how long a put may be tried. All other times are short compared with it.
 const TRANSACTION: Duration = HALF_MESSAGE.saturating_mul(365);
 
-/// When it is over by any clock.
+/// After so long every deadline has passed, by any clock.
 pub(crate) const MUCH_LATER: Duration = TRANSACTION.saturating_mul(3);
 
 /// All processes, tables and messages of one path.
@@ -48,7 +48,7 @@ pub(crate) struct Stage {
     sweeper_clock: ManualClock,
     /// A half message that the sweep could not commit, and that can still be checked.
     pub(crate) sweep_half: Option<MemoryReceipt>,
-    /// What the model doesn't tell apart is drawn.
+    /// Draws choices that the model doesn't distinguish.
     rng: Rng,
 }
 
@@ -110,8 +110,7 @@ impl replay::Stage for Stage {
         }
     }
 
-    /// Everything arrives that is still on its way, and the sweep looks once more: none of it may
-    /// change anything.
+    /// Also lets the sweep look once more.
     async fn close(&mut self) {
         for attempt in 0..self.attempts.len() {
             while !self.attempts[attempt].late_puts.is_empty() {
@@ -135,12 +134,12 @@ impl replay::Stage for Stage {
     }
 }
 
-/// Whose order it is.
+/// The user whose order it is.
 pub(crate) fn customer() -> UserId {
     user(123)
 }
 
-/// The client's name for its intent.
+/// The client's idempotency key.
 fn intent() -> IdempotencyKey {
     key("intent")
 }
@@ -150,7 +149,7 @@ pub(crate) fn order_id() -> OrderId {
     order_of_key(customer(), &intent())
 }
 
-/// Its event.
+/// The id of its `OrderCreated`.
 pub(crate) fn created_event() -> EventId {
     created_event_of(order_id())
 }

@@ -15,10 +15,10 @@ use super::wire::{Call, Wire};
 use crate::replay::line::Reply;
 use crate::replay::process::{Process, Step};
 
-/// Longer than any event is moved on.
+/// Longer than the sweep postpones any event.
 const LATER: Duration = Duration::from_secs(11 * 60);
 
-/// A look that has sent the order's event, and is about to hear of its COMMIT.
+/// A look that has sent the order's event, and waits for the answer to its COMMIT.
 struct Sent {
     look: Process<SweepReport, Call>,
     receipt: MemoryReceipt,
@@ -75,7 +75,7 @@ async fn send(world: &World, clock: &ManualClock) -> Sent {
 
 async fn finish(mut look: Process<SweepReport, Call>) -> SweepReport {
     let Step::Finished(report) = look.go_on().await else {
-        panic!("the sweep sends what it need not");
+        panic!("the sweep sends more than it needs to");
     };
     report
 }

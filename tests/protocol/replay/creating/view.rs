@@ -1,4 +1,4 @@
-//! What can be seen of a state, in the model as on the stage.
+//! What can be seen of a state, in the model and on the stage.
 
 use application::ports;
 use contracts::event::EventType;
@@ -34,9 +34,9 @@ struct AttemptView {
     half: HalfFate,
     about_to_end: Option<Resolution>,
     commits_under_way: usize,
-    /// As long as it can change anything.
+    /// While it can change anything.
     rollback_under_way: bool,
-    /// As long as one can take effect.
+    /// While one can take effect.
     late_put: bool,
     /// Checkers that are about to fence it.
     fencing: usize,
@@ -46,7 +46,7 @@ struct AttemptView {
 }
 
 impl View {
-    /// What the model says.
+    /// What can be seen of a state of the model.
     pub(crate) fn of_model(protocol: &Creating, state: &State) -> Self {
         let view = |attempt: AttemptId| {
             let half = state.broker.halves[attempt];
@@ -80,8 +80,8 @@ impl View {
         }
     }
 
-    /// Without the answers that clients do not have yet, because their requests wait for the broker.
-    /// The model doesn't wait for it: its answer changes nothing.
+    /// Removes the answers of clients whose requests still wait for the broker. The model doesn't
+    /// wait for it: its answer changes nothing.
     pub(crate) fn without_answers_of(mut self, stage: &Stage) -> Self {
         for (view, attempt) in self.attempts.iter_mut().zip(&stage.attempts) {
             if attempt.awaits_its_end() {
@@ -93,7 +93,7 @@ impl View {
 }
 
 impl Stage {
-    /// What is so.
+    /// What can be seen on the stage.
     pub(crate) fn seen(&self) -> View {
         let stored = self.stored();
         View {
@@ -151,7 +151,7 @@ impl Stage {
     }
 
     fn order(&self, stored: &StoredOrder) -> Order {
-        assert_eq!(stored.created_event(), created_event(), "an order has one birth");
+        assert_eq!(stored.created_event(), created_event(), "an order is created once");
         let by = Some(stored.attempt);
         let attempt = self.attempts.iter().position(|attempt| attempt.transaction_id == by);
         let attempt = attempt.expect("an attempt stored it");
@@ -172,7 +172,7 @@ impl Stage {
         let reserved = STOCK - self.world.tables.stock_of(product_id(1)).unwrap();
         let notified = stored.order.notifications().iter();
         let notified =
-            notified.filter(|of| of.event_type == EventType::OrderCreated.as_str()).count();
+            notified.filter(|one| one.event_type == EventType::OrderCreated.as_str()).count();
         assert_eq!(u32::try_from(notified).unwrap(), reserved, "one handler's effect as another's");
         assert_eq!(stored.order.status() == OrderStatus::Confirmed, reserved > 0);
         reserved.try_into().unwrap()

@@ -1,5 +1,5 @@
-//! What leaves a process while an order is created: the calls that can go astray are held, and all
-//! others are answered at once.
+//! The calls that leave a process while an order is created: calls that can be lost are held, and
+//! all others are answered at once.
 
 use std::collections::HashMap;
 
@@ -44,7 +44,7 @@ pub(crate) struct Fence {
 }
 
 impl Fence {
-    /// It arrives.
+    /// Lets it arrive.
     pub(crate) async fn arrive(self, tables: &MemoryTables) -> WriteTry<()> {
         tables.fence(self.user_id, self.order_id, self.attempt, self.tombstone_until).await
     }
@@ -55,7 +55,7 @@ impl Fence {
 pub(crate) struct Wire {
     line: Line<Call>,
     tables: MemoryTables,
-    /// Whether no product is sold any more.
+    /// Whether every product was withdrawn.
     is_sold_out: bool,
 }
 

@@ -30,7 +30,7 @@ impl OwnedChange {
         }
     }
 
-    /// As its port takes it.
+    /// In the form that its port expects.
     pub(crate) fn borrowed(&self) -> OrderChange<'_> {
         OrderChange {
             before: &self.before,
@@ -46,7 +46,7 @@ impl OwnedChange {
         self.reached.is_some()
     }
 
-    /// It arrives.
+    /// Lets it arrive.
     pub(crate) async fn arrive(&self, tables: &MemoryTables) -> WriteTry<Found> {
         tables.change(&self.borrowed().into(), soon()).await
     }

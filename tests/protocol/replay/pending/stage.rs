@@ -27,16 +27,16 @@ use crate::replay::half::OwnedHalf;
 use crate::replay::process::{Process, Step};
 use consumer::Consumer;
 
-/// How many of its product can be promised. The order asks for one.
+/// The stock of its product. The order reserves one.
 pub(crate) const STOCK: u32 = 10;
 
 /// Longer than anything here takes: no deadline passes.
 const LONG: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The order, its topic, and the processes at it.
+/// The order, its topic, and the processes that work on it.
 pub(crate) struct Stage {
     pub(crate) world: World,
-    /// What stands in for RocketMQ here: as in the model, copies are counted and not distinguished.
+    /// Replaces RocketMQ here: as in the model, copies are counted and not distinguished.
     pub(crate) topic: PerEvent<Topic>,
     pub(crate) consumers: Vec<Option<Consumer>>,
     /// The clock of transaction-check as it sweeps.
@@ -45,7 +45,7 @@ pub(crate) struct Stage {
     pub(crate) effects_elsewhere: u8,
     /// How often stock was given back.
     pub(crate) given_back: u8,
-    /// What the model doesn't tell apart is drawn.
+    /// Draws choices that the model doesn't distinguish.
     rng: Rng,
 }
 
@@ -54,9 +54,9 @@ pub(crate) struct Stage {
 pub(crate) struct Topic {
     /// What was published last.
     pub(crate) latest: Option<OwnedHalf>,
-    /// Whether whoever asks for that finds it.
+    /// Whether a query for that finds it.
     pub(crate) is_stored: bool,
-    /// How many copies our group can still be given.
+    /// How many copies our group can still receive.
     pub(crate) unacknowledged: u8,
 }
 
@@ -97,7 +97,7 @@ impl replay::Stage for Stage {
             Action::Acknowledge(consumer) => self.acknowledge(consumer).await,
             Action::Crash(consumer) => self.consumers[consumer] = None,
             Action::Cancel => self.cancel().await,
-            // What is read to be written whole is no step of the code.
+            // The code never reads an order to write it whole.
             Action::ReadToCancel | Action::ReachOthers(_) | Action::Replay(_) => {}
             Action::Lose(event) => {
                 self.topic[event].is_stored = false;
@@ -112,7 +112,7 @@ impl replay::Stage for Stage {
         }
     }
 
-    /// Nothing is on its way any more, and the sweep finds nothing.
+    /// Nothing is on its way here: only the sweep looks once more.
     async fn close(&mut self) {
         self.sweep_nothing().await;
     }
@@ -147,7 +147,6 @@ impl Stage {
         self.publish(half);
     }
 
-    /// The order as it is stored.
     pub(crate) fn stored(&self) -> StoredOrder {
         self.world.tables.stored_orders().remove(0)
     }
@@ -161,7 +160,7 @@ impl Stage {
         let Call::Prepare(half, reply) = sent else { panic!("it sends nothing") };
         drop(reply.send(Ok(())));
         let Step::Called(Call::Commit(reply)) = process.go_on().await else {
-            panic!("what is recorded is committed at once");
+            panic!("the half message of a stored event is committed at once");
         };
         self.publish(*half);
         drop(reply.send(Ok(())));

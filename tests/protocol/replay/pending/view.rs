@@ -1,4 +1,4 @@
-//! What can be seen of a state, in the model as on the stage.
+//! What can be seen of a state, in the model and on the stage.
 
 use contracts::event::EventType;
 use domain::identity::EventId;
@@ -27,20 +27,20 @@ pub(crate) struct View {
     consumers: Vec<At>,
 }
 
-/// What a consumer is at, as far as others can see.
+/// The call that a consumer waits for, as far as others can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Nothing,
     /// A write.
     Write,
-    /// What follows from its decision.
+    /// The publication of its follow-up.
     Publication,
     /// The acknowledgement of an event.
     End(Event),
 }
 
 impl View {
-    /// What the model says.
+    /// What can be seen of a state of the model.
     pub(crate) fn of_model(state: &State, consumers: usize) -> Self {
         let order = &state.order;
         let at = |consumer: &Consumer| match *consumer {
@@ -66,8 +66,8 @@ impl View {
         }
     }
 
-    /// With the consumers of the code that are ahead: one whose decision is refused finds at once
-    /// whether anything is left to finish, and the model only by its finishing write.
+    /// Adjusts the consumers that are ahead in the code: one whose decision is refused finds at
+    /// once whether anything is left to finish, and the model's only by its finishing write.
     pub(crate) fn ahead_as(mut self, stage: &Stage, state: &State) -> Self {
         for (consumer, at) in self.consumers.iter_mut().enumerate() {
             if let Consumer::Finishing { event, .. } = state.consumers[consumer]
@@ -82,13 +82,13 @@ impl View {
 }
 
 impl Stage {
-    /// What is so.
+    /// What can be seen on the stage.
     pub(crate) fn seen(&self) -> View {
         let stored = self.stored();
         let history = stored.order.history();
         let reached = |status| history.iter().any(|change| change.status == status);
         let left = self.world.tables.stock_of(product_id(1)).unwrap();
-        let taken = STOCK - left + u32::from(self.given_back);
+        let reserved = STOCK - left + u32::from(self.given_back);
         View {
             status: match stored.order.status() {
                 OrderStatus::Created => Status::Created,
@@ -105,7 +105,7 @@ impl Stage {
             pending: self.of_each(|event_id| stored.pending.get(event_id).map(entry)),
             indexed: self.world.tables.index_entry(stored.order.id()).is_some(),
             notifications: self.notifications(),
-            stock: Stock { taken: taken.try_into().unwrap(), given_back: self.given_back },
+            stock: Stock { reserved: reserved.try_into().unwrap(), given_back: self.given_back },
             effects_elsewhere: self.effects_elsewhere,
             letters: self.of_each(|event_id| self.letter(event_id)),
             topic: self.copies(),

@@ -1,5 +1,5 @@
-//! What leaves a process while events are handled: writes, messages and acknowledgements are held,
-//! and what is read is read at once.
+//! The calls that leave a process while events are handled: writes, messages and acknowledgements
+//! are held, and reads are answered at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -44,11 +44,11 @@ pub(crate) enum Call {
     Acknowledge(Reply<Settled>),
 }
 
-/// What the handler with an effect elsewhere hears of it.
+/// The answer to the handler with an effect elsewhere.
 pub(crate) enum Acted {
     /// The effect is done, now or before, or its event has ended.
     Done,
-    /// Nothing.
+    /// There is no answer.
     Lost,
     /// It can't be done.
     Failed,
@@ -75,7 +75,7 @@ impl PendingEventStore for Wire {
     }
 
     async fn change(&self, change: &AggregateChange<'_>, _deadline: Deadline) -> WriteTry<Found> {
-        let AggregateChange::Order(change) = change else { panic!("orders alone change here") };
+        let AggregateChange::Order(change) = change else { panic!("only orders change here") };
         let change = Box::new(OwnedChange::of(change));
         self.line.call(|reply| Call::Change(change, reply)).await
     }
@@ -101,7 +101,7 @@ impl TransactionalPublisher for Wire {
         half: &HalfMessage<'_>,
         _deadline: Deadline,
     ) -> Result<(), PrepareError> {
-        assert!(half.is_recorded, "what follows is published from what is stored");
+        assert!(half.is_recorded, "a follow-up is published from the stored order");
         let half = Box::new(OwnedHalf::of(half));
         self.line.call(|reply| Call::Prepare(half, reply)).await
     }
@@ -112,7 +112,11 @@ impl TransactionalPublisher for Wire {
         resolution: Resolution,
         _deadline: Deadline,
     ) -> Result<(), EndError> {
-        assert_eq!(resolution, Resolution::Commit, "what is recorded is never rolled back");
+        assert_eq!(
+            resolution,
+            Resolution::Commit,
+            "the half message of a stored event is never rolled back"
+        );
         self.line.call(Call::Commit).await
     }
 }
@@ -130,7 +134,7 @@ pub(crate) struct Copy {
 }
 
 impl OneCopy {
-    /// Of what was published.
+    /// A copy of a published message.
     pub(crate) fn of(half: &OwnedHalf, wire: Wire) -> Self {
         let aggregate = half.message.aggregate.expect("an order of ours");
         let properties = HashMap::from([
@@ -186,7 +190,7 @@ impl EventSubscription for OneCopy {
 /// The handler with an effect elsewhere.
 pub(crate) struct Elsewhere(pub(crate) Wire);
 
-/// Its mark.
+/// The name of its mark.
 pub(crate) const ELSEWHERE: &str = "elsewhere";
 
 impl EventHandler for Elsewhere {

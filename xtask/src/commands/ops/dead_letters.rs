@@ -20,30 +20,30 @@ use super::target::{AggregatesStore, LettersStore};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Lists the dead letters, the newest first. It reads their index, which has
-    /// no bodies, page by page.
+    /// Lists the dead letters, the newest first. It reads their index page by page, without bodies.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops dead-letters list --table http://127.0.0.1:8001\n  \
         cargo xtask ops dead-letters list --dead-letters-table shop-DeadLettersTable --handler inventory --json")]
     List(list::Options),
     /// Shows a dead letter with its body, and whether it can be redriven.
     Show(show::Options),
-    /// Gives the event of a dead letter another chance.
+    /// Makes the event of a dead letter pending again.
     ///
-    /// The letter goes, and its event is pending in its aggregate again, in one write. It is published
-    /// at once where --namesrv names a cluster, and by the sweep, within about a minute, where not. A
-    /// handler that has done its part before does nothing. What fails again comes back as another
-    /// letter. However old the letter is, its order knows what was done.
+    /// One write deletes the letter and makes its event pending in its aggregate again. The event
+    /// is published immediately if --namesrv names a cluster, and otherwise by the sweep, within
+    /// about a minute. A handler that has already done its part does nothing. An event that fails
+    /// again becomes another letter. However old the letter is, its order records what was done.
     ///
-    /// The event of a letter without an aggregate of this deployment is published as it came, which needs
-    /// --namesrv, and then the letter goes. Refused is what can't be decoded: it would only come back.
+    /// The event of a letter without an aggregate of this deployment is published unchanged, which
+    /// needs --namesrv; then the letter is deleted. A message that can't be decoded is refused: it
+    /// would only become a letter again.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops dead-letters redrive 01a206e6-b92c-704b-a7ae-bcefb7699a89 \\\n    \
           --table http://127.0.0.1:8001 --namesrv 127.0.0.1:9876 --group-prefix orders-local-\n  \
         cargo xtask ops dead-letters redrive --reason throttling --yes \\\n    \
           --dead-letters-table shop-DeadLettersTable --orders-table shop-OrdersTable --users-table shop-UsersTable")]
     Redrive(redrive::Options),
-    /// Removes dead letters for good: what their handlers have not done is never done.
+    /// Deletes dead letters for good: work that their handlers have not done is never done.
     #[command(after_help = "Example:\n  \
         cargo xtask ops dead-letters discard 7F00000100002A9F00000000000012AB --yes \\\n    \
           --table http://127.0.0.1:8001")]
@@ -59,13 +59,13 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Which letters are meant.
+/// Selects letters.
 #[derive(Args)]
 struct FilterOptions {
-    /// Those that this handler gave up, such as inventory.
+    /// Only letters that this handler gave up, such as inventory.
     #[arg(long, value_name = "NAME")]
     handler: Option<String>,
-    /// Those whose reason contains this text.
+    /// Only letters with a reason that contains this text.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -79,7 +79,7 @@ impl FilterOptions {
 type RedriveOnTables =
     Redrive<DynamoLetters, DynamoAggregates, UuidIdentitySource, RocketmqPublisher, SystemClock>;
 
-/// The use case on its tables and, where one can be reached, a cluster.
+/// The use case with its tables and, if given, a cluster.
 fn redrive_on(
     store: LettersStore,
     aggregates: &AggregatesStore,

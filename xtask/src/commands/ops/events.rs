@@ -10,19 +10,19 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Lists the events that are pending in their aggregates, the oldest first: not every handler of ours
-    /// is done with them. A healthy system has those of the last second or so; the sweep looks after
-    /// all of them.
+    /// Lists the events that are pending in their aggregates, the oldest first: not all handlers of
+    /// this deployment have handled them. A healthy system has those of the last second or so; the
+    /// sweep publishes overdue ones again.
     #[command(after_help = "Example:\n  \
         cargo xtask ops events pending --older-than 10m --table http://127.0.0.1:8001")]
     Pending(pending::Options),
-    /// Publishes a pending event again, at once and whatever the sweep thinks of it: when its message
-    /// is lost for event-consumer.
+    /// Publishes a pending event again immediately, without waiting for the sweep, when its message
+    /// is lost.
     ///
-    /// Its aggregate records a new publication first. If the broker does not acknowledge the message, the
-    /// sweep sends it within about a minute. Every subscriber may see the event twice, and recognises
-    /// it by its `event_id`; our handlers act once. An event that is not pending is replayed, and a
-    /// dead letter is redriven.
+    /// Its aggregate records a new publication first. If the broker does not acknowledge the
+    /// message, the sweep sends it within about a minute. Every subscriber may see the event twice,
+    /// and recognises it by its `event_id`; this deployment's handlers act once. For an event that
+    /// is not pending use `replay`, for a dead letter `dead-letters redrive`.
     #[command(
         after_help = "Example, with the aggregate and the event as `pending` lists them:\n  \
         cargo xtask ops events republish 'USER#123/ORDER#01a206e6-b92c-704b-a7ae-bcefb7699a89' \\\n    \
@@ -30,19 +30,20 @@ pub(crate) enum Command {
           --table http://127.0.0.1:8001 --namesrv 127.0.0.1:9876 --group-prefix orders-local-"
     )]
     Republish(republish::Options),
-    /// Sends events again that other teams' subscribers have lost: when a broker has lost what it
-    /// acknowledged.
+    /// Sends events again that other teams' subscribers have lost, when a broker has lost
+    /// acknowledged messages.
     ///
-    /// They are rebuilt from their aggregates, byte for byte as they were published first: all events of
-    /// one order or of one account, or one of them, or every event since a moment. Subscribers recognise what they have
-    /// by its `event_id`; our own handlers acknowledge what they are done with. It may be repeated.
+    /// The events are rebuilt from their aggregates, byte for byte as they were first published:
+    /// all events of one order or of one account, or one of them, or every event since a moment.
+    /// Subscribers recognise events that they already have by their `event_id`; this deployment's
+    /// handlers acknowledge those that they have handled. The command may be repeated.
     ///
-    /// A moment is one at which events became true. After an outage, events are published later than that:
-    /// name a moment before the outage that came before the loss.
+    /// The moment is compared with the time at which events became true. After an outage, events
+    /// are published later than that: name a moment before the outage that preceded the loss.
     ///
-    /// By time, the tables of orders and of users are read, a read unit for each 4 KB. It sends the
-    /// events that are there; those of one aggregate in their order, those of several
-    /// in none. An event that is not acknowledged for a minute stops it.
+    /// With --since, the tables of orders and of users are read completely, which costs a read unit
+    /// for each 4 KB. Events of one aggregate are sent in their order, those of several in any
+    /// order. An event that is not acknowledged for a minute stops the command.
     #[command(after_help = "Examples:\n  \
         cargo xtask ops events replay --order 01a206e6-b92c-704b-a7ae-bcefb7699a89 --user 123 \\\n    \
           --table http://127.0.0.1:8001 --namesrv 127.0.0.1:9876 --group-prefix orders-local-\n  \

@@ -21,11 +21,10 @@ use crate::commands::up::STACK_NAME;
 pub(crate) enum Command {
     /// Makes a new key that signs access tokens, or the first one.
     ///
-    /// Its public half is published first. Six minutes later, when nobody has the public keys any
-    /// more as they were before, its private half is put where user-login reads it, within a
-    /// minute; the first key has not to wait. The key that signed before still verifies for as long
-    /// as its tokens live, 22 minutes from then, and then retires. Run one at a time; one that
-    /// failed on the way is simply run again.
+    /// The public half is published first. Six minutes later, when no cache of the old public keys
+    /// is left, the private half is stored; user-login reads it within a minute. The first key does
+    /// not wait. The previous key still verifies while its tokens are valid, 22 minutes from then,
+    /// and then retires. Run one rotation at a time; if it fails, run it again.
     #[command(after_help = "Example, against `cargo xtask up --data DIR`:\n  \
         cargo xtask ops keys rotate --table http://127.0.0.1:8001 --signing-key-file DIR/signing-key.json")]
     Rotate {
@@ -36,19 +35,19 @@ pub(crate) enum Command {
         keys_table: String,
         #[command(flatten)]
         signing_key: SigningKeyOptions,
-        /// Sign with the new key at once: when the old one is known to somebody, or when nobody but
-        /// this deployment verifies tokens. Others refuse new tokens until they fetch the public
+        /// Sign with the new key immediately: when the old one has leaked, or when only this
+        /// deployment verifies tokens. Other services refuse new tokens until they fetch the public
         /// keys again.
         #[arg(long)]
         no_wait: bool,
     },
 }
 
-/// Where the private key is.
+/// The store of the private key.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct SigningKeyOptions {
-    /// In this file, which need not be there yet.
+    /// In this file, which need not exist yet.
     #[arg(long, value_name = "FILE")]
     signing_key_file: Option<PathBuf>,
     /// In this secret of AWS Secrets Manager, by name or ARN, which need not have a value yet.
@@ -82,7 +81,7 @@ async fn rotate(
     published: DynamoVerificationKeys,
     no_wait: bool,
 ) -> anyhow::Result<Rotated> {
-    let again = "the key is not rotated; run it again";
+    let again = "the key is not rotated; run the command again";
     let rotate =
         RotateSigningKey { generator: Ed25519KeyGenerator, signing, published, clock: SystemClock };
     let new = rotate.publish().await.context(again)?;

@@ -1,4 +1,4 @@
-//! What the commands that list have in common.
+//! The common part of commands that list items.
 
 use std::process::ExitCode;
 
@@ -13,27 +13,27 @@ use super::printing::print_table;
 
 #[derive(Args)]
 pub(super) struct ListingOptions {
-    /// How many at the most.
+    /// Lists at most this many.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(super) limit: usize,
-    /// One JSON array, for programs.
+    /// Prints one JSON array.
     #[arg(long)]
     json: bool,
 }
 
-/// How a listing is printed for a person.
+/// The table of a listing.
 pub(super) struct Columns<T, const N: usize> {
-    /// Instead of a table without a line.
+    /// Printed instead of an empty table.
     pub(super) nothing: &'static str,
     pub(super) head: [&'static str; N],
-    /// An item's cells, at this moment.
+    /// An item's cells at the given time.
     pub(super) row: fn(&T, Timestamp) -> [String; N],
-    /// Which come first: newest or oldest.
+    /// The order: newest or oldest.
     pub(super) first: &'static str,
 }
 
 impl ListingOptions {
-    /// Prints a listing, for a person or as an array of `J`.
+    /// Prints a listing, as a table or as a JSON array of `J`.
     pub(super) fn print<'a, T, J, const N: usize>(
         &self,
         listing: &'a Listing<T>,

@@ -1,4 +1,4 @@
-//! How times, texts of unknown origin and tables are printed for a person.
+//! Prints times, texts of unknown origin, and tables.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use contracts::timestamp::Timestamp as WireTimestamp;
 use domain::timestamp::Timestamp;
 use indicatif::HumanDuration;
 
-/// A moment on the wire's terms, for people and for `--json`.
+/// A moment in the format of the API, for tables and for `--json`.
 pub(super) fn timestamp(at: Timestamp) -> WireTimestamp {
     WireTimestamp::from_millis(at.as_millis())
 }
 
-/// How long ago that was, roughly: `3h`.
+/// The rounded time since `at`: `3h`.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     format!("{:#}", HumanDuration(now.since(at)))
 }
 
-/// How long it is until then, roughly: `in 3h`, or `now`.
+/// The rounded time until `at`: `in 3h`, or `now`.
 pub(super) fn from_now(at: Timestamp, now: Timestamp) -> String {
     if at <= now { "now".to_owned() } else { format!("in {:#}", HumanDuration(at.since(now))) }
 }
@@ -29,7 +29,7 @@ pub(super) fn parse_moment(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp::from_millis(moment.as_millis()))
 }
 
-/// A text that was written by whoever could send a message: without control characters, which a
+/// A text that any sender of a message may have written, without control characters, which a
 /// terminal would obey.
 pub(super) fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut printed, c| {
@@ -42,7 +42,7 @@ pub(super) fn printable(text: &str) -> String {
     })
 }
 
-/// The same in one line of so many characters at the most.
+/// The same in one line of at most `chars_max` characters.
 pub(super) fn in_short(text: &str, chars_max: usize) -> String {
     let line = printable(text).split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= chars_max {
@@ -51,7 +51,7 @@ pub(super) fn in_short(text: &str, chars_max: usize) -> String {
     line.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// Prints a table; the last column is as wide as it is.
+/// Prints a table; the last column is not padded.
 pub(super) fn print_table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
     let head = head.map(ToOwned::to_owned);
     let lines: Vec<_> = std::iter::once(head).chain(rows).collect();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_told_nothing_that_it_would_obey() {
+    fn control_characters_are_not_printed() {
         assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\nc");
         assert_eq!(in_short("one\n two\tthree", 40), "one two three");
         assert_eq!(in_short("0123456789", 5), "0123…");

@@ -26,27 +26,28 @@ pub(crate) enum Command {
     List {
         #[command(flatten)]
         catalog: CatalogOptions,
-        /// One JSON array, as `import` reads it.
+        /// Prints one JSON array, which `import` can read.
         #[arg(long)]
         json: bool,
     },
-    /// Puts products into the catalog. One that is there already gets its name and its price from the
-    /// file; its stock stays, because orders have reserved of it.
+    /// Imports products into the catalog. An existing product gets its name and price from the
+    /// file, but keeps its stock, because orders have reserved some of it.
     Import {
         /// A JSON array of objects with `product_id`, `name`, `unit_price` (in minor units) and
         /// `stock`.
         file: PathBuf,
         #[command(flatten)]
         catalog: CatalogOptions,
-        /// Overwrite the stock too, whatever has been sold of it since: only while nobody orders.
+        /// Overwrite the stock too, even if some of it was sold since: only while no orders are
+        /// created.
         #[arg(long)]
         overwrite_stock: bool,
-        /// Yes, overwrite it.
+        /// Confirms --overwrite-stock.
         #[arg(long, requires = "overwrite_stock")]
         yes: bool,
     },
-    /// Changes the price of a product. Orders keep the price at which they were created; for up to a
-    /// minute more are created at the price before.
+    /// Changes the price of a product. Orders keep the price at which they were created; for up to
+    /// a minute, new orders may still get the old price.
     SetPrice {
         /// The product's `product_id`.
         product_id: u64,
@@ -55,11 +56,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         catalog: CatalogOptions,
     },
-    /// Adds units to the stock of a product, beside the orders that reserve of it.
+    /// Adds units to the stock of a product, also while orders reserve some of it.
     AddStock {
         /// The product's `product_id`.
         product_id: u64,
-        /// How many.
+        /// The number of units.
         #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         units: u32,
         #[command(flatten)]
@@ -67,7 +68,7 @@ pub(crate) enum Command {
     },
 }
 
-/// Where the catalog is.
+/// The catalog's table and endpoint.
 #[derive(Args)]
 pub(crate) struct CatalogOptions {
     #[command(flatten)]
@@ -95,9 +96,9 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::List { catalog, json } => list(&catalog.open().await?, json).await,
         Command::Import { file, catalog, overwrite_stock, yes } => {
             let json = std::fs::read_to_string(&file)
-                .with_context(|| format!("{} cannot be read", file.display()))?;
+                .with_context(|| format!("cannot read {}", file.display()))?;
             let products = harness::products::parse(&json)
-                .with_context(|| format!("{} holds no products", file.display()))?;
+                .with_context(|| format!("{} is not a list of products", file.display()))?;
             if overwrite_stock && !yes {
                 let count = products.len();
                 eprintln!(
@@ -122,7 +123,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<ExitCode> {
 async fn list(catalog: &Catalog, json: bool) -> anyhow::Result<ExitCode> {
     let mut products = list_products(&catalog.client, &catalog.table)
         .await
-        .with_context(|| format!("{} could not be read", catalog.table.name()))?;
+        .with_context(|| format!("cannot read {}", catalog.table.name()))?;
     products.sort_by_key(|product| product.id);
     if json {
         let objects: Vec<_> = products.iter().map(object).collect();
@@ -161,7 +162,7 @@ async fn import(
     if overwrite_stock {
         put_products(client, table, products)
             .await
-            .with_context(|| format!("not every product could be put into {name}"))?;
+            .with_context(|| format!("some products could not be imported into {name}"))?;
         println!("{} products are in {name}, with the stock of the file", products.len());
         return Ok(ExitCode::SUCCESS);
     }
@@ -169,12 +170,12 @@ async fn import(
     for product in products {
         let id = product.id;
         let put = merge_product(client, table, product).await.with_context(|| {
-            format!("product {id} could not be put into {name}; those before it are; run it again")
+            format!("product {id} was not imported into {name}; those before it were; run it again")
         })?;
         new += usize::from(put);
     }
     let known = products.len() - new;
-    println!("{new} products are new in {name}; {known} were there and keep their stock");
+    println!("{new} products are new in {name}; {known} existed and keep their stock");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -185,9 +186,9 @@ async fn change_price(
 ) -> anyhow::Result<ExitCode> {
     let changed = set_price(&catalog.client, &catalog.table, product_id, price)
         .await
-        .context("the price is not changed, or may not be; run it again")?;
-    anyhow::ensure!(changed, "there is no product {product_id} in {}", catalog.table.name());
-    println!("product {product_id} costs {} from now on, for everybody in a minute", price.minor());
+        .context("the price was perhaps not changed; run the command again")?;
+    anyhow::ensure!(changed, "{} has no product {product_id}", catalog.table.name());
+    println!("product {product_id} now costs {}; all functions use it in a minute", price.minor());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -201,7 +202,7 @@ async fn add(catalog: &Catalog, product_id: ProductId, units: u32) -> anyhow::Re
             println!("{units} units were added to product {product_id}; it has {stock} now");
             Ok(ExitCode::SUCCESS)
         }
-        AddedStock::NoProduct => anyhow::bail!("there is no product {product_id} in {name}"),
+        AddedStock::NoProduct => anyhow::bail!("{name} has no product {product_id}"),
         AddedStock::TooMany(stock) => anyhow::bail!(
             "product {product_id} has {stock} units, and a stock is at most {} units",
             u32::MAX

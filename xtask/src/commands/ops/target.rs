@@ -1,4 +1,4 @@
-//! Which table and which cluster a command works on.
+//! The tables and the cluster of a command.
 
 use anyhow::Context;
 use clap::Args;
@@ -12,11 +12,10 @@ use rocketmq::publisher::RocketmqPublisher;
 
 use crate::commands::up::STACK_NAME;
 
-/// Where the tables are.
 #[derive(Args)]
 pub(super) struct DynamodbOptions {
-    /// The DynamoDB endpoint, such as `http://127.0.0.1:8001`; without it AWS, with the account and
-    /// region of the environment.
+    /// The DynamoDB endpoint, such as `http://127.0.0.1:8001`. Without it AWS is used, with the
+    /// account and region of the environment.
     #[arg(long, value_name = "URL")]
     table: Option<String>,
 }
@@ -30,7 +29,6 @@ impl DynamodbOptions {
     }
 }
 
-/// Aggregates.
 #[derive(Args)]
 pub(super) struct AggregatesOptions {
     #[command(flatten)]
@@ -44,12 +42,12 @@ struct AggregateTableOptions {
     /// The orders table; by default that of `cargo xtask up`.
     #[arg(long, value_name = "NAME", default_value_t = format!("{STACK_NAME}-OrdersTable"))]
     orders_table: String,
-    /// The users table, where accounts and sessions are; by default that of `cargo xtask up`.
+    /// The users table, which has accounts and sessions; by default that of `cargo xtask up`.
     #[arg(long, value_name = "NAME", default_value_t = format!("{STACK_NAME}-UsersTable"))]
     users_table: String,
 }
 
-/// The tables of aggregates and how to reach them.
+/// The tables of aggregates, with a client.
 #[derive(Clone)]
 pub(super) struct AggregatesStore {
     client: Client,
@@ -58,12 +56,11 @@ pub(super) struct AggregatesStore {
 }
 
 impl AggregatesStore {
-    /// Aggregates one by one.
     pub(super) fn aggregates(&self) -> DynamoAggregates {
         DynamoAggregates::new(self.client.clone(), self.orders.clone(), self.users.clone())
     }
 
-    /// Aggregates many at once.
+    /// Reads many aggregates at once.
     pub(super) fn reader(&self) -> DynamoAggregateReader {
         DynamoAggregateReader::new(self.client.clone(), self.orders.clone(), self.users.clone())
     }
@@ -74,7 +71,7 @@ impl AggregatesOptions {
         self.tables.open(self.dynamodb.connect().await)
     }
 
-    /// What to say when a table doesn't answer as one should.
+    /// The message for an unexpected answer of a table.
     pub(super) fn advice(&self) -> String {
         let AggregateTableOptions { orders_table, users_table } = &self.tables;
         unreadable(&self.dynamodb, "--orders-table, --users-table", &[orders_table, users_table])
@@ -90,7 +87,6 @@ impl AggregateTableOptions {
     }
 }
 
-/// Dead letters.
 #[derive(Args)]
 pub(super) struct LettersOptions {
     #[command(flatten)]
@@ -100,7 +96,7 @@ pub(super) struct LettersOptions {
     dead_letters_table: String,
 }
 
-/// The table of dead letters and how to reach it.
+/// The table of dead letters, with a client.
 #[derive(Clone)]
 pub(super) struct LettersStore {
     pub(super) client: Client,
@@ -114,13 +110,13 @@ impl LettersOptions {
         Ok(LettersStore { client, letters: DeadLettersTable::named(letters) })
     }
 
-    /// What to say when the table doesn't answer as one should.
+    /// The message for an unexpected answer of the table.
     pub(super) fn advice(&self) -> String {
         unreadable(&self.dynamodb, "--dead-letters-table", &[&self.dead_letters_table])
     }
 }
 
-/// Dead letters, and the aggregates that their events return to.
+/// The tables of dead letters and of the aggregates that raised their events.
 #[derive(Args)]
 pub(super) struct RedriveOptions {
     #[command(flatten)]
@@ -136,7 +132,7 @@ impl RedriveOptions {
         Ok((letters, aggregates))
     }
 
-    /// What to say when a table doesn't answer as one should.
+    /// The message for an unexpected answer of a table.
     pub(super) fn advice(&self) -> String {
         let LettersOptions { dynamodb, dead_letters_table } = &self.letters;
         let AggregateTableOptions { orders_table, users_table } = &self.tables;
@@ -151,18 +147,18 @@ fn unreadable(dynamodb: &DynamodbOptions, options: &str, tables: &[&str]) -> Str
         None => "on AWS".to_owned(),
     };
     format!(
-        "{} {at} could not be read: check --table, {options} and, on AWS, region and credentials",
+        "cannot read {} {at}: check --table, {options} and, on AWS, region and credentials",
         tables.join(" or ")
     )
 }
 
-/// The cluster, where one is to be used: as [`ClusterOptions`].
+/// An optional cluster, with the options of [`ClusterOptions`].
 #[derive(Args)]
 pub(super) struct OptionalClusterOptions {
-    /// The name servers, host:port, several parted by , or ; without them the sweep publishes.
+    /// The name servers, host:port, separated by "," or ";". Without them the sweep publishes.
     #[arg(long, value_name = "ADDR", requires = "group_prefix")]
     namesrv: Option<String>,
-    /// What every group's name begins with; two deployments on one cluster must differ in it.
+    /// The prefix of every group's name; it must be different for each deployment on a cluster.
     #[arg(long, value_name = "PREFIX", requires = "namesrv")]
     group_prefix: Option<String>,
     /// The order topic; `ORDER_EVENTS` by default.
@@ -182,14 +178,14 @@ impl OptionalClusterOptions {
     }
 }
 
-/// The cluster. One with access control or TLS takes `ROCKETMQ_ACCESS_KEY`, `ROCKETMQ_SECRET_KEY`
-/// and `ROCKETMQ_TLS_CA` from the environment.
+/// The cluster. If it has access control or TLS, set `ROCKETMQ_ACCESS_KEY`, `ROCKETMQ_SECRET_KEY`
+/// and `ROCKETMQ_TLS_CA` in the environment.
 #[derive(Args)]
 pub(super) struct ClusterOptions {
-    /// The name servers, host:port, several parted by , or ;
+    /// The name servers, host:port, separated by "," or ";".
     #[arg(long, value_name = "ADDR")]
     namesrv: String,
-    /// What every group's name begins with; two deployments on one cluster must differ in it.
+    /// The prefix of every group's name; it must be different for each deployment on a cluster.
     #[arg(long, value_name = "PREFIX")]
     group_prefix: String,
     /// The order topic.
@@ -211,7 +207,7 @@ impl ClusterOptions {
         Ok(settings.finish(config)?)
     }
 
-    /// A cluster that is away is no error yet.
+    /// An unavailable cluster is not an error yet.
     pub(super) async fn connect(&self) -> anyhow::Result<RocketmqPublisher> {
         Ok(RocketmqPublisher::start(self.config()?, SystemClock).await?)
     }

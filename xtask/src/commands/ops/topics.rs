@@ -6,15 +6,14 @@ use clap::Subcommand;
 
 use super::target::ClusterOptions;
 
-/// How long the cluster may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Makes the order and the user topic (type TRANSACTION), the dead-letter topic and the
-    /// consumer group on every master, and waits until they have routes. What is there already is
-    /// kept. A cluster with access control or TLS takes `ROCKETMQ_ACCESS_KEY`,
-    /// `ROCKETMQ_SECRET_KEY` and `ROCKETMQ_TLS_CA` from the environment.
+    /// Creates the order and the user topic (type TRANSACTION), the dead-letter topic and the
+    /// consumer group on every master, and waits until they have routes. Existing ones are kept.
+    /// For a cluster with access control or TLS, set `ROCKETMQ_ACCESS_KEY`, `ROCKETMQ_SECRET_KEY`
+    /// and `ROCKETMQ_TLS_CA` in the environment.
     Create {
         #[command(flatten)]
         cluster: ClusterOptions,

@@ -1,4 +1,4 @@
-//! The container engine: found, started or installed.
+//! Finds, starts or installs the container engine.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -13,25 +13,25 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::checks::sam::ARCHITECTURE;
 use crate::checks::succeeds;
 
-/// How long an engine may take to start, and to end.
+/// How long an engine may take to start, and also to end.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a registry may take to hand out the base image.
+/// How long the download of the base image may take.
 const PULL_LIMIT: Duration = Duration::from_secs(120);
 
-/// The base image as SAM calls it.
+/// SAM's name of the base image.
 fn base_image() -> String {
     format!("public.ecr.aws/lambda/provided:al2023-{ARCHITECTURE}")
 }
 
-/// An engine that answers.
+/// A running engine.
 pub(super) struct Engine {
-    /// Ours, if we started it.
+    /// The daemon, if this program started it.
     daemon: Option<Child>,
 }
 
-/// Finds an engine that answers, or starts one that is installed. The inner error tells why there
-/// is none.
+/// Finds a running engine, or starts one that is installed. The inner error is the reason why
+/// neither is possible.
 pub(super) async fn find(install: bool, log: &Path) -> anyhow::Result<Result<Engine, String>> {
     if answers().await {
         return Ok(Ok(Engine { daemon: None }));
@@ -42,13 +42,13 @@ pub(super) async fn find(install: bool, log: &Path) -> anyhow::Result<Result<Eng
             "apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io";
         let mut apt = Command::new("/bin/sh");
         apt.args(["-c", script]).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
-        let status = apt.status().await.context("/bin/sh cannot be started")?;
+        let status = apt.status().await.context("cannot start /bin/sh")?;
         if !status.success() {
-            return Ok(Err("docker.io cannot be installed".to_owned()));
+            return Ok(Err("cannot install docker.io".to_owned()));
         }
     }
     if !succeeds("dockerd", &["--version"]).await {
-        return Ok(Err("there is no dockerd; --install installs Debian's docker.io".to_owned()));
+        return Ok(Err("dockerd is missing; --install installs Debian's docker.io".to_owned()));
     }
     start(log).await
 }
@@ -61,7 +61,7 @@ async fn start(log: &Path) -> anyhow::Result<Result<Engine, String>> {
         .stderr(output)
         .kill_on_drop(true)
         .spawn()
-        .context("dockerd cannot be started")?;
+        .context("cannot start dockerd")?;
     let mut engine = Engine { daemon: Some(daemon) };
     let until = Instant::now() + START_LIMIT;
     while !answers().await {
@@ -71,7 +71,7 @@ async fn start(log: &Path) -> anyhow::Result<Result<Engine, String>> {
             .is_some_and(|daemon| daemon.try_wait().is_ok_and(|status| status.is_some()));
         if ended || Instant::now() > until {
             engine.stop().await;
-            return Ok(Err(format!("dockerd does not run; {} tells why", log.display())));
+            return Ok(Err(format!("dockerd does not run; see {}", log.display())));
         }
         sleep(Duration::from_millis(200)).await;
     }
@@ -82,10 +82,10 @@ async fn answers() -> bool {
     succeeds("docker", &["version", "--format", "{{.Server.Version}}"]).await
 }
 
-/// The gateway of a network, told as `GATEWAY SUBNET`. An engine that has just been installed does
-/// not tell the first before its second start; it takes the subnet's first address.
-fn gateway_of(told: &str) -> Option<Ipv4Addr> {
-    let (gateway, subnet) = told.trim_end().rsplit_once(' ')?;
+/// The gateway of a network, from a text `GATEWAY SUBNET`. A newly installed engine reports no
+/// gateway before its second start; it uses the subnet's first address.
+fn gateway_of(text: &str) -> Option<Ipv4Addr> {
+    let (gateway, subnet) = text.trim_end().rsplit_once(' ')?;
     if let Ok(gateway) = gateway.trim().parse() {
         return Some(gateway);
     }
@@ -94,7 +94,8 @@ fn gateway_of(told: &str) -> Option<Ipv4Addr> {
 }
 
 impl Engine {
-    /// Has the base image of the functions: from a registry or, where none is reached, made here.
+    /// Makes the functions' base image available: from a registry or, if none is reachable, made
+    /// here.
     pub(super) async fn base_image(&self, root: &Path) -> anyhow::Result<()> {
         let image = base_image();
         if succeeds("docker", &["image", "inspect", &image]).await {
@@ -105,33 +106,33 @@ impl Engine {
         if pulled == Ok(true) {
             return Ok(());
         }
-        eprintln!("── no registry has it; making a stand-in");
+        eprintln!("── cannot pull the image; making a substitute");
         let mut make = Command::new(root.join("docker/base-image.sh"));
         let status = make.arg(&image).stdin(Stdio::null()).status().await;
-        let made = status.context("docker/base-image.sh cannot be started")?.success();
-        anyhow::ensure!(made, "the base image cannot be made");
+        let made = status.context("cannot start docker/base-image.sh")?.success();
+        anyhow::ensure!(made, "cannot make the base image");
         Ok(())
     }
 
-    /// This machine's address as containers reach it.
+    /// The address at which containers reach this machine.
     pub(super) async fn gateway(&self) -> anyhow::Result<Ipv4Addr> {
         let format = "{{with index .IPAM.Config 0}}{{.Gateway}} {{.Subnet}}{{end}}";
         let mut inspect = Command::new("docker");
         inspect.args(["network", "inspect", "bridge", "--format", format]).stdin(Stdio::null());
-        let output = inspect.output().await.context("docker cannot be started")?;
+        let output = inspect.output().await.context("cannot start docker")?;
         let text = String::from_utf8_lossy(&output.stdout);
         gateway_of(&text).with_context(|| format!("the bridge has no gateway: {:?}", text.trim()))
     }
 
-    /// Ends an engine that was started here.
+    /// Ends the engine if this program started it.
     pub(super) async fn stop(self) {
         let Some(mut daemon) = self.daemon else { return };
-        // It ends its own children when it is asked to, and leaves them behind when it is killed.
+        // It ends its own children at SIGTERM, and leaves them behind at SIGKILL.
         if let Some(pid) = daemon.id() {
             succeeds("kill", &["-TERM", &pid.to_string()]).await;
         }
         if timeout(START_LIMIT, daemon.wait()).await.is_err() {
-            eprintln!("dockerd does not end; it is killed");
+            eprintln!("dockerd did not end in time and is killed");
         }
     }
 }
@@ -143,7 +144,7 @@ mod tests {
     use super::gateway_of;
 
     #[test]
-    fn a_gateway_is_told_or_the_first_address_of_the_subnet() {
+    fn a_gateway_is_reported_or_the_first_address_of_the_subnet() {
         assert_eq!(gateway_of("172.17.0.9 172.17.0.0/16\n"), Some(Ipv4Addr::new(172, 17, 0, 9)));
         assert_eq!(gateway_of(" 172.17.0.0/16\n"), Some(Ipv4Addr::new(172, 17, 0, 1)));
         assert_eq!(gateway_of("\n"), None);

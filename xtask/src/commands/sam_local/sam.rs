@@ -1,4 +1,4 @@
-//! `sam local`.
+//! Calls of `sam local`.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,11 +13,11 @@ use super::sample::Sample;
 use super::stage::Stage;
 use crate::checks::sam as tools;
 
-/// How long one invocation may take, the container's start included. The first also builds an
-/// image.
+/// How long one invocation may take, including the start of its container. The first one also
+/// builds an image.
 const INVOCATION_LIMIT: Duration = Duration::from_secs(180);
 
-/// The program with what every call of it is told.
+/// The program with the common arguments of all calls.
 pub(super) struct Sam<'a> {
     program: PathBuf,
     stage: &'a Stage,
@@ -45,14 +45,14 @@ impl<'a> Sam<'a> {
         command
     }
 
-    /// Invokes a function with a sample, or what was made of it, and looks at its answer.
+    /// Invokes a function with `event`, which was made from `sample`, and checks the answer.
     pub(super) async fn invoke(&self, sample: &Sample, event: &Path) -> anyhow::Result<Value> {
         let event = event.display().to_string();
         let mut command = self.local(&["invoke", &sample.function.logical_id, "--event", &event]);
         let output = timeout(INVOCATION_LIMIT, command.output())
             .await
-            .context("it takes too long")?
-            .context("sam cannot be started")?;
+            .context("the invocation takes too long")?
+            .context("cannot start sam")?;
         let errors = String::from_utf8_lossy(&output.stderr);
         anyhow::ensure!(output.status.success(), "{errors}");
         let answer: Value = serde_json::from_slice(&output.stdout)
@@ -60,9 +60,9 @@ impl<'a> Sam<'a> {
         anyhow::ensure!(answer.get("errorType").is_none(), "{answer}\n{errors}");
         let status = answer.get("statusCode").and_then(Value::as_u64);
         anyhow::ensure!(status == sample.status, "not {:?}: {answer}\n{errors}", sample.status);
-        // The body of an answer over HTTP may hold tokens.
-        let told = status.map_or_else(|| answer.to_string(), |status| status.to_string());
-        eprintln!("  ok     {sample}: {told}");
+        // The body of an HTTP answer may contain tokens.
+        let result = status.map_or_else(|| answer.to_string(), |status| status.to_string());
+        eprintln!("  ok     {sample}: {result}");
         Ok(answer)
     }
 
@@ -71,10 +71,9 @@ impl<'a> Sam<'a> {
         let port = port.to_string();
         let mut command = self.local(&["start-api", "--port", &port]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().context("sam cannot be started")
+        command.spawn().context("cannot start sam")
     }
 
-    /// What is emulated.
     pub(super) fn stage(&self) -> &Stage {
         self.stage
     }

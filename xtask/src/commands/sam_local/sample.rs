@@ -1,14 +1,14 @@
-//! A file of events/.
+//! A sample event.
 
 use std::path::PathBuf;
 
 use harness::template::FunctionSpec;
 
-/// A file of events/, the function that it is for, and what the function answers.
+/// A file in events/, its function, and the expected answer.
 pub(super) struct Sample {
     pub(super) function: FunctionSpec,
     pub(super) file: PathBuf,
-    /// The status of an answer over HTTP; a function on a schedule has none.
+    /// The HTTP status of the answer; `None` for a function on a schedule.
     pub(super) status: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The files of events/ with what only a running system has: tokens, and an order that is there.
+//! The files in events/ with values of a running system: tokens, and an existing order.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +10,9 @@ use super::sam::Sam;
 use super::sample::Sample;
 use super::stage::Stage;
 
-/// What each answers, in this order: what a later one needs an earlier one answers, a session that
-/// ends is followed by another, and what ends an account comes last.
+/// The samples in the order of their invocation, with the expected status. Earlier answers have the
+/// values for later samples, a session that ends is followed by a new one, and the deletion of an
+/// account comes last.
 const EXPECTED: &[(&str, Option<u64>)] = &[
     ("user-login", Some(200)),
     ("user-login-token", Some(200)),
@@ -19,6 +20,8 @@ const EXPECTED: &[(&str, Option<u64>)] = &[
     ("user-login", Some(200)),
     ("create-order", Some(201)),
     ("get-order", Some(200)),
+    ("get-order-list", Some(200)),
+    ("get-order-products", Some(200)),
     ("cancel-order", Some(200)),
     ("event-consumer", None),
     ("transaction-check", None),
@@ -33,36 +36,39 @@ const EXPECTED: &[(&str, Option<u64>)] = &[
     ("user-account-delete", Some(204)),
 ];
 
-/// What the samples leave open, by what stands there in its place.
+/// The values for the samples, by their placeholders.
 #[derive(Default)]
 struct Answers(Vec<(&'static str, String)>);
 
 impl Answers {
-    /// Where answers put what the samples ask for.
+    /// The members of answers that have the values, with their placeholders.
     const MEMBERS: [(&'static str, &'static str); 3] = [
         ("access_token", "PASTE-AN-ACCESS-TOKEN"),
         ("refresh_token", "PASTE-A-REFRESH-TOKEN"),
-        // The order of the sample that reads one.
+        // The order id in the sample of get-order.
         ("order_id", "01890a5d-ac96-774b-bcce-b302099a8057"),
     ];
 
-    /// A refresh token is good once, so the last answer counts.
+    /// Remembers the values of an answer. A refresh token is valid once, so the newest value comes
+    /// first.
     fn learn(&mut self, answer: &Value) {
         let Some(body) = answer.get("body").and_then(Value::as_str) else { return };
         let Ok(body) = serde_json::from_str::<Value>(body) else { return };
-        for (member, place) in Self::MEMBERS {
+        for (member, placeholder) in Self::MEMBERS {
             if let Some(value) = body.get(member).and_then(Value::as_str) {
-                self.0.insert(0, (place, value.to_owned()));
+                self.0.insert(0, (placeholder, value.to_owned()));
             }
         }
     }
 
     fn fill(&self, sample: &str) -> String {
-        self.0.iter().fold(sample.to_owned(), |text, (place, value)| text.replace(place, value))
+        self.0
+            .iter()
+            .fold(sample.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value))
     }
 }
 
-/// Invokes each function with each of its files.
+/// Invokes each function with each of its samples.
 pub(super) async fn invoke_all(sam: &Sam<'_>, root: &Path) -> anyhow::Result<()> {
     let mut answers = Answers::default();
     for (name, status) in EXPECTED {
@@ -76,20 +82,21 @@ pub(super) async fn invoke_all(sam: &Sam<'_>, root: &Path) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A function on a schedule with its one file.
+/// Invokes a function on a schedule with its only sample.
 pub(super) async fn invoke_one(sam: &Sam<'_>, root: &Path, name: &str) -> anyhow::Result<Value> {
     let sample = sample(sam.stage(), root, name, None)?;
     sam.invoke(&sample, &sample.file).await
 }
 
-/// The file of events/ of that name, for the function whose name it begins with.
+/// The sample in the file `name` in events/. Its function's name is the beginning of the file's
+/// name.
 fn sample(stage: &Stage, root: &Path, name: &str, status: Option<u64>) -> anyhow::Result<Sample> {
     let function = stage
         .functions
         .iter()
         .filter(|function| name.starts_with(&function.name))
         .max_by_key(|function| function.name.len())
-        .with_context(|| format!("no function is called as {name}"))?
+        .with_context(|| format!("no function belongs to the sample {name}"))?
         .clone();
     Ok(Sample { function, file: root.join("events").join(format!("{name}.json")), status })
 }
@@ -111,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_token_that_was_answered_is_pasted() {
+    fn the_newest_token_is_inserted() {
         let mut answers = Answers::default();
         for token in ["first", "second"] {
             let body = json!({"refresh_token": token}).to_string();

@@ -1,7 +1,8 @@
-//! A folder as `sam build` leaves it: the template, and a folder with the binary for each function.
+//! A folder like the output of `sam build`: the template, and a folder with the binary for each
+//! function.
 //!
-//! The template is not changed by a letter. What AWS gives a function and `sam local` does not is
-//! exported by a script in the binary's place: DynamoDB's endpoint, and the signing key's file.
+//! The template is not changed at all. A script instead of the binary sets the variables that
+//! `sam local` does not provide: DynamoDB's endpoint, and the signing key's file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,11 +14,11 @@ use harness::template::FunctionSpec;
 use super::surroundings::Surroundings;
 use crate::checks::sam::ARCHITECTURE;
 
-/// The folder, and what `sam local` is told beside it.
+/// The folder, and the other arguments of `sam local`.
 pub(super) struct Stage {
     pub(super) folder: PathBuf,
     pub(super) template: PathBuf,
-    /// Values for variables that the template sets to a table's logical id here.
+    /// The file of variables for which `sam local` would use a table's logical id.
     pub(super) variables: PathBuf,
     pub(super) parameters: Vec<String>,
     pub(super) functions: Vec<FunctionSpec>,
@@ -42,7 +43,7 @@ impl Stage {
                 format!("export AWS_ENDPOINT_URL_DYNAMODB='{}'\n", surroundings.table.url());
             if let Some(key) = function.environment.get("SIGNING_KEY_FILE") {
                 fs::copy(key, code.join("signing-key.json"))?;
-                // The container's user is another one.
+                // The container runs as another user.
                 readable(&code.join("signing-key.json"), 0o644)?;
                 exports.push_str("export SIGNING_KEY_FILE=/var/task/signing-key.json\n");
             }

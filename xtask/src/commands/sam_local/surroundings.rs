@@ -1,4 +1,4 @@
-//! What the containers meet: the broker and the table of a local system, by proxies.
+//! The broker and the table of a local system, which containers reach through proxies.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use harness::table_proxy::TableProxy;
 
 use crate::workspace;
 
-/// As `sam local` calls every stack.
+/// The name that `sam local` gives every stack.
 const STACK_NAME: &str = "local";
 
-/// A local system, and the way to it.
+/// A local system, and the proxies to it.
 pub(super) struct Surroundings {
     pub(super) system: System,
     pub(super) table: TableProxy,
@@ -22,8 +22,8 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Starts them at the address that containers reach. The local system's own schedules are off,
-    /// so that what happens to an order happened in a container.
+    /// Starts a system, with proxies at an address that containers reach. Its own schedules are
+    /// off, so that only containers handle orders.
     pub(super) async fn start(address: Ipv4Addr) -> anyhow::Result<Self> {
         let mut options = SystemOptions::isolated(&workspace::root()?)?;
         STACK_NAME.clone_into(&mut options.stack_name);
@@ -36,7 +36,7 @@ impl Surroundings {
         let journal = Arc::new(Journal::default());
         let broker = BrokerProxy::start_at(address, &endpoints.namesrv, &brokers, journal)
             .await
-            .context("the containers' way to the broker")?;
+            .context("cannot start the containers' proxy to the broker")?;
         Ok(Self { system, table, broker })
     }
 

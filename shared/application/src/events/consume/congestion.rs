@@ -4,28 +4,30 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 
-/// The limit of a new window.
+/// The limit at the start of a window.
 const FIRST: f64 = 8.0;
 
-/// Grows with what is handled and is halved by what fails, as TCP's window does (RFC 5681, section
-/// 3.1).
+/// A limit that grows with handled events and is halved by failures, like TCP's congestion window
+/// (RFC 5681, section 3.1).
 ///
-/// Where the table answers slower than events come, calls wait for each other until each of them
-/// takes longer than it may. Their work is done and their callers are gone, the events come again,
-/// and it stays so after what began it is over. Fewer at once get through.
+/// If the table answers slower than events arrive, calls wait for each other until each takes
+/// longer than allowed. The table does the work, but nobody waits for the answer any more, and the
+/// events are delivered again; this goes on after its cause is over. With fewer calls at once, each
+/// of them succeeds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Congestion {
     limit: f64,
     most: f64,
-    /// Until the first failure the limit doubles with each round; after it, it grows by one.
+    /// Until the first failure the limit doubles with each round; after it, it grows by one a
+    /// round.
     is_starting: bool,
-    /// What failed until then had begun before the limit was halved.
+    /// Calls that fail before this moment may have begun before the limit was halved.
     next_cut: Option<Deadline>,
     round: Duration,
 }
 
 impl Congestion {
-    /// Never more than `most` at once; a round takes no longer than `round`.
+    /// A limit of at most `most`. A round takes no longer than `round`.
     pub(crate) fn new(most: u16, round: Duration) -> Self {
         let most = f64::from(most.max(1));
         Self { limit: FIRST.min(most), most, is_starting: true, next_cut: None, round }

@@ -1,4 +1,4 @@
-//! Giving an event up, so that nothing is lost and nobody waits.
+//! Gives events up: they are kept as dead letters, and no other event waits for them.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 
-use super::{ConsumeEvents, Fate, first_failed_at, note};
+use super::{ConsumeEvents, Fate, first_failed_at, log_unless_done};
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
@@ -21,7 +21,7 @@ use crate::ports::{
 };
 use crate::retry::until_settled;
 
-/// An event of an aggregate of ours that failed for too long, or never succeeds.
+/// An event of one of our aggregates that failed for too long, or can never succeed.
 pub(super) struct GivenUp {
     pub(super) stored: StoredAggregate,
     pub(super) event_id: EventId,
@@ -30,12 +30,12 @@ pub(super) struct GivenUp {
     pub(super) failures: u32,
 }
 
-/// Whether a letter was recorded.
 enum Burial {
     Recorded,
-    /// The event has ended meanwhile, so there is nothing to give up.
+    /// The event has ended meanwhile, so it was not given up.
     Ended,
-    /// The event has ended after a try whose answer was lost: most likely that try recorded it.
+    /// The event has ended after a try whose answer was lost: most likely that try recorded the
+    /// letter.
     Unclear,
 }
 
@@ -50,8 +50,8 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// Gives an event of ours up: its letter and the end of its entry are one write. The letter has
-    /// no expiry, because nothing else remembers that the event was not handled.
+    /// Gives up one of our events: one write records its letter and ends its entry. The letter has
+    /// no expiry, because nothing else shows that the event was not handled.
     pub(super) async fn give_up(
         &self,
         delivery: &Subscription::Delivery,
@@ -78,15 +78,15 @@ where
                 self.acknowledge(delivery, Fate::DeadLettered { announced: false }).await
             }
             Err(failure) => {
-                not_recorded(&failure);
+                log_not_recorded(&failure);
                 self.postpone(delivery, failures.saturating_sub(1), Fate::Congested).await
             }
         }
     }
 
-    /// Gives a message up that can't be read. It ends no event: if it was to be an event of ours, the
-    /// sweep sends a good copy. Its letter is kept by the message's id, whatever event it says to be:
-    /// the event may have a letter of its own.
+    /// Gives up a message that can't be read. It ends no event: if it is a broken copy of one of
+    /// our events, the sweep sends a good copy. Its letter is stored under the message's id and not
+    /// under an `event_id`, because the event may have a letter of its own.
     pub(super) async fn give_up_unread(
         &self,
         delivery: &Subscription::Delivery,
@@ -98,7 +98,7 @@ where
         match self.bury(&letter, None, deadline).await {
             Ok(_) => self.announce(delivery, &letter, deadline).await,
             Err(failure) => {
-                not_recorded(&failure);
+                log_not_recorded(&failure);
                 self.postpone(delivery, delivery.redeliveries(), Fate::Congested).await
             }
         }
@@ -120,7 +120,7 @@ where
             let mut pending = stored.pending().clone();
             pending.remove(event_id);
             let index = IndexChange::between(stored.pending(), &pending);
-            // Its customer is not notified of what is given up.
+            // The customer is not notified of an event that is given up.
             let ends = stored.pending_change(pending, index);
             match self.bury(&letter, Some(&ends), deadline).await? {
                 None => return Ok(Burial::Recorded),
@@ -132,8 +132,8 @@ where
         }
     }
 
-    /// Records a letter. `Some` if the aggregate was changed since it was read, and whether a try's
-    /// answer was lost before that.
+    /// Records a letter. `Some` if the aggregate was changed after it was read, with whether the
+    /// answer of an earlier try was lost.
     async fn bury(
         &self,
         letter: &DeadLetter,
@@ -153,7 +153,7 @@ where
         settled.await.map_err(|unsettled| unsettled.failure)
     }
 
-    /// Announces a letter once. An announcement that is missing does not keep the message alive.
+    /// Announces a letter once. The message is acknowledged even if the announcement fails.
     async fn announce(
         &self,
         delivery: &Subscription::Delivery,
@@ -164,7 +164,7 @@ where
         let settled = tokio::time::timeout(deadline.remaining(), announcing).await;
         let announced = matches!(settled, Ok(Settled::Done));
         if let Ok(settled) = settled {
-            note(&settled, "announced as a dead letter");
+            log_unless_done(&settled, "announced as a dead letter");
         }
         tracing::error!(
             reason = letter.reason,
@@ -177,11 +177,11 @@ where
     }
 }
 
-/// How much of a body goes into a letter: more than any store keeps, and less than what many long ones at
-/// once would take.
+/// How many bytes of a body go into a letter: more than any store keeps, but a limit on the memory
+/// that many long bodies at once need.
 const LETTER_BODY_MAX: usize = 512 * 1024;
 
-/// A letter of a message about which no more is known than what it says.
+/// A letter with what the message itself contains.
 fn letter_of(delivery: &impl Delivery, now: Timestamp) -> DeadLetter {
     let property = |name| delivery.property(name);
     let redeliveries = delivery.redeliveries();
@@ -202,15 +202,14 @@ fn letter_of(delivery: &impl Delivery, now: Timestamp) -> DeadLetter {
     }
 }
 
-fn not_recorded(failure: &Failure) {
+fn log_not_recorded(failure: &Failure) {
     tracing::warn!(
         error = failure as &dyn std::error::Error,
-        "a dead letter could not be recorded; the message comes again"
+        "a dead letter could not be recorded; the message will be delivered again"
     );
 }
 
-/// Makes the waits of letters that may collide differ, and those of one letter come again as they
-/// were.
+/// A seed that makes the waits of different letters differ, and those of one letter repeat.
 fn seed(message_id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     message_id.hash(&mut hasher);

@@ -1,12 +1,12 @@
 //! Reservations of one product at the same time go into one write.
 //!
 //! Two transactions on one product conflict, and one of them is cancelled (AWS Developer Guide,
-//! "Amazon DynamoDB Transactions: How it works"). So what arrives for a product while its transaction
-//! is under way waits, and goes together into the next one, as a database does with commits that wait
-//! for one flush ("group commit"). Orders of other products are not held up.
+//! "Amazon DynamoDB Transactions: How it works"). So orders that arrive for a product while its
+//! transaction is under way wait, and go together into the next one, as a database does with
+//! commits that wait for one flush ("group commit"). Orders of other products are not delayed.
 //!
-//! One of those that wait leads: it makes the write for all of its group and hands each its outcome.
-//! Nothing is spawned, because Lambda freezes what runs in the background.
+//! One of the waiting orders leads: it makes the write for all of its group and sends each member
+//! the result. Nothing is spawned, because Lambda freezes background tasks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
@@ -26,23 +26,22 @@ use crate::retry::{Unsettled, until_settled};
 
 use super::inventory::Decision;
 
-/// The longest pause before a write that met another one is tried again: some ten transactions. Longer
-/// ones would let a group lose against those that come later.
+/// The longest pause before a write that conflicted with another one is tried again: the time of
+/// about ten transactions. With a longer one, a group would lose against those that come later.
 const BUSY_PAUSE_MAX: Duration = Duration::from_millis(200);
 
-/// The longest gap between two groups for one product: half a transaction.
+/// The longest gap between two groups for one product: the time of half a transaction.
 const GAP_MAX: Duration = Duration::from_millis(10);
 
-/// What a reservation comes to for one order.
 #[derive(Debug)]
 pub(super) enum Reserved {
     /// Its stock is taken, and its change is stored.
     Stored,
-    /// The order was changed since it was read.
+    /// The order was changed after it was read.
     Changed(Box<StoredOrder>),
-    /// There is not enough stock for it and those before it.
+    /// There is not enough stock for it and the orders before it.
     StockShort,
-    /// It is not known to be stored.
+    /// Whether it is stored is unknown, or it is not stored.
     Failed(Failure),
 }
 
@@ -57,9 +56,9 @@ pub(super) struct Request {
 #[derive(Debug, Default)]
 pub struct ReservationGroups {
     lanes: Mutex<Lanes>,
-    /// A group has ended, so that another one may begin.
+    /// Signals that a group has ended, so that another one may begin.
     ended: Notify,
-    /// A member waits, and makes room for another event.
+    /// Signals that a member waits, so that another event can be handled.
     joined: Notify,
 }
 
@@ -69,7 +68,7 @@ struct Lanes {
     waiting: VecDeque<Member>,
     /// The products of the groups whose write is under way.
     under_way: BTreeSet<ProductId>,
-    /// The members of those groups beyond the leaders.
+    /// The number of members of those groups, without the leaders.
     led: usize,
     arrived: u64,
 }
@@ -78,7 +77,7 @@ struct Lanes {
 struct Member {
     number: u64,
     request: Request,
-    /// By when its own event is done with, or comes again.
+    /// By when its own event must be handled; otherwise it is delivered again.
     deadline: Deadline,
     reply: oneshot::Sender<Reserved>,
 }
@@ -94,7 +93,7 @@ impl Member {
     }
 
     fn answer(self, reserved: Reserved) {
-        // Who has gone away meanwhile finds out from the order.
+        // If the receiver is gone, the next delivery finds the result in the order.
         drop(self.reply.send(reserved));
     }
 }
@@ -103,12 +102,12 @@ impl Member {
 struct Group<'a> {
     groups: &'a ReservationGroups,
     products: BTreeSet<ProductId>,
-    /// How many members it began with, beyond the leader.
+    /// How many members it began with, without the leader.
     led: usize,
     /// In the order of their arrival.
     members: Vec<Member>,
-    /// For whom there is not enough stock beside the members. They are rejected once the members have
-    /// theirs, and not before: what a member gives up may be enough for them.
+    /// Members for which there is not enough stock. They are rejected after the others are stored,
+    /// and not before: another member may be cancelled, and its stock may be enough for them.
     short: Vec<Member>,
 }
 
@@ -123,8 +122,8 @@ impl Drop for Group<'_> {
 }
 
 impl ReservationGroups {
-    /// Takes an order's products out of stock and stores its confirmation, together with others that
-    /// wait for the same products.
+    /// Takes an order's products out of stock and stores its confirmation, together with others
+    /// that wait for the same products.
     pub(super) async fn reserve<Stock: Reservations>(
         &self,
         stock: &Stock,
@@ -134,7 +133,7 @@ impl ReservationGroups {
         let (number, mut reply) = self.join(request, deadline);
         loop {
             let mut ended = pin!(self.ended.notified());
-            // From here on no end is missed.
+            // From here on, no signal is missed.
             ended.as_mut().enable();
             if !deadline.has_passed()
                 && let Some(group) = self.begin(number)
@@ -144,13 +143,13 @@ impl ReservationGroups {
             tokio::select! {
                 biased;
                 reserved = &mut reply => return reserved.unwrap_or_else(|_| {
-                    let gone = "whoever wrote for the group is gone";
+                    let gone = "the leader of the group is gone";
                     Reserved::Failed(Failure::new(FailureClass::Conflict, gone))
                 }),
                 () = ended => {}
                 () = tokio::time::sleep(deadline.remaining()) => {
-                    // It leaves the queue, or what a group makes of it is found by its next delivery.
-                    let late = "its time was over before its reservation was";
+                    // It leaves the queue, or its next delivery finds what its group has stored.
+                    let late = "its time was over before its reservation was stored";
                     return Reserved::Failed(Failure::new(FailureClass::Conflict, late));
                 }
             }
@@ -168,8 +167,8 @@ impl ReservationGroups {
         (number, receiver)
     }
 
-    /// How many orders wait for a write that another one makes, or will make: they are in work, and
-    /// no call of theirs is under way.
+    /// How many orders wait for a write that another order makes or will make. They are being
+    /// handled, but make no call.
     pub(super) fn waiting(&self) -> usize {
         let lanes = self.lanes();
         lanes.waiting.len() + lanes.led
@@ -180,11 +179,11 @@ impl ReservationGroups {
         self.joined.notified().await;
     }
 
-    /// Begins a group that a member leads: with all that share a product with it. None if the member
-    /// has to wait, or is in a group already.
+    /// Begins a group with `leader` and all members that share a product with it. `None` if the
+    /// leader has to wait, or is in a group already.
     ///
-    /// A product is taken while a write of it is under way, and while an older member waits for it: so
-    /// the oldest always gets its turn, however many products it needs.
+    /// A product is blocked while a write of it is under way, and while an older member waits for
+    /// it: so the oldest member always gets its turn, however many products it needs.
     fn begin(&self, leader: u64) -> Option<Group<'_>> {
         let mut lanes = self.lanes();
         let Lanes { waiting, under_way, .. } = &mut *lanes;
@@ -193,23 +192,23 @@ impl ReservationGroups {
         let mut products = leads.product_ids();
         let mut orders = BTreeSet::new();
         let mut chosen = BTreeSet::new();
-        let mut taken = under_way.clone();
+        let mut blocked = under_way.clone();
         for member in waiting.iter() {
-            let own = member.product_ids();
-            let is_free = own.is_disjoint(&taken);
+            let wanted = member.product_ids();
+            let is_free = wanted.is_disjoint(&blocked);
             if member.number == leader && !is_free {
                 return None;
             }
-            let with_it = products.union(&own).count() + chosen.len() + 1;
-            let fits = with_it <= RESERVATION_ITEMS_MAX;
-            // A second copy of an order waits for the end of the first.
+            let items = products.union(&wanted).count() + chosen.len() + 1;
+            let fits = items <= RESERVATION_ITEMS_MAX;
+            // A second copy of an order waits until the first has ended.
             let is_new = !orders.contains(&member.request.stored.order.id());
-            if is_free && is_new && fits && !own.is_disjoint(&products) {
-                products.extend(own);
+            if is_free && is_new && fits && !wanted.is_disjoint(&products) {
+                products.extend(wanted);
                 orders.insert(member.request.stored.order.id());
                 chosen.insert(member.number);
             } else if member.number < leader {
-                taken.extend(own);
+                blocked.extend(wanted);
             }
         }
         if !chosen.contains(&leader) {
@@ -224,7 +223,7 @@ impl ReservationGroups {
         Some(Group { groups: self, products, led, members, short: Vec::new() })
     }
 
-    /// Lets members wait again, each in the place of its arrival.
+    /// Puts members back into the queue, in the order of their arrival.
     fn return_to_queue(&self, members: Vec<Member>) {
         let mut lanes = self.lanes();
         lanes.waiting.extend(members);
@@ -236,17 +235,16 @@ impl ReservationGroups {
     }
 }
 
-/// What one write of a group comes to.
 enum Written {
     Stored,
-    /// Nothing is stored: these orders were changed, by their place in the group, or so much of these
-    /// products was found.
+    /// Nothing is stored. These orders were changed, by their position in the group, or only this
+    /// much of these products is in stock.
     Refused(BTreeMap<usize, StoredOrder>, BTreeMap<ProductId, u32>),
 }
 
 impl Group<'_> {
-    /// Writes for all members, and hands each its outcome. Who stands in the way leaves the group, and
-    /// the others go again.
+    /// Writes for all members, and sends each its result. Members that prevent the write leave the
+    /// group, and the others are tried again.
     async fn write<Stock: Reservations>(mut self, stock: &Stock, deadline: Deadline) {
         while !self.members.is_empty() {
             match self.try_to_write(stock, deadline).await {
@@ -254,7 +252,7 @@ impl Group<'_> {
                     let members = mem::take(&mut self.members);
                     members.into_iter().for_each(|member| member.answer(Reserved::Stored));
                 }
-                Ok(Written::Refused(changed, short)) => self.part_with(changed, short),
+                Ok(Written::Refused(changed, short)) => self.remove(changed, short),
                 Err(Unsettled { failure, .. }) => return self.give_back(&failure),
             }
         }
@@ -263,9 +261,9 @@ impl Group<'_> {
         self.leave_a_gap(deadline).await;
     }
 
-    /// Where others of this process wait for the same products, those of other processes may as well:
-    /// without a gap between its groups one process would keep them all busy, and whoever meets a
-    /// group that is under way would lose each time.
+    /// If orders of this process wait for the same products, orders of other processes may wait as
+    /// well. Without a gap between its groups, one process would keep the products busy all the
+    /// time, and the others would lose each time.
     async fn leave_a_gap(&self, deadline: Deadline) {
         let number = {
             let lanes = self.groups.lanes();
@@ -278,8 +276,8 @@ impl Group<'_> {
         }
     }
 
-    /// The write is refused for good, or the leader's time is over: then whoever has time left waits
-    /// for another leader.
+    /// Ends the group when the write is refused for good or the leader's time is over. In the
+    /// second case, members that have time left wait for another leader.
     fn give_back(mut self, failure: &Failure) {
         let is_final = failure.class == FailureClass::Permanent;
         let all = mem::take(&mut self.members).into_iter().chain(mem::take(&mut self.short));
@@ -292,8 +290,8 @@ impl Group<'_> {
         self.groups.return_to_queue(waiting);
     }
 
-    /// Tries again while items are busy. Where the fate of a try is unknown, the next one says which
-    /// orders it has changed.
+    /// Tries again while items are busy. If the outcome of a try is unknown, the next one finds the
+    /// orders that it has changed.
     async fn try_to_write<Stock: Reservations>(
         &self,
         stock: &Stock,
@@ -321,18 +319,18 @@ impl Group<'_> {
         .await
     }
 
-    /// Parts with those who stand in the way: orders that were changed, and, where a product is short,
-    /// those that don't fit into what was found, the last that arrived first. When an order was
-    /// changed, those that did not fit before may fit now.
-    fn part_with(
+    /// Removes the members that prevent the write: orders that were changed, and, if a product is
+    /// short, orders that don't fit into the stock that was found; the last to arrive go first. If
+    /// an order was changed, those that did not fit before may fit now.
+    fn remove(
         &mut self,
         mut changed: BTreeMap<usize, StoredOrder>,
         short: BTreeMap<ProductId, u32>,
     ) {
         if !changed.is_empty() {
             let members = mem::take(&mut self.members);
-            for (place, member) in members.into_iter().enumerate() {
-                match changed.remove(&place) {
+            for (position, member) in members.into_iter().enumerate() {
+                match changed.remove(&position) {
                     Some(found) => member.answer(Reserved::Changed(Box::new(found))),
                     None => self.members.push(member),
                 }
@@ -360,18 +358,18 @@ impl Group<'_> {
     }
 }
 
-/// What a cancelled write says, in the order in which it may be asked. A busy item hides what its
-/// condition would have said, so it comes before the stock. `None`: it is tried again.
+/// The result of a cancelled write. First changed orders, then busy items, then the stock: a busy
+/// item hides whether its condition would have failed. `None`: the write is tried again.
 fn judge(cancelled: ReservationCancelled) -> Option<Written> {
     let ReservationCancelled { orders, stock } = cancelled;
     let is_busy = orders.iter().any(ItemReason::is_busy) || stock.values().any(ItemReason::is_busy);
-    let failed = orders.into_iter().enumerate().filter_map(|(place, reason)| match reason {
-        ItemReason::ConditionFailed(found) => Some((place, found)),
+    let failed = orders.into_iter().enumerate().filter_map(|(position, reason)| match reason {
+        ItemReason::ConditionFailed(found) => Some((position, found)),
         ItemReason::None | ItemReason::Busy => None,
     });
-    // What can't be read settles nothing.
+    // An order that can't be read settles nothing.
     let changed = failed
-        .map(|(place, found)| found.map(|found| (place, found)))
+        .map(|(position, found)| found.map(|found| (position, found)))
         .collect::<Option<BTreeMap<_, _>>>()?;
     if !changed.is_empty() {
         return Some(Written::Refused(changed, BTreeMap::new()));

@@ -1,4 +1,4 @@
-//! What is done about one event.
+//! Handles one event.
 
 use std::panic::AssertUnwindSafe;
 
@@ -22,41 +22,41 @@ use crate::ports::pending::{
 };
 use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
 
-/// Handles events by what their aggregates say.
+/// Handles events by the state of their aggregates.
 pub struct HandleEvents<Aggregates, Publisher, Time, Identities> {
-    /// The aggregates.
+    /// Reads and changes aggregates, and takes items out of stock.
     pub aggregates: Aggregates,
-    /// Publishes what follows.
+    /// Publishes the events that follow.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes identifiers.
+    /// Makes the identifiers of the events that follow.
     pub identities: Identities,
     /// Handlers with an effect outside the aggregate.
     pub registry: Registry,
-    /// Reservations that go together.
+    /// The reservations that go together into one write.
     pub groups: ReservationGroups,
 }
 
-/// How an event ended, so that its message can be acknowledged.
+/// Why a message can be acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Every handler is done with it, by this delivery or an earlier one.
+    /// Every handler is done with its event, by this delivery or an earlier one.
     Handled,
-    /// No aggregate of this deployment raised it.
+    /// No aggregate of this deployment raised its event.
     Foreign,
 }
 
-/// An event has not ended.
+/// Why an event has not ended.
 pub(super) struct NotEnded {
     pub(super) error: HandlerError,
-    /// Which handler failed; none when it was not reached.
+    /// Which handler failed; `None` if none was called.
     pub(super) handler: Option<&'static str>,
-    /// Whether newer code than this raised the event. It is never given up.
+    /// Whether newer code raised the event. Then it is never given up.
     pub(super) is_newer: bool,
-    /// The aggregate as it was read, if it was.
+    /// The aggregate, if it could be read.
     pub(super) stored: Option<StoredAggregate>,
 }
 
-/// The name under which failures of the aggregate's own handlers are counted.
+/// The names of the handlers that change only the aggregate, for logs and dead letters.
 const INVENTORY: &str = "inventory";
 const NOTIFICATION: &str = "notification";
 
@@ -87,7 +87,7 @@ where
         if !stored.raised(event_id) {
             return Ok(Ended::Foreign);
         }
-        // Before it is rebuilt: what newer code raised and handled has ended as well.
+        // Before its type is read: an event that newer code raised and handled has ended as well.
         if !stored.pending().holds(event_id) {
             return Ok(Ended::Handled);
         }
@@ -102,11 +102,11 @@ where
             }
             let incoming =
                 IncomingEvent { event_id, event_type, stored: &stored, received_at, deadline };
-            if let Err(error) = done(handler, &incoming).await {
+            if let Err(error) = call(handler, &incoming).await {
                 let (handler, stored) = (Some(handler.name()), Some(stored));
                 return Err(NotEnded { error, handler, is_newer: false, stored });
             }
-            // It has marked itself as done in the aggregate, which is another one now.
+            // The handler has marked itself as done in the aggregate, so the aggregate was changed.
             stored = self.aggregates.find(key).await.map_err(unread)?.ok_or_else(|| {
                 unread(Failure::new(FailureClass::Permanent, "the aggregate is gone"))
             })?;
@@ -121,7 +121,7 @@ where
             .map(|()| Ended::Handled)
     }
 
-    /// What changes the aggregate alone, and with it the end of the event.
+    /// Changes only the aggregate, and ends the event with it.
     async fn conclude(
         &self,
         stored: StoredAggregate,
@@ -149,18 +149,18 @@ where
         }
     }
 
-    /// Notes in the event's entry that a delivery failed, and when it is expected again: until then
-    /// the sweep leaves it alone. Returns the aggregate with it, and how many have failed; none if
-    /// the event has ended meanwhile. A note whose answer is lost counts twice: an event is given up
-    /// earlier then, and never later.
-    pub(super) async fn note_failure(
+    /// Records in the event's entry that a delivery failed, and when the next one is expected:
+    /// until then the sweep does not publish it again. Returns the aggregate with the entry, and
+    /// how many deliveries have failed; `None` if the event has ended meanwhile. A failure whose
+    /// answer is lost counts twice: then the event is given up earlier, and never later.
+    pub(super) async fn record_failure(
         &self,
         stored: StoredAggregate,
         event_id: EventId,
         deadline: Deadline,
     ) -> Result<Option<(StoredAggregate, u32)>, Failure> {
         let now = self.publication.clock.now();
-        let noted = revise(&self.aggregates, stored, deadline, |found| {
+        let recorded = revise(&self.aggregates, stored, deadline, |found| {
             let mut pending = found.pending().clone();
             let entry = pending.remove(event_id)?;
             let failures = entry.failures.saturating_add(1);
@@ -169,21 +169,21 @@ where
             let index = IndexChange::at(&pending);
             Some(found.pending_change(pending, index))
         });
-        Ok(noted.await?.and_then(|stored| {
+        Ok(recorded.await?.and_then(|stored| {
             let failures = stored.pending().get(event_id)?.failures;
             Some((stored, failures))
         }))
     }
 }
 
-/// A handler of the aggregate's own has not done its part.
+/// A handler that changes only the aggregate has failed.
 const fn failed(handler: &'static str, error: HandlerError, stored: StoredAggregate) -> NotEnded {
     NotEnded { error, handler: Some(handler), is_newer: false, stored: Some(stored) }
 }
 
-/// The write that ends an event, with the notification of an order's. None if it has ended, or if it
-/// came back from the dead letters meanwhile and a handler elsewhere is not done with it: then it is
-/// another delivery's.
+/// The write that ends an event; for an event of an order, with the notification. `None` if it has
+/// ended, or if it was redriven meanwhile and a handler elsewhere is not done with it: then another
+/// delivery handles it.
 fn finish<'a>(
     found: &'a StoredAggregate,
     event_id: EventId,
@@ -204,8 +204,8 @@ fn finish<'a>(
     })
 }
 
-/// Whether an event is pending, and every handler with an effect elsewhere has marked itself as done
-/// with it. Without the marks it must not end: a refused effect would be taken for a done one.
+/// Whether an event is pending, and every handler with an effect elsewhere has marked itself as
+/// done with it. Without the marks it must not end: a missing effect would count as done.
 pub(super) fn is_done_elsewhere(
     pending: &PendingEvents,
     event_id: EventId,
@@ -216,9 +216,9 @@ pub(super) fn is_done_elsewhere(
         .is_some_and(|entry| elsewhere.iter().all(|name| entry.done_by.contains(*name)))
 }
 
-/// Lets a handler do its part. A panic is a failure like any other: it is counted, paused for, and
-/// ends in the dead letters when it comes each time.
-async fn done(
+/// Calls a handler. A panic is a failure like any other: it is counted, the event is tried again
+/// after a pause, and if it panics each time, the event goes to the dead letters.
+async fn call(
     handler: &dyn EventHandler,
     incoming: &IncomingEvent<'_>,
 ) -> Result<(), HandlerError> {

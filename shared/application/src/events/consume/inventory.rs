@@ -1,8 +1,8 @@
-//! Reserves an order's stock: the order becomes CONFIRMED, or REJECTED where there is not enough.
+//! Reserves an order's stock: the order becomes CONFIRMED, or REJECTED if there is not enough.
 //!
-//! What becomes of it is an event of its own, pending with the write that makes it true. The same
-//! write ends `OrderCreated` and notifies the customer of it: what changes the order alone is folded
-//! into one write.
+//! The decision raises an event, which is pending with the write that stores the decision. The same
+//! write ends `OrderCreated` and notifies the customer of it: all changes of the order are one
+//! write.
 
 use std::time::Duration;
 
@@ -26,24 +26,24 @@ use crate::ports::pending::{
 };
 use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
 
-/// How long the half message and the commit of what follows may take together.
+/// How long the half message and the commit of the next event may take together.
 const PUBLICATION: Duration = Duration::from_secs(2);
 
-/// What inventory can decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Confirm,
     Reject,
 }
 
-/// An event that follows, of which at most one writer's is in the history.
+/// The event of a decision. Several writers may decide, but at most one of their events is in the
+/// history.
 #[derive(Debug, Clone, Copy)]
 struct FollowUp {
     event_id: EventId,
     publication: TransactionId,
 }
 
-/// A decision that is not stored yet: the order after it, and the event that follows.
+/// A decision that is not stored yet: the order after it, and its event.
 #[derive(Debug, Clone)]
 pub(super) struct Decision {
     after: Order,
@@ -52,7 +52,7 @@ pub(super) struct Decision {
 }
 
 impl Decision {
-    /// The write that makes it true: `OrderCreated` ends, and what follows is pending.
+    /// The write that stores it: `OrderCreated` ends, and the event of the decision is pending.
     pub(super) fn change<'a>(&self, before: &'a StoredOrder) -> OrderChange<'a> {
         let created = before.created_event();
         let FollowUp { event_id, publication } = self.follow_up;
@@ -60,8 +60,8 @@ impl Decision {
         pending.remove(created);
         let due = self.at.plus(lifetimes::SWEEP_AFTER);
         pending.put(event_id, PendingEvent::sent(publication, self.at, due));
-        // As a rule the sweep looks when `OrderCreated` was due, which is not later than what follows
-        // is.
+        // Usually the sweep still looks when `OrderCreated` was due, which is not later than the
+        // new event is.
         let index = IndexChange::between(&before.pending, &pending);
         OrderChange {
             before,
@@ -80,8 +80,8 @@ where
     Time: Clock,
     Identities: IdentitySource,
 {
-    /// Decides an order that is CREATED, and publishes what follows. An order that is decided
-    /// already, or that was cancelled, is returned as it was found: its event only ends.
+    /// Decides an order that is CREATED, and publishes the event of the decision. An order that is
+    /// decided already, or was cancelled, is returned as it was found: its event only ends.
     pub(super) async fn decide(
         &self,
         mut stored: StoredOrder,
@@ -95,10 +95,10 @@ where
         loop {
             let is_open = is_done_elsewhere(&stored.pending, created, elsewhere);
             if !is_open || stored.order.status() != OrderStatus::Created {
-                // One of our own tries may have landed unnoticed. What follows is published by the
-                // writer whose event the history holds, and by nobody else.
-                let own = made.iter().find(|follow_up| stored.raised(follow_up.event_id));
-                if let Some(follow_up) = own {
+                // One of our own tries may have been stored unnoticed. An event is published by the
+                // writer whose event is in the history, and by nobody else.
+                let ours = made.iter().find(|follow_up| stored.raised(follow_up.event_id));
+                if let Some(follow_up) = ours {
                     self.publish(&StoredAggregate::Order(stored), *follow_up, deadline).await;
                     return Ok(None);
                 }
@@ -124,8 +124,8 @@ where
         }
     }
 
-    /// A confirmation goes with those of other orders that wait for the same products; a rejection
-    /// takes no stock and goes alone.
+    /// Stores a decision. A confirmation goes into one write with those of other orders that wait
+    /// for the same products; a rejection takes no stock and has a write of its own.
     async fn store(
         &self,
         stored: &StoredOrder,
@@ -149,7 +149,7 @@ where
         }
     }
 
-    /// Publishes what follows from the order as it is after the write.
+    /// Publishes the event of a decision from the order as it is after the write.
     async fn publish_as_found(&self, stored: StoredOrder, follow_up: FollowUp, deadline: Deadline) {
         match self.aggregates.find(stored.key()).await {
             Ok(Some(found)) if found.raised(follow_up.event_id) => {
@@ -157,9 +157,9 @@ where
             }
             Ok(_) => tracing::error!(
                 event_id = %follow_up.event_id,
-                "what follows is not in the order that was just decided"
+                "the event of the decision is not in the order that was just decided"
             ),
-            Err(failure) => left_to_sweep(follow_up, &failure),
+            Err(failure) => log_left_to_sweep(follow_up, &failure),
         }
     }
 
@@ -167,14 +167,15 @@ where
         let FollowUp { event_id, publication } = follow_up;
         let within = Deadline::after(PUBLICATION).or_earlier(deadline);
         if let Err(error) = self.publication.send(found, event_id, publication, within).await {
-            left_to_sweep(follow_up, &error);
+            log_left_to_sweep(follow_up, &error);
         }
     }
 }
 
-fn left_to_sweep(follow_up: FollowUp, error: &(dyn std::error::Error + 'static)) {
+fn log_left_to_sweep(follow_up: FollowUp, error: &(dyn std::error::Error + 'static)) {
     let FollowUp { event_id, publication } = follow_up;
-    tracing::warn!(%event_id, transaction_id = %publication, error, "an event is left to the sweep");
+    let transaction_id = publication;
+    tracing::warn!(%event_id, %transaction_id, error, "an event is left to the sweep");
 }
 
 /// The order after the decision.
@@ -184,7 +185,7 @@ fn decided(
     event_id: EventId,
     at: Timestamp,
 ) -> Result<(Order, OrderEvent), TransitionRefused> {
-    // What follows belongs to the trace of the order.
+    // The new event belongs to the trace of the order.
     let traceparent = order.history().first().event.traceparent.clone();
     let stamp = EventStamp { event_id, schema_version: SCHEMA_VERSION, traceparent };
     match verdict {

@@ -5,13 +5,14 @@ use domain::timestamp::Timestamp;
 /// How fast events are consumed.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// How many requests for messages are under way at once.
+    /// How many requests for messages run at the same time.
     pub pollers: usize,
-    /// How many events are handled at once, at the most; a batch may exceed it, and three times as
-    /// many may wait for the write that another one makes for them as well. While events fail because
+    /// How many events are handled at once at most. A batch may exceed it, and three times as many
+    /// may wait for the write that another event makes for them as well. While events fail because
     /// something is overloaded or unavailable, there are fewer.
     pub events_at_once: u16,
-    /// How long one event may take. It must be well below the time for which it is ours.
+    /// How long one event may take. It must be well below the time for which its message is
+    /// invisible to other receivers.
     pub event: Duration,
     /// How often an event is tried before it goes to the dead letters.
     pub attempts_max: u32,
@@ -29,12 +30,12 @@ impl Default for Pace {
     }
 }
 
-/// The pause before a message comes again: 1 s, doubling to 10 minutes.
+/// The pause before a message is delivered again: 1 s, doubling to 10 minutes.
 pub(super) fn pause_after(failures_before: u32) -> Duration {
     Duration::from_secs(1 << failures_before.min(10)).min(Duration::from_secs(600))
 }
 
-/// When an event failed for the first time, as far as its failures tell: with each pause between
+/// When an event failed for the first time, estimated from its failures and the pauses between
 /// them.
 pub(super) fn first_failed_at(now: Timestamp, failures_before: u32) -> Timestamp {
     let paused: Duration = (0..failures_before.min(64)).map(pause_after).sum();

@@ -1,4 +1,4 @@
-//! Handlers with an effect outside the aggregate.
+//! Event handlers with an effect outside the aggregate.
 
 use contracts::event::EventType;
 use domain::identity::EventId;
@@ -12,19 +12,19 @@ use crate::outcome::Failure;
 /// An event that was delivered and is pending.
 #[derive(Debug)]
 pub struct IncomingEvent<'a> {
-    /// The event.
+    /// The event's identifier, the same in every copy.
     pub event_id: EventId,
     /// Its type.
     pub event_type: EventType,
-    /// The aggregate that raised it, as it is now. A handler acts on it and not on the message.
+    /// The aggregate that raised it, as it is now. A handler uses its data, not the message's.
     pub stored: &'a StoredAggregate,
-    /// When it was delivered.
+    /// When it was delivered, by the wall clock.
     pub received_at: Timestamp,
-    /// By when it is done with, or comes again.
+    /// By when it must be handled; otherwise it is delivered again.
     pub deadline: Deadline,
 }
 
-/// A handler has not done its part.
+/// Why a handler has not done its part.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
     /// It may succeed later.
@@ -35,14 +35,15 @@ pub enum HandlerError {
     Hopeless(String),
 }
 
-/// Does one thing about an event, outside the aggregate that raised it.
+/// Does one thing for an event, outside the aggregate that raised it.
 pub trait EventHandler: Send + Sync {
-    /// Its name, which marks it as done in the aggregate: once used, it stays.
+    /// The name that marks it as done in the aggregate. It must never change once it was used.
     fn name(&self) -> &'static str;
 
     /// Does its part, once: it MUST mark itself as done in the event's pending entry
-    /// ([`PendingEvent::done_by`](domain::pending::PendingEvent::done_by)) in the transaction of its
-    /// effect, conditional on the aggregate's revision, and MUST do nothing when it is marked.
+    /// ([`PendingEvent::done_by`](domain::pending::PendingEvent::done_by)) in the transaction of
+    /// its effect, conditional on the aggregate's revision, and MUST do nothing if it is marked
+    /// already.
     ///
     /// # Errors
     ///
@@ -53,30 +54,30 @@ pub trait EventHandler: Send + Sync {
     ) -> BoxFuture<'a, Result<(), HandlerError>>;
 }
 
-/// Which events a handler gets.
+/// The events that a handler gets.
 #[derive(Debug, Clone, Copy)]
 pub enum Subscribed {
-    /// All of them.
+    /// Events of every type.
     ToAll,
-    /// Those of these types.
+    /// Events of these types.
     To(&'static [EventType]),
 }
 
-/// Handlers with the events they get, in the order in which they are called.
+/// Handlers and the events they get, in the order in which they are called.
 #[derive(Default)]
 pub struct Registry {
     entries: Vec<(Subscribed, Box<dyn EventHandler>)>,
 }
 
 impl Registry {
-    /// The registry with one more handler, called after those before it.
+    /// Adds a handler, which is called after the earlier ones.
     #[must_use]
     pub fn with(mut self, subscribed: Subscribed, handler: impl EventHandler + 'static) -> Self {
         self.entries.push((subscribed, Box::new(handler)));
         self
     }
 
-    /// The handlers of a type of events.
+    /// The handlers of a type of events, in the order of their calls.
     pub fn handlers_of(&self, event_type: EventType) -> impl Iterator<Item = &dyn EventHandler> {
         self.entries
             .iter()

@@ -1,34 +1,33 @@
-//! What a sweep comes to.
+//! The results of a sweep.
 
 use std::time::Duration;
 
-/// What a window did.
+/// The report of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SweepReport {
-    /// Events that were on no topic and were sent, the broker having acknowledged each.
+    /// Events that were on no topic and were sent. The broker has acknowledged each.
     pub sent: u64,
-    /// Events that were on their topic and were published again, because our group will not get them
-    /// otherwise.
+    /// Events that were on their topic and were published again, because our group would not get
+    /// them otherwise.
     pub republished: u64,
     /// Events that are on their topic and wait for their consumer.
     pub found: u64,
-    /// Those of `found` that have waited for so long that an operator should know.
+    /// Those of `found` that have waited so long that an operator should know.
     pub overdue: u64,
-    /// Events that were published again as often as they may be, and still wait.
+    /// Events that were published again as often as allowed, and still wait.
     pub given_up: u64,
-    /// Events of which nothing could be found out, or that could not be sent. They come up again.
+    /// Events that could not be looked up or sent. A later look tries them again.
     pub deferred: u64,
-    /// Looks for what is due that succeeded, of all topics together.
+    /// Reads of the index that succeeded, of all topics together.
     pub looks: u64,
-    /// Looks for what is due that failed, as a whole or in part, and aggregates that can't be read: how
-    /// long their events have been pending is unknown.
+    /// Reads of the index that failed, as a whole or in part, and aggregates that can't be read:
+    /// how long their events have been pending is unknown.
     pub failed_looks: u64,
-    /// How long the oldest event that was met has been pending. It means nothing when no look
+    /// How long the oldest event that was found has been pending. It means nothing if no look
     /// succeeded.
     pub oldest: Duration,
 }
 
-/// What became of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Sent,
@@ -36,15 +35,14 @@ pub(super) enum Fate {
     Found,
     Overdue,
     GivenUp,
-    /// Nothing could be found out, or it could not be sent: it comes up again.
+    /// It could not be looked up or sent: a later look tries again.
     Deferred,
-    /// Its aggregate can't be read by this code: it comes up again.
+    /// Its aggregate can't be read by this code: a later look tries again.
     Unreadable,
 }
 
-/// What became of one aggregate.
 #[derive(Debug)]
-pub(super) struct Dealt {
+pub(super) struct Processed {
     /// Whether this sweep claimed it.
     pub(super) is_ours: bool,
     /// How long its oldest event has been pending.
@@ -52,7 +50,7 @@ pub(super) struct Dealt {
     pub(super) fates: Vec<Fate>,
 }
 
-impl Dealt {
+impl Processed {
     pub(super) fn not_ours() -> Self {
         Self { is_ours: false, ..Self::ours() }
     }
@@ -61,7 +59,7 @@ impl Dealt {
         Self { is_ours: true, waited: Duration::ZERO, fates: Vec::new() }
     }
 
-    /// It could not even be claimed, and has been due for that long.
+    /// It could not be claimed, and has been due for `waited`.
     pub(super) fn deferred(waited: Duration) -> Self {
         Self { waited, fates: vec![Fate::Deferred], ..Self::ours() }
     }
@@ -72,7 +70,7 @@ impl Dealt {
 }
 
 impl SweepReport {
-    /// What two sweeps came to together.
+    /// The sum of two reports.
     pub(super) fn with(self, other: &Self) -> Self {
         Self {
             sent: self.sent + other.sent,
@@ -87,9 +85,9 @@ impl SweepReport {
         }
     }
 
-    pub(super) fn count(&mut self, dealt: &Dealt) {
-        self.oldest = self.oldest.max(dealt.waited);
-        for fate in &dealt.fates {
+    pub(super) fn count(&mut self, processed: &Processed) {
+        self.oldest = self.oldest.max(processed.waited);
+        for fate in &processed.fates {
             match fate {
                 Fate::Sent => self.sent += 1,
                 Fate::Republished => self.republished += 1,

@@ -1,15 +1,15 @@
 use std::time::Duration;
 
-/// How fast the sweep goes. Each topic has a pace of its own.
+/// How fast the sweep works, for each topic separately.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// How often it looks for what is due.
+    /// The time between two looks for due aggregates.
     pub look_every: Duration,
-    /// How many aggregates it takes up per look. When there were more, it looks again at once.
+    /// How many aggregates it processes per look. If more are due, it looks again at once.
     pub events_per_look: usize,
-    /// How many aggregates it deals with at once.
+    /// How many aggregates it processes at the same time.
     pub events_at_once: usize,
-    /// How long one of them may take. It must be well below the time for which it is claimed.
+    /// How long one aggregate may take. It must be well below the time for which it is claimed.
     pub event: Duration,
 }
 

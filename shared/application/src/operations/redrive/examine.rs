@@ -14,20 +14,21 @@ use crate::ports::{
 /// A dead letter, and what a redrive would do with it.
 #[derive(Debug)]
 pub struct Examined {
-    /// The letter.
+    /// The letter with its body.
     pub letter: DeadLetter,
     /// What a redrive would do.
     pub way: WayBack,
 }
 
-/// A letter's way back.
+/// How a redrive would return a letter's event.
 #[derive(Debug)]
 pub enum WayBack {
-    /// Its event is pending again in the aggregate that raised it.
+    /// The event becomes pending again in the aggregate that raised it.
     Aggregate(AggregateKey),
-    /// No aggregate of this deployment raised its event: it is published as it came.
+    /// No aggregate of this deployment raised the event: it is published as it was received.
     Topic,
-    /// It would be refused: [`RedriveError::Undecodable`] or [`RedriveError::NotRaised`].
+    /// The redrive would fail with this: [`RedriveError::Undecodable`] or
+    /// [`RedriveError::NotRaised`].
     None(RedriveError),
 }
 
@@ -40,7 +41,7 @@ where
     Publisher: TransactionalPublisher,
     Time: Clock,
 {
-    /// A dead letter, and what a redrive would do with it. It changes nothing.
+    /// Reads a dead letter and what a redrive would do with it. It changes nothing.
     ///
     /// # Errors
     ///

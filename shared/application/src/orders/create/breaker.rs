@@ -1,18 +1,18 @@
-//! Remembers that no broker can be had, so that not every request finds out for itself.
+//! Remembers that no broker can be reached, so that not every request has to find out.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::timestamp::Timestamp;
 
-/// How many requests in a row must have had no half message.
+/// How many requests in a row must have failed to store a half message.
 const FAILURES: u32 = 3;
 
-/// For how long the half message is then skipped.
+/// How long the half message is then skipped.
 const OPEN_FOR: Duration = Duration::from_secs(10);
 
 /// A circuit breaker around half messages. After three failures in a row it is open for 10 s; then
-/// the next request tries again, and its failure opens it anew.
+/// the next request tries again, and a failure opens it again.
 #[derive(Debug, Default)]
 pub struct CircuitBreaker(Mutex<State>);
 
@@ -31,12 +31,10 @@ impl CircuitBreaker {
         state.failures >= FAILURES && state.last_failure.is_some_and(open_at)
     }
 
-    /// A half message was had.
     pub(crate) fn succeeded(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
     }
 
-    /// No half message was had.
     pub(crate) fn failed(&self, now: Timestamp) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.failures = state.failures.saturating_add(1);
@@ -62,7 +60,7 @@ mod tests {
         assert!(breaker.is_open(at(2)) && breaker.is_open(at(11)));
         assert!(!breaker.is_open(at(12)), "the next request tries again");
         breaker.failed(at(12));
-        assert!(breaker.is_open(at(13)), "and opens it anew when it fails");
+        assert!(breaker.is_open(at(13)), "and opens it again when it fails");
     }
 
     #[test]

@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use super::CircuitBreaker;
 
-/// How long each step may take.
+/// How long each step of creating an order may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Budgets {
     /// One try to store a half message.
     pub half_message_try: Duration,
-    /// All of them.
+    /// All tries to store one together.
     pub half_message: Duration,
     /// The local transaction with all its tries.
     pub transaction: Duration,
@@ -26,7 +26,7 @@ impl Default for Budgets {
     }
 }
 
-/// What is done without a half message.
+/// What happens if no half message can be stored.
 #[derive(Debug)]
 pub enum WithoutBroker {
     /// The order is created, and the sweep publishes its event. The half message is not even tried

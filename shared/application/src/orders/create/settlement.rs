@@ -1,4 +1,4 @@
-//! What became of the creating write.
+//! The outcome of the creating write.
 
 use std::time::Duration;
 
@@ -13,32 +13,31 @@ use crate::ports::Clock;
 use crate::ports::creating::OrderCreation;
 use crate::retry::{Unsettled, until_settled};
 
-/// What became of the creating write. Only this module makes one, and only from what was found.
+/// The outcome of the creating write. Only this module makes one, and only from what was found.
 #[derive(Debug)]
 pub(super) enum Settlement {
     /// This attempt created the order.
     Committed,
-    /// This attempt has not created it and never will.
+    /// This attempt has not created the order and never will.
     Refused(Refusal),
-    /// Nobody knows. Neither a commit nor a rollback may be sent.
+    /// The order may be stored. Neither a commit nor a rollback may be sent.
     Unknown(Failure),
 }
 
-/// Why an attempt will never create its order.
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// Another attempt has created an order under the same key.
     Created(Box<StoredOrder>),
     /// A check-back fenced the attempt.
     Fenced,
-    /// Every try was refused before it began, to the end of the deadline or for good.
+    /// Every try was refused before it began, until the deadline or for good.
     NotStored(Failure),
 }
 
-/// Tries to store a new order until its fate is known or the deadline has passed.
+/// Tries to store a new order until the outcome is known or the deadline has passed.
 ///
-/// The deadline is judged by both clocks: a frozen process may find that its monotonic clock stood
-/// still meanwhile.
+/// The deadline is checked by both clocks, because the monotonic clock of a frozen process may
+/// stand still.
 pub(super) async fn settle(
     orders: &impl OrderCreation,
     clock: &impl Clock,
@@ -46,9 +45,9 @@ pub(super) async fn settle(
     deadline: Deadline,
     deadline_at: Timestamp,
 ) -> Settlement {
-    let own = new.attempt();
-    let pause =
-        Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed(own.as_uuid()));
+    let attempt = new.attempt();
+    let (first, most) = (Duration::from_millis(10), Duration::from_millis(400));
+    let pause = Backoff::new(first, most, seed(attempt.as_uuid()));
     let create = |within| async move {
         if deadline.has_passed() || clock.now() >= deadline_at {
             let over = "no time was left for a try";
@@ -58,12 +57,12 @@ pub(super) async fn settle(
     };
     let settled = until_settled(deadline, pause, create, |written, _| match written {
         Ok(()) => Some(Settlement::Committed),
-        Err(found) => judge(found, own),
+        Err(found) => judge(found, attempt),
     });
     match settled.await {
         Ok(settlement) => settlement,
-        // Once the fate of one try is unknown, no refusal of a later one settles it: the first may
-        // still land.
+        // Once the outcome of one try is unknown, no refusal of a later one settles it: the first
+        // may still be stored.
         Err(Unsettled { failure, in_doubt: true }) => Settlement::Unknown(failure),
         Err(Unsettled { failure, in_doubt: false }) => {
             Settlement::Refused(Refusal::NotStored(failure))
@@ -71,19 +70,20 @@ pub(super) async fn settle(
     }
 }
 
-/// What is found at the key decides. `None`: it decides nothing, and the write is tried again.
-fn judge(found: AtKey, own: TransactionId) -> Option<Settlement> {
+/// The outcome by what is found at the key. `None` if that settles nothing, so that the write is
+/// tried again.
+fn judge(found: AtKey, this_attempt: TransactionId) -> Option<Settlement> {
     match found {
-        // An earlier try of this very attempt landed, and its answer was lost. To call that refused
+        // An earlier try of this attempt was stored, and its answer was lost. To call that refused
         // would send a rollback for a stored order.
-        AtKey::Created { attempt, .. } if attempt == own => Some(Settlement::Committed),
+        AtKey::Created { attempt, .. } if attempt == this_attempt => Some(Settlement::Committed),
         AtKey::Created { stored: Some(stored), .. } => {
             Some(Settlement::Refused(Refusal::Created(stored)))
         }
-        AtKey::Tombstone(tombstone) if tombstone.holds(own) => {
+        AtKey::Tombstone(tombstone) if tombstone.holds(this_attempt) => {
             Some(Settlement::Refused(Refusal::Fenced))
         }
-        // An order that can't be read is nobody's until it can: newer code stored it.
+        // Newer code stored an order that this code can't read, so it settles nothing here.
         AtKey::Created { stored: None, .. } | AtKey::Tombstone(_) | AtKey::Absent => None,
     }
 }

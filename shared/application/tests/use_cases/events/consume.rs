@@ -1,4 +1,4 @@
-//! An event is handled once, by what its aggregate says, and ends with its last handler.
+//! An event is handled once, with the data of its aggregate, and ends with its last handler.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::{LONG, SHORT, assert_confirmed_once, consume, created, notified, published, stored};
 use crate::orders::create::world;
 
-/// Cancels an order as its customer does. The event of that is pending.
+/// Cancels an order as its customer does. Its `OrderCancelled` is pending.
 fn cancel(world: &World, id: OrderId) {
     let mut cancelled = stored(world, id);
     let (at, event) = (world.clock.now(), stamp(&world.identities));
@@ -78,12 +78,12 @@ async fn copies_of_an_event_have_one_effect() {
         world.broker.end(&receipt, Resolution::Commit, Deadline::after(SHORT)).await.unwrap();
     }
     let report = consume(&world, SHORT).await;
-    assert_eq!(report.handled, 11, "ten copies and what follows");
+    assert_eq!(report.handled, 11, "ten copies and the next event");
     let stored = stored(&world, id);
     assert_eq!(stored.order.version(), 2);
     assert_eq!(notified(&stored), ["OrderCreated", "OrderConfirmed"]);
     assert_eq!(world.tables.stock_of(product_id(1)), Some(8));
-    assert_eq!(world.broker.visible().len(), 11, "what follows was published once");
+    assert_eq!(world.broker.visible().len(), 11, "the next event was published once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +103,7 @@ async fn a_decision_whose_answer_was_lost_is_found_and_published_by_its_writer()
 async fn nothing_is_published_that_is_in_no_history() {
     let world = world();
     let id = created(&world, 2).await;
-    // The decision is on its way when its customer cancels the order; then it comes too late.
+    // The decision is being stored when the customer cancels the order, and comes too late.
     world.tables.script(Operation::Reserve, [Fault::LandsLate]);
     let tables = world.tables.clone();
     let cancel = async {
@@ -129,7 +129,7 @@ async fn a_consumer_that_dies_before_its_acknowledgement_loses_and_repeats_nothi
     let id = created(&world, 2).await;
     world.broker.script(BrokerFault::AcknowledgementLost, 2);
     let report = consume(&world, Duration::from_secs(120)).await;
-    assert_eq!(report.handled, 4, "both came again");
+    assert_eq!(report.handled, 4, "both were delivered again");
     assert_eq!(world.broker.deliveries(), [2, 2]);
     assert_confirmed_once(&world, id);
 }
@@ -149,7 +149,7 @@ async fn an_event_of_no_aggregate_is_foreign_and_no_handler_sees_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forged_message_has_no_effect_beyond_what_the_aggregate_says() {
+async fn a_forged_message_has_no_other_effect_than_the_aggregate_allows() {
     let world = world();
     let id = created(&world, 2).await;
     let half = world.broker.halves().remove(0);
@@ -204,8 +204,9 @@ async fn orders_of_one_product_at_once_never_take_more_than_there_is() {
     }
     consume(&world, LONG).await;
     let orders = world.tables.stored_orders();
-    let of = |status| orders.iter().filter(|stored| stored.order.status() == status).count();
-    assert_eq!((of(OrderStatus::Confirmed), of(OrderStatus::Rejected)), (12, 8));
+    let count_of = |status| orders.iter().filter(|stored| stored.order.status() == status).count();
+    let counts = (count_of(OrderStatus::Confirmed), count_of(OrderStatus::Rejected));
+    assert_eq!(counts, (12, 8));
     assert_eq!(world.tables.stock_of(product_id(1)), Some(1));
     assert!(orders.iter().all(|stored| stored.pending.is_empty()));
 }
@@ -284,7 +285,7 @@ async fn an_event_of_an_order_that_was_cancelled_meanwhile_only_ends() {
     assert!(stored.pending.holds_only(cancelled), "the cancellation waits for the sweep");
     assert_eq!(world.tables.calls(Operation::Reserve), 0);
     assert_eq!(world.tables.stock_of(product_id(1)), Some(10));
-    assert_eq!(published(&world), [EventType::OrderCreated], "nothing follows");
+    assert_eq!(published(&world), [EventType::OrderCreated], "no other event was raised");
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,7 +317,7 @@ async fn a_window_ends_in_time_whatever_was_received_last() {
     consumer.pace.attempts_max = 1;
     let window = Duration::from_secs(15);
     let late = async {
-        // Just before the window takes no more messages.
+        // Just before the window stops receiving messages.
         tokio::time::sleep(Duration::from_millis(8_900)).await;
         created(&world, 2).await;
     };

@@ -19,15 +19,15 @@ use crate::orders::create::create;
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Products with a stock of 1,000 and an order of each of `of`.
-async fn world_with(of: &[&[(u64, u64)]]) -> (World, Vec<OrderId>) {
+/// Products with a stock of 1,000, and one order for each entry of `orders`.
+async fn world_with(orders: &[&[(u64, u64)]]) -> (World, Vec<OrderId>) {
     let world = World::default();
     (1..=120).for_each(|id| world.tables.put_product(product(id, 1_000)));
     let mut ids = Vec::new();
-    for lines_of in of {
+    for lines_of_order in orders {
         let command = CreateOrderCommand {
             user_id: user(123),
-            lines: lines(lines_of),
+            lines: lines(lines_of_order),
             key: None,
             traceparent: None,
         };
@@ -46,8 +46,8 @@ fn statuses(world: &World, ids: &[OrderId]) -> Vec<OrderStatus> {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_one_product_goes_together_into_the_next_write() {
-    let of: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 64];
-    let (world, ids) = world_with(&of).await;
+    let orders: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 64];
+    let (world, ids) = world_with(&orders).await;
     consume(&world).await;
     assert!(statuses(&world, &ids).iter().all(|status| *status == OrderStatus::Confirmed));
     assert_eq!(world.tables.stock_of(product_id(1)), Some(1_000 - 128));
@@ -78,8 +78,8 @@ async fn a_group_that_is_busy_holds_up_no_other_product() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_finds_a_product_short_confirms_those_that_fit_and_rejects_the_rest() {
-    let of: Vec<&[(u64, u64)]> = vec![&[(1, 300)]; 8];
-    let (world, ids) = world_with(&of).await;
+    let orders: Vec<&[(u64, u64)]> = vec![&[(1, 300)]; 8];
+    let (world, ids) = world_with(&orders).await;
     consume(&world).await;
     let statuses = statuses(&world, &ids);
     let confirmed = statuses.iter().filter(|status| **status == OrderStatus::Confirmed).count();
@@ -87,13 +87,13 @@ async fn a_group_that_finds_a_product_short_confirms_those_that_fit_and_rejects_
     assert_eq!((confirmed, rejected), (3, 5));
     assert_eq!(world.tables.stock_of(product_id(1)), Some(100));
     let writes = world.tables.calls(Operation::Reserve);
-    assert!(writes <= 8, "{writes} writes: none of them goes alone because a product is sold out");
+    assert!(writes <= 8, "{writes} writes: orders still share writes when a product is sold out");
 }
 
 #[tokio::test(start_paused = true)]
 async fn copies_of_one_order_are_never_in_one_group() {
-    let of: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 4];
-    let (world, ids) = world_with(&of).await;
+    let orders: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 4];
+    let (world, ids) = world_with(&orders).await;
     for _ in 0..3 {
         for half in world.broker.halves().into_iter().take(4) {
             let key = half.message.aggregate.unwrap().to_string();
@@ -106,10 +106,10 @@ async fn copies_of_one_order_are_never_in_one_group() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_whose_fate_is_unknown_is_settled_by_its_orders() {
+async fn a_group_whose_outcome_is_unknown_is_settled_by_its_orders() {
     for fault in [Fault::ReplyLost, Fault::RequestLost, Fault::LandsLate] {
-        let of: Vec<&[(u64, u64)]> = vec![&[(1, 2), (2, 1)]; 10];
-        let (world, ids) = world_with(&of).await;
+        let orders: Vec<&[(u64, u64)]> = vec![&[(1, 2), (2, 1)]; 10];
+        let (world, ids) = world_with(&orders).await;
         world.tables.script(Operation::Reserve, [fault, fault]);
         consume(&world).await;
         world.tables.land_late_writes();
@@ -128,16 +128,16 @@ async fn a_group_never_has_more_items_than_a_transaction() {
     let wide: Vec<(u64, u64)> = (1..=50).map(|product| (product, 1)).collect();
     let other: Vec<(u64, u64)> = (50..=99).map(|product| (product, 1)).collect();
     let third: Vec<(u64, u64)> = (71..=120).map(|product| (product, 1)).collect();
-    let of: Vec<&[(u64, u64)]> = vec![&wide, &other, &third, &wide, &other, &third];
-    let (world, ids) = world_with(&of).await;
+    let orders: Vec<&[(u64, u64)]> = vec![&wide, &other, &third, &wide, &other, &third];
+    let (world, ids) = world_with(&orders).await;
     consume(&world).await;
     assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed; 6]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_fails_is_counted_for_each_of_its_orders() {
-    let of: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 5];
-    let (world, ids) = world_with(&of).await;
+    let orders: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 5];
+    let (world, ids) = world_with(&orders).await;
     world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     world.broker.script(BrokerFault::ReceiveFails, 1);
     world.consume_pending(Registry::default()).run(Deadline::after(Duration::from_secs(8))).await;
@@ -153,9 +153,9 @@ async fn a_group_that_fails_is_counted_for_each_of_its_orders() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_member_gives_up_is_enough_for_those_after_it() {
-    // Two orders of three wait for one product, of which there are four once the order before them
-    // has its one. One of them fits and the other does not; whichever is cancelled before its turn,
-    // there is enough for the other.
+    // Two orders of three items each wait for one product. After an earlier order of one item, four
+    // items are left: one of the two orders fits and the other does not. Whichever is cancelled
+    // before its turn, there is enough for the other.
     for (cancelled, other) in [(1, 2), (2, 1)] {
         let (world, mut ids) = world_with(&[&[(1, 1)]]).await;
         world.tables.put_product(product(1, 5));
@@ -171,9 +171,9 @@ async fn what_a_member_gives_up_is_enough_for_those_after_it() {
             }
             tokio::time::sleep(Duration::from_secs(2)).await;
             tables.heal(Operation::Reserve);
-            // The order before them, and then both of them together.
+            // The earlier order, and then both of them together.
             let both = tables.calls(Operation::Reserve) + 2;
-            // Asked whenever the consumer takes a step, so that no step comes in between.
+            // Polled with the consumer, so that the consumer makes no step in between.
             poll_fn(|_| match tables.calls(Operation::Reserve) {
                 calls if calls < both => Poll::Pending,
                 _ => Poll::Ready(()),
@@ -204,12 +204,12 @@ async fn order_of_three(world: &World) -> OrderId {
 
 #[tokio::test(start_paused = true)]
 async fn members_that_have_time_left_wait_for_another_leader() {
-    let of: Vec<&[(u64, u64)]> = vec![&[(1, 1)]; 6];
-    let (world, ids) = world_with(&of[..1]).await;
+    let orders: Vec<&[(u64, u64)]> = vec![&[(1, 1)]; 6];
+    let (world, ids) = world_with(&orders[..1]).await;
     world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Unavailable));
     let consuming = world.consume_pending(Registry::default());
     let late = async {
-        // Almost all of the first one's five seconds.
+        // Almost the whole five seconds of the first order.
         tokio::time::sleep(Duration::from_millis(4_900)).await;
         let mut late = Vec::new();
         for _ in 0..5 {

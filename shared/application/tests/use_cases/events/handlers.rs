@@ -1,4 +1,4 @@
-//! Handlers with an effect outside the aggregate, and what they do to their neighbours.
+//! Handlers with an effect outside the aggregate, and how they affect other events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use testkit::world::World;
 use super::{LONG, SHORT, assert_confirmed_once, consume_with, created, stored};
 use crate::orders::create::world;
 
-/// Counts orders somewhere else: its effect and its mark are one write.
+/// Counts orders outside the aggregate: its effect and its mark are one write.
 struct Counter {
     tables: MemoryTables,
     calls: AtomicU32,
@@ -52,7 +52,7 @@ impl Counter {
                 self.counted.fetch_add(1, Ordering::SeqCst);
                 Ok(())
             }
-            // The event comes again, and its aggregate says whether the mark is there.
+            // The event is delivered again, and its aggregate shows whether the mark is there.
             other => {
                 let failure = Failure::new(FailureClass::Unavailable, format!("{other:?}"));
                 Err(failure.into())
@@ -74,7 +74,7 @@ impl EventHandler for Counter {
     }
 }
 
-/// A registry of the counter, whose first `fails` calls fail.
+/// A registry with the counter. Its first `fails` calls fail.
 pub(crate) fn counting(world: &World, counted: &Arc<AtomicU32>, fails: u32) -> Registry {
     let counter = Counter {
         tables: world.tables.clone(),
@@ -90,7 +90,7 @@ async fn a_handler_with_an_effect_elsewhere_does_its_part_once() {
     let world = world();
     let id = created(&world, 2).await;
     let counted = Arc::new(AtomicU32::new(0));
-    // It is done, and then the aggregate's own part fails a few times.
+    // The handler is done, and then the reservation fails a few times.
     let failing = Fault::Refused(FailureClass::Permanent);
     world.tables.script(Operation::Reserve, [failing, failing, failing]);
     let report =
@@ -114,7 +114,6 @@ async fn an_event_waits_for_every_handler() {
     assert_eq!(world.broker.unacknowledged(), 1);
 }
 
-/// Panics.
 struct Panicking;
 
 impl EventHandler for Panicking {
@@ -176,7 +175,7 @@ async fn what_will_never_be_handled_is_a_dead_letter_at_once() {
     assert!(stored.pending.is_empty());
 }
 
-/// Aggregates of which one panics whenever it is read: outside all handlers.
+/// Aggregates one of which panics whenever it is read, outside all handlers.
 struct PanicsOver(MemoryTables, AggregateKey);
 
 impl PendingEventStore for PanicsOver {
@@ -202,7 +201,7 @@ impl Reservations for PanicsOver {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_over_one_event_does_not_take_its_neighbours_along() {
+async fn a_panic_over_one_event_does_not_affect_others() {
     let world = world();
     let broken = created(&world, 1).await;
     let id = created(&world, 2).await;
@@ -211,6 +210,6 @@ async fn a_panic_over_one_event_does_not_take_its_neighbours_along() {
     let report = consume.run(Deadline::after(SHORT)).await;
     assert_confirmed_once(&world, id);
     assert_eq!((report.handled, report.dead_lettered), (2, 0), "{report:?}");
-    assert!(report.postponed > 1, "it comes again when it becomes visible: {report:?}");
+    assert!(report.postponed > 1, "it is delivered again when it becomes visible: {report:?}");
     assert_eq!(world.broker.unacknowledged(), 1);
 }

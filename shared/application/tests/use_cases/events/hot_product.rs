@@ -1,7 +1,7 @@
-//! One product that everybody wants, on a table with AWS's latencies and conflicts, in simulated time.
+//! One very popular product, on a table with AWS's latencies and conflicts, in simulated time.
 //!
-//! Two transactions on one item conflict, so one order at a time would bound a product to what a
-//! transaction takes: some 50 orders a second.
+//! Two transactions on one item conflict. With one order per transaction, the time of a transaction
+//! would limit a product to about 50 orders a second.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -57,12 +57,12 @@ enum Item {
     Product(ProductId),
 }
 
-/// The tables in memory, with AWS's latencies; a write holds its items while it is under way, and what
-/// meets them is refused.
+/// The tables in memory, with AWS's latencies. A write holds its items while it is under way, and
+/// other writes of these items are refused.
 #[derive(Clone)]
 struct SlowTables {
     tables: MemoryTables,
-    /// In what steps calls go through the distributions.
+    /// The step with which calls go through the distributions.
     stride: usize,
     state: Arc<Mutex<State>>,
 }
@@ -71,7 +71,7 @@ struct SlowTables {
 struct State {
     calls: usize,
     held: BTreeSet<Item>,
-    /// Tries to take stock of the hot product.
+    /// The number of writes that take stock of the hot product.
     tries: u64,
     conflicts: u64,
     confirmed: BTreeMap<OrderId, Instant>,
@@ -91,13 +91,13 @@ impl SlowTables {
             state.calls += 1;
             state.calls
         });
-        // Steps through all of it, and never through neighbours in a row.
+        // Uses every value, and never two neighbouring values in a row.
         let milliseconds = distribution[turn * self.stride % 20];
         let further = Duration::from_micros(ITEM_US * items.saturating_sub(1));
         sleep(Duration::from_millis(milliseconds) + further).await;
     }
 
-    /// Holds items, or says which are held already.
+    /// Holds items, or returns those that are held already.
     fn hold(&self, items: &BTreeSet<Item>) -> Result<(), BTreeSet<Item>> {
         self.state(|state| {
             let held: BTreeSet<_> = state.held.intersection(items).copied().collect();
@@ -169,19 +169,18 @@ fn reason<Found>(held: &BTreeSet<Item>, item: &Item) -> ItemReason<Found> {
     if held.contains(item) { ItemReason::Busy } else { ItemReason::None }
 }
 
-/// What a run comes to.
 struct Run {
     world: World,
     tables: SlowTables,
-    /// When which order was created.
+    /// When each order of the hot product was created.
     hot: BTreeMap<OrderId, Instant>,
     others: BTreeMap<OrderId, Instant>,
 }
 
 impl Run {
-    /// Orders of the others, and `offered` a second of the hot product, for [`TIME`], consumed by
-    /// three windows.
-    async fn of(offered: u64, stride: usize) -> Self {
+    /// Creates orders of the other products, and `offered` a second of the hot product, for
+    /// [`TIME`]; three windows consume them.
+    async fn with(offered: u64, stride: usize) -> Self {
         let world = World::default();
         (1..=HOT + OTHERS).for_each(|id| world.tables.put_product(product(id, STOCK)));
         let tables = SlowTables::new(world.tables.clone(), stride);
@@ -195,7 +194,7 @@ impl Run {
         Self { world, tables, hot, others }
     }
 
-    /// From creation to CONFIRMED at the 99th percentile of the others.
+    /// The 99th percentile of the time from creation to CONFIRMED of the other products' orders.
     fn p99_of_others(&self) -> Duration {
         let mut took: Vec<_> =
             self.others.iter().map(|(id, created)| self.confirmed_at(*id) - *created).collect();
@@ -207,7 +206,7 @@ impl Run {
         self.tables.state(|state| state.confirmed[&id])
     }
 
-    /// Every order has taken its one item of stock, once.
+    /// Checks that every order has taken its one item of stock, once.
     fn check_stock(&self) {
         let gone = |id| u64::from(STOCK - self.world.tables.stock_of(product_id(id)).unwrap());
         assert_eq!(gone(HOT), self.hot.len() as u64);
@@ -215,7 +214,7 @@ impl Run {
     }
 }
 
-/// Orders of one item each for [`TIME`], of the product that the turn has.
+/// Creates orders of one item each for [`TIME`]; `product_of` gives the product of each turn.
 async fn order_at_rate(
     world: &World,
     a_second: u64,
@@ -240,9 +239,9 @@ async fn order_at_rate(
 #[tokio::test(start_paused = true)]
 async fn a_hot_product_sells_a_thousand_a_second_and_holds_up_no_other() {
     for stride in [3, 7, 9] {
-        let alone = Run::of(0, stride).await;
+        let alone = Run::with(0, stride).await;
         alone.check_stock();
-        let beside = Run::of(OFFERED, stride).await;
+        let beside = Run::with(OFFERED, stride).await;
         beside.check_stock();
         let first = *beside.hot.values().min().unwrap();
         let last = beside.hot.keys().map(|id| beside.confirmed_at(*id)).max().unwrap();
@@ -251,13 +250,13 @@ async fn a_hot_product_sells_a_thousand_a_second_and_holds_up_no_other() {
         let (tries, conflicts) = beside.tables.state(|state| (state.tries, state.conflicts));
         let (p99, p99_alone) = (beside.p99_of_others(), alone.p99_of_others());
         let figures = format!(
-            "{confirmed:.0} a second by {tries} writes, {conflicts} of them in vain; the others' p99 \
-             {p99:?}, alone {p99_alone:?}"
+            "{confirmed:.0} a second by {tries} writes, {conflicts} of them conflicts; the others' \
+             p99 {p99:?}, alone {p99_alone:?}"
         );
         println!("{figures}");
         assert!(confirmed >= CONFIRMED as f64, "{figures}");
         assert!(p99 <= p99_alone * 2, "{figures}");
-        // Each try costs two write units of the product, of which its partition bears 1,000 a second.
+        // Each try costs two write units of the product, and its partition allows 1,000 a second.
         assert!(2.0 * tries as f64 / took <= 1_000.0, "{figures}");
     }
 }

@@ -1,4 +1,4 @@
-//! What can't be handled goes to the dead letters, and nothing else waits for it.
+//! Events that can't be handled become dead letters, and no other event waits for them.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{LONG, SHORT, assert_confirmed_once, consume, created, stored};
 use crate::orders::create::world;
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_a_dead_letter_at_once_and_ends_nobodys_event() {
+async fn what_cannot_be_read_is_a_dead_letter_at_once_and_ends_no_event() {
     let world = world();
     world.broker.go_away();
     let id = created(&world, 2).await;
@@ -103,7 +103,7 @@ async fn what_fails_sixteen_times_is_a_dead_letter_with_the_end_of_its_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_leaves_its_neighbours_unharmed_and_is_kept_as_it_came() {
+async fn what_cannot_be_read_does_not_affect_others_and_is_kept_as_it_came() {
     let world = world();
     world.broker.put(b"not json", &[]);
     world.broker.put(&[0xff, 0xfe], &[]);

@@ -1,4 +1,4 @@
-//! What is pending is published until it is handled, and no more often than it must be.
+//! A pending event is published until it is handled, and no more often than needed.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn lost(world: &World) -> OrderId {
     created(world).await
 }
 
-/// As many orders, whose messages the broker has lost, and which are due.
+/// Creates orders whose messages the broker loses, and waits until they are due.
 async fn lose(world: &World, count: usize) {
     for _ in 0..count {
         created(world).await;
@@ -118,7 +118,7 @@ async fn an_event_that_is_on_its_topic_waits_in_the_second_rank_the_longer_the_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_sweeps_one_deals_with_an_event() {
+async fn of_two_sweeps_one_processes_an_event() {
     let world = world();
     lost(&world).await;
     world.broker.discard_open_halves();
@@ -142,7 +142,7 @@ async fn a_claim_that_led_to_nothing_runs_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_whose_fate_is_unknown_is_left_until_it_runs_out() {
+async fn a_claim_whose_outcome_is_unknown_is_left_until_it_runs_out() {
     for fault in [Fault::ReplyLost, Fault::RequestLost] {
         let world = world();
         lost(&world).await;
@@ -195,7 +195,7 @@ async fn a_check_back_of_what_the_sweep_sent_commits_it() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_comes_up_again_after_the_broker_is_back_within_the_time_of_a_claim() {
-    // The longer the broker was away, the longer it may take: from 10 s to a minute.
+    // The longer the broker was away, the longer the wait: from 10 s to a minute.
     for (away, soon) in [(15, 25), (130, 66)] {
         let (away, soon) = (Duration::from_secs(away), Duration::from_secs(soon));
         for was_sent in [false, true] {
@@ -258,14 +258,14 @@ async fn oldest_says_how_long_the_oldest_event_has_been_pending() {
     world.clock.advance(minutes(10));
     let oldest = sweep(&world, LOOK).await.oldest;
     let expected = minutes(12)..minutes(13);
-    assert!(expected.contains(&oldest), "it is on its topic, and nobody consumes: {oldest:?}");
+    assert!(expected.contains(&oldest), "it is on its topic, and no consumer runs: {oldest:?}");
     consume(&world).await;
     world.clock.advance(minutes(60));
     assert_eq!(sweep(&world, LOOK).await.oldest, Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_incomplete_answer_counts_as_none_for_ten_minutes_and_then_as_not_there() {
+async fn an_incomplete_answer_counts_as_no_answer_for_ten_minutes_and_then_as_not_there() {
     let world = world();
     let id = created(&world).await;
     world.clock.advance(lifetimes::SWEEP_AFTER);
@@ -273,7 +273,7 @@ async fn an_incomplete_answer_counts_as_none_for_ten_minutes_and_then_as_not_the
     assert_eq!(sweep(&world, MINUTE * 9).await.sent, 0);
     assert!(entry(&world, id).unanswered_since.is_some());
     assert_eq!(sweep(&world, MINUTE * 3).await.sent, 1);
-    // Each further copy takes twice as long, and there are five at the most.
+    // Each further copy takes twice as long, and there are at most five.
     sweep(&world, MINUTE * 60 * 24).await;
     assert_eq!(entry(&world, id).copies, 5);
     assert_eq!(world.broker.visible().len(), 6);
@@ -318,7 +318,7 @@ async fn while_no_broker_takes_an_event_one_of_each_look_probes_it() {
     let before = world.tables.calls(Operation::FindAggregate);
     sweep(&world, MINUTE).await;
     let claims = world.tables.calls(Operation::FindAggregate) - before;
-    // The first look takes up as many as go at once; each one after it takes up one.
+    // The first look claims as many as are processed at once; each later look claims one.
     assert!(claims <= 16 + 12 + 1, "{claims} claims of {orders} orders");
 }
 
@@ -334,7 +334,7 @@ async fn while_not_every_broker_answers_one_event_of_each_look_asks() {
     // Of orders and of users.
     assert!(looks <= 2 * (9 * 12 + 1), "{looks} looks");
     assert_eq!(world.broker.visible().len(), 300, "nothing is sent yet");
-    // All of them have waited, though few have asked: none waits longer because others do.
+    // All of them have waited, although few have asked: none waits longer because others ask.
     sweep(&world, MINUTE * 3).await;
     assert_eq!(world.broker.visible().len(), 600);
 }
@@ -354,7 +354,7 @@ async fn a_broker_that_loses_what_it_acknowledged_loses_nothing_of_ours() {
 async fn an_event_whose_message_our_group_has_passed_is_published_again_at_most_five_times() {
     let world = world();
     let id = created(&world).await;
-    // Another member of the group receives the message and never acknowledges it, for ever.
+    // Another member of the group receives the message each time and never acknowledges it.
     let steal = async |world: &World| {
         use application::ports::EventSubscription;
         while !world.broker.receive(32, Deadline::after(LOOK)).await.unwrap().is_empty() {}
@@ -376,9 +376,9 @@ async fn an_event_whose_message_our_group_has_passed_is_published_again_at_most_
     world.clock.advance(MINUTE * 60 * 48);
     steal(&world).await;
     assert_eq!(sweep(&world, LOOK).await.given_up, 1);
-    let names: std::collections::BTreeSet<_> =
+    let publications: std::collections::BTreeSet<_> =
         world.broker.halves().iter().map(|half| half.transaction_id).collect();
-    assert_eq!(names.len(), 6, "each publication has a name of its own");
+    assert_eq!(publications.len(), 6, "each publication has its own transaction_id");
     tokio::time::sleep(MINUTE).await;
     consume(&world).await;
     assert_eq!(world.tables.stock_of(testkit::samples::product_id(1)), Some(8));

@@ -16,7 +16,7 @@ fn discard(world: &World) -> DiscardDeadLetter<MemoryTables, MemoryTables> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_discarded_letter_is_gone_and_returned_once_more() {
+async fn a_discarded_letter_is_returned_and_is_gone() {
     let world = world();
     let (id, letter) = buried(&world).await;
     let (_, other) = buried(&world).await;
@@ -27,7 +27,7 @@ async fn a_discarded_letter_is_gone_and_returned_once_more() {
     assert!(matches!(error, DiscardError::NotThere), "{error:?}");
     consume(&world, MINUTE).await;
     let stored = stored(&world, id);
-    assert_eq!(stored.order.status(), OrderStatus::Created, "what was given up is never done");
+    assert_eq!(stored.order.status(), OrderStatus::Created, "its event is never handled");
     assert!(stored.pending.is_empty());
 }
 

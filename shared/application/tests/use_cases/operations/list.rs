@@ -17,8 +17,8 @@ fn list(world: &World) -> ListDeadLetters<MemoryTables> {
     ListDeadLetters { letters: world.tables.clone() }
 }
 
-/// Ten letters, a second after one another and in no order. Those with an even number have met a
-/// throttle, and two of three were given up by a handler.
+/// Stores ten letters, a second after one another and in no order. Those with an even number were
+/// throttled, and two of three were given up by a handler.
 fn put_ten(world: &World) {
     let start = world.clock.now();
     for number in 0..10_u64 {

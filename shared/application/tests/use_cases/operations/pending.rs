@@ -1,4 +1,4 @@
-//! What is pending is listed, and published again at once.
+//! Pending events are listed, and published again at once.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -46,9 +46,9 @@ async fn pending_events_are_listed_the_oldest_first_and_handled_ones_are_not() {
     let listing =
         list(&world).oldest(Duration::ZERO, 4, |found| progress.set(found)).await.unwrap();
     assert_eq!((listing.found, listing.unreadable, progress.get()), (6, 0, 6));
-    let of = |id| world.tables.stored_order(id).unwrap();
+    let stored_order = |id| world.tables.stored_order(id).unwrap();
     let expected = created.iter().take(4).map(|id| {
-        let stored = of(*id);
+        let stored = stored_order(*id);
         let event_id = stored.created_event();
         let entry = stored.pending.get(event_id).unwrap().clone();
         let event_type = Some(EventType::OrderCreated);
@@ -80,7 +80,7 @@ async fn a_pending_event_is_published_again_under_a_new_publication() {
     let id = create(&world, &command(2, None)).await.unwrap().order.id();
     let mut stored = world.tables.stored_order(id).unwrap();
     let (key, created) = (stored.key(), stored.created_event());
-    // As the sweep leaves what it has published again as often as it may.
+    // As the sweep leaves an event that it has published again as often as allowed.
     let given_up = PendingEvent {
         publication: Publication::Found,
         copies: 5,
@@ -121,7 +121,7 @@ async fn a_pending_event_is_published_again_under_a_new_publication() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_republication_that_the_broker_does_not_acknowledge_is_the_sweeps() {
+async fn a_republication_that_the_broker_does_not_acknowledge_is_left_to_the_sweep() {
     for fault in [Fault::ReplyLost, Fault::RequestLost, Fault::Busy] {
         let world = world();
         let id = create(&world, &command(2, None)).await.unwrap().order.id();
@@ -153,7 +153,7 @@ async fn a_republished_event_is_found_by_the_sweep_and_handled_once() {
     world.clock.advance(lifetimes::SWEEP_AFTER);
     let swept = world.sweep_pending().run(Deadline::after(Duration::from_secs(6))).await;
     assert_eq!((swept.found, swept.sent), (1, 0), "{swept:?}");
-    assert_eq!(consume(&world, MINUTE).await.handled, 3, "two copies, and what follows");
+    assert_eq!(consume(&world, MINUTE).await.handled, 3, "two copies, and the next event");
     assert_confirmed_once(&world, id);
 }
 

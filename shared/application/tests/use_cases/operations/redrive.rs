@@ -1,4 +1,4 @@
-//! A dead letter's event is pending again, and what was done stays done.
+//! A dead letter's event becomes pending again, and effects that were done are not repeated.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,7 +57,7 @@ async fn a_redriven_event_is_handled_as_if_it_had_never_failed() {
     let stored = world.tables.stored_order(id).unwrap();
     let entry = stored.pending.get(redriven.event_id).unwrap();
     assert_eq!(entry.failures, 0);
-    assert_ne!(entry.transaction_id, given_up, "the old message is not taken for it");
+    assert_ne!(entry.transaction_id, given_up, "the old message is not mistaken for it");
     consume(&world, MINUTE).await;
     let stored = world.tables.stored_order(id).unwrap();
     assert_eq!(stored.order.status(), OrderStatus::Confirmed);
@@ -67,14 +67,14 @@ async fn a_redriven_event_is_handled_as_if_it_had_never_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_redriven_event_is_the_sweeps_where_no_broker_can_be_reached() {
+async fn a_redriven_event_is_left_to_the_sweep_if_no_broker_can_be_reached() {
     let world = world();
     let (id, letter) = buried(&world).await;
     let without = Redrive { publication: None, ..redrive(&world) };
     let before = world.broker.visible().len();
     assert!(!without.redrive(&letter.id()).await.unwrap().is_published);
     assert_eq!(world.broker.visible().len(), before);
-    assert_eq!(sweep(&world).await.sent, 1, "it is not looked for first, and is due at once");
+    assert_eq!(sweep(&world).await.sent, 1, "it is not looked up first, and is due at once");
     assert_eq!(world.broker.visible().len(), before + 1);
     consume(&world, MINUTE).await;
     assert_eq!(world.tables.stored_order(id).unwrap().order.status(), OrderStatus::Confirmed);
@@ -170,7 +170,7 @@ async fn a_handler_that_was_done_before_its_event_was_given_up_is_not_called_aga
 async fn a_redriven_event_is_rebuilt_from_its_aggregate_and_sent_under_a_new_publication() {
     let world = world();
     let (id, letter) = buried(&world).await;
-    // Whatever the letter has kept of the message.
+    // Whatever part of the message the letter contains.
     let body = b"{\"specversion\":".to_vec();
     world.tables.put_dead_letter(DeadLetter { body, ..letter.clone() });
     let first = world.broker.halves().remove(0);
@@ -208,7 +208,7 @@ async fn an_event_that_fails_again_is_given_up_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_becomes_of_its_message_a_redriven_event_is_not_lost() {
+async fn a_redriven_event_is_not_lost_whatever_happens_to_its_message() {
     for fault in [
         BrokerFault::PrepareFails,
         BrokerFault::PrepareReplyLost,
@@ -335,7 +335,11 @@ async fn a_foreign_event_is_sent_as_it_came_and_no_handler_of_ours_sees_it() {
     let letter = foreign(&world).await;
     redrive(&world).redrive(&letter.id()).await.unwrap();
     let sent = world.broker.halves().pop().unwrap();
-    assert_eq!(sent.message.body.as_bytes(), letter.body, "with what newer code has added");
+    assert_eq!(
+        sent.message.body.as_bytes(),
+        letter.body,
+        "with the members that newer code has added"
+    );
     assert_eq!((sent.message.aggregate, sent.message.traceparent), (None, letter.traceparent));
     assert_eq!(sent.ends, [Resolution::Commit]);
     let report = consume(&world, MINUTE).await;
@@ -343,7 +347,7 @@ async fn a_foreign_event_is_sent_as_it_came_and_no_handler_of_ours_sees_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_letter_that_may_still_be_there_is_said_to_be() {
+async fn a_foreign_letter_that_may_still_be_there_is_reported() {
     for (fault, in_doubt) in
         [(Fault::Refused(FailureClass::Permanent), false), (Fault::ReplyLost, true)]
     {
@@ -358,7 +362,8 @@ async fn a_foreign_letter_that_may_still_be_there_is_said_to_be() {
     }
 }
 
-/// As a foreign event it would be acknowledged without a handler, and nobody would know of it any more.
+/// As a foreign event it would be acknowledged without a handler, and nothing would show that it
+/// was not handled.
 #[tokio::test(start_paused = true)]
 async fn a_letter_whose_aggregate_is_gone_stays() {
     let world = world();
@@ -402,7 +407,7 @@ async fn a_letter_is_examined_for_its_way_back() {
     let examined = redrive(&world).examine(&letter.id()).await.unwrap();
     assert_eq!(examined.letter, letter);
     assert!(matches!(examined.way, WayBack::Aggregate(way) if way == key), "{examined:?}");
-    assert_eq!(world.tables.dead_letters(), [letter], "to examine it changes nothing");
+    assert_eq!(world.tables.dead_letters(), [letter], "examining it changes nothing");
     let elsewhere = DeadLetter {
         aggregate: Some("USER#1/ORDER#01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()),
         ..examined.letter

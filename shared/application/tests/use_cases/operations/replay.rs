@@ -1,4 +1,4 @@
-//! History is sent again, and has no effect of ours.
+//! Events of the past are sent again, and have no effect in our handlers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What came since a moment is sent again, at a rate.
+//! Events since a moment are sent again, at a rate.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! A cancelled order gives back what it has taken, once, whatever else happens to it.
+//! A cancelled order gives its stock back, once, whatever else happens to it.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn a_confirmed_order_gives_its_stock_back_and_its_event_is_pending() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_has_taken_nothing_gives_nothing_back_and_is_not_confirmed_after_it() {
+async fn an_order_without_reserved_stock_gives_nothing_back_and_is_not_confirmed_after_it() {
     let world = world();
     let id = created(&world, 2).await;
     assert!(cancel(&world, id).await.unwrap().is_some());
@@ -93,14 +93,15 @@ async fn a_rejected_order_is_not_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn anothers_order_is_answered_as_none() {
+async fn an_order_of_another_user_is_not_found() {
     let world = world();
     let id = created(&world, 2).await;
     assert_eq!(cancel_as(&world, 124, id).await.unwrap(), None);
     assert_eq!(stored(&world, id).order.status(), OrderStatus::Created);
 }
 
-/// Twenty cancels meet the reservation; each order of the two gives one result.
+/// Twenty cancels run at the same time as the reservation. Whichever is stored first, the result is
+/// the same.
 #[tokio::test(start_paused = true)]
 async fn of_many_cancels_beside_the_reservation_one_gives_back() {
     let world = world();
@@ -125,7 +126,7 @@ async fn a_try_that_landed_unnoticed_is_found_and_gives_back_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_knows_in_time_is_said_and_a_retry_settles_it() {
+async fn an_unknown_outcome_is_reported_and_a_retry_settles_it() {
     let world = world();
     let id = created(&world, 2).await;
     consume(&world, SHORT).await;
@@ -138,7 +139,7 @@ async fn what_nobody_knows_in_time_is_said_and_a_retry_settles_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_of_a_product_that_is_gone_is_cancelled_all_the_same() {
+async fn an_order_of_a_product_that_is_gone_can_still_be_cancelled() {
     let world = world();
     let id = created(&world, 2).await;
     consume(&world, SHORT).await;

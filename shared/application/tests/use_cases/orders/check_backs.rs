@@ -1,4 +1,4 @@
-//! A check-back is answered by what is at the order's key, and by nothing else.
+//! A check-back is answered by what is stored at the order's key, and by nothing else.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn create(world: &World, new: &NewOrder) -> WriteTry<domain::order::AtKey>
 }
 
 /// Moves on to the moment from which an attempt may be fenced.
-fn end_its_time(world: &World) {
+fn pass_deadline(world: &World) {
     world.clock.advance(Duration::from_secs(3) + lifetimes::CLOCK_MARGIN);
 }
 
@@ -69,7 +69,7 @@ async fn nothing_is_decided_before_the_deadline_and_its_margin() {
     let world = World::default();
     let new = new_order(&world);
     let check = check(&world, &new);
-    end_its_time(&world);
+    pass_deadline(&world);
     world.clock.set_back(Duration::from_millis(1));
     assert_eq!(world.answer_checks().answer(check.clone()).await, CheckAnswer::Unknown);
     assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
@@ -83,8 +83,8 @@ async fn a_fence_that_lost_against_the_order_is_answered_by_the_order() {
     let world = World::default();
     let new = new_order(&world);
     let check = check(&world, &new);
-    end_its_time(&world);
-    // The put lands between the checker's read and its fence.
+    pass_deadline(&world);
+    // The write is stored between the read of the check and its fence.
     world.tables.script(Operation::CreateOrder, [Fault::LandsLate]);
     let put = create(&world, &new).await;
     assert!(matches!(put, WriteTry::Unknown(_)), "{put:?}");
@@ -101,7 +101,7 @@ async fn a_fence_that_lost_against_the_order_is_answered_by_the_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_became_of_the_fence_what_is_found_after_it_answers() {
+async fn after_a_fence_the_answer_is_what_is_found_even_if_the_fence_failed() {
     for (fault, expected) in [
         (Fault::Refused(FailureClass::Throttled), CheckAnswer::Unknown),
         (Fault::ReplyLost, CheckAnswer::Rollback),
@@ -111,7 +111,7 @@ async fn whatever_became_of_the_fence_what_is_found_after_it_answers() {
         let world = World::default();
         let new = new_order(&world);
         let check = check(&world, &new);
-        end_its_time(&world);
+        pass_deadline(&world);
         world.tables.script(Operation::FenceAttempt, [fault]);
         assert_eq!(world.answer_checks().answer(check.clone()).await, expected, "{fault:?}");
         assert_eq!(world.answer_checks().answer(check).await, CheckAnswer::Rollback, "{fault:?}");
@@ -128,7 +128,7 @@ async fn what_cannot_be_read_is_left_open_and_settled_by_the_next_check() {
         let world = World::default();
         let new = new_order(&world);
         let check = check(&world, &new);
-        end_its_time(&world);
+        pass_deadline(&world);
         world.tables.script(Operation::AtKey, [fault]);
         let checks = world.answer_checks();
         assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown, "{fault:?}");
@@ -142,7 +142,7 @@ async fn what_cannot_be_read_after_a_fence_is_left_open() {
     let world = World::default();
     let new = new_order(&world);
     let check = check(&world, &new);
-    end_its_time(&world);
+    pass_deadline(&world);
     let tables = world.tables.clone();
     let breaking = async {
         while tables.calls(Operation::FenceAttempt) == 0 {
@@ -171,8 +171,8 @@ async fn a_created_order_is_committed_at_any_time() {
     assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
 }
 
-/// A broker that falls behind with its record of what has ended asks about it, and would make a copy of
-/// what is committed twice.
+/// A broker that is late in recording ends asks about a half message that has ended, and would make
+/// a second visible copy of one that is committed twice.
 #[tokio::test(start_paused = true)]
 async fn a_half_message_whose_event_is_handled_is_left_open_for_a_while_and_then_committed() {
     let world = World::default();
@@ -190,8 +190,8 @@ async fn a_half_message_whose_event_is_handled_is_left_open_for_a_while_and_then
     assert_eq!(checks.answer(check).await, CheckAnswer::Commit, "its end was lost");
 }
 
-/// The sweep publishes it again where it is lost, so nothing is gained by a commit before the broker has
-/// recorded the end.
+/// If it is lost, the sweep publishes it again, so a commit before the broker has recorded the end
+/// would gain nothing.
 #[tokio::test(start_paused = true)]
 async fn a_half_message_of_a_recorded_event_is_left_open_for_a_while_and_then_committed() {
     let world = World::default();
@@ -209,7 +209,7 @@ async fn a_fenced_attempt_is_found_and_not_fenced_again() {
     let world = World::default();
     let new = new_order(&world);
     let check = check(&world, &new);
-    end_its_time(&world);
+    pass_deadline(&world);
     for _ in 0..2 {
         assert_eq!(world.answer_checks().answer(check.clone()).await, CheckAnswer::Rollback);
     }
@@ -224,13 +224,14 @@ async fn a_full_tombstone_fences_no_further_attempt() {
     let new = new_order(&world);
     let checks = world.answer_checks();
     let old = CheckBack { deadline: Some(world.clock.now()), ..check(&world, &new) };
-    end_its_time(&world);
-    let of = |attempt: TransactionId| CheckBack { transaction_id: Some(attempt), ..old.clone() };
+    pass_deadline(&world);
+    let check_of =
+        |attempt: TransactionId| CheckBack { transaction_id: Some(attempt), ..old.clone() };
     for _ in 0..FENCED_MAX {
         let attempt = world.identities.transaction_id();
-        assert_eq!(checks.answer(of(attempt)).await, CheckAnswer::Rollback);
+        assert_eq!(checks.answer(check_of(attempt)).await, CheckAnswer::Rollback);
     }
-    assert_eq!(checks.answer(of(new.attempt())).await, CheckAnswer::Unknown);
+    assert_eq!(checks.answer(check_of(new.attempt())).await, CheckAnswer::Unknown);
     assert!(matches!(create(&world, &new).await, WriteTry::Done), "it was not fenced");
 }
 
@@ -241,7 +242,7 @@ async fn a_recorded_event_is_committed_if_the_history_holds_it_and_never_rolled_
     let checks = world.answer_checks();
     let attempt = Some(world.identities.transaction_id());
     let recorded = CheckBack { is_recorded: true, transaction_id: attempt, ..check(&world, &new) };
-    end_its_time(&world);
+    pass_deadline(&world);
     assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Unknown, "there is no order");
     assert!(matches!(create(&world, &new).await, WriteTry::Done));
     world.clock.advance(Duration::from_secs(30));
@@ -255,11 +256,11 @@ async fn a_recorded_event_is_committed_if_the_history_holds_it_and_never_rolled_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_not_this_deployments_is_left_open_and_counted() {
+async fn a_message_of_another_deployment_is_left_open_and_counted() {
     let world = World::default();
     let new = new_order(&world);
     let whole = check(&world, &new);
-    end_its_time(&world);
+    pass_deadline(&world);
     let checks = world.answer_checks();
     for foreign in [
         CheckBack { topic: None, ..whole.clone() },

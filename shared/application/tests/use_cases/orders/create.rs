@@ -32,11 +32,11 @@ pub(crate) fn world() -> World {
     world
 }
 
-pub(crate) fn command(quantity: u64, under: Option<&str>) -> CreateOrderCommand {
+pub(crate) fn command(quantity: u64, idempotency_key: Option<&str>) -> CreateOrderCommand {
     CreateOrderCommand {
         user_id: user(123),
         lines: lines(&[(1, quantity)]),
-        key: under.map(key),
+        key: idempotency_key.map(key),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
     }
 }
@@ -90,7 +90,7 @@ async fn the_event_is_rebuilt_from_the_order_byte_for_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_of_one_user_under_one_key_meet_at_one_order() {
+async fn requests_of_one_user_with_one_key_create_one_order() {
     let world = world();
     let first = create(&world, &command(2, Some("key-1"))).await.unwrap();
     let again = create(&world, &command(2, Some("key-1"))).await.unwrap();
@@ -130,18 +130,14 @@ async fn two_requests_at_once_under_one_key_create_one_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_nobody_knows_neither_a_commit_nor_a_rollback_is_sent() {
+async fn while_the_outcome_is_unknown_neither_a_commit_nor_a_rollback_is_sent() {
     let world = world();
     world.tables.break_down(Operation::CreateOrder, Fault::RequestLost);
     let error = create(&world, &command(1, None)).await.unwrap_err();
     let CreateOrderError::Open { order_id, .. } = error else { panic!("{error:?}") };
     assert_eq!(ends(&world), [[]]);
     assert_eq!(world.broker.halves()[0].message.subject, order_id.to_string());
-    assert_eq!(
-        world.tables.calls(Operation::CreateOrder),
-        3,
-        "it was tried to the end of its time"
-    );
+    assert_eq!(world.tables.calls(Operation::CreateOrder), 3, "it was tried until its deadline");
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,10 +161,10 @@ async fn a_refusal_settles_nothing_while_an_earlier_try_is_in_doubt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_try_that_landed_while_its_answer_was_lost_is_found_and_committed() {
-    for under in [None, Some("key-1")] {
+    for key in [None, Some("key-1")] {
         let world = world();
         world.tables.script(Operation::CreateOrder, [Fault::ReplyLost]);
-        let reply = create(&world, &command(1, under)).await.unwrap();
+        let reply = create(&world, &command(1, key)).await.unwrap();
         assert!(!reply.replayed, "it is this request's own");
         assert_eq!(stored(&world, &reply).order, reply.order);
         assert_eq!(ends(&world), [[Resolution::Commit]]);
@@ -228,7 +224,7 @@ async fn a_late_write_finds_the_fence_when_it_lands_after_its_check() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fenced_attempt_is_answered_honestly_and_the_next_one_succeeds() {
+async fn a_fenced_attempt_is_an_error_and_the_next_one_succeeds() {
     let world = world();
     world.tables.break_down(Operation::CreateOrder, Fault::LandsLate);
     create(&world, &command(1, Some("key-1"))).await.unwrap_err();
@@ -266,7 +262,7 @@ async fn the_fence_of_one_attempt_leaves_that_of_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_keyed_request_that_would_be_refused_is_answered_by_what_it_created_before() {
+async fn a_request_that_would_be_refused_is_answered_with_the_order_that_its_key_created_before() {
     let world = world();
     let first = create(&world, &command(2, Some("key-1"))).await.unwrap();
     world.tables.remove_product(product_id(1));
@@ -387,7 +383,7 @@ async fn the_same_key_for_something_else_is_refused_with_and_without_the_broker(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_remembered_for_as_long_as_its_order() {
+async fn a_key_is_known_while_its_order_exists() {
     let world = world();
     let first = create(&world, &command(1, Some("key-1"))).await.unwrap();
     world.clock.advance(Duration::from_secs(10 * 365 * 24 * 60 * 60));
@@ -396,7 +392,7 @@ async fn a_key_is_remembered_for_as_long_as_its_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_without_time_for_the_end_of_its_half_message_is_not_begun_late() {
+async fn a_write_leaves_time_for_the_end_of_its_half_message() {
     for fault in [Fault::Refused(FailureClass::Throttled), Fault::RequestLost] {
         let world = world();
         world.tables.break_down(Operation::CreateOrder, fault);

@@ -53,7 +53,7 @@ impl OrderKeys for Newer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_cannot_be_read_is_not_taken_for_one_that_is_not_there() {
+async fn an_order_that_cannot_be_read_is_not_reported_as_missing() {
     let world = world();
     let id = create(&world, &command(2, None)).await.unwrap().order.id();
     let newer = GetOrder { orders: Newer(world.tables.clone()) };

@@ -21,7 +21,7 @@ async fn each_try_of_a_half_message_is_an_attempt_of_its_own() {
     assert!(halves.iter().all(|half| half.message == halves[0].message), "they are of one event");
     assert_eq!(halves[3].transaction_id, stored(&world, &reply).attempt);
     assert_eq!(ends(&world), [vec![], vec![], vec![], vec![Resolution::Commit]]);
-    // The abandoned ones end without touching the one that was committed.
+    // The abandoned ones are rolled back without affecting the one that was committed.
     let answers = world.broker.check_back(&world.answer_checks()).await;
     assert_eq!(answers, [CheckAnswer::Rollback; 3]);
     assert_eq!(world.broker.visible().len(), 1);
@@ -76,7 +76,7 @@ async fn an_order_is_created_even_if_the_end_of_its_half_message_fails() {
         world.broker.script(fault, 1);
         let reply = create(&world, &command(1, None)).await.unwrap();
         assert_eq!(stored(&world, &reply).order, reply.order, "{fault:?}");
-        // What has not arrived is repaired by the check-back, and what has is not repeated.
+        // The check-back repairs an end that was lost, and does not repeat one that was done.
         world.broker.check_back(&world.answer_checks()).await;
         assert_eq!(ends(&world), [[Resolution::Commit]], "{fault:?}");
     }

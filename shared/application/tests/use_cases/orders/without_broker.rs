@@ -93,7 +93,7 @@ async fn abandoned_half_messages_belong_to_other_attempts_and_are_never_committe
     let answers = world.broker.check_back(&world.answer_checks()).await;
     assert_eq!(answers, vec![CheckAnswer::Rollback; abandoned.len()]);
     assert_eq!(world.broker.visible().len(), 0);
-    assert_eq!(stored(&world, &reply).attempt, attempt, "the order is left as it was");
+    assert_eq!(stored(&world, &reply).attempt, attempt, "the order is not changed");
     sweep(&world).await;
     assert_eq!(world.broker.visible().len(), 1, "one order, one event");
     assert_eq!(world.broker.copies_of(attempt).visible, 1);
@@ -111,7 +111,7 @@ async fn after_three_failures_the_half_message_is_skipped_for_ten_seconds() {
     world.broker.go_away();
     for _ in 0..3 {
         let took = timed().await;
-        assert!(took >= Duration::from_secs(2), "it tried to the end of its time: {took:?}");
+        assert!(took >= Duration::from_secs(2), "it tried until its deadline: {took:?}");
     }
     let took = timed().await;
     assert!(took < Duration::from_millis(100), "{took:?}");
@@ -126,7 +126,7 @@ async fn after_three_failures_the_half_message_is_skipped_for_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_whose_fate_is_unknown_is_answered_as_open_and_settled_by_its_key() {
+async fn an_order_whose_outcome_is_unknown_is_answered_as_open_and_settled_by_its_key() {
     let world = world();
     world.broker.go_away();
     world.tables.break_down(Operation::CreateOrder, Fault::LandsLate);

@@ -1,4 +1,4 @@
-//! Products: what is sold, at which price, and how many there are.
+//! Writes and lists products with their prices and stock.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,20 +25,20 @@ use crate::records::ProductRecord;
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>).
 const BATCH_MAX: usize = 25;
 
-/// How often a call is made that is known to have done nothing, or that may be made twice.
+/// How often a call is made that has certainly done nothing, or that may be made twice.
 const TRIES_MAX: u32 = 8;
 
 /// The pause before a call is made again; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(50);
 
-const THERE: &str = "attribute_exists(#pk)";
+const EXISTS: &str = "attribute_exists(#pk)";
 
-/// Puts products into the catalog. A product that is there already is overwritten: its name, its
-/// price **and its stock**, whatever has been reserved of it in the meantime.
+/// Puts products into the catalog. An existing product is overwritten: its name, its price **and
+/// its stock**, whatever was reserved of it in the meantime.
 ///
 /// # Errors
 ///
-/// [`Failure`] if not all of them were put; those before it may have been.
+/// [`Failure`] if not all products were put. Some of them may have been put.
 pub async fn put_products(
     client: &Client,
     table: &CatalogTable,
@@ -68,15 +68,16 @@ async fn put_all(
         }
         tokio::time::sleep(PAUSE * 2_u32.pow(tried)).await;
     }
-    Err(Failure::new(FailureClass::Throttled, "products were left unwritten"))
+    Err(Failure::new(FailureClass::Throttled, "some products were not written"))
 }
 
-/// Puts a product into the catalog, or gives the one that is there its name and its price. The stock
-/// of one that is there stays. It may be repeated. Returns whether the product was put.
+/// Puts a product into the catalog, or gives an existing one the new name and price. The stock of
+/// an existing product does not change. The call may be repeated. Returns whether the product was
+/// new.
 ///
 /// # Errors
 ///
-/// [`Failure`] if it is not as it shall be, or may not be.
+/// [`Failure`] if the product was not written, or it is not known whether it was.
 pub async fn merge_product(
     client: &Client,
     table: &CatalogTable,
@@ -94,7 +95,7 @@ pub async fn merge_product(
     let update = || Change {
         key: keys::simple(keys::product(product.id)),
         update: "SET #name = :name, #unit_price = :price",
-        condition: THERE,
+        condition: EXISTS,
         values: vec![
             (":name", text(product.name.clone())),
             (":price", number(product.unit_price.minor())),
@@ -103,17 +104,17 @@ pub async fn merge_product(
     match repeatedly(client, table, update).await? {
         Updated::Done(_) => Ok(false),
         Updated::ConditionFailed(_) => {
-            Err(Failure::new(FailureClass::Conflict, "a product went while it was changed"))
+            Err(Failure::new(FailureClass::Conflict, "the product was deleted during the change"))
         }
     }
 }
 
-/// Gives a product another price. It may be repeated. Orders keep the price at which they were
-/// created, and create-order remembers a price for a minute. Returns whether there is such a product.
+/// Sets the price of a product. The call may be repeated. Orders keep the price at which they were
+/// created, and create-order remembers a price for a minute. Returns whether the product exists.
 ///
 /// # Errors
 ///
-/// [`Failure`] if the price wasn't changed, or may not have been.
+/// [`Failure`] if the price was not changed, or it is not known whether it was.
 pub async fn set_price(
     client: &Client,
     table: &CatalogTable,
@@ -123,31 +124,31 @@ pub async fn set_price(
     let update = || Change {
         key: keys::simple(keys::product(product_id)),
         update: "SET #unit_price = :price",
-        condition: THERE,
+        condition: EXISTS,
         values: vec![(":price", number(price.minor()))],
     };
     Ok(matches!(repeatedly(client, table, update).await?, Updated::Done(_)))
 }
 
-/// What became of units that were to be added.
+/// The outcome of adding units to a product's stock.
 #[derive(Debug)]
 pub enum AddedStock {
-    /// They are there, and this is the stock with them.
+    /// The units were added. This is the new stock.
     Added(u32),
-    /// There is no such product.
+    /// The product does not exist.
     NoProduct,
-    /// Together with this stock, which is there, they are more than [`u32::MAX`].
+    /// Nothing was added: with this stock, the units would be more than [`u32::MAX`].
     TooMany(u32),
-    /// They may have been added or not. A second call could add them twice.
+    /// The units may have been added or not. A second call could add them twice.
     Unknown(Failure),
 }
 
-/// Adds units to a product's stock, beside whatever is reserved of it meanwhile. A call of which it is
-/// unknown whether it did anything is not repeated.
+/// Adds units to a product's stock, whatever is reserved at the same time. A call with an unknown
+/// outcome is not repeated.
 ///
 /// # Errors
 ///
-/// [`Failure`] if they weren't added.
+/// [`Failure`] if the units were not added.
 pub async fn add_stock(
     client: &Client,
     table: &CatalogTable,
@@ -178,11 +179,11 @@ fn stock_of(product: Item) -> Result<u32, Failure> {
     Ok(from_item::<ProductRecord>(product)?.stock())
 }
 
-/// What became of an update.
+/// The outcome of an update.
 enum Updated {
-    /// It is made, and this is the item with it.
+    /// The update is stored. This is the new item.
     Done(Item),
-    /// It is not made; this is the item that is there.
+    /// The update is not stored. This is the item that was found.
     ConditionFailed(Option<Item>),
 }
 
@@ -209,7 +210,7 @@ async fn update_once(
     }
 }
 
-/// Makes an update that may be made twice.
+/// Makes an update that may be made twice, with several tries.
 async fn repeatedly(
     client: &Client,
     table: &CatalogTable,
@@ -224,12 +225,12 @@ async fn repeatedly(
     }
 }
 
-/// How often a call was made.
+/// Counts how often a call was made.
 #[derive(Default)]
 struct Tries(u32);
 
 impl Tries {
-    /// Waits before the next try, or passes the cause on if there shall be none.
+    /// Waits before the next try, or returns the cause if there must be none.
     async fn pause_after(&mut self, cause: Failure) -> Result<(), Failure> {
         let pause = PAUSE * 2_u32.pow(self.0);
         self.0 += 1;
@@ -241,7 +242,7 @@ impl Tries {
     }
 }
 
-/// All products, in no order.
+/// All products, in no particular order.
 ///
 /// # Errors
 ///

@@ -16,8 +16,8 @@ use crate::item::{number, text};
 
 const IN_SHARD: &str = "#shard = :shard";
 
-/// An aggregate is moved on in its shard whenever the sweep looks at it, so its place does not say
-/// how old its events are.
+/// The sweep moves an aggregate in its shard whenever it reads it, so the position in the shard
+/// does not show how old the events are.
 const BEFORE: &str = "#since_ms < :before";
 
 /// How many shards are read at once.
@@ -25,8 +25,8 @@ const SHARDS_AT_ONCE: usize = 16;
 
 impl PendingEventAges for DynamoAggregateReader {
     async fn any_pending_before(&self, at: Timestamp) -> Result<bool, Failure> {
-        let asked = stream::iter(shards()).map(|(topic, shard)| self.any_in(topic, shard, at));
-        let mut answers = asked.buffer_unordered(SHARDS_AT_ONCE);
+        let reads = stream::iter(shards()).map(|(topic, shard)| self.any_in(topic, shard, at));
+        let mut answers = reads.buffer_unordered(SHARDS_AT_ONCE);
         while let Some(any) = answers.next().await {
             if any? {
                 return Ok(true);
@@ -37,8 +37,8 @@ impl PendingEventAges for DynamoAggregateReader {
 }
 
 impl DynamoAggregateReader {
-    /// Reads a shard until it finds one. As a rule that is one page: of what is pending for long,
-    /// most is due first.
+    /// Whether a shard has such an event. Usually this reads one page, because events that have
+    /// been pending for long are mostly due first.
     async fn any_in(&self, topic: Topic, shard: String, at: Timestamp) -> Result<bool, Failure> {
         let mut after = None;
         loop {

@@ -1,4 +1,4 @@
-//! Which aggregates have pending events.
+//! Lists the aggregates with pending events.
 
 use application::outcome::Failure;
 use application::ports::Page;
@@ -11,16 +11,16 @@ use crate::error::failure;
 use crate::expression::{names, values};
 use crate::item::{Item, text};
 
-/// How many aggregates a page has at the most.
+/// The most aggregates of one page.
 const PAGE: i32 = 128;
 
 const IN_SHARD: &str = "#shard = :shard";
 
-/// Where a page ends: in one of the shards, those of all topics and ranks counted through.
+/// Where a page ends: in a shard, by its number among the shards of all topics and ranks.
 #[derive(Debug, Clone)]
 pub struct PendingAggregatesPosition {
     shard: usize,
-    /// The last item of the shard that was read; none where the shard begins.
+    /// The last item that was read in the shard; `None` at its beginning.
     last: Option<Item>,
 }
 
@@ -31,8 +31,8 @@ impl PendingAggregates for DynamoAggregateReader {
         &self,
         after: Option<PendingAggregatesPosition>,
     ) -> Result<Page<AggregateKey, PendingAggregatesPosition>, Failure> {
-        let at = after.unwrap_or(PendingAggregatesPosition { shard: 0, last: None });
-        let Some((topic, shard)) = shards().nth(at.shard) else {
+        let position = after.unwrap_or(PendingAggregatesPosition { shard: 0, last: None });
+        let Some((topic, shard)) = shards().nth(position.shard) else {
             return Ok(Page { items: Vec::new(), unreadable: 0, next: None });
         };
         let found = self
@@ -44,11 +44,11 @@ impl PendingAggregates for DynamoAggregateReader {
             .set_expression_attribute_names(names(&[IN_SHARD]))
             .set_expression_attribute_values(values(vec![(":shard", text(shard))]))
             .limit(PAGE)
-            .set_exclusive_start_key(at.last)
+            .set_exclusive_start_key(position.last)
             .send()
             .await
             .map_err(failure)?;
-        let next = following(at.shard, found.last_evaluated_key);
+        let next = following(position.shard, found.last_evaluated_key);
         let mut page = Page { items: Vec::new(), unreadable: 0, next };
         for item in found.items.unwrap_or_default() {
             match due_aggregate(&item) {

@@ -1,4 +1,4 @@
-//! All aggregates.
+//! Scans all aggregates.
 
 use application::events::StoredAggregate;
 use application::outcome::Failure;
@@ -12,14 +12,14 @@ use crate::expression::names;
 use crate::item::Item;
 use crate::keys;
 
-/// That it is an order and not a tombstone, an account or a session and not what else is beside them.
+/// Only orders, accounts and sessions have this attribute; tombstones and the other items do not.
 const IS_AGGREGATE: &str = "attribute_exists(#pending)";
 
 impl StoredAggregates for DynamoAggregateReader {
     /// The key of the last item that was read.
     type Position = Item;
 
-    /// A page is of 1 MB at the most.
+    /// A page is at most 1 MB of the table.
     async fn page(
         &self,
         segment: Segment,

@@ -1,4 +1,4 @@
-//! A change of an aggregate as an expression.
+//! A change of an aggregate as an update expression.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,22 +14,22 @@ use crate::item::{binary, number, text, to_item};
 use crate::keys;
 use crate::records::{ChangeRecord, PendingRecord, since};
 
-/// The update that makes a change, if the aggregate is still the one that was read.
+/// The update for a change, if the aggregate still has the revision that was read.
 ///
 /// # Errors
 ///
-/// [`Failure`] of class `Permanent` if the aggregate would leave the sweep's index with something
-/// pending, or a record can't be an item.
+/// [`Failure`] of class `Permanent` if the aggregate would leave the sweep's index with pending
+/// events, or a record can't be converted to an item.
 pub(super) fn update_of(change: &AggregateChange<'_>) -> Result<ItemUpdate, Failure> {
     update_by(change, End::Handled)
 }
 
-/// As [`update_of`], for a change by which an event goes to the dead letters.
+/// Like [`update_of`], for a change that moves an event to the dead letters.
 pub(super) fn update_of_given_up(change: &AggregateChange<'_>) -> Result<ItemUpdate, Failure> {
     update_by(change, End::GivenUp)
 }
 
-/// How events end that are not pending any more.
+/// How the events ended that are no longer pending.
 #[derive(Clone, Copy)]
 enum End {
     Handled,
@@ -43,7 +43,7 @@ fn update_by(change: &AggregateChange<'_>, end: End) -> Result<ItemUpdate, Failu
     }
 }
 
-/// As [`update_of`].
+/// Like [`update_of`], for an order.
 pub(super) fn update_of_order(change: &OrderChange<'_>) -> Result<ItemUpdate, Failure> {
     let OrderChange { before, reached, notified, pending, index } = change;
     let order = &before.order;
@@ -75,12 +75,12 @@ fn update_of_user(change: &UserChange<'_>, end: End) -> Result<ItemUpdate, Failu
     revise_index(&mut update, before.key, *index, pending)?;
     if let Some(expires_at) = before.expires_at {
         match (before.pending.is_empty(), pending.is_empty(), end) {
-            // The table deletes nothing with something pending.
+            // The table must not delete an item with pending events.
             (true, false, _) => update.remove("#expires_at"),
             (false, true, End::Handled) => {
                 update.set("#expires_at", number(expires_at.as_secs()));
             }
-            // A letter needs its aggregate, however late it is redriven.
+            // A dead letter needs its aggregate until it is redriven, which may be late.
             (false, true, End::GivenUp) | (true, true, _) | (false, false, _) => {}
         }
     }
@@ -89,7 +89,7 @@ fn update_of_user(change: &UserChange<'_>, end: End) -> Result<ItemUpdate, Failu
     Ok(update.when(keys::of_aggregate(before.key), condition))
 }
 
-/// What a claim is conditional on besides: that no other sweep has moved the entry.
+/// The additional condition of a claim: that no other sweep has moved the entry.
 fn unclaimed(update: &mut UpdateBuilder, index: IndexChange) -> String {
     match index {
         IndexChange::Claim { expected, .. } => {
@@ -115,16 +115,16 @@ fn revise_index(
         IndexChange::Leave if pending.is_empty() => {
             ["#shard", "#due_ms", "#since_ms"].into_iter().for_each(|path| update.remove(path));
         }
-        // No sweep would ever find it.
+        // No sweep would find the aggregate again.
         IndexChange::Leave => {
-            let cause = "an aggregate with pending events can't leave their index";
+            let cause = "an aggregate with pending events can't leave the index";
             return Err(Failure::new(FailureClass::Permanent, cause));
         }
     }
     Ok(())
 }
 
-/// Writes what differs and nothing else, so that what newer code keeps in an entry stays in it.
+/// Writes only the differences, so that attributes that newer code added to an entry stay in it.
 fn revise_pending(
     update: &mut UpdateBuilder,
     before: &PendingEvents,
@@ -132,10 +132,10 @@ fn revise_pending(
 ) -> Result<(), Failure> {
     for (event_id, event) in after.iter() {
         match before.get(event_id) {
-            Some(was) if was == event => {}
-            Some(was) => {
+            Some(previous) if previous == event => {}
+            Some(previous) => {
                 let entry = entry(update, event_id);
-                revise_entry(update, &entry, was, event)?;
+                revise_entry(update, &entry, previous, event)?;
             }
             None => {
                 let entry = entry(update, event_id);
@@ -162,10 +162,10 @@ fn revise_entry(
     after: &PendingEvent,
 ) -> Result<(), Failure> {
     let before = to_item(&PendingRecord::from(before))?;
-    // Sorted, so that every try of a change is the same request.
+    // Sorted, so that every try of a change sends the same request.
     let after = BTreeMap::from_iter(to_item(&PendingRecord::from(after))?);
-    let gone: BTreeSet<_> = before.keys().filter(|name| !after.contains_key(*name)).collect();
-    for name in gone {
+    let removed: BTreeSet<_> = before.keys().filter(|name| !after.contains_key(*name)).collect();
+    for name in removed {
         update.remove(format!("{entry}.#{name}"));
     }
     for (name, value) in after {

@@ -1,4 +1,4 @@
-//! Creating an order.
+//! Creates orders.
 
 use application::deadline::Deadline;
 use application::outcome::WriteTry;
@@ -15,8 +15,9 @@ use crate::item::{Item, binary, to_item};
 use crate::records::{StoredOrderItem, at_key};
 use crate::transaction::too_late;
 
-/// That there is neither an order nor a tombstone that holds the attempt. Without the middle term
-/// an order would be replaced: where there is no set, it contains nothing, and the negation holds.
+/// The condition that there is neither an order nor a tombstone that holds the attempt. Without the
+/// middle term an order would be replaced: an item without the set contains nothing, so the
+/// negation would hold.
 const FREE_FOR_ATTEMPT: &str = "attribute_not_exists(#pk) OR \
                                 (attribute_exists(#fenced) AND NOT contains(#fenced, :attempt))";
 
@@ -53,12 +54,12 @@ impl OrderCreation for DynamoOrders {
     }
 }
 
-/// What stands against an order. An answer that doesn't say, or says what can't be read, says
-/// nothing.
+/// The item that prevented the creation. `Absent` if the answer has no item, or one that can't be
+/// read.
 fn found(item: Option<Item>) -> AtKey {
     let Some(item) = item else { return AtKey::Absent };
     at_key(item).unwrap_or_else(|error| {
-        tracing::error!(%error, "what is at an order's key is unreadable");
+        tracing::error!(%error, "the item at an order's key is unreadable");
         AtKey::Absent
     })
 }
@@ -69,7 +70,7 @@ mod tests {
     use crate::item::{steady, text};
 
     #[test]
-    fn what_cannot_be_read_says_nothing() {
+    fn an_unreadable_item_counts_as_absent() {
         let unreadable = steady([("pk".to_owned(), text("USER#1"))]);
         for item in [None, Some(unreadable)] {
             assert_eq!(found(item), AtKey::Absent);

@@ -1,4 +1,4 @@
-//! Ending attempts that have created no order.
+//! Fences attempts that have created no order.
 
 use application::outcome::WriteTry;
 use application::ports::creating::Fences;
@@ -35,8 +35,8 @@ impl Fences for DynamoOrders {
     }
 }
 
-/// An attempt more in the tombstone. Each addition moves its end: the table deletes a tombstone
-/// once `tombstone_until` has passed, and it counts for as long as it is there.
+/// Adds an attempt to the tombstone. Each addition extends its life: the table deletes a tombstone
+/// after `tombstone_until`, and it counts while it exists.
 fn fenced(
     user_id: UserId,
     order_id: OrderId,

@@ -1,4 +1,4 @@
-//! What is due for the sweep.
+//! Reads the aggregates that are due for the sweep.
 
 use application::outcome::Failure;
 use application::ports::Topic;
@@ -16,8 +16,8 @@ use crate::expression::{Change, ItemUpdate, names, values};
 use crate::item::{CorruptRecord, Item, number, text};
 use crate::keys;
 
-/// The index of aggregates with pending events: by shard, the earliest due first. It follows the
-/// table within a second or so
+/// The index of aggregates with pending events: by shard, the earliest due first. Changes of the
+/// table appear in it within about a second
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html>).
 pub(crate) const PENDING: &str = "pending";
 
@@ -38,18 +38,18 @@ impl<Stock: Send + Sync> PendingEventIndex for DynamoAggregates<Stock> {
         let mut is_anything_read = false;
         let mut last_failure = None;
         for rank in [Rank::First, Rank::Second] {
-            let left = limit.saturating_sub(due.aggregates.len());
-            if left == 0 {
-                // Nobody has looked at what comes after it.
+            let remaining = limit.saturating_sub(due.aggregates.len());
+            if remaining == 0 {
+                // This rank was not read, so it may have more.
                 due.more = true;
                 break;
             }
-            let mut of_rank = Vec::new();
-            for shard in self.shards(table, rank, now, left).await {
+            let mut due_in_rank = Vec::new();
+            for shard in self.shards(table, rank, now, remaining).await {
                 match shard {
                     Ok(DueAggregates { aggregates, more, unreadable }) => {
                         is_anything_read = true;
-                        of_rank.extend(aggregates);
+                        due_in_rank.extend(aggregates);
                         due.more |= more;
                         due.unreadable += unreadable;
                     }
@@ -63,8 +63,8 @@ impl<Stock: Send + Sync> PendingEventIndex for DynamoAggregates<Stock> {
                     }
                 }
             }
-            of_rank.sort_by_key(|aggregate| aggregate.due);
-            due.aggregates.extend(of_rank);
+            due_in_rank.sort_by_key(|aggregate| aggregate.due);
+            due.aggregates.extend(due_in_rank);
         }
         match last_failure {
             Some(failure) if !is_anything_read => Err(failure),
@@ -82,15 +82,15 @@ impl<Stock: Send + Sync> PendingEventIndex for DynamoAggregates<Stock> {
                 (":expected", number(due.due.as_millis())),
             ],
         });
-        let call = postponed.on(self.client.update_item().table_name(self.tables.of(due.key)));
+        let call = postponed.on(self.client.update_item().table_name(self.tables.holding(due.key)));
         let written = call.customize().config_override(one_try(TRY_LIMIT)).send().await;
-        // Where the condition failed, another sweep was here.
+        // If the condition failed, another sweep has already moved the aggregate.
         condition_held(written).map(drop).map_err(failure)
     }
 }
 
 impl<Stock: Send + Sync> DynamoAggregates<Stock> {
-    /// What is due in each shard of a rank, each with its share of the limit.
+    /// The due aggregates in each shard of a rank. Each shard gets a share of the limit.
     async fn shards(
         &self,
         table: &str,
@@ -103,7 +103,7 @@ impl<Stock: Send + Sync> DynamoAggregates<Stock> {
         stream::iter(shards).buffer_unordered(SHARDS_AT_ONCE).collect().await
     }
 
-    /// What is due in a shard, the earliest first, about `limit` of it.
+    /// About `limit` due aggregates of a shard, the earliest first.
     async fn due_in(
         &self,
         table: &str,
@@ -113,8 +113,8 @@ impl<Stock: Send + Sync> DynamoAggregates<Stock> {
     ) -> Result<DueAggregates, Failure> {
         let mut due = DueAggregates::default();
         let mut after = None;
-        // As a rule it is one page. What can't be read has no place in the limit: it is never
-        // claimed, so it would hide what comes after it for good.
+        // Usually there is one page. Unreadable items do not count towards the limit: they are
+        // never claimed, so they would hide the items after them for ever.
         loop {
             let page = self
                 .client
@@ -157,7 +157,7 @@ pub(crate) fn due_aggregate(item: &Item) -> Result<DueAggregate, CorruptRecord> 
     let due = due_ms.and_then(|due| due.parse().ok()).map(Timestamp::from_millis);
     key.zip(due)
         .map(|(key, due)| DueAggregate { key, due })
-        .ok_or_else(|| CorruptRecord::because("an item of the index is no aggregate"))
+        .ok_or_else(|| CorruptRecord::because("an item of the index is not an aggregate"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Into the dead letters and out of them, together with what is pending in the aggregate.
+//! Moves events to the dead letters and back, together with the pending events of the aggregate.
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
@@ -19,11 +19,11 @@ use crate::keys;
 use crate::records::DeadLetterRecord;
 use crate::transaction::{Reasons, Transaction, too_late, write};
 
-/// That a letter is the one that was read.
+/// The condition that a letter is the one that was read.
 const SAME_LETTER: &str = "#message_id = :message_id";
 
-/// Moves events between their aggregates and the dead letters. Of a body it keeps the first 300 KiB,
-/// because an item holds 400 KB.
+/// Moves events between their aggregates and the dead letters. It keeps the first 300 KiB of a
+/// body, because an item has at most 400 KB.
 #[derive(Debug, Clone)]
 pub struct DynamoDeadLetterMoves {
     client: Client,
@@ -49,7 +49,7 @@ impl DynamoDeadLetterMoves {
     ) -> Result<Transaction, Failure> {
         Transaction::default()
             .put(self.letters.as_str(), &DeadLetterRecord::from(letter))?
-            .update(self.aggregates.of(ends.key()), update_of_given_up(ends)?)
+            .update(self.aggregates.holding(ends.key()), update_of_given_up(ends)?)
     }
 
     fn return_of(
@@ -61,10 +61,10 @@ impl DynamoDeadLetterMoves {
         let same = vec![(":message_id", text(&letter.message_id))];
         Transaction::default()
             .delete_if(self.letters.as_str(), key, SAME_LETTER, same)?
-            .update(self.aggregates.of(returns.key()), update_of(returns)?)
+            .update(self.aggregates.holding(returns.key()), update_of(returns)?)
     }
 
-    /// Records a letter of an event that no aggregate waits for.
+    /// Stores a letter of an event that no aggregate waits for.
     async fn put_alone(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<MoveCancelled> {
         if deadline.has_passed() {
             return WriteTry::Refused(too_late());

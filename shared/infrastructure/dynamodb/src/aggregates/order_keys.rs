@@ -1,4 +1,4 @@
-//! What is at the keys of orders, and the orders themselves.
+//! Reads orders, and the items at the keys of orders.
 
 use application::outcome::Failure;
 use application::ports::OrderReader;

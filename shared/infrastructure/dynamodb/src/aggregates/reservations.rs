@@ -1,4 +1,4 @@
-//! The stock and the orders that wait for it.
+//! Changes orders together with the stock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::keys;
 use crate::records::{ProductRecord, stored_order};
 use crate::transaction::{Reasons, Transaction, write};
 
-/// Orders together with the stock, in one transaction.
+/// Changes of orders and of the stock in one transaction.
 fn transaction(
     orders: &OrdersTable,
     catalog: &CatalogTable,
@@ -33,7 +33,7 @@ fn transaction(
     // DynamoDB refuses a transaction with an item twice; Amazon's emulator (3.1) only cancels it.
     let keys: BTreeSet<_> = changes.iter().map(|change| change.before.key()).collect();
     if keys.len() < changes.len() {
-        let cause = "a reservation has an order twice";
+        let cause = "a reservation contains an order twice";
         return Err(Failure::new(FailureClass::Permanent, cause));
     }
     let mut transaction = Transaction::default();
@@ -46,7 +46,7 @@ fn transaction(
     Ok(transaction)
 }
 
-/// The change of a product's stock. A product that isn't there has no stock to compare with.
+/// Takes units out of a product's stock. The condition also fails if the product does not exist.
 fn taken(product_id: ProductId, quantity: u32) -> Change {
     Change {
         key: keys::simple(keys::product(product_id)),
@@ -56,7 +56,7 @@ fn taken(product_id: ProductId, quantity: u32) -> Change {
     }
 }
 
-/// As [`taken`], the other way. A product that isn't there gets nothing.
+/// Returns units to a product's stock. The condition fails if the product does not exist.
 fn given_back(product_id: ProductId, quantity: u32) -> Change {
     Change {
         key: keys::simple(keys::product(product_id)),
@@ -77,7 +77,7 @@ fn cancelled(
     ReservationCancelled { orders, stock: stock.collect() }
 }
 
-/// What a product has to do with a cancellation. One that can't be read is not one that is missing.
+/// The reason for a product. An unreadable product counts as busy, not as missing.
 fn stock(reason: ItemReason<Item>) -> ItemReason<u32> {
     match reason {
         ItemReason::None => ItemReason::None,
@@ -97,8 +97,8 @@ fn stock_of(product: Item) -> Result<u32, CorruptRecord> {
     Ok(from_item::<ProductRecord>(product)?.stock())
 }
 
-/// A reservation needs no token. A second try finds the first by the orders' revisions, and a token
-/// that no second try repeats would only make the store keep it for ten minutes.
+/// A reservation needs no token. A second try recognises the first one by the orders' revisions,
+/// and a token that no second try repeats would only be kept by the store for ten minutes.
 impl Reservations for DynamoAggregates<CatalogTable> {
     async fn reserve(
         &self,
@@ -113,8 +113,8 @@ impl Reservations for DynamoAggregates<CatalogTable> {
     }
 }
 
-/// The stock that orders give back. It needs `UpdateItem` of orders and of the catalog. Clones share the
-/// client.
+/// Returns the stock of orders. It needs `UpdateItem` of orders and of the catalog. Clones share
+/// the client.
 #[derive(Debug, Clone)]
 pub struct DynamoStockReturns {
     client: Client,
@@ -129,7 +129,7 @@ impl DynamoStockReturns {
     }
 }
 
-/// As a reservation, without a token.
+/// Like a reservation, this needs no token.
 impl StockReturns for DynamoStockReturns {
     async fn give_back(
         &self,

@@ -1,4 +1,4 @@
-//! Aggregates with what is pending of them.
+//! Reads and changes aggregates with their pending events.
 
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
@@ -20,7 +20,7 @@ use crate::transaction::too_late;
 
 impl<Stock: Send + Sync> PendingEventStore for DynamoAggregates<Stock> {
     async fn find(&self, key: AggregateKey) -> Result<Option<StoredAggregate>, Failure> {
-        let table = self.tables.of(key);
+        let table = self.tables.holding(key);
         let found = consistent_get(&self.client, table, keys::of_aggregate(key)).await?;
         Ok(found.filter(|item| is_aggregate(key, item)).map(|item| read(key, item)).transpose()?)
     }
@@ -35,7 +35,7 @@ impl<Stock: Send + Sync> PendingEventStore for DynamoAggregates<Stock> {
             Err(failure) => return WriteTry::Refused(failure),
         };
         let written = update
-            .on(self.client.update_item().table_name(self.tables.of(key)))
+            .on(self.client.update_item().table_name(self.tables.holding(key)))
             .return_values_on_condition_check_failure(AllOld)
             .customize()
             .config_override(one_try(deadline.remaining()))
@@ -53,7 +53,7 @@ impl<Stock: Send + Sync> PendingEventStore for DynamoAggregates<Stock> {
     }
 }
 
-/// Whether an item of that key is an aggregate. At an order's key there may be a tombstone.
+/// Whether the item at a key is an aggregate. At an order's key there may be a tombstone.
 fn is_aggregate(key: AggregateKey, item: &Item) -> bool {
     match key {
         AggregateKey::Order { .. } => is_order(item),
@@ -65,7 +65,7 @@ fn is_aggregate(key: AggregateKey, item: &Item) -> bool {
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it is none of that key.
+/// [`CorruptRecord`] if the item is not an aggregate with this key.
 pub(crate) fn read(key: AggregateKey, item: Item) -> Result<StoredAggregate, CorruptRecord> {
     Ok(match key {
         AggregateKey::Order { .. } => StoredAggregate::Order(stored_order(item)?),
@@ -76,7 +76,7 @@ pub(crate) fn read(key: AggregateKey, item: Item) -> Result<StoredAggregate, Cor
     })
 }
 
-/// What stands against a change, if it is an aggregate that can be read.
+/// The aggregate that prevented a change, if it can be read.
 fn found(key: AggregateKey, item: Item) -> Found {
     let item = Some(item).filter(|item| is_aggregate(key, item))?;
     read(key, item)

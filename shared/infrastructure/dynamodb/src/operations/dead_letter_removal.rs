@@ -12,10 +12,10 @@ use crate::item::{Item, text};
 use crate::keys;
 use crate::transaction::too_late;
 
-/// That a letter is the one that was read.
+/// The condition that a letter is the one that was read.
 const SAME_LETTER: &str = "#message_id = :message_id";
 
-/// Takes letters out of the dead letters.
+/// Discards dead letters.
 #[derive(Debug, Clone)]
 pub struct DynamoDeadLetterRemoval {
     client: Client,
@@ -33,7 +33,7 @@ fn key(letter: &DeadLetter) -> Item {
     keys::simple(keys::dead_letter(&letter.id()))
 }
 
-fn same(letter: &DeadLetter) -> Vec<(&'static str, AttributeValue)> {
+fn message_id_of(letter: &DeadLetter) -> Vec<(&'static str, AttributeValue)> {
     vec![(":message_id", text(&letter.message_id))]
 }
 
@@ -49,7 +49,7 @@ impl DeadLetterRemoval for DynamoDeadLetterRemoval {
             .set_key(Some(key(letter)))
             .condition_expression(SAME_LETTER)
             .set_expression_attribute_names(names(&[SAME_LETTER]))
-            .set_expression_attribute_values(values(same(letter)))
+            .set_expression_attribute_values(values(message_id_of(letter)))
             .customize()
             .config_override(one_try(deadline.remaining()))
             .send()

@@ -12,7 +12,7 @@ use super::{DynamoDeadLetterReader, DynamoDeadLetterRemoval};
 use crate::DynamoDeadLetterMoves;
 use crate::config::{DeadLettersTable, OrdersTable, UsersTable};
 
-/// The dead letters with all that an operator does to them.
+/// The dead letters with every operation that operators need.
 #[derive(Debug, Clone)]
 pub struct DynamoLetters {
     reader: DynamoDeadLetterReader,
@@ -21,7 +21,7 @@ pub struct DynamoLetters {
 }
 
 impl DynamoLetters {
-    /// Letters in their table, and the aggregates that their events return to.
+    /// Uses the table of letters, and the tables of the aggregates to which events return.
     pub fn new(
         client: Client,
         orders: OrdersTable,

@@ -9,7 +9,8 @@ use super::{PendingAttributes, SCHEMA_VERSION, StampRecord, binary};
 use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 
-/// Whose an address is: `EMAIL#<address>`. It has no `Debug`: it holds personal data.
+/// The account that an address belongs to: `EMAIL#<address>`. It has no `Debug`, because it
+/// contains personal data.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct EmailItem {
     pk: String,
@@ -30,16 +31,16 @@ impl From<&Account> for EmailItem {
 }
 
 impl EmailItem {
-    /// Whose.
     pub(crate) fn user_id(&self) -> Result<UserId, CorruptRecord> {
         UserId::new(self.user_id).map_err(CorruptRecord::because)
     }
 }
 
-/// An account: `USER#<user_id>` / `RECORD`. It has no `Debug`: it holds personal data and a
-/// password's hash.
+/// An account: `USER#<user_id>` / `RECORD`. It has no `Debug`, because it contains personal data
+/// and a password hash.
 ///
-/// One that is deleted keeps `user_id`, `version` and what belongs to its events, and has `deletion`.
+/// A deleted account keeps `user_id`, `version` and the attributes of its events, and has
+/// `deletion`.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AccountItem {
     pk: String,
@@ -51,12 +52,12 @@ pub(crate) struct AccountItem {
     registration: StampRecord,
     session_epoch: u32,
     version: u32,
-    /// Which attempt wrote it, by which a second try of that attempt recognises the first.
+    /// The attempt that wrote the item, by which a second try of that attempt recognises the first.
     #[serde(with = "binary")]
     attempt: [u8; 16],
 }
 
-/// A new account with what is pending of it.
+/// A new account with its pending event.
 #[derive(Serialize)]
 pub(crate) struct NewAccountItem {
     #[serde(flatten)]
@@ -66,7 +67,7 @@ pub(crate) struct NewAccountItem {
 }
 
 impl NewAccountItem {
-    /// An account as an attempt writes it.
+    /// The item of an account as an attempt writes it.
     pub(crate) fn new(account: &Account, attempt: TransactionId, pending: &PendingEvents) -> Self {
         let known = account.record();
         let key = AggregateKey::Account { user_id: known.user_id };
@@ -88,20 +89,20 @@ impl NewAccountItem {
     }
 }
 
-/// What an account's item says of the last write that wanted it as it is.
+/// What an account's item says about its last write.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum AccountState {
-    /// This attempt wrote it last.
+    /// The account exists, and this attempt wrote it last.
     Live(TransactionId),
-    /// It is deleted.
+    /// The account is deleted.
     Deleted,
 }
 
-/// Whether an account is deleted, or else who wrote it last.
+/// Whether an account is deleted, or otherwise which attempt wrote it last.
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it is no account.
+/// [`CorruptRecord`] if the item is not an account.
 pub(crate) fn account_state(item: &Item) -> Result<AccountState, CorruptRecord> {
     if is_deleted(item) {
         return Ok(AccountState::Deleted);
@@ -112,11 +113,11 @@ pub(crate) fn account_state(item: &Item) -> Result<AccountState, CorruptRecord> 
     Ok(AccountState::Live(TransactionId::new(Uuid::from_bytes(bytes))))
 }
 
-/// An account; none if it is deleted.
+/// An account; `None` if it is deleted.
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it is no account.
+/// [`CorruptRecord`] if the item is not an account.
 pub(crate) fn live_account(item: Item) -> Result<Option<Account>, CorruptRecord> {
     if is_deleted(&item) {
         return Ok(None);

@@ -10,7 +10,8 @@ use super::SCHEMA_VERSION;
 use crate::item::CorruptRecord;
 use crate::keys;
 
-/// An activity: `ACTIVITY#<activity_id>` in its user's or nobody's partition.
+/// An activity: `ACTIVITY#<activity_id>` in its user's partition, or in that of an address without
+/// an account.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ActivityItem {
     pk: String,
@@ -26,9 +27,8 @@ pub(crate) struct ActivityItem {
 }
 
 impl ActivityItem {
-    /// Somebody's activity.
     pub(crate) fn new(whose: Whose, activity: &Activity) -> Self {
-        let kept = match whose {
+        let kept_for = match whose {
             Whose::User(_) => lifetimes::ACTIVITY,
             Whose::Nobody(_) => lifetimes::NOBODYS_ACTIVITY,
         };
@@ -41,11 +41,11 @@ impl ActivityItem {
             at_ms: activity.at.as_millis(),
             source: activity.source.to_string(),
             session_id: activity.session.map(|session| session.to_string()),
-            expires_at: activity.at.plus(kept).as_secs(),
+            expires_at: activity.at.plus(kept_for).as_secs(),
         }
     }
 
-    /// Whether its time is over.
+    /// Whether it has expired, though the table has not deleted it yet.
     pub(crate) const fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now.as_secs()
     }

@@ -1,4 +1,4 @@
-//! Bytes as a binary attribute; serde's own way for an array of them would be a list of numbers.
+//! Bytes as a binary attribute. By default serde writes an array of bytes as a list of numbers.
 
 use std::fmt;
 

@@ -15,7 +15,7 @@ pub(crate) struct ProductRecord {
     product_id: u64,
     name: String,
     unit_price: u64,
-    /// How many can still be promised.
+    /// How many units can still be reserved.
     stock: u32,
 }
 
@@ -33,7 +33,7 @@ impl From<&Product> for ProductRecord {
 }
 
 impl ProductRecord {
-    /// The product and its price.
+    /// The product's identifier and price.
     pub(crate) fn price(&self) -> Result<(ProductId, Money), CorruptRecord> {
         let id = ProductId::new(self.product_id).map_err(CorruptRecord::because)?;
         let price = Money::from_minor(self.unit_price)
@@ -46,7 +46,7 @@ impl ProductRecord {
         Ok(Product { id, name: self.name, unit_price, stock: self.stock })
     }
 
-    /// How many can still be promised.
+    /// How many units can still be reserved.
     pub(crate) const fn stock(&self) -> u32 {
         self.stock
     }

@@ -12,7 +12,7 @@ use super::SCHEMA_VERSION;
 use crate::item::CorruptRecord;
 use crate::keys;
 
-/// A dead letter: `DEAD#<event_id>`, or `DEAD#<message_id>` where the event couldn't be read.
+/// A dead letter: `DEAD#<event_id>`, or `DEAD#<message_id>` if the event could not be read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct DeadLetterRecord<'a> {
     pk: String,
@@ -21,7 +21,7 @@ pub(crate) struct DeadLetterRecord<'a> {
     event_id: Option<String>,
     message_id: Cow<'a, str>,
     body: Body<'a>,
-    /// How long the body was, in bytes; the stored one may be cut off.
+    /// The original length of the body, in bytes; the stored body may be cut off.
     body_length: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<Cow<'a, str>>,
@@ -36,14 +36,15 @@ pub(crate) struct DeadLetterRecord<'a> {
     done_by: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
-    /// What a list shows of the body, which the index doesn't have.
+    /// The type and the subject of the event in the body, for lists: the index does not have the
+    /// body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
 }
 
-/// What the index `summaries` has of a dead letter.
+/// The attributes of a dead letter that are in the index `summaries`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct DeadLetterSummaryRecord {
     pk: String,
@@ -83,7 +84,7 @@ impl TryFrom<DeadLetterSummaryRecord> for DeadLetterSummary {
             reason: record.reason,
             attempts: record.attempts,
             first_failed_at: Timestamp::from_millis(record.first_failed_at_ms),
-            expires_at: record.expires_at.map(moment),
+            expires_at: record.expires_at.map(from_seconds),
             body_bytes: record.body_length,
         })
     }
@@ -96,13 +97,14 @@ where
     text.map(|text| text.parse().map_err(CorruptRecord::because)).transpose()
 }
 
-fn moment(seconds: i64) -> Timestamp {
+fn from_seconds(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds.saturating_mul(1_000))
 }
 
 impl DeadLetterRecord<'_> {
     /// How much of a body is kept, in bytes, so that the item stays within `DynamoDB`'s 400 KB. A
-    /// letter without its end is better than none: it would come again for ever.
+    /// letter with a shortened body is better than none: the message would be delivered again for
+    /// ever.
     pub(crate) const BODY_BYTES_MAX: usize = 300 * 1024;
 
     /// How much of a reason is kept, in characters.
@@ -150,12 +152,12 @@ impl TryFrom<DeadLetterRecord<'_>> for DeadLetter {
             first_failed_at: Timestamp::from_millis(record.first_failed_at_ms),
             aggregate: parsed(record.aggregate)?,
             done_by: record.done_by,
-            expires_at: record.expires_at.map(moment),
+            expires_at: record.expires_at.map(from_seconds),
         })
     }
 }
 
-/// A message's body: a text that operators can read as long as it is one, else binary.
+/// A message's body: a string that operators can read if it is UTF-8, otherwise binary.
 #[derive(Debug)]
 struct Body<'a>(Cow<'a, [u8]>);
 
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_stored_as_text_where_it_is_one() {
+    fn a_body_is_stored_as_a_string_if_it_is_utf_8() {
         let item = to_item(&DeadLetterRecord::from(&letter(b"{}".to_vec()))).unwrap();
         assert_eq!(item["body"].as_s().unwrap(), "{}");
         let item = to_item(&DeadLetterRecord::from(&letter(vec![0xff, 0]))).unwrap();
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_no_item_could_hold_is_cut_off() {
+    fn a_body_that_is_too_long_for_an_item_is_cut_off() {
         let letter = letter(vec![b'a'; 500_000]);
         let item = to_item(&DeadLetterRecord::from(&letter)).unwrap();
         assert_eq!(item["body"].as_s().unwrap().len(), DeadLetterRecord::BODY_BYTES_MAX);

@@ -19,7 +19,7 @@ pub(crate) struct GuessesItem {
 }
 
 impl GuessesItem {
-    /// The guesses at a target.
+    /// The item of the guesses at a target.
     pub(crate) fn new(target: GuessTarget, guesses: &Guesses) -> Self {
         Self {
             pk: keys::guesses(target),
@@ -28,7 +28,7 @@ impl GuessesItem {
             made: guesses.made,
             wait_until_ms: guesses.wait_until.as_millis(),
             forgotten_at_ms: guesses.forgotten_at.as_millis(),
-            // A second later, so that it is never deleted before it is forgotten.
+            // One second later, because `expires_at` is in whole seconds and must not be too early.
             expires_at: guesses.forgotten_at.as_secs().saturating_add(1),
         }
     }
@@ -44,8 +44,8 @@ impl From<GuessesItem> for Guesses {
     }
 }
 
-/// A source from which an account was registered or logged in to: `SOURCES#<digest>` /
-/// `SOURCE#<address>`.
+/// A network from which an account was registered or logged in to: `SOURCES#<digest>` /
+/// `SOURCE#<network>`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct KnownSourceItem {
     pk: String,
@@ -55,7 +55,7 @@ pub(crate) struct KnownSourceItem {
 }
 
 impl KnownSourceItem {
-    /// A source that is known until `expires_at`.
+    /// The item of a network that is known until `expires_at`.
     pub(crate) fn new(address: AddressDigest, source: Source, expires_at: Timestamp) -> Self {
         Self {
             pk: keys::sources_of(address),
@@ -65,7 +65,7 @@ impl KnownSourceItem {
         }
     }
 
-    /// Whether it is known still.
+    /// Whether the network is still known at `now`.
     pub(crate) const fn is_known(&self, now: Timestamp) -> bool {
         now.as_secs() < self.expires_at
     }

@@ -13,15 +13,15 @@ const UNSENT: &str = "unsent";
 const SENT: &str = "sent";
 const FOUND: &str = "found";
 
-/// An event that is not handled yet, in its aggregate's `pending`. What is rarely there is left out
-/// where it is not.
+/// A pending event in its aggregate's `pending`. Attributes that rarely have a value are left out
+/// when they have none.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PendingRecord {
     since_ms: i64,
     #[serde(with = "binary")]
     transaction_id: [u8; 16],
     publication: String,
-    /// There when it is not `since_ms`.
+    /// Left out if it equals `since_ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     published_at_ms: Option<i64>,
     due_ms: i64,
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_comes_back_as_it_was_stored() {
+    fn an_entry_is_read_as_it_was_stored() {
         let attempt = TransactionId::new(Uuid::from_u128(7));
         let new = PendingEvent::sent(attempt, at(1), at(60_001));
         assert_eq!(read_back(&new), new);

@@ -12,7 +12,7 @@ use crate::keys;
 
 /// A session with its newest refresh token: `SESSION#<session_id>` / `RECORD`.
 ///
-/// The table deletes it by `expires_at`, which it does not have as long as its event is pending.
+/// The table deletes it by `expires_at`, which it does not have while its event is pending.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SessionItem {
     pk: String,
@@ -23,23 +23,23 @@ pub(crate) struct SessionItem {
     epoch: u32,
     ends_at_ms: i64,
     ended: bool,
-    /// The hash of its newest token, the one that was not exchanged yet.
+    /// The hash of the newest token, which was not exchanged yet.
     token: String,
     token_expires_at_ms: i64,
-    /// The hash of the token that was exchanged for it, if one was.
+    /// The hash of the token that was exchanged for the newest one, if there was an exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exchanged_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exchange_salt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exchanged_at_ms: Option<i64>,
-    /// How its event is published.
+    /// The stamp of the login's event.
     login: StampRecord,
-    /// The account's version with that event.
+    /// The account's version after the login.
     account_version: u32,
 }
 
-/// A new session with what is pending of it.
+/// A new session with its pending event.
 #[derive(Serialize)]
 pub(crate) struct NewSessionItem {
     #[serde(flatten)]
@@ -77,19 +77,19 @@ impl From<&NewSession<'_>> for NewSessionItem {
 }
 
 impl SessionItem {
-    /// Whether a token is its newest.
+    /// Whether a token is the session's newest one.
     pub(crate) fn has_token(&self, token: TokenHash) -> bool {
         self.token == token.to_string()
     }
 
-    /// The exchange of a token for its newest one, if there was one.
+    /// The exchange of a token for the newest one, if there was one.
     pub(crate) fn exchange_of(&self, token: TokenHash) -> Option<Exchange> {
-        let is_of_it = self.exchanged_token.as_deref() == Some(token.to_string().as_str());
+        let was_exchanged = self.exchanged_token.as_deref() == Some(token.to_string().as_str());
         let (salt, at) = (self.exchange_salt.clone()?, self.exchanged_at_ms?);
-        is_of_it.then(|| Exchange { salt, at: Timestamp::from_millis(at) })
+        was_exchanged.then(|| Exchange { salt, at: Timestamp::from_millis(at) })
     }
 
-    /// Until when its newest token is good.
+    /// When the newest token expires.
     pub(crate) const fn token_expires_at(&self) -> Timestamp {
         Timestamp::from_millis(self.token_expires_at_ms)
     }
@@ -109,8 +109,8 @@ impl TryFrom<SessionItem> for Session {
     }
 }
 
-/// A refresh token that was exchanged: `TOKEN#<hash>` / `RECORD`. It is kept until its session ends,
-/// so that its second use is noticed.
+/// A refresh token that was exchanged: `TOKEN#<hash>` / `RECORD`. It is kept until its session
+/// ends, so that its second use is noticed.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UsedTokenItem {
     pk: String,
@@ -120,7 +120,7 @@ pub(crate) struct UsedTokenItem {
 }
 
 impl UsedTokenItem {
-    /// A token of a session.
+    /// The item of a used token of a session.
     pub(crate) fn new(session: &Session, token: TokenHash) -> Self {
         Self {
             pk: keys::refresh_token(token),

@@ -18,7 +18,7 @@ use super::{PendingRecord, SCHEMA_VERSION, binary};
 use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 
-/// An order with everything that must be true together: `USER#<user_id>` / `ORDER#<order_id>`.
+/// An order with everything that must be consistent with it: `USER#<user_id>` / `ORDER#<order_id>`.
 ///
 /// It has no attribute `tombstone_until`, by which the table deletes items.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,28 +28,30 @@ pub(crate) struct StoredOrderItem {
     schema_version: u32,
     order_id: String,
     user_id: u64,
-    /// The last one of the history, for filters.
+    /// The last status of the history, for filters.
     status: String,
     currency: String,
     lines: Vec<LineRecord>,
     total: u64,
-    /// When it was created, for an index by it: the identifier of a keyed order tells no time.
+    /// The creation time, for an index. The identifier of an order with an `Idempotency-Key`
+    /// contains no time.
     created_at_ms: i64,
     version: u32,
     revision: u64,
-    /// Written once. Each condition asks for it: only an order has it.
+    /// The attempt that created the order, written once. Conditions check it, because only an order
+    /// has it.
     #[serde(with = "binary")]
     attempt: [u8; 16],
     history: Vec<ChangeRecord>,
-    /// When the customer was notified of which event. It is there from the beginning, because
-    /// nothing can be put into a map that is not.
+    /// When the customer was notified, by event. The map exists from the beginning, because an
+    /// update cannot add to a map that does not exist.
     notifications: BTreeMap<String, i64>,
-    /// What is not handled yet, by event. It is there from the beginning, too.
+    /// The pending events. This map also exists from the beginning.
     pending: BTreeMap<String, PendingRecord>,
-    /// The index's shard; there as long as anything is pending, as are the next two.
+    /// The index's shard. It exists while an event is pending, like the next two attributes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shard: Option<String>,
-    /// The index's order.
+    /// The index's sort key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_ms: Option<i64>,
     /// Since when the oldest event is pending, as of the last change of the index.
@@ -57,7 +59,7 @@ pub(crate) struct StoredOrderItem {
     since_ms: Option<i64>,
 }
 
-/// A status, when the order reached it, and how that was published.
+/// A status of an order, when the order reached it, and the stamp of its event.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ChangeRecord {
     status: String,
@@ -98,12 +100,12 @@ impl From<&StoredOrder> for StoredOrderItem {
     }
 }
 
-/// Since when the oldest of some events is pending.
+/// Since when the oldest pending event is pending.
 pub(crate) fn since(pending: &PendingEvents) -> Option<Timestamp> {
     pending.iter().map(|(_, event)| event.since).min()
 }
 
-/// The notifications by event. Each is of an event that the history holds.
+/// The notifications by event. The history contains the event of each.
 fn notifications_of(order: &Order) -> impl Iterator<Item = (String, i64)> {
     order.notifications().iter().filter_map(|notification| {
         let (_, change) = (1..)
@@ -118,12 +120,12 @@ pub(crate) fn is_order(item: &Item) -> bool {
     item.contains_key("attempt")
 }
 
-/// What is at an order's key. An order's attempt and a tombstone's are read whatever version the
-/// rest is of; what else can't be read is logged.
+/// The order or the tombstone at an order's key. Attempts are read whatever the schema version; any
+/// other part of an order that can't be read is logged.
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it is neither an order nor a tombstone.
+/// [`CorruptRecord`] if the item is neither an order nor a tombstone.
 pub(crate) fn at_key(item: Item) -> Result<AtKey, CorruptRecord> {
     if let Some(attempt) = item.get("attempt") {
         let attempt = attempt_of(attempt.as_b().ok())?;
@@ -145,11 +147,12 @@ fn attempt_of(bytes: Option<&impl AsRef<[u8]>>) -> Result<TransactionId, Corrupt
     Ok(TransactionId::new(Uuid::from_bytes(bytes)))
 }
 
-/// An order, of this version, the one before or the one after, as far as its attributes allow.
+/// An order of this schema version, the one before or the one after, as far as its attributes
+/// allow.
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it is not such an order.
+/// [`CorruptRecord`] if the item is not such an order.
 pub(crate) fn stored_order(item: Item) -> Result<StoredOrder, CorruptRecord> {
     from_item::<StoredOrderItem>(item)?.try_into()
 }
@@ -161,7 +164,7 @@ impl TryFrom<StoredOrderItem> for StoredOrder {
         let id: OrderId = item.order_id.parse().map_err(CorruptRecord::because)?;
         let user_id = UserId::new(item.user_id).map_err(CorruptRecord::because)?;
         if item.pk != keys::user(user_id) || item.sk != keys::order(id) {
-            return Err(CorruptRecord::because("its key is not that of its identifiers"));
+            return Err(CorruptRecord::because("its key does not match its identifiers"));
         }
         let history: Vec<StatusChange> =
             item.history.into_iter().map(StatusChange::try_from).collect::<Result<_, _>>()?;
@@ -193,24 +196,24 @@ impl TryFrom<StoredOrderItem> for StoredOrder {
     }
 }
 
-/// The notifications with what the history says of their events.
+/// The notifications, with the types and versions of their events from the history.
 fn notifications(
     stored: &BTreeMap<String, i64>,
     history: &[StatusChange],
 ) -> Result<Vec<Notification>, CorruptRecord> {
-    let of = |(event_id, at_ms): (&String, &i64)| {
+    let notification = |(event_id, at_ms): (&String, &i64)| {
         let event_id: EventId = event_id.parse().map_err(CorruptRecord::because)?;
-        let (aggregate_version, change) = (1..)
-            .zip(history)
-            .find(|(_, change)| change.event.event_id == event_id)
-            .ok_or_else(|| CorruptRecord::because("a notification is of no event of the order"))?;
+        let (aggregate_version, change) =
+            (1..).zip(history).find(|(_, change)| change.event.event_id == event_id).ok_or_else(
+                || CorruptRecord::because("a notification's event is not in the history"),
+            )?;
         Ok(Notification {
             event_type: event_type_of(change.status).as_str().to_owned(),
             aggregate_version,
             at: Timestamp::from_millis(*at_ms),
         })
     };
-    stored.iter().map(of).collect()
+    stored.iter().map(notification).collect()
 }
 
 impl From<&StatusChange> for ChangeRecord {

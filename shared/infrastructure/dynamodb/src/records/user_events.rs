@@ -13,7 +13,7 @@ use super::{PendingRecord, binary, since};
 use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 
-/// How an event is published, and when it became true.
+/// An event's stamp, and when the event happened.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StampRecord {
     at_ms: i64,
@@ -25,7 +25,7 @@ pub(crate) struct StampRecord {
 }
 
 impl StampRecord {
-    /// An event's stamp.
+    /// The record of an event's stamp.
     pub(crate) fn new(stamp: &EventStamp, at: Timestamp) -> Self {
         Self {
             at_ms: at.as_millis(),
@@ -35,7 +35,7 @@ impl StampRecord {
         }
     }
 
-    /// When the event became true.
+    /// When the event happened.
     pub(crate) const fn at(&self) -> Timestamp {
         Timestamp::from_millis(self.at_ms)
     }
@@ -55,16 +55,17 @@ impl From<StampRecord> for EventStamp {
     }
 }
 
-/// What an account or a session keeps of its events that are not handled yet.
+/// The attributes of the pending events of an account or a session.
 #[derive(Debug, Serialize)]
 pub(crate) struct PendingAttributes {
-    /// By event. It is there from the beginning, because nothing can be put into a map that is not.
+    /// The pending events. The map exists from the beginning, because an update cannot add to a map
+    /// that does not exist.
     pending: BTreeMap<String, PendingRecord>,
     revision: u64,
-    /// The index's shard; there as long as anything is pending, as are the next two.
+    /// The index's shard. It exists while an event is pending, like the next two attributes.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<String>,
-    /// The index's order.
+    /// The index's sort key.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_ms: Option<i64>,
     /// Since when the oldest event is pending, as of the last change of the index.
@@ -73,7 +74,7 @@ pub(crate) struct PendingAttributes {
 }
 
 impl PendingAttributes {
-    /// Those of a new account or session.
+    /// The attributes of a new account or session.
     pub(crate) fn new(key: AggregateKey, pending: &PendingEvents) -> Self {
         let entry = |(event_id, event)| (EventId::to_string(&event_id), PendingRecord::from(event));
         Self {
@@ -86,7 +87,7 @@ impl PendingAttributes {
     }
 }
 
-/// What an account's item says of its events; what is left of one that was deleted says as much.
+/// The attributes of an account that describe its events. A deleted account still has them.
 #[derive(Deserialize)]
 struct AccountEvents {
     user_id: u64,
@@ -98,7 +99,7 @@ struct AccountEvents {
     revision: u64,
 }
 
-/// What a session's item says of its event.
+/// The attributes of a session that describe its event.
 #[derive(Deserialize)]
 struct SessionEvents {
     user_id: u64,
@@ -113,11 +114,11 @@ struct SessionEvents {
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it is no account.
+/// [`CorruptRecord`] if the item is not this account.
 pub(crate) fn account_events(user_id: UserId, item: Item) -> Result<UserEvents, CorruptRecord> {
     let item: AccountEvents = from_item(item)?;
     if item.user_id != user_id.get() {
-        return Err(CorruptRecord::because("its key is not that of its identifier"));
+        return Err(CorruptRecord::because("its key does not match its identifier"));
     }
     let mut raised = vec![item.registration.event(user_id, 1, UserFact::Registered)];
     if let Some(deletion) = item.deletion {
@@ -136,7 +137,7 @@ pub(crate) fn account_events(user_id: UserId, item: Item) -> Result<UserEvents, 
 ///
 /// # Errors
 ///
-/// [`CorruptRecord`] if it is no session.
+/// [`CorruptRecord`] if the item is not a session.
 pub(crate) fn session_events(
     session_id: SessionId,
     item: Item,

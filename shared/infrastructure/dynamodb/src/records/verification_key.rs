@@ -14,10 +14,9 @@ pub(crate) struct VerificationKeyRecord {
     /// The 32 bytes of an Ed25519 public key, as a binary attribute.
     #[serde(with = "binary")]
     public_key: [u8; 32],
-    /// There once the key was replaced.
+    /// It exists once the key was replaced, like `expires_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retires_at_ms: Option<i64>,
-    /// There once the key was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
@@ -51,7 +50,7 @@ mod tests {
     use crate::item::{from_item, to_item};
 
     #[test]
-    fn a_public_key_is_a_binary_attribute_and_comes_back() {
+    fn a_public_key_is_a_binary_attribute_and_is_read_as_it_was_stored() {
         for retires_at in [None, Some(Timestamp::from_millis(1_767_268_800_125))] {
             let key =
                 VerificationKey { kid: "2026-01".to_owned(), public_key: [7; 32], retires_at };

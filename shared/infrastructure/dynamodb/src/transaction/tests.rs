@@ -1,6 +1,5 @@
-//! Given a service that answers in some way, when a transaction is tried, then the outcome says no
-//! more and no less than the answer. The answers are HTTP, so that the SDK's own reading of them is
-//! tested too.
+//! Given a service with a certain answer, when a transaction is tried, then the outcome says
+//! exactly what the answer says. The answers are HTTP, so that the SDK's own parsing is tested too.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,17 +17,17 @@ struct Record {
     pk: &'static str,
 }
 
-/// What the service does with a request once it has read it.
+/// The service's reaction to a request.
 enum Answer {
     /// A status and a body.
     Http(u16, String),
-    /// It closes the connection.
+    /// The service closes the connection.
     Close,
-    /// It keeps the connection and says nothing.
+    /// The service keeps the connection open and does not answer.
     Silence,
 }
 
-/// A service that gives one answer to whatever it is asked, and keeps what it was asked.
+/// A service that gives the same answer to every request, and keeps the requests' bodies.
 struct Service {
     url: String,
     bodies: Arc<Mutex<Vec<String>>>,
@@ -39,11 +38,11 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let bodies = Arc::new(Mutex::new(Vec::new()));
-        let asked = Arc::clone(&bodies);
+        let received = Arc::clone(&bodies);
         std::thread::spawn(move || {
             let mut silent = Vec::new();
             for connection in listener.incoming().map_while(Result::ok) {
-                asked.lock().unwrap().push(read_request(&connection));
+                received.lock().unwrap().push(read_request(&connection));
                 match &answer {
                     Answer::Http(status, body) => respond(&connection, *status, body),
                     Answer::Close => drop(connection),
@@ -54,7 +53,7 @@ impl Service {
         Self { url, bodies }
     }
 
-    fn asked(&self) -> usize {
+    fn requests(&self) -> usize {
         self.bodies.lock().unwrap().len()
     }
 
@@ -70,7 +69,7 @@ impl Service {
     }
 }
 
-/// Reads a request to its end; its body.
+/// Reads a request to its end and returns its body.
 fn read_request(connection: &TcpStream) -> String {
     let mut reader = BufReader::new(connection);
     let mut length = 0;
@@ -107,7 +106,7 @@ async fn tried(url: &str, limit: Duration) -> WriteTry<Vec<ItemReason<Item>>> {
 const LONG: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn what_the_service_refuses_is_not_stored() {
+async fn a_transaction_that_the_service_refuses_is_not_stored() {
     for (status, code, class) in [
         (400, "ThrottlingException", Throttled),
         (400, "ProvisionedThroughputExceededException", Throttled),
@@ -124,12 +123,12 @@ async fn what_the_service_refuses_is_not_stored() {
             WriteTry::Refused(failure) => assert_eq!(failure.class, class, "{code}"),
             other => panic!("{code}: {other:?}"),
         }
-        assert_eq!(service.asked(), 1, "{code} was tried again");
+        assert_eq!(service.requests(), 1, "{code} was tried again");
     }
 }
 
 #[tokio::test]
-async fn what_the_service_fails_at_may_be_stored() {
+async fn a_transaction_at_which_the_service_fails_may_be_stored() {
     for (status, code, class) in [
         (500, "InternalServerError", Unavailable),
         (503, "ServiceUnavailable", Unavailable),
@@ -140,12 +139,12 @@ async fn what_the_service_fails_at_may_be_stored() {
             WriteTry::Unknown(failure) => assert_eq!(failure.class, class, "{code}"),
             other => panic!("{code}: {other:?}"),
         }
-        assert_eq!(service.asked(), 1, "{code} was tried again");
+        assert_eq!(service.requests(), 1, "{code} was tried again");
     }
 }
 
 #[tokio::test]
-async fn a_lost_answer_leaves_it_unknown() {
+async fn after_a_lost_answer_the_outcome_is_unknown() {
     let garbled = Answer::Http(200, "not JSON".to_owned());
     for answer in [Answer::Close, garbled] {
         let service = Service::that_answers(answer);
@@ -154,12 +153,12 @@ async fn a_lost_answer_leaves_it_unknown() {
             matches!(&outcome, WriteTry::Unknown(Failure { class: Unavailable, .. })),
             "{outcome:?}"
         );
-        assert_eq!(service.asked(), 1, "it was tried again");
+        assert_eq!(service.requests(), 1, "it was tried again");
     }
 }
 
 #[tokio::test]
-async fn a_late_answer_leaves_it_unknown_at_the_deadline() {
+async fn at_the_deadline_the_outcome_is_unknown() {
     let service = Service::that_answers(Answer::Silence);
     let began = Instant::now();
     let outcome = tried(&service.url, Duration::from_millis(200)).await;
@@ -168,7 +167,7 @@ async fn a_late_answer_leaves_it_unknown_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn what_was_never_sent_is_not_stored() {
+async fn a_transaction_that_was_never_sent_is_not_stored() {
     // A port that was free a moment ago refuses connections.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for url in [format!("http://{free}"), "http://no-such-host.invalid".to_owned()] {
@@ -185,11 +184,11 @@ async fn nothing_is_sent_after_the_deadline() {
     let service = Service::that_fails(400, "ValidationException");
     let outcome = tried(&service.url, Duration::ZERO).await;
     assert!(matches!(&outcome, WriteTry::Refused(Failure { class: Unavailable, .. })));
-    assert_eq!(service.asked(), 0);
+    assert_eq!(service.requests(), 0);
 }
 
 #[tokio::test]
-async fn a_cancellation_tells_the_reason_of_each_item() {
+async fn a_cancellation_has_the_reason_of_each_item() {
     let service = Service::that_cancels(
         r#"{"Code":"ConditionalCheckFailed","Item":{"pk":{"S":"EMAIL#1"}}},
            {"Code":"ConditionalCheckFailed"}, {"Code":"None"}, {"Code":"TransactionConflict"},
@@ -211,7 +210,7 @@ async fn a_cancellation_tells_the_reason_of_each_item() {
 }
 
 #[tokio::test]
-async fn an_item_that_can_never_be_stored_is_refused_for_good() {
+async fn an_item_that_can_never_be_stored_is_refused_permanently() {
     let service = Service::that_cancels(r#"{"Code":"None"}, {"Code":"ValidationError"}"#);
     let outcome = tried(&service.url, LONG).await;
     assert!(matches!(&outcome, WriteTry::Refused(Failure { class: Permanent, .. })), "{outcome:?}");
@@ -222,7 +221,7 @@ async fn an_item_that_can_never_be_stored_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_cancellation_by_throttling_alone_asks_for_fewer_calls() {
+async fn a_cancellation_only_by_throttling_is_throttled() {
     for code in ["ThrottlingError", "ProvisionedThroughputExceeded"] {
         let reasons =
             format!(r#"{{"Code":"None"}}, {{"Code":"TransactionConflict"}}, {{"Code":"{code}"}}"#);
@@ -236,7 +235,7 @@ async fn a_cancellation_by_throttling_alone_asks_for_fewer_calls() {
 }
 
 #[tokio::test]
-async fn no_transaction_is_sent_under_a_token() {
+async fn no_transaction_is_sent_with_a_token() {
     let service = Service::that_answers(Answer::Http(200, "{}".to_owned()));
     let client = connect_to(&service.url);
     let record = Transaction::default().put_if_absent("users", &Record { pk: "1" }).unwrap();

@@ -1,12 +1,12 @@
-//! What `RUST_LOG` may be.
+//! The allowed values of `RUST_LOG`.
 
 use tracing_subscriber::filter::EnvFilter;
 
-/// Whether a text is what `RUST_LOG` may be.
+/// Checks a value of `RUST_LOG`.
 ///
 /// # Errors
 ///
-/// What to write instead.
+/// A sentence that says what to write instead.
 pub(crate) fn check(text: &str) -> Result<(), &'static str> {
     let parsed = EnvFilter::builder().parse(text);
     parsed

@@ -12,9 +12,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::failure::failure_chain;
 
-/// One flat JSON object a line: what an operator searches for (`request_id`, `order_id`) has the
-/// same name whether a span or the event said it, and stands at the top. The library's own format
-/// nests the fields of spans in a list.
+/// One flat JSON object per line. The fields that an operator searches for (`request_id`,
+/// `order_id`) are at the top level under the same name, whether a span or the event has them. The
+/// library's own format nests the fields of spans in a list.
 pub(super) struct JsonLines;
 
 impl<S> FormatEvent<S, JsonFields> for JsonLines
@@ -36,7 +36,7 @@ where
         line.add("level", event.metadata().level().as_str().into());
         line.add("target", event.metadata().target().into());
         line.add("message", fields.message.into());
-        // The innermost says what counts: first the event, then its spans outwards.
+        // The innermost value of a field wins: first the event's, then its spans' from inside out.
         line.add_all(fields.others);
         for span in context.event_scope().into_iter().flatten() {
             if let Some(recorded) = span.extensions().get::<FormattedFields<JsonFields>>() {
@@ -47,17 +47,17 @@ where
     }
 }
 
-/// The longest line. What a stranger sent may be in it, whole, and a longer one is two events for
-/// `CloudWatch`, neither of which is JSON.
+/// The longest line. It may contain a client's input. `CloudWatch` splits a line that is too long
+/// into two events, neither of which is JSON.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
-/// The longest value in a line.
+/// The longest value in a line, as JSON.
 const VALUE_BYTES_MAX: usize = 2 * 1024;
 
-/// The last field of a line that lacks some.
+/// The last field of a line in which a field is missing or shortened.
 const CUT: &str = r#","cut":true"#;
 
-/// A line's fields in JSON, each name once.
+/// A line's fields as JSON, each name once.
 #[derive(Default)]
 struct Line {
     text: String,
@@ -76,8 +76,8 @@ impl Line {
         if self.names.contains(name) {
             return;
         }
-        // `Value`'s Display is JSON, with every control character escaped: no value can end the line
-        // and begin a forged one.
+        // `Value`'s Display is JSON with every control character escaped, so no value can end the
+        // line and begin a forged one.
         let separator = if self.text.is_empty() { "" } else { "," };
         let field = format!("{separator}{}:{}", Value::from(name), self.rendered(value));
         if self.text.len() + field.len() + CUT.len() + 2 > LINE_BYTES_MAX {
@@ -88,7 +88,8 @@ impl Line {
         self.names.insert(name.to_owned());
     }
 
-    /// A value in JSON; the beginning of one that is too long.
+    /// A value as JSON. Of a text that is too long, only the beginning; another value becomes
+    /// `null`.
     fn rendered(&mut self, value: Value) -> String {
         let whole = value.to_string();
         if whole.len() <= VALUE_BYTES_MAX {
@@ -116,7 +117,7 @@ impl Line {
     }
 }
 
-/// An event's fields.
+/// An event's message and its other fields.
 #[derive(Default)]
 struct Fields {
     message: String,
@@ -124,8 +125,8 @@ struct Fields {
 }
 
 impl Fields {
-    fn tell(&mut self, field: &Field, value: impl Into<Value>) {
-        // A raw identifier's `r#` is Rust's affair.
+    fn add(&mut self, field: &Field, value: impl Into<Value>) {
+        // Rust's prefix of a raw identifier is not part of the name.
         let name = field.name().trim_start_matches("r#");
         self.others.insert(name.to_owned(), value.into());
     }
@@ -133,32 +134,32 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.tell(field, value);
+        self.add(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.tell(field, value);
+        self.add(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.tell(field, value);
+        self.add(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.tell(field, value);
+        self.add(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             value.clone_into(&mut self.message);
         } else {
-            self.tell(field, value);
+            self.add(field, value);
         }
     }
 
-    /// With everything that caused it: the errors of this house don't repeat their sources.
+    /// Adds an error with all its causes, because our errors don't repeat their sources.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.tell(field, failure_chain(value).to_string());
+        self.add(field, failure_chain(value).to_string());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -166,7 +167,7 @@ impl Visit for Fields {
         if field.name() == "message" {
             self.message = value;
         } else {
-            self.tell(field, value);
+            self.add(field, value);
         }
     }
 }
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_holds_the_fields_of_the_event_and_of_its_spans_at_the_top() {
+    fn a_line_has_the_fields_of_the_event_and_of_its_spans_at_the_top_level() {
         let lines = logged(|| {
             let request =
                 tracing::info_span!("request", request_id = "r1", order_id = tracing::field::Empty);
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_cannot_forge_a_line_nor_a_field_of_the_line_itself() {
+    fn a_value_cannot_forge_a_line_or_one_of_its_own_fields() {
         let lines = logged(|| {
             tracing::info!(
                 user = "a\r\n{\"level\":\"ERROR\"}",
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_an_end() {
+    fn a_line_is_at_most_8_kib_long() {
         let lines = logged(|| {
             let long = "é".repeat(2_000_000);
             let escaped = "\u{1}".repeat(100_000);
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_with_its_causes() {
+    fn an_error_is_logged_with_its_causes() {
         let cause = io::Error::other("connection reset");
         let failure = application::outcome::Failure::new(
             application::outcome::FailureClass::Unavailable,
@@ -276,7 +277,7 @@ mod tests {
         );
         let lines = logged(|| {
             tracing::warn!(error = &failure as &dyn Error, "the table can't be read");
-            tracing::warn!(error = Some(&failure as &dyn Error), "so it is");
+            tracing::warn!(error = Some(&failure as &dyn Error), "the table still can't be read");
             tracing::warn!(error = None::<&dyn Error>, "all is well");
         });
         for line in &lines[..2] {

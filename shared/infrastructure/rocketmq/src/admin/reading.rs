@@ -23,42 +23,43 @@ const READ_LIMIT: Duration = Duration::from_secs(10);
 /// How many messages are read at once.
 const READ_BATCH: i32 = 32;
 
-/// A group that every broker has from the start, for tools that read (`MixAll.java`).
+/// A group that every broker has from the start, for tools that read topics (`MixAll.java`).
 const TOOLS_GROUP: &str = "TOOLS_CONSUMER";
 
-/// A message as a topic holds it: each copy is one.
+/// A message on a topic. Each copy of a message is a separate one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
     /// The broker that holds it.
     pub broker: String,
     /// The queue that holds it.
     pub queue_id: i32,
-    /// Where in the queue.
+    /// The position in the queue.
     pub queue_offset: i64,
     /// When the broker stored it, in milliseconds since 1970-01-01T00:00:00Z.
     pub stored_at_ms: i64,
-    /// What it says, inflated if that is possible.
+    /// The body, decompressed if that is possible.
     pub body: Vec<u8>,
-    /// Its tag.
+    /// The tag: an event's type. Announcements of dead letters have none.
     pub tag: Option<String>,
-    /// Its keys.
+    /// The keys by which a broker finds it.
     pub keys: Vec<String>,
-    /// All its properties, the system's too.
+    /// All properties, including those of the system.
     pub properties: HashMap<String, String>,
 }
 
-/// How far a topic was read: the next offset of each broker's queues. The default is the beginning.
+/// How far a topic was read: the next offset in each queue of each broker. The default is the
+/// beginning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Positions(HashMap<(String, i32), u64>);
 
 impl RocketmqAdmin {
-    /// Reads every copy of every message that has come to a topic since `positions`, and moves them
-    /// on. No group's position changes.
+    /// Reads every copy of every message on a topic after `positions`, and advances `positions`. No
+    /// group's position changes.
     ///
     /// # Errors
     ///
-    /// [`AdminError`], if a broker can't be read; `positions` then stay where they were for the
-    /// queues that were not read.
+    /// [`AdminError`], if a broker can't be read. `positions` are then unchanged for the queues
+    /// that were not read.
     pub async fn read_topic(
         &self,
         topic: &str,
@@ -67,7 +68,7 @@ impl RocketmqAdmin {
         self.read_topic_of(topic, None, positions).await
     }
 
-    /// As [`RocketmqAdmin::read_topic`], what one broker holds, or all of them.
+    /// Like [`RocketmqAdmin::read_topic`], for one broker or for all of them.
     async fn read_topic_of(
         &self,
         topic: &str,
@@ -76,8 +77,8 @@ impl RocketmqAdmin {
     ) -> Result<Vec<StoredMessage>, AdminError> {
         let mut messages = Vec::new();
         let masters = self.route(topic, Deadline::after(REQUEST_TIMEOUT)).await?;
-        let is_meant = |master: &Master| broker.is_none_or(|broker| master.name == broker);
-        for master in masters.into_iter().filter(is_meant) {
+        let is_wanted = |master: &Master| broker.is_none_or(|broker| master.name == broker);
+        for master in masters.into_iter().filter(is_wanted) {
             for queue_id in 0..i32::try_from(master.read_queues).unwrap_or(i32::MAX) {
                 let position = positions.0.entry((master.name.to_string(), queue_id)).or_default();
                 self.read_queue(topic, &master, queue_id, position, &mut messages).await?;
@@ -86,7 +87,8 @@ impl RocketmqAdmin {
         Ok(messages)
     }
 
-    /// What one broker holds of a topic, from the beginning. Others need not be there.
+    /// Reads one broker's messages of a topic, from the beginning. Other brokers need not be
+    /// running.
     ///
     /// # Errors
     ///
@@ -110,14 +112,14 @@ impl RocketmqAdmin {
         loop {
             let request = pull_request(topic, queue_id, *position)?;
             let address = master.address.clone();
-            // By a request of our own: the client's pull inflates bodies, and stops at the first that it
-            // cannot (`mq_client_instance.rs` of rocketmq-client-rust 1.0.0).
+            // A raw request, because the client's pull decompresses bodies and stops at the first
+            // one that it cannot (`mq_client_instance.rs` of rocketmq-client-rust 1.0.0).
             let request =
                 RemotingCommand::create_request_command(RequestCode::PullMessage, request);
             let mut answer = self.answer(&address, request, Deadline::after(READ_LIMIT)).await?;
             let Pulled { found, next } = pulled(&mut answer)?;
             messages.extend(found.iter().map(|message| stored(message, &master.name, queue_id)));
-            // An offset that is gone already moves on to the oldest that is there.
+            // If the offset was deleted already, the broker answers with the oldest existing one.
             if found.is_empty() && next <= *position {
                 return Ok(());
             }
@@ -147,7 +149,7 @@ fn pull_request(
     })
 }
 
-/// What a broker answers a pull with: messages, or none and where there are some.
+/// A broker's answer to a pull: the messages, and the offset of the next request.
 struct Pulled {
     found: Vec<MessageExt>,
     next: u64,

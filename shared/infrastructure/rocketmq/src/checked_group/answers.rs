@@ -1,4 +1,4 @@
-//! What brokers are answered.
+//! The answers to check-backs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rocketmq_protocol::protocol::header::end_transaction_request_header::EndTran
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use tokio::sync::mpsc;
 
-use super::checks::Asked;
+use super::checks::ReceivedCheck;
 use super::members::Current;
 use crate::call::millis;
 use crate::client::RocketmqClient;
@@ -23,20 +23,20 @@ const ANSWERS_AT_ONCE: usize = 32;
 /// How long an answer may take before UNKNOWN is sent. The broker then asks again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long sending it may take.
+/// How long sending an answer may take.
 const SEND_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Answers what is asked, for as long as it is polled.
+/// Answers received check-backs while it is polled.
 pub(super) async fn answer_all(
     handler: Arc<impl CheckBackHandler>,
-    mut asking: mpsc::Receiver<Asked>,
+    mut received: mpsc::Receiver<ReceivedCheck>,
     client: RocketmqClient,
     current: Current,
 ) {
     let group = client.config().transaction_check_group();
-    let asking = stream::poll_fn(|context| asking.poll_recv(context));
-    let answering = asking.for_each_concurrent(ANSWERS_AT_ONCE, async |asked| {
-        let Asked { check, address, header } = asked;
+    let received = stream::poll_fn(|context| received.poll_recv(context));
+    let answering = received.for_each_concurrent(ANSWERS_AT_ONCE, async |received| {
+        let ReceivedCheck { check, address, header } = received;
         let answer = answer(&*handler, check).await;
         let end = end_header(header, answer, &group);
         let request = RemotingCommand::create_request_command(RequestCode::EndTransaction, end);
@@ -60,26 +60,26 @@ async fn answer(handler: &impl CheckBackHandler, check: CheckBack) -> CheckAnswe
     })
 }
 
-/// The broker compares the group with the half message's PGROUP, and both offsets with where it is
-/// (`EndTransactionProcessor.java`).
+/// The broker compares the group with the half message's PGROUP, and both offsets with its stored
+/// position (`EndTransactionProcessor.java`).
 fn end_header(
-    asked: CheckTransactionStateRequestHeader,
+    check: CheckTransactionStateRequestHeader,
     answer: CheckAnswer,
     group: &str,
 ) -> EndTransactionRequestHeader {
     EndTransactionRequestHeader {
-        topic: asked.topic.unwrap_or_default(),
+        topic: check.topic.unwrap_or_default(),
         producer_group: group.into(),
-        tran_state_table_offset: asked.tran_state_table_offset,
-        commit_log_offset: asked.commit_log_offset,
+        tran_state_table_offset: check.tran_state_table_offset,
+        commit_log_offset: check.commit_log_offset,
         commit_or_rollback: match answer {
             CheckAnswer::Commit => MessageSysFlag::TRANSACTION_COMMIT_TYPE,
             CheckAnswer::Rollback => MessageSysFlag::TRANSACTION_ROLLBACK_TYPE,
             CheckAnswer::Unknown => MessageSysFlag::TRANSACTION_NOT_TYPE,
         },
         from_transaction_check: true,
-        msg_id: asked.msg_id.unwrap_or_default(),
-        transaction_id: asked.transaction_id,
-        rpc_request_header: asked.rpc_request_header.unwrap_or_default(),
+        msg_id: check.msg_id.unwrap_or_default(),
+        transaction_id: check.transaction_id,
+        rpc_request_header: check.rpc_request_header.unwrap_or_default(),
     }
 }

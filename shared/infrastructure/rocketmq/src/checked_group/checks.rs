@@ -1,4 +1,4 @@
-//! What a broker asks, as far as it is read: the header and the properties, never the body.
+//! Reads the check-backs of brokers: the header and the properties, never the body.
 
 use std::net::SocketAddr;
 
@@ -23,20 +23,20 @@ use tokio::sync::mpsc;
 use crate::config::RocketmqConfig;
 use crate::subscription::property;
 
-/// A broker's question, with what its answer needs.
+/// A broker's check-back, with what the answer to it needs.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct ReceivedCheck {
     pub(super) check: CheckBack,
-    /// Of the broker.
+    /// The broker that asked.
     pub(super) address: CheetahString,
     pub(super) header: CheckTransactionStateRequestHeader,
 }
 
-/// Takes what brokers ask on the member's connections.
+/// Receives the requests of brokers on the member's connections.
 #[derive(Clone)]
 pub(super) struct Checks {
     pub(super) config: RocketmqConfig,
-    pub(super) asked: mpsc::Sender<Asked>,
+    pub(super) received: mpsc::Sender<ReceivedCheck>,
 }
 
 impl RequestProcessor for Checks {
@@ -50,8 +50,8 @@ impl RequestProcessor for Checks {
         };
         let is_check = request.command().code() == RequestCode::CheckTransactionState as i32;
         if let (true, Some(address)) = (is_check, address) {
-            self.take(address, request.command_mut());
-            // The answer is a request of its own.
+            self.receive(address, request.command_mut());
+            // The answer is sent as a separate request.
             if let Ok(none) =
                 request.protocol_no_response(ProtocolNoResponseReason::CallbackHandled)
             {
@@ -65,12 +65,12 @@ impl RequestProcessor for Checks {
 }
 
 impl Checks {
-    fn take(&self, address: SocketAddr, request: &mut RemotingCommand) {
-        let Some(asked) = read(address, request, &self.config) else {
+    fn receive(&self, address: SocketAddr, request: &mut RemotingCommand) {
+        let Some(check) = read(address, request, &self.config) else {
             tracing::warn!(broker = %address, "rocketmq.check_unreadable");
             return;
         };
-        if self.asked.try_send(asked).is_err() {
+        if self.received.try_send(check).is_err() {
             tracing::warn!(broker = %address, "rocketmq.check_dropped");
         }
     }
@@ -81,22 +81,22 @@ fn read(
     address: SocketAddr,
     request: &mut RemotingCommand,
     config: &RocketmqConfig,
-) -> Option<Asked> {
+) -> Option<ReceivedCheck> {
     let header =
         request.decode_command_custom_header::<CheckTransactionStateRequestHeader>().ok()?;
     let message =
         message_decoder::decode(request.get_body_mut()?, false, false, false, false, false)?;
     let group = property(&message, MessageConst::PROPERTY_PRODUCER_GROUP);
     let is_ours = group == Some(config.transaction_check_group().as_str());
-    is_ours.then(|| Asked {
+    is_ours.then(|| ReceivedCheck {
         check: check_back(&message, config),
         address: address.to_string().into(),
         header,
     })
 }
 
-/// What can be read of a half message. The transaction is the user property: the client's own
-/// transaction id is another.
+/// A check-back from the readable properties of a half message. The transaction ID is our user
+/// property and not the client's own transaction ID.
 fn check_back(message: &MessageExt, config: &RocketmqConfig) -> CheckBack {
     let deadline_ms = property(message, DEADLINE_MS).and_then(|text| text.parse().ok());
     CheckBack {
@@ -110,7 +110,8 @@ fn check_back(message: &MessageExt, config: &RocketmqConfig) -> CheckBack {
     }
 }
 
-/// The keys are the event's and its subject's, which is an order only where it reads as one.
+/// The order in a message's keys, which are the event and its subject. The subject of a user's
+/// event is not an order.
 fn order_id(message: &MessageExt) -> Option<OrderId> {
     let keys = property(message, MessageConst::PROPERTY_KEYS)?;
     keys.split(MessageConst::KEY_SEPARATOR).nth(1)?.parse().ok()
@@ -130,7 +131,7 @@ mod tests {
         RocketmqConfig::read(&mut Settings::from_pairs(pairs)).unwrap()
     }
 
-    fn asked(topic: &str, properties: &[(&'static str, &str)]) -> CheckBack {
+    fn check_back_of(topic: &str, properties: &[(&'static str, &str)]) -> CheckBack {
         let mut inner = Message::default();
         inner.set_topic(topic.into());
         for (name, value) in properties {
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn a_check_back_carries_our_ids() {
         let id = "01890a5d-ac96-774b-bcce-b302099a8057";
-        let check = asked(
+        let check = check_back_of(
             "ORDER_EVENTS",
             &[
                 ("event_id", id),
@@ -165,8 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_absent() {
-        let check = asked(
+    fn an_unreadable_property_is_absent() {
+        let check = check_back_of(
             "ANOTHER",
             &[
                 ("event_id", "x"),

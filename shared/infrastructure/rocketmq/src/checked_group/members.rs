@@ -1,4 +1,4 @@
-//! Greets the brokers of our topics, so that they ask.
+//! Sends heartbeats to the brokers of our topics, so that they ask the member.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,20 +20,21 @@ use rocketmq_transport::api::{TlsConfig, TransportClient};
 use tokio::sync::{mpsc, oneshot};
 
 use super::JoinError;
-use super::checks::{Asked, Checks};
+use super::checks::{Checks, ReceivedCheck};
 use crate::client::RocketmqClient;
 use crate::fault::BrokerAnswer;
 use crate::name_servers::{ask, close, first_route, transport};
 use crate::route::masters;
 
-/// How often brokers are greeted. One forgets a member after 120 s, or with its connection.
+/// How often heartbeats are sent. A broker forgets a member after 120 s, or when its connection
+/// closes.
 const GREET_EVERY: Duration = Duration::from_secs(10);
 
-/// How soon again, after a round in which somebody did not answer.
+/// When heartbeats are sent again after a round in which a server did not answer.
 const GREET_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
-/// After so many rounds in a row in which somebody did not answer, the connections are made anew: after
-/// five connections that failed the transport refuses an address for 30 s (`reconnect.rs` of
+/// After this many rounds in a row in which a server did not answer, new connections are opened:
+/// after five failed connections the transport refuses an address for 30 s (`reconnect.rs` of
 /// rocketmq-transport 1.0.0).
 const ROUNDS_TO_RENEW: u32 = 4;
 
@@ -53,11 +54,11 @@ impl Current {
     }
 }
 
-/// What keeps the membership.
+/// Keeps the membership alive.
 pub(super) struct Members {
     client: RocketmqClient,
     tls: TlsConfig,
-    asked: mpsc::Sender<Asked>,
+    received: mpsc::Sender<ReceivedCheck>,
     current: Current,
     heartbeat: HeartbeatData,
 }
@@ -70,11 +71,11 @@ impl Members {
     /// [`JoinError`], if the transport can't be started.
     pub(super) async fn start(
         client: RocketmqClient,
-        asked: mpsc::Sender<Asked>,
+        received: mpsc::Sender<ReceivedCheck>,
     ) -> Result<Self, JoinError> {
         let config = client.instance_config("checker");
         let tls = config.tls_config().clone();
-        let member = member(&client, &tls, &asked).await.map_err(JoinError::Join)?;
+        let member = member(&client, &tls, &received).await.map_err(JoinError::Join)?;
         let group_name = client.config().transaction_check_group().into();
         let heartbeat = HeartbeatData {
             client_id: config.build_mq_client_id().into(),
@@ -82,15 +83,15 @@ impl Members {
             ..HeartbeatData::default()
         };
         let current = Current(Arc::new(RwLock::new(member)));
-        Ok(Self { client, tls, asked, current, heartbeat })
+        Ok(Self { client, tls, received, current, heartbeat })
     }
 
     pub(super) fn current(&self) -> Current {
         self.current.clone()
     }
 
-    /// Greets all brokers again and again, until it is asked to leave. `greeted` is sent after the
-    /// first round, whatever came of it.
+    /// Sends heartbeats to all brokers until it is requested to leave. `greeted` is sent after the
+    /// first round, whatever its result.
     pub(super) async fn keep(
         self,
         greeted: oneshot::Sender<()>,
@@ -119,7 +120,8 @@ impl Members {
                 () = round => {}
                 done = &mut left => {
                     close(&self.current.get()).await;
-                    // Whoever waits ends the client next, and nobody may hold it then.
+                    // The caller that waits shuts the client down next, and must hold the last
+                    // reference.
                     drop(self);
                     if let Ok(done) = done {
                         let _nobody_waits = done.send(());
@@ -130,8 +132,8 @@ impl Members {
         }
     }
 
-    /// Greets the masters of our topics at once. Returns whether each of them has answered, and each
-    /// topic's route is known. Users' topic may be missing.
+    /// Sends a heartbeat to all masters of our topics at once. Returns whether every master
+    /// answered and every topic's route is known. The user topic may be missing.
     async fn greet_all(&self) -> bool {
         let routes = join_all(Topic::ALL.map(|topic| self.masters_of(topic))).await;
         let mut all_answered = true;
@@ -157,7 +159,7 @@ impl Members {
 
     async fn masters_of(&self, topic: Topic) -> Result<Vec<CheetahString>, Cause> {
         let (_, mut answer) = first_route(&self.client, &self.current.get(), topic).await?;
-        // Nobody has made it yet.
+        // The user topic was not created yet.
         if topic == Topic::Users && answer.code() == ResponseCode::TopicNotExist as i32 {
             return Ok(Vec::new());
         }
@@ -174,7 +176,7 @@ impl Members {
     }
 
     async fn renew(&self) {
-        match member(&self.client, &self.tls, &self.asked).await {
+        match member(&self.client, &self.tls, &self.received).await {
             Ok(new) => close(&self.current.replace(new)).await,
             Err(cause) => tracing::warn!(%cause, "rocketmq.checked_group_not_renewed"),
         }
@@ -188,8 +190,8 @@ fn success(answer: &RemotingCommand) -> Result<(), Cause> {
 async fn member(
     client: &RocketmqClient,
     tls: &TlsConfig,
-    asked: &mpsc::Sender<Asked>,
+    received: &mpsc::Sender<ReceivedCheck>,
 ) -> Result<Arc<Member>, Cause> {
-    let checks = Checks { config: client.config().clone(), asked: asked.clone() };
+    let checks = Checks { config: client.config().clone(), received: received.clone() };
     transport(client, tls, checks).await
 }

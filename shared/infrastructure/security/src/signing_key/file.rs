@@ -7,24 +7,24 @@ use application::ports::{SigningKeySource, SigningKeyStore};
 use secrecy::zeroize::Zeroize;
 use secrecy::{ExposeSecret, SecretString};
 
-/// The private key in a file, which only its owner may read and write (mode 0600): for a machine of
-/// one's own.
+/// The private key in a file that only its owner may read and write (mode 0600), for a developer's
+/// machine.
 #[derive(Debug, Clone)]
 pub struct SigningKeyFile {
     path: PathBuf,
 }
 
 impl SigningKeyFile {
-    /// The key in that file, which need not be there yet.
+    /// The key in this file, which need not exist yet.
     pub const fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// Writes the new key beside the old one and gives it the old one's name, so that a reader gets
-    /// the one or the other, and a crash leaves one of them.
+    /// Writes the new key to another file and renames it to the old one's name, so that a reader
+    /// gets one complete key, and a crash leaves one.
     fn write(&self, key: &SecretString) -> io::Result<()> {
         let new = self.path.with_extension("new");
-        // One that a rotation has left behind which did not come to its end.
+        // An interrupted rotation may have left this file.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_is_there_once_it_was_written_and_until_another_replaces_it() {
+    async fn a_key_is_read_after_it_was_written_until_another_replaces_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = SigningKeyFile::new(folder.path().join("key.json"));
         assert_eq!(kid(&file).await, None);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rotation_that_broke_off_is_no_hindrance() {
+    async fn an_interrupted_rotation_does_not_block_the_next_one() {
         let folder = tempfile::tempdir().unwrap();
         let file = SigningKeyFile::new(folder.path().join("key.json"));
         fs::write(folder.path().join("key.new"), "half a k").unwrap();
@@ -106,7 +106,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn only_its_owner_may_read_it() {
+    async fn only_its_owner_may_read_the_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key.json");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_cannot_be_read_is_no_missing_key() {
+    async fn an_unreadable_file_does_not_mean_a_missing_key() {
         let folder = tempfile::tempdir().unwrap();
         let file = SigningKeyFile::new(folder.path().to_owned());
         assert_eq!(file.read().await.unwrap_err().class, FailureClass::Unavailable);

@@ -12,11 +12,11 @@ use secrecy::SecretString;
 use super::{AUDIENCE, Claims, ISSUER, TOKEN_TYPE};
 use crate::signing_key::SigningKey;
 
-/// Issues access tokens that are good for 15 minutes, with the key that its source tells.
+/// Issues access tokens that are valid for 15 minutes, signed with the key of its source.
 ///
-/// A key is read again after a minute. When it can't be, it signs on with the one that it has for
-/// four minutes more and then with none: by then that key may have been replaced, and soon verifies
-/// nothing.
+/// The key is read again after a minute. If that fails, the issuer uses the last key for four more
+/// minutes and then issues no tokens: by then that key may have been replaced, and will soon be
+/// retired.
 pub struct Ed25519TokenIssuer<S> {
     source: S,
     known: Mutex<Option<Known>>,
@@ -29,7 +29,7 @@ struct Known {
 }
 
 impl Known {
-    /// A clock that was set back makes it old.
+    /// Whether the key was read less than `age` ago. When the clock was set back, it was not.
     fn is_younger_than(&self, age: std::time::Duration, now: Timestamp) -> bool {
         self.read_at <= now && now < self.read_at.plus(age)
     }
@@ -70,7 +70,10 @@ impl<S: SigningKeySource> Ed25519TokenIssuer<S> {
             Err(failure) => match known.filter(|k| k.is_younger_than(SIGNING_KEY, now)) {
                 Some(known) => {
                     let error = &failure as &dyn std::error::Error;
-                    tracing::warn!(error, "the signing key can't be read again");
+                    tracing::warn!(
+                        error,
+                        "the signing key can't be read again; the last one is used"
+                    );
                     Ok(known.signer)
                 }
                 None => Err(failure),
@@ -123,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// A source that can be away, and counts how often it is asked.
+    /// A source that can be unavailable, and counts its reads.
     #[derive(Default)]
     struct Source {
         key: Mutex<Option<SigningKey>>,
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_the_source_is_away_the_last_key_signs_for_five_minutes_and_then_none() {
+    async fn while_the_source_is_unavailable_the_last_key_signs_for_five_minutes() {
         let source = Source::default();
         let key = SigningKey::generate().unwrap();
         source.put(Some(key.clone()));

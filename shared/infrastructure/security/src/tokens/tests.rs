@@ -1,4 +1,4 @@
-//! Tokens, ours and forged ones. Each forgery changes one thing of a token that is good.
+//! Our own tokens and forged ones. Each forgery changes one part of a valid token.
 
 use application::outcome::{Failure, FailureClass};
 use application::ports::{
@@ -26,7 +26,7 @@ fn bearer(user_id: u64) -> Bearer {
     Bearer { user_id, session_id: SESSION.parse::<SessionId>().unwrap() }
 }
 
-/// Holds one key, and fails the test when it is asked for a name that no key could have.
+/// Holds one key, and fails the test if a name is looked up that no key could have.
 struct OneKey(VerificationKey);
 
 impl VerificationKeys for OneKey {
@@ -44,7 +44,7 @@ impl VerificationKeys for KeysAway {
     }
 }
 
-/// A token in the making.
+/// A token under construction.
 struct Forgery {
     key: SigningKey,
     header: Value,
@@ -52,8 +52,8 @@ struct Forgery {
 }
 
 impl Forgery {
-    /// A token that is good.
-    fn none() -> Self {
+    /// A valid token.
+    fn valid() -> Self {
         let key = SigningKey::generate().unwrap();
         let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": key.kid()});
         let seconds = NOW.as_secs();
@@ -106,7 +106,7 @@ impl Forgery {
 }
 
 #[tokio::test]
-async fn a_token_is_its_users_until_it_expires() {
+async fn a_token_is_valid_for_its_user_until_it_expires() {
     let key = SigningKey::generate().unwrap();
     let bearer = bearer(9_007_199_254_740_991);
     let issued = Ed25519TokenIssuer::new(key.clone()).issue(bearer, NOW).await.unwrap();
@@ -125,7 +125,7 @@ async fn a_token_is_its_users_until_it_expires() {
 }
 
 #[tokio::test]
-async fn a_token_says_what_rfc_9068_asks_for() {
+async fn a_token_has_the_claims_that_rfc_9068_requires() {
     let key = SigningKey::generate().unwrap();
     let issued = Ed25519TokenIssuer::new(key.clone()).issue(bearer(123), NOW).await.unwrap();
     let part = |n: usize| -> Value {
@@ -153,18 +153,18 @@ async fn two_tokens_of_one_moment_differ() {
 }
 
 #[tokio::test]
-async fn what_our_own_hand_could_have_written_is_good() {
+async fn a_token_that_we_could_have_issued_is_valid() {
     let seconds = NOW.as_secs();
     let good = [
-        Forgery::none(),
-        Forgery::none().header("typ", "application/at+jwt"),
-        Forgery::none().header("typ", "AT+JWT"),
-        Forgery::none().claim("iat", seconds + 60),
-        Forgery::none().claim("nbf", seconds + 60),
-        Forgery::none().claim("aud", json!(AUDIENCE)),
-        // Not followed, and so of no effect.
-        Forgery::none().header("jku", "https://attacker.example/keys"),
-        Forgery::none().header("x5u", "https://attacker.example/cert"),
+        Forgery::valid(),
+        Forgery::valid().header("typ", "application/at+jwt"),
+        Forgery::valid().header("typ", "AT+JWT"),
+        Forgery::valid().claim("iat", seconds + 60),
+        Forgery::valid().claim("nbf", seconds + 60),
+        Forgery::valid().claim("aud", json!(AUDIENCE)),
+        // URLs of keys are not followed, so they have no effect.
+        Forgery::valid().header("jku", "https://attacker.example/keys"),
+        Forgery::valid().header("x5u", "https://attacker.example/cert"),
     ];
     for token in good {
         let verified = token.verify(&token.signed()).await;
@@ -173,45 +173,45 @@ async fn what_our_own_hand_could_have_written_is_good() {
 }
 
 #[tokio::test]
-async fn a_forged_header_or_claim_is_refused_although_the_signature_is_good() {
+async fn a_forged_header_or_claim_is_refused_although_the_signature_is_valid() {
     let seconds = NOW.as_secs();
     let forgeries = [
-        Forgery::none().header("typ", "JWT"),
-        Forgery::none().header("typ", "id+jwt"),
-        Forgery::none().without("typ"),
-        Forgery::none().without("alg"),
-        Forgery::none().without("kid"),
-        Forgery::none().header("kid", ""),
-        Forgery::none().header("kid", "../../dev/null"),
-        Forgery::none().header("kid", "https://attacker.example/key"),
-        Forgery::none().header("kid", "a' OR '1'='1"),
-        Forgery::none().header("kid", "k".repeat(65)),
-        Forgery::none().header("kid", "another"),
-        Forgery::none().header("kid", 7),
-        Forgery::none().header("crit", json!(["exp"])),
-        Forgery::none().claim("exp", seconds - 60),
-        Forgery::none().claim("exp", i64::MIN),
-        Forgery::none().claim("exp", "soon"),
-        Forgery::none().claim("exp", 1e300),
-        Forgery::none().without("exp"),
-        Forgery::none().claim("iat", seconds + 61),
-        Forgery::none().claim("iat", i64::MAX),
-        Forgery::none().without("iat"),
-        Forgery::none().claim("nbf", seconds + 61),
-        Forgery::none().claim("nbf", "later"),
-        Forgery::none().claim("aud", "urn:another:api"),
-        Forgery::none().claim("aud", ""),
-        Forgery::none().without("aud"),
-        Forgery::none().claim("iss", "urn:another"),
-        Forgery::none().without("iss"),
-        Forgery::none().claim("sub", "../123"),
-        Forgery::none().claim("sub", "9007199254740992"),
-        Forgery::none().claim("sub", 123),
-        Forgery::none().without("sub"),
-        Forgery::none().without("jti"),
-        Forgery::none().without("sid"),
-        Forgery::none().claim("sid", "../../sessions"),
-        Forgery::none().claim("jti", "x".repeat(TOKEN_LENGTH_MAX)),
+        Forgery::valid().header("typ", "JWT"),
+        Forgery::valid().header("typ", "id+jwt"),
+        Forgery::valid().without("typ"),
+        Forgery::valid().without("alg"),
+        Forgery::valid().without("kid"),
+        Forgery::valid().header("kid", ""),
+        Forgery::valid().header("kid", "../../dev/null"),
+        Forgery::valid().header("kid", "https://attacker.example/key"),
+        Forgery::valid().header("kid", "a' OR '1'='1"),
+        Forgery::valid().header("kid", "k".repeat(65)),
+        Forgery::valid().header("kid", "another"),
+        Forgery::valid().header("kid", 7),
+        Forgery::valid().header("crit", json!(["exp"])),
+        Forgery::valid().claim("exp", seconds - 60),
+        Forgery::valid().claim("exp", i64::MIN),
+        Forgery::valid().claim("exp", "soon"),
+        Forgery::valid().claim("exp", 1e300),
+        Forgery::valid().without("exp"),
+        Forgery::valid().claim("iat", seconds + 61),
+        Forgery::valid().claim("iat", i64::MAX),
+        Forgery::valid().without("iat"),
+        Forgery::valid().claim("nbf", seconds + 61),
+        Forgery::valid().claim("nbf", "later"),
+        Forgery::valid().claim("aud", "urn:another:api"),
+        Forgery::valid().claim("aud", ""),
+        Forgery::valid().without("aud"),
+        Forgery::valid().claim("iss", "urn:another"),
+        Forgery::valid().without("iss"),
+        Forgery::valid().claim("sub", "../123"),
+        Forgery::valid().claim("sub", "9007199254740992"),
+        Forgery::valid().claim("sub", 123),
+        Forgery::valid().without("sub"),
+        Forgery::valid().without("jti"),
+        Forgery::valid().without("sid"),
+        Forgery::valid().claim("sid", "../../sessions"),
+        Forgery::valid().claim("jti", "x".repeat(TOKEN_LENGTH_MAX)),
     ];
     for forgery in forgeries {
         assert!(forgery.is_refused().await, "{} {}", forgery.header, forgery.claims);
@@ -221,26 +221,26 @@ async fn a_forged_header_or_claim_is_refused_although_the_signature_is_good() {
 #[tokio::test]
 async fn a_token_without_a_signature_is_refused() {
     for algorithm in ["none", "None", "nOnE", "NONE", ""] {
-        let forgery = Forgery::none().header("alg", algorithm);
+        let forgery = Forgery::valid().header("alg", algorithm);
         for token in [format!("{}.", forgery.message()), forgery.message(), forgery.signed()] {
             assert!(forgery.verify(&token).await.is_err(), "{algorithm:?}");
         }
     }
-    let unsigned = Forgery::none();
+    let unsigned = Forgery::valid();
     assert!(unsigned.verify(&format!("{}.", unsigned.message())).await.is_err());
 }
 
 #[tokio::test]
-async fn the_public_key_is_no_hmac_secret() {
-    let public = Forgery::none().key.verification_key().public_key;
+async fn the_public_key_is_not_accepted_as_an_hmac_secret() {
+    let public = Forgery::valid().key.verification_key().public_key;
     let x = URL_SAFE_NO_PAD.encode(public);
     for secret in [public.as_slice(), x.as_bytes()] {
         for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
-            let forgery = Forgery::none().header("alg", format!("{algorithm:?}"));
+            let forgery = Forgery::valid().header("alg", format!("{algorithm:?}"));
             let token = forgery.signed_with(&EncodingKey::from_secret(secret), algorithm);
             assert!(forgery.verify(&token).await.is_err(), "{algorithm:?}");
             // The same signature under a header that says EdDSA.
-            let forgery = Forgery::none();
+            let forgery = Forgery::valid();
             let token = forgery.signed_with(&EncodingKey::from_secret(secret), algorithm);
             assert!(forgery.verify(&token).await.is_err(), "{algorithm:?}");
         }
@@ -248,10 +248,10 @@ async fn the_public_key_is_no_hmac_secret() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_token_brings_along_is_not_used() {
+async fn a_key_inside_the_token_is_not_used() {
     let attacker = SigningKey::generate().unwrap();
     let x = URL_SAFE_NO_PAD.encode(attacker.verification_key().public_key);
-    let forgery = Forgery::none()
+    let forgery = Forgery::valid()
         .header("jwk", json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": x}));
     let token = forgery.signed_with(&attacker.encoding_key(), Algorithm::EdDSA);
     assert!(forgery.verify(&token).await.is_err());
@@ -259,7 +259,7 @@ async fn a_key_that_the_token_brings_along_is_not_used() {
 
 #[tokio::test]
 async fn a_token_that_was_changed_or_cut_is_refused() {
-    let token = Forgery::none();
+    let token = Forgery::valid();
     let signed = token.signed();
     let parts: Vec<&str> = signed.split('.').collect();
     let mut others = token.claims.clone();
@@ -287,14 +287,15 @@ async fn a_token_that_was_changed_or_cut_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_is_neither_good_nor_bad_while_its_key_cannot_be_looked_up() {
-    let verified = Ed25519TokenVerifier::new(KeysAway).verify(&Forgery::none().signed(), NOW).await;
+async fn a_token_is_neither_valid_nor_invalid_while_its_key_cannot_be_looked_up() {
+    let verified =
+        Ed25519TokenVerifier::new(KeysAway).verify(&Forgery::valid().signed(), NOW).await;
     assert!(matches!(verified, Err(VerifyTokenError::KeysUnavailable(_))));
 }
 
 #[tokio::test]
 async fn a_key_verifies_until_it_retires() {
-    let token = Forgery::none();
+    let token = Forgery::valid();
     let retires_at = NOW.plus(std::time::Duration::from_secs(60));
     let key = VerificationKey { retires_at: Some(retires_at), ..token.key.verification_key() };
     let verifier = Ed25519TokenVerifier::new(OneKey(key));
@@ -312,21 +313,21 @@ fn is_refused(forgery: &Forgery, token: &str) -> bool {
 
 proptest! {
     #[test]
-    fn whatever_comes_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
-        let forgery = Forgery::none();
+    fn random_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        let forgery = Forgery::valid();
         prop_assert!(is_refused(&forgery, &String::from_utf8_lossy(&bytes)));
         // Three parts of the right alphabet.
         let parts: Vec<_> = bytes.chunks(700).map(|part| URL_SAFE_NO_PAD.encode(part)).collect();
         prop_assert!(is_refused(&forgery, &parts.join(".")));
-        // A good header, and whatever comes after it.
+        // A valid header, followed by random bytes.
         let header = URL_SAFE_NO_PAD.encode(forgery.header.to_string());
-        let begun_well = format!("{header}.{}", parts.join("."));
-        prop_assert!(is_refused(&forgery, &begun_well));
+        let with_valid_header = format!("{header}.{}", parts.join("."));
+        prop_assert!(is_refused(&forgery, &with_valid_header));
     }
 
     #[test]
-    fn a_token_with_one_byte_changed_is_refused(at in any::<prop::sample::Index>(), to in 0_u8..128) {
-        let forgery = Forgery::none();
+    fn a_token_with_a_changed_byte_is_refused(at in any::<prop::sample::Index>(), to in 0_u8..128) {
+        let forgery = Forgery::valid();
         let mut token = forgery.signed().into_bytes();
         let at = at.index(token.len());
         prop_assume!(token[at] != to);

@@ -9,8 +9,8 @@ use super::{AUDIENCE, Claims, ISSUER, TOKEN_LENGTH_MAX, TOKEN_TYPE, is_key_name}
 
 /// Verifies access tokens with the deployment's public keys.
 ///
-/// What a token says of keys (`jku`, `jwk`, `x5u`, `x5c`) is not followed (RFC 8725, section 3.10):
-/// its `kid` is looked up in `K`, and that is all.
+/// Keys or their URLs in a token (`jku`, `jwk`, `x5u`, `x5c`) are ignored (RFC 8725, section 3.10).
+/// Only its `kid` is used, and looked up in `K`.
 #[derive(Debug, Clone)]
 pub struct Ed25519TokenVerifier<K> {
     keys: K,
@@ -18,14 +18,14 @@ pub struct Ed25519TokenVerifier<K> {
 }
 
 impl<K: VerificationKeys> Ed25519TokenVerifier<K> {
-    /// A verifier that looks keys up in `keys`.
+    /// A verifier with the public keys in `keys`.
     pub fn new(keys: K) -> Self {
-        // One algorithm, named here and never by a token (RFC 8725, sections 3.1 and 3.2).
+        // The algorithm is fixed here; a token never chooses it (RFC 8725, sections 3.1 and 3.2).
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
-        // The library would look at its own clock; `check_times` looks at the caller's.
+        // The library would use its own clock; `check_times` uses the caller's.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self { keys, validation }
@@ -43,20 +43,20 @@ impl<K: VerificationKeys> AccessTokenVerifier for Ed25519TokenVerifier<K> {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Bearer, VerifyTokenError> {
         let kid = key_name(token)?;
         let key = self.keys.by_kid(&kid).await.map_err(VerifyTokenError::KeysUnavailable)?;
-        let key = key.ok_or_else(|| invalid("there is no key of that kid"))?;
+        let key = key.ok_or_else(|| invalid("no key has that kid"))?;
         if key.is_retired(now) {
             return Err(invalid("its key is retired").into());
         }
         let claims = self.claims(token, &key)?;
         check_times(&claims, now)?;
         Ok(Bearer {
-            user_id: claims.sub.parse().map_err(|_| invalid("sub is no user id"))?,
-            session_id: claims.sid.parse().map_err(|_| invalid("sid is no session id"))?,
+            user_id: claims.sub.parse().map_err(|_| invalid("sub is not a user id"))?,
+            session_id: claims.sid.parse().map_err(|_| invalid("sid is not a session id"))?,
         })
     }
 }
 
-/// The name of the key that a token claims to be signed with, if its header is one of ours.
+/// The name of the key with which a token claims to be signed, if its header could be ours.
 fn key_name(token: &str) -> Result<String, InvalidToken> {
     if token.len() > TOKEN_LENGTH_MAX {
         return Err(invalid(format!("it is longer than {TOKEN_LENGTH_MAX} bytes")));
@@ -70,16 +70,16 @@ fn key_name(token: &str) -> Result<String, InvalidToken> {
     if typ.strip_prefix("application/").unwrap_or(&typ) != TOKEN_TYPE {
         return Err(invalid(format!("typ is not {TOKEN_TYPE}")));
     }
-    // RFC 7515, section 4.1.11: extensions that must be understood, and we understand none.
+    // RFC 7515, section 4.1.11: critical extensions must be understood, and we support none.
     if header.crit.is_some() {
         return Err(invalid("it has critical extensions"));
     }
     let kid = header.kid.unwrap_or_default();
-    if is_key_name(&kid) { Ok(kid) } else { Err(invalid("kid is no key's name")) }
+    if is_key_name(&kid) { Ok(kid) } else { Err(invalid("kid is not a key's name")) }
 }
 
 fn check_times(claims: &Claims, now: Timestamp) -> Result<(), InvalidToken> {
-    // A leeway is a minute, so the conversion and the sums keep clear of overflow.
+    // The leeway is a minute, so the conversion and the sums cannot overflow.
     let leeway = i64::try_from(ACCESS_TOKEN_LEEWAY.as_secs()).unwrap_or(0);
     let latest_start = now.as_secs().saturating_add(leeway);
     if claims.exp <= now.as_secs().saturating_sub(leeway) {
@@ -89,7 +89,7 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<(), InvalidToken> {
         return Err(invalid("it was issued in the future"));
     }
     if claims.nbf.is_some_and(|nbf| nbf > latest_start) {
-        return Err(invalid("it is not good yet"));
+        return Err(invalid("it is not valid yet"));
     }
     Ok(())
 }

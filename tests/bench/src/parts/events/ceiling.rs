@@ -1,5 +1,5 @@
-//! The table's ceiling: the transaction that takes an order's stock and ends its `OrderCreated`, the
-//! update that ends its `OrderConfirmed`, and nothing else.
+//! The table's ceiling: only the transaction that reserves an order's stock and ends its
+//! `OrderCreated`, and the update that ends its `OrderConfirmed`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,14 +31,15 @@ use crate::orders::PRODUCTS;
 use crate::rig::{Rig, Site};
 use crate::samples::Samples;
 
-/// How many orders are in work at once. More make the table no faster.
+/// How many orders are handled at once. More do not make the table faster.
 const AT_ONCE: usize = 16;
 
 const TRY: Duration = Duration::from_secs(1);
 const UNIT_PRICE: u64 = 1_250;
 
-/// Stores `orders` orders as create-order does, and then does to each what event-consumer does. What
-/// event-consumer may do to several orders of one product at once is done to each by itself here.
+/// Stores `orders` orders as create-order does, and then makes event-consumer's writes for each
+/// one. event-consumer may confirm several orders of one product in one transaction; here each
+/// order has its own.
 pub(super) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<Samples> {
     let site = rig.site(1).await?;
     rig.progress().step(&format!("measuring the table's ceiling for {orders} orders"));
@@ -62,12 +63,11 @@ fn new_order(product_id: u64) -> anyhow::Result<NewOrder> {
     Ok(NewOrder::new(order, attempt, PendingEvent::sent(attempt, now, due)))
 }
 
-/// The stamp of a new event.
 fn stamp() -> EventStamp {
     EventStamp::untraced(UuidIdentitySource.event_id(), SCHEMA_VERSION)
 }
 
-/// The adapter, and the orders that are dealt with in turn.
+/// The adapter, and the orders that are handled in turn.
 #[derive(Clone)]
 struct Bare {
     keys: DynamoOrders,
@@ -132,7 +132,7 @@ fn done<R: std::fmt::Debug>(outcome: WriteTry<R>) -> anyhow::Result<()> {
     }
 }
 
-/// A step that is done to one order after another.
+/// A step for one order after another.
 struct Turns {
     bare: Bare,
     step: Step,
@@ -154,7 +154,7 @@ impl Call for Turns {
     async fn call(&self, _: usize) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let order = self.bare.orders.get(next).context("there are no more orders")?;
+        let order = self.bare.orders.get(next).context("all orders are used up")?;
         match self.step {
             Step::Create => self.bare.create(order).await?,
             Step::Handle => self.bare.handle(order).await?,

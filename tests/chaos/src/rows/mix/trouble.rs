@@ -1,4 +1,4 @@
-//! What goes wrong in the mix, each for a moment.
+//! The faults of the mix, each for a moment.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use harness::table_proxy::{TableAnswer, TableCall};
 use crate::cluster::Cluster;
 use crate::rig::{CREATE_ORDER, FUNCTIONS, Rig};
 
-/// One of the things that go wrong.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// A process dies.
     Death,
-    /// A process stands still in the midst of its work.
+    /// A process stands still while it works.
     Freeze,
     /// Calls to the table don't arrive.
     CallsLost,
-    /// Calls to the table are done, and their callers not told.
+    /// Calls to the table are done, and their answers lost.
     AnswersLost,
     /// The table fails, and does not say whether the call was done.
     TableFails,
@@ -78,7 +78,7 @@ impl Trouble {
         Self::ALL.into_iter().filter(|kind| broker_may_die || *kind != Self::BrokerDies).collect()
     }
 
-    /// What is counted under which name.
+    /// The name under which the report card counts it.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Death => "processes killed",
@@ -101,36 +101,36 @@ impl Trouble {
         }
     }
 
-    /// Makes it happen for a moment, to one of the functions. How often it struck.
+    /// Makes it happen for a moment, to one of the functions. Returns how often it struck.
     pub(super) async fn make(
         self,
         rig: &Rig<'_>,
         cluster: Option<&Cluster>,
-        lots: &mut Rng,
+        random: &mut Rng,
     ) -> anyhow::Result<u64> {
-        let function = lots.choice(FUNCTIONS).unwrap_or(CREATE_ORDER);
-        let before = rig.before(function)?;
-        let moment = Duration::from_millis(lots.u64(300..4_000));
+        let function = random.choice(FUNCTIONS).unwrap_or(CREATE_ORDER);
+        let proxies = rig.proxies_of(function)?;
+        let moment = Duration::from_millis(random.u64(300..4_000));
         match self {
-            Self::Death => return Ok(u64::from(kill(rig, function, lots)?)),
-            Self::Freeze => return freeze(rig, function, lots).await,
+            Self::Death => return Ok(u64::from(kill(rig, function, random)?)),
+            Self::Freeze => return freeze(rig, function, random).await,
             Self::TableAway => {
-                let cut = before.table.refuse().await?;
+                let cut = proxies.table.refuse().await?;
                 tokio::time::sleep(moment).await;
-                before.table.accept().await?;
+                proxies.table.accept().await?;
                 return Ok(u64::from(cut > 0));
             }
             Self::NameServerAway => {
-                return away(before.broker.namesrv_relay(), moment).await;
+                return away(proxies.broker.namesrv_relay(), moment).await;
             }
-            Self::BrokerAway => return away(before.broker.broker_relay(), moment).await,
+            Self::BrokerAway => return away(proxies.broker.broker_relay(), moment).await,
             Self::BrokerDies => {
                 let cluster = cluster.context("this row's broker is not its own")?;
                 cluster.kill_broker().await;
                 tokio::time::sleep(moment).await;
                 cluster.restart_broker().await?;
             }
-            _ => return self.strike(rig, function, moment, lots).await,
+            _ => return self.strike(rig, function, moment, random).await,
         }
         Ok(1)
     }
@@ -141,31 +141,31 @@ impl Trouble {
         rig: &Rig<'_>,
         function: &str,
         moment: Duration,
-        lots: &mut Rng,
+        random: &mut Rng,
     ) -> anyhow::Result<u64> {
-        let before = rig.before(function)?;
-        let (share, seed) = (0.05 + 0.55 * lots.f64(), lots.u64(..));
-        let late = Duration::from_millis(lots.u64(50..3_000));
+        let proxies = rig.proxies_of(function)?;
+        let (share, seed) = (0.05 + 0.55 * random.f64(), random.u64(..));
+        let late = Duration::from_millis(random.u64(50..3_000));
         let all = |_: &TableCall| true;
         let writes = |call: &TableCall| {
             ["PutItem", "UpdateItem", "TransactWriteItems"].contains(&call.operation.as_str())
         };
-        let table = |point, toxic| before.table.on(point, all).share(share, seed).inflict(toxic);
+        let table = |point, toxic| proxies.table.on(point, all).share(share, seed).inflict(toxic);
         let frames = |point, toxic| {
-            before.broker.on(point, |_| true).share(share / 4.0, seed).inflict(toxic)
+            proxies.broker.on(point, |_| true).share(share / 4.0, seed).inflict(toxic)
         };
         let (calls, frames) = match self {
             Self::CallsLost => (Some(table(Point::Request, Toxic::Lose)), None),
             Self::AnswersLost => (Some(table(Point::Response, Toxic::Reset)), None),
             Self::TableFails => {
-                let point = if lots.bool() { Point::Request } else { Point::Response };
+                let point = if random.bool() { Point::Request } else { Point::Response };
                 (Some(table(point, Toxic::Answer(TableAnswer::internal_error()))), None)
             }
             Self::TableThrottles => {
                 (Some(table(Point::Request, Toxic::Answer(TableAnswer::throttled()))), None)
             }
             Self::Conflicts => {
-                let rule = before.table.on(Point::Request, writes).share(share, seed);
+                let rule = proxies.table.on(Point::Request, writes).share(share, seed);
                 (Some(rule.answer(TableAnswer::conflict)), None)
             }
             Self::TableSlow => (Some(table(Point::Request, Toxic::Delay(late))), None),
@@ -182,7 +182,7 @@ impl Trouble {
     }
 }
 
-/// Shuts a relay for a moment. Whether that cut a connection.
+/// Shuts a relay for a moment. Returns 1 if that cut a connection, otherwise 0.
 async fn away(relay: &Relay, moment: Duration) -> anyhow::Result<u64> {
     let cut = relay.refuse().await?;
     tokio::time::sleep(moment).await;
@@ -190,25 +190,25 @@ async fn away(relay: &Relay, moment: Duration) -> anyhow::Result<u64> {
     Ok(u64::from(cut > 0))
 }
 
-/// Kills one process of a function that is at work. Whether there was one.
-fn kill(rig: &Rig<'_>, function: &str, lots: &mut Rng) -> anyhow::Result<bool> {
+/// Kills one process of a function that is at work. Returns whether there was one.
+fn kill(rig: &Rig<'_>, function: &str, random: &mut Rng) -> anyhow::Result<bool> {
     let instances = rig.system.host.instances(function)?;
     let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
-    let Some(instance) = lots.choice(busy) else { return Ok(false) };
+    let Some(instance) = random.choice(busy) else { return Ok(false) };
     rig.system.host.kill_instance(function, instance.pid)?;
     Ok(true)
 }
 
 /// Freezes one process of a function that is at work, for longer or shorter than anything waits for
-/// it. How many that were.
-async fn freeze(rig: &Rig<'_>, function: &'static str, lots: &mut Rng) -> anyhow::Result<u64> {
+/// it. Returns how many were frozen.
+async fn freeze(rig: &Rig<'_>, function: &'static str, random: &mut Rng) -> anyhow::Result<u64> {
     let instances = rig.system.host.instances(function)?;
     let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
-    let Some(instance) = lots.choice(busy) else { return Ok(0) };
+    let Some(instance) = random.choice(busy) else { return Ok(0) };
     rig.system.host.signal_instance(function, instance.pid, Signal::SIGSTOP)?;
-    rig.windows.note_freeze(function);
-    tokio::time::sleep(Duration::from_millis(lots.u64(500..15_000))).await;
-    rig.windows.note_freeze(function);
+    rig.windows.record_freeze(function);
+    tokio::time::sleep(Duration::from_millis(random.u64(500..15_000))).await;
+    rig.windows.record_freeze(function);
     rig.system.host.signal_instance(function, instance.pid, Signal::SIGCONT)?;
     Ok(1)
 }

@@ -1,4 +1,4 @@
-//! The resolver on small templates and on the project's own.
+//! The resolver with small templates and with the project's own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

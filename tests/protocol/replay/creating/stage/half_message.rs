@@ -28,8 +28,8 @@ impl Stage {
         assert_eq!(made, self.attempts[attempt].transaction_id, "of its half message");
     }
 
-    /// The answer is on its way until it is known how the request goes on. A request that goes on in
-    /// no other way has died, for all that anybody can see.
+    /// The answer is on its way until the model says how the request goes on. A request that never
+    /// goes on looks like one that has died.
     pub(super) async fn lose_half_answer(&mut self, attempt: AttemptId) {
         let (half, reply) = self.half_message_of_any(attempt).await;
         self.attempts[attempt].half = Some(self.store(&half).await);
@@ -53,31 +53,31 @@ impl Stage {
     }
 
     pub(super) async fn skip_half(&mut self, attempt: AttemptId) {
-        self.have_no_half(attempt).await;
+        self.fail_half(attempt).await;
         let of_half = self.attempts[attempt].transaction_id;
         self.go_without_half(attempt);
         assert_ne!(of_half, self.attempts[attempt].transaction_id, "it has one of its own");
     }
 
     pub(super) async fn refuse_without_half(&mut self, attempt: AttemptId) {
-        self.have_no_half(attempt).await;
+        self.fail_half(attempt).await;
     }
 
-    async fn have_no_half(&mut self, attempt: AttemptId) {
+    async fn fail_half(&mut self, attempt: AttemptId) {
         let (_, reply) = self.half_message(attempt, self.request()).await;
         tokio::time::advance(HALF_MESSAGE).await;
         drop(reply.send(Err(PrepareError::Failed(away()))));
         self.go_on(attempt).await;
     }
 
-    /// That the catalog can't be read, or the total is too large, takes the same way.
+    /// An unreadable catalog, or too large a total, takes the same way.
     pub(super) async fn refuse_request(&mut self, attempt: AttemptId) {
         self.attempts[attempt].request = Some(self.request_with(Wire::with_empty_catalog));
         self.go_on(attempt).await;
         assert!(self.attempts[attempt].answer.is_some(), "it is answered at once");
     }
 
-    /// A new request's, or that of the request before, which tries anew.
+    /// The half message of a new request, or of the request before, which tries again.
     async fn half_message_of_any(&mut self, attempt: AttemptId) -> (OwnedHalf, HalfReply) {
         let before = attempt.checked_sub(1);
         let before = before.filter(|before| self.attempts[*before].abandoned.is_some());
@@ -108,7 +108,7 @@ impl Stage {
         (half, reply)
     }
 
-    /// There will be no half message: the broker doesn't vouch for it, or the time is over.
+    /// There will be no half message: the broker says that it is doubtful, or the time is over.
     async fn fail_for_good(&mut self, reply: HalfReply) {
         let is_final = self.protocol.variant.accept_without_broker && self.rng.bool();
         let error = if is_final {

@@ -1,4 +1,4 @@
-//! create-order's put, and what its request comes to.
+//! create-order's put, and the outcome of its request.
 
 use application::orders::create::{CreateOrderError, OrderReply};
 use application::outcome::{Failure, FailureClass, WriteTry};
@@ -73,7 +73,9 @@ impl Stage {
                 assert_eq!(running.half, Some(receipt), "it ends its own half message");
                 running.to_end = Some((resolution, reply));
             }
-            Step::Called(Call::Prepare(..)) => panic!("a half message that nobody asks for"),
+            Step::Called(Call::Prepare(..)) => {
+                panic!("a half message that the model does not have")
+            }
             Step::Called(Call::Fence(..)) => panic!("only a checker fences"),
             Step::Finished(outcome) => {
                 running.request = None;
@@ -83,7 +85,7 @@ impl Stage {
     }
 }
 
-/// What the client is answered, which must be so.
+/// The client's answer, which must be true.
 fn answered(world: &World, outcome: Result<OrderReply, CreateOrderError>) -> Answer {
     match outcome {
         Ok(reply) => {
@@ -103,5 +105,5 @@ fn answered(world: &World, outcome: Result<OrderReply, CreateOrderError>) -> Ans
     }
 }
 
-/// What is unavailable to an attempt that a check-back has fenced.
+/// The error's text for an attempt that a check-back has fenced.
 const FENCED: &str = "it took longer than its deadline";

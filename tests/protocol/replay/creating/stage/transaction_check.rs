@@ -26,23 +26,23 @@ impl Stage {
         }
     }
 
-    /// The checker reads again, whether it hears that its fence has landed or not.
+    /// The checker reads again, whether or not it gets the answer to its fence.
     pub(super) async fn fence(&mut self, attempt: AttemptId) {
         let Checker { mut process, fence, reply } = self.take_checker(attempt);
         let fenced = fence.arrive(&self.world.tables).await;
-        let is_heard = self.rng.bool();
-        drop(reply.send(if is_heard { fenced } else { WriteTry::Unknown(away()) }));
+        let is_answered = self.rng.bool();
+        drop(reply.send(if is_answered { fenced } else { WriteTry::Unknown(away()) }));
         let Step::Finished(answer) = process.go_on().await else { panic!("a second fence") };
         self.is_answered(attempt, answer);
     }
 
     pub(super) async fn crash_after_fence(&mut self, attempt: AttemptId) {
         let Checker { fence, .. } = self.take_checker(attempt);
-        // It is refused where an order is.
+        // It is refused if there is an order.
         drop(fence.arrive(&self.world.tables).await);
     }
 
-    /// Any of those that are about to fence an attempt.
+    /// Any of the checkers that are about to fence an attempt.
     pub(super) fn take_checker(&mut self, attempt: AttemptId) -> Checker {
         let checkers = &mut self.attempts[attempt].checkers;
         checkers.swap_remove(self.rng.usize(..checkers.len()))
@@ -57,12 +57,12 @@ impl Stage {
         self.attempts[attempt].ends.push(EndOnItsWay { resolution, reply: None });
     }
 
-    /// Nobody is there to be asked, or whoever is can't say.
+    /// No checker can be asked, or the one that is asked cannot answer.
     pub(super) async fn lose_check(&mut self, attempt: AttemptId) {
         let (operation, clock) = match self.rng.u8(..4) {
             0 => (Some(Operation::AtKey), self.late_clock()),
             1 if self.may_still_land(attempt) => (None, self.world.clock.clone()),
-            // That a fence fails is no step of the model, and comes to the same.
+            // A failed fence is not a step of the model, and has the same effect.
             2 if self.may_still_land(attempt) => (Some(Operation::FenceAttempt), self.late_clock()),
             _ => return,
         };

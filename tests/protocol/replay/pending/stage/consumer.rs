@@ -1,7 +1,7 @@
 //! event-consumer, one delivery from its read to its acknowledgement.
 //!
 //! A delivery is held at its next call. Where the order was changed since it was read, the code
-//! tries again from what it finds; for the model that is one step, as for whoever waits for it.
+//! tries again from what it finds; for the model that is one step.
 
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ impl Stage {
         self.go_on(consumer).await;
     }
 
-    /// A delivery that finds its event marked is at its finishing write already: then nothing is left
-    /// to act on, unless its entry is gone.
+    /// A delivery that finds its event marked is at its finishing write already: it has nothing to
+    /// do, unless its entry is gone.
     pub(super) async fn act_elsewhere(&mut self, consumer: ConsumerId) {
         match self.take(consumer) {
             Call::Act(reply) => {
@@ -95,8 +95,9 @@ impl Stage {
         }
     }
 
-    /// What it is at fails, once too often. A reservation that is refused for good is not answered
-    /// before its time is over, which is everybody's here: what fails is the rejection after it.
+    /// The consumer's current step fails, once too often. A reservation that is refused for good is
+    /// answered only when its time is over, and that would be the time of all processes here: so
+    /// the rejection after it fails.
     pub(super) async fn bury(&mut self, consumer: ConsumerId) {
         let refused = || Failure::new(FailureClass::Permanent, "it can't be done");
         self.find_no_stock(consumer).await;
@@ -106,7 +107,7 @@ impl Stage {
             held => return self.hold(consumer, held),
         }
         self.go_on(consumer).await;
-        // The failure is noted first.
+        // The failure is stored first.
         self.finish(consumer).await;
     }
 
@@ -117,7 +118,7 @@ impl Stage {
         drop(reply.send(Settled::Done));
         let mut acknowledged = self.consumers[consumer].take().expect("it is at a delivery");
         let Step::Finished(report) = acknowledged.process.go_on().await else {
-            panic!("something is done after the acknowledgement");
+            panic!("a call is made after the acknowledgement");
         };
         assert_eq!((report.handled + report.dead_lettered, report.postponed), (1, 0), "{report:?}");
         let copies = &mut self.topic[acknowledged.event].unacknowledged;
@@ -161,7 +162,7 @@ impl Stage {
         let latest = self.topic[event].latest.as_ref().expect("it was published");
         let handlers = Subscribed::To(&[EventType::OrderConfirmed, EventType::OrderRejected]);
         let (clock, identities) = (self.world.clock.clone(), self.world.identities.clone());
-        // The first failure is the last: those before it change nothing but a count.
+        // The first failure is the last: those before it would only change a count.
         let pace = Pace { pollers: 1, event: LONG, attempts_max: 1, ..Pace::default() };
         let consumer = ConsumeEvents {
             subscription: OneCopy::of(latest, wire.clone()),
@@ -182,7 +183,7 @@ impl Stage {
     }
 }
 
-/// Whether another order was found than the one that was read.
+/// Whether the write found the order changed since it was read.
 pub(super) const fn is_refused(written: &WriteTry<Found>) -> bool {
     matches!(written, WriteTry::Cancelled(Some(StoredAggregate::Order(_))))
 }

@@ -18,7 +18,7 @@ use crate::replay::pending::change::OwnedChange;
 use crate::replay::pending::wire::Call;
 
 impl Stage {
-    /// A rejection is a reservation that finds no stock, and then a write of its own.
+    /// A rejection is a reservation that finds no stock, and then a separate write.
     pub(super) async fn decide(&mut self, consumer: ConsumerId, decision: Decision) {
         loop {
             match self.take(consumer) {
@@ -61,7 +61,7 @@ impl Stage {
         }
     }
 
-    /// A reservation, if it is at one, comes to nothing, and is not tried again.
+    /// A reservation, if the consumer is at one, finds no stock, and is not tried again.
     pub(super) async fn find_no_stock(&mut self, consumer: ConsumerId) {
         loop {
             match self.take(consumer) {
@@ -92,7 +92,7 @@ impl Stage {
         self.go_on(consumer).await;
     }
 
-    /// There is as much in stock as the decision takes.
+    /// Reserves with as much stock as the decision needs: none for a rejection.
     async fn reserve(
         &self,
         changes: &[OwnedChange],
@@ -112,7 +112,7 @@ impl Stage {
         written
     }
 
-    /// Whether the order can be decided, by a write that has read it as it is.
+    /// Whether the order can be decided, by a write that has read its latest revision.
     fn is_open(&self) -> bool {
         self.stored().order.status() == OrderStatus::Created && self.is_pending(Event::OrderCreated)
     }

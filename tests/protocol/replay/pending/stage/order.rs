@@ -1,4 +1,4 @@
-//! What changes the order besides event-consumer: the handler with an effect elsewhere, the
+//! Changes of the order outside event-consumer: by the handler with an effect elsewhere, the
 //! customer, an operator.
 
 use application::events::publish::PublishStored;
@@ -40,7 +40,7 @@ impl Stage {
         assert!(matches!(written, WriteTry::Done), "{written:?}");
     }
 
-    /// cancel-order has no code of the second edition yet: this is what it is to write.
+    /// Makes the write of cancel-order.
     pub(super) async fn cancel(&mut self) {
         let before = self.stored();
         let (clock, identities) = (&self.world.clock, &self.world.identities);
@@ -72,7 +72,7 @@ impl Stage {
         assert!(redriven.unwrap().is_published);
     }
 
-    /// It dies, or does not reach the broker, or knows of none.
+    /// The command dies, or does not reach the broker, or runs without one.
     pub(super) async fn redrive_unpublished(&mut self, event: Event) {
         let (dies, has_broker) = (self.rng.bool(), self.rng.bool());
         let mut command = self.command(event, has_broker);
@@ -110,10 +110,10 @@ impl Stage {
         Process::new(async move { redrive.redrive(&id).await }, calls)
     }
 
-    /// Which of the order's events a message is of. What is in no history is published by nobody.
+    /// The order's event in a message. An event in no history is never published.
     pub(super) fn event_of(&self, half: &OwnedHalf) -> Event {
         let is_of = |event: &Event| self.id_of(*event) == Some(half.message.event_id);
-        Event::ALL.into_iter().find(is_of).expect("what is published is in the history")
+        Event::ALL.into_iter().find(is_of).expect("a published event is in the history")
     }
 
     pub(super) fn is_pending(&self, event: Event) -> bool {

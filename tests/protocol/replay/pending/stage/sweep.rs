@@ -1,7 +1,8 @@
 //! The sweep, one look at a time.
 //!
-//! A look deals with all that is pending, and the model with one event. So the broker's answers let
-//! all others wait, and what was never sent, about which nobody is asked, can't be sent.
+//! A look handles all pending events, and the model's step one. So the broker's answers let all
+//! others wait, and events that were never sent, about which the broker is not asked, can't be
+//! sent.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -28,8 +29,8 @@ impl Stage {
         assert!(self.look(event, true).await, "the sweep does not send {event:?}");
     }
 
-    /// An answer stays incomplete for longer than ten minutes: the first look notes since when. What
-    /// was never sent is sent by the first.
+    /// An answer stays incomplete for longer than ten minutes: the first look stores since when. An
+    /// event that was never sent is sent by the first look.
     pub(super) async fn sweep_early(&mut self, event: Event) {
         let is_sent = self.look(event, false).await || self.look(event, false).await;
         assert!(is_sent, "the sweep does not send {event:?}");
@@ -43,9 +44,9 @@ impl Stage {
         assert_eq!(report.found, 0, "{report:?}");
     }
 
-    /// Whether it sends the event.
+    /// Takes one look. Returns whether it sends the event.
     async fn look(&mut self, event: Event, is_answered: bool) -> bool {
-        let event_id = self.id_of(event).expect("the sweep sends what is in the history");
+        let event_id = self.id_of(event).expect("the sweep sends events of the history");
         let topic = &self.topic[event];
         let stored = topic.latest.as_ref().filter(|_| topic.is_stored);
         let sought =
@@ -80,7 +81,7 @@ impl Stage {
         let sweep = Sweep {
             index: self.world.tables.clone(),
             aggregates: self.world.tables.clone(),
-            topics: Answers { sought, asked: Mutex::default() },
+            topics: Answers { sought, last_asked: Mutex::default() },
             publication: PublishStored { publisher, clock: self.sweeper_clock.clone() },
             identities: self.world.identities.clone(),
             pace,
@@ -102,7 +103,7 @@ struct Sought {
 struct Answers {
     sought: Option<Sought>,
     /// The event about which it was asked last.
-    asked: Mutex<Option<EventId>>,
+    last_asked: Mutex<Option<EventId>>,
 }
 
 impl Answers {
@@ -123,10 +124,10 @@ impl PublishedEvents for Answers {
         transaction_id: TransactionId,
         _deadline: Deadline,
     ) -> Result<bool, Failure> {
-        *self.asked.lock().unwrap() = Some(event_id);
+        *self.last_asked.lock().unwrap() = Some(event_id);
         match self.sought(Some(event_id)) {
             Some(Sought { is_answered: false, .. }) => {
-                // Of this event alone: a broker that is away would not be asked about the others.
+                // For this event alone: a broker that is away would not be asked about the others.
                 Err(Failure::new(FailureClass::Permanent, "not every broker has answered"))
             }
             Some(sought) => Ok(sought.stored == Some(transaction_id)),
@@ -142,7 +143,7 @@ impl GroupPosition for Answers {
         _at: Timestamp,
         _deadline: Deadline,
     ) -> Result<bool, Failure> {
-        let asked = *self.asked.lock().unwrap();
-        Ok(self.sought(asked).is_some())
+        let last_asked = *self.last_asked.lock().unwrap();
+        Ok(self.sought(last_asked).is_some())
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Options {
     /// The letters' ids.
     #[arg(required = true, value_parser = DeadLetterId::parse)]
     ids: Vec<DeadLetterId>,
-    /// Does it. Otherwise it only says what would be lost.
+    /// Discards them. Without this, the command only prints what would be lost.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -35,10 +35,10 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             let found = discard.letters.find(id).await.with_context(|| options.table.advice())?;
             match found {
                 Some(letter) => println!("{id}: {}", loss(letter)),
-                None => println!("{id}: there is no such dead letter"),
+                None => println!("{id}: this dead letter does not exist"),
             }
         }
-        eprintln!("nothing was discarded; --yes does it, for good");
+        eprintln!("nothing was discarded; add --yes to discard for good");
         return Ok(ExitCode::from(UNCONFIRMED));
     }
     let mut done = 0;
@@ -54,7 +54,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(if done == options.ids.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What is never done when a letter is gone.
+/// The work that is never done once a letter is discarded.
 fn loss(letter: DeadLetter) -> String {
     let letter = DeadLetterSummary::from(letter);
     let what = match (&letter.event_type, &letter.subject) {

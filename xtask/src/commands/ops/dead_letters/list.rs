@@ -14,7 +14,7 @@ use crate::commands::ops::printing::{ago, in_short, timestamp};
 use crate::commands::ops::target::{LettersOptions, LettersStore};
 use harness::progress::Progress;
 
-/// How much of a reason a line shows, in characters.
+/// The most characters of a reason in a line.
 const REASON_CHARS_MAX: usize = 100;
 
 #[derive(Args)]
@@ -28,7 +28,7 @@ pub(crate) struct Options {
 }
 
 const COLUMNS: Columns<DeadLetterSummary, 6> = Columns {
-    nothing: "there are no such dead letters",
+    nothing: "no dead letters found",
     head: ["ID", "TYPE", "HANDLER", "ATTEMPTS", "FAILED FIRST", "REASON"],
     row: |letter, now| {
         [
@@ -61,7 +61,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 pub(super) struct Listed<'a> {
     id: &'a str,
     event_id: Option<String>,
-    /// The aggregate whose event it is; none of a message that no aggregate of ours raised.
+    /// The aggregate that raised the event; `None` for a message from elsewhere.
     aggregate: Option<String>,
     message_id: &'a str,
     event_type: Option<&'a str>,

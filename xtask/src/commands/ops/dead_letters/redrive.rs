@@ -27,15 +27,15 @@ pub(crate) struct Options {
         conflicts_with_all = ["all", "handler", "reason"]
     )]
     ids: Vec<DeadLetterId>,
-    /// All letters; it takes --yes.
+    /// All letters; requires --yes.
     #[arg(long, conflicts_with_all = ["handler", "reason"])]
     all: bool,
     #[command(flatten)]
     filter: FilterOptions,
-    /// Without ids: how many at the most, of the newest.
+    /// Without ids: only the newest N letters.
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     limit: usize,
-    /// Without ids: does it. Otherwise it only says how many there are.
+    /// Without ids: redrives the letters. Without this, the command only prints their number.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let ids = if options.ids.is_empty() {
         let ids = selected(&options, store.clone()).await?;
         if !options.yes && !ids.is_empty() {
-            eprintln!("{} dead letters would be redriven; --yes does it", ids.len());
+            eprintln!("{} dead letters would be redriven; add --yes to redrive them", ids.len());
             return Ok(ExitCode::from(UNCONFIRMED));
         }
         ids
@@ -79,8 +79,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(if done == ids.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The letters that fit, the oldest first. They are all looked up before the first is redriven:
-/// what fails again is not redriven for ever.
+/// The selected letters, the oldest first. All are looked up before the first one is redriven, so
+/// that an event that fails again is not redriven for ever.
 async fn selected(options: &Options, store: LettersStore) -> anyhow::Result<Vec<DeadLetterId>> {
     let list =
         ListDeadLetters { letters: DynamoDeadLetterReader::new(store.client, store.letters) };
@@ -90,9 +90,9 @@ async fn selected(options: &Options, store: LettersStore) -> anyhow::Result<Vec<
     let listing = list.newest(&options.filter.filter(), options.limit, found).await;
     progress.finish();
     let listing = listing.with_context(|| options.tables.letters.advice())?;
-    let left = listing.found.saturating_sub(u64::try_from(listing.items.len())?);
-    if left > 0 {
-        eprintln!("{left} more are beyond the --limit of {}", options.limit);
+    let beyond = listing.found.saturating_sub(u64::try_from(listing.items.len())?);
+    if beyond > 0 {
+        eprintln!("{beyond} more are beyond the --limit of {}", options.limit);
     }
     Ok(listing.items.into_iter().rev().map(|letter| letter.id).collect())
 }

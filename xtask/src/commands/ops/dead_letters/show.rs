@@ -18,10 +18,10 @@ use crate::commands::ops::target::RedriveOptions;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The letter's id: the event's, or the message's where the event couldn't be read.
+    /// The letter's id: the event's, or the message's if the event could not be read.
     #[arg(value_parser = DeadLetterId::parse)]
     id: DeadLetterId,
-    /// One JSON object, for programs; a body that is no text is in base64.
+    /// Prints one JSON object; a body that is not text is in base64.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -34,7 +34,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         match redrive_on(store, &aggregates, None).examine(&options.id).await {
             Ok(examined) => examined,
             Err(RedriveError::NotThere) => anyhow::bail!(
-                "there is no dead letter {}; `list` has the ids of those that are there",
+                "the dead letter {} does not exist; `list` prints the ids of all letters",
                 options.id
             ),
             Err(error) => return Err(error).with_context(|| options.tables.advice()),
@@ -70,11 +70,9 @@ fn print(letter: &DeadLetter, way: &WayBack) {
         "redrive",
         match way {
             WayBack::Aggregate(key) => format!("possible: its event returns to {key}"),
-            WayBack::Topic => {
-                "possible with --namesrv: no order of ours raised its event, which is \
-                               published as it came"
-                    .to_owned()
-            }
+            WayBack::Topic => "possible with --namesrv: its event is from elsewhere, and is \
+                               published unchanged"
+                .to_owned(),
             WayBack::None(error) => format!("refused: {}", chain(error)),
         },
     );
@@ -85,7 +83,7 @@ fn print(letter: &DeadLetter, way: &WayBack) {
     println!();
     match std::str::from_utf8(&letter.body) {
         Ok(text) => println!("{}", printable(text)),
-        Err(_) => println!("in base64, because it is no text:\n{}", base64(&letter.body)),
+        Err(_) => println!("in base64, because it is not text:\n{}", base64(&letter.body)),
     }
 }
 
@@ -101,12 +99,12 @@ struct Whole {
     traceparent: Option<String>,
     /// How many bytes of the body are kept.
     body_kept_bytes: usize,
-    /// The body, if it is a text.
+    /// The body, if it is text.
     body: Option<String>,
-    /// The body, if it is none.
+    /// The body, if it is not text.
     body_base64: Option<String>,
     redrivable: bool,
-    /// Why it isn't.
+    /// Why the letter cannot be redriven.
     redrive_refused: Option<String>,
 }
 

@@ -17,7 +17,7 @@ use harness::progress::Progress;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Only those that have been pending for so long, such as 90s, 10m, 2h or 3d.
+    /// Only events that have been pending for at least this time, such as 90s, 10m, 2h or 3d.
     #[arg(long, value_parser = parse_age, default_value = "0s", value_name = "AGE")]
     older_than: Duration,
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 }
 
 const COLUMNS: Columns<ListedEvent, 8> = Columns {
-    nothing: "there are no such events",
+    nothing: "no pending events found",
     head: ["AGGREGATE", "EVENT", "TYPE", "AGE", "PUBLICATION", "FAILURES", "COPIES", "DUE"],
     row: |event, now| {
         [
@@ -44,7 +44,7 @@ const COLUMNS: Columns<ListedEvent, 8> = Columns {
     first: "oldest",
 };
 
-/// How a publication is called.
+/// The name of a publication's state.
 pub(super) const fn name_of(publication: Publication) -> &'static str {
     match publication {
         Publication::Unsent => "unsent",
@@ -71,7 +71,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 struct Listed {
     aggregate: String,
     event_id: String,
-    /// None if newer code raised it.
+    /// `None` if newer code raised it.
     event_type: Option<EventType>,
     since: Timestamp,
     /// The `transaction_id` of its latest publication.
@@ -84,9 +84,9 @@ struct Listed {
     done_by: Vec<String>,
     failures: u32,
     copies: u32,
-    /// When the sweep looks at it.
+    /// When the sweep looks at it next.
     due: Timestamp,
-    /// Since when no complete answer is known to the question whether it is on its topic.
+    /// Since when the sweep has had no complete answer whether it is on its topic.
     unanswered_since: Option<Timestamp>,
 }
 

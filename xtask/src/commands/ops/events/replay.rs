@@ -21,20 +21,20 @@ use crate::commands::ops::target::{AggregatesOptions, AggregatesStore, ClusterOp
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The order whose events are sent again.
+    /// Sends the events of this order again.
     #[arg(long, value_name = "ID", requires = "user")]
     order: Option<OrderId>,
-    /// Whose order it is; without --order, the user whose account's events are sent again.
+    /// The user of the order. Without --order, the events of this user's account are sent again.
     #[arg(long, value_name = "ID", required_unless_present = "since")]
     user: Option<UserId>,
-    /// This event of it alone.
+    /// Only this event of the order or the account.
     #[arg(long, value_name = "ID", requires = "user")]
     event: Option<EventId>,
-    /// Every event of every order, account and session since this moment, such as
+    /// All events of all orders, accounts and sessions since this moment, such as
     /// 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "RFC3339", value_parser = parse_moment, conflicts_with = "user")]
     since: Option<Timestamp>,
-    /// With --since: how many events a second at the most, 1 to 1000.
+    /// With --since: at most this many events a second, 1 to 1000.
     #[arg(
         long,
         value_name = "N",
@@ -43,7 +43,7 @@ pub(crate) struct Options {
         conflicts_with = "user"
     )]
     rate: u32,
-    /// Only says what would be sent.
+    /// Only prints what would be sent.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -95,7 +95,7 @@ async fn one_aggregate(
     let newer = events.iter().filter(|event| event.event_type.is_none()).count();
     eprintln!("{} events of {key} are on their topic again", events.len() - newer);
     if newer > 0 {
-        eprintln!("{newer} were raised by newer code, and this one can't send them");
+        eprintln!("{newer} were raised by newer code, and this version cannot send them");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -134,7 +134,7 @@ async fn all_since(
     progress.finish();
     println!("{}", so_far(&summary));
     if let Err(error) = ended {
-        eprintln!("stopped: {}. It may be repeated from its beginning", chain(&error));
+        eprintln!("stopped: {}. Run the command again from the beginning", chain(&error));
         return Ok(ExitCode::FAILURE);
     }
     Ok(incomplete(&summary))
@@ -148,7 +148,7 @@ fn so_far(summary: &ReplaySummary) -> String {
     )
 }
 
-/// Success, unless something could not be sent that was asked for.
+/// Success, unless a requested event could not be sent.
 fn incomplete(summary: &ReplaySummary) -> ExitCode {
     let is_complete = summary.unreadable == 0 && summary.newer == 0;
     if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -25,7 +25,7 @@ pub(crate) struct Options {
     aggregate: AggregateKey,
     /// The event's id.
     event: EventId,
-    /// Does it. Otherwise it only says what would be published.
+    /// Publishes it. Without this, the command only prints what would be published.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(crate) struct Options {
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let Options { aggregate, event, yes, tables, cluster } = options;
     let aggregates = tables.open().await?.aggregates();
-    // Before anything else, so that a wrong table is not taken for a broker that is away.
+    // First, so that a wrong table does not look like an unavailable broker.
     aggregates.find(aggregate).await.with_context(|| tables.advice())?;
     let publisher = cluster.connect().await?;
     let republish = Republish {
@@ -60,7 +60,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     match outcome? {
         None => {
             eprintln!(
-                "nothing was published; --yes does it, and every subscriber may see the event twice"
+                "nothing was published; add --yes, and every subscriber may see the event twice"
             );
             Ok(ExitCode::from(UNCONFIRMED))
         }
@@ -69,7 +69,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
                 Ok(()) => println!("{event} is on its topic again, as publication {publication}"),
                 Err(error) => {
                     println!("{event} has the new publication {publication}; the sweep sends it");
-                    eprintln!("{event} was not acknowledged at once: {}", chain(&error));
+                    eprintln!("{event} was not acknowledged immediately: {}", chain(&error));
                 }
             }
             Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! Given an order as it was read, when it changes, then the update names what changes and no more.
+//! Given a stored order, when it changes, then the update names only what changes.
 
 use std::collections::BTreeMap;
 
@@ -42,8 +42,8 @@ fn stored() -> StoredOrder {
     NewOrder::new(order, attempt, sent(at(1), at(60_001))).into_stored()
 }
 
-/// A change of nothing but what is pending.
-fn of_pending(
+/// A change of only the pending events.
+fn change_of_pending(
     before: &StoredOrder,
     pending: PendingEvents,
     index: IndexChange,
@@ -51,7 +51,7 @@ fn of_pending(
     AggregateChange::Order(OrderChange { before, reached: None, notified: None, pending, index })
 }
 
-/// An update and its condition with what stands behind their placeholders.
+/// An update and its condition, with values in place of their placeholders.
 fn written(change: &AggregateChange<'_>) -> (String, String) {
     let update = update_of(change).unwrap();
     assert_eq!(update.key, keys::of_aggregate(change.key()));
@@ -90,14 +90,14 @@ fn shown(value: &AttributeValue) -> String {
 #[test]
 fn a_change_is_conditional_on_the_attempt_and_the_revision_and_raises_the_revision() {
     let before = StoredOrder { revision: 41, ..stored() };
-    let change = of_pending(&before, before.pending.clone(), IndexChange::Keep);
+    let change = change_of_pending(&before, before.pending.clone(), IndexChange::Keep);
     let (update, condition) = written(&change);
     assert_eq!(update, "SET #revision = 42");
     assert_eq!(condition, "#attempt = 16 bytes AND #revision = 41");
 }
 
 #[test]
-fn what_an_order_becomes_is_written_with_what_follows_and_what_ends() {
+fn a_new_status_is_written_with_its_pending_event_and_the_end_of_the_last_one() {
     let before = stored();
     let event = EventStamp::untraced(event_id(CONFIRMED), 1);
     let reached = StatusChange { status: OrderStatus::Confirmed, at: at(2), event };
@@ -117,7 +117,7 @@ fn what_an_order_becomes_is_written_with_what_follows_and_what_ends() {
 }
 
 #[test]
-fn of_an_entry_only_what_differs_is_written() {
+fn only_the_changed_attributes_of_an_entry_are_written() {
     let mut before = stored();
     let entry = PendingEvent { unanswered_since: Some(at(5)), ..sent(at(1), at(60_001)) };
     before.pending.put(event_id(CREATED), entry);
@@ -128,7 +128,7 @@ fn of_an_entry_only_what_differs_is_written() {
         ..sent(at(1), at(60_001))
     };
     let mut pending = PendingEvents::one(event_id(CREATED), entry);
-    let (update, _) = written(&of_pending(&before, pending.clone(), IndexChange::Keep));
+    let (update, _) = written(&change_of_pending(&before, pending.clone(), IndexChange::Keep));
     let path = format!("#pending.{CREATED}");
     assert_eq!(
         update,
@@ -137,20 +137,20 @@ fn of_an_entry_only_what_differs_is_written() {
              {path}.#publication = found REMOVE {path}.#unanswered_since_ms"
         )
     );
-    // An entry that is as it was is not written at all.
+    // An unchanged entry is not written at all.
     before.pending = pending.clone();
     pending.put(event_id(CONFIRMED), PendingEvent::unsent(TransactionId::new(Uuid::nil()), at(7)));
-    let (update, _) = written(&of_pending(&before, pending, IndexChange::Keep));
+    let (update, _) = written(&change_of_pending(&before, pending, IndexChange::Keep));
     assert_eq!(update, format!("SET #revision = 2, #pending.{CONFIRMED} = map of 4"));
 }
 
 #[test]
-fn the_index_is_moved_with_the_time_of_what_is_pending_longest() {
+fn the_index_gets_the_time_of_the_event_that_is_pending_longest() {
     let before = stored();
     let mut pending = before.pending.clone();
     pending.put(event_id(CONFIRMED), sent(at(2), at(60_002)));
     let index = IndexChange::Move { due: at(60_001), rank: Rank::Second };
-    let (update, _) = written(&of_pending(&before, pending, index));
+    let (update, _) = written(&change_of_pending(&before, pending, index));
     assert_eq!(
         update,
         format!(
@@ -161,15 +161,15 @@ fn the_index_is_moved_with_the_time_of_what_is_pending_longest() {
 }
 
 #[test]
-fn an_order_leaves_the_index_with_the_last_event_and_not_before() {
+fn an_order_leaves_the_index_only_with_its_last_pending_event() {
     let before = stored();
-    let left = of_pending(&before, PendingEvents::default(), IndexChange::Leave);
-    let (update, _) = written(&left);
+    let leaves = change_of_pending(&before, PendingEvents::default(), IndexChange::Leave);
+    let (update, _) = written(&leaves);
     assert_eq!(
         update,
         format!("SET #revision = 2 REMOVE #pending.{CREATED}, #shard, #due_ms, #since_ms")
     );
-    let too_early = of_pending(&before, before.pending.clone(), IndexChange::Leave);
+    let too_early = change_of_pending(&before, before.pending.clone(), IndexChange::Leave);
     assert_eq!(update_of(&too_early).unwrap_err().class, FailureClass::Permanent);
 }
 
@@ -202,8 +202,8 @@ fn every_try_of_a_change_is_the_same_request() {
     for number in 10..30 {
         pending.put(EventId::new(Uuid::from_u128(number)), sent(at(1), at(2)));
     }
-    let change = of_pending(&before, pending, IndexChange::Keep);
-    // `Debug` shows maps in the order in which they iterate, as the SDK writes them.
+    let change = change_of_pending(&before, pending, IndexChange::Keep);
+    // `Debug` prints maps in iteration order, which is also the order in which the SDK writes them.
     let first = format!("{:?}", update_of(&change).unwrap());
     for _ in 0..100 {
         assert_eq!(format!("{:?}", update_of(&change).unwrap()), first);

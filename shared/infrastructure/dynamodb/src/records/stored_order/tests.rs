@@ -1,4 +1,4 @@
-//! What is stored is read as it was, or not at all; and it is small.
+//! A stored order is read unchanged or not at all, and its item is small.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use domain::identity::{INTEGER_IDENTIFIER_MAX, ProductId};
@@ -8,7 +8,7 @@ use domain::pending::{PendingEvent, Publication};
 use super::*;
 use crate::item::{binary, number, steady, text, to_item};
 
-/// The longest that there is (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+/// The longest `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 fn at(millis: i64) -> Timestamp {
@@ -35,7 +35,7 @@ fn pending(number: u128, since: Timestamp) -> PendingEvent {
     PendingEvent::sent(attempt(number), since, since.plus(std::time::Duration::from_secs(60)))
 }
 
-/// An order of two lines with the largest numbers that there are.
+/// An order of two lines with the largest possible numbers.
 fn created() -> StoredOrder {
     let line = |below| OrderLine {
         product_id: ProductId::new(INTEGER_IDENTIFIER_MAX - below).unwrap(),
@@ -49,7 +49,7 @@ fn created() -> StoredOrder {
     NewOrder::new(order, attempt(1), pending(1, at(0))).into_stored()
 }
 
-/// The order after its stock is reserved: what follows is pending.
+/// The order after its stock was reserved: the event of the confirmation is pending.
 fn confirmed() -> StoredOrder {
     let created = created();
     let (order, _) = created.order.confirm(at(2_500), stamp(2)).unwrap();
@@ -89,7 +89,7 @@ fn item_of(stored: &StoredOrder) -> Item {
 }
 
 #[test]
-fn an_order_comes_back_as_it_was_stored() {
+fn an_order_is_read_as_it_was_stored() {
     for stored in [created(), confirmed(), handled()] {
         assert_eq!(stored_order(item_of(&stored)).unwrap(), stored);
         assert_eq!(at_key(item_of(&stored)).unwrap(), AtKey::from(stored));
@@ -107,14 +107,14 @@ fn identifiers_of_writes_and_events_are_16_bytes() {
 }
 
 #[test]
-fn the_maps_that_later_writes_put_into_are_there_from_the_beginning() {
+fn the_maps_that_later_writes_add_to_exist_from_the_beginning() {
     let empty = AttributeValue::M(Item::new());
     assert_eq!(item_of(&created())["notifications"], empty);
     assert_eq!(item_of(&handled())["pending"], empty);
 }
 
 #[test]
-fn an_order_is_in_the_index_as_long_as_something_is_pending() {
+fn an_order_is_in_the_index_while_an_event_is_pending() {
     let item = item_of(&created());
     assert_eq!(item["shard"], text("1#23"));
     assert_eq!(item["due_ms"], number(at(60_000).as_millis()));
@@ -128,7 +128,7 @@ fn an_order_is_in_the_index_as_long_as_something_is_pending() {
 }
 
 #[test]
-fn no_order_carries_the_attribute_by_which_the_table_deletes() {
+fn no_order_has_the_attribute_by_which_the_table_deletes() {
     for stored in [created(), confirmed(), handled()] {
         let item = item_of(&stored);
         assert!(!item.contains_key("tombstone_until") && !item.contains_key("expires_at"));
@@ -170,7 +170,7 @@ fn a_version_next_to_this_one_is_read_as_far_as_its_attributes_allow() {
 }
 
 #[test]
-fn of_a_newer_version_the_attempt_alone_is_read() {
+fn only_the_attempt_of_a_newer_version_is_read() {
     let mut newer = item_of(&confirmed());
     newer.insert("schema_version".to_owned(), number(SCHEMA_VERSION + 2));
     assert!(stored_order(newer.clone()).is_err());

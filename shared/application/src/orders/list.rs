@@ -1,0 +1,137 @@
+//! Lists a user's orders, the newest first.
+
+mod cursor;
+
+use domain::identity::UserId;
+use domain::order::{OrderStatus, StoredOrder};
+
+use crate::event::order_body;
+use crate::outcome::Failure;
+use crate::ports::PageLimit;
+use crate::ports::creating::OrderKeys;
+use crate::ports::listing::{OrderListing, OrderPosition};
+use cursor::Cursor;
+
+/// How often the table is asked for one page. A rare status among many orders must not keep a request
+/// until Lambda ends it: the page then has fewer orders than asked for, and a cursor.
+const READS_MAX: u32 = 5;
+
+/// Lists orders.
+pub struct ListOrders<Orders> {
+    /// The orders, and what is at their keys.
+    pub orders: Orders,
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderQuery<'a> {
+    /// At most so many orders.
+    pub limit: PageLimit,
+    /// Orders of this status alone; all of them if it is `None`.
+    pub status: Option<OrderStatus>,
+    /// Where the page before ended, from its `next_cursor`.
+    pub cursor: Option<&'a str>,
+}
+
+/// Why no page is listed.
+#[derive(Debug, thiserror::Error)]
+pub enum ListOrdersError {
+    /// The cursor is not of a page of these orders: it was changed, or it is of another user, of
+    /// another status or of another version of this service.
+    #[error("the cursor is not of a page of these orders")]
+    InvalidCursor,
+    /// The orders can't be read.
+    #[error("the orders can't be listed")]
+    Unavailable(#[from] Failure),
+}
+
+impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
+    /// A page. It may have fewer orders than asked for and still not be the last: the last one has
+    /// no cursor.
+    ///
+    /// # Errors
+    ///
+    /// [`ListOrdersError`]
+    pub async fn execute(
+        &self,
+        user_id: UserId,
+        query: OrderQuery<'_>,
+    ) -> Result<contracts::order::OrderPage, ListOrdersError> {
+        let after = match query.cursor {
+            Some(text) => Some(self.position(user_id, query.status, text).await?),
+            None => None,
+        };
+        let (orders, next) = self.read(user_id, query, after).await?;
+        let next_cursor = match next {
+            Some(position) => self.cursor(user_id, query.status, position, &orders).await?,
+            None => None,
+        };
+        let orders = orders.iter().map(|stored| order_body(&stored.order)).collect();
+        Ok(contracts::order::OrderPage { orders, next_cursor })
+    }
+
+    /// The orders of a page, and where the next one begins.
+    async fn read(
+        &self,
+        user_id: UserId,
+        query: OrderQuery<'_>,
+        mut after: Option<OrderPosition>,
+    ) -> Result<(Vec<StoredOrder>, Option<OrderPosition>), Failure> {
+        let wanted = usize::from(query.limit.get());
+        // Of those of one status, as many are read at once as may be.
+        let at_once = query.status.map_or(query.limit, |_| PageLimit::MAX);
+        let mut orders = Vec::with_capacity(wanted);
+        for _ in 0..READS_MAX {
+            let page = self.orders.page(user_id, after, at_once).await?;
+            let mut read = page.items.into_iter().peekable();
+            while let Some(stored) = read.next() {
+                if query.status.is_none_or(|status| stored.order.status() == status) {
+                    orders.push(stored);
+                }
+                if orders.len() == wanted {
+                    let is_more = read.peek().is_some() || page.next.is_some();
+                    let last = orders.last().filter(|_| is_more).map(OrderPosition::of);
+                    return Ok((orders, last));
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok((orders, after))
+    }
+
+    /// The position that a cursor names.
+    async fn position(
+        &self,
+        user_id: UserId,
+        status: Option<OrderStatus>,
+        text: &str,
+    ) -> Result<OrderPosition, ListOrdersError> {
+        let cursor: Cursor = text.parse().map_err(|_| ListOrdersError::InvalidCursor)?;
+        let order_id = cursor.position.order_id;
+        let at_key = self.orders.at_key(user_id, order_id).await?;
+        match at_key.attempt() {
+            Some(attempt) if cursor.is_signed_with(attempt, user_id, status) => Ok(cursor.position),
+            Some(_) | None => Err(ListOrdersError::InvalidCursor),
+        }
+    }
+
+    /// The cursor of a position. `orders` are those of the page, whose last one is it as a rule.
+    async fn cursor(
+        &self,
+        user_id: UserId,
+        status: Option<OrderStatus>,
+        position: OrderPosition,
+        orders: &[StoredOrder],
+    ) -> Result<Option<String>, Failure> {
+        let is_of_it = |stored: &&StoredOrder| stored.order.id() == position.order_id;
+        let attempt = match orders.last().filter(is_of_it) {
+            Some(stored) => Some(stored.attempt),
+            None => self.orders.at_key(user_id, position.order_id).await?.attempt(),
+        };
+        let signed = |attempt| Cursor::signed(position, attempt, user_id, status).to_string();
+        Ok(attempt.map(signed))
+    }
+}
