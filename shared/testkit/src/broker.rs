@@ -78,6 +78,7 @@ impl StoredHalf {
             transaction_id: Some(self.transaction_id),
             event_id: Some(self.message.event_id),
             deadline: Some(self.deadline),
+            questions: Some(self.checks),
         }
     }
 }

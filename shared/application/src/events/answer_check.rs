@@ -67,11 +67,19 @@ impl CheckReport {
 /// many end at once (`TransactionalOpBatchService.java`). A commit would make a visible copy.
 const RECORDED_WITHIN: Duration = Duration::from_secs(30);
 
+/// How many questions about such a message are left open, however late they come. A broker that
+/// stood still asks about messages whose deadline passed long ago before it has read their ends from
+/// its buffers.
+const QUESTIONS_LEFT_OPEN: u32 = 6;
+
 enum Known {
-    /// Its answer is final.
-    Ended(CheckAnswer),
-    /// Its attempt has created the order, and its event is handled.
-    Handled,
+    /// Its attempt can no longer create an order.
+    Lost,
+    /// Its attempt has created the order.
+    Created {
+        /// Whether its event is handled.
+        is_handled: bool,
+    },
     /// Its attempt has neither created an order nor been fenced.
     Open {
         /// Whether no further attempt can be fenced.
@@ -85,6 +93,7 @@ struct Attempt {
     order_id: OrderId,
     transaction_id: TransactionId,
     deadline: Timestamp,
+    questions: Option<u32>,
 }
 
 impl<Orders, Aggregates, Time> AnswerCheck<Orders, Aggregates, Time>
@@ -124,7 +133,9 @@ where
         else {
             return self.foreign(check, "it creates no order");
         };
-        self.answer_attempt(Attempt { user_id, order_id, transaction_id, deadline }).await
+        let questions = check.questions;
+        self.answer_attempt(Attempt { user_id, order_id, transaction_id, deadline, questions })
+            .await
     }
 
     /// Answers for an event that was stored before its half message: its aggregate shows whether
@@ -139,7 +150,7 @@ where
     ) -> CheckAnswer {
         match self.aggregates.find(aggregate).await {
             Ok(Some(stored)) if stored.raised(event_id) => match check.deadline {
-                Some(deadline) => self.commit_when_recorded(deadline),
+                Some(deadline) => self.commit_when_recorded(deadline, check.questions),
                 None => CheckAnswer::Commit,
             },
             Ok(_) => self.foreign(check, "its aggregate has not raised its event"),
@@ -149,18 +160,39 @@ where
 
     /// Answers for a half message that most likely has ended, or whose end was lost and that nobody
     /// waits for.
-    fn commit_when_recorded(&self, deadline: Timestamp) -> CheckAnswer {
-        if self.clock.now() < deadline.plus(RECORDED_WITHIN) {
+    fn commit_when_recorded(&self, deadline: Timestamp, questions: Option<u32>) -> CheckAnswer {
+        let is_asked_often = questions.is_none_or(|questions| questions > QUESTIONS_LEFT_OPEN);
+        if self.is_late(deadline) && is_asked_often {
+            CheckAnswer::Commit
+        } else {
+            CheckAnswer::Unknown
+        }
+    }
+
+    /// Answers for an attempt that has created its order. While its event is pending, it may be that
+    /// nobody else publishes it soon, so it is committed. If the broker asks late and for the first
+    /// time, it stood still: the end may be in its buffers, and the second question is soon enough.
+    fn answer_created(&self, attempt: Attempt, is_handled: bool) -> CheckAnswer {
+        let Attempt { deadline, questions, .. } = attempt;
+        if is_handled {
+            self.commit_when_recorded(deadline, questions)
+        } else if questions == Some(1) && self.is_late(deadline) {
             CheckAnswer::Unknown
         } else {
             CheckAnswer::Commit
         }
     }
 
+    /// Whether a question about a half message of that deadline comes later than those of a broker
+    /// that works.
+    fn is_late(&self, deadline: Timestamp) -> bool {
+        self.clock.now() >= deadline.plus(RECORDED_WITHIN)
+    }
+
     async fn answer_attempt(&self, attempt: Attempt) -> CheckAnswer {
         match self.known(attempt).await {
-            Ok(Known::Ended(answer)) => answer,
-            Ok(Known::Handled) => self.commit_when_recorded(attempt.deadline),
+            Ok(Known::Lost) => CheckAnswer::Rollback,
+            Ok(Known::Created { is_handled }) => self.answer_created(attempt, is_handled),
             // The write may still be under way.
             Ok(Known::Open { .. })
                 if self.clock.now() < attempt.deadline.plus(lifetimes::CLOCK_MARGIN) =>
@@ -193,8 +225,8 @@ where
             }
         }
         match self.known(attempt).await {
-            Ok(Known::Ended(answer)) => answer,
-            Ok(Known::Handled) => self.commit_when_recorded(attempt.deadline),
+            Ok(Known::Lost) => CheckAnswer::Rollback,
+            Ok(Known::Created { is_handled }) => self.answer_created(attempt, is_handled),
             Ok(Known::Open { .. }) => CheckAnswer::Unknown,
             Err(failure) => left_open(&failure, "what is at the order's key can't be read"),
         }
@@ -207,16 +239,12 @@ where
             AtKey::Created { attempt, stored } if attempt == this_attempt => {
                 let is_pending =
                     |stored: &StoredOrder| stored.pending.get(stored.created_event()).is_some();
-                match stored {
-                    Some(stored) if !is_pending(&stored) => Known::Handled,
-                    _ => Known::Ended(CheckAnswer::Commit),
-                }
+                // What newer code has stored may be pending.
+                Known::Created { is_handled: stored.is_some_and(|stored| !is_pending(&stored)) }
             }
             // An order is never removed, so this attempt can no longer create one.
-            AtKey::Created { .. } => Known::Ended(CheckAnswer::Rollback),
-            AtKey::Tombstone(tombstone) if tombstone.holds(this_attempt) => {
-                Known::Ended(CheckAnswer::Rollback)
-            }
+            AtKey::Created { .. } => Known::Lost,
+            AtKey::Tombstone(tombstone) if tombstone.holds(this_attempt) => Known::Lost,
             AtKey::Tombstone(tombstone) => Known::Open { tombstone_is_full: tombstone.is_full() },
             AtKey::Absent => Known::Open { tombstone_is_full: false },
         })
