@@ -88,7 +88,10 @@ impl Session {
                     .retry_times_when_send_failed(0)
                     .retry_times_when_send_async_failed(0)
                     .retry_another_broker_when_not_store_ok(false)
-                    .auto_batch(false);
+                    .auto_batch(false)
+                    // Not all clients of other languages read what this one compresses: RocketMQ's
+                    // proxy says gzip of what is zlib (apache/rocketmq-clients issue 667).
+                    .compress_msg_body_over_howmuch(u32::MAX);
                 if let Some(hook) = client.hook() {
                     producer = producer.rpc_hook(hook);
                 }

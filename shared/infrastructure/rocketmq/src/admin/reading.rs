@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use rocketmq_model::common::message::message_ext::MessageExt;
+use rocketmq_model::common::sys_flag::message_sys_flag::MessageSysFlag;
 use rocketmq_model::common::sys_flag::pull_sys_flag::PullSysFlag;
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::code::response_code::ResponseCode;
@@ -39,6 +40,8 @@ pub struct StoredMessage {
     pub stored_at_ms: i64,
     /// The body, decompressed if that is possible.
     pub body: Vec<u8>,
+    /// Whether its producer compressed the body.
+    pub is_compressed: bool,
     /// The tag: an event's type. Announcements of dead letters have none.
     pub tag: Option<String>,
     /// The keys by which a broker finds it.
@@ -190,6 +193,7 @@ fn stored(message: &MessageExt, broker: &str, queue_id: i32) -> StoredMessage {
         queue_offset: message.queue_offset(),
         stored_at_ms: message.store_timestamp(),
         body: inflated.ok().flatten().unwrap_or_else(|| inner.body_slice().to_vec()),
+        is_compressed: message.sys_flag() & MessageSysFlag::COMPRESSED_FLAG != 0,
         tag: inner.tags().map(str::to_owned),
         keys: inner.keys().unwrap_or_default(),
         properties: properties.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
