@@ -108,29 +108,33 @@ const fn of_aggregates(
 const FOR_OPERATORS: &str = "for operators";
 
 const SIDES: &[Side] = &[
-    of_accounts("Accounts", "accounts.rs", &[("UsersTable", &["GetItem"])]),
-    of_accounts("AccountRepository", "accounts.rs", &[("UsersTable", &["PutItem", "UpdateItem"])]),
+    of_accounts("Accounts", "users/accounts.rs", &[("UsersTable", &["GetItem"])]),
+    of_accounts(
+        "AccountRepository",
+        "users/accounts.rs",
+        &[("UsersTable", &["PutItem", "UpdateItem"])],
+    ),
     of_accounts(
         "AccountRemoval",
-        "account_removal.rs",
+        "users/account_removal.rs",
         &[("UsersTable", &["UpdateItem", "DeleteItem", "Query", "BatchWriteItem"])],
     ),
-    of_accounts("ActivityLog", "activities.rs", &[("UsersTable", &["PutItem"])]),
-    of_accounts("ActivityReader", "activities.rs", &[("UsersTable", &["Query"])]),
+    of_accounts("ActivityLog", "users/activities.rs", &[("UsersTable", &["PutItem"])]),
+    of_accounts("ActivityReader", "users/activities.rs", &[("UsersTable", &["Query"])]),
     of_accounts(
         "GuessRecords",
-        "guesses.rs",
+        "users/guesses.rs",
         &[("UsersTable", &["GetItem", "PutItem", "DeleteItem"])],
     ),
     of_accounts(
         "KnownSourceRemoval",
-        "account_removal.rs",
+        "users/account_removal.rs",
         &[("UsersTable", &["BatchWriteItem", "Query"])],
     ),
-    of_accounts("KnownSources", "sources.rs", &[("UsersTable", &["GetItem", "PutItem"])]),
+    of_accounts("KnownSources", "users/sources.rs", &[("UsersTable", &["GetItem", "PutItem"])]),
     of_accounts(
         "Sessions",
-        "sessions.rs",
+        "users/sessions.rs",
         &[("UsersTable", &["ConditionCheckItem", "GetItem", "PutItem", "UpdateItem"])],
     ),
     Side {
@@ -145,7 +149,7 @@ const SIDES: &[Side] = &[
         file: "verification_keys.rs",
         does: &[("KeysTable", &["Scan"])],
     },
-    whole("DynamoCatalog", "catalog.rs", &[("CatalogTable", &["BatchGetItem"])]),
+    whole("DynamoCatalog", "catalog/prices.rs", &[("CatalogTable", &["BatchGetItem"])]),
     whole(
         "DynamoDeadLetterMoves",
         "aggregates/letters.rs",
@@ -168,7 +172,7 @@ const SIDES: &[Side] = &[
         "aggregates/order_listing.rs",
         &[("OrdersTable/index/by_user", &["Query"]), ("OrdersTable", &["BatchGetItem"])],
     ),
-    whole("DynamoProductListing", "products.rs", &[("CatalogTable", &["Scan"])]),
+    whole("DynamoProductListing", "catalog/listing.rs", &[("CatalogTable", &["Scan"])]),
     of_orders("Fences", "aggregates/fence.rs", &[("OrdersTable", &["UpdateItem"])]),
     of_aggregates(
         "PendingEventStore",
@@ -214,7 +218,11 @@ const SIDES: &[Side] = &[
             ("KeysTable", &["GetItem"]),
         ],
     ),
-    whole("DynamoUserRepository", "users.rs", &[("UsersTable", &["PutItem", "UpdateItem"])]),
+    whole(
+        "DynamoUserRepository",
+        "users/registration.rs",
+        &[("UsersTable", &["PutItem", "UpdateItem"])],
+    ),
 ];
 
 /// The calls in an adapter's source, with the action that each needs.

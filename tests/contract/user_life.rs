@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::guess_guard::GuessGuard;
-use application::log_in::{Credentials, LogIn, SessionTokens};
-use application::register_user::{NewUser, RegisterUser};
+use application::users::guess_guard::GuessGuard;
+use application::users::log_in::{Credentials, LogIn, SessionTokens};
+use application::users::register::{NewUser, RegisterUser};
 use domain::user::Account;
 use dynamodb::{DynamoAccounts, DynamoUserRepository};
 use platform::clock::SystemClock;

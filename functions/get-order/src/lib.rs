@@ -3,7 +3,7 @@
 pub mod config;
 mod query;
 
-use application::get_order::GetOrder;
+use application::orders::get::GetOrder;
 use application::orders::list::{ListOrders, ListOrdersError};
 use application::outcome::Failure;
 use application::ports::creating::OrderKeys;

@@ -1,6 +1,6 @@
 //! get-order's wiring.
 
-use application::get_order::GetOrder;
+use application::orders::get::GetOrder;
 use application::orders::list::ListOrders;
 use application::products::list::ListProducts;
 use dynamodb::{

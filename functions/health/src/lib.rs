@@ -4,7 +4,7 @@ pub mod config;
 
 use std::time::Duration;
 
-use application::assess_health::{AssessHealth, Health};
+use application::operations::assess_health::{AssessHealth, Health};
 use application::ports::reading::PendingEventAges;
 use application::ports::{Clock, NameServers, Tables};
 use lambda_http::Request;

@@ -1,6 +1,6 @@
 //! health's wiring.
 
-use application::assess_health::{AssessHealth, LastVerdict};
+use application::operations::assess_health::{AssessHealth, LastVerdict};
 use dynamodb::{DynamoAggregateReader, DynamoTables};
 use health::Handler;
 use health::config::Config;

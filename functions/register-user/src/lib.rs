@@ -4,7 +4,7 @@ pub mod config;
 
 use application::outcome::Failure;
 use application::ports::{Clock, GuessRecords, IdentitySource, PasswordHasher, UserRepository};
-use application::register_user::{NewUser, RegisterUser, RegisterUserError};
+use application::users::register::{NewUser, RegisterUser, RegisterUserError};
 use contracts::user::{Register, Registered};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;

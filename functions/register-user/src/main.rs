@@ -1,7 +1,7 @@
 //! register-user's wiring.
 
-use application::guess_guard::GuessGuard;
-use application::register_user::RegisterUser;
+use application::users::guess_guard::GuessGuard;
+use application::users::register::RegisterUser;
 use dynamodb::{DynamoAccounts, DynamoUserRepository};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;

@@ -6,16 +6,16 @@ mod public_keys;
 
 use std::time::Duration;
 
-use application::change_password::{ChangePassword, ChangePasswordError, NewPassword};
-use application::delete_account::{DeleteAccount, DeleteAccountError, Deletion};
-use application::list_activity::ListActivity;
 use application::outcome::Failure;
 use application::ports::{
     AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
     ActivityReader, Bearer, Clock, GuessRecords, IdentitySource, InvalidToken, KnownSourceRemoval,
     PasswordHasher, PublishedKeys, Sessions,
 };
-use application::show_account::{ShowAccount, ShowAccountError};
+use application::users::change_password::{ChangePassword, ChangePasswordError, NewPassword};
+use application::users::delete_account::{DeleteAccount, DeleteAccountError, Deletion};
+use application::users::list_activity::ListActivity;
+use application::users::show_account::{ShowAccount, ShowAccountError};
 use contracts::timestamp::Timestamp;
 use contracts::user::{self, ActivityPage};
 use domain::identity::ActivityId;

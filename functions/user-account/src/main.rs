@@ -1,11 +1,11 @@
 //! user-account's wiring.
 
-use application::change_password::ChangePassword;
-use application::current_password::CurrentPassword;
-use application::delete_account::DeleteAccount;
-use application::guess_guard::GuessGuard;
-use application::list_activity::ListActivity;
-use application::show_account::ShowAccount;
+use application::users::change_password::ChangePassword;
+use application::users::current_password::CurrentPassword;
+use application::users::delete_account::DeleteAccount;
+use application::users::guess_guard::GuessGuard;
+use application::users::list_activity::ListActivity;
+use application::users::show_account::ShowAccount;
 use dynamodb::{CachedVerificationKeys, DynamoAccounts, DynamoVerificationKeys};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;

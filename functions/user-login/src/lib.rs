@@ -4,16 +4,16 @@
 pub mod config;
 pub mod key_source;
 
-use application::log_in::{Credentials, LogIn, LogInError, SessionTokens};
-use application::log_out::LogOut;
 use application::outcome::Failure;
 use application::ports::{
     AccessTokenIssuer, AccessTokenVerifier, AccountRepository, Accounts, ActivityLog, Clock,
     GuessRecords, IdentitySource, InvalidToken, KnownSources, PasswordHasher, RefreshTokenSource,
     Sessions, UserRepository,
 };
-use application::refresh_session::{RefreshError, RefreshSession};
-use application::show_account::ShowAccountError;
+use application::users::log_in::{Credentials, LogIn, LogInError, SessionTokens};
+use application::users::log_out::LogOut;
+use application::users::refresh_session::{RefreshError, RefreshSession};
+use application::users::show_account::ShowAccountError;
 use contracts::login::{Login, Logout, Refresh, Tokens};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use application::guess_guard::GuessGuard;
-use application::log_in::LogIn;
-use application::log_out::LogOut;
-use application::refresh_session::RefreshSession;
-use application::show_account::ShowAccount;
+use application::users::guess_guard::GuessGuard;
+use application::users::log_in::LogIn;
+use application::users::log_out::LogOut;
+use application::users::refresh_session::RefreshSession;
+use application::users::show_account::ShowAccount;
 use dynamodb::{
     CachedVerificationKeys, DynamoAccounts, DynamoUserRepository, DynamoVerificationKeys,
 };

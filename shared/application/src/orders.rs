@@ -1,7 +1,8 @@
-//! Creating and cancelling orders.
+//! Orders as their users create, read, list and cancel them.
 
 pub mod cancel;
 pub mod create;
+pub mod get;
 pub mod identity;
 pub mod list;
 

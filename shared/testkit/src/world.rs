@@ -1,18 +1,18 @@
 //! Everything that a use case needs, in memory.
 
-use application::change_password::ChangePassword;
-use application::current_password::CurrentPassword;
-use application::delete_account::DeleteAccount;
 use application::events;
-use application::guess_guard::GuessGuard;
-use application::list_activity::ListActivity;
-use application::log_in::LogIn;
-use application::log_out::LogOut;
 use application::orders;
 use application::orders::create::{Budgets, CircuitBreaker, WithoutBroker};
-use application::refresh_session::RefreshSession;
-use application::register_user::RegisterUser;
-use application::show_account::ShowAccount;
+use application::users::change_password::ChangePassword;
+use application::users::current_password::CurrentPassword;
+use application::users::delete_account::DeleteAccount;
+use application::users::guess_guard::GuessGuard;
+use application::users::list_activity::ListActivity;
+use application::users::log_in::LogIn;
+use application::users::log_out::LogOut;
+use application::users::refresh_session::RefreshSession;
+use application::users::register::RegisterUser;
+use application::users::show_account::ShowAccount;
 
 use crate::broker::MemoryBroker;
 use crate::clock::ManualClock;

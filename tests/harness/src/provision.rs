@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use application::operations::rotate_signing_key::RotateSigningKey;
 use application::ports::{Accounts, Clock, IdentitySource, PasswordHasher, SigningKeySource};
-use application::rotate_signing_key::RotateSigningKey;
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
 use domain::identity::UserId;

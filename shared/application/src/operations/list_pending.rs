@@ -10,7 +10,7 @@ use domain::pending::PendingEvent;
 use futures::StreamExt;
 use futures::stream;
 
-use crate::listing::{Listing, Selection};
+use crate::operations::listing::{Listing, Selection};
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::Clock;
 use crate::ports::pending::PendingEventStore;

@@ -20,11 +20,11 @@ use domain::pending::PendingEvent;
 
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
-use crate::discard_dead_letter::{DiscardDeadLetter, DiscardError};
 use crate::event::message_of;
 use crate::events::StoredAggregate;
 use crate::events::publish::{PublishStored, SendError};
 use crate::lifetimes;
+use crate::operations::discard_dead_letter::{DiscardDeadLetter, DiscardError};
 use crate::outcome::{Failure, FailureClass, ItemReason};
 use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
 use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore};

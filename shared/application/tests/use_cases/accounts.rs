@@ -1,9 +1,9 @@
 //! What users do with their accounts.
 
-use application::change_password::{ChangePasswordError, NewPassword};
-use application::delete_account::DeleteAccountError;
 use application::ports::{AddressDigest, Bearer, Clock, KnownSources};
-use application::show_account::ShowAccountError;
+use application::users::change_password::{ChangePasswordError, NewPassword};
+use application::users::delete_account::DeleteAccountError;
+use application::users::show_account::ShowAccountError;
 use domain::user::{ActivityKind, PasswordFault};
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;

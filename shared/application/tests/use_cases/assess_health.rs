@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use application::assess_health::{AssessHealth, Health, LastVerdict};
+use application::operations::assess_health::{AssessHealth, Health, LastVerdict};
 use application::outcome::{Failure, FailureClass};
 use application::ports::reading::PendingEventAges;
 use application::ports::{Clock, NameServers, Tables};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use application::log_in::LogInError;
 use application::outcome::FailureClass;
 use application::ports::Whose;
+use application::users::log_in::LogInError;
 use domain::user::ActivityKind::{Locked, LoggedIn, LoginFailed, Registered};
 use domain::user::UserFact;
 use futures::future::join_all;

@@ -2,7 +2,7 @@
 
 use application::events::StoredAggregate;
 use application::outcome::FailureClass;
-use application::register_user::RegisterUserError;
+use application::users::register::RegisterUserError;
 use contracts::event::EventType;
 use domain::aggregate::AggregateKey;
 use domain::pending::Publication;

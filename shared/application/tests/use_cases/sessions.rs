@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use application::change_password::NewPassword;
-use application::log_in::SessionTokens;
 use application::outcome::FailureClass;
-use application::refresh_session::{REUSE_INTERVAL, RefreshError};
-use application::show_account::ShowAccountError;
+use application::users::change_password::NewPassword;
+use application::users::log_in::SessionTokens;
+use application::users::refresh_session::{REUSE_INTERVAL, RefreshError};
+use application::users::show_account::ShowAccountError;
 use domain::user::ActivityKind::{
     LoggedIn, LoggedOut, LoggedOutEverywhere, RefreshReused, Refreshed, Registered,
 };

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use application::lifetimes;
+use application::operations::rotate_signing_key::{RotateSigningKey, Rotated};
 use application::outcome::Failure;
 use application::ports::{Clock, PublishedKeys};
-use application::rotate_signing_key::{RotateSigningKey, Rotated};
 use testkit::clock::ManualClock;
 use testkit::secrets::MemoryKeys;
 use testkit::world::World;

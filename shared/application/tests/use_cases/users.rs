@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::delete_account::{DeleteAccountError, Deletion};
-use application::log_in::{Credentials, LogInError, SessionTokens};
 use application::ports::{Activity, Bearer, Source, Whose};
-use application::register_user::{NewUser, RegisterUserError};
+use application::users::delete_account::{DeleteAccountError, Deletion};
+use application::users::log_in::{Credentials, LogInError, SessionTokens};
+use application::users::register::{NewUser, RegisterUserError};
 use domain::user::{Account, ActivityKind, UserEvent};
 use secrecy::{ExposeSecret, SecretString};
 use testkit::world::World;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use application::guess_guard::{self, GuessGuard, NotNow};
 use application::ports::{AddressDigest, Clock, GuessRecords, GuessTarget, KnownSources, Replaced};
+use application::users::guess_guard::{self, GuessGuard, NotNow};
 use domain::timestamp::Timestamp;
 use domain::user::{Guesses, Patience};
 use futures::future::join_all;

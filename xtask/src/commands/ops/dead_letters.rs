@@ -8,7 +8,7 @@ mod show;
 use std::process::ExitCode;
 
 use application::events::publish::PublishStored;
-use application::list_dead_letters::DeadLetterFilter;
+use application::operations::list_dead_letters::DeadLetterFilter;
 use application::operations::redrive::Redrive;
 use clap::{Args, Subcommand};
 use dynamodb::{DynamoAggregates, DynamoLetters};

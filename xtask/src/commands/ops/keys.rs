@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
+use application::operations::rotate_signing_key::{RotateSigningKey, Rotated};
 use application::ports::SigningKeyStore;
-use application::rotate_signing_key::{RotateSigningKey, Rotated};
 use clap::{Args, Subcommand};
 use dynamodb::DynamoVerificationKeys;
 use dynamodb::config::{KeysTable, TableName};

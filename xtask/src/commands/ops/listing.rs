@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use application::listing::Listing;
+use application::operations::listing::Listing;
 use application::ports::Clock;
 use clap::Args;
 use domain::timestamp::Timestamp;

@@ -1,6 +1,6 @@
 //! A discarded letter is gone, and its event is never handled.
 
-use application::discard_dead_letter::{DiscardDeadLetter, DiscardError};
+use application::operations::discard_dead_letter::{DiscardDeadLetter, DiscardError};
 use application::outcome::FailureClass;
 use domain::order::OrderStatus;
 use testkit::fault::{Fault, Operation};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use application::list_dead_letters::{DeadLetterFilter, ListDeadLetters};
+use application::operations::list_dead_letters::{DeadLetterFilter, ListDeadLetters};
 use application::outcome::FailureClass;
 use application::ports::{Clock, DeadLetter, IdentitySource};
 use testkit::fault::{Fault, Operation};

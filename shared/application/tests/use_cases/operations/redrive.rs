@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::discard_dead_letter::DiscardError;
 use application::events::StoredAggregate;
 use application::events::sweep::SweepReport;
 use application::lifetimes;
+use application::operations::discard_dead_letter::DiscardError;
 use application::operations::redrive::{Redrive, RedriveError, WayBack};
 use application::outcome::{FailureClass, WriteTry};
 use application::ports::pending::{IndexChange, PendingEventStore};

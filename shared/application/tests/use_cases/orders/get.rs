@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::events::consume::Registry;
-use application::get_order::GetOrder;
+use application::orders::get::GetOrder;
 use application::outcome::{Failure, FailureClass};
 use application::ports::creating::{Fences, OrderKeys};
 use application::ports::{Clock, IdentitySource};

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use application::discard_dead_letter::DiscardDeadLetter;
+use application::operations::discard_dead_letter::DiscardDeadLetter;
 use application::outcome::chain;
 use application::ports::DeadLetterSummary;
 use application::ports::{DeadLetter, DeadLetterId, DeadLetterReader};

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use application::list_dead_letters::ListDeadLetters;
+use application::operations::list_dead_letters::ListDeadLetters;
 use application::ports::DeadLetterSummary;
 use clap::Args;
 use contracts::timestamp::Timestamp;

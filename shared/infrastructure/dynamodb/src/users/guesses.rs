@@ -5,7 +5,7 @@ use application::ports::{GuessRecords, GuessTarget, Replaced};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::user::Guesses;
 
-use crate::accounts::DynamoAccounts;
+use super::accounts::DynamoAccounts;
 use crate::connect::{TRY_LIMIT, one_try};
 use crate::error::{condition_held, failure};
 use crate::expression::{ABSENT, names, values};

@@ -1,6 +1,6 @@
 //! Lists the dead letters for an operator.
 
-use crate::listing::{Listing, Selection};
+use crate::operations::listing::{Listing, Selection};
 use crate::outcome::Failure;
 use crate::ports::{DeadLetterReader, DeadLetterSummary};
 

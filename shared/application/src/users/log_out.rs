@@ -13,7 +13,7 @@ use crate::ports::{
     RefreshToken, Sessions, Source,
 };
 use crate::settle::settle;
-use crate::show_account::{ShowAccount, ShowAccountError};
+use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);

@@ -6,7 +6,6 @@ use domain::user::{ActivityKind, PasswordFault, check_password};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
-use crate::current_password::{CurrentPassword, NotProven, Proof};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
@@ -14,7 +13,8 @@ use crate::ports::{
     GuessRecords, IdentitySource, KnownSourceRemoval, PasswordHasher, Sessions, Source,
 };
 use crate::settle::settle;
-use crate::show_account::{ShowAccount, ShowAccountError};
+use crate::users::current_password::{CurrentPassword, NotProven, Proof};
+use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);

@@ -3,7 +3,7 @@
 use domain::identity::ActivityId;
 
 use crate::ports::{Accounts, Activity, ActivityReader, Bearer, Clock, Page, Sessions};
-use crate::show_account::{ShowAccount, ShowAccountError};
+use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How many activities a page has.
 const PAGE: u32 = 50;

@@ -8,7 +8,6 @@ use domain::pending::PendingEvent;
 use domain::user::ActivityKind;
 use secrecy::SecretString;
 
-use crate::current_password::{CurrentPassword, NotProven, Proof};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
@@ -16,7 +15,8 @@ use crate::ports::{
     IdentitySource, PasswordHasher, Sessions, Source,
 };
 use crate::settle::settle;
-use crate::show_account::{ShowAccount, ShowAccountError};
+use crate::users::current_password::{CurrentPassword, NotProven, Proof};
+use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);

@@ -12,7 +12,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
 use crate::deadline::Deadline;
-use crate::guess_guard::{self, GuessGuard, NotNow};
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
@@ -20,6 +19,7 @@ use crate::ports::{
     RegistrationCancelled, Source, UserRepository,
 };
 use crate::settle::settle;
+use crate::users::guess_guard::{self, GuessGuard, NotNow};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);

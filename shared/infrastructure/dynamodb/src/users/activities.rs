@@ -5,7 +5,7 @@ use application::ports::{Activity, ActivityLog, ActivityReader, Page, Whose};
 use domain::identity::{ActivityId, UserId};
 use domain::timestamp::Timestamp;
 
-use crate::accounts::DynamoAccounts;
+use super::accounts::DynamoAccounts;
 use crate::connect::{TRY_LIMIT, one_try};
 use crate::error::failure;
 use crate::expression::{names, values};

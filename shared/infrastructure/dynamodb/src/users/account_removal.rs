@@ -14,7 +14,7 @@ use domain::aggregate::AggregateKey;
 use domain::pending::Rank;
 use domain::user::Account;
 
-use crate::accounts::DynamoAccounts;
+use super::accounts::DynamoAccounts;
 use crate::config::UsersTable;
 use crate::error::{failure, incomplete};
 use crate::expression::{ItemUpdate, UpdateBuilder, names, values};

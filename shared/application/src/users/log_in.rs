@@ -1,6 +1,6 @@
 //! Exchanges an address and a password for a session's first tokens.
 //!
-//! A guess is counted before it is checked ([`crate::guess_guard`]). A source from which the
+//! A guess is counted before it is checked ([`crate::users::guess_guard`]). A source from which the
 //! account was logged in to before has a separate count, so that attackers elsewhere can't keep the
 //! owner out. Whether or not there is an account, the same calls are made and the same hash is
 //! computed.
@@ -15,7 +15,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
 use crate::deadline::Deadline;
-use crate::guess_guard::{ACCOUNT, GuessGuard, NotNow, SOURCE};
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
@@ -25,6 +24,7 @@ use crate::ports::{
     UserRepository, Whose,
 };
 use crate::settle::settle;
+use crate::users::guess_guard::{ACCOUNT, GuessGuard, NotNow, SOURCE};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);

@@ -8,7 +8,7 @@ use application::ports::{
 use domain::identity::SessionId;
 use domain::user::Session;
 
-use crate::accounts::DynamoAccounts;
+use super::accounts::DynamoAccounts;
 use crate::expression::Change;
 use crate::item::{CorruptRecord, from_item, number, text, truth};
 use crate::keys;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use domain::user::{Account, ActivityKind};
 use secrecy::SecretString;
 
-use crate::guess_guard::{self, GuessGuard, NotNow};
 use crate::outcome::Failure;
 use crate::ports::{
     Activity, ActivityLog, Bearer, Clock, GuessRecords, GuessTarget, IdentitySource,
     PasswordHasher, Source, Whose,
 };
+use crate::users::guess_guard::{self, GuessGuard, NotNow};
 
 /// Verifies current passwords, and counts wrong ones.
 #[derive(Debug, Clone)]

@@ -13,7 +13,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
 use crate::deadline::Deadline;
-use crate::log_in::SessionTokens;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
     AccessToken, AccessTokenIssuer, Accounts, Activity, Bearer, ChangeCancelled, Clock, Exchange,
@@ -21,6 +20,7 @@ use crate::ports::{
     TokenHash, TokenRecord,
 };
 use crate::settle::settle;
+use crate::users::log_in::SessionTokens;
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);

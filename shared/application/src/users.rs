@@ -1,0 +1,12 @@
+//! Accounts and their sessions.
+
+pub mod change_password;
+pub mod current_password;
+pub mod delete_account;
+pub mod guess_guard;
+pub mod list_activity;
+pub mod log_in;
+pub mod log_out;
+pub mod refresh_session;
+pub mod register;
+pub mod show_account;
