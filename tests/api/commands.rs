@@ -378,6 +378,10 @@ fn up_keeps_its_data_and_commands_work_on_its_parts_until_a_signal() {
         assert!(made.contains("MORE_USERS") && made.contains("MORE_DLQ"), "{made}");
         // Topics that exist already are kept.
         run(&create).await;
+        let group =
+            ["ops", "groups", "create", "another-team", "--namesrv", up.address("rocketmq")];
+        let made = run(&group).await;
+        assert!(made.contains("group another-team on "), "{made}");
 
         invoke_all(&up, &token).await;
         up.end("-TERM").await;

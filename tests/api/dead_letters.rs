@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::process::Output;
 
-use harness::failures::note_more_failures;
+use harness::failures::add_failures;
 use harness::faults::{Point, Standing, Toxic};
 use harness::order_calls::ends_alone;
 use harness::proxies::FunctionProxies;
@@ -67,7 +67,7 @@ impl App {
 
     /// The proxies in front of event-consumer.
     fn consumer_proxies(&self) -> &FunctionProxies {
-        self.system.proxies.as_ref().unwrap().of("event-consumer").unwrap()
+        self.system.proxies.as_ref().unwrap().of_function("event-consumer").unwrap()
     }
 
     async fn stored_order(&self, order_id: &str) -> Item {
@@ -145,7 +145,7 @@ async fn only_the_last_attempt_is_left(app: &App, order_id: &str) {
     .await;
     let client = harness::table::client(&app.system.endpoints.table_url);
     let more = ATTEMPTS_MAX - 2;
-    note_more_failures(&client, &app.system.names, order_id, &id, more).await.unwrap();
+    add_failures(&client, &app.system.names, order_id, &id, more).await.unwrap();
 }
 
 async fn an_operator_redrives(app: &App, order_id: &str, stock: i64, refused: Standing<TableCall>) {

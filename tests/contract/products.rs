@@ -8,7 +8,7 @@ use domain::identity::ProductId;
 use domain::money::Money;
 use domain::product::Product;
 use dynamodb::administration::{
-    AddedStock, add_stock, list_products, merge_product, put_products, set_price,
+    AddedStock, add_stock, list_products, put_product_keeping_stock, put_products, set_price,
 };
 use futures::future::join_all;
 use testkit::contract::TableFixture;
@@ -37,13 +37,13 @@ async fn all(tables: &Tables) -> Vec<Product> {
 
 async fn an_import_keeps_the_stock_of_existing_products(tables: Tables) {
     let (client, catalog) = (&tables.client, &tables.catalog);
-    assert!(merge_product(client, catalog, &product(1, 500, 100)).await.unwrap());
+    assert!(put_product_keeping_stock(client, catalog, &product(1, 500, 100)).await.unwrap());
     let quantities = BTreeMap::from([(ProductId::new(1).unwrap(), 95)]);
     let reserved = tables.aggregates().reserve(&[], &quantities, soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
 
-    assert!(!merge_product(client, catalog, &product(1, 600, 100)).await.unwrap());
-    assert!(merge_product(client, catalog, &product(2, 700, 7)).await.unwrap());
+    assert!(!put_product_keeping_stock(client, catalog, &product(1, 600, 100)).await.unwrap());
+    assert!(put_product_keeping_stock(client, catalog, &product(2, 700, 7)).await.unwrap());
     assert_eq!(all(&tables).await, [product(1, 600, 5), product(2, 700, 7)]);
     put_products(client, catalog, &[product(1, 600, 100)]).await.unwrap();
     assert_eq!(all(&tables).await, [product(1, 600, 100), product(2, 700, 7)]);

@@ -36,7 +36,7 @@ pub(crate) fn from_error(error: CreateOrderError, body: &Body) -> Problem {
 
 pub(crate) fn from_invalid_lines(error: &InvalidLines) -> Problem {
     match error {
-        InvalidLines::None | InvalidLines::TooMany { .. } => {
+        InvalidLines::Empty | InvalidLines::TooMany { .. } => {
             invalid_body().with_fault(items(), error.to_string())
         }
         InvalidLines::Quantities { lines } => {

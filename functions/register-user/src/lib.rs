@@ -12,18 +12,19 @@ use secrecy::SecretString;
 use web::{Pointer, Problem, RequestContext, Response, respond};
 
 /// Handles `POST /v1/users`.
-pub struct Handler<U, G, P, N, K> {
+pub struct Handler<Users, Records, Passwords, Identities, Time> {
     /// Creates the account with its pending event.
-    pub register: RegisterUser<U, G, P, N, K>,
+    pub register: RegisterUser<Users, Records, Passwords, Identities, Time>,
 }
 
-impl<U, G, P, N, K> Handler<U, G, P, N, K>
+impl<Users, Records, Passwords, Identities, Time>
+    Handler<Users, Records, Passwords, Identities, Time>
 where
-    U: UserRepository,
-    G: GuessRecords,
-    P: PasswordHasher,
-    N: IdentitySource,
-    K: Clock,
+    Users: UserRepository,
+    Records: GuessRecords,
+    Passwords: PasswordHasher,
+    Identities: IdentitySource,
+    Time: Clock,
 {
     /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {

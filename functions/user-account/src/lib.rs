@@ -24,25 +24,26 @@ use lambda_http::http::StatusCode;
 use secrecy::SecretString;
 use web::{Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
 
-/// Handles the routes of an account. `D` is everything that is stored.
-pub struct Handler<D, P, N, J, V, K> {
+/// Handles the routes of an account. `Store` is everything that is stored.
+pub struct Handler<Store, Passwords, Identities, Keys, Tokens, Time> {
     /// `GET /v1/users/me`.
-    pub show: ShowAccount<D, K>,
+    pub show: ShowAccount<Store, Time>,
     /// `DELETE /v1/users/me`.
-    pub delete: DeleteAccount<D, P, N, K>,
+    pub delete: DeleteAccount<Store, Passwords, Identities, Time>,
     /// `POST /v1/users/me/password`.
-    pub change_password: ChangePassword<D, P, N, K>,
+    pub change_password: ChangePassword<Store, Passwords, Identities, Time>,
     /// `GET /v1/users/me/activity`.
-    pub list_activity: ListActivity<D, K>,
+    pub list_activity: ListActivity<Store, Time>,
     /// `GET /.well-known/jwks.json`.
-    pub keys: J,
+    pub keys: Keys,
     /// Verifies the user's access token.
-    pub tokens: V,
+    pub tokens: Tokens,
 }
 
-impl<D, P, N, J, V, K> Handler<D, P, N, J, V, K>
+impl<Store, Passwords, Identities, Keys, Tokens, Time>
+    Handler<Store, Passwords, Identities, Keys, Tokens, Time>
 where
-    D: Accounts
+    Store: Accounts
         + AccountRepository
         + AccountRemoval
         + ActivityLog
@@ -50,11 +51,11 @@ where
         + GuessRecords
         + KnownSourceRemoval
         + Sessions,
-    P: PasswordHasher,
-    N: IdentitySource,
-    J: PublishedKeys,
-    V: AccessTokenVerifier,
-    K: Clock,
+    Passwords: PasswordHasher,
+    Identities: IdentitySource,
+    Keys: PublishedKeys,
+    Tokens: AccessTokenVerifier,
+    Time: Clock,
 {
     /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {

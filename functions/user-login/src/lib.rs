@@ -14,35 +14,36 @@ use application::users::log_in::{Credentials, LogIn, LogInError, SessionTokens};
 use application::users::log_out::LogOut;
 use application::users::refresh_session::{RefreshError, RefreshSession};
 use application::users::show_account::ShowAccountError;
-use contracts::login::{Login, Logout, Refresh, Tokens};
+use contracts::login::{self, Login, Logout, Refresh};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use web::problem::RETRY_AFTER_DEFAULT;
 use web::{Problem, RequestContext, Response, respond};
 
-/// Handles the routes of sessions. `D` is everything that is stored and raises no event.
-pub struct Handler<U, D, P, T, R, N, V, K> {
+/// Handles the routes of sessions. `Store` is everything that is stored and raises no event.
+pub struct Handler<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Tokens, Time> {
     /// `POST /v1/users/login`.
-    pub log_in: LogIn<U, D, P, T, R, N, K>,
+    pub log_in: LogIn<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time>,
     /// `POST /v1/users/token`.
-    pub refresh: RefreshSession<D, T, R, N, K>,
+    pub refresh: RefreshSession<Store, Issuer, RefreshTokens, Identities, Time>,
     /// `POST /v1/users/logout`.
-    pub log_out: LogOut<D, N, K>,
+    pub log_out: LogOut<Store, Identities, Time>,
     /// Verifies the access token of a logout from everywhere.
-    pub tokens: V,
+    pub tokens: Tokens,
 }
 
-impl<U, D, P, T, R, N, V, K> Handler<U, D, P, T, R, N, V, K>
+impl<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Tokens, Time>
+    Handler<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Tokens, Time>
 where
-    U: UserRepository,
-    D: Accounts + AccountRepository + ActivityLog + GuessRecords + KnownSources + Sessions,
-    P: PasswordHasher,
-    T: AccessTokenIssuer,
-    R: RefreshTokenSource,
-    N: IdentitySource,
-    V: AccessTokenVerifier,
-    K: Clock,
+    Users: UserRepository,
+    Store: Accounts + AccountRepository + ActivityLog + GuessRecords + KnownSources + Sessions,
+    Passwords: PasswordHasher,
+    Issuer: AccessTokenIssuer,
+    RefreshTokens: RefreshTokenSource,
+    Identities: IdentitySource,
+    Tokens: AccessTokenVerifier,
+    Time: Clock,
 {
     /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
@@ -113,7 +114,7 @@ where
 }
 
 fn tokens_response(tokens: &SessionTokens) -> Result<Response, Problem> {
-    let tokens = Tokens {
+    let tokens = login::Tokens {
         access_token: tokens.access.token.expose_secret().to_owned(),
         token_type: "Bearer".to_owned(),
         expires_in: tokens.access.expires_in.as_secs(),

@@ -43,7 +43,7 @@ pub const ACTIVITY: Duration = DAY.saturating_mul(90);
 
 /// How long an activity of an address without an account is kept. It is written only so that it
 /// takes the same time, and nobody reads it.
-pub const NOBODYS_ACTIVITY: Duration = Duration::from_secs(60 * 60);
+pub const UNKNOWN_ADDRESS_ACTIVITY: Duration = Duration::from_secs(60 * 60);
 
 /// How long a source is known from which an account was registered or logged in to.
 pub const KNOWN_SOURCE: Duration = DAY.saturating_mul(90);

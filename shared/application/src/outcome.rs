@@ -54,34 +54,34 @@ impl Error for Failure {
     }
 }
 
-/// The outcome of one try of a conditional write. `R` says which conditions failed.
+/// The outcome of one try of a conditional write. `Reason` says which conditions failed.
 #[derive(Debug)]
-pub enum WriteTry<R> {
+pub enum WriteTry<Reason> {
     /// It is stored.
     Done,
     /// It is not stored, because conditions failed or items were busy.
-    Cancelled(R),
+    Cancelled(Reason),
     /// It is not stored: the service refused it before it began, or was never reached.
     Refused(Failure),
     /// It may or may not be stored, now or later: the answer was lost or late.
     Unknown(Failure),
 }
 
-/// Whether one item of a transaction was a reason for its cancellation. `E` is what was found in
-/// the item's place.
+/// Whether one item of a transaction was a reason for its cancellation. `Existing` is what was
+/// found in the item's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ItemReason<E> {
+pub enum ItemReason<Existing> {
     /// It was not, as far as is known: the service does not always name every reason.
     None,
     /// Its condition failed; this is what was found, if it could be read.
-    ConditionFailed(Option<E>),
+    ConditionFailed(Option<Existing>),
     /// It was busy: a conflict, a throttle, a transaction under way.
     Busy,
 }
 
-impl<E> ItemReason<E> {
+impl<Existing> ItemReason<Existing> {
     /// What was found in the item's place when its condition failed.
-    pub const fn found(&self) -> Option<&E> {
+    pub const fn found(&self) -> Option<&Existing> {
         match self {
             Self::ConditionFailed(found) => found.as_ref(),
             Self::None | Self::Busy => None,

@@ -30,7 +30,7 @@ pub use channel::{
 pub use clock::Clock;
 pub use dead_letters::{
     DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary,
-    InvalidDeadLetterId, LetterGone,
+    InvalidDeadLetterId, LetterNotFound,
 };
 pub use gauges::ClusterGauges;
 pub use health::{NameServers, Tables};
@@ -44,8 +44,8 @@ pub use security::{
 };
 pub use users::{
     AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts, Activity,
-    ActivityLog, ActivityReader, AddressDigest, ChangeCancelled, Exchange, FoundToken,
-    GuessRecords, GuessTarget, KnownSourceRemoval, KnownSources, NewSession, RefreshToken,
-    Registration, RegistrationCancelled, Replaced, Rotation, Sessions, Source, TokenHash,
-    TokenRecord, UserRepository, Whose,
+    ActivityLog, ActivityOwner, ActivityReader, AddressDigest, ChangeCancelled, Exchange,
+    FoundToken, GuessRecords, GuessTarget, GuessUpdate, KnownSourceRemoval, KnownSources,
+    NewSession, RefreshToken, Registration, RegistrationCancelled, Rotation, Sessions, Source,
+    TokenHash, TokenRecord, UserRepository,
 };

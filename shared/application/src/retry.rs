@@ -25,14 +25,14 @@ pub(crate) struct Unsettled {
 /// # Errors
 ///
 /// [`Unsettled`] if that takes longer than the deadline, or the write is refused for good.
-pub(crate) async fn until_settled<R, T, F>(
+pub(crate) async fn until_settled<Reason, Outcome, Attempt>(
     deadline: Deadline,
     mut pause: Backoff,
-    attempt: impl Fn(Deadline) -> F,
-    judge: impl Fn(Result<(), R>, bool) -> Option<T>,
-) -> Result<T, Unsettled>
+    attempt: impl Fn(Deadline) -> Attempt,
+    judge: impl Fn(Result<(), Reason>, bool) -> Option<Outcome>,
+) -> Result<Outcome, Unsettled>
 where
-    F: Future<Output = WriteTry<R>>,
+    Attempt: Future<Output = WriteTry<Reason>>,
 {
     let mut in_doubt = false;
     loop {

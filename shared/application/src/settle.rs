@@ -30,14 +30,14 @@ impl Cancellation for ChangeCancelled {
 /// # Errors
 ///
 /// [`Failure`] if that is not settled in time: the write may or may not be stored.
-pub(crate) async fn settle<C, F>(
+pub(crate) async fn settle<Reason, Attempt>(
     deadline: Deadline,
     seed: u64,
-    attempt: impl Fn(Deadline) -> F,
-) -> Result<Result<(), C>, Failure>
+    attempt: impl Fn(Deadline) -> Attempt,
+) -> Result<Result<(), Reason>, Failure>
 where
-    C: Cancellation,
-    F: Future<Output = WriteTry<C>>,
+    Reason: Cancellation,
+    Attempt: Future<Output = WriteTry<Reason>>,
 {
     let pause = Backoff::new(Duration::from_millis(10), Duration::from_millis(400), seed);
     let settled = until_settled(deadline, pause, attempt, |written, _| match written {

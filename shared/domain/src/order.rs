@@ -239,7 +239,7 @@ impl Order {
     }
 
     /// Whether the order has the products and quantities of `lines`.
-    pub fn asks_for(&self, lines: &OrderLines) -> bool {
+    pub fn has_lines(&self, lines: &OrderLines) -> bool {
         let ordered = self.lines.iter().map(|line| (line.product_id, line.quantity));
         ordered.eq(lines.iter())
     }

@@ -20,7 +20,7 @@ pub use account::{Account, AccountRecord};
 pub use activity::ActivityKind;
 pub use email::{EmailAddress, InvalidEmailAddress};
 pub use event::{UserEvent, UserEvents, UserFact};
-pub use guesses::{Guesses, MustWait, Patience};
+pub use guesses::{GuessLimit, Guesses, MustWait};
 pub use password::{
     PASSWORD_BYTES_MAX, PASSWORD_LENGTH_MIN, PasswordFault, PasswordHash, check_password,
 };

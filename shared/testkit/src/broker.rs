@@ -143,13 +143,13 @@ impl Delivery for MemoryDelivery {
 
 /// Faults on demand.
 impl MemoryBroker {
-    /// Makes the broker unreachable, until [`MemoryBroker::come_back`].
-    pub fn go_away(&self) {
+    /// Makes the broker unreachable, until [`MemoryBroker::become_reachable`].
+    pub fn become_unreachable(&self) {
         self.state().away = true;
     }
 
     /// Makes the broker reachable again.
-    pub fn come_back(&self) {
+    pub fn become_reachable(&self) {
         self.state().away = false;
     }
 
@@ -175,7 +175,7 @@ impl MemoryBroker {
     }
 
     /// Applies the ends that were on their way, in their order. Returns how many.
-    pub fn land_late_ends(&self) -> usize {
+    pub fn apply_late_ends(&self) -> usize {
         let late = mem::take(&mut self.state().late_ends);
         let count = late.len();
         for (at, resolution) in late {
@@ -326,14 +326,7 @@ impl MemoryBroker {
     /// Sends a check-back for every half message without an end, and ends it as `handler` answers.
     /// A message that stays open is checked again in the next round.
     pub async fn check_back(&self, handler: &impl CheckBackHandler) -> Vec<CheckAnswer> {
-        let open: Vec<_> = {
-            let state = self.state();
-            let halves = state.halves.iter().enumerate();
-            halves
-                .filter(|(_, half)| half.ends.is_empty() && !half.discarded)
-                .map(|(at, half)| (at, half.check_back()))
-                .collect()
-        };
+        let open = self.due_checks(Duration::ZERO, u32::MAX);
         let mut answers = Vec::with_capacity(open.len());
         for (at, check) in open {
             let answer = handler.answer(check).await;

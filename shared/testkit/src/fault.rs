@@ -73,7 +73,7 @@ pub enum Operation {
     KnowsSource,
     /// `KnownSources::remember`
     RememberSource,
-    /// `KnownSourceRemoval::forget_all_but`
+    /// `KnownSourceRemoval::forget_all_except`
     ForgetSources,
 }
 
@@ -85,7 +85,7 @@ pub enum Fault {
     ReplyLost,
     /// The call never arrives, and no answer comes.
     RequestLost,
-    /// The call takes effect later, with `MemoryTables::land_late_writes`. Its answer never comes.
+    /// The call takes effect later, with `MemoryTables::apply_late_writes`. Its answer never comes.
     LandsLate,
     /// The service refuses the call before it begins.
     Refused(FailureClass),
@@ -118,7 +118,7 @@ pub enum BrokerFault {
     EndLost,
     /// The end takes effect, and the answer never comes.
     EndReplyLost,
-    /// The end takes effect later, with `MemoryBroker::land_late_ends`. Its answer never comes.
+    /// The end takes effect later, with `MemoryBroker::apply_late_ends`. Its answer never comes.
     EndLate,
     /// The end takes effect twice.
     EndDoubled,

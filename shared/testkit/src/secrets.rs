@@ -108,9 +108,9 @@ impl MemoryKeys {
         self.0.lock().unwrap().signing.clone()
     }
 
-    /// While `away` is set, the private key can't be replaced.
-    pub fn take_signing_away(&self, away: bool) {
-        self.0.lock().unwrap().signing_is_away = away;
+    /// While `unavailable` is set, the private key can't be replaced.
+    pub fn make_signing_key_store_unavailable(&self, unavailable: bool) {
+        self.0.lock().unwrap().signing_is_away = unavailable;
     }
 }
 

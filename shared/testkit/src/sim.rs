@@ -141,10 +141,10 @@ impl Simulation {
     fn heal(&self) {
         self.trace.add(|| "healed".to_owned());
         self.weather.calm_down();
-        self.world.broker.come_back();
+        self.world.broker.become_reachable();
         self.processes.thaw_all();
-        self.world.tables.land_late_writes();
-        self.world.broker.land_late_ends();
+        self.world.tables.apply_late_writes();
+        self.world.broker.apply_late_ends();
     }
 
     /// Waits until all work is finished. An error is what is left when the time is over.
@@ -154,8 +154,8 @@ impl Simulation {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             // Writes and ends of processes that died in the storm.
-            self.world.tables.land_late_writes();
-            self.world.broker.land_late_ends();
+            self.world.tables.apply_late_writes();
+            self.world.broker.apply_late_ends();
             let backlog = Backlog::of(self);
             if backlog == Backlog::default() {
                 return Ok(());

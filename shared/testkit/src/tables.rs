@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, WriteTry};
-use application::ports::{Activity, DeadLetter, Whose};
+use application::ports::{Activity, ActivityOwner, DeadLetter};
 use domain::aggregate::AggregateKey;
 use domain::identity::{ProductId, UserId};
 use domain::product::Product;
@@ -51,18 +51,20 @@ struct State {
 type LateWrite = Box<dyn FnOnce(&mut Rows) + Send>;
 
 /// A write on its way. If its process dies before the write arrives, it may still arrive.
-struct UnderWay<'a, T, W: FnOnce(&mut Rows) -> T + Send + 'static> {
+struct UnderWay<'a, Output, Write: FnOnce(&mut Rows) -> Output + Send + 'static> {
     tables: &'a MemoryTables,
-    write: Option<W>,
+    write: Option<Write>,
 }
 
-impl<T, W: FnOnce(&mut Rows) -> T + Send + 'static> UnderWay<'_, T, W> {
-    fn arrives(mut self) -> W {
+impl<Output, Write: FnOnce(&mut Rows) -> Output + Send + 'static> UnderWay<'_, Output, Write> {
+    fn arrives(mut self) -> Write {
         self.write.take().unwrap()
     }
 }
 
-impl<T, W: FnOnce(&mut Rows) -> T + Send + 'static> Drop for UnderWay<'_, T, W> {
+impl<Output, Write: FnOnce(&mut Rows) -> Output + Send + 'static> Drop
+    for UnderWay<'_, Output, Write>
+{
     fn drop(&mut self) {
         let Some(write) = self.write.take() else { return };
         let mut state = self.tables.state();
@@ -86,7 +88,7 @@ impl MemoryTables {
     }
 
     /// Makes every call meet a fault, until [`MemoryTables::heal`].
-    pub fn break_down(&self, operation: Operation, fault: Fault) {
+    pub fn fail_every_call(&self, operation: Operation, fault: Fault) {
         self.state().lasting.insert(operation, fault);
     }
 
@@ -99,7 +101,7 @@ impl MemoryTables {
 
     /// Applies those of the late writes for which `arrives` is true, in their order. Returns how
     /// many.
-    pub fn land_some_late_writes(&self, arrives: impl Fn() -> bool) -> usize {
+    pub fn apply_some_late_writes(&self, arrives: impl Fn() -> bool) -> usize {
         let mut state = self.state();
         let (landing, late): (Vec<_>, Vec<_>) =
             mem::take(&mut state.late).into_iter().partition(|_| arrives());
@@ -112,7 +114,7 @@ impl MemoryTables {
     }
 
     /// Applies all late writes, in their order. Returns how many.
-    pub fn land_late_writes(&self) -> usize {
+    pub fn apply_late_writes(&self) -> usize {
         let mut state = self.state();
         let late = mem::take(&mut state.late);
         let count = late.len();
@@ -145,13 +147,18 @@ impl MemoryTables {
         self.state().rows.products.remove(&product);
     }
 
+    /// A product of the catalog.
+    pub fn product(&self, product: ProductId) -> Option<Product> {
+        self.state().rows.products.get(&product).cloned()
+    }
+
     /// The available quantity of a product.
     pub fn stock_of(&self, product: ProductId) -> Option<u32> {
         self.state().rows.products.get(&product).map(|product| product.stock)
     }
 
     /// All activities, in the order in which they were recorded.
-    pub fn activities(&self) -> Vec<(Whose, Activity)> {
+    pub fn activities(&self) -> Vec<(ActivityOwner, Activity)> {
         self.state().rows.activities.clone()
     }
 
@@ -202,10 +209,10 @@ impl MemoryTables {
         weather.travel().await;
     }
 
-    fn under_way<T, W: FnOnce(&mut Rows) -> T + Send + 'static>(
+    fn under_way<Output, Write: FnOnce(&mut Rows) -> Output + Send + 'static>(
         &self,
-        write: W,
-    ) -> UnderWay<'_, T, W> {
+        write: Write,
+    ) -> UnderWay<'_, Output, Write> {
         UnderWay { tables: self, write: Some(write) }
     }
 
@@ -219,11 +226,11 @@ impl MemoryTables {
             .or_else(|| state.weather.table_fault(operation))
     }
 
-    async fn read<T>(
+    async fn read<Output>(
         &self,
         operation: Operation,
-        read: impl FnOnce(&Rows) -> T,
-    ) -> Result<T, Failure> {
+        read: impl FnOnce(&Rows) -> Output,
+    ) -> Result<Output, Failure> {
         match self.call(operation).await {
             None => {
                 let found = read(&self.state().rows);
@@ -236,13 +243,13 @@ impl MemoryTables {
 
     /// Makes one try of a conditional write. `busy` is the report for items that another
     /// transaction holds.
-    async fn write<R>(
+    async fn write<Reason>(
         &self,
         operation: Operation,
         deadline: Deadline,
-        busy: R,
-        write: impl FnOnce(&mut Rows) -> Result<(), R> + Send + 'static,
-    ) -> WriteTry<R> {
+        busy: Reason,
+        write: impl FnOnce(&mut Rows) -> Result<(), Reason> + Send + 'static,
+    ) -> WriteTry<Reason> {
         if deadline.has_passed() {
             let cause = "its deadline passed before it was sent";
             return WriteTry::Refused(Failure::new(FailureClass::Unavailable, cause));
@@ -270,10 +277,10 @@ impl MemoryTables {
     }
 
     /// The effect of a write whose answer never comes.
-    fn lose<R>(
+    fn lose<Reason>(
         &self,
         fault: Fault,
-        write: impl FnOnce(&mut Rows) -> Result<(), R> + Send + 'static,
+        write: impl FnOnce(&mut Rows) -> Result<(), Reason> + Send + 'static,
     ) {
         let mut state = self.state();
         match fault {

@@ -22,8 +22,8 @@ pub const BODY_LENGTH_MAX: usize = 64 * 1024;
 /// # Errors
 ///
 /// A 413 if the body is longer than [`BODY_LENGTH_MAX`]; 400 if it is empty or not JSON; 415 if its
-/// content type is not JSON, or it is compressed; 422 if it is JSON, but not a `T`.
-pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+/// content type is not JSON, or it is compressed; 422 if it is JSON, but not a `Body`.
+pub fn read_json<Body: DeserializeOwned>(request: &Request) -> Result<Body, Problem> {
     let body: &[u8] = request.body();
     if body.len() > BODY_LENGTH_MAX {
         let detail = format!("Send at most {BODY_LENGTH_MAX} bytes.");

@@ -22,12 +22,12 @@
 //! use lambda_http::Request;
 //! use web::Response;
 //!
-//! pub struct Handler<V, C> {
-//!     pub tokens: V,
-//!     pub clock: C,
+//! pub struct Handler<Tokens, Time> {
+//!     pub tokens: Tokens,
+//!     pub clock: Time,
 //! }
 //!
-//! impl<V: AccessTokenVerifier, C: Clock> Handler<V, C> {
+//! impl<Tokens: AccessTokenVerifier, Time: Clock> Handler<Tokens, Time> {
 //!     /// `POST /v1/orders`
 //!     pub async fn handle(&self, request: Request) -> Response {
 //!         web::serve(&self.clock, request, async |context, request| {
@@ -42,10 +42,12 @@
 //!     }
 //! }
 //!
-//! async fn run_handler<V, C>(handler: Handler<V, C>) -> Result<(), lambda_http::Error>
+//! async fn run_handler<Tokens, Time>(
+//!     handler: Handler<Tokens, Time>,
+//! ) -> Result<(), lambda_http::Error>
 //! where
-//!     V: AccessTokenVerifier,
-//!     C: Clock,
+//!     Tokens: AccessTokenVerifier,
+//!     Time: Clock,
 //! {
 //!     let handler = &handler;
 //!     web::run(|request| handler.handle(request)).await

@@ -15,9 +15,9 @@ use crate::Response;
 /// # Errors
 ///
 /// If Lambda's runtime API can't be reached.
-pub async fn run<'a, A>(handler: impl Fn(Request) -> A + Send + 'a) -> Result<(), Error>
+pub async fn run<'a, Answer>(handler: impl Fn(Request) -> Answer + Send + 'a) -> Result<(), Error>
 where
-    A: Future<Output = Response> + Send + 'a,
+    Answer: Future<Output = Response> + Send + 'a,
 {
     let mut adapter = Adapter::from(service_fn(|request| infallible(handler(request))));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<LambdaRequest>| {

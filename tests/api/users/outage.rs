@@ -36,7 +36,7 @@ fn nothing_fails_open() {
             ("NOBODY#", false, WRONG),
         ] {
             for toxic in &toxics {
-                let table = &proxies.of("user-login").unwrap().table;
+                let table = &proxies.of_function("user-login").unwrap().table;
                 let struck = move |call: &harness::table_proxy::TableCall| call.touches(kind);
                 // A new account each time: a login that fails before its password is verified stays
                 // counted as a guess.
@@ -55,7 +55,7 @@ fn nothing_fails_open() {
         let functions =
             ["user-login", "register-user", "user-account", "create-order", "get-order"];
         for function in functions {
-            proxies.of(function).unwrap().table.refuse().await.unwrap();
+            proxies.of_function(function).unwrap().table.refuse().await.unwrap();
         }
         for request in requests(&visitor, &session, &email) {
             let answer = request.try_clone().unwrap().send().await.unwrap();
@@ -63,7 +63,7 @@ fn nothing_fails_open() {
             problem(answer, 503, "unavailable").await;
         }
         for function in functions {
-            proxies.of(function).unwrap().table.accept().await.unwrap();
+            proxies.of_function(function).unwrap().table.accept().await.unwrap();
         }
         // None of those requests changed anything.
         assert_eq!(visitor.get("/v1/users/me", &session.access).await.status(), 200);

@@ -154,7 +154,7 @@ impl<'a> Rig<'a> {
         let seen = Seen::default();
         let proxies = system.proxies.as_ref().context("this system has no proxies")?;
         for function in FUNCTIONS {
-            seen.watch(&proxies.of(function)?.table);
+            seen.watch(&proxies.of_function(function)?.table);
         }
         let windows = Windows::open(&system.host, crew);
         let log = ClientLog::default();
@@ -399,7 +399,7 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// When there is no such function.
     pub fn proxies_of(&self, function: &str) -> anyhow::Result<&FunctionProxies> {
-        self.proxies()?.of(function)
+        self.proxies()?.of_function(function)
     }
 
     /// Sends one request for an order under a key, and adds its outcome to the log. A key that was

@@ -10,7 +10,7 @@ use crate::provision::{DEMO_USER_ID, Names};
 ///
 /// # Errors
 /// When the entry has no failure, or the table does not answer.
-pub async fn note_more_failures(
+pub async fn add_failures(
     client: &Client,
     names: &Names,
     order_id: &str,

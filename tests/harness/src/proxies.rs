@@ -56,7 +56,7 @@ impl Proxies {
     ///
     /// # Errors
     /// When the function does not exist.
-    pub fn of(&self, function: &str) -> anyhow::Result<&FunctionProxies> {
+    pub fn of_function(&self, function: &str) -> anyhow::Result<&FunctionProxies> {
         self.functions
             .get(function)
             .with_context(|| format!("no proxies for the function {function}"))

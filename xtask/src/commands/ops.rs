@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod events;
+mod groups;
 mod keys;
 mod listing;
 mod printing;
@@ -31,6 +32,9 @@ enum Subject {
     /// Events of orders, accounts and sessions: list those that are pending, or publish some again.
     #[command(subcommand)]
     Events(events::Command),
+    /// Consumer groups of a RocketMQ cluster, for subscribers of other teams.
+    #[command(subcommand)]
+    Groups(groups::Command),
     /// The key that signs access tokens.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -49,6 +53,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     match options.subject {
         Subject::DeadLetters(command) => dead_letters::run(command).await,
         Subject::Events(command) => events::run(command).await,
+        Subject::Groups(command) => groups::run(command).await.map(|()| ExitCode::SUCCESS),
         Subject::Keys(command) => keys::run(command).await.map(|()| ExitCode::SUCCESS),
         Subject::Products(command) => products::run(command).await,
         Subject::Topics(command) => topics::run(command).await.map(|()| ExitCode::SUCCESS),

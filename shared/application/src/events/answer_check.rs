@@ -70,7 +70,7 @@ const RECORDED_WITHIN: Duration = Duration::from_secs(30);
 /// How many questions about such a message are left open, however late they come. A broker that
 /// stood still asks about messages whose deadline passed long ago before it has read their ends from
 /// its buffers.
-const QUESTIONS_LEFT_OPEN: u32 = 6;
+const QUESTIONS_LEFT_OPEN: u32 = 2;
 
 enum Known {
     /// Its attempt can no longer create an order.

@@ -104,7 +104,7 @@ pub struct ConsumptionReport {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum DeliveryOutcome {
     Handled,
     Foreign,
     Postponed,
@@ -131,20 +131,20 @@ impl ConsumptionReport {
         self.failed_receives += other.failed_receives;
     }
 
-    fn count(&mut self, fate: Fate) {
-        match fate {
-            Fate::Handled => self.handled += 1,
-            Fate::Foreign => self.foreign += 1,
-            Fate::Postponed | Fate::Congested => self.postponed += 1,
-            Fate::Newer => {
+    fn count(&mut self, outcome: DeliveryOutcome) {
+        match outcome {
+            DeliveryOutcome::Handled => self.handled += 1,
+            DeliveryOutcome::Foreign => self.foreign += 1,
+            DeliveryOutcome::Postponed | DeliveryOutcome::Congested => self.postponed += 1,
+            DeliveryOutcome::Newer => {
                 self.postponed += 1;
                 self.newer += 1;
             }
-            Fate::Unreadable => {
+            DeliveryOutcome::Unreadable => {
                 self.postponed += 1;
                 self.unreadable += 1;
             }
-            Fate::DeadLettered { announced } => {
+            DeliveryOutcome::DeadLettered { announced } => {
                 self.dead_lettered += 1;
                 self.unannounced += u64::from(!announced);
             }
@@ -162,9 +162,9 @@ enum Read {
 }
 
 /// What a window waits for.
-enum Step<T> {
-    Received(Result<Vec<T>, Failure>),
-    Finished(Fate),
+enum Step<Message> {
+    Received(Result<Vec<Message>, Failure>),
+    Finished(DeliveryOutcome),
     /// An event waits for the write of another one.
     Waiting,
 }
@@ -214,7 +214,7 @@ where
             let step = tokio::select! {
                 biased;
                 Some(received) = receiving.next() => Step::Received(received),
-                Some(fate) = handling.next() => Step::Finished(fate),
+                Some(outcome) = handling.next() => Step::Finished(outcome),
                 () = self.handling.groups.joined(), if !handling.is_empty() => Step::Waiting,
                 else => {
                     total.add(&report);
@@ -235,13 +235,13 @@ where
                         "could not receive messages"
                     );
                 }
-                Step::Finished(fate) => {
-                    match fate {
-                        Fate::Handled => congestion.handled(),
-                        Fate::Congested => congestion.failed(),
+                Step::Finished(outcome) => {
+                    match outcome {
+                        DeliveryOutcome::Handled => congestion.handled(),
+                        DeliveryOutcome::Congested => congestion.failed(),
                         _ => {}
                     }
-                    report.count(fate);
+                    report.count(outcome);
                 }
                 Step::Waiting => {}
             }
@@ -274,15 +274,15 @@ where
 
     /// Consumes a message. A panic outside the handlers must not affect other messages; this one is
     /// delivered again when it becomes visible.
-    async fn guarded(&self, delivery: Subscription::Delivery, window: Deadline) -> Fate {
+    async fn guarded(&self, delivery: Subscription::Delivery, window: Deadline) -> DeliveryOutcome {
         let consumed = AssertUnwindSafe(self.consume(delivery, window)).catch_unwind().await;
         consumed.unwrap_or_else(|_| {
             tracing::error!("consuming a message panicked");
-            Fate::Postponed
+            DeliveryOutcome::Postponed
         })
     }
 
-    async fn consume(&self, delivery: Subscription::Delivery, window: Deadline) -> Fate {
+    async fn consume(&self, delivery: Subscription::Delivery, window: Deadline) -> DeliveryOutcome {
         let read = read(&delivery);
         let event_id = match &read {
             Read::Event(event_id) => Some(*event_id),
@@ -304,7 +304,7 @@ where
                         error = &error as &dyn std::error::Error,
                         "newer code raised the event; it waits for newer code"
                     );
-                    self.postpone(&delivery, delivery.redeliveries(), Fate::Newer).await
+                    self.postpone(&delivery, delivery.redeliveries(), DeliveryOutcome::Newer).await
                 }
                 Read::Unreadable(reason) => self.give_up_unread(&delivery, reason, deadline).await,
             }
@@ -319,19 +319,19 @@ where
         event_id: EventId,
         deadline: Deadline,
         window: Deadline,
-    ) -> Fate {
+    ) -> DeliveryOutcome {
         let key = delivery.property(message::AGGREGATE).and_then(|text| text.parse().ok());
         let ended = match key {
             Some(key) => self.handle_event(key, event_id, deadline).await,
             None => Ok(Ended::Foreign),
         };
         match ended {
-            Ok(Ended::Handled) => self.acknowledge(delivery, Fate::Handled).await,
+            Ok(Ended::Handled) => self.acknowledge(delivery, DeliveryOutcome::Handled).await,
             Ok(Ended::Foreign) => {
                 tracing::warn!(
                     "no aggregate of this deployment raised the event; no handler sees it"
                 );
-                self.acknowledge(delivery, Fate::Foreign).await
+                self.acknowledge(delivery, DeliveryOutcome::Foreign).await
             }
             Err(not_ended) => self.try_again(delivery, event_id, not_ended, window).await,
         }
@@ -354,7 +354,7 @@ where
         event_id: EventId,
         not_ended: NotEnded,
         window: Deadline,
-    ) -> Fate {
+    ) -> DeliveryOutcome {
         let NotEnded { error, handler, is_newer, stored } = not_ended;
         // The event's own time may be over. The window's is not; what doesn't fit into the window
         // is delivered again.
@@ -362,32 +362,32 @@ where
         tracing::warn!(handler, error = &error as &dyn std::error::Error, "a handler failed");
         let Some(stored) = stored else {
             // Without the aggregate, the failure can't be recorded in it.
-            let fate = match &error {
+            let outcome = match &error {
                 HandlerError::Failed(Failure { class: FailureClass::Permanent, .. }) => {
-                    Fate::Unreadable
+                    DeliveryOutcome::Unreadable
                 }
-                error => fate_of(error),
+                error => outcome_of(error),
             };
-            return self.postpone(delivery, delivery.redeliveries(), fate).await;
+            return self.postpone(delivery, delivery.redeliveries(), outcome).await;
         };
         if is_newer {
-            return self.postpone(delivery, delivery.redeliveries(), Fate::Newer).await;
+            return self.postpone(delivery, delivery.redeliveries(), DeliveryOutcome::Newer).await;
         }
         let recorded = self.handling.record_failure(stored, event_id, deadline).await;
         let (stored, failures) = match recorded {
             Ok(Some(recorded)) => recorded,
             // Another delivery has ended it.
-            Ok(None) => return self.acknowledge(delivery, Fate::Handled).await,
+            Ok(None) => return self.acknowledge(delivery, DeliveryOutcome::Handled).await,
             Err(failure) => {
                 tracing::warn!(
                     error = &failure as &dyn std::error::Error,
                     "the failure could not be recorded"
                 );
-                return self.postpone(delivery, delivery.redeliveries(), fate_of(&error)).await;
+                return self.postpone(delivery, delivery.redeliveries(), outcome_of(&error)).await;
             }
         };
-        let hopeless = matches!(error, HandlerError::Hopeless(_));
-        if hopeless || failures >= self.pace.attempts_max {
+        let permanent = matches!(error, HandlerError::Permanent(_));
+        if permanent || failures >= self.pace.attempts_max {
             let reason = crate::outcome::chain(&error);
             return self
                 .give_up(
@@ -397,23 +397,27 @@ where
                 )
                 .await;
         }
-        self.postpone(delivery, failures.saturating_sub(1), fate_of(&error)).await
+        self.postpone(delivery, failures.saturating_sub(1), outcome_of(&error)).await
     }
 
     async fn postpone(
         &self,
         delivery: &Subscription::Delivery,
         failures_before: u32,
-        fate: Fate,
-    ) -> Fate {
+        outcome: DeliveryOutcome,
+    ) -> DeliveryOutcome {
         let pause = pause_after(failures_before);
         log_unless_done(&self.subscription.retry_after(delivery, pause).await, "postponed");
-        fate
+        outcome
     }
 
-    async fn acknowledge(&self, delivery: &Subscription::Delivery, fate: Fate) -> Fate {
+    async fn acknowledge(
+        &self,
+        delivery: &Subscription::Delivery,
+        outcome: DeliveryOutcome,
+    ) -> DeliveryOutcome {
         log_unless_done(&self.subscription.acknowledge(delivery).await, "acknowledged");
-        fate
+        outcome
     }
 }
 
@@ -435,13 +439,13 @@ fn read(delivery: &impl Delivery) -> Read {
     }
 }
 
-const fn fate_of(error: &HandlerError) -> Fate {
+const fn outcome_of(error: &HandlerError) -> DeliveryOutcome {
     match error {
         HandlerError::Failed(Failure {
             class: FailureClass::Throttled | FailureClass::Unavailable,
             ..
-        }) => Fate::Congested,
-        HandlerError::Failed(_) | HandlerError::Hopeless(_) => Fate::Postponed,
+        }) => DeliveryOutcome::Congested,
+        HandlerError::Failed(_) | HandlerError::Permanent(_) => DeliveryOutcome::Postponed,
     }
 }
 

@@ -46,7 +46,7 @@ use crate::ports::{
     Clock, IdentitySource, PrepareError, PublishedEvents, Topic, TransactionalPublisher,
 };
 use crate::retry::TRY;
-use outcome::{Fate, Processed};
+use outcome::{EntryOutcome, Processed};
 
 pub use outcome::SweepReport;
 pub use pace::Pace;
@@ -310,8 +310,8 @@ where
             processed.waited = processed.waited.max(now.since(entry.since));
             let as_claimed = claimed.pending().get(event_id).filter(|_| entry.due <= now);
             let Some(as_claimed) = as_claimed else { continue };
-            let (after, fate) = self.look_at(&claimed, event_id, entry, as_claimed, turn).await;
-            processed.fates.push(fate);
+            let (after, outcome) = self.look_at(&claimed, event_id, entry, as_claimed, turn).await;
+            processed.outcomes.push(outcome);
             // Usually the claim has already stored this entry.
             if after != *as_claimed {
                 looked_at.insert(event_id, LookedAt { before: as_claimed.clone(), after });
@@ -370,7 +370,7 @@ where
         entry: &PendingEvent,
         as_claimed: &PendingEvent,
         turn: Turn<'_>,
-    ) -> (PendingEvent, Fate) {
+    ) -> (PendingEvent, EntryOutcome) {
         if entry.publication == Publication::Unsent {
             return self.send(stored, event_id, as_claimed.clone(), turn).await;
         }
@@ -417,7 +417,7 @@ where
         event_id: EventId,
         entry: &PendingEvent,
         turn: Turn<'_>,
-    ) -> (PendingEvent, Fate) {
+    ) -> (PendingEvent, EntryOutcome) {
         let now = self.publication.clock.now();
         let unanswered_since = entry.unanswered_since.unwrap_or(now);
         let silence = now.since(unanswered_since);
@@ -427,7 +427,7 @@ where
             ..entry.clone()
         };
         if silence < UNANSWERED_MAX.saturating_mul(1 << entry.copies.min(COPIES_MAX)) {
-            return (waiting, Fate::Deferred);
+            return (waiting, EntryOutcome::Deferred);
         }
         if entry.copies >= COPIES_MAX {
             return (waiting, given_up(event_id, entry));
@@ -445,7 +445,7 @@ where
         event_id: EventId,
         entry: &PendingEvent,
         turn: Turn<'_>,
-    ) -> (PendingEvent, Fate) {
+    ) -> (PendingEvent, EntryOutcome) {
         let now = self.publication.clock.now();
         let waited = now.since(entry.since);
         let wait = waited.clamp(lifetimes::SWEEP_AFTER, WAIT_MAX);
@@ -458,7 +458,7 @@ where
         if !self.is_lost_for_us(entry, turn, now).await {
             tracing::info!(waited_ms = waited.as_millis(), "an event waits for its consumer");
             let is_overdue = waited > OVERDUE_AFTER;
-            return (waiting, if is_overdue { Fate::Overdue } else { Fate::Found });
+            return (waiting, if is_overdue { EntryOutcome::Overdue } else { EntryOutcome::Found });
         }
         if entry.copies >= COPIES_MAX {
             return (waiting, given_up(event_id, entry));
@@ -466,15 +466,15 @@ where
         // If only newer code can send it, its entry must not name a publication that was never
         // made.
         if stored.event_type(event_id).is_err() {
-            return (waiting, Fate::Deferred);
+            return (waiting, EntryOutcome::Deferred);
         }
         let again = PendingEvent {
             transaction_id: self.identities.transaction_id(),
             copies: entry.copies + 1,
             ..waiting
         };
-        let (after, fate) = self.send(stored, event_id, again, turn).await;
-        (after, if fate == Fate::Sent { Fate::Republished } else { fate })
+        let (after, outcome) = self.send(stored, event_id, again, turn).await;
+        (after, if outcome == EntryOutcome::Sent { EntryOutcome::Republished } else { outcome })
     }
 
     /// Whether no delivery of an event's latest publication can be expected any more, although it
@@ -512,7 +512,7 @@ where
         event_id: EventId,
         entry: PendingEvent,
         turn: Turn<'_>,
-    ) -> (PendingEvent, Fate) {
+    ) -> (PendingEvent, EntryOutcome) {
         let publication = entry.transaction_id;
         let within = turn.broker_deadline();
         let sent = self.publication.send(stored, event_id, publication, within).await;
@@ -527,7 +527,7 @@ where
                     unanswered_since: None,
                     ..entry
                 };
-                return (after, Fate::Sent);
+                return (after, EntryOutcome::Sent);
             }
             Err(error) => error,
         };
@@ -553,7 +553,7 @@ where
                 PendingEvent { publication, published_at: now, due, ..entry }
             }
         };
-        (after, Fate::Deferred)
+        (after, EntryOutcome::Deferred)
     }
 
     /// Stores the new entries of the events that are still pending, and moves the aggregate to its
@@ -621,13 +621,13 @@ fn merged(pending: &PendingEvents, looked_at: &BTreeMap<EventId, LookedAt>) -> P
 }
 
 /// An event that was published as often as allowed is left to an operator.
-fn given_up(event_id: EventId, entry: &PendingEvent) -> Fate {
+fn given_up(event_id: EventId, entry: &PendingEvent) -> EntryOutcome {
     tracing::error!(
         %event_id,
         copies = entry.copies,
         "an event was published as often as allowed, and no consumer of ours gets it"
     );
-    Fate::GivenUp
+    EntryOutcome::GivenUp
 }
 
 /// Whether a failure is the broker's and will be over after a while.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass};
-use crate::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterGone};
+use crate::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterNotFound};
 use crate::retry::{Unsettled, until_settled};
 
 /// How long the removal may take, with all its tries.
@@ -25,7 +25,7 @@ pub struct DiscardDeadLetter<Letters, Removal> {
 pub enum DiscardError {
     /// The letter does not exist, or no longer.
     #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
-    NotThere,
+    NotFound,
     /// The letter is still there.
     #[error("it is unchanged, because the table could not be read or written")]
     Failed(#[source] Failure),
@@ -46,7 +46,7 @@ impl<Letters: DeadLetterReader, Removal: DeadLetterRemoval> DiscardDeadLetter<Le
     /// [`DiscardError`]
     pub async fn discard(&self, id: &DeadLetterId) -> Result<DeadLetter, DiscardError> {
         let found = self.letters.find(id).await.map_err(DiscardError::Failed)?;
-        let letter = found.ok_or(DiscardError::NotThere)?;
+        let letter = found.ok_or(DiscardError::NotFound)?;
         self.remove(&letter).await?;
         Ok(letter)
     }
@@ -59,12 +59,12 @@ impl<Letters: DeadLetterReader, Removal: DeadLetterRemoval> DiscardDeadLetter<Le
         let settled = until_settled(deadline, pause, discard, |written, in_doubt| match written {
             Ok(()) => Some(Ok(())),
             // It is gone, by an earlier try of ours or because somebody else redrove it.
-            Err(LetterGone) if in_doubt => {
+            Err(LetterNotFound) if in_doubt => {
                 let cause = "the letter is gone after a try whose answer was lost";
                 let failure = Failure::new(FailureClass::Conflict, cause);
                 Some(Err(DiscardError::Unknown(failure)))
             }
-            Err(LetterGone) => Some(Err(DiscardError::NotThere)),
+            Err(LetterNotFound) => Some(Err(DiscardError::NotFound)),
         });
         settled.await.unwrap_or_else(|unsettled| Err(given_up(unsettled)))
     }

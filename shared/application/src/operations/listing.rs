@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 /// A listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing<T> {
+pub struct Listing<Item> {
     /// The first items, in the order of the listing.
-    pub items: Vec<T>,
+    pub items: Vec<Item>,
     /// The number of all matching items.
     pub found: u64,
     /// The number of records that couldn't be read.
@@ -14,19 +14,19 @@ pub struct Listing<T> {
 }
 
 /// Keeps the first `limit` items in an order.
-pub(crate) struct Selection<T, O> {
+pub(crate) struct Selection<Item, Compare> {
     limit: usize,
-    order: O,
-    kept: Vec<T>,
+    order: Compare,
+    kept: Vec<Item>,
     found: u64,
 }
 
-impl<T, O: Fn(&T, &T) -> Ordering> Selection<T, O> {
-    pub(crate) const fn new(limit: usize, order: O) -> Self {
+impl<Item, Compare: Fn(&Item, &Item) -> Ordering> Selection<Item, Compare> {
+    pub(crate) const fn new(limit: usize, order: Compare) -> Self {
         Self { limit, order, kept: Vec::new(), found: 0 }
     }
 
-    pub(crate) fn add(&mut self, item: T) {
+    pub(crate) fn add(&mut self, item: Item) {
         self.found += 1;
         self.kept.push(item);
         // Sorted only from time to time, so that each item costs little.
@@ -35,7 +35,7 @@ impl<T, O: Fn(&T, &T) -> Ordering> Selection<T, O> {
         }
     }
 
-    pub(crate) fn finish(mut self, unreadable: u64) -> Listing<T> {
+    pub(crate) fn finish(mut self, unreadable: u64) -> Listing<Item> {
         self.shorten();
         Listing { items: self.kept, found: self.found, unreadable }
     }

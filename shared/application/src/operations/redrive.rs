@@ -34,7 +34,7 @@ use crate::ports::{
 };
 use crate::retry::until_settled;
 
-pub use examine::{Examined, WayBack};
+pub use examine::{Examined, RedrivePlan};
 
 /// How long the write may take, with all its tries.
 const WRITE: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ pub struct Redriven {
 pub enum RedriveError {
     /// The letter does not exist, or no longer.
     #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
-    NotThere,
+    NotFound,
     /// Its aggregate does not exist, or is older than the letter, as after a restore.
     #[error(
         "it is unchanged, because {0} is not there or has not raised its event: restore it first"
@@ -104,7 +104,7 @@ enum Returned {
     /// The event is pending with our publication.
     Ours(StoredAggregate),
     /// Somebody else has removed the letter.
-    LetterGone,
+    LetterNotFound,
     /// The letter is gone, after a try whose answer was lost.
     Unclear,
     /// The aggregate was changed meanwhile.
@@ -128,7 +128,7 @@ where
     /// will be published.
     pub async fn redrive(&self, id: &DeadLetterId) -> Result<Redriven, RedriveError> {
         let found = DeadLetterReader::find(&self.letters, id).await;
-        let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotThere)?;
+        let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotFound)?;
         match self.aggregate_of(&letter).await? {
             Some((stored, event_id)) => self.redrive_ours(&letter, stored, event_id).await,
             None => self.redrive_foreign(&letter).await,
@@ -170,7 +170,7 @@ where
                     let is_published = self.publish(&found, event_id, publication).await;
                     return Ok(Redriven { event_id, is_published });
                 }
-                Returned::LetterGone => return Err(RedriveError::NotThere),
+                Returned::LetterNotFound => return Err(RedriveError::NotFound),
                 Returned::Unclear => {
                     let cause = "the letter is gone after a try whose answer was lost";
                     let failure = Failure::new(FailureClass::Unavailable, cause);
@@ -213,7 +213,7 @@ where
                     ItemReason::Busy => None,
                     // Maybe an earlier try of ours was stored, and the event has ended since.
                     _ if moved.condition_failed() && in_doubt => Some(Returned::Unclear),
-                    _ if moved.condition_failed() => Some(Returned::LetterGone),
+                    _ if moved.condition_failed() => Some(Returned::LetterNotFound),
                     ItemReason::ConditionFailed(Some(found)) => Some(Returned::Changed(found)),
                     ItemReason::ConditionFailed(None) | ItemReason::None => None,
                 },
@@ -287,7 +287,7 @@ where
             DiscardDeadLetter { letters: self.letters.clone(), removal: self.letters.clone() };
         match discard.discard(&letter.id()).await {
             // Somebody else has removed it meanwhile.
-            Ok(_) | Err(DiscardError::NotThere) => {
+            Ok(_) | Err(DiscardError::NotFound) => {
                 Ok(Redriven { event_id: message.event_id, is_published: true })
             }
             Err(error) => Err(RedriveError::NotRemoved(error)),

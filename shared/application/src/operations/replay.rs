@@ -48,7 +48,7 @@ pub struct ReplayedEvent {
 pub enum ReplayError {
     /// The aggregate does not exist.
     #[error("there is no such aggregate")]
-    NotThere,
+    NotFound,
     /// The aggregate has raised no such event.
     #[error("the aggregate has raised no such event")]
     NotRaised,
@@ -123,7 +123,7 @@ where
         only: Option<EventId>,
     ) -> Result<(StoredAggregate, Vec<ReplayedEvent>), ReplayError> {
         let found = self.aggregates.find(key).await.map_err(ReplayError::Unread)?;
-        let stored = found.ok_or(ReplayError::NotThere)?;
+        let stored = found.ok_or(ReplayError::NotFound)?;
         let events: Vec<_> = stored
             .events()
             .into_iter()

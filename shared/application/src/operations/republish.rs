@@ -51,7 +51,7 @@ pub struct Republished {
 pub enum RepublishError {
     /// The aggregate does not exist.
     #[error("there is no such aggregate")]
-    NotThere,
+    NotFound,
     /// This code can't publish the event.
     #[error("it can't be published")]
     NotRebuilt(#[from] NotRebuilt),
@@ -125,7 +125,7 @@ where
         event_id: EventId,
     ) -> Result<(StoredAggregate, PendingEvent), RepublishError> {
         let found = self.aggregates.find(key).await.map_err(RepublishError::Failed)?;
-        let stored = found.ok_or(RepublishError::NotThere)?;
+        let stored = found.ok_or(RepublishError::NotFound)?;
         stored.event_type(event_id)?;
         let entry = stored.pending().get(event_id).cloned().ok_or(RepublishError::NotPending)?;
         Ok((stored, entry))

@@ -16,15 +16,15 @@ use crate::ports::{
 
 /// Rotates the signing key.
 #[derive(Debug, Clone)]
-pub struct RotateSigningKey<G, S, V, K> {
+pub struct RotateSigningKey<Generator, Signing, Published, Time> {
     /// Makes the new key pair.
-    pub generator: G,
+    pub generator: Generator,
     /// Stores the private key.
-    pub signing: S,
+    pub signing: Signing,
     /// Stores and reads the public keys.
-    pub published: V,
+    pub published: Published,
     /// The wall clock by which keys retire.
-    pub clock: K,
+    pub clock: Time,
 }
 
 /// A key pair whose public half is published, and whose private half doesn't sign yet.
@@ -53,12 +53,12 @@ pub struct Rotated {
     pub replaced: Vec<(String, Timestamp)>,
 }
 
-impl<G, S, V, K> RotateSigningKey<G, S, V, K>
+impl<Generator, Signing, Published, Time> RotateSigningKey<Generator, Signing, Published, Time>
 where
-    G: SigningKeyGenerator,
-    S: SigningKeyStore,
-    V: VerificationKeyStore,
-    K: Clock,
+    Generator: SigningKeyGenerator,
+    Signing: SigningKeyStore,
+    Published: VerificationKeyStore,
+    Time: Clock,
 {
     /// Makes a key pair and publishes its public half, which verifies no token yet. A rotation that
     /// failed in between is repeated as a whole: it leaves behind a public key that nobody signs

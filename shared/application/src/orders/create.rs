@@ -374,7 +374,7 @@ fn refused(refusal: Refusal, lines: &OrderLines) -> Result<OrderReply, CreateOrd
 /// A key belongs to the request that created its order. A request for the same lines is a
 /// repetition of it.
 fn replay(stored: StoredOrder, lines: &OrderLines) -> Result<OrderReply, CreateOrderError> {
-    if stored.order.asks_for(lines) {
+    if stored.order.has_lines(lines) {
         Ok(OrderReply { order: stored.order.as_created(), replayed: true })
     } else {
         Err(CreateOrderError::KeyReused)

@@ -181,7 +181,7 @@ pub trait DeadLetterReader: Send + Sync {
 /// Why a dead letter was not discarded: it is gone, or another letter of the same event has
 /// replaced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LetterGone;
+pub struct LetterNotFound;
 
 /// Removes dead letters without handling their events;
 /// [`DeadLetterMoves`](super::letters::DeadLetterMoves) redrives them.
@@ -191,7 +191,7 @@ pub trait DeadLetterRemoval: Send + Sync {
         &self,
         letter: &DeadLetter,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<LetterGone>> + Send;
+    ) -> impl Future<Output = WriteTry<LetterNotFound>> + Send;
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 /// A part of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T, P> {
+pub struct Page<Item, Position> {
     /// The items of this page.
-    pub items: Vec<T>,
+    pub items: Vec<Item>,
     /// The number of records on it that this code can't read. The adapter logs them.
     pub unreadable: u64,
     /// Where the next page begins; `None` after the last. A page may be empty and not the last.
-    pub next: Option<P>,
+    pub next: Option<Position>,
 }
 
 /// How many items a client may ask for at once: 1 to 100.

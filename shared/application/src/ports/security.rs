@@ -67,7 +67,7 @@ pub trait AccessTokenIssuer: Send + Sync {
 }
 
 /// One issuer for several use cases.
-impl<T: AccessTokenIssuer> AccessTokenIssuer for Arc<T> {
+impl<Issuer: AccessTokenIssuer> AccessTokenIssuer for Arc<Issuer> {
     async fn issue(&self, bearer: Bearer, now: Timestamp) -> Result<AccessToken, Failure> {
         self.as_ref().issue(bearer, now).await
     }

@@ -153,12 +153,12 @@ pub struct Activity {
 
 /// Whose activity it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub enum ActivityOwner {
     /// The account of a user.
     User(UserId),
     /// No account: somebody tried an address without one. A record is written so that this takes
     /// the same time, and it expires soon.
-    Nobody(AddressDigest),
+    UnknownAddress(AddressDigest),
 }
 
 /// Records what accounts are used for.
@@ -170,7 +170,7 @@ pub trait ActivityLog: Send + Sync {
     /// [`Failure`] if it is not recorded, or if that is unknown.
     fn record(
         &self,
-        whose: Whose,
+        owner: ActivityOwner,
         activity: &Activity,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
@@ -307,7 +307,7 @@ pub trait KnownSourceRemoval: Send + Sync {
     /// # Errors
     ///
     /// [`Failure`] if some of them may still be known; the call may be repeated.
-    fn forget_all_but(
+    fn forget_all_except(
         &self,
         account: &Account,
         keep: Source,
@@ -498,7 +498,7 @@ impl fmt::Display for GuessTarget {
 
 /// The outcome of a change of guesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Replaced {
+pub enum GuessUpdate {
     /// The new count is stored.
     Done,
     /// The stored count was not the expected one, but this.
@@ -528,7 +528,7 @@ pub trait GuessRecords: Send + Sync {
         target: GuessTarget,
         expected: Option<Guesses>,
         new: Option<Guesses>,
-    ) -> impl Future<Output = Result<Replaced, Failure>> + Send;
+    ) -> impl Future<Output = Result<GuessUpdate, Failure>> + Send;
 }
 
 /// Stores the sources from which accounts were logged in to.

@@ -13,18 +13,18 @@ use crate::ports::{
     GuessRecords, IdentitySource, KnownSourceRemoval, PasswordHasher, Sessions, Source,
 };
 use crate::settle::settle;
-use crate::users::current_password::{CurrentPassword, NotProven, Proof};
+use crate::users::current_password::{CurrentPassword, PasswordNotVerified, Proof};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Changes passwords.
-pub struct ChangePassword<Users, Passwords, Identities, Time> {
+pub struct ChangePassword<Store, Passwords, Identities, Time> {
     /// Reads the bearer's account.
-    pub show: ShowAccount<Users, Time>,
+    pub show: ShowAccount<Store, Time>,
     /// Verifies the current password.
-    pub current: CurrentPassword<Users, Passwords, Identities, Time>,
+    pub current: CurrentPassword<Store, Passwords, Identities, Time>,
 }
 
 /// A request to change a password.
@@ -57,12 +57,12 @@ pub enum ChangePasswordError {
     Unavailable(#[source] Failure),
 }
 
-impl From<NotProven> for ChangePasswordError {
-    fn from(error: NotProven) -> Self {
+impl From<PasswordNotVerified> for ChangePasswordError {
+    fn from(error: PasswordNotVerified) -> Self {
         match error {
-            NotProven::WrongPassword => Self::WrongPassword,
-            NotProven::TooMany(wait) => Self::TooMany(wait),
-            NotProven::Unavailable(failure) => Self::Unavailable(failure),
+            PasswordNotVerified::WrongPassword => Self::WrongPassword,
+            PasswordNotVerified::TooMany(wait) => Self::TooMany(wait),
+            PasswordNotVerified::Unavailable(failure) => Self::Unavailable(failure),
         }
     }
 }
@@ -76,9 +76,9 @@ impl From<ShowAccountError> for ChangePasswordError {
     }
 }
 
-impl<Users, Passwords, Identities, Time> ChangePassword<Users, Passwords, Identities, Time>
+impl<Store, Passwords, Identities, Time> ChangePassword<Store, Passwords, Identities, Time>
 where
-    Users:
+    Store:
         Accounts + AccountRepository + ActivityLog + GuessRecords + KnownSourceRemoval + Sessions,
     Passwords: PasswordHasher,
     Identities: IdentitySource,
@@ -103,7 +103,7 @@ where
         self.current.verify(&account, bearer, Proof { password, source, failure }).await?;
         let users = &self.current.users;
         // Before the change, so that a success means that both are done.
-        users.forget_all_but(&account, source).await.map_err(unavailable)?;
+        users.forget_all_except(&account, source).await.map_err(unavailable)?;
         let hash = self.current.passwords.hash(new).await.map_err(unavailable)?;
         let attempt = self.current.identities.transaction_id();
         let change = AccountChange {

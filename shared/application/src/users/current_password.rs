@@ -8,18 +8,18 @@ use secrecy::SecretString;
 
 use crate::outcome::Failure;
 use crate::ports::{
-    Activity, ActivityLog, Bearer, Clock, GuessRecords, GuessTarget, IdentitySource,
-    PasswordHasher, Source, Whose,
+    Activity, ActivityLog, ActivityOwner, Bearer, Clock, GuessRecords, GuessTarget, IdentitySource,
+    PasswordHasher, Source,
 };
-use crate::users::guess_guard::{self, GuessGuard, NotNow};
+use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
 
 /// Verifies current passwords, and counts wrong ones.
 #[derive(Debug, Clone)]
-pub struct CurrentPassword<Users, Passwords, Identities, Time> {
+pub struct CurrentPassword<Store, Passwords, Identities, Time> {
     /// Where activities are recorded.
-    pub users: Users,
+    pub users: Store,
     /// Counts guesses, so that a stolen access token does not allow many.
-    pub guard: GuessGuard<Users, Time>,
+    pub guard: GuessGuard<Store, Time>,
     /// Verifies the password against the account's hash.
     pub passwords: Passwords,
     /// Makes the identifiers of activities.
@@ -40,7 +40,7 @@ pub struct Proof {
 
 /// Why a password was not accepted as the current one.
 #[derive(Debug, thiserror::Error)]
-pub enum NotProven {
+pub enum PasswordNotVerified {
     /// The password is wrong. The guess is counted.
     #[error("wrong current password")]
     WrongPassword,
@@ -52,18 +52,18 @@ pub enum NotProven {
     Unavailable(#[source] Failure),
 }
 
-impl From<NotNow> for NotProven {
-    fn from(not_now: NotNow) -> Self {
-        match not_now {
-            NotNow::Wait(wait) => Self::TooMany(wait),
-            NotNow::Unavailable(failure) => Self::Unavailable(failure),
+impl From<GuessRefused> for PasswordNotVerified {
+    fn from(refused: GuessRefused) -> Self {
+        match refused {
+            GuessRefused::Wait(wait) => Self::TooMany(wait),
+            GuessRefused::Unavailable(failure) => Self::Unavailable(failure),
         }
     }
 }
 
-impl<Users, Passwords, Identities, Time> CurrentPassword<Users, Passwords, Identities, Time>
+impl<Store, Passwords, Identities, Time> CurrentPassword<Store, Passwords, Identities, Time>
 where
-    Users: ActivityLog + GuessRecords,
+    Store: ActivityLog + GuessRecords,
     Passwords: PasswordHasher,
     Identities: IdentitySource,
     Time: Clock,
@@ -72,26 +72,26 @@ where
     ///
     /// # Errors
     ///
-    /// [`NotProven`]
+    /// [`PasswordNotVerified`]
     pub async fn verify(
         &self,
         account: &Account,
         bearer: Bearer,
         proof: Proof,
-    ) -> Result<(), NotProven> {
+    ) -> Result<(), PasswordNotVerified> {
         let Proof { password, source, failure } = proof;
         let target = GuessTarget::Owner(bearer.user_id);
         let admitted = self.guard.admit(target, guess_guard::ACCOUNT).await;
-        if let Err(NotNow::Wait(wait)) = &admitted {
+        if let Err(GuessRefused::Wait(wait)) = &admitted {
             let (user_id, wait_s) = (bearer.user_id.get(), wait.as_secs());
             tracing::warn!(user_id, %source, wait_s, "a check of the current password has to wait");
         }
         let now_waits = admitted?;
         let verified = self.passwords.verify(password, Some(account.password_hash())).await;
-        if !verified.map_err(NotProven::Unavailable)? {
+        if !verified.map_err(PasswordNotVerified::Unavailable)? {
             let recorded = self.record_failure(bearer, source, failure, now_waits).await;
-            recorded.map_err(NotProven::Unavailable)?;
-            return Err(NotProven::WrongPassword);
+            recorded.map_err(PasswordNotVerified::Unavailable)?;
+            return Err(PasswordNotVerified::WrongPassword);
         }
         self.guard.forgive(target).await;
         Ok(())
@@ -106,10 +106,10 @@ where
     ) -> Result<(), Failure> {
         let Bearer { user_id, session_id } = bearer;
         let kind = failure.as_str();
-        let whose = Whose::User(user_id);
+        let owner = ActivityOwner::User(user_id);
         let user_id = user_id.get();
         tracing::warn!(user_id, %source, %session_id, kind, "the current password was wrong");
-        self.users.record(whose, &self.activity(failure, bearer, source)).await?;
+        self.users.record(owner, &self.activity(failure, bearer, source)).await?;
         if now_waits {
             tracing::warn!(
                 user_id,
@@ -118,7 +118,7 @@ where
                 "further checks of the current password have to wait"
             );
             let locked = self.activity(ActivityKind::Locked, bearer, source);
-            self.users.record(whose, &locked).await?;
+            self.users.record(owner, &locked).await?;
         }
         Ok(())
     }

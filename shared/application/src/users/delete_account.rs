@@ -15,18 +15,18 @@ use crate::ports::{
     IdentitySource, PasswordHasher, Sessions, Source,
 };
 use crate::settle::settle;
-use crate::users::current_password::{CurrentPassword, NotProven, Proof};
+use crate::users::current_password::{CurrentPassword, PasswordNotVerified, Proof};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Deletes accounts.
-pub struct DeleteAccount<Users, Passwords, Identities, Time> {
+pub struct DeleteAccount<Store, Passwords, Identities, Time> {
     /// Reads the bearer's account.
-    pub show: ShowAccount<Users, Time>,
+    pub show: ShowAccount<Store, Time>,
     /// Verifies the password.
-    pub current: CurrentPassword<Users, Passwords, Identities, Time>,
+    pub current: CurrentPassword<Store, Passwords, Identities, Time>,
 }
 
 /// A request to delete an account.
@@ -56,12 +56,12 @@ pub enum DeleteAccountError {
     Unavailable(#[source] Failure),
 }
 
-impl From<NotProven> for DeleteAccountError {
-    fn from(error: NotProven) -> Self {
+impl From<PasswordNotVerified> for DeleteAccountError {
+    fn from(error: PasswordNotVerified) -> Self {
         match error {
-            NotProven::WrongPassword => Self::WrongPassword,
-            NotProven::TooMany(wait) => Self::TooMany(wait),
-            NotProven::Unavailable(failure) => Self::Unavailable(failure),
+            PasswordNotVerified::WrongPassword => Self::WrongPassword,
+            PasswordNotVerified::TooMany(wait) => Self::TooMany(wait),
+            PasswordNotVerified::Unavailable(failure) => Self::Unavailable(failure),
         }
     }
 }
@@ -75,9 +75,9 @@ impl From<ShowAccountError> for DeleteAccountError {
     }
 }
 
-impl<Users, Passwords, Identities, Time> DeleteAccount<Users, Passwords, Identities, Time>
+impl<Store, Passwords, Identities, Time> DeleteAccount<Store, Passwords, Identities, Time>
 where
-    Users: Accounts + Sessions + AccountRemoval + ActivityLog + GuessRecords,
+    Store: Accounts + Sessions + AccountRemoval + ActivityLog + GuessRecords,
     Passwords: PasswordHasher,
     Identities: IdentitySource,
     Time: Clock,

@@ -8,15 +8,15 @@ use crate::users::show_account::{ShowAccount, ShowAccountError};
 /// How many activities a page has.
 const PAGE: u32 = 50;
 
-/// Lists activities. `D` reads accounts, sessions and activities.
-pub struct ListActivity<D, K> {
+/// Lists activities. `Store` has accounts, sessions and activities.
+pub struct ListActivity<Store, Time> {
     /// Reads the bearer's account.
-    pub show: ShowAccount<D, K>,
+    pub show: ShowAccount<Store, Time>,
     /// The activities of accounts.
-    pub log: D,
+    pub log: Store,
 }
 
-impl<D: Accounts + Sessions + ActivityReader, K: Clock> ListActivity<D, K> {
+impl<Store: Accounts + Sessions + ActivityReader, Time: Clock> ListActivity<Store, Time> {
     /// A page of activities, the newest first: the first page, or the one that begins after
     /// `before`.
     ///

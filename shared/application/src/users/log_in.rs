@@ -18,35 +18,35 @@ use crate::deadline::Deadline;
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
-    AccessToken, AccessTokenIssuer, Accounts, Activity, ActivityLog, AddressDigest, Bearer,
-    ChangeCancelled, Clock, GuessRecords, GuessTarget, IdentitySource, KnownSources, NewSession,
-    PasswordHasher, RefreshToken, RefreshTokenSource, Source, TokenHash, TokenRecord,
-    UserRepository, Whose,
+    AccessToken, AccessTokenIssuer, Accounts, Activity, ActivityLog, ActivityOwner, AddressDigest,
+    Bearer, ChangeCancelled, Clock, GuessRecords, GuessTarget, IdentitySource, KnownSources,
+    NewSession, PasswordHasher, RefreshToken, RefreshTokenSource, Source, TokenHash, TokenRecord,
+    UserRepository,
 };
 use crate::settle::settle;
-use crate::users::guess_guard::{ACCOUNT, GuessGuard, NotNow, SOURCE};
+use crate::users::guess_guard::{ACCOUNT, GuessGuard, GuessRefused, SOURCE};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
-/// Logs users in. `D` stores accounts, sources, activities and guesses.
-pub struct LogIn<U, D, P, T, R, N, K> {
+/// Logs users in. `Store` has accounts, sources, activities and guesses.
+pub struct LogIn<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time> {
     /// Stores logins.
-    pub users: U,
+    pub users: Users,
     /// Reads accounts, and stores their sources and activities.
-    pub accounts: D,
+    pub accounts: Store,
     /// Counts guesses.
-    pub guard: GuessGuard<D, K>,
+    pub guard: GuessGuard<Store, Time>,
     /// Verifies passwords, and makes a new hash if the stored one is outdated.
-    pub passwords: P,
+    pub passwords: Passwords,
     /// Issues access tokens.
-    pub tokens: T,
+    pub tokens: Issuer,
     /// Makes refresh tokens.
-    pub refresh_tokens: R,
+    pub refresh_tokens: RefreshTokens,
     /// Makes the identifiers of sessions, events, attempts and activities.
-    pub identities: N,
+    pub identities: Identities,
     /// The wall clock by which guesses wait and sessions end.
-    pub clock: K,
+    pub clock: Time,
 }
 
 /// A request to log in.
@@ -84,11 +84,11 @@ pub enum LogInError {
     Unavailable(#[source] Failure),
 }
 
-impl From<NotNow> for LogInError {
-    fn from(not_now: NotNow) -> Self {
-        match not_now {
-            NotNow::Wait(wait) => Self::TooMany(wait),
-            NotNow::Unavailable(failure) => Self::Unavailable(failure),
+impl From<GuessRefused> for LogInError {
+    fn from(refused: GuessRefused) -> Self {
+        match refused {
+            GuessRefused::Wait(wait) => Self::TooMany(wait),
+            GuessRefused::Unavailable(failure) => Self::Unavailable(failure),
         }
     }
 }
@@ -111,15 +111,16 @@ struct Admitted {
     source_is_known: bool,
 }
 
-impl<U, D, P, T, R, N, K> LogIn<U, D, P, T, R, N, K>
+impl<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time>
+    LogIn<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time>
 where
-    U: UserRepository,
-    D: Accounts + ActivityLog + KnownSources + GuessRecords,
-    P: PasswordHasher,
-    T: AccessTokenIssuer,
-    R: RefreshTokenSource,
-    N: IdentitySource,
-    K: Clock,
+    Users: UserRepository,
+    Store: Accounts + ActivityLog + KnownSources + GuessRecords,
+    Passwords: PasswordHasher,
+    Issuer: AccessTokenIssuer,
+    RefreshTokens: RefreshTokenSource,
+    Identities: IdentitySource,
+    Time: Clock,
 {
     /// Logs in.
     ///
@@ -177,7 +178,7 @@ where
         if source_is_known {
             let target = GuessTarget::AccountFrom(digest, source);
             let admitted = self.guard.admit(target, ACCOUNT).await;
-            if let Err(NotNow::Wait(_)) = &admitted {
+            if let Err(GuessRefused::Wait(_)) = &admitted {
                 self.count_known(digest, source).await?;
                 self.guard.take_back(GuessTarget::KnownSource(digest, source), SOURCE).await;
             }
@@ -190,7 +191,7 @@ where
         let source_now_waits = Self::log_wait(admitted, source_target, source)?;
         let target = GuessTarget::Account(digest);
         let admitted = self.guard.admit(target, ACCOUNT).await;
-        if let Err(NotNow::Wait(_)) = &admitted {
+        if let Err(GuessRefused::Wait(_)) = &admitted {
             // No password is verified, so this does not count as a guess from the source.
             self.guard.take_back(source_target, SOURCE).await;
         }
@@ -207,17 +208,17 @@ where
     /// known. A right guess does not make these calls.
     async fn count_known(&self, digest: AddressDigest, source: Source) -> Result<(), LogInError> {
         match self.guard.admit(GuessTarget::KnownSource(digest, source), SOURCE).await {
-            Ok(_) | Err(NotNow::Wait(_)) => Ok(()),
-            Err(NotNow::Unavailable(failure)) => Err(LogInError::Unavailable(failure)),
+            Ok(_) | Err(GuessRefused::Wait(_)) => Ok(()),
+            Err(GuessRefused::Unavailable(failure)) => Err(LogInError::Unavailable(failure)),
         }
     }
 
     fn log_wait(
-        admitted: Result<bool, NotNow>,
+        admitted: Result<bool, GuessRefused>,
         target: GuessTarget,
         source: Source,
     ) -> Result<bool, LogInError> {
-        if let Err(NotNow::Wait(wait)) = &admitted {
+        if let Err(GuessRefused::Wait(wait)) = &admitted {
             let (of, wait_s) = (target.kind(), wait.as_secs());
             tracing::warn!(%source, of, wait_s, "a login has to wait");
         }
@@ -354,15 +355,15 @@ where
             self.count_known(digest, source).await?;
         }
         let user_id = account.map(|account| account.user_id());
-        let whose = user_id.map_or(Whose::Nobody(digest), Whose::User);
+        let owner = user_id.map_or(ActivityOwner::UnknownAddress(digest), ActivityOwner::User);
         let user_id = user_id.map(|user_id| user_id.get());
         tracing::warn!(user_id, %source, "refused a login");
         let failed = self.activity(ActivityKind::LoginFailed, source, None);
-        self.accounts.record(whose, &failed).await.map_err(LogInError::Unavailable)?;
+        self.accounts.record(owner, &failed).await.map_err(LogInError::Unavailable)?;
         if admitted.now_waits {
             tracing::warn!(user_id, %source, "further logins have to wait");
             let locked = self.activity(ActivityKind::Locked, source, None);
-            self.accounts.record(whose, &locked).await.map_err(LogInError::Unavailable)?;
+            self.accounts.record(owner, &locked).await.map_err(LogInError::Unavailable)?;
         }
         Ok(())
     }

@@ -18,23 +18,23 @@ use crate::users::show_account::{ShowAccount, ShowAccountError};
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
-/// Ends sessions. `D` stores accounts and sessions.
-pub struct LogOut<D, N, K> {
+/// Ends sessions. `Store` has accounts and sessions.
+pub struct LogOut<Store, Identities, Time> {
     /// Reads the bearer's account, if its session is good.
-    pub show: ShowAccount<D, K>,
+    pub show: ShowAccount<Store, Time>,
     /// Accounts and sessions.
-    pub users: D,
+    pub users: Store,
     /// Makes the identifiers of attempts and activities.
-    pub identities: N,
+    pub identities: Identities,
     /// The wall clock, for the time of activities.
-    pub clock: K,
+    pub clock: Time,
 }
 
-impl<D, N, K> LogOut<D, N, K>
+impl<Store, Identities, Time> LogOut<Store, Identities, Time>
 where
-    D: Accounts + Sessions + AccountRepository,
-    N: IdentitySource,
-    K: Clock,
+    Store: Accounts + Sessions + AccountRepository,
+    Identities: IdentitySource,
+    Time: Clock,
 {
     /// Ends the session of a refresh token, used or not. An invalid token has no session, so it is
     /// a success as well (RFC 7009, section 2.2).

@@ -28,18 +28,18 @@ const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 /// How long an exchange is answered again. Auth0, Okta and Supabase have 10 to 30 s.
 pub const REUSE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Refreshes sessions. `D` stores accounts and sessions.
-pub struct RefreshSession<D, T, R, N, K> {
+/// Refreshes sessions. `Store` has accounts and sessions.
+pub struct RefreshSession<Store, Issuer, RefreshTokens, Identities, Time> {
     /// Accounts and sessions.
-    pub users: D,
+    pub users: Store,
     /// Issues access tokens.
-    pub tokens: T,
+    pub tokens: Issuer,
     /// Makes the secrets of refresh tokens.
-    pub refresh_tokens: R,
+    pub refresh_tokens: RefreshTokens,
     /// Makes the identifiers of activities.
-    pub identities: N,
+    pub identities: Identities,
     /// The wall clock by which tokens and sessions end.
-    pub clock: K,
+    pub clock: Time,
 }
 
 /// Why the refresh failed.
@@ -53,13 +53,14 @@ pub enum RefreshError {
     Unavailable(#[source] Failure),
 }
 
-impl<D, T, R, N, K> RefreshSession<D, T, R, N, K>
+impl<Store, Issuer, RefreshTokens, Identities, Time>
+    RefreshSession<Store, Issuer, RefreshTokens, Identities, Time>
 where
-    D: Accounts + Sessions,
-    T: AccessTokenIssuer,
-    R: RefreshTokenSource,
-    N: IdentitySource,
-    K: Clock,
+    Store: Accounts + Sessions,
+    Issuer: AccessTokenIssuer,
+    RefreshTokens: RefreshTokenSource,
+    Identities: IdentitySource,
+    Time: Clock,
 {
     /// Exchanges a token. If the token or its session was changed meanwhile, it is read and tried
     /// again.

@@ -19,23 +19,23 @@ use crate::ports::{
     RegistrationCancelled, Source, UserRepository,
 };
 use crate::settle::settle;
-use crate::users::guess_guard::{self, GuessGuard, NotNow};
+use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Registers users, each with an account, an event and an activity.
-pub struct RegisterUser<U, G, P, N, K> {
+pub struct RegisterUser<Users, Records, Passwords, Identities, Time> {
     /// Where accounts are stored.
-    pub users: U,
+    pub users: Users,
     /// Makes a source wait that tries many addresses.
-    pub guard: GuessGuard<G, K>,
+    pub guard: GuessGuard<Records, Time>,
     /// Hashes the new password.
-    pub passwords: P,
+    pub passwords: Passwords,
     /// Makes the identifiers of the user, the event, the attempt and the activity.
-    pub identities: N,
+    pub identities: Identities,
     /// The wall clock, for the time of the registration.
-    pub clock: K,
+    pub clock: Time,
 }
 
 /// A request to register.
@@ -70,22 +70,23 @@ pub enum RegisterUserError {
     Unavailable(#[source] Failure),
 }
 
-impl From<NotNow> for RegisterUserError {
-    fn from(not_now: NotNow) -> Self {
-        match not_now {
-            NotNow::Wait(wait) => Self::TooMany(wait),
-            NotNow::Unavailable(failure) => Self::Unavailable(failure),
+impl From<GuessRefused> for RegisterUserError {
+    fn from(refused: GuessRefused) -> Self {
+        match refused {
+            GuessRefused::Wait(wait) => Self::TooMany(wait),
+            GuessRefused::Unavailable(failure) => Self::Unavailable(failure),
         }
     }
 }
 
-impl<U, G, P, N, K> RegisterUser<U, G, P, N, K>
+impl<Users, Records, Passwords, Identities, Time>
+    RegisterUser<Users, Records, Passwords, Identities, Time>
 where
-    U: UserRepository,
-    G: GuessRecords,
-    P: PasswordHasher,
-    N: IdentitySource,
-    K: Clock,
+    Users: UserRepository,
+    Records: GuessRecords,
+    Passwords: PasswordHasher,
+    Identities: IdentitySource,
+    Time: Clock,
 {
     /// Registers a user and returns the new account.
     ///

@@ -5,13 +5,13 @@ use domain::user::Account;
 use crate::outcome::Failure;
 use crate::ports::{Accounts, Bearer, Clock, Sessions};
 
-/// Shows accounts. `D` reads accounts and sessions.
+/// Shows accounts. `Store` has accounts and sessions.
 #[derive(Debug, Clone)]
-pub struct ShowAccount<D, K> {
+pub struct ShowAccount<Store, Time> {
     /// Accounts and sessions.
-    pub users: D,
+    pub users: Store,
     /// The wall clock by which sessions end.
-    pub clock: K,
+    pub clock: Time,
 }
 
 /// Why an account can't be shown.
@@ -25,7 +25,7 @@ pub enum ShowAccountError {
     Unavailable(#[source] Failure),
 }
 
-impl<D: Accounts + Sessions, K: Clock> ShowAccount<D, K> {
+impl<Store: Accounts + Sessions, Time: Clock> ShowAccount<Store, Time> {
     /// The bearer's account. Unlike for orders, the session is checked as well as the access token,
     /// so that an ended session has no access at once.
     ///

@@ -92,7 +92,7 @@ async fn a_wrong_password_that_cannot_be_recorded_is_not_reported_as_one() {
     let world = World::default();
     register(&world).await;
     let (bearer, _) = log_in(&world).await;
-    world.tables.break_down(Operation::RecordActivity, Fault::RequestLost);
+    world.tables.fail_every_call(Operation::RecordActivity, Fault::RequestLost);
     let refused = change(&world, bearer, WRONG, NEW).await.unwrap_err();
     assert!(matches!(refused, ChangePasswordError::Unavailable(_)));
 }
@@ -111,7 +111,7 @@ async fn a_new_password_forgets_all_known_networks_except_its_own() {
     change(&world, bearer, PASSWORD, NEW).await.unwrap();
     assert!(knows(HOME).await && !knows(AWAY).await);
     // If the networks can't be forgotten, the change is not reported as done.
-    world.tables.break_down(Operation::ForgetSources, Fault::RequestLost);
+    world.tables.fail_every_call(Operation::ForgetSources, Fault::RequestLost);
     let refused = change(&world, bearer, NEW, PASSWORD).await.unwrap_err();
     assert!(matches!(refused, ChangePasswordError::Unavailable(_)));
     assert!(try_to_log_in(&world, EMAIL, NEW, HOME).await.is_ok());
@@ -167,7 +167,7 @@ async fn a_deletion_that_failed_on_the_way_is_repeated_by_its_owner() {
     let account = register(&world).await;
     let (bearer, _) = log_in(&world).await;
     for operation in [Operation::EraseTraces, Operation::DeleteAccount] {
-        world.tables.break_down(operation, Fault::RequestLost);
+        world.tables.fail_every_call(operation, Fault::RequestLost);
         assert!(delete(&world, bearer, PASSWORD).await.is_err());
         world.tables.heal(operation);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use application::outcome::FailureClass;
-use application::ports::Whose;
+use application::ports::ActivityOwner;
 use application::users::log_in::LogInError;
 use domain::user::ActivityKind::{Locked, LoggedIn, LoginFailed, Registered};
 use domain::user::UserFact;
@@ -220,7 +220,7 @@ async fn a_right_password_is_not_counted_if_no_session_could_begin() {
     for from in [HOME, AWAY] {
         let world = World::default();
         register(&world).await;
-        world.tables.break_down(Operation::LogIn, Fault::Refused(FailureClass::Throttled));
+        world.tables.fail_every_call(Operation::LogIn, Fault::Refused(FailureClass::Throttled));
         for _ in 0..2 * FREE {
             let refused = try_to_log_in(&world, EMAIL, PASSWORD, from).await.unwrap_err();
             assert!(matches!(refused, LogInError::Unavailable(_)), "{from}");
@@ -316,7 +316,7 @@ async fn nothing_fails_open() {
         for fault in [Fault::Refused(FailureClass::Throttled), Fault::RequestLost] {
             let world = World::default();
             register(&world).await;
-            world.tables.break_down(operation, fault);
+            world.tables.fail_every_call(operation, fault);
             let refused = try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap_err();
             assert!(matches!(refused, LogInError::Unavailable(_)), "{operation:?} {fault:?}");
         }
@@ -327,7 +327,7 @@ async fn nothing_fails_open() {
 async fn a_failure_that_cannot_be_recorded_is_not_reported_as_a_wrong_password() {
     let world = World::default();
     register(&world).await;
-    world.tables.break_down(Operation::RecordActivity, Fault::RequestLost);
+    world.tables.fail_every_call(Operation::RecordActivity, Fault::RequestLost);
     assert!(matches!(guess(&world, HOME).await, LogInError::Unavailable(_)));
 }
 
@@ -335,9 +335,9 @@ async fn a_failure_that_cannot_be_recorded_is_not_reported_as_a_wrong_password()
 async fn failures_without_an_account_are_recorded_under_a_digest_of_the_address() {
     let world = World::default();
     try_to_log_in(&world, "nobody@example.com", WRONG, AWAY).await.unwrap_err();
-    let [(whose, line)] = world.tables.activities().try_into().unwrap();
-    assert!(matches!(whose, Whose::Nobody(_)));
+    let [(owner, line)] = world.tables.activities().try_into().unwrap();
+    assert!(matches!(owner, ActivityOwner::UnknownAddress(_)));
     assert_eq!(line.kind, LoginFailed);
-    let Whose::Nobody(digest) = whose else { panic!("{whose:?}") };
+    let ActivityOwner::UnknownAddress(digest) = owner else { panic!("{owner:?}") };
     assert!(!digest.to_string().contains("nobody"));
 }

@@ -17,6 +17,7 @@ mod operations;
 mod orders;
 mod register_user;
 mod sessions;
+mod shop;
 mod signing_keys;
 mod user_events;
 mod users;

@@ -35,7 +35,7 @@ fn publish(world: &World) -> PublishStored<MemoryBroker, ManualClock> {
 /// An order whose first event is a dead letter, and that letter.
 async fn buried(world: &World) -> (OrderId, DeadLetter) {
     let id = create(world, &command(2, None)).await.unwrap().order.id();
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     consume(world, LONG).await;
     world.tables.heal(Operation::Reserve);
     let created = world.tables.stored_order(id).unwrap().created_event();

@@ -89,7 +89,7 @@ async fn a_registration_whose_answer_was_lost_is_reported_as_done() {
 async fn while_the_table_is_away_nobody_registers() {
     for operation in [Operation::FindGuesses, Operation::ReplaceGuesses, Operation::Register] {
         let world = World::default();
-        world.tables.break_down(operation, Fault::Refused(FailureClass::Throttled));
+        world.tables.fail_every_call(operation, Fault::Refused(FailureClass::Throttled));
         let refused = try_to_register(&world, EMAIL, PASSWORD).await.unwrap_err();
         assert!(matches!(refused, RegisterUserError::Unavailable(_)), "{operation:?}");
         assert_eq!(raised(&world), []);

@@ -152,7 +152,7 @@ async fn an_exchange_whose_every_answer_was_lost_is_reported_as_done_when_it_is_
     let world = World::default();
     register(&world).await;
     let (_, token) = log_in(&world).await;
-    world.tables.break_down(Operation::Rotate, Fault::ReplyLost);
+    world.tables.fail_every_call(Operation::Rotate, Fault::ReplyLost);
     let next = refresh(&world, &token).await.unwrap();
     world.tables.heal(Operation::Rotate);
     assert!(refresh(&world, &next.refresh).await.is_ok());
@@ -263,13 +263,13 @@ async fn while_the_table_is_away_no_token_is_exchanged_and_no_logout_is_reported
     register(&world).await;
     let (begun, token) = log_in(&world).await;
     for operation in [Operation::FindSession, Operation::FindAccount, Operation::Rotate] {
-        world.tables.break_down(operation, Fault::Refused(FailureClass::Unavailable));
+        world.tables.fail_every_call(operation, Fault::Refused(FailureClass::Unavailable));
         let refused = refresh(&world, &token).await;
         assert!(matches!(refused, Err(RefreshError::Unavailable(_))), "{operation:?}");
         world.tables.heal(operation);
     }
     for operation in [Operation::EndSession, Operation::ChangeAccount] {
-        world.tables.break_down(operation, Fault::RequestLost);
+        world.tables.fail_every_call(operation, Fault::RequestLost);
     }
     assert!(world.log_out().one(&token, source(HOME), soon()).await.is_err());
     assert!(world.log_out().everywhere(begun, source(HOME), soon()).await.is_err());

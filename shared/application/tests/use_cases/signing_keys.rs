@@ -92,12 +92,12 @@ async fn a_key_that_was_replaced_before_keeps_its_time() {
 async fn a_rotation_that_failed_on_the_way_retires_nothing_and_is_repeated() {
     let (keys, clock) = (MemoryKeys::default(), World::default().clock);
     rotated(&keys, &clock).await.unwrap();
-    keys.take_signing_away(true);
+    keys.make_signing_key_store_unavailable(true);
     assert!(rotated(&keys, &clock).await.is_err());
     assert_eq!(keys.signing().as_deref(), Some("key 1"));
     clock.advance(lifetimes::REPLACED_KEY);
     assert!(published(&keys, &clock).await.contains(&"key 1".to_owned()));
-    keys.take_signing_away(false);
+    keys.make_signing_key_store_unavailable(false);
     let done = rotated(&keys, &clock).await.unwrap();
     assert_eq!(done.kid, "key 3");
     assert_eq!(done.replaced.len(), 2, "the one that signed, and the one that never did");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::ports::{Activity, Bearer, Source, Whose};
+use application::ports::{Activity, ActivityOwner, Bearer, Source};
 use application::users::delete_account::{DeleteAccountError, Deletion};
 use application::users::log_in::{Credentials, LogInError, SessionTokens};
 use application::users::register::{NewUser, RegisterUserError};
@@ -93,8 +93,8 @@ pub(crate) fn activity_kinds(world: &World, account: &Account) -> Vec<ActivityKi
 }
 
 pub(crate) fn activities(world: &World, account: &Account) -> Vec<Activity> {
-    let whose = Whose::User(account.user_id());
-    let activities = world.tables.activities().into_iter().filter(|(known, _)| *known == whose);
+    let owner = ActivityOwner::User(account.user_id());
+    let activities = world.tables.activities().into_iter().filter(|(known, _)| *known == owner);
     activities.map(|(_, activity)| activity).collect()
 }
 

@@ -40,7 +40,7 @@ pub struct OrderLine {
 pub enum InvalidLines {
     /// The list is empty.
     #[error("an order needs at least one line")]
-    None,
+    Empty,
     /// There are more than [`LINES_MAX`].
     #[error("an order has at most {LINES_MAX} lines, this one has {count}")]
     TooMany {
@@ -68,7 +68,7 @@ impl OrderLines {
     /// [`InvalidLines`], which names every faulty line.
     pub fn merge(lines: &[OrderLine]) -> Result<Self, InvalidLines> {
         if lines.is_empty() {
-            return Err(InvalidLines::None);
+            return Err(InvalidLines::Empty);
         }
         if lines.len() > LINES_MAX {
             return Err(InvalidLines::TooMany { count: lines.len() });

@@ -51,7 +51,7 @@ mod creating {
 
     #[test]
     fn an_order_without_lines_is_refused() {
-        assert_eq!(OrderLines::merge(&[]), Err(InvalidLines::None));
+        assert_eq!(OrderLines::merge(&[]), Err(InvalidLines::Empty));
     }
 
     #[test]
@@ -168,9 +168,9 @@ mod rebuilding {
     fn an_order_matches_its_own_lines_and_no_others() {
         let order = created();
         let merged = |lines: &[OrderLine]| OrderLines::merge(lines).unwrap();
-        assert!(order.asks_for(&merged(&[line(1, 1), line(1, 1)])));
+        assert!(order.has_lines(&merged(&[line(1, 1), line(1, 1)])));
         for others in [&[line(1, 3)][..], &[line(2, 2)], &[line(1, 2), line(2, 1)]] {
-            assert!(!order.asks_for(&merged(others)));
+            assert!(!order.has_lines(&merged(others)));
         }
     }
 }

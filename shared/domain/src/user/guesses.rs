@@ -13,7 +13,7 @@ const NEVER: Timestamp = Timestamp::from_millis(0);
 
 /// How many guesses are let through without a wait, and when they are forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct GuessLimit {
     /// How many guesses are allowed before the first wait.
     pub free: u32,
     /// How long after the last guess and its wait all guesses are forgotten.
@@ -47,7 +47,7 @@ impl Guesses {
     /// set back meanwhile, so it counts as over.
     pub fn one_more(
         known: Option<Self>,
-        patience: Patience,
+        limit: GuessLimit,
         now: Timestamp,
     ) -> Result<Self, MustWait> {
         let known = known.filter(|known| now < known.forgotten_at);
@@ -56,24 +56,24 @@ impl Guesses {
             return Err(MustWait(wait));
         }
         let made = known.map_or(0, |known| known.made).saturating_add(1);
-        let wait = wait_after(made, patience.free);
+        let wait = wait_after(made, limit.free);
         // If there is no wait now, a clock that is set back must not make one either.
         let wait_until = if wait.is_zero() { NEVER } else { now.plus(wait) };
-        let forgotten_at = now.plus(wait).plus(patience.forget_after);
+        let forgotten_at = now.plus(wait).plus(limit.forget_after);
         Ok(Self { made, wait_until, forgotten_at })
     }
 
     /// Whether the next guess has to wait.
-    pub const fn is_waiting(&self, patience: Patience) -> bool {
-        self.made >= patience.free
+    pub const fn is_waiting(&self, limit: GuessLimit) -> bool {
+        self.made >= limit.free
     }
 
     /// The guesses without the last one, which was right; `None` if it was the only one. Waits that
     /// wrong guesses caused stay, so that nobody gets more guesses by logging in to an account of
     /// their own.
-    pub fn take_back(&self, patience: Patience) -> Option<Self> {
+    pub fn take_back(&self, limit: GuessLimit) -> Option<Self> {
         let made = self.made.saturating_sub(1);
-        let caused_by_wrong_ones = made >= patience.free;
+        let caused_by_wrong_ones = made >= limit.free;
         let wait_until = if caused_by_wrong_ones { self.wait_until } else { NEVER };
         (made > 0).then_some(Self { made, wait_until, ..*self })
     }
@@ -91,13 +91,13 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Patience = Patience { free: 5, forget_after: Duration::from_secs(86_400) };
+    const LIMIT: GuessLimit = GuessLimit { free: 5, forget_after: Duration::from_secs(86_400) };
 
     fn after(guesses: u32) -> (Guesses, Timestamp) {
         let mut now = Timestamp::from_millis(1_000_000);
         let mut known = None;
         for _ in 0..guesses {
-            let guess = Guesses::one_more(known, PATIENCE, now).unwrap();
+            let guess = Guesses::one_more(known, LIMIT, now).unwrap();
             now = now.max(guess.wait_until);
             known = Some(guess);
         }
@@ -110,8 +110,8 @@ mod tests {
             .map(|guesses| {
                 let (known, _) = after(guesses);
                 let before_end = Timestamp::from_millis((known.wait_until.as_millis() - 1).max(0));
-                let wait = wait_after(guesses, PATIENCE.free);
-                let refused = Guesses::one_more(Some(known), PATIENCE, before_end).is_err();
+                let wait = wait_after(guesses, LIMIT.free);
+                let refused = Guesses::one_more(Some(known), LIMIT, before_end).is_err();
                 assert_eq!(refused, !wait.is_zero(), "{guesses}");
                 wait.as_secs()
             })
@@ -124,7 +124,7 @@ mod tests {
         let now = Timestamp::from_millis(0);
         let mut known = None;
         let made = (0..200)
-            .filter(|_| match Guesses::one_more(known, PATIENCE, now) {
+            .filter(|_| match Guesses::one_more(known, LIMIT, now) {
                 Ok(more) => {
                     known = Some(more);
                     true
@@ -142,14 +142,12 @@ mod tests {
     fn guesses_are_forgotten_and_a_right_one_is_taken_back() {
         let (known, _) = after(8);
         let later = known.forgotten_at;
-        assert_eq!(Guesses::one_more(Some(known), PATIENCE, later).unwrap().made, 1);
-        let back = known.take_back(PATIENCE).unwrap();
+        assert_eq!(Guesses::one_more(Some(known), LIMIT, later).unwrap().made, 1);
+        let back = known.take_back(LIMIT).unwrap();
         assert_eq!((back.made, back.wait_until), (7, known.wait_until));
-        let fifth = after(5).0.take_back(PATIENCE).unwrap();
-        assert!(
-            Guesses::one_more(Some(fifth), PATIENCE, Timestamp::from_millis(1_000_000)).is_ok()
-        );
-        assert_eq!(after(1).0.take_back(PATIENCE), None);
+        let fifth = after(5).0.take_back(LIMIT).unwrap();
+        assert!(Guesses::one_more(Some(fifth), LIMIT, Timestamp::from_millis(1_000_000)).is_ok());
+        assert_eq!(after(1).0.take_back(LIMIT), None);
     }
 
     #[test]
@@ -158,11 +156,11 @@ mod tests {
         let hour = i64::try_from(WAIT_MAX.as_millis()).unwrap();
         for set_back_ms in [0, 1, hour, 25 * hour, 10_000 * hour] {
             let mut now = Timestamp::from_millis(ahead.as_millis() - set_back_ms);
-            if let Err(MustWait(wait)) = Guesses::one_more(Some(known), PATIENCE, now) {
+            if let Err(MustWait(wait)) = Guesses::one_more(Some(known), LIMIT, now) {
                 assert!(wait <= WAIT_MAX, "{wait:?}");
                 now = now.plus(wait);
             }
-            let next = Guesses::one_more(Some(known), PATIENCE, now).unwrap();
+            let next = Guesses::one_more(Some(known), LIMIT, now).unwrap();
             // The guesses stay counted, and the next one waits by the clock as it is now.
             assert_eq!((next.made, next.wait_until), (15, now.plus(WAIT_MAX)), "{set_back_ms}");
         }
@@ -175,7 +173,7 @@ mod tests {
             for step in steps {
                 now = now.plus(Duration::from_secs(step));
                 if now.as_secs() > 86_400 { break; }
-                if let Ok(more) = Guesses::one_more(known, PATIENCE, now) {
+                if let Ok(more) = Guesses::one_more(known, LIMIT, now) {
                     known = Some(more);
                     made += 1;
                 }

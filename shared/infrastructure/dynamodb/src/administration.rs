@@ -16,7 +16,9 @@ use crate::expression::{names, values};
 use crate::item::{number, to_item};
 use crate::records::{EmailItem, NewAccountItem, VerificationKeyRecord};
 
-pub use products::{AddedStock, add_stock, list_products, merge_product, put_products, set_price};
+pub use products::{
+    AddedStock, add_stock, list_products, put_product_keeping_stock, put_products, set_price,
+};
 
 /// Puts an account and its address, as `attempt` of the caller. It overwrites the account, which
 /// then has no pending events. A previous address of the account remains assigned to it.

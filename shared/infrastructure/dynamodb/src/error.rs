@@ -15,40 +15,42 @@ const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
 
 /// Whether a failed write may have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum FailedWrite {
     /// The write is not stored and will not be.
     NotStored,
     /// The write may be stored, now or later.
     Unknown,
 }
 
-/// The class of an error, and the fate of the write.
-pub(crate) fn judge<E>(error: &SdkError<E, HttpResponse>) -> (FailureClass, Fate)
+/// The class of an error, and whether the write may have happened.
+pub(crate) fn judge<ServiceError>(
+    error: &SdkError<ServiceError, HttpResponse>,
+) -> (FailureClass, FailedWrite)
 where
-    E: Error + ProvideErrorMetadata + 'static,
+    ServiceError: Error + ProvideErrorMetadata + 'static,
 {
     match error {
-        SdkError::ConstructionFailure(_) => (FailureClass::Permanent, Fate::NotStored),
+        SdkError::ConstructionFailure(_) => (FailureClass::Permanent, FailedWrite::NotStored),
         SdkError::ServiceError(answer) => {
             by_code(answer.err().code().unwrap_or_default(), answer.raw().status().as_u16())
         }
-        _ if was_never_connected(error) => (FailureClass::Unavailable, Fate::NotStored),
-        _ => (FailureClass::Unavailable, Fate::Unknown),
+        _ if was_never_connected(error) => (FailureClass::Unavailable, FailedWrite::NotStored),
+        _ => (FailureClass::Unavailable, FailedWrite::Unknown),
     }
 }
 
 /// Like [`judge`], for an error that `DynamoDB` answered.
-fn by_code(code: &str, status: u16) -> (FailureClass, Fate) {
+fn by_code(code: &str, status: u16) -> (FailureClass, FailedWrite) {
     match code {
         CONDITION_FAILED
         | "TransactionCanceledException"
         | "TransactionConflictException"
-        | "ReplicatedWriteConflictException" => (FailureClass::Conflict, Fate::NotStored),
+        | "ReplicatedWriteConflictException" => (FailureClass::Conflict, FailedWrite::NotStored),
         // An earlier try of the same transaction is still under way and may succeed.
-        "TransactionInProgressException" => (FailureClass::Conflict, Fate::Unknown),
+        "TransactionInProgressException" => (FailureClass::Conflict, FailedWrite::Unknown),
         "ThrottlingException"
         | "ProvisionedThroughputExceededException"
-        | "RequestLimitExceeded" => (FailureClass::Throttled, Fate::NotStored),
+        | "RequestLimitExceeded" => (FailureClass::Throttled, FailedWrite::NotStored),
         // A fault of the deployment and not of the call. The call succeeds once that is corrected,
         // so it must not be given up for ever.
         "AccessDeniedException"
@@ -57,9 +59,9 @@ fn by_code(code: &str, status: u16) -> (FailureClass, Fate) {
         | "InvalidSignatureException"
         | "MissingAuthenticationTokenException"
         | "ResourceNotFoundException"
-        | "UnrecognizedClientException" => (FailureClass::Unavailable, Fate::NotStored),
-        _ if (400..500).contains(&status) => (FailureClass::Permanent, Fate::NotStored),
-        _ => (FailureClass::Unavailable, Fate::Unknown),
+        | "UnrecognizedClientException" => (FailureClass::Unavailable, FailedWrite::NotStored),
+        _ if (400..500).contains(&status) => (FailureClass::Permanent, FailedWrite::NotStored),
+        _ => (FailureClass::Unavailable, FailedWrite::Unknown),
     }
 }
 
@@ -72,20 +74,20 @@ fn was_never_connected(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The failure of a read.
-pub(crate) fn failure<E>(error: SdkError<E, HttpResponse>) -> Failure
+pub(crate) fn failure<ServiceError>(error: SdkError<ServiceError, HttpResponse>) -> Failure
 where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    ServiceError: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     Failure::new(judge(&error).0, error)
 }
 
 /// Whether the condition of a write held. Any other fault stays an error.
 #[expect(clippy::result_large_err, reason = "the SDK's error is passed on as it came")]
-pub(crate) fn condition_held<T, E>(
-    written: Result<T, SdkError<E, HttpResponse>>,
-) -> Result<bool, SdkError<E, HttpResponse>>
+pub(crate) fn condition_held<Output, ServiceError>(
+    written: Result<Output, SdkError<ServiceError, HttpResponse>>,
+) -> Result<bool, SdkError<ServiceError, HttpResponse>>
 where
-    E: ProvideErrorMetadata,
+    ServiceError: ProvideErrorMetadata,
 {
     match written {
         Ok(_) => Ok(true),
@@ -95,13 +97,15 @@ where
 }
 
 /// The outcome of one try of a write that failed for a reason other than its condition.
-pub(crate) fn failed_try<R, E>(error: SdkError<E, HttpResponse>) -> WriteTry<R>
+pub(crate) fn failed_try<Reason, ServiceError>(
+    error: SdkError<ServiceError, HttpResponse>,
+) -> WriteTry<Reason>
 where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    ServiceError: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     match judge(&error) {
-        (class, Fate::NotStored) => WriteTry::Refused(Failure::new(class, error)),
-        (class, Fate::Unknown) => WriteTry::Unknown(Failure::new(class, error)),
+        (class, FailedWrite::NotStored) => WriteTry::Refused(Failure::new(class, error)),
+        (class, FailedWrite::Unknown) => WriteTry::Unknown(Failure::new(class, error)),
     }
 }
 

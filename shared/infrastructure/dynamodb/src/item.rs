@@ -52,7 +52,7 @@ pub(crate) fn to_item(record: &impl Serialize) -> Result<Item, Failure> {
 /// [`CorruptRecord`] if the item can't be converted, or its schema version differs by more than 1
 /// from this code's. During a deployment and after a rollback, the version before and the one after
 /// are read as far as their fields allow.
-pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, CorruptRecord> {
+pub(crate) fn from_item<Record: DeserializeOwned>(item: Item) -> Result<Record, CorruptRecord> {
     let version = item.get("schema_version").and_then(|version| version.as_n().ok());
     let version = version.and_then(|version| version.parse::<u32>().ok());
     if version.is_none_or(|version| version.abs_diff(SCHEMA_VERSION) > 1) {
@@ -89,9 +89,11 @@ pub(crate) const fn truth(value: bool) -> AttributeValue {
 /// item is stored, and a tool that compares requests sees only one. The SDK writes maps in
 /// iteration order, which depends on the hasher, the capacity and the order of insertion. All three
 /// are fixed here for the life of the process.
-pub(crate) fn steady<V>(pairs: impl IntoIterator<Item = (String, V)>) -> HashMap<String, V> {
+pub(crate) fn steady<Value>(
+    pairs: impl IntoIterator<Item = (String, Value)>,
+) -> HashMap<String, Value> {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    let sorted: BTreeMap<String, V> = pairs.into_iter().collect();
+    let sorted: BTreeMap<String, Value> = pairs.into_iter().collect();
     let mut map = HashMap::with_capacity_and_hasher(sorted.len(), HASHER.clone());
     map.extend(sorted);
     map

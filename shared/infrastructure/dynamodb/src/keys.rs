@@ -1,6 +1,8 @@
 //! The keys of items, for adapters, operators' tools and tests.
 
-use application::ports::{AddressDigest, DeadLetterId, GuessTarget, Source, TokenHash, Whose};
+use application::ports::{
+    ActivityOwner, AddressDigest, DeadLetterId, GuessTarget, Source, TokenHash,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, OrderId, ProductId, SessionId, UserId};
@@ -43,10 +45,10 @@ pub fn email(address: &EmailAddress) -> String {
 pub(crate) const NO_USER: &str = "USER#NOBODY";
 
 /// The partition of a user's activities, or of refused logins to an address without an account.
-pub fn activities_of(whose: Whose) -> String {
-    match whose {
-        Whose::User(user_id) => user(user_id),
-        Whose::Nobody(address) => format!("NOBODY#{address}"),
+pub fn activities_of(owner: ActivityOwner) -> String {
+    match owner {
+        ActivityOwner::User(user_id) => user(user_id),
+        ActivityOwner::UnknownAddress(address) => format!("NOBODY#{address}"),
     }
 }
 

@@ -17,11 +17,11 @@ use crate::item::{Item, from_item};
 /// # Errors
 ///
 /// [`Failure`] if it could not be read, of class `Permanent` if the item is not such a record.
-pub(crate) async fn get<T: DeserializeOwned>(
+pub(crate) async fn get<Record: DeserializeOwned>(
     client: &Client,
     table: &str,
     key: Item,
-) -> Result<Option<T>, Failure> {
+) -> Result<Option<Record>, Failure> {
     let found = get_item(client, table, key).send().await.map_err(failure)?;
     Ok(found.item.map(from_item).transpose()?)
 }

@@ -186,12 +186,12 @@ impl Intercept for WithoutToken {
 }
 
 /// Makes one try of a transaction, if it could be built, and reads the reasons of its cancellation.
-pub(crate) async fn write<R>(
+pub(crate) async fn write<Reason>(
     transaction: Result<Transaction, Failure>,
     client: &Client,
     deadline: Deadline,
-    cancelled: impl FnOnce(Reasons) -> R,
-) -> WriteTry<R> {
+    cancelled: impl FnOnce(Reasons) -> Reason,
+) -> WriteTry<Reason> {
     let transaction = match transaction {
         Ok(transaction) => transaction,
         Err(failure) => return WriteTry::Refused(failure),
@@ -206,15 +206,15 @@ pub(crate) async fn write<R>(
 
 /// The meaning of a cancellation, if its reasons can show that an earlier try landed unnoticed.
 #[derive(Debug)]
-pub(crate) enum Verdict<C> {
+pub(crate) enum Verdict<Reason> {
     /// An earlier try of the same attempt is stored.
     Landed,
     /// Nothing is stored.
-    Cancelled(C),
+    Cancelled(Reason),
 }
 
 /// Counts a try as done if an earlier try has landed.
-pub(crate) fn judged<C>(tried: WriteTry<Verdict<C>>) -> WriteTry<C> {
+pub(crate) fn judged<Reason>(tried: WriteTry<Verdict<Reason>>) -> WriteTry<Reason> {
     match tried {
         WriteTry::Done | WriteTry::Cancelled(Verdict::Landed) => WriteTry::Done,
         WriteTry::Cancelled(Verdict::Cancelled(cancelled)) => WriteTry::Cancelled(cancelled),
@@ -280,10 +280,10 @@ impl Reasons {
 
     /// The reason for the next item, with the found item read by `read`. An item that can't be read
     /// is logged, and counts as a failed condition.
-    pub(crate) fn next_read<T, E: std::fmt::Display>(
+    pub(crate) fn next_read<Record, Error: std::fmt::Display>(
         &mut self,
-        read: impl FnOnce(Item) -> Result<T, E>,
-    ) -> ItemReason<T> {
+        read: impl FnOnce(Item) -> Result<Record, Error>,
+    ) -> ItemReason<Record> {
         match self.next() {
             ItemReason::None => ItemReason::None,
             ItemReason::Busy => ItemReason::Busy,

@@ -85,15 +85,15 @@ const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 /// Remembers keys for five minutes. A key that was not found is read again each time, so that a new
 /// key is valid at once and invented names take no memory.
 #[derive(Debug)]
-pub struct CachedVerificationKeys<K, C> {
-    keys: K,
-    clock: C,
+pub struct CachedVerificationKeys<Keys, Time> {
+    keys: Keys,
+    clock: Time,
     remembered: Mutex<HashMap<String, (VerificationKey, Timestamp)>>,
 }
 
-impl<K, C> CachedVerificationKeys<K, C> {
+impl<Keys, Time> CachedVerificationKeys<Keys, Time> {
     /// Remembers the keys that `keys` returns.
-    pub fn new(keys: K, clock: C) -> Self {
+    pub fn new(keys: Keys, clock: Time) -> Self {
         Self { keys, clock, remembered: Mutex::default() }
     }
 
@@ -106,7 +106,7 @@ impl<K, C> CachedVerificationKeys<K, C> {
     }
 }
 
-impl<K: VerificationKeys, C: Clock> VerificationKeys for CachedVerificationKeys<K, C> {
+impl<Keys: VerificationKeys, Time: Clock> VerificationKeys for CachedVerificationKeys<Keys, Time> {
     async fn by_kid(&self, kid: &str) -> Result<Option<VerificationKey>, Failure> {
         let now = self.clock.now();
         if let Some(key) = self.recall(kid, now) {

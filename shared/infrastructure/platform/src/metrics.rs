@@ -42,7 +42,10 @@ pub fn start() -> Metrics {
 impl Metrics {
     /// Awaits an invocation and then writes the document of its counts. This happens before the
     /// answer is sent, because the process may be frozen right after that.
-    pub async fn flushed_after<T>(self, invocation: impl Future<Output = T>) -> T {
+    pub async fn flushed_after<Outcome>(
+        self,
+        invocation: impl Future<Output = Outcome>,
+    ) -> Outcome {
         let outcome = invocation.await;
         self.flush();
         outcome

@@ -62,11 +62,11 @@ impl Settings {
     }
 
     /// A required setting. `None` means that a fault was recorded.
-    pub fn required<T, E: Display>(
+    pub fn required<Value, Error: Display>(
         &mut self,
         name: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
+        parse: impl FnOnce(&str) -> Result<Value, Error>,
+    ) -> Option<Value> {
         if self.value(name).is_none() {
             self.faults.push(format!("{name} is not set"));
         }
@@ -74,11 +74,11 @@ impl Settings {
     }
 
     /// A setting that may be missing or empty. `None` if it is, or if a fault was recorded.
-    pub fn optional<T, E: Display>(
+    pub fn optional<Value, Error: Display>(
         &mut self,
         name: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
+        parse: impl FnOnce(&str) -> Result<Value, Error>,
+    ) -> Option<Value> {
         match parse(self.value(name)?) {
             Ok(value) => Some(value),
             Err(error) => {
@@ -89,12 +89,12 @@ impl Settings {
     }
 
     /// A setting that has a default.
-    pub fn or_default<T, E: Display>(
+    pub fn or_default<Value, Error: Display>(
         &mut self,
         name: &'static str,
-        default: T,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> T {
+        default: Value,
+        parse: impl FnOnce(&str) -> Result<Value, Error>,
+    ) -> Value {
         self.optional(name, parse).unwrap_or(default)
     }
 
@@ -110,7 +110,7 @@ impl Settings {
     /// # Errors
     ///
     /// [`InvalidSettings`] with every fault that was recorded.
-    pub fn finish<C>(mut self, config: Option<C>) -> Result<C, InvalidSettings> {
+    pub fn finish<Config>(mut self, config: Option<Config>) -> Result<Config, InvalidSettings> {
         self.optional("RUST_LOG", directives::check);
         match config {
             Some(config) if self.faults.is_empty() => Ok(config),

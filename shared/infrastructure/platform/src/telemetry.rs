@@ -60,7 +60,9 @@ pub fn start() {
 /// # Errors
 ///
 /// The failure that was given.
-pub fn logged<T, E: std::error::Error + 'static>(result: Result<T, E>) -> Result<T, E> {
+pub fn logged<Value, Error: std::error::Error + 'static>(
+    result: Result<Value, Error>,
+) -> Result<Value, Error> {
     result.inspect_err(|error| {
         tracing::error!(error = %failure_chain(error), "the function can't start");
     })

@@ -10,7 +10,7 @@ use application::deadline::Deadline;
 use application::outcome::{Cause, Failure, FailureClass};
 use application::ports::Topic;
 use cheetah_string::CheetahString;
-use rocketmq_client_rust::ClientInstanceHandle;
+use rocketmq_client_rust::{ClientInstanceHandle, ClientResult};
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::protocol::header::create_topic_request_header::CreateTopicRequestHeader;
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
@@ -18,7 +18,7 @@ use rocketmq_protocol::protocol::subscription::subscription_group_config::Subscr
 
 use crate::call::{millis_left, within};
 use crate::client::{RocketmqClient, StartError};
-use crate::config::RocketmqConfig;
+use crate::config::{GroupName, RocketmqConfig};
 use crate::fault::{BrokerAnswer, Missing, broker_failure, client_failure, unavailable};
 use crate::lanes::Lanes;
 use crate::message_index::{self, NoMessageIndex};
@@ -115,11 +115,35 @@ impl RocketmqAdmin {
             }
             self.create_topic(&address, &dead_letter_topic, "NORMAL", deadline).await?;
             created.push(format!("topic {dead_letter_topic} (NORMAL) on {broker}"));
-            self.create_group(&address, &group, deadline).await?;
+            self.create_group_on(&address, &group, deadline).await?;
             created.push(format!("group {group} on {broker}"));
         }
         for topic in event_topics.into_iter().chain([dead_letter_topic.as_str()]) {
             self.wait_until_routable(topic, deadline.remaining()).await?;
+        }
+        Ok(created)
+    }
+
+    /// Creates a consumer group on every master of every cluster, for another team's subscriber:
+    /// brokers that create no groups by themselves let no new one in. An existing group is kept and
+    /// gets RocketMQ's default settings. Returns a line for each broker.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`], if a broker refuses, or `limit` passes, also while no broker is registered.
+    pub async fn create_group(
+        &self,
+        group: &GroupName,
+        limit: Duration,
+    ) -> Result<Vec<String>, AdminError> {
+        let deadline = Deadline::after(limit);
+        let group = group.as_str();
+        let mut created = Vec::new();
+        for (broker, address) in
+            until(deadline, async |deadline| self.masters(deadline).await).await?
+        {
+            self.create_group_on(&address, group, deadline).await?;
+            created.push(format!("group {group} on {broker}"));
         }
         Ok(created)
     }
@@ -176,7 +200,7 @@ impl RocketmqAdmin {
         self.must_succeed(address, request, deadline).await
     }
 
-    async fn create_group(
+    async fn create_group_on(
         &self,
         address: &CheetahString,
         group: &str,
@@ -252,11 +276,11 @@ impl RocketmqAdmin {
         Ok(found)
     }
 
-    async fn request<T>(
+    async fn request<Value>(
         &self,
         deadline: Deadline,
-        call: impl AsyncFnOnce(&ClientInstanceHandle, u64) -> rocketmq_client_rust::ClientResult<T>,
-    ) -> Result<T, Failure> {
+        call: impl AsyncFnOnce(&ClientInstanceHandle, u64) -> ClientResult<Value>,
+    ) -> Result<Value, Failure> {
         let limit = deadline.or_earlier(Deadline::after(REQUEST_TIMEOUT));
         let lane = self.lanes.take().await?;
         let calling = Box::pin(call(&lane, millis_left(limit)));
@@ -279,6 +303,22 @@ pub async fn create_topics(
     created
 }
 
+/// Calls [`RocketmqAdmin::create_group`] with a separate client.
+///
+/// # Errors
+///
+/// [`AdminError`].
+pub async fn create_group(
+    config: RocketmqConfig,
+    group: &GroupName,
+    limit: Duration,
+) -> Result<Vec<String>, AdminError> {
+    let admin = RocketmqAdmin::start(config).await?;
+    let created = admin.create_group(group, limit).await;
+    admin.shutdown().await;
+    created
+}
+
 /// Calls [`RocketmqAdmin::read_topic`] from the beginning, with a separate client.
 ///
 /// # Errors
@@ -296,10 +336,10 @@ pub async fn read_topic(
 
 /// Repeats a request until it succeeds or the deadline has passed. After a broker has opened its
 /// port, it takes some seconds until it is registered.
-async fn until<T>(
+async fn until<Value>(
     deadline: Deadline,
-    request: impl AsyncFn(Deadline) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    request: impl AsyncFn(Deadline) -> Result<Value, Failure>,
+) -> Result<Value, Failure> {
     let mut reason = None;
     loop {
         match request(deadline).await {

@@ -10,11 +10,11 @@ use crate::fault::{OutOfTime, unavailable};
 
 /// Awaits something until the deadline. Most calls of the client have a time limit, but the client
 /// also waits for locks and connections outside of that limit.
-pub(crate) async fn within<T>(
+pub(crate) async fn within<Value>(
     deadline: Deadline,
     what: &'static str,
-    future: impl Future<Output = T>,
-) -> Result<T, Failure> {
+    future: impl Future<Output = Value>,
+) -> Result<Value, Failure> {
     tokio::time::timeout(deadline.remaining(), future)
         .await
         .map_err(|_| unavailable(OutOfTime(what)))

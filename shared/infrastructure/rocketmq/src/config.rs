@@ -12,8 +12,11 @@ use secrecy::SecretString;
 /// allows 127 (`TopicValidator.java`).
 pub const TOPIC_LENGTH_MAX: usize = 127 - DEAD_LETTER_SUFFIX.len();
 
-/// The longest group prefix, in characters. `RocketMQ` allows 120 characters for a group
-/// (`Validators.java`), and builds a retry topic's name from the names of a group and a topic.
+/// The longest group name, in characters (`Validators.java`).
+pub const GROUP_LENGTH_MAX: usize = 120;
+
+/// The longest group prefix, in characters. It leaves room for the rest of a group's name, and
+/// `RocketMQ` builds a retry topic's name from the names of a group and a topic.
 pub const GROUP_PREFIX_LENGTH_MAX: usize = 64;
 
 /// A setting is not valid. `Display` says what to write instead.
@@ -33,6 +36,26 @@ impl TopicName {
     /// [`InvalidSetting`] if it is anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
         plain_name(text, TOPIC_LENGTH_MAX).map(Self)
+    }
+
+    /// The name, as on the cluster.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name of a consumer group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// Reads a group's name: 1 to [`GROUP_LENGTH_MAX`] letters, digits, `_` and `-`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] if it is anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidSetting> {
+        plain_name(text, GROUP_LENGTH_MAX).map(Self)
     }
 
     /// The name, as on the cluster.

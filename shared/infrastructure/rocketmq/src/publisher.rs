@@ -101,11 +101,11 @@ impl RocketmqPublisher {
 
     /// Records whether the session works. A broker that throttles has answered, so the session
     /// works.
-    pub(crate) fn judge<T>(
+    pub(crate) fn judge<Value>(
         &self,
         session: &Session,
-        result: Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        result: Result<Value, Failure>,
+    ) -> Result<Value, Failure> {
         match &result {
             Ok(_) => session.prove(self.0.now()),
             Err(failure) if failure.class == FailureClass::Throttled => {}

@@ -134,9 +134,9 @@ impl SigningKeyStore for SecretsManagerKey {
 
 /// Every failure is a fault of the deployment or the service and not of the call. The call succeeds
 /// once that is corrected.
-fn unavailable<E, R>(error: SdkError<E, R>) -> Failure
+fn unavailable<Error, Response>(error: SdkError<Error, Response>) -> Failure
 where
-    SdkError<E, R>: std::error::Error + Send + Sync + 'static,
+    SdkError<Error, Response>: std::error::Error + Send + Sync + 'static,
 {
     Failure::new(FailureClass::Unavailable, error)
 }

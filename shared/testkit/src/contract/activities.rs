@@ -1,7 +1,9 @@
 //! `ActivityLog` and `ActivityReader`.
 
 use application::lifetimes;
-use application::ports::{ActivityLog, ActivityReader, AddressDigest, IdentitySource, Whose};
+use application::ports::{
+    ActivityLog, ActivityOwner, ActivityReader, AddressDigest, IdentitySource,
+};
 use domain::timestamp::Timestamp;
 use domain::user::ActivityKind;
 
@@ -18,7 +20,7 @@ pub async fn a_page_lists_the_newest_first_and_the_next_page_continues(
     for second in 0..7 {
         let mut line = activity(&identities, ActivityKind::LoggedIn, moment(second));
         line.session = (second % 2 == 0).then(|| identities.session_id());
-        log.record(Whose::User(user(1)), &line).await.unwrap();
+        log.record(ActivityOwner::User(user(1)), &line).await.unwrap();
         recorded.push(line);
     }
     recorded.reverse();
@@ -39,7 +41,7 @@ pub async fn expired_activities_are_not_listed(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let log = fixture.accounts();
     let line = activity(&identities, ActivityKind::LoginFailed, moment(0));
-    log.record(Whose::User(user(1)), &line).await.unwrap();
+    log.record(ActivityOwner::User(user(1)), &line).await.unwrap();
     let over = moment(0).plus(lifetimes::ACTIVITY);
     let just_before = Timestamp::from_millis(over.as_millis() - 1);
     assert_eq!(log.page(user(1), None, 9, just_before).await.unwrap().items, [line]);
@@ -49,10 +51,10 @@ pub async fn expired_activities_are_not_listed(fixture: &impl TableFixture) {
 pub async fn only_the_users_own_activities_are_listed(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let log = fixture.accounts();
-    let nobody = Whose::Nobody(AddressDigest::of(&email("nobody@example.com")));
-    for whose in [Whose::User(user(1)), Whose::User(user(11)), nobody] {
+    let nobody = ActivityOwner::UnknownAddress(AddressDigest::of(&email("nobody@example.com")));
+    for owner in [ActivityOwner::User(user(1)), ActivityOwner::User(user(11)), nobody] {
         let line = activity(&identities, ActivityKind::LoginFailed, moment(0));
-        log.record(whose, &line).await.unwrap();
+        log.record(owner, &line).await.unwrap();
     }
     assert_eq!(log.page(user(1), None, 9, moment(1)).await.unwrap().items.len(), 1);
     assert_eq!(log.page(user(2), None, 9, moment(1)).await.unwrap().items, []);

@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const CALL: Duration = Duration::from_secs(10);
 
-type Receipt<F> = <<F as ChannelFixture>::Publisher as TransactionalPublisher>::Receipt;
-type Received<F> = <<F as ChannelFixture>::Subscription as EventSubscription>::Delivery;
+type Receipt<Fixture> = <<Fixture as ChannelFixture>::Publisher as TransactionalPublisher>::Receipt;
+type Received<Fixture> = <<Fixture as ChannelFixture>::Subscription as EventSubscription>::Delivery;
 
 #[derive(Default)]
 struct Events(SequentialIdentities);
@@ -33,7 +33,10 @@ impl Events {
     }
 }
 
-async fn prepare<F: ChannelFixture>(fixture: &F, event: &SampleOrder) -> Receipt<F> {
+async fn prepare<Fixture: ChannelFixture>(
+    fixture: &Fixture,
+    event: &SampleOrder,
+) -> Receipt<Fixture> {
     let half = event.half(moment(3));
     // A topic that was created a moment ago may not be known to every broker and name server yet.
     let deadline = Instant::now() + PATIENCE;
@@ -46,17 +49,24 @@ async fn prepare<F: ChannelFixture>(fixture: &F, event: &SampleOrder) -> Receipt
     }
 }
 
-async fn end<F: ChannelFixture>(fixture: &F, receipt: &Receipt<F>, resolution: Resolution) {
+async fn end<Fixture: ChannelFixture>(
+    fixture: &Fixture,
+    receipt: &Receipt<Fixture>,
+    resolution: Resolution,
+) {
     fixture.publisher().end(receipt, resolution, Deadline::after(CALL)).await.unwrap();
 }
 
-async fn send<F: ChannelFixture>(fixture: &F, event: &SampleOrder) {
+async fn send<Fixture: ChannelFixture>(fixture: &Fixture, event: &SampleOrder) {
     let receipt = prepare(fixture, event).await;
     end(fixture, &receipt, Resolution::Commit).await;
 }
 
 /// Waits for `count` messages, and fails if more arrive.
-async fn receive<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Received<F>> {
+async fn receive<Fixture: ChannelFixture>(
+    fixture: &Fixture,
+    count: usize,
+) -> Vec<Received<Fixture>> {
     let deadline = Instant::now() + PATIENCE;
     let mut received = Vec::new();
     while received.len() < count {
@@ -70,7 +80,7 @@ async fn receive<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Received<F
     received
 }
 
-async fn acknowledge<F: ChannelFixture>(fixture: &F, delivery: &Received<F>) {
+async fn acknowledge<Fixture: ChannelFixture>(fixture: &Fixture, delivery: &Received<Fixture>) {
     let settled = fixture.subscription().acknowledge(delivery).await;
     assert!(matches!(settled, Settled::Done), "{settled:?}");
 }
@@ -80,7 +90,7 @@ fn event_id(delivery: &impl Delivery) -> &str {
 }
 
 /// The message of `event` arrives, and no other one.
-async fn assert_only<F: ChannelFixture>(fixture: &F, event: &SampleOrder) {
+async fn assert_only<Fixture: ChannelFixture>(fixture: &Fixture, event: &SampleOrder) {
     let received = receive(fixture, 1).await;
     assert_eq!(event_id(&received[0]), event.message.event_id.to_string());
     acknowledge(fixture, &received[0]).await;
@@ -207,15 +217,15 @@ pub async fn a_receiver_is_not_kept_beyond_its_deadline(fixture: &impl ChannelFi
     assert!(started.elapsed() < limit + Duration::from_millis(500), "{:?}", started.elapsed());
 }
 
-async fn is_published<F: ChannelFixture>(fixture: &F, event: &SampleOrder) -> bool {
+async fn is_published<Fixture: ChannelFixture>(fixture: &Fixture, event: &SampleOrder) -> bool {
     let (event_id, attempt) = (event.message.event_id, event.order.attempt());
     let deadline = Deadline::after(CALL);
     fixture.publisher().is_published(Topic::Orders, event_id, attempt, deadline).await.unwrap()
 }
 
 /// The broker's index may be late.
-pub async fn an_event_is_published_once_its_half_message_is_committed<F: ChannelFixture>(
-    fixture: &F,
+pub async fn an_event_is_published_once_its_half_message_is_committed<Fixture: ChannelFixture>(
+    fixture: &Fixture,
 ) {
     let events = Events::default();
     let (committed, rolled_back, open) = (events.next(), events.next(), events.next());
@@ -235,7 +245,7 @@ pub async fn an_event_is_published_once_its_half_message_is_committed<F: Channel
     assert!(!is_published(fixture, &redriven).await, "its message is another publication's");
 }
 
-async fn announce<F: ChannelFixture>(fixture: &F, letter: &DeadLetter) {
+async fn announce<Fixture: ChannelFixture>(fixture: &Fixture, letter: &DeadLetter) {
     // A topic that was created a moment ago may not be known to every broker and name server yet.
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -248,7 +258,7 @@ async fn announce<F: ChannelFixture>(fixture: &F, letter: &DeadLetter) {
 }
 
 /// Waits for `count` announcements.
-async fn announced<F: ChannelFixture>(fixture: &F, count: usize) -> Vec<Announced> {
+async fn announced<Fixture: ChannelFixture>(fixture: &Fixture, count: usize) -> Vec<Announced> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let announced = fixture.announced().await;

@@ -6,7 +6,8 @@ use application::deadline::Deadline;
 use application::outcome::WriteTry;
 use application::ports::letters::DeadLetterMoves;
 use application::ports::{
-    DeadLetter, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary, IdentitySource, LetterGone,
+    DeadLetter, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary, IdentitySource,
+    LetterNotFound,
 };
 
 use domain::aggregate::AggregateKey;
@@ -115,7 +116,7 @@ pub async fn another_letter_of_the_same_event_is_kept(fixture: &impl TableFixtur
     let later = DeadLetter { message_id: "LATER".to_owned(), ..read.clone() };
     bury(fixture, &later).await;
     let discarded = fixture.removal().discard(&read, soon()).await;
-    assert!(matches!(discarded, WriteTry::Cancelled(LetterGone)), "{discarded:?}");
+    assert!(matches!(discarded, WriteTry::Cancelled(LetterNotFound)), "{discarded:?}");
     assert_eq!(found(fixture, &later).await, Some(later));
 }
 
@@ -127,7 +128,7 @@ pub async fn a_letter_is_discarded_once(fixture: &impl TableFixture) {
     assert!(matches!(first, WriteTry::Done), "{first:?}");
     assert_eq!(found(fixture, &letter).await, None);
     let second = removal.discard(&letter, soon()).await;
-    assert!(matches!(second, WriteTry::Cancelled(LetterGone)), "{second:?}");
+    assert!(matches!(second, WriteTry::Cancelled(LetterNotFound)), "{second:?}");
 }
 
 pub async fn a_removal_after_its_deadline_changes_nothing(fixture: &impl TableFixture) {

@@ -35,8 +35,8 @@ pub trait AccountStore:
 {
 }
 
-impl<S> AccountStore for S where
-    S: Accounts
+impl<Store> AccountStore for Store where
+    Store: Accounts
         + AccountRepository
         + AccountRemoval
         + Sessions
@@ -149,10 +149,10 @@ pub fn soon() -> Deadline {
 /// Tries a write until it is settled, or a minute is over, as a use case does: after a busy item,
 /// an unavailable table or a missing answer it tries again after a wait. An emulator on a loaded
 /// machine needs this.
-pub(super) async fn settled<C>(
-    attempt: impl AsyncFn() -> WriteTry<C>,
-    is_busy: impl Fn(&C) -> bool,
-) -> WriteTry<C> {
+pub(super) async fn settled<Reason>(
+    attempt: impl AsyncFn() -> WriteTry<Reason>,
+    is_busy: impl Fn(&Reason) -> bool,
+) -> WriteTry<Reason> {
     let (first, most) = (Duration::from_millis(10), Duration::from_millis(400));
     let mut pause = Backoff::new(first, most, fastrand::u64(..));
     let deadline = Deadline::after(Duration::from_secs(60));

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use application::ports::{AddressDigest, Clock, GuessRecords, GuessTarget, KnownSources, Replaced};
-use application::users::guess_guard::{self, GuessGuard, NotNow};
+use application::ports::{
+    AddressDigest, Clock, GuessRecords, GuessTarget, GuessUpdate, KnownSources,
+};
+use application::users::guess_guard::{self, GuessGuard, GuessRefused};
 use domain::timestamp::Timestamp;
-use domain::user::{Guesses, Patience};
+use domain::user::{GuessLimit, Guesses};
 use futures::future::join_all;
 
 use super::{TableFixture, moment};
@@ -17,11 +19,11 @@ fn target() -> GuessTarget {
 
 /// `made` guesses, with a different time of the last one for each number.
 fn guesses(made: u32) -> Guesses {
-    let patience = Patience { free: 2, forget_after: Duration::from_secs(3_600) };
+    let limit = GuessLimit { free: 2, forget_after: Duration::from_secs(3_600) };
     (0..made)
         .fold(None, |known: Option<Guesses>, _| {
             let now = known.map_or(moment(0), |known| known.wait_until.max(moment(0)));
-            Guesses::one_more(known, patience, now).ok()
+            Guesses::one_more(known, limit, now).ok()
         })
         .unwrap()
 }
@@ -38,16 +40,16 @@ pub async fn guesses_are_replaced_if_they_are_as_expected(fixture: &impl TableFi
         (None, Some(one)),
     ] {
         let replaced = records.replace(target(), expected, new).await.unwrap();
-        assert_eq!(replaced, Replaced::Done);
+        assert_eq!(replaced, GuessUpdate::Done);
         assert_eq!(records.find(target()).await.unwrap(), new);
     }
     for (expected, new) in [(None, Some(two)), (Some(two), Some(three)), (Some(two), None)] {
         let replaced = records.replace(target(), expected, new).await.unwrap();
-        assert_eq!(replaced, Replaced::Found(Some(one)));
+        assert_eq!(replaced, GuessUpdate::Found(Some(one)));
     }
     let another = GuessTarget::Source(source("192.0.2.1"));
     let replaced = records.replace(another, Some(one), Some(two)).await.unwrap();
-    assert_eq!(replaced, Replaced::Found(None));
+    assert_eq!(replaced, GuessUpdate::Found(None));
 }
 
 pub async fn of_ten_replacements_with_one_expectation_at_once_one_is_stored(
@@ -60,7 +62,7 @@ pub async fn of_ten_replacements_with_one_expectation_at_once_one_is_stored(
         let tries = (0..10).map(|_| records.replace(target(), known, Some(new)));
         let done = join_all(tries).await;
         let done =
-            done.into_iter().filter(|replaced| *replaced.as_ref().unwrap() == Replaced::Done);
+            done.into_iter().filter(|replaced| *replaced.as_ref().unwrap() == GuessUpdate::Done);
         assert_eq!(done.count(), 1);
         known = Some(new);
     }
@@ -87,12 +89,12 @@ pub async fn of_two_hundred_guesses_at_once_only_the_limit_is_admitted(
                 admitted += 1;
                 last += u32::from(now_waits);
             }
-            Err(NotNow::Wait(wait)) => {
+            Err(GuessRefused::Wait(wait)) => {
                 assert_eq!(wait, Duration::from_secs(30));
                 refused += 1;
             }
             // The table answered too late under this load: the guess is counted, but not admitted.
-            Err(NotNow::Unavailable(_)) => unanswered += 1,
+            Err(GuessRefused::Unavailable(_)) => unanswered += 1,
         }
     }
     assert_eq!(admitted + refused + unanswered, 200);

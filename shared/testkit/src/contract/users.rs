@@ -5,9 +5,9 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::WriteTry;
 use application::ports::{
-    AccountChange, AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader,
-    AddressDigest, ChangeCancelled, IdentitySource, KnownSourceRemoval, KnownSources,
-    RegistrationCancelled, Sessions, UserRepository, Whose,
+    AccountChange, AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityOwner,
+    ActivityReader, AddressDigest, ChangeCancelled, IdentitySource, KnownSourceRemoval,
+    KnownSources, RegistrationCancelled, Sessions, UserRepository,
 };
 use domain::timestamp::Timestamp;
 use domain::user::{Account, ActivityKind, PasswordHash};
@@ -140,7 +140,7 @@ pub async fn all_sources_of_an_account_but_one_are_forgotten(fixture: &impl Tabl
         }
     }
     for _ in 0..2 {
-        accounts.forget_all_but(&user.account, sources[30]).await.unwrap();
+        accounts.forget_all_except(&user.account, sources[30]).await.unwrap();
         for (n, source) in sources.iter().enumerate() {
             let known = accounts.knows(digest(&user.account), *source, moment(1)).await.unwrap();
             assert_eq!(known, n == 30, "{n}");
@@ -148,7 +148,7 @@ pub async fn all_sources_of_an_account_but_one_are_forgotten(fixture: &impl Tabl
         }
     }
     // The one to keep does not become known if it was not.
-    accounts.forget_all_but(&user.account, source("192.0.2.7")).await.unwrap();
+    accounts.forget_all_except(&user.account, source("192.0.2.7")).await.unwrap();
     for source in [sources[30], source("192.0.2.7")] {
         assert!(!accounts.knows(digest(&user.account), source, moment(1)).await.unwrap());
     }
@@ -283,10 +283,10 @@ pub async fn erased_traces_are_gone(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let (accounts, account) = (fixture.accounts(), &user.account);
-    let whose = Whose::User(account.user_id());
+    let owner = ActivityOwner::User(account.user_id());
     for _ in 0..60 {
         let failed = activity(&identities, ActivityKind::LoginFailed, moment(1));
-        accounts.record(whose, &failed).await.unwrap();
+        accounts.record(owner, &failed).await.unwrap();
     }
     let (address, source) = (AddressDigest::of(account.email()), source("192.0.2.7"));
     accounts.remember(address, source, moment(1_000)).await.unwrap();

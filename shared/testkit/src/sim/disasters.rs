@@ -56,10 +56,10 @@ impl Simulation {
         self.trace.add(|| format!("the broker is away for {outage:?}"));
         self.weather.meet("broker away");
         let broker = self.world.broker.clone();
-        broker.go_away();
+        broker.become_unreachable();
         tokio::spawn(async move {
             tokio::time::sleep(outage).await;
-            broker.come_back();
+            broker.become_reachable();
         });
     }
 
@@ -83,8 +83,8 @@ impl Simulation {
 
     fn land_what_is_late(&self) {
         // One in eight each time, so that some writes arrive very late.
-        let writes = self.world.tables.land_some_late_writes(|| self.weather.below(8) == 0);
-        let ends = self.world.broker.land_late_ends();
+        let writes = self.world.tables.apply_some_late_writes(|| self.weather.below(8) == 0);
+        let ends = self.world.broker.apply_late_ends();
         self.trace.add(|| format!("{writes} late writes and {ends} late ends arrive"));
     }
 }

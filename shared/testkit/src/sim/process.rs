@@ -23,10 +23,10 @@ struct Control {
 impl Process {
     /// Starts a task in this process; it does nothing when the process is dead. A join error means
     /// that the process died.
-    pub(super) fn spawn<T: Send + 'static>(
+    pub(super) fn spawn<Value: Send + 'static>(
         &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
+        work: impl Future<Output = Value> + Send + 'static,
+    ) -> JoinHandle<Value> {
         let task = tokio::spawn(Freezable { process: self.clone(), work: Box::pin(work) });
         let mut control = self.control();
         if control.dead {
@@ -64,15 +64,15 @@ impl Process {
     }
 }
 
-struct Freezable<T> {
+struct Freezable<Value> {
     process: Process,
-    work: Pin<Box<dyn Future<Output = T> + Send>>,
+    work: Pin<Box<dyn Future<Output = Value> + Send>>,
 }
 
-impl<T> Future for Freezable<T> {
-    type Output = T;
+impl<Value> Future for Freezable<Value> {
+    type Output = Value;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Value> {
         let mut control = self.process.control();
         if control.frozen {
             control.waiting.push(context.waker().clone());
@@ -89,10 +89,10 @@ pub(super) struct Processes(Arc<Mutex<Vec<Process>>>);
 
 impl Processes {
     /// Starts a new process with one task.
-    pub(super) fn start<T: Send + 'static>(
+    pub(super) fn start<Value: Send + 'static>(
         &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> (Process, JoinHandle<T>) {
+        work: impl Future<Output = Value> + Send + 'static,
+    ) -> (Process, JoinHandle<Value>) {
         let process = Process::default();
         let task = process.spawn(work);
         let mut all = self.0.lock().unwrap();

@@ -6,8 +6,8 @@ use std::ops::Bound;
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary, LetterGone,
-    Page,
+    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary,
+    LetterNotFound, Page,
 };
 
 use super::MemoryTables;
@@ -42,11 +42,11 @@ impl DeadLetterReader for MemoryTables {
 }
 
 impl DeadLetterRemoval for MemoryTables {
-    async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterGone> {
+    async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterNotFound> {
         let letter = letter.clone();
         let discarded = self.write(Operation::Discard, deadline, None, move |rows| {
             if !is_there(rows, &letter) {
-                return Err(Some(LetterGone));
+                return Err(Some(LetterNotFound));
             }
             rows.dead_letters.remove(&letter.id());
             Ok(())
@@ -63,10 +63,10 @@ impl DeadLetterRemoval for MemoryTables {
 }
 
 /// The page of the entries after the key `after`.
-pub(super) fn page_of<K: Ord + Clone, V: Clone>(
-    all: &BTreeMap<K, V>,
-    after: Option<K>,
-) -> Page<V, K> {
+pub(super) fn page_of<Key: Ord + Clone, Value: Clone>(
+    all: &BTreeMap<Key, Value>,
+    after: Option<Key>,
+) -> Page<Value, Key> {
     let start = after.map_or(Bound::Unbounded, Bound::Excluded);
     let mut rest = all.range((start, Bound::Unbounded));
     let page: Vec<_> = rest.by_ref().take(PAGE).collect();

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use application::ports::{
-    Activity, AddressDigest, DeadLetter, DeadLetterId, Exchange, GuessTarget, Source, TokenHash,
-    TokenRecord, Whose,
+    Activity, ActivityOwner, AddressDigest, DeadLetter, DeadLetterId, Exchange, GuessTarget,
+    Source, TokenHash, TokenRecord,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, ProductId, SessionId, TransactionId, UserId};
@@ -67,7 +67,7 @@ pub(super) struct Rows {
     pub(super) owners: HashMap<EmailAddress, UserId>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) used_tokens: BTreeSet<TokenHash>,
-    pub(super) activities: Vec<(Whose, Activity)>,
+    pub(super) activities: Vec<(ActivityOwner, Activity)>,
     pub(super) guesses: HashMap<GuessTarget, Guesses>,
     pub(super) sources: HashMap<(AddressDigest, Source), Timestamp>,
 }
@@ -99,9 +99,9 @@ impl Rows {
     }
 
     /// Adds an activity, unless it is already stored.
-    pub(super) fn record(&mut self, whose: Whose, activity: Activity) {
+    pub(super) fn record(&mut self, owner: ActivityOwner, activity: Activity) {
         if !self.activities.iter().any(|(_, known)| known.id == activity.id) {
-            self.activities.push((whose, activity));
+            self.activities.push((owner, activity));
         }
     }
 }

@@ -3,7 +3,8 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    Activity, ChangeCancelled, Exchange, FoundToken, RefreshToken, Rotation, Sessions, Whose,
+    Activity, ActivityOwner, ChangeCancelled, Exchange, FoundToken, RefreshToken, Rotation,
+    Sessions,
 };
 use domain::identity::SessionId;
 use domain::user::Session;
@@ -55,7 +56,7 @@ impl Sessions for MemoryTables {
             row.token = next;
             row.exchange = Some((used, exchange));
             rows.used_tokens.insert(used);
-            rows.record(Whose::User(session.user_id), activity);
+            rows.record(ActivityOwner::User(session.user_id), activity);
             Ok(())
         })
         .await
@@ -73,7 +74,7 @@ impl Sessions for MemoryTables {
             if std::mem::replace(&mut row.session.ended, true) {
                 return Err(ChangeCancelled::Stale);
             }
-            rows.record(Whose::User(session.user_id), activity);
+            rows.record(ActivityOwner::User(session.user_id), activity);
             Ok(())
         })
         .await

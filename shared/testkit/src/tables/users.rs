@@ -5,9 +5,9 @@ use application::lifetimes;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
     AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts, Activity,
-    ActivityLog, ActivityReader, AddressDigest, ChangeCancelled, GuessRecords, GuessTarget,
-    KnownSourceRemoval, KnownSources, NewSession, Page, Registration, RegistrationCancelled,
-    Replaced, Source, UserRepository, Whose,
+    ActivityLog, ActivityOwner, ActivityReader, AddressDigest, ChangeCancelled, GuessRecords,
+    GuessTarget, GuessUpdate, KnownSourceRemoval, KnownSources, NewSession, Page, Registration,
+    RegistrationCancelled, Source, UserRepository,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, TransactionId, UserId};
@@ -73,7 +73,7 @@ impl UserRepository for MemoryTables {
             rows.owners.insert(account.email().clone(), user_id);
             let source = (AddressDigest::of(account.email()), activity.source);
             rows.sources.insert(source, known_until);
-            rows.record(Whose::User(user_id), activity);
+            rows.record(ActivityOwner::User(user_id), activity);
             let attempt = pending.transaction_id;
             let events = EventsRow::new(AggregateKey::Account { user_id }, event, pending, None);
             rows.accounts.insert(user_id, AccountRow { live: Some((account, attempt)), events });
@@ -100,7 +100,7 @@ impl UserRepository for MemoryTables {
             if replace_account(rows, account, pending.transaction_id)? {
                 return Ok(());
             }
-            rows.record(Whose::User(user_id), activity);
+            rows.record(ActivityOwner::User(user_id), activity);
             let key = AggregateKey::Session { session_id: session.id };
             let events = EventsRow::new(key, event, pending, Some(session.ends_at));
             rows.sessions.insert(session.id, SessionRow { session, token, exchange: None, events });
@@ -135,7 +135,7 @@ impl AccountRepository for MemoryTables {
             if let Some(row) = keep.and_then(|id| rows.sessions.get_mut(&id)) {
                 row.session.epoch = epoch;
             }
-            rows.record(Whose::User(user_id), activity);
+            rows.record(ActivityOwner::User(user_id), activity);
             Ok(())
         })
         .await
@@ -143,7 +143,7 @@ impl AccountRepository for MemoryTables {
 }
 
 impl KnownSourceRemoval for MemoryTables {
-    async fn forget_all_but(&self, account: &Account, keep: Source) -> Result<(), Failure> {
+    async fn forget_all_except(&self, account: &Account, keep: Source) -> Result<(), Failure> {
         let address = AddressDigest::of(account.email());
         let forgotten = self.change_if(Operation::ForgetSources, move |rows| {
             rows.sources.retain(|(known, source), _| *known != address || *source == keep);
@@ -155,10 +155,10 @@ impl KnownSourceRemoval for MemoryTables {
 
 impl AccountRemoval for MemoryTables {
     async fn erase_traces(&self, account: &Account) -> Result<(), Failure> {
-        let whose = Whose::User(account.user_id());
+        let owner = ActivityOwner::User(account.user_id());
         let address = AddressDigest::of(account.email());
         let erased = self.change_if(Operation::EraseTraces, move |rows| {
-            rows.activities.retain(|(known, _)| *known != whose);
+            rows.activities.retain(|(known, _)| *known != owner);
             rows.sources.retain(|(known, _), _| *known != address);
             true
         });
@@ -192,10 +192,10 @@ impl AccountRemoval for MemoryTables {
 }
 
 impl ActivityLog for MemoryTables {
-    async fn record(&self, whose: Whose, activity: &Activity) -> Result<(), Failure> {
+    async fn record(&self, owner: ActivityOwner, activity: &Activity) -> Result<(), Failure> {
         let activity = activity.clone();
         let recorded = self.change_if(Operation::RecordActivity, move |rows| {
-            rows.record(whose, activity);
+            rows.record(owner, activity);
             true
         });
         recorded.await.map(drop)
@@ -214,8 +214,8 @@ impl ActivityReader for MemoryTables {
             let mut of_user: Vec<_> = rows
                 .activities
                 .iter()
-                .filter(|(whose, activity)| {
-                    *whose == Whose::User(user_id)
+                .filter(|(owner, activity)| {
+                    *owner == ActivityOwner::User(user_id)
                         && before.is_none_or(|before| activity.id < before)
                         && now.as_secs() < activity.at.plus(lifetimes::ACTIVITY).as_secs()
                 })
@@ -242,7 +242,7 @@ impl GuessRecords for MemoryTables {
         target: GuessTarget,
         expected: Option<Guesses>,
         new: Option<Guesses>,
-    ) -> Result<Replaced, Failure> {
+    ) -> Result<GuessUpdate, Failure> {
         let replaced = self.change_if(Operation::ReplaceGuesses, move |rows| {
             if rows.guesses.get(&target).copied() != expected {
                 return false;
@@ -254,9 +254,9 @@ impl GuessRecords for MemoryTables {
             true
         });
         if replaced.await? {
-            return Ok(Replaced::Done);
+            return Ok(GuessUpdate::Done);
         }
-        Ok(Replaced::Found(GuessRecords::find(self, target).await?))
+        Ok(GuessUpdate::Found(GuessRecords::find(self, target).await?))
     }
 }
 

@@ -9,26 +9,30 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, Seq
 
 /// Wraps a deserializer, a visitor, an access or a seed, so that everything nested in it is wrapped
 /// too.
-pub(super) struct Objects<T>(pub(super) T);
+pub(super) struct Objects<Inner>(pub(super) Inner);
 
 macro_rules! forward {
     ($($method:ident($($argument:ident: $type:ty),*))*) => {$(
-        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
+        fn $method<Receiver: Visitor<'de>>(
+            self,
+            $($argument: $type,)*
+            visitor: Receiver,
+        ) -> Result<Receiver::Value, Self::Error> {
             self.0.$method($($argument,)* Objects(visitor))
         }
     )*};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
-    type Error = D::Error;
+impl<'de, Input: Deserializer<'de>> Deserializer<'de> for Objects<Input> {
+    type Error = Input::Error;
 
     /// The one method that differs: it asks for a map, so an array is refused.
-    fn deserialize_struct<V: Visitor<'de>>(
+    fn deserialize_struct<Receiver: Visitor<'de>>(
         self,
         _name: &'static str,
         _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
+        visitor: Receiver,
+    ) -> Result<Receiver::Value, Self::Error> {
         self.0.deserialize_map(Objects(visitor))
     }
 
@@ -53,14 +57,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
 
 macro_rules! visit {
     ($($method:ident($type:ty))*) => {$(
-        fn $method<E: Error>(self, value: $type) -> Result<Self::Value, E> {
+        fn $method<Fault: Error>(self, value: $type) -> Result<Self::Value, Fault> {
             self.0.$method(value)
         }
     )*};
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Objects<V> {
-    type Value = V::Value;
+impl<'de, Receiver: Visitor<'de>> Visitor<'de> for Objects<Receiver> {
+    type Value = Receiver::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.expecting(f)
@@ -75,43 +79,58 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Objects<V> {
         visit_bytes(&[u8]) visit_borrowed_bytes(&'de [u8]) visit_byte_buf(Vec<u8>)
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+    fn visit_unit<Fault: Error>(self) -> Result<Self::Value, Fault> {
         self.0.visit_unit()
     }
 
-    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+    fn visit_none<Fault: Error>(self) -> Result<Self::Value, Fault> {
         self.0.visit_none()
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
+    fn visit_some<Input: Deserializer<'de>>(
+        self,
+        value: Input,
+    ) -> Result<Self::Value, Input::Error> {
         self.0.visit_some(Objects(value))
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
+    fn visit_newtype_struct<Input: Deserializer<'de>>(
+        self,
+        value: Input,
+    ) -> Result<Self::Value, Input::Error> {
         self.0.visit_newtype_struct(Objects(value))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<Elements: SeqAccess<'de>>(
+        self,
+        elements: Elements,
+    ) -> Result<Self::Value, Elements::Error> {
         self.0.visit_seq(Objects(elements))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<Members: MapAccess<'de>>(
+        self,
+        members: Members,
+    ) -> Result<Self::Value, Members::Error> {
         self.0.visit_map(Objects(members))
     }
 
     /// The content of a variant is not wrapped: none of our bodies has variants with fields.
-    fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<Self::Value, A::Error> {
+    fn visit_enum<Variant: EnumAccess<'de>>(
+        self,
+        variant: Variant,
+    ) -> Result<Self::Value, Variant::Error> {
         self.0.visit_enum(variant)
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Objects<A> {
-    type Error = A::Error;
+impl<'de, Elements: SeqAccess<'de>> SeqAccess<'de> for Objects<Elements> {
+    type Error = Elements::Error;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(
+    fn next_element_seed<Seed: DeserializeSeed<'de>>(
         &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Self::Error> {
+        seed: Seed,
+    ) -> Result<Option<Seed::Value>, Self::Error> {
         self.0.next_element_seed(Objects(seed))
     }
 
@@ -120,20 +139,20 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Objects<A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
-    type Error = A::Error;
+impl<'de, Members: MapAccess<'de>> MapAccess<'de> for Objects<Members> {
+    type Error = Members::Error;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(
+    fn next_key_seed<Seed: DeserializeSeed<'de>>(
         &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Self::Error> {
+        seed: Seed,
+    ) -> Result<Option<Seed::Value>, Self::Error> {
         self.0.next_key_seed(seed)
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(
+    fn next_value_seed<Seed: DeserializeSeed<'de>>(
         &mut self,
-        seed: S,
-    ) -> Result<S::Value, Self::Error> {
+        seed: Seed,
+    ) -> Result<Seed::Value, Self::Error> {
         self.0.next_value_seed(Objects(seed))
     }
 
@@ -142,10 +161,13 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Objects<S> {
-    type Value = S::Value;
+impl<'de, Seed: DeserializeSeed<'de>> DeserializeSeed<'de> for Objects<Seed> {
+    type Value = Seed::Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<Input: Deserializer<'de>>(
+        self,
+        value: Input,
+    ) -> Result<Self::Value, Input::Error> {
         self.0.deserialize(Objects(value))
     }
 }

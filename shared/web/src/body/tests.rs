@@ -13,8 +13,8 @@ fn request(body: impl Into<Body>) -> Request {
 }
 
 /// The status and the document with which a body is refused.
-fn refused<T: DeserializeOwned>(request: &Request) -> (u16, Value) {
-    let problem = read_json::<T>(request).err().unwrap();
+fn refused<Expected: DeserializeOwned>(request: &Request) -> (u16, Value) {
+    let problem = read_json::<Expected>(request).err().unwrap();
     let response = problem.into_response("r1");
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
 }

@@ -11,7 +11,7 @@ use application::operations::redrive::Redrive;
 use application::ports::DeadLetterId;
 use dynamodb::{DynamoAggregates, DynamoLetters};
 use harness::broker_proxy::{Passage, frames};
-use harness::failures::note_more_failures;
+use harness::failures::add_failures;
 use harness::faults::{Point, Toxic};
 use harness::order_calls::ends_alone;
 use harness::remoting::code;
@@ -86,7 +86,7 @@ async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyho
     if failing < ATTEMPTS_MAX {
         let (tables, names) = (rig.tables(), &rig.system.names);
         let undone = ATTEMPTS_MAX - failing;
-        note_more_failures(&tables, names, &order_id, &event_id, undone).await?;
+        add_failures(&tables, names, &order_id, &event_id, undone).await?;
     }
     let (key, letter) =
         eventually_within(ATTEMPT_LIMIT * failing, "the event is given up", async || {

@@ -10,7 +10,7 @@ use domain::money::Money;
 use domain::product::Product;
 use dynamodb::Client;
 use dynamodb::administration::{
-    AddedStock, add_stock, list_products, merge_product, put_products, set_price,
+    AddedStock, add_stock, list_products, put_product_keeping_stock, put_products, set_price,
 };
 use dynamodb::config::{CatalogTable, TableName};
 use serde_json::json;
@@ -169,7 +169,7 @@ async fn import(
     let mut new = 0;
     for product in products {
         let id = product.id;
-        let put = merge_product(client, table, product).await.with_context(|| {
+        let put = put_product_keeping_stock(client, table, product).await.with_context(|| {
             format!("product {id} was not imported into {name}; those before it were; run it again")
         })?;
         new += usize::from(put);

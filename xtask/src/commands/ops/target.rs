@@ -178,6 +178,25 @@ impl OptionalClusterOptions {
     }
 }
 
+/// A cluster, without anything of a deployment on it.
+#[derive(Args)]
+pub(super) struct NameServerOptions {
+    /// The name servers, host:port, separated by "," or ";".
+    #[arg(long, value_name = "ADDR")]
+    namesrv: String,
+}
+
+impl NameServerOptions {
+    pub(super) fn config(&self) -> anyhow::Result<RocketmqConfig> {
+        let mut settings = Settings::from_environment()
+            .with("ROCKETMQ_NAMESRV_ADDR", &self.namesrv)
+            // Required, and used by no request here.
+            .with("ROCKETMQ_GROUP_PREFIX", "ops-");
+        let config = RocketmqConfig::read(&mut settings);
+        Ok(settings.finish(config)?)
+    }
+}
+
 /// The cluster. If it has access control or TLS, set `ROCKETMQ_ACCESS_KEY`, `ROCKETMQ_SECRET_KEY`
 /// and `ROCKETMQ_TLS_CA` in the environment.
 #[derive(Args)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 
-use super::{ConsumeEvents, Fate, first_failed_at, log_unless_done};
+use super::{ConsumeEvents, DeliveryOutcome, first_failed_at, log_unless_done};
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
@@ -57,7 +57,7 @@ where
         delivery: &Subscription::Delivery,
         given_up: GivenUp,
         deadline: Deadline,
-    ) -> Fate {
+    ) -> DeliveryOutcome {
         let GivenUp { stored, event_id, reason, handler, failures } = given_up;
         let now = self.handling.publication.clock.now();
         let letter = DeadLetter {
@@ -72,14 +72,15 @@ where
         };
         match self.bury_and_end(&letter, stored, event_id, deadline).await {
             Ok(Burial::Recorded) => self.announce(delivery, &letter, deadline).await,
-            Ok(Burial::Ended) => self.acknowledge(delivery, Fate::Handled).await,
+            Ok(Burial::Ended) => self.acknowledge(delivery, DeliveryOutcome::Handled).await,
             Ok(Burial::Unclear) => {
                 tracing::error!("an event went to the dead letters, or was handled meanwhile");
-                self.acknowledge(delivery, Fate::DeadLettered { announced: false }).await
+                self.acknowledge(delivery, DeliveryOutcome::DeadLettered { announced: false }).await
             }
             Err(failure) => {
                 log_not_recorded(&failure);
-                self.postpone(delivery, failures.saturating_sub(1), Fate::Congested).await
+                self.postpone(delivery, failures.saturating_sub(1), DeliveryOutcome::Congested)
+                    .await
             }
         }
     }
@@ -92,14 +93,14 @@ where
         delivery: &Subscription::Delivery,
         reason: String,
         deadline: Deadline,
-    ) -> Fate {
+    ) -> DeliveryOutcome {
         let now = self.handling.publication.clock.now();
         let letter = DeadLetter { event_id: None, reason, ..letter_of(delivery, now) };
         match self.bury(&letter, None, deadline).await {
             Ok(_) => self.announce(delivery, &letter, deadline).await,
             Err(failure) => {
                 log_not_recorded(&failure);
-                self.postpone(delivery, delivery.redeliveries(), Fate::Congested).await
+                self.postpone(delivery, delivery.redeliveries(), DeliveryOutcome::Congested).await
             }
         }
     }
@@ -159,7 +160,7 @@ where
         delivery: &Subscription::Delivery,
         letter: &DeadLetter,
         deadline: Deadline,
-    ) -> Fate {
+    ) -> DeliveryOutcome {
         let announcing = self.announcements.announce(letter);
         let settled = tokio::time::timeout(deadline.remaining(), announcing).await;
         let announced = matches!(settled, Ok(Settled::Done));
@@ -173,7 +174,7 @@ where
             announced,
             "an event went to the dead letters"
         );
-        self.acknowledge(delivery, Fate::DeadLettered { announced }).await
+        self.acknowledge(delivery, DeliveryOutcome::DeadLettered { announced }).await
     }
 }
 

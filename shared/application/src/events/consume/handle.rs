@@ -231,7 +231,7 @@ async fn call(
 fn not_rebuilt(error: &NotRebuilt, stored: StoredAggregate) -> NotEnded {
     NotEnded {
         is_newer: matches!(error, NotRebuilt::SchemaVersion(_)),
-        error: HandlerError::Hopeless(crate::outcome::chain(error)),
+        error: HandlerError::Permanent(crate::outcome::chain(error)),
         handler: None,
         stored: Some(stored),
     }

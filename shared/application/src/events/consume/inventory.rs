@@ -110,7 +110,7 @@ where
             };
             made.push(follow_up);
             let (after, _) = decided(&stored.order, verdict, follow_up.event_id, received_at)
-                .map_err(|error| HandlerError::Hopeless(error.to_string()))?;
+                .map_err(|error| HandlerError::Permanent(error.to_string()))?;
             let decision = Decision { after, follow_up, at: received_at };
             match self.store(&stored, verdict, decision, deadline).await {
                 Reserved::Stored => {

@@ -32,7 +32,7 @@ pub enum HandlerError {
     Failed(#[from] Failure),
     /// It will never succeed, for this reason.
     #[error("{0}")]
-    Hopeless(String),
+    Permanent(String),
 }
 
 /// Does one thing for an event, outside the aggregate that raised it.

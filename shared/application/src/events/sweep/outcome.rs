@@ -29,7 +29,7 @@ pub struct SweepReport {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum EntryOutcome {
     Sent,
     Republished,
     Found,
@@ -47,7 +47,7 @@ pub(super) struct Processed {
     pub(super) is_ours: bool,
     /// How long its oldest event has been pending.
     pub(super) waited: Duration,
-    pub(super) fates: Vec<Fate>,
+    pub(super) outcomes: Vec<EntryOutcome>,
 }
 
 impl Processed {
@@ -56,16 +56,16 @@ impl Processed {
     }
 
     pub(super) const fn ours() -> Self {
-        Self { is_ours: true, waited: Duration::ZERO, fates: Vec::new() }
+        Self { is_ours: true, waited: Duration::ZERO, outcomes: Vec::new() }
     }
 
     /// It could not be claimed, and has been due for `waited`.
     pub(super) fn deferred(waited: Duration) -> Self {
-        Self { waited, fates: vec![Fate::Deferred], ..Self::ours() }
+        Self { waited, outcomes: vec![EntryOutcome::Deferred], ..Self::ours() }
     }
 
     pub(super) fn unreadable() -> Self {
-        Self { fates: vec![Fate::Unreadable], ..Self::ours() }
+        Self { outcomes: vec![EntryOutcome::Unreadable], ..Self::ours() }
     }
 }
 
@@ -87,22 +87,22 @@ impl SweepReport {
 
     pub(super) fn count(&mut self, processed: &Processed) {
         self.oldest = self.oldest.max(processed.waited);
-        for fate in &processed.fates {
-            match fate {
-                Fate::Sent => self.sent += 1,
-                Fate::Republished => self.republished += 1,
-                Fate::Found => self.found += 1,
-                Fate::Overdue => {
+        for outcome in &processed.outcomes {
+            match outcome {
+                EntryOutcome::Sent => self.sent += 1,
+                EntryOutcome::Republished => self.republished += 1,
+                EntryOutcome::Found => self.found += 1,
+                EntryOutcome::Overdue => {
                     self.found += 1;
                     self.overdue += 1;
                 }
-                Fate::GivenUp => {
+                EntryOutcome::GivenUp => {
                     self.found += 1;
                     self.overdue += 1;
                     self.given_up += 1;
                 }
-                Fate::Deferred => self.deferred += 1,
-                Fate::Unreadable => {
+                EntryOutcome::Deferred => self.deferred += 1,
+                EntryOutcome::Unreadable => {
                     self.deferred += 1;
                     self.failed_looks += 1;
                 }

@@ -17,19 +17,19 @@ pub struct Examined {
     /// The letter with its body.
     pub letter: DeadLetter,
     /// What a redrive would do.
-    pub way: WayBack,
+    pub plan: RedrivePlan,
 }
 
 /// How a redrive would return a letter's event.
 #[derive(Debug)]
-pub enum WayBack {
+pub enum RedrivePlan {
     /// The event becomes pending again in the aggregate that raised it.
     Aggregate(AggregateKey),
     /// No aggregate of this deployment raised the event: it is published as it was received.
     Topic,
     /// The redrive would fail with this: [`RedriveError::Undecodable`] or
     /// [`RedriveError::NotRaised`].
-    None(RedriveError),
+    Refused(RedriveError),
 }
 
 impl<Letters, Aggregates, Identities, Publisher, Time>
@@ -45,19 +45,19 @@ where
     ///
     /// # Errors
     ///
-    /// [`RedriveError::NotThere`] and [`RedriveError::Failed`]
+    /// [`RedriveError::NotFound`] and [`RedriveError::Failed`]
     pub async fn examine(&self, id: &DeadLetterId) -> Result<Examined, RedriveError> {
         let found = DeadLetterReader::find(&self.letters, id).await;
-        let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotThere)?;
-        let way = match self.aggregate_of(&letter).await {
-            Ok(Some((stored, _))) => WayBack::Aggregate(stored.key()),
+        let letter = found.map_err(RedriveError::Failed)?.ok_or(RedriveError::NotFound)?;
+        let plan = match self.aggregate_of(&letter).await {
+            Ok(Some((stored, _))) => RedrivePlan::Aggregate(stored.key()),
             Ok(None) => match Event::decode(&letter.body) {
-                Ok(_) => WayBack::Topic,
-                Err(error) => WayBack::None(RedriveError::Undecodable(error)),
+                Ok(_) => RedrivePlan::Topic,
+                Err(error) => RedrivePlan::Refused(RedriveError::Undecodable(error)),
             },
-            Err(error @ RedriveError::NotRaised(_)) => WayBack::None(error),
+            Err(error @ RedriveError::NotRaised(_)) => RedrivePlan::Refused(error),
             Err(error) => return Err(error),
         };
-        Ok(Examined { letter, way })
+        Ok(Examined { letter, plan })
     }
 }

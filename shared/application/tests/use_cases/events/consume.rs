@@ -113,7 +113,7 @@ async fn nothing_is_published_that_is_in_no_history() {
         cancel(&world, id);
     };
     let (_, ()) = tokio::join!(consume(&world, SHORT), cancel);
-    assert_eq!(world.tables.land_late_writes(), 1);
+    assert_eq!(world.tables.apply_late_writes(), 1);
     let stored = stored(&world, id);
     assert_eq!(stored.order.status(), OrderStatus::Cancelled);
     assert_eq!(notified(&stored), ["OrderCreated"]);
@@ -165,7 +165,7 @@ async fn a_forged_message_has_no_other_effect_than_the_aggregate_allows() {
 async fn failures_are_counted_in_the_event_by_whatever_copy_they_came() {
     let world = world();
     let id = created(&world, 2).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     consume(&world, Duration::from_secs(10)).await;
     let counted = stored(&world, id);
     let entry = counted.pending.get(counted.created_event()).unwrap();
@@ -183,7 +183,7 @@ async fn a_busy_or_absent_table_postpones_and_loses_nothing() {
         for fault in [Fault::RequestLost, Fault::Refused(FailureClass::Throttled), Fault::Busy] {
             let world = world();
             let id = created(&world, 2).await;
-            world.tables.break_down(operation, fault);
+            world.tables.fail_every_call(operation, fault);
             let report = consume(&world, Duration::from_secs(20)).await;
             assert!(report.postponed > 0, "{operation:?} {fault:?}");
             world.tables.heal(operation);
@@ -232,7 +232,7 @@ async fn an_effect_whose_answer_was_lost_happens_once_and_within_its_delivery() 
             let id = created(&world, 2).await;
             world.tables.script(operation, [fault]);
             consume(&world, SHORT).await;
-            world.tables.land_late_writes();
+            world.tables.apply_late_writes();
             assert_confirmed_once(&world, id);
             assert_eq!(world.broker.deliveries(), [1, 1], "{operation:?} {fault:?}");
         }
@@ -264,7 +264,7 @@ async fn a_follow_up_event_that_cannot_be_sent_is_left_to_the_sweep() {
 async fn the_pauses_between_attempts_grow() {
     let world = world();
     created(&world, 2).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     let report = consume(&world, Duration::from_secs(120)).await;
     // After pauses of 1, 2, 4, 8, 16 and 32 s: 63 s; the next attempt would begin after the window.
     assert_eq!((report.postponed, report.dead_lettered), (7, 0));
@@ -302,7 +302,7 @@ async fn a_broker_that_is_away_is_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn the_pauses_between_requests_to_a_broker_that_is_away_grow() {
     let world = world();
-    world.broker.go_away();
+    world.broker.become_unreachable();
     let report = consume(&world, SHORT).await;
     // Two pollers, with pauses that grow to 2 s.
     assert!((40..80).contains(&report.failed_receives), "{report:?}");
@@ -311,8 +311,8 @@ async fn the_pauses_between_requests_to_a_broker_that_is_away_grow() {
 #[tokio::test(start_paused = true)]
 async fn a_window_ends_in_time_whatever_was_received_last() {
     let world = world();
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Throttled));
-    world.tables.break_down(Operation::BuryAndEnd, Fault::Refused(FailureClass::Unavailable));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Throttled));
+    world.tables.fail_every_call(Operation::BuryAndEnd, Fault::Refused(FailureClass::Unavailable));
     let mut consumer = world.consume_pending(Registry::default());
     consumer.pace.attempts_max = 1;
     let window = Duration::from_secs(15);

@@ -112,7 +112,7 @@ async fn a_group_whose_outcome_is_unknown_is_settled_by_its_orders() {
         let (world, ids) = world_with(&orders).await;
         world.tables.script(Operation::Reserve, [fault, fault]);
         consume(&world).await;
-        world.tables.land_late_writes();
+        world.tables.apply_late_writes();
         assert!(
             statuses(&world, &ids).iter().all(|status| *status == OrderStatus::Confirmed),
             "{fault:?}"
@@ -138,7 +138,7 @@ async fn a_group_never_has_more_items_than_a_transaction() {
 async fn a_group_that_fails_is_counted_for_each_of_its_orders() {
     let orders: Vec<&[(u64, u64)]> = vec![&[(1, 2)]; 5];
     let (world, ids) = world_with(&orders).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     world.broker.script(BrokerFault::ReceiveFails, 1);
     world.consume_pending(Registry::default()).run(Deadline::after(Duration::from_secs(8))).await;
     for id in &ids {
@@ -159,7 +159,7 @@ async fn what_a_member_gives_up_is_enough_for_those_after_it() {
     for (cancelled, other) in [(1, 2), (2, 1)] {
         let (world, mut ids) = world_with(&[&[(1, 1)]]).await;
         world.tables.put_product(product(1, 5));
-        world.tables.break_down(Operation::Reserve, Fault::Busy);
+        world.tables.fail_every_call(Operation::Reserve, Fault::Busy);
         let consuming = world.consume_pending(Registry::default());
         let (tables, ids) = (&world.tables, &mut ids);
         let interfering = async {
@@ -206,7 +206,7 @@ async fn order_of_three(world: &World) -> OrderId {
 async fn members_that_have_time_left_wait_for_another_leader() {
     let orders: Vec<&[(u64, u64)]> = vec![&[(1, 1)]; 6];
     let (world, ids) = world_with(&orders[..1]).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Unavailable));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Unavailable));
     let consuming = world.consume_pending(Registry::default());
     let late = async {
         // Almost the whole five seconds of the first order.

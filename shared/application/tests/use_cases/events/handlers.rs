@@ -154,7 +154,7 @@ impl EventHandler for Hopeless {
         &'a self,
         _incoming: &'a IncomingEvent<'a>,
     ) -> BoxFuture<'a, Result<(), HandlerError>> {
-        async { Err(HandlerError::Hopeless("it can never be done".to_owned())) }.boxed()
+        async { Err(HandlerError::Permanent("it can never be done".to_owned())) }.boxed()
     }
 }
 

@@ -82,7 +82,7 @@ impl SlowTables {
         Self { tables, stride, state: Arc::default() }
     }
 
-    fn state<R>(&self, with: impl FnOnce(&mut State) -> R) -> R {
+    fn state<Output>(&self, with: impl FnOnce(&mut State) -> Output) -> Output {
         with(&mut self.state.lock().unwrap())
     }
 

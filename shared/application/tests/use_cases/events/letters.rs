@@ -16,9 +16,9 @@ use crate::orders::create::world;
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_is_a_dead_letter_at_once_and_ends_no_event() {
     let world = world();
-    world.broker.go_away();
+    world.broker.become_unreachable();
     let id = created(&world, 2).await;
-    world.broker.come_back();
+    world.broker.become_reachable();
     let event_id = stored(&world, id).created_event().to_string();
     let key = stored(&world, id).key().to_string();
     let properties = [("event_id", event_id.as_str()), ("aggregate", &key)];
@@ -35,7 +35,7 @@ async fn what_cannot_be_read_is_a_dead_letter_at_once_and_ends_no_event() {
 async fn a_broken_copy_leaves_the_letter_of_an_event_of_ours() {
     let world = world();
     let id = created(&world, 2).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     consume(&world, LONG).await;
     let letter = world.tables.dead_letters().remove(0);
     let event_id = stored(&world, id).created_event().to_string();
@@ -50,7 +50,7 @@ async fn a_broken_copy_leaves_the_letter_of_an_event_of_ours() {
 async fn a_burial_whose_answer_was_lost_is_counted() {
     let world = world();
     created(&world, 2).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     world.tables.script(Operation::BuryAndEnd, [Fault::ReplyLost]);
     let report = consume(&world, LONG).await;
     assert_eq!((report.dead_lettered, report.unannounced), (1, 1), "{report:?}");
@@ -89,7 +89,7 @@ async fn an_event_that_newer_code_raised_is_tried_again_and_never_buried() {
 async fn what_fails_sixteen_times_is_a_dead_letter_with_the_end_of_its_event() {
     let world = world();
     let id = created(&world, 2).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     let report = consume(&world, LONG).await;
     assert_eq!(report.dead_lettered, 1);
     let letters = world.tables.dead_letters();
@@ -124,7 +124,7 @@ async fn what_cannot_be_read_does_not_affect_others_and_is_kept_as_it_came() {
 async fn an_event_is_tried_as_often_as_the_pace_says() {
     let world = world();
     let id = created(&world, 2).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     let mut consumer = world.consume_pending(Registry::default());
     consumer.pace.attempts_max = 3;
     let began = world.clock.now();
@@ -144,12 +144,14 @@ async fn a_message_is_not_acknowledged_before_its_letter_is_stored() {
         let world = world();
         if is_readable {
             created(&world, 2).await;
-            world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+            world
+                .tables
+                .fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
         } else {
             world.broker.put(b"not json", &[]);
         }
         let unavailable = Fault::Refused(FailureClass::Unavailable);
-        world.tables.break_down(Operation::BuryAndEnd, unavailable);
+        world.tables.fail_every_call(Operation::BuryAndEnd, unavailable);
         let consume = async |world: &World, window| {
             let mut consumer = world.consume_pending(Registry::default());
             consumer.pace.attempts_max = 1;

@@ -77,9 +77,9 @@ async fn an_event_that_is_on_no_topic_is_sent_under_its_own_attempt() {
 #[tokio::test(start_paused = true)]
 async fn an_event_that_was_never_sent_is_sent_without_asking() {
     let world = world();
-    world.broker.go_away();
+    world.broker.become_unreachable();
     let id = created(&world).await;
-    world.broker.come_back();
+    world.broker.become_reachable();
     world.broker.script(BrokerFault::LookupFails, 1_000);
     assert_eq!(sweep(&world, LOOK).await.sent, 1);
     assert_eq!(entry(&world, id).publication, Publication::Sent);
@@ -187,6 +187,8 @@ async fn a_check_back_of_what_the_sweep_sent_commits_it() {
     assert_eq!(answers, [CheckAnswer::Unknown], "its end may only not be recorded yet");
     world.clock.advance(lifetimes::SWEEP_AFTER);
     let answers = world.broker.check_back(&world.answer_checks()).await;
+    assert_eq!(answers, [CheckAnswer::Unknown], "the broker may have stood still");
+    let answers = world.broker.check_back(&world.answer_checks()).await;
     assert_eq!(answers, [CheckAnswer::Commit]);
     let report = sweep(&world, LOOK).await;
     assert_eq!((report.found, report.sent), (1, 0), "it is looked for before it is sent again");
@@ -204,14 +206,14 @@ async fn an_event_comes_up_again_after_the_broker_is_back_within_the_time_of_a_c
                 lost(&world).await;
                 world.broker.discard_open_halves();
                 world.clock.advance(lifetimes::SWEEP_AFTER);
-                world.broker.go_away();
+                world.broker.become_unreachable();
             } else {
-                world.broker.go_away();
+                world.broker.become_unreachable();
                 created(&world).await;
             }
             let report = sweep(&world, away).await;
             assert!(report.sent == 0 && report.deferred > 0, "{report:?}");
-            world.broker.come_back();
+            world.broker.become_reachable();
             let report = sweep(&world, soon).await;
             assert_eq!(report.sent, 1, "away for {away:?}, was sent: {was_sent}");
             assert_eq!(world.broker.visible().len(), 1);
@@ -286,7 +288,7 @@ async fn an_incomplete_answer_counts_as_no_answer_for_ten_minutes_and_then_as_no
 async fn while_no_broker_answers_nothing_is_claimed_or_sent() {
     for orders in [50, 300] {
         let world = world();
-        world.broker.go_away();
+        world.broker.become_unreachable();
         for _ in 0..orders {
             created(&world).await;
         }
@@ -297,7 +299,7 @@ async fn while_no_broker_answers_nothing_is_claimed_or_sent() {
         // An alarm sees that something waits, and for how long.
         assert_eq!((report.sent, report.deferred > 0), (0, true), "{report:?}");
         assert!(report.oldest >= MINUTE, "{report:?}");
-        world.broker.come_back();
+        world.broker.become_reachable();
         let report = sweep(&world, MINUTE).await;
         assert_eq!(report.sent, orders, "{report:?}");
         assert_eq!(world.broker.visible().len(), usize::try_from(orders).unwrap());
@@ -308,12 +310,12 @@ async fn while_no_broker_answers_nothing_is_claimed_or_sent() {
 async fn while_no_broker_takes_an_event_one_of_each_look_probes_it() {
     let orders = 50;
     let world = world();
-    world.broker.go_away();
+    world.broker.become_unreachable();
     for _ in 0..orders {
         created(&world).await;
     }
     // It answers, and its disk is full.
-    world.broker.come_back();
+    world.broker.become_reachable();
     world.broker.script(BrokerFault::PrepareFails, u32::MAX);
     let before = world.tables.calls(Operation::FindAggregate);
     sweep(&world, MINUTE).await;
@@ -387,10 +389,10 @@ async fn an_event_whose_message_our_group_has_passed_is_published_again_at_most_
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_what_waits_in_the_consumers_backlog_is_not_published_again() {
     let world = world();
-    world.broker.go_away();
+    world.broker.become_unreachable();
     let id = created(&world).await;
     world.clock.advance(MINUTE * 60 * 24);
-    world.broker.come_back();
+    world.broker.become_reachable();
     assert_eq!(sweep(&world, LOOK).await.sent, 1);
     // Ten minutes of backlog, in which our group has passed everything before it.
     for _ in 0..10 {
@@ -407,7 +409,7 @@ async fn after_an_outage_what_waits_in_the_consumers_backlog_is_not_published_ag
 async fn an_event_that_fails_is_not_copied_while_it_is_expected_again() {
     let world = world();
     let id = created(&world).await;
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     let window = || Deadline::after(MINUTE * 30);
     let (consuming, sweeping) = (world.consume_pending(Registry::default()), world.sweep_pending());
     let (_, report) = tokio::join!(consuming.run(window()), sweeping.run(window()));
@@ -432,7 +434,7 @@ async fn what_a_consumer_ends_meanwhile_is_not_pending_again() {
 #[tokio::test(start_paused = true)]
 async fn an_index_that_cannot_be_read_is_a_failed_look() {
     let world = world();
-    world.tables.break_down(Operation::DueAggregates, Fault::RequestLost);
+    world.tables.fail_every_call(Operation::DueAggregates, Fault::RequestLost);
     let report = sweep(&world, LOOK).await;
     assert_eq!(report.looks, 0);
     assert!(report.failed_looks > 0);

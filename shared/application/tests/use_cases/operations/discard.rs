@@ -24,7 +24,7 @@ async fn a_discarded_letter_is_returned_and_is_gone() {
     assert_eq!(discard(&world).discard(&letter.id()).await.unwrap(), letter);
     assert_eq!(world.tables.dead_letters(), [other]);
     let error = discard(&world).discard(&letter.id()).await.unwrap_err();
-    assert!(matches!(error, DiscardError::NotThere), "{error:?}");
+    assert!(matches!(error, DiscardError::NotFound), "{error:?}");
     consume(&world, MINUTE).await;
     let stored = stored(&world, id);
     assert_eq!(stored.order.status(), OrderStatus::Created, "its event is never handled");
@@ -46,7 +46,7 @@ async fn a_letter_that_cannot_be_read_or_removed_stays() {
     let (_, letter) = buried(&world).await;
     let unavailable = Fault::Refused(FailureClass::Unavailable);
     for operation in [Operation::FindLetter, Operation::Discard] {
-        world.tables.break_down(operation, unavailable);
+        world.tables.fail_every_call(operation, unavailable);
         let error = discard(&world).discard(&letter.id()).await.unwrap_err();
         assert!(matches!(error, DiscardError::Failed(_)), "{operation:?}: {error:?}");
         assert_eq!(world.tables.dead_letters(), std::slice::from_ref(&letter));

@@ -57,10 +57,10 @@ async fn pending_events_are_listed_the_oldest_first_and_handled_ones_are_not() {
     assert_eq!(listing.items, expected.collect::<Vec<_>>());
     let old = list(&world).oldest(MINUTE * 5, 50, |_| {}).await.unwrap();
     assert_eq!(old.items.len(), 2);
-    world.tables.break_down(Operation::FindAggregate, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::FindAggregate, Fault::Refused(FailureClass::Permanent));
     let unreadable = list(&world).oldest(Duration::ZERO, 50, |_| {}).await.unwrap();
     assert_eq!((unreadable.found, unreadable.unreadable), (0, 6));
-    world.tables.break_down(Operation::FindAggregate, Fault::Refused(FailureClass::Throttled));
+    world.tables.fail_every_call(Operation::FindAggregate, Fault::Refused(FailureClass::Throttled));
     list(&world).oldest(Duration::ZERO, 50, |_| {}).await.unwrap_err();
 }
 
@@ -167,7 +167,7 @@ async fn an_event_that_cannot_be_read_or_written_is_not_published_again() {
         (Operation::ChangeAggregate, Fault::Refused(FailureClass::Unavailable)),
         (Operation::ChangeAggregate, Fault::RequestLost),
     ] {
-        world.tables.break_down(operation, fault);
+        world.tables.fail_every_call(operation, fault);
         let republish = republish(&world);
         let error = republish.republish(order.key(), order.created_event()).await.unwrap_err();
         assert!(matches!(error, RepublishError::Failed(_)), "{operation:?} {fault:?}: {error:?}");
@@ -175,7 +175,7 @@ async fn an_event_that_cannot_be_read_or_written_is_not_published_again() {
     }
     let absent = "USER#1/ORDER#01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
     let error = republish(&world).republish(absent, order.created_event()).await.unwrap_err();
-    assert!(matches!(error, RepublishError::NotThere), "{error:?}");
+    assert!(matches!(error, RepublishError::NotFound), "{error:?}");
     assert_eq!(world.broker.visible().len(), 1, "nothing was sent");
     assert_eq!(stored(&world, id), order);
 }

@@ -9,7 +9,7 @@ use application::events::StoredAggregate;
 use application::events::sweep::SweepReport;
 use application::lifetimes;
 use application::operations::discard_dead_letter::DiscardError;
-use application::operations::redrive::{Redrive, RedriveError, WayBack};
+use application::operations::redrive::{Redrive, RedriveError, RedrivePlan};
 use application::outcome::{FailureClass, WriteTry};
 use application::ports::pending::{IndexChange, PendingEventStore};
 use application::ports::{CheckAnswer, Clock, DeadLetter, DeadLetterId, Resolution};
@@ -63,7 +63,7 @@ async fn a_redriven_event_is_handled_as_if_it_had_never_failed() {
     assert_eq!(stored.order.status(), OrderStatus::Confirmed);
     assert!(stored.pending.is_empty());
     let gone = redrive(&world).redrive(&letter.id()).await.unwrap_err();
-    assert!(matches!(gone, RedriveError::NotThere), "{gone:?}");
+    assert!(matches!(gone, RedriveError::NotFound), "{gone:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +98,7 @@ async fn a_redrive_whose_answer_was_lost_is_one_redrive() {
         assert_eq!(world.broker.visible().len(), before + 1, "{faults:?}");
         consume(&world, MINUTE).await;
         assert_confirmed_once(&world, id);
-        world.tables.land_late_writes();
+        world.tables.apply_late_writes();
         let stored = stored(&world, id);
         assert!(stored.pending.is_empty(), "{faults:?}: a late try does not return it once more");
     }
@@ -155,7 +155,7 @@ async fn a_handler_that_was_done_before_its_event_was_given_up_is_not_called_aga
     let world = world();
     let id = created(&world, 2).await;
     let counted = Arc::new(AtomicU32::new(0));
-    world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
     consume_with(&world, counting(&world, &counted, 0), LONG).await;
     world.tables.heal(Operation::Reserve);
     let letter = world.tables.dead_letters().remove(0);
@@ -192,7 +192,7 @@ async fn an_event_that_fails_again_is_given_up_again() {
     let mut messages = vec![first.message_id.clone()];
     for _ in 0..3 {
         redrive(&world).redrive(&first.id()).await.unwrap();
-        world.tables.break_down(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+        world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
         assert_eq!(consume(&world, LONG).await.dead_lettered, 1);
         let letters = world.tables.dead_letters();
         let [letter] = &letters[..] else { panic!("{letters:?}") };
@@ -240,6 +240,8 @@ async fn a_check_back_of_what_a_redrive_sent_commits_it() {
     assert_eq!(answers, [CheckAnswer::Unknown], "its end may only not be recorded yet");
     world.clock.advance(MINUTE);
     let answers = world.broker.check_back(&world.answer_checks()).await;
+    assert_eq!(answers, [CheckAnswer::Unknown], "the broker may have stood still");
+    let answers = world.broker.check_back(&world.answer_checks()).await;
     assert_eq!(answers, [CheckAnswer::Commit]);
     consume(&world, MINUTE).await;
     assert_confirmed_once(&world, id);
@@ -255,7 +257,7 @@ async fn a_redrive_that_cannot_be_done_says_whether_anything_may_have_changed() 
         (Fault::Busy, false),
         (Fault::RequestLost, true),
     ] {
-        world.tables.break_down(Operation::RedriveAndReturn, fault);
+        world.tables.fail_every_call(Operation::RedriveAndReturn, fault);
         let error = redrive(&world).redrive(&letter.id()).await.unwrap_err();
         assert_eq!(matches!(error, RedriveError::Unknown(_)), in_doubt, "{fault:?}: {error:?}");
         assert_eq!(matches!(error, RedriveError::Failed(_)), !in_doubt, "{fault:?}: {error:?}");
@@ -280,7 +282,7 @@ async fn of_two_redrives_at_once_one_is_done() {
     let (id, redrive) = (letter.id(), redrive(&world));
     let (one, other) = tokio::join!(redrive.redrive(&id), redrive.redrive(&id));
     let errors: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
-    assert!(matches!(errors[..], [RedriveError::NotThere]), "{errors:?}");
+    assert!(matches!(errors[..], [RedriveError::NotFound]), "{errors:?}");
     assert_eq!(world.broker.visible().len(), before + 1);
 }
 
@@ -290,7 +292,7 @@ async fn a_letter_that_is_not_there_is_not_redriven() {
     let (_, letter) = buried(&world).await;
     let absent = DeadLetterId::parse("absent").unwrap();
     let error = redrive(&world).redrive(&absent).await.unwrap_err();
-    assert!(matches!(error, RedriveError::NotThere), "{error:?}");
+    assert!(matches!(error, RedriveError::NotFound), "{error:?}");
     assert_eq!(world.tables.dead_letters(), [letter]);
 }
 
@@ -354,7 +356,7 @@ async fn a_foreign_letter_that_may_still_be_there_is_reported() {
         let world = world();
         let letter = foreign(&world).await;
         let before = world.broker.visible().len();
-        world.tables.break_down(Operation::Discard, fault);
+        world.tables.fail_every_call(Operation::Discard, fault);
         let error = redrive(&world).redrive(&letter.id()).await.unwrap_err();
         let RedriveError::NotRemoved(cause) = error else { panic!("{fault:?}: {error:?}") };
         assert_eq!(matches!(cause, DiscardError::Unknown(_)), in_doubt, "{fault:?}: {cause:?}");
@@ -406,7 +408,7 @@ async fn a_letter_is_examined_for_its_way_back() {
     let key = stored(&world, id).key();
     let examined = redrive(&world).examine(&letter.id()).await.unwrap();
     assert_eq!(examined.letter, letter);
-    assert!(matches!(examined.way, WayBack::Aggregate(way) if way == key), "{examined:?}");
+    assert!(matches!(examined.plan, RedrivePlan::Aggregate(found) if found == key), "{examined:?}");
     assert_eq!(world.tables.dead_letters(), [letter], "examining it changes nothing");
     let elsewhere = DeadLetter {
         aggregate: Some("USER#1/ORDER#01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()),
@@ -414,15 +416,21 @@ async fn a_letter_is_examined_for_its_way_back() {
     };
     world.tables.put_dead_letter(elsewhere.clone());
     let examined = redrive(&world).examine(&elsewhere.id()).await.unwrap();
-    assert!(matches!(examined.way, WayBack::None(RedriveError::NotRaised(_))), "{examined:?}");
+    assert!(
+        matches!(examined.plan, RedrivePlan::Refused(RedriveError::NotRaised(_))),
+        "{examined:?}"
+    );
     let letter = foreign(&world).await;
     let examined = redrive(&world).examine(&letter.id()).await.unwrap();
-    assert!(matches!(examined.way, WayBack::Topic), "{examined:?}");
+    assert!(matches!(examined.plan, RedrivePlan::Topic), "{examined:?}");
     let garbage = dead_letter(None, world.clock.now());
     world.tables.put_dead_letter(garbage.clone());
     let examined = redrive(&world).examine(&garbage.id()).await.unwrap();
-    assert!(matches!(examined.way, WayBack::None(RedriveError::Undecodable(_))), "{examined:?}");
+    assert!(
+        matches!(examined.plan, RedrivePlan::Refused(RedriveError::Undecodable(_))),
+        "{examined:?}"
+    );
     let missing = DeadLetterId::parse("NOWHERE").unwrap();
     let missing = redrive(&world).examine(&missing).await.unwrap_err();
-    assert!(matches!(missing, RedriveError::NotThere), "{missing:?}");
+    assert!(matches!(missing, RedriveError::NotFound), "{missing:?}");
 }

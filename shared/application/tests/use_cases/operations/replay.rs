@@ -41,7 +41,7 @@ async fn a_replay_sends_every_event_byte_for_byte_and_has_no_effect_of_ours() {
     assert_eq!(world.tables.stored_order(id), Some(stored.clone()), "nothing has changed");
     let missing = "USER#1/ORDER#01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
     let missing = replay(&world).aggregate(missing, None, |_| {}).await.unwrap_err();
-    assert!(matches!(missing, ReplayError::NotThere), "{missing:?}");
+    assert!(matches!(missing, ReplayError::NotFound), "{missing:?}");
     world.broker.script(BrokerFault::PrepareFails, 1);
     let failed = replay(&world).aggregate(stored.key(), None, |_| {}).await.unwrap_err();
     assert!(matches!(failed, ReplayError::Send { .. }), "{failed:?}");

@@ -79,7 +79,9 @@ async fn a_replay_by_time_outlasts_a_moment_and_stops_when_the_broker_stays_away
     let (summary, ended) = replay_since(&world, 100).run(since, |_| {}).await;
     assert!(matches!(ended, Err(ReplayStopped::Send { .. })), "{ended:?}");
     assert_eq!(summary.sent, 0);
-    world.tables.break_down(Operation::PageOfAggregates, Fault::Refused(FailureClass::Throttled));
+    world
+        .tables
+        .fail_every_call(Operation::PageOfAggregates, Fault::Refused(FailureClass::Throttled));
     let unread = replay_since(&world, 100).count(since, |_| {}).await.unwrap_err();
     assert!(matches!(unread, ReplayStopped::Unread(_)), "{unread:?}");
 }

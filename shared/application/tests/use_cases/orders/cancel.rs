@@ -130,7 +130,7 @@ async fn an_unknown_outcome_is_reported_and_a_retry_settles_it() {
     let world = world();
     let id = created(&world, 2).await;
     consume(&world, SHORT).await;
-    world.tables.break_down(Operation::GiveBack, Fault::Refused(FailureClass::Unavailable));
+    world.tables.fail_every_call(Operation::GiveBack, Fault::Refused(FailureClass::Unavailable));
     let open = cancel(&world, id).await.unwrap_err();
     assert!(matches!(open, CancelOrderError::Open(_)), "{open:?}");
     world.tables.heal(Operation::GiveBack);

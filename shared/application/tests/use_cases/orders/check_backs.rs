@@ -100,7 +100,7 @@ async fn a_fence_that_lost_against_the_order_is_answered_by_the_order() {
         while tables.calls(Operation::AtKey) == 0 {
             tokio::task::yield_now().await;
         }
-        tables.land_late_writes();
+        tables.apply_late_writes();
     };
     let (answer, ()) = tokio::join!(checks.answer(check), landing);
     assert_eq!(answer, CheckAnswer::Commit);
@@ -154,7 +154,7 @@ async fn what_cannot_be_read_after_a_fence_is_left_open() {
         while tables.calls(Operation::FenceAttempt) == 0 {
             tokio::task::yield_now().await;
         }
-        tables.break_down(Operation::AtKey, Fault::Refused(FailureClass::Unavailable));
+        tables.fail_every_call(Operation::AtKey, Fault::Refused(FailureClass::Unavailable));
     };
     let checks = world.answer_checks();
     let (answer, ()) = tokio::join!(checks.answer(check.clone()), breaking);
@@ -191,10 +191,10 @@ async fn a_half_message_whose_event_is_handled_is_left_open_for_a_while_and_then
         handled.pending = PendingEvents::default();
         world.tables.put_stored_order(handled);
     }
-    let on_time = asked(&check, 7);
+    let on_time = asked(&check, 3);
     assert_eq!(checks.answer(on_time.clone()).await, CheckAnswer::Unknown);
     world.clock.advance(Duration::from_secs(33));
-    assert_eq!(checks.answer(asked(&check, 6)).await, CheckAnswer::Unknown);
+    assert_eq!(checks.answer(asked(&check, 2)).await, CheckAnswer::Unknown);
     assert_eq!(checks.answer(on_time).await, CheckAnswer::Commit, "its end was lost");
 }
 
@@ -226,8 +226,8 @@ async fn a_half_message_of_a_recorded_event_is_left_open_for_a_while_and_then_co
     let checks = world.answer_checks();
     assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Unknown, "it is pending");
     world.clock.advance(Duration::from_secs(33));
-    assert_eq!(checks.answer(asked(&recorded, 6)).await, CheckAnswer::Unknown);
-    assert_eq!(checks.answer(asked(&recorded, 7)).await, CheckAnswer::Commit, "its end was lost");
+    assert_eq!(checks.answer(asked(&recorded, 2)).await, CheckAnswer::Unknown);
+    assert_eq!(checks.answer(asked(&recorded, 3)).await, CheckAnswer::Commit, "its end was lost");
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,7 +268,7 @@ async fn a_recorded_event_is_committed_if_the_history_holds_it_and_never_rolled_
     let checks = world.answer_checks();
     let attempt = Some(world.identities.transaction_id());
     let recorded = CheckBack { is_recorded: true, transaction_id: attempt, ..check(&world, &new) };
-    let recorded = asked(&recorded, 7);
+    let recorded = asked(&recorded, 3);
     pass_deadline(&world);
     assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Unknown, "there is no order");
     assert!(matches!(create(&world, &new).await, WriteTry::Done));

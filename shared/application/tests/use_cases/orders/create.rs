@@ -132,7 +132,7 @@ async fn two_requests_at_once_under_one_key_create_one_order() {
 #[tokio::test(start_paused = true)]
 async fn while_the_outcome_is_unknown_neither_a_commit_nor_a_rollback_is_sent() {
     let world = world();
-    world.tables.break_down(Operation::CreateOrder, Fault::RequestLost);
+    world.tables.fail_every_call(Operation::CreateOrder, Fault::RequestLost);
     let error = create(&world, &command(1, None)).await.unwrap_err();
     let CreateOrderError::Open { order_id, .. } = error else { panic!("{error:?}") };
     assert_eq!(ends(&world), [[]]);
@@ -150,11 +150,11 @@ async fn a_refusal_settles_nothing_while_an_earlier_try_is_in_doubt() {
     ] {
         let world = world();
         world.tables.script(Operation::CreateOrder, [Fault::LandsLate]);
-        world.tables.break_down(Operation::CreateOrder, later);
+        world.tables.fail_every_call(Operation::CreateOrder, later);
         let error = create(&world, &command(1, None)).await.unwrap_err();
         let CreateOrderError::Open { order_id, .. } = error else { panic!("{later:?}: {error:?}") };
         assert_eq!(ends(&world), [[]], "{later:?}");
-        assert_eq!(world.tables.land_late_writes(), 1);
+        assert_eq!(world.tables.apply_late_writes(), 1);
         assert!(world.tables.stored_order(order_id).is_some(), "{later:?}");
     }
 }
@@ -180,7 +180,7 @@ async fn a_write_that_never_began_is_rolled_back() {
         (Fault::Refused(FailureClass::Permanent), 1..=1),
     ] {
         let world = world();
-        world.tables.break_down(Operation::CreateOrder, fault);
+        world.tables.fail_every_call(Operation::CreateOrder, fault);
         let error = create(&world, &command(1, None)).await.unwrap_err();
         assert!(matches!(error, CreateOrderError::Unavailable { .. }), "{fault:?}: {error:?}");
         assert_eq!(ends(&world), [[Resolution::Rollback]], "{fault:?}");
@@ -200,9 +200,9 @@ async fn a_busy_table_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_late_write_commits_when_it_lands_before_its_check() {
     let world = world();
-    world.tables.break_down(Operation::CreateOrder, Fault::LandsLate);
+    world.tables.fail_every_call(Operation::CreateOrder, Fault::LandsLate);
     assert!(matches!(create(&world, &command(1, None)).await, Err(CreateOrderError::Open { .. })));
-    assert_eq!(world.tables.land_late_writes(), 3);
+    assert_eq!(world.tables.apply_late_writes(), 3);
     assert_eq!(world.broker.check_back(&world.answer_checks()).await, [CheckAnswer::Commit]);
     assert_eq!(world.broker.visible().len(), 1);
 }
@@ -210,13 +210,13 @@ async fn a_late_write_commits_when_it_lands_before_its_check() {
 #[tokio::test(start_paused = true)]
 async fn a_late_write_finds_the_fence_when_it_lands_after_its_check() {
     let world = world();
-    world.tables.break_down(Operation::CreateOrder, Fault::LandsLate);
+    world.tables.fail_every_call(Operation::CreateOrder, Fault::LandsLate);
     let error = create(&world, &command(1, None)).await.unwrap_err();
     let CreateOrderError::Open { order_id, .. } = error else { panic!("{error:?}") };
     world.clock.advance(lifetimes::CLOCK_MARGIN);
     let answers = world.broker.check_back(&world.answer_checks()).await;
     assert_eq!(answers, [CheckAnswer::Rollback]);
-    assert_eq!(world.tables.land_late_writes(), 3);
+    assert_eq!(world.tables.apply_late_writes(), 3);
     assert_eq!(world.tables.stored_orders().len(), 0);
     let (tombstone, until) = world.tables.tombstone(user(123), order_id).unwrap();
     assert!(tombstone.holds(world.broker.halves()[0].transaction_id));
@@ -226,14 +226,14 @@ async fn a_late_write_finds_the_fence_when_it_lands_after_its_check() {
 #[tokio::test(start_paused = true)]
 async fn a_fenced_attempt_is_an_error_and_the_next_one_succeeds() {
     let world = world();
-    world.tables.break_down(Operation::CreateOrder, Fault::LandsLate);
+    world.tables.fail_every_call(Operation::CreateOrder, Fault::LandsLate);
     create(&world, &command(1, Some("key-1"))).await.unwrap_err();
     world.clock.advance(lifetimes::CLOCK_MARGIN);
     world.broker.check_back(&world.answer_checks()).await;
     world.tables.heal(Operation::CreateOrder);
     let reply = create(&world, &command(1, Some("key-1"))).await.unwrap();
     assert!(!reply.replayed, "the first attempt has created nothing");
-    world.tables.land_late_writes();
+    world.tables.apply_late_writes();
     assert_eq!(stored(&world, &reply).attempt, world.broker.halves()[1].transaction_id);
     assert_eq!(ends(&world), [[Resolution::Rollback], [Resolution::Commit]]);
 }
@@ -272,7 +272,7 @@ async fn a_request_that_would_be_refused_is_answered_with_the_order_that_its_key
     assert!(matches!(other, CreateOrderError::KeyReused), "{other:?}");
     let new = create(&world, &command(2, Some("key-2"))).await.unwrap_err();
     assert!(matches!(new, CreateOrderError::UnknownProducts(_)), "{new:?}");
-    world.tables.break_down(Operation::AtKey, Fault::RequestLost);
+    world.tables.fail_every_call(Operation::AtKey, Fault::RequestLost);
     let unread = create(&world, &command(2, Some("key-1"))).await.unwrap_err();
     assert!(matches!(unread, CreateOrderError::Unavailable { .. }), "{unread:?}");
 }
@@ -371,7 +371,7 @@ async fn the_same_key_for_something_else_is_refused_with_and_without_the_broker(
     let error = create(&world, &other).await.unwrap_err();
     assert!(matches!(error, CreateOrderError::KeyReused), "{error:?}");
     assert_eq!(ends(&world), [[Resolution::Commit], [Resolution::Rollback]]);
-    world.broker.go_away();
+    world.broker.become_unreachable();
     for without_broker in [WithoutBroker::Refuse, WithoutBroker::Accept(CircuitBreaker::default())]
     {
         let create = CreateOrder { without_broker, ..world.create_orders() };
@@ -395,7 +395,7 @@ async fn a_key_is_known_while_its_order_exists() {
 async fn a_write_leaves_time_for_the_end_of_its_half_message() {
     for fault in [Fault::Refused(FailureClass::Throttled), Fault::RequestLost] {
         let world = world();
-        world.tables.break_down(Operation::CreateOrder, fault);
+        world.tables.fail_every_call(Operation::CreateOrder, fault);
         let limit = Duration::from_secs(2);
         let started = tokio::time::Instant::now();
         let create = world.create_orders();

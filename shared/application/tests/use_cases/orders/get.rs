@@ -59,7 +59,7 @@ async fn an_order_that_cannot_be_read_is_not_reported_as_missing() {
     let newer = GetOrder { orders: Newer(world.tables.clone()) };
     let failure = newer.execute(user(123), id).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Permanent);
-    world.tables.break_down(Operation::AtKey, Fault::Refused(FailureClass::Throttled));
+    world.tables.fail_every_call(Operation::AtKey, Fault::Refused(FailureClass::Throttled));
     let get = GetOrder { orders: world.tables.clone() };
     assert_eq!(get.execute(user(123), id).await.unwrap_err().class, FailureClass::Throttled);
 }

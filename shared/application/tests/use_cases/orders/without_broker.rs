@@ -27,7 +27,7 @@ async fn sweep(world: &World) {
 #[tokio::test(start_paused = true)]
 async fn an_order_is_created_without_the_broker_and_marked_as_never_sent() {
     let world = world();
-    world.broker.go_away();
+    world.broker.become_unreachable();
     let reply = create(&world, &command(1, None)).await.unwrap();
     let stored = stored(&world, &reply);
     let entry = stored.pending.get(stored.created_event()).unwrap();
@@ -54,7 +54,7 @@ async fn a_half_message_that_the_broker_does_not_vouch_for_is_abandoned() {
 #[tokio::test(start_paused = true)]
 async fn without_the_broker_nothing_is_stored_where_that_is_refused() {
     let world = world();
-    world.broker.go_away();
+    world.broker.become_unreachable();
     let create = CreateOrder { without_broker: WithoutBroker::Refuse, ..world.create_orders() };
     let refused = create.execute(&command(1, None), Deadline::after(REQUEST)).await.unwrap_err();
     assert!(matches!(refused, CreateOrderError::Unavailable { .. }), "{refused:?}");
@@ -64,13 +64,13 @@ async fn without_the_broker_nothing_is_stored_where_that_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn the_event_of_an_order_is_published_once_the_broker_is_back() {
     let world = world();
-    world.broker.go_away();
+    world.broker.become_unreachable();
     let reply = create(&world, &command(1, None)).await.unwrap();
     sweep(&world).await;
     assert_eq!(world.broker.visible().len(), 0, "the broker is still away");
     assert_eq!(world.tables.pending_events(), 1);
 
-    world.broker.come_back();
+    world.broker.become_reachable();
     tokio::time::sleep(Duration::from_secs(60)).await;
     sweep(&world).await;
     assert_eq!(world.broker.visible().len(), 1);
@@ -108,7 +108,7 @@ async fn after_three_failures_the_half_message_is_skipped_for_ten_seconds() {
         create.execute(&command(1, None), Deadline::after(REQUEST)).await.unwrap();
         started.elapsed()
     };
-    world.broker.go_away();
+    world.broker.become_unreachable();
     for _ in 0..3 {
         let took = timed().await;
         assert!(took >= Duration::from_secs(2), "it tried until its deadline: {took:?}");
@@ -116,7 +116,7 @@ async fn after_three_failures_the_half_message_is_skipped_for_ten_seconds() {
     let took = timed().await;
     assert!(took < Duration::from_millis(100), "{took:?}");
 
-    world.broker.come_back();
+    world.broker.become_reachable();
     timed().await;
     assert_eq!(world.broker.halves().len(), 0, "it is still skipped");
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -128,16 +128,16 @@ async fn after_three_failures_the_half_message_is_skipped_for_ten_seconds() {
 #[tokio::test(start_paused = true)]
 async fn an_order_whose_outcome_is_unknown_is_answered_as_open_and_settled_by_its_key() {
     let world = world();
-    world.broker.go_away();
-    world.tables.break_down(Operation::CreateOrder, Fault::LandsLate);
+    world.broker.become_unreachable();
+    world.tables.fail_every_call(Operation::CreateOrder, Fault::LandsLate);
     let keyed = command(1, Some("key-1"));
     let error = create(&world, &keyed).await.unwrap_err();
     let CreateOrderError::Open { order_id, .. } = error else { panic!("{error:?}") };
     world.tables.heal(Operation::CreateOrder);
-    assert_eq!(world.tables.land_late_writes(), 3);
+    assert_eq!(world.tables.apply_late_writes(), 3);
     let again = create(&world, &keyed).await.unwrap();
     assert_eq!((again.replayed, again.order.id()), (true, order_id));
-    world.broker.come_back();
+    world.broker.become_reachable();
     tokio::time::sleep(Duration::from_secs(60)).await;
     sweep(&world).await;
     assert_eq!((world.tables.stored_orders().len(), world.broker.visible().len()), (1, 1));

@@ -15,7 +15,7 @@ use domain::product::Product;
 
 use crate::config::CatalogTable;
 use crate::connect::{TRY_LIMIT, one_try};
-use crate::error::{Fate, condition_held, failure, incomplete, judge};
+use crate::error::{FailedWrite, condition_held, failure, incomplete, judge};
 use crate::expression::{ABSENT, Change, ItemUpdate, names};
 use crate::item::{Item, from_item, number, text, to_item};
 use crate::keys;
@@ -78,7 +78,7 @@ async fn put_all(
 /// # Errors
 ///
 /// [`Failure`] if the product was not written, or it is not known whether it was.
-pub async fn merge_product(
+pub async fn put_product_keeping_stock(
     client: &Client,
     table: &CatalogTable,
     product: &Product,
@@ -169,8 +169,8 @@ pub async fn add_stock(
             Ok(Updated::ConditionFailed(Some(product))) => {
                 return Ok(AddedStock::TooMany(stock_of(product)?));
             }
-            Err((cause, Fate::Unknown)) => return Ok(AddedStock::Unknown(cause)),
-            Err((cause, Fate::NotStored)) => tries.pause_after(cause).await?,
+            Err((cause, FailedWrite::Unknown)) => return Ok(AddedStock::Unknown(cause)),
+            Err((cause, FailedWrite::NotStored)) => tries.pause_after(cause).await?,
         }
     }
 }
@@ -191,7 +191,7 @@ async fn update_once(
     client: &Client,
     table: &CatalogTable,
     update: Change,
-) -> Result<Updated, (Failure, Fate)> {
+) -> Result<Updated, (Failure, FailedWrite)> {
     let call = ItemUpdate::from(update)
         .on(client.update_item().table_name(table.name().as_str()))
         .return_values(ReturnValue::AllNew)
@@ -203,8 +203,8 @@ async fn update_once(
                 Ok(Updated::ConditionFailed(failed.item.clone()))
             }
             _ => {
-                let (class, fate) = judge(&error);
-                Err((Failure::new(class, error), fate))
+                let (class, write) = judge(&error);
+                Err((Failure::new(class, error), write))
             }
         },
     }

@@ -26,16 +26,16 @@ const REMEMBERED_MAX: usize = 10_000;
 /// Reads prices and remembers them for a minute. A product that was not found is read again each
 /// time.
 #[derive(Debug)]
-pub struct DynamoCatalog<C> {
+pub struct DynamoCatalog<Time> {
     client: Client,
     table: CatalogTable,
-    clock: C,
+    clock: Time,
     remembered: Mutex<HashMap<ProductId, (Money, Timestamp)>>,
 }
 
-impl<C: Clock> DynamoCatalog<C> {
+impl<Time: Clock> DynamoCatalog<Time> {
     /// Reads from this table.
-    pub fn new(client: Client, table: CatalogTable, clock: C) -> Self {
+    pub fn new(client: Client, table: CatalogTable, clock: Time) -> Self {
         Self { client, table, clock, remembered: Mutex::default() }
     }
 
@@ -61,7 +61,7 @@ impl<C: Clock> DynamoCatalog<C> {
     }
 }
 
-impl<C: Clock> Catalog for DynamoCatalog<C> {
+impl<Time: Clock> Catalog for DynamoCatalog<Time> {
     async fn prices(&self, products: &[ProductId]) -> Result<HashMap<ProductId, Money>, Failure> {
         let now = self.clock.now();
         // `DynamoDB` refuses a call that names one key twice.

@@ -1,6 +1,6 @@
 use application::deadline::Deadline;
 use application::outcome::WriteTry;
-use application::ports::{DeadLetter, DeadLetterRemoval, LetterGone};
+use application::ports::{DeadLetter, DeadLetterRemoval, LetterNotFound};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -38,7 +38,7 @@ fn message_id_of(letter: &DeadLetter) -> Vec<(&'static str, AttributeValue)> {
 }
 
 impl DeadLetterRemoval for DynamoDeadLetterRemoval {
-    async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterGone> {
+    async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterNotFound> {
         if deadline.has_passed() {
             return WriteTry::Refused(too_late());
         }
@@ -56,7 +56,7 @@ impl DeadLetterRemoval for DynamoDeadLetterRemoval {
             .await;
         match condition_held(deleted) {
             Ok(true) => WriteTry::Done,
-            Ok(false) => WriteTry::Cancelled(LetterGone),
+            Ok(false) => WriteTry::Cancelled(LetterNotFound),
             Err(error) => failed_try(error),
         }
     }

@@ -3,8 +3,8 @@ use application::outcome::{Failure, WriteTry};
 use application::ports::letters::{DeadLetterMoves, MoveCancelled};
 use application::ports::pending::AggregateChange;
 use application::ports::{
-    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary, LetterGone,
-    Page,
+    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary,
+    LetterNotFound, Page,
 };
 use aws_sdk_dynamodb::Client;
 
@@ -52,7 +52,7 @@ impl DeadLetterReader for DynamoLetters {
 }
 
 impl DeadLetterRemoval for DynamoLetters {
-    async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterGone> {
+    async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterNotFound> {
         self.removal.discard(letter, deadline).await
     }
 }

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use application::lifetimes;
-use application::ports::{Activity, Source, Whose};
+use application::ports::{Activity, ActivityOwner, Source};
 use domain::timestamp::Timestamp;
 use domain::user::ActivityKind;
 use serde::{Deserialize, Serialize};
@@ -27,13 +27,13 @@ pub(crate) struct ActivityItem {
 }
 
 impl ActivityItem {
-    pub(crate) fn new(whose: Whose, activity: &Activity) -> Self {
-        let kept_for = match whose {
-            Whose::User(_) => lifetimes::ACTIVITY,
-            Whose::Nobody(_) => lifetimes::NOBODYS_ACTIVITY,
+    pub(crate) fn new(owner: ActivityOwner, activity: &Activity) -> Self {
+        let kept_for = match owner {
+            ActivityOwner::User(_) => lifetimes::ACTIVITY,
+            ActivityOwner::UnknownAddress(_) => lifetimes::UNKNOWN_ADDRESS_ACTIVITY,
         };
         Self {
-            pk: keys::activities_of(whose),
+            pk: keys::activities_of(owner),
             sk: keys::activity(activity.id),
             schema_version: SCHEMA_VERSION,
             activity_id: activity.id.to_string(),

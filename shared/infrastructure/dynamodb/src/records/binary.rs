@@ -5,17 +5,17 @@ use std::fmt;
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
 
-pub(super) fn serialize<S: Serializer, const LENGTH: usize>(
+pub(super) fn serialize<Output: Serializer, const LENGTH: usize>(
     bytes: &[u8; LENGTH],
-    s: S,
-) -> Result<S::Ok, S::Error> {
-    s.serialize_bytes(bytes)
+    serializer: Output,
+) -> Result<Output::Ok, Output::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>, const LENGTH: usize>(
-    d: D,
-) -> Result<[u8; LENGTH], D::Error> {
-    d.deserialize_bytes(Bytes)
+pub(super) fn deserialize<'de, Input: Deserializer<'de>, const LENGTH: usize>(
+    deserializer: Input,
+) -> Result<[u8; LENGTH], Input::Error> {
+    deserializer.deserialize_bytes(Bytes)
 }
 
 struct Bytes<const LENGTH: usize>;
@@ -27,7 +27,7 @@ impl<const LENGTH: usize> Visitor<'_> for Bytes<LENGTH> {
         write!(f, "{LENGTH} bytes")
     }
 
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
+    fn visit_bytes<Fault: Error>(self, bytes: &[u8]) -> Result<Self::Value, Fault> {
+        bytes.try_into().map_err(|_| Fault::invalid_length(bytes.len(), &self))
     }
 }

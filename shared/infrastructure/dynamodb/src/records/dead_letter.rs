@@ -90,9 +90,9 @@ impl TryFrom<DeadLetterSummaryRecord> for DeadLetterSummary {
     }
 }
 
-fn parsed<T>(text: Option<String>) -> Result<Option<T>, CorruptRecord>
+fn parsed<Value>(text: Option<String>) -> Result<Option<Value>, CorruptRecord>
 where
-    T: FromStr<Err: fmt::Display>,
+    Value: FromStr<Err: fmt::Display>,
 {
     text.map(|text| text.parse().map_err(CorruptRecord::because)).transpose()
 }
@@ -162,7 +162,10 @@ impl TryFrom<DeadLetterRecord<'_>> for DeadLetter {
 struct Body<'a>(Cow<'a, [u8]>);
 
 impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<Output: Serializer>(
+        &self,
+        serializer: Output,
+    ) -> Result<Output::Ok, Output::Error> {
         match std::str::from_utf8(&self.0) {
             Ok(text) => serializer.serialize_str(text),
             Err(_) => serializer.serialize_bytes(&self.0),
@@ -171,7 +174,7 @@ impl Serialize for Body<'_> {
 }
 
 impl<'de> Deserialize<'de> for Body<'_> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<Input: Deserializer<'de>>(deserializer: Input) -> Result<Self, Input::Error> {
         deserializer.deserialize_any(TextOrBytes).map(|bytes| Self(bytes.into()))
     }
 }
@@ -185,11 +188,11 @@ impl Visitor<'_> for TextOrBytes {
         f.write_str("a text or bytes")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u8>, E> {
+    fn visit_str<Fault: Error>(self, text: &str) -> Result<Vec<u8>, Fault> {
         Ok(text.as_bytes().to_vec())
     }
 
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+    fn visit_bytes<Fault: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         Ok(bytes.to_vec())
     }
 }

@@ -2,7 +2,9 @@
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
-use application::ports::{AccountChange, AccountRepository, Accounts, ChangeCancelled, Whose};
+use application::ports::{
+    AccountChange, AccountRepository, Accounts, ActivityOwner, ChangeCancelled,
+};
 use aws_sdk_dynamodb::Client;
 use domain::identity::{TransactionId, UserId};
 use domain::user::{Account, EmailAddress};
@@ -47,7 +49,7 @@ impl DynamoAccounts {
                 },
             )?,
         };
-        transaction.put(users, &ActivityItem::new(Whose::User(account.user_id()), activity))
+        transaction.put(users, &ActivityItem::new(ActivityOwner::User(account.user_id()), activity))
     }
 }
 

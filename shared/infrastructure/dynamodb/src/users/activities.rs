@@ -1,7 +1,7 @@
 //! Records and reads the activities of accounts.
 
 use application::outcome::Failure;
-use application::ports::{Activity, ActivityLog, ActivityReader, Page, Whose};
+use application::ports::{Activity, ActivityLog, ActivityOwner, ActivityReader, Page};
 use domain::identity::{ActivityId, UserId};
 use domain::timestamp::Timestamp;
 
@@ -16,11 +16,11 @@ use crate::records::ActivityItem;
 const ACTIVITIES_OF_USER: &str = "#pk = :pk AND begins_with(#sk, :activities)";
 
 impl ActivityLog for DynamoAccounts {
-    async fn record(&self, whose: Whose, activity: &Activity) -> Result<(), Failure> {
+    async fn record(&self, owner: ActivityOwner, activity: &Activity) -> Result<(), Failure> {
         self.client
             .put_item()
             .table_name(self.users.as_str())
-            .set_item(Some(to_item(&ActivityItem::new(whose, activity))?))
+            .set_item(Some(to_item(&ActivityItem::new(owner, activity))?))
             .customize()
             .config_override(one_try(TRY_LIMIT))
             .send()

@@ -1,7 +1,7 @@
 //! Counts guesses, such as passwords that are tried.
 
 use application::outcome::Failure;
-use application::ports::{GuessRecords, GuessTarget, Replaced};
+use application::ports::{GuessRecords, GuessTarget, GuessUpdate};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::user::Guesses;
 
@@ -90,15 +90,15 @@ impl GuessRecords for DynamoAccounts {
         target: GuessTarget,
         expected: Option<Guesses>,
         new: Option<Guesses>,
-    ) -> Result<Replaced, Failure> {
+    ) -> Result<GuessUpdate, Failure> {
         let unchanged = unchanged(expected);
         let replaced = match &new {
             Some(new) => self.put_guesses(target, unchanged, new).await?,
             None => self.delete_guesses(target, unchanged).await?,
         };
         if replaced {
-            return Ok(Replaced::Done);
+            return Ok(GuessUpdate::Done);
         }
-        Ok(Replaced::Found(self.find(target).await?))
+        Ok(GuessUpdate::Found(self.find(target).await?))
     }
 }

@@ -3,8 +3,8 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    AddressDigest, ChangeCancelled, NewSession, Registration, RegistrationCancelled,
-    UserRepository, Whose,
+    ActivityOwner, AddressDigest, ChangeCancelled, NewSession, Registration, RegistrationCancelled,
+    UserRepository,
 };
 use aws_sdk_dynamodb::Client;
 use domain::identity::TransactionId;
@@ -43,7 +43,7 @@ impl DynamoUserRepository {
         Transaction::default()
             .put_if_absent(users, &NewAccountItem::new(account, attempt, &pending))?
             .put_if_absent(users, &EmailItem::from(*account))?
-            .put(users, &ActivityItem::new(Whose::User(account.user_id()), activity))?
+            .put(users, &ActivityItem::new(ActivityOwner::User(account.user_id()), activity))?
             .put(users, &known)
     }
 
@@ -53,7 +53,7 @@ impl DynamoUserRepository {
         Transaction::default()
             .update(users, changed(account, pending.transaction_id))?
             .put_if_absent(users, &NewSessionItem::from(login))?
-            .put(users, &ActivityItem::new(Whose::User(account.user_id()), activity))
+            .put(users, &ActivityItem::new(ActivityOwner::User(account.user_id()), activity))
     }
 }
 

@@ -3,7 +3,8 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    Activity, ChangeCancelled, FoundToken, RefreshToken, Rotation, Sessions, TokenHash, Whose,
+    Activity, ActivityOwner, ChangeCancelled, FoundToken, RefreshToken, Rotation, Sessions,
+    TokenHash,
 };
 use domain::identity::SessionId;
 use domain::user::Session;
@@ -46,7 +47,7 @@ impl DynamoAccounts {
                 vec![(":epoch", number(session.epoch))],
             )?
             .put(users, &UsedTokenItem::new(session, *used))?
-            .put(users, &ActivityItem::new(Whose::User(session.user_id), activity))
+            .put(users, &ActivityItem::new(ActivityOwner::User(session.user_id), activity))
     }
 
     fn end_transaction(
@@ -63,7 +64,7 @@ impl DynamoAccounts {
         };
         Transaction::default()
             .update(users, ended)?
-            .put(users, &ActivityItem::new(Whose::User(session.user_id), activity))
+            .put(users, &ActivityItem::new(ActivityOwner::User(session.user_id), activity))
     }
 }
 

@@ -17,13 +17,13 @@ use crate::failure::failure_chain;
 /// library's own format nests the fields of spans in a list.
 pub(super) struct JsonLines;
 
-impl<S> FormatEvent<S, JsonFields> for JsonLines
+impl<Spans> FormatEvent<Spans, JsonFields> for JsonLines
 where
-    S: Subscriber + for<'a> LookupSpan<'a>,
+    Spans: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, JsonFields>,
+        context: &FmtContext<'_, Spans, JsonFields>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {

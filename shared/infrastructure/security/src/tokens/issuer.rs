@@ -17,8 +17,8 @@ use crate::signing_key::SigningKey;
 /// The key is read again after a minute. If that fails, the issuer uses the last key for four more
 /// minutes and then issues no tokens: by then that key may have been replaced, and will soon be
 /// retired.
-pub struct Ed25519TokenIssuer<S> {
-    source: S,
+pub struct Ed25519TokenIssuer<KeySource> {
+    source: KeySource,
     known: Mutex<Option<Known>>,
 }
 
@@ -49,9 +49,9 @@ impl Signer {
     }
 }
 
-impl<S: SigningKeySource> Ed25519TokenIssuer<S> {
+impl<KeySource: SigningKeySource> Ed25519TokenIssuer<KeySource> {
     /// An issuer that signs with the key of a source.
-    pub const fn new(source: S) -> Self {
+    pub const fn new(source: KeySource) -> Self {
         Self { source, known: Mutex::new(None) }
     }
 
@@ -92,7 +92,7 @@ impl<S: SigningKeySource> Ed25519TokenIssuer<S> {
     }
 }
 
-impl<S: SigningKeySource> AccessTokenIssuer for Ed25519TokenIssuer<S> {
+impl<KeySource: SigningKeySource> AccessTokenIssuer for Ed25519TokenIssuer<KeySource> {
     async fn issue(&self, bearer: Bearer, now: Timestamp) -> Result<AccessToken, Failure> {
         let signer = self.signer(now).await?;
         let mut token_id = [0; 16];

@@ -10,16 +10,16 @@ use super::{AUDIENCE, Claims, ISSUER, TOKEN_LENGTH_MAX, TOKEN_TYPE, is_key_name}
 /// Verifies access tokens with the deployment's public keys.
 ///
 /// Keys or their URLs in a token (`jku`, `jwk`, `x5u`, `x5c`) are ignored (RFC 8725, section 3.10).
-/// Only its `kid` is used, and looked up in `K`.
+/// Only its `kid` is used, and looked up in `Keys`.
 #[derive(Debug, Clone)]
-pub struct Ed25519TokenVerifier<K> {
-    keys: K,
+pub struct Ed25519TokenVerifier<Keys> {
+    keys: Keys,
     validation: Validation,
 }
 
-impl<K: VerificationKeys> Ed25519TokenVerifier<K> {
+impl<Keys: VerificationKeys> Ed25519TokenVerifier<Keys> {
     /// A verifier with the public keys in `keys`.
-    pub fn new(keys: K) -> Self {
+    pub fn new(keys: Keys) -> Self {
         // The algorithm is fixed here; a token never chooses it (RFC 8725, sections 3.1 and 3.2).
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
@@ -39,7 +39,7 @@ impl<K: VerificationKeys> Ed25519TokenVerifier<K> {
     }
 }
 
-impl<K: VerificationKeys> AccessTokenVerifier for Ed25519TokenVerifier<K> {
+impl<Keys: VerificationKeys> AccessTokenVerifier for Ed25519TokenVerifier<Keys> {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Bearer, VerifyTokenError> {
         let kid = key_name(token)?;
         let key = self.keys.by_kid(&kid).await.map_err(VerifyTokenError::KeysUnavailable)?;

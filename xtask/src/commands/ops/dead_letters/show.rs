@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use application::operations::redrive::{Examined, RedriveError, WayBack};
+use application::operations::redrive::{Examined, RedriveError, RedrivePlan};
 use application::outcome::chain;
 use application::ports::DeadLetterSummary;
 use application::ports::{Clock, DeadLetter, DeadLetterId};
@@ -30,24 +30,24 @@ pub(crate) struct Options {
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (store, aggregates) = options.tables.open().await?;
-    let Examined { letter, way } =
+    let Examined { letter, plan } =
         match redrive_on(store, &aggregates, None).examine(&options.id).await {
             Ok(examined) => examined,
-            Err(RedriveError::NotThere) => anyhow::bail!(
+            Err(RedriveError::NotFound) => anyhow::bail!(
                 "the dead letter {} does not exist; `list` prints the ids of all letters",
                 options.id
             ),
             Err(error) => return Err(error).with_context(|| options.tables.advice()),
         };
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&json(&letter, &way))?);
+        println!("{}", serde_json::to_string_pretty(&json(&letter, &plan))?);
     } else {
-        print(&letter, &way);
+        print(&letter, &plan);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(letter: &DeadLetter, way: &WayBack) {
+fn print(letter: &DeadLetter, plan: &RedrivePlan) {
     let now = SystemClock.now();
     let summary = DeadLetterSummary::from(letter.clone());
     let line = |name: &str, value: String| println!("{name:<13} {}", printable(&value));
@@ -68,12 +68,12 @@ fn print(letter: &DeadLetter, way: &WayBack) {
     line("kept until", summary.expires_at.map_or_else(for_ever, |at| timestamp(at).to_string()));
     line(
         "redrive",
-        match way {
-            WayBack::Aggregate(key) => format!("possible: its event returns to {key}"),
-            WayBack::Topic => "possible with --namesrv: its event is from elsewhere, and is \
+        match plan {
+            RedrivePlan::Aggregate(key) => format!("possible: its event returns to {key}"),
+            RedrivePlan::Topic => "possible with --namesrv: its event is from elsewhere, and is \
                                published unchanged"
                 .to_owned(),
-            WayBack::None(error) => format!("refused: {}", chain(error)),
+            RedrivePlan::Refused(error) => format!("refused: {}", chain(error)),
         },
     );
     let kept = letter.body.len();
@@ -108,7 +108,7 @@ struct Whole {
     redrive_refused: Option<String>,
 }
 
-fn json(letter: &DeadLetter, way: &WayBack) -> Whole {
+fn json(letter: &DeadLetter, plan: &RedrivePlan) -> Whole {
     let summary = DeadLetterSummary::from(letter.clone());
     let text = std::str::from_utf8(&letter.body).ok();
     Whole {
@@ -117,10 +117,10 @@ fn json(letter: &DeadLetter, way: &WayBack) -> Whole {
         body_kept_bytes: letter.body.len(),
         body: text.map(ToOwned::to_owned),
         body_base64: text.is_none().then(|| base64(&letter.body)),
-        redrivable: !matches!(way, WayBack::None(_)),
-        redrive_refused: match way {
-            WayBack::None(error) => Some(chain(error)),
-            WayBack::Aggregate(_) | WayBack::Topic => None,
+        redrivable: !matches!(plan, RedrivePlan::Refused(_)),
+        redrive_refused: match plan {
+            RedrivePlan::Refused(error) => Some(chain(error)),
+            RedrivePlan::Aggregate(_) | RedrivePlan::Topic => None,
         },
     }
 }
