@@ -43,7 +43,7 @@ impl App {
     }
 
     /// Runs `cargo xtask ops` on this system's tables and its cluster.
-    async fn ops_on_cluster(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn ops_on_cluster(&self, arguments: &[&str]) -> Output {
         let names = &self.system.names;
         let cluster = [
             "--namesrv",

@@ -23,4 +23,5 @@ mod leaks;
 mod login;
 mod orders;
 mod problems;
+mod subscribers;
 mod users;

@@ -32,22 +32,19 @@
 //! - **One order.** Products, prices and groups of reservations are left out; accounts follow the
 //!   same rules.
 //! - **No time.** A deadline is a choice: anything that is waited for may come or be given up, and
-//! a
-//!   check-back finds every attempt too old. So no property depends on clocks, but none says how
-//! long
-//!   anything takes. An event that becomes due is due at once, and the next try of a failed
-//! delivery,
-//!   which the sweep waits for, is a redelivery or a loss. Nothing that is stored expires.
+//!   a check-back finds every attempt too old. So no property depends on clocks, but none says how
+//!   long anything takes. An event that becomes due is due at once, and the next try of a failed
+//!   delivery, which the sweep waits for, is a redelivery or a loss. Nothing that is stored
+//!   expires.
 //! - **Trusted.** Conditional writes are linearizable: a put, a fence, an update happen at once or
 //!   not at all. The broker keeps half messages; what it has committed it may lose, in [`pending`].
 //! - **One step** may be several in the code, where that makes no difference: a delivery and the
-//! read
-//!   it begins with; a fence, the read after it and the answer; the broker's question and the read,
-//!   because the answer's way back is a step of its own; the sweep's question and what it sends.
+//!   read it begins with; a fence, the read after it and the answer; the broker's question and the
+//!   read, because the answer's way back is a step of its own; the sweep's question and what it
+//!   sends.
 //! - **No late writes of a consumer.** A write that lands after its process has died is the same as
 //!   one of a slow consumer beside others; `cargo xtask verify --full` has three of them. The put
-//! has
-//!   a late arrival of its own.
+//!   has a late arrival of its own.
 //! - **Left out**, because they change nothing that is stored: throttled tries that are tried
 //!   again, claims of the sweep, tombstones that are full (they answer UNKNOWN, as a lost check
 //!   does), foreign messages, and letters that an operator discards.

@@ -8,6 +8,7 @@ mod fetch;
 mod java;
 mod listing;
 mod ports;
+mod proxy;
 mod security;
 mod settings;
 mod shadow;
@@ -22,6 +23,7 @@ pub use java::{check_java, check_maven};
 pub use listing::{broker_address, broker_addresses, cluster_info};
 pub(crate) use ports::cannot_listen;
 pub use ports::{check_broker_port, check_free, free_port};
+pub use proxy::RocketmqProxy;
 pub use security::BrokerSecurity;
 pub use settings::Flush;
 

@@ -8,9 +8,8 @@
 //!   those items. A single write on a held item fails with `TransactionConflictException`. A
 //!   `TransactGetItems` on an item that is being written is cancelled; other reads pass. A
 //!   transaction fails with `TransactionInProgressException` while another one with the same
-//!   request token is running.
-//!   (Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works", "Transaction
-//!   conflict handling in DynamoDB",
+//!   request token is running. (Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How
+//!   it works", "Transaction conflict handling in DynamoDB",
 //!   <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>; that
 //!   "an ongoing operation is in the process of updating the same item" rejects a transaction is in
 //!   the API Reference,

@@ -2,25 +2,22 @@
 //! `CreateOrder`, `AnswerCheck`, `Sweep` and `ConsumeEvents`.
 //!
 //! After each step the same is seen in the model and in the stored state: the order with its
-//! attempt
-//! and its pending event, the tombstone, the half messages with their ends and what is under way
-//! to them, the copies on the topic, how often the event was handled, and what clients were
-//! answered.
+//! attempt and its pending event, the tombstone, the half messages with their ends and what is
+//! under way to them, the copies on the topic, how often the event was handled, and what clients
+//! were answered.
 //!
 //! # Steps that differ in size
 //!
 //! - **`LoseHalfAnswer` and the step after it.** The answer is held until the model says how the
 //!   request goes on: without a half message, or with another try, as the same request or as
-//! another.
+//!   another.
 //! - **`SkipHalf`** is a half message that cannot be stored while a request tries. A circuit
-//! breaker
-//!   that skips it has the same effect, and has tests of its own.
+//!   breaker that skips it has the same effect, and has tests of its own.
 //! - **`Check` and `Fence`** are one call of the checker, which is held at its fence.
 //! - **`LoseCheck`** is any of: no checker is asked; the table can't be read; it is too early; the
 //!   fence fails.
 //! - **`LoseSweepCommit`** is the death of the sweep, or its failure; **`ClaimInVain`** is its
-//!   death
-//!   before it sends anything.
+//!   death before it sends anything.
 //! - **`Deliver`** also handles the events that follow, which belong to the other model.
 //!
 //! # Steps that no path takes

@@ -9,13 +9,12 @@
 //!
 //! - **Conditions.** The code's writes compare the order's revision, the model's only what matters.
 //!   A write that is refused only for its revision is tried again from what was found, in the same
-//! step.
+//!   step.
 //! - **`Decide`** with a rejection is a reservation that finds no stock, and then a second write.
 //! - **A delivery that finds the order decided, or its event marked,** is at its finishing write at
 //!   once; the model takes the steps in between, which change nothing.
 //! - **`Bury`** is the first failure: those before it change only a count. It is never the failure
-//! of
-//!   a reservation, which is tried again while its delivery has time, but that of a rejection.
+//!   of a reservation, which is tried again while its delivery has time, but that of a rejection.
 //! - **`Sweep`** sends one of all pending events: for the others the broker answers that it has
 //!   them.
 //! - **The broker** is the stage's own, because the model counts copies and doesn't distinguish
@@ -27,8 +26,7 @@
 //!   meanwhile: the model's consumer then finishes it, and the code's may know already that nothing
 //!   was left to finish, and leaves it to the redriven message. Both are right.
 //! - A consumer that doubts its rejection, and then confirms: the code never takes back that it
-//!   found
-//!   no stock. That the order can still be decided takes a burial and a redrive in between.
+//!   found no stock. That the order can still be decided takes a burial and a redrive in between.
 //! - More than four lost redeliveries: the code publishes an event five times again that is on its
 //!   topic, and then leaves it to an operator. The model goes on.
 //!

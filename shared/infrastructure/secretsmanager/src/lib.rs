@@ -2,8 +2,7 @@
 //!
 //! The secret's text is the private key as a JSON Web Key (RFC 8037). Secrets Manager keeps the
 //! previous version as `AWSPREVIOUS`. Readers get `AWSCURRENT`, which is always one complete
-//! version
-//! (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>).
+//! version (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>).
 
 use std::fmt;
 use std::time::Duration;

@@ -35,7 +35,7 @@ impl OrderListing for MemoryTables {
                 })
                 .collect();
             orders.sort_by_key(|stored| Reverse(place(OrderPosition::of(stored))));
-            page(&orders, limit, |stored| OrderPosition::of(stored))
+            page(&orders, limit, OrderPosition::of)
         })
         .await
     }

@@ -1,0 +1,89 @@
+// Prints the changes of orders, each once: node subscriber.mjs PROXY TOPIC GROUP JOURNAL
+//
+// PROXY is the address of RocketMQ's proxy, such as 127.0.0.1:8081. JOURNAL is a file; it stands for the
+// database of a real subscriber, which stores an event's effect and its id in one transaction.
+
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SimpleConsumer } from 'rocketmq-client-nodejs';
+
+// How many messages are fetched at once, and for how long no other consumer of the group gets them. Those that
+// are not acknowledged by then are delivered again, so it is longer than all of them take.
+const BATCH = 16;
+const INVISIBLE_MS = 30_000;
+
+const [proxy, topic, group, journalFile] = process.argv.slice(2);
+const seen = new Set();
+const histories = new Map(); // by order: its statuses by version
+
+function remember(change) {
+  seen.add(change.event_id);
+  if (!histories.has(change.order_id)) histories.set(change.order_id, new Map());
+  histories.get(change.order_id).set(change.aggregate_version, change.status);
+}
+
+function decode(body) {
+  const event = JSON.parse(body.toString('utf8'));
+  // Added members don't raise the schema's version, and are ignored here.
+  if (event.specversion !== '1.0' || event.schemaversion !== 1) {
+    throw new Error(`not a version that this program reads: ${event.schemaversion}`);
+  }
+  return event;
+}
+
+/** Stores an event and returns the change, or null if it was stored before. */
+function handle(event) {
+  // Each event is delivered at least once, and has the same id each time.
+  if (seen.has(event.id)) return null;
+  const { order_id, aggregate_version, status } = event.data;
+  const change = { event_id: event.id, type: event.type, order_id, aggregate_version, status };
+  writeSync(journal, JSON.stringify(change) + '\n');
+  remember(change);
+  // Events are delivered in any order. An order's versions count its changes, so they sort them.
+  const history = [...histories.get(order_id)].sort(([a], [b]) => a - b).map(([, status]) => status);
+  return { ...change, history };
+}
+
+// 'as': each write reaches the disk before the event is acknowledged.
+const journal = openSync(journalFile, 'as+');
+readFileSync(journalFile, 'utf8').split('\n').filter(Boolean).forEach(line => remember(JSON.parse(line)));
+
+const logger = { debug() {}, info() {}, warn: console.error, error: console.error };
+const consumer = new SimpleConsumer({
+  endpoints: proxy, namespace: '', consumerGroup: group, subscriptions: new Map([[topic, '*']]),
+  awaitDuration: 10_000, logger,
+});
+let stopping = false;
+async function stop() {
+  if (stopping) return;
+  stopping = true;
+  await consumer.shutdown();
+  closeSync(journal);
+  // The request for messages that is under way cannot be cancelled.
+  process.exit(0);
+}
+process.on('SIGTERM', stop).on('SIGINT', stop);
+
+await consumer.startup();
+while (!stopping) {
+  let messages = [];
+  try {
+    messages = await consumer.receive(BATCH, INVISIBLE_MS);
+  } catch (error) {
+    if (stopping) break;
+    console.error(`no messages: ${error}`);
+    await sleep(1000);
+  }
+  for (const message of messages) {
+    if (stopping) break;
+    try {
+      const change = handle(decode(message.body));
+      if (change !== null) console.log(JSON.stringify(change));
+      // Only now that the effect is stored: after a crash before this, the event is delivered again.
+      await consumer.ack(message);
+    } catch (error) {
+      // Without an acknowledgement it is delivered again, and in the end it is a dead letter of the group.
+      console.error(`message ${message.messageId}: ${error}`);
+    }
+  }
+}

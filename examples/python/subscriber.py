@@ -1,0 +1,107 @@
+"""Prints the changes of orders, each once: python subscriber.py PROXY TOPIC GROUP JOURNAL
+
+PROXY is the address of RocketMQ's proxy, such as 127.0.0.1:8081. JOURNAL is a file; it stands for the
+database of a real subscriber, which stores an event's effect and its id in one transaction.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections import defaultdict
+
+from rocketmq import ClientConfiguration, Credentials, FilterExpression, SimpleConsumer
+
+# How many messages are fetched at once, and for how long no other consumer of the group gets them. Those that
+# are not acknowledged by then are delivered again, so it is longer than all of them take.
+BATCH, INVISIBLE_SECONDS = 16, 30
+
+
+class Orders:
+    """The changes of orders that were handled."""
+
+    def __init__(self, journal):
+        self.seen = set()
+        self.history = defaultdict(dict)  # by order: its statuses by version
+        # Each write reaches the disk before the event is acknowledged.
+        self.journal = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_DSYNC, 0o644)
+        with open(journal, encoding="utf-8") as lines:
+            for line in lines:
+                self.remember(json.loads(line))
+
+    def remember(self, change):
+        self.seen.add(change["event_id"])
+        self.history[change["order_id"]][change["aggregate_version"]] = change["status"]
+
+    def handle(self, event):
+        """Stores an event and returns the change, or None if it was stored before."""
+        # Each event is delivered at least once, and has the same id each time.
+        if event["id"] in self.seen:
+            return None
+        data = event["data"]
+        change = {"event_id": event["id"], "type": event["type"]}
+        change |= {name: data[name] for name in ("order_id", "aggregate_version", "status")}
+        os.write(self.journal, (json.dumps(change) + "\n").encode())
+        self.remember(change)
+        # Events are delivered in any order. An order's versions count its changes, so they sort them.
+        return change | {"history": [status for _, status in sorted(self.history[data["order_id"]].items())]}
+
+
+def decode(body):
+    event = json.loads(body)
+    # Added members don't raise the schema's version, and are ignored here.
+    if event["specversion"] != "1.0" or event["schemaversion"] != 1:
+        raise ValueError(f"not a version that this program reads: {event['schemaversion']}")
+    return event
+
+
+def main():
+    proxy, topic, group, journal = sys.argv[1:]
+    orders = Orders(journal)
+    waiting = stopping = False
+
+    def stop(_signal, _frame):
+        nonlocal stopping
+        already, stopping = stopping, True
+        # A wait for messages is interrupted, the handling of one is not.
+        if waiting and not already:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    consumer = SimpleConsumer(
+        ClientConfiguration(proxy, Credentials()), group, {topic: FilterExpression("*")}, await_duration=10
+    )
+    consumer.startup()
+    try:
+        while not stopping:
+            waiting = True
+            try:
+                messages = consumer.receive(BATCH, INVISIBLE_SECONDS)
+            except Exception as error:
+                # The first time the proxy may not know this client yet (apache/rocketmq#8714).
+                print(f"no messages: {error}", file=sys.stderr)
+                messages = []
+                time.sleep(1)
+            waiting = False
+            for message in messages:
+                if stopping:
+                    break
+                try:
+                    change = orders.handle(decode(message.body))
+                    if change is not None:
+                        print(json.dumps(change), flush=True)
+                    # Only now that the effect is stored: after a crash before this, it is delivered again.
+                    consumer.ack(message)
+                except Exception as error:
+                    # Without an acknowledgement it is delivered again, and in the end it is a dead letter.
+                    print(f"message {message.message_id}: {error!r}", file=sys.stderr)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        consumer.shutdown()
+
+
+if __name__ == "__main__":
+    main()

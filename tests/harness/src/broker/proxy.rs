@@ -1,0 +1,116 @@
+//! RocketMQ's proxy: clients that speak gRPC, as those for Python and Node do, reach a cluster through
+//! it.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+use super::ROCKETMQ_VERSION;
+use super::java::{JavaProcess, PortTaken};
+use super::ports::free_port;
+use crate::maven::Artifacts;
+use crate::preload;
+use crate::process::Children;
+
+const PROXY: Artifacts = Artifacts {
+    what: "the proxy of Apache RocketMQ",
+    version: ROCKETMQ_VERSION,
+    folder: "rocketmq-proxy",
+    pom: include_str!("../../rocketmq-proxy/pom.xml"),
+};
+
+/// The proxy would listen on all interfaces, and has no setting for that.
+const LOOPBACK: &str = include_str!("../preload/loopback.c");
+
+/// How long it may take to listen on a slow machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running proxy, which ends when this is dropped.
+pub struct RocketmqProxy {
+    process: JavaProcess,
+    port: u16,
+}
+
+impl RocketmqProxy {
+    /// Starts the proxy of a cluster whose broker has registered. `data` is a folder of its own;
+    /// jars are cached below `target`.
+    ///
+    /// # Errors
+    /// When Maven cannot fetch the jars, or the proxy does not listen.
+    pub async fn start(
+        namesrv: &str,
+        data: &Path,
+        target: &Path,
+        children: &Children,
+    ) -> anyhow::Result<Self> {
+        let jars = PROXY.ensure(target).await?;
+        let loopback = preload::library(target, "loopback", LOOPBACK).await?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (port, remoting_port) = (free_port()?, free_port()?);
+            let config = json!({
+                "proxyMode": "CLUSTER",
+                "rocketMQClusterName": "DefaultCluster",
+                "proxyName": "proxy-a",
+                "namesrvAddr": namesrv,
+                "localServeAddr": "127.0.0.1",
+                "grpcServerPort": port,
+                "remotingListenPort": remoting_port,
+                // The group of a topic with this beginning is made by the broker itself.
+                "heartbeatSyncerTopicName": "RMQ_SYS_PROXY_HEARTBEAT",
+            });
+            let file = data.join("rmq-proxy.json");
+            tokio::fs::write(&file, config.to_string())
+                .await
+                .with_context(|| format!("cannot write {}", file.display()))?;
+            let command = command(&jars, data, &file, &loopback);
+            let mut process = JavaProcess::start("proxy", command, data, None, children)?;
+            // It opens the port for gRPC first.
+            let listens = || async move {
+                TcpStream::connect((Ipv4Addr::LOCALHOST, remoting_port)).await.is_ok()
+            };
+            match process.until(START_LIMIT, listens).await {
+                Ok(()) => return Ok(Self { process, port }),
+                Err(error) if tries < super::PORT_TRIES && error.is::<PortTaken>() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Where clients that speak gRPC connect, `host:port`.
+    #[must_use]
+    pub fn grpc(&self) -> String {
+        format!("{}:{}", Ipv4Addr::LOCALHOST, self.port)
+    }
+
+    /// Ends it at once: it keeps nothing, and takes ten seconds to end by itself.
+    pub async fn kill(self) {
+        self.process.kill().await;
+    }
+}
+
+fn command(jars: &Path, data: &Path, config: &Path, loopback: &Path) -> Command {
+    let mut command = Command::new("java");
+    command
+        .args(["-Xms32m", "-Xmx96m", "-XX:MaxDirectMemorySize=64m"])
+        .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+        .arg(format!("-Duser.home={}", data.display()))
+        .arg(format!("-Djava.io.tmpdir={}", data.display()))
+        .args(["-cp", &format!("{}/*", jars.display())])
+        .args(["org.apache.rocketmq.proxy.ProxyStartup", "-pc"])
+        .arg(config)
+        .current_dir(data)
+        .env("ROCKETMQ_HOME", data)
+        .env("RMQ_PROXY_HOME", data)
+        .env("LD_PRELOAD", loopback)
+        .env_remove("NAMESRV_ADDR")
+        .stdin(Stdio::null());
+    command
+}
