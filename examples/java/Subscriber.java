@@ -38,7 +38,11 @@ public class Subscriber {
     Subscriber(Path journal) throws IOException {
         this.journal = journal;
         if (Files.exists(journal)) {
-            Files.readAllLines(journal).forEach(line -> remember(JSON.fromJson(line, JsonObject.class)));
+            String stored = Files.readString(journal);
+            // After a crash the last line may be incomplete. Its event was not acknowledged.
+            String whole = stored.substring(0, stored.lastIndexOf('\n') + 1);
+            Files.writeString(journal, whole);
+            whole.lines().forEach(line -> remember(JSON.fromJson(line, JsonObject.class)));
         }
     }
 
@@ -65,6 +69,9 @@ public class Subscriber {
         change.add("event_id", event.get("id"));
         change.add("type", event.get("type"));
         for (String name : List.of("order_id", "aggregate_version", "status")) {
+            if (!event.getAsJsonObject("data").has(name)) {
+                throw new IOException("event " + event.get("id") + " has no " + name);
+            }
             change.add(name, event.getAsJsonObject("data").get(name));
         }
         // The write reaches the disk before the event is acknowledged.

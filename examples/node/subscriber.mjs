@@ -3,7 +3,7 @@
 // PROXY is the address of RocketMQ's proxy, such as 127.0.0.1:8081. JOURNAL is a file; it stands for the
 // database of a real subscriber, which stores an event's effect and its id in one transaction.
 
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SimpleConsumer } from 'rocketmq-client-nodejs';
 
@@ -36,6 +36,9 @@ function handle(event) {
   // Each event is delivered at least once, and has the same id each time.
   if (seen.has(event.id)) return null;
   const { order_id, aggregate_version, status } = event.data;
+  if (typeof order_id !== 'string' || !Number.isInteger(aggregate_version) || typeof status !== 'string') {
+    throw new Error(`event ${event.id} is not a change of an order`);
+  }
   const change = { event_id: event.id, type: event.type, order_id, aggregate_version, status };
   writeSync(journal, JSON.stringify(change) + '\n');
   remember(change);
@@ -46,7 +49,11 @@ function handle(event) {
 
 // 'as': each write reaches the disk before the event is acknowledged.
 const journal = openSync(journalFile, 'as+');
-readFileSync(journalFile, 'utf8').split('\n').filter(Boolean).forEach(line => remember(JSON.parse(line)));
+const stored = readFileSync(journalFile, 'utf8');
+// After a crash the last line may be incomplete. Its event was not acknowledged.
+const whole = stored.slice(0, stored.lastIndexOf('\n') + 1);
+truncateSync(journalFile, Buffer.byteLength(whole));
+whole.split('\n').filter(Boolean).forEach(line => remember(JSON.parse(line)));
 
 const logger = { debug() {}, info() {}, warn: console.error, error: console.error };
 const consumer = new SimpleConsumer({

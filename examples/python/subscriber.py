@@ -26,9 +26,13 @@ class Orders:
         self.history = defaultdict(dict)  # by order: its statuses by version
         # Each write reaches the disk before the event is acknowledged.
         self.journal = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_DSYNC, 0o644)
-        with open(journal, encoding="utf-8") as lines:
-            for line in lines:
-                self.remember(json.loads(line))
+        with open(journal, "rb") as lines:
+            stored = lines.read()
+        # After a crash the last line may be incomplete. Its event was not acknowledged.
+        whole = stored[: stored.rfind(b"\n") + 1]
+        os.truncate(journal, len(whole))
+        for line in whole.splitlines():
+            self.remember(json.loads(line))
 
     def remember(self, change):
         self.seen.add(change["event_id"])

@@ -3,6 +3,7 @@
 pub mod config;
 mod query;
 
+use application::deadline::Deadline;
 use application::orders::get::GetOrder;
 use application::orders::list::{ListOrders, ListOrdersError};
 use application::outcome::Failure;
@@ -41,7 +42,7 @@ where
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.clock, request, async |context, request| match context.route.as_str() {
             "GET /v1/products" => self.products(&request).await,
-            "GET /v1/orders" => self.list(&request).await,
+            "GET /v1/orders" => self.list(&request, context.deadline).await,
             _ => self.show(&request).await,
         })
         .await
@@ -56,10 +57,10 @@ where
         }
     }
 
-    async fn list(&self, request: &Request) -> Result<Response, Problem> {
+    async fn list(&self, request: &Request, within: Deadline) -> Result<Response, Problem> {
         let bearer = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
         let query = OrdersQuery::read(request)?;
-        let page = self.list_orders.execute(bearer.user_id, query.as_query()).await;
+        let page = self.list_orders.execute(bearer.user_id, query.as_query(), within).await;
         respond::json(StatusCode::OK, &page.map_err(not_listed)?)
     }
 
@@ -72,7 +73,7 @@ where
 
 fn not_listed(error: ListOrdersError) -> Problem {
     match error {
-        ListOrdersError::InvalidCursor => query::invalid_cursor(),
+        ListOrdersError::InvalidCursor => query::invalid_orders_cursor(),
         ListOrdersError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }

@@ -58,21 +58,19 @@ pub(crate) fn limit(request: &Request) -> Result<PageLimit, Problem> {
 ///
 /// # Errors
 ///
-/// As [`invalid_cursor`].
+/// A 400 if it is not a cursor of products.
 pub(crate) fn product_cursor(request: &Request) -> Result<Option<ProductId>, Problem> {
     let Some(text) = route::query_parameter(request, "cursor") else { return Ok(None) };
     let id = text.parse().ok().and_then(|id| ProductId::new(id).ok());
     // One spelling for each.
     let id = id.filter(|id| id.to_string() == text);
-    id.map(Some).ok_or_else(invalid_cursor)
+    let wrong = || invalid("Send as `cursor` the `next_cursor` of a page of products.");
+    id.map(Some).ok_or_else(wrong)
 }
 
-/// A 400 for a cursor that no page of this listing returned.
-pub(crate) fn invalid_cursor() -> Problem {
-    invalid(
-        "Send as `cursor` the `next_cursor` of the page before, with the same `status` and the same \
-         user, or leave it out.",
-    )
+/// A 400 for a cursor that no page of this user's orders returned.
+pub(crate) fn invalid_orders_cursor() -> Problem {
+    invalid("Send as `cursor` the `next_cursor` of a page of your orders with the same `status`.")
 }
 
 fn invalid(detail: &'static str) -> Problem {

@@ -78,7 +78,6 @@ impl StoredHalf {
             transaction_id: Some(self.transaction_id),
             event_id: Some(self.message.event_id),
             deadline: Some(self.deadline),
-            questions: Some(self.checks),
         }
     }
 }

@@ -67,11 +67,6 @@ impl CheckReport {
 /// many end at once (`TransactionalOpBatchService.java`). A commit would make a visible copy.
 const RECORDED_WITHIN: Duration = Duration::from_secs(30);
 
-/// How many questions about such a message are left open, however late they come. A broker that
-/// stood still asks about messages whose deadline passed long ago before it has read their ends from
-/// its buffers.
-const QUESTIONS_LEFT_OPEN: u32 = 2;
-
 enum Known {
     /// Its attempt can no longer create an order.
     Lost,
@@ -93,7 +88,6 @@ struct Attempt {
     order_id: OrderId,
     transaction_id: TransactionId,
     deadline: Timestamp,
-    questions: Option<u32>,
 }
 
 impl<Orders, Aggregates, Time> AnswerCheck<Orders, Aggregates, Time>
@@ -133,9 +127,7 @@ where
         else {
             return self.foreign(check, "it creates no order");
         };
-        let questions = check.questions;
-        self.answer_attempt(Attempt { user_id, order_id, transaction_id, deadline, questions })
-            .await
+        self.answer_attempt(Attempt { user_id, order_id, transaction_id, deadline }).await
     }
 
     /// Answers for an event that was stored before its half message: its aggregate shows whether
@@ -150,7 +142,7 @@ where
     ) -> CheckAnswer {
         match self.aggregates.find(aggregate).await {
             Ok(Some(stored)) if stored.raised(event_id) => match check.deadline {
-                Some(deadline) => self.commit_when_recorded(deadline, check.questions),
+                Some(deadline) => self.commit_when_recorded(deadline),
                 None => CheckAnswer::Commit,
             },
             Ok(_) => self.foreign(check, "its aggregate has not raised its event"),
@@ -160,33 +152,18 @@ where
 
     /// Answers for a half message that most likely has ended, or whose end was lost and that nobody
     /// waits for.
-    fn commit_when_recorded(&self, deadline: Timestamp, questions: Option<u32>) -> CheckAnswer {
-        let is_asked_often = questions.is_none_or(|questions| questions > QUESTIONS_LEFT_OPEN);
-        if self.is_late(deadline) && is_asked_often {
-            CheckAnswer::Commit
-        } else {
+    fn commit_when_recorded(&self, deadline: Timestamp) -> CheckAnswer {
+        if self.clock.now() < deadline.plus(RECORDED_WITHIN) {
             CheckAnswer::Unknown
+        } else {
+            CheckAnswer::Commit
         }
     }
 
     /// Answers for an attempt that has created its order. While its event is pending, it may be that
-    /// nobody else publishes it soon, so it is committed. If the broker asks late and for the first
-    /// time, it stood still: the end may be in its buffers, and the second question is soon enough.
+    /// nobody else publishes it soon, so it is committed.
     fn answer_created(&self, attempt: Attempt, is_handled: bool) -> CheckAnswer {
-        let Attempt { deadline, questions, .. } = attempt;
-        if is_handled {
-            self.commit_when_recorded(deadline, questions)
-        } else if questions == Some(1) && self.is_late(deadline) {
-            CheckAnswer::Unknown
-        } else {
-            CheckAnswer::Commit
-        }
-    }
-
-    /// Whether a question about a half message of that deadline comes later than those of a broker
-    /// that works.
-    fn is_late(&self, deadline: Timestamp) -> bool {
-        self.clock.now() >= deadline.plus(RECORDED_WITHIN)
+        if is_handled { self.commit_when_recorded(attempt.deadline) } else { CheckAnswer::Commit }
     }
 
     async fn answer_attempt(&self, attempt: Attempt) -> CheckAnswer {

@@ -2,19 +2,26 @@
 
 mod cursor;
 
+use std::time::Duration;
+
 use domain::identity::UserId;
 use domain::order::{OrderStatus, StoredOrder};
 
+use crate::deadline::Deadline;
 use crate::event::order_body;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, FailureClass};
 use crate::ports::PageLimit;
 use crate::ports::creating::OrderKeys;
 use crate::ports::listing::{OrderListing, OrderPosition};
 use cursor::Cursor;
 
-/// How often the table is asked for one page. A rare status among many orders must not keep a request
-/// until Lambda ends it: the page then has fewer orders than asked for, and a cursor.
+/// How often the table is asked for one page: a rare status among many orders must not cost more. The
+/// page then has fewer orders than asked for, and a cursor.
 const READS_MAX: u32 = 5;
+
+/// How much time must be left for another read. Otherwise the page ends as well, so that a slow table
+/// does not keep a request until Lambda ends it, without any progress for its client.
+const READ_TIME: Duration = Duration::from_secs(2);
 
 /// Lists orders.
 pub struct ListOrders<Orders> {
@@ -56,14 +63,15 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
         &self,
         user_id: UserId,
         query: OrderQuery<'_>,
+        within: Deadline,
     ) -> Result<contracts::order::OrderPage, ListOrdersError> {
         let after = match query.cursor {
             Some(text) => Some(self.position(user_id, query.status, text).await?),
             None => None,
         };
-        let (orders, next) = self.read(user_id, query, after).await?;
+        let (orders, next) = self.read(user_id, query, after, within).await?;
         let next_cursor = match next {
-            Some(position) => self.cursor(user_id, query.status, position, &orders).await?,
+            Some(position) => Some(self.cursor(user_id, query.status, position, &orders).await?),
             None => None,
         };
         let orders = orders.iter().map(|stored| order_body(&stored.order)).collect();
@@ -76,6 +84,7 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
         user_id: UserId,
         query: OrderQuery<'_>,
         mut after: Option<OrderPosition>,
+        within: Deadline,
     ) -> Result<(Vec<StoredOrder>, Option<OrderPosition>), Failure> {
         let wanted = usize::from(query.limit.get());
         // Of those of one status, as many are read at once as may be.
@@ -95,7 +104,7 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
                 }
             }
             after = page.next;
-            if after.is_none() {
+            if after.is_none() || within.remaining() < READ_TIME {
                 break;
             }
         }
@@ -125,13 +134,14 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
         status: Option<OrderStatus>,
         position: OrderPosition,
         orders: &[StoredOrder],
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<String, Failure> {
         let is_of_it = |stored: &&StoredOrder| stored.order.id() == position.order_id;
         let attempt = match orders.last().filter(is_of_it) {
             Some(stored) => Some(stored.attempt),
             None => self.orders.at_key(user_id, position.order_id).await?.attempt(),
         };
-        let signed = |attempt| Cursor::signed(position, attempt, user_id, status).to_string();
-        Ok(attempt.map(signed))
+        let missing = || Failure::new(FailureClass::Permanent, "an order of the index is missing");
+        let attempt = attempt.ok_or_else(missing)?;
+        Ok(Cursor::signed(position, attempt, user_id, status).to_string())
     }
 }

@@ -167,9 +167,6 @@ pub struct CheckBack {
     pub order_id: Option<OrderId>,
     /// When the local transaction ends, by the wall clock of its process.
     pub deadline: Option<Timestamp>,
-    /// How often the broker has asked, this time included: 1 the first time. `None` if it does not
-    /// say.
-    pub questions: Option<u32>,
 }
 
 /// The answer to a check-back.

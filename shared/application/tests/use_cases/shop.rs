@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use application::deadline::Deadline;
+use application::event::event_type_of;
 use application::orders::cancel::{CancelOrder, CancelOrderCommand, CancelOrderError};
 use application::orders::create::CreateOrderCommand;
 use contracts::event::Event;
@@ -15,7 +16,7 @@ use domain::identity::{OrderId, UserId};
 use domain::order::OrderStatus::{self, Cancelled, Confirmed, Created, Rejected};
 use domain::product::Product;
 use proptest::prelude::*;
-use testkit::samples::{key, lines, product, product_id, user};
+use testkit::samples::{UNIT_PRICE, key, lines, product, product_id, user};
 use testkit::world::World;
 
 use crate::events::{SHORT, consume};
@@ -71,19 +72,24 @@ struct Shop {
     world: World,
     /// How many units of each product were delivered.
     delivered: BTreeMap<u64, u32>,
+    /// What each product costs, in minor units.
+    prices: BTreeMap<u64, u64>,
     /// The orders, with their users.
     orders: Vec<(UserId, OrderId)>,
+    /// The lines of the order that was created under each key of each user.
+    keys: BTreeMap<(u64, u8), Vec<(u64, u64)>>,
 }
 
 impl Shop {
     fn new() -> Self {
         let world = World::default();
-        let mut delivered = BTreeMap::new();
+        let (mut delivered, mut prices) = (BTreeMap::new(), BTreeMap::new());
         for number in 1..=PRODUCTS {
             world.tables.put_product(product(number, FIRST_STOCK));
             delivered.insert(number, FIRST_STOCK);
+            prices.insert(number, UNIT_PRICE);
         }
-        Self { world, delivered, orders: Vec::new() }
+        Self { world, delivered, prices, orders: Vec::new(), keys: BTreeMap::new() }
     }
 
     async fn act(&mut self, action: &Action) {
@@ -95,13 +101,20 @@ impl Shop {
                     key: reused.map(|reused| key(&format!("key-{reused}"))),
                     traceparent: None,
                 };
-                // A key that is used again for other lines is refused.
-                if let Ok(reply) = create(&self.world, &command).await {
-                    let order = (command.user_id, reply.order.id());
-                    assert_eq!(self.orders.contains(&order), reply.replayed);
-                    if !reply.replayed {
-                        self.orders.push(order);
-                    }
+                let created = create(&self.world, &command).await;
+                let before = reused.and_then(|reused| self.keys.get(&(*number, reused)));
+                if before.is_some_and(|lines| lines != wanted) {
+                    assert!(created.is_err(), "a key of other lines was accepted");
+                    return;
+                }
+                let reply = created.unwrap();
+                assert_eq!(reply.replayed, before.is_some());
+                if !reply.replayed {
+                    let cost = |(product, quantity): &(u64, u64)| self.prices[product] * quantity;
+                    assert_eq!(reply.order.total().minor(), wanted.iter().map(cost).sum::<u64>());
+                    self.orders.push((command.user_id, reply.order.id()));
+                    let key = reused.map(|reused| (*number, reused));
+                    self.keys.extend(key.map(|key| (key, wanted.clone())));
                 }
             }
             Action::Cancel { user, order, at_once } => {
@@ -117,6 +130,7 @@ impl Shop {
                 let unit_price = domain::money::Money::from_minor(*price).unwrap();
                 let stored = self.product(*product);
                 self.world.tables.put_product(Product { unit_price, ..stored });
+                self.prices.insert(*product, *price);
             }
             Action::Consume { cancelled } => {
                 let cancels = cancelled.iter().map(|(user, order)| self.cancel(*user, order));
@@ -196,8 +210,8 @@ impl Shop {
         }
     }
 
-    /// Handles everything, then checks that each change is on the topic, as one event, and that
-    /// nothing else is.
+    /// Handles everything, then checks that each change is on the topic, as one message of its type,
+    /// and that nothing else is.
     async fn finish(&self) {
         for _ in 0..4 {
             self.world.clock.advance(Duration::from_secs(3_600));
@@ -210,17 +224,17 @@ impl Shop {
             assert!(stored.pending.is_empty(), "{:?}", stored.pending);
             assert_ne!(stored.order.status(), Created, "an order is not finished");
             for change in stored.order.history().iter() {
-                changes.insert(change.event.event_id.to_string());
+                let event_type = event_type_of(change.status);
+                changes.insert((change.event.event_id.to_string(), event_type.as_str()));
             }
         }
-        let events: BTreeSet<_> = self
-            .world
-            .broker
-            .visible()
-            .iter()
-            .map(|body| Event::decode(body.as_bytes()).unwrap().id.to_string())
-            .collect();
-        assert_eq!(events, changes);
+        let visible = self.world.broker.visible();
+        assert_eq!(visible.len(), changes.len(), "without faults there are no copies");
+        let identity = |body: &String| {
+            let event = Event::decode(body.as_bytes()).unwrap();
+            (event.id.to_string(), event.data.event_type().as_str())
+        };
+        assert_eq!(visible.iter().map(identity).collect::<BTreeSet<_>>(), changes);
     }
 }
 

@@ -1,5 +1,5 @@
-/* Loaded before a program's own libraries (LD_PRELOAD): a server that would listen on all interfaces listens on
-   loopback alone. RocketMQ's proxy has no setting for that, nor has the broker's port for replicas. */
+/* Loaded before a program's own libraries (LD_PRELOAD): a socket that would be bound to all interfaces is bound
+   to loopback alone, for RocketMQ's proxy, which has no setting for that. A program loaded so can reach loopback only. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netinet/in.h>
@@ -9,6 +9,7 @@
 int bind(int socket, const struct sockaddr *address, socklen_t length) {
     static int (*next)(int, const struct sockaddr *, socklen_t);
     if (next == NULL) next = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "bind");
+    if (address == NULL || length < sizeof address->sa_family) return next(socket, address, length);
     if (address->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) {
         struct sockaddr_in changed = *(const struct sockaddr_in *)address;
         if (changed.sin_addr.s_addr == htonl(INADDR_ANY)) changed.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -1,8 +1,9 @@
 //! Cursors that only this service can make, without a key to keep.
 //!
-//! An order's attempt is random, and no client ever sees it. So it is the key with which the cursor at
-//! that order is signed: a cursor is valid if the order exists, belongs to the user who asks, and its
-//! attempt gives the same signature.
+//! An order's attempt is random, and no answer of the API has it. So it is the key with which the
+//! cursor at that order is signed: a cursor is valid if the order exists, belongs to the user who asks,
+//! and its attempt gives the same signature. Subscribers see attempts, in a property of messages; what
+//! they could sign with them is of use to the order's user alone.
 
 use std::fmt;
 use std::str::FromStr;

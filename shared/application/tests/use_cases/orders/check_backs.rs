@@ -36,13 +36,7 @@ fn check(world: &World, new: &NewOrder) -> CheckBack {
         is_recorded: false,
         order_id: Some(new.order().id()),
         deadline: Some(world.clock.now().plus(Duration::from_secs(3))),
-        questions: Some(1),
     }
-}
-
-/// The same check-back when the broker asks for the `questions`th time.
-fn asked(check: &CheckBack, questions: u32) -> CheckBack {
-    CheckBack { questions: Some(questions), ..check.clone() }
 }
 
 async fn create(world: &World, new: &NewOrder) -> WriteTry<domain::order::AtKey> {
@@ -170,8 +164,8 @@ async fn a_created_order_is_committed_at_any_time() {
     let check = check(&world, &new);
     assert!(matches!(create(&world, &new).await, WriteTry::Done));
     let checks = world.answer_checks();
-    for questions in 1..=3 {
-        assert_eq!(checks.answer(asked(&check, questions)).await, CheckAnswer::Commit);
+    for _ in 0..3 {
+        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit);
         world.clock.advance(lifetimes::TOMBSTONE);
     }
     assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
@@ -191,28 +185,9 @@ async fn a_half_message_whose_event_is_handled_is_left_open_for_a_while_and_then
         handled.pending = PendingEvents::default();
         world.tables.put_stored_order(handled);
     }
-    let on_time = asked(&check, 3);
-    assert_eq!(checks.answer(on_time.clone()).await, CheckAnswer::Unknown);
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
     world.clock.advance(Duration::from_secs(33));
-    assert_eq!(checks.answer(asked(&check, 2)).await, CheckAnswer::Unknown);
-    assert_eq!(checks.answer(on_time).await, CheckAnswer::Commit, "its end was lost");
-}
-
-/// A broker that stood still asks before it has read the end from its buffers.
-#[tokio::test(start_paused = true)]
-async fn a_late_first_question_about_a_pending_order_is_left_open_and_the_second_committed() {
-    let world = World::default();
-    let new = new_order(&world);
-    assert!(matches!(create(&world, &new).await, WriteTry::Done));
-    let check = check(&world, &new);
-    let checks = world.answer_checks();
-    world.clock.advance(Duration::from_secs(32));
-    assert_eq!(checks.answer(asked(&check, 1)).await, CheckAnswer::Commit, "it is on time");
-    world.clock.advance(Duration::from_secs(1));
-    assert_eq!(checks.answer(asked(&check, 1)).await, CheckAnswer::Unknown);
-    assert_eq!(checks.answer(asked(&check, 2)).await, CheckAnswer::Commit);
-    let without_count = CheckBack { questions: None, ..check };
-    assert_eq!(checks.answer(without_count).await, CheckAnswer::Commit);
+    assert_eq!(checks.answer(check).await, CheckAnswer::Commit, "its end was lost");
 }
 
 /// If it is lost, the sweep publishes it again, so a commit before the broker has recorded the end
@@ -226,8 +201,7 @@ async fn a_half_message_of_a_recorded_event_is_left_open_for_a_while_and_then_co
     let checks = world.answer_checks();
     assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Unknown, "it is pending");
     world.clock.advance(Duration::from_secs(33));
-    assert_eq!(checks.answer(asked(&recorded, 2)).await, CheckAnswer::Unknown);
-    assert_eq!(checks.answer(asked(&recorded, 3)).await, CheckAnswer::Commit, "its end was lost");
+    assert_eq!(checks.answer(recorded).await, CheckAnswer::Commit, "its end was lost");
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,7 +242,6 @@ async fn a_recorded_event_is_committed_if_the_history_holds_it_and_never_rolled_
     let checks = world.answer_checks();
     let attempt = Some(world.identities.transaction_id());
     let recorded = CheckBack { is_recorded: true, transaction_id: attempt, ..check(&world, &new) };
-    let recorded = asked(&recorded, 3);
     pass_deadline(&world);
     assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Unknown, "there is no order");
     assert!(matches!(create(&world, &new).await, WriteTry::Done));

@@ -38,7 +38,17 @@ async fn list(
     user_id: u64,
     query: OrderQuery<'_>,
 ) -> Result<OrderPage, ListOrdersError> {
-    ListOrders { orders: world.tables.clone() }.execute(user(user_id), query).await
+    list_within(world, user_id, query, Duration::from_secs(9)).await
+}
+
+async fn list_within(
+    world: &World,
+    user_id: u64,
+    query: OrderQuery<'_>,
+    time: Duration,
+) -> Result<OrderPage, ListOrdersError> {
+    let list = ListOrders { orders: world.tables.clone() };
+    list.execute(user(user_id), query, Deadline::after(time)).await
 }
 
 fn ids(page: &OrderPage) -> Vec<String> {
@@ -102,18 +112,36 @@ async fn a_page_reads_500_orders_at_most_and_the_next_continues() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_ends_when_no_time_is_left_and_the_next_continues() {
+    let world = world();
+    store(&world, 123, 0..150).await;
+    let rejected = OrderQuery { status: Some(OrderStatus::Rejected), ..query(5, None) };
+    let page = list_within(&world, 123, rejected, Duration::from_secs(1)).await.unwrap();
+    let cursor = page.next_cursor.expect("50 orders are not read");
+    let rest = OrderQuery { cursor: Some(&cursor), ..rejected };
+    assert_eq!(list(&world, 123, rest).await.unwrap().next_cursor, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cursor_is_valid_for_its_user_and_its_status_alone() {
     let world = world();
     store(&world, 123, 0..3).await;
     store(&world, 124, 0..3).await;
     let cursor = list(&world, 123, query(1, None)).await.unwrap().next_cursor.unwrap();
     assert!(list(&world, 123, query(2, Some(&cursor))).await.is_ok());
-    let changed = cursor.replacen(|digit: char| digit != '0', "0", 1);
+    // A digit of the time of creation, and one of the signature.
+    let [time, signature] = [10, 70].map(|at| {
+        let mut changed = cursor.clone();
+        let digit = if &cursor[at..=at] == "0" { "1" } else { "0" };
+        changed.replace_range(at..=at, digit);
+        changed
+    });
     let created = OrderQuery { status: Some(OrderStatus::Created), ..query(1, Some(&cursor)) };
     for (user_id, asked) in [
         (124, query(1, Some(&cursor))),
         (123, created),
-        (123, query(1, Some(&changed))),
+        (123, query(1, Some(&time))),
+        (123, query(1, Some(&signature))),
         (123, query(1, Some(&cursor[1..]))),
         (123, query(1, Some(""))),
     ] {

@@ -107,8 +107,6 @@ fn check_back(message: &MessageExt, config: &RocketmqConfig) -> CheckBack {
         is_recorded: property(message, RECORDED) == Some("true"),
         order_id: order_id(message),
         deadline: deadline_ms.map(Timestamp::from_millis),
-        questions: property(message, MessageConst::PROPERTY_TRANSACTION_CHECK_TIMES)
-            .and_then(|text| text.parse().ok()),
     }
 }
 
@@ -156,7 +154,6 @@ mod tests {
                 ("aggregate", &format!("USER#7/ORDER#{id}")),
                 ("recorded", "true"),
                 ("KEYS", &format!("{id} {id}")),
-                ("TRANSACTION_CHECK_TIMES", "2"),
             ],
         );
         assert_eq!(check.order_id, id.parse().ok());
@@ -166,7 +163,6 @@ mod tests {
         assert_eq!(check.event_id, id.parse().ok());
         assert_eq!(check.transaction_id, id.parse().ok());
         assert_eq!(check.deadline, Some(Timestamp::from_millis(1_700_000_000_000)));
-        assert_eq!(check.questions, Some(2));
     }
 
     #[test]
@@ -180,7 +176,6 @@ mod tests {
                 ("recorded", "yes"),
                 ("__transactionId__", "y"),
                 ("KEYS", "x 123"),
-                ("TRANSACTION_CHECK_TIMES", "once"),
             ],
         );
         let nothing = CheckBack {
@@ -191,7 +186,6 @@ mod tests {
             is_recorded: false,
             order_id: None,
             deadline: None,
-            questions: None,
         };
         assert_eq!(check, nothing);
     }
