@@ -170,7 +170,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "P6",
         "the end is lost, unanswered, late or doubled",
-        "the event is told at least once, and has its effect once",
+        "the event is published at least once, and has its effect once",
         end::run
     ),
     row!(
@@ -226,14 +226,14 @@ pub const ROWS: &[Row] = &[
     row!(
         "T4",
         "more events than any single read tells",
-        "every page is read, and every event told",
+        "every page is read, and every event published",
         backlog::run,
         claims Machine, leaves a backlog
     ),
     row!(
         "B1",
         "the broker is away when an order comes",
-        "the order is taken and told later, or refused where that is switched off",
+        "the order is created and published later, or refused where that is switched off",
         broker::away,
         claims Cluster
     ),

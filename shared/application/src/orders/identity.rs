@@ -26,7 +26,7 @@ pub fn created_event_of(order_id: OrderId) -> EventId {
 
 /// The first 122 bits of a SHA-256 over the parts, each preceded by its length in bytes: without
 /// the length, user 1 with the key `23` would be user 12 with the key `3`.
-fn digest<const COUNT: usize>(parts: [&[u8]; COUNT]) -> Uuid {
+pub(super) fn digest<const COUNT: usize>(parts: [&[u8]; COUNT]) -> Uuid {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());

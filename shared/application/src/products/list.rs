@@ -33,7 +33,7 @@ impl<Products: ProductListing> ListProducts<Products> {
     }
 }
 
-/// How many are left is the seller's own business; that none is left is everybody's.
+/// The stock is not public; whether a product is sold out is.
 fn product_body(product: &Product) -> contracts::product::Product {
     contracts::product::Product {
         product_id: product.id.get(),

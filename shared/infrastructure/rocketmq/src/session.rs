@@ -287,7 +287,7 @@ impl Sessions {
         self.clock.now()
     }
 
-    /// The current session, or a new one if there is none, a call on it has failed, or its last
+    /// The current session, or a new one if none is open, a call on it has failed, or its last
     /// success is more than 30 s ago. Callers wait while a new one is opened.
     pub(crate) async fn acquire(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         let mut current = within(deadline, "waiting for a session", self.current.lock()).await?;

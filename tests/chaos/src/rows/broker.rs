@@ -60,7 +60,7 @@ pub(super) async fn away(bench: Bench<'_>) -> anyhow::Result<Figures> {
         .add_measure("taken without the broker", Measure::Share { part: created, whole: orders });
     figures.add_measure("slowest answer without the broker", Measure::Longest(slowest));
     figures.add_measure("restart of the broker", Measure::Longest(back - restarted));
-    figures.add_measure("all events told after its return", Measure::Longest(recovered));
+    figures.add_measure("all events published after its return", Measure::Longest(recovered));
     strict.stop().await;
     rig.stop().await;
     Ok(figures)

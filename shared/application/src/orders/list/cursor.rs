@@ -11,24 +11,20 @@ use std::str::FromStr;
 use domain::identity::{OrderId, TransactionId, UserId};
 use domain::order::OrderStatus;
 use domain::timestamp::Timestamp;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::orders::identity::digest;
 use crate::ports::listing::OrderPosition;
 
 /// The version of the format.
-const VERSION: u8 = 1;
+const VERSION: &str = "01";
 
-/// Version, time of creation, order, signature.
-const BYTES: usize = 1 + 8 + 16 + SIGNATURE_BYTES;
-
-const SIGNATURE_BYTES: usize = 16;
-
-/// A place among a user's orders, signed. Its text is 82 hexadecimal digits.
+/// A place among a user's orders, signed. Its text is 82 hexadecimal digits: version, time of creation,
+/// order, signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cursor {
     pub(super) position: OrderPosition,
-    signature: [u8; SIGNATURE_BYTES],
+    signature: Uuid,
 }
 
 /// Text that is not a cursor of this version.
@@ -57,37 +53,28 @@ impl Cursor {
     }
 }
 
-/// The first 16 bytes of a SHA-256. Its input has one length for each status, and the attempt comes
-/// first: nobody who lacks it can extend or guess the digest.
+/// A digest that nobody computes without the attempt.
 fn signature(
     position: OrderPosition,
     attempt: TransactionId,
     user_id: UserId,
     status: Option<OrderStatus>,
-) -> [u8; SIGNATURE_BYTES] {
-    let digest = Sha256::new()
-        .chain_update(attempt.as_uuid().as_bytes())
-        .chain_update(b"order-service/orders-cursor/1")
-        .chain_update(user_id.get().to_be_bytes())
-        .chain_update(position.created_at.as_millis().to_be_bytes())
-        .chain_update(position.order_id.as_uuid().as_bytes())
-        .chain_update(status.map_or("", OrderStatus::as_str))
-        .finalize();
-    let mut signature = [0; SIGNATURE_BYTES];
-    signature.iter_mut().zip(digest).for_each(|(byte, of_digest)| *byte = of_digest);
-    signature
+) -> Uuid {
+    digest([
+        b"order-service/orders-cursor/1",
+        attempt.as_uuid().as_bytes(),
+        &user_id.get().to_be_bytes(),
+        &position.created_at.as_millis().to_be_bytes(),
+        position.order_id.as_uuid().as_bytes(),
+        status.map_or("", OrderStatus::as_str).as_bytes(),
+    ])
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OrderPosition { created_at, order_id } = self.position;
-        write!(
-            f,
-            "{VERSION:02x}{:016x}{:x}",
-            created_at.as_millis(),
-            order_id.as_uuid().as_simple()
-        )?;
-        self.signature.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let created_at = self.position.created_at.as_millis();
+        let order_id = self.position.order_id.as_uuid().as_simple();
+        write!(f, "{VERSION}{created_at:016x}{order_id}{}", self.signature.as_simple())
     }
 }
 
@@ -95,36 +82,23 @@ impl FromStr for Cursor {
     type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes = bytes_of(text).ok_or(InvalidCursor)?;
-        let (version, rest) = bytes.split_first().ok_or(InvalidCursor)?;
-        let (created_at, rest) = rest.split_first_chunk().ok_or(InvalidCursor)?;
-        let (order_id, rest) = rest.split_first_chunk().ok_or(InvalidCursor)?;
-        let signature = rest.try_into().map_err(|_| InvalidCursor)?;
-        if *version != VERSION {
-            return Err(InvalidCursor);
-        }
-        let created_at = Timestamp::from_millis(i64::from_be_bytes(*created_at));
-        let order_id = OrderId::new(Uuid::from_bytes(*order_id));
-        Ok(Self { position: OrderPosition { created_at, order_id }, signature })
+        // Each cursor has one text.
+        parsed(text).filter(|cursor| cursor.to_string() == text).ok_or(InvalidCursor)
     }
 }
 
-/// The bytes of a text of the right length in lower-case hexadecimal digits.
-fn bytes_of(text: &str) -> Option<[u8; BYTES]> {
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; BYTES];
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != BYTES || !rest.is_empty() {
-        return None;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(bytes)
+/// The cursor of a text, also of a text that is spelled in another way.
+fn parsed(text: &str) -> Option<Cursor> {
+    let (created_at, rest) = text.strip_prefix(VERSION)?.split_at_checked(16)?;
+    let (order_id, signature) = rest.split_at_checked(32)?;
+    let created_at = u64::from_str_radix(created_at, 16).ok()?.cast_signed();
+    Some(Cursor {
+        position: OrderPosition {
+            created_at: Timestamp::from_millis(created_at),
+            order_id: OrderId::new(Uuid::try_parse(order_id).ok()?),
+        },
+        signature: Uuid::try_parse(signature).ok()?,
+    })
 }
 
 #[cfg(test)]
