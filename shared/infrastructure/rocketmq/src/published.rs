@@ -74,7 +74,7 @@ impl Wanted {
     }
 }
 
-/// Asks every master of the topic on its current route.
+/// Asks every master of the topic on its current route at once, until one has the message.
 async fn find_on_any_master(
     session: &Session,
     topic: Topic,
@@ -82,25 +82,38 @@ async fn find_on_any_master(
     wanted: &Wanted,
     deadline: Deadline,
 ) -> Result<bool, Failure> {
+    let masters = session.read_route(topic, deadline).await?;
+    let asked = masters.iter().map(|master| find_on(session, master, name, wanted, deadline));
+    let mut answers: FuturesUnordered<_> = asked.collect();
     let mut unanswered = None;
-    for master in session.read_route(topic, deadline).await? {
-        let request = RemotingCommand::create_request_command(
-            RequestCode::QueryMessage,
-            by_key(name, &wanted.event_id),
-        );
-        let answer =
-            session.invoke(&master.address, request, deadline, "looking for a message").await;
-        // If one broker has the message, the answers of the others do not matter.
-        match answer.and_then(|answer| holds(answer, wanted)) {
+    while let Some(answer) = answers.next().await {
+        match answer {
+            // The answers of the others do not matter.
             Ok(true) => return Ok(true),
-            Ok(false) => {
-                let indexed = must_keep_index(session, &master, deadline).await;
-                unanswered = unanswered.or(indexed.err());
-            }
+            Ok(false) => {}
             Err(failure) => unanswered = unanswered.or(Some(failure)),
         }
     }
     unanswered.map_or(Ok(false), Err)
+}
+
+async fn find_on(
+    session: &Session,
+    master: &Master,
+    name: &str,
+    wanted: &Wanted,
+    deadline: Deadline,
+) -> Result<bool, Failure> {
+    let request = RemotingCommand::create_request_command(
+        RequestCode::QueryMessage,
+        by_key(name, &wanted.event_id),
+    );
+    let what = "looking for a message";
+    let is_found = holds(session.invoke(&master.address, request, deadline, what).await?, wanted)?;
+    if !is_found {
+        must_keep_index(session, master, deadline).await?;
+    }
+    Ok(is_found)
 }
 
 /// Asks every master of the topic at once, until one answers, whatever its answer.
