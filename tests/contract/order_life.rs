@@ -84,6 +84,7 @@ fn a_check_back_commits_what_was_created_and_rolls_back_what_was_fenced() {
         let answers = Arc::new(AnswerCheck::new(
             deployment.order_keys(),
             deployment.aggregates(),
+            publisher.clone(),
             SystemClock,
         ));
         let client = RocketmqClient::start(deployment.config.clone()).unwrap();
@@ -94,6 +95,7 @@ fn a_check_back_commits_what_was_created_and_rolls_back_what_was_fenced() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         group.leave().await;
+        drop(answers);
         let late = deployment.order_keys().create(&absent, Deadline::after(PATIENCE)).await;
         assert!(matches!(late, WriteTry::Cancelled(AtKey::Tombstone(_))), "{late:?}");
         deployment.consume(&publisher, Duration::from_secs(12)).await;

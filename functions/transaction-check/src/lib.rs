@@ -18,7 +18,7 @@ use application::events::publish::PublishStored;
 use application::events::sweep::{Pace, Sweep, SweepReport};
 use application::ports::creating::{Fences, OrderKeys};
 use application::ports::pending::{PendingEventIndex, PendingEventStore};
-use application::ports::{Clock, IdentitySource};
+use application::ports::{Clock, IdentitySource, PublishedEvents};
 use rocketmq::checked_group::{CheckedGroup, JoinError};
 use rocketmq::client::RocketmqClient;
 use rocketmq::config::RocketmqConfig;
@@ -145,14 +145,16 @@ struct Counting<'a, Answers, Flush> {
     next_flush: Cell<Deadline>,
 }
 
-impl<'a, Orders, Aggregates, Time, Flush> Counting<'a, AnswerCheck<Orders, Aggregates, Time>, Flush>
+impl<'a, Orders, Aggregates, Topics, Time, Flush>
+    Counting<'a, AnswerCheck<Orders, Aggregates, Topics, Time>, Flush>
 where
     Orders: OrderKeys + Fences,
     Aggregates: PendingEventStore,
+    Topics: PublishedEvents,
     Time: Clock,
     Flush: Fn(),
 {
-    fn new(answers: &'a AnswerCheck<Orders, Aggregates, Time>, flush: Flush) -> Self {
+    fn new(answers: &'a AnswerCheck<Orders, Aggregates, Topics, Time>, flush: Flush) -> Self {
         let counted = Cell::new(CheckReport::default());
         Self { answers, counted, flush, next_flush: Cell::new(Deadline::after(FLUSH_EVERY)) }
     }
@@ -209,10 +211,11 @@ where
         // Each window has its own client: the process was frozen in between, and a broker should
         // not rely on a frozen member.
         let client = RocketmqClient::start(self.rocketmq.clone())?;
+        let publisher = RocketmqPublisher::connect(client.clone(), self.clock.clone()).await;
         let (orders, aggregates) = (self.orders.clone(), self.aggregates.clone());
-        let answers = Arc::new(AnswerCheck::new(orders, aggregates, self.clock.clone()));
-        let group = CheckedGroup::join(client.clone(), Arc::clone(&answers)).await?;
-        let publisher = RocketmqPublisher::connect(client, self.clock.clone()).await;
+        let (topics, clock) = (publisher.clone(), self.clock.clone());
+        let answers = Arc::new(AnswerCheck::new(orders, aggregates, topics, clock));
+        let group = CheckedGroup::join(client, Arc::clone(&answers)).await?;
         let sweep = self.sweep(&publisher);
         let counting = Counting::new(&answers, flush);
         let sweeping = sweep.run_counting(end, |report| counting.count(report));
@@ -220,13 +223,14 @@ where
         // The sweep's future is large, so it stays where it is while this one moves.
         let (swept, ()) = futures::join!(Box::pin(sweeping), gauging);
         tokio::time::sleep(end.remaining()).await;
-        // The client shuts down cleanly once nothing else holds it.
-        drop(sweep);
-        publisher.shutdown().await;
         group.leave().await;
         counting.count(SweepReport::default());
         let report = WindowReport::new(answers.report(), swept);
         report.log();
+        // The client shuts down cleanly once nothing else holds it.
+        drop((sweep, counting));
+        drop(answers);
+        publisher.shutdown().await;
         Ok(report)
     }
 

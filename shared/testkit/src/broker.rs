@@ -60,14 +60,23 @@ pub struct StoredHalf {
     pub is_recorded: bool,
     /// The ends that the broker accepted, in their order. More than one is possible.
     pub ends: Vec<Resolution>,
-    /// How often the broker asked for its transaction.
+    /// Whether it was rolled back while its message was not on the topic.
+    pub is_withdrawn: bool,
+    /// How often the broker asked for its transaction. Each time it has written the half message
+    /// once more, at a new place, where an end by its sender does not reach it
+    /// (`TransactionalMessageServiceImpl.java`).
     pub checks: u32,
     /// Whether the broker gave up asking for its transaction.
     pub discarded: bool,
+    has_ended: bool,
     stored_at: Moment,
 }
 
 impl StoredHalf {
+    const fn is_open(&self) -> bool {
+        !self.has_ended && !self.discarded
+    }
+
     /// The check-back that the broker sends for it.
     pub fn check_back(&self) -> CheckBack {
         CheckBack {
@@ -152,10 +161,10 @@ impl MemoryBroker {
         self.state().away = false;
     }
 
-    /// Discards every half message that has no end, as the broker does after its last check: it is
-    /// never checked again.
+    /// Discards every half message that has not ended, as the broker does after its last check: it
+    /// is never checked again.
     pub fn discard_open_halves(&self) {
-        self.state().halves.iter_mut().for_each(|half| half.discarded |= half.ends.is_empty());
+        self.state().halves.iter_mut().for_each(|half| half.discarded |= !half.has_ended);
     }
 
     /// Lets the next `count` calls that can meet `fault` meet it.
@@ -198,8 +207,7 @@ impl MemoryBroker {
 
     /// How many half messages are neither ended nor discarded.
     pub fn open_halves(&self) -> usize {
-        let open = |half: &&StoredHalf| half.ends.is_empty() && !half.discarded;
-        self.state().halves.iter().filter(open).count()
+        self.state().halves.iter().filter(|half| half.is_open()).count()
     }
 
     /// The bodies of all messages that became visible, in their order, each copy on its own.
@@ -242,7 +250,7 @@ impl MemoryBroker {
         self.state().away
     }
 
-    /// The half messages of one round of checks: those without an end that are at least
+    /// The half messages of one round of checks: those that have not ended and are at least
     /// `first_after` old. One that was checked `checks_max` times is discarded instead.
     pub(crate) fn due_checks(
         &self,
@@ -252,7 +260,7 @@ impl MemoryBroker {
         let now = Moment::now();
         let mut state = self.state();
         let halves = state.halves.iter_mut().enumerate();
-        let open = halves.filter(|(_, half)| half.ends.is_empty() && !half.discarded);
+        let open = halves.filter(|(_, half)| half.is_open());
         let old = open.filter(|(_, half)| now - half.stored_at >= first_after);
         old.filter_map(|(at, half)| {
             half.checks += 1;
@@ -265,7 +273,7 @@ impl MemoryBroker {
     pub(crate) fn any_ended(&self, draw: impl FnOnce(u64) -> u64) -> Option<(usize, CheckBack)> {
         let state = self.state();
         let halves = state.halves.iter().enumerate();
-        let ended: Vec<_> = halves.filter(|(_, half)| !half.ends.is_empty()).collect();
+        let ended: Vec<_> = halves.filter(|(_, half)| half.has_ended).collect();
         let count = u64::try_from(ended.len()).unwrap();
         let drawn = (count > 0).then(|| usize::try_from(draw(count)).unwrap())?;
         let (at, half) = ended[drawn];
@@ -276,8 +284,9 @@ impl MemoryBroker {
         match answer {
             CheckAnswer::Commit => self.settle(at, Resolution::Commit),
             CheckAnswer::Rollback => self.settle(at, Resolution::Rollback),
-            CheckAnswer::Unknown => {}
+            CheckAnswer::Unknown => return,
         }
+        self.state().halves[at].has_ended = true;
     }
 
     /// Delivers an acknowledged message again, as after a rebalance. Returns `false` if no message
@@ -322,7 +331,7 @@ impl MemoryBroker {
         self.arrivals.notify_waiters();
     }
 
-    /// Sends a check-back for every half message without an end, and ends it as `handler` answers.
+    /// Sends a check-back for every half message that has not ended, and ends it as `handler` answers.
     /// A message that stays open is checked again in the next round.
     pub async fn check_back(&self, handler: &impl CheckBackHandler) -> Vec<CheckAnswer> {
         let open = self.due_checks(Duration::ZERO, u32::MAX);
@@ -349,10 +358,17 @@ impl MemoryBroker {
     fn settle(&self, at: usize, resolution: Resolution) {
         let mut state = self.state();
         state.halves[at].ends.push(resolution);
-        if resolution == Resolution::Commit {
-            let half = state.halves[at].clone();
-            state.show(half.message.body.clone().into_bytes(), properties(&half));
-            self.arrivals.notify_waiters();
+        state.halves[at].has_ended |= state.halves[at].checks == 0;
+        let half = state.halves[at].clone();
+        match resolution {
+            Resolution::Commit => {
+                state.show(half.message.body.clone().into_bytes(), properties(&half));
+                self.arrivals.notify_waiters();
+            }
+            Resolution::Rollback => {
+                let is_published = state.holds(half.message.event_id, half.transaction_id);
+                state.halves[at].is_withdrawn |= !is_published;
+            }
         }
     }
 }
@@ -376,8 +392,10 @@ impl State {
             deadline: half.deadline,
             is_recorded: half.is_recorded,
             ends: Vec::new(),
+            is_withdrawn: false,
             checks: 0,
             discarded: false,
+            has_ended: false,
             stored_at: Moment::now(),
         });
         MemoryReceipt(self.halves.len() - 1)

@@ -126,6 +126,8 @@ pub enum BrokerFault {
     EndRefused,
     /// The lookup of a published event, or of the group's position, fails.
     LookupFails,
+    /// A published event is not found, because the broker has not added it to its index yet.
+    LookupMisses,
     /// The receive request fails.
     ReceiveFails,
     /// The acknowledgement never arrives, and no answer comes.

@@ -45,7 +45,7 @@ pub struct Odds {
     /// [`Fault::Busy`]
     pub busy: u16,
     /// One for each [`BrokerFault`], in the order of its variants.
-    pub broker: [u16; 12],
+    pub broker: [u16; 13],
     /// Deliverable messages that later ones overtake.
     pub overtaken: u16,
     /// Writes on their way that arrive although their process died.
@@ -61,7 +61,7 @@ impl Odds {
             lands_late: pick(),
             refused: pick(),
             busy: pick(),
-            broker: [0; 12],
+            broker: [0; 13],
             overtaken: pick(),
             lands_after_crash: 500,
         };

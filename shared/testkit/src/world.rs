@@ -63,7 +63,7 @@ pub type MemoryCreateOrders = orders::create::CreateOrder<
 
 /// The use case [`events::answer_check::AnswerCheck`] in memory.
 pub type MemoryAnswerChecks =
-    events::answer_check::AnswerCheck<MemoryTables, MemoryTables, ManualClock>;
+    events::answer_check::AnswerCheck<MemoryTables, MemoryTables, MemoryBroker, ManualClock>;
 
 /// The use case [`events::consume::ConsumeEvents`] in memory, with other aggregates if a test gives
 /// them.
@@ -135,7 +135,8 @@ impl World {
     /// The use case that answers check-backs.
     pub fn answer_checks(&self) -> MemoryAnswerChecks {
         let (orders, aggregates) = (self.tables.clone(), self.tables.clone());
-        events::answer_check::AnswerCheck::new(orders, aggregates, self.clock.clone())
+        let (topics, clock) = (self.broker.clone(), self.clock.clone());
+        events::answer_check::AnswerCheck::new(orders, aggregates, topics, clock)
     }
 
     /// The use case that consumes events, with the handlers of `registry` in addition to those that

@@ -21,7 +21,7 @@ const SEEDS: u64 = 2_000;
 /// The faults that must occur in at least one seed: every fault of a table and of the broker, and
 /// those of processes and messages. The announcement of a dead letter is not among them: no storm
 /// lasts for the sixteen deliveries after which one is announced.
-const FAULTS: [&str; 26] = [
+const FAULTS: [&str; 27] = [
     "ReplyLost",
     "RequestLost",
     "LandsLate",
@@ -41,6 +41,7 @@ const FAULTS: [&str; 26] = [
     "EndDoubled",
     "EndRefused",
     "LookupFails",
+    "LookupMisses",
     "ReceiveFails",
     "AcknowledgementLost",
     "broker away",
@@ -86,8 +87,9 @@ fn under_any_mix_of_faults_nothing_is_lost_nothing_is_a_phantom_and_every_effect
     });
     let (total, met) = total.into_inner().unwrap();
     println!("{SEEDS} seeds: {total:?}");
-    // The storm must have caused retries and duplicates.
-    assert!(total.acknowledged > 10 * SEEDS && total.duplicates > SEEDS, "{total:?}");
+    // The storm must have caused retries and duplicates, also without those that check-backs of
+    // ended half messages would make.
+    assert!(total.acknowledged > 10 * SEEDS && total.duplicates > SEEDS / 2, "{total:?}");
     // Most abandoned attempts are rolled back without a fence, because a retry with the same key
     // has created the order meanwhile.
     assert!(total.fenced > SEEDS / 50 && total.discarded > SEEDS / 10, "{total:?}");

@@ -32,7 +32,8 @@ pub struct Figures {
     pub duplicate_effects: u64,
     /// Attempts that were fenced.
     pub fenced: u64,
-    /// Transactions for which COMMIT and ROLLBACK were both sent.
+    /// Transactions for which COMMIT and ROLLBACK were both sent, the ROLLBACK before their message
+    /// was on the topic.
     pub contradictions: u64,
     /// Attempts that were fenced or rolled back, and created their order all the same.
     pub revived: u64,

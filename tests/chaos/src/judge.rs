@@ -12,11 +12,12 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Context;
-use application::ports::ClusterGauges;
+use application::ports::{Clock, ClusterGauges};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use harness::broker_proxy::Resolution;
+use harness::broker_proxy::{End, Resolution};
 use harness::order_calls::Attempt;
 use harness::remoting::code;
+use platform::clock::SystemClock;
 use tokio::time::Instant;
 
 use crate::client::{Intent, Outcome};
@@ -47,7 +48,8 @@ pub struct Findings {
     pub doubled: Vec<String>,
     /// Answers to clients that are not true, in words.
     pub untrue: Vec<String>,
-    /// Transactions for which COMMIT and ROLLBACK were both sent.
+    /// Transactions for which COMMIT and ROLLBACK were both sent, the ROLLBACK before their message
+    /// was on the topic.
     pub contradictions: Vec<String>,
     /// Attempts that were fenced or rolled back, and created their order all the same.
     pub revived: Vec<String>,
@@ -268,21 +270,49 @@ fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
     judge_events(world, &mut findings);
     judge_effects(rig, world, &mut findings);
     judge_clients(rig, world, &mut findings);
-    let journal = rig.proxies()?.journal();
-    findings.contradictions = journal.contradictions();
-    let rolled_back = journal
-        .ends()
-        .into_iter()
-        .filter(|end| end.passed_on && end.resolution == Resolution::Rollback)
-        .filter_map(|end| end.transaction_id);
-    let stored: BTreeSet<&String> =
-        world.records.orders.values().map(|order| &order.attempt).collect();
-    // A ROLLBACK may be sent again.
-    let retired: BTreeSet<String> = rolled_back.chain(rig.seen.fenced()).collect();
-    findings.revived = retired.into_iter().filter(|attempt| stored.contains(attempt)).collect();
+    judge_ends(rig, world, &mut findings)?;
     findings.overrun = rig.windows.overrun();
     findings.figures = figures(rig, world, &findings)?;
     Ok(findings)
+}
+
+/// Checks that half messages were ended as their attempts ended. One whose message was on the topic
+/// already may be rolled back.
+fn judge_ends(rig: &Rig<'_>, world: &World, findings: &mut Findings) -> anyhow::Result<()> {
+    let journal = rig.proxies()?.journal();
+    let withdrawn = withdrawn(journal.ends(), world)?;
+    let contradictions = journal.contradictions().into_iter();
+    findings.contradictions = contradictions.filter(|of| withdrawn.contains_key(of)).collect();
+    let stored: BTreeSet<&String> =
+        world.records.orders.values().map(|order| &order.attempt).collect();
+    // A ROLLBACK may be sent again.
+    let arrived = withdrawn.into_iter().filter(|(_, passed_on)| *passed_on);
+    let retired: BTreeSet<String> =
+        arrived.map(|(attempt, _)| attempt).chain(rig.seen.fenced()).collect();
+    findings.revived = retired.into_iter().filter(|attempt| stored.contains(attempt)).collect();
+    Ok(())
+}
+
+/// The transactions for which a ROLLBACK was sent before their message was on the topic, and
+/// whether the broker got one of these.
+fn withdrawn(ends: Vec<End>, world: &World) -> anyhow::Result<BTreeMap<String, bool>> {
+    let mut visible_at: BTreeMap<&str, i64> = BTreeMap::new();
+    for copy in &world.copies {
+        let Some(publication) = &copy.publication else { continue };
+        let first = visible_at.entry(publication).or_insert(copy.stored_at_ms);
+        *first = copy.stored_at_ms.min(*first);
+    }
+    let now_ms = SystemClock.now().as_millis();
+    let mut withdrawn = BTreeMap::new();
+    for end in ends.into_iter().filter(|end| end.resolution == Resolution::Rollback) {
+        let sent_at_ms = now_ms.saturating_sub(i64::try_from(end.at.elapsed().as_millis())?);
+        let subject = end.transaction_id.unwrap_or(end.message_id);
+        let is_visible = visible_at.get(subject.as_str()).is_some_and(|at| *at <= sent_at_ms);
+        if !is_visible {
+            *withdrawn.entry(subject).or_default() |= end.passed_on;
+        }
+    }
+    Ok(withdrawn)
 }
 
 /// Checks that the topic holds the events of the orders, byte for byte, and no others.

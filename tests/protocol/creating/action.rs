@@ -88,7 +88,7 @@ pub(crate) enum Action {
     /// Fault: its half message is stored, and the COMMIT is lost.
     LoseSweepCommit,
     /// Such a half message is checked. It says that its event is recorded, and the history holds
-    /// it, so the COMMIT arrives.
+    /// it. If its message is not on the topic, the COMMIT arrives.
     CheckSweepHalf,
     /// All checks of such a half message are in vain.
     DiscardSweepHalf,

@@ -18,9 +18,10 @@ pub(crate) const I3_EFFECT_ONCE: &str = "I3 an event is handled at most once";
 pub(crate) const I4_ANSWERS_TRUE: &str = "I4 an answer to a client is true";
 /// A rolled-back attempt stays rolled back.
 pub(crate) const I5_ROLLBACK_FINAL: &str = "I5 an attempt that was rolled back never lands later";
-/// Ends agree with each other and with the item.
-pub(crate) const I6_ENDS_AGREE: &str =
-    "I6 no COMMIT and ROLLBACK for one attempt, no ROLLBACK for the order's";
+/// Ends agree with each other and with the item. A ROLLBACK of a message that is on the topic
+/// already takes nothing away.
+pub(crate) const I6_ENDS_AGREE: &str = "I6 until a message is on the topic, no COMMIT and \
+     ROLLBACK for its attempt, and no ROLLBACK for the order's";
 
 /// The plain case is possible.
 pub(crate) const S1_HANDLED: &str = "S1 an order is created and its event handled";

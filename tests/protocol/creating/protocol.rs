@@ -93,7 +93,7 @@ impl Model for Creating {
             Action::Sweep => sweep::send(state),
             Action::ClaimInVain => sweep::claim(state),
             Action::LoseSweepCommit => sweep::lose_commit(state),
-            Action::CheckSweepHalf => sweep::check_half(state),
+            Action::CheckSweepHalf => sweep::check_half(self, state),
             Action::DiscardSweepHalf => sweep::discard_half(state),
             Action::Deliver => event_consumer::deliver(state),
         }

@@ -162,11 +162,12 @@ pub(crate) enum HalfFate {
 pub(crate) struct Past {
     /// How often the event was handled.
     pub(crate) handled: u8,
-    /// For which transactions a ROLLBACK was sent.
+    /// For which transactions a ROLLBACK was sent while their message was not on the topic.
     pub(crate) rollback_sent: [bool; ATTEMPTS_MAX],
-    /// COMMIT and ROLLBACK were both sent for one transaction, or a ROLLBACK for the order's.
+    /// COMMIT and such a ROLLBACK were both sent for one transaction, or such a ROLLBACK for the
+    /// order's.
     pub(crate) ends_conflict: bool,
-    /// A put took effect after a ROLLBACK of its attempt was sent.
+    /// A put took effect after such a ROLLBACK of its attempt was sent.
     pub(crate) landed_after_rollback: bool,
     /// A request was refused although its order existed.
     pub(crate) refused_despite_order: bool,

@@ -1,11 +1,13 @@
 //! Single paths that are worth a test: each breaks nothing, and reaches the state that it should.
 
 use crate::creating::action::Action::{
-    ApplyLatePut, ApplyPut, ApplyRollback, Check, CrashAfterFence, DelayPut, Deliver, DropPut, End,
-    Fence, GiveUp, GoOnWithoutHalf, LoseHalfAnswer, RefuseRequest, ResendPut, SendHalf, SendPut,
-    SkipHalf, Sweep,
+    ApplyCommit, ApplyLatePut, ApplyPut, ApplyRollback, Check, CheckEnded, CrashAfterFence,
+    DelayPut, Deliver, DropPut, End, Fence, GiveUp, GoOnWithoutHalf, LoseHalfAnswer, RefuseRequest,
+    ResendPut, SendHalf, SendPut, SkipHalf, Sweep,
 };
-use crate::creating::properties::{S4_RETRY_SUCCEEDS, S5_WITHOUT_BROKER, S6_LIVE_REPLAY};
+use crate::creating::properties::{
+    S1_HANDLED, S4_RETRY_SUCCEEDS, S5_WITHOUT_BROKER, S6_LIVE_REPLAY,
+};
 use crate::creating::protocol::Creating;
 use crate::creating::variant::{Bounds, Variant};
 use crate::story::follow;
@@ -43,6 +45,14 @@ fn an_order_is_created_beside_a_doubtful_half_message() {
     let abandoned = [LoseHalfAnswer(0), GoOnWithoutHalf(1), SendPut(1), ApplyPut(1)];
     let story = [abandoned.as_slice(), &[Check(0), ApplyRollback(0), Sweep, Deliver]].concat();
     follow(FULL, &story).breaks_nothing().reaches(S5_WITHOUT_BROKER);
+}
+
+/// A broker that is behind in recording ends asks about what has ended. The answer makes no copy.
+#[test]
+fn a_check_back_of_a_message_on_the_topic_is_rolled_back_and_makes_no_copy() {
+    let visible = [SendHalf(0), SendPut(0), ApplyPut(0), End(0), ApplyCommit(0)];
+    let story = [visible.as_slice(), &[CheckEnded(0), Deliver]].concat();
+    follow(FULL, &story).breaks_nothing().reaches(S1_HANDLED);
 }
 
 #[test]

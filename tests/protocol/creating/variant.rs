@@ -13,6 +13,18 @@ pub(crate) enum NothingFound {
     Unknown,
 }
 
+/// What transaction-check does about a half message whose event was raised: by the checked attempt,
+/// or before a half message of the sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventRaised {
+    /// It answers ROLLBACK if the message is on the topic, and COMMIT otherwise.
+    LookForMessage,
+    /// It answers COMMIT, also if the message is on the topic.
+    Commit,
+    /// It answers ROLLBACK: the sweep will publish what is on no topic.
+    Rollback,
+}
+
 /// What a fence writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FenceWrite {
@@ -54,6 +66,8 @@ pub(crate) struct Variant {
     /// What is done about an attempt for which nothing is found. In the first edition the fence was
     /// a record of the attempt's own, `TXN#`.
     pub(crate) nothing_found: NothingFound,
+    /// What is done about a half message whose event was raised.
+    pub(crate) event_raised: EventRaised,
     /// What a fence writes. A record for each attempt could neither be replaced by another's fence
     /// nor be added to an order.
     pub(crate) fence_write: FenceWrite,
@@ -80,6 +94,7 @@ impl Variant {
     /// The protocol as it is.
     pub(crate) const FULL: Self = Self {
         nothing_found: NothingFound::Fence,
+        event_raised: EventRaised::LookForMessage,
         fence_write: FenceWrite::AddUnlessOrder,
         put_condition: PutCondition::NothingOrTombstoneWithoutAttempt,
         sweep: true,

@@ -7,9 +7,9 @@
 //! the part is there.
 
 use crate::creating::action::Action::{
-    ApplyCommit, ApplyLatePut, ApplyPut, ApplyRollback, Check, DelayPut, Deliver, Discard, End,
-    Fence, GiveUp, LoseCheck, LoseCommit, LosePutAnswer, RefusePut, RefuseRequest, ResendPut,
-    SendHalf, SendPut, Sweep,
+    ApplyCommit, ApplyLatePut, ApplyPut, ApplyRollback, Check, CheckEnded, DelayPut, Deliver,
+    Discard, End, Fence, GiveUp, LoseCheck, LoseCommit, LosePutAnswer, RefusePut, RefuseRequest,
+    ResendPut, SendHalf, SendPut, Sweep,
 };
 use crate::creating::properties::{
     I1_NO_PHANTOM, I2_NOTHING_LOST, I3_EFFECT_ONCE, I4_ANSWERS_TRUE, I5_ROLLBACK_FINAL,
@@ -18,7 +18,7 @@ use crate::creating::properties::{
 };
 use crate::creating::protocol::Creating;
 use crate::creating::variant::{
-    Bounds, FenceWrite, NothingFound, PutCondition, TransactionIds, Variant,
+    Bounds, EventRaised, FenceWrite, NothingFound, PutCondition, TransactionIds, Variant,
 };
 use crate::exploration::explore;
 use crate::story::follow;
@@ -180,6 +180,33 @@ fn answering_unknown_instead_of_fencing_holds() {
 fn answering_unknown_instead_of_fencing_does_not_replace_the_sweep() {
     let variant = Variant { nothing_found: NothingFound::Unknown, ..WITHOUT_SWEEP };
     explore("UNKNOWN, and no sweep", usual(variant)).finds(&[I2_NOTHING_LOST], PLAIN);
+}
+
+/// Safe, and each check-back of a message that is on the topic makes a copy of it.
+#[test]
+fn a_check_back_that_does_not_look_at_the_topic_holds_and_makes_copies() {
+    let variant = Variant { event_raised: EventRaised::Commit, ..Variant::FULL };
+    explore("COMMIT without a look at the topic", usual(variant)).finds(&[], ALL);
+    let asked_again = [
+        SendHalf(0),
+        SendPut(0),
+        ApplyPut(0),
+        End(0),
+        ApplyCommit(0),
+        CheckEnded(0),
+        ApplyCommit(0),
+    ];
+    follow(usual(variant), &asked_again).reaches(S2_DUPLICATES);
+}
+
+/// The sweep alone keeps I1 to I4 here as well.
+#[test]
+fn a_check_back_that_leaves_an_event_to_the_sweep_rolls_back_an_order() {
+    let variant = Variant { event_raised: EventRaised::Rollback, ..Variant::FULL };
+    explore("ROLLBACK of what was raised", usual(variant)).finds(&[I6_ENDS_AGREE], ALL);
+    let rolled_back = [SendHalf(0), SendPut(0), ApplyPut(0), Check(0)];
+    follow(usual(variant), &rolled_back).breaks(I6_ENDS_AGREE);
+    follow(usual(Variant::FULL), &rolled_back).breaks_nothing();
 }
 
 #[test]

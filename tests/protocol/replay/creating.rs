@@ -38,7 +38,7 @@ use crate::creating::action::Action;
 use crate::creating::protocol::Creating;
 use crate::creating::state::{MANY, State};
 use crate::creating::variant::{
-    Bounds, FenceWrite, NothingFound, PutCondition, TransactionIds, Variant,
+    Bounds, EventRaised, FenceWrite, NothingFound, PutCondition, TransactionIds, Variant,
 };
 use stage::Stage;
 
@@ -68,6 +68,8 @@ async fn a_model_of_the_creation_that_lacks_a_part_is_found_out() {
         Variant { nothing_found: NothingFound::FenceAndRollback, ..FULL },
         Variant { nothing_found: NothingFound::Rollback, ..FULL },
         Variant { nothing_found: NothingFound::Unknown, ..FULL },
+        Variant { event_raised: EventRaised::Commit, ..FULL },
+        Variant { event_raised: EventRaised::Rollback, ..FULL },
         Variant { fence_write: FenceWrite::Add, ..FULL },
         Variant { fence_write: FenceWrite::ReplaceUnlessOrder, ..FULL },
         Variant { put_condition: PutCondition::NoOrder, ..FULL },

@@ -1,8 +1,16 @@
 //! Answers whether a half message that its producer did not end is committed or rolled back.
 //!
-//! The answer comes from the aggregate and from nothing else. If there is no order, and the
-//! attempt's time is over, the attempt is **fenced** first: a write that is still under way then
-//! finds its attempt in the tombstone and fails, so a rollback is final.
+//! Whether there is an event comes from the aggregate and from nothing else. If there is no order,
+//! and the attempt's time is over, the attempt is **fenced** first: a write that is still under way
+//! then finds its attempt in the tombstone and fails, so a rollback is final.
+//!
+//! If there is an event, its topic is asked. `RocketMQ` also asks about half messages that have
+//! ended: one that is killed or stands still is behind in recording ends, and before it asks, it
+//! writes the half message once more, where an earlier end does not reach it
+//! (`TransactionalMessageServiceImpl.java`). A commit would then make a second visible copy. So a
+//! half message whose message is on the topic is rolled back. Nothing can be lost by that: the
+//! message comes before the rollback in the broker's log, so a broker that loses the message, for
+//! want of a flush, loses the rollback as well, and asks again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,17 +20,19 @@ use domain::identity::{EventId, OrderId, TransactionId, UserId};
 use domain::order::{AtKey, StoredOrder};
 use domain::timestamp::Timestamp;
 
+use crate::deadline::Deadline;
 use crate::lifetimes;
 use crate::outcome::{Failure, WriteTry};
 use crate::ports::creating::{Fences, OrderKeys};
 use crate::ports::pending::PendingEventStore;
-use crate::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock};
+use crate::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock, PublishedEvents, Topic};
 
 /// Answers the check-backs of attempts from the keys of orders, and those of recorded events from
-/// their aggregates.
-pub struct AnswerCheck<Orders, Aggregates, Time> {
+/// their aggregates. What their events' topics hold is not published again.
+pub struct AnswerCheck<Orders, Aggregates, Topics, Time> {
     orders: Orders,
     aggregates: Aggregates,
+    topics: Topics,
     clock: Time,
     tally: Tally,
 }
@@ -61,11 +71,13 @@ impl CheckReport {
     }
 }
 
-/// How long after its deadline a half message is left open that does not need a commit: its event
-/// is handled, or is published again if it is lost. Most likely its end was acknowledged, and the
-/// broker has not recorded that yet: it records ends in batches, 3 s apart, and falls behind if
-/// many end at once (`TransactionalOpBatchService.java`). A commit would make a visible copy.
-const RECORDED_WITHIN: Duration = Duration::from_secs(30);
+/// How long after its deadline a half message is left open that nobody waits for, and whose message
+/// is not found on the topic: its event is handled, or the sweep publishes it. Most likely the
+/// message is there, and the broker has not added it to its index yet.
+const INDEXED_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long the brokers of a topic may take to answer whether they hold a message.
+const LOOK_UP: Duration = Duration::from_secs(2);
 
 enum Known {
     /// Its attempt can no longer create an order.
@@ -82,23 +94,32 @@ enum Known {
     },
 }
 
+/// A message of an event, if it is on the topic.
+#[derive(Clone, Copy)]
+struct Published {
+    topic: Topic,
+    event_id: EventId,
+    transaction_id: TransactionId,
+}
+
 #[derive(Clone, Copy)]
 struct Attempt {
     user_id: UserId,
     order_id: OrderId,
-    transaction_id: TransactionId,
     deadline: Timestamp,
+    published: Published,
 }
 
-impl<Orders, Aggregates, Time> AnswerCheck<Orders, Aggregates, Time>
+impl<Orders, Aggregates, Topics, Time> AnswerCheck<Orders, Aggregates, Topics, Time>
 where
     Orders: OrderKeys + Fences,
     Aggregates: PendingEventStore,
+    Topics: PublishedEvents,
     Time: Clock,
 {
-    /// Answers from `orders` and `aggregates`, with deadlines by `clock`.
-    pub fn new(orders: Orders, aggregates: Aggregates, clock: Time) -> Self {
-        Self { orders, aggregates, clock, tally: Tally::default() }
+    /// Answers from `orders`, `aggregates` and `topics`, with deadlines by `clock`.
+    pub fn new(orders: Orders, aggregates: Aggregates, topics: Topics, clock: Time) -> Self {
+        Self { orders, aggregates, topics, clock, tally: Tally::default() }
     }
 
     /// The number of checks so far, by their answer.
@@ -114,62 +135,77 @@ where
     async fn decide(&self, check: &CheckBack) -> CheckAnswer {
         // Without readable ids, or on the topic of another deployment, nothing is known, and the
         // answer must not be guessed.
-        let (Some(_), Some(aggregate), Some(transaction_id), Some(event_id)) =
+        let (Some(topic), Some(aggregate), Some(transaction_id), Some(event_id)) =
             (check.topic, check.aggregate, check.transaction_id, check.event_id)
         else {
             return self.foreign(check, "it does not belong to this deployment");
         };
+        let published = Published { topic, event_id, transaction_id };
         if check.is_recorded {
-            return self.answer_recorded(check, aggregate, event_id).await;
+            return self.answer_recorded(check, aggregate, published).await;
         }
         let (AggregateKey::Order { user_id, order_id }, Some(deadline)) =
             (aggregate, check.deadline)
         else {
             return self.foreign(check, "it creates no order");
         };
-        self.answer_attempt(Attempt { user_id, order_id, transaction_id, deadline }).await
+        self.answer_attempt(Attempt { user_id, order_id, deadline, published }).await
     }
 
     /// Answers for an event that was stored before its half message: its aggregate shows whether
-    /// that is true. It is never rolled back, because the event does not depend on one of its
-    /// messages. Nothing depends on this message alone: while the event is pending, the sweep
-    /// publishes it.
+    /// that is true. Nobody waits for this message: while the event is pending, the sweep publishes
+    /// it.
     async fn answer_recorded(
         &self,
         check: &CheckBack,
         aggregate: AggregateKey,
-        event_id: EventId,
+        published: Published,
     ) -> CheckAnswer {
         match self.aggregates.find(aggregate).await {
-            Ok(Some(stored)) if stored.raised(event_id) => match check.deadline {
-                Some(deadline) => self.commit_when_recorded(deadline),
-                None => CheckAnswer::Commit,
-            },
+            Ok(Some(stored)) if stored.raised(published.event_id) => {
+                let open_until = check.deadline.map(|deadline| deadline.plus(INDEXED_WITHIN));
+                self.answer_raised(published, open_until).await
+            }
             Ok(_) => self.foreign(check, "its aggregate has not raised its event"),
             Err(failure) => left_open(&failure, "the aggregate can't be read"),
         }
     }
 
-    /// Answers for a half message that most likely has ended, or whose end was lost and that nobody
-    /// waits for.
-    fn commit_when_recorded(&self, deadline: Timestamp) -> CheckAnswer {
-        if self.clock.now() < deadline.plus(RECORDED_WITHIN) {
-            CheckAnswer::Unknown
-        } else {
-            CheckAnswer::Commit
+    /// Answers for a half message whose event was raised. If its message is not on the topic, or
+    /// that is unknown, it is left open until `open_until` and committed then: a copy is allowed, a
+    /// loss is not.
+    async fn answer_raised(
+        &self,
+        published: Published,
+        open_until: Option<Timestamp>,
+    ) -> CheckAnswer {
+        let Published { topic, event_id, transaction_id } = published;
+        let deadline = Deadline::after(LOOK_UP);
+        match self.topics.is_published(topic, event_id, transaction_id, deadline).await {
+            Ok(true) => return CheckAnswer::Rollback,
+            Ok(false) => {}
+            Err(failure) => tracing::warn!(
+                error = &failure as &dyn std::error::Error,
+                "whether the message is on its topic is unknown"
+            ),
+        }
+        match open_until {
+            Some(open_until) if self.clock.now() < open_until => CheckAnswer::Unknown,
+            _ => CheckAnswer::Commit,
         }
     }
 
     /// Answers for an attempt that has created its order. While its event is pending, it may be that
-    /// nobody else publishes it soon, so it is committed.
-    fn answer_created(&self, attempt: Attempt, is_handled: bool) -> CheckAnswer {
-        if is_handled { self.commit_when_recorded(attempt.deadline) } else { CheckAnswer::Commit }
+    /// nobody else publishes it soon, so it is not left open.
+    async fn answer_created(&self, attempt: Attempt, is_handled: bool) -> CheckAnswer {
+        let open_until = is_handled.then(|| attempt.deadline.plus(INDEXED_WITHIN));
+        self.answer_raised(attempt.published, open_until).await
     }
 
     async fn answer_attempt(&self, attempt: Attempt) -> CheckAnswer {
         match self.known(attempt).await {
             Ok(Known::Lost) => CheckAnswer::Rollback,
-            Ok(Known::Created { is_handled }) => self.answer_created(attempt, is_handled),
+            Ok(Known::Created { is_handled }) => self.answer_created(attempt, is_handled).await,
             // The write may still be under way.
             Ok(Known::Open { .. })
                 if self.clock.now() < attempt.deadline.plus(lifetimes::CLOCK_MARGIN) =>
@@ -188,7 +224,8 @@ where
     /// Fences an attempt, and answers by what is found after that: even if this fence failed, there
     /// may be the fence of another check, or an order.
     async fn fence(&self, attempt: Attempt) -> CheckAnswer {
-        let Attempt { user_id, order_id, transaction_id, .. } = attempt;
+        let Attempt { user_id, order_id, published: Published { transaction_id, .. }, .. } =
+            attempt;
         let tombstone_until = self.clock.now().plus(lifetimes::TOMBSTONE);
         let fence = self.orders.fence(user_id, order_id, transaction_id, tombstone_until).await;
         match fence {
@@ -203,14 +240,14 @@ where
         }
         match self.known(attempt).await {
             Ok(Known::Lost) => CheckAnswer::Rollback,
-            Ok(Known::Created { is_handled }) => self.answer_created(attempt, is_handled),
+            Ok(Known::Created { is_handled }) => self.answer_created(attempt, is_handled).await,
             Ok(Known::Open { .. }) => CheckAnswer::Unknown,
             Err(failure) => left_open(&failure, "what is at the order's key can't be read"),
         }
     }
 
     async fn known(&self, attempt: Attempt) -> Result<Known, Failure> {
-        let this_attempt = attempt.transaction_id;
+        let this_attempt = attempt.published.transaction_id;
         let found = self.orders.at_key(attempt.user_id, attempt.order_id).await?;
         Ok(match found {
             AtKey::Created { attempt, stored } if attempt == this_attempt => {
@@ -234,10 +271,12 @@ where
     }
 }
 
-impl<Orders, Aggregates, Time> CheckBackHandler for AnswerCheck<Orders, Aggregates, Time>
+impl<Orders, Aggregates, Topics, Time> CheckBackHandler
+    for AnswerCheck<Orders, Aggregates, Topics, Time>
 where
     Orders: OrderKeys + Fences + 'static,
     Aggregates: PendingEventStore + 'static,
+    Topics: PublishedEvents + 'static,
     Time: Clock + 'static,
 {
     #[tracing::instrument(

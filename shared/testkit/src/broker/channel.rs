@@ -110,7 +110,8 @@ impl PublishedEvents for MemoryBroker {
         if state.away || state.strikes(BrokerFault::LookupFails) {
             return Err(away());
         }
-        Ok(state.holds(event_id, transaction_id))
+        let is_there = state.holds(event_id, transaction_id);
+        Ok(is_there && !state.strikes(BrokerFault::LookupMisses))
     }
 }
 

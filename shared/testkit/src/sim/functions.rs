@@ -102,7 +102,7 @@ impl Simulation {
             Some(Part::Ledger) => answers(AlwaysCommit),
             Some(Part::Fence) => {
                 let unfenced = Unfenced::new(world.tables);
-                answers(AnswerCheck::new(unfenced.clone(), unfenced, world.clock))
+                answers(AnswerCheck::new(unfenced.clone(), unfenced, world.broker, world.clock))
             }
             _ => answers(world.answer_checks()),
         }

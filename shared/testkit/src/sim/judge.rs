@@ -8,7 +8,6 @@ use std::time::Duration;
 use application::lifetimes;
 use application::ports::Resolution;
 use contracts::event::{Event, EventType};
-use domain::identity::TransactionId;
 use domain::order::{Order, OrderStatus};
 
 use super::{Backlog, Intent, Reply, STOCK, Simulation};
@@ -87,7 +86,7 @@ pub enum Violation {
     Effect(String),
     /// A client's answer contradicts the stored orders.
     Reply(String),
-    /// A half message was ended in both ways, or against the outcome of its attempt.
+    /// A half message was ended against the outcome of its attempt.
     Ended(String),
     /// Some work is not finished when the time is over.
     Backlog(Backlog),
@@ -246,27 +245,19 @@ fn truth(intent: &Intent, orders: &[Order]) -> Option<Violation> {
     (!is_true).then(|| Violation::Reply(format!("{intent:?}, but these orders exist: {created:?}")))
 }
 
-/// A half message ends as its attempt did, so never in both ways: with a commit if an order names
-/// the attempt, or if its event was stored before it; otherwise with a rollback.
+/// A half message ends as its attempt did: with a commit if an order names the attempt, or if its
+/// event was stored before it; otherwise with a rollback. One whose message is on the topic already
+/// may be rolled back as well.
 fn ends(simulation: &Simulation) -> Vec<Violation> {
     let stored = simulation.world.tables.stored_orders().into_iter();
-    let mut committed: BTreeSet<_> = stored.map(|stored| stored.attempt).collect();
-    let mut ends: BTreeMap<TransactionId, Vec<_>> = BTreeMap::new();
-    for half in simulation.world.broker.halves() {
-        if half.is_recorded {
-            committed.insert(half.transaction_id);
-        }
-        ends.entry(half.transaction_id).or_default().extend(half.ends);
-    }
-    let wrong = ends.into_iter().filter(|(id, ends)| {
-        let is_committed = committed.contains(id);
-        let right = if is_committed { Resolution::Commit } else { Resolution::Rollback };
-        ends.iter().any(|end| *end != right)
+    let committed: BTreeSet<_> = stored.map(|stored| stored.attempt).collect();
+    let halves = simulation.world.broker.halves().into_iter();
+    let wrong = halves.filter_map(|half| {
+        let is_committed = half.is_recorded || committed.contains(&half.transaction_id);
+        let is_wrong =
+            if is_committed { half.is_withdrawn } else { half.ends.contains(&Resolution::Commit) };
+        let (id, ends) = (half.transaction_id, half.ends);
+        is_wrong.then(|| Violation::Ended(format!("{id}: {ends:?}, committed: {is_committed}")))
     });
-    wrong
-        .map(|(id, ends)| {
-            let is_committed = committed.contains(&id);
-            Violation::Ended(format!("{id}: {ends:?}, committed: {is_committed}"))
-        })
-        .collect()
+    wrong.collect()
 }

@@ -123,8 +123,8 @@ impl Journal {
         entries.halves.iter().filter(open).cloned().collect()
     }
 
-    /// The transactions for which both COMMIT and ROLLBACK were sent. In a correct system this is
-    /// empty.
+    /// The transactions for which both COMMIT and ROLLBACK were sent. In a correct system the
+    /// ROLLBACK was sent when the message was on the topic already.
     #[must_use]
     pub fn contradictions(&self) -> Vec<String> {
         let mut requested: BTreeMap<String, BTreeSet<Resolution>> = BTreeMap::new();

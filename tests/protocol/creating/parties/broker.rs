@@ -53,9 +53,13 @@ pub(crate) fn send_end(
         Resolution::Rollback => {
             // A second one, or one after an end, changes nothing.
             half.rollback_under_way = half.fate == HalfFate::Open;
-            state.past.rollback_sent[transaction] = true;
-            // A COMMIT is sent for the order's attempt only, so this shows both kinds of conflict.
-            state.past.ends_conflict |= state.order_is_of(transaction);
+            // What is on the topic stays there.
+            if state.broker.visible[transaction] == 0 {
+                state.past.rollback_sent[transaction] = true;
+                // A COMMIT is sent for the order's attempt only, so this shows both kinds of
+                // conflict.
+                state.past.ends_conflict |= state.order_is_of(transaction);
+            }
         }
     }
 }

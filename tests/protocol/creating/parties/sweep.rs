@@ -1,9 +1,9 @@
 //! The sweep: publishes a pending event that is not on its topic.
 
 use crate::creating::action::Action;
-use crate::creating::parties::broker;
+use crate::creating::parties::{broker, transaction_check};
 use crate::creating::protocol::Creating;
-use crate::creating::state::State;
+use crate::creating::state::{Resolution, State};
 
 /// What the sweep can do. An event is due at any time, also early, while its COMMIT is on its way.
 ///
@@ -48,10 +48,14 @@ pub(crate) fn lose_commit(state: &mut State) {
     state.broker.sweep_half = true;
 }
 
-/// The history holds the event, so there is no other answer than COMMIT.
-pub(crate) fn check_half(state: &mut State) {
+/// The history holds the event, so it is published unless it is on the topic already.
+pub(crate) fn check_half(protocol: &Creating, state: &mut State) {
     state.broker.sweep_half = false;
-    show(state);
+    let order = state.item.order.as_ref().expect("the sweep sends what is stored");
+    let answer = transaction_check::of_raised(protocol, state, order.transaction);
+    if answer == Resolution::Commit {
+        show(state);
+    }
 }
 
 pub(crate) const fn discard_half(state: &mut State) {

@@ -3,12 +3,15 @@
 //! Several checkers may be asked about one attempt at once. Each reads the item consistently. If
 //! the item decides the attempt, that is final, and the checker answers. Otherwise it writes the
 //! fence, which is a separate step: a put that lands in between is found by the second read.
+//!
+//! The look at the topic is no step of its own: a COMMIT that arrives between it and the answer
+//! might as well arrive after the answer was sent.
 
 use crate::creating::action::{Action, AttemptId};
 use crate::creating::parties::{broker, orders_table};
 use crate::creating::protocol::Creating;
 use crate::creating::state::{Resolution, State, TransactionId, transaction_of};
-use crate::creating::variant::NothingFound;
+use crate::creating::variant::{EventRaised, NothingFound};
 
 /// How many checkers may be between their read and their fence.
 const CHECKERS_MAX: u8 = 2;
@@ -31,7 +34,7 @@ pub(crate) const fn is_free(state: &State, attempt: AttemptId) -> bool {
 /// A checker reads the item, and answers if it decides the attempt.
 pub(crate) fn read(protocol: &Creating, state: &mut State, attempt: AttemptId) {
     let transaction = transaction_of(&protocol.variant, attempt);
-    match (finding(state, transaction), protocol.variant.nothing_found) {
+    match (finding(protocol, state, transaction), protocol.variant.nothing_found) {
         (Some(resolution), _) => broker::send_end(protocol, state, attempt, resolution),
         (None, NothingFound::Fence | NothingFound::FenceAndRollback) => {
             state.broker.halves[attempt].fencing += 1;
@@ -50,7 +53,7 @@ pub(crate) fn fence(protocol: &Creating, state: &mut State, attempt: AttemptId) 
     let transaction = transaction_of(&protocol.variant, attempt);
     let resolution = match protocol.variant.nothing_found {
         NothingFound::FenceAndRollback => Some(Resolution::Rollback),
-        _ => finding(state, transaction),
+        _ => finding(protocol, state, transaction),
     };
     if let Some(resolution) = resolution {
         broker::send_end(protocol, state, attempt, resolution);
@@ -67,12 +70,28 @@ pub(crate) fn crash_after_fence(protocol: &Creating, state: &mut State, attempt:
 }
 
 /// What the item says about an attempt. The attribute `attempt` is looked at before `fenced`.
-fn finding(state: &State, transaction: TransactionId) -> Option<Resolution> {
+fn finding(protocol: &Creating, state: &State, transaction: TransactionId) -> Option<Resolution> {
     match &state.item.order {
-        Some(order) if order.transaction == transaction => Some(Resolution::Commit),
+        Some(order) if order.transaction == transaction => {
+            Some(of_raised(protocol, state, transaction))
+        }
         // An order never leaves its key, so this attempt can't land any more.
         Some(_) => Some(Resolution::Rollback),
         None if state.item.fenced[transaction] => Some(Resolution::Rollback),
         None => None,
+    }
+}
+
+/// The answer for a half message whose event was raised.
+pub(crate) fn of_raised(
+    protocol: &Creating,
+    state: &State,
+    transaction: TransactionId,
+) -> Resolution {
+    let is_on_topic = state.broker.visible[transaction] > 0;
+    match protocol.variant.event_raised {
+        EventRaised::LookForMessage if is_on_topic => Resolution::Rollback,
+        EventRaised::LookForMessage | EventRaised::Commit => Resolution::Commit,
+        EventRaised::Rollback => Resolution::Rollback,
     }
 }

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use application::event::order_message;
 use application::events::answer_check::CheckReport;
 use application::lifetimes;
 use application::ports::creating::OrderCreation;
-use application::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock, IdentitySource, Topic};
+use application::ports::{
+    CheckAnswer, CheckBack, CheckBackHandler, Clock, HalfMessage, IdentitySource, Resolution,
+    Topic, TransactionalPublisher,
+};
 use application::{
     deadline::Deadline,
     outcome::{FailureClass, WriteTry},
@@ -171,29 +175,77 @@ async fn a_created_order_is_committed_at_any_time() {
     assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
 }
 
-/// A broker that is late in recording ends asks about a half message that has ended, and would make
-/// a second visible copy of one that is committed twice.
-#[tokio::test(start_paused = true)]
-async fn a_half_message_whose_event_is_handled_is_left_open_for_a_while_and_then_committed() {
-    let world = World::default();
-    let new = new_order(&world);
-    assert!(matches!(create(&world, &new).await, WriteTry::Done));
-    let check = check(&world, &new);
-    let checks = world.answer_checks();
-    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit, "it is pending");
+/// Stores the message of an order's event as a half message, and commits it `commits` times.
+async fn publish(world: &World, new: &NewOrder, commits: u32) -> CheckBack {
+    let half = HalfMessage {
+        message: &order_message(&new.order().latest_event()).unwrap(),
+        transaction_id: new.attempt(),
+        deadline: world.clock.now().plus(Duration::from_secs(3)),
+        is_recorded: false,
+    };
+    let deadline = Deadline::after(Duration::from_secs(1));
+    let receipt = world.broker.prepare(&half, deadline).await.unwrap();
+    for _ in 0..commits {
+        world.broker.end(&receipt, Resolution::Commit, deadline).await.unwrap();
+    }
+    world.broker.half(receipt).check_back()
+}
+
+/// Marks every event of every order as handled.
+fn handle_all(world: &World) {
     for mut handled in world.tables.stored_orders() {
         handled.pending = PendingEvents::default();
         world.tables.put_stored_order(handled);
     }
-    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
-    world.clock.advance(Duration::from_secs(33));
-    assert_eq!(checks.answer(check).await, CheckAnswer::Commit, "its end was lost");
 }
 
-/// If it is lost, the sweep publishes it again, so a commit before the broker has recorded the end
+/// A broker that is late in recording ends asks about a half message that has ended.
+#[tokio::test(start_paused = true)]
+async fn a_half_message_whose_message_is_on_the_topic_is_rolled_back_and_makes_no_copy() {
+    let world = World::default();
+    let new = new_order(&world);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    let check = publish(&world, &new, 1).await;
+    let recorded = CheckBack { is_recorded: true, ..check.clone() };
+    let checks = world.answer_checks();
+    for _ in 0..2 {
+        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Rollback);
+        assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Rollback);
+        handle_all(&world);
+    }
+    assert_eq!(checks.report().rolled_back, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_message_of_another_publication_does_not_end_a_half_message() {
+    let world = World::default();
+    let new = new_order(&world);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    publish(&world, &new, 1).await;
+    let attempt = Some(world.identities.transaction_id());
+    let again = CheckBack { is_recorded: true, transaction_id: attempt, ..check(&world, &new) };
+    assert_eq!(world.answer_checks().answer(again).await, CheckAnswer::Unknown);
+}
+
+/// A broker that adds messages to its index late does not find them at first.
+#[tokio::test(start_paused = true)]
+async fn a_handled_event_that_is_not_found_is_left_open_for_a_while_and_then_committed() {
+    let world = World::default();
+    let new = new_order(&world);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    let check = publish(&world, &new, 0).await;
+    let checks = world.answer_checks();
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit, "it is pending");
+    handle_all(&world);
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
+    world.clock.advance(Duration::from_secs(33));
+    assert_eq!(checks.answer(check).await, CheckAnswer::Commit, "it is lost");
+}
+
+/// While the sweep publishes it, a commit before the broker has added the message to its index
 /// would gain nothing.
 #[tokio::test(start_paused = true)]
-async fn a_half_message_of_a_recorded_event_is_left_open_for_a_while_and_then_committed() {
+async fn a_recorded_event_that_is_not_found_is_left_open_for_a_while_and_then_committed() {
     let world = World::default();
     let new = new_order(&world);
     assert!(matches!(create(&world, &new).await, WriteTry::Done));
@@ -201,7 +253,23 @@ async fn a_half_message_of_a_recorded_event_is_left_open_for_a_while_and_then_co
     let checks = world.answer_checks();
     assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Unknown, "it is pending");
     world.clock.advance(Duration::from_secs(33));
-    assert_eq!(checks.answer(recorded).await, CheckAnswer::Commit, "its end was lost");
+    assert_eq!(checks.answer(recorded).await, CheckAnswer::Commit, "it is lost");
+}
+
+/// A copy is allowed, a loss is not.
+#[tokio::test(start_paused = true)]
+async fn an_event_of_which_the_brokers_say_nothing_is_committed_like_one_that_is_not_there() {
+    let world = World::default();
+    let new = new_order(&world);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    let check = publish(&world, &new, 1).await;
+    world.broker.become_unreachable();
+    let checks = world.answer_checks();
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit, "it is pending");
+    handle_all(&world);
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
+    world.broker.become_reachable();
+    assert_eq!(checks.answer(check).await, CheckAnswer::Rollback);
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,7 +304,7 @@ async fn a_full_tombstone_fences_no_further_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recorded_event_is_committed_if_the_history_holds_it_and_never_rolled_back() {
+async fn a_recorded_event_is_committed_if_the_history_holds_it_and_left_open_if_it_does_not() {
     let world = World::default();
     let new = new_order(&world);
     let checks = world.answer_checks();

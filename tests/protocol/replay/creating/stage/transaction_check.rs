@@ -68,7 +68,8 @@ impl Stage {
         };
         let fault = Fault::Refused(FailureClass::Unavailable);
         self.world.tables.script(operation.unwrap_or(Operation::AtKey), operation.map(|_| fault));
-        let checker = AnswerCheck::new(self.world.tables.clone(), self.world.tables.clone(), clock);
+        let (tables, topics) = (self.world.tables.clone(), self.world.broker.clone());
+        let checker = AnswerCheck::new(tables.clone(), tables, topics, clock);
         let answer = checker.answer(self.half(attempt).check_back()).await;
         assert_eq!(answer, CheckAnswer::Unknown);
     }
@@ -90,7 +91,8 @@ impl Stage {
 
     fn checker(&self, half: &StoredHalf) -> Process<CheckAnswer, Call> {
         let (wire, calls) = Wire::new(self.world.tables.clone());
-        let checker = AnswerCheck::new(wire.clone(), wire, self.late_clock());
+        let topics = self.world.broker.clone();
+        let checker = AnswerCheck::new(wire.clone(), wire, topics, self.late_clock());
         let check = half.check_back();
         Process::new(async move { checker.answer(check).await }, calls)
     }
@@ -110,7 +112,11 @@ impl Stage {
         let receipt = self.sweep_half.take().expect("the sweep has a half message");
         let mut checker = self.checker(&self.world.broker.half(receipt));
         let Step::Finished(answer) = checker.go_on().await else { panic!("it is recorded") };
-        assert_eq!(answer, CheckAnswer::Commit);
-        self.world.broker.end(&receipt, Resolution::Commit, soon()).await.unwrap();
+        let resolution = match answer {
+            CheckAnswer::Commit => Resolution::Commit,
+            CheckAnswer::Rollback => Resolution::Rollback,
+            CheckAnswer::Unknown => panic!("a half message of the sweep is left open"),
+        };
+        self.world.broker.end(&receipt, resolution, soon()).await.unwrap();
     }
 }
