@@ -1,6 +1,6 @@
 //! The system under test, and how a test speaks to it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn runtime() -> Runtime {
 }
 
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    harness::checkout::root().unwrap()
 }
 
 pub(crate) fn options() -> SystemOptions {

@@ -25,12 +25,12 @@ mod samples;
 mod template;
 mod workflows;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    harness::checkout::root().unwrap()
 }
 
 /// All Rust code below a folder, without its comments.

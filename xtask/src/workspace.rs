@@ -3,14 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use harness::checkout;
 use harness::template::Template;
-
-/// The workspace's root folder: this program only runs from its own checkout.
-pub(crate) fn root() -> anyhow::Result<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().map(Path::to_owned).context("xtask has no parent folder")
-}
 
 /// The names of the functions in the template, which are also their packages' names.
 pub(crate) fn function_names(root: &Path) -> anyhow::Result<Vec<String>> {
@@ -22,5 +16,5 @@ pub(crate) fn function_names(root: &Path) -> anyhow::Result<Vec<String>> {
 
 /// Cargo's target folder.
 pub(crate) fn target() -> anyhow::Result<PathBuf> {
-    Ok(harness::system::SystemOptions::isolated(&root()?)?.target)
+    Ok(harness::system::SystemOptions::isolated(&checkout::root()?)?.target)
 }

@@ -19,12 +19,11 @@ mod rig;
 mod samples;
 mod table;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use bench::{Options, Part};
 use clap::{Parser, Subcommand};
+use harness::checkout;
 use harness::process::shutdown_signal;
 use harness::progress::Progress;
 
@@ -91,7 +90,7 @@ async fn measure(
     progress: &Progress,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let rig = Rig::start(root()?, progress.clone()).await?;
+    let rig = Rig::start(checkout::root()?, progress.clone()).await?;
     if options.wants(Part::Functions) {
         report.functions = functions::measure(&rig, options.starts).await?;
     }
@@ -117,10 +116,4 @@ async fn measure(
     }
     rig.stop().await;
     Ok(())
-}
-
-/// The workspace's folder: this program only runs from its own checkout.
-fn root() -> anyhow::Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize().context("the workspace's folder does not exist any more")
 }

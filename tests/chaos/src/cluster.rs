@@ -2,11 +2,11 @@
 
 mod halves;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use harness::broker::{self, BrokerTuning, Flush, Rocketmq, RocketmqOptions};
+use harness::checkout;
 use harness::host::Signal;
 use harness::process::Children;
 use harness::system::SystemOptions;
@@ -42,7 +42,7 @@ impl Cluster {
     /// # Errors
     /// When Java is missing, the jars cannot be fetched, or a process does not start.
     pub async fn start(tuning: BrokerTuning) -> anyhow::Result<Self> {
-        let options = SystemOptions::isolated(&root()?)?;
+        let options = SystemOptions::isolated(&checkout::root()?)?;
         broker::check_java().await?;
         let children = Children::new().context("/bin/sh cannot be started")?;
         let data = tempfile::Builder::new().prefix("chaos-").tempdir()?;
@@ -76,7 +76,7 @@ impl Cluster {
     /// # Errors
     /// When its jars cannot be fetched, or it does not start.
     pub async fn with_dynamodb_local(mut self) -> anyhow::Result<Self> {
-        let target = SystemOptions::isolated(&root()?)?.target;
+        let target = SystemOptions::isolated(&checkout::root()?)?.target;
         let data = self.data.path().join("dynamodb");
         tokio::fs::create_dir(&data).await?;
         let dynamodb = DynamodbLocal::start(&target, &data, &self.children).await?;
@@ -223,13 +223,4 @@ impl Drop for Cluster {
         // The store is deleted with its folder, so the processes need no orderly end.
         self.children.kill_all();
     }
-}
-
-/// The workspace's folder: these tests only ever run from their own checkout.
-///
-/// # Errors
-/// When it is not where it was at compile time.
-pub fn root() -> anyhow::Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize().context("the workspace's folder is gone")
 }

@@ -14,6 +14,7 @@ use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, UserId};
 use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{DynamoAggregates, DynamoOrders};
+use harness::checkout;
 use harness::host::Signal;
 use harness::memory;
 use harness::processor;
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::client::{ClientLog, Entry, Intent, Outcome};
-use crate::cluster::{Cluster, root};
+use crate::cluster::Cluster;
 use crate::figures::Recovery;
 use crate::judge::Records;
 use crate::waiting::{PATIENCE, eventually, eventually_within};
@@ -137,7 +138,7 @@ impl<'a> Rig<'a> {
         crew: Crew,
         change: impl FnOnce(&mut SystemOptions),
     ) -> anyhow::Result<Self> {
-        let mut options = SystemOptions::isolated(&root()?)?;
+        let mut options = SystemOptions::isolated(&checkout::root()?)?;
         options.namesrv = Some(cluster.namesrv().to_owned());
         options.table = cluster.table().map(ToOwned::to_owned);
         options.proxies = true;

@@ -19,6 +19,7 @@
 //! - [`failures`]: failed deliveries, instead of waiting for an hour.
 //! - [`provision`]: tables, topics and demo data of a new system.
 //! - [`system`]: all parts together.
+//! - [`checkout`]: where the checkout is.
 //! - [`process`]: child processes that never outlive their owner, and signals to end.
 //! - [`skew`]: wrong clocks.
 //! - [`progress`]: progress on standard error.
@@ -36,6 +37,7 @@
 
 pub mod broker;
 pub mod broker_proxy;
+pub mod checkout;
 pub mod failures;
 pub mod faults;
 pub mod gateway;

@@ -50,7 +50,7 @@ pub(crate) async fn run(options: bench::Options) -> anyhow::Result<ExitCode> {
 }
 
 async fn build_all(progress: &Progress) -> anyhow::Result<()> {
-    let root = workspace::root()?;
+    let root = harness::checkout::root()?;
     progress.first("building the functions in the release profile");
     build::release(&root, &workspace::function_names(&root)?).await?;
     progress.first("building the benchmark in the release profile");

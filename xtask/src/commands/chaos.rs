@@ -42,7 +42,7 @@ fn parse_row(id: &str) -> Result<&'static Row, String> {
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let root = workspace::root()?;
+    let root = harness::checkout::root()?;
     let progress = Progress::new();
     progress.first("building the functions");
     let mut packages = workspace::function_names(&root)?;

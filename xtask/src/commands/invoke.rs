@@ -14,7 +14,7 @@ use harness::template::{FunctionSpec, Template, document};
 use serde_json::Value;
 
 use super::up::STACK_NAME;
-use crate::{build, workspace};
+use crate::build;
 use harness::progress::Progress;
 
 /// The function runs alone. It uses the cluster and the table of a running `cargo xtask up`, unless
@@ -47,7 +47,7 @@ const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 const NAMESRV_ADDR: &str = "ROCKETMQ_NAMESRV_ADDR";
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let root = workspace::root()?;
+    let root = harness::checkout::root()?;
     let event = tokio::fs::read_to_string(&options.file)
         .await
         .with_context(|| format!("cannot read {}", options.file.display()))?;
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_cluster_with_access_control_and_tls_can_be_set_in_dot_env() {
-        let root = workspace::root().unwrap();
+        let root = harness::checkout::root().unwrap();
         let function = function(&root, "create-order", &BTreeMap::new()).unwrap();
         let names = variables(&document(&root.join("template.yaml")).unwrap(), &function);
         let secured = ["ROCKETMQ_ACCESS_KEY", "ROCKETMQ_SECRET_KEY", "ROCKETMQ_TLS_CA"];
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn every_variable_of_the_example_is_one_that_a_function_has() {
-        let root = workspace::root().unwrap();
+        let root = harness::checkout::root().unwrap();
         let template = document(&root.join("template.yaml")).unwrap();
         // Variables of the SDK, which Lambda sets and `cargo lambda watch` does not.
         let of_sdk = ["REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ENDPOINT_URL_DYNAMODB"];

@@ -49,7 +49,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 }
 
 async fn prove(engine: &Engine, folder: PathBuf) -> anyhow::Result<()> {
-    let root = workspace::root()?;
+    let root = harness::checkout::root()?;
     if let Some(installation) = tools::installation()? {
         let installed = checks::run(vec![installation], None).await?;
         anyhow::ensure!(installed == ExitCode::SUCCESS, "cannot install the SAM CLI");

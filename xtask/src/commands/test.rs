@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::{checks, workspace};
+use crate::checks;
 
 /// Stops at the first check that fails.
 #[derive(Args)]
@@ -15,5 +15,5 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    checks::run(checks::for_ci(&workspace::root()?).await?, options.only.as_deref()).await
+    checks::run(checks::for_ci(&harness::checkout::root()?).await?, options.only.as_deref()).await
 }

@@ -87,7 +87,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 async fn start(options: Options, progress: &Progress) -> anyhow::Result<System> {
     check(&options).await?;
-    let root = workspace::root()?;
+    let root = harness::checkout::root()?;
     progress.first("building the functions");
     build::functions(&root, &workspace::function_names(&root)?).await?;
     System::start(system_options(options, progress)?).await
@@ -124,7 +124,7 @@ async fn check(options: &Options) -> anyhow::Result<()> {
 }
 
 fn system_options(options: Options, progress: &Progress) -> anyhow::Result<SystemOptions> {
-    let mut system = SystemOptions::isolated(&workspace::root()?)?;
+    let mut system = SystemOptions::isolated(&harness::checkout::root()?)?;
     STACK_NAME.clone_into(&mut system.stack_name);
     // The template's own topic.
     system.parameters.clear();

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::{checks, workspace};
+use crate::checks;
 
 /// Runs the checks of CI and, with --full, those that take too long for CI: release builds,
 /// `sam build`, the model with three attempts, statistics, 100,000 seeds of the simulator, chaos
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let root = workspace::root()?;
+    let root = harness::checkout::root()?;
     let mut all = checks::for_ci(&root).await?;
     if options.full {
         all.extend(checks::long(&root, options.install)?);

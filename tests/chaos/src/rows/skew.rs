@@ -41,7 +41,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 
 /// Creates orders with the clocks of these functions off by so many milliseconds.
 async fn off(bench: Bench<'_>, functions: &[&str], offset_ms: i64) -> anyhow::Result<Figures> {
-    let target = harness::system::SystemOptions::isolated(&crate::cluster::root()?)?.target;
+    let target = harness::system::SystemOptions::isolated(&harness::checkout::root()?)?.target;
     let environment = skew::environment(&target, offset_ms).await?;
     let rig = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
         for function in functions {

@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep};
 
 use super::sam::Sam;
 use super::samples;
-use crate::workspace;
 
 /// How long the API may take to start.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -40,7 +39,7 @@ async fn story(sam: &Sam<'_>, url: &str) -> anyhow::Result<()> {
     let lines = json!({"items": [{"product_id": 1, "quantity": 2}]});
     let order = send(&client, Method::POST, &format!("{url}/v1/orders"), token, lines).await?;
     let order_id = text(&order, "order_id")?;
-    let report = samples::invoke_one(sam, &workspace::root()?, "event-consumer").await?;
+    let report = samples::invoke_one(sam, &harness::checkout::root()?, "event-consumer").await?;
     let handled = report.get("handled").and_then(Value::as_u64);
     anyhow::ensure!(handled >= Some(1), "event-consumer handled no event: {report}");
     let path = format!("{url}/v1/orders/{order_id}");

@@ -9,8 +9,6 @@ use harness::broker_proxy::{BrokerProxy, Journal};
 use harness::system::{System, SystemOptions};
 use harness::table_proxy::TableProxy;
 
-use crate::workspace;
-
 /// The name that `sam local` gives every stack.
 const STACK_NAME: &str = "local";
 
@@ -25,7 +23,7 @@ impl Surroundings {
     /// Starts a system, with proxies at an address that containers reach. Its own schedules are
     /// off, so that only containers handle orders.
     pub(super) async fn start(address: Ipv4Addr) -> anyhow::Result<Self> {
-        let mut options = SystemOptions::isolated(&workspace::root()?)?;
+        let mut options = SystemOptions::isolated(&harness::checkout::root()?)?;
         STACK_NAME.clone_into(&mut options.stack_name);
         options.parameters.clear();
         options.schedules = false;
