@@ -365,5 +365,21 @@ mod tests {
         fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
             prop_assert!(Event::decode(&bytes).is_err());
         }
+
+        /// What is read of a changed event is what is written of it.
+        #[test]
+        fn an_event_with_a_changed_byte_is_refused_or_read_as_it_says(
+            at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>(),
+        ) {
+            let mut bytes = created().encode().unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if cut {
+                bytes.truncate(at);
+            }
+            if let Ok(read) = Event::decode(&bytes) {
+                prop_assert_eq!(Event::decode(&read.encode().unwrap()).unwrap(), read);
+            }
+        }
     }
 }

@@ -191,8 +191,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use bytes::Bytes;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
 
     use super::{Encoding, Frame, read_frame};
+    use crate::remoting::popped;
 
     fn frame(encoding: Encoding) -> Frame {
         let fields = [("topic", "ORDER_EVENTS"), ("commitOrRollback", "8")];
@@ -240,5 +243,32 @@ mod tests {
         assert!(Frame::decode(&Bytes::from_static(&[0, 0, 0, 4, 9, 0, 0, 0])).is_err());
         assert!(read_frame(&mut [0xff_u8; 4].as_slice()).await.is_err());
         assert_eq!(read_frame(&mut [].as_slice()).await.unwrap(), None);
+    }
+
+    /// Reads bytes as a frame and what may be in it. What is a frame is written as it was read.
+    fn read_all(bytes: Bytes) -> Result<(), TestCaseError> {
+        let Ok(frame) = Frame::decode(&bytes) else { return Ok(()) };
+        drop((frame.message_properties(), popped(&frame.body, "event_id")));
+        let written = frame.encode().unwrap();
+        prop_assert_eq!(Frame::decode(&written).unwrap(), frame);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_of_frames_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..300), binary in any::<bool>(),
+            at in any::<Index>(), byte in any::<u8>(),
+        ) {
+            read_all(bytes.into())?;
+            let json = Encoding::Json(serde_json::Map::new());
+            let binary = binary.then_some(Encoding::Binary { language: 12, version: 483 });
+            let mut changed = frame(binary.unwrap_or(json)).encode().unwrap().to_vec();
+            let at = at.index(changed.len());
+            changed[at] = byte;
+            read_all(changed.clone().into())?;
+            changed.truncate(at);
+            read_all(changed.into())?;
+        }
     }
 }

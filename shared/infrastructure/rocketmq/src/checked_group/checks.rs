@@ -121,6 +121,8 @@ fn order_id(message: &MessageExt) -> Option<OrderId> {
 mod tests {
     use application::ports::Topic;
     use platform::settings::Settings;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
     use rocketmq_model::common::message::MessageTrait;
     use rocketmq_model::common::message::message_single::Message;
 
@@ -188,5 +190,57 @@ mod tests {
             deadline: None,
         };
         assert_eq!(check, nothing);
+    }
+
+    /// A check-back of our group, as a broker sends it.
+    fn request(body: Vec<u8>) -> RemotingCommand {
+        let header = CheckTransactionStateRequestHeader::default();
+        RemotingCommand::create_request_command(RequestCode::CheckTransactionState, header)
+            .set_body(body)
+    }
+
+    fn half_message() -> Vec<u8> {
+        let mut inner = Message::default();
+        inner.set_topic("ORDER_EVENTS".into());
+        inner.set_body(Some(b"{}".as_slice().into()));
+        let group = config().transaction_check_group();
+        for (name, value) in [("PGROUP", group.as_str()), ("deadline_ms", "1700000000000")] {
+            inner.put_property(name.into(), value.into());
+        }
+        let address: SocketAddr = "127.0.0.1:10911".parse().unwrap();
+        let mut message = MessageExt::default();
+        message.set_message_inner(inner);
+        message.set_born_host(address);
+        message.set_store_host(address);
+        message_decoder::encode(&message, false).unwrap().to_vec()
+    }
+
+    fn read_from(body: Vec<u8>) -> Option<ReceivedCheck> {
+        let address = "127.0.0.1:10911".parse().unwrap();
+        let mut request = request(body);
+        request.make_custom_header_to_net();
+        read(address, &mut request, &config())
+    }
+
+    #[test]
+    fn a_half_message_of_our_group_is_a_check_back() {
+        let read = read_from(half_message()).unwrap();
+        assert_eq!(read.check.deadline, Some(Timestamp::from_millis(1_700_000_000_000)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_of_a_half_message_make_its_reader_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            cut in any::<Index>(), at in any::<Index>(), byte in any::<u8>(),
+        ) {
+            read_from(bytes);
+            let mut changed = half_message();
+            let at = at.index(changed.len());
+            changed[at] = byte;
+            read_from(changed.clone());
+            changed.truncate(cut.index(changed.len()));
+            read_from(changed);
+        }
     }
 }

@@ -3,8 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::{Template, TemplateError};
 use crate::template::{KeyType, Route};
+
+/// The project's own template.
+const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
 
 const SMALL: &str = "
 Parameters:
@@ -129,9 +135,8 @@ fn parameters_must_be_known_and_complete() {
 
 #[test]
 fn the_projects_own_template_resolves() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
     let overrides = with(&[("RocketmqNamesrvAddr", "127.0.0.1:9876")]);
-    let template = Template::load(path.as_ref(), "orders-local", &overrides).unwrap();
+    let template = Template::load(OWN.as_ref(), "orders-local", &overrides).unwrap();
     let create_order = template.function("create-order").unwrap();
     assert_eq!(create_order.routes.len(), 1);
     assert_eq!(
@@ -150,4 +155,33 @@ fn the_projects_own_template_resolves() {
     let indexes = &template.table("OrdersTable").unwrap().indexes;
     let names: Vec<_> = indexes.iter().map(|index| index.name.as_str()).collect();
     assert_eq!(names, ["by_user", "pending"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A mistake is an error that says what is wrong, whatever it is.
+    #[test]
+    fn no_mistake_in_the_projects_own_template_makes_its_reader_panic(
+        line in any::<Index>(), at in any::<Index>(), change in 0_u8..4, byte in "\\PC",
+    ) {
+        let text = std::fs::read_to_string(OWN).unwrap();
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        let line = line.index(lines.len());
+        match change {
+            0 => drop(lines.remove(line)),
+            1 => lines[line].insert_str(0, "  "),
+            2 => lines[line] = lines[line].trim_start().to_owned(),
+            _ => {
+                let places: Vec<_> = lines[line].char_indices().map(|(place, _)| place).collect();
+                if !places.is_empty() {
+                    lines[line].replace_range(places[at.index(places.len())].., &byte);
+                }
+            }
+        }
+        let overrides = with(&[("RocketmqNamesrvAddr", "127.0.0.1:9876")]);
+        if let Err(error) = Template::parse(&lines.join("\n"), "orders-local", &overrides) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
 }
