@@ -148,6 +148,44 @@ fn is_date(text: &str) -> bool {
     is_made_of_digits && text.split('-').map(str::len).eq([4, 2, 2])
 }
 
+/// The fields of the structs in Rust code that are stored as attributes. A flattened struct has
+/// fields of its own.
+fn fields(code: &str) -> BTreeSet<String> {
+    let mut fields = BTreeSet::new();
+    let mut is_flattened = false;
+    let mut lines = code.lines();
+    while let Some(line) = lines.next() {
+        if !line.starts_with("pub(crate) struct ") || !line.ends_with('{') {
+            continue;
+        }
+        for line in lines.by_ref().take_while(|line| *line != "}") {
+            let field =
+                line.trim().trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+            match field.split_once(": ") {
+                Some((name, _)) if !field.starts_with('#') => {
+                    if !is_flattened {
+                        fields.insert(name.to_owned());
+                    }
+                    is_flattened = false;
+                }
+                _ => is_flattened |= field.contains("flatten"),
+            }
+        }
+    }
+    fields
+}
+
+#[test]
+fn every_attribute_of_an_item_is_documented() {
+    let crate_folder = "shared/infrastructure/dynamodb";
+    let documented = read(&format!("{crate_folder}/README.md"));
+    let attributes = fields(&code(&format!("{crate_folder}/src/records")));
+    assert!(attributes.contains("unit_price") && attributes.len() > 40, "{attributes:?}");
+    let missing: Vec<_> =
+        attributes.iter().filter(|name| !documented.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{crate_folder}/README.md lacks {missing:?}");
+}
+
 /// A request of `http/orders.http` for each route of the API.
 #[test]
 fn every_route_has_a_request() {
