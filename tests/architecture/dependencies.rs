@@ -136,8 +136,10 @@ fn the_innermost_layers_depend_only_on_the_listed_crates() {
     let allowed = |layer| match layer {
         // Errors, identifiers, and one form for the spellings of an e-mail address.
         Layer::Domain => Some(["thiserror", "unicode-normalization", "uuid"].as_slice()),
-        // The wire: JSON, times, identifiers.
-        Layer::Contracts => Some(["serde", "serde_json", "thiserror", "time", "uuid"].as_slice()),
+        // The wire: JSON, times, identifiers, and schemas for generators.
+        Layer::Contracts => {
+            Some(["schemars", "serde", "serde_json", "thiserror", "time", "uuid"].as_slice())
+        }
         _ => None,
     };
     for package in metadata.workspace_packages() {
@@ -182,6 +184,21 @@ fn functions_that_neither_publish_nor_consume_do_not_link_the_rocketmq_client() 
         let name = function.name.as_str();
         assert_eq!(links(function), CLUSTER_FUNCTIONS.contains(&name), "{name}");
     }
+}
+
+#[test]
+fn no_function_carries_the_code_that_makes_schemas() {
+    // The features of a deployment: those of the default members, which `cargo lambda build`
+    // builds.
+    let mut command = std::process::Command::new(env!("CARGO"));
+    let arguments = ["tree", "--locked", "--edges=normal", "--prefix=none", "--format={lib}"];
+    command.current_dir(root()).args(arguments);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let linked: BTreeSet<&str> = text.split_whitespace().collect();
+    assert!(linked.contains("contracts"), "{linked:?}");
+    assert!(!linked.contains("schemars"), "{linked:?}");
 }
 
 /// Dependencies that no line of their crate's code names, and why they are needed.

@@ -69,6 +69,23 @@ fn every_route_is_documented_with_its_function() {
 }
 
 #[test]
+fn the_openapi_document_has_exactly_the_routes_of_the_template() {
+    let document = harness::template::document(&root().join("docs/openapi.yaml")).unwrap();
+    let mut documented = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            documented.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    let functions = template().functions;
+    let routes = functions.iter().flat_map(|function| &function.routes);
+    let routes = routes.filter(|route| is_documented(route));
+    let routes: BTreeSet<_> =
+        routes.map(|route| format!("{} {}", route.method, route.path)).collect();
+    assert_eq!(documented, routes);
+}
+
+#[test]
 fn every_link_to_a_file_leads_to_one() {
     let guides = documents_in("docs").into_iter().chain(documents_in("docs/adr"));
     let others = [

@@ -37,6 +37,9 @@ const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 /// How long a server may take to show that it is there.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
+/// oasdiff, from the Go module proxy.
+const OASDIFF: &str = "github.com/oasdiff/oasdiff@v1.38.0";
+
 impl Check {
     pub(crate) fn of_cargo(root: &Path, name: &'static str, arguments: &[&str]) -> Self {
         let mut command = cargo(root);
@@ -118,6 +121,7 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     ];
     checks.extend(sam::checks(root)?);
     checks.extend(dependencies(root).await?);
+    checks.extend(breaking_changes(root).await?);
     checks.extend(workflows(root).await);
     checks.extend(compose_file(root).await);
     Ok(checks)
@@ -176,6 +180,37 @@ async fn workflows(root: &Path) -> Option<Check> {
     Some(Check::of("workflows (actionlint)", command))
 }
 
+/// This program with other arguments.
+fn this_program(root: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
+    let this = std::env::current_exe().context("the path of this program is unknown")?;
+    let mut command = Command::new(this);
+    command.args(arguments).current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
+    Ok(command)
+}
+
+/// oasdiff compares docs/openapi.yaml with that of the last released version, if Go is installed to
+/// build it. A change that breaks clients fails, unless it is meant: then `accepted.txt` has it.
+async fn breaking_changes(root: &Path) -> anyhow::Result<Option<Check>> {
+    if !succeeds("go", &["version"]).await {
+        eprintln!("`go` is missing, so docs/openapi.yaml is not compared with the last version");
+        return Ok(None);
+    }
+    let released = root.join(specifications::RELEASED);
+    let last = specifications::last_released(root)?;
+    let mut command = Command::new("go");
+    command
+        .args(["run", OASDIFF, "breaking", "--fail-on", "WARN", "--err-ignore"])
+        .arg(released.join("accepted.txt"))
+        .arg("--warn-ignore")
+        .arg(released.join("accepted.txt"))
+        .arg(last.join("openapi.yaml"))
+        .arg("docs/openapi.yaml")
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    Ok(Some(Check::of("API since the last version (oasdiff)", command)))
+}
+
 /// The checks that take too long for CI. With `install`, a missing container engine is installed.
 pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
     let cargo = |name, arguments: &[&str]| Check::of_cargo(root, name, arguments);
@@ -184,13 +219,10 @@ pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
         release.command.args(["--package", &name]);
     }
     let ignored = ["test", "--workspace", "--locked", "--", "--ignored", "--nocapture"];
-    let this = std::env::current_exe().context("the path of this program is unknown")?;
-    let xtask = |name, arguments: &[&str]| {
-        let mut command = Command::new(&this);
-        command.args(arguments).current_dir(root).kill_on_drop(true);
-        Check::of(name, command)
+    let xtask = |name, arguments: &[&str]| -> anyhow::Result<Check> {
+        Ok(Check::of(name, this_program(root, arguments)?))
     };
-    let mut sam_local = xtask("sam local", &["sam-local"]);
+    let mut sam_local = xtask("sam local", &["sam-local"])?;
     if install {
         sam_local.command.arg("--install");
     }
@@ -200,9 +232,9 @@ pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
     checks.extend(sam::build(root)?);
     checks.extend([
         cargo("long tests and statistics", &ignored),
-        xtask("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"]),
-        xtask("long chaos", &["chaos", "--minutes", "30"]),
-        xtask("chaos on DynamoDB Local", &["chaos", "--dynamodb-local"]),
+        xtask("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"])?,
+        xtask("long chaos", &["chaos", "--minutes", "30"])?,
+        xtask("chaos on DynamoDB Local", &["chaos", "--dynamodb-local"])?,
         // The last one, because it cannot run on every machine.
         sam_local,
     ]);

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod chaos;
+pub(crate) mod contracts;
 pub(crate) mod invoke;
 pub(crate) mod ops;
 pub(crate) mod sam_local;

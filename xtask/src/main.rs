@@ -1,5 +1,5 @@
-//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `sam-local`, `simulate`, `test`,
-//! `verify`, `chaos` and `bench`.
+//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `contracts`, `sam-local`,
+//! `simulate`, `test`, `verify`, `chaos` and `bench`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -37,6 +37,8 @@ enum Command {
     Invoke(commands::invoke::Options),
     /// Does operators' work on a table or a cluster.
     Ops(commands::ops::Options),
+    /// Writes the contracts that machines read, from the code.
+    Contracts(commands::contracts::Options),
     /// Runs the template under `sam local`, in containers.
     SamLocal(commands::sam_local::Options),
     /// Runs the use cases under random faults, seed by seed.
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
             Command::Up(options) => commands::up::run(options).await,
             Command::Invoke(options) => commands::invoke::run(options).await,
             Command::Ops(options) => commands::ops::run(options).await,
+            Command::Contracts(options) => commands::contracts::run(&options),
             Command::SamLocal(options) => commands::sam_local::run(options).await,
             Command::Simulate(options) => commands::simulate::run(options).await,
             Command::Test(options) => commands::test::run(options).await,

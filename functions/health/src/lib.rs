@@ -7,10 +7,10 @@ use std::time::Duration;
 use application::operations::assess_health::{AssessHealth, Health};
 use application::ports::reading::PendingEventAges;
 use application::ports::{Clock, NameServers, Tables};
+use contracts::health::Health as Body;
 use lambda_http::Request;
 use lambda_http::RequestExt;
 use lambda_http::http::{Method, StatusCode};
-use serde::Serialize;
 use web::route::{Route, unmatched};
 use web::{Problem, Response, respond};
 
@@ -44,13 +44,6 @@ pub struct Handler<Probed, Servers, Ages, Time> {
     pub assess: AssessHealth<Probed, Servers, Ages, Time>,
 }
 
-#[derive(Serialize)]
-struct Body {
-    status: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    reasons: Vec<&'static str>,
-}
-
 impl<Probed, Servers, Ages, Time> Handler<Probed, Servers, Ages, Time>
 where
     Probed: Tables,
@@ -79,5 +72,6 @@ where
 }
 
 fn status(status: &'static str, reasons: Vec<&'static str>) -> Result<Response, Problem> {
-    respond::json(StatusCode::OK, &Body { status, reasons })
+    let reasons = reasons.into_iter().map(str::to_owned).collect();
+    respond::json(StatusCode::OK, &Body { status: status.to_owned(), reasons })
 }

@@ -100,12 +100,14 @@ pub enum EventData {
 
 /// The data that every order event has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderChanged {
     /// The order's identifier.
     pub order_id: Uuid,
     /// The order's customer.
     pub user_id: u64,
     /// The order's version with this event, counted from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub aggregate_version: u32,
     /// The status that the order reached with this event.
     pub status: String,
@@ -113,15 +115,18 @@ pub struct OrderChanged {
 
 /// The data of every user event. None of it is personal: what is on a topic can't be erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserChanged {
     /// The user's number.
     pub user_id: u64,
     /// The account's version with this event, counted from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub aggregate_version: u32,
 }
 
 /// The data of the first event of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCreated {
     /// What every order event has: the order, its customer, version and status.
     #[serde(flatten)]
@@ -136,10 +141,12 @@ pub struct OrderCreated {
 
 /// A line of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Item {
     /// The product.
     pub product_id: u64,
     /// How many items: 1 to 999.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 999)))]
     pub quantity: u16,
     /// The price of one item, in minor units.
     pub unit_price: u64,
@@ -283,14 +290,18 @@ fn decode_data(
 /// CloudEvents 1.0, JSON event format, structured mode. `schemaversion` is an extension attribute,
 /// whose names have neither capitals nor underscores.
 #[derive(Serialize, Deserialize)]
-struct Envelope {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct Envelope {
     specversion: String,
+    /// Two messages with the same one are copies of the same event.
     id: Uuid,
     source: String,
     #[serde(rename = "type")]
     event_type: String,
+    /// The identifier of the order or the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
+    /// When it happened.
     time: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     datacontenttype: Option<String>,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// `POST /v1/users/login`.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// The address of the account.
@@ -16,6 +17,7 @@ pub struct Login {
 
 /// `POST /v1/users/token`.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     /// The newest refresh token of the session. It is good for one exchange.
@@ -24,6 +26,8 @@ pub struct Refresh {
 
 /// `POST /v1/users/logout`: one of the two.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("oneOf" = logout_forms())))]
 #[serde(deny_unknown_fields)]
 pub struct Logout {
     /// A refresh token of the session that ends.
@@ -34,12 +38,31 @@ pub struct Logout {
     pub everywhere: bool,
 }
 
+/// A refresh token alone, or `everywhere` as true.
+#[cfg(feature = "schema")]
+fn logout_forms() -> serde_json::Value {
+    serde_json::json!([
+        {
+            "title": "One session",
+            "properties": {"refresh_token": {"type": "string"}, "everywhere": {"const": false}},
+            "required": ["refresh_token"],
+        },
+        {
+            "title": "Every session",
+            "properties": {"refresh_token": {"type": "null"}, "everywhere": {"const": true}},
+            "required": ["everywhere"],
+        },
+    ])
+}
+
 /// The response to a login and to a refresh.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tokens {
     /// A JWT (RFC 9068) to be sent as `Authorization: Bearer`.
     pub access_token: String,
     /// Always `Bearer` (RFC 6750).
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "Bearer")))]
     pub token_type: String,
     /// How long the access token is good, in seconds.
     pub expires_in: u64,
@@ -49,6 +72,7 @@ pub struct Tokens {
 
 /// `GET /.well-known/jwks.json` (RFC 7517, section 5).
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonWebKeySet {
     /// Every key that verifies tokens now.
     pub keys: Vec<JsonWebKey>,
@@ -56,15 +80,20 @@ pub struct JsonWebKeySet {
 
 /// A public Ed25519 key (RFC 8037, section 2).
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonWebKey {
     /// `OKP`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "OKP")))]
     pub kty: String,
     /// `Ed25519`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "Ed25519")))]
     pub crv: String,
     /// `EdDSA`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "EdDSA")))]
     pub alg: String,
     /// `sig`.
     #[serde(rename = "use")]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "sig")))]
     pub key_use: String,
     /// The key's name, which is in the header of its tokens.
     pub kid: String,

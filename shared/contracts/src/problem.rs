@@ -7,6 +7,7 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// An error response: what went wrong and what to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// The kind of problem: a URN that programs compare.
     #[serde(rename = "type")]
@@ -14,6 +15,7 @@ pub struct Problem {
     /// The kind in words, the same for every problem of the kind.
     pub title: String,
     /// The HTTP status.
+    #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
     pub status: u16,
     /// What is wrong with this request and what to change.
     pub detail: String,
@@ -30,6 +32,7 @@ pub struct Problem {
 
 /// One fault of a body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// Where: a JSON pointer (RFC 6901) as a URI fragment, such as `#/items/0/quantity`.
     pub pointer: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A product as customers see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Product {
     /// An integer up to 2^53 - 1.
     pub product_id: u64,
@@ -19,6 +20,7 @@ pub struct Product {
 
 /// `GET /v1/products`: a page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProductPage {
     /// At most `limit` products; each is on one page alone.
     pub products: Vec<Product>,

@@ -7,18 +7,37 @@ use uuid::Uuid;
 
 use crate::timestamp::Timestamp;
 
+/// Every type of an [`Activity`].
+pub const ACTIVITY_TYPES: [&str; 11] = [
+    "REGISTERED",
+    "LOGGED_IN",
+    "LOGIN_FAILED",
+    "LOCKED",
+    "REFRESHED",
+    "REFRESH_REUSED",
+    "LOGGED_OUT",
+    "LOGGED_OUT_EVERYWHERE",
+    "PASSWORD_CHANGED",
+    "PASSWORD_CHANGE_FAILED",
+    "ACCOUNT_DELETION_FAILED",
+];
+
 /// `POST /v1/users`.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Register {
     /// The address, which no other account may have.
+    #[cfg_attr(feature = "schema", schemars(length(max = 254), regex(pattern = r"^[^@]+@[^@]+$")))]
     pub email: String,
-    /// The password: 15 characters or more.
+    /// The password: 15 characters or more, and none of the most used ones.
+    #[cfg_attr(feature = "schema", schemars(length(min = 15, max = 1024)))]
     pub password: String,
 }
 
 /// The response to a registration.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Registered {
     /// The new user's number.
     pub user_id: u64,
@@ -28,6 +47,7 @@ pub struct Registered {
 
 /// `GET /v1/users/me`.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Account {
     /// The user's number.
     pub user_id: u64,
@@ -39,16 +59,19 @@ pub struct Account {
 
 /// `POST /v1/users/me/password`.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
     /// The current password, as proof.
     pub current_password: String,
-    /// The new password: 15 characters or more.
+    /// The new password: 15 characters or more, and none of the most used ones.
+    #[cfg_attr(feature = "schema", schemars(length(min = 15, max = 1024)))]
     pub new_password: String,
 }
 
 /// `DELETE /v1/users/me`.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeleteAccount {
     /// The current password, as proof.
@@ -57,6 +80,7 @@ pub struct DeleteAccount {
 
 /// `GET /v1/users/me/activity`: a page, the newest first.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ActivityPage {
     /// The activities of this page.
     pub activities: Vec<Activity>,
@@ -67,11 +91,12 @@ pub struct ActivityPage {
 
 /// Something that happened to an account.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Activity {
-    /// `REGISTERED`, `LOGGED_IN`, `LOGIN_FAILED`, `LOCKED`, `REFRESHED`, `REFRESH_REUSED`,
-    /// `LOGGED_OUT`, `LOGGED_OUT_EVERYWHERE`, `PASSWORD_CHANGED`, `PASSWORD_CHANGE_FAILED` or
-    /// `ACCOUNT_DELETION_FAILED`.
+    /// One of [`ACTIVITY_TYPES`].
+    #[cfg_attr(feature = "schema", schemars(description = "What happened."))]
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ACTIVITY_TYPES)))]
     pub activity_type: String,
     /// When it happened.
     pub at: Timestamp,

@@ -38,6 +38,9 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Created, Self::Confirmed, Self::Rejected, Self::Cancelled];
+
     /// The name under which the status is stored and published.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -50,9 +53,7 @@ impl OrderStatus {
 
     /// The status with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Created, Self::Confirmed, Self::Rejected, Self::Cancelled]
-            .into_iter()
-            .find(|status| status.as_str() == name)
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 
     /// Whether an order may change from this status to `next`.

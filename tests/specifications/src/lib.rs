@@ -1,0 +1,136 @@
+//! The contracts that machines read, made from the code: `docs/openapi.yaml`, `docs/asyncapi.yaml`
+//! and a JSON Schema of each event.
+//!
+//! # Layout
+//!
+//! - [`openapi`]: the HTTP API, from a table of its operations
+//! - [`asyncapi`]: the events and how they travel
+//! - `released/`: the contracts of each version that was released, with which those of the code are
+//!   compared
+//! - `schemas`: the bodies, from the types of `contracts`
+//! - `yaml`: a document as text, the same for the same document
+
+pub mod asyncapi;
+pub mod openapi;
+mod schemas;
+mod yaml;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use contracts::event::EventType;
+
+/// The command that writes the files, as a failed check names it.
+pub const COMMAND: &str = "cargo xtask contracts";
+
+/// A file that is made from the code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its path below the root of the repository.
+    pub path: String,
+    /// What it holds.
+    pub text: String,
+}
+
+/// Every file that is made from the code.
+///
+/// # Errors
+///
+/// A document of strings, numbers and maps can always be written; the error is returned so that no
+/// caller has to rely on that.
+pub fn files() -> io::Result<Vec<File>> {
+    let mut files = vec![openapi_file("docs")?];
+    let asyncapi = yaml::text(&asyncapi::document()?)?;
+    files.push(File { path: "docs/asyncapi.yaml".to_owned(), text: asyncapi });
+    files.extend(schema_files("docs")?);
+    Ok(files)
+}
+
+fn openapi_file(folder: &str) -> io::Result<File> {
+    let text = yaml::text(&openapi::document())?;
+    Ok(File { path: format!("{folder}/openapi.yaml"), text })
+}
+
+fn schema_files(folder: &str) -> io::Result<Vec<File>> {
+    let schema = |event_type: EventType| {
+        let schema = serde_json::to_string_pretty(&contracts::schema::of_event(event_type))?;
+        let path = format!("{folder}/events/{}.schema.json", event_type.as_str());
+        Ok(File { path, text: format!("{schema}\n") })
+    };
+    EventType::ALL.into_iter().map(schema).collect()
+}
+
+/// Where the contracts of released versions are, below the root of the repository.
+pub const RELEASED: &str = "tests/specifications/released";
+
+/// The folder of the version that was released last.
+///
+/// # Errors
+///
+/// If there is none.
+pub fn last_released(root: &Path) -> io::Result<PathBuf> {
+    let mut versions = Vec::new();
+    for entry in std::fs::read_dir(root.join(RELEASED))? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let numbers: Option<Vec<u64>> = name.split('.').map(|part| part.parse().ok()).collect();
+        versions.extend(numbers.map(|numbers| (numbers, path)));
+    }
+    let last = versions.into_iter().max().map(|(_, path)| path);
+    last.ok_or_else(|| io::Error::other("no version was released"))
+}
+
+/// The contracts of the code as those of its version: the API, the schemas of the events, and an
+/// example of each event as it is written.
+///
+/// # Errors
+///
+/// As [`files`].
+pub fn released_files() -> io::Result<Vec<File>> {
+    let folder = format!("{RELEASED}/{}", env!("CARGO_PKG_VERSION"));
+    let mut files = vec![openapi_file(&folder)?];
+    files.extend(schema_files(&folder)?);
+    for event_type in EventType::ALL {
+        let event = asyncapi::example(event_type).encode()?;
+        let path = format!("{folder}/events/{}.json", event_type.as_str());
+        let text = String::from_utf8(event).map_err(io::Error::other)?;
+        files.push(File { path, text: format!("{text}\n") });
+    }
+    Ok(files)
+}
+
+/// The paths of those files that are missing or differ from the code.
+///
+/// # Errors
+///
+/// If a file is there and cannot be read, or as [`files`].
+pub fn differences(root: &Path) -> io::Result<Vec<String>> {
+    let mut different = Vec::new();
+    for file in files()? {
+        let stored = match std::fs::read_to_string(root.join(&file.path)) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if stored.as_ref() != Some(&file.text) {
+            different.push(file.path);
+        }
+    }
+    Ok(different)
+}
+
+/// Writes files below the root of the repository.
+///
+/// # Errors
+///
+/// If one cannot be written.
+pub fn write(root: &Path, files: Vec<File>) -> io::Result<()> {
+    for file in files {
+        let path = root.join(&file.path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, file.text)?;
+    }
+    Ok(())
+}

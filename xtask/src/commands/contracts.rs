@@ -1,0 +1,35 @@
+//! `cargo xtask contracts`: writes the contracts that machines read.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use harness::checkout;
+
+/// Writes docs/openapi.yaml, docs/asyncapi.yaml and the JSON Schemas of the events from the code.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Writes nothing, and fails if a file differs from the code.
+    #[arg(long, conflicts_with = "release")]
+    check: bool,
+    /// Also keeps the contracts as those of the version in Cargo.toml, with which later ones are
+    /// compared.
+    #[arg(long)]
+    release: bool,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let root = checkout::root()?;
+    if !options.check {
+        specifications::write(&root, specifications::files()?)?;
+        if options.release {
+            specifications::write(&root, specifications::released_files()?)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let different = specifications::differences(&root)?;
+    if different.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let files = different.join(", ");
+    anyhow::bail!("{files} differ from the code: run `{}`", specifications::COMMAND)
+}
