@@ -15,6 +15,7 @@
 )]
 
 mod app;
+mod clients;
 mod commands;
 mod dead_letters;
 mod garbage;

@@ -27,14 +27,14 @@ const END_LIMIT: Duration = Duration::from_secs(15);
 const GROUP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs a command to its end, which must be a success.
-async fn run(program: &str, arguments: &[&str], folder: &Path) {
+pub(crate) async fn run(program: &str, arguments: &[&str], folder: &Path) {
     let output = Command::new(program).args(arguments).current_dir(folder).output().await.unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {errors}");
 }
 
 /// A copy of an example's folder below the target folder, in which its dependencies are installed.
-fn copy_of(language: &str) -> PathBuf {
+pub(crate) fn copy_of(language: &str) -> PathBuf {
     let copy = options().target.join("examples").join(language);
     std::fs::create_dir_all(&copy).unwrap();
     for entry in std::fs::read_dir(root().join("examples").join(language)).unwrap() {
