@@ -119,6 +119,7 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
         build,
         cargo("tests", &["test", "--workspace", "--locked"]),
     ];
+    checks.push(Check::of("API (schemathesis)", this_program(root, &["schemathesis"])?));
     checks.extend(sam::checks(root)?);
     checks.extend(dependencies(root).await?);
     checks.extend(breaking_changes(root).await?);
@@ -232,6 +233,7 @@ pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
     checks.extend(sam::build(root)?);
     checks.extend([
         cargo("long tests and statistics", &ignored),
+        xtask("long API (schemathesis)", &["schemathesis", "--long"])?,
         xtask("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"])?,
         xtask("long chaos", &["chaos", "--minutes", "30"])?,
         xtask("chaos on DynamoDB Local", &["chaos", "--dynamodb-local"])?,

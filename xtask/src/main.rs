@@ -1,5 +1,5 @@
-//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `contracts`, `sam-local`,
-//! `simulate`, `test`, `verify`, `chaos` and `bench`.
+//! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `contracts`, `schemathesis`,
+//! `sam-local`, `simulate`, `test`, `verify`, `chaos` and `bench`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -39,6 +39,8 @@ enum Command {
     Ops(commands::ops::Options),
     /// Writes the contracts that machines read, from the code.
     Contracts(commands::contracts::Options),
+    /// Tries the running system against docs/openapi.yaml.
+    Schemathesis(commands::schemathesis::Options),
     /// Runs the template under `sam local`, in containers.
     SamLocal(commands::sam_local::Options),
     /// Runs the use cases under random faults, seed by seed.
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
             Command::Invoke(options) => commands::invoke::run(options).await,
             Command::Ops(options) => commands::ops::run(options).await,
             Command::Contracts(options) => commands::contracts::run(&options),
+            Command::Schemathesis(options) => commands::schemathesis::run(options).await,
             Command::SamLocal(options) => commands::sam_local::run(options).await,
             Command::Simulate(options) => commands::simulate::run(options).await,
             Command::Test(options) => commands::test::run(options).await,
