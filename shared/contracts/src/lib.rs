@@ -1,8 +1,7 @@
 //! The wire format: events, messages, HTTP bodies and problems.
 //!
 //! This crate depends on no other crate of the project, so that a subscriber of another team can
-//! use it alone. With the feature `schema`, its types have JSON Schemas, from which the documents
-//! in
+//! use it alone. With the feature `schema`, its types have JSON Schemas, from which documents in
 //! `docs/` are made; no function is built with it.
 //!
 //! - [`event`]: the events, CloudEvents 1.0 in JSON

@@ -13,12 +13,12 @@ use crate::event::{
 /// The largest integer on the wire: the largest one that every reader's numbers hold exactly.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// How the schemas of bodies that clients send are made, in the draft 2020-12 that OpenAPI 3.1 has.
+/// How the schemas of bodies that clients send are made, in the draft 2020-12 that `OpenAPI` 3.1 has.
 pub fn of_requests() -> SchemaSettings {
     plain(SchemaSettings::draft2020_12())
 }
 
-/// How the schemas of bodies that clients receive are made, in the draft 2020-12 that OpenAPI 3.1
+/// How the schemas of bodies that clients receive are made, in the draft 2020-12 that `OpenAPI` 3.1
 /// has.
 pub fn of_responses() -> SchemaSettings {
     written(SchemaSettings::draft2020_12())
@@ -33,7 +33,7 @@ fn written(settings: SchemaSettings) -> SchemaSettings {
 }
 
 /// The schema of an event's body, with everything that it refers to, in the draft 7 that every
-/// reader of AsyncAPI 3.0 knows.
+/// reader of `AsyncAPI` 3.0 knows.
 ///
 /// It allows members that it does not name, as every reader has to.
 pub fn of_event(event_type: EventType) -> Value {

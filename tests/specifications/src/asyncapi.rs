@@ -1,6 +1,6 @@
-//! The events as AsyncAPI 3.0.
+//! The events as `AsyncAPI` 3.0.
 //!
-//! AsyncAPI has no binding for RocketMQ. `docs/rocketmq-binding.md` proposes one; until there is
+//! `AsyncAPI` has no binding for RocketMQ. `docs/rocketmq-binding.md` proposes one; until there is
 //! one, it is an extension, `x-rocketmq`, which readers that don't know it ignore.
 
 use std::io;
