@@ -22,8 +22,12 @@ use anyhow::Context;
 pub use journal::{End, Half, Journal, Resolution};
 pub use relay::Relay;
 
-use crate::faults::{NewRule, Point, Rules, Traffic};
+/// Called with each frame as it is passed on.
+pub type FrameObserver = Arc<dyn Fn(&Passage) + Send + Sync>;
+
+use crate::faults::{NewRule, Point, Traffic};
 use crate::remoting::{Frame, code};
+use relay::{Substitution, Witness};
 
 /// The side that sent a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +76,8 @@ pub fn sends() -> impl Fn(&Passage) -> bool + Clone + Send + Sync + 'static {
 
 /// A proxy before a name server and its brokers.
 pub struct BrokerProxy {
-    namesrv: Relay,
+    /// The relays of the name servers, at least one.
+    name_servers: Vec<Relay>,
     /// The relay of each broker, with the broker's address; the first broker first.
     brokers: Vec<(String, Relay)>,
 }
@@ -102,25 +107,52 @@ impl BrokerProxy {
         brokers: &[String],
         journal: Arc<Journal>,
     ) -> anyhow::Result<Self> {
+        Self::start_with(address, &[namesrv], brokers, &Witness::Journal(journal)).await
+    }
+
+    /// [`BrokerProxy::start`] before one or more name servers, without a journal: `observer` sees
+    /// each frame between clients and brokers.
+    ///
+    /// # Errors
+    /// When there is no broker or no name server, or no port is free.
+    pub async fn start_observed(
+        name_servers: &[&str],
+        brokers: &[String],
+        observer: FrameObserver,
+    ) -> anyhow::Result<Self> {
+        let witness = Witness::Observer(observer);
+        Self::start_with(Ipv4Addr::LOCALHOST, name_servers, brokers, &witness).await
+    }
+
+    async fn start_with(
+        address: Ipv4Addr,
+        name_servers: &[&str],
+        brokers: &[String],
+        witness: &Witness,
+    ) -> anyhow::Result<Self> {
         anyhow::ensure!(!brokers.is_empty(), "a proxy needs at least one broker");
+        anyhow::ensure!(!name_servers.is_empty(), "a proxy needs at least one name server");
         let mut relays = Vec::new();
         let mut routes = Vec::new();
         for broker in brokers {
-            let journal = Some(Arc::clone(&journal));
-            let front = Relay::start(address, broker, Rules::default(), journal, Vec::new());
+            let front = Relay::start(address, broker, witness.clone(), Vec::new());
             let relay = front.await.context("a broker's proxy")?;
-            routes.push(relay::Substitution::of_address(broker, &relay.address()));
+            routes.push(Substitution::of_address(broker, &relay.address()));
             relays.push((broker.clone(), relay));
         }
-        let front = Relay::start(address, namesrv, Rules::default(), None, routes);
-        let namesrv = front.await.context("the name server's proxy")?;
-        Ok(Self { namesrv, brokers: relays })
+        let mut fronts = Vec::new();
+        for name_server in name_servers {
+            let front = Relay::start(address, name_server, Witness::None, routes.clone());
+            fronts.push(front.await.context("the name server's proxy")?);
+        }
+        Ok(Self { name_servers: fronts, brokers: relays })
     }
 
-    /// The name server's address for clients, `host:port`.
+    /// The name servers' addresses for clients, `host:port`, separated by `;`.
     #[must_use]
     pub fn namesrv(&self) -> String {
-        self.namesrv.address()
+        let addresses: Vec<_> = self.name_servers.iter().map(Relay::address).collect();
+        addresses.join(";")
     }
 
     /// A rule for frames between clients and the first broker.
@@ -167,10 +199,14 @@ impl BrokerProxy {
         deliveries
     }
 
-    /// The relay before the name server.
+    /// The relay before the first name server.
+    ///
+    /// # Panics
+    /// Never: a proxy has at least one name server.
     #[must_use]
     pub fn namesrv_relay(&self) -> &Relay {
-        &self.namesrv
+        let first = self.name_servers.first();
+        first.unwrap_or_else(|| unreachable!("a proxy without a name server"))
     }
 
     /// Removes all rules and accepts connections again.
@@ -178,7 +214,7 @@ impl BrokerProxy {
     /// # Errors
     /// When another process has taken a port meanwhile.
     pub async fn heal(&self) -> anyhow::Result<()> {
-        for relay in self.brokers.iter().map(|(_, relay)| relay).chain([&self.namesrv]) {
+        for relay in self.brokers.iter().map(|(_, relay)| relay).chain(&self.name_servers) {
             relay.rules().heal();
             relay.accept().await?;
         }

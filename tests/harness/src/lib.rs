@@ -15,6 +15,7 @@
 //! - [`broker_proxy`]: a proxy before the name server and the broker.
 //! - [`remoting`]: RocketMQ's frames.
 //! - [`proxies`]: both kinds of proxies before every function of a system.
+//! - [`observer`]: someone who sees what happens in a system.
 //! - [`publishing`]: messages that a test publishes itself.
 //! - [`failures`]: failed deliveries, instead of waiting for an hour.
 //! - [`provision`]: tables, topics and demo data of a new system.
@@ -43,6 +44,7 @@ pub mod faults;
 pub mod gateway;
 pub mod host;
 pub mod memory;
+pub mod observer;
 pub mod order_calls;
 pub mod process;
 pub mod processor;
@@ -64,5 +66,5 @@ mod door;
 mod entropy;
 mod maven;
 mod preload;
-mod tasks;
+pub mod tasks;
 mod wall_clock;

@@ -62,6 +62,58 @@ pub fn reserved_by(call: &TableCall) -> Vec<String> {
     orders.map(ToOwned::to_owned).collect()
 }
 
+/// What a call changes in a stored order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderUpdate {
+    /// The order.
+    pub order_id: String,
+    /// Its new status, such as `CONFIRMED`.
+    pub status: Option<String>,
+    /// The events that become pending.
+    pub raised: Vec<String>,
+    /// The events that are no longer pending.
+    pub ended: Vec<String>,
+    /// Whether a sweep claims the order's pending events.
+    pub is_claim: bool,
+}
+
+/// What a call changes in stored orders.
+#[must_use]
+pub fn updates_of(call: &TableCall) -> Vec<OrderUpdate> {
+    match call.operation.as_str() {
+        "UpdateItem" => update_in(&call.body).into_iter().collect(),
+        "TransactWriteItems" => {
+            let items = call.body.get("TransactItems").and_then(Value::as_array);
+            let updates = items.into_iter().flatten().filter_map(|item| item.get("Update"));
+            updates.filter_map(update_in).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The change of an order in `SET #status = :v1, … REMOVE #pending.#n0`.
+fn update_in(request: &Value) -> Option<OrderUpdate> {
+    let key = request.pointer("/Key/sk/S")?.as_str()?.strip_prefix("ORDER#")?;
+    let update = update(request)?;
+    let value = |placeholder: &str| {
+        request.get("ExpressionAttributeValues")?.get(placeholder)?.get("S")?.as_str()
+    };
+    let status = update.split_once("#status = ").and_then(|(_, rest)| {
+        value(rest.split([',', ' ']).next().unwrap_or_default()).map(ToOwned::to_owned)
+    });
+    let (set, removed) = update.split_once("REMOVE ").unwrap_or((update, ""));
+    let names = request.get("ExpressionAttributeNames");
+    let event = |path: &str| {
+        let placeholder = path.strip_prefix("#pending.").filter(|rest| !rest.contains('.'))?;
+        Some(names?.get(placeholder)?.as_str()?.to_owned())
+    };
+    let raised = set.split([',', ' ']).filter_map(event).collect();
+    let ended = removed.split([',', ' ']).filter_map(event).collect();
+    let condition = request.get("ConditionExpression").and_then(Value::as_str);
+    let is_claim = condition.is_some_and(|text| text.contains("#due_ms = "));
+    Some(OrderUpdate { order_id: key.to_owned(), status, raised, ended, is_claim })
+}
+
 /// The events that a call ends with a notification of the user.
 #[must_use]
 pub fn notified_by(call: &TableCall) -> Vec<String> {
@@ -129,7 +181,7 @@ mod tests {
     use application::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
     use application::ports::{Clock, IdentitySource};
     use domain::event::EventStamp;
-    use domain::identity::{ProductId, UserId};
+    use domain::identity::{EventId, ProductId, UserId};
     use domain::money::Money;
     use domain::order::{NewOrder, Order, OrderLine, OrderLines};
     use domain::pending::{PendingEvent, PendingEvents};
@@ -265,6 +317,14 @@ mod tests {
         assert_eq!(reserved_by(&behind.last()), [stored.order.id().to_string()]);
         assert!(reserves(&behind.last()) && !ends_alone(&behind.last()));
         assert_eq!(notified_by(&behind.last()), [created.to_string()]);
+        let update = |status: Option<&str>, raised: &[EventId], ended: EventId| OrderUpdate {
+            order_id: stored.order.id().to_string(),
+            status: status.map(ToOwned::to_owned),
+            raised: raised.iter().map(ToString::to_string).collect(),
+            ended: vec![ended.to_string()],
+            is_claim: false,
+        };
+        assert_eq!(updates_of(&behind.last()), [update(Some("CONFIRMED"), &[follow_up], created)]);
 
         let found = behind.aggregates.find(stored.key()).await.unwrap();
         assert!(reads_order(&behind.last()));
@@ -279,5 +339,6 @@ mod tests {
         assert!(matches!(behind.aggregates.change(&change.into(), within()).await, WriteTry::Done));
         assert!(ends_alone(&behind.last()) && !reserves(&behind.last()));
         assert_eq!(notified_by(&behind.last()), [follow_up.to_string()]);
+        assert_eq!(updates_of(&behind.last()), [update(None, &[], follow_up)]);
     }
 }

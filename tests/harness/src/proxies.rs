@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::broker::broker_addresses;
-use crate::broker_proxy::{BrokerProxy, Journal};
+use crate::broker_proxy::{BrokerProxy, Journal, Passage};
+use crate::observer::Observer;
 use crate::table_proxy::TableProxy;
 use crate::template::FunctionSpec;
 use crate::weather::Weather;
@@ -28,17 +29,19 @@ pub struct FunctionProxies {
 
 impl Proxies {
     /// Starts a pair for each function, before the table at `table_url` (or the weather before it)
-    /// and the brokers that the name server knows.
+    /// and the brokers that the name server knows. `namesrv` may be several, separated by `;` or
+    /// `,`, only with an `observer`.
     ///
     /// # Errors
-    /// When the name server knows no broker, or no port is free.
+    /// When no name server answers or knows a broker, or no port is free.
     pub async fn start(
         functions: &[FunctionSpec],
         table_url: &str,
         weather: Option<&Arc<Weather>>,
         namesrv: &str,
+        observer: Option<&Arc<dyn Observer>>,
     ) -> anyhow::Result<Self> {
-        let brokers = broker_addresses(namesrv).await?;
+        let (name_servers, brokers) = cluster(namesrv).await?;
         let journal = Arc::new(Journal::default());
         let mut proxies = BTreeMap::new();
         for function in functions {
@@ -46,7 +49,16 @@ impl Proxies {
                 Some(weather) => weather.proxy().await?,
                 None => TableProxy::start(table_url).await?,
             };
-            let broker = BrokerProxy::start(namesrv, &brokers, Arc::clone(&journal)).await?;
+            let broker = match observer {
+                None => BrokerProxy::start(namesrv, &brokers, Arc::clone(&journal)).await?,
+                Some(observer) => {
+                    let (seer, name) = (Arc::clone(observer), function.name.clone());
+                    table.watch(move |call| seer.call(&name, call));
+                    let (seer, name) = (Arc::clone(observer), function.name.clone());
+                    let frames = Arc::new(move |passage: &Passage| seer.frame(&name, passage));
+                    BrokerProxy::start_observed(&name_servers, &brokers, frames).await?
+                }
+            };
             proxies.insert(function.name.clone(), FunctionProxies { table, broker });
         }
         Ok(Self { functions: proxies, journal })
@@ -62,7 +74,7 @@ impl Proxies {
             .with_context(|| format!("no proxies for the function {function}"))
     }
 
-    /// The half messages and ends of all functions.
+    /// The half messages and ends of all functions; empty for a system with an observer.
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
@@ -98,4 +110,17 @@ impl Proxies {
         let functions = self.functions.iter();
         functions.map(|(name, proxies)| (name.clone(), variables(proxies))).collect()
     }
+}
+
+/// The name servers in a list, and the brokers that the first one that answers knows.
+async fn cluster(namesrv: &str) -> anyhow::Result<(Vec<&str>, Vec<String>)> {
+    let name_servers: Vec<_> = namesrv.split([',', ';']).map(str::trim).collect();
+    let mut last = Err(anyhow::anyhow!("no name server is given"));
+    for name_server in &name_servers {
+        last = broker_addresses(name_server).await;
+        if last.is_ok() {
+            break;
+        }
+    }
+    Ok((name_servers, last?))
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 pub use ask::ask;
 pub use codec::{FRAME_BYTES_MAX, read_frame};
-pub use messages::popped;
+pub use messages::{Message, messages, popped};
 use properties::parse_properties;
 
 /// Request codes (`RequestCode.java`) that tests use.

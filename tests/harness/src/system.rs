@@ -93,7 +93,8 @@ impl System {
         let between = Between::start(&options, &template.functions, &endpoints).await?;
         let host_options = host_options(&options, &endpoints, &between)?;
         let host = LambdaHost::start(&template.functions, host_options, &children)?;
-        let gateway = Gateway::start(door, &template.functions, &host)?;
+        let pages = options.pages.unwrap_or_default();
+        let gateway = Gateway::start(door, &template.functions, &host, pages)?;
         let schedules = options.schedules.then(|| Schedules::start(&template.functions, &host));
         let system = Self {
             api_url,
@@ -231,5 +232,6 @@ fn host_options(
         environment,
         function_environment,
         sink,
+        observer: options.observer.clone(),
     })
 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 pub use answer::TableAnswer;
 
+use tokio::time::Instant;
+
 use crate::door::Door;
 use crate::faults::{NewRule, Point, Rules, Traffic};
 use exchange::Exchange;
@@ -21,6 +23,8 @@ pub(crate) use upstream::{Cut, TableEndpoint, Upstream};
 /// A call to the table on its way, or on its way back.
 #[derive(Debug, Clone)]
 pub struct TableCall {
+    /// When the proxy received it.
+    pub at: Instant,
     /// The operation, such as `TransactWriteItems`.
     pub operation: String,
     /// The request.
@@ -174,6 +178,7 @@ mod tests {
 
     use aws_sdk_dynamodb::config::retry::RetryConfig;
     use serde_json::json;
+    use tokio::time::Instant;
 
     use super::{TableAnswer, TableCall, TableProxy, calls};
     use crate::faults::{Point, Toxic};
@@ -195,7 +200,8 @@ mod tests {
         let product = json!({"Update": {"Key": {"pk": {"S": "PRODUCT#1"}}}});
         let order = json!({"Update": {"Key": {"pk": {"S": "USER#1"}, "sk": {"S": "ORDER#o"}}}});
         let body = json!({"TransactItems": [order, product]});
-        let call = TableCall { operation: "TransactWriteItems".to_owned(), body, answer: None };
+        let (at, operation) = (Instant::now(), "TransactWriteItems".to_owned());
+        let call = TableCall { at, operation, body, answer: None };
         assert_eq!(call.key_of("PRODUCT#").as_deref(), Some("PRODUCT#1"));
         assert_eq!(call.key_of("ORDER#").as_deref(), Some("ORDER#o"));
         assert!(!call.touches("DEAD#"));

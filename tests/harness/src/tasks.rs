@@ -9,10 +9,11 @@ use tokio::task::JoinSet;
 /// It is used instead of `tokio::spawn` so that no task of one test runs on during the next test in
 /// the same process.
 #[derive(Debug, Default)]
-pub(crate) struct Tasks(Mutex<JoinSet<()>>);
+pub struct Tasks(Mutex<JoinSet<()>>);
 
 impl Tasks {
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Finished tasks are removed here, so that the set does not grow with time.
         while tasks.try_join_next().is_some() {}
@@ -20,13 +21,13 @@ impl Tasks {
     }
 
     /// Waits until all tasks have ended by themselves.
-    pub(crate) async fn finish(&self) {
+    pub async fn finish(&self) {
         let mut tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
     }
 
     /// Aborts all tasks. Returns how many were running.
-    pub(crate) fn abort(&self) -> usize {
+    pub fn abort(&self) -> usize {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.abort_all();

@@ -9,13 +9,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use harness::broker_proxy::Passage;
 use harness::gateway::Gateway;
 use harness::host::{HostOptions, InvokeError, LambdaHost, WriterSink};
+use harness::observer::{Observer, ProcessChange};
 use harness::process::Children;
 use harness::schedules::Schedules;
+use harness::table_proxy::TableCall;
 use harness::template::{FunctionSpec, Route, Schedule};
 use serde_json::{Value, json};
 
@@ -45,6 +49,15 @@ fn function(timeout: Duration) -> FunctionSpec {
 }
 
 fn rig_with(function: FunctionSpec, instances_max: usize, die: bool) -> Rig {
+    observed_rig(function, instances_max, die, None)
+}
+
+fn observed_rig(
+    function: FunctionSpec,
+    instances_max: usize,
+    die: bool,
+    observer: Option<Arc<dyn Observer>>,
+) -> Rig {
     let children = Children::new().unwrap();
     let dying = BTreeMap::from([("DIE".to_owned(), "1".to_owned())]);
     let options = HostOptions {
@@ -55,6 +68,7 @@ fn rig_with(function: FunctionSpec, instances_max: usize, die: bool) -> Rig {
         environment: BTreeMap::from([("FOR_ALL".to_owned(), "yes".to_owned())]),
         function_environment: die.then(|| (PROBE.to_owned(), dying)).into_iter().collect(),
         sink: Arc::new(WriterSink::new(std::io::sink())),
+        observer,
     };
     let functions = vec![function];
     let host = LambdaHost::start(&functions, options, &children).unwrap();
@@ -117,6 +131,43 @@ async fn an_idle_instance_is_frozen_and_used_again() {
     rig.host.stop().await;
     assert_eq!(state(pid), None);
     assert!(rig.children.pids().is_empty());
+}
+
+/// Keeps the changes of processes, by their first words.
+#[derive(Default)]
+struct Changes(Mutex<Vec<(u32, String)>>);
+
+impl Observer for Changes {
+    fn call(&self, _: &str, _: &TableCall) {}
+
+    fn frame(&self, _: &str, _: &Passage) {}
+
+    fn process(&self, function: &str, pid: u32, change: &ProcessChange) {
+        assert_eq!(function, PROBE);
+        let words = format!("{change:?}");
+        let word = words.split([' ', '{']).next().unwrap_or_default().to_owned();
+        self.0.lock().unwrap().push((pid, word));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observer_sees_each_change_of_a_process() {
+    let changes = Arc::new(Changes::default());
+    let observer: Arc<dyn Observer> = changes.clone();
+    let rig = observed_rig(function(Duration::from_secs(5)), 16, false, Some(observer));
+    rig.ask(json!({"n": 1})).await;
+    rig.settled().await;
+    rig.ask(json!({"n": 2})).await;
+    rig.settled().await;
+    let pid = rig.pids()[0];
+    rig.host.kill_instance(PROBE, pid).unwrap();
+    until(|| rig.pids().is_empty()).await;
+    let seen = changes.0.lock().unwrap().clone();
+    let first = ["Started", "Invoked", "Initialised", "Answered", "Waits"];
+    let expected = [first.as_slice(), &["Invoked", "Answered", "Waits", "Ended"]].concat();
+    let expected: Vec<_> = expected.into_iter().map(|word| (pid, word.to_owned())).collect();
+    assert_eq!(seen, expected);
+    rig.host.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,7 +277,7 @@ async fn a_stopped_host_accepts_no_requests() {
 async fn the_gateway_translates_both_ways_and_answers_as_api_gateway_would() {
     let rig = rig_with(function(Duration::from_secs(1)), 16, false);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gateway = Gateway::start(listener, &rig.functions, &rig.host).unwrap();
+    let gateway = Gateway::start(listener, &rig.functions, &rig.host, Router::new()).unwrap();
     let base = format!("http://{}", gateway.address);
     let client = reqwest::Client::new();
 

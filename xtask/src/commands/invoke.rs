@@ -77,6 +77,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         environment,
         function_environment: BTreeMap::new(),
         sink: Arc::new(WriterSink::new(std::io::stderr())),
+        observer: None,
     };
     let host = LambdaHost::start(std::slice::from_ref(&function), host, &children)?;
     let result = tokio::select! {

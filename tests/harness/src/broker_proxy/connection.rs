@@ -15,7 +15,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::relay::{Listed, Shared};
+use super::relay::{Listed, Shared, Witness};
 use super::{Passage, Side};
 use crate::faults::{Point, Toxic};
 use crate::remoting::{Frame, code, popped, read_frame};
@@ -219,7 +219,7 @@ impl Wire {
         if from == Side::Client && !passage.frame.is_answer() {
             self.line.shared.requests.count(request);
         }
-        if let Some(journal) = &self.line.shared.journal {
+        if let Witness::Journal(journal) = &self.line.shared.witness {
             journal.record(&passage);
         }
         if request == code::HEART_BEAT && from == Side::Client {
@@ -301,13 +301,17 @@ impl Wire {
         if passage.from == Side::Client && !passage.frame.is_answer() {
             self.line.shared.passed_on.count(passage.request);
         }
-        if passage.from == Side::Server && passage.request == code::POP_MESSAGE {
-            for event_id in popped(&passage.frame.body, "event_id") {
-                self.line.shared.deliveries.count(event_id);
+        match &self.line.shared.witness {
+            Witness::None => {}
+            Witness::Observer(see) => see(passage),
+            Witness::Journal(journal) => {
+                if passage.from == Side::Server && passage.request == code::POP_MESSAGE {
+                    for event_id in popped(&passage.frame.body, "event_id") {
+                        self.line.shared.deliveries.count(event_id);
+                    }
+                }
+                journal.record_passed_on(passage);
             }
-        }
-        if let Some(journal) = &self.line.shared.journal {
-            journal.record_passed_on(passage);
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::connection::{self, Line, Out};
-use super::{Journal, Passage};
+use super::{FrameObserver, Journal, Passage};
 use crate::door::Door;
 use crate::faults::Rules;
 use crate::remoting::Frame;
@@ -29,7 +29,7 @@ pub struct Relay {
 pub(super) struct Shared {
     pub(super) upstream: String,
     pub(super) rules: Rules<Passage>,
-    pub(super) journal: Option<Arc<Journal>>,
+    pub(super) witness: Witness,
     pub(super) substitutions: Vec<Substitution>,
     open: Mutex<BTreeMap<u64, OpenConnection>>,
     /// The requests of clients, by their codes.
@@ -38,6 +38,15 @@ pub(super) struct Shared {
     pub(super) passed_on: Tally<i32>,
     /// The deliveries to clients, by event.
     pub(super) deliveries: Tally<String>,
+}
+
+/// Who keeps or sees the frames of a relay.
+#[derive(Clone)]
+pub(super) enum Witness {
+    None,
+    /// Keeps half messages and ends. The relay also counts the deliveries of each event.
+    Journal(Arc<Journal>),
+    Observer(FrameObserver),
 }
 
 /// A count for each key.
@@ -97,6 +106,7 @@ impl Drop for Listed {
 }
 
 /// An address to replace by another one in the bodies of answers.
+#[derive(Clone)]
 pub(super) struct Substitution {
     from: String,
     to: String,
@@ -119,15 +129,14 @@ impl Relay {
     pub(super) async fn start(
         address: Ipv4Addr,
         upstream: &str,
-        rules: Rules<Passage>,
-        journal: Option<Arc<Journal>>,
+        witness: Witness,
         substitutions: Vec<Substitution>,
     ) -> anyhow::Result<Self> {
         let upstream = upstream.to_owned();
         let shared = Arc::new(Shared {
             upstream,
-            rules,
-            journal,
+            rules: Rules::default(),
+            witness,
             substitutions,
             open: Mutex::default(),
             requests: Tally::default(),

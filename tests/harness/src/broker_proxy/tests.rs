@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::{BrokerProxy, FrameAnswer, frames};
+use super::{BrokerProxy, FrameAnswer, Passage, Side, frames};
 use crate::faults::{Point, Toxic};
 use crate::remoting::{Frame, code, read_frame, status};
 use crate::tasks::Tasks;
@@ -78,6 +78,36 @@ async fn a_route_leads_through_the_proxy() {
     let mut client = Client::connect(address).await;
     client.send(code::HEART_BEAT, 1, "alive").await;
     assert_eq!(requests.recv().await.unwrap().code, code::HEART_BEAT);
+}
+
+#[tokio::test]
+async fn an_observer_sees_each_frame_that_passes_and_each_name_server_has_a_proxy() {
+    let (first, _requests, _first) = server().await;
+    let (second, _requests, _second) = server().await;
+    let (broker, _requests, _broker) = server().await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sees = Arc::clone(&seen);
+    let observer = Arc::new(move |passage: &Passage| {
+        sees.lock().unwrap().push((passage.from, passage.request, passage.frame.is_answer()));
+    });
+    let brokers = std::slice::from_ref(&broker);
+    let proxy = BrokerProxy::start_observed(&[&first, &second], brokers, observer).await.unwrap();
+    let name_servers = proxy.namesrv();
+    assert_eq!(name_servers.split(';').count(), 2);
+    for address in name_servers.split(';') {
+        let mut client = Client::connect(address).await;
+        client.send(code::GET_ROUTEINFO_BY_TOPIC, 1, &format!("\"{broker}\"")).await;
+        assert_ne!(client.receive().await.body, format!("\"{broker}\""));
+    }
+    let mut client = Client::connect(&proxy.broker_relay().address()).await;
+    let _lost = proxy.on(Point::Request, frames(code::HEART_BEAT)).inflict(Toxic::Lose);
+    client.send(code::HEART_BEAT, 1, "lost").await;
+    client.send(code::END_TRANSACTION, 2, "seen").await;
+    client.receive().await;
+    let seen = seen.lock().unwrap().clone();
+    let request = (Side::Client, code::END_TRANSACTION, false);
+    assert_eq!(seen, [request, (Side::Server, code::END_TRANSACTION, true)]);
+    assert!(BrokerProxy::start_observed(&[], brokers, Arc::new(|_: &Passage| {})).await.is_err());
 }
 
 #[tokio::test]

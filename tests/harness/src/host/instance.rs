@@ -15,6 +15,7 @@ use super::outcome::Failure;
 use super::runtime_api::{Event, RuntimeApi, Signal};
 use super::sink::{LogSink, Stream};
 use super::{ACCOUNT_ID, HostOptions, REGION, environment};
+use crate::observer::{FunctionObserver, ProcessChange};
 use crate::process::{Child, Children};
 use crate::skew::Offset;
 use crate::tasks::Tasks;
@@ -38,6 +39,7 @@ pub(super) struct Instance {
     frozen: bool,
     /// The offset of its clock. Deadlines are given by the process's own clock, as on Lambda.
     clock_offset: Offset,
+    observer: Option<FunctionObserver>,
     /// Copies the process's output to the sink; ends when this value is dropped.
     output: Tasks,
 }
@@ -73,7 +75,12 @@ impl Instance {
         if let Some(pipe) = process.inner_mut().stderr.take() {
             output.spawn(copy(pipe, function.name.clone(), Stream::Stderr, options.sink.clone()));
         }
-        Ok(Self { process, api, started, init: None, frozen: false, clock_offset, output })
+        let (init, frozen, observer) = (None, false, None);
+        Ok(Self { process, api, started, init, frozen, clock_offset, observer, output })
+    }
+
+    pub(super) fn observed(self, observer: Option<FunctionObserver>) -> Self {
+        Self { observer, ..self }
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -89,6 +96,10 @@ impl Instance {
     pub(super) fn freeze(&mut self) {
         self.process.signal(Unix::SIGSTOP);
         self.frozen = true;
+    }
+
+    pub(super) const fn is_frozen(&self) -> bool {
+        self.frozen
     }
 
     fn thaw(&mut self) {
@@ -141,7 +152,11 @@ impl Instance {
         match self.signal_until(limit, timeout).await? {
             Signal::InitError(body) => Err(Failure::Reported(body)),
             _ => {
-                self.init = Some(self.started.elapsed());
+                let init = self.started.elapsed();
+                self.init = Some(init);
+                if let Some(observer) = &self.observer {
+                    observer.process(self.pid(), &ProcessChange::Initialised { init });
+                }
                 Ok(limit.min(Instant::now() + timeout))
             }
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::sink::LogSink;
+use crate::observer::Observer;
 
 /// The host's settings. They have no default: a caller decides each one.
 #[derive(Clone)]
@@ -24,4 +25,6 @@ pub struct HostOptions {
     pub function_environment: BTreeMap<String, BTreeMap<String, String>>,
     /// The destination of the functions' output.
     pub sink: Arc<dyn LogSink>,
+    /// Sees the changes of processes.
+    pub observer: Option<Arc<dyn Observer>>,
 }

@@ -83,17 +83,27 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Why, in words.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Reported(body) => String::from_utf8_lossy(body).into_owned(),
+            Self::Start(error) => error.to_string(),
+            Self::Exited(status) => exit_text(*status),
+            Self::TimedOut(limit) => {
+                format!("Task timed out after {:.2} seconds", limit.as_secs_f64())
+            }
+        }
+    }
+
     /// The description of the error in Lambda's form.
     pub(super) fn payload(&self, request_id: &str) -> Bytes {
-        let (kind, message) = match self {
+        let kind = match self {
             Self::Reported(body) => return body.clone(),
-            Self::Start(error) => ("Runtime.InvalidEntrypoint", error.to_string()),
-            Self::Exited(status) => (EXITED, exit_text(*status)),
-            Self::TimedOut(limit) => {
-                (TIMED_OUT, format!("Task timed out after {:.2} seconds", limit.as_secs_f64()))
-            }
+            Self::Start(_) => "Runtime.InvalidEntrypoint",
+            Self::Exited(_) => EXITED,
+            Self::TimedOut(_) => TIMED_OUT,
         };
-        let message = format!("RequestId: {request_id} Error: {message}");
+        let message = format!("RequestId: {request_id} Error: {}", self.reason());
         Bytes::from(json!({"errorType": kind, "errorMessage": message}).to_string())
     }
 }

@@ -13,6 +13,7 @@ use super::outcome::{Failure, InvokeResult};
 use super::sink::Stream;
 use super::{HostOptions, InstanceInfo};
 use crate::entropy;
+use crate::observer::{FunctionObserver, ProcessChange};
 use crate::process::Children;
 use crate::tasks::Tasks;
 use crate::template::FunctionSpec;
@@ -23,6 +24,7 @@ pub(super) struct Pool {
     options: Arc<HostOptions>,
     children: Children,
     tasks: Arc<Tasks>,
+    observer: Option<FunctionObserver>,
     state: Mutex<State>,
 }
 
@@ -55,7 +57,11 @@ impl Pool {
         children: &Children,
         tasks: &Arc<Tasks>,
     ) -> Arc<Self> {
+        let observer = options.observer.clone();
+        let observer =
+            observer.map(|observer| FunctionObserver { observer, function: function.name.clone() });
         Arc::new(Self {
+            observer,
             function,
             binary,
             options: options.clone(),
@@ -73,7 +79,7 @@ impl Pool {
         if state.closed {
             return result;
         }
-        state.idle.retain_mut(|instance| !instance.has_ended());
+        self.forget_ended(&mut state);
         let instance = state.idle.pop();
         // An instance that has answered is free within microseconds. On AWS the answer takes longer
         // to reach the caller, so a caller's next request never finds the instance busy.
@@ -91,7 +97,7 @@ impl Pool {
 
     pub(super) fn instances(&self) -> Vec<InstanceInfo> {
         let mut state = self.state();
-        state.idle.retain_mut(|instance| !instance.has_ended());
+        self.forget_ended(&mut state);
         let busy = state.busy.iter().map(|pid| InstanceInfo { pid: *pid, busy: true });
         let idle = state.idle.iter().map(|idle| InstanceInfo { pid: idle.pid(), busy: false });
         busy.chain(idle).collect()
@@ -109,6 +115,24 @@ impl Pool {
         let mut state = self.state();
         state.idle.clear();
         state.busy.clear();
+    }
+
+    /// Removes the idle instances that have been killed.
+    fn forget_ended(&self, state: &mut State) {
+        state.idle.retain_mut(|instance| {
+            let has_ended = instance.has_ended();
+            if has_ended {
+                let reason = "it was killed while it waited".to_owned();
+                self.observe(instance.pid(), &ProcessChange::Ended { reason });
+            }
+            !has_ended
+        });
+    }
+
+    fn observe(&self, pid: u32, change: &ProcessChange) {
+        if let Some(observer) = &self.observer {
+            observer.process(pid, change);
+        }
     }
 
     /// Serves requests with one instance until none waits.
@@ -134,6 +158,7 @@ impl Pool {
                 if self.options.freeze && !state.closed {
                     instance.freeze();
                 }
+                self.observe(pid, &ProcessChange::Waits { is_frozen: instance.is_frozen() });
                 state.idle.push(instance);
             }
             return;
@@ -170,14 +195,24 @@ impl Pool {
         let pid = instance.pid();
         let lost = |failure: Failure| {
             self.state().busy.retain(|busy| *busy != pid);
+            self.observe(pid, &ProcessChange::Ended { reason: failure.reason() });
             failure
         };
+        self.observe(pid, &ProcessChange::Invoked { payload: job.payload.clone() });
         match instance.request(&self.function, request_id, job.payload.clone()).await {
             Ok(answer) => {
                 let (payload, error) = match answer.outcome {
                     Ok(payload) => (payload, false),
                     Err(payload) => (payload, true),
                 };
+                self.observe(
+                    pid,
+                    &ProcessChange::Answered {
+                        payload: payload.clone(),
+                        is_error: error,
+                        duration: answer.duration,
+                    },
+                );
                 self.state().returning += 1;
                 self.reply(job, result(payload, error, answer.init, answer.duration));
             }
@@ -204,9 +239,11 @@ impl Pool {
     }
 
     async fn start(&self) -> Result<Instance, Failure> {
+        let observer = self.observer.clone();
         let start = Instance::start(&self.function, &self.binary, &self.options, &self.children);
-        let instance = start.await.map_err(Failure::Start)?;
+        let instance = start.await.map_err(Failure::Start)?.observed(observer);
         self.state().busy.push(instance.pid());
+        self.observe(instance.pid(), &ProcessChange::Started);
         Ok(instance)
     }
 

@@ -26,8 +26,9 @@ impl Between {
         let weather = options.weather.map(|settings| Weather::new(table_url, settings));
         let mut between = Self { proxies: None, weather, weather_proxy: None };
         let weather = between.weather.as_ref();
-        if options.proxies {
-            let proxies = Proxies::start(functions, table_url, weather, &endpoints.namesrv);
+        if options.proxies || options.observer.is_some() {
+            let (namesrv, observer) = (&endpoints.namesrv, options.observer.as_ref());
+            let proxies = Proxies::start(functions, table_url, weather, namesrv, observer);
             between.proxies = Some(proxies.await?);
         } else if let Some(weather) = weather {
             between.weather_proxy = Some(weather.proxy().await?);

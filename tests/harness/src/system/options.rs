@@ -11,6 +11,7 @@ use anyhow::Context;
 use crate::broker::BrokerTuning;
 use crate::entropy;
 use crate::host::LogSink;
+use crate::observer::Observer;
 use crate::weather::WeatherSettings;
 
 /// Receives the name of each step, for people to read.
@@ -54,6 +55,10 @@ pub struct SystemOptions {
     pub tuning: BrokerTuning,
     /// Whether each function reaches the table and the cluster through its own proxies.
     pub proxies: bool,
+    /// Sees the traffic of all functions, which then have proxies, and their processes.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Pages that the API's address serves besides the template's routes.
+    pub pages: Option<axum::Router>,
     /// The weather between the functions and the table; `None` for the plain table. Provisioning
     /// and the test's own calls to the table bypass it.
     pub weather: Option<WeatherSettings>,
@@ -109,6 +114,8 @@ impl SystemOptions {
             table: None,
             tuning: BrokerTuning::LOCAL,
             proxies: false,
+            observer: None,
+            pages: None,
             weather: None,
             stand_ins: BTreeMap::new(),
             timeouts: BTreeMap::new(),

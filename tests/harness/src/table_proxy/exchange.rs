@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::upstream::{Cut, Upstream};
 use super::{TableAnswer, TableCall};
@@ -61,6 +62,7 @@ impl Exchange {
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
         let mut call = TableCall {
+            at: Instant::now(),
             operation: operation.to_owned(),
             body: serde_json::from_slice(&body).unwrap_or_default(),
             answer: None,
