@@ -147,7 +147,7 @@ fn up_names_a_taken_port_and_the_command_that_avoids_it_before_it_builds() {
 /// A running `up`.
 struct Up {
     process: Child,
-    /// What it printed: `api`, `rocketmq` and `dynamodb` with their addresses.
+    /// What it printed: `api`, `rocketmq`, `dynamodb` and `console` with their addresses.
     served: BTreeMap<String, String>,
     data: TempDir,
 }
@@ -175,7 +175,7 @@ impl Up {
         let errors = std::fs::read_to_string(data.path().join("errors")).unwrap();
         let names: Vec<_> = printed.iter().map(|line| line.split(' ').next().unwrap()).collect();
         assert!(in_time, "{errors}");
-        assert_eq!(names, ["api", "rocketmq", "dynamodb", "ready"], "{errors}");
+        assert_eq!(names, ["api", "rocketmq", "dynamodb", "console", "ready"], "{errors}");
         let served = printed.iter().filter_map(|line| line.split_once(' '));
         let served =
             served.map(|(name, address)| (name.to_owned(), address.trim().to_owned())).collect();

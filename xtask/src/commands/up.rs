@@ -10,6 +10,7 @@ use clap::Args;
 use harness::broker;
 use harness::host::WriterSink;
 use harness::system::{System, SystemOptions};
+use pages::Pages;
 
 use crate::{build, workspace};
 use harness::process::shutdown_signal;
@@ -66,7 +67,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         }
     };
     progress.finish();
-    let system = started?;
+    let (mut system, pages) = started?;
     if system.broker.is_some() {
         eprintln!(
             "note: this broker flushes asynchronously; in production what it acknowledges must be \
@@ -76,21 +77,27 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     println!("api       {}", system.api_url);
     println!("rocketmq  {}", system.endpoints.namesrv);
     println!("dynamodb  {}", system.endpoints.table_url);
+    println!("console   {}/console", system.api_url);
     println!("ready");
 
     ended.await;
     eprintln!("stopping");
+    pages.detach(&mut system).await;
     system.stop().await;
     // It ended as requested, which is a success for a user at the keyboard and for a supervisor.
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start(options: Options, progress: &Progress) -> anyhow::Result<System> {
+async fn start(options: Options, progress: &Progress) -> anyhow::Result<(System, Pages)> {
     check(&options).await?;
     let root = harness::checkout::root()?;
     progress.first("building the functions");
     build::functions(&root, &workspace::function_names(&root)?).await?;
-    System::start(system_options(options, progress)?).await
+    let mut options = system_options(options, progress)?;
+    let pages = Pages::of(&mut options);
+    let mut system = System::start(options).await?;
+    pages.attach(&mut system)?;
+    Ok((system, pages))
 }
 
 /// Checks everything that would fail later, so that it fails within a second.

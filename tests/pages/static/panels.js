@@ -1,0 +1,247 @@
+// The counters, the list of orders and the panels below the diagram.
+
+import { ago, count, element, keyed, say, span } from "./dom.js";
+
+const COUNTERS = [
+  ["created", "created"],
+  ["confirmed", "confirmed"],
+  ["rejected", "rejected"],
+  ["cancelled", "cancelled"],
+  ["half_messages", "half messages"],
+  ["waiting", "of them open", "wait"],
+  ["commits", "commits"],
+  ["rollbacks", "rollbacks"],
+  ["check_backs", "check-backs", "wait"],
+  ["fences", "fences"],
+  ["claims", "sweep claims"],
+  ["deliveries", "deliveries"],
+  ["acknowledged", "acknowledged"],
+  ["throttled", "throttled", "wait"],
+  ["killed", "killed", "bad"],
+];
+
+const STATES = {
+  CREATED: ["◐ created", "wait"],
+  CONFIRMED: ["● confirmed", "good"],
+  REJECTED: ["✕ rejected", "bad"],
+  CANCELLED: ["⊘ cancelled", "quiet"],
+};
+
+const HALVES = {
+  none: ["– none", "quiet"],
+  waiting: ["◔ waits", "wait"],
+  committed: ["✓ committed", "good"],
+  "rolled-back": ["↩ rolled back", "bad"],
+};
+
+const PROCESSES = {
+  starting: ["◌ cold start", "wait"],
+  busy: ["▶ busy", "good"],
+  frozen: ["❄ frozen", "quiet"],
+  idle: ["‖ idle", "quiet"],
+  stopped: ["■ stopped by you", "bad"],
+  ended: ["✕ gone", "bad"],
+};
+
+export function stateOf(order) {
+  return STATES[order.status] ?? ["○ no order", "quiet"];
+}
+
+export function counters(target, counts) {
+  keyed(
+    target,
+    COUNTERS,
+    ([key]) => key,
+    ([, name]) => element("div", {}, element("dt", {}, name), element("dd")),
+    (box, [key, , tone]) => {
+      say(box.children[1], count(counts[key]));
+      box.dataset.tone = counts[key] > 0 ? (tone ?? "plain") : "plain";
+    },
+  );
+}
+
+function tag(target, [text, tone]) {
+  say(target, text);
+  target.className = "tag";
+  target.dataset.tone = tone;
+}
+
+/** The list of orders; `choose` is called with the id of the one that is pressed. */
+export function orders(target, list, shown, choose) {
+  keyed(
+    target,
+    list,
+    (order) => order.order_id,
+    (order) => {
+      const cells = Array.from({ length: 6 }, () => element("span"));
+      cells[0].className = "mono";
+      cells[4].className = cells[5].className = "number";
+      const button = element("button", { type: "button", className: "order" }, ...cells);
+      button.addEventListener("click", () => choose(order.order_id));
+      return element("li", {}, button);
+    },
+    (row, order) => {
+      const button = row.firstElementChild;
+      const [id, state, half, pending, steps, took] = button.children;
+      say(id, `…${order.order_id.slice(-8)}`);
+      const [words, tone] = stateOf(order);
+      tag(state, order.is_killed ? [`${words} ✕ killed`, tone] : [words, tone]);
+      tag(half, HALVES[order.half]);
+      const events = order.pending === 1 ? "1 event" : `${order.pending} events`;
+      tag(pending, order.pending ? [events, "wait"] : ["none", "quiet"]);
+      say(steps, count(order.steps));
+      say(took, span(order.took_ms));
+      if (order.order_id === shown) {
+        button.setAttribute("aria-current", "true");
+      } else {
+        button.removeAttribute("aria-current");
+      }
+    },
+  );
+}
+
+/** What an order's story comes to, in a sentence. */
+export function verdict(order) {
+  const asked = order.check_backs > 0;
+  if (order.is_killed && order.half === "waiting") {
+    return "◔ The process is dead and its half message open. The broker asks 6 to 11 seconds after it stored it: watch.";
+  }
+  if (order.is_killed && asked && order.half === "committed") {
+    return "✓ Repaired: the order was in the table, so the check-back committed its event.";
+  }
+  if (order.is_killed && asked && order.half === "rolled-back") {
+    return "✓ Repaired: there was no order, so the check-back fenced the attempt and dropped its event.";
+  }
+  if (order.is_killed && order.half === "none") {
+    return "✓ Nothing to repair: there is neither an order nor an event.";
+  }
+  if (order.status && order.half === "none") {
+    return order.pending
+      ? "◔ Created without the broker: its event waits in the table for the sweep."
+      : "✓ Created without the broker; the sweep has published its event.";
+  }
+  if (order.status && !order.pending) {
+    return "✓ Done: every event is handled.";
+  }
+  return "";
+}
+
+export function functions(target, all, stopped, now, press) {
+  keyed(
+    target,
+    Object.entries(all),
+    ([name]) => name,
+    ([name]) => {
+      const button = element("button", { type: "button" });
+      button.addEventListener("click", () => press({ press: button.dataset.press, function: name }));
+      const processes = element("ul", { className: "processes" });
+      return element("li", {}, element("span", { className: "mono" }, name), processes, button);
+    },
+    (row, [name, processes]) => {
+      const [, list, button] = row.children;
+      const isStopped = Boolean(stopped[name]);
+      button.dataset.press = isStopped ? "thaw" : "freeze";
+      button.dataset.function = name;
+      say(button, isStopped ? "Thaw" : "Freeze");
+      button.setAttribute("aria-label", `${isStopped ? "Thaw" : "Freeze"} ${name}`);
+      const isBusy = processes.some((one) => one.activity === "busy" || one.activity === "starting");
+      button.disabled = !isStopped && !isBusy;
+      const shown = processes.length ? processes : [null];
+      keyed(
+        list,
+        shown,
+        (one) => (one ? `${one.pid}-${one.activity === "ended"}` : "nothing"),
+        () => element("li", { className: "process" }),
+        (chip, one) => describe(chip, one, now),
+      );
+    },
+  );
+}
+
+function describe(chip, process, now) {
+  if (!process) {
+    say(chip, "no process yet");
+    return;
+  }
+  const [state, tone] = PROCESSES[process.activity];
+  const what = process.activity === "busy" ? `: ${process.what}` : "";
+  const since = process.activity === "busy" ? span(now - process.since_ms) : ago(now - process.since_ms);
+  say(chip, `${state}${what} · ${process.pid} · ${since}`);
+  chip.dataset.tone = tone;
+  const cold = process.cold_start_ms === null ? "" : `cold start ${span(process.cold_start_ms)}; `;
+  chip.title = process.reason ?? `${cold}${count(process.requests)} requests`;
+}
+
+const TOPIC_COLUMNS = [
+  ["half_messages", "half"],
+  ["commits", "committed"],
+  ["rollbacks", "rolled back"],
+  ["deliveries", "delivered"],
+  ["acknowledged", "acked"],
+];
+
+const TABLE_COLUMNS = [
+  ["reads", "reads"],
+  ["writes", "writes"],
+  ["refused", "refused"],
+  ["throttled", "throttled"],
+];
+
+export function topics(target, rows) {
+  grid(target, "topic", TOPIC_COLUMNS, rows, "No message has passed yet.");
+}
+
+export function tables(target, rows) {
+  grid(target, "table", TABLE_COLUMNS, rows, "No call has passed yet.");
+}
+
+function grid(target, name, columns, rows, nothing) {
+  const entries = Object.entries(rows);
+  if (!entries.length) {
+    target.replaceChildren(element("p", { className: "empty" }, nothing));
+    return;
+  }
+  if (!target.querySelector("table")) {
+    const heads = [name, ...columns.map(([, title]) => title)];
+    const cells = heads.map((title) => element("th", { scope: "col" }, title));
+    const head = element("thead", {}, element("tr", {}, ...cells));
+    target.replaceChildren(element("table", {}, head, element("tbody")));
+  }
+  keyed(
+    target.querySelector("tbody"),
+    entries,
+    ([key]) => key,
+    ([key]) => element("tr", {}, element("td", { className: "mono" }, key.replace(/^orders-local-/, "")), ...columns.map(() => element("td"))),
+    (row, [, counts]) => columns.forEach(([key], index) => say(row.children[index + 1], count(counts[key]))),
+  );
+}
+
+export function letters(target, list) {
+  if (!list.length) {
+    target.replaceChildren(element("li", { className: "muted" }, "None: no event was given up."));
+    return;
+  }
+  keyed(
+    target,
+    list,
+    (letter) => letter.id,
+    () => element("li"),
+    (row, letter) => {
+      const by = letter.handler ? ` by ${letter.handler}` : "";
+      say(row, `${letter.event_type}: given up${by} after ${letter.attempts} attempts. ${letter.reason}`);
+    },
+  );
+}
+
+export function activity(target, lines, now) {
+  keyed(
+    target,
+    lines,
+    (line) => line.number,
+    () => element("li", {}, element("time"), element("span")),
+    (row, line) => {
+      say(row.children[0], ago(now - line.at_ms));
+      say(row.children[1], line.text);
+    },
+  );
+}
