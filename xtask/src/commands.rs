@@ -5,6 +5,7 @@ pub(crate) mod chaos;
 pub(crate) mod contracts;
 pub(crate) mod invoke;
 pub(crate) mod ops;
+pub(crate) mod pictures;
 pub(crate) mod sam_local;
 pub(crate) mod schemathesis;
 pub(crate) mod simulate;

@@ -1,5 +1,5 @@
 //! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `contracts`, `schemathesis`,
-//! `sam-local`, `simulate`, `test`, `verify`, `chaos` and `bench`.
+//! `sam-local`, `simulate`, `test`, `verify`, `chaos`, `pictures` and `bench`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -51,6 +51,8 @@ enum Command {
     Verify(commands::verify::Options),
     /// Injects faults into the whole system, row by row, and writes the report card.
     Chaos(commands::chaos::Options),
+    /// Takes the documents' pictures of the pages.
+    Pictures(commands::pictures::Options),
     /// Measures size, start, latency, throughput and memory of release builds.
     Bench(bench::Options),
 }
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
             Command::Test(options) => commands::test::run(options).await,
             Command::Verify(options) => commands::verify::run(options).await,
             Command::Chaos(options) => commands::chaos::run(options).await,
+            Command::Pictures(options) => commands::pictures::run(options).await,
             Command::Bench(options) => commands::bench::run(options).await,
         }
     });

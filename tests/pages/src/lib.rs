@@ -10,6 +10,8 @@
 //! - `step`, `story`: one order, step by step, and what each step means.
 //! - `buttons`: what the buttons do.
 //! - `guard`: who may use them.
+//! - [`browser`]: a browser for tests and pictures.
+//! - [`pictures`]: pictures of the pages.
 //! - `documentation`, `viewer`: the API's description in a viewer.
 //! - `server`: the pages, their state and their stream over HTTP.
 //! - `static/`: HTML, CSS and JavaScript modules, embedded in the program.
@@ -17,10 +19,13 @@
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 
+pub mod browser;
+
 mod buttons;
 mod documentation;
 mod feed;
 mod guard;
+pub mod pictures;
 mod ring;
 mod server;
 mod step;

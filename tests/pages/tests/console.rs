@@ -1,0 +1,273 @@
+//! The console in a browser: each button is pressed, and the page shows what follows.
+//!
+//! It needs the functions' binaries, as `cargo build --workspace` makes them, and Debian's
+//! `chromium` and `chromium-driver`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking; helpers outside of test functions are tests too"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use harness::checkout;
+use harness::host::WriterSink;
+use harness::process::Children;
+use harness::system::{System, SystemOptions};
+use pages::Pages;
+use pages::browser::{Browser, View};
+use reqwest::header::HOST;
+use reqwest::{Client, StatusCode};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// How long something may take on a slow machine. A check-back comes after 6 to 11 s.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const VIEW: View = View { width: 1280, height: 900, is_dark: false };
+
+const DESCRIPTION: &str = include_str!("openapi.yaml");
+
+/// A system with its console open in a browser.
+struct Console {
+    system: System,
+    pages: Pages,
+    browser: Browser,
+    _children: Children,
+    _folder: TempDir,
+}
+
+impl Console {
+    async fn open() -> Self {
+        let root = checkout::root().unwrap();
+        let mut options = SystemOptions::isolated(&root).unwrap();
+        // The viewer is tested with a description of the test's own.
+        let folder = tempfile::tempdir().unwrap();
+        options.template = folder.path().join("template.yaml");
+        std::fs::copy(root.join("template.yaml"), &options.template).unwrap();
+        std::fs::create_dir(folder.path().join("docs")).unwrap();
+        std::fs::write(folder.path().join("docs/openapi.yaml"), DESCRIPTION).unwrap();
+        options.sink = Some(Arc::new(WriterSink::new(std::io::sink())));
+        let pages = Pages::of(&mut options);
+        let mut system = System::start(options).await.unwrap();
+        pages.attach(&mut system).unwrap();
+        let children = Children::new().unwrap();
+        let browser = Browser::start(&children).await.unwrap();
+        browser.show_with(VIEW).await.unwrap();
+        browser.open(&format!("{}/console", system.api_url)).await.unwrap();
+        Self { system, pages, browser, _children: children, _folder: folder }
+    }
+
+    async fn until(&self, condition: &str) {
+        self.browser.until(condition, PATIENCE).await.unwrap();
+    }
+
+    async fn click(&self, selector: &str) {
+        self.browser.click(selector).await.unwrap();
+    }
+
+    /// Waits until an element's text contains `words`.
+    async fn reads(&self, selector: &str, words: &str) {
+        let text = format!("document.querySelector({selector:?})?.innerText");
+        self.until(&format!("({text} ?? '').includes({words:?})")).await;
+    }
+
+    /// Waits until the order shown has a step of this kind.
+    async fn step(&self, kind: &str) {
+        self.until(&format!("document.querySelector('.step[data-kind={kind}]')")).await;
+    }
+
+    async fn shown(&self) -> String {
+        let id = self.browser.run("return document.getElementById('story-id').innerText").await;
+        id.unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Presses a button that places an order, and returns the order, which the page then shows.
+    async fn order_of(&self, press: &str) -> String {
+        let before = self.shown().await;
+        self.browser.press(press).await.unwrap();
+        self.until(&format!("document.getElementById('story-id').innerText !== {before:?}")).await;
+        self.shown().await
+    }
+
+    /// Shows an order again.
+    async fn choose(&self, order_id: &str) {
+        let url = format!("{}/console#order={order_id}", self.system.api_url);
+        self.browser.open("about:blank").await.unwrap();
+        self.browser.open(&url).await.unwrap();
+        self.reads("#story-id", order_id).await;
+    }
+
+    async fn stop(self) {
+        let Self { mut system, pages, browser, .. } = self;
+        browser.stop().await;
+        pages.detach(&mut system).await;
+        system.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
+    let console = Console::open().await;
+    foreign_pages_and_names_are_refused(&console.system.api_url).await;
+    console.reads("#live", "live").await;
+    console.reads("#no-orders", "Place one").await;
+
+    orders_are_placed_and_cancelled(&console).await;
+    // Its deliveries fail while the next test waits for check-backs.
+    let given_up = console.order_of("g").await;
+    kills_are_repaired(&console).await;
+    an_event_is_given_up_and_redriven(&console, &given_up).await;
+    functions_are_frozen_and_thawed(&console).await;
+    the_table_is_throttled(&console).await;
+    the_broker_stops_and_starts(&console).await;
+    a_thousand_orders_are_placed(&console).await;
+    it_fits_a_narrow_window(&console).await;
+    the_api_can_be_tried(&console).await;
+
+    let errors = console.browser.errors().await.unwrap();
+    assert!(errors.is_empty(), "{errors:?}");
+    console.stop().await;
+}
+
+async fn orders_are_placed_and_cancelled(console: &Console) {
+    console.click("[data-press=place][data-orders='1']").await;
+    for kind in ["request", "half-message", "put", "commit", "answer", "delivery", "reserve"] {
+        console.step(kind).await;
+    }
+    console.reads("#story-state", "confirmed").await;
+    console.reads("#verdict", "every event is handled").await;
+    let order_id = console.shown().await;
+
+    console.click("[data-press=place][data-orders='10']").await;
+    let created = "Number(document.querySelector('#counters [data-id=created] dd').innerText)";
+    console.until(&format!("{created} === 11")).await;
+    console.choose(&order_id).await;
+    console.click("#cancel").await;
+    console.step("cancel").await;
+    console.reads("#story-state", "cancelled").await;
+    console.until("document.getElementById('cancel').disabled").await;
+}
+
+async fn kills_are_repaired(console: &Console) {
+    // One after another, so that the broker's questions come at about the same time.
+    let before_commit = console.order_of("3").await;
+    let before_put = console.order_of("2").await;
+    let before_half = console.order_of("1").await;
+    console.step("killed").await;
+    console.step("no-answer").await;
+    console.reads("#verdict", "Nothing to repair").await;
+    assert_ne!(before_half, before_put);
+
+    console.choose(&before_commit).await;
+    for kind in ["put", "killed", "check-back", "checked-commit", "delivery"] {
+        console.step(kind).await;
+    }
+    console.reads("#verdict", "Repaired: the order was in the table").await;
+    console.reads("#story-state", "confirmed").await;
+    let no_commit = "!document.querySelector('.step[data-kind=commit]')";
+    console.until(no_commit).await;
+
+    console.choose(&before_put).await;
+    for kind in ["half-message", "killed", "check-back", "fence", "checked-rollback"] {
+        console.step(kind).await;
+    }
+    console.reads("#verdict", "Repaired: there was no order").await;
+    console.reads("#story-state", "no order").await;
+}
+
+async fn an_event_is_given_up_and_redriven(console: &Console, order_id: &str) {
+    console.choose(order_id).await;
+    console.step("give-up").await;
+    console.reads("#letters", "given up by notification").await;
+    console.click("#redrive").await;
+    console.reads("#letters", "None").await;
+    console.step("redrive").await;
+}
+
+async fn functions_are_frozen_and_thawed(console: &Console) {
+    let freeze = "[data-function=event-consumer]";
+    console.until(&format!("!document.querySelector({freeze:?}).disabled")).await;
+    console.click(freeze).await;
+    console.reads(freeze, "Thaw").await;
+    console.reads("#functions [data-id=event-consumer]", "stopped by you").await;
+    console.click(freeze).await;
+    console.reads(freeze, "Freeze").await;
+    console.reads("#functions [data-id=event-consumer]", "busy").await;
+}
+
+async fn the_table_is_throttled(console: &Console) {
+    console.click("#throttle").await;
+    console.reads("#throttle", "Stop throttling").await;
+    console.click("[data-press=place][data-orders='1']").await;
+    let throttled = "Number(document.querySelector('#counters [data-id=throttled] dd').innerText)";
+    console.until(&format!("{throttled} > 0")).await;
+    console.click("#throttle").await;
+    console.reads("#throttle", "Throttle the table").await;
+}
+
+async fn the_broker_stops_and_starts(console: &Console) {
+    console.click("#broker").await;
+    console.reads("#broker", "Start the broker").await;
+    let order_id = console.order_of("o").await;
+    console.reads("#story-state", "created").await;
+    console.reads("#verdict", "its event waits in the table").await;
+    console.click("#broker").await;
+    console.reads("#broker", "Stop the broker").await;
+    console.choose(&order_id).await;
+    console.step("publication").await;
+    console.reads("#verdict", "the sweep has published").await;
+}
+
+async fn a_thousand_orders_are_placed(console: &Console) {
+    console.click("[data-press=place][data-orders='1000']").await;
+    console.reads("#said", "of 1000").await;
+    let created = "Number(document.querySelector('#counters [data-id=created] dd').innerText)";
+    console.until(&format!("{created} > 100")).await;
+}
+
+async fn it_fits_a_narrow_window(console: &Console) {
+    for width in [1280, 800] {
+        console.browser.show_with(View { width, ..VIEW }).await.unwrap();
+        let fits = "document.documentElement.scrollWidth <= window.innerWidth";
+        console.until(fits).await;
+    }
+}
+
+/// The viewer sends a request with the demo user's token to this system, whatever server the
+/// description names.
+async fn the_api_can_be_tried(console: &Console) {
+    console.browser.open(&format!("{}/docs", console.system.api_url)).await.unwrap();
+    console.until("!document.getElementById('login').disabled").await;
+    console.click("#login").await;
+    console.reads("#who", "logged in as demo@example.com").await;
+    console.click(".opblock-summary-control").await;
+    console.until("document.querySelector('.opblock .execute')").await;
+    console.click(".opblock .execute").await;
+    console.reads(".live-responses-table .response .response-col_status", "200").await;
+}
+
+/// What a foreign page could send, and what a name that resolves to this machine could.
+async fn foreign_pages_and_names_are_refused(api_url: &str) {
+    let client = Client::new();
+    let press =
+        || client.post(format!("{api_url}/console/press")).json(&json!({"press": "redrive"}));
+    let status = async |request: reqwest::RequestBuilder| request.send().await.unwrap().status();
+    assert_eq!(status(press()).await, StatusCode::FORBIDDEN);
+    let guessed = press().header("x-console-token", "0".repeat(32));
+    assert_eq!(status(guessed).await, StatusCode::FORBIDDEN);
+    let foreign = client.get(format!("{api_url}/console/token")).header(HOST, "evil.example");
+    assert_eq!(status(foreign).await, StatusCode::FORBIDDEN);
+
+    let token = client.get(format!("{api_url}/console/token")).send().await.unwrap();
+    let policy = token.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    let token: serde_json::Value = token.json().await.unwrap();
+    let own = press().header("x-console-token", token["token"].as_str().unwrap());
+    let foreign = own.try_clone().unwrap().header("origin", "http://evil.example");
+    assert_eq!(status(foreign).await, StatusCode::FORBIDDEN);
+    // There is no dead letter yet, but the press is accepted.
+    assert_eq!(status(own).await, StatusCode::CONFLICT);
+}
