@@ -14,6 +14,7 @@ use rocketmq_client_rust::{ClientInstanceHandle, ClientResult};
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::protocol::header::create_topic_request_header::CreateTopicRequestHeader;
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
 use rocketmq_protocol::protocol::subscription::subscription_group_config::SubscriptionGroupConfig;
 
 use crate::call::{millis_left, within};
@@ -22,7 +23,7 @@ use crate::config::{GroupName, RocketmqConfig};
 use crate::fault::{BrokerAnswer, Missing, broker_failure, client_failure, unavailable};
 use crate::lanes::Lanes;
 use crate::message_index::{self, NoMessageIndex};
-use crate::route::{Master, master_addresses, masters};
+use crate::route::{Holder, Master, holders, master_addresses, masters};
 
 pub use self::reading::{Positions, StoredMessage};
 
@@ -264,10 +265,30 @@ impl RocketmqAdmin {
         Ok(masters)
     }
 
+    /// From where a topic is read: of each broker the master, or one replica while it has no
+    /// master.
+    async fn readable(&self, topic: &str, deadline: Deadline) -> Result<Vec<Holder>, Failure> {
+        let route = self.topic_route(topic, deadline).await?;
+        let mut found = route.as_ref().map(holders).unwrap_or_default();
+        found.dedup_by(|one, other| one.name == other.name);
+        if found.is_empty() {
+            let missing = format!("topic {topic} has no broker on its route");
+            return Err(unavailable(Missing(missing)));
+        }
+        Ok(found)
+    }
+
+    async fn topic_route(
+        &self,
+        topic: &str,
+        deadline: Deadline,
+    ) -> Result<Option<TopicRouteData>, Failure> {
+        self.request(deadline, async |lane, timeout_ms| lane.topic_route(topic, timeout_ms).await)
+            .await
+    }
+
     async fn route(&self, topic: &str, deadline: Deadline) -> Result<Vec<Master>, Failure> {
-        let route = self
-            .request(deadline, async |lane, timeout_ms| lane.topic_route(topic, timeout_ms).await)
-            .await?;
+        let route = self.topic_route(topic, deadline).await?;
         let found = route.as_ref().map(masters).unwrap_or_default();
         if found.is_empty() {
             let missing = format!("topic {topic} has no master on its route");

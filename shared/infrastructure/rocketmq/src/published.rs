@@ -17,7 +17,7 @@ use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use crate::fault::{BrokerAnswer, Missing, broker_failure, unavailable};
 use crate::message_index::{self, NoMessageIndex};
 use crate::publisher::RocketmqPublisher;
-use crate::route::Master;
+use crate::route::Holder;
 use crate::session::Session;
 use crate::subscription::property;
 
@@ -56,7 +56,7 @@ impl PublishedEvents for RocketmqPublisher {
         let name = self.config().topic_name(topic);
         let wanted =
             Wanted { event_id: event_id.to_string(), transaction_id: transaction_id.to_string() };
-        let found = find_on_any_master(&session, topic, name, &wanted, deadline).await;
+        let found = find_anywhere(&session, topic, name, &wanted, deadline).await;
         self.judge(&session, found)
     }
 }
@@ -74,16 +74,19 @@ impl Wanted {
     }
 }
 
-/// Asks every master of the topic on its current route at once, until one has the message.
-async fn find_on_any_master(
+/// Asks every broker of the topic on its current route at once, until one has the message: its
+/// master, or its replicas while it has no master. What a replica holds is on the topic, and the
+/// topic's subscribers get it when there is a master again. What a replica does not hold is taken to
+/// be lost, as it is with a broker that has left the route.
+async fn find_anywhere(
     session: &Session,
     topic: Topic,
     name: &str,
     wanted: &Wanted,
     deadline: Deadline,
 ) -> Result<bool, Failure> {
-    let masters = session.read_route(topic, deadline).await?;
-    let asked = masters.iter().map(|master| find_on(session, master, name, wanted, deadline));
+    let holders = session.read_holders(topic, deadline).await?;
+    let asked = holders.iter().map(|holder| find_on(session, holder, name, wanted, deadline));
     let mut answers: FuturesUnordered<_> = asked.collect();
     let mut unanswered = None;
     while let Some(answer) = answers.next().await {
@@ -99,7 +102,7 @@ async fn find_on_any_master(
 
 async fn find_on(
     session: &Session,
-    master: &Master,
+    holder: &Holder,
     name: &str,
     wanted: &Wanted,
     deadline: Deadline,
@@ -109,9 +112,9 @@ async fn find_on(
         by_key(name, &wanted.event_id),
     );
     let what = "looking for a message";
-    let is_found = holds(session.invoke(&master.address, request, deadline, what).await?, wanted)?;
+    let is_found = holds(session.invoke(&holder.address, request, deadline, what).await?, wanted)?;
     if !is_found {
-        must_keep_index(session, master, deadline).await?;
+        must_keep_index(session, holder, deadline).await?;
     }
     Ok(is_found)
 }
@@ -143,19 +146,19 @@ async fn any_answers(
 /// find.
 async fn must_keep_index(
     session: &Session,
-    master: &Master,
+    holder: &Holder,
     deadline: Deadline,
 ) -> Result<(), Failure> {
-    if session.is_indexed(&master.address) {
+    if session.is_indexed(&holder.address) {
         return Ok(());
     }
     let what = "asking for a broker's settings";
-    let answer = session.invoke(&master.address, message_index::request(), deadline, what).await?;
+    let answer = session.invoke(&holder.address, message_index::request(), deadline, what).await?;
     if !message_index::is_kept(answer) {
-        let missing = NoMessageIndex(master.name.clone());
+        let missing = NoMessageIndex(holder.name.clone());
         return Err(Failure::new(FailureClass::Permanent, missing));
     }
-    session.mark_indexed(&master.address);
+    session.mark_indexed(&holder.address);
     Ok(())
 }
 

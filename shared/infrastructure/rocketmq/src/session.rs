@@ -16,6 +16,7 @@ use cheetah_string::CheetahString;
 use domain::timestamp::Timestamp;
 use rocketmq_client_rust::{DefaultMQProducer, client_config_for_managed_domain};
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
 
@@ -24,7 +25,7 @@ use crate::client::{ROUTE_INTERVAL, RocketmqClient};
 use crate::config::RocketmqConfig;
 use crate::fault::{Missing, client_failure, unavailable};
 use crate::lanes::{DOMAIN, Lane, Lanes};
-use crate::route::{Master, masters};
+use crate::route::{Holder, Master, holders, masters};
 
 /// How long a connection is trusted after its last success, in wall-clock time: a monotonic clock
 /// may stand still while a process is frozen.
@@ -209,22 +210,47 @@ impl Session {
         topic: Topic,
         deadline: Deadline,
     ) -> Result<Vec<Master>, Failure> {
-        let name = self.config.topic_name(topic);
-        let call = async {
-            let lane = self.lane().await?;
-            let asking = lane.topic_route(name, millis_left(deadline));
-            Box::pin(asking).await.map_err(client_failure)
-        };
-        let route = within(deadline, "reading the route", call).await??;
+        let route = self.topic_route(topic, deadline).await?;
         let found = route.as_ref().map(masters).unwrap_or_default();
         if found.is_empty() {
-            let missing = format!("topic {name} has no master on its route");
+            let missing =
+                format!("topic {} has no master on its route", self.config.topic_name(topic));
             return Err(unavailable(Missing(missing)));
         }
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         let route = Route { masters: found.clone(), requested_at: Instant::now() };
         routes.insert(topic, route);
         Ok(found)
+    }
+
+    /// What holds the messages of a topic on its current route. A broker without a master is there
+    /// with its replicas.
+    pub(crate) async fn read_holders(
+        &self,
+        topic: Topic,
+        deadline: Deadline,
+    ) -> Result<Vec<Holder>, Failure> {
+        let route = self.topic_route(topic, deadline).await?;
+        let found = route.as_ref().map(holders).unwrap_or_default();
+        if found.is_empty() {
+            let missing =
+                format!("topic {} has no broker on its route", self.config.topic_name(topic));
+            return Err(unavailable(Missing(missing)));
+        }
+        Ok(found)
+    }
+
+    async fn topic_route(
+        &self,
+        topic: Topic,
+        deadline: Deadline,
+    ) -> Result<Option<TopicRouteData>, Failure> {
+        let call = async {
+            let lane = self.lane().await?;
+            let asking = lane.topic_route(self.config.topic_name(topic), millis_left(deadline));
+            Box::pin(asking).await.map_err(client_failure)
+        };
+        within(deadline, "reading the route", call).await?
     }
 
     /// Whether a broker is known to keep an index of its messages.

@@ -16,7 +16,7 @@ use super::{AdminError, REQUEST_TIMEOUT, RocketmqAdmin};
 use crate::body::inflated;
 use crate::call::millis;
 use crate::fault::{BrokerAnswer, Missing, SUCCESS, broker_failure};
-use crate::route::Master;
+use crate::route::Holder;
 
 /// How long one request for messages is repeated while there is no answer.
 const READ_LIMIT: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ pub struct Positions(HashMap<(String, i32), u64>);
 
 impl RocketmqAdmin {
     /// Reads every copy of every message on a topic after `positions`, and advances `positions`. No
-    /// group's position changes.
+    /// group's position changes. A broker without a master is read from a replica.
     ///
     /// # Errors
     ///
@@ -79,12 +79,12 @@ impl RocketmqAdmin {
         positions: &mut Positions,
     ) -> Result<Vec<StoredMessage>, AdminError> {
         let mut messages = Vec::new();
-        let masters = self.route(topic, Deadline::after(REQUEST_TIMEOUT)).await?;
-        let is_wanted = |master: &Master| broker.is_none_or(|broker| master.name == broker);
-        for master in masters.into_iter().filter(is_wanted) {
-            for queue_id in 0..i32::try_from(master.read_queues).unwrap_or(i32::MAX) {
-                let position = positions.0.entry((master.name.to_string(), queue_id)).or_default();
-                self.read_queue(topic, &master, queue_id, position, &mut messages).await?;
+        let holders = self.readable(topic, Deadline::after(REQUEST_TIMEOUT)).await?;
+        let is_wanted = |holder: &Holder| broker.is_none_or(|broker| holder.name == broker);
+        for holder in holders.into_iter().filter(is_wanted) {
+            for queue_id in 0..i32::try_from(holder.read_queues).unwrap_or(i32::MAX) {
+                let position = positions.0.entry((holder.name.to_string(), queue_id)).or_default();
+                self.read_queue(topic, &holder, queue_id, position, &mut messages).await?;
             }
         }
         Ok(messages)
@@ -107,21 +107,21 @@ impl RocketmqAdmin {
     async fn read_queue(
         &self,
         topic: &str,
-        master: &Master,
+        holder: &Holder,
         queue_id: i32,
         position: &mut u64,
         messages: &mut Vec<StoredMessage>,
     ) -> Result<(), AdminError> {
         loop {
             let request = pull_request(topic, queue_id, *position)?;
-            let address = master.address.clone();
+            let address = holder.address.clone();
             // A raw request, because the client's pull decompresses bodies and stops at the first
             // one that it cannot (`mq_client_instance.rs` of rocketmq-client-rust 1.0.0).
             let request =
                 RemotingCommand::create_request_command(RequestCode::PullMessage, request);
             let mut answer = self.answer(&address, request, Deadline::after(READ_LIMIT)).await?;
             let Pulled { found, next } = pulled(&mut answer)?;
-            messages.extend(found.iter().map(|message| stored(message, &master.name, queue_id)));
+            messages.extend(found.iter().map(|message| stored(message, &holder.name, queue_id)));
             // If the offset was deleted already, the broker answers with the oldest existing one.
             if found.is_empty() && next <= *position {
                 return Ok(());
