@@ -82,10 +82,15 @@ fn read(
     request: &mut RemotingCommand,
     config: &RocketmqConfig,
 ) -> Option<ReceivedCheck> {
-    let header =
+    let mut header =
         request.decode_command_custom_header::<CheckTransactionStateRequestHeader>().ok()?;
     let message =
         message_decoder::decode(request.get_body_mut()?, false, false, false, false, false)?;
+    // The header names the broker's own topic of half messages
+    // (`AbstractTransactionalMessageCheckListener.java`). A broker with access control asks for the
+    // right to the topic that the answer names (`DefaultAuthorizationContextBuilder.java`), and
+    // nobody has one to that.
+    header.topic = Some(message.topic().to_string().into());
     let group = property(&message, MessageConst::PROPERTY_PRODUCER_GROUP);
     let is_ours = group == Some(config.transaction_check_group().as_str());
     is_ours.then(|| ReceivedCheck {
