@@ -33,7 +33,6 @@ macro_rules! on_both {
 mod deployment;
 mod dynamodb_tables;
 mod memory;
-mod mqadmin;
 mod order_items;
 mod order_life;
 mod products;

@@ -16,7 +16,8 @@ use application::ports::{
 use domain::aggregate::AggregateKey;
 use domain::timestamp::Timestamp;
 use harness::broker::{
-    BrokerSecurity, BrokerTuning, Rocketmq, RocketmqOptions, check_java, ensure_jars,
+    BrokerSecurity, BrokerTuning, Mqadmin, Replication, Rocketmq, RocketmqOptions, check_java,
+    ensure_jars,
 };
 use harness::process::Children;
 use harness::provision::{Endpoints, Names, rocketmq_config};
@@ -34,8 +35,6 @@ use testkit::identities::SequentialIdentities;
 use testkit::samples::{SampleOrder, created, registered, user};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
-
-use crate::mqadmin::Mqadmin;
 
 /// How long a broker may take to create the topics.
 const TOPICS_LIMIT: Duration = Duration::from_secs(30);
@@ -70,10 +69,6 @@ async fn cluster() -> &'static Cluster {
 
 async fn secured_cluster() -> &'static Cluster {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
-    let security = || BrokerSecurity {
-        access_key: ADMINISTRATOR.to_owned(),
-        secret_key: ADMINISTRATORS_SECRET.to_owned(),
-    };
     CLUSTER
         .get_or_init(async || {
             let cluster = start(Some(security())).await;
@@ -88,12 +83,19 @@ async fn secured_cluster() -> &'static Cluster {
 /// the `Pub` that it needs.
 async fn grant(cluster: &Cluster) {
     let home = cluster.data.path().join("mqadmin");
-    let mqadmin = Mqadmin::new(&cluster.jars, home, &cluster.namesrv, &administrator());
-    mqadmin.create_user(&credentials(SECRET_KEY)).await;
+    let mqadmin = Mqadmin::new(&cluster.jars, home, &cluster.namesrv, &security()).unwrap();
+    mqadmin.create_user(ACCESS_KEY, SECRET_KEY).await.unwrap();
     let topics = "Topic:ORDER_EVENTS-contract-*,Topic:USER_EVENTS-contract-*";
-    mqadmin.allow(ACCESS_KEY, "Pub,Sub,Get", topics).await;
-    mqadmin.allow(ACCESS_KEY, "Sub,Get", "Group:contract-*").await;
-    mqadmin.allow(ACCESS_KEY, "Get", "Topic:TRANS_CHECK_MAX_TIME_TOPIC").await;
+    mqadmin.allow(ACCESS_KEY, "Pub,Sub,Get", topics).await.unwrap();
+    mqadmin.allow(ACCESS_KEY, "Sub,Get", "Group:contract-*").await.unwrap();
+    mqadmin.allow(ACCESS_KEY, "Get", "Topic:TRANS_CHECK_MAX_TIME_TOPIC").await.unwrap();
+}
+
+fn security() -> BrokerSecurity {
+    BrokerSecurity {
+        access_key: ADMINISTRATOR.to_owned(),
+        secret_key: ADMINISTRATORS_SECRET.to_owned(),
+    }
 }
 
 async fn start(security: Option<BrokerSecurity>) -> Cluster {
@@ -109,6 +111,7 @@ async fn start(security: Option<BrokerSecurity>) -> Cluster {
         broker_port: 0,
         tuning: BrokerTuning::LOCAL,
         security,
+        replication: Replication::None,
     };
     let children = Children::new().unwrap();
     let rocketmq = Rocketmq::start(options, &children).await.unwrap();
@@ -151,6 +154,7 @@ fn names_on(cluster: &Cluster) -> RocketmqConfig {
         namesrv: cluster.namesrv.clone(),
         table_url: String::new(),
         data: cluster.data.path().to_owned(),
+        access: None,
     };
     let names = Names {
         stack_name: format!("contract-{number}"),

@@ -8,7 +8,7 @@ use anyhow::Context;
 use application::ports::{AccessTokenIssuer, Bearer, Clock, SigningKeySource};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{SessionId, UserId};
-use harness::broker::{self, BrokerTuning, Rocketmq, RocketmqOptions};
+use harness::broker::{self, BrokerTuning, Replication, Rocketmq, RocketmqOptions};
 use harness::process::Children;
 use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, signing_key_file};
 use harness::system::{System, SystemOptions};
@@ -55,6 +55,7 @@ impl Rig {
             broker_port: 0,
             tuning: BrokerTuning::LOCAL,
             security: None,
+            replication: Replication::None,
         };
         let broker = Rocketmq::start(options, &children).await?;
         Ok(Self { root, broker, children, progress, _data: data })

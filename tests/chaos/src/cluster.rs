@@ -2,10 +2,14 @@
 
 mod halves;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use harness::broker::{self, BrokerTuning, Flush, Rocketmq, RocketmqOptions};
+use harness::broker::{
+    self, BrokerSecurity, BrokerTuning, ClusterAccess, Flush, Mqadmin, Replication, Rocketmq,
+    RocketmqOptions,
+};
 use harness::checkout;
 use harness::host::Signal;
 use harness::process::Children;
@@ -20,6 +24,8 @@ pub struct Cluster {
     rocketmq: Arc<Mutex<Rocketmq>>,
     namesrv: String,
     broker: String,
+    access: Option<ClusterAccess>,
+    jars: PathBuf,
     table: Option<String>,
     children: Children,
     data: TempDir,
@@ -27,6 +33,9 @@ pub struct Cluster {
     /// Released when this cluster has ended.
     _turn: Option<SemaphorePermit<'static>>,
 }
+
+/// The name of the first broker and its replica.
+const BROKER: &str = "broker-a";
 
 /// A small machine can run two brokers beside the shared one; further rows with brokers of their
 /// own wait.
@@ -42,26 +51,39 @@ impl Cluster {
     /// # Errors
     /// When Java is missing, the jars cannot be fetched, or a process does not start.
     pub async fn start(tuning: BrokerTuning) -> anyhow::Result<Self> {
+        Self::start_with(tuning, None, Replication::None).await
+    }
+
+    async fn start_with(
+        tuning: BrokerTuning,
+        security: Option<BrokerSecurity>,
+        replication: Replication,
+    ) -> anyhow::Result<Self> {
         let options = SystemOptions::isolated(&checkout::root()?)?;
         broker::check_java().await?;
         let children = Children::new().context("/bin/sh cannot be started")?;
         let data = tempfile::Builder::new().prefix("chaos-").tempdir()?;
+        let jars = broker::ensure_jars(&options.target).await?;
         let options = RocketmqOptions {
-            jars: broker::ensure_jars(&options.target).await?,
+            jars: jars.clone(),
             data: data.path().join("rocketmq"),
             namesrv_port: 0,
             broker_port: 0,
             tuning,
-            security: None,
+            security,
+            replication,
         };
         let rocketmq = Rocketmq::start(options, &children).await?;
         let namesrv = rocketmq.namesrv();
         let broker = rocketmq.broker();
+        let access = rocketmq.access();
         let rocketmq = Arc::new(Mutex::new(rocketmq));
         Ok(Self {
             rocketmq,
             namesrv,
             broker,
+            access,
+            jars,
             table: None,
             children,
             data,
@@ -98,10 +120,57 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`].
     pub async fn own(tuning: BrokerTuning) -> anyhow::Result<Self> {
+        Self::own_with(tuning, None, Replication::None).await
+    }
+
+    /// As [`Cluster::own`], and its broker has a replica.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn own_replicated(
+        tuning: BrokerTuning,
+        replication: Replication,
+    ) -> anyhow::Result<Self> {
+        Self::own_with(tuning, None, replication).await
+    }
+
+    /// As [`Cluster::own`], and it demands TLS and signed requests.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn own_secured(tuning: BrokerTuning) -> anyhow::Result<Self> {
+        let administrator = BrokerSecurity {
+            access_key: "administrator".to_owned(),
+            secret_key: "the-administrators-secret".to_owned(),
+        };
+        Self::own_with(tuning, Some(administrator), Replication::None).await
+    }
+
+    async fn own_with(
+        tuning: BrokerTuning,
+        security: Option<BrokerSecurity>,
+        replication: Replication,
+    ) -> anyhow::Result<Self> {
         let turn = OWN_CLUSTERS.acquire().await?;
-        let mut cluster = Self::start(tuning).await?;
+        let mut cluster = Self::start_with(tuning, security, replication).await?;
         cluster._turn = Some(turn);
         Ok(cluster)
+    }
+
+    /// How to reach it, if it demands TLS and signed requests.
+    #[must_use]
+    pub fn access(&self) -> Option<&ClusterAccess> {
+        self.access.as_ref()
+    }
+
+    /// RocketMQ's administration tool for a cluster that demands TLS and signed requests.
+    ///
+    /// # Errors
+    /// When it demands neither, or the tool's folder cannot be written.
+    pub fn mqadmin(&self) -> anyhow::Result<Mqadmin> {
+        let access = self.access.as_ref().context("this cluster has no users")?;
+        let home = self.data.path().join("mqadmin");
+        Mqadmin::new(&self.jars, home, &self.namesrv, &access.administrator)
     }
 
     /// The endpoint of the shared table server; None if each system has its own.
@@ -122,12 +191,72 @@ impl Cluster {
         &self.broker
     }
 
-    /// How many half messages have not ended, by the broker's own count.
+    /// How many half messages have not ended, by the count of each broker's master.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the first broker has no master, or one does not answer.
     pub async fn open_halves(&self) -> anyhow::Result<u64> {
-        halves::open(&self.broker).await
+        let master = self.master().await?;
+        let mut open = halves::open(master.as_deref().unwrap_or(&self.broker)).await?;
+        if let Some(second) = self.rocketmq.lock().await.second_broker() {
+            open += halves::open(&second).await?;
+        }
+        Ok(open)
+    }
+
+    /// The address of the first broker's master; None while the name server knows none.
+    ///
+    /// # Errors
+    /// When the name server does not answer.
+    pub async fn master(&self) -> anyhow::Result<Option<String>> {
+        broker::master_address(&self.namesrv, BROKER).await
+    }
+
+    /// The address of the first broker's replica; None while the name server knows none.
+    ///
+    /// # Errors
+    /// When the name server does not answer.
+    pub async fn replica(&self) -> anyhow::Result<Option<String>> {
+        let master = self.master().await?;
+        let second = self.rocketmq.lock().await.second_broker();
+        let addresses = broker::broker_addresses(&self.namesrv).await?;
+        let is_replica =
+            |address: &String| Some(address) != master.as_ref() && Some(address) != second.as_ref();
+        Ok(addresses.into_iter().find(is_replica))
+    }
+
+    /// How many brokers, its master among them, hold all that the first broker has acknowledged, by
+    /// the controller's account.
+    ///
+    /// # Errors
+    /// When there is no controller, or it does not answer.
+    pub async fn in_sync(&self) -> anyhow::Result<usize> {
+        let controller = self.rocketmq.lock().await.controller();
+        let controller = controller.context("the cluster has no controller")?;
+        broker::in_sync_replicas(&controller, BROKER).await
+    }
+
+    /// Kills the broker at an address, the first or its replica, as a power cut would.
+    pub async fn kill_at(&self, address: &str) {
+        let mut rocketmq = self.rocketmq.lock().await;
+        if address == self.broker {
+            rocketmq.kill_broker().await;
+        } else {
+            rocketmq.kill_replica().await;
+        }
+    }
+
+    /// Starts the broker at an address, the first or its replica, again on its store.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_at(&self, address: &str) -> anyhow::Result<()> {
+        let mut rocketmq = self.rocketmq.lock().await;
+        if address == self.broker {
+            rocketmq.restart_broker().await
+        } else {
+            rocketmq.restart_replica().await
+        }
     }
 
     /// This cluster with a second broker beside the first.

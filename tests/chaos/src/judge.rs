@@ -161,12 +161,11 @@ async fn watch_checkers(rig: &Rig<'_>, longest: &Cell<Duration>) -> Infallible {
     let Ok(proxies) = rig.proxies_of(TRANSACTION_CHECK) else {
         return std::future::pending().await;
     };
-    let relay = proxies.broker.broker_relay();
     let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
     let mut last = Instant::now();
     loop {
         longest.set(longest.get().max(last.elapsed()));
-        if !relay.members(&group).is_empty() {
+        if proxies.broker.has_member(&group) {
             last = Instant::now();
         }
         tokio::time::sleep(WATCH_EVERY).await;

@@ -140,6 +140,7 @@ impl<'a> Rig<'a> {
     ) -> anyhow::Result<Self> {
         let mut options = SystemOptions::isolated(&checkout::root()?)?;
         options.namesrv = Some(cluster.namesrv().to_owned());
+        options.access = cluster.access().cloned();
         options.table = cluster.table().map(ToOwned::to_owned);
         options.proxies = true;
         // The windows are opened here, one after the other: so a row that kills a process does not

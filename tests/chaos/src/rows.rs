@@ -25,6 +25,8 @@ mod name_server;
 mod newer;
 mod poison;
 mod rebalance;
+mod replicas;
+mod secured;
 mod skew;
 mod stale_commit;
 mod stalled;
@@ -38,7 +40,7 @@ mod window;
 
 use std::pin::Pin;
 
-use harness::broker::BrokerTuning;
+use harness::broker::{BrokerTuning, Replication};
 
 use crate::cluster::Cluster;
 use crate::figures::Figures;
@@ -70,6 +72,27 @@ impl Bench<'_> {
     /// As [`Cluster::own`].
     pub async fn own_cluster(&self, tuning: BrokerTuning) -> anyhow::Result<Cluster> {
         Ok(Cluster::own(tuning).await?.with_table_of(self.cluster))
+    }
+
+    /// As [`Bench::own_cluster`], and its broker has a replica.
+    ///
+    /// # Errors
+    /// As [`Cluster::own_replicated`].
+    pub async fn own_replicated_cluster(
+        &self,
+        tuning: BrokerTuning,
+        replication: Replication,
+    ) -> anyhow::Result<Cluster> {
+        let cluster = Cluster::own_replicated(tuning, replication).await?;
+        Ok(cluster.with_table_of(self.cluster))
+    }
+
+    /// As [`Bench::own_cluster`], and it demands TLS and signed requests.
+    ///
+    /// # Errors
+    /// As [`Cluster::own_secured`].
+    pub async fn own_secured_cluster(&self, tuning: BrokerTuning) -> anyhow::Result<Cluster> {
+        Ok(Cluster::own_secured(tuning).await?.with_table_of(self.cluster))
     }
 
     /// One of two values, by the effort.
@@ -344,6 +367,13 @@ pub const ROWS: &[Row] = &[
         claims Cluster
     ),
     row!(
+        "G2",
+        "a broker's master dies, and its replica stays one",
+        "what the replica holds is found there, and not sent again; orders go on",
+        replicas::stays,
+        claims Cluster
+    ),
+    row!(
         "G3",
         "a broker's disk is lost",
         "pending events come again, and a replay brings the rest",
@@ -355,6 +385,20 @@ pub const ROWS: &[Row] = &[
         "a power cut takes what the broker has not flushed",
         "nothing is lost for our handlers, and nothing for others after a replay",
         lost_disk::power_cut,
+        claims Cluster
+    ),
+    row!(
+        "G5",
+        "a broker's master dies under load, and its replica takes over",
+        "half messages end and events are handled at the new master; nothing is lost",
+        replicas::takes_over,
+        claims Cluster
+    ),
+    row!(
+        "G6",
+        "the cluster demands TLS and signed requests, and rights and secrets change",
+        "with the rights of the guide everything works; what is refused is said, and comes later",
+        secured::run,
         claims Cluster
     ),
     row!(

@@ -7,6 +7,7 @@
 mod fetch;
 mod java;
 mod listing;
+mod mqadmin;
 mod ports;
 mod proxy;
 mod security;
@@ -20,12 +21,16 @@ use anyhow::Context;
 
 pub use fetch::{ROCKETMQ_VERSION, ensure_jars, is_fetched};
 pub use java::{check_java, check_maven};
-pub use listing::{broker_address, broker_addresses, cluster_info};
+pub use listing::{
+    broker_address, broker_addresses, cluster_info, in_sync_replicas, master_address,
+};
+pub use mqadmin::Mqadmin;
 pub(crate) use ports::cannot_listen;
 pub use ports::{check_broker_port, check_free, free_port};
 pub use proxy::RocketmqProxy;
-pub use security::BrokerSecurity;
+pub use security::{BrokerSecurity, ClusterAccess, strange_authority};
 pub use settings::Flush;
+use settings::Role;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -47,6 +52,8 @@ const BROKER_LOG: &str = "logs/rocketmqlogs/broker.log";
 /// The `brokerName` of the first broker.
 const BROKER: &str = "broker-a";
 const SECOND_BROKER: &str = "broker-b";
+/// The folder of the first broker's replica, below the data folder.
+const REPLICA_FOLDER: &str = "replica";
 /// How often new free ports are chosen after another process took one of them.
 const PORT_TRIES: u32 = 3;
 
@@ -65,6 +72,19 @@ pub struct RocketmqOptions {
     pub tuning: BrokerTuning,
     /// TLS and the first user; `None` for plain text without authentication.
     pub security: Option<BrokerSecurity>,
+    /// Whether the broker has a replica.
+    pub replication: Replication,
+}
+
+/// Whether a broker has a replica, and what becomes of it without its master.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replication {
+    /// It has none.
+    None,
+    /// It has one, in sync, which stays a replica: `SYNC_MASTER` with `inSyncReplicas=2`.
+    Static,
+    /// It has one, in sync, which becomes the master: `RocketMQ`'s controller, in the name server.
+    Controller,
 }
 
 /// The broker's settings for messages and transactions. Times are in milliseconds.
@@ -104,14 +124,17 @@ pub struct Rocketmq {
     options: RocketmqOptions,
     children: Children,
     namesrv_port: u16,
+    controller_port: Option<u16>,
     /// `None` while a test has stopped it.
     namesrv: Option<JavaProcess>,
     broker: Broker,
+    replica: Option<Broker>,
     second: Option<Broker>,
 }
 
 struct Broker {
     name: &'static str,
+    role: Role,
     options: RocketmqOptions,
     ports: BrokerPorts,
     /// `None` while a test has stopped it.
@@ -121,6 +144,7 @@ struct Broker {
 impl Broker {
     async fn start(
         name: &'static str,
+        role: Role,
         options: RocketmqOptions,
         namesrv_port: u16,
         children: &Children,
@@ -129,7 +153,7 @@ impl Broker {
         loop {
             tries += 1;
             let ports = BrokerPorts::choose(options.broker_port)?;
-            let mut broker = Self { name, options: options.clone(), ports, process: None };
+            let mut broker = Self { name, role, options: options.clone(), ports, process: None };
             match broker.run(namesrv_port, children).await {
                 Ok(()) => return Ok(broker),
                 Err(error)
@@ -144,8 +168,8 @@ impl Broker {
     /// Starts the broker on its ports and its store, and returns once it is registered.
     async fn run(&mut self, namesrv_port: u16, children: &Children) -> anyhow::Result<()> {
         self.stop().await;
-        let Self { name, options, ports, .. } = self;
-        let config = settings::broker(options, name, namesrv_port, *ports).await?;
+        let Self { name, role, options, ports, .. } = self;
+        let config = settings::broker(options, name, namesrv_port, *ports, *role).await?;
         let mut command = java::broker_command(options, &config).await?;
         if options.tuning.power_can_fail {
             command.envs(shadow::environment(options).await?);
@@ -184,8 +208,17 @@ impl Rocketmq {
         tokio::fs::create_dir_all(&options.data)
             .await
             .with_context(|| format!("cannot create the data folder {}", options.data.display()))?;
-        let (namesrv_port, namesrv) = start_namesrv(&options, children).await?;
-        let first = Broker::start(BROKER, options.clone(), namesrv_port, children);
+        let controller_port = match options.replication {
+            Replication::Controller => Some(free_port()?),
+            Replication::None | Replication::Static => None,
+        };
+        let (namesrv_port, namesrv) = start_namesrv(&options, controller_port, children).await?;
+        let role = match (options.replication, controller_port) {
+            (Replication::Static, _) => Role::Master,
+            (_, Some(port)) => Role::Controlled(port),
+            (_, None) => Role::Alone,
+        };
+        let first = Broker::start(BROKER, role, options.clone(), namesrv_port, children);
         let broker = match first.await {
             Ok(broker) => broker,
             Err(error) => {
@@ -193,9 +226,55 @@ impl Rocketmq {
                 return Err(error);
             }
         };
-        let children = children.clone();
-        let namesrv = Some(namesrv);
-        Ok(Self { options, children, namesrv_port, namesrv, broker, second: None })
+        let mut cluster = Self {
+            options,
+            children: children.clone(),
+            namesrv_port,
+            controller_port,
+            namesrv: Some(namesrv),
+            broker,
+            replica: None,
+            second: None,
+        };
+        match role {
+            Role::Alone => {}
+            Role::Controlled(_) => cluster.add_replica(role).await?,
+            Role::Master | Role::Replica => cluster.add_replica(Role::Replica).await?,
+        }
+        Ok(cluster)
+    }
+
+    async fn add_replica(&mut self, role: Role) -> anyhow::Result<()> {
+        let data = self.options.data.join(REPLICA_FOLDER);
+        tokio::fs::create_dir_all(&data).await?;
+        let options = RocketmqOptions { data, broker_port: 0, ..self.options.clone() };
+        let replica = Broker::start(BROKER, role, options, self.namesrv_port, &self.children);
+        self.replica = Some(replica.await?);
+        Ok(())
+    }
+
+    /// The controller's address, if there is one.
+    #[must_use]
+    pub fn controller(&self) -> Option<String> {
+        self.controller_port.map(address)
+    }
+
+    /// Kills the replica with SIGKILL.
+    pub async fn kill_replica(&mut self) {
+        if let Some(replica) = &mut self.replica {
+            replica.kill().await;
+        }
+    }
+
+    /// Starts the replica again on the same ports and store.
+    ///
+    /// # Errors
+    /// The same as of [`Rocketmq::start`].
+    pub async fn restart_replica(&mut self) -> anyhow::Result<()> {
+        match &mut self.replica {
+            Some(replica) => replica.run(self.namesrv_port, &self.children).await,
+            None => anyhow::bail!("the broker has no replica"),
+        }
     }
 
     /// Starts a second broker with its own store, and returns once it is registered.
@@ -206,7 +285,8 @@ impl Rocketmq {
         let data = self.options.data.join(SECOND_BROKER);
         tokio::fs::create_dir_all(&data).await?;
         let options = RocketmqOptions { data, broker_port: 0, ..self.options.clone() };
-        let second = Broker::start(SECOND_BROKER, options, self.namesrv_port, &self.children);
+        let (port, children) = (self.namesrv_port, &self.children);
+        let second = Broker::start(SECOND_BROKER, Role::Alone, options, port, children);
         self.second = Some(second.await?);
         Ok(())
     }
@@ -252,6 +332,12 @@ impl Rocketmq {
     #[must_use]
     pub fn authority(&self) -> Option<PathBuf> {
         self.options.security.as_ref().map(|_| security::authority(&self.options))
+    }
+
+    /// How to reach the cluster, if it demands TLS and signed requests.
+    #[must_use]
+    pub fn access(&self) -> Option<ClusterAccess> {
+        ClusterAccess::to(&self.options)
     }
 
     /// The broker's process id, if it is running.
@@ -329,7 +415,8 @@ impl Rocketmq {
     pub async fn restart_namesrv(&mut self) -> anyhow::Result<()> {
         self.kill_namesrv().await;
         let (port, broker) = (self.namesrv_port, self.broker.ports.listen);
-        let mut namesrv = run_namesrv(&self.options, port, &self.children).await?;
+        let controller = self.controller_port;
+        let mut namesrv = run_namesrv(&self.options, port, controller, &self.children).await?;
         namesrv.until(BROKER_LIMIT, || is_registered(port, broker)).await?;
         self.namesrv = Some(namesrv);
         Ok(())
@@ -338,6 +425,7 @@ impl Rocketmq {
     /// Kills all servers immediately, for a cluster whose data is not needed any more.
     pub async fn kill(mut self) {
         self.kill_second_broker().await;
+        self.kill_replica().await;
         self.kill_broker().await;
         self.kill_namesrv().await;
     }
@@ -347,6 +435,9 @@ impl Rocketmq {
     pub async fn stop(mut self) {
         if let Some(second) = &mut self.second {
             second.stop().await;
+        }
+        if let Some(replica) = &mut self.replica {
+            replica.stop().await;
         }
         self.stop_broker().await;
         if let Some(namesrv) = self.namesrv {
@@ -361,13 +452,14 @@ fn address(port: u16) -> String {
 
 async fn start_namesrv(
     options: &RocketmqOptions,
+    controller_port: Option<u16>,
     children: &Children,
 ) -> anyhow::Result<(u16, JavaProcess)> {
     let mut tries = 0;
     loop {
         tries += 1;
         let port = ports::one(options.namesrv_port, "--namesrv-port")?;
-        match run_namesrv(options, port, children).await {
+        match run_namesrv(options, port, controller_port, children).await {
             Ok(process) => return Ok((port, process)),
             Err(error)
                 if options.namesrv_port == 0 && tries < PORT_TRIES && error.is::<PortTaken>() => {}
@@ -379,9 +471,10 @@ async fn start_namesrv(
 async fn run_namesrv(
     options: &RocketmqOptions,
     port: u16,
+    controller_port: Option<u16>,
     children: &Children,
 ) -> anyhow::Result<JavaProcess> {
-    let config = settings::namesrv(options, port).await?;
+    let config = settings::namesrv(options, port, controller_port).await?;
     let command = java::namesrv_command(options, &config).await?;
     let mut process =
         JavaProcess::start("name server", command, &options.data, Some(NAMESRV_LOG), children)?;

@@ -12,6 +12,7 @@ mod journal;
 mod relay;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -21,13 +22,16 @@ use anyhow::Context;
 
 pub use journal::{End, Half, Journal, Resolution};
 pub use relay::Relay;
+pub use tls::TlsCounts;
 
-/// Called with each frame as it is passed on.
-pub type FrameObserver = Arc<dyn Fn(&Passage) + Send + Sync>;
-
+use crate::broker::ClusterAccess;
 use crate::faults::{NewRule, Point, Traffic};
 use crate::remoting::{Frame, code};
 use relay::{Substitution, Witness};
+use tls::{Back, Front, Tls};
+
+/// Called with each frame as it is passed on.
+pub type FrameObserver = Arc<dyn Fn(&Passage) + Send + Sync>;
 
 /// The side that sent a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +84,15 @@ pub struct BrokerProxy {
     name_servers: Vec<Relay>,
     /// The relay of each broker, with the broker's address; the first broker first.
     brokers: Vec<(String, Relay)>,
+    /// Before and behind the relays of a cluster with TLS.
+    secured: Option<Secured>,
+}
+
+struct Secured {
+    tls: Tls,
+    namesrv: Front,
+    _brokers: Vec<Front>,
+    _backs: Vec<Back>,
 }
 
 impl BrokerProxy {
@@ -145,12 +158,55 @@ impl BrokerProxy {
             let front = Relay::start(address, name_server, Witness::None, routes.clone());
             fronts.push(front.await.context("the name server's proxy")?);
         }
-        Ok(Self { name_servers: fronts, brokers: relays })
+        Ok(Self { name_servers: fronts, brokers: relays, secured: None })
+    }
+
+    /// [`BrokerProxy::start`] before a cluster with TLS. Clients get the cluster's own certificate,
+    /// and nothing that does not come by TLS is passed on.
+    ///
+    /// # Errors
+    /// When `brokers` is empty, a certificate cannot be read, or no port is free.
+    pub async fn start_secured(
+        namesrv: &str,
+        brokers: &[String],
+        journal: Arc<Journal>,
+        access: &ClusterAccess,
+    ) -> anyhow::Result<Self> {
+        anyhow::ensure!(!brokers.is_empty(), "a proxy needs at least one broker");
+        let at = Ipv4Addr::LOCALHOST;
+        let tls = Tls::new(access)?;
+        let (mut relays, mut routes) = (Vec::new(), Vec::new());
+        let (mut fronts, mut backs) = (Vec::new(), Vec::new());
+        for broker in brokers {
+            let back = Back::open(broker, &tls).await?;
+            let witness = Witness::Journal(Arc::clone(&journal));
+            let relay = Relay::start(at, &back.address(), witness, Vec::new()).await?;
+            let front = Front::open(at, relay.address(), &tls).await?;
+            routes.push(Substitution::of_address(broker, &front.address()));
+            relays.push((broker.clone(), relay));
+            fronts.push(front);
+            backs.push(back);
+        }
+        let back = Back::open(namesrv, &tls).await?;
+        let namesrv = Relay::start(at, &back.address(), Witness::None, routes).await?;
+        let front = Front::open(at, namesrv.address(), &tls).await?;
+        backs.push(back);
+        let secured = Secured { tls, namesrv: front, _brokers: fronts, _backs: backs };
+        Ok(Self { name_servers: vec![namesrv], brokers: relays, secured: Some(secured) })
+    }
+
+    /// How clients' connections began; None before a cluster without TLS.
+    #[must_use]
+    pub fn tls_counts(&self) -> Option<TlsCounts> {
+        self.secured.as_ref().map(|secured| secured.tls.counts())
     }
 
     /// The name servers' addresses for clients, `host:port`, separated by `;`.
     #[must_use]
     pub fn namesrv(&self) -> String {
+        if let Some(secured) = &self.secured {
+            return secured.namesrv.address();
+        }
         let addresses: Vec<_> = self.name_servers.iter().map(Relay::address).collect();
         addresses.join(";")
     }
@@ -181,6 +237,12 @@ impl BrokerProxy {
     pub fn relay_before(&self, broker: &str) -> anyhow::Result<&Relay> {
         let found = self.brokers.iter().find(|(address, _)| address == broker);
         found.map(|(_, relay)| relay).with_context(|| format!("no relay leads to {broker}"))
+    }
+
+    /// Whether any broker has a member of `group`, by the clients' last heartbeats.
+    #[must_use]
+    pub fn has_member(&self, group: &str) -> bool {
+        self.brokers.iter().any(|(_, relay)| !relay.members(group).is_empty())
     }
 
     /// How many requests with this code were passed on to any broker. A repeated one counts once.

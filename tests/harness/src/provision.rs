@@ -22,6 +22,7 @@ use secrecy::SecretString;
 use security::password::{Argon2idHasher, HashCost};
 use security::signing_key::{Ed25519KeyGenerator, SigningKey, SigningKeyFile};
 
+use crate::broker::ClusterAccess;
 use crate::products;
 use crate::remoting::{Frame, ask, code, status};
 use crate::table;
@@ -36,6 +37,8 @@ pub struct Endpoints {
     pub table_url: String,
     /// The existing folder for files of this system, such as a signing key.
     pub data: PathBuf,
+    /// How to reach the cluster, if it demands TLS and signed requests.
+    pub access: Option<ClusterAccess>,
 }
 
 /// The names of a system's parts.
@@ -147,12 +150,21 @@ pub async fn delete_topic(endpoints: &Endpoints, broker: &str, topic: &str) -> a
 /// # Errors
 /// When RocketMQ does not allow a name.
 pub fn rocketmq_config(endpoints: &Endpoints, names: &Names) -> anyhow::Result<RocketmqConfig> {
-    let mut settings = Settings::from_pairs([
-        ("ROCKETMQ_NAMESRV_ADDR", endpoints.namesrv.as_str()),
-        ("ROCKETMQ_TOPIC", &names.topic),
-        ("ROCKETMQ_USER_TOPIC", &names.user_topic),
-        ("ROCKETMQ_GROUP_PREFIX", &names.group_prefix),
-    ]);
+    let mut pairs = vec![
+        ("ROCKETMQ_NAMESRV_ADDR", endpoints.namesrv.clone()),
+        ("ROCKETMQ_TOPIC", names.topic.clone()),
+        ("ROCKETMQ_USER_TOPIC", names.user_topic.clone()),
+        ("ROCKETMQ_GROUP_PREFIX", names.group_prefix.clone()),
+    ];
+    if let Some(ClusterAccess { authority, administrator, .. }) = &endpoints.access {
+        pairs.extend([
+            ("ROCKETMQ_TLS_CA", authority.display().to_string()),
+            ("ROCKETMQ_ACCESS_KEY", administrator.access_key.clone()),
+            ("ROCKETMQ_SECRET_KEY", administrator.secret_key.clone()),
+        ]);
+    }
+    let mut settings =
+        Settings::from_pairs(pairs.iter().map(|(name, value)| (*name, value.as_str())));
     let config = RocketmqConfig::read(&mut settings);
     Ok(settings.finish(config)?)
 }

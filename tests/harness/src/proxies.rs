@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::broker::broker_addresses;
+use crate::broker::{ClusterAccess, broker_addresses};
 use crate::broker_proxy::{BrokerProxy, Journal, Passage};
 use crate::observer::Observer;
 use crate::table_proxy::TableProxy;
@@ -30,15 +30,17 @@ pub struct FunctionProxies {
 impl Proxies {
     /// Starts a pair for each function, before the table at `table_url` (or the weather before it)
     /// and the brokers that the name server knows. `namesrv` may be several, separated by `;` or
-    /// `,`, only with an `observer`.
+    /// `,`, only with an `observer`, which does not see into connections with TLS.
     ///
     /// # Errors
-    /// When no name server answers or knows a broker, or no port is free.
+    /// When no name server answers or knows a broker, a certificate of the cluster cannot be read,
+    /// or no port is free.
     pub async fn start(
         functions: &[FunctionSpec],
         table_url: &str,
         weather: Option<&Arc<Weather>>,
         namesrv: &str,
+        access: Option<&ClusterAccess>,
         observer: Option<&Arc<dyn Observer>>,
     ) -> anyhow::Result<Self> {
         let (name_servers, brokers) = cluster(namesrv).await?;
@@ -49,9 +51,13 @@ impl Proxies {
                 Some(weather) => weather.proxy().await?,
                 None => TableProxy::start(table_url).await?,
             };
-            let broker = match observer {
-                None => BrokerProxy::start(namesrv, &brokers, Arc::clone(&journal)).await?,
-                Some(observer) => {
+            let journal = Arc::clone(&journal);
+            let broker = match (access, observer) {
+                (Some(access), _) => {
+                    BrokerProxy::start_secured(namesrv, &brokers, journal, access).await?
+                }
+                (None, None) => BrokerProxy::start(namesrv, &brokers, journal).await?,
+                (None, Some(observer)) => {
                     let (seer, name) = (Arc::clone(observer), function.name.clone());
                     table.watch(move |call| seer.call(&name, call));
                     let (seer, name) = (Arc::clone(observer), function.name.clone());

@@ -34,6 +34,12 @@ pub mod code {
     pub const GET_ROUTEINFO_BY_TOPIC: i32 = 105;
     /// `GET_BROKER_CLUSTER_INFO`, sent to a name server.
     pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
+    /// `GET_TOPIC_CONFIG`.
+    pub const GET_TOPIC_CONFIG: i32 = 351;
+    /// `GET_SUBSCRIPTIONGROUP_CONFIG`.
+    pub const GET_SUBSCRIPTIONGROUP_CONFIG: i32 = 352;
+    /// `CONTROLLER_GET_SYNC_STATE_DATA`, sent to a controller.
+    pub const CONTROLLER_GET_SYNC_STATE_DATA: i32 = 1006;
     /// `DELETE_TOPIC_IN_BROKER`.
     pub const DELETE_TOPIC_IN_BROKER: i32 = 215;
     /// `DELETE_TOPIC_IN_NAMESRV`.
@@ -61,6 +67,10 @@ pub mod status {
     pub const SLAVE_NOT_AVAILABLE: i32 = 11;
     /// `FLUSH_SLAVE_TIMEOUT`: stored, but perhaps without a replica.
     pub const FLUSH_SLAVE_TIMEOUT: i32 = 12;
+    /// `NO_PERMISSION`.
+    pub const NO_PERMISSION: i32 = 16;
+    /// `QUERY_NOT_FOUND`.
+    pub const QUERY_NOT_FOUND: i32 = 22;
 }
 
 /// The flag of an answer.

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use between::Between;
 pub use options::{Progress, SystemOptions};
 
-use crate::broker::{self, Rocketmq, RocketmqOptions};
+use crate::broker::{self, Replication, Rocketmq, RocketmqOptions};
 use crate::gateway::Gateway;
 use crate::host::{FileSink, HostOptions, LambdaHost, LogSink};
 use crate::process::Children;
@@ -86,7 +86,7 @@ impl System {
             }
         }
         let names = Names::of(&template)?;
-        let endpoints = Endpoints { namesrv, table_url, data };
+        let endpoints = Endpoints { namesrv, table_url, data, access: options.access.clone() };
         (options.progress)("creating tables, topics and demo data");
         provision::provision(&endpoints, &names).await?;
 
@@ -191,6 +191,7 @@ async fn start_broker(
         broker_port: options.broker_port,
         tuning: options.tuning,
         security: None,
+        replication: Replication::None,
     };
     let cluster = Rocketmq::start(cluster, children).await?;
     let namesrv = cluster.namesrv();

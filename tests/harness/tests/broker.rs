@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use harness::broker::{
-    BrokerTuning, Rocketmq, RocketmqOptions, check_java, cluster_info, ensure_jars,
+    BrokerTuning, Replication, Rocketmq, RocketmqOptions, check_java, cluster_info, ensure_jars,
 };
 use harness::process::Children;
 
@@ -22,6 +22,7 @@ async fn the_broker_is_registered_survives_a_kill_and_leaves_no_process_behind()
         broker_port: 0,
         tuning: BrokerTuning::LOCAL,
         security: None,
+        replication: Replication::None,
     };
     let children = Children::new().unwrap();
     let mut cluster = Rocketmq::start(options, &children).await.unwrap();

@@ -22,16 +22,20 @@ const GET_MAX_OFFSET: i32 = 30;
 pub(super) async fn open(address: &str) -> anyhow::Result<u64> {
     let all = offset(address, GET_MAX_OFFSET, &[]).await?;
     let done = offset(address, QUERY_CONSUMER_OFFSET, &[("consumerGroup", HALF_GROUP)]).await?;
-    Ok(all.saturating_sub(done))
+    Ok(all.unwrap_or_default().saturating_sub(done.unwrap_or_default()))
 }
 
-async fn offset(address: &str, code: i32, more: &[(&str, &str)]) -> anyhow::Result<u64> {
+/// None if the broker has none yet, such as before its first round of checks.
+async fn offset(address: &str, code: i32, more: &[(&str, &str)]) -> anyhow::Result<Option<u64>> {
     let fields = [("topic", HALF_TOPIC), ("queueId", "0")];
     let fields = fields.iter().chain(more);
     let fields = fields.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let request = Frame::request(code, 1, fields.collect::<BTreeMap<_, _>>());
     let answer = ask(address, &request).await?;
+    if answer.code == status::QUERY_NOT_FOUND {
+        return Ok(None);
+    }
     anyhow::ensure!(answer.code == status::SUCCESS, "code {}: {:?}", answer.code, answer.remark);
     let offset = answer.field("offset").context("an answer without an offset")?;
-    Ok(offset.parse()?)
+    Ok(Some(offset.parse()?))
 }

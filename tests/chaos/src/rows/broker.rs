@@ -140,7 +140,7 @@ async fn die_after_commits(rig: &Rig<'_>, cluster: &Cluster, round: u64) -> anyh
 }
 
 /// Clients that each request an order every 200 ms, or as fast as they are answered, without end.
-async fn clients(rig: &Rig<'_>, count: usize) {
+pub(super) async fn clients(rig: &Rig<'_>, count: usize) {
     let client = async |number: usize| {
         let mut pace = tokio::time::interval(Duration::from_millis(200));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -165,7 +165,8 @@ fn is_commit(end: &End) -> bool {
     end.passed_on && end.resolution == Resolution::Commit
 }
 
-async fn until_more_commits(rig: &Rig<'_>) -> anyhow::Result<()> {
+/// Waits until the broker, whichever it is, gets further commits.
+pub(super) async fn until_more_commits(rig: &Rig<'_>) -> anyhow::Result<()> {
     let journal = rig.proxies()?.journal();
     let before = journal.ends().len();
     eventually("the broker accepts commits again", async || {

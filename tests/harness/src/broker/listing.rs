@@ -45,3 +45,58 @@ pub async fn broker_address(namesrv: &str) -> anyhow::Result<String> {
     let addresses = broker_addresses(namesrv).await?;
     addresses.into_iter().next().with_context(|| format!("{namesrv} knows no broker"))
 }
+
+/// The address (`host:port`) of the master of a broker's name, such as `broker-a`, that the name
+/// server at `namesrv` knows. None while it knows none.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn master_address(namesrv: &str, broker: &str) -> anyhow::Result<Option<String>> {
+    Ok(master_in(&cluster_info(namesrv).await?, broker).map(ToOwned::to_owned))
+}
+
+/// How many brokers of a name, its master among them, are in sync by the account of the controller
+/// at `controller` (`host:port`).
+///
+/// # Errors
+/// When it does not answer with success.
+pub async fn in_sync_replicas(controller: &str, broker: &str) -> anyhow::Result<usize> {
+    let mut question = Frame::request(code::CONTROLLER_GET_SYNC_STATE_DATA, 1, BTreeMap::new());
+    question.body = serde_json::to_vec(&[broker])?.into();
+    let answer = ask(controller, &question).await?;
+    anyhow::ensure!(
+        answer.code == status::SUCCESS,
+        "the controller {controller} answers with code {}: {}",
+        answer.code,
+        answer.remark.unwrap_or_default()
+    );
+    let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    let replicas = body.pointer(&format!("/replicasInfoTable/{broker}/inSyncReplicas"));
+    Ok(replicas.and_then(serde_json::Value::as_array).map_or(0, Vec::len))
+}
+
+/// The address with the id 0 in `"broker-a":{"brokerAddrs":{0:"…",1:"…"},…}`.
+fn master_in<'a>(listing: &'a str, broker: &str) -> Option<&'a str> {
+    let (_, entry) = listing.split_once(&format!("\"{broker}\":{{"))?;
+    let (_, addresses) = entry.split_once("\"brokerAddrs\":{")?;
+    let (addresses, _) = addresses.split_once('}')?;
+    let master = addresses.split(',').find_map(|address| address.strip_prefix("0:"))?;
+    Some(master.trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::master_in;
+
+    #[test]
+    fn a_master_is_found_by_its_brokers_name() {
+        let listing = r#"{"brokerAddrTable":{
+            "broker-b":{"brokerAddrs":{0:"127.0.0.1:3",1:"127.0.0.1:4"},"brokerName":"broker-b"},
+            "broker-a":{"brokerAddrs":{1:"127.0.0.1:2",0:"127.0.0.1:1"},"brokerName":"broker-a"},
+            "broker-c":{"brokerAddrs":{1:"127.0.0.1:5"},"brokerName":"broker-c"}},
+            "clusterAddrTable":{"DefaultCluster":["broker-a","broker-b","broker-c"]}}"#;
+        assert_eq!(master_in(listing, "broker-a"), Some("127.0.0.1:1"));
+        assert_eq!(master_in(listing, "broker-b"), Some("127.0.0.1:3"));
+        assert_eq!(master_in(listing, "broker-c"), None);
+    }
+}

@@ -44,16 +44,43 @@ impl BrokerSecurity {
     }
 }
 
+/// How to reach a cluster that demands TLS and signed requests.
+#[derive(Debug, Clone)]
+pub struct ClusterAccess {
+    /// The PEM file of the authority that signed the cluster's certificate.
+    pub authority: PathBuf,
+    /// The PEM file of the cluster's certificate, for a proxy in its place.
+    pub certificate: PathBuf,
+    /// The PEM file of the certificate's private key.
+    pub key: PathBuf,
+    /// The cluster's first user.
+    pub administrator: BrokerSecurity,
+}
+
+impl ClusterAccess {
+    /// The access to a cluster with these options, if it demands any.
+    pub(super) fn to(options: &RocketmqOptions) -> Option<Self> {
+        let administrator = options.security.clone()?;
+        let folder = folder(options);
+        let [certificate, key] = ["server.pem", "server.key"].map(|name| folder.join(name));
+        Some(Self { authority: authority(options), certificate, key, administrator })
+    }
+}
+
+fn folder(options: &RocketmqOptions) -> PathBuf {
+    options.data.join("tls")
+}
+
 /// The PEM file of the authority that signed the cluster's certificate.
 pub(super) fn authority(options: &RocketmqOptions) -> PathBuf {
-    options.data.join("tls/authority.pem")
+    folder(options).join("authority.pem")
 }
 
 /// Makes an authority and a certificate for 127.0.0.1 signed by it, and returns the TLS settings
 /// file of both servers. Existing certificates are kept, so that clients still trust a restarted
 /// broker.
 pub(super) async fn tls(options: &RocketmqOptions) -> anyhow::Result<PathBuf> {
-    let folder = options.data.join("tls");
+    let folder = folder(options);
     tokio::fs::create_dir_all(&folder).await?;
     if !authority(options).exists() {
         let made = certificates().context("cannot make certificates")?;
@@ -77,16 +104,28 @@ pub(super) async fn tls(options: &RocketmqOptions) -> anyhow::Result<PathBuf> {
     Ok(file)
 }
 
+/// The certificate, in PEM, of an authority that has signed nothing.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn strange_authority() -> anyhow::Result<String> {
+    Ok(new_authority()?.pem())
+}
+
 struct Certificates {
     authority: String,
     certificate: String,
     key: String,
 }
 
-fn certificates() -> Result<Certificates, rcgen::Error> {
+fn new_authority() -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    CertifiedIssuer::self_signed(authority, KeyPair::generate()?)
+}
+
+fn certificates() -> Result<Certificates, rcgen::Error> {
+    let authority = new_authority()?;
     let mut server = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = KeyPair::generate()?;

@@ -26,17 +26,64 @@ impl Flush {
     }
 }
 
+/// What a broker is to the others of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The only one.
+    Alone,
+    /// The master, whatever happens. A message is acknowledged when its replica has it, too.
+    Master,
+    /// The replica of that master, from which messages can be read.
+    Replica,
+    /// Master or replica, as the controller on this port says. A message is acknowledged when every
+    /// replica that keeps up has it.
+    Controlled(u16),
+}
+
+impl Role {
+    fn settings(self) -> String {
+        match self {
+            Self::Alone => "brokerId=0\nbrokerRole=ASYNC_MASTER\n".to_owned(),
+            Self::Master => "brokerId=0\nbrokerRole=SYNC_MASTER\nbrokerIP2=127.0.0.1\n\
+                             inSyncReplicas=2\nminInSyncReplicas=2\n"
+                .to_owned(),
+            Self::Replica => "brokerId=1\nbrokerRole=SLAVE\nbrokerIP2=127.0.0.1\n\
+                              slaveReadEnable=true\n"
+                .to_owned(),
+            Self::Controlled(port) => format!(
+                "brokerId=-1\nbrokerRole=SLAVE\nbrokerIP2=127.0.0.1\nslaveReadEnable=true\n\
+                 enableControllerMode=true\ncontrollerAddr=127.0.0.1:{port}\n\
+                 allAckInSyncStateSet=true\n"
+            ),
+        }
+    }
+}
+
 /// `ROCKETMQ_HOME`, which both servers require; its `conf` folder stays empty.
 pub(super) fn home(options: &RocketmqOptions) -> PathBuf {
     options.data.join("home")
 }
 
-/// Writes the name server's settings and returns the file.
-pub(super) async fn namesrv(options: &RocketmqOptions, port: u16) -> anyhow::Result<PathBuf> {
+/// Writes the name server's settings and returns the file. With a controller, that one listens on
+/// `controller_port`.
+pub(super) async fn namesrv(
+    options: &RocketmqOptions,
+    port: u16,
+    controller_port: Option<u16>,
+) -> anyhow::Result<PathBuf> {
     let folder = options.data.display();
+    // A controller of one member, which elects itself. By default it would map files of 1 GiB.
+    let controller = controller_port.map(|port| {
+        format!(
+            "enableControllerInNamesrv=true\ncontrollerDLegerGroup=controllers\n\
+             controllerDLegerPeers=n0-127.0.0.1:{port}\ncontrollerDLegerSelfId=n0\n\
+             controllerStorePath={folder}/controller\nmappedFileSize=16777216\n"
+        )
+    });
     let text = format!(
         "listenPort={port}\nbindAddress=127.0.0.1\nkvConfigPath={folder}/namesrv/kvConfig.json\n\
-         configStorePath={folder}/namesrv/namesrv.properties\n"
+         configStorePath={folder}/namesrv/namesrv.properties\n{}",
+        controller.unwrap_or_default()
     );
     write(options, "namesrv.conf", &text).await
 }
@@ -52,6 +99,7 @@ pub(super) async fn broker(
     name: &str,
     namesrv_port: u16,
     ports: BrokerPorts,
+    role: Role,
 ) -> anyhow::Result<PathBuf> {
     let store = store(options);
     let store = store.display();
@@ -65,6 +113,7 @@ pub(super) async fn broker(
         power_can_fail: _,
     } = options.tuning;
     let flush = flush.setting();
+    let role = role.settings();
     let security = options.security.as_ref().map(BrokerSecurity::settings).unwrap_or_default();
     // Small files, because the broker maps each one completely. Topics and groups are created only
     // by command, as in a careful cluster. The last two settings keep an idle broker from using
@@ -72,10 +121,10 @@ pub(super) async fn broker(
     // interval after a start, and then again and again (`TransactionMetricsFlushService.java`); the
     // other one flushes the timer's wheel.
     let text = format!(
-        "brokerClusterName=DefaultCluster\nbrokerName={name}\nbrokerId=0\n\
+        "brokerClusterName=DefaultCluster\nbrokerName={name}\n{role}\
          namesrvAddr=127.0.0.1:{namesrv_port}\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\n\
          listenPort={listen}\nhaListenPort={ha}\n\
-         brokerRole=ASYNC_MASTER\nflushDiskType={flush}\n\
+         flushDiskType={flush}\n\
          storePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n\
          autoCreateTopicEnable=false\nautoCreateSubscriptionGroup=false\n\
          mappedFileSizeCommitLog=16777216\nmappedFileSizeConsumeQueue=600000\n\

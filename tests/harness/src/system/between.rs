@@ -27,8 +27,9 @@ impl Between {
         let mut between = Self { proxies: None, weather, weather_proxy: None };
         let weather = between.weather.as_ref();
         if options.proxies || options.observer.is_some() {
-            let (namesrv, observer) = (&endpoints.namesrv, options.observer.as_ref());
-            let proxies = Proxies::start(functions, table_url, weather, namesrv, observer);
+            let (namesrv, access) = (&endpoints.namesrv, endpoints.access.as_ref());
+            let observer = options.observer.as_ref();
+            let proxies = Proxies::start(functions, table_url, weather, namesrv, access, observer);
             between.proxies = Some(proxies.await?);
         } else if let Some(weather) = weather {
             between.weather_proxy = Some(weather.proxy().await?);
@@ -53,7 +54,7 @@ mod tests {
     async fn functions_reach_the_table_through_the_weather() {
         let table = EmbeddedTable::start(0, None).await.unwrap();
         let (namesrv, data) = ("127.0.0.1:1".to_owned(), std::env::temp_dir());
-        let endpoints = Endpoints { namesrv, table_url: table.url(), data };
+        let endpoints = Endpoints { namesrv, table_url: table.url(), data, access: None };
         let mut options = SystemOptions::isolated("/".as_ref()).unwrap();
         let between = Between::start(&options, &[], &endpoints).await.unwrap();
         assert_eq!(between.table_url(&endpoints), table.url());

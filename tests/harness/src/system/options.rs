@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::broker::BrokerTuning;
+use crate::broker::{BrokerTuning, ClusterAccess};
 use crate::entropy;
 use crate::host::LogSink;
 use crate::observer::Observer;
@@ -46,6 +46,9 @@ pub struct SystemOptions {
     pub broker_port: u16,
     /// A running cluster to use instead of starting one.
     pub namesrv: Option<String>,
+    /// How to reach `namesrv`'s cluster, if it demands TLS and signed requests. The functions' own
+    /// credentials are variables.
+    pub access: Option<ClusterAccess>,
     /// Addresses, `host:port`, that functions behind proxies get as name servers before the real
     /// one, such as servers that refuse or never answer.
     pub namesrv_before: Vec<String>,
@@ -110,6 +113,7 @@ impl SystemOptions {
             namesrv_port: 0,
             broker_port: 0,
             namesrv: None,
+            access: None,
             namesrv_before: Vec::new(),
             table: None,
             tuning: BrokerTuning::LOCAL,

@@ -1,0 +1,167 @@
+//! TLS on both sides of a relay, which itself reads frames in plain text.
+//!
+//! Before it stands a [`Front`], which ends clients' TLS with the cluster's own certificate; behind
+//! it a [`Back`], which speaks TLS to the server. What is plain passes between the two on the
+//! loopback interface of this process alone.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Context;
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::broker::ClusterAccess;
+use crate::door::Door;
+
+/// The first byte of a TLS connection: a handshake record (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// How clients' connections to a cluster with TLS began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TlsCounts {
+    /// Handshakes that were finished.
+    pub secured: u64,
+    /// Handshakes that a client gave up, such as one with another authority.
+    pub given_up: u64,
+    /// Connections that began with something else. Nothing of them is passed on.
+    pub plain: u64,
+}
+
+/// Both ends of TLS, with the certificates of one cluster.
+#[derive(Clone)]
+pub(super) struct Tls {
+    acceptor: TlsAcceptor,
+    connector: TlsConnector,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct Counters {
+    secured: AtomicU64,
+    given_up: AtomicU64,
+    plain: AtomicU64,
+}
+
+impl Tls {
+    /// Reads the cluster's certificates.
+    pub(super) fn new(access: &ClusterAccess) -> anyhow::Result<Self> {
+        let certificate = CertificateDer::from_pem_file(&access.certificate)
+            .with_context(|| format!("cannot read {}", access.certificate.display()))?;
+        let key = PrivateKeyDer::from_pem_file(&access.key)
+            .with_context(|| format!("cannot read {}", access.key.display()))?;
+        let authority = CertificateDer::from_pem_file(&access.authority)
+            .with_context(|| format!("cannot read {}", access.authority.display()))?;
+        let mut trusted = RootCertStore::empty();
+        trusted.add(authority)?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)?;
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(server)),
+            connector: TlsConnector::from(Arc::new(client)),
+            counters: Arc::default(),
+        })
+    }
+
+    pub(super) fn counts(&self) -> TlsCounts {
+        let Counters { secured, given_up, plain } = &*self.counters;
+        TlsCounts {
+            secured: secured.load(Ordering::Relaxed),
+            given_up: given_up.load(Ordering::Relaxed),
+            plain: plain.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends a client's TLS. None if the client does not finish it.
+    async fn accept(&self, client: TcpStream) -> Option<impl AsyncRead + AsyncWrite + Unpin> {
+        let mut first = [0];
+        // A probe that only connects has begun nothing.
+        if client.peek(&mut first).await.ok()? == 0 {
+            return None;
+        }
+        if first != [HANDSHAKE] {
+            self.counters.plain.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        match self.acceptor.accept(client).await {
+            Ok(client) => {
+                self.counters.secured.fetch_add(1, Ordering::Relaxed);
+                Some(client)
+            }
+            Err(error) => {
+                self.counters.given_up.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(%error, "a client has given up a handshake");
+                None
+            }
+        }
+    }
+}
+
+/// Ends the TLS of clients, and passes what they send to a relay.
+pub(super) struct Front(Door);
+
+impl Front {
+    /// Opens before the relay at an address of the same form, on a free port.
+    pub(super) async fn open(at: Ipv4Addr, relay: String, tls: &Tls) -> anyhow::Result<Self> {
+        let tls = tls.clone();
+        let door = Door::open_at(at, move |client| {
+            let (tls, relay) = (tls.clone(), relay.clone());
+            async move {
+                drop(client.set_nodelay(true));
+                let Some(mut client) = tls.accept(client).await else { return };
+                let Ok(mut relay) = TcpStream::connect(relay).await else { return };
+                drop(relay.set_nodelay(true));
+                drop(copy_bidirectional(&mut client, &mut relay).await);
+            }
+        });
+        Ok(Self(door.await?))
+    }
+
+    /// The address that clients connect to, `host:port`.
+    pub(super) fn address(&self) -> String {
+        self.0.address().to_string()
+    }
+}
+
+/// Speaks TLS to a server for a relay.
+pub(super) struct Back(Door);
+
+impl Back {
+    /// Opens behind a relay, on a free port of the loopback interface. `server` is `host:port`.
+    pub(super) async fn open(server: &str, tls: &Tls) -> anyhow::Result<Self> {
+        let (host, _) = server.rsplit_once(':').context("an address without a port")?;
+        let name = ServerName::try_from(host.to_owned())?;
+        let (connector, server) = (tls.connector.clone(), server.to_owned());
+        let door = Door::open_at(Ipv4Addr::LOCALHOST, move |mut relay| {
+            let (connector, server, name) = (connector.clone(), server.clone(), name.clone());
+            async move {
+                drop(relay.set_nodelay(true));
+                let Ok(plain) = TcpStream::connect(server).await else { return };
+                drop(plain.set_nodelay(true));
+                match connector.connect(name, plain).await {
+                    Ok(mut secured) => drop(copy_bidirectional(&mut relay, &mut secured).await),
+                    Err(error) => tracing::error!(%error, "a server does not finish a handshake"),
+                }
+            }
+        });
+        Ok(Self(door.await?))
+    }
+
+    /// The address that the relay connects to, `host:port`.
+    pub(super) fn address(&self) -> String {
+        self.0.address().to_string()
+    }
+}
