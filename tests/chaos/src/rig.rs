@@ -197,7 +197,7 @@ impl<'a> Rig<'a> {
             let names = self.system.names.tables.iter().map(|table| table.name.clone());
             (table::client(&self.system.endpoints.table_url), names.collect::<Vec<_>>())
         });
-        self.system.stop().await;
+        Box::pin(self.system.stop()).await;
         // A table server that all rows share would otherwise keep the tables of each.
         if let Some((client, names)) = shared_table {
             for name in names {

@@ -134,8 +134,8 @@ impl System {
         self.host.stop().await;
         match self.broker {
             // Its store is deleted with the temporary folder.
-            Some(broker) if self.temporary.is_some() => broker.kill().await,
-            Some(broker) => broker.stop().await,
+            Some(broker) if self.temporary.is_some() => Box::pin(broker.kill()).await,
+            Some(broker) => Box::pin(broker.stop()).await,
             None => {}
         }
         if let Some(table) = self.table {
