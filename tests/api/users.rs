@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod authorization;
+mod cdn;
 mod events;
 mod forgeries;
 mod guessing;

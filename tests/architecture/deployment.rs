@@ -42,19 +42,26 @@ fn collect(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Replaces long parameters in the descriptions of functions.
-const CLUSTER_SETTINGS: &str = "ClusterSettings.PolicyId";
+/// The policies whose identifiers replace long parameters in the descriptions of functions. A
+/// policy with a changed description is a new policy, with a new identifier.
+const NOTES: [&str; 2] = ["ClusterSettings", "CdnSettings"];
 
-/// A policy with a changed description is a new policy, with a new identifier.
+/// The description of the note with this identifier.
+fn note<'a>(identifier: &str, document: &'a Value) -> Option<&'a Value> {
+    let name = identifier.strip_suffix(".PolicyId")?;
+    let noted = || &document["Resources"][name]["Properties"]["Description"];
+    NOTES.contains(&name).then(noted)
+}
+
 fn cluster_settings(document: &Value) -> &Value {
-    &document["Resources"]["ClusterSettings"]["Properties"]["Description"]
+    note("ClusterSettings.PolicyId", document).unwrap()
 }
 
 fn insert(name: &str, document: &Value, found: &mut BTreeSet<String>) {
     if document["Parameters"].get(name).is_some() {
         found.insert(name.to_owned());
-    } else if name == CLUSTER_SETTINGS {
-        collect(cluster_settings(document), document, found);
+    } else if let Some(description) = note(name, document) {
+        collect(description, document, found);
     }
 }
 
@@ -137,7 +144,7 @@ fn longest(value: &Value, document: &Value) -> usize {
 
 fn longest_part(name: &str, variable: Option<&Value>, document: &Value) -> usize {
     match (name, variable) {
-        (CLUSTER_SETTINGS, _) => POLICY_ID_LENGTH_MAX,
+        _ if note(name, document).is_some() => POLICY_ID_LENGTH_MAX,
         ("Subnets", Some(_)) => SUBNETS_LENGTH_MAX,
         (_, Some(choice)) => {
             let chosen = parameters_in(choice, document);
@@ -161,8 +168,11 @@ fn longest_parameter(name: &str, document: &Value) -> usize {
 #[test]
 fn the_settings_of_a_version_fit_into_its_description_for_any_parameters() {
     let document = document();
-    let length = longest(cluster_settings(&document), &document);
-    assert!(length <= POLICY_DESCRIPTION_MAX, "ClusterSettings: {length}");
+    for name in NOTES {
+        let description = note(&format!("{name}.PolicyId"), &document).unwrap();
+        let length = longest(description, &document);
+        assert!(length <= POLICY_DESCRIPTION_MAX, "{name}: {length}");
+    }
     for (name, function) in resources(&document, "AWS::Serverless::Function") {
         let length = longest(&function["Properties"]["VersionDescription"], &document);
         assert!(length <= DESCRIPTION_MAX, "{name}: {length}");

@@ -431,10 +431,12 @@ fn only_actions_that_aws_cannot_restrict_are_permitted_on_all_resources() {
 }
 
 #[test]
-fn the_policy_that_records_the_cluster_settings_permits_nothing() {
+fn a_policy_that_only_records_settings_permits_nothing() {
     let document = document();
-    for statement in statements_of(&document["Resources"]["ClusterSettings"]) {
-        assert_eq!(statement["Effect"], "Deny");
+    for name in ["ClusterSettings", "CdnSettings"] {
+        for statement in statements_of(&document["Resources"][name]) {
+            assert_eq!(statement["Effect"], "Deny", "{name}");
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) fn template() -> Template {
         ("RocketmqNamesrvAddr".to_owned(), "127.0.0.1:9876".to_owned()),
         ("RocketmqSecret".to_owned(), "rocketmq".to_owned()),
         ("RocketmqTlsCaParameter".to_owned(), "ca".to_owned()),
+        ("CdnAddressHeader".to_owned(), "CloudFront-Viewer-Address".to_owned()),
+        ("CdnSecret".to_owned(), "cdn".to_owned()),
     ]);
     Template::load(&root().join("template.yaml"), "orders", &parameters).unwrap()
 }
@@ -24,7 +26,9 @@ pub(crate) fn template() -> Template {
 fn deployed(value: &str) -> &str {
     match value {
         reference if reference.starts_with("{{resolve:ssm:") => "-----BEGIN CERTIFICATE-----",
-        reference if reference.starts_with("{{resolve:secretsmanager:") => "secret",
+        reference if reference.starts_with("{{resolve:secretsmanager:") => {
+            "a-secret-that-is-long-enough-for-a-cdn"
+        }
         plain => plain,
     }
 }

@@ -3,6 +3,7 @@
 use dynamodb::config::UsersTable;
 use platform::settings::{InvalidSettings, Settings};
 use security::password::HashCost;
+use web::Cdn;
 
 /// The configuration of register-user.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub struct Config {
     pub users: UsersTable,
     /// The cost of a password hash.
     pub hash_cost: HashCost,
+    /// The CDN in front of the API, if there is one.
+    pub cdn: Option<Cdn>,
 }
 
 impl Config {
@@ -22,6 +25,7 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
         let users = UsersTable::required(&mut settings);
         let hash_cost = HashCost::read(&mut settings);
-        settings.finish(users.map(|users| Self { users, hash_cost }))
+        let cdn = settings.together(Cdn::SETTINGS, Cdn::read);
+        settings.finish(users.map(|users| Self { users, hash_cost, cdn }))
     }
 }

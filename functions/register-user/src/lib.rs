@@ -9,12 +9,14 @@ use contracts::user::{Register, Registered};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use secrecy::SecretString;
-use web::{Pointer, Problem, RequestContext, Response, respond};
+use web::{Cdn, Pointer, Problem, RequestContext, Response, respond};
 
 /// Handles `POST /v1/users`.
 pub struct Handler<Users, Records, Passwords, Identities, Time> {
     /// Creates the account with its pending event.
     pub register: RegisterUser<Users, Records, Passwords, Identities, Time>,
+    /// The CDN in front of the API, if there is one.
+    pub cdn: Option<Cdn>,
 }
 
 impl<Users, Records, Passwords, Identities, Time>
@@ -39,11 +41,12 @@ where
         context: RequestContext,
         request: &Request,
     ) -> Result<Response, Problem> {
+        let source = web::source(request, self.cdn.as_ref())?;
         let Register { email, password } = web::read_json(request)?;
         let new = NewUser {
             email,
             password: SecretString::from(password),
-            source: context.source,
+            source,
             traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
         };
         let account = self.register.execute(new, context.deadline).await.map_err(problem)?;

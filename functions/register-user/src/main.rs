@@ -29,6 +29,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             identities: UuidIdentitySource,
             clock: SystemClock,
         },
+        cdn: config.cdn,
     };
 
     let handler = &handler;

@@ -3,6 +3,7 @@
 use dynamodb::config::{KeysTable, UsersTable};
 use platform::settings::{InvalidSettings, Settings};
 use security::password::HashCost;
+use web::Cdn;
 
 /// The configuration of user-account.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct Config {
     pub keys: KeysTable,
     /// The cost of a password hash.
     pub hash_cost: HashCost,
+    /// The CDN in front of the API, if there is one.
+    pub cdn: Option<Cdn>,
 }
 
 impl Config {
@@ -25,6 +28,7 @@ impl Config {
         let users = UsersTable::required(&mut settings);
         let keys = KeysTable::required(&mut settings);
         let hash_cost = HashCost::read(&mut settings);
-        settings.finish(users.zip(keys).map(|(users, keys)| Self { users, keys, hash_cost }))
+        let cdn = settings.together(Cdn::SETTINGS, Cdn::read);
+        settings.finish(users.zip(keys).map(|(users, keys)| Self { users, keys, hash_cost, cdn }))
     }
 }

@@ -22,7 +22,7 @@ use domain::identity::ActivityId;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use secrecy::SecretString;
-use web::{Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
+use web::{Cdn, Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
 
 /// Handles the routes of an account. `Store` is everything that is stored.
 pub struct Handler<Store, Passwords, Identities, Keys, Tokens, Time> {
@@ -38,6 +38,8 @@ pub struct Handler<Store, Passwords, Identities, Keys, Tokens, Time> {
     pub keys: Keys,
     /// Verifies the user's access token.
     pub tokens: Tokens,
+    /// The CDN in front of the API, if there is one.
+    pub cdn: Option<Cdn>,
 }
 
 impl<Store, Passwords, Identities, Keys, Tokens, Time>
@@ -97,10 +99,11 @@ where
         bearer: Bearer,
         request: &Request,
     ) -> Result<Response, Problem> {
+        let source = web::source(request, self.cdn.as_ref())?;
         let user::DeleteAccount { current_password } = web::read_json(request)?;
         let deletion = Deletion {
             password: SecretString::from(current_password),
-            source: context.source,
+            source,
             traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
         };
         let deleted = self.delete.execute(bearer, deletion, context.deadline).await;
@@ -114,11 +117,12 @@ where
         bearer: Bearer,
         request: &Request,
     ) -> Result<Response, Problem> {
+        let source = web::source(request, self.cdn.as_ref())?;
         let user::ChangePassword { current_password, new_password } = web::read_json(request)?;
         let change = NewPassword {
             current: SecretString::from(current_password),
             new: SecretString::from(new_password),
-            source: context.source,
+            source,
         };
         let changed = self.change_password.execute(bearer, change, context.deadline).await;
         changed.map_err(password_problem)?;

@@ -39,6 +39,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         change_password: ChangePassword { show: show.clone(), current },
         show,
         keys: keys.clone(),
+        cdn: config.cdn,
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
     };
 

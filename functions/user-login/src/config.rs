@@ -3,6 +3,7 @@
 use dynamodb::config::{KeysTable, UsersTable};
 use platform::settings::{InvalidSettings, Settings};
 use security::password::HashCost;
+use web::Cdn;
 
 use crate::key_source::KeyLocation;
 
@@ -17,6 +18,8 @@ pub struct Config {
     pub hash_cost: HashCost,
     /// The location of the private key that signs access tokens.
     pub signing_key: KeyLocation,
+    /// The CDN in front of the API, if there is one.
+    pub cdn: Option<Cdn>,
 }
 
 impl Config {
@@ -30,8 +33,9 @@ impl Config {
         let keys = KeysTable::required(&mut settings);
         let hash_cost = HashCost::read(&mut settings);
         let signing_key = KeyLocation::read(&mut settings);
+        let cdn = settings.together(Cdn::SETTINGS, Cdn::read);
         let config =
-            || Some(Self { users: users?, keys: keys?, hash_cost, signing_key: signing_key? });
+            || Some(Self { users: users?, keys: keys?, hash_cost, signing_key: signing_key?, cdn });
         settings.finish(config())
     }
 }

@@ -19,7 +19,7 @@ use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use web::problem::RETRY_AFTER_DEFAULT;
-use web::{Problem, RequestContext, Response, respond};
+use web::{Cdn, Problem, RequestContext, Response, respond};
 
 /// Handles the routes of sessions. `Store` is everything that is stored and raises no event.
 pub struct Handler<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Tokens, Time> {
@@ -31,6 +31,8 @@ pub struct Handler<Users, Store, Passwords, Issuer, RefreshTokens, Identities, T
     pub log_out: LogOut<Store, Identities, Time>,
     /// Verifies the access token of a logout from everywhere.
     pub tokens: Tokens,
+    /// The CDN in front of the API, if there is one.
+    pub cdn: Option<Cdn>,
 }
 
 impl<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Tokens, Time>
@@ -63,11 +65,12 @@ where
         context: RequestContext,
         request: &Request,
     ) -> Result<Response, Problem> {
+        let source = web::source(request, self.cdn.as_ref())?;
         let Login { email, password } = web::read_json(request)?;
         let credentials = Credentials {
             email,
             password: SecretString::from(password),
-            source: context.source,
+            source,
             traceparent: context.traceparent.map(|traceparent| traceparent.as_str().to_owned()),
         };
         let tokens = self.log_in.execute(credentials, context.deadline).await;
@@ -79,9 +82,10 @@ where
         context: RequestContext,
         request: &Request,
     ) -> Result<Response, Problem> {
+        let source = web::source(request, self.cdn.as_ref())?;
         let Refresh { refresh_token } = web::read_json(request)?;
         let token = SecretString::from(refresh_token);
-        let tokens = self.refresh.execute(&token, context.source, context.deadline).await;
+        let tokens = self.refresh.execute(&token, source, context.deadline).await;
         tokens_response(&tokens.map_err(refresh_problem)?)
     }
 
@@ -90,7 +94,8 @@ where
         context: RequestContext,
         request: &Request,
     ) -> Result<Response, Problem> {
-        let RequestContext { source, deadline, .. } = context;
+        let source = web::source(request, self.cdn.as_ref())?;
+        let deadline = context.deadline;
         match web::read_json(request)? {
             Logout { refresh_token: Some(token), everywhere: false } => {
                 let token = SecretString::from(token);

@@ -56,6 +56,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             clock: SystemClock,
         },
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
+        cdn: config.cdn,
     };
 
     let handler = &handler;

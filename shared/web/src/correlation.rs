@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use application::deadline::{Deadline, time_until};
-use application::ports::{Clock, Source};
+use application::ports::Clock;
 use http::HeaderMap;
 use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{Request, RequestExt};
@@ -20,9 +20,6 @@ pub struct RequestContext {
     /// method and the path: for requests that match no route, and for all requests under `cargo
     /// lambda watch`, which passes no route.
     pub route: String,
-    /// The address from which API Gateway received the request. Headers such as `X-Forwarded-For`
-    /// and `Forwarded` are ignored, because clients write them themselves.
-    pub source: Source,
     /// The trace to which the request belongs.
     pub traceparent: Option<Traceparent>,
     /// When the request must be answered.
@@ -32,13 +29,11 @@ pub struct RequestContext {
 impl RequestContext {
     /// Reads the context of a request.
     pub fn new(request: &Request, clock: &impl Clock) -> Self {
-        let (route, request_id, source) = match request.request_context_ref() {
-            Some(GatewayContext::ApiGatewayV2(context)) => (
-                context.route_key.clone(),
-                context.request_id.clone(),
-                context.http.source_ip.as_deref().and_then(|text| text.parse().ok()),
-            ),
-            _ => (None, None, None),
+        let (route, request_id) = match request.request_context_ref() {
+            Some(GatewayContext::ApiGatewayV2(context)) => {
+                (context.route_key.clone(), context.request_id.clone())
+            }
+            _ => (None, None),
         };
         let invocation_id = || request.lambda_context_ref().map(|lambda| lambda.request_id.clone());
         Self {
@@ -46,7 +41,6 @@ impl RequestContext {
             route: route
                 .filter(|route| route != NO_ROUTE)
                 .unwrap_or_else(|| method_and_path(request)),
-            source: source.map_or(Source::UNKNOWN, Source::of),
             traceparent: Traceparent::from_headers(request.headers()),
             deadline: time_left(request, clock),
         }

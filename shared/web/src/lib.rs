@@ -10,6 +10,7 @@
 //! - [`authentication`]: the user of a request
 //! - [`idempotency`]: the `Idempotency-Key` header
 //! - [`correlation`]: request ID, trace and deadline
+//! - [`mod@source`]: the network that a request came from
 //! - [`respond`]: successful answers in JSON
 //! - [`route`]: path parameters, and the answer when no route matches
 //!
@@ -64,6 +65,7 @@ pub mod respond;
 pub mod route;
 pub mod run;
 pub mod serve;
+pub mod source;
 
 pub use authentication::authenticate;
 pub use body::read_json;
@@ -73,6 +75,7 @@ pub use pointer::Pointer;
 pub use problem::{Problem, ProblemKind};
 pub use run::run;
 pub use serve::serve;
+pub use source::{Cdn, source};
 
 /// The HTTP response that a handler returns.
 pub type Response = lambda_http::Response<lambda_http::Body>;

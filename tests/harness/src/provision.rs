@@ -221,15 +221,11 @@ async fn put_demo(tables: &dynamodb::Client, names: &Names) -> anyhow::Result<()
     Ok(())
 }
 
-/// Checks that the API at `api_url` can create orders, without creating one.
-///
-/// The demo user logs in and orders a product that does not exist. create-order can only refuse it
-/// after it has started, connected, verified the token and read the catalog.
+/// Logs the demo user in and returns the access token.
 ///
 /// # Errors
-/// When it cannot; the error names the answer.
-pub async fn probe_order(api_url: &str) -> anyhow::Result<()> {
-    let client = reqwest::Client::new();
+/// When the API does not answer with one; the error names the answer.
+pub async fn log_in_demo(client: &reqwest::Client, api_url: &str) -> anyhow::Result<String> {
     let login = client
         .post(format!("{api_url}/v1/users/login"))
         .json(&serde_json::json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}))
@@ -238,7 +234,22 @@ pub async fn probe_order(api_url: &str) -> anyhow::Result<()> {
     let status = login.status();
     anyhow::ensure!(status == 200, "the answer to the demo user's login is {status}");
     let tokens: serde_json::Value = login.json().await?;
-    let token = tokens.get("access_token").and_then(|token| token.as_str()).unwrap_or_default();
+    let token = tokens.get("access_token").and_then(|token| token.as_str());
+    Ok(token.context("the answer to the demo user's login has no token")?.to_owned())
+}
+
+/// Checks that the API at `api_url` can create orders, without creating one.
+///
+/// The bearer of the token orders a product that does not exist. create-order can only refuse it
+/// after it has started, connected, verified the token and read the catalog.
+///
+/// # Errors
+/// When it cannot; the error names the answer.
+pub async fn probe_order(
+    client: &reqwest::Client,
+    api_url: &str,
+    token: &str,
+) -> anyhow::Result<()> {
     let order = client
         .post(format!("{api_url}/v1/orders"))
         .bearer_auth(token)

@@ -113,7 +113,7 @@ impl System {
             temporary,
         };
         (options.progress)("waiting until the API can create orders");
-        ready::wait(&system.api_url)
+        ready::wait(&system.api_url, &options.headers)
             .await
             .map_err(|error| ready::with_last_lines(&error, &system.endpoints.data))?;
         Ok(system)

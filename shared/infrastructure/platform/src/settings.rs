@@ -88,6 +88,33 @@ impl Settings {
         }
     }
 
+    /// Settings that belong together. `None` if none of them is set, or if a fault was recorded.
+    /// `parse` returns the fault of each setting that has one.
+    pub fn together<Value, Error: Display, const COUNT: usize>(
+        &mut self,
+        names: [&'static str; COUNT],
+        parse: impl FnOnce([&str; COUNT]) -> Result<Value, [Option<Error>; COUNT]>,
+    ) -> Option<Value> {
+        let values = names.map(|name| self.value(name));
+        let set = names.iter().zip(values).find_map(|(name, value)| value.map(|_| *name))?;
+        let parsed = if values.iter().all(Option::is_some) {
+            let text = |fault: Option<Error>| fault.map(|fault| fault.to_string());
+            parse(values.map(Option::unwrap_or_default)).map_err(|faults| faults.map(text))
+        } else {
+            let missing = || format!("is not set, but {set} is");
+            Err(values.map(|value| value.is_none().then(missing)))
+        };
+        match parsed {
+            Ok(value) => Some(value),
+            Err(faults) => {
+                for (name, fault) in names.into_iter().zip(faults) {
+                    fault.into_iter().for_each(|fault| self.refuse(name, fault));
+                }
+                None
+            }
+        }
+    }
+
     /// A setting that has a default.
     pub fn or_default<Value, Error: Display>(
         &mut self,
@@ -126,6 +153,29 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_belong_together_are_all_set_or_none() {
+        let read = |pairs: &[(&str, &str)]| {
+            let mut settings = Settings::from_pairs(pairs.iter().copied());
+            let even = |text: &str| match text.parse::<u8>() {
+                Ok(number) if number % 2 == 0 => None,
+                _ => Some("must be even"),
+            };
+            let pair = settings.together(["ONE", "OTHER"], |values| {
+                let faults = values.map(even);
+                if faults == [None, None] { Ok(values.concat()) } else { Err(faults) }
+            });
+            settings.finish(Some(pair)).map_err(|faults| faults.to_string())
+        };
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[("ONE", ""), ("OTHER", " ")]), Ok(None));
+        assert_eq!(read(&[("ONE", "2"), ("OTHER", "4")]), Ok(Some("24".to_owned())));
+        let half = read(&[("OTHER", "4")]).unwrap_err();
+        assert!(half.ends_with(": ONE: is not set, but OTHER is"), "{half}");
+        let wrong = read(&[("ONE", "1"), ("OTHER", "3")]).unwrap_err();
+        assert!(wrong.ends_with(": ONE: must be even; OTHER: must be even"), "{wrong}");
+    }
 
     #[test]
     fn a_wrong_log_level_is_reported_with_all_other_faults() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use http::HeaderMap;
 
 use crate::broker::{BrokerTuning, ClusterAccess};
 use crate::entropy;
@@ -79,6 +80,8 @@ pub struct SystemOptions {
     pub environment: BTreeMap<String, String>,
     /// Variables for single functions by name, which override all others.
     pub function_environment: BTreeMap<String, BTreeMap<String, String>>,
+    /// Headers of the system's own requests to its API, such as those that a CDN would add.
+    pub headers: HeaderMap,
     /// The destination of the functions' output; `None` for a file in the data folder.
     pub sink: Option<Arc<dyn LogSink>>,
     /// Called with each step of the start.
@@ -128,6 +131,7 @@ impl SystemOptions {
             instances_max: 16,
             environment: BTreeMap::new(),
             function_environment: BTreeMap::new(),
+            headers: HeaderMap::new(),
             sink: None,
             progress: Arc::new(|step| tracing::info!(step)),
         })

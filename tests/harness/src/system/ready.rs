@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use http::HeaderMap;
+use reqwest::Client;
 use tokio::time::Instant;
 
-use crate::provision::probe_order;
+use crate::provision::{log_in_demo, probe_order};
 
 /// The file of the functions' output in the data folder.
 pub(super) const LOG_FILE: &str = "functions.log";
@@ -15,11 +17,13 @@ pub(super) const LOG_FILE: &str = "functions.log";
 const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Waits until the system at `api_url` is ready.
-pub(super) async fn wait(api_url: &str) -> anyhow::Result<()> {
+/// Waits until the system at `api_url` is ready. `headers` are sent with each request.
+pub(super) async fn wait(api_url: &str, headers: &HeaderMap) -> anyhow::Result<()> {
+    let client = Client::builder().default_headers(headers.clone()).build()?;
     let deadline = Instant::now() + LIMIT;
+    let mut token = None;
     loop {
-        let Err(error) = probe(api_url).await else { return Ok(()) };
+        let Err(error) = probe(&client, api_url, &mut token).await else { return Ok(()) };
         if Instant::now() >= deadline {
             return Err(error.context("the system did not become ready"));
         }
@@ -41,12 +45,18 @@ pub(super) fn with_last_lines(error: &anyhow::Error, data: &Path) -> anyhow::Err
     }
 }
 
-async fn probe(api_url: &str) -> anyhow::Result<()> {
+/// `token` is kept from one call to the next, because an account can't log in at each poll.
+async fn probe(client: &Client, api_url: &str, token: &mut Option<String>) -> anyhow::Result<()> {
     let url = format!("{api_url}/health/ready");
-    let response = reqwest::get(&url).await.with_context(|| format!("{url} does not answer"))?;
+    let response =
+        client.get(&url).send().await.with_context(|| format!("{url} does not answer"))?;
     let status = response.status();
     if !status.is_success() {
         anyhow::bail!("{url} answers {status}: {}", response.text().await.unwrap_or_default());
     }
-    probe_order(api_url).await
+    let token = match token {
+        Some(token) => token,
+        None => token.insert(log_in_demo(client, api_url).await?),
+    };
+    probe_order(client, api_url, token).await
 }
