@@ -52,7 +52,7 @@ where
         let account = self.register.execute(new, context.deadline).await.map_err(problem)?;
         let registered = Registered {
             user_id: account.user_id().get(),
-            email: account.email().as_str().to_owned(),
+            email: account.email().as_typed().to_owned(),
         };
         respond::json(StatusCode::CREATED, &registered)
     }

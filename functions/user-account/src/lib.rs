@@ -87,7 +87,7 @@ where
         let account = self.show.execute(bearer).await.map_err(account_problem)?;
         let account = user::Account {
             user_id: account.user_id().get(),
-            email: account.email().as_str().to_owned(),
+            email: account.email().as_typed().to_owned(),
             registered_at: Timestamp::from_millis(account.record().registered_at.as_millis()),
         };
         respond::json(StatusCode::OK, &account)

@@ -41,7 +41,7 @@ pub struct Register {
 pub struct Registered {
     /// The new user's number.
     pub user_id: u64,
-    /// The address in the form in which it is compared.
+    /// The address as it was typed at the registration.
     pub email: String,
 }
 
@@ -51,7 +51,7 @@ pub struct Registered {
 pub struct Account {
     /// The user's number.
     pub user_id: u64,
-    /// The address in the form in which it is compared.
+    /// The address as it was typed at the registration.
     pub email: String,
     /// When the user registered.
     pub registered_at: Timestamp,

@@ -1,6 +1,6 @@
 //! Users: accounts, sessions, and the waits that slow down password guessing.
 //!
-//! - [`EmailAddress`]: the form in which addresses are compared
+//! - [`EmailAddress`]: an address as it was typed, and the form in which addresses are compared
 //! - [`check_password`]: which passwords are accepted
 //! - [`Account`]: a registered user
 //! - [`Session`]: a login, and how long it lasts
@@ -18,7 +18,7 @@ mod session;
 
 pub use account::{Account, AccountRecord};
 pub use activity::ActivityKind;
-pub use email::{EmailAddress, InvalidEmailAddress};
+pub use email::{AddressKey, EmailAddress, InvalidEmailAddress};
 pub use event::{UserEvent, UserEvents, UserFact};
 pub use guesses::{GuessLimit, Guesses, MustWait};
 pub use password::{

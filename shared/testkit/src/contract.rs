@@ -102,6 +102,8 @@ macro_rules! table_contract {
             }
             users {
                 a_registered_account_is_found_by_its_address_and_by_its_number
+                an_address_is_kept_as_it_was_typed
+                a_dotless_i_is_in_another_address
                 an_address_belongs_to_one_account
                 of_a_hundred_registrations_of_one_address_at_once_one_is_stored
                 an_account_knows_the_source_that_it_was_registered_from

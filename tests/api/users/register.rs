@@ -15,7 +15,7 @@ fn a_user_registers_logs_in_and_sees_their_account() {
         let registered = visitor.try_to_register(&format!(" {email} "), PASSWORD).await;
         assert_eq!(registered.status(), 201);
         let registered = json_of(registered).await;
-        assert_eq!(registered["email"], email.to_lowercase());
+        assert_eq!(registered["email"], email, "as it was typed");
         assert!(registered["user_id"].as_u64().unwrap() < 1 << 53);
         let session = visitor.log_in(&email.to_uppercase()).await;
         let shown = visitor.get("/v1/users/me", &session.access).await;
@@ -25,6 +25,21 @@ fn a_user_registers_logs_in_and_sees_their_account() {
         assert_eq!(shown["user_id"], registered["user_id"]);
         assert_eq!(shown["email"], registered["email"]);
         assert!(shown["registered_at"].is_string());
+    });
+}
+
+#[test]
+fn an_address_with_a_dotless_i_is_another_one() {
+    with_app(async |app| {
+        let visitor = Visitor::new(app);
+        let mike = new_email("mike");
+        let other = mike.replace("mike", "m\u{131}ke");
+        let user_id = visitor.register(&mike).await;
+        assert_ne!(visitor.register(&other).await, user_id);
+        problem(visitor.try_to_register(&mike, PASSWORD).await, 409, "conflict").await;
+        let session = visitor.log_in(&other).await;
+        let shown = json_of(visitor.get("/v1/users/me", &session.access).await).await;
+        assert_eq!(shown["email"], other);
     });
 }
 

@@ -15,7 +15,7 @@ use crate::outcome::{Failure, WriteTry};
 
 /// Reads accounts.
 pub trait Accounts: Send + Sync {
-    /// The account of an address, by a consistent read. It MUST make the same calls whether or not
+    /// The account of an address, however the address is spelled, by a consistent read. It MUST make the same calls whether or not
     /// there is one, so that the time does not show which (OWASP ASVS 5.0, 6.3.8).
     ///
     /// # Errors
@@ -45,7 +45,7 @@ pub struct AddressDigest([u8; 32]);
 impl AddressDigest {
     /// The digest of an address.
     pub fn of(email: &EmailAddress) -> Self {
-        Self::of_text(email.as_str())
+        Self::of_text(email.key().as_str())
     }
 
     /// The digest of a text that is not an address.

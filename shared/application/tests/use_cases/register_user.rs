@@ -17,7 +17,7 @@ use crate::users::{EMAIL, PASSWORD, activity_kinds, raised, register, try_to_reg
 async fn a_registered_user_has_an_account_an_event_and_an_activity() {
     let world = World::default();
     let account = register(&world).await;
-    assert_eq!(account.email().as_str(), EMAIL);
+    assert_eq!(account.email().as_typed(), EMAIL);
     assert_eq!(world.tables.account(account.user_id()).as_ref(), Some(&account));
     let key = AggregateKey::Account { user_id: account.user_id() };
     let stored = StoredAggregate::User(world.tables.user_events(key).unwrap());

@@ -14,7 +14,7 @@ pub struct Account {
 pub struct AccountRecord {
     /// The user's number.
     pub user_id: UserId,
-    /// The address to log in with, unique among accounts.
+    /// The address to log in with. Its key is unique among accounts.
     pub email: EmailAddress,
     /// The hash of its password.
     pub password_hash: PasswordHash,
@@ -115,7 +115,7 @@ impl Account {
         self.record.user_id
     }
 
-    /// The address to log in with.
+    /// The address to log in with, as it was typed at the registration.
     pub const fn email(&self) -> &EmailAddress {
         &self.record.email
     }

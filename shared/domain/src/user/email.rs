@@ -2,10 +2,21 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// An e-mail address in the form in which accounts are compared: trimmed, without differences of
-/// case and of compatible characters (NFKC), so that `Ｄemo@EXAMPLE.com` is `demo@example.com`.
+/// An e-mail address: as its user typed it, for mail and display, and the key by which accounts are
+/// compared.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EmailAddress {
+    typed: String,
+    key: AddressKey,
+}
+
+/// The form in which addresses are compared: without differences of case and of compatible
+/// characters (NFKC), so that `Ｄemo@EXAMPLE.com` is `demo@example.com`.
+///
+/// Mail must not be sent to it: a host may deliver the two to different people (RFC 5321, section
+/// 2.4).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EmailAddress(String);
+pub struct AddressKey(String);
 
 /// A text is not an e-mail address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +27,7 @@ impl EmailAddress {
     /// The longest address in bytes (RFC 5321, section 4.5.3.1.3: a path of 256 with its brackets).
     pub const LENGTH_MAX: usize = 254;
 
-    /// Reads an address: something before and after one `@`, without spaces, control characters and
+    /// Reads an address, without spaces around it: something before and after one `@`, without spaces, control characters and
     /// characters that can't be seen. Nothing more is checked: only sending a mail shows whether
     /// mail arrives there.
     ///
@@ -24,20 +35,34 @@ impl EmailAddress {
     ///
     /// [`InvalidEmailAddress`] if it is not one.
     pub fn parse(text: &str) -> Result<Self, InvalidEmailAddress> {
-        // A text that is far too long is not worth the work: folding can triple its length, three
-        // times.
-        if text.len() > 4 * Self::LENGTH_MAX {
+        let typed = text.trim();
+        if typed.len() > Self::LENGTH_MAX {
             return Err(InvalidEmailAddress);
         }
-        let address = comparable(text.trim());
-        let well_formed = address.split_once('@').is_some_and(|(local, host)| {
+        let key = comparable(typed);
+        let well_formed = key.split_once('@').is_some_and(|(local, host)| {
             !local.is_empty() && !host.is_empty() && !host.contains('@')
-        }) && address.len() <= Self::LENGTH_MAX
-            && !address.chars().any(|c| c.is_whitespace() || c.is_control() || is_invisible(c));
-        if well_formed { Ok(Self(address)) } else { Err(InvalidEmailAddress) }
+        }) && key.len() <= Self::LENGTH_MAX
+            && !key.chars().any(|c| c.is_whitespace() || c.is_control() || is_invisible(c));
+        if !well_formed {
+            return Err(InvalidEmailAddress);
+        }
+        Ok(Self { typed: typed.to_owned(), key: AddressKey(key) })
     }
 
-    /// The address in its comparable form.
+    /// The address as it was typed.
+    pub fn as_typed(&self) -> &str {
+        &self.typed
+    }
+
+    /// The form by which accounts are compared.
+    pub const fn key(&self) -> &AddressKey {
+        &self.key
+    }
+}
+
+impl AddressKey {
+    /// The key as text, which is an address whose key it is.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -108,15 +133,26 @@ impl fmt::Debug for EmailAddress {
     }
 }
 
+/// Hides the address, like [`EmailAddress`].
+impl fmt::Debug for AddressKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AddressKey(..)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
+    fn key(text: &str) -> String {
+        EmailAddress::parse(text).unwrap().key().as_str().to_owned()
+    }
+
     #[test]
-    fn spellings_of_one_address_are_one() {
-        let plain = EmailAddress::parse("demo.straße@example.com").unwrap();
+    fn spellings_of_one_address_have_one_key() {
+        let plain = key("demo.straße@example.com");
         for spelling in [
             " Demo.Straße@Example.COM ",
             "DEMO.STRASSE@EXAMPLE.COM",
@@ -124,15 +160,31 @@ mod tests {
             "ｄｅｍｏ.straße＠example.com",
             "demo.straẞe@example.com",
         ] {
-            assert_eq!(EmailAddress::parse(spelling).unwrap(), plain, "{spelling}");
+            assert_eq!(key(spelling), plain, "{spelling}");
         }
-        let composed = EmailAddress::parse("jos\u{e9}@example.com").unwrap();
-        assert_eq!(EmailAddress::parse("JOSE\u{301}@example.com").unwrap(), composed);
-        let sigma = EmailAddress::parse("ΟΔΥΣΣΕΥΣ@example.com").unwrap();
-        assert_eq!(EmailAddress::parse("οδυσσευς@example.com").unwrap(), sigma);
-        assert_eq!(sigma.as_str(), "οδυσσευσ@example.com");
-        let dotless = EmailAddress::parse("mıke@example.com").unwrap();
-        assert_ne!(dotless, EmailAddress::parse("mike@example.com").unwrap());
+        assert_eq!(key("JOSE\u{301}@example.com"), key("jos\u{e9}@example.com"));
+        assert_eq!(key("οδυσσευς@example.com"), "οδυσσευσ@example.com");
+        assert_eq!(key("ΟΔΥΣΣΕΥΣ@example.com"), "οδυσσευσ@example.com");
+    }
+
+    #[test]
+    fn an_address_is_kept_as_it_was_typed_without_spaces_around_it() {
+        for typed in ["Demo.Straße@Example.COM", "ｄｅｍｏ＠example.com", "JOSE\u{301}@example.com"]
+        {
+            let address = EmailAddress::parse(&format!(" {typed}\n")).unwrap();
+            assert_eq!(address.as_typed(), typed);
+        }
+    }
+
+    #[test]
+    fn letters_that_only_look_alike_are_two_addresses() {
+        let mike = key("mike@example.com");
+        for other in ["mıke@example.com", "MİKE@example.com", "m\u{456}ke@example.com"] {
+            assert_ne!(key(other), mike, "{other}");
+        }
+        assert_eq!(key("MIKE@example.com"), mike);
+        // The capital letter of both is `I`, which is that of `i`.
+        assert_eq!(key("Mıke@example.com"), "mıke@example.com");
     }
 
     #[test]
@@ -143,19 +195,53 @@ mod tests {
         for text in ["de\u{200b}mo@example.com", "demo\u{ad}@example.com", "\u{202e}demo@a.com"] {
             assert!(EmailAddress::parse(text).is_err(), "{text:?} can't be seen");
         }
-        assert!(EmailAddress::parse(&format!("{}@example.com", "a".repeat(250))).is_err());
+        let longest = format!("{}@example.com", "a".repeat(242));
+        assert_eq!(EmailAddress::parse(&longest).unwrap().as_typed().len(), 254);
+        assert!(EmailAddress::parse(&format!("a{longest}")).is_err());
+        // Its key is longer than the address: `ﷺ` stands for 18 letters.
+        assert!(EmailAddress::parse(&format!("{}@example.com", "ﷺ".repeat(20))).is_err());
         assert!(EmailAddress::parse(&"@".repeat(100_000)).is_err());
+    }
+
+    /// A text of letters with and without case, of marks and of compatible characters.
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof!["\\PC{1,20}", "[a-zA-ZıİſßẞςΣσéｄﬁǅǆ\u{301}\u{307}]{1,20}"]
     }
 
     proptest! {
         #[test]
-        fn an_address_is_its_own_comparable_form(text in "\\PC{1,20}@\\PC{1,20}") {
-            if let Ok(address) = EmailAddress::parse(&text) {
-                prop_assert_eq!(EmailAddress::parse(address.as_str()), Ok(address.clone()));
-                let upper = address.as_str().to_uppercase();
-                if !address.as_str().contains(DOTLESS_I) {
-                    prop_assert_eq!(EmailAddress::parse(&upper), Ok(address));
-                }
+        fn a_key_is_its_own_key(local in texts(), host in texts()) {
+            if let Ok(address) = EmailAddress::parse(&format!("{local}@{host}")) {
+                let again = EmailAddress::parse(address.key().as_str()).unwrap();
+                prop_assert_eq!(again.key(), address.key());
+            }
+        }
+
+        #[test]
+        fn spellings_that_differ_only_in_case_have_one_key(
+            local in texts(),
+            host in texts(),
+            cases in prop::collection::vec(0..3, 1..8),
+        ) {
+            let text = format!("{local}@{host}");
+            let Ok(address) = EmailAddress::parse(&text) else { return Ok(()) };
+            // `ı` has the capital letter of `i`, so its capital is no other spelling of it.
+            let in_case = |(c, case): (char, &i32)| match case {
+                1 if c != DOTLESS_I => c.to_uppercase().collect::<String>(),
+                2 => c.to_lowercase().collect(),
+                _ => c.to_string(),
+            };
+            let spelling: String = text.chars().zip(cases.iter().cycle()).map(in_case).collect();
+            if let Ok(other) = EmailAddress::parse(&spelling) {
+                prop_assert_eq!(other.key(), address.key(), "{} {}", text, spelling);
+            }
+        }
+
+        #[test]
+        fn a_dotless_i_is_never_an_i(before in texts(), after in texts()) {
+            let with = |i| EmailAddress::parse(&format!("{before}{i}{after}@example.com"));
+            if let (Ok(dotless), Ok(dotted)) = (with(DOTLESS_I), with('i')) {
+                prop_assert_ne!(dotless.key(), dotted.key());
             }
         }
     }

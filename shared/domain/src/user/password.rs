@@ -49,7 +49,7 @@ pub fn check_password(password: &str, email: &EmailAddress) -> Result<(), Passwo
         return Err(PasswordFault::TooShort);
     }
     let folded = comparable(password);
-    if folded.contains(email.as_str()) {
+    if folded.contains(email.key().as_str()) {
         return Err(PasswordFault::ContainsEmail);
     }
     if COMMON.lines().any(|common| common == folded) {

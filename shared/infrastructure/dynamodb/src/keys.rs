@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, OrderId, ProductId, SessionId, UserId};
 use domain::pending::Rank;
-use domain::user::EmailAddress;
+use domain::user::AddressKey;
 
 use crate::item::{Item, steady, text};
 
@@ -37,7 +37,7 @@ pub(crate) fn dead_letter_of(pk: &str) -> Option<DeadLetterId> {
 }
 
 /// The item that says which account an address belongs to.
-pub fn email(address: &EmailAddress) -> String {
+pub fn email(address: &AddressKey) -> String {
     format!("EMAIL#{}", address.as_str())
 }
 

@@ -82,6 +82,31 @@ pub async fn a_registered_account_is_found_by_its_address_and_by_its_number(
     assert_eq!(accounts.by_email(&email("nobody@example.com")).await.unwrap(), None);
 }
 
+pub async fn an_address_is_kept_as_it_was_typed(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let typed = "Jos\u{e9}.Straße@Example.COM";
+    let user = register(fixture, &identities, typed).await;
+    let stored = fixture.accounts().by_email(&email("JOSE\u{301}.STRASSE@example.com")).await;
+    assert_eq!(stored.unwrap().unwrap().email().as_typed(), typed);
+    // A change of the account leaves it.
+    let login = log_in(fixture, &identities, &user.account, "token").await;
+    let changed = new_password(&login.account);
+    let stored = change(fixture, &identities, &changed).await;
+    assert!(matches!(stored, WriteTry::Done), "{stored:?}");
+    assert_eq!(by_id(fixture, &user.account).await.unwrap().email().as_typed(), typed);
+}
+
+pub async fn a_dotless_i_is_in_another_address(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let mike = register(fixture, &identities, "mike@example.com").await;
+    let other = register(fixture, &identities, "m\u{131}ke@example.com").await;
+    let accounts = fixture.accounts();
+    for user in [&mike, &other] {
+        let found = accounts.by_email(user.account.email()).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&user.account));
+    }
+}
+
 pub async fn an_address_belongs_to_one_account(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let first = register(fixture, &identities, "demo@example.com").await;

@@ -9,7 +9,7 @@ use domain::identity::{OrderId, ProductId, SessionId, TransactionId, UserId};
 use domain::pending::{PendingEvent, PendingEvents};
 use domain::product::Product;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, EmailAddress, Guesses, Session, UserEvent, UserEvents};
+use domain::user::{Account, AddressKey, Guesses, Session, UserEvent, UserEvents};
 
 use super::aggregates::{IndexEntry, Item};
 
@@ -64,7 +64,7 @@ pub(super) struct Rows {
     pub(super) products: BTreeMap<ProductId, Product>,
     pub(super) dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
     pub(super) accounts: BTreeMap<UserId, AccountRow>,
-    pub(super) owners: HashMap<EmailAddress, UserId>,
+    pub(super) owners: HashMap<AddressKey, UserId>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) used_tokens: BTreeSet<TokenHash>,
     pub(super) activities: Vec<(ActivityOwner, Activity)>,

@@ -40,8 +40,10 @@ fn replace_account(
 
 impl Accounts for MemoryTables {
     async fn by_email(&self, email: &EmailAddress) -> Result<Option<Account>, Failure> {
-        self.read(Operation::FindAccount, |rows| rows.account(*rows.owners.get(email)?).cloned())
-            .await
+        self.read(Operation::FindAccount, |rows| {
+            rows.account(*rows.owners.get(email.key())?).cloned()
+        })
+        .await
     }
 
     async fn by_id(&self, user_id: UserId) -> Result<Option<Account>, Failure> {
@@ -62,7 +64,7 @@ impl UserRepository for MemoryTables {
         let busy = RegistrationCancelled::Busy;
         self.write(Operation::Register, deadline, busy, move |rows| {
             let user_id = account.user_id();
-            match rows.owners.get(account.email()) {
+            match rows.owners.get(account.email().key()) {
                 Some(owner) if *owner == user_id => return Ok(()),
                 Some(_) => return Err(RegistrationCancelled::EmailTaken),
                 None => {}
@@ -70,7 +72,7 @@ impl UserRepository for MemoryTables {
             if rows.accounts.contains_key(&user_id) {
                 return Err(RegistrationCancelled::Busy);
             }
-            rows.owners.insert(account.email().clone(), user_id);
+            rows.owners.insert(account.email().key().clone(), user_id);
             let source = (AddressDigest::of(account.email()), activity.source);
             rows.sources.insert(source, known_until);
             rows.record(ActivityOwner::User(user_id), activity);
@@ -184,7 +186,7 @@ impl AccountRemoval for MemoryTables {
             stored.pending.put(event.stamp.event_id, pending);
             stored.raised.push(event);
             stored.revision += 1;
-            rows.owners.remove(account.email());
+            rows.owners.remove(account.email().key());
             Ok(())
         })
         .await

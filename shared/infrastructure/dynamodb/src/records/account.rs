@@ -22,7 +22,7 @@ pub(crate) struct EmailItem {
 impl From<&Account> for EmailItem {
     fn from(account: &Account) -> Self {
         Self {
-            pk: keys::email(account.email()),
+            pk: keys::email(account.email().key()),
             sk: keys::RECORD.to_owned(),
             schema_version: SCHEMA_VERSION,
             user_id: account.user_id().get(),
@@ -47,7 +47,11 @@ pub(crate) struct AccountItem {
     sk: String,
     schema_version: u32,
     user_id: u64,
+    /// The key of its address.
     email: String,
+    /// The address as it was typed, if that differs from its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    typed_email: Option<String>,
     password_hash: String,
     registration: StampRecord,
     session_epoch: u32,
@@ -70,6 +74,7 @@ impl NewAccountItem {
     /// The item of an account as an attempt writes it.
     pub(crate) fn new(account: &Account, attempt: TransactionId, pending: &PendingEvents) -> Self {
         let known = account.record();
+        let (email, typed) = (known.email.key().as_str(), known.email.as_typed());
         let key = AggregateKey::Account { user_id: known.user_id };
         Self {
             account: AccountItem {
@@ -77,7 +82,8 @@ impl NewAccountItem {
                 sk: keys::RECORD.to_owned(),
                 schema_version: SCHEMA_VERSION,
                 user_id: known.user_id.get(),
-                email: known.email.as_str().to_owned(),
+                email: email.to_owned(),
+                typed_email: (typed != email).then(|| typed.to_owned()),
                 password_hash: known.password_hash.as_phc().to_owned(),
                 registration: StampRecord::new(&known.registration, known.registered_at),
                 session_epoch: known.session_epoch,
@@ -123,9 +129,14 @@ pub(crate) fn live_account(item: Item) -> Result<Option<Account>, CorruptRecord>
         return Ok(None);
     }
     let item: AccountItem = from_item(item)?;
+    let typed = item.typed_email.as_ref().unwrap_or(&item.email);
+    let email = EmailAddress::parse(typed).map_err(CorruptRecord::because)?;
+    if email.key().as_str() != item.email {
+        return Err(CorruptRecord::because("its address is another one than its key"));
+    }
     Ok(Some(Account::rehydrate(AccountRecord {
         user_id: UserId::new(item.user_id).map_err(CorruptRecord::because)?,
-        email: EmailAddress::parse(&item.email).map_err(CorruptRecord::because)?,
+        email,
         password_hash: PasswordHash::from_phc(item.password_hash),
         registered_at: item.registration.at(),
         registration: item.registration.into(),

@@ -41,7 +41,7 @@ impl DynamoAccounts {
         let account = deletion.account;
         Transaction::default().update(self.users.as_str(), emptied(deletion)?)?.delete_if(
             self.users.as_str(),
-            keys::record(keys::email(account.email())),
+            keys::record(keys::email(account.email().key())),
             FREE_OR_SAME_USER,
             vec![(":user_id", number(account.user_id().get()))],
         )
@@ -65,7 +65,7 @@ fn emptied(deletion: &AccountDeletion<'_>) -> Result<ItemUpdate, Failure> {
     update.set("#shard", text(keys::pending_shard(Rank::First, key)));
     update.set("#due_ms", number(pending.due.as_millis()));
     update.set_if_absent("#since_ms", number(pending.since.as_millis()));
-    for path in ["#email", "#password_hash", "#session_epoch", "#attempt"] {
+    for path in ["#email", "#typed_email", "#password_hash", "#session_epoch", "#attempt"] {
         update.remove(path);
     }
     let condition = format!("#version = {}", update.value(number(account.version())));

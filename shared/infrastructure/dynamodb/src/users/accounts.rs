@@ -89,7 +89,7 @@ pub(crate) fn judge_change(
 
 impl Accounts for DynamoAccounts {
     async fn by_email(&self, email: &EmailAddress) -> Result<Option<Account>, Failure> {
-        let key = keys::record(keys::email(email));
+        let key = keys::record(keys::email(email.key()));
         let owner: Option<EmailItem> = get(&self.client, self.users.as_str(), key).await?;
         // If the address belongs to no account, a key without an item is read: the same calls take
         // the same time.
@@ -100,7 +100,7 @@ impl Accounts for DynamoAccounts {
         let found = consistent_get(&self.client, self.users.as_str(), keys::record(user)).await?;
         let account = found.map(live_account).transpose()?.flatten();
         // Between the two reads, the account may have changed its address.
-        Ok(account.filter(|account| account.email() == email))
+        Ok(account.filter(|account| account.email().key() == email.key()))
     }
 
     async fn by_id(&self, user_id: UserId) -> Result<Option<Account>, Failure> {
