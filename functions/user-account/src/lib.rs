@@ -4,8 +4,6 @@
 pub mod config;
 mod public_keys;
 
-use std::time::Duration;
-
 use application::outcome::Failure;
 use application::ports::{
     AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
@@ -13,7 +11,8 @@ use application::ports::{
     PasswordHasher, PublishedKeys, Sessions,
 };
 use application::users::change_password::{ChangePassword, ChangePasswordError, NewPassword};
-use application::users::delete_account::{DeleteAccount, DeleteAccountError, Deletion};
+use application::users::current_password::ProtectedChangeError;
+use application::users::delete_account::{DeleteAccount, Deletion};
 use application::users::list_activity::ListActivity;
 use application::users::show_account::{ShowAccount, ShowAccountError};
 use contracts::timestamp::Timestamp;
@@ -168,15 +167,8 @@ fn account_problem(error: ShowAccountError) -> Problem {
     }
 }
 
-fn deletion_problem(error: DeleteAccountError) -> Problem {
-    match error {
-        DeleteAccountError::WrongPassword => {
-            wrong_password("The account was not deleted. Correct the password and try again.")
-        }
-        DeleteAccountError::SessionOver => session_over(),
-        DeleteAccountError::TooMany(wait) => too_many(wait),
-        DeleteAccountError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
-    }
+fn deletion_problem(error: ProtectedChangeError) -> Problem {
+    refused(error, "The account was not deleted. Correct the password and try again.")
 }
 
 fn password_problem(error: ChangePasswordError) -> Problem {
@@ -184,20 +176,24 @@ fn password_problem(error: ChangePasswordError) -> Problem {
     match error {
         ChangePasswordError::Fault(fault) => Problem::validation(UNCHANGED)
             .with_fault(Pointer::root().member("new_password"), fault.to_string()),
-        ChangePasswordError::WrongPassword => wrong_password(UNCHANGED),
-        ChangePasswordError::SessionOver => session_over(),
-        ChangePasswordError::TooMany(wait) => too_many(wait),
-        ChangePasswordError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
+        ChangePasswordError::Refused(error) => refused(error, UNCHANGED),
     }
 }
 
-fn wrong_password(detail: &str) -> Problem {
-    let fault = "is not the account's password".to_owned();
-    Problem::validation(detail).with_fault(Pointer::root().member("current_password"), fault)
-}
-
-fn too_many(wait: Duration) -> Problem {
-    Problem::too_many_requests("There were too many wrong passwords. Try again later.", wait)
+/// The problem for a change that was not made. `unchanged` is the detail for a wrong password.
+fn refused(error: ProtectedChangeError, unchanged: &str) -> Problem {
+    match error {
+        ProtectedChangeError::WrongPassword => Problem::validation(unchanged).with_fault(
+            Pointer::root().member("current_password"),
+            "is not the account's password",
+        ),
+        ProtectedChangeError::SessionOver => session_over(),
+        ProtectedChangeError::TooMany(wait) => Problem::too_many_requests(
+            "There were too many wrong passwords. Try again later.",
+            wait,
+        ),
+        ProtectedChangeError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
+    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use crate::ports::{
     GuessRecords, IdentitySource, KnownSourceRemoval, PasswordHasher, Sessions, Source,
 };
 use crate::settle::settle;
-use crate::users::current_password::{CurrentPassword, PasswordNotVerified, Proof};
-use crate::users::show_account::{ShowAccount, ShowAccountError};
+use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
+use crate::users::show_account::ShowAccount;
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
@@ -43,37 +43,9 @@ pub enum ChangePasswordError {
     /// The new password is not allowed.
     #[error("new password not allowed")]
     Fault(#[from] PasswordFault),
-    /// The current password is wrong. The guess is counted.
-    #[error("wrong current password")]
-    WrongPassword,
-    /// The session has ended.
-    #[error("the session has ended")]
-    SessionOver,
-    /// There were too many guesses. The next one is allowed after this time.
-    #[error("too many guesses")]
-    TooMany(Duration),
-    /// It could not be stored, or whether it is stored is unknown.
-    #[error("changing passwords is temporarily unavailable")]
-    Unavailable(#[source] Failure),
-}
-
-impl From<PasswordNotVerified> for ChangePasswordError {
-    fn from(error: PasswordNotVerified) -> Self {
-        match error {
-            PasswordNotVerified::WrongPassword => Self::WrongPassword,
-            PasswordNotVerified::TooMany(wait) => Self::TooMany(wait),
-            PasswordNotVerified::Unavailable(failure) => Self::Unavailable(failure),
-        }
-    }
-}
-
-impl From<ShowAccountError> for ChangePasswordError {
-    fn from(error: ShowAccountError) -> Self {
-        match error {
-            ShowAccountError::SessionOver => Self::SessionOver,
-            ShowAccountError::Unavailable(failure) => Self::Unavailable(failure),
-        }
-    }
+    /// Like every change that needs the current password.
+    #[error(transparent)]
+    Refused(#[from] ProtectedChangeError),
 }
 
 impl<Store, Passwords, Identities, Time> ChangePassword<Store, Passwords, Identities, Time>
@@ -95,8 +67,8 @@ where
         request: NewPassword,
         deadline: Deadline,
     ) -> Result<(), ChangePasswordError> {
-        let unavailable = ChangePasswordError::Unavailable;
-        let account = self.show.execute(bearer).await?;
+        let unavailable = ProtectedChangeError::Unavailable;
+        let account = self.show.execute(bearer).await.map_err(ProtectedChangeError::from)?;
         check_password(request.new.expose_secret(), account.email())?;
         let NewPassword { current: password, new, source } = request;
         let failure = ActivityKind::PasswordChangeFailed;
@@ -130,7 +102,7 @@ where
             // The account is no longer the one that was verified; the client tries again.
             Err(ChangeCancelled::Stale | ChangeCancelled::Busy) => {
                 let changed = "the account was changed meanwhile";
-                Err(unavailable(Failure::new(FailureClass::Conflict, changed)))
+                Err(unavailable(Failure::new(FailureClass::Conflict, changed)).into())
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::ports::{
     PasswordHasher, Source,
 };
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
+use crate::users::show_account::ShowAccountError;
 
 /// Verifies current passwords, and counts wrong ones.
 #[derive(Debug, Clone)]
@@ -38,21 +39,34 @@ pub struct Proof {
     pub failure: ActivityKind,
 }
 
-/// Why a password was not accepted as the current one.
+/// Why a change that needs the current password was not made, as far as is known.
 #[derive(Debug, thiserror::Error)]
-pub enum PasswordNotVerified {
-    /// The password is wrong. The guess is counted.
+pub enum ProtectedChangeError {
+    /// The password is wrong. The guess is counted, and nothing is changed.
     #[error("wrong current password")]
     WrongPassword,
+    /// The bearer's session has ended, so nothing is changed.
+    #[error("the session has ended")]
+    SessionOver,
     /// There were too many guesses. The next one is allowed after this time.
     #[error("too many guesses")]
     TooMany(Duration),
-    /// It could not be verified, or the guess could not be counted or recorded.
-    #[error("verifying passwords is temporarily unavailable")]
+    /// It could not be stored, or the guess could not be counted or recorded, or whether it is
+    /// stored is unknown.
+    #[error("changing accounts is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }
 
-impl From<GuessRefused> for PasswordNotVerified {
+impl From<ShowAccountError> for ProtectedChangeError {
+    fn from(error: ShowAccountError) -> Self {
+        match error {
+            ShowAccountError::SessionOver => Self::SessionOver,
+            ShowAccountError::Unavailable(failure) => Self::Unavailable(failure),
+        }
+    }
+}
+
+impl From<GuessRefused> for ProtectedChangeError {
     fn from(refused: GuessRefused) -> Self {
         match refused {
             GuessRefused::Wait(wait) => Self::TooMany(wait),
@@ -72,13 +86,13 @@ where
     ///
     /// # Errors
     ///
-    /// [`PasswordNotVerified`]
+    /// [`ProtectedChangeError`], but not `SessionOver`
     pub async fn verify(
         &self,
         account: &Account,
         bearer: Bearer,
         proof: Proof,
-    ) -> Result<(), PasswordNotVerified> {
+    ) -> Result<(), ProtectedChangeError> {
         let Proof { password, source, failure } = proof;
         let target = GuessTarget::Owner(bearer.user_id);
         let admitted = self.guard.admit(target, guess_guard::ACCOUNT).await;
@@ -88,10 +102,10 @@ where
         }
         let now_waits = admitted?;
         let verified = self.passwords.verify(password, Some(account.password_hash())).await;
-        if !verified.map_err(PasswordNotVerified::Unavailable)? {
+        if !verified.map_err(ProtectedChangeError::Unavailable)? {
             let recorded = self.record_failure(bearer, source, failure, now_waits).await;
-            recorded.map_err(PasswordNotVerified::Unavailable)?;
-            return Err(PasswordNotVerified::WrongPassword);
+            recorded.map_err(ProtectedChangeError::Unavailable)?;
+            return Err(ProtectedChangeError::WrongPassword);
         }
         self.guard.forgive(target).await;
         Ok(())

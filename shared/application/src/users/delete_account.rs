@@ -15,8 +15,8 @@ use crate::ports::{
     IdentitySource, PasswordHasher, Sessions, Source,
 };
 use crate::settle::settle;
-use crate::users::current_password::{CurrentPassword, PasswordNotVerified, Proof};
-use crate::users::show_account::{ShowAccount, ShowAccountError};
+use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
+use crate::users::show_account::ShowAccount;
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
@@ -39,42 +39,6 @@ pub struct Deletion {
     pub traceparent: Option<String>,
 }
 
-/// The account is not deleted, as far as is known.
-#[derive(Debug, thiserror::Error)]
-pub enum DeleteAccountError {
-    /// The password is wrong. The guess is counted, and nothing is deleted.
-    #[error("wrong current password")]
-    WrongPassword,
-    /// The bearer's session has ended, so nothing is deleted.
-    #[error("the session has ended")]
-    SessionOver,
-    /// There were too many guesses. The next one is allowed after this time.
-    #[error("too many guesses")]
-    TooMany(Duration),
-    /// It could not be deleted, or whether it is deleted is unknown.
-    #[error("deleting accounts is temporarily unavailable")]
-    Unavailable(#[source] Failure),
-}
-
-impl From<PasswordNotVerified> for DeleteAccountError {
-    fn from(error: PasswordNotVerified) -> Self {
-        match error {
-            PasswordNotVerified::WrongPassword => Self::WrongPassword,
-            PasswordNotVerified::TooMany(wait) => Self::TooMany(wait),
-            PasswordNotVerified::Unavailable(failure) => Self::Unavailable(failure),
-        }
-    }
-}
-
-impl From<ShowAccountError> for DeleteAccountError {
-    fn from(error: ShowAccountError) -> Self {
-        match error {
-            ShowAccountError::SessionOver => Self::SessionOver,
-            ShowAccountError::Unavailable(failure) => Self::Unavailable(failure),
-        }
-    }
-}
-
 impl<Store, Passwords, Identities, Time> DeleteAccount<Store, Passwords, Identities, Time>
 where
     Store: Accounts + Sessions + AccountRemoval + ActivityLog + GuessRecords,
@@ -91,14 +55,14 @@ where
     ///
     /// # Errors
     ///
-    /// [`DeleteAccountError`]
+    /// [`ProtectedChangeError`]
     pub async fn execute(
         &self,
         bearer: Bearer,
         request: Deletion,
         deadline: Deadline,
-    ) -> Result<(), DeleteAccountError> {
-        let unavailable = DeleteAccountError::Unavailable;
+    ) -> Result<(), ProtectedChangeError> {
+        let unavailable = ProtectedChangeError::Unavailable;
         let Deletion { password, source, traceparent } = request;
         let mut account = self.show.execute(bearer).await?;
         let failure = ActivityKind::AccountDeletionFailed;

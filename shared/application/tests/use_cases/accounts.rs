@@ -2,7 +2,9 @@
 
 use application::ports::{AddressDigest, Bearer, Clock, KnownSources};
 use application::users::change_password::{ChangePasswordError, NewPassword};
-use application::users::delete_account::DeleteAccountError;
+use application::users::current_password::ProtectedChangeError::{
+    TooMany, Unavailable, WrongPassword,
+};
 use application::users::show_account::ShowAccountError;
 use domain::user::{ActivityKind, PasswordFault};
 use testkit::fault::{Fault, Operation};
@@ -56,7 +58,7 @@ async fn a_password_is_not_changed_without_the_current_one_or_to_a_bad_one() {
     register(&world).await;
     let (bearer, _) = log_in(&world).await;
     let refused = change(&world, bearer, WRONG, NEW).await.unwrap_err();
-    assert!(matches!(refused, ChangePasswordError::WrongPassword));
+    assert!(matches!(refused, ChangePasswordError::Refused(WrongPassword)));
     let refused = change(&world, bearer, PASSWORD, "too short").await.unwrap_err();
     assert!(matches!(refused, ChangePasswordError::Fault(PasswordFault::TooShort)));
     assert!(try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.is_ok());
@@ -70,8 +72,8 @@ async fn a_stolen_access_token_allows_few_guesses_at_the_password_and_its_owner_
     let mut verified = 0;
     for _ in 0..50 {
         match change(&world, bearer, WRONG, NEW).await.unwrap_err() {
-            ChangePasswordError::WrongPassword => verified += 1,
-            ChangePasswordError::TooMany(wait) => assert_eq!(wait.as_secs(), 30),
+            ChangePasswordError::Refused(WrongPassword) => verified += 1,
+            ChangePasswordError::Refused(TooMany(wait)) => assert_eq!(wait.as_secs(), 30),
             other => panic!("{other:?}"),
         }
     }
@@ -94,7 +96,7 @@ async fn a_wrong_password_that_cannot_be_recorded_is_not_reported_as_one() {
     let (bearer, _) = log_in(&world).await;
     world.tables.fail_every_call(Operation::RecordActivity, Fault::RequestLost);
     let refused = change(&world, bearer, WRONG, NEW).await.unwrap_err();
-    assert!(matches!(refused, ChangePasswordError::Unavailable(_)));
+    assert!(matches!(refused, ChangePasswordError::Refused(Unavailable(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +115,7 @@ async fn a_new_password_forgets_all_known_networks_except_its_own() {
     // If the networks can't be forgotten, the change is not reported as done.
     world.tables.fail_every_call(Operation::ForgetSources, Fault::RequestLost);
     let refused = change(&world, bearer, NEW, PASSWORD).await.unwrap_err();
-    assert!(matches!(refused, ChangePasswordError::Unavailable(_)));
+    assert!(matches!(refused, ChangePasswordError::Refused(Unavailable(_))));
     assert!(try_to_log_in(&world, EMAIL, NEW, HOME).await.is_ok());
 }
 
@@ -150,11 +152,11 @@ async fn nobody_deletes_an_account_without_its_password() {
     let (bearer, _) = log_in(&world).await;
     for _ in 0..10 {
         let refused = delete(&world, bearer, WRONG).await.unwrap_err();
-        assert!(matches!(refused, DeleteAccountError::WrongPassword), "{refused:?}");
+        assert!(matches!(refused, WrongPassword), "{refused:?}");
     }
     // Not with the right one either, until the wait is over.
     let refused = delete(&world, bearer, PASSWORD).await.unwrap_err();
-    assert!(matches!(refused, DeleteAccountError::TooMany(_)), "{refused:?}");
+    assert!(matches!(refused, TooMany(_)), "{refused:?}");
     assert!(world.tables.account(account.user_id()).is_some());
     let kinds = activity_kinds(&world, &account);
     let failed = kinds.iter().filter(|kind| **kind == ActivityKind::AccountDeletionFailed).count();

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::ports::{Activity, ActivityOwner, Bearer, Source};
-use application::users::delete_account::{DeleteAccountError, Deletion};
+use application::users::current_password::ProtectedChangeError;
+use application::users::delete_account::Deletion;
 use application::users::log_in::{Credentials, LogInError, SessionTokens};
 use application::users::register::{NewUser, RegisterUserError};
 use domain::user::{Account, ActivityKind, UserEvent};
@@ -103,7 +104,7 @@ pub(crate) async fn delete(
     world: &World,
     bearer: Bearer,
     password: &str,
-) -> Result<(), DeleteAccountError> {
+) -> Result<(), ProtectedChangeError> {
     let request = Deletion { password: password.into(), source: source(HOME), traceparent: None };
     world.delete_account().execute(bearer, request, soon()).await
 }
