@@ -8,6 +8,7 @@ mod events;
 mod forgeries;
 mod guessing;
 mod hashes;
+mod limits;
 mod logs;
 mod outage;
 mod register;

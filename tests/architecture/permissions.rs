@@ -135,7 +135,7 @@ const SIDES: &[Side] = &[
     of_accounts(
         "Sessions",
         "users/sessions.rs",
-        &[("UsersTable", &["ConditionCheckItem", "GetItem", "PutItem", "UpdateItem"])],
+        &[("UsersTable", &["GetItem", "PutItem", "UpdateItem"])],
     ),
     Side {
         adapter: "DynamoVerificationKeys",
@@ -244,7 +244,6 @@ const CALLS: &[(&str, &str)] = &[
     (".delete_item()", "DeleteItem"),
     (".delete(", "DeleteItem"),
     (".delete_if(", "DeleteItem"),
-    (".check(", "ConditionCheckItem"),
 ];
 
 fn source(path: &str) -> String {

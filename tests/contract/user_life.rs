@@ -1,10 +1,11 @@
-//! What a login costs on real parts, until its event is handled.
+//! What a login costs on real parts, until its event is handled, and what an exchange costs.
 
 use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::users::guess_guard::GuessGuard;
 use application::users::log_in::{Credentials, LogIn, SessionTokens};
+use application::users::refresh_session::RefreshSession;
 use application::users::register::{NewUser, RegisterUser};
 use domain::user::Account;
 use dynamodb::{DynamoAccounts, DynamoUserRepository};
@@ -88,5 +89,27 @@ fn a_login_costs_ten_write_units_until_its_answer_and_fifteen_until_its_event_is
         // end removes it.
         assert!(answered.total().write + handled.total().write <= 15.0, "{handled:?}");
         publisher.shutdown().await;
+    });
+}
+
+#[test]
+fn an_exchange_of_a_refresh_token_costs_eight_write_units() {
+    run(async {
+        let deployment = Deployment::start().await;
+        register(&deployment).await;
+        let token = log_in(&deployment, HOME).await.refresh;
+        deployment.weather.reset_consumption();
+        let refresh: RefreshSession<DynamoAccounts, _, _, _, _> = RefreshSession {
+            users: deployment.accounts(),
+            tokens: NumberedTokens::default(),
+            refresh_tokens: NumberedTokens::default(),
+            identities: UuidIdentitySource,
+            clock: SystemClock,
+        };
+        refresh.execute(&token, source(HOME), soon()).await.unwrap();
+        let answered = deployment.weather.reset_consumption();
+        // In one transaction two for each of the session, the account, the used token and the
+        // activity. To count the exchange costs what the check of the account's epoch did.
+        assert_eq!(answered.total().write, 8.0, "{answered:?}");
     });
 }

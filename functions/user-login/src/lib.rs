@@ -137,6 +137,10 @@ fn login_problem(error: LogInError) -> Problem {
             "There were too many wrong passwords. Try again later.",
             wait,
         ),
+        LogInError::TooManyLogins(wait) => Problem::too_many_requests(
+            "There were too many logins to this account. Try again later.",
+            wait,
+        ),
         LogInError::Unavailable(Failure { class, .. }) => Problem::failed(class, error),
     }
 }
@@ -146,6 +150,11 @@ fn refresh_problem(error: RefreshError) -> Problem {
         RefreshError::Invalid(_) => {
             Problem::unauthorized("The refresh token is not valid. Log in again.").caused_by(error)
         }
+        RefreshError::TooMany(wait) => Problem::too_many_requests(
+            "Too many refresh tokens of this account were exchanged. Try again later with the same \
+             token.",
+            wait,
+        ),
         RefreshError::Unavailable(_) => {
             // The token may have been exchanged, which is not known here. If it was, the next try
             // ends the session.

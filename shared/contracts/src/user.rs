@@ -8,11 +8,12 @@ use uuid::Uuid;
 use crate::timestamp::Timestamp;
 
 /// Every type of an [`Activity`].
-pub const ACTIVITY_TYPES: [&str; 11] = [
+pub const ACTIVITY_TYPES: [&str; 12] = [
     "REGISTERED",
     "LOGGED_IN",
     "LOGIN_FAILED",
     "LOCKED",
+    "LOGIN_LIMITED",
     "REFRESHED",
     "REFRESH_REUSED",
     "LOGGED_OUT",

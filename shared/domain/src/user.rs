@@ -6,6 +6,7 @@
 //! - [`Session`]: a login, and how long it lasts
 //! - [`UserEvent`], [`UserEvents`]: the events of accounts and sessions
 //! - [`Guesses`]: how long to wait after wrong passwords
+//! - [`RateUse`]: how often something right may be done
 //! - [`ActivityKind`]: what users can look up about their accounts
 
 mod account;
@@ -14,9 +15,10 @@ mod email;
 mod event;
 mod guesses;
 mod password;
+mod rate;
 mod session;
 
-pub use account::{Account, AccountRecord};
+pub use account::{Account, AccountRecord, EXCHANGES, LOGINS};
 pub use activity::ActivityKind;
 pub use email::{AddressKey, EmailAddress, InvalidEmailAddress};
 pub use event::{UserEvent, UserEvents, UserFact};
@@ -24,4 +26,5 @@ pub use guesses::{GuessLimit, Guesses, MustWait};
 pub use password::{
     PASSWORD_BYTES_MAX, PASSWORD_LENGTH_MIN, PasswordFault, PasswordHash, check_password,
 };
+pub use rate::{Rate, RateUse};
 pub use session::{REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME, Session};

@@ -133,6 +133,8 @@ macro_rules! table_contract {
             sessions {
                 a_token_is_found_with_its_session
                 a_token_is_exchanged_once
+                every_exchange_of_an_account_is_counted
+                a_login_and_a_change_leave_the_use_of_exchanges
                 of_ten_exchanges_of_one_token_at_once_one_is_stored
                 a_second_try_of_an_exchange_is_done
                 a_token_of_a_session_that_has_ended_is_not_exchanged

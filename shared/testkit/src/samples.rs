@@ -240,7 +240,7 @@ pub fn logged_in(
     token: &str,
     at: Timestamp,
 ) -> LoggedInUser {
-    let (account, event) = account.log_in(None, at, stamp(identities));
+    let (account, event) = account.log_in(None, at, stamp(identities)).unwrap();
     let session = Session::begin(identities.session_id(), &account, at);
     LoggedInUser {
         event,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -117,6 +118,24 @@ fn change(visitor: &Visitor, session: &Session, current: &str) -> RequestBuilder
     post(visitor, "/v1/users/me/password", &body).bearer_auth(&session.access)
 }
 
+/// Has an account allow no further login for now, or as many as when it was new.
+async fn use_logins(app: &App, user_id: u64, all: bool) {
+    let now = crate::login::now().as_millis();
+    let until = if all { now + 60 * 60 * 1_000 } else { 0 };
+    let client = dynamodb::connect_to(&app.system.endpoints.table_url);
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let updated = client
+        .update_item()
+        .table_name(app.system.names.table("UsersTable").unwrap())
+        .key("pk", text(&format!("USER#{user_id}")))
+        .key("sk", text("RECORD"))
+        .update_expression("SET logins_until_ms = :until")
+        .condition_expression("attribute_exists(logins_until_ms)")
+        .expression_attribute_values(":until", AttributeValue::N(until.to_string()))
+        .send();
+    updated.await.unwrap();
+}
+
 #[test]
 fn every_act_is_one_line_of_the_log_and_one_record() {
     with_app(async |app| {
@@ -171,6 +190,12 @@ fn every_act_is_one_line_of_the_log_and_one_record() {
         let answer = auditor.act(&home, login(&home, &email, PASSWORD), None, &logged_in).await;
         let second = Session::of(answer).await;
         let session = session_id(&second);
+        use_logins(app, user_id, true).await;
+        let limited = [("too many logins to an account", "LOGIN_LIMITED")];
+        let answer = auditor.act(&home, login(&home, &email, PASSWORD), None, &limited).await;
+        assert_eq!(answer.status(), 429);
+        use_logins(app, user_id, false).await;
+
         let failed = [("the current password was wrong", "PASSWORD_CHANGE_FAILED")];
         auditor.act(&home, change(&home, &second, WRONG), Some(&session), &failed).await;
         let failed = [("the current password was wrong", "ACCOUNT_DELETION_FAILED")];

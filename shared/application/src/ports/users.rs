@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use domain::identity::{ActivityId, SessionId, TransactionId, UserId};
 use domain::pending::PendingEvent;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, EmailAddress, Guesses, Session, UserEvent};
+use domain::user::{Account, ActivityKind, EmailAddress, Guesses, RateUse, Session, UserEvent};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -279,7 +279,7 @@ pub trait UserRepository: Send + Sync {
 
     /// Stores a login: the account after it, the session with its pending event, and the activity.
     /// It MUST be conditional on the account's version before the login, and MUST NOT change the
-    /// pending events of the account.
+    /// pending events of the account nor the use of its exchanges.
     fn log_in(
         &self,
         login: &NewSession<'_>,
@@ -290,9 +290,9 @@ pub trait UserRepository: Send + Sync {
 /// Stores changes of accounts that raise no event.
 pub trait AccountRepository: Send + Sync {
     /// Makes one try, within `deadline`, to store a change. It MUST be conditional on the account's
-    /// version before the change. The kept session must exist and not be ended; it then belongs to
-    /// the account's new epoch. A second call that finds the first one stored MUST return
-    /// [`WriteTry::Done`].
+    /// version before the change, and MUST NOT change the use of its exchanges. The kept session
+    /// must exist and not be ended; it then belongs to the account's new epoch. A second call that
+    /// finds the first one stored MUST return [`WriteTry::Done`].
     fn change(
         &self,
         change: &AccountChange<'_>,
@@ -403,6 +403,10 @@ pub struct Rotation<'a> {
     pub salt: &'a str,
     /// When it is made, by the wall clock.
     pub at: Timestamp,
+    /// The use of the account's exchanges before this one.
+    pub uses_before: RateUse,
+    /// The use of the account's exchanges with this one.
+    pub uses: RateUse,
     /// The activity that the user can look up.
     pub activity: &'a Activity,
 }
@@ -430,10 +434,11 @@ pub trait Sessions: Send + Sync {
     ) -> impl Future<Output = Result<Option<Session>, Failure>> + Send;
 
     /// Makes one try, within `deadline`, to exchange a token. It MUST store it only if the token is
-    /// the session's newest, the session is not ended, and the account has the session's epoch: of
-    /// any number of exchanges of one token at most one is stored, and none after all of the
-    /// account's sessions were ended. A second call that finds the first one stored MUST return
-    /// [`WriteTry::Done`].
+    /// the session's newest, the session is not ended, the account has the session's epoch, and its
+    /// exchanges are used as far as `uses_before`: of any number of exchanges of one token at most
+    /// one is stored, none after all of the account's sessions were ended, and none that is not
+    /// counted. It MUST NOT change the account otherwise. A second call that finds the first one
+    /// stored MUST return [`WriteTry::Done`].
     fn rotate(
         &self,
         rotation: &Rotation<'_>,

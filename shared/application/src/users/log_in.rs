@@ -4,13 +4,19 @@
 //! account was logged in to before has a separate count, so that attackers elsewhere can't keep the
 //! owner out. Whether or not there is an account, the same calls are made and the same hash is
 //! computed.
+//!
+//! Right passwords are limited as well, by the account: each login is a hash, a session and an
+//! event. That limit is looked at after the password, so that it says nothing to somebody who does
+//! not know it. A right password that it refuses stays counted as a guess, so that the guard
+//! refuses who keeps trying, before a hash is computed.
 
 use std::time::Duration;
 
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
+use domain::identity::UserId;
 use domain::pending::PendingEvent;
-use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Session};
+use domain::user::{Account, ActivityKind, EmailAddress, MustWait, PasswordHash, Session};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
@@ -79,6 +85,10 @@ pub enum LogInError {
     /// There were too many guesses. The next one is allowed after this time.
     #[error("too many guesses")]
     TooMany(Duration),
+    /// The password is right, but there were too many logins. The next one is allowed after this
+    /// time.
+    #[error("too many logins")]
+    TooManyLogins(Duration),
     /// A table, the password hasher or the signing key is unavailable.
     #[error("login is temporarily unavailable")]
     Unavailable(#[source] Failure),
@@ -144,8 +154,9 @@ where
         match account {
             Some(account) if verified => {
                 let request = Verified { password, source, traceparent };
+                let user_id = account.user_id();
                 let begun = self.begin(account, &request, deadline).await;
-                let after = self.after_right_guess(&begun, digest, source, admitted);
+                let after = self.after_right_guess(&begun, user_id, digest, source, admitted);
                 // What is not done by the deadline is skipped; the result of the login stays the
                 // same.
                 drop(tokio::time::timeout(deadline.remaining(), after).await);
@@ -282,7 +293,9 @@ where
             schema_version: SCHEMA_VERSION,
             traceparent: request.traceparent.clone(),
         };
-        let (after, event) = account.log_in(rehashed, now, stamp);
+        let (after, event) = account
+            .log_in(rehashed, now, stamp)
+            .map_err(|MustWait(wait)| LogInError::TooManyLogins(wait))?;
         let session = Session::begin(self.identities.session_id(), &after, now);
         let bearer = Bearer { user_id: after.user_id(), session_id: session.id };
         let access = self.tokens.issue(bearer, now).await.map_err(LogInError::Unavailable)?;
@@ -319,6 +332,7 @@ where
     async fn after_right_guess(
         &self,
         begun: &Result<SessionTokens, LogInError>,
+        user_id: UserId,
         digest: AddressDigest,
         source: Source,
         admitted: Admitted,
@@ -326,6 +340,9 @@ where
         match begun {
             Ok(_) => self.guard.forgive(admitted.target).await,
             Err(LogInError::Unavailable(_)) => self.guard.take_back(admitted.target, ACCOUNT).await,
+            Err(LogInError::TooManyLogins(wait)) => {
+                self.record_limited(user_id, source, *wait).await;
+            }
             // The password was changed meanwhile, so it is not right any more.
             Err(_) => return,
         }
@@ -340,6 +357,19 @@ where
             tracing::warn!(
                 error = &failure as &dyn std::error::Error,
                 "could not remember the source of a login"
+            );
+        }
+    }
+
+    /// The owner must see that somebody knows the password, also if no session began.
+    async fn record_limited(&self, user_id: UserId, source: Source, wait: Duration) {
+        let wait_s = wait.as_secs();
+        tracing::warn!(user_id = user_id.get(), %source, wait_s, "too many logins to an account");
+        let limited = self.activity(ActivityKind::LoginLimited, source, None);
+        if let Err(failure) = self.accounts.record(ActivityOwner::User(user_id), &limited).await {
+            tracing::warn!(
+                error = &failure as &dyn std::error::Error,
+                "could not record a login that has to wait"
             );
         }
     }

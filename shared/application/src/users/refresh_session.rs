@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use domain::timestamp::Timestamp;
-use domain::user::{ActivityKind, Session};
+use domain::user::{Account, ActivityKind, MustWait, Session};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
@@ -48,6 +48,10 @@ pub enum RefreshError {
     /// The token is not good. The reason is for the log alone.
     #[error("the refresh token is not good: {0}")]
     Invalid(&'static str),
+    /// The token is good, but there were too many exchanges of the account's tokens. The next one
+    /// is allowed after this time.
+    #[error("too many exchanges")]
+    TooMany(Duration),
     /// A table or the signing key is unavailable.
     #[error("refreshing is temporarily unavailable")]
     Unavailable(#[source] Failure),
@@ -88,9 +92,9 @@ where
             let account = account.map_err(RefreshError::Unavailable)?;
             let now = self.clock.now();
             // Before anything is written: a token of a session that is over must not cause a write.
-            if !account.is_some_and(|account| session.is_good(&account, now)) {
+            let Some(account) = account.filter(|account| session.is_good(account, now)) else {
                 return Err(RefreshError::Invalid("its session has ended"));
-            }
+            };
             match found {
                 FoundToken::Exchanged { exchange, .. }
                     if now.since(exchange.at) <= REUSE_INTERVAL =>
@@ -105,8 +109,8 @@ where
                 }
                 FoundToken::Newest { .. } => {}
             }
-            if let Some(tokens) = self.rotate(session, (token, hashed.hash), source, within).await?
-            {
+            let rotated = self.rotate((session, &account), (token, hashed.hash), source, within);
+            if let Some(tokens) = rotated.await? {
                 return Ok(tokens);
             }
         }
@@ -114,15 +118,20 @@ where
         Err(RefreshError::Unavailable(busy))
     }
 
-    /// Makes one exchange. `None` if the token or its session was changed meanwhile.
+    /// Makes one exchange. `None` if the token, its session or the account was changed meanwhile.
     async fn rotate(
         &self,
-        session: Session,
+        (session, account): (Session, &Account),
         (token, used): (&SecretString, TokenHash),
         source: Source,
         within: Deadline,
     ) -> Result<Option<SessionTokens>, RefreshError> {
         let now = self.clock.now();
+        let uses = account.exchange(now).map_err(|MustWait(wait)| {
+            let (user_id, wait_s) = (session.user_id.get(), wait.as_secs());
+            tracing::warn!(user_id, %source, wait_s, "too many exchanges of an account's tokens");
+            RefreshError::TooMany(wait)
+        })?;
         let access = self.access(session, now).await?;
         let salt = self.refresh_tokens.secret().map_err(RefreshError::Unavailable)?;
         let refresh = self.successor(session, token, salt.expose_secret())?;
@@ -137,6 +146,8 @@ where
             next: &next,
             salt: salt.expose_secret(),
             at: now,
+            uses_before: account.record().exchanges,
+            uses,
             activity: &activity,
         };
         let stored = settle(within, seed(session.id.as_uuid()), |within| {

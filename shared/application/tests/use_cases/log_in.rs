@@ -5,7 +5,8 @@ use std::time::Duration;
 use application::outcome::FailureClass;
 use application::ports::ActivityOwner;
 use application::users::log_in::LogInError;
-use domain::user::ActivityKind::{Locked, LoggedIn, LoginFailed, Registered};
+use domain::user::ActivityKind::{Locked, LoggedIn, LoginFailed, LoginLimited, Registered};
+use domain::user::LOGINS;
 use domain::user::UserFact;
 use futures::future::join_all;
 use testkit::fault::{Fault, Operation};
@@ -340,4 +341,72 @@ async fn failures_without_an_account_are_recorded_under_a_digest_of_the_address(
     assert_eq!(line.kind, LoginFailed);
     let ActivityOwner::UnknownAddress(digest) = owner else { panic!("{owner:?}") };
     assert!(!digest.to_string().contains("nobody"));
+}
+
+/// Logs in from home until the account allows no more for now.
+async fn log_in_to_the_limit(world: &World) {
+    for _ in 0..LOGINS.at_once {
+        log_in(world).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn right_logins_have_to_wait_when_there_were_too_many() {
+    let world = World::default();
+    let account = register(&world).await;
+    log_in_to_the_limit(&world).await;
+    let stored = world.tables.calls(Operation::LogIn);
+    let limited = try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap_err();
+    let LogInError::TooManyLogins(wait) = limited else { panic!("{limited}") };
+    assert!(wait <= LOGINS.interval, "{wait:?}");
+    // No session, no event; but the owner sees that somebody knows the password.
+    assert_eq!(world.tables.calls(Operation::LogIn), stored);
+    assert_eq!(raised(&world).len(), 1 + usize::try_from(LOGINS.at_once).unwrap());
+    assert_eq!(activity_kinds(&world, &account).last(), Some(&LoginLimited));
+    // Waiting as told is enough, and nobody else's account has to.
+    try_to_register(&world, "other@example.com", PASSWORD).await.unwrap();
+    assert!(try_to_log_in(&world, "other@example.com", PASSWORD, HOME).await.is_ok());
+    world.clock.advance(wait);
+    log_in(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_logins_shows_nothing_to_who_does_not_know_the_password() {
+    let mut seen = Vec::new();
+    for limited in [false, true] {
+        let world = World::default();
+        let account = register(&world).await;
+        if limited {
+            log_in_to_the_limit(&world).await;
+        }
+        let (error, made) = calls_of_guess(&world, EMAIL, AWAY).await;
+        assert!(matches!(error, LogInError::WrongCredentials), "{error}");
+        assert_eq!(activity_kinds(&world, &account).last(), Some(&LoginFailed));
+        let (unknown, made_of_unknown) = calls_of_guess(&world, "nobody@example.com", AWAY).await;
+        assert!(matches!(unknown, LogInError::WrongCredentials), "{unknown}");
+        assert_eq!(made, made_of_unknown);
+        seen.push(made);
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_keeps_trying_after_too_many_logins_is_refused_before_a_hash_is_computed() {
+    let world = World::default();
+    let account = register(&world).await;
+    log_in_to_the_limit(&world).await;
+    let verified = world.passwords.verified();
+    for _ in 0..50 {
+        let refused = try_to_log_in(&world, EMAIL, PASSWORD, HOME).await.unwrap_err();
+        assert!(matches!(refused, LogInError::TooManyLogins(_) | LogInError::TooMany(_)));
+    }
+    assert_eq!(world.passwords.verified() - verified, FREE);
+    let kinds = activity_kinds(&world, &account);
+    let limited = kinds.iter().filter(|kind| **kind == LoginLimited).count();
+    assert_eq!(u64::try_from(limited).unwrap(), FREE);
+    // The next login that succeeds forgets them.
+    world.clock.advance(LOGINS.interval);
+    log_in(&world).await;
+    world.clock.advance(LOGINS.interval);
+    log_in(&world).await;
 }

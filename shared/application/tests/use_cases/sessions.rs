@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use application::outcome::FailureClass;
+use application::ports::Clock;
 use application::users::change_password::NewPassword;
 use application::users::log_in::SessionTokens;
 use application::users::refresh_session::{REUSE_INTERVAL, RefreshError};
@@ -10,7 +11,7 @@ use application::users::show_account::ShowAccountError;
 use domain::user::ActivityKind::{
     LoggedIn, LoggedOut, LoggedOutEverywhere, RefreshReused, Refreshed, Registered,
 };
-use domain::user::{REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME};
+use domain::user::{EXCHANGES, LOGINS, REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME};
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use testkit::fault::{Fault, Operation};
@@ -273,4 +274,74 @@ async fn while_the_table_is_away_no_token_is_exchanged_and_no_logout_is_reported
     }
     assert!(world.log_out().one(&token, source(HOME), soon()).await.is_err());
     assert!(world.log_out().everywhere(begun, source(HOME), soon()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn exchanges_have_to_wait_when_an_account_made_too_many_in_all_its_sessions() {
+    let world = World::default();
+    register(&world).await;
+    let (_, mut one) = log_in(&world).await;
+    let (_, other) = log_in(&world).await;
+    for _ in 0..EXCHANGES.at_once {
+        one = refresh(&world, &one).await.unwrap().refresh;
+    }
+    let stored = world.tables.calls(Operation::Rotate);
+    for token in [&one, &other] {
+        let limited = refresh(&world, token).await.unwrap_err();
+        let RefreshError::TooMany(wait) = limited else { panic!("{limited}") };
+        assert!(wait <= EXCHANGES.interval, "{wait:?}");
+    }
+    assert_eq!(world.tables.calls(Operation::Rotate), stored);
+    // The tokens are as good as before, one each interval.
+    world.clock.advance(EXCHANGES.interval);
+    let next = refresh(&world, &one).await.unwrap().refresh;
+    assert!(matches!(refresh(&world, &other).await, Err(RefreshError::TooMany(_))));
+    world.clock.advance(EXCHANGES.interval);
+    assert!(refresh(&world, &other).await.is_ok());
+    // An exchange that is answered again writes nothing and is not counted.
+    let (_, first) = log_in(&world).await;
+    world.clock.advance(EXCHANGES.interval);
+    let successor = refresh(&world, &first).await.unwrap().refresh;
+    let again = refresh(&world, &first).await.unwrap().refresh;
+    assert_eq!(again.expose_secret(), successor.expose_secret());
+    assert!(matches!(refresh(&world, &next).await, Err(RefreshError::TooMany(_))));
+}
+
+/// An honest user: ten devices, each of which uses the account all day.
+#[tokio::test(start_paused = true)]
+async fn ten_devices_never_have_to_wait() {
+    const ACCESS_TOKEN: Duration = Duration::from_secs(15 * 60);
+    let world = World::default();
+    register(&world).await;
+    let mut devices = Vec::new();
+    for _ in 0..10 {
+        devices.push(log_in(&world).await.1);
+    }
+    for _ in 0..24 * 4 {
+        world.clock.advance(ACCESS_TOKEN);
+        for device in &mut devices {
+            *device = refresh(&world, device).await.unwrap().refresh;
+        }
+    }
+    // A new password, and all of them at once again.
+    for _ in 0..LOGINS.at_once / 10 {
+        for _ in 0..10 {
+            log_in(&world).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn exchanges_in_many_sessions_at_once_are_each_counted() {
+    let world = World::default();
+    let account = register(&world).await;
+    let mut devices = Vec::new();
+    for _ in 0..10 {
+        devices.push(log_in(&world).await.1);
+    }
+    let refreshed = join_all(devices.iter().map(|token| refresh(&world, token))).await;
+    assert!(refreshed.iter().all(Result::is_ok));
+    let now = world.clock.now();
+    let stored = world.tables.account(account.user_id()).unwrap().record().exchanges;
+    assert_eq!(stored.moment().since(now), EXCHANGES.interval * 10);
 }

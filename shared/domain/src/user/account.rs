@@ -1,7 +1,17 @@
-use super::{EmailAddress, PasswordHash, UserEvent, UserFact};
+use std::time::Duration;
+
+use super::{EmailAddress, MustWait, PasswordHash, Rate, RateUse, UserEvent, UserFact};
 use crate::event::EventStamp;
 use crate::identity::UserId;
 use crate::timestamp::Timestamp;
+
+/// How often an account may be logged in to. A user with ten devices logs in on all of them at
+/// once, several times.
+pub const LOGINS: Rate = Rate { at_once: 60, interval: Duration::from_secs(60) };
+
+/// How often refresh tokens of an account may be exchanged, those of all of its sessions together.
+/// Access tokens of 15 minutes need four an hour for each device that is used; this allows 240.
+pub const EXCHANGES: Rate = Rate { at_once: 60, interval: Duration::from_secs(15) };
 
 /// The account of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +36,11 @@ pub struct AccountRecord {
     pub session_epoch: u32,
     /// Its version, counted from 1: each change raises it by one.
     pub version: u32,
+    /// The use of [`LOGINS`].
+    pub logins: RateUse,
+    /// The use of [`EXCHANGES`]. It changes without the version, because exchanges do not change
+    /// the account otherwise.
+    pub exchanges: RateUse,
 }
 
 impl Account {
@@ -45,6 +60,8 @@ impl Account {
             registration: stamp.clone(),
             session_epoch: 0,
             version: 1,
+            logins: RateUse::NONE,
+            exchanges: RateUse::NONE,
         });
         let event = account.raise(UserFact::Registered, now, stamp);
         (account, event)
@@ -57,19 +74,32 @@ impl Account {
 
     /// The account after a login, and the event that its session raises. `rehashed` replaces a hash
     /// with outdated parameters: it is a hash of the same password.
-    #[must_use]
+    ///
+    /// # Errors
+    ///
+    /// [`MustWait`] if there were too many logins.
     pub fn log_in(
         &self,
         rehashed: Option<PasswordHash>,
         now: Timestamp,
         stamp: EventStamp,
-    ) -> (Self, UserEvent) {
+    ) -> Result<(Self, UserEvent), MustWait> {
         let mut account = self.changed();
+        account.record.logins = self.record.logins.one_more(LOGINS, now)?;
         if let Some(hash) = rehashed {
             account.record.password_hash = hash;
         }
         let event = account.raise(UserFact::LoggedIn, now, stamp);
-        (account, event)
+        Ok((account, event))
+    }
+
+    /// The use of [`EXCHANGES`] after one more exchange at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`MustWait`] if there were too many exchanges.
+    pub fn exchange(&self, now: Timestamp) -> Result<RateUse, MustWait> {
+        self.record.exchanges.one_more(EXCHANGES, now)
     }
 
     /// The event with which the account is deleted.
@@ -167,11 +197,11 @@ mod tests {
     fn each_event_has_the_version_that_the_account_has_with_it() {
         let (account, event) = registered();
         assert_eq!((event.fact, event.aggregate_version), (UserFact::Registered, 1));
-        let (account, event) = account.log_in(None, Timestamp::from_millis(8), stamp(2));
+        let (account, event) = account.log_in(None, Timestamp::from_millis(8), stamp(2)).unwrap();
         assert_eq!((event.fact, event.aggregate_version), (UserFact::LoggedIn, 2));
         assert_eq!(account.password_hash(), &hash("one"));
         let (account, _) =
-            account.log_in(Some(hash("stronger")), Timestamp::from_millis(9), stamp(3));
+            account.log_in(Some(hash("stronger")), Timestamp::from_millis(9), stamp(3)).unwrap();
         assert_eq!((account.version(), account.password_hash()), (3, &hash("stronger")));
         assert_eq!(account.record().registration, stamp(1));
         let deleted = account.delete(Timestamp::from_millis(10), stamp(4));
@@ -182,12 +212,26 @@ mod tests {
     #[test]
     fn a_new_password_ends_all_sessions_and_a_login_ends_no_session() {
         let (account, _) = registered();
-        let (logged_in, _) = account.log_in(None, Timestamp::from_millis(8), stamp(2));
+        let (logged_in, _) = account.log_in(None, Timestamp::from_millis(8), stamp(2)).unwrap();
         assert_eq!(logged_in.session_epoch(), account.session_epoch());
         let changed = logged_in.change_password(hash("two"));
         assert_eq!(changed.session_epoch(), account.session_epoch() + 1);
         assert_eq!(changed.password_hash(), &hash("two"));
         assert_eq!(changed.end_sessions().session_epoch(), 2);
         assert_eq!(changed.end_sessions().version(), 4);
+    }
+
+    #[test]
+    fn logins_are_allowed_by_their_rate_whatever_else_changes() {
+        let (mut account, _) = registered();
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        for number in 0..LOGINS.at_once {
+            account = account.log_in(None, now, stamp(number.into())).unwrap().0;
+            account = account.change_password(hash("another")).end_sessions();
+        }
+        let refused = account.log_in(None, now, stamp(0)).unwrap_err();
+        assert_eq!(refused, MustWait(LOGINS.interval));
+        assert!(account.exchange(now).is_ok());
+        assert!(account.log_in(None, now.plus(LOGINS.interval), stamp(0)).is_ok());
     }
 }

@@ -9,6 +9,8 @@ pub enum ActivityKind {
     LoginFailed,
     /// After too many wrong passwords, further guesses have to wait.
     Locked,
+    /// Someone tried the right password after too many logins.
+    LoginLimited,
     /// A refresh token was exchanged.
     Refreshed,
     /// A refresh token was used twice, which ended its session.
@@ -27,11 +29,12 @@ pub enum ActivityKind {
 
 impl ActivityKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Registered,
         Self::LoggedIn,
         Self::LoginFailed,
         Self::Locked,
+        Self::LoginLimited,
         Self::Refreshed,
         Self::RefreshReused,
         Self::LoggedOut,
@@ -48,6 +51,7 @@ impl ActivityKind {
             Self::LoggedIn => "LOGGED_IN",
             Self::LoginFailed => "LOGIN_FAILED",
             Self::Locked => "LOCKED",
+            Self::LoginLimited => "LOGIN_LIMITED",
             Self::Refreshed => "REFRESHED",
             Self::RefreshReused => "REFRESH_REUSED",
             Self::LoggedOut => "LOGGED_OUT",

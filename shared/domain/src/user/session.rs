@@ -74,7 +74,7 @@ mod tests {
         let session = Session::begin(SessionId::new(Uuid::from_u128(1)), &account, start);
         let last = Timestamp::from_millis(session.ends_at.as_millis() - 1);
         assert!(session.is_good(&account, last));
-        assert!(session.is_good(&account.log_in(None, last, stamp).0, last));
+        assert!(session.is_good(&account.log_in(None, last, stamp).unwrap().0, last));
         assert!(!session.is_good(&account, session.ends_at));
         assert!(!session.is_good(&account.end_sessions(), start));
         assert!(!Session { ended: true, ..session }.is_good(&account, start));

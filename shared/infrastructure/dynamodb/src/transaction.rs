@@ -20,8 +20,8 @@ use aws_sdk_dynamodb::operation::transact_write_items::{
 };
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Delete, Put,
-    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use serde::Serialize;
 
@@ -97,26 +97,6 @@ impl Transaction {
             .build()
             .map_err(incomplete)?;
         self.items.push(TransactWriteItem::builder().delete(delete).build());
-        Ok(self)
-    }
-
-    /// Requires that the condition holds, and does not change the item.
-    pub(crate) fn check(
-        mut self,
-        table: &str,
-        key: Item,
-        condition: &str,
-        placeholders: Vec<(&'static str, AttributeValue)>,
-    ) -> Result<Self, Failure> {
-        let check = ConditionCheck::builder()
-            .table_name(table)
-            .set_key(Some(key))
-            .condition_expression(condition)
-            .set_expression_attribute_names(names(&[condition]))
-            .set_expression_attribute_values(values(placeholders))
-            .build()
-            .map_err(incomplete)?;
-        self.items.push(TransactWriteItem::builder().condition_check(check).build());
         Ok(self)
     }
 

@@ -2,11 +2,12 @@
 
 use application::outcome::WriteTry;
 use application::ports::{
-    AccountChange, AccountRepository, ActivityReader, ChangeCancelled, Exchange, FoundToken,
-    IdentitySource, Rotation, Sessions, TokenRecord,
+    AccountChange, AccountRepository, Accounts, ActivityReader, ChangeCancelled, Exchange,
+    FoundToken, IdentitySource, Rotation, Sessions, TokenRecord,
 };
 use domain::identity::SessionId;
-use domain::user::{ActivityKind, Session};
+use domain::timestamp::Timestamp;
+use domain::user::{ActivityKind, RateUse, Session};
 use futures::future::join_all;
 use uuid::Uuid;
 
@@ -21,7 +22,9 @@ async fn session(fixture: &impl TableFixture, identities: &SequentialIdentities)
     log_in(fixture, identities, &user.account, "first").await.session
 }
 
-async fn exchange(
+/// Exchanges a token, after `before` exchanges of the account.
+async fn exchange_after(
+    before: u32,
     fixture: &impl TableFixture,
     identities: &impl IdentitySource,
     session: &Session,
@@ -38,11 +41,35 @@ async fn exchange(
         next: &next,
         salt: "salt",
         at: moment(2),
+        uses_before: uses(before),
+        uses: uses(before + 1),
         activity: &activity(identities, ActivityKind::Refreshed, moment(2)),
     };
     let sessions = fixture.accounts();
     let rotate = async || sessions.rotate(&rotation, soon()).await;
     settled(rotate, |cancelled| *cancelled == ChangeCancelled::Busy).await
+}
+
+/// Exchanges a token as the first one of the account.
+async fn exchange(
+    fixture: &impl TableFixture,
+    identities: &impl IdentitySource,
+    session: &Session,
+    used: &str,
+    next: &str,
+) -> WriteTry<ChangeCancelled> {
+    exchange_after(0, fixture, identities, session, used, next).await
+}
+
+/// The use of the account's exchanges after some of them.
+fn uses(exchanges: u32) -> RateUse {
+    RateUse::forgotten_at(Timestamp::from_millis(1_000 * i64::from(exchanges)))
+}
+
+/// The use of the account's exchanges, as stored.
+async fn stored_uses(fixture: &impl TableFixture, session: &Session) -> RateUse {
+    let account = Accounts::by_id(&fixture.accounts(), session.user_id).await;
+    account.unwrap().unwrap().record().exchanges
 }
 
 async fn found(fixture: &impl TableFixture, session: &Session, secret: &str) -> Option<FoundToken> {
@@ -76,10 +103,47 @@ pub async fn a_token_is_exchanged_once(fixture: &impl TableFixture) {
     let again = exchange(fixture, &identities, &session, "first", "third").await;
     assert!(is_stale(&again), "{again:?}");
     assert_eq!(found(fixture, &session, "third").await, None);
-    let next = exchange(fixture, &identities, &session, "second", "third").await;
+    let next = exchange_after(1, fixture, &identities, &session, "second", "third").await;
     assert!(matches!(next, WriteTry::Done), "{next:?}");
     let used = Some(FoundToken::Used { session });
     assert_eq!(found(fixture, &session, "first").await, used);
+}
+
+pub async fn every_exchange_of_an_account_is_counted(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let one = log_in(fixture, &identities, &user.account, "one").await;
+    let other = log_in(fixture, &identities, &one.account, "other").await;
+    let tried = exchange(fixture, &identities, &one.session, "one", "second").await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    assert_eq!(stored_uses(fixture, &one.session).await, uses(1));
+    // An exchange in another session that did not see the first one.
+    let tried = exchange(fixture, &identities, &other.session, "other", "second").await;
+    assert!(is_stale(&tried), "{tried:?}");
+    assert!(is_newest(&found(fixture, &other.session, "other").await));
+    let tried = exchange_after(1, fixture, &identities, &other.session, "other", "second").await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    assert_eq!(stored_uses(fixture, &one.session).await, uses(2));
+}
+
+pub async fn a_login_and_a_change_leave_the_use_of_exchanges(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let first = log_in(fixture, &identities, &user.account, "first").await;
+    let tried = exchange(fixture, &identities, &first.session, "first", "second").await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    // Both are based on an account that was read before the exchange.
+    let login = log_in(fixture, &identities, &first.account, "another").await;
+    assert_eq!(stored_uses(fixture, &first.session).await, uses(1));
+    let change = AccountChange {
+        account: &login.account.end_sessions(),
+        attempt: identities.transaction_id(),
+        keep: None,
+        activity: &activity(&identities, ActivityKind::LoggedOutEverywhere, moment(2)),
+    };
+    let tried = fixture.accounts().change(&change, soon()).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    assert_eq!(stored_uses(fixture, &first.session).await, uses(1));
 }
 
 pub async fn of_ten_exchanges_of_one_token_at_once_one_is_stored(fixture: &impl TableFixture) {

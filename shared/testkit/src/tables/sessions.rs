@@ -7,7 +7,7 @@ use application::ports::{
     Sessions,
 };
 use domain::identity::SessionId;
-use domain::user::Session;
+use domain::user::{Account, AccountRecord, Session};
 
 use super::MemoryTables;
 use crate::fault::Operation;
@@ -40,19 +40,26 @@ impl Sessions for MemoryTables {
         rotation: &Rotation<'_>,
         deadline: Deadline,
     ) -> WriteTry<ChangeCancelled> {
-        let Rotation { session, used, next, salt, at, activity } = rotation.clone();
+        let Rotation { session, used, next, salt, at, uses_before, uses, activity } =
+            rotation.clone();
         let exchange = Exchange { salt: salt.to_owned(), at };
         let (session, next, activity) = (*session, *next, activity.clone());
         self.write(Operation::Rotate, deadline, ChangeCancelled::Busy, move |rows| {
-            let account = rows.account(session.user_id);
-            let is_of_epoch = account.is_some_and(|it| it.session_epoch() == session.epoch);
+            let account = rows.accounts.get_mut(&session.user_id).and_then(|row| row.live.as_mut());
+            let account = account.map(|(account, _)| account).filter(|account| {
+                account.session_epoch() == session.epoch
+                    && account.record().exchanges == uses_before
+            });
             let row = rows.sessions.get_mut(&session.id).ok_or(ChangeCancelled::Stale)?;
             if row.token.hash == next.hash {
                 return Ok(());
             }
-            if row.token.hash != used || row.session.ended || !is_of_epoch {
+            if row.token.hash != used || row.session.ended {
                 return Err(ChangeCancelled::Stale);
             }
+            let account = account.ok_or(ChangeCancelled::Stale)?;
+            let record = account.record().clone();
+            *account = Account::rehydrate(AccountRecord { exchanges: uses, ..record });
             row.token = next;
             row.exchange = Some((used, exchange));
             rows.used_tokens.insert(used);

@@ -13,7 +13,7 @@ use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, TransactionId, UserId};
 use domain::pending::Rank;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, EmailAddress, Guesses};
+use domain::user::{Account, AccountRecord, EmailAddress, Guesses};
 
 use super::MemoryTables;
 use super::rows::{AccountRow, EventsRow, Rows, SessionRow};
@@ -34,6 +34,9 @@ fn replace_account(
     if stored.version() + 1 != account.version() {
         return Err(ChangeCancelled::Stale);
     }
+    // Exchanges are counted without a new version, so the use in `account` may be an older one.
+    let exchanges = stored.record().exchanges;
+    let account = Account::rehydrate(AccountRecord { exchanges, ..account.record().clone() });
     row.live = Some((account, attempt));
     Ok(false)
 }

@@ -1,7 +1,8 @@
 use domain::aggregate::AggregateKey;
 use domain::identity::{TransactionId, UserId};
 use domain::pending::PendingEvents;
-use domain::user::{Account, AccountRecord, EmailAddress, PasswordHash};
+use domain::timestamp::Timestamp;
+use domain::user::{Account, AccountRecord, EmailAddress, PasswordHash, RateUse};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -56,6 +57,12 @@ pub(crate) struct AccountItem {
     registration: StampRecord,
     session_epoch: u32,
     version: u32,
+    /// When all logins are forgotten; missing in items of older code.
+    #[serde(default)]
+    logins_until_ms: i64,
+    /// When all exchanges of refresh tokens are forgotten; missing in items of older code.
+    #[serde(default)]
+    exchanges_until_ms: i64,
     /// The attempt that wrote the item, by which a second try of that attempt recognises the first.
     #[serde(with = "binary")]
     attempt: [u8; 16],
@@ -88,6 +95,8 @@ impl NewAccountItem {
                 registration: StampRecord::new(&known.registration, known.registered_at),
                 session_epoch: known.session_epoch,
                 version: known.version,
+                logins_until_ms: known.logins.moment().as_millis(),
+                exchanges_until_ms: known.exchanges.moment().as_millis(),
                 attempt: *attempt.as_uuid().as_bytes(),
             },
             pending: PendingAttributes::new(key, pending),
@@ -142,7 +151,13 @@ pub(crate) fn live_account(item: Item) -> Result<Option<Account>, CorruptRecord>
         registration: item.registration.into(),
         session_epoch: item.session_epoch,
         version: item.version,
+        logins: rate_use(item.logins_until_ms),
+        exchanges: rate_use(item.exchanges_until_ms),
     })))
+}
+
+const fn rate_use(until_ms: i64) -> RateUse {
+    RateUse::forgotten_at(Timestamp::from_millis(until_ms))
 }
 
 fn is_deleted(item: &Item) -> bool {

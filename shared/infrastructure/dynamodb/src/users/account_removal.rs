@@ -65,7 +65,15 @@ fn emptied(deletion: &AccountDeletion<'_>) -> Result<ItemUpdate, Failure> {
     update.set("#shard", text(keys::pending_shard(Rank::First, key)));
     update.set("#due_ms", number(pending.due.as_millis()));
     update.set_if_absent("#since_ms", number(pending.since.as_millis()));
-    for path in ["#email", "#typed_email", "#password_hash", "#session_epoch", "#attempt"] {
+    for path in [
+        "#email",
+        "#typed_email",
+        "#password_hash",
+        "#session_epoch",
+        "#logins_until_ms",
+        "#exchanges_until_ms",
+        "#attempt",
+    ] {
         update.remove(path);
     }
     let condition = format!("#version = {}", update.value(number(account.version())));

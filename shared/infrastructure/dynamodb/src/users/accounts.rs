@@ -53,19 +53,20 @@ impl DynamoAccounts {
     }
 }
 
-/// Writes a changed account, if the stored one has the version before. Pending events do not
-/// change.
+/// Writes a changed account, if the stored one has the version before. Pending events and the use
+/// of exchanges do not change.
 pub(crate) fn changed(account: &Account, attempt: TransactionId) -> Change {
     Change {
         key: keys::record(keys::user(account.user_id())),
         update: "SET #version = :version, #session_epoch = :epoch, #password_hash = :hash, \
-                 #attempt = :attempt",
+                 #logins_until_ms = :logins_until, #attempt = :attempt",
         condition: "#version = :before",
         values: vec![
             (":before", number(account.version().saturating_sub(1))),
             (":version", number(account.version())),
             (":epoch", number(account.session_epoch())),
             (":hash", text(account.password_hash().as_phc())),
+            (":logins_until", number(account.record().logins.moment().as_millis())),
             (":attempt", binary(attempt.as_uuid().as_bytes())),
         ],
     }

@@ -19,7 +19,7 @@ use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
 impl DynamoAccounts {
     fn rotation(&self, rotation: &Rotation<'_>) -> Result<Transaction, Failure> {
-        let Rotation { session, used, next, salt, at, activity } = rotation;
+        let Rotation { session, used, next, salt, at, uses_before, uses, activity } = rotation;
         let users = self.users.as_str();
         // Because of this condition, an exchange, a second exchange of the same token and the end
         // of the session exclude each other.
@@ -37,15 +37,21 @@ impl DynamoAccounts {
                 (":no", truth(false)),
             ],
         };
+        // Ending all sessions of an account writes only its epoch, and not the sessions' items.
+        let counted = Change {
+            key: keys::record(keys::user(session.user_id)),
+            update: "SET #exchanges_until_ms = :uses",
+            condition: "#session_epoch = :epoch AND (attribute_not_exists(#exchanges_until_ms) OR \
+                        #exchanges_until_ms = :uses_before)",
+            values: vec![
+                (":uses", number(uses.moment().as_millis())),
+                (":epoch", number(session.epoch)),
+                (":uses_before", number(uses_before.moment().as_millis())),
+            ],
+        };
         Transaction::default()
             .update(users, exchanged)?
-            // Ending all sessions of an account writes only its epoch, and not the sessions' items.
-            .check(
-                users,
-                keys::record(keys::user(session.user_id)),
-                "#session_epoch = :epoch",
-                vec![(":epoch", number(session.epoch))],
-            )?
+            .update(users, counted)?
             .put(users, &UsedTokenItem::new(session, *used))?
             .put(users, &ActivityItem::new(ActivityOwner::User(session.user_id), activity))
     }

@@ -78,7 +78,7 @@ fn refresh(schemas: &mut Schemas) -> Operation {
             examples: vec![("newest", "The newest refresh token of a session", refresh_example())],
         }),
         success: tokens(schemas),
-        problems: &[ProblemKind::Unauthorized],
+        problems: &[ProblemKind::Unauthorized, ProblemKind::TooManyRequests],
     }
 }
 
