@@ -52,7 +52,7 @@ fn register(schemas: &mut Schemas) -> Operation {
                 },
             }),
         },
-        problems: &[ProblemKind::Conflict, ProblemKind::TooManyRequests],
+        problems: &[ProblemKind::Forbidden, ProblemKind::Conflict, ProblemKind::TooManyRequests],
     }
 }
 
@@ -106,7 +106,7 @@ fn delete(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: none(),
         },
-        problems: &[ProblemKind::TooManyRequests],
+        problems: &[ProblemKind::Forbidden, ProblemKind::TooManyRequests],
     }
 }
 
@@ -136,7 +136,7 @@ fn change_password(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: none(),
         },
-        problems: &[ProblemKind::TooManyRequests],
+        problems: &[ProblemKind::Forbidden, ProblemKind::TooManyRequests],
     }
 }
 

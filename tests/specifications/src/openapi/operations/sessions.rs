@@ -58,7 +58,11 @@ fn log_in(schemas: &mut Schemas) -> Operation {
             examples: vec![("demo", "The demo user that `cargo xtask up` creates", demo)],
         }),
         success: tokens(schemas),
-        problems: &[ProblemKind::Unauthorized, ProblemKind::TooManyRequests],
+        problems: &[
+            ProblemKind::Unauthorized,
+            ProblemKind::Forbidden,
+            ProblemKind::TooManyRequests,
+        ],
     }
 }
 
@@ -78,7 +82,11 @@ fn refresh(schemas: &mut Schemas) -> Operation {
             examples: vec![("newest", "The newest refresh token of a session", refresh_example())],
         }),
         success: tokens(schemas),
-        problems: &[ProblemKind::Unauthorized, ProblemKind::TooManyRequests],
+        problems: &[
+            ProblemKind::Unauthorized,
+            ProblemKind::Forbidden,
+            ProblemKind::TooManyRequests,
+        ],
     }
 }
 
@@ -111,6 +119,6 @@ fn log_out(schemas: &mut Schemas) -> Operation {
             headers: &[],
             links: none(),
         },
-        problems: &[],
+        problems: &[ProblemKind::Forbidden],
     }
 }
