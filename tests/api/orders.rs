@@ -5,4 +5,5 @@ mod create;
 mod get;
 mod idempotency;
 mod list;
+mod open_units;
 mod refused;

@@ -159,6 +159,9 @@ fn longest_parameter(name: &str, document: &Value) -> usize {
     if let Some(length) = parameter["MaxLength"].as_u64() {
         return usize::try_from(length).unwrap();
     }
+    if let Some(most) = parameter["MaxValue"].as_u64() {
+        return most.to_string().len();
+    }
     let allowed = parameter["AllowedValues"].as_array();
     let allowed = allowed.unwrap_or_else(|| panic!("{name} may be of any length"));
     let length = |one: &Value| one.as_str().map_or_else(|| one.to_string().len(), str::len);

@@ -37,6 +37,9 @@ use testkit::samples::{lines, product, user};
 use crate::dynamodb_tables::{Tables, tables_over};
 use crate::rocketmq_channel::config;
 
+/// As on AWS, open units are counted.
+const OPEN_UNITS_MAX: u32 = 10_000;
+
 pub(crate) struct Deployment {
     pub(crate) client: Client,
     orders: OrdersTable,
@@ -141,7 +144,7 @@ impl Deployment {
                 publication: Self::publication(publisher.clone()),
                 identities: UuidIdentitySource,
                 registry: Registry::default(),
-                groups: ReservationGroups::default(),
+                groups: ReservationGroups::limited(Some(OPEN_UNITS_MAX)),
             },
             letters: DynamoDeadLetterMoves::new(
                 self.client.clone(),

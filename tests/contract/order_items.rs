@@ -10,7 +10,7 @@ use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::DeadLetterMoves;
 use application::ports::pending::{
     DueAggregate, Found, IndexChange, OrderChange, PendingEventIndex, PendingEventStore,
-    Reservations,
+    Reservations, Taking,
 };
 use application::ports::{DeadLetter, Topic};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -300,19 +300,24 @@ async fn a_change_finds_each_state_of_its_order(tables: Tables) {
     assert!(matches!(refused, WriteTry::Refused(_)), "{refused:?}");
 }
 
+fn taking(products: &[(u64, u32)]) -> Taking {
+    let stock = products.iter().map(|(id, quantity)| (ProductId::new(*id).unwrap(), *quantity));
+    Taking { stock: stock.collect(), ..Taking::default() }
+}
+
 async fn a_reservation_finds_each_state_of_orders_and_stock(tables: Tables) {
     put_products(&tables.client, &tables.catalog, &[product(1, 5), product(2, 100)]).await.unwrap();
     let aggregates = tables.aggregates();
     let first = tables.created(0, 1).await;
     let second = tables.created(1, 2).await;
     let id = |id| ProductId::new(id).unwrap();
-    let take = |quantity| BTreeMap::from([(id(1), quantity), (id(2), quantity)]);
+    let take = |quantity| taking(&[(1, quantity), (2, quantity)]);
     let both = [confirmation(&first, 0), confirmation(&second, 1)];
     let short = cancelled(aggregates.reserve(&both, &take(6), soon()).await);
     assert_eq!(short.orders, [ItemReason::None, ItemReason::None]);
     assert_eq!(short.stock[&id(1)], ItemReason::ConditionFailed(Some(5)));
     assert_eq!(short.stock[&id(2)], ItemReason::None);
-    let unknown = BTreeMap::from([(id(99), 1)]);
+    let unknown = taking(&[(99, 1)]);
     let short = cancelled(aggregates.reserve(&both[..1], &unknown, soon()).await);
     assert_eq!(short.stock[&id(99)], ItemReason::ConditionFailed(None));
     assert_done(aggregates.reserve(&both, &take(4), soon()).await);
@@ -326,7 +331,8 @@ async fn a_reservation_finds_each_state_of_orders_and_stock(tables: Tables) {
     assert_eq!(stale.orders[1], ItemReason::ConditionFailed(Some(confirmed)));
     assert_eq!(tables.find(2).await, third);
     assert_eq!(tables.stock(1).await, "1");
-    let many: BTreeMap<_, _> = (0..100).map(|number| (id(number), 1)).collect();
+    let many: Vec<_> = (0..100).map(|number| (number, 1)).collect();
+    let many = taking(&many);
     match aggregates.reserve(&both[..1], &many, soon()).await {
         WriteTry::Refused(failure) => assert_eq!(failure.class, FailureClass::Permanent),
         other => panic!("{other:?}"),

@@ -28,7 +28,7 @@ use crate::rocketmq_channel::run;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
-fn an_order_of_two_products_costs_eleven_write_units_until_both_its_events_are_handled() {
+fn an_order_of_two_products_costs_thirteen_write_units_until_both_its_events_are_handled() {
     run(async {
         let deployment = Deployment::start().await;
         let publisher = deployment.publisher().await;
@@ -44,10 +44,10 @@ fn an_order_of_two_products_costs_eleven_write_units_until_both_its_events_are_h
         assert_eq!(stored.order.status(), OrderStatus::Confirmed);
         assert!(stored.pending.is_empty(), "{:?}", stored.pending);
         assert_eq!(stored.order.notifications().len(), 2);
-        // Two for the order and two for each of its products; then one for the order, and one for
-        // leaving the index.
-        assert_eq!(handled.of_operation("TransactWriteItems").write, 6.0, "{handled:?}");
-        assert_eq!(handled.total().write, 8.0, "{handled:?}");
+        // Two for the order, two for each of its products, and two for the account's open units;
+        // then one for the order, and one for leaving the index.
+        assert_eq!(handled.of_operation("TransactWriteItems").write, 8.0, "{handled:?}");
+        assert_eq!(handled.total().write, 10.0, "{handled:?}");
         publisher.shutdown().await;
     });
 }

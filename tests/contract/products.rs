@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use application::outcome::WriteTry;
-use application::ports::pending::Reservations;
+use application::ports::pending::{Reservations, Taking};
 use domain::identity::ProductId;
 use domain::money::Money;
 use domain::product::Product;
@@ -38,7 +38,8 @@ async fn all(tables: &Tables) -> Vec<Product> {
 async fn an_import_keeps_the_stock_of_existing_products(tables: Tables) {
     let (client, catalog) = (&tables.client, &tables.catalog);
     assert!(put_product_keeping_stock(client, catalog, &product(1, 500, 100)).await.unwrap());
-    let quantities = BTreeMap::from([(ProductId::new(1).unwrap(), 95)]);
+    let stock = BTreeMap::from([(ProductId::new(1).unwrap(), 95)]);
+    let quantities = Taking { stock, ..Taking::default() };
     let reserved = tables.aggregates().reserve(&[], &quantities, soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
 
@@ -66,7 +67,8 @@ async fn stock_that_is_added_and_reserved_at_once_adds_up(tables: Tables) {
         .unwrap();
     let id = |id| ProductId::new(id).unwrap();
     let aggregates = tables.aggregates();
-    let quantities = BTreeMap::from([(id(1), 1)]);
+    let stock = BTreeMap::from([(id(1), 1)]);
+    let quantities = Taking { stock, ..Taking::default() };
     let reservations = (0..ROUNDS).map(|_| async {
         let tried = aggregates.reserve(&[], &quantities, soon()).await;
         u32::from(matches!(tried, WriteTry::Done))

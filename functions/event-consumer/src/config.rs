@@ -17,7 +17,12 @@ pub struct Config {
     pub dead_letters: DeadLettersTable,
     /// The stock from which orders are reserved.
     pub catalog: CatalogTable,
+    /// How many open units an account may hold; `None` if they are not counted.
+    pub open_units_max: Option<u32>,
 }
+
+/// How many open units an account may hold, unless the environment says something else.
+const OPEN_UNITS_MAX: u32 = 10_000;
 
 impl Config {
     /// Reads the environment.
@@ -31,6 +36,8 @@ impl Config {
         let users = UsersTable::required(&mut settings);
         let dead_letters = DeadLettersTable::required(&mut settings);
         let catalog = CatalogTable::required(&mut settings);
+        let open_units_max =
+            settings.or_default("OPEN_UNITS_MAX", Some(OPEN_UNITS_MAX), open_units_max);
         let config = || {
             Some(Self {
                 rocketmq: rocketmq?,
@@ -38,8 +45,14 @@ impl Config {
                 users: users?,
                 dead_letters: dead_letters?,
                 catalog: catalog?,
+                open_units_max,
             })
         };
         settings.finish(config())
     }
+}
+
+/// A maximum; 0 for none.
+fn open_units_max(text: &str) -> Result<Option<u32>, std::num::ParseIntError> {
+    text.parse().map(|most: u32| Some(most).filter(|most| *most > 0))
 }

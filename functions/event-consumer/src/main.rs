@@ -44,7 +44,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 // Inventory and notification change only the order, so they are part of the use
                 // case.
                 registry: Registry::default(),
-                groups: ReservationGroups::default(),
+                groups: ReservationGroups::limited(config.open_units_max),
             },
             letters: DynamoDeadLetterMoves::new(tables, orders, users, config.dead_letters),
             announcements: RocketmqDeadLetters::new(&publisher),

@@ -10,6 +10,7 @@ mod creation;
 mod event;
 mod history;
 mod lines;
+mod open_units;
 mod record;
 
 use crate::aggregate::AggregateKey;
@@ -22,6 +23,7 @@ pub use creation::{AtKey, FENCED_MAX, NewOrder, StoredOrder, Tombstone};
 pub use event::{OrderEvent, OrderFact};
 pub use history::{History, StatusChange};
 pub use lines::{InvalidLines, LINES_MAX, OrderLine, OrderLines, PricedLine, Quantity};
+pub use open_units::{OpenCount, OpenPeriod};
 pub use record::{CorruptOrder, OrderRecord};
 
 /// The status of an order.
@@ -31,7 +33,7 @@ pub enum OrderStatus {
     Created,
     /// Its stock is reserved.
     Confirmed,
-    /// There was not enough stock. Final.
+    /// There was not enough stock, or its account would have held too many open units. Final.
     Rejected,
     /// Cancelled by its customer. Final.
     Cancelled,
@@ -155,10 +157,24 @@ impl Order {
         at: Timestamp,
         event: EventStamp,
     ) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Confirmed, at, event)
+        self.become_status(OrderStatus::Confirmed, at, event, None)
     }
 
-    /// Rejects the order: there is not enough stock for it.
+    /// Confirms the order, and counts its units as open in the period of `at`.
+    ///
+    /// # Errors
+    ///
+    /// [`TransitionRefused`] unless it is CREATED.
+    pub fn confirm_counted(
+        &self,
+        at: Timestamp,
+        event: EventStamp,
+    ) -> Result<(Self, OrderEvent), TransitionRefused> {
+        self.become_status(OrderStatus::Confirmed, at, event, Some(OpenPeriod::of(at)))
+    }
+
+    /// Rejects the order: there is not enough stock for it, or its account would hold too many open
+    /// units.
     ///
     /// # Errors
     ///
@@ -168,7 +184,7 @@ impl Order {
         at: Timestamp,
         event: EventStamp,
     ) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Rejected, at, event)
+        self.become_status(OrderStatus::Rejected, at, event, None)
     }
 
     /// Cancels the order for its customer.
@@ -181,7 +197,7 @@ impl Order {
         at: Timestamp,
         event: EventStamp,
     ) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Cancelled, at, event)
+        self.become_status(OrderStatus::Cancelled, at, event, None)
     }
 
     fn become_status(
@@ -189,13 +205,14 @@ impl Order {
         to: OrderStatus,
         at: Timestamp,
         event: EventStamp,
+        open_period: Option<OpenPeriod>,
     ) -> Result<(Self, OrderEvent), TransitionRefused> {
         let from = self.status();
         if !from.may_become(to) {
             return Err(TransitionRefused { from, to });
         }
         let mut next = self.clone();
-        next.history.push(StatusChange { status: to, at, event });
+        next.history.push(StatusChange { status: to, at, event, open_period });
         let event = next.latest_event();
         Ok((next, event))
     }
@@ -268,6 +285,18 @@ impl Order {
     /// Its lines, one per product, sorted by product.
     pub fn lines(&self) -> &[PricedLine] {
         &self.lines
+    }
+
+    /// How many units it asks for, of all products together.
+    pub fn units(&self) -> u32 {
+        self.lines.iter().map(|line| u32::from(line.quantity.get())).sum()
+    }
+
+    /// Where its units count as open, while it is CONFIRMED. `None` if they were not counted.
+    pub fn open_count(&self) -> Option<OpenCount> {
+        let confirmed = self.history.latest();
+        let period = confirmed.open_period?;
+        Some(OpenCount { user_id: self.user_id, period })
     }
 
     /// The sum of its lines.

@@ -58,6 +58,9 @@ macro_rules! table_contract {
                 reservations_at_once_never_take_more_than_there_is
                 the_largest_order_is_reserved_in_one_write
                 a_reservation_that_fits_no_transaction_is_refused_for_good
+                open_units_are_counted_up_to_the_maximum_or_nothing_is_stored
+                reservations_at_once_never_count_more_open_units_than_the_maximum
+                a_cancelled_order_gives_its_open_units_back_once
                 a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored
                 returns_and_reservations_at_once_add_up
                 a_product_that_is_not_in_the_catalog_gets_no_stock_back

@@ -22,6 +22,7 @@ use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::{Activity, ActivityOwner, DeadLetter};
 use domain::aggregate::AggregateKey;
 use domain::identity::{ProductId, UserId};
+use domain::order::OpenCount;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
 use domain::user::{Account, UserEvents};
@@ -155,6 +156,16 @@ impl MemoryTables {
     /// The available quantity of a product.
     pub fn stock_of(&self, product: ProductId) -> Option<u32> {
         self.state().rows.products.get(&product).map(|product| product.stock)
+    }
+
+    /// A count of open units; 0 if there is none.
+    pub fn open_units(&self, count: OpenCount) -> u32 {
+        self.state().rows.open_units.get(&count).copied().unwrap_or_default()
+    }
+
+    /// Removes a count of open units, as the table does once its period is over.
+    pub fn remove_open_units(&self, count: OpenCount) {
+        self.state().rows.open_units.remove(&count);
     }
 
     /// All activities, in the order in which they were recorded.

@@ -35,7 +35,12 @@ pub struct World {
     pub passwords: PlainHasher,
     /// The source of access tokens and refresh tokens.
     pub tokens: NumberedTokens,
+    /// How many open units an account may hold; `None` if they are not counted.
+    pub open_units_max: Option<u32>,
 }
+
+/// More open units than a test's accounts reserve, unless it is about them.
+const OPEN_UNITS_MAX: u32 = 1_000_000;
 
 impl Default for World {
     fn default() -> Self {
@@ -48,6 +53,7 @@ impl Default for World {
             broker,
             passwords: PlainHasher::default(),
             tokens: NumberedTokens::default(),
+            open_units_max: Some(OPEN_UNITS_MAX),
         }
     }
 }
@@ -158,7 +164,7 @@ impl World {
                 publication: self.publish_stored(),
                 identities: self.identities.clone(),
                 registry,
-                groups: events::consume::ReservationGroups::default(),
+                groups: events::consume::ReservationGroups::limited(self.open_units_max),
             },
             letters: self.tables.clone(),
             announcements: self.broker.clone(),

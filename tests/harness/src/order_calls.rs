@@ -178,7 +178,9 @@ mod tests {
     use application::events::StoredAggregate;
     use application::outcome::WriteTry;
     use application::ports::creating::{Fences, OrderCreation};
-    use application::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
+    use application::ports::pending::{
+        IndexChange, OrderChange, PendingEventStore, Reservations, Taking,
+    };
     use application::ports::{Clock, IdentitySource};
     use domain::event::EventStamp;
     use domain::identity::{EventId, ProductId, UserId};
@@ -309,7 +311,8 @@ mod tests {
             pending: PendingEvents::one(follow_up, entry),
             index: IndexChange::Keep,
         };
-        let take = BTreeMap::from([(ProductId::new(1).unwrap(), 2)]);
+        let stock = BTreeMap::from([(ProductId::new(1).unwrap(), 2)]);
+        let take = Taking { stock, ..Taking::default() };
         assert!(matches!(
             behind.aggregates.reserve(&[change], &take, within()).await,
             WriteTry::Done

@@ -1,10 +1,11 @@
-//! Cancels an order for its customer. The same write puts its reserved items back into stock, so
-//! that this happens once, whatever else changes the order at the same time.
+//! Cancels an order for its customer.
+//!
+//! The same write puts its reserved items back into stock and lowers its account's count of open
+//! units, so that this happens once, whatever else changes the order at the same time.
 //!
 //! No broker is needed: `OrderCancelled` is pending and was never sent, so the sweep publishes it
 //! at once.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contracts::event::SCHEMA_VERSION;
@@ -12,13 +13,16 @@ use domain::event::EventStamp;
 use domain::identity::{OrderId, ProductId, TransactionId, UserId};
 use domain::order::{Order, OrderStatus, StoredOrder, TransitionRefused};
 use domain::pending::PendingEvent;
+use domain::timestamp::Timestamp;
 
 use super::stored;
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, ItemReason};
 use crate::ports::creating::OrderKeys;
-use crate::ports::pending::{IndexChange, OrderChange, ReservationCancelled, StockReturns};
+use crate::ports::pending::{
+    IndexChange, OrderChange, ReservationCancelled, Returning, StockReturns,
+};
 use crate::ports::{Clock, IdentitySource};
 use crate::retry::until_settled;
 
@@ -66,8 +70,12 @@ enum Written {
     Stored,
     /// Nothing was stored: the order was changed after it was read.
     Changed(Box<StoredOrder>),
-    /// Nothing was stored: these products are no longer in the catalog.
-    Missing(Vec<ProductId>),
+    /// Nothing was stored: these products are no longer in the catalog, or the count of open units
+    /// is gone.
+    Missing {
+        products: Vec<ProductId>,
+        count: bool,
+    },
 }
 
 impl<Orders, Returns, Time, Identities> CancelOrder<Orders, Returns, Time, Identities>
@@ -121,7 +129,7 @@ where
         deadline: Deadline,
     ) -> Result<Option<Box<StoredOrder>>, Failure> {
         let order = &change.before.order;
-        let mut give = taken_by(order);
+        let mut give = taken_by(order, self.clock.now());
         loop {
             let (first, most) = (Duration::from_millis(5), Duration::from_millis(200));
             let pause = Backoff::new(first, most, seed(order.id().as_uuid()));
@@ -133,13 +141,20 @@ where
             match settled.await.map_err(|unsettled| unsettled.failure)? {
                 Written::Stored => return Ok(None),
                 Written::Changed(found) => return Ok(Some(found)),
-                Written::Missing(products) => {
+                Written::Missing { products, count } => {
+                    if count {
+                        tracing::error!(
+                            order_id = %order.id(),
+                            "the open units of the cancelled order are not counted"
+                        );
+                        give.open = None;
+                    }
                     for product_id in products {
                         tracing::error!(
                             %product_id,
                             "a product of the cancelled order is not in the catalog"
                         );
-                        give.remove(&product_id);
+                        give.stock.remove(&product_id);
                     }
                 }
             }
@@ -147,14 +162,20 @@ where
     }
 }
 
-/// What an order has taken out of stock: all of its items if it is CONFIRMED, otherwise nothing.
-fn taken_by(order: &Order) -> BTreeMap<ProductId, u32> {
+/// What an order has taken: all of its items if it is CONFIRMED, otherwise nothing. Its units no
+/// longer count once their period is over, and the count may be deleted.
+fn taken_by(order: &Order, now: Timestamp) -> Returning {
     match order.status() {
         OrderStatus::Confirmed => {
             let lines = order.lines().iter();
-            lines.map(|line| (line.product_id, line.quantity.get().into())).collect()
+            let stock = lines.map(|line| (line.product_id, line.quantity.get().into()));
+            let counts = order.open_count().filter(|count| now < count.period.end());
+            let open = counts.map(|count| (count, order.units()));
+            Returning { stock: stock.collect(), open }
         }
-        OrderStatus::Created | OrderStatus::Rejected | OrderStatus::Cancelled => BTreeMap::new(),
+        OrderStatus::Created | OrderStatus::Rejected | OrderStatus::Cancelled => {
+            Returning::default()
+        }
     }
 }
 
@@ -174,12 +195,13 @@ fn cancellation<'a>(
 
 /// The outcome of a cancelled write. The condition of a busy item is not known.
 fn judge(cancelled: ReservationCancelled) -> Option<Written> {
-    let ReservationCancelled { orders, stock } = cancelled;
+    let ReservationCancelled { orders, stock, open } = cancelled;
     if let Some(ItemReason::ConditionFailed(found)) = orders.into_iter().next() {
         // An order that can't be read settles nothing.
         return found.map(|found| Written::Changed(Box::new(found)));
     }
     let missing = stock.into_iter().filter(|(_, reason)| reason.condition_failed());
-    let missing: Vec<_> = missing.map(|(product_id, _)| product_id).collect();
-    (!missing.is_empty()).then_some(Written::Missing(missing))
+    let products: Vec<_> = missing.map(|(product_id, _)| product_id).collect();
+    let count = open.values().any(ItemReason::condition_failed);
+    (count || !products.is_empty()).then_some(Written::Missing { products, count })
 }

@@ -5,6 +5,7 @@ mod groups;
 pub(crate) mod handlers;
 mod hot_product;
 mod letters;
+mod open_units;
 mod sweep;
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Creating, reading and cancelling orders.
 
-mod cancel;
+pub(crate) mod cancel;
 mod check_backs;
 pub(crate) mod create;
 mod get;

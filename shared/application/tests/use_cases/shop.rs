@@ -2,7 +2,8 @@
 //!
 //! The model knows how many units of each product were delivered to the shop. Everything else follows
 //! from the orders: what is confirmed is reserved, what is cancelled or rejected is not, and what was
-//! delivered is in stock or reserved.
+//! delivered is in stock or reserved. An account's open units are those of its confirmed orders of
+//! this period.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,9 +12,11 @@ use application::deadline::Deadline;
 use application::event::event_type_of;
 use application::orders::cancel::{CancelOrder, CancelOrderCommand, CancelOrderError};
 use application::orders::create::CreateOrderCommand;
+use application::ports::Clock;
 use contracts::event::Event;
 use domain::identity::{OrderId, UserId};
 use domain::order::OrderStatus::{self, Cancelled, Confirmed, Created, Rejected};
+use domain::order::{OpenCount, OpenPeriod};
 use domain::product::Product;
 use proptest::prelude::*;
 use testkit::samples::{UNIT_PRICE, key, lines, product, product_id, user};
@@ -31,6 +34,9 @@ const USERS: u64 = 3;
 /// How many units of each product there are at first. The orders below ask for more.
 const FIRST_STOCK: u32 = 6;
 
+/// How many open units an account may hold. The orders below ask for more.
+const OPEN_UNITS_MAX: u32 = 9;
+
 /// What happens in the shop.
 #[derive(Debug, Clone)]
 enum Action {
@@ -46,6 +52,8 @@ enum Action {
     Consume { cancelled: Vec<(u64, prop::sample::Index)> },
     /// A look of the sweep.
     Sweep,
+    /// Everything is handled, and the period in which units are open ends.
+    EndPeriod,
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -64,6 +72,7 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(product, price)| Action::SetPrice { product, price }),
         3 => cancelled.prop_map(|cancelled| Action::Consume { cancelled }),
         1 => Just(Action::Sweep),
+        1 => Just(Action::EndPeriod),
     ]
 }
 
@@ -82,7 +91,7 @@ struct Shop {
 
 impl Shop {
     fn new() -> Self {
-        let world = World::default();
+        let world = World { open_units_max: Some(OPEN_UNITS_MAX), ..World::default() };
         let (mut delivered, mut prices) = (BTreeMap::new(), BTreeMap::new());
         for number in 1..=PRODUCTS {
             world.tables.put_product(product(number, FIRST_STOCK));
@@ -137,6 +146,14 @@ impl Shop {
                 tokio::join!(consume(&self.world, SHORT), futures::future::join_all(cancels));
             }
             Action::Sweep => self.sweep().await,
+            Action::EndPeriod => {
+                self.sweep().await;
+                consume(&self.world, SHORT).await;
+                let stored = self.world.tables.stored_orders();
+                if stored.iter().all(|stored| stored.pending.is_empty()) {
+                    self.world.clock.advance(OpenPeriod::LENGTH);
+                }
+            }
         }
     }
 
@@ -210,6 +227,25 @@ impl Shop {
         }
     }
 
+    /// Each account's count of this period is what its confirmed orders of the period hold, and not
+    /// more than it may be.
+    fn check_open_units(&self) {
+        let period = OpenPeriod::of(self.world.clock.now());
+        let stored = self.world.tables.stored_orders();
+        for number in 1..=USERS {
+            let count = OpenCount { user_id: user(number), period };
+            let confirmed = stored.iter().map(|stored| &stored.order).filter(|order| {
+                let latest = order.history().latest();
+                order.user_id() == count.user_id
+                    && latest.status == Confirmed
+                    && OpenPeriod::of(latest.at) == period
+            });
+            let held: u32 = confirmed.map(domain::order::Order::units).sum();
+            assert_eq!(self.world.tables.open_units(count), held, "of user {number}");
+            assert!(held <= OPEN_UNITS_MAX, "user {number} holds {held}");
+        }
+    }
+
     /// Handles everything, then checks that each change is on the topic, as one message of its type,
     /// and that nothing else is.
     async fn finish(&self) {
@@ -219,6 +255,7 @@ impl Shop {
             consume(&self.world, SHORT).await;
         }
         self.check_stock_and_histories();
+        self.check_open_units();
         let mut changes = BTreeSet::new();
         for stored in self.world.tables.stored_orders() {
             assert!(stored.pending.is_empty(), "{:?}", stored.pending);
@@ -254,6 +291,7 @@ proptest! {
             for action in &actions {
                 shop.act(action).await;
                 shop.check_stock_and_histories();
+                shop.check_open_units();
             }
             shop.finish().await;
         });

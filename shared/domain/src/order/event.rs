@@ -38,7 +38,7 @@ pub enum OrderFact {
     },
     /// Its stock is reserved.
     Confirmed,
-    /// There was not enough stock.
+    /// There was not enough stock, or its account would have held too many open units.
     Rejected,
     /// Its customer cancelled it.
     Cancelled,

@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use super::OrderStatus;
+use super::{OpenPeriod, OrderStatus};
 use crate::event::EventStamp;
 use crate::identity::EventId;
 use crate::timestamp::Timestamp;
@@ -16,6 +16,9 @@ pub struct StatusChange {
     pub at: Timestamp,
     /// What is stored about the event that the change raised.
     pub event: EventStamp,
+    /// The period in which the order's units count as its account's open ones. Only CONFIRMED has
+    /// one, and only if units were counted when the order was confirmed.
+    pub open_period: Option<OpenPeriod>,
 }
 
 /// Every status that an order reached, oldest first; at least CREATED.
@@ -28,12 +31,12 @@ pub struct History {
 impl History {
     /// The history of a new order: CREATED alone.
     pub const fn begin(at: Timestamp, event: EventStamp) -> Self {
-        let first = StatusChange { status: OrderStatus::Created, at, event };
+        let first = StatusChange { status: OrderStatus::Created, at, event, open_period: None };
         Self { first, later: Vec::new() }
     }
 
     /// A stored history. `None` if it breaks a rule: it must begin with CREATED and make only
-    /// allowed changes, and each event must occur once.
+    /// allowed changes, each event must occur once, and only CONFIRMED may count units.
     pub fn rehydrate(changes: Vec<StatusChange>) -> Option<Self> {
         let steps = changes.is_sorted_by(|a, b| a.status.may_become(b.status));
         let mut changes = changes.into_iter();
@@ -43,7 +46,10 @@ impl History {
         let distinct = history.iter().enumerate().all(|(position, change)| {
             history.iter().take(position).all(|earlier| id_of(earlier) != id_of(change))
         });
-        (steps && distinct).then_some(history)
+        let counted = history
+            .iter()
+            .all(|change| change.open_period.is_none() || change.status == OrderStatus::Confirmed);
+        (steps && distinct && counted).then_some(history)
     }
 
     /// The first change, to CREATED.

@@ -6,6 +6,7 @@ use application::ports::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, OrderId, ProductId, SessionId, UserId};
+use domain::order::{OpenCount, OpenPeriod};
 use domain::pending::Rank;
 use domain::user::AddressKey;
 
@@ -166,6 +167,16 @@ pub(crate) fn aggregate_of(pk: &str, sk: &str) -> Option<AggregateKey> {
 /// The key of an order.
 pub(crate) fn of_order(user_id: UserId, order_id: OrderId) -> Item {
     compound(user(user_id), order(order_id))
+}
+
+/// The key of a count of open units, among its user's orders.
+pub(crate) fn open_units(count: OpenCount) -> Item {
+    compound(user(count.user_id), open_units_in(count.period))
+}
+
+/// The sort key of the count of open units of a period within its user's partition.
+pub fn open_units_in(period: OpenPeriod) -> String {
+    format!("OPEN#{}", period.number())
 }
 
 /// The sort key of an item that is the only one of its kind in its partition.

@@ -11,6 +11,7 @@ mod binary;
 mod catalog;
 mod dead_letter;
 mod guesses;
+mod open_units;
 mod order_line;
 mod pending;
 mod session;
@@ -23,6 +24,7 @@ pub(crate) use activity::ActivityItem;
 pub(crate) use catalog::ProductRecord;
 pub(crate) use dead_letter::{DeadLetterRecord, DeadLetterSummaryRecord};
 pub(crate) use guesses::{GuessesItem, KnownSourceItem};
+pub(crate) use open_units::OpenUnitsRecord;
 pub(crate) use pending::PendingRecord;
 pub(crate) use session::{NewSessionItem, SessionItem, UsedTokenItem};
 pub(crate) use stored_order::{

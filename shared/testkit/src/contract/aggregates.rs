@@ -12,13 +12,13 @@ use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::DeadLetterMoves;
 use application::ports::pending::{
     AggregateChange, DueAggregate, IndexChange, OrderChange, PendingEventIndex, PendingEventStore,
-    ReservationCancelled, Reservations, StockReturns,
+    ReservationCancelled, Reservations, Returning, StockReturns, Taking,
 };
 use application::ports::{DeadLetter, DeadLetterReader, IdentitySource, Topic};
 use domain::event::EventStamp;
 use domain::identity::{EventId, ProductId, TransactionId};
 use domain::money::Money;
-use domain::order::{AtKey, FENCED_MAX, NewOrder, Order, StoredOrder};
+use domain::order::{AtKey, FENCED_MAX, NewOrder, OpenCount, OpenPeriod, Order, StoredOrder};
 use domain::pending::{PendingEvent, PendingEvents, Publication, Rank};
 use domain::timestamp::Timestamp;
 use futures::future::join_all;
@@ -492,10 +492,40 @@ fn quantities(products: &[(u64, u32)]) -> BTreeMap<ProductId, u32> {
     products.iter().map(|(product, quantity)| (product_id(*product), *quantity)).collect()
 }
 
+fn taking(products: &[(u64, u32)]) -> Taking {
+    Taking { stock: quantities(products), ..Taking::default() }
+}
+
+fn returning(products: &[(u64, u32)]) -> Returning {
+    Returning { stock: quantities(products), open: None }
+}
+
+/// The count of user 123 in the period of the suites' time.
+fn count() -> OpenCount {
+    OpenCount { user_id: user(123), period: OpenPeriod::of(moment(0)) }
+}
+
+fn counting(products: &[(u64, u32)], open_max: u32) -> Taking {
+    let units = products.iter().map(|(_, quantity)| quantity).sum();
+    Taking { stock: quantities(products), open: [(count(), units)].into(), open_max }
+}
+
+/// How many open units are counted, by the reason of a write that counts no unit; `None` without a
+/// count.
+async fn open_units(fixture: &impl TableFixture) -> Option<u32> {
+    let too_many = Taking { open: [(count(), 1)].into(), ..Taking::default() };
+    let tried =
+        settled(async || fixture.aggregates().reserve(&[], &too_many, soon()).await, is_any_busy);
+    match tried.await {
+        WriteTry::Cancelled(cancelled) => cancelled.open[&count()].found().copied(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The write is tried again when an item is busy: the result of its condition is not reported.
 fn is_any_busy(cancelled: &ReservationCancelled) -> bool {
     cancelled.orders.iter().any(ItemReason::is_busy)
-        || cancelled.stock.values().any(ItemReason::is_busy)
+        || cancelled.stock.values().chain(cancelled.open.values()).any(ItemReason::is_busy)
 }
 
 pub async fn a_reservation_takes_stock_and_changes_every_order_or_nothing(
@@ -514,7 +544,7 @@ pub async fn a_reservation_takes_stock_and_changes_every_order_or_nothing(
         })
         .collect();
     let aggregates = fixture.aggregates();
-    let reserved = aggregates.reserve(&changes, &quantities(&[(1, 6), (7, 3)]), soon()).await;
+    let reserved = aggregates.reserve(&changes, &taking(&[(1, 6), (7, 3)]), soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
     let stock = (fixture.stock_of(product_id(1)).await, fixture.stock_of(product_id(7)).await);
     assert_eq!(stock, (Some(4), Some(7)));
@@ -523,7 +553,7 @@ pub async fn a_reservation_takes_stock_and_changes_every_order_or_nothing(
         assert_eq!((after.order.version(), &after.pending), (2, &change.pending));
     }
     // A second try finds the orders as the first one stored them, and reserves nothing.
-    match aggregates.reserve(&changes, &quantities(&[(1, 1)]), soon()).await {
+    match aggregates.reserve(&changes, &taking(&[(1, 1)]), soon()).await {
         WriteTry::Cancelled(cancelled) => {
             for (reason, (stored, ..)) in cancelled.orders.iter().zip(&orders) {
                 let after = found(fixture, &stored.order).await;
@@ -543,10 +573,8 @@ pub async fn a_stock_that_is_too_small_is_reported_and_nothing_is_stored(
     let (stored, event_id, publication) =
         waiting(fixture, &identities, &[(1, 2), (7, 3), (8, 1)]).await;
     let changes = [confirmation(&stored, event_id, publication, moment(5))];
-    let tried = fixture
-        .aggregates()
-        .reserve(&changes, &quantities(&[(1, 2), (7, 3), (8, 1)]), soon())
-        .await;
+    let tried =
+        fixture.aggregates().reserve(&changes, &taking(&[(1, 2), (7, 3), (8, 1)]), soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
     assert_eq!(cancelled.stock.get(&product_id(7)), Some(&ItemReason::ConditionFailed(Some(2))));
     let missing = cancelled.stock.get(&product_id(8));
@@ -566,7 +594,7 @@ pub async fn reservations_at_once_never_take_more_than_there_is(fixture: &impl T
     let reserving = orders.iter().map(async |(stored, event_id, publication)| {
         let changes = [confirmation(stored, *event_id, *publication, moment(5))];
         let reserve =
-            async || fixture.aggregates().reserve(&changes, &quantities(&[(1, 2)]), soon()).await;
+            async || fixture.aggregates().reserve(&changes, &taking(&[(1, 2)]), soon()).await;
         settled(reserve, is_any_busy).await
     });
     let tried = join_all(reserving).await;
@@ -582,7 +610,7 @@ pub async fn the_largest_order_is_reserved_in_one_write(fixture: &impl TableFixt
     let (stored, event_id, publication) = waiting(fixture, &identities, &ordered).await;
     let changes = [confirmation(&stored, event_id, publication, moment(5))];
     let all: Vec<_> = (1..=50).map(|product| (product, 999)).collect();
-    let reserved = fixture.aggregates().reserve(&changes, &quantities(&all), soon()).await;
+    let reserved = fixture.aggregates().reserve(&changes, &taking(&all), soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
     assert_eq!(fixture.stock_of(product_id(50)).await, Some(0));
 }
@@ -598,11 +626,68 @@ pub async fn a_reservation_that_fits_no_transaction_is_refused_for_good(
     let all: Vec<_> = (1..=100).map(|id| (id, 1)).collect();
     let cases = [(vec![change()], &all[..]), (vec![change(), change()], &all[..1])];
     for (changes, products) in cases {
-        let tried = fixture.aggregates().reserve(&changes, &quantities(products), soon()).await;
+        let tried = fixture.aggregates().reserve(&changes, &taking(products), soon()).await;
         let WriteTry::Refused(failure) = tried else { panic!("{tried:?}") };
         assert_eq!(failure.class, FailureClass::Permanent);
     }
     assert_eq!(found(fixture, &stored.order).await, stored);
+}
+
+pub async fn open_units_are_counted_up_to_the_maximum_or_nothing_is_stored(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    fixture.put_products(&[product(1, 100)]).await;
+    assert_eq!(open_units(fixture).await, None);
+    let aggregates = fixture.aggregates();
+    // Too many at once, the most, and one more.
+    for (units, counted) in [(11, None), (4, Some(4)), (6, Some(10)), (1, Some(10))] {
+        let (stored, event_id, publication) =
+            waiting(fixture, &identities, &[(1, units.into())]).await;
+        let changes = [confirmation(&stored, event_id, publication, moment(5))];
+        let before = (open_units(fixture).await, fixture.stock_of(product_id(1)).await);
+        let tried = aggregates.reserve(&changes, &counting(&[(1, units)], 10), soon()).await;
+        let after = (open_units(fixture).await, fixture.stock_of(product_id(1)).await);
+        assert_eq!(after.0, counted);
+        if before.0 == counted {
+            let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
+            assert_eq!(cancelled.open[&count()], ItemReason::ConditionFailed(counted));
+            assert!(!cancelled.stock[&product_id(1)].condition_failed());
+            assert_eq!(after, before);
+            assert_eq!(found(fixture, &stored.order).await, stored);
+        } else {
+            assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+        }
+    }
+    // Another account, and the same one in the next period, have counts of their own.
+    let next = OpenPeriod::new(count().period.number() + 1);
+    for other in [OpenCount { user_id: user(7), ..count() }, OpenCount { period: next, ..count() }]
+    {
+        let take = Taking { open: [(other, 10)].into(), open_max: 10, ..Taking::default() };
+        let tried = aggregates.reserve(&[], &take, soon()).await;
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    }
+}
+
+pub async fn reservations_at_once_never_count_more_open_units_than_the_maximum(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    let products: Vec<_> = (1..=10).map(|id| product(id, 10)).collect();
+    fixture.put_products(&products).await;
+    let mut orders = Vec::new();
+    for number in 1..=10 {
+        orders.push((number, waiting(fixture, &identities, &[(number, 2)]).await));
+    }
+    let reserving = orders.iter().map(async |(number, (stored, event_id, publication))| {
+        let changes = [confirmation(stored, *event_id, *publication, moment(5))];
+        let take = counting(&[(*number, 2)], 7);
+        let reserve = async || fixture.aggregates().reserve(&changes, &take, soon()).await;
+        settled(reserve, is_any_busy).await
+    });
+    let tried = join_all(reserving).await;
+    let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    assert_eq!((done, open_units(fixture).await), (3, Some(6)), "{tried:?}");
 }
 
 /// A confirmed order, whose stock is reserved.
@@ -615,7 +700,7 @@ async fn confirmed(
         products.iter().map(|(product, quantity)| (*product, (*quantity).into())).collect();
     let (stored, event_id, publication) = waiting(fixture, identities, &lines).await;
     let change = [confirmation(&stored, event_id, publication, moment(5))];
-    let reserved = fixture.aggregates().reserve(&change, &quantities(products), soon()).await;
+    let reserved = fixture.aggregates().reserve(&change, &taking(products), soon()).await;
     assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
     found(fixture, &stored.order).await
 }
@@ -644,7 +729,7 @@ pub async fn a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored(
     let stored = confirmed(fixture, &identities, &[(1, 2), (7, 3)]).await;
     let returns = fixture.stock_returns();
     let change = cancellation(&stored, &identities, moment(9));
-    let give = quantities(&[(1, 2), (7, 3)]);
+    let give = returning(&[(1, 2), (7, 3)]);
     let tries = join_all((0..10).map(async |_| {
         settled(async || returns.give_back(&change, &give, soon()).await, is_any_busy).await
     }))
@@ -663,6 +748,33 @@ pub async fn a_cancelled_order_gives_its_stock_back_once_or_nothing_is_stored(
     }
 }
 
+pub async fn a_cancelled_order_gives_its_open_units_back_once(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    fixture.put_products(&[product(1, 100)]).await;
+    let mut orders = Vec::new();
+    for _ in 0..2 {
+        let (stored, event_id, publication) = waiting(fixture, &identities, &[(1, 3)]).await;
+        let change = [confirmation(&stored, event_id, publication, moment(5))];
+        let reserved = fixture.aggregates().reserve(&change, &counting(&[(1, 3)], 6), soon()).await;
+        assert!(matches!(reserved, WriteTry::Done), "{reserved:?}");
+        orders.push(found(fixture, &stored.order).await);
+    }
+    let returns = fixture.stock_returns();
+    let change = cancellation(&orders[0], &identities, moment(9));
+    let give = |units| Returning { open: Some((count(), units)), ..returning(&[(1, 3)]) };
+    // More than is counted, as if the count were of another time.
+    let tried = returns.give_back(&change, &give(7), soon()).await;
+    let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
+    assert_eq!(cancelled.open[&count()], ItemReason::ConditionFailed(Some(6)));
+    let tries = join_all((0..10).map(async |_| {
+        settled(async || returns.give_back(&change, &give(3), soon()).await, is_any_busy).await
+    }))
+    .await;
+    let done = tries.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    assert_eq!((done, open_units(fixture).await), (1, Some(3)), "{tries:?}");
+    assert_eq!(fixture.stock_of(product_id(1)).await, Some(97));
+}
+
 pub async fn returns_and_reservations_at_once_add_up(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     fixture.put_products(&[product(1, 10)]).await;
@@ -678,7 +790,7 @@ pub async fn returns_and_reservations_at_once_add_up(fixture: &impl TableFixture
     let giving = join_all(taken.iter().map(async |stored| {
         let change = cancellation(stored, &identities, moment(9));
         settled(
-            async || returns.give_back(&change, &quantities(&[(1, 1)]), soon()).await,
+            async || returns.give_back(&change, &returning(&[(1, 1)]), soon()).await,
             is_any_busy,
         )
         .await
@@ -686,7 +798,7 @@ pub async fn returns_and_reservations_at_once_add_up(fixture: &impl TableFixture
     let taking = join_all(orders.iter().map(async |(stored, event_id, publication)| {
         let changes = [confirmation(stored, *event_id, *publication, moment(9))];
         settled(
-            async || aggregates.reserve(&changes, &quantities(&[(1, 1)]), soon()).await,
+            async || aggregates.reserve(&changes, &taking(&[(1, 1)]), soon()).await,
             is_any_busy,
         )
         .await
@@ -703,7 +815,7 @@ pub async fn a_product_that_is_not_in_the_catalog_gets_no_stock_back(fixture: &i
     fixture.put_products(&[product(1, 10)]).await;
     let stored = confirmed(fixture, &identities, &[(1, 2)]).await;
     let change = cancellation(&stored, &identities, moment(9));
-    let give = quantities(&[(1, 2), (8, 1)]);
+    let give = returning(&[(1, 2), (8, 1)]);
     let tried = fixture.stock_returns().give_back(&change, &give, soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
     let missing = cancelled.stock.get(&product_id(8));
@@ -725,7 +837,7 @@ pub async fn a_write_after_its_deadline_stores_nothing(fixture: &impl TableFixtu
     let ended = end(&stored, stored.created_event(), moment(1));
     let changed = aggregates.change(&ended.clone().into(), late()).await;
     assert!(matches!(changed, WriteTry::Refused(_)), "{changed:?}");
-    let reserved = aggregates.reserve(&[ended], &quantities(&[(1, 1)]), late()).await;
+    let reserved = aggregates.reserve(&[ended], &taking(&[(1, 1)]), late()).await;
     assert!(matches!(reserved, WriteTry::Refused(_)), "{reserved:?}");
     assert_eq!(found(fixture, new.order()).await, stored);
 }

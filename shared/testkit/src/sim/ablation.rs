@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use application::deadline::Deadline;
@@ -7,10 +7,11 @@ use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::creating::{Fences, OrderKeys};
 use application::ports::pending::{
     AggregateChange, Found, OrderChange, PendingEventStore, ReservationCancelled, Reservations,
+    Taking,
 };
 use application::ports::{CheckAnswer, CheckBack, CheckBackHandler};
 use domain::aggregate::AggregateKey;
-use domain::identity::{OrderId, ProductId, TransactionId, UserId};
+use domain::identity::{OrderId, TransactionId, UserId};
 use domain::order::AtKey;
 use domain::timestamp::Timestamp;
 
@@ -109,7 +110,7 @@ impl Reservations for Ablated {
     async fn reserve(
         &self,
         changes: &[OrderChange<'_>],
-        take: &BTreeMap<ProductId, u32>,
+        take: &Taking,
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
         let reserved = self.tables.reserve(changes, take, deadline).await;

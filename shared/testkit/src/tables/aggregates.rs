@@ -13,11 +13,11 @@ use application::ports::letters::{DeadLetterMoves, MoveCancelled};
 use application::ports::pending::{
     AggregateChange, DueAggregate, DueAggregates, Found, IndexChange, OrderChange,
     PendingEventIndex, PendingEventStore, RESERVATION_ITEMS_MAX, ReservationCancelled,
-    Reservations, StockReturns,
+    Reservations, Returning, StockReturns, Taking,
 };
 use application::ports::{DeadLetter, Topic};
 use domain::aggregate::AggregateKey;
-use domain::identity::{EventId, OrderId, ProductId, TransactionId, UserId};
+use domain::identity::{EventId, OrderId, TransactionId, UserId};
 use domain::order::{
     AtKey, NewOrder, Notification, Order, OrderRecord, StatusChange, StoredOrder, Tombstone,
 };
@@ -346,24 +346,27 @@ impl Reservations for MemoryTables {
     async fn reserve(
         &self,
         changes: &[OrderChange<'_>],
-        take: &BTreeMap<ProductId, u32>,
+        take: &Taking,
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
         let written: Vec<_> = changes.iter().map(Written::of_order).collect();
         let take = take.clone();
         let orders: BTreeSet<_> = written.iter().map(|change| change.key).collect();
-        if written.len() + take.len() > RESERVATION_ITEMS_MAX || orders.len() < written.len() {
+        let items = written.len() + take.stock.len() + take.open.len();
+        if items > RESERVATION_ITEMS_MAX || orders.len() < written.len() {
             let invalid = "more items than a transaction holds, or one of them twice";
             return WriteTry::Refused(Failure::new(FailureClass::Permanent, invalid));
         }
         let busy = ReservationCancelled {
             orders: vec![ItemReason::Busy; written.len()],
             stock: BTreeMap::new(),
+            open: BTreeMap::new(),
         };
         self.write(Operation::Reserve, deadline, busy, move |rows| {
             let orders: Vec<_> =
                 written.iter().map(|change| order_of(change.refused_by(rows))).collect();
             let stock: BTreeMap<_, _> = take
+                .stock
                 .iter()
                 .map(|(product, quantity)| {
                     let stock = rows.products.get(product).map(|product| product.stock);
@@ -376,16 +379,29 @@ impl Reservations for MemoryTables {
                     (*product, reason)
                 })
                 .collect();
+            let open: BTreeMap<_, _> = take
+                .open
+                .iter()
+                .map(|(count, units)| {
+                    let found = rows.open_units.get(count).copied();
+                    let fits = found.unwrap_or_default() + units <= take.open_max;
+                    let too_many = ItemReason::ConditionFailed(found);
+                    (*count, if fits { ItemReason::None } else { too_many })
+                })
+                .collect();
             if orders.iter().any(ItemReason::condition_failed)
-                || stock.values().any(ItemReason::condition_failed)
+                || stock.values().chain(open.values()).any(ItemReason::condition_failed)
             {
-                return Err(ReservationCancelled { orders, stock });
+                return Err(ReservationCancelled { orders, stock, open });
             }
             written.into_iter().for_each(|change| change.store(rows));
-            for (product, quantity) in take {
+            for (product, quantity) in take.stock {
                 if let Some(product) = rows.products.get_mut(&product) {
                     product.stock -= quantity;
                 }
+            }
+            for (count, units) in take.open {
+                *rows.open_units.entry(count).or_default() += units;
             }
             Ok(())
         })
@@ -397,19 +413,24 @@ impl StockReturns for MemoryTables {
     async fn give_back(
         &self,
         change: &OrderChange<'_>,
-        give: &BTreeMap<ProductId, u32>,
+        give: &Returning,
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
         let written = Written::of_order(change);
         let give = give.clone();
-        if give.len() + 1 > RESERVATION_ITEMS_MAX {
+        if give.stock.len() + 2 > RESERVATION_ITEMS_MAX {
             let invalid = "more items than a transaction holds";
             return WriteTry::Refused(Failure::new(FailureClass::Permanent, invalid));
         }
-        let busy = ReservationCancelled { orders: vec![ItemReason::Busy], stock: BTreeMap::new() };
+        let busy = ReservationCancelled {
+            orders: vec![ItemReason::Busy],
+            stock: BTreeMap::new(),
+            open: BTreeMap::new(),
+        };
         self.write(Operation::GiveBack, deadline, busy, move |rows| {
             let order = order_of(written.refused_by(rows));
             let stock: BTreeMap<_, _> = give
+                .stock
                 .keys()
                 .map(|product| {
                     let is_there = rows.products.contains_key(product);
@@ -417,14 +438,30 @@ impl StockReturns for MemoryTables {
                     (*product, if is_there { ItemReason::None } else { missing })
                 })
                 .collect();
-            if order.condition_failed() || stock.values().any(ItemReason::condition_failed) {
-                return Err(ReservationCancelled { orders: vec![order], stock });
+            let open: BTreeMap<_, _> = give
+                .open
+                .iter()
+                .map(|(count, units)| {
+                    let found = rows.open_units.get(count).copied();
+                    let is_enough = found.is_some_and(|found| found >= *units);
+                    let too_few = ItemReason::ConditionFailed(found);
+                    (*count, if is_enough { ItemReason::None } else { too_few })
+                })
+                .collect();
+            let failed = stock.values().chain(open.values()).any(ItemReason::condition_failed);
+            if order.condition_failed() || failed {
+                return Err(ReservationCancelled { orders: vec![order], stock, open });
             }
             written.store(rows);
-            for (product, quantity) in give {
+            for (product, quantity) in give.stock {
                 if let Some(product) = rows.products.get_mut(&product) {
                     product.stock += quantity;
                 }
+            }
+            if let Some((count, units)) = give.open
+                && let Some(found) = rows.open_units.get_mut(&count)
+            {
+                *found -= units;
             }
             Ok(())
         })

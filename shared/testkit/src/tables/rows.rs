@@ -6,6 +6,7 @@ use application::ports::{
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, ProductId, SessionId, TransactionId, UserId};
+use domain::order::OpenCount;
 use domain::pending::{PendingEvent, PendingEvents};
 use domain::product::Product;
 use domain::timestamp::Timestamp;
@@ -62,6 +63,7 @@ pub(super) struct Rows {
     /// How many attempts were fenced, including those whose tombstone an order has replaced.
     pub(super) fences: u64,
     pub(super) products: BTreeMap<ProductId, Product>,
+    pub(super) open_units: BTreeMap<OpenCount, u32>,
     pub(super) dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
     pub(super) accounts: BTreeMap<UserId, AccountRow>,
     pub(super) owners: HashMap<AddressKey, UserId>,

@@ -1,8 +1,6 @@
 //! In the first edition the inbox recognised handled events. Here the pending events, the order's
 //! revision and its status do, each as the condition of an effect.
 
-use std::collections::BTreeMap;
-
 use anyhow::anyhow;
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
@@ -13,10 +11,9 @@ use application::events::publish::PublishStored;
 use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::pending::{
     AggregateChange, Found, IndexChange, OrderChange, PendingEventStore, ReservationCancelled,
-    Reservations,
+    Reservations, Taking,
 };
 use domain::aggregate::AggregateKey;
-use domain::identity::ProductId;
 use domain::order::{OrderStatus, StoredOrder};
 use domain::pending::{PendingEvent, PendingEvents};
 use dynamodb::config::CatalogTable;
@@ -107,7 +104,7 @@ impl Reservations for WithoutGuard {
     async fn reserve(
         &self,
         changes: &[OrderChange<'_>],
-        take: &BTreeMap<ProductId, u32>,
+        take: &Taking,
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
         let mut open = Vec::new();
@@ -124,12 +121,13 @@ impl Reservations for WithoutGuard {
             open.iter().any(|open| open.before.key() == change.before.key())
         };
         match self.0.reserve(&open, take, deadline).await {
-            WriteTry::Cancelled(ReservationCancelled { orders, stock }) => {
-                let mut reasons = orders.into_iter();
+            WriteTry::Cancelled(cancelled) => {
+                let mut reasons = cancelled.orders.into_iter();
                 let orders = changes.iter().map(|change| {
                     is_open(change).then(|| reasons.next()).flatten().unwrap_or(ItemReason::None)
                 });
-                WriteTry::Cancelled(ReservationCancelled { orders: orders.collect(), stock })
+                let orders = orders.collect();
+                WriteTry::Cancelled(ReservationCancelled { orders, ..cancelled })
             }
             written => written,
         }

@@ -1,7 +1,7 @@
 //! The calls that leave a process while events are handled: writes, messages and acknowledgements
 //! are held, and reads are answered at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use application::events::consume::{EventHandler, HandlerError, IncomingEvent};
 use application::outcome::{Failure, FailureClass, Settled, WriteTry};
 use application::ports::pending::{
     AggregateChange, Found, OrderChange, PendingEventStore, ReservationCancelled, Reservations,
+    Taking,
 };
 use application::ports::{
     Delivery, EndError, EventSubscription, HalfMessage, PrepareError, Resolution,
@@ -18,7 +19,6 @@ use application::ports::{
 };
 use contracts::message;
 use domain::aggregate::AggregateKey;
-use domain::identity::ProductId;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use testkit::tables::MemoryTables;
@@ -31,7 +31,7 @@ use crate::replay::line::{Line, Reply};
 /// A call that has left its process.
 pub(crate) enum Call {
     /// [`Reservations::reserve`]
-    Reserve(Vec<OwnedChange>, BTreeMap<ProductId, u32>, Reply<WriteTry<ReservationCancelled>>),
+    Reserve(Vec<OwnedChange>, Taking, Reply<WriteTry<ReservationCancelled>>),
     /// [`PendingEventStore::change`]
     Change(Box<OwnedChange>, Reply<WriteTry<Found>>),
     /// The effect elsewhere, with its mark.
@@ -85,7 +85,7 @@ impl Reservations for Wire {
     async fn reserve(
         &self,
         changes: &[OrderChange<'_>],
-        take: &BTreeMap<ProductId, u32>,
+        take: &Taking,
         _deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
         let (changes, take) = (changes.iter().map(OwnedChange::of).collect(), take.clone());

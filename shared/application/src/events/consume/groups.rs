@@ -5,6 +5,10 @@
 //! transaction is under way wait, and go together into the next one, as a database does with
 //! commits that wait for one flush ("group commit"). Orders of other products are not delayed.
 //!
+//! A reservation also counts its units as open ones of its account, in the same write, and is
+//! refused if the account would hold too many (ADR 0017). So two orders of one account conflict like
+//! two orders of one product.
+//!
 //! One of the waiting orders leads: it makes the write for all of its group and sends each member
 //! the result. Nothing is spawned, because Lambda freezes background tasks.
 
@@ -15,13 +19,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::identity::ProductId;
-use domain::order::StoredOrder;
+use domain::order::{OpenCount, StoredOrder};
 use tokio::sync::{Notify, oneshot};
 
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, ItemReason};
-use crate::ports::pending::{RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations};
+use crate::ports::pending::{RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, Taking};
 use crate::retry::{Unsettled, until_settled};
 
 use super::inventory::Decision;
@@ -39,10 +43,19 @@ pub(super) enum Reserved {
     Stored,
     /// The order was changed after it was read.
     Changed(Box<StoredOrder>),
-    /// There is not enough stock for it and the orders before it.
-    StockShort,
+    /// There is not enough for it and the orders before it.
+    Short(Shortage),
     /// Whether it is stored is unknown, or it is not stored.
     Failed(Failure),
+}
+
+/// What there is not enough of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shortage {
+    /// Stock of a product.
+    Stock,
+    /// Open units that the account may still have.
+    OpenUnits,
 }
 
 /// An order that waits for its stock: as it was read, and its confirmation.
@@ -52,9 +65,11 @@ pub(super) struct Request {
     pub(super) decision: Decision,
 }
 
-/// The groups of one process.
+/// The groups of one process. By default no open units are counted.
 #[derive(Debug, Default)]
 pub struct ReservationGroups {
+    /// How many open units an account may hold; `None` if they are not counted.
+    open_units_max: Option<u32>,
     lanes: Mutex<Lanes>,
     /// Signals that a group has ended, so that another one may begin.
     ended: Notify,
@@ -66,11 +81,25 @@ pub struct ReservationGroups {
 struct Lanes {
     /// In the order of their arrival.
     waiting: VecDeque<Member>,
-    /// The products of the groups whose write is under way.
-    under_way: BTreeSet<ProductId>,
+    /// What the groups take from whose write is under way.
+    under_way: BTreeSet<Source>,
     /// The number of members of those groups, without the leaders.
     led: usize,
     arrived: u64,
+}
+
+/// An item that a reservation takes units from, which no other write may change meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Product(ProductId),
+    /// The open units that an account may still have.
+    Account(OpenCount),
+}
+
+impl Source {
+    const fn is_product(self) -> bool {
+        matches!(self, Self::Product(_))
+    }
 }
 
 #[derive(Debug)]
@@ -83,13 +112,18 @@ struct Member {
 }
 
 impl Member {
-    fn products(&self) -> impl Iterator<Item = (ProductId, u32)> {
-        let lines = self.request.stored.order.lines().iter();
-        lines.map(|line| (line.product_id, line.quantity.get().into()))
+    /// What it takes, and how many units of it.
+    fn takes(&self) -> impl Iterator<Item = (Source, u32)> {
+        let order = &self.request.stored.order;
+        let stock = order.lines().iter();
+        let stock =
+            stock.map(|line| (Source::Product(line.product_id), line.quantity.get().into()));
+        let count = self.request.decision.open_count();
+        stock.chain(count.map(|count| (Source::Account(count), order.units())))
     }
 
-    fn product_ids(&self) -> BTreeSet<ProductId> {
-        self.products().map(|(product, _)| product).collect()
+    fn sources(&self) -> BTreeSet<Source> {
+        self.takes().map(|(source, _)| source).collect()
     }
 
     fn answer(self, reserved: Reserved) {
@@ -101,20 +135,20 @@ impl Member {
 /// A group whose write is under way. Its end, whatever it is, lets the next one begin.
 struct Group<'a> {
     groups: &'a ReservationGroups,
-    products: BTreeSet<ProductId>,
+    sources: BTreeSet<Source>,
     /// How many members it began with, without the leader.
     led: usize,
     /// In the order of their arrival.
     members: Vec<Member>,
-    /// Members for which there is not enough stock. They are rejected after the others are stored,
-    /// and not before: another member may be cancelled, and its stock may be enough for them.
-    short: Vec<Member>,
+    /// Members for which there is not enough. They are rejected after the others are stored, and not
+    /// before: another member may be cancelled, and what it leaves may be enough for them.
+    short: Vec<(Member, Shortage)>,
 }
 
 impl Drop for Group<'_> {
     fn drop(&mut self) {
         let mut lanes = self.groups.lanes();
-        lanes.under_way.retain(|product| !self.products.contains(product));
+        lanes.under_way.retain(|source| !self.sources.contains(source));
         lanes.led -= self.led;
         drop(lanes);
         self.groups.ended.notify_waiters();
@@ -122,6 +156,16 @@ impl Drop for Group<'_> {
 }
 
 impl ReservationGroups {
+    /// Groups that count open units and refuse what exceeds `open_units_max`, or don't count them.
+    pub fn limited(open_units_max: Option<u32>) -> Self {
+        Self { open_units_max, ..Self::default() }
+    }
+
+    /// Whether open units are counted.
+    pub(super) const fn counts_open_units(&self) -> bool {
+        self.open_units_max.is_some()
+    }
+
     /// Takes an order's products out of stock and stores its confirmation, together with others
     /// that wait for the same products.
     pub(super) async fn reserve<Stock: Reservations>(
@@ -179,36 +223,49 @@ impl ReservationGroups {
         self.joined.notified().await;
     }
 
-    /// Begins a group with `leader` and all members that share a product with it. `None` if the
-    /// leader has to wait, or is in a group already.
+    /// Begins a group with `leader` and all members that share a product with it, and the other
+    /// orders of its account. `None` if the leader has to wait, or is in a group already.
     ///
     /// A product is blocked while a write of it is under way, and while an older member waits for
-    /// it: so the oldest member always gets its turn, however many products it needs.
+    /// it: so the oldest member always gets its turn, however many products it needs. A member that
+    /// waits for its own account only blocks that: one account's orders don't hold up a product.
     fn begin(&self, leader: u64) -> Option<Group<'_>> {
         let mut lanes = self.lanes();
         let Lanes { waiting, under_way, .. } = &mut *lanes;
         waiting.retain(|member| !member.reply.is_closed());
         let leads = waiting.iter().find(|member| member.number == leader)?;
-        let mut products = leads.product_ids();
+        let mut sources = leads.sources();
+        // What others may share. An order that joins by its account shares nothing with others: one
+        // account with orders of two popular products would make one group of both.
+        let mut shared = sources.clone();
         let mut orders = BTreeSet::new();
         let mut chosen = BTreeSet::new();
         let mut blocked = under_way.clone();
         for member in waiting.iter() {
-            let wanted = member.product_ids();
+            let wanted = member.sources();
             let is_free = wanted.is_disjoint(&blocked);
             if member.number == leader && !is_free {
                 return None;
             }
-            let items = products.union(&wanted).count() + chosen.len() + 1;
+            let items = sources.union(&wanted).count() + chosen.len() + 1;
             let fits = items <= RESERVATION_ITEMS_MAX;
             // A second copy of an order waits until the first has ended.
             let is_new = !orders.contains(&member.request.stored.order.id());
-            if is_free && is_new && fits && !wanted.is_disjoint(&products) {
-                products.extend(wanted);
+            let has = |source: &&Source| shared.contains(*source);
+            let joins = wanted.iter().find(has).copied();
+            if is_free && is_new && fits && joins.is_some() {
+                if joins.is_some_and(Source::is_product) {
+                    shared.extend(wanted.iter().copied().filter(|source| source.is_product()));
+                }
+                sources.extend(wanted);
                 orders.insert(member.request.stored.order.id());
                 chosen.insert(member.number);
             } else if member.number < leader {
-                blocked.extend(wanted);
+                let waits_for_account =
+                    wanted.iter().any(|source| !source.is_product() && blocked.contains(source));
+                blocked.extend(
+                    wanted.into_iter().filter(|source| !waits_for_account || !source.is_product()),
+                );
             }
         }
         if !chosen.contains(&leader) {
@@ -217,10 +274,10 @@ impl ReservationGroups {
         let (members, rest): (Vec<_>, Vec<_>) =
             mem::take(waiting).into_iter().partition(|member| chosen.contains(&member.number));
         *waiting = rest.into();
-        under_way.extend(&products);
+        under_way.extend(&sources);
         let led = members.len() - 1;
         lanes.led += led;
-        Some(Group { groups: self, products, led, members, short: Vec::new() })
+        Some(Group { groups: self, sources, led, members, short: Vec::new() })
     }
 
     /// Puts members back into the queue, in the order of their arrival.
@@ -238,8 +295,8 @@ impl ReservationGroups {
 enum Written {
     Stored,
     /// Nothing is stored. These orders were changed, by their position in the group, or only this
-    /// much of these products is in stock.
-    Refused(BTreeMap<usize, StoredOrder>, BTreeMap<ProductId, u32>),
+    /// much is left of these.
+    Refused(BTreeMap<usize, StoredOrder>, BTreeMap<Source, u32>),
 }
 
 impl Group<'_> {
@@ -257,7 +314,7 @@ impl Group<'_> {
             }
         }
         let short = mem::take(&mut self.short);
-        short.into_iter().for_each(|member| member.answer(Reserved::StockShort));
+        short.into_iter().for_each(|(member, of)| member.answer(Reserved::Short(of)));
         self.leave_a_gap(deadline).await;
     }
 
@@ -268,7 +325,7 @@ impl Group<'_> {
         let number = {
             let lanes = self.groups.lanes();
             let is_wanted =
-                |member: &Member| member.products().any(|(id, _)| self.products.contains(&id));
+                |member: &Member| member.takes().any(|(source, _)| self.sources.contains(&source));
             lanes.waiting.iter().any(is_wanted).then_some(lanes.arrived)
         };
         if let Some(number) = number {
@@ -280,7 +337,8 @@ impl Group<'_> {
     /// second case, members that have time left wait for another leader.
     fn give_back(mut self, failure: &Failure) {
         let is_final = failure.class == FailureClass::Permanent;
-        let all = mem::take(&mut self.members).into_iter().chain(mem::take(&mut self.short));
+        let short = mem::take(&mut self.short).into_iter().map(|(member, _)| member);
+        let all = mem::take(&mut self.members).into_iter().chain(short);
         let (late, waiting): (Vec<_>, Vec<_>) =
             all.partition(|member| is_final || member.deadline.has_passed());
         for member in late {
@@ -302,9 +360,13 @@ impl Group<'_> {
             .iter()
             .map(|member| member.request.decision.change(&member.request.stored))
             .collect();
-        let mut take = BTreeMap::new();
-        for (product, quantity) in self.members.iter().flat_map(Member::products) {
-            *take.entry(product).or_insert(0) += quantity;
+        let open_max = self.groups.open_units_max.unwrap_or(u32::MAX);
+        let mut take = Taking { open_max, ..Taking::default() };
+        for (source, units) in self.members.iter().flat_map(Member::takes) {
+            *match source {
+                Source::Product(product_id) => take.stock.entry(product_id).or_insert(0),
+                Source::Account(count) => take.open.entry(count).or_insert(0),
+            } += units;
         }
         let first = self
             .members
@@ -314,19 +376,15 @@ impl Group<'_> {
         let reserve = |within| stock.reserve(&changes, &take, within);
         until_settled(deadline, pause, reserve, |written, _| match written {
             Ok(()) => Some(Written::Stored),
-            Err(cancelled) => judge(cancelled),
+            Err(cancelled) => judge(cancelled, open_max),
         })
         .await
     }
 
-    /// Removes the members that prevent the write: orders that were changed, and, if a product is
-    /// short, orders that don't fit into the stock that was found; the last to arrive go first. If
-    /// an order was changed, those that did not fit before may fit now.
-    fn remove(
-        &mut self,
-        mut changed: BTreeMap<usize, StoredOrder>,
-        short: BTreeMap<ProductId, u32>,
-    ) {
+    /// Removes the members that prevent the write: orders that were changed, and, if something is
+    /// short, orders that don't fit into what was found; the last to arrive go first. If an order
+    /// was changed, those that did not fit before may fit now.
+    fn remove(&mut self, mut changed: BTreeMap<usize, StoredOrder>, short: BTreeMap<Source, u32>) {
         if !changed.is_empty() {
             let members = mem::take(&mut self.members);
             for (position, member) in members.into_iter().enumerate() {
@@ -335,22 +393,23 @@ impl Group<'_> {
                     None => self.members.push(member),
                 }
             }
-            self.members.append(&mut self.short);
+            self.members.extend(mem::take(&mut self.short).into_iter().map(|(member, _)| member));
             self.members.sort_by_key(|member| member.number);
             return;
         }
         let mut left = short;
         for member in mem::take(&mut self.members) {
-            let fits = member
-                .products()
-                .all(|(product, quantity)| left.get(&product).is_none_or(|left| quantity <= *left));
-            if !fits {
-                self.short.push(member);
+            let lacks = member
+                .takes()
+                .find(|(source, units)| left.get(source).is_some_and(|left| units > left));
+            if let Some((source, _)) = lacks {
+                let of = if source.is_product() { Shortage::Stock } else { Shortage::OpenUnits };
+                self.short.push((member, of));
                 continue;
             }
-            for (product, quantity) in member.products() {
-                if let Some(left) = left.get_mut(&product) {
-                    *left -= quantity;
+            for (source, units) in member.takes() {
+                if let Some(left) = left.get_mut(&source) {
+                    *left -= units;
                 }
             }
             self.members.push(member);
@@ -358,11 +417,12 @@ impl Group<'_> {
     }
 }
 
-/// The result of a cancelled write. First changed orders, then busy items, then the stock: a busy
-/// item hides whether its condition would have failed. `None`: the write is tried again.
-fn judge(cancelled: ReservationCancelled) -> Option<Written> {
-    let ReservationCancelled { orders, stock } = cancelled;
-    let is_busy = orders.iter().any(ItemReason::is_busy) || stock.values().any(ItemReason::is_busy);
+/// The result of a cancelled write. First changed orders, then busy items, then what is short: a
+/// busy item hides whether its condition would have failed. `None`: the write is tried again.
+fn judge(cancelled: ReservationCancelled, open_max: u32) -> Option<Written> {
+    let ReservationCancelled { orders, stock, open } = cancelled;
+    let is_busy = orders.iter().any(ItemReason::is_busy)
+        || stock.values().chain(open.values()).any(ItemReason::is_busy);
     let failed = orders.into_iter().enumerate().filter_map(|(position, reason)| match reason {
         ItemReason::ConditionFailed(found) => Some((position, found)),
         ItemReason::None | ItemReason::Busy => None,
@@ -377,12 +437,18 @@ fn judge(cancelled: ReservationCancelled) -> Option<Written> {
     if is_busy {
         return None;
     }
-    let short: BTreeMap<_, _> = stock
-        .into_iter()
-        .filter_map(|(product, reason)| match reason {
-            ItemReason::ConditionFailed(found) => Some((product, found.unwrap_or(0))),
-            ItemReason::None | ItemReason::Busy => None,
-        })
-        .collect();
+    let stock = stock.into_iter().filter_map(|(product_id, reason)| match reason {
+        ItemReason::ConditionFailed(found) => {
+            Some((Source::Product(product_id), found.unwrap_or(0)))
+        }
+        ItemReason::None | ItemReason::Busy => None,
+    });
+    let open = open.into_iter().filter_map(|(count, reason)| match reason {
+        ItemReason::ConditionFailed(found) => {
+            Some((Source::Account(count), open_max.saturating_sub(found.unwrap_or(0))))
+        }
+        ItemReason::None | ItemReason::Busy => None,
+    });
+    let short: BTreeMap<_, _> = stock.chain(open).collect();
     (!short.is_empty()).then_some(Written::Refused(changed, short))
 }

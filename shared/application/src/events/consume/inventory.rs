@@ -1,4 +1,5 @@
-//! Reserves an order's stock: the order becomes CONFIRMED, or REJECTED if there is not enough.
+//! Reserves an order's stock: the order becomes CONFIRMED, or REJECTED if there is not enough, or if
+//! its account would hold too many open units.
 //!
 //! The decision raises an event, which is pending with the write that stores the decision. The same
 //! write ends `OrderCreated` and notifies the customer of it: all changes of the order are one
@@ -9,11 +10,11 @@ use std::time::Duration;
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
 use domain::identity::{EventId, TransactionId};
-use domain::order::{Order, OrderEvent, OrderStatus, StoredOrder, TransitionRefused};
+use domain::order::{OpenCount, Order, OrderEvent, OrderStatus, StoredOrder, TransitionRefused};
 use domain::pending::PendingEvent;
 use domain::timestamp::Timestamp;
 
-use super::groups::{Request, Reserved};
+use super::groups::{Request, Reserved, Shortage};
 use super::handle::{HandleEvents, is_done_elsewhere};
 use super::registry::HandlerError;
 use crate::deadline::Deadline;
@@ -31,7 +32,10 @@ const PUBLICATION: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    Confirm,
+    Confirm {
+        /// Whether its units count as open.
+        counted: bool,
+    },
     Reject,
 }
 
@@ -52,6 +56,11 @@ pub(super) struct Decision {
 }
 
 impl Decision {
+    /// Where the order's units count as open, if they do.
+    pub(super) fn open_count(&self) -> Option<OpenCount> {
+        self.after.open_count()
+    }
+
     /// The write that stores it: `OrderCreated` ends, and the event of the decision is pending.
     pub(super) fn change<'a>(&self, before: &'a StoredOrder) -> OrderChange<'a> {
         let created = before.created_event();
@@ -90,7 +99,7 @@ where
         deadline: Deadline,
     ) -> Result<Option<StoredOrder>, HandlerError> {
         let created = stored.created_event();
-        let mut verdict = Verdict::Confirm;
+        let mut verdict = Verdict::Confirm { counted: self.groups.counts_open_units() };
         let mut made: Vec<FollowUp> = Vec::new();
         loop {
             let is_open = is_done_elsewhere(&stored.pending, created, elsewhere);
@@ -118,7 +127,13 @@ where
                     return Ok(None);
                 }
                 Reserved::Changed(found) => stored = *found,
-                Reserved::StockShort => verdict = Verdict::Reject,
+                Reserved::Short(of) => {
+                    if of == Shortage::OpenUnits {
+                        let order_id = stored.order.id();
+                        tracing::info!(%order_id, "its account would hold too many open units");
+                    }
+                    verdict = Verdict::Reject;
+                }
                 Reserved::Failed(failure) => return Err(HandlerError::Failed(failure)),
             }
         }
@@ -133,7 +148,7 @@ where
         decision: Decision,
         deadline: Deadline,
     ) -> Reserved {
-        if verdict == Verdict::Confirm {
+        if verdict != Verdict::Reject {
             let request = Request { stored: stored.clone(), decision };
             return self.groups.reserve(&self.aggregates, request, deadline).await;
         }
@@ -189,7 +204,8 @@ fn decided(
     let traceparent = order.history().first().event.traceparent.clone();
     let stamp = EventStamp { event_id, schema_version: SCHEMA_VERSION, traceparent };
     match verdict {
-        Verdict::Confirm => order.confirm(at, stamp),
+        Verdict::Confirm { counted: true } => order.confirm_counted(at, stamp),
+        Verdict::Confirm { counted: false } => order.confirm(at, stamp),
         Verdict::Reject => order.reject(at, stamp),
     }
 }

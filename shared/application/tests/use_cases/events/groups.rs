@@ -19,14 +19,14 @@ use crate::orders::create::create;
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Products with a stock of 1,000, and one order for each entry of `orders`.
+/// Products with a stock of 1,000, and one order for each entry of `orders`, each of another user.
 async fn world_with(orders: &[&[(u64, u64)]]) -> (World, Vec<OrderId>) {
     let world = World::default();
     (1..=120).for_each(|id| world.tables.put_product(product(id, 1_000)));
     let mut ids = Vec::new();
-    for lines_of_order in orders {
+    for (user_id, lines_of_order) in (123..).zip(orders) {
         let command = CreateOrderCommand {
-            user_id: user(123),
+            user_id: user(user_id),
             lines: lines(lines_of_order),
             key: None,
             traceparent: None,

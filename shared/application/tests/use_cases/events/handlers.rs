@@ -1,6 +1,5 @@
 //! Handlers with an effect outside the aggregate, and how they affect other events.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -13,11 +12,10 @@ use application::events::consume::{
 use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::pending::{
     AggregateChange, Found, IndexChange, OrderChange, PendingEventStore, ReservationCancelled,
-    Reservations,
+    Reservations, Taking,
 };
 use contracts::event::EventType;
 use domain::aggregate::AggregateKey;
-use domain::identity::ProductId;
 use domain::order::OrderStatus;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -193,7 +191,7 @@ impl Reservations for PanicsOver {
     async fn reserve(
         &self,
         changes: &[OrderChange<'_>],
-        take: &BTreeMap<ProductId, u32>,
+        take: &Taking,
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
         self.0.reserve(changes, take, deadline).await

@@ -16,7 +16,7 @@ use testkit::world::World;
 use super::create::world;
 use crate::events::{SHORT, consume, created, notified, published, stored};
 
-async fn cancel_as(
+pub(crate) async fn cancel_as(
     world: &World,
     user_id: u64,
     order_id: OrderId,

@@ -1,14 +1,17 @@
-//! Changes orders together with the stock.
+//! Changes orders together with the stock and the counts of open units.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
 use application::ports::pending::{
-    OrderChange, RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, StockReturns,
+    OrderChange, RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, Returning,
+    StockReturns, Taking,
 };
 use aws_sdk_dynamodb::Client;
 use domain::identity::ProductId;
+use domain::order::OpenCount;
 
 use super::DynamoAggregates;
 use super::change::update_of_order;
@@ -16,17 +19,21 @@ use crate::config::{CatalogTable, OrdersTable};
 use crate::expression::Change;
 use crate::item::{CorruptRecord, Item, from_item, number};
 use crate::keys;
-use crate::records::{ProductRecord, stored_order};
+use crate::records::{OpenUnitsRecord, ProductRecord, SCHEMA_VERSION, stored_order};
 use crate::transaction::{Reasons, Transaction, write};
 
-/// Changes of orders and of the stock in one transaction.
+/// How long a count of open units is kept after its period, for clocks that are apart.
+const COUNT_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// Changes of orders, of the stock and of counts of open units in one transaction.
 fn transaction(
     orders: &OrdersTable,
     catalog: &CatalogTable,
     changes: &[OrderChange<'_>],
     of_stock: impl ExactSizeIterator<Item = Change>,
+    of_counts: impl ExactSizeIterator<Item = Change>,
 ) -> Result<Transaction, Failure> {
-    if changes.len() + of_stock.len() > RESERVATION_ITEMS_MAX {
+    if changes.len() + of_stock.len() + of_counts.len() > RESERVATION_ITEMS_MAX {
         let cause = "a reservation has more items than a transaction may have";
         return Err(Failure::new(FailureClass::Permanent, cause));
     }
@@ -42,6 +49,9 @@ fn transaction(
     }
     for change in of_stock {
         transaction = transaction.update(catalog.as_str(), change)?;
+    }
+    for change in of_counts {
+        transaction = transaction.update(orders.as_str(), change)?;
     }
     Ok(transaction)
 }
@@ -66,27 +76,66 @@ fn given_back(product_id: ProductId, quantity: u32) -> Change {
     }
 }
 
-/// The reasons in the order in which [`transaction`] adds the items.
-fn cancelled(
-    mut reasons: Reasons,
-    changes: &[OrderChange<'_>],
-    quantities: &BTreeMap<ProductId, u32>,
-) -> ReservationCancelled {
-    let orders = changes.iter().map(|_| reasons.next_read(stored_order)).collect();
-    let stock = quantities.keys().map(|product_id| (*product_id, stock(reasons.next())));
-    ReservationCancelled { orders, stock: stock.collect() }
+/// Raises a count of open units, which begins with 0. The condition fails if it would be more than
+/// `most`.
+fn counted(count: OpenCount, units: u32, most: u32) -> Change {
+    let until = count.period.end().plus(COUNT_KEPT).as_secs();
+    let condition = if units <= most {
+        "attribute_not_exists(#units) OR #units <= :before"
+    } else {
+        "#units <= :before"
+    };
+    Change {
+        key: keys::open_units(count),
+        update: "SET #units = if_not_exists(#units, :none) + :units, #schema_version = :version, \
+                 #tombstone_until = :until",
+        condition,
+        values: vec![
+            (":before", number(i64::from(most) - i64::from(units))),
+            (":none", number(0)),
+            (":units", number(units)),
+            (":version", number(SCHEMA_VERSION)),
+            (":until", number(until)),
+        ],
+    }
 }
 
-/// The reason for a product. An unreadable product counts as busy, not as missing.
-fn stock(reason: ItemReason<Item>) -> ItemReason<u32> {
+/// Lowers a count of open units. The condition fails if it is lower than `units`, or not there.
+fn uncounted(count: OpenCount, units: u32) -> Change {
+    Change {
+        key: keys::open_units(count),
+        update: "SET #units = #units - :units",
+        condition: "#units >= :units",
+        values: vec![(":units", number(units))],
+    }
+}
+
+/// The reasons in the order in which [`transaction`] adds the items.
+fn cancelled<'a>(
+    mut reasons: Reasons,
+    changes: &[OrderChange<'_>],
+    products: impl Iterator<Item = &'a ProductId>,
+    counts: impl Iterator<Item = &'a OpenCount>,
+) -> ReservationCancelled {
+    let orders = changes.iter().map(|_| reasons.next_read(stored_order)).collect();
+    let stock = products.map(|id| (*id, found(reasons.next(), stock_of))).collect();
+    let open = counts.map(|count| (*count, found(reasons.next(), units_of))).collect();
+    ReservationCancelled { orders, stock, open }
+}
+
+/// The reason for a product or a count. An unreadable one counts as busy, not as missing.
+fn found(
+    reason: ItemReason<Item>,
+    read: impl Fn(Item) -> Result<u32, CorruptRecord>,
+) -> ItemReason<u32> {
     match reason {
         ItemReason::None => ItemReason::None,
         ItemReason::Busy => ItemReason::Busy,
         ItemReason::ConditionFailed(None) => ItemReason::ConditionFailed(None),
-        ItemReason::ConditionFailed(Some(product)) => match stock_of(product) {
-            Ok(stock) => ItemReason::ConditionFailed(Some(stock)),
+        ItemReason::ConditionFailed(Some(item)) => match read(item) {
+            Ok(units) => ItemReason::ConditionFailed(Some(units)),
             Err(error) => {
-                tracing::error!(%error, "a stored product is unreadable");
+                tracing::error!(%error, "a stored product or count of open units is unreadable");
                 ItemReason::Busy
             }
         },
@@ -97,18 +146,25 @@ fn stock_of(product: Item) -> Result<u32, CorruptRecord> {
     Ok(from_item::<ProductRecord>(product)?.stock())
 }
 
+fn units_of(count: Item) -> Result<u32, CorruptRecord> {
+    Ok(from_item::<OpenUnitsRecord>(count)?.units())
+}
+
 /// A reservation needs no token. A second try recognises the first one by the orders' revisions,
 /// and a token that no second try repeats would only be kept by the store for ten minutes.
 impl Reservations for DynamoAggregates<CatalogTable> {
     async fn reserve(
         &self,
         changes: &[OrderChange<'_>],
-        take: &BTreeMap<ProductId, u32>,
+        take: &Taking,
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
-        let of_stock = take.iter().map(|(product_id, quantity)| taken(*product_id, *quantity));
-        let transaction = transaction(&self.tables.orders, &self.stock, changes, of_stock);
-        let cancelled = |reasons| cancelled(reasons, changes, take);
+        let Taking { stock, open, open_max } = take;
+        let of_stock = stock.iter().map(|(product_id, quantity)| taken(*product_id, *quantity));
+        let of_counts = open.iter().map(|(count, units)| counted(*count, *units, *open_max));
+        let transaction =
+            transaction(&self.tables.orders, &self.stock, changes, of_stock, of_counts);
+        let cancelled = |reasons| cancelled(reasons, changes, stock.keys(), open.keys());
         write(transaction, &self.client, deadline, cancelled).await
     }
 }
@@ -134,13 +190,18 @@ impl StockReturns for DynamoStockReturns {
     async fn give_back(
         &self,
         change: &OrderChange<'_>,
-        give: &BTreeMap<ProductId, u32>,
+        give: &Returning,
         deadline: Deadline,
     ) -> WriteTry<ReservationCancelled> {
+        let Returning { stock, open } = give;
         let changes = std::slice::from_ref(change);
-        let of_stock = give.iter().map(|(product_id, quantity)| given_back(*product_id, *quantity));
-        let transaction = transaction(&self.orders, &self.catalog, changes, of_stock);
-        let cancelled = |reasons| cancelled(reasons, changes, give);
+        let of_stock =
+            stock.iter().map(|(product_id, quantity)| given_back(*product_id, *quantity));
+        let of_counts = open.iter().map(|(count, units)| uncounted(*count, *units));
+        let transaction = transaction(&self.orders, &self.catalog, changes, of_stock, of_counts);
+        let cancelled = |reasons| {
+            cancelled(reasons, changes, stock.keys(), open.iter().map(|(count, _)| count))
+        };
         write(transaction, &self.client, deadline, cancelled).await
     }
 }

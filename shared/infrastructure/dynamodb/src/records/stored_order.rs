@@ -6,7 +6,8 @@ use domain::event::EventStamp;
 use domain::identity::{EventId, OrderId, TransactionId, UserId};
 use domain::money::{Currency, Money};
 use domain::order::{
-    AtKey, Notification, Order, OrderRecord, OrderStatus, PricedLine, StatusChange, StoredOrder,
+    AtKey, Notification, OpenPeriod, Order, OrderRecord, OrderStatus, PricedLine, StatusChange,
+    StoredOrder,
 };
 use domain::pending::PendingEvents;
 use domain::timestamp::Timestamp;
@@ -69,6 +70,9 @@ pub(crate) struct ChangeRecord {
     event_version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
+    /// The number of the period in which the order's units count as open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open_period: Option<i64>,
 }
 
 impl From<&StoredOrder> for StoredOrderItem {
@@ -224,6 +228,7 @@ impl From<&StatusChange> for ChangeRecord {
             event_id: *change.event.event_id.as_uuid().as_bytes(),
             event_version: change.event.schema_version,
             traceparent: change.event.traceparent.clone(),
+            open_period: change.open_period.map(OpenPeriod::number),
         }
     }
 }
@@ -241,6 +246,7 @@ impl TryFrom<ChangeRecord> for StatusChange {
                 schema_version: record.event_version,
                 traceparent: record.traceparent,
             },
+            open_period: record.open_period.map(OpenPeriod::new),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! The table's ceiling: only the transaction that reserves an order's stock and ends its
 //! `OrderCreated`, and the update that ends its `OrderConfirmed`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,7 +10,9 @@ use application::deadline::Deadline;
 use application::lifetimes;
 use application::outcome::WriteTry;
 use application::ports::creating::OrderCreation;
-use application::ports::pending::{IndexChange, OrderChange, PendingEventStore, Reservations};
+use application::ports::pending::{
+    IndexChange, OrderChange, PendingEventStore, Reservations, Taking,
+};
 use application::ports::{Clock, IdentitySource};
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
@@ -94,7 +95,7 @@ impl Bare {
     async fn handle(&self, new: &NewOrder) -> anyhow::Result<()> {
         let created = new.clone().into_stored();
         let at = SystemClock.now();
-        let (order, confirmed) = created.order.confirm(at, stamp())?;
+        let (order, confirmed) = created.order.confirm_counted(at, stamp())?;
         let publication = UuidIdentitySource.transaction_id();
         let due = at.plus(lifetimes::SWEEP_AFTER);
         let entry = PendingEvent::sent(publication, at, due);
@@ -108,8 +109,9 @@ impl Bare {
             index,
         };
         let lines = created.order.lines().iter();
-        let take: BTreeMap<_, _> =
-            lines.map(|line| (line.product_id, line.quantity.get().into())).collect();
+        let stock = lines.map(|line| (line.product_id, line.quantity.get().into())).collect();
+        let open = order.open_count().map(|count| (count, order.units())).into_iter().collect();
+        let take = Taking { stock, open, open_max: u32::MAX };
         done(self.table.reserve(&[confirmation], &take, Deadline::after(TRY)).await)?;
 
         let revision = created.revision + 1;

@@ -1,11 +1,8 @@
 //! event-consumer as it decides an order: from the write, with its conflicts, to what follows.
 
-use std::collections::BTreeMap;
-
 use application::outcome::WriteTry;
 use application::ports::PrepareError;
-use application::ports::pending::{ReservationCancelled, Reservations};
-use domain::identity::ProductId;
+use application::ports::pending::{ReservationCancelled, Reservations, Taking};
 use domain::order::OrderStatus;
 use testkit::samples::{product, product_id};
 
@@ -96,7 +93,7 @@ impl Stage {
     async fn reserve(
         &self,
         changes: &[OwnedChange],
-        take: &BTreeMap<ProductId, u32>,
+        take: &Taking,
         decision: Decision,
     ) -> WriteTry<ReservationCancelled> {
         let tables = &self.world.tables;

@@ -100,7 +100,8 @@ fn a_change_is_conditional_on_the_attempt_and_the_revision_and_raises_the_revisi
 fn a_new_status_is_written_with_its_pending_event_and_the_end_of_the_last_one() {
     let before = stored();
     let event = EventStamp::untraced(event_id(CONFIRMED), 1);
-    let reached = StatusChange { status: OrderStatus::Confirmed, at: at(2), event };
+    let reached =
+        StatusChange { status: OrderStatus::Confirmed, at: at(2), event, open_period: None };
     let pending = PendingEvents::one(event_id(CONFIRMED), sent(at(2), at(60_002)));
     let notified = Some((event_id(CREATED), at(3)));
     let index = IndexChange::Keep;
