@@ -38,6 +38,7 @@ mod message_index;
 mod name_servers;
 mod outbound;
 mod polls;
+mod pop;
 mod published;
 mod route;
 mod session;

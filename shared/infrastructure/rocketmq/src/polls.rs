@@ -28,6 +28,20 @@ pub(crate) struct Source {
     pub(crate) broker: String,
 }
 
+/// What a poll has received.
+pub(crate) struct Polled<Message> {
+    pub(crate) messages: Vec<Message>,
+    /// Why messages that the broker gave are missing, if some are. It is returned as the failure of
+    /// a poll is, and the source counts as one that answers.
+    pub(crate) loss: Option<Failure>,
+}
+
+impl<Message> Default for Polled<Message> {
+    fn default() -> Self {
+        Self { messages: Vec::new(), loss: None }
+    }
+}
+
 /// The polls that are running, and the messages and failures of finished ones.
 pub(crate) struct Polls<Message> {
     shared: Arc<Shared<Message>>,
@@ -98,7 +112,7 @@ impl<Message: Send + 'static> Polls<Message> {
         sources: Vec<(Source, Context)>,
         poll: impl Fn(&Source, Context, bool) -> Poll,
     ) where
-        Poll: Future<Output = (Timestamp, Result<Vec<Message>, Failure>)> + Send + 'static,
+        Poll: Future<Output = (Timestamp, Result<Polled<Message>, Failure>)> + Send + 'static,
     {
         let idle = self.shared.state().idle(sources, Instant::now());
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,12 +179,13 @@ struct RunningPoll<Message> {
 }
 
 impl<Message> RunningPoll<Message> {
-    fn finish(self, at: Timestamp, result: Result<Vec<Message>, Failure>) {
+    fn finish(self, at: Timestamp, result: Result<Polled<Message>, Failure>) {
         let mut state = self.shared.state();
         match result {
-            Ok(messages) => {
+            Ok(Polled { messages, loss }) => {
                 state.failing.remove(&self.source);
                 state.received.extend(messages.into_iter().map(|message| (at, message)));
+                state.failures.extend(loss);
             }
             Err(failure) => {
                 let failing = state
@@ -210,12 +225,15 @@ mod tests {
         Polls::new(Duration::from_secs(20))
     }
 
-    async fn brings(after: Duration, messages: Vec<u32>) -> (Timestamp, Result<Vec<u32>, Failure>) {
+    async fn brings(
+        after: Duration,
+        messages: Vec<u32>,
+    ) -> (Timestamp, Result<Polled<u32>, Failure>) {
         sleep(after).await;
-        (NOW, Ok(messages))
+        (NOW, Ok(Polled { messages, loss: None }))
     }
 
-    async fn fails(after: Duration) -> (Timestamp, Result<Vec<u32>, Failure>) {
+    async fn fails(after: Duration) -> (Timestamp, Result<Polled<u32>, Failure>) {
         sleep(after).await;
         (NOW, Err(Failure::new(FailureClass::Unavailable, "away")))
     }
@@ -285,6 +303,25 @@ mod tests {
         assert_eq!(polls.take(2, NOW.plus(Duration::from_secs(19))).unwrap().unwrap(), [3, 4]);
         assert!(polls.take(2, NOW.plus(Duration::from_secs(20))).is_none());
         assert!(!polls.changed(LONG).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loss_is_returned_once_after_the_messages_and_pauses_nothing() {
+        let polls = polls();
+        let lossy = || async {
+            let loss = Some(Failure::new(FailureClass::Unavailable, "one is missing"));
+            (NOW, Ok(Polled { messages: vec![1], loss }))
+        };
+        polls.begin(vec![source("one")], |_, (), _| lossy());
+        assert!(polls.changed(LONG).await);
+        assert_eq!(polls.take(32, NOW).unwrap().unwrap(), [1]);
+        assert!(polls.take(32, NOW).unwrap().is_err());
+        assert!(polls.take(32, NOW).is_none());
+        polls.begin(vec![source("one"), source("other")], |_, (), has_failed| async move {
+            assert!(!has_failed);
+            brings(SHORT, vec![2]).await
+        });
+        assert!(polls.changed(LONG).await);
     }
 
     #[tokio::test(start_paused = true)]

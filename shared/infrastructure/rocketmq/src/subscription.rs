@@ -11,7 +11,6 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::{Failure, Settled};
 use application::ports::{Clock, Delivery, EventSubscription, Topic, UnreadableBody};
-use rocketmq_client_rust::PopStatus;
 use rocketmq_model::common::message::MessageConst;
 use rocketmq_model::common::message::message_ext::MessageExt;
 use rocketmq_protocol::code::request_code::RequestCode;
@@ -22,11 +21,12 @@ use rocketmq_protocol::protocol::header::pop_message_request_header::PopMessageR
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 
 use crate::body::inflated;
-use crate::call::{millis, millis_left, within};
+use crate::call::millis;
 use crate::client::{RocketmqClient, StartError};
 use crate::config::RocketmqConfig;
-use crate::fault::{BrokerAnswer, client_failure};
-use crate::polls::{Polls, Source};
+use crate::fault::BrokerAnswer;
+use crate::polls::{Polled, Polls, Source};
+use crate::pop::{Popped, popped};
 use crate::published;
 use crate::route::Master;
 use crate::session::{Role, Session, Sessions};
@@ -227,24 +227,28 @@ impl RocketmqSubscription {
 }
 
 impl Poll {
-    async fn run(&self, deadline: Deadline) -> Result<Vec<RocketmqDelivery>, Failure> {
+    async fn run(&self, deadline: Deadline) -> Result<Polled<RocketmqDelivery>, Failure> {
         if self.has_failed {
             self.probe(deadline).await?;
         }
         let wait = Duration::from_millis(self.request.poll_time);
         let limit = Deadline::after(wait + ANSWER_TIMEOUT).or_earlier(deadline);
-        let call = async {
-            let lane = self.session.lane().await?;
-            let Master { name, address, .. } = &self.master;
-            let popping = lane.pop_message(name, address, self.request.clone(), millis_left(limit));
-            Box::pin(popping).await.map_err(client_failure)
-        };
-        let popped = within(deadline, "receiving", call).await??;
-        if popped.pop_status == PopStatus::PollingFull {
-            tokio::time::sleep(POLLING_FULL_PAUSE.min(deadline.remaining())).await;
+        let Master { name, address, .. } = &self.master;
+        // A raw request: the client's own call drops what it can't decode, without a word.
+        let request =
+            RemotingCommand::create_request_command(RequestCode::PopMessage, self.request.clone());
+        let answer = self.session.invoke(address, request, limit, "receiving").await?;
+        match popped(answer, &self.request.topic, name)? {
+            Popped::Messages(messages, loss) => {
+                let deliveries = messages.into_iter().filter_map(|message| self.delivery(message));
+                Ok(Polled { messages: deliveries.collect(), loss: loss.map(Failure::from) })
+            }
+            Popped::Nothing => Ok(Polled::default()),
+            Popped::PollingFull => {
+                tokio::time::sleep(POLLING_FULL_PAUSE.min(deadline.remaining())).await;
+                Ok(Polled::default())
+            }
         }
-        let messages = popped.msg_found_list.unwrap_or_default();
-        Ok(messages.into_iter().filter_map(|message| self.delivery(message)).collect())
     }
 
     /// Checks that the broker answers before messages are requested from it. A stopped broker

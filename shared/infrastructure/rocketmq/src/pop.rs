@@ -1,0 +1,253 @@
+//! Reads a broker's answer to a request for messages.
+//!
+//! The client stops at the first message that it cannot decode, and drops all behind it in the
+//! batch (`decodes_batch` in `message_decoder.rs` of rocketmq-protocol 1.0.0). Here each message is
+//! read from its own frame, so that it costs its neighbours nothing, and what was read is compared
+//! with what the broker says that it gave: an offset for each message (`msgOffsetInfo` in
+//! `PopMessageProcessor.java`).
+
+use std::collections::HashMap;
+use std::fmt;
+
+use application::outcome::{Failure, FailureClass};
+use rocketmq_model::common::message::MessageConst;
+use rocketmq_model::common::message::MessageTrait;
+use rocketmq_model::common::message::message_ext::MessageExt;
+use rocketmq_protocol::code::response_code::ResponseCode;
+use rocketmq_protocol::common::message::message_decoder;
+use rocketmq_protocol::protocol::header::extra_info_util::ExtraInfoUtil;
+use rocketmq_protocol::protocol::header::pop_message_response_header::PopMessageResponseHeader;
+use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
+
+use crate::fault::{BrokerAnswer, broker_failure, unavailable};
+
+/// How many bytes of a frame say how long it is.
+const LENGTH_BYTES: usize = 4;
+
+/// What a broker has answered.
+pub(crate) enum Popped {
+    /// Messages, as far as they could be read, each with its receipt (`POP_CK`), and what is
+    /// missing.
+    Messages(Vec<MessageExt>, Option<Loss>),
+    /// There was no message within the time of the request.
+    Nothing,
+    /// The broker has too many requests that wait.
+    PollingFull,
+}
+
+/// A broker gave more messages than could be read. Those that are missing are delivered again when
+/// they become visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Loss {
+    given: usize,
+    read: usize,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { given, read } = self;
+        write!(f, "the broker gave {given} messages, and {read} of them could be read")
+    }
+}
+
+impl std::error::Error for Loss {}
+
+impl From<Loss> for Failure {
+    fn from(loss: Loss) -> Self {
+        Self::new(FailureClass::Unavailable, loss)
+    }
+}
+
+/// Reads the answer of a broker to a request for messages of a topic.
+///
+/// # Errors
+///
+/// [`Failure`] if the broker refused the request, or the answer's header can't be read.
+pub(crate) fn popped(
+    mut answer: RemotingCommand,
+    topic: &str,
+    broker: &str,
+) -> Result<Popped, Failure> {
+    match ResponseCode::from(answer.code()) {
+        ResponseCode::Success => {}
+        ResponseCode::PollingFull => return Ok(Popped::PollingFull),
+        ResponseCode::PollingTimeout | ResponseCode::PullNotFound => return Ok(Popped::Nothing),
+        _ => {
+            return BrokerAnswer::unless_success(&answer)
+                .map_or(Ok(Popped::Nothing), |refused| Err(broker_failure(refused)));
+        }
+    }
+    let header: PopMessageResponseHeader =
+        answer.decode_command_custom_header().map_err(unavailable)?;
+    let offsets = header.msg_offset_info.as_deref().unwrap_or_default();
+    let offsets = ExtraInfoUtil::parse_msg_offset_info(offsets).map_err(unavailable)?;
+    let starts = header.start_offset_info.as_deref().unwrap_or_default();
+    let starts = ExtraInfoUtil::parse_start_offset_info(starts).map_err(unavailable)?;
+
+    let mut body = answer.take_body().unwrap_or_default();
+    let (mut messages, mut frames) = (Vec::new(), 0);
+    while let Some(length) = length_of_frame(&body) {
+        let mut frame = body.split_to(length);
+        frames += 1;
+        let decoded = message_decoder::decode(&mut frame, true, false, false, false, false);
+        let read = decoded.and_then(|message| with_receipt(message, &header, &starts, broker));
+        messages.extend(read.map(|mut message| {
+            // Those of a retry topic as well: the receipt names the topic that holds the message.
+            message.set_topic(topic.into());
+            message
+        }));
+    }
+    // An older broker lists no offsets; what is left of a torn frame is one message at least.
+    let listed: usize = offsets.values().map(Vec::len).sum();
+    let given = listed.max(frames + usize::from(!body.is_empty()));
+    let read = messages.len();
+    Ok(Popped::Messages(messages, (read < given).then_some(Loss { given, read })))
+}
+
+/// The length of the first frame, if it is all there.
+fn length_of_frame(body: &[u8]) -> Option<usize> {
+    let length = i32::from_be_bytes(*body.first_chunk::<LENGTH_BYTES>()?);
+    usize::try_from(length).ok().filter(|length| (LENGTH_BYTES..=body.len()).contains(length))
+}
+
+/// Adds the receipt that an acknowledgement sends back, unless the broker has added it, as it does
+/// to messages of a retry topic. `None` if the answer does not say where the message's queue
+/// began.
+fn with_receipt(
+    mut message: MessageExt,
+    header: &PopMessageResponseHeader,
+    starts: &HashMap<String, i64>,
+    broker: &str,
+) -> Option<MessageExt> {
+    let name = MessageConst::PROPERTY_POP_CK;
+    if message.property(&name.into()).is_some() {
+        return Some(message);
+    }
+    let (queue_id, offset) = (message.queue_id(), message.queue_offset());
+    let key = ExtraInfoUtil::get_start_offset_info_map_key(message.topic(), queue_id.into());
+    let receipt = ExtraInfoUtil::build_extra_info_with_offset(
+        *starts.get(&key)?,
+        header.pop_time.try_into().ok()?,
+        header.invisible_time.try_into().ok()?,
+        header.revive_qid.try_into().ok()?,
+        message.topic(),
+        broker,
+        queue_id,
+        offset,
+    );
+    message.put_property(name.into(), receipt.into());
+    Some(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOPIC: &str = "ORDER_EVENTS";
+
+    /// The frame of a message of queue 2 (`MessageDecoder.java`).
+    fn frame(offset: i64) -> Vec<u8> {
+        let mut frame = vec![0; LENGTH_BYTES];
+        // The magic code of a message; the checksum of its body, which nobody asks for.
+        frame.extend(0xdaa3_20a7_u32.to_be_bytes());
+        frame.extend(0_u32.to_be_bytes());
+        // The queue, a flag; where it is in the queue and in the log; the system's flag.
+        frame.extend(2_i32.to_be_bytes());
+        frame.extend(0_i32.to_be_bytes());
+        frame.extend(offset.to_be_bytes());
+        frame.extend(0_i64.to_be_bytes());
+        frame.extend(0_i32.to_be_bytes());
+        for host in [[127, 0, 0, 1, 0, 0, 0, 9], [127, 0, 0, 1, 0, 0, 0, 10]] {
+            frame.extend(1_000_i64.to_be_bytes());
+            frame.extend(host);
+        }
+        // How often it was delivered, and where its half message is.
+        frame.extend(0_i32.to_be_bytes());
+        frame.extend(0_i64.to_be_bytes());
+        frame.extend(2_i32.to_be_bytes());
+        frame.extend(b"{}");
+        frame.push(u8::try_from(TOPIC.len()).unwrap());
+        frame.extend(TOPIC.as_bytes());
+        frame.extend(0_i16.to_be_bytes());
+        let length = i32::try_from(frame.len()).unwrap();
+        frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+        frame
+    }
+
+    fn answer(frames: &[Vec<u8>], offsets: &str) -> RemotingCommand {
+        let mut answer = RemotingCommand::create_remoting_command(ResponseCode::Success as i32);
+        answer.add_ext_field("popTime", "1000");
+        answer.add_ext_field("invisibleTime", "20000");
+        answer.add_ext_field("reviveQid", "3");
+        answer.add_ext_field("restNum", "0");
+        answer.add_ext_field("startOffsetInfo", "0 2 7");
+        answer.add_ext_field("msgOffsetInfo", format!("0 2 {offsets}"));
+        answer.set_body_mut_ref(frames.concat());
+        answer
+    }
+
+    /// The offsets of what was read, and what is missing.
+    fn read(answer: RemotingCommand) -> (Vec<i64>, Option<Loss>) {
+        match popped(answer, TOPIC, "broker-a").unwrap() {
+            Popped::Messages(messages, loss) => {
+                (messages.iter().map(MessageExt::queue_offset).collect(), loss)
+            }
+            Popped::Nothing | Popped::PollingFull => panic!("no messages"),
+        }
+    }
+
+    #[test]
+    fn what_the_broker_gave_is_read_with_its_receipts() {
+        let answer = answer(&[frame(7), frame(8)], "7,8");
+        let Popped::Messages(messages, loss) = popped(answer, TOPIC, "broker-a").unwrap() else {
+            panic!("no messages")
+        };
+        assert_eq!(loss, None);
+        let receipts: Vec<_> = messages
+            .iter()
+            .map(|message| message.property(&MessageConst::PROPERTY_POP_CK.into()).unwrap())
+            .collect();
+        assert_eq!(receipts, ["7 1000 20000 3 0 broker-a 2 7", "7 1000 20000 3 0 broker-a 2 8"]);
+        assert!(messages.iter().all(|message| message.topic() == TOPIC));
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_decoded_is_counted_and_costs_no_other() {
+        let mut torn = frame(8);
+        // Not the magic code of a message.
+        torn[4..8].copy_from_slice(&[1, 2, 3, 4]);
+        let (read, loss) = read(answer(&[frame(7), torn, frame(9)], "7,8,9"));
+        assert_eq!((read, loss), (vec![7, 9], Some(Loss { given: 3, read: 2 })));
+        let cause = Failure::from(Loss { given: 3, read: 2 }).cause.to_string();
+        assert!(cause.contains("3 messages, and 2 of them"), "{cause}");
+    }
+
+    #[test]
+    fn messages_that_are_not_in_the_body_are_counted() {
+        let missing = read(answer(&[frame(7)], "7,8,9"));
+        assert_eq!(missing, (vec![7], Some(Loss { given: 3, read: 1 })));
+        let mut cut = frame(8);
+        cut.truncate(40);
+        let cut = read(answer(&[frame(7), cut], "7,8"));
+        assert_eq!(cut, (vec![7], Some(Loss { given: 2, read: 1 })));
+    }
+
+    #[test]
+    fn a_message_of_a_queue_without_a_start_is_counted() {
+        let mut stray = answer(&[frame(7)], "7");
+        stray.add_ext_field("startOffsetInfo", "0 5 7");
+        assert_eq!(read(stray), (Vec::new(), Some(Loss { given: 1, read: 0 })));
+    }
+
+    #[test]
+    fn an_answer_without_messages_is_no_loss_and_a_refusal_is_a_failure() {
+        let empty = RemotingCommand::create_remoting_command(ResponseCode::PollingTimeout as i32);
+        assert!(matches!(popped(empty, TOPIC, "broker-a"), Ok(Popped::Nothing)));
+        let full = RemotingCommand::create_remoting_command(ResponseCode::PollingFull as i32);
+        assert!(matches!(popped(full, TOPIC, "broker-a"), Ok(Popped::PollingFull)));
+        let gone = ResponseCode::SubscriptionGroupNotExist as i32;
+        let refused = RemotingCommand::create_remoting_command(gone);
+        let failure = popped(refused, TOPIC, "broker-a").err().unwrap();
+        assert_eq!(failure.class, FailureClass::Permanent);
+    }
+}
