@@ -25,7 +25,7 @@ pub enum EventType {
     OrderCreated,
     /// An order's stock is reserved.
     OrderConfirmed,
-    /// There was not enough stock for an order.
+    /// There was not enough stock for an order, or its account would have held too many open units.
     OrderRejected,
     /// An order was cancelled by its customer.
     OrderCancelled,
@@ -86,7 +86,7 @@ pub enum EventData {
     OrderCreated(OrderCreated),
     /// An order's stock is reserved.
     OrderConfirmed(OrderChanged),
-    /// There was not enough stock for an order.
+    /// There was not enough stock for an order, or its account would have held too many open units.
     OrderRejected(OrderChanged),
     /// An order was cancelled by its customer.
     OrderCancelled(OrderChanged),

@@ -77,7 +77,11 @@ const fn meaning(event_type: EventType) -> (&'static str, Option<&'static str>) 
     match event_type {
         EventType::OrderCreated => ("An order was created.", Some("CREATED")),
         EventType::OrderConfirmed => ("An order's stock is reserved.", Some("CONFIRMED")),
-        EventType::OrderRejected => ("There was not enough stock for an order.", Some("REJECTED")),
+        EventType::OrderRejected => (
+            "There was not enough stock for an order, or its account would have held too many open \
+             units.",
+            Some("REJECTED"),
+        ),
         EventType::OrderCancelled => ("An order was cancelled by its customer.", Some("CANCELLED")),
         EventType::UserRegistered => ("A user registered an account.", None),
         EventType::UserLoggedIn => ("A user logged in with the password.", None),

@@ -84,7 +84,7 @@ fn servers() -> Value {
 fn tags() -> Value {
     json!([
         {"name": "orders", "description": "A user's orders. They begin as CREATED and become \
-            CONFIRMED, when their stock is reserved, or REJECTED, when there is not enough."},
+            CONFIRMED, when their stock is reserved, or REJECTED, when there is not enough or the account would hold too many open units."},
         {"name": "products", "description": "What is sold"},
         {"name": "sessions", "description": "Logins, the tokens of a session, and its end"},
         {"name": "accounts", "description": "Registration, and the user's own account"},
