@@ -148,7 +148,7 @@ impl<'a> Rig<'a> {
         options.schedules = false;
         change(&mut options);
         let target = options.target.clone();
-        let system = System::start(options).await?;
+        let system = Box::pin(System::start(options)).await?;
         let kept = LogKeeper::new(&system, target);
         let client = Client::builder().timeout(CLIENT_TIMEOUT).build()?;
         let token = Mutex::new(log_in(&client, &system.api_url).await?);

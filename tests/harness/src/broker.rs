@@ -236,10 +236,13 @@ impl Rocketmq {
             replica: None,
             second: None,
         };
-        match role {
-            Role::Alone => {}
-            Role::Controlled(_) => cluster.add_replica(role).await?,
-            Role::Master | Role::Replica => cluster.add_replica(Role::Replica).await?,
+        let of_replica = match role {
+            Role::Alone => None,
+            Role::Controlled(_) => Some(role),
+            Role::Master | Role::Replica => Some(Role::Replica),
+        };
+        if let Some(role) = of_replica {
+            Box::pin(cluster.add_replica(role)).await?;
         }
         Ok(cluster)
     }

@@ -90,7 +90,8 @@ impl System {
         (options.progress)("creating tables, topics and demo data");
         provision::provision(&endpoints, &names).await?;
 
-        let between = Between::start(&options, &template.functions, &endpoints).await?;
+        // Boxed, because callers keep the whole start on their stacks.
+        let between = Box::pin(Between::start(&options, &template.functions, &endpoints)).await?;
         let host_options = host_options(&options, &endpoints, &between)?;
         let host = LambdaHost::start(&template.functions, host_options, &children)?;
         let pages = options.pages.unwrap_or_default();
@@ -193,7 +194,7 @@ async fn start_broker(
         security: None,
         replication: Replication::None,
     };
-    let cluster = Rocketmq::start(cluster, children).await?;
+    let cluster = Box::pin(Rocketmq::start(cluster, children)).await?;
     let namesrv = cluster.namesrv();
     Ok((Some(cluster), namesrv))
 }
