@@ -6,7 +6,7 @@
 //! commits that wait for one flush ("group commit"). Orders of other products are not delayed.
 //!
 //! A reservation also counts its units as open ones of its account, in the same write, and is
-//! refused if the account would hold too many (ADR 0017). So two orders of one account conflict like
+//! refused if the account would hold too many (ADR 0019). So two orders of one account conflict like
 //! two orders of one product.
 //!
 //! One of the waiting orders leads: it makes the write for all of its group and sends each member

@@ -1,4 +1,4 @@
-//! An account holds at most so many open units (ADR 0017).
+//! An account holds at most so many open units (ADR 0019).
 
 use std::time::Duration;
 
