@@ -184,7 +184,7 @@ fn digests(text: &str) -> Result<Vec<[u8; 32]>, InvalidCdn> {
     let good = |secret: &&str| {
         lengths.contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_graphic())
     };
-    if secrets.len() > 2 || !secrets.iter().all(|secret| good(secret)) {
+    if secrets.len() > 2 || !secrets.iter().all(good) {
         return Err(InvalidCdn::Secret);
     }
     Ok(secrets.into_iter().map(|secret| digest(secret.as_bytes())).collect())

@@ -127,9 +127,10 @@ pub struct Rocketmq {
     controller_port: Option<u16>,
     /// `None` while a test has stopped it.
     namesrv: Option<JavaProcess>,
-    broker: Broker,
-    replica: Option<Broker>,
-    second: Option<Broker>,
+    // Boxed, because rows and systems hold clusters in their futures.
+    broker: Box<Broker>,
+    replica: Option<Box<Broker>>,
+    second: Option<Box<Broker>>,
 }
 
 struct Broker {
@@ -148,14 +149,14 @@ impl Broker {
         options: RocketmqOptions,
         namesrv_port: u16,
         children: &Children,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<Box<Self>> {
         let mut tries = 0;
         loop {
             tries += 1;
             let ports = BrokerPorts::choose(options.broker_port)?;
             let mut broker = Self { name, role, options: options.clone(), ports, process: None };
             match broker.run(namesrv_port, children).await {
-                Ok(()) => return Ok(broker),
+                Ok(()) => return Ok(Box::new(broker)),
                 Err(error)
                     if options.broker_port == 0
                         && tries < PORT_TRIES
@@ -297,7 +298,7 @@ impl Rocketmq {
     /// The second broker's address, `host:port`, if [`Rocketmq::add_broker`] has started it.
     #[must_use]
     pub fn second_broker(&self) -> Option<String> {
-        self.second.as_ref().map(Broker::address)
+        self.second.as_deref().map(Broker::address)
     }
 
     /// Kills the second broker with SIGKILL.
