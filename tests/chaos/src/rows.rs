@@ -211,7 +211,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "P9",
         "no checker lives until the broker discards the half message",
-        "the sweep tells the event",
+        "the sweep sends the event",
         discarded::run,
         claims Cluster
     ),
@@ -248,7 +248,7 @@ pub const ROWS: &[Row] = &[
     ),
     row!(
         "T4",
-        "more events than any single read tells",
+        "more events than any single read returns",
         "every page is read, and every event published",
         backlog::run,
         claims Machine, leaves a backlog

@@ -82,7 +82,7 @@ pub(crate) enum Kind {
     Redrive,
     /// The sweep claims a pending event.
     Claim,
-    /// The sweep asks the broker whether a message is there.
+    /// The sweep, or who answers a check-back, asks the broker whether a message is there.
     Ask,
     /// The broker delivers an event.
     Delivery,
@@ -181,8 +181,8 @@ impl Kind {
                  saved, although the function that sent it is not there any more."
             }
             Self::CheckedRollback => {
-                "No order of this attempt can ever appear, so the answer is ROLLBACK. Nobody sees \
-                 an event without an order."
+                "No order of this attempt can ever appear, or its message is on the topic already. \
+                 So the answer is ROLLBACK: nobody sees an event without an order, or a copy."
             }
             Self::CheckedUnknown => "Nothing is sure yet. The broker asks again in 5 seconds.",
             Self::Read => "A consistent read: the table alone knows what is true.",
@@ -214,7 +214,9 @@ impl Kind {
             Self::Claim => {
                 "The sweep found an event that is still pending, and claims it for a while."
             }
-            Self::Ask => "The sweep asks the broker: do you have a message of this event?",
+            Self::Ask => {
+                "Is the event's message on its topic already? Then nothing is sent, and no copy made."
+            }
             Self::Delivery => "The broker delivers the event to our handlers.",
             Self::Acknowledge => "Done: the broker need not deliver this message again.",
             Self::Postpone => "The broker keeps the message, and delivers it again later.",

@@ -73,7 +73,7 @@ const HEADLINES = {
   "give-up": "Given up",
   redrive: "Redriven",
   claim: "Sweep",
-  ask: "The sweep asks",
+  ask: "The topic is asked",
   delivery: "Delivery",
   acknowledge: "Acknowledged",
   postpone: "Put off",
