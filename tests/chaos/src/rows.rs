@@ -284,7 +284,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "B6",
         "the broker does not vouch for a half message",
-        "it is abandoned, and the sweep tells the event once",
+        "it is abandoned, and the sweep sends the event once",
         doubtful::run
     ),
     row!(
