@@ -1,7 +1,7 @@
 //! The HTTP API as `OpenAPI` 3.1.
 //!
 //! What the code has no types for, such as which problems a route can answer with, is in the table
-//! of [`operations`]. The tests of `tests/architecture` compare its routes with the template's, and
+//! of `operations`. The tests of `tests/architecture` compare its routes with the template's, and
 //! Schemathesis compares every part of it with the running system.
 
 mod operation;
