@@ -1,5 +1,6 @@
 //! Requests that create no order: each answer names the fault, and no request leaves a trace.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::timestamp::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -102,6 +103,8 @@ fn a_bad_body_is_refused_and_leaves_no_trace() {
 struct Traces {
     orders: usize,
     tombstones: usize,
+    /// Of all accounts.
+    open_units: u64,
     with_pending_events: usize,
     dead_letters: usize,
     stock: i64,
@@ -114,10 +117,12 @@ impl Traces {
         let with = |name: &str| items.iter().filter(|item| item.contains_key(name)).count();
         let letters = app.items("DeadLettersTable").await;
         let is_letter = |item: &&Item| item["pk"].as_s().unwrap().starts_with("DEAD#");
-        assert_eq!(with("attempt") + with("fenced"), items.len(), "the table holds something else");
+        let known = with("attempt") + with("fenced") + with("units");
+        assert_eq!(known, items.len(), "the table holds something else");
         Self {
             orders: with("attempt"),
             tombstones: with("fenced"),
+            open_units: items.iter().filter_map(|item| item.get("units")).map(number_of).sum(),
             with_pending_events: with("shard"),
             dead_letters: letters.iter().filter(is_letter).count(),
             stock: app.stock(1).await,
@@ -256,4 +261,8 @@ fn an_event_that_cannot_be_decoded_goes_to_the_dead_letters_and_blocks_nobody() 
         .await;
         assert!(letter["reason"].as_s().unwrap().contains("not a CloudEvent"), "{letter:?}");
     });
+}
+
+fn number_of(value: &AttributeValue) -> u64 {
+    value.as_n().unwrap().parse().unwrap()
 }

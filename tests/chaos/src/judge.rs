@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context;
 use application::ports::{Clock, ClusterGauges};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use harness::broker_proxy::{End, Resolution};
+use harness::broker_proxy::{Half, Journal, Resolution};
 use harness::order_calls::Attempt;
 use harness::remoting::code;
 use platform::clock::SystemClock;
@@ -279,7 +279,7 @@ fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
 /// already may be rolled back.
 fn judge_ends(rig: &Rig<'_>, world: &World, findings: &mut Findings) -> anyhow::Result<()> {
     let journal = rig.proxies()?.journal();
-    let withdrawn = withdrawn(journal.ends(), world)?;
+    let withdrawn = withdrawn(journal, world)?;
     let contradictions = journal.contradictions().into_iter();
     findings.contradictions = contradictions.filter(|of| withdrawn.contains_key(of)).collect();
     let stored: BTreeSet<&String> =
@@ -293,8 +293,15 @@ fn judge_ends(rig: &Rig<'_>, world: &World, findings: &mut Findings) -> anyhow::
 }
 
 /// The transactions for which a ROLLBACK was sent before their message was on the topic, and
-/// whether the broker got one of these.
-fn withdrawn(ends: Vec<End>, world: &World) -> anyhow::Result<BTreeMap<String, bool>> {
+/// whether the broker got one of these. Only the topic of orders was read; the message of a user's
+/// event is on its topic when the broker has got a COMMIT.
+fn withdrawn(journal: &Journal, world: &World) -> anyhow::Result<BTreeMap<String, bool>> {
+    let (halves, ends) = (journal.halves().into_iter(), journal.ends());
+    let is_of_user =
+        |half: &Half| half.aggregate.as_ref().is_some_and(|key| !key.contains("/ORDER#"));
+    let of_users: BTreeSet<String> =
+        halves.filter(is_of_user).filter_map(|half| half.transaction_id).collect();
+    let mut committed = BTreeSet::new();
     let mut visible_at: BTreeMap<&str, i64> = BTreeMap::new();
     for copy in &world.copies {
         let Some(publication) = &copy.publication else { continue };
@@ -303,12 +310,20 @@ fn withdrawn(ends: Vec<End>, world: &World) -> anyhow::Result<BTreeMap<String, b
     }
     let now_ms = SystemClock.now().as_millis();
     let mut withdrawn = BTreeMap::new();
-    for end in ends.into_iter().filter(|end| end.resolution == Resolution::Rollback) {
+    for end in ends {
         let sent_at_ms = now_ms.saturating_sub(i64::try_from(end.at.elapsed().as_millis())?);
         let subject = end.transaction_id.unwrap_or(end.message_id);
-        let is_visible = visible_at.get(subject.as_str()).is_some_and(|at| *at <= sent_at_ms);
-        if !is_visible {
-            *withdrawn.entry(subject).or_default() |= end.passed_on;
+        let is_visible = if of_users.contains(&subject) {
+            committed.contains(&subject)
+        } else {
+            visible_at.get(subject.as_str()).is_some_and(|at| *at <= sent_at_ms)
+        };
+        match end.resolution {
+            Resolution::Commit if end.passed_on => drop(committed.insert(subject)),
+            Resolution::Rollback if !is_visible => {
+                *withdrawn.entry(subject).or_default() |= end.passed_on;
+            }
+            _ => {}
         }
     }
     Ok(withdrawn)
@@ -377,6 +392,10 @@ fn judge_effects(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
             let place = if order.is_indexed { "in" } else { "not in" };
             findings.unfinished.push(format!("{id} {place} the sweep's index"));
         }
+    }
+    let (open, confirmed) = (world.records.open_units, ordered.values().sum::<u64>());
+    if open != confirmed {
+        findings.doubled.push(format!("{open} open units for {confirmed} sold"));
     }
     for (product, stock) in &world.records.stock {
         let sold = ordered.get(product).copied().unwrap_or_default();

@@ -120,6 +120,8 @@ pub struct Records {
     pub dead_letters: BTreeMap<String, Letter>,
     /// The stock of each product.
     pub stock: BTreeMap<u64, u64>,
+    /// The open units of all accounts together.
+    pub open_units: u64,
 }
 
 /// One copy of an event on the topic.
@@ -235,6 +237,8 @@ impl Records {
         for item in scan(rig, "OrdersTable").await? {
             if item.contains_key("attempt") {
                 records.orders.insert(text(&item, "order_id")?, order(&item)?);
+            } else if item.contains_key("units") {
+                records.open_units += number::<u64>(&item, "units")?;
             } else {
                 let order_id = text(&item, "sk")?.replace("ORDER#", "");
                 records.tombstones.insert(order_id, fenced(&item)?);

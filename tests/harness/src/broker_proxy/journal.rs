@@ -38,6 +38,8 @@ pub struct Half {
     pub transaction_id: Option<String>,
     /// The event, if the message names one.
     pub event_id: Option<String>,
+    /// The key of the item of the aggregate that raised it, if the message names one.
+    pub aggregate: Option<String>,
     /// Whether the proxy passed it on to the broker.
     pub passed_on: bool,
     /// The code of the broker's answer, if it has answered.
@@ -162,6 +164,7 @@ impl Journal {
             message_id: message_id.clone(),
             transaction_id: property("transaction_id"),
             event_id: property("event_id"),
+            aggregate: property("aggregate"),
             passed_on: false,
             answer: None,
         };
