@@ -62,7 +62,7 @@ pub(crate) fn options() -> SystemOptions {
 
 impl App {
     pub(crate) async fn start(options: SystemOptions) -> Self {
-        let system = Box::pin(System::start(options))
+        let system = System::start(options)
             .await
             .unwrap_or_else(|error| panic!("{error:#}\n{}", leaks::last_lines()));
         let client = Client::new();

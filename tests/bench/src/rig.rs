@@ -102,7 +102,7 @@ impl Rig {
         options.weather = weather;
         let progress = self.progress.clone();
         options.progress = Arc::new(move |step| progress.at(step));
-        let system = Box::pin(System::start(options)).await?;
+        let system = System::start(options).await?;
         let http = reqwest::Client::new();
         let token = log_in(&http, &system.api_url).await?;
         Ok(Site { system, http, token, _table: table })

@@ -73,7 +73,7 @@ impl Cluster {
             security,
             replication,
         };
-        let rocketmq = Box::pin(Rocketmq::start(options, &children)).await?;
+        let rocketmq = Rocketmq::start(options, &children).await?;
         let namesrv = rocketmq.namesrv();
         let broker = rocketmq.broker();
         let access = rocketmq.access();

@@ -148,7 +148,7 @@ impl<'a> Rig<'a> {
         options.schedules = false;
         change(&mut options);
         let target = options.target.clone();
-        let system = Box::pin(System::start(options)).await?;
+        let system = System::start(options).await?;
         let kept = LogKeeper::new(&system, target);
         let client = Client::builder().timeout(CLIENT_TIMEOUT).build()?;
         let token = Mutex::new(log_in(&client, &system.api_url).await?);
@@ -197,7 +197,7 @@ impl<'a> Rig<'a> {
             let names = self.system.names.tables.iter().map(|table| table.name.clone());
             (table::client(&self.system.endpoints.table_url), names.collect::<Vec<_>>())
         });
-        Box::pin(self.system.stop()).await;
+        self.system.stop().await;
         // A table server that all rows share would otherwise keep the tables of each.
         if let Some((client, names)) = shared_table {
             for name in names {

@@ -243,7 +243,7 @@ impl Rocketmq {
             Role::Master | Role::Replica => Some(Role::Replica),
         };
         if let Some(role) = of_replica {
-            Box::pin(cluster.add_replica(role)).await?;
+            cluster.add_replica(role).await?;
         }
         Ok(cluster)
     }

@@ -90,8 +90,7 @@ impl System {
         (options.progress)("creating tables, topics and demo data");
         provision::provision(&endpoints, &names).await?;
 
-        // Boxed, because callers keep the whole start on their stacks.
-        let between = Box::pin(Between::start(&options, &template.functions, &endpoints)).await?;
+        let between = Between::start(&options, &template.functions, &endpoints).await?;
         let host_options = host_options(&options, &endpoints, &between)?;
         let host = LambdaHost::start(&template.functions, host_options, &children)?;
         let pages = options.pages.unwrap_or_default();
@@ -135,8 +134,8 @@ impl System {
         self.host.stop().await;
         match self.broker {
             // Its store is deleted with the temporary folder.
-            Some(broker) if self.temporary.is_some() => Box::pin(broker.kill()).await,
-            Some(broker) => Box::pin(broker.stop()).await,
+            Some(broker) if self.temporary.is_some() => broker.kill().await,
+            Some(broker) => broker.stop().await,
             None => {}
         }
         if let Some(table) = self.table {
@@ -194,7 +193,7 @@ async fn start_broker(
         security: None,
         replication: Replication::None,
     };
-    let cluster = Box::pin(Rocketmq::start(cluster, children)).await?;
+    let cluster = Rocketmq::start(cluster, children).await?;
     let namesrv = cluster.namesrv();
     Ok((Some(cluster), namesrv))
 }

@@ -95,7 +95,7 @@ async fn start(options: Options, progress: &Progress) -> anyhow::Result<(System,
     build::functions(&root, &workspace::function_names(&root)?).await?;
     let mut options = system_options(options, progress)?;
     let pages = Pages::of(&mut options);
-    let mut system = Box::pin(System::start(options)).await?;
+    let mut system = System::start(options).await?;
     pages.attach(&mut system)?;
     Ok((system, pages))
 }

@@ -30,8 +30,7 @@ impl Between {
             let (namesrv, access) = (&endpoints.namesrv, endpoints.access.as_ref());
             let observer = options.observer.as_ref();
             let proxies = Proxies::start(functions, table_url, weather, namesrv, access, observer);
-            // The future is large, and part of those of all who start a system.
-            between.proxies = Some(Box::pin(proxies).await?);
+            between.proxies = Some(proxies.await?);
         } else if let Some(weather) = weather {
             between.weather_proxy = Some(weather.proxy().await?);
         }

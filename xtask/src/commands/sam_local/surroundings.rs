@@ -27,7 +27,7 @@ impl Surroundings {
         STACK_NAME.clone_into(&mut options.stack_name);
         options.parameters.clear();
         options.schedules = false;
-        let system = Box::pin(System::start(options)).await?;
+        let system = System::start(options).await?;
         let endpoints = &system.endpoints;
         let table = TableProxy::start_at(address, &endpoints.table_url).await?;
         let brokers = broker_addresses(&endpoints.namesrv).await?;
