@@ -158,7 +158,7 @@ impl MemoryTables {
         self.state().rows.products.get(&product).map(|product| product.stock)
     }
 
-    /// A count of open units; 0 if there is none.
+    /// How many units are counted; 0 where nothing was counted yet.
     pub fn open_units(&self, count: OpenCount) -> u32 {
         self.state().rows.open_units.get(&count).copied().unwrap_or_default()
     }

@@ -91,7 +91,7 @@ impl Cdn {
     /// The shortest secret: 32 hexadecimal digits have 128 bits.
     pub const SECRET_LENGTH_MIN: usize = 32;
 
-    /// The longest secret.
+    /// The longest secret, in bytes.
     pub const SECRET_LENGTH_MAX: usize = 256;
 
     /// Reads the values of [`Self::SETTINGS`].

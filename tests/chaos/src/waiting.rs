@@ -8,6 +8,10 @@ use tokio::time::Instant;
 /// sweep tries an event again after a minute, and a broker that was killed may be away for as long.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
+/// After this time the sweep has looked at every event that was pending at its begin: 60 s, its look
+/// and its work.
+pub(crate) const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
+
 /// The time between two looks, at first.
 const POLL: Duration = Duration::from_millis(100);
 

@@ -20,6 +20,7 @@
 //! - [`failures`]: failed deliveries, instead of waiting for an hour.
 //! - [`provision`]: tables, topics and demo data of a new system.
 //! - [`system`]: all parts together.
+//! - [`cache`]: downloads that are kept.
 //! - [`checkout`]: where the checkout is.
 //! - [`process`]: child processes that never outlive their owner, and signals to end.
 //! - [`skew`]: wrong clocks.
@@ -38,6 +39,7 @@
 
 pub mod broker;
 pub mod broker_proxy;
+pub mod cache;
 pub mod checkout;
 pub mod failures;
 pub mod faults;

@@ -1,6 +1,5 @@
 //! Jars that Maven downloads into a cache below Cargo's target folder.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -8,6 +7,7 @@ use anyhow::Context;
 use tokio::process::Command;
 
 use crate::broker::check_maven;
+use crate::cache;
 
 /// The runtime dependencies of a POM.
 pub(crate) struct Artifacts {
@@ -31,39 +31,21 @@ impl Artifacts {
     /// # Errors
     /// When Maven is missing, or fails (the error quotes its output).
     pub(crate) async fn ensure(&self, target: &Path) -> anyhow::Result<PathBuf> {
-        let folder = self.folder(target);
-        let jars = folder.join("jars");
-        if jars.is_dir() {
-            return Ok(jars);
-        }
-        check_maven().await?;
-        tokio::fs::create_dir_all(&folder)
-            .await
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-        let lock_path = folder.join("lock");
-        let lock = tokio::task::spawn_blocking(move || {
-            let file = File::create(&lock_path)?;
-            file.lock()?;
-            std::io::Result::Ok(file)
-        })
-        .await?
-        .with_context(|| format!("cannot lock the cache of {}", self.what))?;
-        if !jars.is_dir() {
-            self.fetch(&folder, &jars).await?;
-        }
-        drop(lock);
-        Ok(jars)
+        let fetch = async |temporary: &Path| {
+            check_maven().await?;
+            self.fetch(temporary).await
+        };
+        cache::fetched(&self.folder(target), "jars", self.what, fetch).await
     }
 
     fn folder(&self, target: &Path) -> PathBuf {
         target.join(format!("{}-{}", self.folder, self.version))
     }
 
-    async fn fetch(&self, folder: &Path, jars: &Path) -> anyhow::Result<()> {
-        let temporary = tempfile::Builder::new().prefix("fetching-").tempdir_in(folder)?;
-        let pom = temporary.path().join("pom.xml");
+    async fn fetch(&self, temporary: &Path) -> anyhow::Result<PathBuf> {
+        let pom = temporary.join("pom.xml");
         tokio::fs::write(&pom, self.pom).await?;
-        let fetched = temporary.path().join("jars");
+        let fetched = temporary.join("jars");
         let output = Command::new("mvn")
             .args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"])
             .arg(format!("-DoutputDirectory={}", fetched.display()))
@@ -82,6 +64,6 @@ impl Artifacts {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        tokio::fs::rename(&fetched, jars).await.context("cannot move the jars into the cache")
+        Ok(fetched)
     }
 }

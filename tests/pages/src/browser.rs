@@ -136,7 +136,7 @@ impl Browser {
     /// Clicks the element that a CSS selector finds, as a mouse would.
     ///
     /// # Errors
-    /// When there is none, or another element covers it.
+    /// When no element matches it, or another element covers the one that does.
     pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
         let element = self.element(selector).await?;
         self.command(&format!("element/{element}/click"), json!({})).await.map(drop)

@@ -1,13 +1,13 @@
 //! The viewer of the API's documentation: Swagger UI, from npm's registry, in a cache below Cargo's
 //! target folder. It needs neither Node nor a foreign server while it is read.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use harness::cache;
 use sha2::{Digest, Sha512};
 use tokio::process::Command;
 
@@ -33,41 +33,20 @@ const DOWNLOAD_SECONDS: &str = "120";
 /// When it cannot be downloaded, or is not what was expected.
 pub(crate) async fn ensure(target: &Path) -> anyhow::Result<PathBuf> {
     let folder = target.join(format!("swagger-ui-{VERSION}"));
-    let files = folder.join("files");
-    if files.is_dir() {
-        return Ok(files);
-    }
-    tokio::fs::create_dir_all(&folder)
-        .await
-        .with_context(|| format!("cannot create {}", folder.display()))?;
-    let lock_path = folder.join("lock");
-    let lock = tokio::task::spawn_blocking(move || {
-        let file = File::create(&lock_path)?;
-        file.lock()?;
-        std::io::Result::Ok(file)
-    });
-    let lock = lock.await?.context("cannot lock the cache of the viewer")?;
-    if !files.is_dir() {
-        fetch(&folder, &files).await?;
-    }
-    drop(lock);
-    Ok(files)
+    cache::fetched(&folder, "files", "the viewer", fetch).await
 }
 
-async fn fetch(folder: &Path, files: &Path) -> anyhow::Result<()> {
-    let temporary = tempfile::Builder::new().prefix("fetching-").tempdir_in(folder)?;
-    let archive = temporary.path().join("viewer.tgz");
+async fn fetch(temporary: &Path) -> anyhow::Result<PathBuf> {
+    let archive = temporary.join("viewer.tgz");
     let mut curl = Command::new("curl");
     curl.args(["--fail", "--silent", "--show-error", "--location", "--max-time", DOWNLOAD_SECONDS]);
     run(curl.arg("--output").arg(&archive).arg(ADDRESS)).await?;
     check(&tokio::fs::read(&archive).await?, INTEGRITY)?;
     let mut tar = Command::new("tar");
     tar.arg("--extract").arg("--gzip").arg("--file").arg(&archive);
-    tar.arg("--directory").arg(temporary.path());
+    tar.arg("--directory").arg(temporary);
     run(tar.args(FILES.map(|file| format!("package/{file}")))).await?;
-    tokio::fs::rename(temporary.path().join("package"), files)
-        .await
-        .context("cannot move the viewer into its cache")
+    Ok(temporary.join("package"))
 }
 
 /// Checks an archive's SHA-512, in base64 as npm writes it.

@@ -72,7 +72,7 @@ pub const RELEASED: &str = "tests/specifications/released";
 ///
 /// # Errors
 ///
-/// If there is none.
+/// If no version was released.
 pub fn last_released(root: &Path) -> io::Result<PathBuf> {
     let mut versions = Vec::new();
     for entry in std::fs::read_dir(root.join(RELEASED))? {

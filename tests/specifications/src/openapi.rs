@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::schemas::Schemas;
 use operation::Operation;
 
-/// How its authors describe the API; docs/api.md tells what no machine needs.
+/// How its authors describe the API; docs/api.md says what no machine needs.
 const DESCRIPTION: &str = "\
 Orders, accounts and sessions. Amounts are integers in minor units; times are RFC 3339 in UTC. \
 Every path with GET also has HEAD. Every error of the service is a problem document (RFC 9457): \

@@ -363,7 +363,7 @@ async fn right_logins_have_to_wait_when_there_were_too_many() {
     assert_eq!(world.tables.calls(Operation::LogIn), stored);
     assert_eq!(raised(&world).len(), 1 + usize::try_from(LOGINS.at_once).unwrap());
     assert_eq!(activity_kinds(&world, &account).last(), Some(&LoginLimited));
-    // Waiting as told is enough, and nobody else's account has to.
+    // The wait that the answer names is enough, and no other account has to wait.
     try_to_register(&world, "other@example.com", PASSWORD).await.unwrap();
     assert!(try_to_log_in(&world, "other@example.com", PASSWORD, HOME).await.is_ok());
     world.clock.advance(wait);

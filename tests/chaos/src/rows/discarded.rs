@@ -1,7 +1,5 @@
 //! P9: nobody answers check-backs until the broker gives the half message up.
 
-use std::time::Duration;
-
 use application::ports::ClusterGauges;
 use harness::broker::BrokerTuning;
 use harness::broker_proxy::frames;
@@ -16,17 +14,13 @@ use crate::controls::Control;
 use crate::figures::{Figures, Measure};
 use crate::judge::{judge_as_it_is, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, Rig, TRANSACTION_CHECK};
-use crate::waiting::eventually;
+use crate::waiting::{PAST_THE_SWEEP, eventually};
 
 /// The topic of half messages that a broker has given up (`TopicValidator.java`).
 const DISCARDED: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 
 /// Few rounds, so that the broker gives up within seconds.
 const TUNING: BrokerTuning = BrokerTuning { check_max: 3, ..Cluster::TUNING };
-
-/// After the time at which the sweep publishes an event of a half message: 60 s, its look and its
-/// work.
-const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(TUNING).await?;

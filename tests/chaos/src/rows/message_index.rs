@@ -1,7 +1,5 @@
 //! D2: a broker that keeps no index of its messages, so it can't find a message by its key.
 
-use std::time::Duration;
-
 use harness::broker::BrokerTuning;
 
 use super::Bench;
@@ -9,11 +7,9 @@ use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::judge_clean;
 use crate::rig::{EVENT_CONSUMER, Rig};
+use crate::waiting::PAST_THE_SWEEP;
 
 const WITHOUT_INDEX: BrokerTuning = BrokerTuning { message_index: false, ..Cluster::TUNING };
-
-/// After the time at which the sweep looks for an event that nobody has handled.
-const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(WITHOUT_INDEX).await?;

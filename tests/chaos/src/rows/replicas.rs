@@ -20,14 +20,10 @@ use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::{EventCopy, World, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, Rig};
-use crate::waiting::eventually;
+use crate::waiting::{PAST_THE_SWEEP, eventually};
 
 /// The broker with the replica.
 const BROKER: &str = "broker-a";
-
-/// After this time the sweep has looked at every event that waits for its consumer: 60 s, its look
-/// and its work.
-const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
 
 /// How long there is load before a master is killed.
 const UNDER_LOAD: Duration = Duration::from_millis(300);

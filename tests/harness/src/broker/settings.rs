@@ -29,7 +29,7 @@ impl Flush {
 /// What a broker is to the others of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// The only one.
+    /// A master without a replica.
     Alone,
     /// The master, whatever happens. A message is acknowledged when its replica has it, too.
     Master,
