@@ -7,7 +7,7 @@ use application::ports::{
 };
 use domain::identity::SessionId;
 use domain::timestamp::Timestamp;
-use domain::user::{ActivityKind, RateUse, Session};
+use domain::user::{Account, ActivityKind, RateUse, Session};
 use futures::future::join_all;
 use uuid::Uuid;
 
@@ -126,6 +126,22 @@ pub async fn every_exchange_of_an_account_is_counted(fixture: &impl TableFixture
     assert_eq!(stored_uses(fixture, &one.session).await, uses(2));
 }
 
+/// Ends all sessions of an account.
+async fn end_all(
+    fixture: &impl TableFixture,
+    identities: &SequentialIdentities,
+    account: &Account,
+) {
+    let change = AccountChange {
+        account: &account.end_sessions(),
+        attempt: identities.transaction_id(),
+        keep: None,
+        activity: &activity(identities, ActivityKind::LoggedOutEverywhere, moment(2)),
+    };
+    let tried = fixture.accounts().change(&change, soon()).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+}
+
 pub async fn a_login_and_a_change_leave_the_use_of_exchanges(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
@@ -135,14 +151,7 @@ pub async fn a_login_and_a_change_leave_the_use_of_exchanges(fixture: &impl Tabl
     // Both are based on an account that was read before the exchange.
     let login = log_in(fixture, &identities, &first.account, "another").await;
     assert_eq!(stored_uses(fixture, &first.session).await, uses(1));
-    let change = AccountChange {
-        account: &login.account.end_sessions(),
-        attempt: identities.transaction_id(),
-        keep: None,
-        activity: &activity(&identities, ActivityKind::LoggedOutEverywhere, moment(2)),
-    };
-    let tried = fixture.accounts().change(&change, soon()).await;
-    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    end_all(fixture, &identities, &login.account).await;
     assert_eq!(stored_uses(fixture, &first.session).await, uses(1));
 }
 
@@ -183,14 +192,7 @@ pub async fn a_token_of_a_session_of_an_older_epoch_is_not_exchanged(fixture: &i
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let login = log_in(fixture, &identities, &user.account, "first").await;
-    let change = AccountChange {
-        account: &login.account.end_sessions(),
-        attempt: identities.transaction_id(),
-        keep: None,
-        activity: &activity(&identities, ActivityKind::LoggedOutEverywhere, moment(2)),
-    };
-    let tried = fixture.accounts().change(&change, soon()).await;
-    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    end_all(fixture, &identities, &login.account).await;
     let tried = exchange(fixture, &identities, &login.session, "first", "second").await;
     assert!(is_stale(&tried), "{tried:?}");
     assert_eq!(found(fixture, &login.session, "second").await, None);
