@@ -14,6 +14,9 @@ use domain::timestamp::Timestamp;
 use domain::user::PasswordHash;
 use secrecy::{ExposeSecret, SecretString};
 
+/// How long it takes to verify a password, as with a costly hash: logins at once overlap.
+const VERIFICATION: Duration = Duration::from_millis(100);
+
 /// "Hashes" a password by writing its cost before it, and counts the verified passwords. Clones
 /// share the count and the cost.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +48,7 @@ impl PasswordVerifier for PlainHasher {
         hash: Option<&PasswordHash>,
     ) -> Result<bool, Failure> {
         self.verified.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(VERIFICATION).await;
         let known = hash.and_then(|hash| hash.as_phc().split_once('$'));
         Ok(known.is_some_and(|(_, plain)| plain == password.expose_secret()))
     }

@@ -23,6 +23,11 @@ pub const REGISTRATION: GuessLimit = GuessLimit { free: 200, forget_after: HOUR 
 /// guess was let through, so the target's limit also bounds this.
 const ROUNDS_MAX: u32 = 256;
 
+/// How often, and after which pauses, a guess looks whether those under way were right: for about a
+/// second, so that an attacker's requests do not keep functions busy for long.
+const LOOKS_MAX: u32 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
 /// Counts guesses before they are checked, so that of any number at once only the allowed number is
 /// checked. If a guess can't be counted, it is not checked.
 #[derive(Debug, Clone)]
@@ -45,7 +50,9 @@ pub enum GuessRefused {
 }
 
 impl<Records: GuessRecords, Time: Clock> GuessGuard<Records, Time> {
-    /// Counts one more guess at a target. Returns whether the next one has to wait.
+    /// Counts one more guess at a target, before it is checked. Returns whether the next one has to
+    /// wait. While as many as are allowed are under way, it waits for about a second: they may be
+    /// right, and right passwords of many people at once must not make each other wait.
     ///
     /// # Errors
     ///
@@ -55,13 +62,44 @@ impl<Records: GuessRecords, Time: Clock> GuessGuard<Records, Time> {
         target: GuessTarget,
         limit: GuessLimit,
     ) -> Result<bool, GuessRefused> {
+        let counted = self.one_more(target, limit, LOOKS_MAX).await?;
+        Ok(counted.is_waiting(limit))
+    }
+
+    /// Counts one more of what is not checked afterwards, so that waiting for others is no use.
+    ///
+    /// # Errors
+    ///
+    /// [`GuessRefused`] if it is not allowed or can't be counted.
+    pub async fn count(&self, target: GuessTarget, limit: GuessLimit) -> Result<(), GuessRefused> {
+        self.one_more(target, limit, 0).await.map(drop)
+    }
+
+    async fn one_more(
+        &self,
+        target: GuessTarget,
+        limit: GuessLimit,
+        mut looks: u32,
+    ) -> Result<Guesses, GuessRefused> {
         let mut known = self.records.find(target).await.map_err(GuessRefused::Unavailable)?;
         for _ in 0..ROUNDS_MAX {
-            let counted = Guesses::one_more(known, limit, self.clock.now())
-                .map_err(|MustWait(wait)| GuessRefused::Wait(wait))?;
+            let now = self.clock.now();
+            let counted = match Guesses::one_more(known, limit, now) {
+                Ok(counted) => counted,
+                Err(MustWait(wait)) => {
+                    let may_end = known.is_some_and(|known| known.may_be_taken_back(limit, now));
+                    if looks == 0 || !may_end {
+                        return Err(GuessRefused::Wait(wait));
+                    }
+                    looks -= 1;
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                    known = self.records.find(target).await.map_err(GuessRefused::Unavailable)?;
+                    continue;
+                }
+            };
             let replaced = self.records.replace(target, known, Some(counted)).await;
             match replaced.map_err(GuessRefused::Unavailable)? {
-                GuessUpdate::Done => return Ok(counted.is_waiting(limit)),
+                GuessUpdate::Done => return Ok(counted),
                 GuessUpdate::Found(found) => known = found,
             }
         }

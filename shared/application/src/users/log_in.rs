@@ -218,8 +218,8 @@ where
     /// shares a network with the owner can't learn from the response time that the network is
     /// known. A right guess does not make these calls.
     async fn count_known(&self, digest: AddressDigest, source: Source) -> Result<(), LogInError> {
-        match self.guard.admit(GuessTarget::KnownSource(digest, source), SOURCE).await {
-            Ok(_) | Err(GuessRefused::Wait(_)) => Ok(()),
+        match self.guard.count(GuessTarget::KnownSource(digest, source), SOURCE).await {
+            Ok(()) | Err(GuessRefused::Wait(_)) => Ok(()),
             Err(GuessRefused::Unavailable(failure)) => Err(LogInError::Unavailable(failure)),
         }
     }

@@ -101,7 +101,7 @@ where
         let email = EmailAddress::parse(&new.email)?;
         check_password(new.password.expose_secret(), &email)?;
         let target = GuessTarget::Registration(new.source);
-        self.guard.admit(target, guess_guard::REGISTRATION).await?;
+        self.guard.count(target, guess_guard::REGISTRATION).await?;
         let unavailable = RegisterUserError::Unavailable;
         let hash = self.passwords.hash(new.password).await.map_err(unavailable)?;
         let user_id = self.identities.user_id().map_err(unavailable)?;

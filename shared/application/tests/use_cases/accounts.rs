@@ -73,7 +73,10 @@ async fn a_stolen_access_token_allows_few_guesses_at_the_password_and_its_owner_
     for _ in 0..50 {
         match change(&world, bearer, WRONG, NEW).await.unwrap_err() {
             ChangePasswordError::Refused(WrongPassword) => verified += 1,
-            ChangePasswordError::Refused(TooMany(wait)) => assert_eq!(wait.as_secs(), 30),
+            // Of 30 s, less the time that has passed since the last guess.
+            ChangePasswordError::Refused(TooMany(wait)) => {
+                assert!((25..=30).contains(&wait.as_secs()), "{wait:?}");
+            }
             other => panic!("{other:?}"),
         }
     }

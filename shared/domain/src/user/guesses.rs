@@ -8,6 +8,10 @@ const WAIT_FIRST: Duration = Duration::from_secs(30);
 /// The longest wait. It is not a lock: after it the next guess is allowed.
 const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// How long a guess may be under way: let through, and not yet known to be right or wrong. Checking
+/// a password takes a tenth of a second, and a busy machine several times as long.
+const UNDER_WAY: Duration = Duration::from_secs(2);
+
 /// A moment in the past, so that nobody waits for it.
 const NEVER: Timestamp = Timestamp::from_millis(0);
 
@@ -66,6 +70,13 @@ impl Guesses {
     /// Whether the next guess has to wait.
     pub const fn is_waiting(&self, limit: GuessLimit) -> bool {
         self.made >= limit.free
+    }
+
+    /// Whether the wait may soon be lifted: only the last of the free guesses caused it, and a guess
+    /// that is still under way may be right and be taken back.
+    pub fn may_be_taken_back(&self, limit: GuessLimit, now: Timestamp) -> bool {
+        let made_ago = WAIT_FIRST.checked_sub(self.wait_until.since(now));
+        self.made == limit.free && made_ago.is_some_and(|ago| ago < UNDER_WAY)
     }
 
     /// The guesses without the last one, which was right; `None` if it was the only one. Waits that
@@ -136,6 +147,21 @@ mod tests {
             })
             .count();
         assert_eq!(made, 5);
+    }
+
+    #[test]
+    fn only_the_wait_after_the_last_free_guess_may_be_taken_back_and_only_while_it_is_under_way() {
+        let made_at = Timestamp::from_millis(1_000_000);
+        let (known, _) = after(LIMIT.free);
+        assert!(known.may_be_taken_back(LIMIT, made_at));
+        assert!(!known.may_be_taken_back(LIMIT, made_at.plus(UNDER_WAY)));
+        let (fewer, _) = after(LIMIT.free - 1);
+        assert!(!fewer.may_be_taken_back(LIMIT, made_at));
+        let (more, now) = after(LIMIT.free + 1);
+        let made_at = Timestamp::from_millis(now.as_millis() - 60_000);
+        assert!(!more.may_be_taken_back(LIMIT, made_at));
+        // A clock that was set back: the wait is longer than any guess causes.
+        assert!(!known.may_be_taken_back(LIMIT, Timestamp::from_millis(0)));
     }
 
     #[test]
