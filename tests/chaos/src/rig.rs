@@ -14,6 +14,7 @@ use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, UserId};
 use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{DynamoAggregates, DynamoOrders};
+use futures::stream::{self, StreamExt};
 use harness::checkout;
 use harness::host::Signal;
 use harness::memory;
@@ -47,6 +48,9 @@ pub const EVENT_CONSUMER: &str = "event-consumer";
 
 /// The functions that handle orders and their events.
 pub const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
+
+/// How many orders or messages are sent at once when there are many.
+pub const MANY_AT_ONCE: usize = 8;
 
 /// The longest that a client waits for an answer: API Gateway gives up after 30 s.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(35);
@@ -337,6 +341,17 @@ impl<'a> Rig<'a> {
         let keys: Vec<_> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
         let created = futures::future::join_all(keys.iter().map(|key| self.create(key))).await;
         created.iter().filter_map(|outcome| outcome.acked().map(ToOwned::to_owned)).collect()
+    }
+
+    /// Creates as many orders as [`Rig::create_all`] could not create at once. Returns how many were
+    /// acknowledged.
+    pub async fn create_many(&self, prefix: &str, count: u64) -> u64 {
+        let keys = (0..count).map(|n| format!("{prefix}-{n}"));
+        let created = stream::iter(keys).map(async |key| self.create(&key).await);
+        let acked = created.buffer_unordered(MANY_AT_ONCE).fold(0, async |acked, outcome| {
+            acked + u64::from(outcome.acked().is_some())
+        });
+        acked.await
     }
 
     /// Waits until every order is finished, and returns how long that took.

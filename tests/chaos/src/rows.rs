@@ -15,6 +15,7 @@ mod doubtful;
 mod duplicates;
 mod end;
 mod first_requests;
+mod flood;
 mod freeze;
 mod inflating;
 mod lambda;
@@ -348,16 +349,25 @@ pub const ROWS: &[Row] = &[
         newer::run
     ),
     row!(
+        "F6",
+        "a flood of bodies that nobody can read, as many as orders",
+        "a dead letter each; the orders take at most twice as long",
+        flood::run,
+        claims Machine
+    ),
+    row!(
         "K1",
         "functions whose clocks are off, from 0.4 s to an hour, both ways",
         "events are consumed at the usual pace, and nobody spins",
-        skew::run
+        skew::run,
+        claims Machine
     ),
     row!(
         "N1",
         "of two name servers, the first is silent or refuses",
         "the other is used at once",
-        name_server::one_of_two
+        name_server::one_of_two,
+        claims Machine
     ),
     row!(
         "G1",

@@ -6,16 +6,11 @@ use application::ports::reading::PendingAggregates;
 use domain::aggregate::AggregateKey;
 use dynamodb::DynamoAggregateReader;
 use dynamodb::keys::PENDING_SHARDS;
-use futures::stream::{self, StreamExt};
 
 use super::Bench;
-use crate::client::Outcome;
 use crate::figures::{Figures, Measure};
 use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Rig, TRANSACTION_CHECK};
-
-/// How many clients order at once.
-const CLIENTS: usize = 8;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
@@ -26,16 +21,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
     broker.broker_relay().refuse().await?;
     let orders: u64 = bench.either(600, 9_000);
-    let created = stream::iter((0..orders).map(|n| format!("order-{n}")))
-        .map(|key| {
-            let rig = &rig;
-            async move { rig.create(&key).await }
-        })
-        .buffer_unordered(CLIENTS)
-        .filter(|outcome| std::future::ready(matches!(outcome, Outcome::Acked { .. })))
-        .count()
-        .await;
-    anyhow::ensure!(u64::try_from(created)? == orders, "{created} of {orders} orders were created");
+    let created = rig.create_many("order", orders).await;
+    anyhow::ensure!(created == orders, "{created} of {orders} orders were created");
 
     let (found, pages) = count(&rig).await?;
     anyhow::ensure!(found == orders, "{found} of {orders} events were read");

@@ -43,7 +43,7 @@ const LINE_MAX: u64 = 8 * 1024;
 const READ_MAX: usize = 64 * 1024;
 
 /// A message's flags, and its body.
-type Body = (i32, Bytes);
+pub(super) type Body = (i32, Bytes);
 
 /// F1.
 pub(super) async fn unreadable(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -217,7 +217,13 @@ async fn ask_about(rig: &Rig<'_>, bodies: Vec<Body>) -> anyhow::Result<(u64, u64
     Ok((asked, peak(rig, TRANSACTION_CHECK)?))
 }
 
-async fn store(rig: &Rig<'_>, topic: &str, number: u64, body: Body) -> anyhow::Result<FlaggedHalf> {
+/// Stores a half message with a body, by a number that no other body of the row has.
+pub(super) async fn store(
+    rig: &Rig<'_>,
+    topic: &str,
+    number: u64,
+    body: Body,
+) -> anyhow::Result<FlaggedHalf> {
     let id = Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number);
     let (endpoints, names) = (&rig.system.endpoints, &rig.system.names);
     FlaggedHalf::store(endpoints, names, topic, id, body).await
@@ -227,7 +233,8 @@ fn peak(rig: &Rig<'_>, function: &str) -> anyhow::Result<u64> {
     Ok(rig.memory(function)?.map_or(0, |(peak, _)| peak))
 }
 
-fn unreadable_bodies() -> anyhow::Result<Vec<Body>> {
+/// Bodies that cannot be inflated, and one that inflates to more than is read.
+pub(super) fn unreadable_bodies() -> anyhow::Result<Vec<Body>> {
     let plain = Bytes::from_static(b"this was never compressed");
     // The beginning of a frame, as Java's client makes one, and nothing that belongs to it. Read as
     // the length of a block, it asks for 407 MB.
