@@ -67,7 +67,8 @@ pub mod status {
     pub const SLAVE_NOT_AVAILABLE: i32 = 11;
     /// `FLUSH_SLAVE_TIMEOUT`: stored, but perhaps without a replica.
     pub const FLUSH_SLAVE_TIMEOUT: i32 = 12;
-    /// `NO_PERMISSION`.
+    /// `NO_PERMISSION`: refused before anything was done (`AuthorizationPipeline.java`,
+    /// `AbstractSendMessageProcessor.java`).
     pub const NO_PERMISSION: i32 = 16;
     /// `QUERY_NOT_FOUND`.
     pub const QUERY_NOT_FOUND: i32 = 22;

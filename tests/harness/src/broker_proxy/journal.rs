@@ -47,9 +47,10 @@ pub struct Half {
 }
 
 impl Half {
-    /// Whether the broker was too busy to begin with it: then it is not stored.
+    /// Whether the broker was too busy to begin with it, or its sender has no right to send it: then
+    /// it is not stored.
     fn is_refused(&self) -> bool {
-        self.answer == Some(status::SYSTEM_BUSY)
+        matches!(self.answer, Some(status::SYSTEM_BUSY | status::NO_PERMISSION))
     }
 }
 
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_message_that_the_broker_was_too_busy_for_is_not_open() {
+    fn a_half_message_that_the_broker_has_refused_is_not_open() {
         let journal = Journal::default();
         let sent = half("A");
         journal.record(&sent);
@@ -304,8 +305,10 @@ mod tests {
         journal.record_passed_on(&sent);
         journal.record(&answer(&sent, status::FLUSH_DISK_TIMEOUT));
         assert_eq!(journal.open().len(), 1);
-        journal.record(&answer(&sent, status::SYSTEM_BUSY));
-        assert!(journal.open().is_empty());
+        for refused in [status::SYSTEM_BUSY, status::NO_PERMISSION] {
+            journal.record(&answer(&sent, refused));
+            assert!(journal.open().is_empty());
+        }
     }
 
     #[test]
