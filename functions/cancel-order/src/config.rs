@@ -1,30 +1,15 @@
 //! What cancel-order reads from its environment.
 
 use dynamodb::config::{CatalogTable, KeysTable, OrdersTable};
-use platform::settings::{InvalidSettings, Settings};
 
-/// The configuration of cancel-order.
-#[derive(Debug)]
-pub struct Config {
-    /// The orders and their history.
-    pub orders: OrdersTable,
-    /// The stock to which a cancelled order returns its units.
-    pub catalog: CatalogTable,
-    /// The public keys of access tokens.
-    pub keys: KeysTable,
-}
-
-impl Config {
-    /// Reads the environment.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSettings`], naming every setting that is missing or wrong.
-    pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
-        let orders = OrdersTable::required(&mut settings);
-        let catalog = CatalogTable::required(&mut settings);
-        let keys = KeysTable::required(&mut settings);
-        let tables = orders.zip(catalog).zip(keys);
-        settings.finish(tables.map(|((orders, catalog), keys)| Self { orders, catalog, keys }))
+platform::configuration! {
+    /// The configuration of cancel-order.
+    pub struct Config {
+        /// The orders and their history.
+        pub orders: OrdersTable = OrdersTable::required,
+        /// The stock to which a cancelled order returns its units.
+        pub catalog: CatalogTable = CatalogTable::required,
+        /// The public keys of access tokens.
+        pub keys: KeysTable = KeysTable::required,
     }
 }

@@ -1,34 +1,19 @@
 //! What user-account reads from its environment.
 
 use dynamodb::config::{KeysTable, UsersTable};
-use platform::settings::{InvalidSettings, Settings};
 use security::password::HashCost;
 use web::Cdn;
 
-/// The configuration of user-account.
-#[derive(Debug)]
-pub struct Config {
-    /// The accounts and sessions.
-    pub users: UsersTable,
-    /// The public keys of access tokens.
-    pub keys: KeysTable,
-    /// The cost of a password hash.
-    pub hash_cost: HashCost,
-    /// The CDN in front of the API, if there is one.
-    pub cdn: Option<Cdn>,
-}
-
-impl Config {
-    /// Reads the environment.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSettings`], naming every setting that is missing or wrong.
-    pub fn read(mut settings: Settings) -> Result<Self, InvalidSettings> {
-        let users = UsersTable::required(&mut settings);
-        let keys = KeysTable::required(&mut settings);
-        let hash_cost = HashCost::read(&mut settings);
-        let cdn = settings.together(Cdn::SETTINGS, Cdn::read);
-        settings.finish(users.zip(keys).map(|(users, keys)| Self { users, keys, hash_cost, cdn }))
+platform::configuration! {
+    /// The configuration of user-account.
+    pub struct Config {
+        /// The accounts and sessions.
+        pub users: UsersTable = UsersTable::required,
+        /// The public keys of access tokens.
+        pub keys: KeysTable = KeysTable::required,
+        /// The cost of a password hash.
+        pub hash_cost: HashCost = |settings| Some(HashCost::read(settings)),
+        /// The CDN in front of the API, if there is one.
+        pub cdn: Option<Cdn> = |settings| Some(settings.together(Cdn::SETTINGS, Cdn::read)),
     }
 }

@@ -3,21 +3,19 @@
 //! ```
 //! use platform::settings::Settings;
 //!
-//! struct Config { table: String, window_seconds: u64 }
-//!
-//! impl Config {
-//!     fn read(settings: &mut Settings) -> Option<Self> {
-//!         // Every setting is read before the first `?`, so that all faults are reported.
-//!         let table = settings.required("ORDERS_TABLE", |text| Ok::<_, String>(text.to_owned()));
-//!         let window_seconds = settings.or_default("WINDOW_SECONDS", 50, str::parse);
-//!         Some(Self { table: table?, window_seconds })
+//! platform::configuration! {
+//!     /// What a function reads.
+//!     pub struct Config {
+//!         /// The name of a table.
+//!         pub table: String = |settings| settings.required("ORDERS_TABLE", str::parse),
+//!         /// How long a window is, in seconds.
+//!         pub window_seconds: u64 = |settings| Some(settings.or_default("SECONDS", 50, str::parse)),
 //!     }
 //! }
 //!
-//! let mut settings = Settings::from_pairs([("WINDOW_SECONDS", "soon")]);
-//! let config = Config::read(&mut settings);
-//! let faults = settings.finish(config).err().expect("two settings are wrong").to_string();
-//! assert!(faults.contains("ORDERS_TABLE") && faults.contains("WINDOW_SECONDS"));
+//! let wrong = Config::read(Settings::from_pairs([("SECONDS", "soon")]));
+//! let faults = wrong.err().expect("two settings are wrong").to_string();
+//! assert!(faults.contains("ORDERS_TABLE") && faults.contains("SECONDS"));
 //! ```
 
 use std::collections::HashMap;
@@ -31,6 +29,50 @@ use crate::telemetry::directives;
 pub struct Settings {
     values: HashMap<String, String>,
     faults: Vec<String>,
+}
+
+/// Declares a configuration: a struct each of whose fields says how it is read from [`Settings`], by
+/// a function that returns `None` when it has recorded a fault. Every field is read, so that all
+/// faults are reported together.
+#[macro_export]
+macro_rules! configuration {
+    (
+        $(#[$about:meta])*
+        pub struct $name:ident {
+            $($(#[$field_about:meta])* pub $field:ident: $value:ty = $read:expr,)+
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug)]
+        pub struct $name {
+            $($(#[$field_about])* pub $field: $value,)+
+        }
+
+        impl $name {
+            /// Reads the environment.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidSettings`]($crate::settings::InvalidSettings), naming every setting that is
+            /// missing or wrong.
+            pub fn read(
+                mut settings: $crate::settings::Settings,
+            ) -> ::core::result::Result<Self, $crate::settings::InvalidSettings> {
+                $(let $field = $crate::settings::read_by(&mut settings, $read);)+
+                let config = || ::core::option::Option::Some(Self { $($field: $field?,)+ });
+                settings.finish(config())
+            }
+        }
+    };
+}
+
+/// Reads one field of a [`configuration`].
+#[doc(hidden)]
+pub fn read_by<Value>(
+    settings: &mut Settings,
+    read: impl FnOnce(&mut Settings) -> Option<Value>,
+) -> Option<Value> {
+    read(settings)
 }
 
 /// Settings are missing or wrong. `Display` names every one, but no value, because some are secret.
