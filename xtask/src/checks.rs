@@ -228,7 +228,16 @@ pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
         sam_local.command.arg("--install");
     }
     sam_local.cannot_run = Some(NOT_RUN);
-    let mut checks = vec![release];
+    let renamed = workspace::target()?.join("renamed");
+    if renamed.exists() {
+        std::fs::remove_dir_all(&renamed)
+            .with_context(|| format!("cannot delete {}", renamed.display()))?;
+    }
+    let mut rename = xtask("another name", &["rename", "ledger"])?;
+    rename.command.arg(&renamed);
+    let tests = ["test", "--workspace", "--locked", "--exclude", "chaos-tests"];
+    let renamed = Check::of_cargo(&renamed, "tests under another name", &tests);
+    let mut checks = vec![release, rename, renamed];
     // Before the tests, because one of them reads its output.
     checks.extend(sam::build(root)?);
     checks.extend([

@@ -1,5 +1,5 @@
 //! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `contracts`, `schemathesis`,
-//! `sam-local`, `simulate`, `test`, `verify`, `chaos`, `pictures` and `bench`.
+//! `sam-local`, `simulate`, `test`, `verify`, `chaos`, `pictures`, `rename` and `bench`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -53,6 +53,8 @@ enum Command {
     Chaos(commands::chaos::Options),
     /// Takes the documents' pictures of the pages.
     Pictures(commands::pictures::Options),
+    /// Copies this service into a new folder under a name of your own.
+    Rename(commands::rename::Options),
     /// Measures size, start, latency, throughput and memory of release builds.
     Bench(bench::Options),
 }
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
             Command::Verify(options) => commands::verify::run(options).await,
             Command::Chaos(options) => commands::chaos::run(options).await,
             Command::Pictures(options) => commands::pictures::run(options).await,
+            Command::Rename(options) => commands::rename::run(options).await,
             Command::Bench(options) => commands::bench::run(options).await,
         }
     });

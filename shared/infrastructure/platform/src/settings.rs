@@ -31,9 +31,10 @@ pub struct Settings {
     faults: Vec<String>,
 }
 
-/// Declares a configuration: a struct each of whose fields says how it is read from [`Settings`], by
-/// a function that returns `None` when it has recorded a fault. Every field is read, so that all
-/// faults are reported together.
+/// Declares a configuration: a struct each of whose fields says how it is read from [`Settings`].
+///
+/// A field is read by a function that returns `None` when it has recorded a fault. Every field is
+/// read, so that all faults are reported together.
 #[macro_export]
 macro_rules! configuration {
     (

@@ -1,0 +1,152 @@
+//! `cargo xtask rename`: makes an adopter's own service of this one.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+
+use anyhow::Context;
+use clap::Args;
+use harness::checkout;
+use tokio::process::Command;
+
+/// Copies this service into a new folder under another name: its URNs, stacks, topics and metrics.
+///
+/// The names of packages and functions say what they do, and stay.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The name of your service: 3 to 20 lower-case letters and digits, in words joined by hyphens,
+    /// such as ledger or spare-parts.
+    #[arg(value_parser = Name::parse)]
+    name: Name,
+    /// The folder to write to, which must not exist.
+    folder: PathBuf,
+}
+
+/// What this service is called, and where it is not a name: the recipes of identifiers begin with
+/// it, and another recipe would give an old key a second order.
+const NAME: &str = "order-service";
+const RECIPE: &str = "order-service/";
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let Options { name, folder } = options;
+    anyhow::ensure!(!folder.exists(), "{} exists: name a new folder", folder.display());
+    let root = checkout::root()?;
+    let (mut copied, mut changed) = (0_u32, 0_u32);
+    for file in files(&root).await? {
+        let (from, to) = (root.join(&file), folder.join(&file));
+        let bytes = tokio::fs::read(&from)
+            .await
+            .with_context(|| format!("cannot read {}", from.display()))?;
+        let renamed = std::str::from_utf8(&bytes).ok().map(|text| name.renamed(text));
+        let renamed = renamed.map_or_else(|| bytes.clone(), String::into_bytes);
+        copied += 1;
+        changed += u32::from(renamed != bytes);
+        write(&from, &to, renamed).await.with_context(|| format!("cannot write {}", to.display()))?;
+    }
+    eprintln!("{copied} files in {}, {changed} of them with other names", folder.display());
+    eprintln!("next, there: `git init`, `cargo xtask contracts --release`, `cargo xtask test`");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The files that git knows.
+async fn files(root: &Path) -> anyhow::Result<Vec<String>> {
+    let mut command = Command::new("git");
+    command.args(["ls-files", "-z"]).current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await.context("cannot start git")?;
+    anyhow::ensure!(output.status.success(), "git cannot list the files of {}", root.display());
+    let listed = String::from_utf8(output.stdout).context("a file's name is not UTF-8")?;
+    Ok(listed.split_terminator('\0').map(ToOwned::to_owned).collect())
+}
+
+/// Writes a file, which may be executed if its model may.
+async fn write(from: &Path, to: &Path, bytes: Vec<u8>) -> std::io::Result<()> {
+    if let Some(folder) = to.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    tokio::fs::write(to, bytes).await?;
+    tokio::fs::set_permissions(to, tokio::fs::metadata(from).await?.permissions()).await
+}
+
+/// The name of a service, in words joined by hyphens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Name(String);
+
+impl Name {
+    fn parse(text: &str) -> Result<Self, String> {
+        let is_word = |word: &str| {
+            let letters = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit();
+            word.starts_with(|first: char| first.is_ascii_lowercase()) && word.chars().all(letters)
+        };
+        if (3..=20).contains(&text.len()) && text.split('-').all(is_word) && text != NAME {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("a name has 3 to 20 lower-case letters and digits, in words joined by hyphens, each \
+             of which begins with a letter"
+            .to_owned())
+    }
+
+    /// A text of this service with the names of the other.
+    fn renamed(&self, text: &str) -> String {
+        let name = &self.0;
+        let upper = name.to_uppercase().replace('-', "_");
+        let replace = |part: &str| {
+            [
+                (NAME, name.clone()),
+                ("OrderService", self.camel_case()),
+                ("orders-dev", format!("{name}-dev")),
+                ("orders-prod", format!("{name}-prod")),
+                ("service=orders", format!("service={name}")),
+                ("ORDER_EVENTS", format!("{upper}_ORDER_EVENTS")),
+                ("USER_EVENTS", format!("{upper}_USER_EVENTS")),
+            ]
+            .into_iter()
+            .fold(part.to_owned(), |text, (old, new)| text.replace(old, &new))
+        };
+        text.split(RECIPE).map(replace).collect::<Vec<_>>().join(RECIPE)
+    }
+
+    fn camel_case(&self) -> String {
+        let capital = |word: &str| {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+        };
+        self.0.split('-').map(capital).collect::<Vec<String>>().concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_the_names_of_the_other_service_and_the_recipes_of_this_one() {
+        let name = Name::parse("spare-parts").unwrap();
+        let text = "urn:order-service:api OrderService orders-dev DEV_ORDER_EVENTS \
+                    order-service/order/1";
+        let renamed = "urn:spare-parts:api SpareParts spare-parts-dev \
+                       DEV_SPARE_PARTS_ORDER_EVENTS order-service/order/1";
+        assert_eq!(name.renamed(text), renamed);
+    }
+
+    #[test]
+    fn a_name_that_does_not_fit_everywhere_is_refused() {
+        for wrong in ["", "ab", "Ledger", "ledger_1", "1st", "-ledger", "a--b", "order-service"] {
+            Name::parse(wrong).unwrap_err();
+        }
+        for right in ["ledger", "spare-parts", "s3-orders"] {
+            Name::parse(right).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn no_file_has_the_old_names_afterwards() {
+        let root = checkout::root().unwrap();
+        let name = Name::parse("ledger").unwrap();
+        for file in files(&root).await.unwrap() {
+            let this = file == "xtask/src/commands/rename.rs";
+            let Ok(text) = std::fs::read_to_string(root.join(&file)) else { continue };
+            let renamed = name.renamed(&text).replace(RECIPE, "");
+            let left = [NAME, "OrderService", "orders-dev", "orders-prod"];
+            assert!(this || left.iter().all(|old| !renamed.contains(old)), "{file}");
+        }
+    }
+}
