@@ -51,7 +51,8 @@ struct Shared {
 }
 
 impl Gateway {
-    /// Serves `pages` and, at all other paths, the routes of `functions` on `listener`.
+    /// Serves `pages`, if there are any, and at all other paths the routes of `functions` on
+    /// `listener`.
     ///
     /// # Errors
     /// When two functions claim the same route, or the listener has no address.
@@ -59,14 +60,14 @@ impl Gateway {
         listener: TcpListener,
         functions: &[FunctionSpec],
         host: &LambdaHost,
-        pages: Router,
+        pages: Option<Router>,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { routes: Routes::new(functions)?, host: host.clone() });
         let service = Router::new()
             .fallback(answer)
             .with_state(shared)
-            .merge(pages)
+            .merge(pages.unwrap_or_default())
             .into_make_service_with_connect_info::<SocketAddr>();
         let tasks = Tasks::default();
         tasks.spawn(async move {

@@ -7,6 +7,7 @@
 
 mod environment;
 mod instance;
+mod observer;
 mod options;
 mod outcome;
 mod pool;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 pub use nix::sys::signal::Signal;
 
+pub use observer::{ProcessChange, ProcessObserver};
 pub use options::HostOptions;
 pub use outcome::{InvokeError, InvokeResult};
 pub use sink::{FileSink, LogSink, Stream, WriterSink};

@@ -12,14 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use harness::broker_proxy::Passage;
 use harness::gateway::Gateway;
-use harness::host::{HostOptions, InvokeError, LambdaHost, WriterSink};
-use harness::observer::{Observer, ProcessChange};
+use harness::host::{
+    HostOptions, InvokeError, LambdaHost, ProcessChange, ProcessObserver, WriterSink,
+};
 use harness::process::Children;
 use harness::schedules::Schedules;
-use harness::table_proxy::TableCall;
 use harness::template::{FunctionSpec, Route, Schedule};
 use serde_json::{Value, json};
 
@@ -56,19 +54,17 @@ fn observed_rig(
     function: FunctionSpec,
     instances_max: usize,
     die: bool,
-    observer: Option<Arc<dyn Observer>>,
+    observer: Option<Arc<dyn ProcessObserver>>,
 ) -> Rig {
     let children = Children::new().unwrap();
     let dying = BTreeMap::from([("DIE".to_owned(), "1".to_owned())]);
     let options = HostOptions {
-        binaries: binaries(),
-        stand_ins: BTreeMap::new(),
-        freeze: true,
         instances_max,
         environment: BTreeMap::from([("FOR_ALL".to_owned(), "yes".to_owned())]),
         function_environment: die.then(|| (PROBE.to_owned(), dying)).into_iter().collect(),
         sink: Arc::new(WriterSink::new(std::io::sink())),
         observer,
+        ..HostOptions::new(binaries())
     };
     let functions = vec![function];
     let host = LambdaHost::start(&functions, options, &children).unwrap();
@@ -137,11 +133,7 @@ async fn an_idle_instance_is_frozen_and_used_again() {
 #[derive(Default)]
 struct Changes(Mutex<Vec<(u32, String)>>);
 
-impl Observer for Changes {
-    fn call(&self, _: &str, _: &TableCall) {}
-
-    fn frame(&self, _: &str, _: &Passage) {}
-
+impl ProcessObserver for Changes {
     fn process(&self, function: &str, pid: u32, change: &ProcessChange) {
         assert_eq!(function, PROBE);
         let words = format!("{change:?}");
@@ -153,7 +145,7 @@ impl Observer for Changes {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_observer_sees_each_change_of_a_process() {
     let changes = Arc::new(Changes::default());
-    let observer: Arc<dyn Observer> = changes.clone();
+    let observer: Arc<dyn ProcessObserver> = changes.clone();
     let rig = observed_rig(function(Duration::from_secs(5)), 16, false, Some(observer));
     rig.ask(json!({"n": 1})).await;
     rig.settled().await;
@@ -277,7 +269,7 @@ async fn a_stopped_host_accepts_no_requests() {
 async fn the_gateway_translates_both_ways_and_answers_as_api_gateway_would() {
     let rig = rig_with(function(Duration::from_secs(1)), 16, false);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gateway = Gateway::start(listener, &rig.functions, &rig.host, Router::new()).unwrap();
+    let gateway = Gateway::start(listener, &rig.functions, &rig.host, None).unwrap();
     let base = format!("http://{}", gateway.address);
     let client = reqwest::Client::new();
 

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use harness::host::{HostOptions, LambdaHost, WriterSink};
+use harness::host::{HostOptions, LambdaHost};
 use harness::process::Children;
 use harness::system::SystemOptions;
 use harness::template::{FunctionSpec, Template, document};
@@ -70,14 +69,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let environment = environment(&settings, &names, &options);
     let children = Children::new().context("/bin/sh cannot be started")?;
     let host = HostOptions {
-        binaries: SystemOptions::isolated(&root)?.binaries,
-        stand_ins: BTreeMap::new(),
         freeze: false,
         instances_max: 1,
         environment,
-        function_environment: BTreeMap::new(),
-        sink: Arc::new(WriterSink::new(std::io::stderr())),
-        observer: None,
+        ..HostOptions::new(SystemOptions::isolated(&root)?.binaries)
     };
     let host = LambdaHost::start(std::slice::from_ref(&function), host, &children)?;
     let result = tokio::select! {

@@ -9,11 +9,11 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::instance::Instance;
+use super::observer::{FunctionObserver, ProcessChange};
 use super::outcome::{Failure, InvokeResult};
 use super::sink::Stream;
 use super::{HostOptions, InstanceInfo};
 use crate::entropy;
-use crate::observer::{FunctionObserver, ProcessChange};
 use crate::process::Children;
 use crate::tasks::Tasks;
 use crate::template::FunctionSpec;

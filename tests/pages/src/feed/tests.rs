@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use harness::broker_proxy::{Passage, Side};
-use harness::observer::{Observer, ProcessChange};
+use harness::host::{ProcessChange, ProcessObserver};
+use harness::observer::Observer;
 use harness::remoting::{Frame, code, status};
 use harness::table_proxy::{TableAnswer, TableCall};
 use serde_json::{Value, json};
