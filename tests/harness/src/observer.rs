@@ -1,7 +1,8 @@
 //! Someone who sees what happens in a running system, such as a page that shows it.
 
+use local_lambda::ProcessObserver;
+
 use crate::broker_proxy::Passage;
-use crate::host::ProcessObserver;
 use crate::table_proxy::TableCall;
 
 /// Sees a system's traffic and processes. With an observer, the proxies keep no journal and no

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use local_lambda::{
+    Children, FileSink, Gateway, HostOptions, LambdaHost, LogSink, ProcessObserver, Schedules,
+    Template,
+};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -16,16 +20,11 @@ use between::Between;
 pub use options::{Progress, SystemOptions};
 
 use crate::broker::{self, Replication, Rocketmq, RocketmqOptions};
-use crate::gateway::Gateway;
-use crate::host::{FileSink, HostOptions, LambdaHost, LogSink, ProcessObserver};
-use crate::process::Children;
 use crate::provision::{self, Endpoints, Names};
 use crate::proxies::Proxies;
-use crate::schedules::Schedules;
 use crate::skew;
 use crate::table::EmbeddedTable;
 use crate::table_proxy::TableProxy;
-use crate::template::Template;
 use crate::weather::Weather;
 
 /// A running system. [`System::stop`] ends it gracefully; dropping it ends it immediately.

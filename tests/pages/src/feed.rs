@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use harness::broker_proxy::Passage;
-use harness::host::{ProcessChange, ProcessObserver};
 use harness::observer::Observer;
 use harness::table_proxy::TableCall;
+use local_lambda::{ProcessChange, ProcessObserver};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;

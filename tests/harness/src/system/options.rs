@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use http::HeaderMap;
+use local_lambda::LogSink;
 
 use crate::broker::{BrokerTuning, ClusterAccess};
-use crate::host::LogSink;
 use crate::observer::Observer;
 use crate::weather::WeatherSettings;
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use harness::broker_proxy::{Passage, Side};
-use harness::host::{ProcessChange, ProcessObserver};
 use harness::observer::Observer;
 use harness::remoting::{Frame, code, status};
 use harness::table_proxy::{TableAnswer, TableCall};
+use local_lambda::{ProcessChange, ProcessObserver};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -1,12 +1,4 @@
 //! The HTTP front door: an API Gateway HTTP API with Lambda proxy integrations, payload 2.0.
-//!
-//! Answers that AWS documents for API Gateway itself are the same here:
-//! - a body of more than 10 MB is 413 (quotas of HTTP APIs);
-//! - a function error, or an answer that does not have the expected form, is 500;
-//! - an integration that takes longer than 30 s is 503, while the function goes on;
-//! - no route and no `$default` is 404.
-//!
-//! Requests are not throttled, so 429 never comes from here.
 
 mod event;
 mod reply;
@@ -38,7 +30,16 @@ pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// The longest an HTTP API waits for an integration.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The running gateway; it closes when this is dropped.
+/// A running gateway, as an API Gateway HTTP API with Lambda proxy integrations, payload 2.0; it
+/// closes when this is dropped.
+///
+/// Answers that AWS documents for API Gateway itself are the same here:
+/// - a body of more than 10 MB is 413 (quotas of HTTP APIs);
+/// - a function error, or an answer that does not have the expected form, is 500;
+/// - an integration that takes longer than 30 s is 503, while the function goes on;
+/// - no route and no `$default` is 404.
+///
+/// Requests are not throttled, so 429 never comes from here.
 pub struct Gateway {
     /// The address that it listens on.
     pub address: SocketAddr,

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::observer::{FunctionObserver, ProcessChange};
 use super::outcome::Failure;
 use super::runtime_api::{Event, RuntimeApi, Signal};
-use super::sink::{LogSink, Stream};
+use super::sink::{LogSink, OutputStream};
 use super::{ACCOUNT_ID, HostOptions, REGION, environment};
 use crate::process::{Child, Children};
 use crate::tasks::Tasks;
@@ -70,10 +70,20 @@ impl Instance {
         let mut process = children.spawn(&mut command)?;
         let output = Tasks::default();
         if let Some(pipe) = process.inner_mut().stdout.take() {
-            output.spawn(copy(pipe, function.name.clone(), Stream::Stdout, options.sink.clone()));
+            output.spawn(copy(
+                pipe,
+                function.name.clone(),
+                OutputStream::Stdout,
+                options.sink.clone(),
+            ));
         }
         if let Some(pipe) = process.inner_mut().stderr.take() {
-            output.spawn(copy(pipe, function.name.clone(), Stream::Stderr, options.sink.clone()));
+            output.spawn(copy(
+                pipe,
+                function.name.clone(),
+                OutputStream::Stderr,
+                options.sink.clone(),
+            ));
         }
         let (init, frozen, observer) = (None, false, None);
         Ok(Self { process, api, started, init, frozen, clock_offset_ms, observer, output })
@@ -226,7 +236,7 @@ impl Instance {
 async fn copy(
     pipe: impl AsyncRead + Unpin,
     function: String,
-    stream: Stream,
+    stream: OutputStream,
     sink: Arc<dyn LogSink>,
 ) {
     let mut reader = BufReader::new(pipe);
