@@ -8,6 +8,7 @@
 )]
 
 mod host;
+mod project;
 
 use std::time::Duration;
 
