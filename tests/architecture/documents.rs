@@ -98,6 +98,7 @@ fn every_link_to_a_file_leads_to_one() {
         "SECURITY.md",
         "shared/contracts/README.md",
         "shared/infrastructure/dynamodb/README.md",
+        "tests/local-lambda/README.md",
     ];
     for document in others.map(str::to_owned).into_iter().chain(guides) {
         let text = read(&document);

@@ -1,5 +1,7 @@
 //! The project's own template, as the local system reads it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
