@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use harness::host::{LogSink, Stream};
 use harness::provision::{DEMO_PASSWORD, signing_key_file};
+use local_lambda::{LogSink, OutputStream};
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -24,7 +24,7 @@ const CANARIES: [&str; 4] = ["canary", "@example.com", DEMO_PASSWORD, "argon2id"
 struct Memory;
 
 impl LogSink for Memory {
-    fn line(&self, function: &str, _: Stream, line: &str) {
+    fn line(&self, function: &str, _: OutputStream, line: &str) {
         lock(&LINES).push(format!("[{function}] {line}"));
     }
 }

@@ -7,9 +7,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use harness::broker::RocketmqProxy;
-use harness::host::Signal;
-use harness::process::{Child, Children};
 use harness::provision::rocketmq_config;
+use local_lambda::{Child, Children, Signal};
 use rocketmq::admin::create_group;
 use rocketmq::config::GroupName;
 use serde_json::Value;

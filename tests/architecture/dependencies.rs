@@ -201,6 +201,22 @@ fn no_function_carries_the_code_that_makes_schemas() {
     assert!(!linked.contains("schemars"), "{linked:?}");
 }
 
+/// It is there for other projects, too.
+#[test]
+fn the_lambda_host_knows_nothing_of_this_project() {
+    let metadata = metadata();
+    let members = metadata.workspace_packages();
+    let host = members.iter().find(|package| package.name.as_str() == "local-lambda").unwrap();
+    for dependency in &host.dependencies {
+        let is_ours = members.iter().any(|package| package.name.as_str() == dependency.name);
+        assert!(!is_ours, "local-lambda -> {}", dependency.name);
+    }
+    let code = crate::code("tests/local-lambda").to_lowercase();
+    for word in ["orders", "rocketmq"] {
+        assert!(!code.contains(word), "local-lambda names {word}");
+    }
+}
+
 /// Dependencies that no line of their crate's code names, and why they are needed.
 const UNNAMED: [(&str, &str, &str); 2] = [
     ("xtask", "cargo_metadata", "one set of features for every caller of Cargo"),

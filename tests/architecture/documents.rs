@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::template::Route;
+use local_lambda::Route;
 use web::ProblemKind;
 
 use crate::template::template;
@@ -70,7 +70,7 @@ fn every_route_is_documented_with_its_function() {
 
 #[test]
 fn the_openapi_document_has_exactly_the_routes_of_the_template() {
-    let document = harness::template::document(&root().join("docs/openapi.yaml")).unwrap();
+    let document = local_lambda::yaml_document(&root().join("docs/openapi.yaml")).unwrap();
     let mut documented = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys() {
@@ -98,6 +98,7 @@ fn every_link_to_a_file_leads_to_one() {
         "SECURITY.md",
         "shared/contracts/README.md",
         "shared/infrastructure/dynamodb/README.md",
+        "tests/local-lambda/README.md",
     ];
     for document in others.map(str::to_owned).into_iter().chain(guides) {
         let text = read(&document);

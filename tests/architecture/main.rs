@@ -42,7 +42,7 @@ fn code(folder: &str) -> String {
 
 /// The template with its references unresolved.
 fn document() -> Value {
-    harness::template::document(&root().join("template.yaml")).unwrap()
+    local_lambda::yaml_document(&root().join("template.yaml")).unwrap()
 }
 
 /// The resources of a type with their logical ids.

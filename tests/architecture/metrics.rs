@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use application::ports::Clock;
 use domain::timestamp::Timestamp;
-use harness::template::FunctionSpec;
 use lambda_http::Request;
+use local_lambda::FunctionSpec;
 use platform::metrics::{DIMENSION, Metrics, NAMESPACE};
 use serde_json::Value;
 use transaction_check::gauges::Gauges;

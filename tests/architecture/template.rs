@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use harness::template::{FunctionSpec, Template};
+use local_lambda::{FunctionSpec, Template};
 use platform::settings::Settings;
 use tokio::process::Command;
 

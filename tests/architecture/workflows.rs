@@ -10,7 +10,7 @@ fn workflows() -> Vec<(String, Value)> {
     for entry in std::fs::read_dir(root().join(".github/workflows")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        workflows.push((name, harness::template::document(&path).unwrap()));
+        workflows.push((name, local_lambda::yaml_document(&path).unwrap()));
     }
     workflows
 }

@@ -28,10 +28,9 @@ use dynamodb::{
     DynamoProductListing, DynamoStockReturns, DynamoTables, DynamoUserRepository,
     DynamoVerificationKeys, ProbedTable, keys,
 };
-use harness::process::Children;
 use harness::system::SystemOptions;
 use harness::table::{self, DynamodbLocal, EmbeddedTable};
-use harness::template::{TableSpec, Template};
+use local_lambda::{Children, TableSpec, Template};
 use platform::clock::SystemClock;
 use tempfile::TempDir;
 use testkit::contract::{

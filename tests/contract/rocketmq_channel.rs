@@ -19,9 +19,9 @@ use harness::broker::{
     BrokerSecurity, BrokerTuning, Mqadmin, Replication, Rocketmq, RocketmqOptions, check_java,
     ensure_jars,
 };
-use harness::process::Children;
 use harness::provision::{Endpoints, Names, rocketmq_config};
 use harness::system::SystemOptions;
+use local_lambda::Children;
 use platform::clock::SystemClock;
 use rocketmq::admin::{StoredMessage, create_topics, read_topic};
 use rocketmq::client::RocketmqClient;

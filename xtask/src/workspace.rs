@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use harness::checkout;
-use harness::template::Template;
+use local_lambda::Template;
 
 /// The names of the functions in the template, which are also their packages' names.
 pub(crate) fn function_names(root: &Path) -> anyhow::Result<Vec<String>> {

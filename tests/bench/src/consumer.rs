@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use harness::host::LambdaHost;
+use local_lambda::LambdaHost;
 
 pub(crate) const EVENT_CONSUMER: &str = "event-consumer";
 

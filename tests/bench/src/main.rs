@@ -24,8 +24,8 @@ use std::process::ExitCode;
 use bench::{Options, Part};
 use clap::{Parser, Subcommand};
 use harness::checkout;
-use harness::process::shutdown_signal;
 use harness::progress::Progress;
+use local_lambda::shutdown_signal;
 
 use parts::{confirmations, events, functions, hot, path, weather};
 use report::Report;

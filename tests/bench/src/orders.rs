@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::host::LambdaHost;
+use local_lambda::LambdaHost;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;

@@ -8,8 +8,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::process::{Child, Children};
 use harness::table::EmbeddedTable;
+use local_lambda::{Child, Children};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 

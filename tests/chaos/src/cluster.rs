@@ -11,10 +11,9 @@ use harness::broker::{
     RocketmqOptions,
 };
 use harness::checkout;
-use harness::host::Signal;
-use harness::process::Children;
 use harness::system::SystemOptions;
 use harness::table::DynamodbLocal;
+use local_lambda::{Children, Signal};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 

@@ -32,10 +32,10 @@ pub use security::{BrokerSecurity, ClusterAccess, strange_authority};
 pub use settings::Flush;
 use settings::Role;
 
+use local_lambda::Children;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::process::Children;
 pub(crate) use java::JavaProcess;
 use java::PortTaken;
 use ports::BrokerPorts;

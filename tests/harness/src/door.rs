@@ -4,10 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use local_lambda::Tasks;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Mutex;
-
-use crate::tasks::Tasks;
 
 /// How many connections may wait to be accepted, as with [`TcpListener::bind`].
 const BACKLOG: u32 = 1024;

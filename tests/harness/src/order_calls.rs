@@ -191,13 +191,13 @@ mod tests {
     use dynamodb::administration::put_products;
     use dynamodb::config::{CatalogTable, OrdersTable, TableName, UsersTable};
     use dynamodb::{DynamoAggregates, DynamoOrders};
+    use local_lambda::Template;
     use platform::clock::SystemClock;
     use platform::identity::UuidIdentitySource;
 
     use super::*;
     use crate::table::{EmbeddedTable, client, create_tables};
     use crate::table_proxy::TableProxy;
-    use crate::template::Template;
 
     fn within() -> Deadline {
         Deadline::after(Duration::from_secs(5))

@@ -14,6 +14,7 @@ use domain::user::{Account, EmailAddress};
 use dynamodb::administration::{put_account, put_products, put_verification_key};
 use dynamodb::config::{CatalogTable, KeysTable, TableName, UsersTable};
 use dynamodb::{DynamoAccounts, DynamoVerificationKeys};
+use local_lambda::{TableSpec, Template};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
@@ -26,7 +27,6 @@ use crate::broker::ClusterAccess;
 use crate::products;
 use crate::remoting::{Frame, ask, code, status};
 use crate::table;
-use crate::template::{TableSpec, Template};
 
 /// The addresses of a system's parts.
 #[derive(Debug, Clone)]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
+use local_lambda::FunctionSpec;
 
 use crate::broker::{ClusterAccess, broker_addresses};
 use crate::broker_proxy::{BrokerProxy, Journal, Passage};
 use crate::observer::Observer;
 use crate::table_proxy::TableProxy;
-use crate::template::FunctionSpec;
 use crate::weather::Weather;
 
 /// The proxies of a system.

@@ -5,28 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::preload;
 
 /// The variable with the offset in milliseconds.
 const VARIABLE: &str = "CLOCK_OFFSET_MS";
 
-/// The offset of a process's wall clock, in milliseconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Offset(i64);
-
-impl Offset {
-    /// The offset of a process with these variables.
-    pub(crate) fn of(variables: &BTreeMap<String, String>) -> Self {
-        Self(variables.get(VARIABLE).and_then(|text| text.parse().ok()).unwrap_or_default())
-    }
-
-    /// The process's wall clock at this time since the Unix epoch.
-    pub(crate) fn applied_to(self, since_epoch: Duration) -> Duration {
-        let offset = Duration::from_millis(self.0.unsigned_abs());
-        if self.0 < 0 { since_epoch.saturating_sub(offset) } else { since_epoch + offset }
-    }
+/// The offset in milliseconds of the wall clock of a process with these variables.
+pub(crate) fn offset_ms(variables: &BTreeMap<String, String>) -> i64 {
+    variables.get(VARIABLE).and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 const SOURCE: &str = include_str!("preload/clock.c");
@@ -48,21 +35,22 @@ pub async fn environment(
 
 #[cfg(test)]
 mod tests {
+    use application::ports::Clock;
+    use platform::clock::SystemClock;
     use tokio::process::Command;
 
-    use super::environment;
-    use crate::wall_clock;
+    use super::{environment, offset_ms};
 
     #[tokio::test]
     async fn a_program_sees_the_time_of_its_moved_clock() {
         let target = tempfile::tempdir().unwrap();
         for offset in [-3_600_000, 400] {
             let environment = environment(target.path(), offset).await.unwrap();
+            assert_eq!(offset_ms(&environment), offset);
             let output = Command::new("date").arg("+%s%3N").envs(environment).output().await;
             let text = String::from_utf8(output.unwrap().stdout).unwrap();
             let shown: i64 = text.trim().parse().unwrap();
-            let now = wall_clock::since_epoch().as_millis();
-            let off = i64::try_from(now).unwrap() + offset - shown;
+            let off = SystemClock.now().as_millis() + offset - shown;
             assert!(off.abs() < 30_000, "{off} ms");
         }
     }

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use local_lambda::{
+    Children, FileSink, Gateway, HostOptions, LambdaHost, LogSink, ProcessObserver, Schedules,
+    Template,
+};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -16,15 +20,11 @@ use between::Between;
 pub use options::{Progress, SystemOptions};
 
 use crate::broker::{self, Replication, Rocketmq, RocketmqOptions};
-use crate::gateway::Gateway;
-use crate::host::{FileSink, HostOptions, LambdaHost, LogSink};
-use crate::process::Children;
 use crate::provision::{self, Endpoints, Names};
 use crate::proxies::Proxies;
-use crate::schedules::Schedules;
+use crate::skew;
 use crate::table::EmbeddedTable;
 use crate::table_proxy::TableProxy;
-use crate::template::Template;
 use crate::weather::Weather;
 
 /// A running system. [`System::stop`] ends it gracefully; dropping it ends it immediately.
@@ -93,8 +93,7 @@ impl System {
         let between = Between::start(&options, &template.functions, &endpoints).await?;
         let host_options = host_options(&options, &endpoints, &between)?;
         let host = LambdaHost::start(&template.functions, host_options, &children)?;
-        let pages = options.pages.unwrap_or_default();
-        let gateway = Gateway::start(door, &template.functions, &host, pages)?;
+        let gateway = Gateway::start(door, &template.functions, &host, options.pages)?;
         let schedules = options.schedules.then(|| Schedules::start(&template.functions, &host));
         let system = Self {
             api_url,
@@ -221,6 +220,8 @@ fn host_options(
         let target = function_environment.entry(function.clone()).or_default();
         target.extend(variables.clone());
     }
+    let offset_ms = |(name, variables): (&String, _)| (name.clone(), skew::offset_ms(variables));
+    let clock_offsets_ms = function_environment.iter().map(offset_ms).collect();
     let sink: Arc<dyn LogSink> = match &options.sink {
         Some(sink) => sink.clone(),
         None => Arc::new(FileSink::append(&endpoints.data.join(ready::LOG_FILE))?),
@@ -232,7 +233,8 @@ fn host_options(
         instances_max: options.instances_max,
         environment,
         function_environment,
+        clock_offsets_ms,
         sink,
-        observer: options.observer.clone(),
+        observer: options.observer.clone().map(|observer| observer as Arc<dyn ProcessObserver>),
     })
 }

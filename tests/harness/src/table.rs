@@ -12,13 +12,13 @@ use anyhow::Context;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use dynoxide::Database;
+use local_lambda::REGION;
 use tokio::sync::oneshot;
 
 pub use amazon::DynamodbLocal;
 pub use create::create_tables;
 
 use crate::broker::cannot_listen;
-use crate::host::REGION;
 
 /// How long running requests may take once the table stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -114,8 +114,9 @@ pub fn client(url: &str) -> Client {
 mod tests {
     use std::collections::BTreeMap;
 
+    use local_lambda::{KeyType, TableSpec, Template};
+
     use super::{EmbeddedTable, client, create_tables};
-    use crate::template::{KeyType, TableSpec, Template};
 
     fn tables() -> Vec<TableSpec> {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");

@@ -2,21 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
-
 use harness::broker::{
     BrokerTuning, Replication, Rocketmq, RocketmqOptions, check_java, cluster_info, ensure_jars,
 };
-use harness::process::Children;
+use harness::checkout;
+use harness::system::SystemOptions;
+use local_lambda::Children;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_broker_is_registered_survives_a_kill_and_leaves_no_process_behind() {
     check_java().await.unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_probe-function"));
-    let target = program.parent().and_then(Path::parent).unwrap();
+    let target = SystemOptions::isolated(&checkout::root().unwrap()).unwrap().target;
     let data = tempfile::tempdir().unwrap();
     let options = RocketmqOptions {
-        jars: ensure_jars(target).await.unwrap(),
+        jars: ensure_jars(&target).await.unwrap(),
         data: data.path().to_owned(),
         namesrv_port: 0,
         broker_port: 0,

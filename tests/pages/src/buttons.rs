@@ -14,13 +14,12 @@ use anyhow::Context;
 use futures::StreamExt;
 use futures::stream;
 use harness::faults::{Point, Standing};
-use harness::host::{LambdaHost, Signal};
 use harness::observer::Observer;
 use harness::provision::Names;
 use harness::proxies::Proxies;
 use harness::system::System;
 use harness::table_proxy::{TableAnswer, TableCall};
-use harness::tasks::Tasks;
+use local_lambda::{LambdaHost, Signal, Tasks};
 use serde::{Deserialize, Serialize};
 
 use crate::feed::Feed;

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use harness::broker_proxy::Passage;
-use harness::observer::{Observer, ProcessChange};
+use harness::observer::Observer;
 use harness::table_proxy::TableCall;
+use local_lambda::{ProcessChange, ProcessObserver};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -274,7 +275,9 @@ impl Observer for Feed {
             self.touch();
         }
     }
+}
 
+impl ProcessObserver for Feed {
     fn process(&self, function: &str, pid: u32, change: &ProcessChange) {
         let now_ms = self.now_ms();
         self.change(|state| state.process_changed(function, pid, change, now_ms));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::process::Children;
 use harness::system::{System, SystemOptions};
+use local_lambda::Children;
 
 use crate::Pages;
 use crate::browser::{Browser, View};

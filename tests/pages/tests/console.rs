@@ -13,9 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harness::checkout;
-use harness::host::WriterSink;
-use harness::process::Children;
 use harness::system::{System, SystemOptions};
+use local_lambda::{Children, WriterSink};
 use pages::Pages;
 use pages::browser::{Browser, View};
 use reqwest::header::HOST;

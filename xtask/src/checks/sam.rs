@@ -90,7 +90,7 @@ pub(super) fn checks(root: &Path) -> anyhow::Result<Vec<Check>> {
             .args(arguments)
             .current_dir(root)
             .env("SAM_CLI_TELEMETRY", "0")
-            .env("AWS_DEFAULT_REGION", harness::host::REGION)
+            .env("AWS_DEFAULT_REGION", local_lambda::REGION)
             .stdin(Stdio::null())
             .kill_on_drop(true);
         Ok(Check::of(name, command))

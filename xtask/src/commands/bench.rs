@@ -4,7 +4,7 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::process::{Children, shutdown_signal};
+use local_lambda::{Children, shutdown_signal};
 use tokio::process::Command;
 
 use crate::{build, workspace};

@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use harness::host::{HostOptions, LambdaHost, WriterSink};
-use harness::process::Children;
 use harness::system::SystemOptions;
-use harness::template::{FunctionSpec, Template, document};
+use local_lambda::{Children, FunctionSpec, HostOptions, LambdaHost, Template, yaml_document};
 use serde_json::Value;
 
 use super::up::STACK_NAME;
@@ -66,18 +63,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     build::functions(&root, std::slice::from_ref(&function.name)).await?;
     progress.finish();
 
-    let names = variables(&document(&root.join("template.yaml"))?, &function);
+    let names = variables(&yaml_document(&root.join("template.yaml"))?, &function);
     let environment = environment(&settings, &names, &options);
     let children = Children::new().context("/bin/sh cannot be started")?;
     let host = HostOptions {
-        binaries: SystemOptions::isolated(&root)?.binaries,
-        stand_ins: BTreeMap::new(),
         freeze: false,
         instances_max: 1,
         environment,
-        function_environment: BTreeMap::new(),
-        sink: Arc::new(WriterSink::new(std::io::stderr())),
-        observer: None,
+        ..HostOptions::new(SystemOptions::isolated(&root)?.binaries)
     };
     let host = LambdaHost::start(std::slice::from_ref(&function), host, &children)?;
     let result = tokio::select! {
@@ -177,7 +170,7 @@ fn parse_dot_env(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use harness::template::document;
+    use local_lambda::yaml_document;
 
     use super::{Options, environment, function, parse_dot_env, variables};
     use crate::workspace;
@@ -205,7 +198,7 @@ mod tests {
     fn a_cluster_with_access_control_and_tls_can_be_set_in_dot_env() {
         let root = harness::checkout::root().unwrap();
         let function = function(&root, "create-order", &BTreeMap::new()).unwrap();
-        let names = variables(&document(&root.join("template.yaml")).unwrap(), &function);
+        let names = variables(&yaml_document(&root.join("template.yaml")).unwrap(), &function);
         let secured = ["ROCKETMQ_ACCESS_KEY", "ROCKETMQ_SECRET_KEY", "ROCKETMQ_TLS_CA"];
         let mut settings: BTreeMap<_, _> =
             secured.map(|name| (name.to_owned(), format!("of {name}"))).into();
@@ -228,7 +221,7 @@ mod tests {
     #[test]
     fn every_variable_of_the_example_is_one_that_a_function_has() {
         let root = harness::checkout::root().unwrap();
-        let template = document(&root.join("template.yaml")).unwrap();
+        let template = yaml_document(&root.join("template.yaml")).unwrap();
         // Variables of the SDK, which Lambda sets and `cargo lambda watch` does not.
         let of_sdk = ["REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ENDPOINT_URL_DYNAMODB"];
         let mut known: BTreeSet<_> = of_sdk.iter().map(|name| format!("AWS_{name}")).collect();

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use harness::checkout;
-use harness::host::WriterSink;
 use harness::progress::Progress;
 use harness::system::SystemOptions;
+use local_lambda::WriterSink;
 
 use super::up::STACK_NAME;
 use crate::{build, workspace};

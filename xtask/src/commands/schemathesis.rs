@@ -10,8 +10,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use harness::checkout;
-use harness::host::FileSink;
 use harness::system::{System, SystemOptions};
+use local_lambda::FileSink;
 use serde_json::json;
 use tokio::process::Command;
 

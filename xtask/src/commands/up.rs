@@ -8,12 +8,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use harness::broker;
-use harness::host::WriterSink;
 use harness::system::{System, SystemOptions};
+use local_lambda::{WriterSink, shutdown_signal};
 use pages::Pages;
 
 use crate::{build, workspace};
-use harness::process::shutdown_signal;
 use harness::progress::Progress;
 
 /// The stack name of a local system, which is the prefix of its tables and groups.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::template::FunctionSpec;
+use local_lambda::FunctionSpec;
 
 use crate::orders::Posted;
 use crate::rig::{Rig, Site};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use harness::host::LambdaHost;
+use local_lambda::LambdaHost;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::host::Signal;
+use local_lambda::Signal;
 
 use super::Bench;
 use super::window::{Window, amid};

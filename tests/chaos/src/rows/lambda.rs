@@ -1,6 +1,6 @@
 //! L1: Lambda ends create-order amid a request.
 
-use harness::host::Signal;
+use local_lambda::Signal;
 
 use super::Bench;
 use super::window::{Window, amid};

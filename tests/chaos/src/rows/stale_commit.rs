@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use harness::broker_proxy::Resolution;
-use harness::host::Signal;
 use harness::remoting::{ask, status};
 use harness::system::SystemOptions;
+use local_lambda::Signal;
 
 use super::Bench;
 use super::crash::crash;

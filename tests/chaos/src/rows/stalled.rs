@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use harness::host::Signal;
+use local_lambda::Signal;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Bench;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use harness::broker_proxy::frames;
 use harness::faults::Point;
-use harness::host::{InstanceInfo, Signal};
 use harness::remoting::code;
+use local_lambda::{InstanceInfo, Signal};
 
 use super::Bench;
 use super::crash::crash;

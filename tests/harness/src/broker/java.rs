@@ -6,11 +6,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
+use local_lambda::{Child, Children};
 use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::{RocketmqOptions, security, settings};
-use crate::process::{Child, Children};
 
 /// The oldest Java version with the module options that the broker needs.
 const JAVA_MIN: u32 = 11;
@@ -240,10 +240,10 @@ async fn read(log: &Path) -> String {
 mod tests {
     use std::time::Duration;
 
+    use local_lambda::Children;
     use tokio::process::Command;
 
     use super::{JavaProcess, PortTaken, major_version};
-    use crate::process::Children;
 
     /// The error for a process that prints `line` and ends.
     async fn error_after(line: &str) -> anyhow::Error {

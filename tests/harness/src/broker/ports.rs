@@ -8,8 +8,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
 
-use crate::entropy;
-
 /// The range of [`free_port`]. It is below the ports that Linux gives to outgoing connections
 /// (32768 and above, `ip_local_port_range`): such a connection could take a port before its server
 /// listens, or while that server restarts.
@@ -119,7 +117,7 @@ fn neighbours<const N: usize>() -> anyhow::Result<[u16; N]> {
     let count = u32::from(PORTS.end - PORTS.start);
     let width = u32::try_from(N)?;
     // A random start, so that processes look in different places.
-    let next = NEXT.get_or_init(|| AtomicU32::new(entropy::below(count)));
+    let next = NEXT.get_or_init(|| AtomicU32::new(fastrand::u32(..count)));
     for _ in 0..count {
         let offset = next.fetch_add(width, Ordering::Relaxed) % count;
         if offset + width > count {

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
+use local_lambda::Children;
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -16,7 +17,6 @@ use super::java::{JavaProcess, PortTaken};
 use super::ports::free_port;
 use crate::maven::Artifacts;
 use crate::preload;
-use crate::process::Children;
 
 const PROXY: Artifacts = Artifacts {
     what: "the proxy of Apache RocketMQ",

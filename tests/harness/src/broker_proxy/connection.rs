@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use local_lambda::Tasks;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -19,7 +20,6 @@ use super::relay::{Listed, Shared, Witness};
 use super::{Passage, Side};
 use crate::faults::{Point, Toxic};
 use crate::remoting::{Frame, code, popped, read_frame};
-use crate::tasks::Tasks;
 
 /// How many frames may wait to be written before the proxy stops reading from the other side.
 const QUEUE: usize = 256;

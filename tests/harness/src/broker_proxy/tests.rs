@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use local_lambda::Tasks;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -11,7 +12,6 @@ use tokio::sync::mpsc;
 use super::{BrokerProxy, FrameAnswer, Passage, Side, frames};
 use crate::faults::{Point, Toxic};
 use crate::remoting::{Frame, code, read_frame, status};
-use crate::tasks::Tasks;
 
 const LIMIT: Duration = Duration::from_secs(10);
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use local_lambda::FunctionSpec;
+
 use super::SystemOptions;
 use crate::provision::Endpoints;
 use crate::proxies::Proxies;
 use crate::table_proxy::TableProxy;
-use crate::template::FunctionSpec;
 use crate::weather::Weather;
 
 pub(super) struct Between {

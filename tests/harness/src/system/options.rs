@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use http::HeaderMap;
+use local_lambda::LogSink;
 
 use crate::broker::{BrokerTuning, ClusterAccess};
-use crate::entropy;
-use crate::host::LogSink;
 use crate::observer::Observer;
 use crate::weather::WeatherSettings;
 
@@ -98,7 +97,7 @@ impl SystemOptions {
     pub fn isolated(root: &Path) -> anyhow::Result<Self> {
         let binaries = binaries()?;
         let target = binaries.parent().unwrap_or(&binaries).to_owned();
-        let stack_name = format!("orders-{}", entropy::suffix());
+        let stack_name = format!("orders-{:08x}", fastrand::u32(..));
         let parameters = BTreeMap::from([
             ("RocketmqTopic".to_owned(), format!("ORDER_EVENTS-{stack_name}")),
             ("RocketmqUserTopic".to_owned(), format!("USER_EVENTS-{stack_name}")),

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use local_lambda::Children;
 use tokio::process::Command;
 
 use crate::broker::{JavaProcess, check_java, free_port};
 use crate::maven::Artifacts;
-use crate::process::Children;
 
 /// The version that is downloaded; `dynamodb-local/pom.xml` names it too.
 const VERSION: &str = "3.1.0";

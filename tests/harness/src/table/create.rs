@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveSpecification,
 };
 
-use crate::template::{KeyAttribute, KeyType, TableSpec};
+use local_lambda::{KeyAttribute, KeyType, TableSpec};
 
 /// How long a new table may take to become active.
 const ACTIVE_LIMIT: Duration = Duration::from_secs(30);

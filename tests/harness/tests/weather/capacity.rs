@@ -1,12 +1,13 @@
 //! The units of calls: the weather's counts compared with the reports of DynamoDB Local.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
-use harness::process::Children;
+use harness::checkout;
+use harness::system::SystemOptions;
 use harness::table::DynamodbLocal;
 use harness::weather::{Units, Weather, WeatherSettings};
+use local_lambda::Children;
 use serde_json::{Value, json};
 
 use super::rig::{Rig, create_orders, post, send, text};
@@ -143,9 +144,9 @@ fn capacity([table, by_time, pending]: [f64; 3]) -> Capacity {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn units_are_those_of_aws_and_of_amazons_emulator() {
-    let target = Path::new(env!("CARGO_BIN_EXE_probe-function")).ancestors().nth(2).unwrap();
+    let target = SystemOptions::isolated(&checkout::root().unwrap()).unwrap().target;
     let (children, data) = (Children::new().unwrap(), tempfile::tempdir().unwrap());
-    let amazon = DynamodbLocal::start(target, data.path(), &children).await.unwrap();
+    let amazon = DynamodbLocal::start(&target, data.path(), &children).await.unwrap();
     create_orders(&amazon.url()).await;
     let rig = Rig::start(WeatherSettings::CALM).await;
     for (what, (operation, request), expected) in sequence() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use harness::observer::ProcessChange;
+use local_lambda::ProcessChange;
 use serde::Serialize;
 use serde_json::Value;
 

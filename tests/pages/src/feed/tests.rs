@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use harness::broker_proxy::{Passage, Side};
-use harness::observer::{Observer, ProcessChange};
+use harness::observer::Observer;
 use harness::remoting::{Frame, code, status};
 use harness::table_proxy::{TableAnswer, TableCall};
+use local_lambda::{ProcessChange, ProcessObserver};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -37,7 +37,7 @@ impl<'a> Sam<'a> {
         command.arg("--parameter-overrides").args(&self.stage.parameters);
         command
             .env("SAM_CLI_TELEMETRY", "0")
-            .env("AWS_DEFAULT_REGION", harness::host::REGION)
+            .env("AWS_DEFAULT_REGION", local_lambda::REGION)
             .env("AWS_ACCESS_KEY_ID", "local")
             .env("AWS_SECRET_ACCESS_KEY", "local")
             .stdin(Stdio::null())

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use harness::template::FunctionSpec;
+use local_lambda::FunctionSpec;
 
 /// A file in events/, its function, and the expected answer.
 pub(super) struct Sample {

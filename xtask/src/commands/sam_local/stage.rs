@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use harness::template::FunctionSpec;
+use local_lambda::FunctionSpec;
 
 use super::surroundings::Surroundings;
 use crate::checks::sam::ARCHITECTURE;

@@ -6,8 +6,8 @@ use anyhow::Context;
 use fastrand::Rng;
 use harness::broker_proxy::Relay;
 use harness::faults::{Point, Toxic};
-use harness::host::Signal;
 use harness::table_proxy::{TableAnswer, TableCall};
+use local_lambda::Signal;
 
 use crate::cluster::Cluster;
 use crate::rig::{CREATE_ORDER, FUNCTIONS, Rig};

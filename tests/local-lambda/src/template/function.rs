@@ -15,9 +15,9 @@ pub const DEFAULT_ROUTE: &str = "$default";
 /// One Lambda function of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionSpec {
-    /// The logical id in the template, such as `CreateOrderFunction`.
+    /// The logical id in the template, such as `ThumbnailFunction`.
     pub logical_id: String,
-    /// The function's short name, which is also its binary's name, such as `create-order`.
+    /// The function's short name, which is also its binary's name, such as `thumbnail`.
     pub name: String,
     /// The time after which Lambda ends a request together with its process.
     pub timeout: Duration,
@@ -37,7 +37,7 @@ pub struct FunctionSpec {
 pub struct Route {
     /// The method in capitals, or `ANY`. The default route has `ANY`.
     pub method: String,
-    /// The path with its parameters in braces, such as `/v1/orders/{order_id}`, or `$default`.
+    /// The path with its parameters in braces, such as `/thumbnails/{name}`, or `$default`.
     pub path: String,
 }
 

@@ -1,12 +1,8 @@
-//! The local Lambda host: real function binaries under the Lambda Runtime API.
-//!
-//! It treats a function as Lambda does. One process serves one request at a time. A process that
-//! has answered and asks for its next event is frozen with SIGSTOP until an event comes. If a
-//! request takes longer than the function's timeout, its process is killed with SIGKILL. A process
-//! that ends by itself is a function error, and the next request starts another one.
+//! The Lambda host: real function binaries under the Lambda Runtime API.
 
 mod environment;
 mod instance;
+mod observer;
 mod options;
 mod outcome;
 mod pool;
@@ -20,9 +16,10 @@ use std::time::Duration;
 use bytes::Bytes;
 pub use nix::sys::signal::Signal;
 
+pub use observer::{ProcessChange, ProcessObserver};
 pub use options::HostOptions;
 pub use outcome::{InvokeError, InvokeResult};
-pub use sink::{FileSink, LogSink, Stream, WriterSink};
+pub use sink::{FileSink, LogSink, OutputStream, WriterSink};
 
 use crate::process::{Children, send};
 use crate::tasks::Tasks;
@@ -34,7 +31,13 @@ pub const REGION: &str = "eu-central-1";
 /// The AWS account of the local stack.
 pub const ACCOUNT_ID: &str = "000000000000";
 
-/// The running host. Clones are handles to the same host.
+/// The running host: real function binaries under the Lambda Runtime API. Clones are handles to the
+/// same host.
+///
+/// It treats a function as Lambda does. One process serves one request at a time. A process that
+/// has answered and asks for its next event is frozen with SIGSTOP until an event comes. If a
+/// request takes longer than the function's timeout, its process is killed with SIGKILL. A process
+/// that ends by itself is a function error, and the next request starts another one.
 #[derive(Clone)]
 pub struct LambdaHost(Arc<Inner>);
 
@@ -56,21 +59,25 @@ impl LambdaHost {
     /// A host for `functions`; processes start with their first request.
     ///
     /// # Errors
-    /// When a function's binary is missing, naming it and the command that builds it.
+    /// When a function's binary is missing, naming it and the command that builds it, and when the
+    /// current folder, which relative paths begin at, is unknown.
     pub fn start(
         functions: &[FunctionSpec],
-        options: HostOptions,
+        mut options: HostOptions,
         children: &Children,
     ) -> anyhow::Result<Self> {
+        // A process starts in the folder of binaries, where a relative path would lead elsewhere.
+        options.binaries = std::path::absolute(&options.binaries)?;
         let options = Arc::new(options);
         let tasks = Arc::new(Tasks::default());
         let mut pools = BTreeMap::new();
         for function in functions {
             let built = || options.binaries.join(&function.name);
-            let binary = options.stand_ins.get(&function.name).cloned().unwrap_or_else(built);
+            let binary = options.stand_ins.get(&function.name).map_or_else(built, Clone::clone);
+            let binary = std::path::absolute(binary)?;
             anyhow::ensure!(
                 binary.is_file(),
-                "the binary {} is missing: build it with `cargo build -p {}`",
+                "the binary {} is missing: build it with `cargo build --bin {}`",
                 binary.display(),
                 function.name
             );

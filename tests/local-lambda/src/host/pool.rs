@@ -9,11 +9,11 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::instance::Instance;
+use super::observer::{FunctionObserver, ProcessChange};
 use super::outcome::{Failure, InvokeResult};
-use super::sink::Stream;
+use super::sink::OutputStream;
 use super::{HostOptions, InstanceInfo};
 use crate::entropy;
-use crate::observer::{FunctionObserver, ProcessChange};
 use crate::process::Children;
 use crate::tasks::Tasks;
 use crate::template::FunctionSpec;
@@ -260,7 +260,7 @@ impl Pool {
         }
         let payload = failure.payload(request_id);
         let text = format!("host: the instance is lost: {}", String::from_utf8_lossy(&payload));
-        self.options.sink.line(&self.function.name, Stream::Stderr, &text);
+        self.options.sink.line(&self.function.name, OutputStream::Stderr, &text);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,12 +1,4 @@
 //! The HTTP front door: an API Gateway HTTP API with Lambda proxy integrations, payload 2.0.
-//!
-//! Answers that AWS documents for API Gateway itself are the same here:
-//! - a body of more than 10 MB is 413 (quotas of HTTP APIs);
-//! - a function error, or an answer that does not have the expected form, is 500;
-//! - an integration that takes longer than 30 s is 503, while the function goes on;
-//! - no route and no `$default` is 404.
-//!
-//! Requests are not throttled, so 429 never comes from here.
 
 mod event;
 mod reply;
@@ -38,7 +30,16 @@ pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// The longest an HTTP API waits for an integration.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The running gateway; it closes when this is dropped.
+/// A running gateway, as an API Gateway HTTP API with Lambda proxy integrations, payload 2.0; it
+/// closes when this is dropped.
+///
+/// Answers that AWS documents for API Gateway itself are the same here:
+/// - a body of more than 10 MB is 413 (quotas of HTTP APIs);
+/// - a function error, or an answer that does not have the expected form, is 500;
+/// - an integration that takes longer than 30 s is 503, while the function goes on;
+/// - no route and no `$default` is 404.
+///
+/// Requests are not throttled, so 429 never comes from here.
 pub struct Gateway {
     /// The address that it listens on.
     pub address: SocketAddr,
@@ -51,7 +52,8 @@ struct Shared {
 }
 
 impl Gateway {
-    /// Serves `pages` and, at all other paths, the routes of `functions` on `listener`.
+    /// Serves `pages`, if there are any, and at all other paths the routes of `functions` on
+    /// `listener`.
     ///
     /// # Errors
     /// When two functions claim the same route, or the listener has no address.
@@ -59,14 +61,14 @@ impl Gateway {
         listener: TcpListener,
         functions: &[FunctionSpec],
         host: &LambdaHost,
-        pages: Router,
+        pages: Option<Router>,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { routes: Routes::new(functions)?, host: host.clone() });
         let service = Router::new()
             .fallback(answer)
             .with_state(shared)
-            .merge(pages)
+            .merge(pages.unwrap_or_default())
             .into_make_service_with_connect_info::<SocketAddr>();
         let tasks = Tasks::default();
         tasks.spawn(async move {

@@ -11,13 +11,12 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
 use tokio::time::{Instant, timeout_at};
 
+use super::observer::{FunctionObserver, ProcessChange};
 use super::outcome::Failure;
 use super::runtime_api::{Event, RuntimeApi, Signal};
-use super::sink::{LogSink, Stream};
+use super::sink::{LogSink, OutputStream};
 use super::{ACCOUNT_ID, HostOptions, REGION, environment};
-use crate::observer::{FunctionObserver, ProcessChange};
 use crate::process::{Child, Children};
-use crate::skew::Offset;
 use crate::tasks::Tasks;
 use crate::template::FunctionSpec;
 use crate::{entropy, wall_clock};
@@ -37,8 +36,8 @@ pub(super) struct Instance {
     /// The time until it asked for its first event; `None` until then.
     init: Option<Duration>,
     frozen: bool,
-    /// The offset of its clock. Deadlines are given by the process's own clock, as on Lambda.
-    clock_offset: Offset,
+    /// How far its wall clock is ahead. Lambda gives deadlines by the clock of the process's machine.
+    clock_offset_ms: i64,
     observer: Option<FunctionObserver>,
     /// Copies the process's output to the sink; ends when this value is dropped.
     output: Tasks,
@@ -62,7 +61,8 @@ impl Instance {
         let api = RuntimeApi::open().await?;
         let log_stream = format!("local/[$LATEST]{}", api.address.port());
         let variables = environment::variables(function, options, api.address, &log_stream);
-        let clock_offset = Offset::of(&variables);
+        let clock_offset_ms =
+            options.clock_offsets_ms.get(&function.name).copied().unwrap_or_default();
         let mut command = Command::new(binary);
         command.env_clear().envs(variables).current_dir(&options.binaries);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -70,13 +70,23 @@ impl Instance {
         let mut process = children.spawn(&mut command)?;
         let output = Tasks::default();
         if let Some(pipe) = process.inner_mut().stdout.take() {
-            output.spawn(copy(pipe, function.name.clone(), Stream::Stdout, options.sink.clone()));
+            output.spawn(copy(
+                pipe,
+                function.name.clone(),
+                OutputStream::Stdout,
+                options.sink.clone(),
+            ));
         }
         if let Some(pipe) = process.inner_mut().stderr.take() {
-            output.spawn(copy(pipe, function.name.clone(), Stream::Stderr, options.sink.clone()));
+            output.spawn(copy(
+                pipe,
+                function.name.clone(),
+                OutputStream::Stderr,
+                options.sink.clone(),
+            ));
         }
         let (init, frozen, observer) = (None, false, None);
-        Ok(Self { process, api, started, init, frozen, clock_offset, observer, output })
+        Ok(Self { process, api, started, init, frozen, clock_offset_ms, observer, output })
     }
 
     pub(super) fn observed(self, observer: Option<FunctionObserver>) -> Self {
@@ -124,7 +134,7 @@ impl Instance {
         };
         self.thaw();
         let handed_over = Instant::now();
-        let now = self.clock_offset.applied_to(wall_clock::since_epoch());
+        let now = wall_clock::since_epoch_by(self.clock_offset_ms);
         let remaining = deadline.saturating_duration_since(handed_over);
         let event = Event {
             request_id: request_id.to_owned(),
@@ -226,7 +236,7 @@ impl Instance {
 async fn copy(
     pipe: impl AsyncRead + Unpin,
     function: String,
-    stream: Stream,
+    stream: OutputStream,
     sink: Arc<dyn LogSink>,
 ) {
     let mut reader = BufReader::new(pipe);

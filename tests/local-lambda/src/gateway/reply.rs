@@ -90,12 +90,12 @@ mod tests {
     async fn status_headers_cookies_and_body_are_copied() {
         let response = translated(&json!({
             "statusCode": 201,
-            "headers": {"Location": "/v1/orders/1", "Content-Type": "application/json"},
+            "headers": {"Location": "/v1/pictures/1", "Content-Type": "application/json"},
             "cookies": ["a=1", "b=2"],
             "body": "{}",
         }));
         assert_eq!(response.status(), 201);
-        assert_eq!(response.headers()["location"], "/v1/orders/1");
+        assert_eq!(response.headers()["location"], "/v1/pictures/1");
         assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
         assert_eq!(body(response).await, b"{}");
     }

@@ -1,9 +1,4 @@
 //! The template's schedules.
-//!
-//! EventBridge Scheduler invokes within the minute that a schedule names, not on its first second.
-//! Here each invocation is up to [`JITTER_MAX`] late: enough that windows never overlap in the same
-//! way twice, and short enough that a run of a few minutes shows what an hour on AWS would show.
-//! Unlike on AWS, the first invocation comes immediately, so that a new system works immediately.
 
 use std::time::Duration;
 
@@ -18,6 +13,11 @@ use crate::template::{FunctionSpec, Schedule};
 pub const JITTER_MAX: Duration = Duration::from_secs(5);
 
 /// Running schedules; they end when this is dropped. Running invocations continue.
+///
+/// EventBridge Scheduler invokes within the minute that a schedule names, not on its first second.
+/// Here each invocation is up to [`JITTER_MAX`] late: enough that windows never overlap in the same
+/// way twice, and short enough that a run of a few minutes shows what an hour on AWS would show.
+/// Unlike on AWS, the first invocation comes immediately, so that a new system works immediately.
 pub struct Schedules(Tasks);
 
 impl Schedules {

@@ -171,16 +171,16 @@ mod tests {
             now: Duration::from_millis(1_584_039_838_123),
         };
         let found = Found {
-            function: "get-order",
-            route_key: "GET /v1/orders/{order_id}".to_owned(),
-            parameters: vec![("order_id", "a b".to_owned())],
+            function: "get-picture",
+            route_key: "GET /v1/pictures/{picture_id}".to_owned(),
+            parameters: vec![("picture_id", "a b".to_owned())],
         };
         translate(&call, &found)
     }
 
     #[test]
     fn a_request_becomes_an_event_of_version_2() {
-        let request = http::Request::get("/v1/orders/a%20b?x=1&x=2&y=%2B+z")
+        let request = http::Request::get("/v1/pictures/a%20b?x=1&x=2&y=%2B+z")
             .header("Host", "localhost:8000")
             .header("User-Agent", "curl")
             .header("X-Twice", "one")
@@ -188,10 +188,10 @@ mod tests {
             .header("X-Forwarded-For", "192.0.2.7")
             .header("Cookie", "a=1; b=2");
         let event = event(request, b"");
-        assert_eq!(event["rawPath"], "/v1/orders/a b");
+        assert_eq!(event["rawPath"], "/v1/pictures/a b");
         assert_eq!(event["rawQueryString"], "x=1&x=2&y=%2B+z");
         assert_eq!(event["queryStringParameters"], json!({"x": "1,2", "y": "+ z"}));
-        assert_eq!(event["pathParameters"], json!({"order_id": "a b"}));
+        assert_eq!(event["pathParameters"], json!({"picture_id": "a b"}));
         assert_eq!(event["cookies"], json!(["a=1", "b=2"]));
         assert_eq!(
             event["headers"],
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(
             context["http"],
             json!({
-                "method": "GET", "path": "/v1/orders/a b", "protocol": "HTTP/1.1",
+                "method": "GET", "path": "/v1/pictures/a b", "protocol": "HTTP/1.1",
                 "sourceIp": "127.0.0.1", "userAgent": "curl",
             })
         );

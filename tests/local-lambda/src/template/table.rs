@@ -8,7 +8,7 @@ use super::load::TemplateError;
 /// One table of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSpec {
-    /// The logical id in the template, such as `OrdersTable`.
+    /// The logical id in the template, such as `UsersTable`.
     pub logical_id: String,
     /// The table's name in DynamoDB.
     pub name: String,

@@ -1,29 +1,19 @@
-//! The Lambda host, the gateway and the schedules with a real process under the Runtime API.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test fails by panicking; helpers outside of test functions are tests too"
-)]
+//! The host, the gateway and the schedules with one function.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use harness::broker_proxy::Passage;
-use harness::gateway::Gateway;
-use harness::host::{HostOptions, InvokeError, LambdaHost, WriterSink};
-use harness::observer::{Observer, ProcessChange};
-use harness::process::Children;
-use harness::schedules::Schedules;
-use harness::table_proxy::TableCall;
-use harness::template::{FunctionSpec, Route, Schedule};
+use local_lambda::{
+    Children, FunctionSpec, Gateway, HostOptions, InvokeError, LambdaHost, ProcessChange,
+    ProcessObserver, Route, Schedule, Schedules, WriterSink,
+};
 use serde_json::{Value, json};
 
-const PROBE: &str = "probe-function";
+use crate::{PROBE, until};
+
+const NAME: &str = "probe-function";
 
 struct Rig {
     host: LambdaHost,
@@ -31,15 +21,11 @@ struct Rig {
     functions: Vec<FunctionSpec>,
 }
 
-fn binaries() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_probe-function")).parent().unwrap().to_owned()
-}
-
 fn function(timeout: Duration) -> FunctionSpec {
     let route = |method: &str, path: &str| Route { method: method.into(), path: path.into() };
     FunctionSpec {
         logical_id: "Probe".to_owned(),
-        name: PROBE.to_owned(),
+        name: NAME.to_owned(),
         timeout,
         memory_mib: 128,
         environment: BTreeMap::from([("FROM_TEMPLATE".to_owned(), "yes".to_owned())]),
@@ -56,19 +42,17 @@ fn observed_rig(
     function: FunctionSpec,
     instances_max: usize,
     die: bool,
-    observer: Option<Arc<dyn Observer>>,
+    observer: Option<Arc<dyn ProcessObserver>>,
 ) -> Rig {
     let children = Children::new().unwrap();
     let dying = BTreeMap::from([("DIE".to_owned(), "1".to_owned())]);
     let options = HostOptions {
-        binaries: binaries(),
-        stand_ins: BTreeMap::new(),
-        freeze: true,
         instances_max,
         environment: BTreeMap::from([("FOR_ALL".to_owned(), "yes".to_owned())]),
-        function_environment: die.then(|| (PROBE.to_owned(), dying)).into_iter().collect(),
+        function_environment: die.then(|| (NAME.to_owned(), dying)).into_iter().collect(),
         sink: Arc::new(WriterSink::new(std::io::sink())),
         observer,
+        ..HostOptions::new(Path::new(PROBE).parent().unwrap())
     };
     let functions = vec![function];
     let host = LambdaHost::start(&functions, options, &children).unwrap();
@@ -81,35 +65,25 @@ fn rig() -> Rig {
 
 impl Rig {
     async fn ask(&self, event: Value) -> Value {
-        let result = self.host.invoke(PROBE, event.to_string()).await.unwrap();
+        let result = self.host.invoke(NAME, event.to_string()).await.unwrap();
         assert_eq!(result.function_error, None, "{:?}", result.payload);
         serde_json::from_str(result.json().unwrap()["body"].as_str().unwrap()).unwrap()
     }
 
     async fn fail(&self, event: Value) -> Value {
-        let result = self.host.invoke(PROBE, event.to_string()).await.unwrap();
+        let result = self.host.invoke(NAME, event.to_string()).await.unwrap();
         assert_eq!(result.function_error.as_deref(), Some("Unhandled"));
         result.json().unwrap()
     }
 
     fn pids(&self) -> Vec<u32> {
-        self.host.instances(PROBE).unwrap().iter().map(|instance| instance.pid).collect()
+        self.host.instances(NAME).unwrap().iter().map(|instance| instance.pid).collect()
     }
 
     /// Waits until no instance is busy.
     async fn settled(&self) {
-        until(|| self.host.instances(PROBE).unwrap().iter().all(|one| !one.busy)).await;
+        until(|| self.host.instances(NAME).unwrap().iter().all(|one| !one.busy)).await;
     }
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..1000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the condition did not become true");
 }
 
 /// The third field of `/proc/<pid>/stat`: T for a stopped process.
@@ -137,13 +111,9 @@ async fn an_idle_instance_is_frozen_and_used_again() {
 #[derive(Default)]
 struct Changes(Mutex<Vec<(u32, String)>>);
 
-impl Observer for Changes {
-    fn call(&self, _: &str, _: &TableCall) {}
-
-    fn frame(&self, _: &str, _: &Passage) {}
-
+impl ProcessObserver for Changes {
     fn process(&self, function: &str, pid: u32, change: &ProcessChange) {
-        assert_eq!(function, PROBE);
+        assert_eq!(function, NAME);
         let words = format!("{change:?}");
         let word = words.split([' ', '{']).next().unwrap_or_default().to_owned();
         self.0.lock().unwrap().push((pid, word));
@@ -153,14 +123,14 @@ impl Observer for Changes {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_observer_sees_each_change_of_a_process() {
     let changes = Arc::new(Changes::default());
-    let observer: Arc<dyn Observer> = changes.clone();
+    let observer: Arc<dyn ProcessObserver> = changes.clone();
     let rig = observed_rig(function(Duration::from_secs(5)), 16, false, Some(observer));
     rig.ask(json!({"n": 1})).await;
     rig.settled().await;
     rig.ask(json!({"n": 2})).await;
     rig.settled().await;
     let pid = rig.pids()[0];
-    rig.host.kill_instance(PROBE, pid).unwrap();
+    rig.host.kill_instance(NAME, pid).unwrap();
     until(|| rig.pids().is_empty()).await;
     let seen = changes.0.lock().unwrap().clone();
     let first = ["Started", "Invoked", "Initialised", "Answered", "Waits"];
@@ -193,7 +163,7 @@ async fn the_environment_is_lambdas_the_templates_and_nothing_else() {
     let rig = rig();
     let answer = rig.ask(json!({})).await;
     let environment = answer["environment"].as_object().unwrap();
-    assert_eq!(environment["AWS_LAMBDA_FUNCTION_NAME"], PROBE);
+    assert_eq!(environment["AWS_LAMBDA_FUNCTION_NAME"], NAME);
     assert_eq!(environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"], "128");
     assert_eq!(environment["FROM_TEMPLATE"], "yes");
     assert_eq!(environment["FOR_ALL"], "yes");
@@ -250,7 +220,7 @@ async fn an_instance_that_is_killed_is_replaced() {
     let first = rig.ask(json!({})).await;
     rig.settled().await;
     let pid = rig.pids()[0];
-    rig.host.kill_instance(PROBE, pid).unwrap();
+    rig.host.kill_instance(NAME, pid).unwrap();
     until(|| rig.pids().is_empty()).await;
     assert_ne!(first["pid"], rig.ask(json!({})).await["pid"]);
     rig.host.stop().await;
@@ -260,7 +230,7 @@ async fn an_instance_that_is_killed_is_replaced() {
 async fn a_stopped_host_accepts_no_requests() {
     let rig = rig();
     let slow = rig.host.clone();
-    let waiting = async move { slow.invoke(PROBE, json!({"sleep_ms": 60_000}).to_string()).await };
+    let waiting = async move { slow.invoke(NAME, json!({"sleep_ms": 60_000}).to_string()).await };
     let stopping = async {
         until(|| !rig.pids().is_empty()).await;
         rig.host.stop().await;
@@ -268,7 +238,7 @@ async fn a_stopped_host_accepts_no_requests() {
     // Either the end of the process or the end of the host ends the request, whichever is first.
     let (lost, ()) = tokio::join!(waiting, stopping);
     assert!(lost.map_or(true, |result| result.function_error.is_some()));
-    let refused = rig.host.invoke(PROBE, "{}").await;
+    let refused = rig.host.invoke(NAME, "{}").await;
     assert_eq!(refused.unwrap_err(), InvokeError::Stopped);
     assert!(rig.children.pids().is_empty());
 }
@@ -277,7 +247,7 @@ async fn a_stopped_host_accepts_no_requests() {
 async fn the_gateway_translates_both_ways_and_answers_as_api_gateway_would() {
     let rig = rig_with(function(Duration::from_secs(1)), 16, false);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gateway = Gateway::start(listener, &rig.functions, &rig.host, Router::new()).unwrap();
+    let gateway = Gateway::start(listener, &rig.functions, &rig.host, None).unwrap();
     let base = format!("http://{}", gateway.address);
     let client = reqwest::Client::new();
 
@@ -292,11 +262,11 @@ async fn the_gateway_translates_both_ways_and_answers_as_api_gateway_would() {
     assert_eq!(nowhere.status(), 404);
     assert!(nowhere.headers().contains_key("apigw-requestid"));
 
-    let large = vec![b'x'; harness::gateway::BODY_BYTES_MAX + 1];
+    let large = vec![b'x'; local_lambda::BODY_BYTES_MAX + 1];
     let large = client.post(format!("{base}/things")).body(large).send().await.unwrap();
     assert_eq!(large.status(), 413);
 
-    rig.host.kill_instance(PROBE, rig.pids()[0]).unwrap();
+    rig.host.kill_instance(NAME, rig.pids()[0]).unwrap();
     until(|| rig.pids().is_empty()).await;
     let again = client.post(format!("{base}/things")).body("{}").send().await.unwrap();
     assert_eq!(again.status(), 200);

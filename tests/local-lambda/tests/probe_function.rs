@@ -1,4 +1,4 @@
-//! A Lambda function that does what its event asks for; the host's own tests run it.
+//! A Lambda function that does what its event asks for; the tests run it.
 //!
 //! `{"sleep_ms": n}` waits, `{"exit": true}` ends the process, `{"fail": true}` returns an error;
 //! everything else answers with the process id, the environment and the event. With the variable
@@ -21,14 +21,14 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let order = &event.payload;
-    if let Some(ms) = order.get("sleep_ms").and_then(Value::as_u64) {
+    let payload = &event.payload;
+    if let Some(ms) = payload.get("sleep_ms").and_then(Value::as_u64) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
-    if order.get("exit").is_some() {
+    if payload.get("exit").is_some() {
         std::process::abort();
     }
-    if order.get("fail").is_some() {
+    if payload.get("fail").is_some() {
         return Err("it fails as requested".into());
     }
     let body = json!({
@@ -36,7 +36,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "environment": std::env::vars().collect::<BTreeMap<_, _>>(),
         "deadline_ms": event.context.deadline,
         "arn": event.context.invoked_function_arn,
-        "event": order,
+        "event": payload,
     });
     let headers = json!({"content-type": "application/json"});
     Ok(json!({"statusCode": 200, "headers": headers, "body": body.to_string()}))

@@ -47,15 +47,19 @@ pub enum TemplateError {
     Invalid(String),
 }
 
-/// The template at `path` with its intrinsic functions in their long form (`{"Ref": "X"}`,
-/// `{"Fn::Sub": "…"}`), unresolved.
+/// The YAML document at `path`, such as a template. Intrinsic functions are in their long form
+/// (`{"Ref": "X"}`, `{"Fn::Sub": "…"}`) and unresolved.
 ///
 /// # Errors
 /// When the file cannot be read or is not YAML.
-pub fn document(path: &Path) -> Result<Value, TemplateError> {
+pub fn yaml_document(path: &Path) -> Result<Value, TemplateError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
-    yaml::parse(&text).map_err(|source| TemplateError::Yaml(Box::new(source)))
+    parsed(&text)
+}
+
+fn parsed(text: &str) -> Result<Value, TemplateError> {
+    yaml::parse(text).map_err(|source| TemplateError::Yaml(Box::new(source)))
 }
 
 impl Template {
@@ -69,9 +73,7 @@ impl Template {
         stack_name: &str,
         overrides: &BTreeMap<String, String>,
     ) -> Result<Self, TemplateError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, stack_name, overrides)
+        Self::resolved(&yaml_document(path)?, stack_name, overrides)
     }
 
     /// [`Template::load`] from the template's text.
@@ -83,14 +85,21 @@ impl Template {
         stack_name: &str,
         overrides: &BTreeMap<String, String>,
     ) -> Result<Self, TemplateError> {
-        let document = yaml::parse(text).map_err(|source| TemplateError::Yaml(Box::new(source)))?;
-        let parameters = parameters(&section(&document, "/Parameters"), overrides)?;
-        let resources = section(&document, "/Resources");
+        Self::resolved(&parsed(text)?, stack_name, overrides)
+    }
+
+    fn resolved(
+        document: &Value,
+        stack_name: &str,
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<Self, TemplateError> {
+        let parameters = parameters(&section(document, "/Parameters"), overrides)?;
+        let resources = section(document, "/Resources");
         let mut values = parameters.clone();
         values.extend(PSEUDO.map(|(name, value)| (name.to_owned(), value.to_owned())));
         values.insert("AWS::StackName".to_owned(), stack_name.to_owned());
         let scope =
-            Scope { values, conditions: section(&document, "/Conditions"), resources: &resources };
+            Scope { values, conditions: section(document, "/Conditions"), resources: &resources };
 
         let globals = document.pointer("/Globals/Function").cloned().unwrap_or_default();
         let globals: function::Properties = properties("Globals", &globals, &scope)?;
@@ -153,14 +162,16 @@ fn properties(
         .map_err(|source| TemplateError::Resource { name: name.to_owned(), source })
 }
 
-/// The binary that `sam build` uses for the function, which is also its Cargo package's name.
+/// The binary that `sam build` takes for the function with `BuildMethod: rust-cargolambda`.
 fn binary_name(logical_id: &str, resource: &Value) -> Result<String, TemplateError> {
     resource
         .pointer("/Metadata/BuildProperties/Binary")
         .and_then(Value::as_str)
         .map(str::to_owned)
         .ok_or_else(|| {
-            TemplateError::Invalid(format!("{logical_id} has no Metadata.BuildProperties.Binary"))
+            TemplateError::Invalid(format!(
+                "{logical_id} has no Metadata.BuildProperties.Binary: write down its binary's name"
+            ))
         })
 }
 

@@ -31,7 +31,7 @@ enum Segment {
 pub(super) struct Found<'a> {
     /// The function's name.
     pub(super) function: &'a str,
-    /// `GET /v1/orders/{order_id}` or `$default`.
+    /// `GET /v1/pictures/{picture_id}` or `$default`.
     pub(super) route_key: String,
     /// The path's parameters, percent-decoded.
     pub(super) parameters: Vec<(&'a str, String)>,
@@ -195,8 +195,8 @@ mod tests {
     fn routes() -> Routes {
         Routes::new(&[
             function("health", &[("GET", "/health"), ("ANY", "$default")]),
-            function("get", &[("GET", "/v1/orders/{order_id}"), ("GET", "/v1/orders")]),
-            function("latest", &[("GET", "/v1/orders/latest")]),
+            function("get", &[("GET", "/v1/pictures/{picture_id}"), ("GET", "/v1/pictures")]),
+            function("latest", &[("GET", "/v1/pictures/latest")]),
             function("files", &[("ANY", "/files/{path+}")]),
         ])
         .unwrap()
@@ -211,19 +211,19 @@ mod tests {
 
     #[test]
     fn an_exact_path_wins_over_a_parameter() {
-        assert_eq!(found(Method::GET, "/v1/orders/latest").0, "GET /v1/orders/latest");
-        assert_eq!(found(Method::GET, "/v1/orders").0, "GET /v1/orders");
+        assert_eq!(found(Method::GET, "/v1/pictures/latest").0, "GET /v1/pictures/latest");
+        assert_eq!(found(Method::GET, "/v1/pictures").0, "GET /v1/pictures");
     }
 
     #[test]
     fn path_parameters_are_decoded_and_do_not_cross_a_slash() {
-        let (key, values) = found(Method::GET, "/v1/orders/a%2Fb%20c");
+        let (key, values) = found(Method::GET, "/v1/pictures/a%2Fb%20c");
         assert_eq!(
             (key.as_str(), values),
-            ("GET /v1/orders/{order_id}", vec!["order_id=a/b c".into()])
+            ("GET /v1/pictures/{picture_id}", vec!["picture_id=a/b c".into()])
         );
-        assert_eq!(found(Method::GET, "/v1/orders/a/b").0, "$default");
-        assert_eq!(found(Method::GET, "/v1/orders/").0, "$default");
+        assert_eq!(found(Method::GET, "/v1/pictures/a/b").0, "$default");
+        assert_eq!(found(Method::GET, "/v1/pictures/").0, "$default");
     }
 
     #[test]

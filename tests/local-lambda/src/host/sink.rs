@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// The stream of a process that a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub enum OutputStream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -17,7 +17,7 @@ pub enum Stream {
 /// Receives the functions' output line by line.
 pub trait LogSink: Send + Sync {
     /// Receives one line of `function`, without the line break. It must not block for long.
-    fn line(&self, function: &str, stream: Stream, line: &str);
+    fn line(&self, function: &str, stream: OutputStream, line: &str);
 }
 
 /// Writes lines to a writer: JSON unchanged, because it names its function itself, and everything
@@ -45,7 +45,7 @@ impl FileSink {
 }
 
 impl<W: Write + Send> LogSink for WriterSink<W> {
-    fn line(&self, function: &str, _: Stream, line: &str) {
+    fn line(&self, function: &str, _: OutputStream, line: &str) {
         let text = if line.starts_with('{') {
             format!("{line}\n")
         } else {
@@ -61,13 +61,13 @@ impl<W: Write + Send> LogSink for WriterSink<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogSink, Stream, WriterSink};
+    use super::{LogSink, OutputStream, WriterSink};
 
     #[test]
     fn only_lines_that_are_not_json_get_the_functions_name() {
         let sink = WriterSink::new(Vec::new());
-        sink.line("health", Stream::Stdout, "{\"level\":\"INFO\"}");
-        sink.line("health", Stream::Stderr, "thread panicked");
+        sink.line("health", OutputStream::Stdout, "{\"level\":\"INFO\"}");
+        sink.line("health", OutputStream::Stderr, "thread panicked");
         let written = String::from_utf8(sink.0.into_inner().unwrap()).unwrap();
         assert_eq!(written, "{\"level\":\"INFO\"}\n[health] thread panicked\n");
     }

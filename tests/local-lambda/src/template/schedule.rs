@@ -18,7 +18,7 @@ pub struct Schedule {
 /// Reads `rate(1 minute)`, `rate(5 minutes)` and the same in hours and days.
 ///
 /// The syntax is EventBridge Scheduler's. `cron(…)` and `at(…)` are refused: they would need a
-/// calendar, and nothing in this project uses them.
+/// calendar.
 pub(super) fn parse_rate(expression: &str) -> Result<Duration, TemplateError> {
     let refused = || {
         TemplateError::Invalid(format!("schedule '{expression}' is not of the form rate(1 minute)"))

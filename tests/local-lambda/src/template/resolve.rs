@@ -1,4 +1,4 @@
-//! CloudFormation's intrinsic functions, as far as the template uses them.
+//! CloudFormation's intrinsic functions, those that `Scope::apply` lists.
 
 use std::collections::BTreeMap;
 

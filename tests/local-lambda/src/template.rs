@@ -1,9 +1,4 @@
-//! The parts of `template.yaml` that the local system needs: functions, routes, schedules, tables.
-//!
-//! The template is the only description of the deployment. The local host reads it instead of a
-//! second list, so that a route, a timeout or a variable that is wrong on AWS is wrong here too.
-//! Intrinsic functions are resolved as far as the template uses them; anything that cannot be
-//! resolved is an error that names it.
+//! The parts of a SAM template that a local run needs: functions, routes, schedules, tables.
 
 mod function;
 mod load;
@@ -15,11 +10,15 @@ mod yaml;
 use std::collections::BTreeMap;
 
 pub use function::{DEFAULT_ROUTE, FunctionSpec, Route};
-pub use load::{TemplateError, document};
+pub use load::{TemplateError, yaml_document};
 pub use schedule::Schedule;
 pub use table::{IndexSpec, KeyAttribute, KeyType, TableSpec};
 
-/// A template whose references have been resolved for one local stack.
+/// A SAM template whose references have been resolved for one local stack.
+///
+/// It is the only description of the deployment. The host reads it instead of a second list, so
+/// that a route, a timeout or a variable that is wrong on AWS is wrong here too. An intrinsic
+/// function or a reference that cannot be resolved is an error that names it.
 #[derive(Debug, Clone)]
 pub struct Template {
     /// The functions in the order of their logical ids.
@@ -39,7 +38,7 @@ impl Template {
         self.functions.iter().find(|function| function.name == name)
     }
 
-    /// The table with the logical id `logical_id`, such as `OrdersTable`.
+    /// The table with the logical id `logical_id`, such as `UsersTable`.
     #[must_use]
     pub fn table(&self, logical_id: &str) -> Option<&TableSpec> {
         self.tables.iter().find(|table| table.logical_id == logical_id)

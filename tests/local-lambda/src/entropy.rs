@@ -24,18 +24,6 @@ pub(crate) fn jitter(limit: Duration) -> Duration {
     limit.mul_f64(f64::from(u16::from_be_bytes([first, second])) / 65_536.0)
 }
 
-/// A random number from 0 to `limit - 1`.
-pub(crate) fn below(limit: u32) -> u32 {
-    let [first, second, third, fourth, ..] = random();
-    u32::from_be_bytes([first, second, third, fourth]) % limit.max(1)
-}
-
-/// Eight random characters for names that must differ.
-#[must_use]
-pub(crate) fn suffix() -> String {
-    request_id().chars().take(8).collect()
-}
-
 /// Random bytes, or zeros if the system has no entropy. Every supported system has it, and zeros
 /// would only make names equal.
 fn random() -> [u8; 16] {
