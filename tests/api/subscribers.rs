@@ -144,7 +144,8 @@ fn subscribers_of_other_teams_print_each_change_once() {
         let children = Children::new().unwrap();
         let target = options().target;
         let namesrv = &endpoints.namesrv;
-        let proxy = RocketmqProxy::start(namesrv, data.path(), &target, &children).await.unwrap();
+        let proxy =
+            RocketmqProxy::start(namesrv, 0, data.path(), &target, &children).await.unwrap();
         let grpc = proxy.grpc();
         let topic = &app.system.names.topic;
         let commands = [
