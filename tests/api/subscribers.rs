@@ -1,4 +1,4 @@
-//! The subscribers of other teams in `examples/`, with the official clients of their languages.
+//! The subscribers of other teams in `examples/`, with the clients of their languages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -75,6 +75,28 @@ async fn java(namesrv: &str) -> Command {
     command
 }
 
+/// It is built where it is, because it depends on `contracts` by its path. In the target folder are
+/// the client and most of what it needs, compiled with the settings of this workspace.
+async fn rust(namesrv: &str) -> Command {
+    let (root, target) = (root(), options().target);
+    let manifest = root.join("examples/rust/Cargo.toml");
+    let build = [
+        "build",
+        "--quiet",
+        "--locked",
+        "--config",
+        "profile.dev.package.\"*\".debug=false",
+        "--manifest-path",
+        manifest.to_str().unwrap(),
+        "--target-dir",
+        target.to_str().unwrap(),
+    ];
+    run("cargo", &build, &root).await;
+    let mut command = Command::new(target.join("debug/subscriber"));
+    command.arg(namesrv);
+    command
+}
+
 /// A running subscriber.
 struct Subscriber {
     language: &'static str,
@@ -129,13 +151,13 @@ async fn publish_again(app: &App, order_ids: &[String]) {
 }
 
 #[test]
-#[ignore = "it installs clients with pip, npm and Maven: `cargo xtask verify --full` runs it"]
+#[ignore = "it installs and builds four clients: `cargo xtask verify --full` runs it"]
 fn subscribers_of_other_teams_print_each_change_once() {
     with_own(async || {
         let app = App::start(options()).await;
         let endpoints = &app.system.endpoints;
         let config = rocketmq_config(endpoints, &app.system.names).unwrap();
-        for language in ["python", "node", "java"] {
+        for language in ["python", "node", "java", "rust"] {
             let group = GroupName::parse(&format!("team-{language}")).unwrap();
             create_group(config.clone(), &group, GROUP_LIMIT).await.unwrap();
         }
@@ -143,13 +165,15 @@ fn subscribers_of_other_teams_print_each_change_once() {
         let children = Children::new().unwrap();
         let target = options().target;
         let namesrv = &endpoints.namesrv;
-        let proxy = RocketmqProxy::start(namesrv, data.path(), &target, &children).await.unwrap();
+        let proxy =
+            RocketmqProxy::start(namesrv, 0, data.path(), &target, &children).await.unwrap();
         let grpc = proxy.grpc();
         let topic = &app.system.names.topic;
         let commands = [
             ("python", python(&grpc).await),
             ("node", node(&grpc).await),
             ("java", java(namesrv).await),
+            ("rust", rust(namesrv).await),
         ];
         let subscribers = commands.map(|(language, command)| {
             Subscriber::start(language, command, topic, data.path(), &children)

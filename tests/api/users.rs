@@ -12,6 +12,7 @@ mod limits;
 mod logs;
 mod outage;
 mod register;
+mod replay;
 mod rotation;
 mod sessions;
 mod statistics;

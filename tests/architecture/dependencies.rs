@@ -283,6 +283,28 @@ fn every_dependency_of_the_workspace_is_used_by_a_crate() {
     assert_eq!(unused, Vec::<&str>::new());
 }
 
+/// The packages of a lock file, with their versions.
+fn locked(file: &str) -> BTreeSet<(String, String)> {
+    let text = std::fs::read_to_string(root().join(file)).unwrap();
+    let packages = text.split("[[package]]\n").skip(1).map(|package| {
+        let value = |name: &str| {
+            let mut values = package.lines().filter_map(|line| line.strip_prefix(name));
+            values.next().unwrap().trim_matches('"').to_owned()
+        };
+        (value("name = "), value("version = "))
+    });
+    packages.collect()
+}
+
+/// Then `cargo deny` has looked at them, and what is compiled here is used again there.
+#[test]
+fn the_subscriber_in_rust_uses_the_versions_of_the_workspace() {
+    let (example, workspace) = (locked("examples/rust/Cargo.lock"), locked("Cargo.lock"));
+    let others: Vec<_> = example.difference(&workspace).collect();
+    let itself = ("subscriber".to_owned(), "1.0.0".to_owned());
+    assert_eq!(others, [&itself], "copy Cargo.lock there, and run `cargo metadata` there");
+}
+
 #[test]
 fn every_crate_keeps_the_rules_of_the_workspace() {
     for package in metadata().workspace_packages() {

@@ -114,6 +114,7 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked"];
     let mut checks = vec![
         cargo("format", &["fmt", "--all", "--check"]),
+        cargo("format of the example", &["fmt", "--check", "--manifest-path", EXAMPLE]),
         cargo("clippy", &[clippy.as_slice(), deny.as_slice()].concat()),
         doc,
         build,
@@ -211,6 +212,9 @@ async fn breaking_changes(root: &Path) -> anyhow::Result<Option<Check>> {
         .kill_on_drop(true);
     Ok(Some(Check::of("API since the last version (oasdiff)", command)))
 }
+
+/// A program outside the workspace.
+const EXAMPLE: &str = "examples/rust/Cargo.toml";
 
 /// The checks that take too long for CI. With `install`, a missing container engine is installed.
 pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {

@@ -27,7 +27,7 @@ pub use listing::{
 pub use mqadmin::Mqadmin;
 pub(crate) use ports::cannot_listen;
 pub use ports::{check_broker_port, check_free, free_port};
-pub use proxy::RocketmqProxy;
+pub use proxy::{RocketmqProxy, is_proxy_fetched};
 pub use security::{BrokerSecurity, ClusterAccess, strange_authority};
 pub use settings::Flush;
 use settings::Role;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use harness::broker;
+use harness::broker::{self, RocketmqProxy};
 use harness::system::{System, SystemOptions};
-use local_lambda::{WriterSink, shutdown_signal};
+use local_lambda::{Children, WriterSink, shutdown_signal};
 use pages::Pages;
 
 use crate::{build, workspace};
@@ -46,6 +46,13 @@ pub(crate) struct Options {
     /// Uses the running DynamoDB at this endpoint instead of the embedded one.
     #[arg(long, value_name = "URL")]
     table: Option<String>,
+    /// Also starts RocketMQ's proxy, through which clients that speak gRPC reach the cluster, such
+    /// as those for Python and Node in examples/.
+    #[arg(long, conflicts_with = "namesrv")]
+    proxy: bool,
+    /// The proxy's port.
+    #[arg(long, default_value_t = 8081, requires = "proxy")]
+    proxy_port: u16,
     /// Leaves functions running between requests, which makes them easier to debug.
     #[arg(long)]
     no_freeze: bool,
@@ -66,7 +73,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         }
     };
     progress.finish();
-    let (mut system, pages) = started?;
+    let Started { mut system, pages, proxy } = started?;
     if system.broker.is_some() {
         eprintln!(
             "note: this broker flushes asynchronously; in production what it acknowledges must be \
@@ -75,20 +82,34 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     println!("api       {}", system.api_url);
     println!("rocketmq  {}", system.endpoints.namesrv);
+    if let Some(proxy) = &proxy {
+        println!("proxy     {}", proxy.grpc());
+    }
     println!("dynamodb  {}", system.endpoints.table_url);
     println!("console   {}/console", system.api_url);
     println!("ready");
 
     ended.await;
     eprintln!("stopping");
+    if let Some(proxy) = proxy {
+        proxy.kill().await;
+    }
     pages.detach(&mut system).await;
     system.stop().await;
     // It ended as requested, which is a success for a user at the keyboard and for a supervisor.
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start(options: Options, progress: &Progress) -> anyhow::Result<(System, Pages)> {
+/// Everything that runs until a signal.
+struct Started {
+    system: System,
+    pages: Pages,
+    proxy: Option<RocketmqProxy>,
+}
+
+async fn start(options: Options, progress: &Progress) -> anyhow::Result<Started> {
     check(&options).await?;
+    let proxy_port = options.proxy.then_some(options.proxy_port);
     let root = harness::checkout::root()?;
     progress.first("building the functions");
     build::functions(&root, &workspace::function_names(&root)?).await?;
@@ -96,7 +117,29 @@ async fn start(options: Options, progress: &Progress) -> anyhow::Result<(System,
     let pages = Pages::of(&mut options);
     let mut system = System::start(options).await?;
     pages.attach(&mut system)?;
-    Ok((system, pages))
+    let proxy = match proxy_port {
+        Some(port) => Some(start_proxy(&system, port, progress).await?),
+        None => None,
+    };
+    Ok(Started { system, pages, proxy })
+}
+
+async fn start_proxy(
+    system: &System,
+    port: u16,
+    progress: &Progress,
+) -> anyhow::Result<RocketmqProxy> {
+    let target = workspace::target()?;
+    if !broker::is_proxy_fetched(&target) {
+        progress.step("fetching RocketMQ's proxy, about 90 MB, once");
+    }
+    progress.step("starting RocketMQ's proxy");
+    let data = system.endpoints.data.join("rocketmq-proxy");
+    tokio::fs::create_dir_all(&data)
+        .await
+        .with_context(|| format!("cannot create the data folder {}", data.display()))?;
+    let children = Children::new().context("/bin/sh cannot be started")?;
+    RocketmqProxy::start(&system.endpoints.namesrv, port, &data, &target, &children).await
 }
 
 /// Checks everything that would fail later, so that it fails within a second.
@@ -121,8 +164,14 @@ async fn check(options: &Options) -> anyhow::Result<()> {
             broker::check_free(Ipv4Addr::LOCALHOST, options.namesrv_port, "--namesrv-port")?;
             broker::check_broker_port(options.broker_port)?;
             broker::check_java().await?;
-            if !broker::is_fetched(&workspace::target()?) {
+            let target = workspace::target()?;
+            let is_fetched = broker::is_fetched(&target)
+                && (!options.proxy || broker::is_proxy_fetched(&target));
+            if !is_fetched {
                 broker::check_maven().await?;
+            }
+            if options.proxy {
+                broker::check_free(Ipv4Addr::LOCALHOST, options.proxy_port, "--proxy-port")?;
             }
         }
     }

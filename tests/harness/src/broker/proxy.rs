@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use super::ROCKETMQ_VERSION;
 use super::java::{JavaProcess, PortTaken};
-use super::ports::free_port;
+use super::ports::{free_port, one};
 use crate::maven::Artifacts;
 use crate::preload;
 
@@ -31,6 +31,12 @@ const LOOPBACK: &str = include_str!("../preload/loopback.c");
 /// How long it may take to listen on a slow machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// Whether the proxy's jars are already in the cache below `target`.
+#[must_use]
+pub fn is_proxy_fetched(target: &Path) -> bool {
+    PROXY.are_fetched(target)
+}
+
 /// A running proxy, which ends when this is dropped.
 pub struct RocketmqProxy {
     process: JavaProcess,
@@ -38,13 +44,15 @@ pub struct RocketmqProxy {
 }
 
 impl RocketmqProxy {
-    /// Starts the proxy of a cluster whose broker has registered. `data` is a folder of its own;
-    /// jars are cached below `target`.
+    /// Starts the proxy of a cluster whose broker has registered. It listens for gRPC on
+    /// `grpc_port`, or on a free port for 0. `data` is a folder of its own; jars are cached below
+    /// `target`.
     ///
     /// # Errors
-    /// When Maven cannot fetch the jars, or the proxy does not listen.
+    /// When the port is not available, Maven cannot fetch the jars, or the proxy does not listen.
     pub async fn start(
         namesrv: &str,
+        grpc_port: u16,
         data: &Path,
         target: &Path,
         children: &Children,
@@ -54,7 +62,7 @@ impl RocketmqProxy {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (port, remoting_port) = (free_port()?, free_port()?);
+            let (port, remoting_port) = (one(grpc_port, "--proxy-port")?, free_port()?);
             let config = json!({
                 "proxyMode": "CLUSTER",
                 "rocketMQClusterName": "DefaultCluster",
@@ -78,7 +86,8 @@ impl RocketmqProxy {
             };
             match process.until(START_LIMIT, listens).await {
                 Ok(()) => return Ok(Self { process, port }),
-                Err(error) if tries < super::PORT_TRIES && error.is::<PortTaken>() => {}
+                Err(error)
+                    if grpc_port == 0 && tries < super::PORT_TRIES && error.is::<PortTaken>() => {}
                 Err(error) => return Err(error),
             }
         }
