@@ -1,6 +1,7 @@
 //! What event-consumer reads from its environment.
 
 use dynamodb::config::{CatalogTable, DeadLettersTable, OrdersTable, UsersTable};
+use mail::MailConfig;
 use platform::settings::{InvalidSettings, Settings};
 use rocketmq::config::RocketmqConfig;
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub catalog: CatalogTable,
     /// How many open units an account may hold; `None` if they are not counted.
     pub open_units_max: Option<u32>,
+    /// From whom mails come, and where their links lead; `None` if no mails are sent.
+    pub mail: Option<MailConfig>,
 }
 
 /// How many open units an account may hold, unless the environment says something else.
@@ -38,6 +41,7 @@ impl Config {
         let catalog = CatalogTable::required(&mut settings);
         let open_units_max =
             settings.or_default("OPEN_UNITS_MAX", Some(OPEN_UNITS_MAX), open_units_max);
+        let mail = MailConfig::read(&mut settings);
         let config = || {
             Some(Self {
                 rocketmq: rocketmq?,
@@ -46,6 +50,7 @@ impl Config {
                 dead_letters: dead_letters?,
                 catalog: catalog?,
                 open_units_max,
+                mail,
             })
         };
         settings.finish(config())

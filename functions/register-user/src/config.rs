@@ -1,6 +1,7 @@
 //! What register-user reads from its environment.
 
 use dynamodb::config::UsersTable;
+use platform::mail_sender::MailSender;
 use platform::settings::{InvalidSettings, Settings};
 use security::password::HashCost;
 use web::Cdn;
@@ -14,6 +15,8 @@ pub struct Config {
     pub hash_cost: HashCost,
     /// The CDN in front of the API, if there is one.
     pub cdn: Option<Cdn>,
+    /// From whom mails come; `None` if none are sent.
+    pub mail_sender: Option<MailSender>,
 }
 
 impl Config {
@@ -26,6 +29,7 @@ impl Config {
         let users = UsersTable::required(&mut settings);
         let hash_cost = HashCost::read(&mut settings);
         let cdn = settings.together(Cdn::SETTINGS, Cdn::read);
-        settings.finish(users.map(|users| Self { users, hash_cost, cdn }))
+        let mail_sender = MailSender::read(&mut settings);
+        settings.finish(users.map(|users| Self { users, hash_cost, cdn, mail_sender }))
     }
 }

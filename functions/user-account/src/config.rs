@@ -1,6 +1,7 @@
 //! What user-account reads from its environment.
 
 use dynamodb::config::{KeysTable, UsersTable};
+use platform::mail_sender::MailSender;
 use platform::settings::{InvalidSettings, Settings};
 use security::password::HashCost;
 use web::Cdn;
@@ -16,6 +17,8 @@ pub struct Config {
     pub hash_cost: HashCost,
     /// The CDN in front of the API, if there is one.
     pub cdn: Option<Cdn>,
+    /// From whom mails come; `None` if none are sent.
+    pub mail_sender: Option<MailSender>,
 }
 
 impl Config {
@@ -29,6 +32,8 @@ impl Config {
         let keys = KeysTable::required(&mut settings);
         let hash_cost = HashCost::read(&mut settings);
         let cdn = settings.together(Cdn::SETTINGS, Cdn::read);
-        settings.finish(users.zip(keys).map(|(users, keys)| Self { users, keys, hash_cost, cdn }))
+        let mail_sender = MailSender::read(&mut settings);
+        let config = |(users, keys)| Self { users, keys, hash_cost, cdn, mail_sender };
+        settings.finish(users.zip(keys).map(config))
     }
 }

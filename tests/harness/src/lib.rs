@@ -4,6 +4,7 @@
 //! - [`template`]: `template.yaml` as typed values.
 //! - [`host`]: the local Lambda host, which runs the real function binaries.
 //! - [`gateway`]: the HTTP front door, which imitates an API Gateway HTTP API.
+//! - [`mailbox`]: a stand-in for Amazon SES.
 //! - [`schedules`]: the template's schedules.
 //! - [`broker`]: a real Apache RocketMQ as child processes.
 //! - [`table`]: an embedded DynamoDB and the template's tables.
@@ -45,6 +46,7 @@ pub mod failures;
 pub mod faults;
 pub mod gateway;
 pub mod host;
+pub mod mailbox;
 pub mod memory;
 pub mod observer;
 pub mod order_calls;
