@@ -10,6 +10,7 @@ mod guessing;
 mod hashes;
 mod limits;
 mod logs;
+mod mail;
 mod outage;
 mod register;
 mod replay;

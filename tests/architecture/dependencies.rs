@@ -109,7 +109,7 @@ fn functions(metadata: &Metadata) -> Vec<&Package> {
 fn each_technology_is_named_in_one_place() {
     let metadata = metadata();
     let owners: [(&str, &[&str]); 3] = [
-        ("aws-", &["dynamodb", "secretsmanager"]),
+        ("aws-", &["dynamodb", "mail", "secretsmanager"]),
         ("rocketmq-", &["rocketmq"]),
         ("jsonwebtoken", &["security"]),
     ];

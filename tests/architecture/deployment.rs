@@ -44,7 +44,7 @@ fn collect(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
 
 /// The policies whose identifiers replace long parameters in the descriptions of functions. A
 /// policy with a changed description is a new policy, with a new identifier.
-const NOTES: [&str; 2] = ["ClusterSettings", "CdnSettings"];
+const NOTES: [&str; 3] = ["ClusterSettings", "CdnSettings", "ConsumerSettings"];
 
 /// The description of the note with this identifier.
 fn note<'a>(identifier: &str, document: &'a Value) -> Option<&'a Value> {

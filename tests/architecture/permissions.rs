@@ -132,6 +132,12 @@ const SIDES: &[Side] = &[
         &[("UsersTable", &["BatchWriteItem", "Query"])],
     ),
     of_accounts("KnownSources", "users/sources.rs", &[("UsersTable", &["GetItem", "PutItem"])]),
+    of_accounts("MailRequests", "users/mails.rs", &[("UsersTable", &["GetItem"])]),
+    of_accounts(
+        "MailRepository",
+        "users/mails.rs",
+        &[("UsersTable", &["PutItem", "UpdateItem", "DeleteItem"])],
+    ),
     of_accounts(
         "Sessions",
         "users/sessions.rs",
@@ -189,6 +195,7 @@ const SIDES: &[Side] = &[
             ("UsersTable", &["UpdateItem"]),
         ],
     ),
+    of_aggregates("MailTokens", "aggregates/mail_tokens.rs", &[("UsersTable", &["UpdateItem"])]),
     of_aggregates(
         "Reservations",
         "aggregates/reservations.rs",
@@ -430,9 +437,23 @@ fn only_actions_that_aws_cannot_restrict_are_permitted_on_all_resources() {
 }
 
 #[test]
+fn mails_are_permitted_only_where_they_are_sent_and_from_one_identity() {
+    let document = document();
+    let policy = &document["Resources"]["MailPolicy"];
+    assert_eq!(policy["Condition"], "SendsMails");
+    assert_eq!(policy["Properties"]["Roles"], json!([{"Ref": "EventConsumerRole"}]));
+    let [statement] = statements_of(policy)[..] else { panic!("not one statement") };
+    assert_eq!(statement["Action"], "ses:SendEmail");
+    let identity = statement["Resource"]["Fn::Sub"].as_str().unwrap();
+    assert!(identity.ends_with(":identity/${MailIdentity}"), "{identity}");
+    let others: Vec<_> = resources(&document, "AWS::IAM::Policy").into_iter().collect();
+    assert_eq!(others.len(), 1, "a policy of its own escapes the tests of the roles");
+}
+
+#[test]
 fn a_policy_that_only_records_settings_permits_nothing() {
     let document = document();
-    for name in ["ClusterSettings", "CdnSettings"] {
+    for name in ["ClusterSettings", "CdnSettings", "ConsumerSettings"] {
         for statement in statements_of(&document["Resources"][name]) {
             assert_eq!(statement["Effect"], "Deny", "{name}");
         }

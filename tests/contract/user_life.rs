@@ -33,6 +33,7 @@ async fn register(deployment: &Deployment) -> Account {
         passwords: PlainHasher::default(),
         identities: UuidIdentitySource,
         clock: SystemClock,
+        sends_mails: false,
     };
     let new = NewUser {
         email: EMAIL.to_owned(),

@@ -3,6 +3,7 @@
 use std::num::ParseIntError;
 
 use dynamodb::config::{CatalogTable, DeadLettersTable, OrdersTable, UsersTable};
+use mail::MailConfig;
 use platform::settings::Settings;
 use rocketmq::config::RocketmqConfig;
 
@@ -21,6 +22,8 @@ platform::configuration! {
         pub catalog: CatalogTable = CatalogTable::required,
         /// How many open units an account may hold; `None` if they are not counted.
         pub open_units_max: Option<u32> = |settings| Some(open_units_max(settings)),
+        /// From whom mails come, and where their links lead; `None` if no mails are sent.
+        pub mail: Option<MailConfig> = |settings| Some(MailConfig::read(settings)),
     }
 }
 

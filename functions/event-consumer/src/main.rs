@@ -4,13 +4,15 @@
 #![recursion_limit = "512"]
 
 use application::events::consume::{
-    ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups,
+    ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups, Subscribed,
 };
 use application::events::publish::PublishStored;
-use dynamodb::{DynamoAggregates, DynamoDeadLetterMoves};
+use application::events::send_mail::{MAIL_EVENTS, SendMail};
+use dynamodb::{DynamoAccounts, DynamoAggregates, DynamoDeadLetterMoves};
 use event_consumer::config::Config;
 use event_consumer::{Handler, WindowEvent};
 use lambda_runtime::{LambdaEvent, service_fn};
+use mail::SesMailer;
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
@@ -19,6 +21,7 @@ use rocketmq::client::RocketmqClient;
 use rocketmq::dead_letters::RocketmqDeadLetters;
 use rocketmq::publisher::RocketmqPublisher;
 use rocketmq::subscription::RocketmqSubscription;
+use security::refresh_tokens::RandomRefreshTokens;
 use tracing::Instrument;
 
 #[tokio::main(flavor = "current_thread")]
@@ -32,6 +35,21 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let publisher = RocketmqPublisher::connect(broker.clone(), SystemClock).await;
     let (orders, users) = (config.orders, config.users);
     let aggregates = DynamoAggregates::new(tables.clone(), orders.clone(), users.clone());
+    // Inventory and notification change only the order, so they are part of the use case.
+    let registry = match config.mail {
+        None => Registry::default(),
+        // It needs `Accounts`, `MailRequests` and `MailTokens`.
+        Some(mail) => Registry::default().with(
+            Subscribed::To(MAIL_EVENTS),
+            SendMail {
+                users: DynamoAccounts::new(tables.clone(), users.clone()),
+                aggregates: aggregates.clone(),
+                mailer: SesMailer::new(mail::connect().await, mail),
+                secrets: RandomRefreshTokens,
+                clock: SystemClock,
+            },
+        ),
+    };
     let aggregates = aggregates.with_stock(config.catalog);
 
     let handler = Handler {
@@ -41,9 +59,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 aggregates,
                 publication: PublishStored { publisher: publisher.clone(), clock: SystemClock },
                 identities: UuidIdentitySource,
-                // Inventory and notification change only the order, so they are part of the use
-                // case.
-                registry: Registry::default(),
+                registry,
                 groups: ReservationGroups::limited(config.open_units_max),
             },
             letters: DynamoDeadLetterMoves::new(tables, orders, users, config.dead_letters),

@@ -19,7 +19,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The routes of the whole service, to distinguish a wrong method from a wrong path. A test
 /// compares them with the template's.
-pub const ROUTES: [Route; 16] = [
+pub const ROUTES: [Route; 21] = [
     Route { method: Method::POST, template: "/v1/orders" },
     Route { method: Method::GET, template: "/v1/orders" },
     Route { method: Method::GET, template: "/v1/orders/{order_id}" },
@@ -33,6 +33,11 @@ pub const ROUTES: [Route; 16] = [
     Route { method: Method::DELETE, template: "/v1/users/me" },
     Route { method: Method::POST, template: "/v1/users/me/password" },
     Route { method: Method::GET, template: "/v1/users/me/activity" },
+    Route { method: Method::PUT, template: "/v1/users/me/email" },
+    Route { method: Method::POST, template: "/v1/users/me/email-confirmation" },
+    Route { method: Method::POST, template: "/v1/email-confirmations" },
+    Route { method: Method::POST, template: "/v1/password-resets" },
+    Route { method: Method::POST, template: "/v1/password-resets/confirm" },
     Route { method: Method::GET, template: "/.well-known/jwks.json" },
     Route { method: Method::GET, template: "/health" },
     Route { method: Method::GET, template: "/health/ready" },

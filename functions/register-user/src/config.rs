@@ -1,6 +1,7 @@
 //! What register-user reads from its environment.
 
 use dynamodb::config::UsersTable;
+use platform::mail_sender::MailSender;
 use security::password::HashCost;
 use web::Cdn;
 
@@ -13,5 +14,7 @@ platform::configuration! {
         pub hash_cost: HashCost = |settings| Some(HashCost::read(settings)),
         /// The CDN in front of the API, if there is one.
         pub cdn: Option<Cdn> = |settings| Some(settings.together(Cdn::SETTINGS, Cdn::read)),
+        /// From whom mails come; `None` if none are sent.
+        pub mail_sender: Option<MailSender> = |settings| Some(MailSender::read(settings)),
     }
 }

@@ -28,6 +28,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,
             identities: UuidIdentitySource,
             clock: SystemClock,
+            sends_mails: config.mail_sender.is_some(),
         },
         cdn: config.cdn,
     };

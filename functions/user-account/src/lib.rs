@@ -1,10 +1,13 @@
-//! `/v1/users/me` and the paths below it: the user's own account. Also `GET
+//! `/v1/users/me` and the paths below it: the user's own account. `/v1/email-confirmations` and
+//! `/v1/password-resets`: the same account, for somebody with a mailed token. Also `GET
 //! /.well-known/jwks.json`: the public keys, for other services that verify access tokens.
 
 pub mod config;
+mod mail;
 mod public_keys;
 
 use application::outcome::Failure;
+use application::ports::mail::{MailRepository, MailRequests};
 use application::ports::{
     AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
     ActivityReader, Bearer, Clock, GuessRecords, IdentitySource, InvalidToken, KnownSourceRemoval,
@@ -20,6 +23,7 @@ use contracts::user::{self, ActivityPage};
 use domain::identity::ActivityId;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
+pub use mail::Mail;
 use secrecy::SecretString;
 use web::{Cdn, Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
 
@@ -33,6 +37,8 @@ pub struct Handler<Store, Passwords, Identities, Keys, Tokens, Time> {
     pub change_password: ChangePassword<Store, Passwords, Identities, Time>,
     /// `GET /v1/users/me/activity`.
     pub list_activity: ListActivity<Store, Time>,
+    /// The routes of mails; `None` if no mails are sent.
+    pub mail: Option<Mail<Store, Passwords, Identities, Time>>,
     /// `GET /.well-known/jwks.json`.
     pub keys: Keys,
     /// Verifies the user's access token.
@@ -51,6 +57,8 @@ where
         + ActivityReader
         + GuessRecords
         + KnownSourceRemoval
+        + MailRepository
+        + MailRequests
         + Sessions,
     Passwords: PasswordHasher,
     Identities: IdentitySource,
@@ -64,8 +72,24 @@ where
             if context.route == "GET /.well-known/jwks.json" {
                 return public_keys::key_set_response(&self.keys, self.show.clock.now()).await;
             }
+            match context.route.as_str() {
+                "POST /v1/email-confirmations" => {
+                    return self.confirm_email(context, &request).await;
+                }
+                "POST /v1/password-resets" => {
+                    return self.ask_to_reset(context, &request).await;
+                }
+                "POST /v1/password-resets/confirm" => {
+                    return self.reset_password(context, &request).await;
+                }
+                _ => {}
+            }
             let bearer = self.bearer(&request).await?;
             match context.route.as_str() {
+                "POST /v1/users/me/email-confirmation" => {
+                    self.ask_to_confirm(context, bearer, &request).await
+                }
+                "PUT /v1/users/me/email" => self.ask_to_change(context, bearer, &request).await,
                 "GET /v1/users/me" => self.show(bearer).await,
                 "DELETE /v1/users/me" => self.delete(context, bearer, &request).await,
                 "POST /v1/users/me/password" => {
@@ -84,9 +108,12 @@ where
 
     async fn show(&self, bearer: Bearer) -> Result<Response, Problem> {
         let account = self.show.execute(bearer).await.map_err(account_problem)?;
+        let requested = account.record().requested_email.as_ref();
         let account = user::Account {
             user_id: account.user_id().get(),
             email: account.email().as_typed().to_owned(),
+            email_confirmed: account.record().email_confirmed,
+            requested_email: requested.map(|email| email.as_typed().to_owned()),
             registered_at: Timestamp::from_millis(account.record().registered_at.as_millis()),
         };
         respond::json(StatusCode::OK, &account)

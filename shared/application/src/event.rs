@@ -28,7 +28,7 @@ pub fn order_message(event: &OrderEvent) -> Result<OutboundMessage, serde_json::
     Ok(message_of(&encoded, body, traceparent, Some(key)))
 }
 
-/// The message of an event of an account or a session, whose key is `key`.
+/// The message of an event of an account, a session or a mail, whose key is `key`.
 ///
 /// # Errors
 ///
@@ -46,6 +46,9 @@ pub fn user_message(
             UserFact::Registered => EventData::UserRegistered(user),
             UserFact::LoggedIn => EventData::UserLoggedIn(user),
             UserFact::Deleted => EventData::UserDeleted(user),
+            UserFact::EmailConfirmationRequested => EventData::EmailConfirmationRequested(user),
+            UserFact::EmailChangeRequested => EventData::EmailChangeRequested(user),
+            UserFact::PasswordResetRequested => EventData::PasswordResetRequested(user),
         },
     };
     let body = String::from_utf8_lossy(&encoded.encode()?).into_owned();
@@ -58,6 +61,9 @@ pub const fn event_type_of_fact(fact: UserFact) -> EventType {
         UserFact::Registered => EventType::UserRegistered,
         UserFact::LoggedIn => EventType::UserLoggedIn,
         UserFact::Deleted => EventType::UserDeleted,
+        UserFact::EmailConfirmationRequested => EventType::EmailConfirmationRequested,
+        UserFact::EmailChangeRequested => EventType::EmailChangeRequested,
+        UserFact::PasswordResetRequested => EventType::PasswordResetRequested,
     }
 }
 

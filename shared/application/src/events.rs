@@ -9,6 +9,7 @@ pub mod answer_check;
 pub mod consume;
 pub mod publish;
 pub(crate) mod revise;
+pub mod send_mail;
 pub mod sweep;
 
 pub use aggregate::{NotRebuilt, StoredAggregate};

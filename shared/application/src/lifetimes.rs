@@ -45,6 +45,10 @@ pub const ACTIVITY: Duration = DAY.saturating_mul(90);
 /// takes the same time, and nobody reads it.
 pub const UNKNOWN_ADDRESS_ACTIVITY: Duration = Duration::from_secs(60 * 60);
 
+/// How long a request for a mail to an address without an account is kept. Like the activity beside
+/// it, it is written only so that it takes the same time.
+pub const UNKNOWN_ADDRESS_MAIL: Duration = Duration::from_secs(60 * 60);
+
 /// How long a source is known from which an account was registered or logged in to.
 pub const KNOWN_SOURCE: Duration = DAY.saturating_mul(90);
 

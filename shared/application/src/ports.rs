@@ -14,6 +14,7 @@ mod health;
 mod identity;
 pub mod letters;
 pub mod listing;
+pub mod mail;
 mod orders;
 mod page;
 pub mod pending;

@@ -1,5 +1,6 @@
 //! Accounts and their sessions.
 
+pub mod ask_for_mail;
 pub mod change_password;
 pub mod current_password;
 pub mod delete_account;
@@ -7,6 +8,7 @@ pub mod guess_guard;
 pub mod list_activity;
 pub mod log_in;
 pub mod log_out;
+pub mod redeem_mail;
 pub mod refresh_session;
 pub mod register;
 pub mod show_account;

@@ -35,11 +35,17 @@ pub enum EventType {
     UserLoggedIn,
     /// A user deleted the account.
     UserDeleted,
+    /// A mail was asked for that confirms the address of an account.
+    EmailConfirmationRequested,
+    /// A user asked for another address, which counts once it is confirmed.
+    EmailChangeRequested,
+    /// A mail was asked for with which the password of an account can be reset.
+    PasswordResetRequested,
 }
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::OrderCreated,
         Self::OrderConfirmed,
         Self::OrderRejected,
@@ -47,6 +53,9 @@ impl EventType {
         Self::UserRegistered,
         Self::UserLoggedIn,
         Self::UserDeleted,
+        Self::EmailConfirmationRequested,
+        Self::EmailChangeRequested,
+        Self::PasswordResetRequested,
     ];
 
     /// Its name on the wire.
@@ -59,6 +68,9 @@ impl EventType {
             Self::UserRegistered => "UserRegistered",
             Self::UserLoggedIn => "UserLoggedIn",
             Self::UserDeleted => "UserDeleted",
+            Self::EmailConfirmationRequested => "EmailConfirmationRequested",
+            Self::EmailChangeRequested => "EmailChangeRequested",
+            Self::PasswordResetRequested => "PasswordResetRequested",
         }
     }
 
@@ -96,6 +108,12 @@ pub enum EventData {
     UserLoggedIn(UserChanged),
     /// A user deleted the account.
     UserDeleted(UserChanged),
+    /// A mail was asked for that confirms the address of an account.
+    EmailConfirmationRequested(UserChanged),
+    /// A user asked for another address, which counts once it is confirmed.
+    EmailChangeRequested(UserChanged),
+    /// A mail was asked for with which the password of an account can be reset.
+    PasswordResetRequested(UserChanged),
 }
 
 /// The data that every order event has.
@@ -119,7 +137,8 @@ pub struct OrderChanged {
 pub struct UserChanged {
     /// The user's number.
     pub user_id: u64,
-    /// The account's version with this event, counted from 1.
+    /// The account's version with this event, counted from 1. A request for a mail changes no account,
+    /// so its event has the version that the account has at that time.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub aggregate_version: u32,
 }
@@ -163,6 +182,9 @@ impl EventData {
             Self::UserRegistered(_) => EventType::UserRegistered,
             Self::UserLoggedIn(_) => EventType::UserLoggedIn,
             Self::UserDeleted(_) => EventType::UserDeleted,
+            Self::EmailConfirmationRequested(_) => EventType::EmailConfirmationRequested,
+            Self::EmailChangeRequested(_) => EventType::EmailChangeRequested,
+            Self::PasswordResetRequested(_) => EventType::PasswordResetRequested,
         }
     }
 
@@ -173,7 +195,12 @@ impl EventData {
             Self::OrderConfirmed(changed)
             | Self::OrderRejected(changed)
             | Self::OrderCancelled(changed) => Some(changed),
-            Self::UserRegistered(_) | Self::UserLoggedIn(_) | Self::UserDeleted(_) => None,
+            Self::UserRegistered(_)
+            | Self::UserLoggedIn(_)
+            | Self::UserDeleted(_)
+            | Self::EmailConfirmationRequested(_)
+            | Self::EmailChangeRequested(_)
+            | Self::PasswordResetRequested(_) => None,
         }
     }
 
@@ -184,9 +211,12 @@ impl EventData {
             Self::OrderConfirmed(changed)
             | Self::OrderRejected(changed)
             | Self::OrderCancelled(changed) => changed.aggregate_version,
-            Self::UserRegistered(user) | Self::UserLoggedIn(user) | Self::UserDeleted(user) => {
-                user.aggregate_version
-            }
+            Self::UserRegistered(user)
+            | Self::UserLoggedIn(user)
+            | Self::UserDeleted(user)
+            | Self::EmailConfirmationRequested(user)
+            | Self::EmailChangeRequested(user)
+            | Self::PasswordResetRequested(user) => user.aggregate_version,
         }
     }
 
@@ -197,9 +227,12 @@ impl EventData {
             Self::OrderConfirmed(changed)
             | Self::OrderRejected(changed)
             | Self::OrderCancelled(changed) => changed.order_id.to_string(),
-            Self::UserRegistered(user) | Self::UserLoggedIn(user) | Self::UserDeleted(user) => {
-                user.user_id.to_string()
-            }
+            Self::UserRegistered(user)
+            | Self::UserLoggedIn(user)
+            | Self::UserDeleted(user)
+            | Self::EmailConfirmationRequested(user)
+            | Self::EmailChangeRequested(user)
+            | Self::PasswordResetRequested(user) => user.user_id.to_string(),
         }
     }
 }
@@ -236,7 +269,10 @@ impl Event {
             | EventData::OrderCancelled(changed) => serde_json::to_value(changed),
             EventData::UserRegistered(user)
             | EventData::UserLoggedIn(user)
-            | EventData::UserDeleted(user) => serde_json::to_value(user),
+            | EventData::UserDeleted(user)
+            | EventData::EmailConfirmationRequested(user)
+            | EventData::EmailChangeRequested(user)
+            | EventData::PasswordResetRequested(user) => serde_json::to_value(user),
         }?;
         serde_json::to_vec(&Envelope {
             specversion: SPEC_VERSION.to_owned(),
@@ -284,6 +320,15 @@ fn decode_data(
         EventType::UserRegistered => EventData::UserRegistered(serde_json::from_value(data)?),
         EventType::UserLoggedIn => EventData::UserLoggedIn(serde_json::from_value(data)?),
         EventType::UserDeleted => EventData::UserDeleted(serde_json::from_value(data)?),
+        EventType::EmailConfirmationRequested => {
+            EventData::EmailConfirmationRequested(serde_json::from_value(data)?)
+        }
+        EventType::EmailChangeRequested => {
+            EventData::EmailChangeRequested(serde_json::from_value(data)?)
+        }
+        EventType::PasswordResetRequested => {
+            EventData::PasswordResetRequested(serde_json::from_value(data)?)
+        }
     })
 }
 
@@ -344,7 +389,8 @@ mod tests {
         let user = UserChanged { user_id: 123, aggregate_version: 2 };
         let logged_in = Event { data: EventData::UserLoggedIn(user), ..created() };
         let deleted = Event { data: EventData::UserDeleted(user), ..created() };
-        for event in [created(), logged_in, deleted] {
+        let reset = Event { data: EventData::PasswordResetRequested(user), ..created() };
+        for event in [created(), logged_in, deleted, reset] {
             assert_eq!(Event::decode(&event.encode().unwrap()).unwrap(), event);
         }
     }

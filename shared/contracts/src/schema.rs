@@ -43,9 +43,12 @@ pub fn of_event(event_type: EventType) -> Value {
         EventType::OrderConfirmed | EventType::OrderRejected | EventType::OrderCancelled => {
             self_contained::<OrderChanged>()
         }
-        EventType::UserRegistered | EventType::UserLoggedIn | EventType::UserDeleted => {
-            self_contained::<UserChanged>()
-        }
+        EventType::UserRegistered
+        | EventType::UserLoggedIn
+        | EventType::UserDeleted
+        | EventType::EmailConfirmationRequested
+        | EventType::EmailChangeRequested
+        | EventType::PasswordResetRequested => self_contained::<UserChanged>(),
     };
     // The root says which draft it is.
     if let Some(members) = data.as_object_mut() {
@@ -86,6 +89,15 @@ const fn meaning(event_type: EventType) -> (&'static str, Option<&'static str>) 
         EventType::UserRegistered => ("A user registered an account.", None),
         EventType::UserLoggedIn => ("A user logged in with the password.", None),
         EventType::UserDeleted => ("A user deleted the account.", None),
+        EventType::EmailConfirmationRequested => {
+            ("A mail was asked for that confirms the address of an account.", None)
+        }
+        EventType::EmailChangeRequested => {
+            ("A user asked for another address, which counts once it is confirmed.", None)
+        }
+        EventType::PasswordResetRequested => {
+            ("A mail was asked for with which the password of an account can be reset.", None)
+        }
     }
 }
 

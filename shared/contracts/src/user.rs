@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::timestamp::Timestamp;
 
 /// Every type of an [`Activity`].
-pub const ACTIVITY_TYPES: [&str; 12] = [
+pub const ACTIVITY_TYPES: [&str; 19] = [
     "REGISTERED",
     "LOGGED_IN",
     "LOGIN_FAILED",
@@ -21,6 +21,13 @@ pub const ACTIVITY_TYPES: [&str; 12] = [
     "PASSWORD_CHANGED",
     "PASSWORD_CHANGE_FAILED",
     "ACCOUNT_DELETION_FAILED",
+    "EMAIL_CONFIRMATION_REQUESTED",
+    "EMAIL_CONFIRMED",
+    "EMAIL_CHANGE_REQUESTED",
+    "EMAIL_CHANGE_FAILED",
+    "EMAIL_CHANGED",
+    "PASSWORD_RESET_REQUESTED",
+    "PASSWORD_RESET",
 ];
 
 /// `POST /v1/users`.
@@ -52,8 +59,13 @@ pub struct Registered {
 pub struct Account {
     /// The user's number.
     pub user_id: u64,
-    /// The address as it was typed at the registration.
+    /// The address as the user typed it.
     pub email: String,
+    /// Whether the address is confirmed.
+    pub email_confirmed: bool,
+    /// The address that the user asked for. It counts once it is confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_email: Option<String>,
     /// When the user registered.
     pub registered_at: Timestamp,
 }
@@ -65,6 +77,50 @@ pub struct Account {
 pub struct ChangePassword {
     /// The current password, as proof.
     pub current_password: String,
+    /// The new password: 15 characters or more, and none of the most used ones.
+    #[cfg_attr(feature = "schema", schemars(length(min = 15, max = 1024)))]
+    pub new_password: String,
+}
+
+/// `PUT /v1/users/me/email`.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChangeEmail {
+    /// The address that the account is to get, once it is confirmed. The account's own address
+    /// withdraws an earlier request.
+    #[cfg_attr(feature = "schema", schemars(length(max = 254), regex(pattern = r"^[^@]+@[^@]+$")))]
+    pub email: String,
+    /// The current password, as proof.
+    pub current_password: String,
+}
+
+/// `POST /v1/email-confirmations`.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmEmail {
+    /// The token of the mail that confirms an address.
+    pub token: String,
+}
+
+/// `POST /v1/password-resets`.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AskToResetPassword {
+    /// The address of the account.
+    #[cfg_attr(feature = "schema", schemars(length(max = 254), regex(pattern = r"^[^@]+@[^@]+$")))]
+    pub email: String,
+}
+
+/// `POST /v1/password-resets/confirm`.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ResetPassword {
+    /// The token of the mail that resets the password.
+    pub token: String,
     /// The new password: 15 characters or more, and none of the most used ones.
     #[cfg_attr(feature = "schema", schemars(length(min = 15, max = 1024)))]
     pub new_password: String,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::identity::{OrderId, SessionId, UserId};
+use crate::identity::{MailId, OrderId, SessionId, UserId};
 
 /// The key of an aggregate. Its text is a property of messages and the key of the item that holds
 /// the aggregate with everything that must change together.
@@ -26,11 +26,19 @@ pub enum AggregateKey {
         /// The session's identifier.
         session_id: SessionId,
     },
+    /// `MAIL#<mail_id>`
+    Mail {
+        /// The identifier of the request for the mail.
+        mail_id: MailId,
+    },
 }
 
 /// A text is not the key of an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be USER#<user_id>/ORDER#<order_id>, USER#<user_id> or SESSION#<session_id>")]
+#[error(
+    "must be USER#<user_id>/ORDER#<order_id>, USER#<user_id>, SESSION#<session_id> or \
+     MAIL#<mail_id>"
+)]
 pub struct InvalidAggregateKey;
 
 impl fmt::Display for AggregateKey {
@@ -39,6 +47,7 @@ impl fmt::Display for AggregateKey {
             Self::Order { user_id, order_id } => write!(f, "USER#{user_id}/ORDER#{order_id}"),
             Self::Account { user_id } => write!(f, "USER#{user_id}"),
             Self::Session { session_id } => write!(f, "SESSION#{session_id}"),
+            Self::Mail { mail_id } => write!(f, "MAIL#{mail_id}"),
         }
     }
 }
@@ -53,6 +62,9 @@ impl FromStr for AggregateKey {
         }
         if text.starts_with("SESSION#") {
             return Ok(Self::Session { session_id: part(text, "SESSION#")? });
+        }
+        if text.starts_with("MAIL#") {
+            return Ok(Self::Mail { mail_id: part(text, "MAIL#")? });
         }
         match text.split_once('/') {
             None => Ok(Self::Account { user_id: part(text, "USER#")? }),
@@ -72,10 +84,12 @@ mod tests {
         let user_id = UserId::new(123).unwrap();
         let order_id: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         let session_id: SessionId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let mail_id: MailId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         for key in [
             AggregateKey::Order { user_id, order_id },
             AggregateKey::Account { user_id },
             AggregateKey::Session { session_id },
+            AggregateKey::Mail { mail_id },
         ] {
             assert_eq!(key.to_string().parse(), Ok(key));
         }
@@ -83,7 +97,9 @@ mod tests {
 
     #[test]
     fn text_that_names_no_aggregate_is_refused() {
-        for text in ["", "USER#", "USER#x", "USER#1/", "USER#1/ORDER#1", "ORDER#1", "SESSION#1"] {
+        for text in
+            ["", "USER#", "USER#x", "USER#1/", "USER#1/ORDER#1", "ORDER#1", "SESSION#1", "MAIL#1"]
+        {
             assert_eq!(text.parse::<AggregateKey>(), Err(InvalidAggregateKey), "{text:?}");
         }
     }

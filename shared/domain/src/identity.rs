@@ -147,6 +147,11 @@ uuid_identifier!(
     "session_id"
 );
 uuid_identifier!(
+    /// A mail that was asked for. It is no secret; the token in the mail has one besides.
+    MailId,
+    "mail_id"
+);
+uuid_identifier!(
     /// An activity of an account: a UUIDv7, so that activities sort by time.
     ActivityId,
     "activity_id"

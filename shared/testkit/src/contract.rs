@@ -15,6 +15,7 @@ pub mod dead_letters;
 pub mod guesses;
 pub mod keys;
 pub mod listing;
+pub mod mails;
 pub mod order_reader;
 pub mod sessions;
 pub mod user_events;
@@ -132,6 +133,22 @@ macro_rules! table_contract {
                 a_deleted_account_keeps_its_events_and_no_data_of_its_user
                 a_deletion_is_due_immediately_whatever_else_is_pending
                 a_letter_of_a_users_event_is_recorded_with_its_end
+            }
+            mails {
+                a_request_is_found_as_it_was_stored_with_its_event_pending
+                a_second_try_of_a_request_is_done
+                a_request_is_stored_with_the_change_of_its_account_or_not_at_all
+                a_registration_stores_the_request_for_its_mail
+                a_new_token_replaces_the_one_before_and_changes_no_event
+                of_ten_tokens_for_one_revision_one_is_stored
+                of_ten_uses_of_one_token_at_once_one_is_stored
+                a_second_try_of_a_use_is_done
+                a_token_that_is_not_the_newest_is_not_used
+                a_use_is_stale_when_the_account_was_changed_meanwhile
+                a_new_address_belongs_to_the_account_and_the_former_one_is_free
+                an_address_that_was_taken_meanwhile_is_not_stored
+                a_request_expires_once_its_event_is_handled_and_not_before
+                a_request_of_nobody_is_no_request
             }
             sessions {
                 a_token_is_found_with_its_session

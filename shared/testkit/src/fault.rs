@@ -61,6 +61,14 @@ pub enum Operation {
     Rotate,
     /// `Sessions::end`
     EndSession,
+    /// `MailRequests::find`
+    FindMail,
+    /// `MailRepository::ask` and `MailRepository::ask_for_nobody`
+    AskForMail,
+    /// `MailRepository::redeem`
+    RedeemMail,
+    /// `MailTokens::issue`
+    IssueMailToken,
     /// `ActivityLog::record`
     RecordActivity,
     /// `ActivityReader::page`

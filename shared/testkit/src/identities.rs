@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use application::outcome::Failure;
 use application::ports::IdentitySource;
-use domain::identity::{ActivityId, EventId, OrderId, SessionId, TransactionId, UserId};
+use domain::identity::{ActivityId, EventId, MailId, OrderId, SessionId, TransactionId, UserId};
 use uuid::Uuid;
 
 /// The time in all identifiers: 2026-01-01T12:00:00Z.
@@ -49,6 +49,10 @@ impl IdentitySource for SequentialIdentities {
 
     fn session_id(&self) -> SessionId {
         SessionId::new(self.next())
+    }
+
+    fn mail_id(&self) -> MailId {
+        MailId::new(self.next())
     }
 
     fn activity_id(&self) -> ActivityId {

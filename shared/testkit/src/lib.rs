@@ -7,6 +7,7 @@
 //! - [`tables`], [`broker`]: DynamoDB and RocketMQ in memory, with faults on demand
 //! - [`fault`]: what can go wrong with a call to a table
 //! - [`clock`], [`identities`]: a clock that tests move, and predictable identifiers
+//! - [`mailbox`]: a mail service in memory
 //! - [`secrets`]: passwords, tokens and keys without secrecy
 //! - [`samples`]: orders, products and events to test with
 //! - [`contract`]: one suite per family of ports, which every adapter passes
@@ -25,6 +26,7 @@ pub mod clock;
 pub mod contract;
 pub mod fault;
 pub mod identities;
+pub mod mailbox;
 pub mod samples;
 pub mod secrets;
 pub mod sim;

@@ -179,6 +179,7 @@ impl RegisteredUser {
             pending: &self.pending,
             activity: &self.activity,
             source_known_until: self.activity.at.plus(lifetimes::KNOWN_SOURCE),
+            mail: None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod aggregate_reads;
 mod aggregates;
 mod dead_letters;
 mod listing;
+mod mails;
 mod orders;
 mod rows;
 mod sessions;
@@ -188,14 +189,15 @@ impl MemoryTables {
         self.state().rows.events_of(key)?.expires_at
     }
 
-    /// The keys of all accounts and sessions, including deleted accounts.
+    /// The keys of all accounts, sessions and requests for mails, including deleted accounts.
     pub fn user_aggregates(&self) -> Vec<AggregateKey> {
         let state = self.state();
         let accounts = state.rows.accounts.keys();
         let sessions = state.rows.sessions.keys();
+        let mails = state.rows.mails.keys().map(|id| AggregateKey::Mail { mail_id: *id });
         let accounts = accounts.map(|user_id| AggregateKey::Account { user_id: *user_id });
         let sessions = sessions.map(|id| AggregateKey::Session { session_id: *id });
-        accounts.chain(sessions).collect()
+        accounts.chain(sessions).chain(mails).collect()
     }
 
     /// Stores a dead letter; replaces one with the same id.

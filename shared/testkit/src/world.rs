@@ -3,6 +3,7 @@
 use application::events;
 use application::orders;
 use application::orders::create::{Budgets, CircuitBreaker, WithoutBroker};
+use application::users::ask_for_mail::AskForMail;
 use application::users::change_password::ChangePassword;
 use application::users::current_password::CurrentPassword;
 use application::users::delete_account::DeleteAccount;
@@ -10,6 +11,7 @@ use application::users::guess_guard::GuessGuard;
 use application::users::list_activity::ListActivity;
 use application::users::log_in::LogIn;
 use application::users::log_out::LogOut;
+use application::users::redeem_mail::RedeemMail;
 use application::users::refresh_session::RefreshSession;
 use application::users::register::RegisterUser;
 use application::users::show_account::ShowAccount;
@@ -17,6 +19,7 @@ use application::users::show_account::ShowAccount;
 use crate::broker::MemoryBroker;
 use crate::clock::ManualClock;
 use crate::identities::SequentialIdentities;
+use crate::mailbox::Mailbox;
 use crate::secrets::{NumberedTokens, PlainHasher};
 use crate::tables::MemoryTables;
 
@@ -35,6 +38,10 @@ pub struct World {
     pub passwords: PlainHasher,
     /// The source of access tokens and refresh tokens.
     pub tokens: NumberedTokens,
+    /// The mails that were sent.
+    pub mailbox: Mailbox,
+    /// Whether registrations ask for a mail.
+    pub sends_mails: bool,
     /// How many open units an account may hold; `None` if they are not counted.
     pub open_units_max: Option<u32>,
 }
@@ -53,6 +60,8 @@ impl Default for World {
             broker,
             passwords: PlainHasher::default(),
             tokens: NumberedTokens::default(),
+            mailbox: Mailbox::default(),
+            sends_mails: false,
             open_units_max: Some(OPEN_UNITS_MAX),
         }
     }
@@ -119,6 +128,18 @@ pub type MemoryChangePassword =
 /// The use case [`DeleteAccount`] in memory.
 pub type MemoryDeleteAccount =
     DeleteAccount<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
+
+/// The use case [`AskForMail`] in memory.
+pub type MemoryAskForMail =
+    AskForMail<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
+
+/// The use case [`RedeemMail`] in memory.
+pub type MemoryRedeemMail =
+    RedeemMail<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
+
+/// The handler [`events::send_mail::SendMail`] in memory.
+pub type MemorySendMail =
+    events::send_mail::SendMail<MemoryTables, MemoryTables, Mailbox, NumberedTokens, ManualClock>;
 
 type MemoryCurrentPassword =
     CurrentPassword<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
@@ -204,6 +225,7 @@ impl World {
             passwords: self.passwords.clone(),
             identities: self.identities.clone(),
             clock: self.clock.clone(),
+            sends_mails: self.sends_mails,
         }
     }
 
@@ -255,6 +277,32 @@ impl World {
     /// The use case that deletes accounts.
     pub fn delete_account(&self) -> MemoryDeleteAccount {
         DeleteAccount { show: self.show_account(), current: self.current_password() }
+    }
+
+    /// The use case that asks for mails.
+    pub fn ask_for_mail(&self) -> MemoryAskForMail {
+        AskForMail { show: self.show_account(), current: self.current_password() }
+    }
+
+    /// The use case that uses mailed tokens.
+    pub fn redeem_mail(&self) -> MemoryRedeemMail {
+        RedeemMail {
+            users: self.tables.clone(),
+            passwords: self.passwords.clone(),
+            identities: self.identities.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// The handler that sends mails.
+    pub fn send_mail(&self) -> MemorySendMail {
+        events::send_mail::SendMail {
+            users: self.tables.clone(),
+            aggregates: self.tables.clone(),
+            mailer: self.mailbox.clone(),
+            secrets: self.tokens.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     fn current_password(&self) -> MemoryCurrentPassword {

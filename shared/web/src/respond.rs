@@ -27,6 +27,13 @@ pub fn no_content() -> Response {
     response
 }
 
+/// An answer without a body to a request that is worked on later: 202.
+pub fn accepted() -> Response {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::ACCEPTED;
+    response
+}
+
 /// The answer with one more header.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 //! schedules run on [`local_lambda`].
 //!
 //! # Layout
+//! - [`mailbox`]: a stand-in for Amazon SES.
 //! - [`broker`]: a real Apache RocketMQ as child processes.
 //! - [`table`]: an embedded DynamoDB and the template's tables.
 //! - [`products`]: products in a file.
@@ -31,6 +32,7 @@ pub mod cache;
 pub mod checkout;
 pub mod failures;
 pub mod faults;
+pub mod mailbox;
 pub mod memory;
 pub mod observer;
 pub mod order_calls;

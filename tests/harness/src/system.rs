@@ -20,6 +20,7 @@ use between::Between;
 pub use options::{Progress, SystemOptions};
 
 use crate::broker::{self, Replication, Rocketmq, RocketmqOptions};
+use crate::mailbox;
 use crate::provision::{self, Endpoints, Names};
 use crate::proxies::Proxies;
 use crate::skew;
@@ -79,7 +80,7 @@ impl System {
         let (table, table_url) = start_table(&options, &data).await?;
         let (broker, namesrv) = start_broker(&options, &data, &children).await?;
 
-        let mut template = load_template(&options, &namesrv, &data)?;
+        let mut template = load_template(&options, &namesrv, &data, door.local_addr()?.port())?;
         for function in &mut template.functions {
             if let Some(timeout) = options.timeouts.get(&function.name) {
                 function.timeout = *timeout;
@@ -91,7 +92,7 @@ impl System {
         provision::provision(&endpoints, &names).await?;
 
         let between = Between::start(&options, &template.functions, &endpoints).await?;
-        let host_options = host_options(&options, &endpoints, &between)?;
+        let host_options = host_options(&options, &endpoints, &between, &api_url)?;
         let host = LambdaHost::start(&template.functions, host_options, &children)?;
         let gateway = Gateway::start(door, &template.functions, &host, options.pages)?;
         let schedules = options.schedules.then(|| Schedules::start(&template.functions, &host));
@@ -197,11 +198,20 @@ async fn start_broker(
     Ok((Some(cluster), namesrv))
 }
 
-fn load_template(options: &SystemOptions, namesrv: &str, data: &Path) -> anyhow::Result<Template> {
+fn load_template(
+    options: &SystemOptions,
+    namesrv: &str,
+    data: &Path,
+    api_port: u16,
+) -> anyhow::Result<Template> {
     let mut parameters = options.parameters.clone();
     let signing_key = provision::signing_key_file(data).display().to_string();
     parameters.insert("SigningKeyFile".to_owned(), signing_key);
     parameters.insert("RocketmqNamesrvAddr".to_owned(), namesrv.to_owned());
+    if parameters.contains_key("MailSender") {
+        let link_base = format!("http://127.0.0.1:{api_port}{}", mailbox::LINK_PATH);
+        parameters.entry("MailLinkBase".to_owned()).or_insert(link_base);
+    }
     Ok(Template::load(&options.template, &options.stack_name, &parameters)?)
 }
 
@@ -209,9 +219,12 @@ fn host_options(
     options: &SystemOptions,
     endpoints: &Endpoints,
     between: &Between,
+    api_url: &str,
 ) -> anyhow::Result<HostOptions> {
     let mut environment = options.environment.clone();
     environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), between.table_url(endpoints));
+    // Without a mailbox among the pages, nothing answers there, and no function has a sender.
+    environment.insert("AWS_ENDPOINT_URL_SESV2".to_owned(), api_url.to_owned());
     let mut function_environment: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let before = &options.namesrv_before;
     let proxied = between.proxies.as_ref().map(|proxies| proxies.environment(before));

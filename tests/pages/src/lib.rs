@@ -1,5 +1,5 @@
 //! The pages of a local run: `/` leads to them, `/console` shows the protocol as it happens, `/docs`
-//! the API.
+//! the API, `/mails` the mails that were sent.
 //!
 //! The console sees what the proxies before the table and the broker and the Lambda host see
 //! ([`harness::observer`]); the functions know nothing of it. Its buttons make the faults that
@@ -12,6 +12,7 @@
 //! - `guard`: who may use them.
 //! - [`browser`]: a browser for tests and pictures.
 //! - [`pictures`]: pictures of the pages.
+//! - `mails`: the mails that were sent, and the page to which their links lead.
 //! - `documentation`, `viewer`: the API's description in a viewer.
 //! - `server`: the pages, their state and their stream over HTTP.
 //! - `static/`: HTML, CSS and JavaScript modules, embedded in the program.
@@ -25,6 +26,7 @@ mod buttons;
 mod documentation;
 mod feed;
 mod guard;
+mod mails;
 pub mod pictures;
 mod ring;
 mod server;
@@ -34,6 +36,7 @@ mod viewer;
 
 use std::sync::Arc;
 
+use harness::mailbox::Mailbox;
 use harness::observer::Observer;
 use harness::system::{System, SystemOptions};
 
@@ -52,11 +55,13 @@ impl Pages {
     #[must_use]
     pub fn of(options: &mut SystemOptions) -> Self {
         let feed = Feed::new();
+        let mailbox = Mailbox::of(options);
         let buttons = Buttons::new(feed.clone());
         options.observer = Some(Arc::new(feed.clone()) as Arc<dyn Observer>);
         options.pages = Some(server::router(Served {
             feed: feed.clone(),
             buttons: buttons.clone(),
+            mailbox,
             token: guard::new_token(),
             description: options.template.with_file_name("docs").join("openapi.yaml"),
             target: options.target.clone(),

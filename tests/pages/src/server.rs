@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use futures::Stream;
+use harness::mailbox::Mailbox;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde_json::json;
@@ -19,7 +20,7 @@ use tokio::time::sleep;
 
 use crate::buttons::{Buttons, Press};
 use crate::feed::Feed;
-use crate::{documentation, guard};
+use crate::{documentation, guard, mails};
 
 /// The shortest time between two snapshots on one stream.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -34,6 +35,8 @@ const PRESS_BYTES_MAX: usize = 1_024;
 pub(crate) struct Served {
     pub(crate) feed: Feed,
     pub(crate) buttons: Buttons,
+    /// The mails that the functions sent.
+    pub(crate) mailbox: Mailbox,
     pub(crate) token: Option<String>,
     /// The API's description, `docs/openapi.yaml`.
     pub(crate) description: PathBuf,
@@ -77,7 +80,9 @@ pub(crate) fn router(served: Served) -> Router {
         .route("/console/events", get(events))
         .route("/console/press", post(press).layer(DefaultBodyLimit::max(PRESS_BYTES_MAX)))
         .layer(from_fn(guard::local_only));
-    Router::new().merge(start).merge(console).merge(documentation::router()).with_state(served)
+    let service = served.mailbox.router();
+    let pages = Router::new().merge(start).merge(console).merge(mails::router());
+    pages.merge(documentation::router()).with_state(served).merge(service)
 }
 
 pub(crate) fn with_files(
@@ -174,7 +179,7 @@ fn order_in(uri: &Uri) -> Option<&str> {
     uri.query()?.split('&').find_map(|pair| pair.strip_prefix("order="))
 }
 
-fn as_json(status: StatusCode, text: String) -> Response {
+pub(crate) fn as_json(status: StatusCode, text: String) -> Response {
     let kind = HeaderValue::from_static("application/json");
     (status, [(CONTENT_TYPE, kind)], text).into_response()
 }

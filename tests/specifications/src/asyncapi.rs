@@ -61,7 +61,12 @@ const fn topic(event_type: EventType) -> &'static str {
         | EventType::OrderConfirmed
         | EventType::OrderRejected
         | EventType::OrderCancelled => ORDER_TOPIC,
-        EventType::UserRegistered | EventType::UserLoggedIn | EventType::UserDeleted => USER_TOPIC,
+        EventType::UserRegistered
+        | EventType::UserLoggedIn
+        | EventType::UserDeleted
+        | EventType::EmailConfirmationRequested
+        | EventType::EmailChangeRequested
+        | EventType::PasswordResetRequested => USER_TOPIC,
     }
 }
 
@@ -268,6 +273,9 @@ pub fn example(event_type: EventType) -> Event {
         EventType::UserRegistered => EventData::UserRegistered(user(1)),
         EventType::UserLoggedIn => EventData::UserLoggedIn(user(2)),
         EventType::UserDeleted => EventData::UserDeleted(user(3)),
+        EventType::EmailConfirmationRequested => EventData::EmailConfirmationRequested(user(1)),
+        EventType::EmailChangeRequested => EventData::EmailChangeRequested(user(3)),
+        EventType::PasswordResetRequested => EventData::PasswordResetRequested(user(2)),
     };
     let time =
         Timestamp::from_millis(1_769_860_800_125 + 1_000 * i64::from(data.aggregate_version()));

@@ -87,6 +87,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     println!("dynamodb  {}", system.endpoints.table_url);
     println!("console   {}/console", system.api_url);
+    println!("mails     {}/mails", system.api_url);
     println!("ready");
 
     ended.await;

@@ -15,7 +15,7 @@ use crate::ports::pending::{AggregateChange, IndexChange, OrderChange, UserChang
 pub enum StoredAggregate {
     /// An order.
     Order(StoredOrder),
-    /// The events of an account or a session.
+    /// The events of an account, a session or a mail.
     User(UserEvents),
 }
 

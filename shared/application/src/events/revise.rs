@@ -65,6 +65,7 @@ fn seed_of(key: AggregateKey) -> u64 {
     match key {
         AggregateKey::Order { order_id, .. } => seed(order_id.as_uuid()),
         AggregateKey::Session { session_id } => seed(session_id.as_uuid()),
+        AggregateKey::Mail { mail_id } => seed(mail_id.as_uuid()),
         AggregateKey::Account { user_id } => user_id.get(),
     }
 }

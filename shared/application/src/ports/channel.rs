@@ -30,9 +30,12 @@ impl Topic {
             | EventType::OrderConfirmed
             | EventType::OrderRejected
             | EventType::OrderCancelled => Self::Orders,
-            EventType::UserRegistered | EventType::UserLoggedIn | EventType::UserDeleted => {
-                Self::Users
-            }
+            EventType::UserRegistered
+            | EventType::UserLoggedIn
+            | EventType::UserDeleted
+            | EventType::EmailConfirmationRequested
+            | EventType::EmailChangeRequested
+            | EventType::PasswordResetRequested => Self::Users,
         }
     }
 
@@ -40,7 +43,9 @@ impl Topic {
     pub const fn of_aggregate(key: AggregateKey) -> Self {
         match key {
             AggregateKey::Order { .. } => Self::Orders,
-            AggregateKey::Account { .. } | AggregateKey::Session { .. } => Self::Users,
+            AggregateKey::Account { .. }
+            | AggregateKey::Session { .. }
+            | AggregateKey::Mail { .. } => Self::Users,
         }
     }
 }

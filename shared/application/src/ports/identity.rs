@@ -1,4 +1,4 @@
-use domain::identity::{ActivityId, EventId, OrderId, SessionId, TransactionId, UserId};
+use domain::identity::{ActivityId, EventId, MailId, OrderId, SessionId, TransactionId, UserId};
 
 use crate::outcome::Failure;
 
@@ -14,6 +14,8 @@ pub trait IdentitySource: Send + Sync {
     fn transaction_id(&self) -> TransactionId;
     /// The identifier of a new session.
     fn session_id(&self) -> SessionId;
+    /// The identifier of a new request for a mail.
+    fn mail_id(&self) -> MailId;
     /// The identifier of a new activity.
     fn activity_id(&self) -> ActivityId;
     /// The number of a new user: a random integer below 2^53, which shows neither when the user

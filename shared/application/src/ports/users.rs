@@ -8,8 +8,10 @@ use domain::timestamp::Timestamp;
 use domain::user::{Account, ActivityKind, EmailAddress, Guesses, RateUse, Session, UserEvent};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use super::Page;
+use super::mail::NewMail;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
 
@@ -84,8 +86,8 @@ impl RefreshToken {
     }
 }
 
-/// The SHA-256 of a refresh token, the only form in which it is stored. A token has 256 random
-/// bits, so a fast hash is enough (OWASP ASVS 5.0, 11.4.2).
+/// The SHA-256 of a refresh token or a mailed token, the only form in which it is stored. A token has
+/// 256 random bits, so a fast hash is enough (OWASP ASVS 5.0, 11.4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenHash([u8; 32]);
 
@@ -93,6 +95,25 @@ impl TokenHash {
     /// The hash of a token.
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token).into())
+    }
+
+    /// The hash with these hexadecimal digits, as [`fmt::Display`] writes them; `None` if they are
+    /// not one.
+    pub fn from_hexadecimal(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if text.len() != 2 * bytes.len() || !is_digits {
+            return None;
+        }
+        for (position, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * position..2 * position + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// Whether two hashes are the same, in a time that does not depend on where they differ.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 }
 
@@ -205,6 +226,8 @@ pub struct Registration<'a> {
     pub activity: &'a Activity,
     /// Until when the source is known.
     pub source_known_until: Timestamp,
+    /// The request for the mail that confirms the address, if mails are sent.
+    pub mail: Option<&'a NewMail>,
 }
 
 /// Why a registration was cancelled.
@@ -270,7 +293,8 @@ pub struct AccountChange<'a> {
 /// first one stored MUST return [`WriteTry::Done`].
 pub trait UserRepository: Send + Sync {
     /// Stores a new account with its pending event, its address if no other account has it, its
-    /// activity, and the activity's source as a known source ([`KnownSources`]).
+    /// activity, the activity's source as a known source ([`KnownSources`]), and the request for a
+    /// mail with its pending event.
     fn register(
         &self,
         registration: &Registration<'_>,
@@ -472,6 +496,12 @@ pub enum GuessTarget {
     Owner(UserId),
     /// Registrations from one source, which show whether an address has an account.
     Registration(Source),
+    /// Mails that a user asks for who is logged in.
+    Mail(UserId),
+    /// Mails that reset the password of an account.
+    ResetOf(AddressDigest),
+    /// Mails that reset passwords, asked for from one source.
+    ResetFrom(Source),
 }
 
 impl GuessTarget {
@@ -484,6 +514,9 @@ impl GuessTarget {
             Self::Source(_) => "network",
             Self::Owner(_) => "owner",
             Self::Registration(_) => "registrations",
+            Self::Mail(_) => "mails",
+            Self::ResetOf(_) => "resets of an account",
+            Self::ResetFrom(_) => "resets from a network",
         }
     }
 }
@@ -497,6 +530,9 @@ impl fmt::Display for GuessTarget {
             Self::Source(source) => write!(f, "SOURCE#{source}"),
             Self::Owner(user_id) => write!(f, "OWNER#{user_id}"),
             Self::Registration(source) => write!(f, "REGISTRATION#{source}"),
+            Self::Mail(user_id) => write!(f, "MAIL#{user_id}"),
+            Self::ResetOf(address) => write!(f, "RESET#{address}"),
+            Self::ResetFrom(source) => write!(f, "RESETS#{source}"),
         }
     }
 }
@@ -566,6 +602,16 @@ pub trait KnownSources: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_is_read_from_its_digits() {
+        let hash = TokenHash::of("token");
+        assert_eq!(TokenHash::from_hexadecimal(&hash.to_string()), Some(hash));
+        assert!(hash.is(&hash) && !hash.is(&TokenHash::of("another")));
+        for text in ["", "00", &"g".repeat(64), &"+1".repeat(32), &"ü".repeat(32)] {
+            assert_eq!(TokenHash::from_hexadecimal(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn the_source_of_an_ipv6_address_is_its_network() {

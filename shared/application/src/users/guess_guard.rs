@@ -19,6 +19,16 @@ pub const SOURCE: GuessLimit = GuessLimit { free: 30, forget_after: HOUR };
 /// account.
 pub const REGISTRATION: GuessLimit = GuessLimit { free: 200, forget_after: HOUR };
 
+/// The limit of mails that a user asks for who is logged in: they go to an address of the user's
+/// choice.
+pub const MAIL: GuessLimit = GuessLimit { free: 5, forget_after: HOUR };
+
+/// The limit of mails that reset the password of one account.
+pub const RESET_OF: GuessLimit = GuessLimit { free: 5, forget_after: HOUR };
+
+/// The limit of mails that reset passwords from one source, which many people may share.
+pub const RESET_FROM: GuessLimit = GuessLimit { free: 30, forget_after: HOUR };
+
 /// How often a count is repeated because other requests changed it meanwhile. Each time another
 /// guess was let through, so the target's limit also bounds this.
 const ROUNDS_MAX: u32 = 256;

@@ -6,7 +6,8 @@ use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
 use domain::pending::PendingEvent;
 use domain::user::{
-    Account, ActivityKind, EmailAddress, InvalidEmailAddress, PasswordFault, check_password,
+    Account, ActivityKind, EmailAddress, InvalidEmailAddress, MailPurpose, PasswordFault,
+    check_password,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -19,6 +20,7 @@ use crate::ports::{
     RegistrationCancelled, Source, UserRepository,
 };
 use crate::settle::settle;
+use crate::users::ask_for_mail::new_mail;
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
 
 /// How long the local transaction may take, with all its tries.
@@ -36,6 +38,8 @@ pub struct RegisterUser<Users, Records, Passwords, Identities, Time> {
     pub identities: Identities,
     /// The wall clock, for the time of the registration.
     pub clock: Time,
+    /// Whether mails are sent: then each registration asks for one that confirms its address.
+    pub sends_mails: bool,
 }
 
 /// A request to register.
@@ -112,6 +116,11 @@ where
             traceparent: new.traceparent,
         };
         let (account, event) = Account::register(user_id, email, hash, now, stamp);
+        let mail = self.sends_mails.then(|| {
+            let trace = event.stamp.traceparent.clone();
+            new_mail(&self.identities, &account, MailPurpose::ConfirmAddress, now, trace)
+        });
+        let mail = mail.flatten();
         let transaction_id = self.identities.transaction_id();
         let activity = Activity {
             id: self.identities.activity_id(),
@@ -127,6 +136,7 @@ where
             pending: &PendingEvent::unsent(transaction_id, now),
             activity: &activity,
             source_known_until: now.plus(lifetimes::KNOWN_SOURCE),
+            mail: mail.as_ref(),
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let stored = settle(within, seed(transaction_id.as_uuid()), |within| {

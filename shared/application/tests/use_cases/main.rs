@@ -13,6 +13,7 @@ mod accounts;
 mod assess_health;
 mod events;
 mod log_in;
+mod mail;
 mod operations;
 mod orders;
 mod register_user;

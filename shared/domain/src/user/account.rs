@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use super::{EmailAddress, MustWait, PasswordHash, Rate, RateUse, UserEvent, UserFact};
+use super::{
+    EmailAddress, MailPurpose, MailRequest, MustWait, PasswordHash, Rate, RateUse, UserEvent,
+    UserFact,
+};
 use crate::event::EventStamp;
 use crate::identity::UserId;
 use crate::timestamp::Timestamp;
@@ -26,6 +29,11 @@ pub struct AccountRecord {
     pub user_id: UserId,
     /// The address to log in with. Its key is unique among accounts.
     pub email: EmailAddress,
+    /// Whether a token that was mailed to `email` has come back.
+    pub email_confirmed: bool,
+    /// The address that the user asked for. It counts, and no other account can have it, only once
+    /// it is confirmed.
+    pub requested_email: Option<EmailAddress>,
     /// The hash of its password.
     pub password_hash: PasswordHash,
     /// When the user registered.
@@ -55,6 +63,8 @@ impl Account {
         let account = Self::rehydrate(AccountRecord {
             user_id,
             email,
+            email_confirmed: false,
+            requested_email: None,
             password_hash,
             registered_at: now,
             registration: stamp.clone(),
@@ -116,11 +126,46 @@ impl Account {
         account
     }
 
-    /// The account with all of its sessions ended.
+    /// The account with all of its sessions ended. That also withdraws a requested address: the user
+    /// may have ended them because somebody else knew the password.
     #[must_use]
     pub fn end_sessions(&self) -> Self {
         let mut account = self.changed();
         account.record.session_epoch = account.record.session_epoch.saturating_add(1);
+        account.record.requested_email = None;
+        account
+    }
+
+    /// The account with a requested address. A request for the address that it has withdraws an
+    /// earlier request.
+    #[must_use]
+    pub fn request_email(&self, email: EmailAddress) -> Self {
+        let mut account = self.changed();
+        account.record.requested_email =
+            Some(email).filter(|email| email.key() != self.record.email.key());
+        account
+    }
+
+    /// The account after a token of `request` came back whose mail went to the address of the
+    /// request: that address is the account's, and confirmed. The request must be wanted
+    /// ([`MailRequest::is_wanted_by`]).
+    #[must_use]
+    pub fn confirm_email(&self, request: &MailRequest) -> Self {
+        let mut account = self.changed();
+        if request.purpose == MailPurpose::ChangeAddress {
+            account.record.email = request.address.clone();
+            account.record.requested_email = None;
+        }
+        account.record.email_confirmed = true;
+        account
+    }
+
+    /// The account with a password that was chosen with a mailed token: as after
+    /// [`Self::change_password`], and with a confirmed address, because the mail went there.
+    #[must_use]
+    pub fn reset_password(&self, password_hash: PasswordHash) -> Self {
+        let mut account = self.change_password(password_hash);
+        account.record.email_confirmed = true;
         account
     }
 
@@ -130,7 +175,12 @@ impl Account {
         account
     }
 
-    const fn raise(&self, fact: UserFact, at: Timestamp, stamp: EventStamp) -> UserEvent {
+    pub(super) const fn raise(
+        &self,
+        fact: UserFact,
+        at: Timestamp,
+        stamp: EventStamp,
+    ) -> UserEvent {
         let AccountRecord { user_id, version, .. } = self.record;
         UserEvent { user_id, aggregate_version: version, fact, at, stamp }
     }
@@ -145,7 +195,7 @@ impl Account {
         self.record.user_id
     }
 
-    /// The address to log in with, as it was typed at the registration.
+    /// The address to log in with, as the user typed it.
     pub const fn email(&self) -> &EmailAddress {
         &self.record.email
     }

@@ -25,11 +25,25 @@ pub enum ActivityKind {
     PasswordChangeFailed,
     /// Someone who had a session tried to delete the account with a wrong password.
     AccountDeletionFailed,
+    /// A mail was asked for that confirms the address.
+    EmailConfirmationRequested,
+    /// The address was confirmed with a mailed token.
+    EmailConfirmed,
+    /// Someone who had a session and the password asked for another address.
+    EmailChangeRequested,
+    /// Someone who had a session tried to change the address with a wrong password.
+    EmailChangeFailed,
+    /// The address was changed with a mailed token.
+    EmailChanged,
+    /// Someone asked for a mail that resets the password.
+    PasswordResetRequested,
+    /// The password was reset with a mailed token, which ended all sessions.
+    PasswordReset,
 }
 
 impl ActivityKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::Registered,
         Self::LoggedIn,
         Self::LoginFailed,
@@ -42,6 +56,13 @@ impl ActivityKind {
         Self::PasswordChanged,
         Self::PasswordChangeFailed,
         Self::AccountDeletionFailed,
+        Self::EmailConfirmationRequested,
+        Self::EmailConfirmed,
+        Self::EmailChangeRequested,
+        Self::EmailChangeFailed,
+        Self::EmailChanged,
+        Self::PasswordResetRequested,
+        Self::PasswordReset,
     ];
 
     /// The name under which it is stored and shown.
@@ -59,6 +80,13 @@ impl ActivityKind {
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::PasswordChangeFailed => "PASSWORD_CHANGE_FAILED",
             Self::AccountDeletionFailed => "ACCOUNT_DELETION_FAILED",
+            Self::EmailConfirmationRequested => "EMAIL_CONFIRMATION_REQUESTED",
+            Self::EmailConfirmed => "EMAIL_CONFIRMED",
+            Self::EmailChangeRequested => "EMAIL_CHANGE_REQUESTED",
+            Self::EmailChangeFailed => "EMAIL_CHANGE_FAILED",
+            Self::EmailChanged => "EMAIL_CHANGED",
+            Self::PasswordResetRequested => "PASSWORD_RESET_REQUESTED",
+            Self::PasswordReset => "PASSWORD_RESET",
         }
     }
 

@@ -1,4 +1,4 @@
-//! The events of accounts and sessions.
+//! The events of accounts, sessions and mails.
 
 use crate::aggregate::AggregateKey;
 use crate::event::EventStamp;
@@ -12,7 +12,8 @@ pub struct UserEvent {
     /// The user's number.
     pub user_id: UserId,
     /// The account's version with this event. It gives the sequence of a user's events, in whatever
-    /// sequence they are delivered.
+    /// sequence they are delivered. A request for a mail changes no account, so its event has the
+    /// version that the account has at that time.
     pub aggregate_version: u32,
     /// What the user did.
     pub fact: UserFact,
@@ -31,13 +32,20 @@ pub enum UserFact {
     LoggedIn,
     /// The user deleted the account. What is left of the account raised it.
     Deleted,
+    /// A mail is to confirm the account's address. The request for the mail raised it, like the
+    /// next two.
+    EmailConfirmationRequested,
+    /// A mail is to confirm the address that the account is to get.
+    EmailChangeRequested,
+    /// A mail is to let somebody who forgot the password choose another one.
+    PasswordResetRequested,
 }
 
-/// The events of an account or a session. Code that handles events does not change anything else
+/// The events of an account, a session or a mail. Code that handles events does not change anything else
 /// that is stored in the same item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserEvents {
-    /// The key of the account or the session.
+    /// The key of the account, the session or the mail.
     pub key: AggregateKey,
     /// The events that it raised, the oldest first.
     pub raised: Vec<UserEvent>,

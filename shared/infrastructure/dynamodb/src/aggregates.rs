@@ -1,4 +1,4 @@
-//! Orders, accounts and sessions, each in one item with its pending events.
+//! Orders, accounts, sessions and requests for mails, each in one item with its pending events.
 //!
 //! Only the write that creates an aggregate is a put. Every later write is an update of named
 //! attributes, so that it does not remove what newer code has added. Every condition on an order
@@ -6,7 +6,7 @@
 //! may be a tombstone at the key.
 //!
 //! - `creation`, `fence`, `order_keys`: which attempts have created an order, and which never will
-//! - `store`, `reservations`, `letters`: changes of an aggregate, alone or with other items
+//! - `store`, `reservations`, `letters`, `mail_tokens`: changes of an aggregate, alone or with more
 //! - `index`: the index that the sweep reads
 //! - `change`: a change as an update expression
 
@@ -15,6 +15,7 @@ mod creation;
 mod fence;
 mod index;
 mod letters;
+mod mail_tokens;
 mod order_keys;
 mod order_listing;
 mod reservations;
@@ -54,12 +55,13 @@ impl DynamoOrders {
     }
 }
 
-/// Aggregates with their pending events: orders in one table, accounts and sessions in another.
+/// Aggregates with their pending events: orders in one table, those of users in another.
 /// Each port is in its own file and needs these actions:
 ///
 /// | port | actions |
 /// | --- | --- |
 /// | `PendingEventStore` | `GetItem`, `UpdateItem` |
+/// | `MailTokens` | `UpdateItem` |
 /// | `PendingEventIndex` | `Query` of the indexes, `UpdateItem` |
 /// | `Reservations` | `UpdateItem` of orders and of the catalog |
 ///

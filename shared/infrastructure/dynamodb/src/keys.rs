@@ -5,7 +5,7 @@ use application::ports::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::aggregate::AggregateKey;
-use domain::identity::{ActivityId, OrderId, ProductId, SessionId, UserId};
+use domain::identity::{ActivityId, MailId, OrderId, ProductId, SessionId, UserId};
 use domain::order::{OpenCount, OpenPeriod};
 use domain::pending::Rank;
 use domain::user::AddressKey;
@@ -84,6 +84,11 @@ pub fn session(id: SessionId) -> String {
     format!("SESSION#{id}")
 }
 
+/// The partition of a request for a mail.
+pub fn mail(id: MailId) -> String {
+    format!("MAIL#{id}")
+}
+
 /// The partition of a used refresh token, by its hash.
 pub fn refresh_token(hash: TokenHash) -> String {
     format!("TOKEN#{hash}")
@@ -125,6 +130,7 @@ pub fn pending_shard(rank: Rank, key: AggregateKey) -> String {
     let last = match key {
         AggregateKey::Order { order_id, .. } => last_byte(order_id.as_uuid().as_bytes()),
         AggregateKey::Session { session_id } => last_byte(session_id.as_uuid().as_bytes()),
+        AggregateKey::Mail { mail_id } => last_byte(mail_id.as_uuid().as_bytes()),
         AggregateKey::Account { user_id } => last_byte(&user_id.get().to_be_bytes()),
     };
     pending_shard_name(rank, last % PENDING_SHARDS)
@@ -153,6 +159,7 @@ pub(crate) fn of_aggregate(key: AggregateKey) -> Item {
         AggregateKey::Order { user_id, order_id } => of_order(user_id, order_id),
         AggregateKey::Account { user_id } => record(user(user_id)),
         AggregateKey::Session { session_id } => record(session(session_id)),
+        AggregateKey::Mail { mail_id } => record(mail(mail_id)),
     }
 }
 
@@ -220,6 +227,7 @@ mod tests {
             AggregateKey::Order { user_id, order_id: uuid.parse().unwrap() },
             AggregateKey::Account { user_id },
             AggregateKey::Session { session_id: uuid.parse().unwrap() },
+            AggregateKey::Mail { mail_id: uuid.parse().unwrap() },
         ] {
             let item = of_aggregate(key);
             let part = |name| item.get(name).unwrap().as_s().unwrap().as_str();

@@ -10,7 +10,8 @@
 //! - [`config`]: the tables by name
 //! - [`keys`], `records`: the keys and the attributes of items
 //! - `error`, `transaction`: the outcome of a call
-//! - `aggregates`: orders, accounts and sessions, each in one item with its pending events
+//! - `aggregates`: orders, accounts, sessions and requests for mails, each in one item with its
+//!   pending events
 //! - `users`, `catalog`: accounts with what belongs to them, and products, a file for each port
 //! - `operations`, [`administration`]: operators' reads and writes, and those of demos
 //! - `aggregate_reader`: many aggregates at once, for the health check and operators

@@ -11,6 +11,7 @@ mod binary;
 mod catalog;
 mod dead_letter;
 mod guesses;
+mod mail;
 mod open_units;
 mod order_line;
 mod pending;
@@ -24,13 +25,16 @@ pub(crate) use activity::ActivityItem;
 pub(crate) use catalog::ProductRecord;
 pub(crate) use dead_letter::{DeadLetterRecord, DeadLetterSummaryRecord};
 pub(crate) use guesses::{GuessesItem, KnownSourceItem};
+pub(crate) use mail::{MailItem, NewMailItem, NobodysMailItem, purpose};
 pub(crate) use open_units::OpenUnitsRecord;
 pub(crate) use pending::PendingRecord;
 pub(crate) use session::{NewSessionItem, SessionItem, UsedTokenItem};
 pub(crate) use stored_order::{
     ChangeRecord, StoredOrderItem, at_key, is_order, since, stored_order,
 };
-pub(crate) use user_events::{PendingAttributes, StampRecord, account_events, session_events};
+pub(crate) use user_events::{
+    PendingAttributes, StampRecord, account_events, mail_events, session_events,
+};
 pub(crate) use verification_key::VerificationKeyRecord;
 
 /// The schema version of these items. It increases when code for the old version would misread the

@@ -4,6 +4,7 @@ mod account_removal;
 mod accounts;
 mod activities;
 mod guesses;
+mod mails;
 mod registration;
 mod sessions;
 mod sources;

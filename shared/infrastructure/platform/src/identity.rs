@@ -3,7 +3,7 @@
 use application::outcome::{Failure, FailureClass};
 use application::ports::IdentitySource;
 use domain::identity::{
-    ActivityId, EventId, INTEGER_IDENTIFIER_MAX, OrderId, SessionId, TransactionId, UserId,
+    ActivityId, EventId, INTEGER_IDENTIFIER_MAX, MailId, OrderId, SessionId, TransactionId, UserId,
 };
 use uuid::Uuid;
 
@@ -27,6 +27,10 @@ impl IdentitySource for UuidIdentitySource {
 
     fn session_id(&self) -> SessionId {
         SessionId::new(new_uuid())
+    }
+
+    fn mail_id(&self) -> MailId {
+        MailId::new(new_uuid())
     }
 
     fn activity_id(&self) -> ActivityId {

@@ -4,6 +4,7 @@
 //! - [`telemetry`]: log lines in JSON
 //! - [`metrics`]: numbers for alarms, in CloudWatch's embedded metric format
 //! - [`clock`], [`identity`]: the wall clock and new identifiers, which are made only here
+//! - [`mail_sender`]: from whom mails come
 //! - [`deadline`]: the time that Lambda leaves for an invocation
 //! - [`name_servers`]: whether a name server accepts a connection
 //! - [`failure`]: an error with all its causes, on one line
@@ -12,6 +13,7 @@ pub mod clock;
 pub mod deadline;
 pub mod failure;
 pub mod identity;
+pub mod mail_sender;
 pub mod metrics;
 pub mod name_servers;
 pub mod settings;

@@ -6,6 +6,7 @@ use application::outcome::{FailureClass, WriteTry};
 use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::letters::DeadLetterMoves;
 use application::ports::listing::{OrderListing, ProductListing};
+use application::ports::mail::{MailRepository, MailRequests, MailTokens};
 use application::ports::pending::{
     PendingEventIndex, PendingEventStore, Reservations, StockReturns,
 };
@@ -32,6 +33,8 @@ pub trait AccountStore:
     + GuessRecords
     + KnownSources
     + KnownSourceRemoval
+    + MailRequests
+    + MailRepository
 {
 }
 
@@ -45,6 +48,8 @@ impl<Store> AccountStore for Store where
         + GuessRecords
         + KnownSources
         + KnownSourceRemoval
+        + MailRequests
+        + MailRepository
 {
 }
 
@@ -54,10 +59,13 @@ pub trait OrderKeyStore: OrderCreation + OrderKeys + Fences {}
 impl<Store: OrderCreation + OrderKeys + Fences> OrderKeyStore for Store {}
 
 /// All ports of aggregates and their pending events, implemented by one adapter.
-pub trait AggregateStore: PendingEventStore + Reservations + PendingEventIndex {}
+pub trait AggregateStore:
+    PendingEventStore + Reservations + PendingEventIndex + MailTokens
+{
+}
 
 impl<Store> AggregateStore for Store where
-    Store: PendingEventStore + Reservations + PendingEventIndex
+    Store: PendingEventStore + Reservations + PendingEventIndex + MailTokens
 {
 }
 
@@ -93,7 +101,7 @@ pub trait TableFixture: Sync {
     fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;
     /// The available quantity of a product.
     fn stock_of(&self, product: ProductId) -> impl Future<Output = Option<u32>> + Send;
-    /// The time to live of an account or a session; `None` while the table must keep it.
+    /// The time to live of an account, a session or a request for a mail; `None` while the table must keep it.
     fn expiry_of(&self, key: AggregateKey) -> impl Future<Output = Option<Timestamp>> + Send;
 }
 

@@ -25,6 +25,7 @@ fn segment_index(key: AggregateKey, parts: u16) -> u16 {
     let number = match key {
         AggregateKey::Order { order_id, .. } => order_id.as_uuid().as_u128(),
         AggregateKey::Session { session_id } => session_id.as_uuid().as_u128(),
+        AggregateKey::Mail { mail_id } => mail_id.as_uuid().as_u128(),
         AggregateKey::Account { user_id } => user_id.get().into(),
     };
     u16::try_from(number % u128::from(parts)).unwrap()

@@ -40,7 +40,7 @@ pub(super) enum Item {
 
 /// A change on its way to the table.
 #[derive(Debug, Clone)]
-struct Written {
+pub(super) struct Written {
     key: AggregateKey,
     /// The attempt in the condition of an order's change.
     attempt: Option<TransactionId>,
@@ -54,7 +54,7 @@ struct Written {
 }
 
 impl Written {
-    fn of(change: &AggregateChange<'_>) -> Self {
+    pub(super) fn of(change: &AggregateChange<'_>) -> Self {
         match change {
             AggregateChange::Order(change) => Self::of_order(change),
             AggregateChange::User(change) => Self {
@@ -88,7 +88,7 @@ impl Written {
     }
 
     /// The aggregate whose state fails the change's condition, if it fails.
-    fn refused_by(&self, rows: &Rows) -> ItemReason<StoredAggregate> {
+    pub(super) fn refused_by(&self, rows: &Rows) -> ItemReason<StoredAggregate> {
         let found = find(rows, self.key);
         let is_unclaimed = match self.index {
             IndexChange::Claim { expected, .. } => {
@@ -110,7 +110,7 @@ impl Written {
         }
     }
 
-    fn store(self, rows: &mut Rows) {
+    pub(super) fn store(self, rows: &mut Rows) {
         let index = match self.key {
             AggregateKey::Order { user_id, order_id } => {
                 let item = rows.items.get_mut(&(user_id, order_id));
@@ -120,7 +120,9 @@ impl Written {
                 stored.revision += 1;
                 index
             }
-            AggregateKey::Account { .. } | AggregateKey::Session { .. } => {
+            AggregateKey::Account { .. }
+            | AggregateKey::Session { .. }
+            | AggregateKey::Mail { .. } => {
                 let Some(row) = rows.events_of_mut(self.key) else { return };
                 let may_expire = self.pending.is_empty() && !self.is_given_up;
                 row.expires_at = row.stored.expires_at.filter(|_| may_expire);
@@ -324,7 +326,7 @@ pub(super) fn find(rows: &Rows, key: AggregateKey) -> Option<StoredAggregate> {
             }
             Some(Item::Tombstone { .. }) | None => None,
         },
-        AggregateKey::Account { .. } | AggregateKey::Session { .. } => {
+        AggregateKey::Account { .. } | AggregateKey::Session { .. } | AggregateKey::Mail { .. } => {
             Some(StoredAggregate::User(rows.events_of(key)?.stored.clone()))
         }
     }
@@ -516,6 +518,7 @@ pub(super) fn index_entries(rows: &Rows) -> impl Iterator<Item = (AggregateKey, 
     });
     let accounts = rows.accounts.values().map(|row| &row.events);
     let users = accounts.chain(rows.sessions.values().map(|row| &row.events));
+    let users = users.chain(rows.mails.values().map(|row| &row.events));
     orders.chain(users.map(|row| (row.stored.key, row.index)))
 }
 
@@ -525,7 +528,9 @@ fn index_entry(rows: &Rows, key: AggregateKey) -> IndexEntry {
             Some(Item::Order { index, .. }) => *index,
             Some(Item::Tombstone { .. }) | None => None,
         },
-        AggregateKey::Account { .. } | AggregateKey::Session { .. } => rows.events_of(key)?.index,
+        AggregateKey::Account { .. } | AggregateKey::Session { .. } | AggregateKey::Mail { .. } => {
+            rows.events_of(key)?.index
+        }
     }
 }
 
@@ -537,7 +542,7 @@ fn index_entry_mut(rows: &mut Rows, key: AggregateKey) -> Option<&mut IndexEntry
                 Item::Tombstone { .. } => None,
             }
         }
-        AggregateKey::Account { .. } | AggregateKey::Session { .. } => {
+        AggregateKey::Account { .. } | AggregateKey::Session { .. } | AggregateKey::Mail { .. } => {
             Some(&mut rows.events_of_mut(key)?.index)
         }
     }

@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use application::ports::mail::StoredMail;
 use application::ports::{
     Activity, ActivityOwner, AddressDigest, DeadLetter, DeadLetterId, Exchange, GuessTarget,
     Source, TokenHash, TokenRecord,
 };
 use domain::aggregate::AggregateKey;
-use domain::identity::{OrderId, ProductId, SessionId, TransactionId, UserId};
+use domain::identity::{MailId, OrderId, ProductId, SessionId, TransactionId, UserId};
 use domain::order::OpenCount;
 use domain::pending::{PendingEvent, PendingEvents};
 use domain::product::Product;
@@ -32,7 +33,14 @@ pub(super) struct SessionRow {
     pub(super) events: EventsRow,
 }
 
-/// The events of an account or a session.
+/// A request for a mail.
+#[derive(Debug, Clone)]
+pub(super) struct MailRow {
+    pub(super) mail: StoredMail,
+    pub(super) events: EventsRow,
+}
+
+/// The events of an account, a session or a request for a mail.
 #[derive(Debug, Clone)]
 pub(super) struct EventsRow {
     pub(super) stored: UserEvents,
@@ -68,6 +76,7 @@ pub(super) struct Rows {
     pub(super) accounts: BTreeMap<UserId, AccountRow>,
     pub(super) owners: HashMap<AddressKey, UserId>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
+    pub(super) mails: BTreeMap<MailId, MailRow>,
     pub(super) used_tokens: BTreeSet<TokenHash>,
     pub(super) activities: Vec<(ActivityOwner, Activity)>,
     pub(super) guesses: HashMap<GuessTarget, Guesses>,
@@ -86,6 +95,7 @@ impl Rows {
         match key {
             AggregateKey::Account { user_id } => Some(&self.accounts.get(&user_id)?.events),
             AggregateKey::Session { session_id } => Some(&self.sessions.get(&session_id)?.events),
+            AggregateKey::Mail { mail_id } => Some(&self.mails.get(&mail_id)?.events),
             AggregateKey::Order { .. } => None,
         }
     }
@@ -96,6 +106,7 @@ impl Rows {
             AggregateKey::Session { session_id } => {
                 Some(&mut self.sessions.get_mut(&session_id)?.events)
             }
+            AggregateKey::Mail { mail_id } => Some(&mut self.mails.get_mut(&mail_id)?.events),
             AggregateKey::Order { .. } => None,
         }
     }

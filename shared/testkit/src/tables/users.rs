@@ -16,12 +16,13 @@ use domain::timestamp::Timestamp;
 use domain::user::{Account, AccountRecord, EmailAddress, Guesses};
 
 use super::MemoryTables;
+use super::mails::put_mail;
 use super::rows::{AccountRow, EventsRow, Rows, SessionRow};
 use crate::fault::Operation;
 
 /// Replaces the previous version of an account. `true` means that an earlier try of the same
 /// attempt has already done so.
-fn replace_account(
+pub(super) fn replace_account(
     rows: &mut Rows,
     account: Account,
     attempt: TransactionId,
@@ -63,7 +64,7 @@ impl UserRepository for MemoryTables {
         let account = registration.account.clone();
         let (event, pending) = (registration.event.clone(), registration.pending.clone());
         let activity = registration.activity.clone();
-        let known_until = registration.source_known_until;
+        let (known_until, mail) = (registration.source_known_until, registration.mail.cloned());
         let busy = RegistrationCancelled::Busy;
         self.write(Operation::Register, deadline, busy, move |rows| {
             let user_id = account.user_id();
@@ -82,6 +83,9 @@ impl UserRepository for MemoryTables {
             let attempt = pending.transaction_id;
             let events = EventsRow::new(AggregateKey::Account { user_id }, event, pending, None);
             rows.accounts.insert(user_id, AccountRow { live: Some((account, attempt)), events });
+            if let Some(mail) = mail {
+                put_mail(rows, mail);
+            }
             Ok(())
         })
         .await

@@ -9,6 +9,8 @@ pub enum ProblemKind {
     InvalidHeader,
     /// 400: a query parameter is not valid.
     InvalidParameter,
+    /// 400: a mailed token is not good.
+    InvalidMailToken,
     /// 401: the request is not authenticated.
     Unauthorized,
     /// 403: the user may not do this.
@@ -29,6 +31,8 @@ pub enum ProblemKind {
     IdempotencyKeyReused,
     /// 429: too many requests.
     TooManyRequests,
+    /// 501: the deployment does not have this part.
+    NotConfigured,
     /// 503: a part that is needed is unavailable. Trying again may help.
     Unavailable,
     /// 500: a fault of ours.
@@ -37,10 +41,11 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::MalformedJson,
         Self::InvalidHeader,
         Self::InvalidParameter,
+        Self::InvalidMailToken,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
@@ -51,6 +56,7 @@ impl ProblemKind {
         Self::Validation,
         Self::IdempotencyKeyReused,
         Self::TooManyRequests,
+        Self::NotConfigured,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -86,6 +92,9 @@ impl ProblemKind {
             Self::InvalidParameter => {
                 ("invalid-parameter", "A query parameter is not valid", StatusCode::BAD_REQUEST)
             }
+            Self::InvalidMailToken => {
+                ("invalid-mail-token", "The mailed token is not valid", StatusCode::BAD_REQUEST)
+            }
             Self::Unauthorized => {
                 ("unauthorized", "Authentication is needed", StatusCode::UNAUTHORIZED)
             }
@@ -118,6 +127,11 @@ impl ProblemKind {
             Self::TooManyRequests => {
                 ("too-many-requests", "Too many requests", StatusCode::TOO_MANY_REQUESTS)
             }
+            Self::NotConfigured => (
+                "not-configured",
+                "This deployment does not offer this",
+                StatusCode::NOT_IMPLEMENTED,
+            ),
             Self::Unavailable => {
                 ("unavailable", "The service is not available", StatusCode::SERVICE_UNAVAILABLE)
             }

@@ -93,7 +93,9 @@ fn raised_by(
 ) -> Option<(OrderId, EventId)> {
     match aggregate? {
         AggregateKey::Order { order_id, .. } => Some((order_id, event_id?)),
-        AggregateKey::Account { .. } | AggregateKey::Session { .. } => None,
+        AggregateKey::Account { .. } | AggregateKey::Session { .. } | AggregateKey::Mail { .. } => {
+            None
+        }
     }
 }
 

@@ -61,6 +61,9 @@ fn problem(kind: ProblemKind) -> Problem {
         Kind::MalformedJson => "The body is empty. Send JSON.",
         Kind::InvalidHeader => "Send one Idempotency-Key, without a comma in it.",
         Kind::InvalidParameter => "Send as `limit` a number from 1 to 100.",
+        Kind::InvalidMailToken => {
+            "The token is wrong, too old or used. Use the newest mail, or ask for another one."
+        }
         Kind::Unauthorized => {
             "Log in and send the access token as `Authorization: Bearer <token>`."
         }
@@ -85,6 +88,7 @@ fn problem(kind: ProblemKind) -> Problem {
              new key."
         }
         Kind::TooManyRequests => "There were too many wrong passwords. Try again later.",
+        Kind::NotConfigured => "This deployment sends no mails. Its operators can set a sender.",
         Kind::Unavailable => return Problem::unavailable(RETRY_AFTER_DEFAULT),
         Kind::Internal => return Problem::internal("an example"),
     };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use application::outcome::{Failure, FailureClass};
+use application::ports::TokenRecord;
 use application::ports::pending::{AggregateChange, IndexChange, OrderChange, UserChange};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::aggregate::AggregateKey;
@@ -29,6 +30,19 @@ pub(super) fn update_of_given_up(change: &AggregateChange<'_>) -> Result<ItemUpd
     update_by(change, End::GivenUp)
 }
 
+/// Like [`update_of`], for a change that also replaces the token of a request for a mail.
+pub(super) fn update_of_with_token(
+    change: &AggregateChange<'_>,
+    token: &TokenRecord,
+) -> Result<ItemUpdate, Failure> {
+    match change {
+        AggregateChange::User(change) => update_of_user(change, End::Handled, Some(token)),
+        AggregateChange::Order(_) => {
+            Err(Failure::new(FailureClass::Permanent, "an order has no mailed token"))
+        }
+    }
+}
+
 /// How the events ended that are no longer pending.
 #[derive(Clone, Copy)]
 enum End {
@@ -39,7 +53,7 @@ enum End {
 fn update_by(change: &AggregateChange<'_>, end: End) -> Result<ItemUpdate, Failure> {
     match change {
         AggregateChange::Order(change) => update_of_order(change),
-        AggregateChange::User(change) => update_of_user(change, end),
+        AggregateChange::User(change) => update_of_user(change, end, None),
     }
 }
 
@@ -67,9 +81,17 @@ pub(super) fn update_of_order(change: &OrderChange<'_>) -> Result<ItemUpdate, Fa
     Ok(update.when(keys::of_aggregate(before.key()), condition))
 }
 
-fn update_of_user(change: &UserChange<'_>, end: End) -> Result<ItemUpdate, Failure> {
+fn update_of_user(
+    change: &UserChange<'_>,
+    end: End,
+    token: Option<&TokenRecord>,
+) -> Result<ItemUpdate, Failure> {
     let UserChange { before, pending, index } = change;
     let mut update = UpdateBuilder::default();
+    if let Some(token) = token {
+        update.set("#token", text(token.hash));
+        update.set("#token_expires_at_ms", number(token.expires_at.as_millis()));
+    }
     update.set("#revision", number(before.revision.saturating_add(1)));
     revise_pending(&mut update, &before.pending, pending)?;
     revise_index(&mut update, before.key, *index, pending)?;

@@ -12,10 +12,11 @@ use super::DynamoAggregates;
 use super::change::update_of;
 use crate::connect::one_try;
 use crate::error::failed_try;
+use crate::expression::ItemUpdate;
 use crate::item::{CorruptRecord, Item};
 use crate::keys;
 use crate::reading::consistent_get;
-use crate::records::{account_events, is_order, session_events, stored_order};
+use crate::records::{account_events, is_order, mail_events, session_events, stored_order};
 use crate::transaction::too_late;
 
 impl<Stock: Send + Sync> PendingEventStore for DynamoAggregates<Stock> {
@@ -26,11 +27,22 @@ impl<Stock: Send + Sync> PendingEventStore for DynamoAggregates<Stock> {
     }
 
     async fn change(&self, change: &AggregateChange<'_>, deadline: Deadline) -> WriteTry<Found> {
+        self.update(change.key(), update_of(change), deadline).await
+    }
+}
+
+impl<Stock> DynamoAggregates<Stock> {
+    /// Makes one try of an update, if it could be built. It is cancelled with what was found.
+    pub(super) async fn update(
+        &self,
+        key: AggregateKey,
+        update: Result<ItemUpdate, Failure>,
+        deadline: Deadline,
+    ) -> WriteTry<Found> {
         if deadline.has_passed() {
             return WriteTry::Refused(too_late());
         }
-        let key = change.key();
-        let update = match update_of(change) {
+        let update = match update {
             Ok(update) => update,
             Err(failure) => return WriteTry::Refused(failure),
         };
@@ -57,7 +69,9 @@ impl<Stock: Send + Sync> PendingEventStore for DynamoAggregates<Stock> {
 fn is_aggregate(key: AggregateKey, item: &Item) -> bool {
     match key {
         AggregateKey::Order { .. } => is_order(item),
-        AggregateKey::Account { .. } | AggregateKey::Session { .. } => true,
+        AggregateKey::Account { .. } | AggregateKey::Session { .. } | AggregateKey::Mail { .. } => {
+            true
+        }
     }
 }
 
@@ -73,6 +87,7 @@ pub(crate) fn read(key: AggregateKey, item: Item) -> Result<StoredAggregate, Cor
         AggregateKey::Session { session_id } => {
             StoredAggregate::User(session_events(session_id, item)?)
         }
+        AggregateKey::Mail { mail_id } => StoredAggregate::User(mail_events(mail_id, item)?),
     })
 }
 

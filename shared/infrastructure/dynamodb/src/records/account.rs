@@ -53,6 +53,12 @@ pub(crate) struct AccountItem {
     /// The address as it was typed, if that differs from its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     typed_email: Option<String>,
+    /// Whether the address is confirmed; missing in items of older code.
+    #[serde(default)]
+    email_confirmed: bool,
+    /// The address that the user asked for, as it was typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requested_email: Option<String>,
     password_hash: String,
     registration: StampRecord,
     session_epoch: u32,
@@ -91,6 +97,8 @@ impl NewAccountItem {
                 user_id: known.user_id.get(),
                 email: email.to_owned(),
                 typed_email: (typed != email).then(|| typed.to_owned()),
+                email_confirmed: known.email_confirmed,
+                requested_email: known.requested_email.as_ref().map(|it| it.as_typed().to_owned()),
                 password_hash: known.password_hash.as_phc().to_owned(),
                 registration: StampRecord::new(&known.registration, known.registered_at),
                 session_epoch: known.session_epoch,
@@ -143,9 +151,12 @@ pub(crate) fn live_account(item: Item) -> Result<Option<Account>, CorruptRecord>
     if email.key().as_str() != item.email {
         return Err(CorruptRecord::because("its address is another one than its key"));
     }
+    let requested = item.requested_email.as_deref().map(EmailAddress::parse);
     Ok(Some(Account::rehydrate(AccountRecord {
         user_id: UserId::new(item.user_id).map_err(CorruptRecord::because)?,
         email,
+        email_confirmed: item.email_confirmed,
+        requested_email: requested.transpose().map_err(CorruptRecord::because)?,
         password_hash: PasswordHash::from_phc(item.password_hash),
         registered_at: item.registration.at(),
         registration: item.registration.into(),

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 
 use domain::aggregate::AggregateKey;
 use domain::event::EventStamp;
-use domain::identity::{EventId, SessionId, UserId};
+use domain::identity::{EventId, MailId, SessionId, UserId};
 use domain::pending::PendingEvents;
 use domain::timestamp::Timestamp;
-use domain::user::{UserEvent, UserEvents, UserFact};
+use domain::user::{MAIL_REQUEST_LIFETIME, UserEvent, UserEvents, UserFact};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{PendingRecord, binary, since};
+use super::{PendingRecord, binary, purpose, since};
 use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 
@@ -55,7 +55,7 @@ impl From<StampRecord> for EventStamp {
     }
 }
 
-/// The attributes of the pending events of an account or a session.
+/// The attributes of the pending events of an account, a session or a request for a mail.
 #[derive(Debug, Serialize)]
 pub(crate) struct PendingAttributes {
     /// The pending events. The map exists from the beginning, because an update cannot add to a map
@@ -110,6 +110,17 @@ struct SessionEvents {
     revision: u64,
 }
 
+/// The attributes of a request for a mail that describe its event.
+#[derive(Deserialize)]
+struct MailEvents {
+    user_id: u64,
+    purpose: String,
+    request: StampRecord,
+    account_version: u32,
+    pending: BTreeMap<String, PendingRecord>,
+    revision: u64,
+}
+
 /// The events of an account.
 ///
 /// # Errors
@@ -150,6 +161,25 @@ pub(crate) fn session_events(
         pending: pending(item.pending)?,
         revision: item.revision,
         expires_at: Some(Timestamp::from_millis(item.ends_at_ms)),
+    })
+}
+
+/// The events of a request for a mail.
+///
+/// # Errors
+///
+/// [`CorruptRecord`] if the item is not this request.
+pub(crate) fn mail_events(mail_id: MailId, item: Item) -> Result<UserEvents, CorruptRecord> {
+    let item: MailEvents = from_item(item)?;
+    let user_id = UserId::new(item.user_id).map_err(CorruptRecord::because)?;
+    let expires_at = item.request.at().plus(MAIL_REQUEST_LIFETIME);
+    let fact = purpose(&item.purpose)?.fact();
+    Ok(UserEvents {
+        key: AggregateKey::Mail { mail_id },
+        raised: vec![item.request.event(user_id, item.account_version, fact)],
+        pending: pending(item.pending)?,
+        revision: item.revision,
+        expires_at: Some(expires_at),
     })
 }
 

@@ -68,6 +68,8 @@ fn emptied(deletion: &AccountDeletion<'_>) -> Result<ItemUpdate, Failure> {
     for path in [
         "#email",
         "#typed_email",
+        "#email_confirmed",
+        "#requested_email",
         "#password_hash",
         "#session_epoch",
         "#logins_until_ms",

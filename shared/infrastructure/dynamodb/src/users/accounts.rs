@@ -10,7 +10,7 @@ use domain::identity::{TransactionId, UserId};
 use domain::user::{Account, EmailAddress};
 
 use crate::config::UsersTable;
-use crate::expression::Change;
+use crate::expression::{Change, ItemUpdate, UpdateBuilder};
 use crate::item::{binary, number, text, truth};
 use crate::keys;
 use crate::reading::{consistent_get, get};
@@ -53,23 +53,44 @@ impl DynamoAccounts {
     }
 }
 
-/// Writes a changed account, if the stored one has the version before. Pending events and the use
-/// of exchanges do not change.
-pub(crate) fn changed(account: &Account, attempt: TransactionId) -> Change {
-    Change {
-        key: keys::record(keys::user(account.user_id())),
-        update: "SET #version = :version, #session_epoch = :epoch, #password_hash = :hash, \
-                 #logins_until_ms = :logins_until, #attempt = :attempt",
-        condition: "#version = :before",
-        values: vec![
-            (":before", number(account.version().saturating_sub(1))),
-            (":version", number(account.version())),
-            (":epoch", number(account.session_epoch())),
-            (":hash", text(account.password_hash().as_phc())),
-            (":logins_until", number(account.record().logins.moment().as_millis())),
-            (":attempt", binary(attempt.as_uuid().as_bytes())),
-        ],
+/// Writes a changed account, if the stored one has the version before. Its address, its pending
+/// events and the use of exchanges do not change.
+pub(crate) fn changed(account: &Account, attempt: TransactionId) -> ItemUpdate {
+    if_as_before(account, change_of(account, attempt))
+}
+
+/// Like [`changed`], with another address.
+pub(crate) fn moved(account: &Account, attempt: TransactionId) -> ItemUpdate {
+    let mut update = change_of(account, attempt);
+    let (key, typed) = (account.email().key().as_str(), account.email().as_typed());
+    update.set("#email", text(key));
+    if typed == key {
+        update.remove("#typed_email");
+    } else {
+        update.set("#typed_email", text(typed));
     }
+    if_as_before(account, update)
+}
+
+fn change_of(account: &Account, attempt: TransactionId) -> UpdateBuilder {
+    let mut update = UpdateBuilder::default();
+    update.set("#version", number(account.version()));
+    update.set("#session_epoch", number(account.session_epoch()));
+    update.set("#password_hash", text(account.password_hash().as_phc()));
+    update.set("#logins_until_ms", number(account.record().logins.moment().as_millis()));
+    update.set("#attempt", binary(attempt.as_uuid().as_bytes()));
+    update.set("#email_confirmed", truth(account.record().email_confirmed));
+    match &account.record().requested_email {
+        Some(requested) => update.set("#requested_email", text(requested.as_typed())),
+        None => update.remove("#requested_email"),
+    }
+    update
+}
+
+fn if_as_before(account: &Account, mut update: UpdateBuilder) -> ItemUpdate {
+    let before = update.value(number(account.version().saturating_sub(1)));
+    let condition = format!("#version = {before}");
+    update.when(keys::record(keys::user(account.user_id())), condition)
 }
 
 /// Why a change was cancelled whose first item is the account as `attempt` writes it. If the

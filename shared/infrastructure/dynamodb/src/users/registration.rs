@@ -14,8 +14,8 @@ use super::accounts::changed;
 use crate::config::UsersTable;
 use crate::item::from_item;
 use crate::records::{
-    AccountState, ActivityItem, EmailItem, KnownSourceItem, NewAccountItem, NewSessionItem,
-    account_state,
+    AccountState, ActivityItem, EmailItem, KnownSourceItem, NewAccountItem, NewMailItem,
+    NewSessionItem, account_state,
 };
 use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
@@ -34,17 +34,22 @@ impl DynamoUserRepository {
     }
 
     fn registration(&self, registration: &Registration<'_>) -> Result<Transaction, Failure> {
-        let Registration { account, event, pending, activity, source_known_until } = registration;
+        let Registration { account, event, pending, activity, source_known_until, mail } =
+            registration;
         let address = AddressDigest::of(account.email());
         let known = KnownSourceItem::new(address, activity.source, *source_known_until);
         let attempt = pending.transaction_id;
         let pending = PendingEvents::one(event.stamp.event_id, (*pending).clone());
         let users = self.users.as_str();
-        Transaction::default()
+        let transaction = Transaction::default()
             .put_if_absent(users, &NewAccountItem::new(account, attempt, &pending))?
             .put_if_absent(users, &EmailItem::from(*account))?
             .put(users, &ActivityItem::new(ActivityOwner::User(account.user_id()), activity))?
-            .put(users, &known)
+            .put(users, &known)?;
+        match mail {
+            Some(mail) => transaction.put_if_absent(users, &NewMailItem::from(*mail)),
+            None => Ok(transaction),
+        }
     }
 
     fn login(&self, login: &NewSession<'_>) -> Result<Transaction, Failure> {

@@ -1,6 +1,9 @@
-//! Registration, and the user's own account.
+//! Registration, the user's own account, and the mails about it.
 
-use contracts::user::{Account, ActivityPage, ChangePassword, DeleteAccount, Register, Registered};
+use contracts::user::{
+    Account, ActivityPage, AskToResetPassword, ChangeEmail, ChangePassword, ConfirmEmail,
+    DeleteAccount, Register, Registered, ResetPassword,
+};
 use http::{Method, StatusCode};
 use serde_json::json;
 use web::ProblemKind;
@@ -17,6 +20,11 @@ pub(super) fn all(schemas: &mut Schemas) -> Vec<Operation> {
         delete(schemas),
         change_password(schemas),
         list_activity(schemas),
+        ask_to_confirm(),
+        ask_to_change(schemas),
+        confirm_email(schemas),
+        ask_to_reset(schemas),
+        reset_password(schemas),
     ]
 }
 
@@ -60,6 +68,7 @@ fn show(schemas: &mut Schemas) -> Operation {
     let account = json!({
         "user_id": 123,
         "email": "demo@example.com",
+        "email_confirmed": true,
         "registered_at": "2026-01-31T11:58:02.000Z",
     });
     Operation {
@@ -167,5 +176,141 @@ fn list_activity(schemas: &mut Schemas) -> Operation {
             links: next_page("listActivity", &[]),
         },
         problems: &[],
+    }
+}
+
+/// A mailed token, as an example.
+const TOKEN: &str =
+    "01890a5d-ac96-774b-bcce-b302099a8057.o6IVIsGnCzPr8iCoZQkUGYkVcYcvRhVKVqJ8YRbCbSs";
+
+fn accepted(description: &'static str) -> Success {
+    Success { status: StatusCode::ACCEPTED, description, body: None, headers: &[], links: none() }
+}
+
+fn done(description: &'static str) -> Success {
+    Success { status: StatusCode::NO_CONTENT, ..accepted(description) }
+}
+
+fn ask_to_confirm() -> Operation {
+    Operation {
+        method: Method::POST,
+        path: "/v1/users/me/email-confirmation",
+        id: "askToConfirmEmail",
+        tag: "accounts",
+        summary: "Asks for the mail that confirms the address",
+        description: "The mail follows within seconds; its token is good once, and for 30 minutes. \
+            409 says that the address is confirmed already.",
+        access: Access::User,
+        parameters: vec![Parameter::Traceparent],
+        body: None,
+        success: accepted("The mail is asked for"),
+        problems: &[
+            ProblemKind::Forbidden,
+            ProblemKind::Conflict,
+            ProblemKind::TooManyRequests,
+            ProblemKind::NotConfigured,
+        ],
+    }
+}
+
+fn ask_to_change(schemas: &mut Schemas) -> Operation {
+    let change = json!({
+        "email": "jo@example.com",
+        "current_password": "correct-horse-battery-staple",
+    });
+    Operation {
+        method: Method::PUT,
+        path: "/v1/users/me/email",
+        id: "askToChangeEmail",
+        tag: "accounts",
+        summary: "Asks for another address",
+        description: "It counts once the token that is mailed to it comes back. The answer does not \
+            show whether the address is another account's; then no mail is sent. The account's own \
+            address withdraws an earlier request. A wrong password is answered with 422.",
+        access: Access::User,
+        parameters: vec![Parameter::Traceparent],
+        body: Some(Body {
+            schema: schemas.request::<ChangeEmail>(),
+            examples: vec![("change", "Another address", change)],
+        }),
+        success: accepted("The mail is asked for"),
+        problems: &[
+            ProblemKind::Forbidden,
+            ProblemKind::TooManyRequests,
+            ProblemKind::NotConfigured,
+        ],
+    }
+}
+
+fn confirm_email(schemas: &mut Schemas) -> Operation {
+    Operation {
+        method: Method::POST,
+        path: "/v1/email-confirmations",
+        id: "confirmEmail",
+        tag: "accounts",
+        summary: "Confirms an address with a mailed token",
+        description: "The one that the account has, or the one that was asked for, which then is the \
+            account's. A token that is wrong, too old, used or of another purpose is answered with \
+            400.",
+        access: Access::Anyone,
+        parameters: vec![Parameter::Traceparent],
+        body: Some(Body {
+            schema: schemas.request::<ConfirmEmail>(),
+            examples: vec![("token", "The token of the mail", json!({"token": TOKEN}))],
+        }),
+        success: done("The address is confirmed"),
+        problems: &[
+            ProblemKind::InvalidMailToken,
+            ProblemKind::Forbidden,
+            ProblemKind::NotConfigured,
+        ],
+    }
+}
+
+fn ask_to_reset(schemas: &mut Schemas) -> Operation {
+    Operation {
+        method: Method::POST,
+        path: "/v1/password-resets",
+        id: "askToResetPassword",
+        tag: "accounts",
+        summary: "Asks for the mail that resets a password",
+        description: "The answer is the same whether or not the address has an account.",
+        access: Access::Anyone,
+        parameters: vec![Parameter::Traceparent],
+        body: Some(Body {
+            schema: schemas.request::<AskToResetPassword>(),
+            examples: vec![("address", "An address", json!({"email": "jo@example.com"}))],
+        }),
+        success: accepted("If the address has an account, a mail follows"),
+        problems: &[
+            ProblemKind::Forbidden,
+            ProblemKind::TooManyRequests,
+            ProblemKind::NotConfigured,
+        ],
+    }
+}
+
+fn reset_password(schemas: &mut Schemas) -> Operation {
+    let reset = json!({"token": TOKEN, "new_password": "other words make another one"});
+    Operation {
+        method: Method::POST,
+        path: "/v1/password-resets/confirm",
+        id: "resetPassword",
+        tag: "accounts",
+        summary: "Sets a new password with a mailed token",
+        description: "All sessions end, and the address is confirmed. A password that is not allowed \
+            is answered with 422 and leaves the token good; a token that is not good with 400.",
+        access: Access::Anyone,
+        parameters: vec![Parameter::Traceparent],
+        body: Some(Body {
+            schema: schemas.request::<ResetPassword>(),
+            examples: vec![("reset", "A new password", reset)],
+        }),
+        success: done("The password is changed"),
+        problems: &[
+            ProblemKind::InvalidMailToken,
+            ProblemKind::Forbidden,
+            ProblemKind::NotConfigured,
+        ],
     }
 }

@@ -1,0 +1,177 @@
+//! Sends the mails that were asked for.
+//!
+//! The handler makes a token, stores its hash, and has the mail sent; then it marks itself. No
+//! transaction covers the mail service, so a delivery that comes again may send another mail. It has
+//! another token, and the newest one counts.
+
+use contracts::event::EventType;
+use domain::aggregate::AggregateKey;
+use domain::identity::MailId;
+use domain::timestamp::Timestamp;
+use domain::user::MailPurpose;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::events::StoredAggregate;
+use crate::events::consume::{EventHandler, HandlerError, IncomingEvent};
+use crate::outcome::{Failure, FailureClass, WriteTry};
+use crate::ports::mail::{MailRequests, MailToken, MailTokens, Mailer, OutgoingMail, StoredMail};
+use crate::ports::pending::{Found, IndexChange, PendingEventStore};
+use crate::ports::{Accounts, Clock, RefreshTokenSource, TokenHash, TokenRecord};
+
+/// The events of requests for mails.
+pub const MAIL_EVENTS: &[EventType] = &[
+    EventType::EmailConfirmationRequested,
+    EventType::EmailChangeRequested,
+    EventType::PasswordResetRequested,
+];
+
+/// Sends mails. It is an [`EventHandler`] for [`MAIL_EVENTS`].
+pub struct SendMail<Users, Aggregates, Service, Secrets, Time> {
+    /// Accounts with their requests for mails.
+    pub users: Users,
+    /// Stores tokens and marks.
+    pub aggregates: Aggregates,
+    /// Sends the mails.
+    pub mailer: Service,
+    /// Makes the secrets of tokens.
+    pub secrets: Secrets,
+    /// The wall clock by which tokens expire.
+    pub clock: Time,
+}
+
+impl<Users, Aggregates, Service, Secrets, Time> SendMail<Users, Aggregates, Service, Secrets, Time>
+where
+    Users: Accounts + MailRequests,
+    Aggregates: MailTokens + PendingEventStore,
+    Service: Mailer,
+    Secrets: RefreshTokenSource,
+    Time: Clock,
+{
+    async fn send(&self, incoming: &IncomingEvent<'_>) -> Result<(), HandlerError> {
+        let AggregateKey::Mail { mail_id } = incoming.stored.key() else {
+            return Err(HandlerError::Permanent("no request for a mail raised it".to_owned()));
+        };
+        let Some(mail) = MailRequests::find(&self.users, mail_id).await? else {
+            return Err(HandlerError::Permanent("the request for the mail is gone".to_owned()));
+        };
+        let stored = match mail.request.token_expires_at(self.clock.now()) {
+            Some(expires_at) if self.is_wanted(&mail).await? => {
+                let token = self.issue(incoming, mail_id, expires_at).await?;
+                self.deliver(&mail, &token.secret, incoming).await?;
+                token.stored
+            }
+            _ => {
+                tracing::info!(%mail_id, "a mail is not sent: nobody waits for it any more");
+                incoming.stored.clone()
+            }
+        };
+        self.mark(&stored, incoming).await
+    }
+
+    /// Whether the account still waits for the mail. A mail to an address that belongs to another
+    /// account is not sent, so that nobody learns from it whose the address is.
+    async fn is_wanted(&self, mail: &StoredMail) -> Result<bool, Failure> {
+        let account = Accounts::by_id(&self.users, mail.request.user_id).await?;
+        let wanted = account.is_some_and(|account| mail.request.is_wanted_by(&account));
+        if !wanted || mail.used || mail.request.purpose != MailPurpose::ChangeAddress {
+            return Ok(wanted && !mail.used);
+        }
+        Ok(self.users.by_email(&mail.request.address).await?.is_none())
+    }
+
+    /// Stores the hash of a new token, before the mail: a token that nobody can use would be worse
+    /// than one that is not mailed.
+    async fn issue(
+        &self,
+        incoming: &IncomingEvent<'_>,
+        mail_id: MailId,
+        expires_at: Timestamp,
+    ) -> Result<Issued, HandlerError> {
+        let secret = MailToken::issued(mail_id, &self.secrets.secret()?);
+        let token = TokenRecord { hash: TokenHash::of(secret.expose_secret()), expires_at };
+        let pending = incoming.stored.pending().clone();
+        let change = incoming.stored.pending_change(pending.clone(), IndexChange::Keep);
+        stored(self.aggregates.issue(&change, &token, incoming.deadline).await)?;
+        Ok(Issued { secret, stored: incoming.stored.clone().revised(pending) })
+    }
+
+    async fn deliver(
+        &self,
+        mail: &StoredMail,
+        token: &SecretString,
+        incoming: &IncomingEvent<'_>,
+    ) -> Result<(), HandlerError> {
+        let mail_id = mail.request.id;
+        let (to, purpose) = (&mail.request.address, mail.request.purpose);
+        let outgoing = OutgoingMail { to, purpose, token };
+        match self.mailer.send(&outgoing, incoming.deadline).await {
+            WriteTry::Done => {
+                tracing::info!(%mail_id, purpose = purpose.as_str(), "a mail was sent");
+                Ok(())
+            }
+            // It will never succeed, and is no fault that an operator could repair: users may enter
+            // any address. So it is not a dead letter.
+            WriteTry::Cancelled(rejected) => {
+                tracing::warn!(%mail_id, purpose = purpose.as_str(), %rejected, "a mail is not sent");
+                Ok(())
+            }
+            WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn mark(
+        &self,
+        stored_before: &StoredAggregate,
+        incoming: &IncomingEvent<'_>,
+    ) -> Result<(), HandlerError> {
+        let mut pending = stored_before.pending().clone();
+        // Another delivery has ended the event.
+        let Some(mut entry) = pending.remove(incoming.event_id) else { return Ok(()) };
+        entry.done_by.insert(self.name().to_owned());
+        pending.put(incoming.event_id, entry);
+        let marked = stored_before.pending_change(pending, IndexChange::Keep);
+        stored(self.aggregates.change(&marked, incoming.deadline).await)
+    }
+}
+
+/// A token that is stored and not mailed yet.
+struct Issued {
+    secret: SecretString,
+    /// The request after that write.
+    stored: StoredAggregate,
+}
+
+/// After anything but success the event comes again, and its aggregate says what was stored.
+fn stored(tried: WriteTry<Found>) -> Result<(), HandlerError> {
+    match tried {
+        WriteTry::Done => Ok(()),
+        WriteTry::Cancelled(_) => {
+            let cause = "another delivery handles the request for the mail";
+            Err(Failure::new(FailureClass::Conflict, cause).into())
+        }
+        WriteTry::Refused(failure) | WriteTry::Unknown(failure) => Err(failure.into()),
+    }
+}
+
+impl<Users, Aggregates, Service, Secrets, Time> EventHandler
+    for SendMail<Users, Aggregates, Service, Secrets, Time>
+where
+    Users: Accounts + MailRequests,
+    Aggregates: MailTokens + PendingEventStore,
+    Service: Mailer,
+    Secrets: RefreshTokenSource,
+    Time: Clock,
+{
+    fn name(&self) -> &'static str {
+        "mail"
+    }
+
+    fn handle<'a>(
+        &'a self,
+        incoming: &'a IncomingEvent<'a>,
+    ) -> BoxFuture<'a, Result<(), HandlerError>> {
+        self.send(incoming).boxed()
+    }
+}

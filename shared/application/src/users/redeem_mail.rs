@@ -1,0 +1,203 @@
+//! Uses a mailed token: it confirms an address, or sets a new password.
+//!
+//! Every token that is not good gets the same answer, whether it is malformed, of another purpose,
+//! expired, replaced by a newer one, used, or of an account that has changed since.
+
+use std::time::Duration;
+
+use domain::user::{Account, ActivityKind, MailPurpose, PasswordFault, check_password};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::backoff::seed;
+use crate::deadline::Deadline;
+use crate::outcome::{Failure, FailureClass};
+use crate::ports::mail::{MailRepository, MailRequests, MailToken, Redemption, StoredMail};
+use crate::ports::{
+    Accounts, Activity, Clock, IdentitySource, KnownSourceRemoval, PasswordHasher, Source,
+};
+use crate::settle::settle;
+
+/// How long the local transaction may take, with all its tries.
+const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+
+/// Uses mailed tokens. `Store` has accounts, requests and sources.
+pub struct RedeemMail<Store, Passwords, Identities, Time> {
+    /// Accounts with their requests for mails.
+    pub users: Store,
+    /// Hashes new passwords.
+    pub passwords: Passwords,
+    /// Makes the identifiers of attempts and activities.
+    pub identities: Identities,
+    /// The wall clock by which tokens expire.
+    pub clock: Time,
+}
+
+/// Why a token was not used, as far as is known.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemMailError {
+    /// The token is not good. The answer must not show why; the text is for the log.
+    #[error("the mailed token is not good: {0}")]
+    Invalid(&'static str),
+    /// The new password is not allowed. The token is still good.
+    #[error("new password not allowed")]
+    Password(#[from] PasswordFault),
+    /// It could not be stored, or whether it is stored is unknown.
+    #[error("using mailed tokens is temporarily unavailable")]
+    Unavailable(#[source] Failure),
+}
+
+impl<Store, Passwords, Identities, Time> RedeemMail<Store, Passwords, Identities, Time>
+where
+    Store: Accounts + KnownSourceRemoval + MailRepository + MailRequests,
+    Passwords: PasswordHasher,
+    Identities: IdentitySource,
+    Time: Clock,
+{
+    /// Confirms the address of a token: the one that the account has, or the one that it is to get.
+    ///
+    /// # Errors
+    ///
+    /// [`RedeemMailError`]
+    pub async fn confirm_address(
+        &self,
+        token: &SecretString,
+        source: Source,
+        deadline: Deadline,
+    ) -> Result<(), RedeemMailError> {
+        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        let token = read(token)?;
+        while !within.has_passed() {
+            let (mail, account) = self.wanted(&token).await?;
+            let kind = match mail.request.purpose {
+                MailPurpose::ConfirmAddress => ActivityKind::EmailConfirmed,
+                MailPurpose::ChangeAddress => {
+                    self.check_free(&mail, &account).await?;
+                    // Known networks belong to an address.
+                    let forgotten = self.users.forget_all_except(&account, source).await;
+                    forgotten.map_err(RedeemMailError::Unavailable)?;
+                    ActivityKind::EmailChanged
+                }
+                MailPurpose::ResetPassword => {
+                    return Err(RedeemMailError::Invalid("it resets a password"));
+                }
+            };
+            let after = account.confirm_email(&mail.request);
+            if self.store(&token, &account, &after, kind, source, within).await? {
+                return Ok(());
+            }
+        }
+        Err(busy())
+    }
+
+    /// Sets a new password, ends all sessions, and forgets all networks except `source`.
+    ///
+    /// # Errors
+    ///
+    /// [`RedeemMailError`]
+    pub async fn reset_password(
+        &self,
+        token: &SecretString,
+        password: &SecretString,
+        source: Source,
+        deadline: Deadline,
+    ) -> Result<(), RedeemMailError> {
+        let token = read(token)?;
+        // The token first: it costs no hash, and nobody without one can have passwords hashed.
+        let (mail, account) = self.wanted(&token).await?;
+        if mail.request.purpose != MailPurpose::ResetPassword {
+            return Err(RedeemMailError::Invalid("it confirms an address"));
+        }
+        check_password(password.expose_secret(), account.email())?;
+        let hash = self.passwords.hash(password.clone()).await;
+        let hash = hash.map_err(RedeemMailError::Unavailable)?;
+        let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
+        while !within.has_passed() {
+            let (_, account) = self.wanted(&token).await?;
+            // Before the change, so that a success means that both are done.
+            let forgotten = self.users.forget_all_except(&account, source).await;
+            forgotten.map_err(RedeemMailError::Unavailable)?;
+            let after = account.reset_password(hash.clone());
+            let kind = ActivityKind::PasswordReset;
+            if self.store(&token, &account, &after, kind, source, within).await? {
+                return Ok(());
+            }
+        }
+        Err(busy())
+    }
+
+    /// The request of a token with its account, if the token is good now.
+    async fn wanted(&self, token: &MailToken) -> Result<(StoredMail, Account), RedeemMailError> {
+        let mail = MailRequests::find(&self.users, token.mail).await;
+        let mail = mail.map_err(RedeemMailError::Unavailable)?;
+        let mail = mail.ok_or(RedeemMailError::Invalid("there is no such request"))?;
+        if !mail.accepts(&token.hash, self.clock.now()) {
+            return Err(RedeemMailError::Invalid("it is not the newest, used, or expired"));
+        }
+        let account = Accounts::by_id(&self.users, mail.request.user_id).await;
+        let account = account.map_err(RedeemMailError::Unavailable)?;
+        let account = account.filter(|account| mail.request.is_wanted_by(account));
+        let account = account.ok_or(RedeemMailError::Invalid("the account has changed since"))?;
+        Ok((mail, account))
+    }
+
+    /// Somebody else may have taken the address since it was asked for.
+    async fn check_free(
+        &self,
+        mail: &StoredMail,
+        account: &Account,
+    ) -> Result<(), RedeemMailError> {
+        let owner = self.users.by_email(&mail.request.address).await;
+        match owner.map_err(RedeemMailError::Unavailable)? {
+            Some(owner) if owner.user_id() != account.user_id() => {
+                Err(RedeemMailError::Invalid("the address belongs to another account"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores the use of a token. Returns whether it is stored: otherwise the token was used or the
+    /// account changed meanwhile.
+    async fn store(
+        &self,
+        token: &MailToken,
+        before: &Account,
+        after: &Account,
+        kind: ActivityKind,
+        source: Source,
+        within: Deadline,
+    ) -> Result<bool, RedeemMailError> {
+        let attempt = self.identities.transaction_id();
+        let changes = before.email().key() != after.email().key();
+        let redemption = Redemption {
+            mail: token.mail,
+            hash: token.hash,
+            account: after,
+            former_address: changes.then(|| before.email().key()),
+            attempt,
+            activity: &Activity {
+                id: self.identities.activity_id(),
+                kind,
+                at: self.clock.now(),
+                source,
+                session: None,
+            },
+        };
+        let stored = settle(within, seed(attempt.as_uuid()), |within| {
+            self.users.redeem(&redemption, within)
+        });
+        let stored = stored.await.map_err(RedeemMailError::Unavailable)?.is_ok();
+        if stored {
+            let (user_id, kind) = (after.user_id().get(), kind.as_str());
+            tracing::info!(user_id, %source, kind, "a mailed token was used");
+        }
+        Ok(stored)
+    }
+}
+
+fn read(token: &SecretString) -> Result<MailToken, RedeemMailError> {
+    MailToken::read(token).ok_or(RedeemMailError::Invalid("it is malformed"))
+}
+
+fn busy() -> RedeemMailError {
+    RedeemMailError::Unavailable(Failure::new(FailureClass::Conflict, "the account keeps changing"))
+}

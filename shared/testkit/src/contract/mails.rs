@@ -1,0 +1,330 @@
+//! `MailRequests`, `MailRepository` and `MailTokens`.
+
+use application::events::StoredAggregate;
+use application::outcome::WriteTry;
+use application::ports::mail::{
+    MailRepository, MailRequests, MailTokens, NewMail, Redemption, StoredMail,
+};
+use application::ports::pending::{Found, IndexChange, PendingEventIndex, PendingEventStore};
+use application::ports::{
+    Accounts, AddressDigest, ChangeCancelled, IdentitySource, Registration, TokenHash, TokenRecord,
+    Topic, UserRepository,
+};
+use domain::aggregate::AggregateKey;
+use domain::pending::{PendingEvent, PendingEvents};
+use domain::user::{Account, ActivityKind, MailPurpose, MailRequest};
+use futures::future::join_all;
+
+use super::fixture::settled;
+use super::users::register;
+use super::{TableFixture, moment, soon};
+use crate::identities::SequentialIdentities;
+use crate::samples::{activity, email, registered, stamp};
+
+fn new_mail(identities: &SequentialIdentities, account: &Account, purpose: MailPurpose) -> NewMail {
+    let (at, id) = (moment(2), identities.mail_id());
+    let (request, event) = MailRequest::ask(id, account, purpose, at, stamp(identities)).unwrap();
+    NewMail { request, event, pending: PendingEvent::unsent(identities.transaction_id(), at) }
+}
+
+const fn key_of(mail: &NewMail) -> AggregateKey {
+    AggregateKey::Mail { mail_id: mail.request.id }
+}
+
+async fn ask(
+    fixture: &impl TableFixture,
+    identities: &SequentialIdentities,
+    mail: &NewMail,
+    account: Option<&Account>,
+) -> WriteTry<ChangeCancelled> {
+    let asked = activity(identities, ActivityKind::EmailConfirmationRequested, moment(2));
+    fixture.accounts().ask(mail, account, &asked, soon()).await
+}
+
+async fn asked(
+    fixture: &impl TableFixture,
+    identities: &SequentialIdentities,
+    account: &Account,
+    purpose: MailPurpose,
+) -> NewMail {
+    let mail = new_mail(identities, account, purpose);
+    let stored = ask(fixture, identities, &mail, None).await;
+    assert!(matches!(stored, WriteTry::Done), "{stored:?}");
+    mail
+}
+
+async fn find(fixture: &impl TableFixture, mail: &NewMail) -> Option<StoredMail> {
+    MailRequests::find(&fixture.accounts(), mail.request.id).await.unwrap()
+}
+
+async fn stored(fixture: &impl TableFixture, mail: &NewMail) -> StoredAggregate {
+    PendingEventStore::find(&fixture.aggregates(), key_of(mail)).await.unwrap().unwrap()
+}
+
+fn token(text: &str) -> TokenRecord {
+    TokenRecord { hash: TokenHash::of(text), expires_at: moment(1_800) }
+}
+
+/// Replaces the token of a request as it was read.
+async fn issue(
+    fixture: &impl TableFixture,
+    before: &StoredAggregate,
+    token: &TokenRecord,
+) -> WriteTry<Found> {
+    let change = before.pending_change(before.pending().clone(), IndexChange::Keep);
+    fixture.aggregates().issue(&change, token, soon()).await
+}
+
+async fn issued(fixture: &impl TableFixture, mail: &NewMail, text: &str) {
+    let tried = issue(fixture, &stored(fixture, mail).await, &token(text)).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+}
+
+async fn redeem(
+    fixture: &impl TableFixture,
+    identities: &SequentialIdentities,
+    mail: &NewMail,
+    text: &str,
+    before: &Account,
+) -> WriteTry<ChangeCancelled> {
+    let after = before.confirm_email(&mail.request);
+    let changes = mail.request.purpose == MailPurpose::ChangeAddress;
+    let redemption = Redemption {
+        mail: mail.request.id,
+        hash: TokenHash::of(text),
+        account: &after,
+        former_address: changes.then(|| before.email().key()),
+        attempt: identities.transaction_id(),
+        activity: &activity(identities, ActivityKind::EmailConfirmed, moment(3)),
+    };
+    fixture.accounts().redeem(&redemption, soon()).await
+}
+
+async fn by_id(fixture: &impl TableFixture, account: &Account) -> Account {
+    Accounts::by_id(&fixture.accounts(), account.user_id()).await.unwrap().unwrap()
+}
+
+fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
+    matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale))
+}
+
+/// An account that waits for the confirmation of another address, and the request for its mail.
+async fn waiting(
+    fixture: &impl TableFixture,
+    identities: &SequentialIdentities,
+    address: &str,
+) -> (Account, NewMail) {
+    let user = register(fixture, identities, "demo@example.com").await;
+    let account = user.account.request_email(email(address));
+    let mail = new_mail(identities, &account, MailPurpose::ChangeAddress);
+    let tried = ask(fixture, identities, &mail, Some(&account)).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    (account, mail)
+}
+
+pub async fn a_request_is_found_as_it_was_stored_with_its_event_pending(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    for purpose in [MailPurpose::ConfirmAddress, MailPurpose::ResetPassword] {
+        let mail = asked(fixture, &identities, &user.account, purpose).await;
+        let request = mail.request.clone();
+        let found = find(fixture, &mail).await;
+        assert_eq!(found, Some(StoredMail { request, token: None, used: false }));
+        let events = stored(fixture, &mail).await;
+        let expected = PendingEvents::one(mail.event.stamp.event_id, mail.pending.clone());
+        assert_eq!(events.pending(), &expected);
+        let StoredAggregate::User(events) = events else { panic!("no user's events") };
+        assert_eq!(events.raised, [mail.event.clone()]);
+        let due = fixture.aggregates().due(Topic::Users, moment(2), 100).await.unwrap();
+        assert!(due.aggregates.iter().any(|due| due.key == key_of(&mail)));
+    }
+    assert_eq!(by_id(fixture, &user.account).await, user.account);
+}
+
+pub async fn a_second_try_of_a_request_is_done(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let (account, mail) = waiting(fixture, &identities, "new@example.com").await;
+    issued(fixture, &mail, "one").await;
+    let again = ask(fixture, &identities, &mail, Some(&account)).await;
+    assert!(matches!(again, WriteTry::Done), "{again:?}");
+    assert_eq!(find(fixture, &mail).await.unwrap().token, Some(token("one")));
+}
+
+pub async fn a_request_is_stored_with_the_change_of_its_account_or_not_at_all(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    let (account, mail) = waiting(fixture, &identities, "New@Example.com").await;
+    assert_eq!(by_id(fixture, &account).await, account);
+    assert_eq!(find(fixture, &mail).await.unwrap().request, mail.request);
+    // Based on the account as it was before.
+    let late = new_mail(&identities, &account, MailPurpose::ChangeAddress);
+    let tried = ask(fixture, &identities, &late, Some(&account)).await;
+    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(find(fixture, &late).await, None);
+}
+
+pub async fn a_registration_stores_the_request_for_its_mail(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = registered(&identities, "demo@example.com", moment(0));
+    let mail = new_mail(&identities, &user.account, MailPurpose::ConfirmAddress);
+    let registration = Registration { mail: Some(&mail), ..user.registration() };
+    for _ in 0..2 {
+        let tried = fixture.users().register(&registration, soon()).await;
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    }
+    assert_eq!(find(fixture, &mail).await.unwrap().request, mail.request);
+    assert!(stored(fixture, &mail).await.pending().holds(mail.event.stamp.event_id));
+}
+
+pub async fn a_new_token_replaces_the_one_before_and_changes_no_event(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
+    let before = stored(fixture, &mail).await;
+    for text in ["one", "two"] {
+        issued(fixture, &mail, text).await;
+        assert_eq!(find(fixture, &mail).await.unwrap().token, Some(token(text)));
+    }
+    assert_eq!(stored(fixture, &mail).await.pending(), before.pending());
+}
+
+pub async fn of_ten_tokens_for_one_revision_one_is_stored(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
+    let before = &stored(fixture, &mail).await;
+    let tries = (0..10).map(async |number| {
+        let token = token(&number.to_string());
+        settled(async || issue(fixture, before, &token).await, Option::is_none).await
+    });
+    let tried = join_all(tries).await;
+    let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    assert_eq!(done, 1, "{tried:?}");
+}
+
+pub async fn of_ten_uses_of_one_token_at_once_one_is_stored(fixture: &impl TableFixture) {
+    let identities = &SequentialIdentities::default();
+    let user = register(fixture, identities, "demo@example.com").await;
+    let mail = &asked(fixture, identities, &user.account, MailPurpose::ConfirmAddress).await;
+    issued(fixture, mail, "one").await;
+    let account = &user.account;
+    let tries = (0..10).map(async |_| {
+        let use_it = async || redeem(fixture, identities, mail, "one", account).await;
+        settled(use_it, |cancelled| *cancelled == ChangeCancelled::Busy).await
+    });
+    let tried = join_all(tries).await;
+    let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
+    let stale = tried.iter().filter(|tried| is_stale(tried)).count();
+    assert_eq!((done, stale), (1, 9), "{tried:?}");
+    let after = by_id(fixture, account).await;
+    assert_eq!((after.version(), after.record().email_confirmed), (account.version() + 1, true));
+    assert!(find(fixture, mail).await.unwrap().used);
+}
+
+pub async fn a_second_try_of_a_use_is_done(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
+    issued(fixture, &mail, "one").await;
+    let redemption = Redemption {
+        mail: mail.request.id,
+        hash: TokenHash::of("one"),
+        account: &user.account.confirm_email(&mail.request),
+        former_address: None,
+        attempt: identities.transaction_id(),
+        activity: &activity(&identities, ActivityKind::EmailConfirmed, moment(3)),
+    };
+    for _ in 0..2 {
+        let tried = fixture.accounts().redeem(&redemption, soon()).await;
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    }
+}
+
+pub async fn a_token_that_is_not_the_newest_is_not_used(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
+    let tried = redeem(fixture, &identities, &mail, "one", &user.account).await;
+    assert!(is_stale(&tried), "there is none yet: {tried:?}");
+    issued(fixture, &mail, "one").await;
+    issued(fixture, &mail, "two").await;
+    let tried = redeem(fixture, &identities, &mail, "one", &user.account).await;
+    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(by_id(fixture, &user.account).await, user.account);
+    assert!(!find(fixture, &mail).await.unwrap().used);
+}
+
+pub async fn a_use_is_stale_when_the_account_was_changed_meanwhile(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
+    issued(fixture, &mail, "one").await;
+    let after = user.account.request_email(email("new@example.com"));
+    let another = new_mail(&identities, &after, MailPurpose::ChangeAddress);
+    let tried = ask(fixture, &identities, &another, Some(&after)).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    let tried = redeem(fixture, &identities, &mail, "one", &user.account).await;
+    assert!(is_stale(&tried), "{tried:?}");
+    assert!(!find(fixture, &mail).await.unwrap().used);
+}
+
+pub async fn a_new_address_belongs_to_the_account_and_the_former_one_is_free(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    let (account, mail) = waiting(fixture, &identities, "New@Example.com").await;
+    issued(fixture, &mail, "one").await;
+    let accounts = fixture.accounts();
+    assert_eq!(accounts.by_email(&email("new@example.com")).await.unwrap(), None);
+    let tried = redeem(fixture, &identities, &mail, "one", &account).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    let found = accounts.by_email(&email("new@example.com")).await.unwrap();
+    assert_eq!(found, Some(account.confirm_email(&mail.request)));
+    assert_eq!(found.unwrap().email().as_typed(), "New@Example.com");
+    assert_eq!(accounts.by_email(&email("demo@example.com")).await.unwrap(), None);
+    register(fixture, &identities, "demo@example.com").await;
+}
+
+pub async fn an_address_that_was_taken_meanwhile_is_not_stored(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let (account, mail) = waiting(fixture, &identities, "new@example.com").await;
+    issued(fixture, &mail, "one").await;
+    let other = register(fixture, &identities, "NEW@example.com").await;
+    let tried = redeem(fixture, &identities, &mail, "one", &account).await;
+    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(by_id(fixture, &account).await, account);
+    let found = fixture.accounts().by_email(&email("new@example.com")).await.unwrap();
+    assert_eq!(found, Some(other.account));
+}
+
+pub async fn a_request_expires_once_its_event_is_handled_and_not_before(
+    fixture: &impl TableFixture,
+) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
+    issued(fixture, &mail, "one").await;
+    assert_eq!(fixture.expiry_of(key_of(&mail)).await, None);
+    let before = stored(fixture, &mail).await;
+    let ends = before.pending_change(PendingEvents::default(), IndexChange::Leave);
+    let tried = fixture.aggregates().change(&ends, soon()).await;
+    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    assert_eq!(fixture.expiry_of(key_of(&mail)).await, Some(mail.request.expires_at()));
+    assert_eq!(find(fixture, &mail).await.unwrap().token, Some(token("one")));
+}
+
+pub async fn a_request_of_nobody_is_no_request(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let (mail, address) = (identities.mail_id(), AddressDigest::of(&email("nobody@example.com")));
+    let asked = activity(&identities, ActivityKind::PasswordResetRequested, moment(2));
+    for _ in 0..2 {
+        let tried = fixture.accounts().ask_for_nobody(mail, address, &asked, soon()).await;
+        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    }
+    assert_eq!(MailRequests::find(&fixture.accounts(), mail).await.unwrap(), None);
+    let due = fixture.aggregates().due(Topic::Users, moment(1_000), 100).await.unwrap();
+    assert_eq!(due.aggregates, []);
+}

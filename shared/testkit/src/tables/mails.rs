@@ -1,0 +1,142 @@
+//! Requests for mails and their tokens.
+
+use application::deadline::Deadline;
+use application::outcome::{Failure, ItemReason, WriteTry};
+use application::ports::mail::{
+    MailRepository, MailRequests, MailTokens, NewMail, Redemption, StoredMail,
+};
+use application::ports::pending::{AggregateChange, Found};
+use application::ports::{Activity, ActivityOwner, AddressDigest, ChangeCancelled, TokenRecord};
+use domain::aggregate::AggregateKey;
+use domain::identity::MailId;
+use domain::user::Account;
+
+use super::MemoryTables;
+use super::aggregates::Written;
+use super::rows::{EventsRow, MailRow, Rows};
+use super::users::replace_account;
+use crate::fault::Operation;
+
+impl MemoryTables {
+    /// All requests for mails, in the order of their identifiers.
+    pub fn mails(&self) -> Vec<StoredMail> {
+        self.state().rows.mails.values().map(|row| row.mail.clone()).collect()
+    }
+}
+
+/// Stores a new request, unless an earlier try has stored it.
+pub(super) fn put_mail(rows: &mut Rows, new: NewMail) {
+    let NewMail { request, event, pending } = new;
+    let key = AggregateKey::Mail { mail_id: request.id };
+    let events = EventsRow::new(key, event, pending, Some(request.expires_at()));
+    let mail = StoredMail { request, token: None, used: false };
+    rows.mails.entry(mail.request.id).or_insert(MailRow { mail, events });
+}
+
+impl MailRequests for MemoryTables {
+    async fn find(&self, mail: MailId) -> Result<Option<StoredMail>, Failure> {
+        self.read(Operation::FindMail, |rows| rows.mails.get(&mail).map(|row| row.mail.clone()))
+            .await
+    }
+}
+
+impl MailRepository for MemoryTables {
+    async fn ask(
+        &self,
+        mail: &NewMail,
+        account: Option<&Account>,
+        activity: &Activity,
+        deadline: Deadline,
+    ) -> WriteTry<ChangeCancelled> {
+        let (mail, account, activity) = (mail.clone(), account.cloned(), activity.clone());
+        self.write(Operation::AskForMail, deadline, ChangeCancelled::Busy, move |rows| {
+            if rows.mails.contains_key(&mail.request.id) {
+                return Ok(());
+            }
+            if let Some(account) = account {
+                replace_account(rows, account, mail.pending.transaction_id)?;
+            }
+            rows.record(ActivityOwner::User(mail.request.user_id), activity);
+            put_mail(rows, mail);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn ask_for_nobody(
+        &self,
+        _: MailId,
+        address: AddressDigest,
+        activity: &Activity,
+        deadline: Deadline,
+    ) -> WriteTry<ChangeCancelled> {
+        let activity = activity.clone();
+        self.write(Operation::AskForMail, deadline, ChangeCancelled::Busy, move |rows| {
+            rows.record(ActivityOwner::UnknownAddress(address), activity);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn redeem(
+        &self,
+        redemption: &Redemption<'_>,
+        deadline: Deadline,
+    ) -> WriteTry<ChangeCancelled> {
+        let Redemption { mail, hash, account, former_address, attempt, activity } =
+            redemption.clone();
+        let (account, activity) = (account.clone(), activity.clone());
+        let former = former_address.cloned();
+        self.write(Operation::RedeemMail, deadline, ChangeCancelled::Busy, move |rows| {
+            let user_id = account.user_id();
+            let live = rows.accounts.get(&user_id).and_then(|row| row.live.as_ref());
+            if live.is_some_and(|(_, last_attempt)| *last_attempt == attempt) {
+                return Ok(());
+            }
+            let stored = &rows.mails.get(&mail).ok_or(ChangeCancelled::Stale)?.mail;
+            if stored.used || stored.token.is_none_or(|token| token.hash != hash) {
+                return Err(ChangeCancelled::Stale);
+            }
+            let owner = rows.owners.get(account.email().key());
+            if owner.is_some_and(|owner| *owner != user_id) {
+                return Err(ChangeCancelled::Stale);
+            }
+            let key = account.email().key().clone();
+            replace_account(rows, account, attempt)?;
+            if let Some(former) = former {
+                rows.owners.remove(&former);
+                rows.owners.insert(key, user_id);
+            }
+            if let Some(row) = rows.mails.get_mut(&mail) {
+                row.mail.used = true;
+            }
+            rows.record(ActivityOwner::User(user_id), activity);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl MailTokens for MemoryTables {
+    async fn issue(
+        &self,
+        change: &AggregateChange<'_>,
+        token: &TokenRecord,
+        deadline: Deadline,
+    ) -> WriteTry<Found> {
+        let (key, written, token) = (change.key(), Written::of(change), *token);
+        self.write(Operation::IssueMailToken, deadline, None, move |rows| {
+            if let ItemReason::ConditionFailed(found) = written.refused_by(rows) {
+                return Err(found);
+            }
+            written.store(rows);
+            if let AggregateKey::Mail { mail_id } = key
+                && let Some(row) = rows.mails.get_mut(&mail_id)
+            {
+                row.mail.token = Some(token);
+            }
+            Ok(())
+        })
+        .await
+    }
+}

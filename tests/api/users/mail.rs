@@ -1,0 +1,147 @@
+//! Addresses are confirmed and changed, and passwords reset, with the tokens of mails that arrive.
+
+use harness::mailbox::{Mailbox, SentMail};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use super::{PASSWORD, Session, Visitor, WRONG, new_email, without_instance};
+use crate::app::{App, eventually, json_of, options, problem, with_app, with_own};
+use crate::leaks;
+
+const NEW: &str = "yet-another-canary-of-good-length";
+
+/// The kinds of activities that are about mails.
+pub(super) const OF_MAILS: [&str; 7] = [
+    "EMAIL_CONFIRMATION_REQUESTED",
+    "EMAIL_CONFIRMED",
+    "EMAIL_CHANGE_REQUESTED",
+    "EMAIL_CHANGE_FAILED",
+    "EMAIL_CHANGED",
+    "PASSWORD_RESET_REQUESTED",
+    "PASSWORD_RESET",
+];
+
+async fn own_system() -> (App, Mailbox) {
+    let mut options = options();
+    let mailbox = Mailbox::of(&mut options);
+    options.pages = Some(mailbox.router());
+    (App::start(options).await, mailbox)
+}
+
+/// The token of the mail to an address whose subject has these words. No log may hold it.
+async fn token(mailbox: &Mailbox, to: &str, words: &str) -> String {
+    let is_it = |mail: &SentMail| mail.to == [to] && mail.subject.contains(words);
+    eventually(&format!("a mail arrives: {words}"), async || {
+        let mail = mailbox.mails().into_iter().find(is_it)?;
+        let token = mail.token()?.to_owned();
+        leaks::remember(&token);
+        Some(token)
+    })
+    .await
+}
+
+async fn confirm(visitor: &Visitor, token: &str) -> Response {
+    visitor.post("/v1/email-confirmations", &json!({"token": token})).await
+}
+
+async fn reset(visitor: &Visitor, token: &str, new: &str) -> Response {
+    let body = json!({"token": token, "new_password": new});
+    visitor.post("/v1/password-resets/confirm", &body).await
+}
+
+async fn change(visitor: &Visitor, access: &str, email: &str, password: &str) -> Response {
+    let body = json!({"email": email, "current_password": password});
+    let request = visitor.request(Method::PUT, "/v1/users/me/email").bearer_auth(access);
+    request.json(&body).send().await.unwrap()
+}
+
+async fn ask_to_confirm(visitor: &Visitor, access: &str) -> Response {
+    let request = visitor.request(Method::POST, "/v1/users/me/email-confirmation");
+    request.bearer_auth(access).send().await.unwrap()
+}
+
+async fn account(visitor: &Visitor, access: &str) -> Value {
+    json_of(visitor.get("/v1/users/me", access).await).await
+}
+
+#[test]
+fn a_mailed_token_confirms_changes_and_resets_once_and_for_its_purpose_alone() {
+    with_own(async || {
+        let (app, mailbox) = own_system().await;
+        let visitor = Visitor::new(&app);
+        let (email, other) = (new_email("mail"), new_email("mail"));
+        visitor.register(&email).await;
+        let session = visitor.log_in(&email).await;
+        assert_eq!(account(&visitor, &session.access).await["email_confirmed"], false);
+        let confirming = token(&mailbox, &email, "Confirm your e-mail").await;
+
+        assert_eq!(ask_to_confirm(&visitor, &session.access).await.status(), 202);
+        // Its purpose alone, and once.
+        let refused = reset(&visitor, &confirming, NEW).await;
+        let wrong = problem(refused, 400, "invalid-mail-token").await;
+        assert_eq!(confirm(&visitor, &confirming).await.status(), 204);
+        let used = problem(confirm(&visitor, &confirming).await, 400, "invalid-mail-token").await;
+        let (request, _) = confirming.split_once('.').unwrap();
+        let made_up = confirm(&visitor, &format!("{request}.made-up")).await;
+        let made_up = problem(made_up, 400, "invalid-mail-token").await;
+        let none = problem(confirm(&visitor, "x").await, 400, "invalid-mail-token").await;
+        for refused in [used, made_up, none] {
+            assert_eq!(without_instance(refused), without_instance(wrong.clone()));
+        }
+        assert_eq!(account(&visitor, &session.access).await["email_confirmed"], true);
+        problem(ask_to_confirm(&visitor, &session.access).await, 409, "conflict").await;
+
+        // Another address counts once it is confirmed.
+        let refused = change(&visitor, &session.access, &other, WRONG).await;
+        problem(refused, 422, "validation").await;
+        assert_eq!(change(&visitor, &session.access, &other, PASSWORD).await.status(), 202);
+        assert_eq!(account(&visitor, &session.access).await["requested_email"], other);
+        let changing = token(&mailbox, &other, "new e-mail").await;
+        assert_eq!(visitor.try_to_log_in(&other, PASSWORD).await.status(), 401);
+        assert_eq!(confirm(&visitor, &changing).await.status(), 204);
+        assert_eq!(account(&visitor, &session.access).await["email"], other);
+        visitor.log_in(&other).await;
+
+        // A reset ends the sessions.
+        let asked = visitor.post("/v1/password-resets", &json!({"email": other})).await;
+        let nobody = new_email("unknown");
+        let unknown = visitor.post("/v1/password-resets", &json!({"email": nobody})).await;
+        assert_eq!((asked.status().as_u16(), unknown.status().as_u16()), (202, 202));
+        let resetting = token(&mailbox, &other, "new password").await;
+        problem(reset(&visitor, &resetting, "too short").await, 422, "validation").await;
+        assert_eq!(reset(&visitor, &resetting, NEW).await.status(), 204);
+        let over = visitor.get("/v1/users/me", &session.access).await;
+        problem(over, 401, "unauthorized").await;
+        assert_eq!(visitor.try_to_log_in(&other, PASSWORD).await.status(), 401);
+        let session = Session::of(visitor.try_to_log_in(&other, NEW).await).await;
+        assert!(mailbox.mails().iter().all(|mail| mail.to != [nobody.as_str()]));
+
+        let listed = json_of(visitor.get("/v1/users/me/activity", &session.access).await).await;
+        let listed = listed["activities"].as_array().unwrap();
+        for kind in OF_MAILS {
+            assert!(listed.iter().any(|line| line["type"] == kind), "{kind}: {listed:?}");
+        }
+        app.system.stop().await;
+    });
+}
+
+#[test]
+fn without_a_sender_the_routes_of_mails_say_so() {
+    with_app(async |app| {
+        let visitor = Visitor::new(app);
+        let email = new_email("no-sender");
+        visitor.register(&email).await;
+        let access = visitor.log_in(&email).await.access;
+        let answers = [
+            ask_to_confirm(&visitor, &access).await,
+            change(&visitor, &access, &new_email("no-sender"), PASSWORD).await,
+            confirm(&visitor, "x").await,
+            visitor.post("/v1/password-resets", &json!({"email": email})).await,
+            reset(&visitor, "x", NEW).await,
+        ];
+        for answer in answers {
+            problem(answer, 501, "not-configured").await;
+        }
+        assert_eq!(account(&visitor, &access).await["email_confirmed"], false);
+    });
+}
