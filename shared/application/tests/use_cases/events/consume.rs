@@ -312,6 +312,27 @@ async fn an_event_of_an_order_that_was_cancelled_meanwhile_only_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_ended_meanwhile_decides_nothing() {
+    let world = world();
+    let id = created(&world, 2).await;
+    // Another delivery gives the event up while the reservation is under way.
+    world.tables.script(Operation::Reserve, [Fault::RequestLost]);
+    let giving_up = async {
+        while world.tables.calls(Operation::Reserve) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut given_up = stored(&world, id);
+        given_up.pending = [].into_iter().collect();
+        given_up.revision += 1;
+        world.tables.put_stored_order(given_up);
+    };
+    tokio::join!(consume(&world, SHORT), giving_up);
+    assert_eq!(stored(&world, id).order.status(), OrderStatus::Created);
+    assert_eq!(world.tables.stock_of(product_id(1)), Some(10));
+    assert_eq!(published(&world), [EventType::OrderCreated]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broker_that_is_away_is_asked_again() {
     let world = world();
     let id = created(&world, 2).await;

@@ -145,6 +145,7 @@ async fn an_event_that_newer_code_raised_is_tried_again_and_never_buried() {
     let report = consume(&world, LONG).await;
     assert_eq!(report.dead_lettered, 0);
     assert!(report.newer > 32, "{report:?}");
+    assert_eq!(report.postponed, report.newer, "each waits for newer code");
     assert_eq!(world.broker.unacknowledged(), 2);
 }
 

@@ -5,27 +5,30 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use application::deadline::Deadline;
+use application::events::StoredAggregate;
 use application::events::consume::{
     ConsumeEvents, ConsumptionReport, EventHandler, HandlerError, IncomingEvent, Registry,
     Subscribed,
 };
+use application::orders::create::CreateOrderCommand;
 use application::outcome::{Failure, FailureClass, Settled};
 use application::ports::EventSubscription;
 use contracts::event::EventType;
+use domain::identity::ProductId;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use testkit::broker::{MemoryBroker, MemoryDelivery};
 use testkit::clock::ManualClock;
 use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::identities::SequentialIdentities;
-use testkit::samples::product;
+use testkit::samples::{lines, product, product_id};
 use testkit::tables::MemoryTables;
 use testkit::world::World;
 use tokio::time::{Instant, sleep};
 
 use super::handlers::mark;
 use super::{SHORT, consume, created};
-use crate::orders::create::world;
+use crate::orders::create::{command, create, world};
 
 /// A world with enough stock, and orders of one item each.
 async fn world_with(orders: usize) -> World {
@@ -138,8 +141,9 @@ async fn each_failed_request_in_a_row_is_followed_by_a_longer_pause() {
     assert_eq!(pauses.take(3).collect::<Vec<_>>(), [100, 200, 300]);
 }
 
-/// Takes a second for each order.
+/// Takes a second for each order of one product.
 struct Slow {
+    product: ProductId,
     tables: MemoryTables,
     under_way: AtomicUsize,
     at_most: Arc<AtomicUsize>,
@@ -147,10 +151,13 @@ struct Slow {
 
 impl Slow {
     async fn work(&self, incoming: &IncomingEvent<'_>) -> Result<(), HandlerError> {
-        let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-        self.at_most.fetch_max(under_way, Ordering::SeqCst);
-        sleep(Duration::from_secs(1)).await;
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        let StoredAggregate::Order(stored) = incoming.stored else { panic!("not an order") };
+        if stored.order.lines()[0].product_id == self.product {
+            let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+            self.at_most.fetch_max(under_way, Ordering::SeqCst);
+            sleep(Duration::from_secs(1)).await;
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+        }
         mark(&self.tables, incoming, self.name()).await
     }
 }
@@ -172,17 +179,39 @@ impl EventHandler for Slow {
 async fn no_more_events_are_handled_at_once_than_the_pace_says_and_a_batch() {
     let world = world_with(40).await;
     let at_most = Arc::default();
-    let slow = Slow {
-        tables: world.tables.clone(),
-        under_way: AtomicUsize::new(0),
-        at_most: Arc::clone(&at_most),
-    };
-    let registry = Registry::default().with(Subscribed::To(&[EventType::OrderCreated]), slow);
-    let mut consumer = world.consume_pending(registry);
+    let mut consumer = world.consume_pending(slow(&world, product_id(1), &at_most));
     consumer.pace.events_at_once = 4;
     let report = consumer.run(Deadline::after(SHORT)).await;
     assert_eq!(report.handled, 80, "{report:?}");
     // A batch has two messages. It is asked for while three events are handled.
+    let at_most = at_most.load(Ordering::SeqCst);
+    assert!((4..=5).contains(&at_most), "{at_most} at once");
+}
+
+fn slow(world: &World, product: ProductId, at_most: &Arc<AtomicUsize>) -> Registry {
+    let (tables, under_way) = (world.tables.clone(), AtomicUsize::new(0));
+    let slow = Slow { product, tables, under_way, at_most: Arc::clone(at_most) };
+    Registry::default().with(Subscribed::To(&[EventType::OrderCreated]), slow)
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_that_waited_for_one_write_take_no_place_once_it_is_made() {
+    let world = world_with(40).await;
+    world.tables.put_product(product(2, 1_000));
+    world.tables.script(Operation::Reserve, [Fault::RequestLost]);
+    let at_most = Arc::default();
+    let mut consumer = world.consume_pending(slow(&world, product_id(2), &at_most));
+    consumer.pace.events_at_once = 4;
+    let later = async {
+        sleep(Duration::from_secs(10)).await;
+        for _ in 0..40 {
+            let lines = lines(&[(2, 1)]);
+            let command = CreateOrderCommand { lines, ..command(1, None) };
+            create(&world, &command).await.unwrap();
+        }
+    };
+    let (report, ()) = tokio::join!(consumer.run(Deadline::after(SHORT)), later);
+    assert_eq!(report.handled, 160, "{report:?}");
     let at_most = at_most.load(Ordering::SeqCst);
     assert!((4..=5).contains(&at_most), "{at_most} at once");
 }
