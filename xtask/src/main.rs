@@ -1,5 +1,5 @@
 //! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `contracts`, `schemathesis`,
-//! `sam-local`, `simulate`, `test`, `verify`, `chaos`, `pictures`, `rename` and `bench`.
+//! `sam-local`, `simulate`, `mutants`, `test`, `verify`, `chaos`, `pictures`, `rename` and `bench`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -45,6 +45,8 @@ enum Command {
     SamLocal(commands::sam_local::Options),
     /// Runs the use cases under random faults, seed by seed.
     Simulate(commands::simulate::Options),
+    /// Changes the code, one thing at a time, and counts how often the tests notice.
+    Mutants(commands::mutants::Options),
     /// Runs every check that CI runs.
     Test(commands::test::Options),
     /// Runs every check, including those that take too long for CI.
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
             Command::Schemathesis(options) => commands::schemathesis::run(options).await,
             Command::SamLocal(options) => commands::sam_local::run(options).await,
             Command::Simulate(options) => commands::simulate::run(options).await,
+            Command::Mutants(options) => commands::mutants::run(options).await,
             Command::Test(options) => commands::test::run(options).await,
             Command::Verify(options) => commands::verify::run(options).await,
             Command::Chaos(options) => commands::chaos::run(options).await,

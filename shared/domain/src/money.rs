@@ -59,6 +59,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_euro_is_known_by_its_iso_code() {
+        assert_eq!(Currency::Eur.code(), "EUR");
+        assert_eq!(Currency::from_code("EUR"), Some(Currency::Eur));
+        assert_eq!(Currency::from_code("USD"), None);
+    }
+
+    #[test]
+    fn the_largest_amount_is_2_to_the_53_minus_1() {
+        let largest = Money::from_minor(9_007_199_254_740_991);
+        assert_eq!(largest, Some(Money::MAX));
+        assert_eq!(largest.map(Money::minor), Some(9_007_199_254_740_991));
+        assert_eq!(Money::from_minor(9_007_199_254_740_992), None);
+    }
+
+    #[test]
     fn an_amount_that_json_could_not_carry_is_refused() {
         assert_eq!(Money::MAX.checked_add(Money::from_minor(1).unwrap()), None);
         assert_eq!(Money::MAX.checked_times(2), None);

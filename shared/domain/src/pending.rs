@@ -198,6 +198,45 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_touched_by_a_failure_and_by_a_mark() {
+        let untouched = PendingEvent::sent(attempt(), at(0), at(60));
+        assert!(!untouched.is_touched());
+        assert!(PendingEvent { failures: 1, ..untouched.clone() }.is_touched());
+        let done_by = BTreeSet::from(["inventory".to_owned()]);
+        assert!(PendingEvent { done_by, ..untouched }.is_touched());
+    }
+
+    #[test]
+    fn what_is_pending_is_found_by_its_event() {
+        let entries = [1, 2, 3]
+            .map(|number| (event_id(number), PendingEvent::sent(attempt(), at(0), at(60))));
+        let mut pending: PendingEvents = entries.clone().into_iter().collect();
+        assert_eq!((pending.len(), pending.is_empty()), (3, false));
+        assert!(!pending.holds_only(event_id(1)));
+        assert!(pending.iter().map(|(id, entry)| (id, entry.clone())).eq(entries.clone()));
+        for (id, entry) in &entries {
+            assert!(pending.holds(*id));
+            assert_eq!(pending.get(*id), Some(entry));
+            assert_eq!(pending.remove(*id).as_ref(), Some(entry));
+            assert!(!pending.holds(*id));
+        }
+        assert_eq!((pending.len(), pending.is_empty()), (0, true));
+        pending.put(event_id(1), PendingEvent::unsent(attempt(), at(0)));
+        assert!(pending.holds_only(event_id(1)) && !pending.holds_only(event_id(2)));
+    }
+
+    #[test]
+    fn an_unsent_event_is_added_once() {
+        let of = |number, entry| PendingEvents::one(event_id(number), entry);
+        let unsent = || PendingEvent::unsent(attempt(), at(0));
+        let sent = || PendingEvent::sent(attempt(), at(0), at(60));
+        assert!(of(1, unsent()).adds_unsent_to(&PendingEvents::default()));
+        assert!(of(1, unsent()).adds_unsent_to(&of(2, unsent())));
+        assert!(!of(1, unsent()).adds_unsent_to(&of(1, unsent())), "it was there before");
+        assert!(!of(1, sent()).adds_unsent_to(&PendingEvents::default()));
+    }
+
+    #[test]
     fn an_event_that_may_be_on_no_topic_comes_before_one_that_waits_for_its_consumer() {
         let found = PendingEvent {
             publication: Publication::Found,

@@ -54,6 +54,14 @@ mod tests {
     }
 
     #[test]
+    fn seconds_are_rounded_down_before_1970_as_well() {
+        for (millis, secs) in [(0, 0), (999, 0), (61_999, 61), (-1, -1), (-1_000, -1), (-1_001, -2)]
+        {
+            assert_eq!(Timestamp::from_millis(millis).as_secs(), secs, "{millis} ms");
+        }
+    }
+
+    #[test]
     fn a_clock_that_was_set_back_gives_no_negative_wait() {
         let now = Timestamp::from_millis(1_000);
         assert_eq!(now.since(Timestamp::from_millis(400)), Duration::from_millis(600));

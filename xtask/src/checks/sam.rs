@@ -21,7 +21,7 @@ pub(crate) const ARCHITECTURE: &str =
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
 /// The folder of the tools.
-fn tools() -> anyhow::Result<PathBuf> {
+pub(super) fn tools() -> anyhow::Result<PathBuf> {
     Ok(workspace::target()?.join("tools"))
 }
 

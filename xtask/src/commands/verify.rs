@@ -8,7 +8,8 @@ use crate::checks;
 
 /// Runs the checks of CI and, with --full, those that take too long for CI: release builds,
 /// `sam build`, the model with three attempts, statistics, 100,000 seeds of the simulator, chaos
-/// on the embedded table and on DynamoDB Local, and sam local. That takes three to four hours.
+/// on the embedded table and on DynamoDB Local, the coverage of the tests, mutants of the code, and
+/// sam local. That takes a night.
 /// Stops at the first check that fails. The exit status is 3 if sam local found no container
 /// engine and all other checks succeeded.
 #[derive(Args)]
@@ -30,7 +31,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let root = harness::checkout::root()?;
     let mut all = checks::for_ci(&root).await?;
     if options.full {
-        all.extend(checks::long(&root, options.install)?);
+        all.extend(checks::long(&root, options.install).await?);
     }
     checks::run(all, options.only.as_deref()).await
 }

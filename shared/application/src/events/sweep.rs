@@ -286,7 +286,7 @@ where
     }
 
     async fn claim_and_process(&self, due: DueAggregate, turn: Turn<'_>) -> Processed {
-        let now = self.publication.clock.now();
+        let now = turn.claimed_at;
         let (before, claimed) = match self.claim(due, now, turn.deadline).await {
             Ok(Some(claimed)) => claimed,
             Ok(None) => return Processed::not_ours(),
@@ -303,7 +303,6 @@ where
                 return Processed::deferred(now.since(due.due));
             }
         };
-        let turn = Turn { claimed_at: now, ..turn };
         let mut processed = Processed::ours();
         let mut looked_at = BTreeMap::new();
         for (event_id, entry) in before.iter() {
@@ -614,8 +613,8 @@ fn merged(pending: &PendingEvents, looked_at: &BTreeMap<EventId, LookedAt>) -> P
             return (event_id, entry);
         }
         let due = if entry.failures > before.failures { entry.due } else { after.due };
-        let PendingEvent { since, done_by, failures, .. } = entry;
-        (event_id, PendingEvent { since, done_by, failures, due, ..after.clone() })
+        let PendingEvent { done_by, failures, .. } = entry;
+        (event_id, PendingEvent { done_by, failures, due, ..after.clone() })
     });
     entries.collect()
 }

@@ -6,7 +6,10 @@ pub(crate) mod handlers;
 mod hot_product;
 mod letters;
 mod open_units;
+mod patience;
+mod reach;
 mod sweep;
+mod windows;
 
 use std::time::Duration;
 

@@ -137,3 +137,57 @@ impl From<StoredOrder> for AtKey {
         Self::Created { attempt: stored.attempt, stored: Some(Box::new(stored)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::event::EventStamp;
+    use crate::identity::{OrderId, ProductId, UserId};
+    use crate::money::Money;
+    use crate::order::{OrderLine, OrderLines};
+    use crate::timestamp::Timestamp;
+
+    fn attempt(number: u128) -> TransactionId {
+        TransactionId::new(Uuid::from_u128(number))
+    }
+
+    fn event(number: u128) -> EventId {
+        EventId::new(Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn a_new_order_is_stored_with_its_attempt_and_its_pending_event() {
+        let line = OrderLine { product_id: ProductId::new(1).unwrap(), quantity: 2 };
+        let lines = OrderLines::merge(&[line]).unwrap();
+        let (id, now) = (OrderId::new(Uuid::from_u128(1)), Timestamp::from_millis(0));
+        let stamp = EventStamp::untraced(event(1), 1);
+        let price = |_| Money::from_minor(100);
+        let (order, _) =
+            Order::create(id, UserId::new(1).unwrap(), &lines, price, now, stamp).unwrap();
+        let stored =
+            NewOrder::new(order, attempt(1), PendingEvent::unsent(attempt(1), now)).into_stored();
+        assert!(stored.pending.holds_only(event(1)));
+        assert_eq!((stored.created_event(), stored.revision), (event(1), 1));
+        assert!(stored.raised(event(1)) && !stored.raised(event(2)));
+        assert_eq!(AtKey::from(stored).attempt(), Some(attempt(1)));
+    }
+
+    #[test]
+    fn a_tombstone_holds_the_attempts_that_it_fences_and_creates_nothing() {
+        let mut tombstone: Tombstone = [attempt(1)].into_iter().collect();
+        assert!(tombstone.holds(attempt(1)) && !tombstone.holds(attempt(2)));
+        tombstone.fence(attempt(2));
+        assert!(tombstone.holds(attempt(1)) && tombstone.holds(attempt(2)));
+        assert_eq!(AtKey::Tombstone(tombstone).attempt(), None);
+    }
+
+    #[test]
+    fn a_tombstone_is_full_with_256_attempts() {
+        let mut tombstone: Tombstone = (0..255).map(attempt).collect();
+        assert!(!tombstone.is_full());
+        tombstone.fence(attempt(255));
+        assert!(tombstone.is_full());
+    }
+}

@@ -51,6 +51,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_period_has_thirty_days() {
+        let days = Duration::from_secs(2_592_000);
+        assert_eq!(OpenPeriod::LENGTH, days);
+        assert_eq!(OpenPeriod::new(0).end(), Timestamp::from_millis(0).plus(days));
+    }
+
+    #[test]
     fn a_period_begins_as_the_one_before_it_ends() {
         for number in [-1, 0, 1, 685] {
             let end = OpenPeriod::new(number).end();

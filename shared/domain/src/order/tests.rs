@@ -143,6 +143,35 @@ mod changing {
     }
 }
 
+#[test]
+fn a_status_is_found_by_its_name() {
+    for status in OrderStatus::ALL {
+        assert_eq!(OrderStatus::from_name(status.as_str()), Some(status));
+    }
+    assert_eq!(OrderStatus::from_name("created"), None);
+}
+
+mod counting {
+    use super::*;
+
+    #[test]
+    fn an_order_has_as_many_units_as_its_lines_ask_for() {
+        assert_eq!(create(&[line(1, 2), line(2, 3)]).unwrap().0.units(), 5);
+    }
+
+    #[test]
+    fn units_are_open_from_the_confirmation_that_counted_them_until_the_order_is_cancelled() {
+        let order = created();
+        assert_eq!(order.open_count(), None);
+        let (uncounted, _) = order.confirm(LATER, raised(2)).unwrap();
+        assert_eq!(uncounted.open_count(), None);
+        let (counted, _) = order.confirm_counted(LATER, raised(2)).unwrap();
+        let count = OpenCount { user_id: order.user_id(), period: OpenPeriod::of(LATER) };
+        assert_eq!(counted.open_count(), Some(count));
+        assert_eq!(counted.cancel(LATER, raised(3)).unwrap().0.open_count(), None);
+    }
+}
+
 mod rebuilding {
     use super::*;
 
@@ -199,6 +228,43 @@ mod rehydrating {
     fn what_was_stored_comes_back_equal() {
         let order = created_and_confirmed();
         assert_eq!(Order::rehydrate(record(&order)), Ok(order));
+    }
+
+    #[test]
+    fn an_order_has_at_most_fifty_lines_in_the_order_of_their_products() {
+        let with_lines = |count: u64| {
+            let mut stored = record(&created());
+            let first = stored.lines[0];
+            stored.lines =
+                (1..=count).map(|id| PricedLine { product_id: product(id), ..first }).collect();
+            stored.total = total_of(&stored.lines).unwrap();
+            stored
+        };
+        assert_eq!(Order::rehydrate(with_lines(50)).unwrap().lines().len(), 50);
+        assert_eq!(Order::rehydrate(with_lines(51)), Err(CorruptOrder::Lines));
+        let mut unsorted = with_lines(2);
+        unsorted.lines.reverse();
+        assert_eq!(Order::rehydrate(unsorted), Err(CorruptOrder::Lines));
+    }
+
+    #[test]
+    fn only_a_confirmation_counts_units() {
+        let (confirmed, _) = created().confirm_counted(LATER, raised(2)).unwrap();
+        assert_eq!(Order::rehydrate(record(&confirmed)), Ok(confirmed.clone()));
+        let mut stored = record(&confirmed);
+        stored.history[0].open_period = stored.history[1].open_period;
+        assert_eq!(Order::rehydrate(stored), Err(CorruptOrder::History));
+    }
+
+    #[test]
+    fn an_order_as_it_was_created_has_no_notifications() {
+        let mut stored = record(&created());
+        stored.notifications = vec![Notification {
+            event_type: "OrderCreated".to_owned(),
+            aggregate_version: 1,
+            at: LATER,
+        }];
+        assert_eq!(Order::rehydrate(stored).unwrap().as_created(), created());
     }
 
     #[test]

@@ -64,3 +64,29 @@ impl UserEvents {
         self.raised.iter().find(|event| event.stamp.event_id == event_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_found_by_its_identifier() {
+        let id = |number| EventId::new(Uuid::from_u128(number));
+        let user_id = UserId::new(1).unwrap();
+        let raised = [(1, UserFact::Registered), (2, UserFact::Deleted)].map(|(number, fact)| {
+            let stamp = EventStamp::untraced(id(number), 1);
+            UserEvent { user_id, aggregate_version: 1, fact, at: Timestamp::from_millis(0), stamp }
+        });
+        let events = UserEvents {
+            key: AggregateKey::Account { user_id },
+            raised: raised.to_vec(),
+            pending: PendingEvents::default(),
+            revision: 1,
+            expires_at: None,
+        };
+        assert_eq!(events.event(id(2)), Some(&raised[1]));
+        assert_eq!(events.event(id(3)), None);
+    }
+}

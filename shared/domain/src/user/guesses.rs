@@ -131,6 +131,13 @@ mod tests {
     }
 
     #[test]
+    fn the_next_guess_waits_once_the_free_ones_are_made() {
+        for (guesses, waits) in [(1, false), (4, false), (5, true), (6, true)] {
+            assert_eq!(after(guesses).0.is_waiting(LIMIT), waits, "after {guesses}");
+        }
+    }
+
+    #[test]
     fn of_two_hundred_guesses_at_one_moment_five_are_made() {
         let now = Timestamp::from_millis(0);
         let mut known = None;

@@ -126,6 +126,12 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_is_kept_as_its_hasher_made_it() {
+        let phc = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
+        assert_eq!(PasswordHash::from_phc(phc.to_owned()).as_phc(), phc);
+    }
+
+    #[test]
     fn the_list_holds_thousands_of_passwords_that_are_long_enough() {
         let mut lines = 0;
         for line in COMMON.lines() {

@@ -96,6 +96,14 @@ mod tests {
         assert_eq!(used(5).one_more(RATE, behind), Err(MustWait(Duration::from_secs(61))));
     }
 
+    #[test]
+    fn a_wait_of_exactly_an_hour_is_not_over() {
+        let hour = Duration::from_secs(3_600);
+        let now = START.minus(hour - MINUTE);
+        assert_eq!(used(5).one_more(RATE, now), Err(MustWait(hour)));
+        assert!(used(5).one_more(RATE, now.minus(Duration::from_millis(1))).is_ok());
+    }
+
     proptest! {
         #[test]
         fn in_no_span_of_time_is_more_allowed_than_the_rate_says(

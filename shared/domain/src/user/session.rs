@@ -81,6 +81,12 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_good_for_fourteen_days_and_a_session_for_thirty() {
+        assert_eq!(REFRESH_TOKEN_LIFETIME.as_secs(), 1_209_600);
+        assert_eq!(SESSION_LIFETIME.as_secs(), 2_592_000);
+    }
+
+    #[test]
     fn no_token_outlives_its_session() {
         let session = Session {
             id: SessionId::new(Uuid::from_u128(1)),

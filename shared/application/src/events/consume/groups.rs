@@ -452,3 +452,50 @@ fn judge(cancelled: ReservationCancelled, open_max: u32) -> Option<Written> {
     let short: BTreeMap<_, _> = stock.chain(open).collect();
     (!short.is_empty()).then_some(Written::Refused(changed, short))
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::identity::UserId;
+    use domain::order::OpenPeriod;
+
+    use super::*;
+
+    const OPEN_MAX: u32 = 10;
+
+    fn products() -> [ProductId; 2] {
+        [1, 2].map(|id| ProductId::new(id).unwrap())
+    }
+
+    #[test]
+    fn nothing_counts_as_short_while_another_item_is_busy() {
+        let [one, other] = products();
+        let short = || ItemReason::ConditionFailed(Some(3));
+        let cancelled = |reason: ItemReason<u32>, order: ItemReason<StoredOrder>| {
+            let stock = BTreeMap::from([(one, short()), (other, reason)]);
+            ReservationCancelled { orders: vec![order], stock, open: BTreeMap::new() }
+        };
+        for busy in [
+            cancelled(ItemReason::Busy, ItemReason::None),
+            cancelled(ItemReason::None, ItemReason::Busy),
+        ] {
+            assert!(judge(busy, OPEN_MAX).is_none());
+        }
+        let judged = judge(cancelled(ItemReason::None, ItemReason::None), OPEN_MAX);
+        let Some(Written::Refused(changed, left)) = judged else { panic!("it is not tried again") };
+        assert!(changed.is_empty());
+        assert_eq!(left, BTreeMap::from([(Source::Product(one), 3)]));
+    }
+
+    #[test]
+    fn what_an_account_may_still_reserve_is_what_its_open_units_leave() {
+        let user_id = UserId::new(1).unwrap();
+        let count = OpenCount { user_id, period: OpenPeriod::new(0) };
+        for (found, left) in [(Some(7), 3), (Some(10), 0), (Some(99), 0), (None, 10)] {
+            let open = BTreeMap::from([(count, ItemReason::ConditionFailed(found))]);
+            let (orders, stock) = (Vec::new(), BTreeMap::new());
+            let judged = judge(ReservationCancelled { orders, stock, open }, OPEN_MAX);
+            let Some(Written::Refused(_, short)) = judged else { panic!("{found:?}") };
+            assert_eq!(short, BTreeMap::from([(Source::Account(count), left)]), "{found:?}");
+        }
+    }
+}

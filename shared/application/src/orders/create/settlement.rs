@@ -87,3 +87,19 @@ fn judge(found: AtKey, this_attempt: TransactionId) -> Option<Settlement> {
         AtKey::Created { stored: None, .. } | AtKey::Tombstone(_) | AtKey::Absent => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_fence_refuses_its_own_attempt_and_settles_nothing_of_another() {
+        let [this, other] = [1, 2].map(|number| TransactionId::new(Uuid::from_u128(number)));
+        let fenced = || AtKey::Tombstone([other].into_iter().collect());
+        assert!(judge(fenced(), this).is_none());
+        let judged = judge(fenced(), other);
+        assert!(matches!(judged, Some(Settlement::Refused(Refusal::Fenced))), "{judged:?}");
+    }
+}

@@ -178,6 +178,29 @@ async fn failures_are_counted_in_the_event_by_whatever_copy_they_came() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_failed_is_due_for_the_sweep_a_minute_after_its_next_delivery() {
+    let world = world();
+    let id = created(&world, 2).await;
+    let began = world.clock.now();
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    // The next delivery, after a second, is one of the next window.
+    consume(&world, Duration::from_millis(6_500)).await;
+    let counted = stored(&world, id);
+    let entry = counted.pending.get(counted.created_event()).unwrap();
+    assert_eq!((entry.failures, entry.due.since(began)), (1, Duration::from_secs(61)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_aggregate_cannot_be_read_waits_until_it_can() {
+    let world = world();
+    let id = created(&world, 2).await;
+    world.tables.script(Operation::FindAggregate, [Fault::Refused(FailureClass::Permanent)]);
+    let report = consume(&world, SHORT).await;
+    assert_eq!((report.unreadable, report.postponed, report.dead_lettered), (1, 1, 0));
+    assert_confirmed_once(&world, id);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_busy_or_absent_table_postpones_and_loses_nothing() {
     for operation in [Operation::FindAggregate, Operation::Reserve, Operation::ChangeAggregate] {
         for fault in [Fault::RequestLost, Fault::Refused(FailureClass::Throttled), Fault::Busy] {
@@ -286,6 +309,27 @@ async fn an_event_of_an_order_that_was_cancelled_meanwhile_only_ends() {
     assert_eq!(world.tables.calls(Operation::Reserve), 0);
     assert_eq!(world.tables.stock_of(product_id(1)), Some(10));
     assert_eq!(published(&world), [EventType::OrderCreated], "no other event was raised");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_ended_meanwhile_decides_nothing() {
+    let world = world();
+    let id = created(&world, 2).await;
+    // Another delivery gives the event up while the reservation is under way.
+    world.tables.script(Operation::Reserve, [Fault::RequestLost]);
+    let giving_up = async {
+        while world.tables.calls(Operation::Reserve) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut given_up = stored(&world, id);
+        given_up.pending = [].into_iter().collect();
+        given_up.revision += 1;
+        world.tables.put_stored_order(given_up);
+    };
+    tokio::join!(consume(&world, SHORT), giving_up);
+    assert_eq!(stored(&world, id).order.status(), OrderStatus::Created);
+    assert_eq!(world.tables.stock_of(product_id(1)), Some(10));
+    assert_eq!(published(&world), [EventType::OrderCreated]);
 }
 
 #[tokio::test(start_paused = true)]

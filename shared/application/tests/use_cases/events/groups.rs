@@ -77,6 +77,22 @@ async fn a_group_that_is_busy_holds_up_no_other_product() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_order_of_several_products_is_not_overtaken_by_later_ones() {
+    let (world, ids) = world_with(&[&[(1, 1)], &[(1, 1), (2, 1)], &[(2, 1)]]).await;
+    // The first write has no answer for a second. What comes later for the second product waits for
+    // the order that waits for both.
+    world.tables.script(Operation::Reserve, [Fault::RequestLost]);
+    let consuming = world.consume_pending(Registry::default());
+    let looking = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        statuses(&world, &ids)
+    };
+    let (_, meanwhile) = tokio::join!(consuming.run(Deadline::after(WINDOW)), looking);
+    assert_eq!(meanwhile, [OrderStatus::Created; 3]);
+    assert_eq!(statuses(&world, &ids), [OrderStatus::Confirmed; 3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_group_that_finds_a_product_short_confirms_those_that_fit_and_rejects_the_rest() {
     let orders: Vec<&[(u64, u64)]> = vec![&[(1, 300)]; 8];
     let (world, ids) = world_with(&orders).await;

@@ -26,6 +26,24 @@ use testkit::world::World;
 use super::{LONG, SHORT, assert_confirmed_once, consume_with, created, stored};
 use crate::orders::create::world;
 
+/// Marks a handler as done with an event.
+pub(super) async fn mark(
+    tables: &MemoryTables,
+    incoming: &IncomingEvent<'_>,
+    handler: &str,
+) -> Result<(), HandlerError> {
+    let mut pending = incoming.stored.pending().clone();
+    let mut entry = pending.remove(incoming.event_id).unwrap();
+    entry.done_by.insert(handler.to_owned());
+    pending.put(incoming.event_id, entry);
+    let marked = incoming.stored.pending_change(pending, IndexChange::Keep);
+    match tables.change(&marked, incoming.deadline).await {
+        WriteTry::Done => Ok(()),
+        // The event is delivered again, and its aggregate shows whether the mark is there.
+        other => Err(Failure::new(FailureClass::Unavailable, format!("{other:?}")).into()),
+    }
+}
+
 /// Counts orders outside the aggregate: its effect and its mark are one write.
 struct Counter {
     tables: MemoryTables,
@@ -39,23 +57,9 @@ impl Counter {
         if self.calls.fetch_add(1, Ordering::SeqCst) < self.fails {
             return Err(Failure::new(FailureClass::Unavailable, "elsewhere is away").into());
         }
-        let mut pending = incoming.stored.pending().clone();
-        let mut entry = pending.remove(incoming.event_id).unwrap();
-        entry.done_by.insert(self.name().to_owned());
-        pending.put(incoming.event_id, entry);
-        let index = IndexChange::Keep;
-        let marked = incoming.stored.pending_change(pending, index);
-        match self.tables.change(&marked, incoming.deadline).await {
-            WriteTry::Done => {
-                self.counted.fetch_add(1, Ordering::SeqCst);
-                Ok(())
-            }
-            // The event is delivered again, and its aggregate shows whether the mark is there.
-            other => {
-                let failure = Failure::new(FailureClass::Unavailable, format!("{other:?}"));
-                Err(failure.into())
-            }
-        }
+        mark(&self.tables, incoming, self.name()).await?;
+        self.counted.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 }
 

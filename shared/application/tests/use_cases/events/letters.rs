@@ -1,8 +1,11 @@
 //! Events that can't be handled become dead letters, and no other event waits for them.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use application::deadline::Deadline;
+use application::events::StoredAggregate;
 use application::events::consume::Registry;
 use application::outcome::FailureClass;
 use application::ports::{BODY_BYTES_MAX, Clock};
@@ -10,6 +13,7 @@ use domain::order::OrderStatus;
 use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::world::World;
 
+use super::handlers::counting;
 use super::{LONG, SHORT, assert_confirmed_once, consume, created, stored};
 use crate::orders::create::world;
 
@@ -28,7 +32,66 @@ async fn what_cannot_be_read_is_a_dead_letter_at_once_and_ends_no_event() {
     assert_eq!((report.dead_lettered, report.unannounced), (2, 0));
     let letters = world.tables.dead_letters();
     assert!(letters.iter().all(|letter| letter.expires_at.is_some() && letter.aggregate.is_none()));
+    assert_eq!(letters.iter().map(|letter| letter.body.len()).max(), Some(BODY_BYTES_MAX + 1));
     assert_eq!(stored(&world, id).pending.len(), 1, "the sweep sends a good copy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_be_as_long_as_the_limit_and_no_longer() {
+    for (bytes, dead_lettered) in [(BODY_BYTES_MAX, 0), (BODY_BYTES_MAX + 1, 1)] {
+        let world = world();
+        let (body, key) = unpublished(&world).await;
+        let padded = format!("{body}{}", " ".repeat(bytes - body.len()));
+        world.broker.put(padded.as_bytes(), &[("aggregate", &key)]);
+        let report = consume(&world, SHORT).await;
+        assert_eq!(report.dead_lettered, dead_lettered, "{bytes} bytes");
+        for letter in world.tables.dead_letters() {
+            assert_eq!(letter.reason, "its body has 65537 bytes, more than 65536");
+        }
+    }
+}
+
+/// The body of an order's event, which is on no topic, and the order's key.
+async fn unpublished(world: &World) -> (String, String) {
+    world.broker.become_unreachable();
+    let id = created(world, 2).await;
+    world.broker.become_reachable();
+    let stored = stored(world, id);
+    let (event_id, key) = (stored.created_event(), stored.key().to_string());
+    (StoredAggregate::Order(stored).message(event_id).unwrap().body, key)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_given_up_by_the_failures_of_all_its_copies() {
+    let world = world();
+    let (body, key) = unpublished(&world).await;
+    // Neither copy has the event's identifier as a property.
+    for _ in 0..2 {
+        world.broker.put(body.as_bytes(), &[("aggregate", &key)]);
+    }
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    let mut consumer = world.consume_pending(Registry::default());
+    consumer.pace.attempts_max = 3;
+    let began = world.clock.now();
+    let report = consumer.run(Deadline::after(SHORT)).await;
+    assert_eq!(report.dead_lettered, 1, "{report:?}");
+    let letter = world.tables.dead_letters().remove(0);
+    assert_eq!(letter.event_id, Some(world.tables.stored_orders()[0].created_event()));
+    assert_eq!(letter.attempts, 3);
+    // The third failure came after 1 s. Of one copy, three come with pauses of 1 s and 2 s.
+    assert_eq!(letter.first_failed_at, began.minus(Duration::from_secs(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_names_the_handlers_that_were_done_with_the_event() {
+    let world = world();
+    created(&world, 2).await;
+    world.tables.fail_every_call(Operation::Reserve, Fault::Refused(FailureClass::Permanent));
+    let mut consumer = world.consume_pending(counting(&world, &Arc::default(), 0));
+    consumer.pace.attempts_max = 1;
+    consumer.run(Deadline::after(SHORT)).await;
+    let letter = world.tables.dead_letters().remove(0);
+    assert_eq!(letter.done_by, BTreeSet::from(["counter".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,6 +145,7 @@ async fn an_event_that_newer_code_raised_is_tried_again_and_never_buried() {
     let report = consume(&world, LONG).await;
     assert_eq!(report.dead_lettered, 0);
     assert!(report.newer > 32, "{report:?}");
+    assert_eq!(report.postponed, report.newer, "each waits for newer code");
     assert_eq!(world.broker.unacknowledged(), 2);
 }
 

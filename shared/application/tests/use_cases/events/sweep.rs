@@ -17,21 +17,21 @@ use testkit::world::World;
 use crate::orders::create::{command, create, world};
 
 /// Long enough for one look.
-const LOOK: Duration = Duration::from_secs(6);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const LOOK: Duration = Duration::from_secs(6);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-async fn created(world: &World) -> OrderId {
+pub(super) async fn created(world: &World) -> OrderId {
     create(world, &command(2, None)).await.unwrap().order.id()
 }
 
 /// An order whose half message was stored and whose commit was lost.
-async fn lost(world: &World) -> OrderId {
+pub(super) async fn lost(world: &World) -> OrderId {
     world.broker.script(BrokerFault::EndLost, 1);
     created(world).await
 }
 
 /// Creates orders whose messages the broker loses, and waits until they are due.
-async fn lose(world: &World, count: usize) {
+pub(super) async fn lose(world: &World, count: usize) {
     for _ in 0..count {
         created(world).await;
     }
@@ -39,7 +39,7 @@ async fn lose(world: &World, count: usize) {
     world.clock.advance(lifetimes::SWEEP_AFTER);
 }
 
-async fn sweep(world: &World, window: Duration) -> SweepReport {
+pub(super) async fn sweep(world: &World, window: Duration) -> SweepReport {
     world.sweep_pending().run(Deadline::after(window)).await
 }
 
@@ -48,11 +48,11 @@ async fn consume(world: &World) {
     world.consume_pending(Registry::default()).run(window).await;
 }
 
-fn stored(world: &World, id: OrderId) -> StoredOrder {
+pub(super) fn stored(world: &World, id: OrderId) -> StoredOrder {
     world.tables.stored_order(id).unwrap()
 }
 
-fn entry(world: &World, id: OrderId) -> PendingEvent {
+pub(super) fn entry(world: &World, id: OrderId) -> PendingEvent {
     let stored = stored(world, id);
     stored.pending.get(stored.created_event()).unwrap().clone()
 }
