@@ -24,5 +24,6 @@ mod leaks;
 mod login;
 mod orders;
 mod problems;
+mod shop;
 mod subscribers;
 mod users;

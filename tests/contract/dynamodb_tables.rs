@@ -18,7 +18,7 @@ use domain::aggregate::AggregateKey;
 use domain::identity::ProductId;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
-use dynamodb::administration::put_products;
+use dynamodb::administration::{AddedStock, add_stock, put_product_keeping_stock, put_products};
 use dynamodb::config::{
     CatalogTable, DeadLettersTable, KeysTable, OrdersTable, TableName, UsersTable,
 };
@@ -191,6 +191,15 @@ impl TableFixture for Tables {
         put_products(&self.client, &self.catalog, products).await.unwrap();
     }
 
+    async fn put_product_keeping_stock(&self, product: &Product) {
+        put_product_keeping_stock(&self.client, &self.catalog, product).await.unwrap();
+    }
+
+    async fn add_stock(&self, product: ProductId, units: u32) {
+        let added = add_stock(&self.client, &self.catalog, product, units).await.unwrap();
+        assert!(matches!(added, AddedStock::Added(_)), "{added:?}");
+    }
+
     async fn stock_of(&self, product: ProductId) -> Option<u32> {
         let item = self.item(self.catalog.name(), keys::product(product)).await?;
         item["stock"].as_n().unwrap().parse().ok()
@@ -208,6 +217,38 @@ impl TableFixture for Tables {
 
 mod table_ports {
     testkit::table_contract!(crate::dynamodb_tables::embedded);
+}
+
+mod shop {
+    use testkit::shop::{PartsShop, Windows, play, try_plans};
+
+    use super::Tables;
+
+    /// A play takes a second or two of real time.
+    const PLANS: u32 = 3;
+    const ACTIONS_MAX: usize = 14;
+
+    /// Plays plans, each on tables of its own.
+    fn play_on<Made: Future<Output = Tables>>(tables: impl Fn() -> Made, seed: u64) {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+        try_plans(seed, PLANS, ACTIONS_MAX, |actions| {
+            runtime.block_on(async {
+                let shop = PartsShop::open(tables().await, Windows::REAL).await;
+                play(&shop, actions).await;
+            });
+        });
+    }
+
+    #[test]
+    fn whatever_happens_in_the_shop_its_books_are_right() {
+        play_on(super::embedded, 1);
+    }
+
+    #[test]
+    fn whatever_happens_in_the_shop_its_books_are_right_on_amazons_emulator() {
+        play_on(super::amazon, 2);
+    }
 }
 
 mod table_ports_on_amazons_emulator {

@@ -22,11 +22,14 @@ pub mod user_events;
 pub mod users;
 
 mod fixture;
+mod memory;
 
+pub(crate) use aggregates::open_units;
 pub use fixture::{
     AccountStore, AggregateReads, AggregateStore, Announced, ChannelFixture, OrderKeyStore,
     TableFixture, moment, soon,
 };
+pub use memory::MemoryFixture;
 
 /// Makes a test of each function of the suites for tables. The argument is an async function that
 /// makes a new fixture.

@@ -11,6 +11,7 @@
 //! - [`secrets`]: passwords, tokens and keys without secrecy
 //! - [`samples`]: orders, products and events to test with
 //! - [`contract`]: one suite per family of ports, which every adapter passes
+//! - [`shop`]: random plans of what happens in a shop, and whether its books are right
 
 #![allow(
     clippy::expect_used,
@@ -29,6 +30,7 @@ pub mod identities;
 pub mod mailbox;
 pub mod samples;
 pub mod secrets;
+pub mod shop;
 pub mod sim;
 pub mod tables;
 pub mod weather;

@@ -512,12 +512,12 @@ fn counting(products: &[(u64, u32)], open_max: u32) -> Taking {
 
 /// How many open units are counted, by the reason of a write that counts no unit; `None` without a
 /// count.
-async fn open_units(fixture: &impl TableFixture) -> Option<u32> {
-    let too_many = Taking { open: [(count(), 1)].into(), ..Taking::default() };
+pub(crate) async fn open_units(fixture: &impl TableFixture, count: OpenCount) -> Option<u32> {
+    let too_many = Taking { open: [(count, 1)].into(), ..Taking::default() };
     let tried =
         settled(async || fixture.aggregates().reserve(&[], &too_many, soon()).await, is_any_busy);
     match tried.await {
-        WriteTry::Cancelled(cancelled) => cancelled.open[&count()].found().copied(),
+        WriteTry::Cancelled(cancelled) => cancelled.open[&count].found().copied(),
         other => panic!("{other:?}"),
     }
 }
@@ -638,16 +638,16 @@ pub async fn open_units_are_counted_up_to_the_maximum_or_nothing_is_stored(
 ) {
     let identities = SequentialIdentities::default();
     fixture.put_products(&[product(1, 100)]).await;
-    assert_eq!(open_units(fixture).await, None);
+    assert_eq!(open_units(fixture, count()).await, None);
     let aggregates = fixture.aggregates();
     // Too many at once, the most, and one more.
     for (units, counted) in [(11, None), (4, Some(4)), (6, Some(10)), (1, Some(10))] {
         let (stored, event_id, publication) =
             waiting(fixture, &identities, &[(1, units.into())]).await;
         let changes = [confirmation(&stored, event_id, publication, moment(5))];
-        let before = (open_units(fixture).await, fixture.stock_of(product_id(1)).await);
+        let before = (open_units(fixture, count()).await, fixture.stock_of(product_id(1)).await);
         let tried = aggregates.reserve(&changes, &counting(&[(1, units)], 10), soon()).await;
-        let after = (open_units(fixture).await, fixture.stock_of(product_id(1)).await);
+        let after = (open_units(fixture, count()).await, fixture.stock_of(product_id(1)).await);
         assert_eq!(after.0, counted);
         if before.0 == counted {
             let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
@@ -687,7 +687,7 @@ pub async fn reservations_at_once_never_count_more_open_units_than_the_maximum(
     });
     let tried = join_all(reserving).await;
     let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
-    assert_eq!((done, open_units(fixture).await), (3, Some(6)), "{tried:?}");
+    assert_eq!((done, open_units(fixture, count()).await), (3, Some(6)), "{tried:?}");
 }
 
 /// A confirmed order, whose stock is reserved.
@@ -771,7 +771,7 @@ pub async fn a_cancelled_order_gives_its_open_units_back_once(fixture: &impl Tab
     }))
     .await;
     let done = tries.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
-    assert_eq!((done, open_units(fixture).await), (1, Some(3)), "{tries:?}");
+    assert_eq!((done, open_units(fixture, count()).await), (1, Some(3)), "{tries:?}");
     assert_eq!(fixture.stock_of(product_id(1)).await, Some(97));
 }
 

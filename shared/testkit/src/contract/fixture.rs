@@ -99,6 +99,10 @@ pub trait TableFixture: Sync {
     fn keys(&self) -> impl VerificationKeyStore + VerificationKeys;
 
     fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;
+    /// Gives a product a new name and price, as an import does, and keeps its stock.
+    fn put_product_keeping_stock(&self, product: &Product) -> impl Future<Output = ()> + Send;
+    /// Adds units to the available quantity of a product.
+    fn add_stock(&self, product: ProductId, units: u32) -> impl Future<Output = ()> + Send;
     /// The available quantity of a product.
     fn stock_of(&self, product: ProductId) -> impl Future<Output = Option<u32>> + Send;
     /// The time to live of an account, a session or a request for a mail; `None` while the table must keep it.
