@@ -12,12 +12,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Context;
-use application::ports::{Clock, ClusterGauges};
+use application::ports::ClusterGauges;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use harness::broker_proxy::{Half, Journal, Resolution};
 use harness::order_calls::Attempt;
 use harness::remoting::code;
-use platform::clock::SystemClock;
 use tokio::time::Instant;
 
 use crate::client::{Intent, Outcome};
@@ -279,7 +278,7 @@ fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
 /// already may be rolled back.
 fn judge_ends(rig: &Rig<'_>, world: &World, findings: &mut Findings) -> anyhow::Result<()> {
     let journal = rig.proxies()?.journal();
-    let withdrawn = withdrawn(journal, world)?;
+    let withdrawn = withdrawn(journal, world);
     let contradictions = journal.contradictions().into_iter();
     findings.contradictions = contradictions.filter(|of| withdrawn.contains_key(of)).collect();
     let stored: BTreeSet<&String> =
@@ -295,7 +294,7 @@ fn judge_ends(rig: &Rig<'_>, world: &World, findings: &mut Findings) -> anyhow::
 /// The transactions for which a ROLLBACK was sent before their message was on the topic, and
 /// whether the broker got one of these. Only the topic of orders was read; the message of a user's
 /// event is on its topic when the broker has got a COMMIT.
-fn withdrawn(journal: &Journal, world: &World) -> anyhow::Result<BTreeMap<String, bool>> {
+fn withdrawn(journal: &Journal, world: &World) -> BTreeMap<String, bool> {
     let (halves, ends) = (journal.halves().into_iter(), journal.ends());
     let is_of_user =
         |half: &Half| half.aggregate.as_ref().is_some_and(|key| !key.contains("/ORDER#"));
@@ -308,15 +307,13 @@ fn withdrawn(journal: &Journal, world: &World) -> anyhow::Result<BTreeMap<String
         let first = visible_at.entry(publication).or_insert(copy.stored_at_ms);
         *first = copy.stored_at_ms.min(*first);
     }
-    let now_ms = SystemClock.now().as_millis();
     let mut withdrawn = BTreeMap::new();
     for end in ends {
-        let sent_at_ms = now_ms.saturating_sub(i64::try_from(end.at.elapsed().as_millis())?);
         let subject = end.transaction_id.unwrap_or(end.message_id);
         let is_visible = if of_users.contains(&subject) {
             committed.contains(&subject)
         } else {
-            visible_at.get(subject.as_str()).is_some_and(|at| *at <= sent_at_ms)
+            visible_at.get(subject.as_str()).is_some_and(|at| *at <= end.at_ms)
         };
         match end.resolution {
             Resolution::Commit if end.passed_on => drop(committed.insert(subject)),
@@ -326,7 +323,7 @@ fn withdrawn(journal: &Journal, world: &World) -> anyhow::Result<BTreeMap<String
             _ => {}
         }
     }
-    Ok(withdrawn)
+    withdrawn
 }
 
 /// Checks that the topic holds the events of the orders, byte for byte, and no others.

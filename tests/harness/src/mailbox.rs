@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use application::ports::Clock;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -11,11 +12,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use platform::clock::SystemClock;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::system::SystemOptions;
-use crate::wall_clock;
 
 /// The path of `SendEmail`
 /// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>).
@@ -98,10 +99,9 @@ impl Mailbox {
         let to = request.pointer("/Destination/ToAddresses")?.as_array()?;
         let mut kept = self.kept();
         let number = kept.count + 1;
-        let now = wall_clock::since_epoch().as_millis();
         let mail = SentMail {
             number,
-            at_ms: u64::try_from(now).unwrap_or(u64::MAX),
+            at_ms: u64::try_from(SystemClock.now().as_millis()).unwrap_or_default(),
             from: text("/FromEmailAddress")?,
             to: to.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
             subject: text("/Content/Simple/Subject/Data")?,

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use application::ports::Clock;
+use platform::clock::SystemClock;
 use tokio::time::Instant;
 
 use super::{Passage, Side};
@@ -59,6 +61,8 @@ impl Half {
 pub struct End {
     /// When the proxy received it.
     pub at: Instant,
+    /// The same by the wall clock, with which brokers stamp messages, in milliseconds since 1970.
+    pub at_ms: i64,
     /// The number of its connection.
     pub connection: u64,
     /// The id that the client gave the half message.
@@ -206,6 +210,7 @@ impl Journal {
         let transaction_id = entries.attempts.get(&message_id).cloned();
         entries.ends.push(End {
             at: Instant::now(),
+            at_ms: SystemClock.now().as_millis(),
             connection: passage.connection,
             message_id,
             transaction_id,
