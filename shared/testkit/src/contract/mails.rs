@@ -136,7 +136,7 @@ pub async fn a_request_is_found_as_it_was_stored_with_its_event_pending(
         let expected = PendingEvents::one(mail.event.stamp.event_id, mail.pending.clone());
         assert_eq!(events.pending(), &expected);
         let StoredAggregate::User(events) = events else { panic!("no user's events") };
-        assert_eq!(events.raised, [mail.event.clone()]);
+        assert_eq!(events.raised, std::slice::from_ref(&mail.event));
         let due = fixture.aggregates().due(Topic::Users, moment(2), 100).await.unwrap();
         assert!(due.aggregates.iter().any(|due| due.key == key_of(&mail)));
     }

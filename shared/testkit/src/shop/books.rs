@@ -38,8 +38,11 @@ struct Books<'shop, Kind> {
     /// The orders, with their users.
     orders: Vec<(UserId, OrderId)>,
     /// The order that was created under each key of each user, and its lines.
-    keys: BTreeMap<(UserId, u8), (OrderId, Vec<(ProductId, u64)>)>,
+    keys: BTreeMap<(UserId, u8), (OrderId, Wanted)>,
 }
+
+/// The products of an order, and how many units of each.
+type Wanted = Vec<(ProductId, u64)>;
 
 impl<'shop, Kind: Shop> Books<'shop, Kind> {
     fn of(shop: &'shop Kind) -> Self {

@@ -1,5 +1,7 @@
 //! Requests for mails and their tokens.
 
+#![allow(clippy::result_large_err, reason = "a test can afford large errors")]
+
 use application::deadline::Deadline;
 use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::mail::{
