@@ -87,7 +87,6 @@ impl Mailbox {
     }
 
     /// The service's address for the functions' calls.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new()
             .route(SEND_EMAIL, post(send_email).layer(DefaultBodyLimit::max(BYTES_MAX)))
