@@ -88,7 +88,7 @@ async fn a_mail_has_a_sender_an_address_and_a_link_with_the_token_in_its_fragmen
 #[tokio::test]
 async fn an_error_says_whether_the_mail_may_be_sent_and_names_no_address() {
     let (service, mailer) = stand_in().await;
-    let mut answer_to = async |status, code| {
+    let answer_to = async |status, code| {
         service.lock().unwrap().error = Some((status, code));
         send(&mailer, MailPurpose::ResetPassword).await
     };
