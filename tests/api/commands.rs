@@ -175,7 +175,7 @@ impl Up {
         let errors = std::fs::read_to_string(data.path().join("errors")).unwrap();
         let names: Vec<_> = printed.iter().map(|line| line.split(' ').next().unwrap()).collect();
         assert!(in_time, "{errors}");
-        assert_eq!(names, ["api", "rocketmq", "dynamodb", "console", "ready"], "{errors}");
+        assert_eq!(names, ["api", "rocketmq", "dynamodb", "console", "mails", "ready"], "{errors}");
         let served = printed.iter().filter_map(|line| line.split_once(' '));
         let served =
             served.map(|(name, address)| (name.to_owned(), address.trim().to_owned())).collect();

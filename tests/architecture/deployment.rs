@@ -279,9 +279,12 @@ fn functions_may_connect_only_to_the_cluster_and_to_aws_endpoints() {
     ];
     assert_eq!(always, expected);
     let endpoint = rules[3]["Fn::If"].as_array().unwrap();
-    assert_eq!((&endpoint[0], rules.len()), (&json!("HasInterfaceEndpoint"), 4));
+    assert_eq!(&endpoint[0], &json!("HasInterfaceEndpoint"));
     let group = json!({"Fn::GetAtt": "EndpointSecurityGroup.GroupId"});
     assert_eq!(of(&endpoint[1]), (json!(443), group));
+    let mail = rules[4]["Fn::If"].as_array().unwrap();
+    assert_eq!((&mail[0], rules.len()), (&json!("HasMailEgress"), 5));
+    assert_eq!(of(&mail[1]), (json!(443), reference("MailEgressCidr")));
     let gateway = &document["Resources"]["DynamodbGatewayEndpoint"]["Properties"];
     let condition = &gateway["PolicyDocument"]["Statement"][0]["Condition"];
     let this_account = json!({"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}});

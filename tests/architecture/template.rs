@@ -18,6 +18,9 @@ pub(crate) fn template() -> Template {
         ("RocketmqTlsCaParameter".to_owned(), "ca".to_owned()),
         ("CdnAddressHeader".to_owned(), "CloudFront-Viewer-Address".to_owned()),
         ("CdnSecret".to_owned(), "cdn".to_owned()),
+        ("MailSender".to_owned(), "Shop <shop@example.com>".to_owned()),
+        ("MailIdentity".to_owned(), "example.com".to_owned()),
+        ("MailLinkBase".to_owned(), "https://shop.example.com/account".to_owned()),
     ]);
     Template::load(&root().join("template.yaml"), "orders", &parameters).unwrap()
 }
