@@ -223,8 +223,9 @@ mod tests {
         let root = harness::checkout::root().unwrap();
         let template = yaml_document(&root.join("template.yaml")).unwrap();
         // Variables of the SDK, which Lambda sets and `cargo lambda watch` does not.
-        let of_sdk = ["REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ENDPOINT_URL_DYNAMODB"];
-        let mut known: BTreeSet<_> = of_sdk.iter().map(|name| format!("AWS_{name}")).collect();
+        let of_sdk = ["REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"].into_iter();
+        let of_sdk = of_sdk.chain(["ENDPOINT_URL_DYNAMODB", "ENDPOINT_URL_SESV2"]);
+        let mut known: BTreeSet<_> = of_sdk.map(|name| format!("AWS_{name}")).collect();
         for name in workspace::function_names(&root).unwrap() {
             known.extend(variables(&template, &function(&root, &name, &BTreeMap::new()).unwrap()));
         }

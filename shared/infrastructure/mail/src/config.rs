@@ -115,7 +115,7 @@ mod tests {
         };
         assert_eq!(read(&[]), Ok(false));
         assert_eq!(read(&[sender, link]), Ok(true));
-        assert!(read(&[sender]).unwrap_err().contains("MAIL_LINK_BASE is not set"));
+        assert!(read(&[sender]).unwrap_err().contains("MAIL_LINK_BASE: is not set"));
         let faults = read(&[("MAIL_SENDER", "x"), ("MAIL_LINK_BASE", "x")]).unwrap_err();
         assert!(faults.contains("MAIL_SENDER: ") && faults.contains("MAIL_LINK_BASE: "));
     }

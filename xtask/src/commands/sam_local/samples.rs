@@ -32,6 +32,12 @@ const EXPECTED: &[(&str, Option<u64>)] = &[
     ("user-account-public-keys", Some(200)),
     ("user-account", Some(200)),
     ("user-account-activity", Some(200)),
+    // The template's defaults name no sender of mails.
+    ("user-account-email-confirmation", Some(501)),
+    ("user-account-email", Some(501)),
+    ("user-account-confirm-email", Some(501)),
+    ("user-account-ask-to-reset", Some(501)),
+    ("user-account-reset", Some(501)),
     ("user-account-password", Some(204)),
     ("user-account-delete", Some(204)),
 ];
