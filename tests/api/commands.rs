@@ -244,7 +244,7 @@ async fn first_order(api: &str) -> Value {
 
 /// The samples of events/ that do not affect each other, by file name, with the status of each
 /// answer. The samples of get-order and cancel-order name an order that does not exist.
-const SAMPLES: [(&str, Option<u64>); 14] = [
+const SAMPLES: [(&str, Option<u64>); 19] = [
     ("create-order", Some(201)),
     ("event-consumer", None),
     ("get-order", Some(404)),
@@ -259,6 +259,12 @@ const SAMPLES: [(&str, Option<u64>); 14] = [
     ("user-account", Some(200)),
     ("user-account-activity", Some(200)),
     ("user-account-public-keys", Some(200)),
+    // `invoke` gives no sender of mails.
+    ("user-account-ask-to-reset", Some(501)),
+    ("user-account-confirm-email", Some(501)),
+    ("user-account-email", Some(501)),
+    ("user-account-email-confirmation", Some(501)),
+    ("user-account-reset", Some(501)),
 ];
 
 /// The samples that log in, start or end sessions, or delete the account, in an order in which each
