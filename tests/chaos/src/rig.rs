@@ -348,9 +348,9 @@ impl<'a> Rig<'a> {
     pub async fn create_many(&self, prefix: &str, count: u64) -> u64 {
         let keys = (0..count).map(|n| format!("{prefix}-{n}"));
         let created = stream::iter(keys).map(async |key| self.create(&key).await);
-        let acked = created.buffer_unordered(MANY_AT_ONCE).fold(0, async |acked, outcome| {
-            acked + u64::from(outcome.acked().is_some())
-        });
+        let acked = created
+            .buffer_unordered(MANY_AT_ONCE)
+            .fold(0, async |acked, outcome| acked + u64::from(outcome.acked().is_some()));
         acked.await
     }
 

@@ -40,7 +40,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         let renamed = renamed.map_or_else(|| bytes.clone(), String::into_bytes);
         copied += 1;
         changed += u32::from(renamed != bytes);
-        write(&from, &to, renamed).await.with_context(|| format!("cannot write {}", to.display()))?;
+        write(&from, &to, renamed)
+            .await
+            .with_context(|| format!("cannot write {}", to.display()))?;
     }
     eprintln!("{copied} files in {}, {changed} of them with other names", folder.display());
     eprintln!("next, there: `git init`, `cargo xtask contracts --release`, `cargo xtask test`");
@@ -107,7 +109,12 @@ impl Name {
     fn camel_case(&self) -> String {
         let capital = |word: &str| {
             let mut letters = word.chars();
-            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+            letters
+                .next()
+                .map(|first| first.to_ascii_uppercase())
+                .into_iter()
+                .chain(letters)
+                .collect()
         };
         self.0.split('-').map(capital).collect::<Vec<String>>().concat()
     }
