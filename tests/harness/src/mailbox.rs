@@ -10,8 +10,8 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::{HeaderMap, StatusCode};
 use platform::clock::SystemClock;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -117,7 +117,12 @@ impl Mailbox {
     }
 }
 
-async fn send_email(State(mailbox): State<Mailbox>, body: Bytes) -> Response {
+/// A page of another site could send a simple request here; browsers name their origin then, which
+/// the SDK does not.
+async fn send_email(State(mailbox): State<Mailbox>, headers: HeaderMap, body: Bytes) -> Response {
+    if headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site") {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     let request: Option<Value> = serde_json::from_slice(&body).ok();
     match request.and_then(|request| mailbox.keep(&request)) {
         Some(number) => {

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::events::StoredAggregate;
 use crate::events::consume::{EventHandler, HandlerError, IncomingEvent};
+use crate::events::revise::revise;
 use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::mail::{MailRequests, MailToken, MailTokens, Mailer, OutgoingMail, StoredMail};
 use crate::ports::pending::{Found, IndexChange, PendingEventStore};
@@ -67,7 +68,7 @@ where
                 incoming.stored.clone()
             }
         };
-        self.mark(&stored, incoming).await
+        self.mark(stored, incoming).await
     }
 
     /// Whether the account still waits for the mail. A mail to an address that belongs to another
@@ -123,16 +124,21 @@ where
 
     async fn mark(
         &self,
-        stored_before: &StoredAggregate,
+        stored: StoredAggregate,
         incoming: &IncomingEvent<'_>,
     ) -> Result<(), HandlerError> {
-        let mut pending = stored_before.pending().clone();
-        // Another delivery has ended the event.
-        let Some(mut entry) = pending.remove(incoming.event_id) else { return Ok(()) };
-        entry.done_by.insert(self.name().to_owned());
-        pending.put(incoming.event_id, entry);
-        let marked = stored_before.pending_change(pending, IndexChange::Keep);
-        stored(self.aggregates.change(&marked, incoming.deadline).await)
+        // The sweep may change the entry meanwhile. Giving up then would mail another token, and
+        // make the one useless that the user has just got.
+        let marked = revise(&self.aggregates, stored, incoming.deadline, |found| {
+            let mut pending = found.pending().clone();
+            let mut entry = pending.remove(incoming.event_id)?;
+            entry.done_by.insert(self.name().to_owned());
+            pending.put(incoming.event_id, entry);
+            Some(found.pending_change(pending, IndexChange::Keep))
+        });
+        // Nothing to mark: another delivery has ended the event.
+        marked.await?;
+        Ok(())
     }
 }
 

@@ -60,10 +60,10 @@ pub struct StoredMail {
 }
 
 impl StoredMail {
-    /// Whether `hash` is the hash of its newest token, which is good at `now` and was not used.
-    pub fn accepts(&self, hash: &TokenHash, now: Timestamp) -> bool {
+    /// Whether `hash` is the hash of its newest token, which is not expired at `now`.
+    pub fn is_newest(&self, hash: &TokenHash, now: Timestamp) -> bool {
         let is_newest = |token: &TokenRecord| token.hash.is(hash) && now < token.expires_at;
-        !self.used && self.token.as_ref().is_some_and(is_newest)
+        self.token.as_ref().is_some_and(is_newest)
     }
 }
 

@@ -326,7 +326,7 @@ pub trait AccountRepository: Send + Sync {
 
 /// Forgets known sources.
 pub trait KnownSourceRemoval: Send + Sync {
-    /// Forgets every known source of an account except `keep`.
+    /// Forgets every known source of an account, except `keep` if there is one.
     ///
     /// # Errors
     ///
@@ -334,7 +334,7 @@ pub trait KnownSourceRemoval: Send + Sync {
     fn forget_all_except(
         &self,
         account: &Account,
-        keep: Source,
+        keep: Option<Source>,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
@@ -498,6 +498,8 @@ pub enum GuessTarget {
     Registration(Source),
     /// Mails that a user asks for who is logged in.
     Mail(UserId),
+    /// Mails that confirm an address which an account is to get, from all users.
+    MailTo(AddressDigest),
     /// Mails that reset the password of an account.
     ResetOf(AddressDigest),
     /// Mails that reset passwords, asked for from one source.
@@ -515,6 +517,7 @@ impl GuessTarget {
             Self::Owner(_) => "owner",
             Self::Registration(_) => "registrations",
             Self::Mail(_) => "mails",
+            Self::MailTo(_) => "mails to an address",
             Self::ResetOf(_) => "resets of an account",
             Self::ResetFrom(_) => "resets from a network",
         }
@@ -531,6 +534,7 @@ impl fmt::Display for GuessTarget {
             Self::Owner(user_id) => write!(f, "OWNER#{user_id}"),
             Self::Registration(source) => write!(f, "REGISTRATION#{source}"),
             Self::Mail(user_id) => write!(f, "MAIL#{user_id}"),
+            Self::MailTo(address) => write!(f, "MAIL_TO#{address}"),
             Self::ResetOf(address) => write!(f, "RESET#{address}"),
             Self::ResetFrom(source) => write!(f, "RESETS#{source}"),
         }

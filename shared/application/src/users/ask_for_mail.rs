@@ -103,7 +103,7 @@ where
         if account.record().email_confirmed {
             return Err(AskForMailError::AlreadyConfirmed);
         }
-        self.guard().admit(GuessTarget::Mail(bearer.user_id), guess_guard::MAIL).await?;
+        self.guard().count(GuessTarget::Mail(bearer.user_id), guess_guard::MAIL).await?;
         let (purpose, now) = (MailPurpose::ConfirmAddress, self.show.clock.now());
         let mail = new_mail(self.identities(), &account, purpose, now, asking.traceparent);
         let kind = ActivityKind::EmailConfirmationRequested;
@@ -134,7 +134,9 @@ where
         let mut account = self.show.execute(bearer).await?;
         let failure = ActivityKind::EmailChangeFailed;
         self.current.verify(&account, bearer, Proof { password, source, failure }).await?;
-        self.guard().admit(GuessTarget::Mail(bearer.user_id), guess_guard::MAIL).await?;
+        self.guard().count(GuessTarget::Mail(bearer.user_id), guess_guard::MAIL).await?;
+        let to = GuessTarget::MailTo(AddressDigest::of(&email));
+        self.guard().count(to, guess_guard::MAIL_TO).await?;
         let activity = self.current.activity(ActivityKind::EmailChangeRequested, bearer, source);
         let verified = account.password_hash().clone();
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
@@ -171,9 +173,9 @@ where
         let email = EmailAddress::parse(email)?;
         let Asking { source, traceparent } = asking;
         // The source first: a source that has to wait must not make accounts wait.
-        self.guard().admit(GuessTarget::ResetFrom(source), guess_guard::RESET_FROM).await?;
+        self.guard().count(GuessTarget::ResetFrom(source), guess_guard::RESET_FROM).await?;
         let digest = AddressDigest::of(&email);
-        self.guard().admit(GuessTarget::ResetOf(digest), guess_guard::RESET_OF).await?;
+        self.guard().count(GuessTarget::ResetOf(digest), guess_guard::RESET_OF).await?;
         let account = self.users().by_email(&email).await.map_err(unavailable)?;
         let now = self.show.clock.now();
         let activity = Activity {

@@ -75,7 +75,7 @@ where
         self.current.verify(&account, bearer, Proof { password, source, failure }).await?;
         let users = &self.current.users;
         // Before the change, so that a success means that both are done.
-        users.forget_all_except(&account, source).await.map_err(unavailable)?;
+        users.forget_all_except(&account, Some(source)).await.map_err(unavailable)?;
         let hash = self.current.passwords.hash(new).await.map_err(unavailable)?;
         let attempt = self.current.identities.transaction_id();
         let change = AccountChange {

@@ -23,6 +23,10 @@ pub const REGISTRATION: GuessLimit = GuessLimit { free: 200, forget_after: HOUR 
 /// choice.
 pub const MAIL: GuessLimit = GuessLimit { free: 5, forget_after: HOUR };
 
+/// The limit of mails to one address that its owner has not asked for: an attacker has many
+/// accounts.
+pub const MAIL_TO: GuessLimit = GuessLimit { free: 5, forget_after: HOUR };
+
 /// The limit of mails that reset the password of one account.
 pub const RESET_OF: GuessLimit = GuessLimit { free: 5, forget_after: HOUR };
 

@@ -67,13 +67,20 @@ where
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let token = read(token)?;
         while !within.has_passed() {
-            let (mail, account) = self.wanted(&token).await?;
+            let (mail, account) = match self.look(&token).await? {
+                Token::Good(mail, account) => (mail, account),
+                // The answer to an earlier request was lost, or this one has landed unnoticed.
+                Token::Used(mail, account) if mail.request.is_confirmed_by(&account) => {
+                    return Ok(());
+                }
+                Token::Used(..) => return Err(RedeemMailError::Invalid("it was used")),
+            };
             let kind = match mail.request.purpose {
                 MailPurpose::ConfirmAddress => ActivityKind::EmailConfirmed,
                 MailPurpose::ChangeAddress => {
                     self.check_free(&mail, &account).await?;
-                    // Known networks belong to an address.
-                    let forgotten = self.users.forget_all_except(&account, source).await;
+                    // Known networks belong to an address, and this one may get another owner.
+                    let forgotten = self.users.forget_all_except(&account, None).await;
                     forgotten.map_err(RedeemMailError::Unavailable)?;
                     ActivityKind::EmailChanged
                 }
@@ -103,7 +110,9 @@ where
     ) -> Result<(), RedeemMailError> {
         let token = read(token)?;
         // The token first: it costs no hash, and nobody without one can have passwords hashed.
-        let (mail, account) = self.wanted(&token).await?;
+        let Token::Good(mail, account) = self.look(&token).await? else {
+            return Err(RedeemMailError::Invalid("it was used"));
+        };
         if mail.request.purpose != MailPurpose::ResetPassword {
             return Err(RedeemMailError::Invalid("it confirms an address"));
         }
@@ -112,9 +121,14 @@ where
         let hash = hash.map_err(RedeemMailError::Unavailable)?;
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         while !within.has_passed() {
-            let (_, account) = self.wanted(&token).await?;
+            let account = match self.look(&token).await? {
+                Token::Good(_, account) => account,
+                // A hash has a salt, so only this request can have stored it.
+                Token::Used(_, account) if *account.password_hash() == hash => return Ok(()),
+                Token::Used(..) => return Err(RedeemMailError::Invalid("it was used")),
+            };
             // Before the change, so that a success means that both are done.
-            let forgotten = self.users.forget_all_except(&account, source).await;
+            let forgotten = self.users.forget_all_except(&account, Some(source)).await;
             forgotten.map_err(RedeemMailError::Unavailable)?;
             let after = account.reset_password(hash.clone());
             let kind = ActivityKind::PasswordReset;
@@ -125,19 +139,26 @@ where
         Err(busy())
     }
 
-    /// The request of a token with its account, if the token is good now.
-    async fn wanted(&self, token: &MailToken) -> Result<(StoredMail, Account), RedeemMailError> {
+    /// The request of a token with its account, if the token is good now or was used before it
+    /// expired.
+    async fn look(&self, token: &MailToken) -> Result<Token, RedeemMailError> {
         let mail = MailRequests::find(&self.users, token.mail).await;
         let mail = mail.map_err(RedeemMailError::Unavailable)?;
         let mail = mail.ok_or(RedeemMailError::Invalid("there is no such request"))?;
-        if !mail.accepts(&token.hash, self.clock.now()) {
-            return Err(RedeemMailError::Invalid("it is not the newest, used, or expired"));
+        if !mail.is_newest(&token.hash, self.clock.now()) {
+            return Err(RedeemMailError::Invalid("it is not the newest, or expired"));
         }
         let account = Accounts::by_id(&self.users, mail.request.user_id).await;
         let account = account.map_err(RedeemMailError::Unavailable)?;
-        let account = account.filter(|account| mail.request.is_wanted_by(account));
-        let account = account.ok_or(RedeemMailError::Invalid("the account has changed since"))?;
-        Ok((mail, account))
+        let changed = || RedeemMailError::Invalid("the account has changed since");
+        let account = account.ok_or_else(changed)?;
+        if mail.used {
+            return Ok(Token::Used(mail, account));
+        }
+        if !mail.request.is_wanted_by(&account) {
+            return Err(changed());
+        }
+        Ok(Token::Good(mail, account))
     }
 
     /// Somebody else may have taken the address since it was asked for.
@@ -192,6 +213,14 @@ where
         }
         Ok(stored)
     }
+}
+
+/// What a token is good for, with its request and account.
+enum Token {
+    /// It was not used.
+    Good(StoredMail, Account),
+    /// It was used, once.
+    Used(StoredMail, Account),
 }
 
 fn read(token: &SecretString) -> Result<MailToken, RedeemMailError> {

@@ -27,9 +27,10 @@ impl EmailAddress {
     /// The longest address in bytes (RFC 5321, section 4.5.3.1.3: a path of 256 with its brackets).
     pub const LENGTH_MAX: usize = 254;
 
-    /// Reads an address, without spaces around it: something before and after one `@`, without spaces, control characters and
-    /// characters that can't be seen. Nothing more is checked: only sending a mail shows whether
-    /// mail arrives there.
+    /// Reads an address, without spaces around it: something before and after one `@`, without
+    /// spaces, control characters, characters that can't be seen, and those that mean something in
+    /// a list of addresses (RFC 5322, section 3.2.3): `a<b@c>` is a name and somebody else's
+    /// address. Nothing more is checked: only sending a mail shows whether mail arrives there.
     ///
     /// # Errors
     ///
@@ -43,7 +44,8 @@ impl EmailAddress {
         let well_formed = key.split_once('@').is_some_and(|(local, host)| {
             !local.is_empty() && !host.is_empty() && !host.contains('@')
         }) && key.len() <= Self::LENGTH_MAX
-            && !key.chars().any(|c| c.is_whitespace() || c.is_control() || is_invisible(c));
+            && !key.chars().any(|c| c.is_whitespace() || c.is_control() || is_invisible(c))
+            && !key.contains(SPECIALS);
         if !well_formed {
             return Err(InvalidEmailAddress);
         }
@@ -100,6 +102,10 @@ fn fold(text: &str) -> String {
 /// It has the same upper case as `i` but is a different letter (Unicode, `CaseFolding.txt`):
 /// addresses that differ in it can belong to two people.
 const DOTLESS_I: char = 'ı';
+
+/// What a mail program reads as more than one address, but for `@` and `.` (RFC 5322, section
+/// 3.2.3, "specials").
+const SPECIALS: &[char] = &['(', ')', '<', '>', '[', ']', ':', ';', ',', '\\', '"'];
 
 /// Default-ignorable code points (Unicode, `DerivedCoreProperties.txt`): with them, two addresses
 /// that look the same would be two accounts.
@@ -195,6 +201,10 @@ mod tests {
         for text in ["de\u{200b}mo@example.com", "demo\u{ad}@example.com", "\u{202e}demo@a.com"] {
             assert!(EmailAddress::parse(text).is_err(), "{text:?} can't be seen");
         }
+        for text in ["a<b@example.com>", "<b@example.com>", "a,b@example.com", "a@example.com;b"] {
+            assert!(EmailAddress::parse(text).is_err(), "{text:?} is more than one address");
+        }
+        assert!(EmailAddress::parse("a＜b@example.com＞").is_err(), "it is compared as the first");
         let longest = format!("{}@example.com", "a".repeat(242));
         assert_eq!(EmailAddress::parse(&longest).unwrap().as_typed().len(), 254);
         assert!(EmailAddress::parse(&format!("a{longest}")).is_err());

@@ -115,6 +115,13 @@ impl MailRequest {
             }
     }
 
+    /// Whether the account has the address confirmed that the mail went to.
+    pub fn is_confirmed_by(&self, account: &Account) -> bool {
+        let record = account.record();
+        let confirms = self.purpose != MailPurpose::ResetPassword;
+        confirms && record.email_confirmed && record.email.key() == self.address.key()
+    }
+
     /// When the request itself is over.
     pub fn expires_at(&self) -> Timestamp {
         self.requested_at.plus(MAIL_REQUEST_LIFETIME)

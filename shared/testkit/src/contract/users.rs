@@ -165,7 +165,7 @@ pub async fn all_sources_of_an_account_but_one_are_forgotten(fixture: &impl Tabl
         }
     }
     for _ in 0..2 {
-        accounts.forget_all_except(&user.account, sources[30]).await.unwrap();
+        accounts.forget_all_except(&user.account, Some(sources[30])).await.unwrap();
         for (n, source) in sources.iter().enumerate() {
             let known = accounts.knows(digest(&user.account), *source, moment(1)).await.unwrap();
             assert_eq!(known, n == 30, "{n}");
@@ -173,7 +173,7 @@ pub async fn all_sources_of_an_account_but_one_are_forgotten(fixture: &impl Tabl
         }
     }
     // The one to keep does not become known if it was not.
-    accounts.forget_all_except(&user.account, source("192.0.2.7")).await.unwrap();
+    accounts.forget_all_except(&user.account, Some(source("192.0.2.7"))).await.unwrap();
     for source in [sources[30], source("192.0.2.7")] {
         assert!(!accounts.knows(digest(&user.account), source, moment(1)).await.unwrap());
     }

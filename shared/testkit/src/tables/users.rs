@@ -152,10 +152,14 @@ impl AccountRepository for MemoryTables {
 }
 
 impl KnownSourceRemoval for MemoryTables {
-    async fn forget_all_except(&self, account: &Account, keep: Source) -> Result<(), Failure> {
+    async fn forget_all_except(
+        &self,
+        account: &Account,
+        keep: Option<Source>,
+    ) -> Result<(), Failure> {
         let address = AddressDigest::of(account.email());
         let forgotten = self.change_if(Operation::ForgetSources, move |rows| {
-            rows.sources.retain(|(known, source), _| *known != address || *source == keep);
+            rows.sources.retain(|(known, source), _| *known != address || Some(*source) == keep);
             true
         });
         forgotten.await.map(drop)

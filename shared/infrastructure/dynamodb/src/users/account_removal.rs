@@ -95,10 +95,14 @@ fn judge_deletion(mut reasons: Reasons) -> Verdict<ChangeCancelled> {
 }
 
 impl KnownSourceRemoval for DynamoAccounts {
-    async fn forget_all_except(&self, account: &Account, keep: Source) -> Result<(), Failure> {
+    async fn forget_all_except(
+        &self,
+        account: &Account,
+        keep: Option<Source>,
+    ) -> Result<(), Failure> {
         let sources = keys::sources_of(AddressDigest::of(account.email()));
-        let keep = keys::source(keep);
-        erase(&self.client, &self.users, sources, keys::SOURCES, Some(&keep)).await
+        let keep = keep.map(keys::source);
+        erase(&self.client, &self.users, sources, keys::SOURCES, keep.as_deref()).await
     }
 }
 
