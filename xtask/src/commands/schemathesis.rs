@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use harness::checkout;
+use harness::mailbox::Mailbox;
 use harness::system::{System, SystemOptions};
 use local_lambda::FileSink;
 use serde_json::json;
@@ -50,11 +51,11 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     build::functions(&root, &workspace::function_names(&root)?).await?;
     let log = folder.join("system.log");
     let sink = FileSink::append(&log)?;
-    let system = System::start(SystemOptions {
-        sink: Some(Arc::new(sink)),
-        ..SystemOptions::isolated(&root)?
-    });
-    let system = system.await.with_context(|| format!("see {}", log.display()))?;
+    let mut system = SystemOptions::isolated(&root)?;
+    system.sink = Some(Arc::new(sink));
+    // Without a sender the routes of mails answer 501.
+    system.pages = Some(Mailbox::of(&mut system).router());
+    let system = System::start(system).await.with_context(|| format!("see {}", log.display()))?;
     let outcome = try_out(&options, &system.api_url, &program, &settings, &folder).await;
     system.stop().await;
     outcome
