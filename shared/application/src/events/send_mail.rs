@@ -75,9 +75,10 @@ where
     /// account is not sent, so that nobody learns from it whose the address is.
     async fn is_wanted(&self, mail: &StoredMail) -> Result<bool, Failure> {
         let account = Accounts::by_id(&self.users, mail.request.user_id).await?;
-        let wanted = account.is_some_and(|account| mail.request.is_wanted_by(&account));
-        if !wanted || mail.used || mail.request.purpose != MailPurpose::ChangeAddress {
-            return Ok(wanted && !mail.used);
+        let wanted =
+            !mail.used && account.is_some_and(|account| mail.request.is_wanted_by(&account));
+        if !wanted || mail.request.purpose != MailPurpose::ChangeAddress {
+            return Ok(wanted);
         }
         Ok(self.users.by_email(&mail.request.address).await?.is_none())
     }

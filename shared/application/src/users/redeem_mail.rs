@@ -73,7 +73,7 @@ where
                 Token::Used(mail, account) if mail.request.is_confirmed_by(&account) => {
                     return Ok(());
                 }
-                Token::Used(..) => return Err(RedeemMailError::Invalid("it was used")),
+                Token::Used(..) => return Err(used()),
             };
             let kind = match mail.request.purpose {
                 MailPurpose::ConfirmAddress => ActivityKind::EmailConfirmed,
@@ -111,7 +111,7 @@ where
         let token = read(token)?;
         // The token first: it costs no hash, and nobody without one can have passwords hashed.
         let Token::Good(mail, account) = self.look(&token).await? else {
-            return Err(RedeemMailError::Invalid("it was used"));
+            return Err(used());
         };
         if mail.request.purpose != MailPurpose::ResetPassword {
             return Err(RedeemMailError::Invalid("it confirms an address"));
@@ -125,7 +125,7 @@ where
                 Token::Good(_, account) => account,
                 // A hash has a salt, so only this request can have stored it.
                 Token::Used(_, account) if *account.password_hash() == hash => return Ok(()),
-                Token::Used(..) => return Err(RedeemMailError::Invalid("it was used")),
+                Token::Used(..) => return Err(used()),
             };
             // Before the change, so that a success means that both are done.
             let forgotten = self.users.forget_all_except(&account, Some(source)).await;
@@ -225,6 +225,10 @@ enum Token {
 
 fn read(token: &SecretString) -> Result<MailToken, RedeemMailError> {
     MailToken::read(token).ok_or(RedeemMailError::Invalid("it is malformed"))
+}
+
+const fn used() -> RedeemMailError {
+    RedeemMailError::Invalid("it was used")
 }
 
 fn busy() -> RedeemMailError {

@@ -20,7 +20,7 @@ use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 pub use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::config::{Config, Credentials, Region};
+use aws_sdk_sesv2::config::Config;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
@@ -54,19 +54,6 @@ pub async fn connect() -> Client {
         .load()
         .await;
     Client::new(&shared)
-}
-
-/// A client of an emulator at `endpoint_url`, with credentials that only emulators accept.
-pub fn connect_to(endpoint_url: &str) -> Client {
-    let config = Config::builder()
-        .behavior_version(behavior())
-        .region(Region::from_static("eu-central-1"))
-        .endpoint_url(endpoint_url)
-        .credentials_provider(Credentials::new("local", "local", None, None, "emulator"))
-        .timeout_config(limits(CALL_LIMIT))
-        .retry_config(RetryConfig::disabled())
-        .build();
-    Client::from_conf(config)
 }
 
 /// Sends mails through Amazon SES. `SendEmail` has no idempotency key

@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_sesv2::config::{Credentials, Region};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -38,6 +39,19 @@ async fn answer(
     headers.insert("x-amzn-errortype", code.parse().unwrap());
     let body = json!({"message": "demo@example.com is at fault"}).to_string();
     (StatusCode::from_u16(status).unwrap(), headers, body)
+}
+
+/// A client of a stand-in at `endpoint_url`, with the limits of [`connect`].
+fn connect_to(endpoint_url: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(behavior())
+        .region(Region::from_static("eu-central-1"))
+        .endpoint_url(endpoint_url)
+        .credentials_provider(Credentials::new("local", "local", None, None, "stand-in"))
+        .timeout_config(limits(CALL_LIMIT))
+        .retry_config(RetryConfig::disabled())
+        .build();
+    Client::from_conf(config)
 }
 
 async fn stand_in() -> (Shared, SesMailer) {

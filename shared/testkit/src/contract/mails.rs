@@ -248,7 +248,7 @@ pub async fn a_token_that_is_not_the_newest_is_not_used(fixture: &impl TableFixt
     let user = register(fixture, &identities, "demo@example.com").await;
     let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
     let tried = redeem(fixture, &identities, &mail, "one", &user.account).await;
-    assert!(is_stale(&tried), "there is none yet: {tried:?}");
+    assert!(is_stale(&tried), "no token was made yet: {tried:?}");
     issued(fixture, &mail, "one").await;
     issued(fixture, &mail, "two").await;
     let tried = redeem(fixture, &identities, &mail, "one", &user.account).await;
