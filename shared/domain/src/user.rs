@@ -30,4 +30,4 @@ pub use password::{
     PASSWORD_BYTES_MAX, PASSWORD_LENGTH_MIN, PasswordFault, PasswordHash, check_password,
 };
 pub use rate::{Rate, RateUse};
-pub use session::{REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME, Session};
+pub use session::{REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME, Session, SessionRecord};

@@ -213,7 +213,7 @@ impl DeletedUser {
 
 /// The refresh token of a session, with a secret of the test's choice.
 pub fn refresh_token(session: &Session, secret: &str) -> RefreshToken {
-    let token = RefreshToken::issued(session.id, &SecretString::from(secret));
+    let token = RefreshToken::issued(session.id(), &SecretString::from(secret));
     RefreshToken::read(&token).unwrap()
 }
 

@@ -297,10 +297,10 @@ where
             .log_in(rehashed, now, stamp)
             .map_err(|MustWait(wait)| LogInError::TooManyLogins(wait))?;
         let session = Session::begin(self.identities.session_id(), &after, now);
-        let bearer = Bearer { user_id: after.user_id(), session_id: session.id };
+        let bearer = Bearer { user_id: after.user_id(), session_id: session.id() };
         let access = self.tokens.issue(bearer, now).await.map_err(LogInError::Unavailable)?;
         let secret = self.refresh_tokens.secret().map_err(LogInError::Unavailable)?;
-        let refresh = RefreshToken::issued(session.id, &secret);
+        let refresh = RefreshToken::issued(session.id(), &secret);
         let transaction_id = self.identities.transaction_id();
         let login = NewSession {
             account: &after,
@@ -320,7 +320,7 @@ where
         match stored.await.map_err(LogInError::Unavailable)? {
             Ok(()) => {
                 let (user_id, source) = (after.user_id().get(), request.source);
-                tracing::info!(user_id, %source, session_id = %session.id, "logged in");
+                tracing::info!(user_id, %source, session_id = %session.id(), "logged in");
                 Ok(Some(SessionTokens { access, refresh }))
             }
             Err(ChangeCancelled::Stale | ChangeCancelled::Busy) => Ok(None),
@@ -404,7 +404,7 @@ where
             kind,
             at: self.clock.now(),
             source,
-            session: session.map(|session| session.id),
+            session: session.map(|session| session.id()),
         }
     }
 }

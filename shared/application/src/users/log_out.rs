@@ -51,7 +51,7 @@ where
         let Some(token) = RefreshToken::read(token) else { return Ok(()) };
         let found = self.users.by_token(token).await?;
         let Some(session) = found.map(|found| *found.session()) else { return Ok(()) };
-        let account = Accounts::by_id(&self.users, session.user_id).await?;
+        let account = Accounts::by_id(&self.users, session.user_id()).await?;
         if !account.is_some_and(|account| session.is_good(&account, self.clock.now())) {
             return Ok(());
         }
@@ -60,16 +60,16 @@ where
             kind: ActivityKind::LoggedOut,
             at: self.clock.now(),
             source,
-            session: Some(session.id),
+            session: Some(session.id()),
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
-        let ended = settle(within, seed(session.id.as_uuid()), |within| {
+        let ended = settle(within, seed(session.id().as_uuid()), |within| {
             self.users.end(&session, &activity, within)
         });
         // A session that is gone, or that another request ended, has ended as well.
         ended.await?.ok();
-        let user_id = session.user_id.get();
-        tracing::info!(user_id, %source, session_id = %session.id, "logged out");
+        let user_id = session.user_id().get();
+        tracing::info!(user_id, %source, session_id = %session.id(), "logged out");
         Ok(())
     }
 

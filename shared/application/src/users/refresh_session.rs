@@ -88,7 +88,7 @@ where
                 return Err(RefreshError::Invalid("it is unknown"));
             };
             let session = *found.session();
-            let account = Accounts::by_id(&self.users, session.user_id).await;
+            let account = Accounts::by_id(&self.users, session.user_id()).await;
             let account = account.map_err(RefreshError::Unavailable)?;
             let now = self.clock.now();
             // Before anything is written: a token of a session that is over must not cause a write.
@@ -128,7 +128,7 @@ where
     ) -> Result<Option<SessionTokens>, RefreshError> {
         let now = self.clock.now();
         let uses = account.exchange(now).map_err(|MustWait(wait)| {
-            let (user_id, wait_s) = (session.user_id.get(), wait.as_secs());
+            let (user_id, wait_s) = (session.user_id().get(), wait.as_secs());
             tracing::warn!(user_id, %source, wait_s, "too many exchanges of an account's tokens");
             RefreshError::TooMany(wait)
         })?;
@@ -150,7 +150,7 @@ where
             uses,
             activity: &activity,
         };
-        let stored = settle(within, seed(session.id.as_uuid()), |within| {
+        let stored = settle(within, seed(session.id().as_uuid()), |within| {
             self.users.rotate(&rotation, within)
         });
         match stored.await {
@@ -159,15 +159,15 @@ where
             // A client that tries again sends a token that may be used already, which would end its
             // session. So its successor is looked up once more.
             Err(failure) => {
-                let next = RefreshToken { session: session.id, hash: next.hash };
+                let next = RefreshToken { session: session.id(), hash: next.hash };
                 let found = self.users.by_token(next).await;
                 if !found.is_ok_and(|successor| successor.is_some()) {
                     return Err(RefreshError::Unavailable(failure));
                 }
             }
         }
-        let user_id = session.user_id.get();
-        tracing::info!(user_id, %source, session_id = %session.id, "refreshed a session");
+        let user_id = session.user_id().get();
+        tracing::info!(user_id, %source, session_id = %session.id(), "refreshed a session");
         Ok(Some(SessionTokens { access, refresh }))
     }
 
@@ -181,18 +181,18 @@ where
     ) -> Result<SessionTokens, RefreshError> {
         let refresh = self.successor(session, token, &exchange.salt)?;
         let access = self.access(session, self.clock.now()).await?;
-        let user_id = session.user_id.get();
+        let user_id = session.user_id().get();
         tracing::info!(
             user_id,
             %source,
-            session_id = %session.id,
+            session_id = %session.id(),
             "answered an exchange again"
         );
         Ok(SessionTokens { access, refresh })
     }
 
     async fn access(&self, session: Session, now: Timestamp) -> Result<AccessToken, RefreshError> {
-        let bearer = Bearer { user_id: session.user_id, session_id: session.id };
+        let bearer = Bearer { user_id: session.user_id(), session_id: session.id() };
         self.tokens.issue(bearer, now).await.map_err(RefreshError::Unavailable)
     }
 
@@ -204,7 +204,7 @@ where
     ) -> Result<SecretString, RefreshError> {
         let secret = self.refresh_tokens.successor(token, salt);
         let secret = secret.map_err(RefreshError::Unavailable)?;
-        Ok(RefreshToken::issued(session.id, &secret))
+        Ok(RefreshToken::issued(session.id(), &secret))
     }
 
     /// Ends the session of a token that came twice.
@@ -215,16 +215,16 @@ where
         within: Deadline,
     ) -> Result<SessionTokens, RefreshError> {
         let activity = self.activity(ActivityKind::RefreshReused, source, &session);
-        let ended = settle(within, seed(session.id.as_uuid()), |within| {
+        let ended = settle(within, seed(session.id().as_uuid()), |within| {
             self.users.end(&session, &activity, within)
         });
         // A session that is gone, or that another request ended, has ended as well.
         ended.await.map_err(RefreshError::Unavailable)?.ok();
-        let user_id = session.user_id.get();
+        let user_id = session.user_id().get();
         tracing::warn!(
             user_id,
             %source,
-            session_id = %session.id,
+            session_id = %session.id(),
             "a refresh token was used twice; its session has ended"
         );
         Err(RefreshError::Invalid("it was used before"))
@@ -236,7 +236,7 @@ where
             kind,
             at: self.clock.now(),
             source,
-            session: Some(session.id),
+            session: Some(session.id()),
         }
     }
 }

@@ -16,6 +16,12 @@ pub const SESSION_LIFETIME: Duration = DAY.saturating_mul(30);
 /// A login and its refresh tokens, each of which replaces the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
+    record: SessionRecord,
+}
+
+/// What is stored about a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionRecord {
     /// The session's identifier.
     pub id: SessionId,
     /// The user who logged in.
@@ -31,26 +37,73 @@ pub struct Session {
 impl Session {
     /// The new session of a login to `account`.
     pub fn begin(id: SessionId, account: &Account, now: Timestamp) -> Self {
-        Self {
+        Self::rehydrate(SessionRecord {
             id,
             user_id: account.user_id(),
             epoch: account.session_epoch(),
             ends_at: now.plus(SESSION_LIFETIME),
             ended: false,
-        }
+        })
+    }
+
+    /// The session of a stored record.
+    pub const fn rehydrate(record: SessionRecord) -> Self {
+        Self { record }
+    }
+
+    /// The session, ended.
+    #[must_use]
+    pub const fn end(self) -> Self {
+        Self::rehydrate(SessionRecord { ended: true, ..self.record })
+    }
+
+    /// The session, kept while all others of `account` were ended.
+    #[must_use]
+    pub const fn keep(self, account: &Account) -> Self {
+        Self::rehydrate(SessionRecord { epoch: account.session_epoch(), ..self.record })
     }
 
     /// Whether it is good at `now`, by itself and by its account.
     pub fn is_good(&self, account: &Account, now: Timestamp) -> bool {
-        !self.ended
-            && self.user_id == account.user_id()
-            && self.epoch == account.session_epoch()
-            && now < self.ends_at
+        !self.record.ended
+            && self.user_id() == account.user_id()
+            && self.epoch() == account.session_epoch()
+            && now < self.ends_at()
     }
 
     /// When a refresh token that the session issues at `now` expires.
     pub fn token_expires_at(&self, now: Timestamp) -> Timestamp {
-        now.plus(REFRESH_TOKEN_LIFETIME).min(self.ends_at)
+        now.plus(REFRESH_TOKEN_LIFETIME).min(self.ends_at())
+    }
+
+    /// What is stored about it.
+    pub const fn record(&self) -> &SessionRecord {
+        &self.record
+    }
+
+    /// Its identifier.
+    pub const fn id(&self) -> SessionId {
+        self.record.id
+    }
+
+    /// The user who logged in.
+    pub const fn user_id(&self) -> UserId {
+        self.record.user_id
+    }
+
+    /// The session epoch of its account.
+    pub const fn epoch(&self) -> u32 {
+        self.record.epoch
+    }
+
+    /// When it ends at the latest.
+    pub const fn ends_at(&self) -> Timestamp {
+        self.record.ends_at
+    }
+
+    /// Whether it was ended before its time.
+    pub const fn has_ended(&self) -> bool {
+        self.record.ended
     }
 }
 
@@ -72,12 +125,15 @@ mod tests {
         let user_id = UserId::new(1).unwrap();
         let (account, _) = Account::register(user_id, email, hash, start, stamp.clone());
         let session = Session::begin(SessionId::new(Uuid::from_u128(1)), &account, start);
-        let last = Timestamp::from_millis(session.ends_at.as_millis() - 1);
+        let last = Timestamp::from_millis(session.ends_at().as_millis() - 1);
         assert!(session.is_good(&account, last));
         assert!(session.is_good(&account.log_in(None, last, stamp).unwrap().0, last));
-        assert!(!session.is_good(&account, session.ends_at));
+        assert!(!session.is_good(&account, session.ends_at()));
         assert!(!session.is_good(&account.end_sessions(), start));
-        assert!(!Session { ended: true, ..session }.is_good(&account, start));
+        assert!(!session.end().is_good(&account, start));
+        let changed = account.end_sessions();
+        assert!(session.keep(&changed).is_good(&changed, start));
+        assert!(!session.keep(&changed).is_good(&account, start));
     }
 
     #[test]
@@ -88,16 +144,16 @@ mod tests {
 
     #[test]
     fn no_token_outlives_its_session() {
-        let session = Session {
+        let session = Session::rehydrate(SessionRecord {
             id: SessionId::new(Uuid::from_u128(1)),
             user_id: UserId::new(1).unwrap(),
             epoch: 0,
             ends_at: Timestamp::from_millis(0).plus(SESSION_LIFETIME),
             ended: false,
-        };
+        });
         let first = session.token_expires_at(Timestamp::from_millis(0));
         assert_eq!(first, Timestamp::from_millis(0).plus(REFRESH_TOKEN_LIFETIME));
-        let late = Timestamp::from_millis(session.ends_at.as_millis() - 1_000);
-        assert_eq!(session.token_expires_at(late), session.ends_at);
+        let late = Timestamp::from_millis(session.ends_at().as_millis() - 1_000);
+        assert_eq!(session.token_expires_at(late), session.ends_at());
     }
 }

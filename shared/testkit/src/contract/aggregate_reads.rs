@@ -94,7 +94,7 @@ pub async fn the_segments_list_every_aggregate_once_and_no_tombstone(fixture: &i
     let mut found: Vec<_> = found.iter().map(|stored| (stored.key(), stored.events())).collect();
     let mut expected: Vec<_> =
         expected.iter().map(|stored| (stored.key(), vec![stored.created_event()])).collect();
-    let (account, session) = (user.account.user_id(), login.session.id);
+    let (account, session) = (user.account.user_id(), login.session.id());
     expected.push((AggregateKey::Account { user_id: account }, vec![user.event.stamp.event_id]));
     expected
         .push((AggregateKey::Session { session_id: session }, vec![login.event.stamp.event_id]));

@@ -7,7 +7,7 @@ use application::ports::{
 };
 use domain::identity::SessionId;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, RateUse, Session};
+use domain::user::{Account, ActivityKind, RateUse, Session, SessionRecord};
 use futures::future::join_all;
 use uuid::Uuid;
 
@@ -68,7 +68,7 @@ fn uses(exchanges: u32) -> RateUse {
 
 /// The use of the account's exchanges, as stored.
 async fn stored_uses(fixture: &impl TableFixture, session: &Session) -> RateUse {
-    let account = Accounts::by_id(&fixture.accounts(), session.user_id).await;
+    let account = Accounts::by_id(&fixture.accounts(), session.user_id()).await;
     account.unwrap().unwrap().record().exchanges
 }
 
@@ -185,7 +185,7 @@ pub async fn a_token_of_a_session_that_has_ended_is_not_exchanged(fixture: &impl
     assert!(is_stale(&tried), "{tried:?}");
     assert_eq!(found(fixture, &session, "second").await, None);
     let first = found(fixture, &session, "first").await;
-    assert!(is_newest(&first) && first.as_ref().unwrap().session().ended, "{first:?}");
+    assert!(is_newest(&first) && first.as_ref().unwrap().session().has_ended(), "{first:?}");
 }
 
 pub async fn a_token_of_a_session_of_an_older_epoch_is_not_exchanged(fixture: &impl TableFixture) {
@@ -207,10 +207,10 @@ pub async fn a_session_ends_once_and_with_one_activity(fixture: &impl TableFixtu
         let tried = fixture.accounts().end(&session, &ended, soon()).await;
         assert_eq!(matches!(tried, WriteTry::Done), is_first, "{tried:?}");
         assert_eq!(is_stale(&tried), !is_first, "{tried:?}");
-        let stored = Sessions::by_id(&fixture.accounts(), session.id).await.unwrap();
-        assert_eq!(stored, Some(Session { ended: true, ..session }));
+        let stored = Sessions::by_id(&fixture.accounts(), session.id()).await.unwrap();
+        assert_eq!(stored, Some(session.end()));
     }
-    let page = fixture.accounts().page(session.user_id, None, 9, moment(3)).await.unwrap();
+    let page = fixture.accounts().page(session.user_id(), None, 9, moment(3)).await.unwrap();
     let ends = page.items.iter().filter(|activity| activity.kind == ActivityKind::LoggedOut);
     assert_eq!(ends.count(), 1);
 }
@@ -218,7 +218,10 @@ pub async fn a_session_ends_once_and_with_one_activity(fixture: &impl TableFixtu
 pub async fn a_token_that_was_never_issued_is_not_found(fixture: &impl TableFixture) {
     let session = session(fixture, &SequentialIdentities::default()).await;
     assert_eq!(found(fixture, &session, "made up").await, None);
-    let made_up = Session { id: SessionId::new(Uuid::from_u128(1)), ..session };
+    let made_up = Session::rehydrate(SessionRecord {
+        id: SessionId::new(Uuid::from_u128(1)),
+        ..*session.record()
+    });
     assert_eq!(found(fixture, &made_up, "first").await, None);
-    assert_eq!(Sessions::by_id(&fixture.accounts(), made_up.id).await.unwrap(), None);
+    assert_eq!(Sessions::by_id(&fixture.accounts(), made_up.id()).await.unwrap(), None);
 }

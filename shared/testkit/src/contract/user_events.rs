@@ -37,7 +37,7 @@ const fn key_of(account: &Account) -> AggregateKey {
 }
 
 const fn key_of_session(session: &Session) -> AggregateKey {
-    AggregateKey::Session { session_id: session.id }
+    AggregateKey::Session { session_id: session.id() }
 }
 
 /// Replaces the pending events.
@@ -80,7 +80,7 @@ pub async fn the_events_of_an_account_and_a_session_are_pending_in_them(
     assert_eq!(found[0].pending, one(user.event.stamp.event_id, &user.pending));
     assert_eq!(found[1].pending, one(login.event.stamp.event_id, &login.pending));
     assert_eq!(found[0].expires_at, None, "an account is kept");
-    assert_eq!(found[1].expires_at, Some(login.session.ends_at));
+    assert_eq!(found[1].expires_at, Some(login.session.ends_at()));
     let message = StoredAggregate::User(found[1].clone()).message(login.event.stamp.event_id);
     let message = message.unwrap();
     assert_eq!((message.topic, message.aggregate), (Topic::Users, Some(session)));
@@ -174,15 +174,15 @@ pub async fn a_session_expires_once_its_event_is_handled_and_not_before(
     assert!(matches!(moved, WriteTry::Done), "{moved:?}");
     assert_eq!(fixture.expiry_of(key).await, None);
     end_all(fixture, &find(fixture, key).await).await;
-    assert_eq!(fixture.expiry_of(key).await, Some(login.session.ends_at));
+    assert_eq!(fixture.expiry_of(key).await, Some(login.session.ends_at()));
     // The event is redriven from the dead letters.
     let pending = PendingEvents::one(login.event.stamp.event_id, entry);
     let returned = replace(fixture, &find(fixture, key).await, pending).await;
     assert!(matches!(returned, WriteTry::Done), "{returned:?}");
     assert_eq!(fixture.expiry_of(key).await, None);
     // The rest of the session is unchanged.
-    let session = Sessions::by_id(&fixture.accounts(), login.session.id).await.unwrap();
-    assert_eq!(session, Some(Session { ended: true, ..login.session }));
+    let session = Sessions::by_id(&fixture.accounts(), login.session.id()).await.unwrap();
+    assert_eq!(session, Some(login.session.end()));
 }
 
 pub async fn a_deleted_account_keeps_its_events_and_no_data_of_its_user(
@@ -264,5 +264,5 @@ pub async fn a_letter_of_a_users_event_is_recorded_with_its_end(fixture: &impl T
     let stored = StoredAggregate::User(find(fixture, key).await);
     let ends = stored.pending_change(PendingEvents::default(), IndexChange::Leave);
     assert!(matches!(fixture.aggregates().change(&ends, soon()).await, WriteTry::Done));
-    assert_eq!(fixture.expiry_of(key).await, Some(login.session.ends_at));
+    assert_eq!(fixture.expiry_of(key).await, Some(login.session.ends_at()));
 }

@@ -190,7 +190,7 @@ pub async fn a_login_stores_the_account_and_the_session(fixture: &impl TableFixt
     let user = register(fixture, &identities, "demo@example.com").await;
     let login = log_in(fixture, &identities, &user.account, "token").await;
     assert_eq!(by_id(fixture, &user.account).await, Some(login.account));
-    let session = Sessions::by_id(&fixture.accounts(), login.session.id).await.unwrap();
+    let session = Sessions::by_id(&fixture.accounts(), login.session.id()).await.unwrap();
     assert_eq!(session, Some(login.session));
 }
 
@@ -201,7 +201,7 @@ pub async fn a_login_is_stale_when_the_account_was_changed_meanwhile(fixture: &i
     let late = logged_in(&identities, &user.account, "late", moment(2));
     let tried = fixture.users().log_in(&late.login(), soon()).await;
     assert!(is_stale(&tried), "{tried:?}");
-    assert_eq!(Sessions::by_id(&fixture.accounts(), late.session.id).await.unwrap(), None);
+    assert_eq!(Sessions::by_id(&fixture.accounts(), late.session.id()).await.unwrap(), None);
 }
 
 pub async fn a_second_try_of_a_login_is_done(fixture: &impl TableFixture) {
@@ -243,14 +243,14 @@ pub async fn a_kept_session_belongs_to_the_accounts_new_epoch(fixture: &impl Tab
     let change = AccountChange {
         account: &changed,
         attempt: identities.transaction_id(),
-        keep: Some(login.session.id),
+        keep: Some(login.session.id()),
         activity: &activity(&identities, ActivityKind::PasswordChanged, moment(2)),
     };
     for _ in 0..2 {
         let tried = fixture.accounts().change(&change, soon()).await;
         assert!(matches!(tried, WriteTry::Done), "{tried:?}");
     }
-    let kept = Sessions::by_id(&fixture.accounts(), login.session.id).await.unwrap().unwrap();
+    let kept = Sessions::by_id(&fixture.accounts(), login.session.id()).await.unwrap().unwrap();
     assert!(kept.is_good(&changed, moment(3)), "{kept:?}");
 }
 
@@ -265,7 +265,7 @@ pub async fn a_change_is_stale_when_the_kept_session_has_ended(fixture: &impl Ta
     let change = AccountChange {
         account: &changed,
         attempt: identities.transaction_id(),
-        keep: Some(login.session.id),
+        keep: Some(login.session.id()),
         activity: &activity(&identities, ActivityKind::PasswordChanged, moment(3)),
     };
     let tried = fixture.accounts().change(&change, soon()).await;

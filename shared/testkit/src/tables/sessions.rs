@@ -45,16 +45,17 @@ impl Sessions for MemoryTables {
         let exchange = Exchange { salt: salt.to_owned(), at };
         let (session, next, activity) = (*session, *next, activity.clone());
         self.write(Operation::Rotate, deadline, ChangeCancelled::Busy, move |rows| {
-            let account = rows.accounts.get_mut(&session.user_id).and_then(|row| row.live.as_mut());
+            let account =
+                rows.accounts.get_mut(&session.user_id()).and_then(|row| row.live.as_mut());
             let account = account.map(|(account, _)| account).filter(|account| {
-                account.session_epoch() == session.epoch
+                account.session_epoch() == session.epoch()
                     && account.record().exchanges == uses_before
             });
-            let row = rows.sessions.get_mut(&session.id).ok_or(ChangeCancelled::Stale)?;
+            let row = rows.sessions.get_mut(&session.id()).ok_or(ChangeCancelled::Stale)?;
             if row.token.hash == next.hash {
                 return Ok(());
             }
-            if row.token.hash != used || row.session.ended {
+            if row.token.hash != used || row.session.has_ended() {
                 return Err(ChangeCancelled::Stale);
             }
             let account = account.ok_or(ChangeCancelled::Stale)?;
@@ -63,7 +64,7 @@ impl Sessions for MemoryTables {
             row.token = next;
             row.exchange = Some((used, exchange));
             rows.used_tokens.insert(used);
-            rows.record(ActivityOwner::User(session.user_id), activity);
+            rows.record(ActivityOwner::User(session.user_id()), activity);
             Ok(())
         })
         .await
@@ -77,11 +78,12 @@ impl Sessions for MemoryTables {
     ) -> WriteTry<ChangeCancelled> {
         let (session, activity) = (*session, activity.clone());
         self.write(Operation::EndSession, deadline, ChangeCancelled::Busy, move |rows| {
-            let row = rows.sessions.get_mut(&session.id).ok_or(ChangeCancelled::Stale)?;
-            if std::mem::replace(&mut row.session.ended, true) {
+            let row = rows.sessions.get_mut(&session.id()).ok_or(ChangeCancelled::Stale)?;
+            if row.session.has_ended() {
                 return Err(ChangeCancelled::Stale);
             }
-            rows.record(ActivityOwner::User(session.user_id), activity);
+            row.session = row.session.end();
+            rows.record(ActivityOwner::User(session.user_id()), activity);
             Ok(())
         })
         .await

@@ -103,16 +103,17 @@ impl UserRepository for MemoryTables {
         self.write(Operation::LogIn, deadline, ChangeCancelled::Busy, move |rows| {
             let user_id = account.user_id();
             // The session's id is new, so an earlier try has stored it.
-            if rows.sessions.contains_key(&session.id) {
+            if rows.sessions.contains_key(&session.id()) {
                 return Ok(());
             }
             if replace_account(rows, account, pending.transaction_id)? {
                 return Ok(());
             }
             rows.record(ActivityOwner::User(user_id), activity);
-            let key = AggregateKey::Session { session_id: session.id };
-            let events = EventsRow::new(key, event, pending, Some(session.ends_at));
-            rows.sessions.insert(session.id, SessionRow { session, token, exchange: None, events });
+            let key = AggregateKey::Session { session_id: session.id() };
+            let events = EventsRow::new(key, event, pending, Some(session.ends_at()));
+            rows.sessions
+                .insert(session.id(), SessionRow { session, token, exchange: None, events });
             Ok(())
         })
         .await
@@ -130,19 +131,21 @@ impl AccountRepository for MemoryTables {
         let activity = change.activity.clone();
         self.write(Operation::ChangeAccount, deadline, ChangeCancelled::Busy, move |rows| {
             let is_good = |rows: &Rows| {
-                keep.is_none_or(|id| rows.sessions.get(&id).is_some_and(|row| !row.session.ended))
+                keep.is_none_or(|id| {
+                    rows.sessions.get(&id).is_some_and(|row| !row.session.has_ended())
+                })
             };
             let live = rows.accounts.get(&account.user_id()).and_then(|row| row.live.as_ref());
             let landed = live.is_some_and(|(_, last_attempt)| *last_attempt == attempt);
             if !landed && !is_good(rows) {
                 return Err(ChangeCancelled::Stale);
             }
-            let (user_id, epoch) = (account.user_id(), account.session_epoch());
-            if replace_account(rows, account, attempt)? {
+            let user_id = account.user_id();
+            if replace_account(rows, account.clone(), attempt)? {
                 return Ok(());
             }
             if let Some(row) = keep.and_then(|id| rows.sessions.get_mut(&id)) {
-                row.session.epoch = epoch;
+                row.session = row.session.keep(&account);
             }
             rows.record(ActivityOwner::User(user_id), activity);
             Ok(())

@@ -3,7 +3,7 @@ use domain::aggregate::AggregateKey;
 use domain::identity::UserId;
 use domain::pending::PendingEvents;
 use domain::timestamp::Timestamp;
-use domain::user::Session;
+use domain::user::{Session, SessionRecord};
 use serde::{Deserialize, Serialize};
 
 use super::{PendingAttributes, SCHEMA_VERSION, StampRecord};
@@ -51,18 +51,18 @@ pub(crate) struct NewSessionItem {
 impl From<&NewSession<'_>> for NewSessionItem {
     fn from(login: &NewSession<'_>) -> Self {
         let NewSession { session, event, pending, token, .. } = login;
-        let key = AggregateKey::Session { session_id: session.id };
+        let key = AggregateKey::Session { session_id: session.id() };
         let pending = PendingEvents::one(event.stamp.event_id, (*pending).clone());
         Self {
             session: SessionItem {
-                pk: keys::session(session.id),
+                pk: keys::session(session.id()),
                 sk: keys::RECORD.to_owned(),
                 schema_version: SCHEMA_VERSION,
-                session_id: session.id.to_string(),
-                user_id: session.user_id.get(),
-                epoch: session.epoch,
-                ends_at_ms: session.ends_at.as_millis(),
-                ended: session.ended,
+                session_id: session.id().to_string(),
+                user_id: session.user_id().get(),
+                epoch: session.epoch(),
+                ends_at_ms: session.ends_at().as_millis(),
+                ended: session.has_ended(),
                 token: token.hash.to_string(),
                 token_expires_at_ms: token.expires_at.as_millis(),
                 exchanged_token: None,
@@ -99,13 +99,13 @@ impl TryFrom<SessionItem> for Session {
     type Error = CorruptRecord;
 
     fn try_from(item: SessionItem) -> Result<Self, CorruptRecord> {
-        Ok(Self {
+        Ok(Self::rehydrate(SessionRecord {
             id: item.session_id.parse().map_err(CorruptRecord::because)?,
             user_id: UserId::new(item.user_id).map_err(CorruptRecord::because)?,
             epoch: item.epoch,
             ends_at: Timestamp::from_millis(item.ends_at_ms),
             ended: item.ended,
-        })
+        }))
     }
 }
 
@@ -126,7 +126,7 @@ impl UsedTokenItem {
             pk: keys::refresh_token(token),
             sk: keys::RECORD.to_owned(),
             schema_version: SCHEMA_VERSION,
-            expires_at: session.ends_at.as_secs(),
+            expires_at: session.ends_at().as_secs(),
         }
     }
 }

@@ -24,7 +24,7 @@ impl DynamoAccounts {
         // Because of this condition, an exchange, a second exchange of the same token and the end
         // of the session exclude each other.
         let exchanged = Change {
-            key: keys::record(keys::session(session.id)),
+            key: keys::record(keys::session(session.id())),
             update: "SET #token = :next, #token_expires_at_ms = :expires_at, \
                      #exchanged_token = :used, #exchange_salt = :salt, #exchanged_at_ms = :at",
             condition: "#token = :used AND #ended = :no",
@@ -39,13 +39,13 @@ impl DynamoAccounts {
         };
         // Ending all sessions of an account writes only its epoch, and not the sessions' items.
         let counted = Change {
-            key: keys::record(keys::user(session.user_id)),
+            key: keys::record(keys::user(session.user_id())),
             update: "SET #exchanges_until_ms = :uses",
             condition: "#session_epoch = :epoch AND (attribute_not_exists(#exchanges_until_ms) OR \
                         #exchanges_until_ms = :uses_before)",
             values: vec![
                 (":uses", number(uses.moment().as_millis())),
-                (":epoch", number(session.epoch)),
+                (":epoch", number(session.epoch())),
                 (":uses_before", number(uses_before.moment().as_millis())),
             ],
         };
@@ -53,7 +53,7 @@ impl DynamoAccounts {
             .update(users, exchanged)?
             .update(users, counted)?
             .put(users, &UsedTokenItem::new(session, *used))?
-            .put(users, &ActivityItem::new(ActivityOwner::User(session.user_id), activity))
+            .put(users, &ActivityItem::new(ActivityOwner::User(session.user_id()), activity))
     }
 
     fn end_transaction(
@@ -63,14 +63,14 @@ impl DynamoAccounts {
     ) -> Result<Transaction, Failure> {
         let users = self.users.as_str();
         let ended = Change {
-            key: keys::record(keys::session(session.id)),
+            key: keys::record(keys::session(session.id())),
             update: "SET #ended = :yes",
             condition: "attribute_exists(#pk) AND #ended = :no",
             values: vec![(":yes", truth(true)), (":no", truth(false))],
         };
         Transaction::default()
             .update(users, ended)?
-            .put(users, &ActivityItem::new(ActivityOwner::User(session.user_id), activity))
+            .put(users, &ActivityItem::new(ActivityOwner::User(session.user_id()), activity))
     }
 }
 
