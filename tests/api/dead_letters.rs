@@ -29,7 +29,7 @@ impl App {
         let letters = ["--dead-letters-table", table("DeadLettersTable")];
         let tables = match arguments {
             ["events", ..] => [orders, users].concat(),
-            ["dead-letters", "list" | "discard", ..] => letters.to_vec(),
+            ["dead-letters", "list", ..] => letters.to_vec(),
             _ => [orders, users, letters].concat(),
         };
         Command::new(options().binaries.join("xtask"))

@@ -426,14 +426,14 @@ async fn a_letter_is_moved_with_its_order_or_not_at_all(tables: Tables) {
 
     let pending = PendingEvents::one(event, PendingEvent::unsent(attempt(8), at(30)));
     let returns = of_pending(&buried, pending);
-    let other = cancelled(letters.redrive(&letter("m2"), &returns.clone().into(), soon()).await);
+    let other = cancelled(letters.remove(&letter("m2"), &returns.clone().into(), soon()).await);
     assert_eq!(other.letter, ItemReason::ConditionFailed(None));
     assert_eq!(other.aggregate, ItemReason::None);
-    assert_done(letters.redrive(&letter("m1"), &returns.clone().into(), soon()).await);
+    assert_done(letters.remove(&letter("m1"), &returns.clone().into(), soon()).await);
     assert_eq!(tables.letter(&letter("m1")).await, None);
     let returned = tables.find(0).await;
     assert!(returned.pending.holds_only(event));
-    let gone = cancelled(letters.redrive(&letter("m1"), &returns.clone().into(), soon()).await);
+    let gone = cancelled(letters.remove(&letter("m1"), &returns.clone().into(), soon()).await);
     assert!(gone.letter.condition_failed() && gone.aggregate.condition_failed());
 
     // A stored letter with the same id is replaced, and a letter without an order is stored alone.

@@ -88,6 +88,14 @@ impl<Existing> ItemReason<Existing> {
         }
     }
 
+    /// Like [`Self::found`], by value.
+    pub fn into_found(self) -> Option<Existing> {
+        match self {
+            Self::ConditionFailed(found) => found,
+            Self::None | Self::Busy => None,
+        }
+    }
+
     /// Whether the item was busy.
     pub const fn is_busy(&self) -> bool {
         matches!(self, Self::Busy)

@@ -31,8 +31,8 @@ pub enum Operation {
     PageOfAggregates,
     /// `DeadLetterMoves::bury`
     BuryAndEnd,
-    /// `DeadLetterMoves::redrive`
-    RedriveAndReturn,
+    /// `DeadLetterMoves::remove`
+    RemoveLetter,
     /// `OrderReader::find`
     Find,
     /// `Catalog::prices`

@@ -1,10 +1,18 @@
 //! Removes a dead letter for good: its event is never handled.
+//!
+//! A session or a request for a mail is kept while a letter needs it for its redrive. The write that
+//! removes the letter also lets it expire.
 
 use std::time::Duration;
 
+use domain::aggregate::AggregateKey;
+
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
+use crate::events::StoredAggregate;
 use crate::outcome::{Failure, FailureClass};
+use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
+use crate::ports::pending::{IndexChange, PendingEventStore};
 use crate::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterNotFound};
 use crate::retry::{Unsettled, until_settled};
 
@@ -13,11 +21,11 @@ const REMOVAL: Duration = Duration::from_secs(10);
 
 /// Discards dead letters.
 #[derive(Debug, Clone)]
-pub struct DiscardDeadLetter<Letters, Removal> {
-    /// Reads dead letters.
+pub struct DiscardDeadLetter<Letters, Aggregates> {
+    /// Reads and removes dead letters.
     pub letters: Letters,
-    /// Removes dead letters.
-    pub removal: Removal,
+    /// Reads the aggregates that raised their events.
+    pub aggregates: Aggregates,
 }
 
 /// A dead letter was not discarded, as far as is known.
@@ -37,7 +45,11 @@ pub enum DiscardError {
     Unknown(#[source] Failure),
 }
 
-impl<Letters: DeadLetterReader, Removal: DeadLetterRemoval> DiscardDeadLetter<Letters, Removal> {
+impl<Letters, Aggregates> DiscardDeadLetter<Letters, Aggregates>
+where
+    Letters: DeadLetterReader + DeadLetterMoves + DeadLetterRemoval,
+    Aggregates: PendingEventStore,
+{
     /// Removes a dead letter and returns it. A letter of a later message of the same event, which
     /// has replaced it meanwhile, stays.
     ///
@@ -45,29 +57,88 @@ impl<Letters: DeadLetterReader, Removal: DeadLetterRemoval> DiscardDeadLetter<Le
     ///
     /// [`DiscardError`]
     pub async fn discard(&self, id: &DeadLetterId) -> Result<DeadLetter, DiscardError> {
-        let found = self.letters.find(id).await.map_err(DiscardError::Failed)?;
+        let found =
+            DeadLetterReader::find(&self.letters, id).await.map_err(DiscardError::Failed)?;
         let letter = found.ok_or(DiscardError::NotFound)?;
-        self.remove(&letter).await?;
+        let deadline = Deadline::after(REMOVAL);
+        match self.kept_for(&letter).await? {
+            Some(kept) => self.remove_and_let_expire(&letter, kept, deadline).await?,
+            None => remove_alone(&self.letters, &letter, deadline).await?,
+        }
         Ok(letter)
     }
 
-    /// Repeats the removal until it is done or its time is over.
-    async fn remove(&self, letter: &DeadLetter) -> Result<(), DiscardError> {
-        let deadline = Deadline::after(REMOVAL);
-        let pause = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0);
-        let discard = |within| self.removal.discard(letter, within);
-        let settled = until_settled(deadline, pause, discard, |written, in_doubt| match written {
-            Ok(()) => Some(Ok(())),
-            // It is gone, by an earlier try of ours or because somebody else redrove it.
-            Err(LetterNotFound) if in_doubt => {
-                let cause = "the letter is gone after a try whose answer was lost";
-                let failure = Failure::new(FailureClass::Conflict, cause);
-                Some(Err(DiscardError::Unknown(failure)))
+    /// The aggregate that expires but for the letter. Orders and accounts do not.
+    async fn kept_for(&self, letter: &DeadLetter) -> Result<Option<StoredAggregate>, DiscardError> {
+        match letter.aggregate {
+            Some(key @ (AggregateKey::Session { .. } | AggregateKey::Mail { .. })) => {
+                let found = PendingEventStore::find(&self.aggregates, key).await;
+                found.map_err(DiscardError::Failed)
             }
-            Err(LetterNotFound) => Some(Err(DiscardError::NotFound)),
-        });
-        settled.await.unwrap_or_else(|unsettled| Err(given_up(unsettled)))
+            Some(AggregateKey::Order { .. } | AggregateKey::Account { .. }) | None => Ok(None),
+        }
     }
+
+    async fn remove_and_let_expire(
+        &self,
+        letter: &DeadLetter,
+        mut kept: StoredAggregate,
+        deadline: Deadline,
+    ) -> Result<(), DiscardError> {
+        let mut was_in_doubt = false;
+        loop {
+            let unchanged = kept.pending_change(kept.pending().clone(), IndexChange::Keep);
+            let remove = |within| self.letters.remove(letter, &unchanged, within);
+            let settled = until_settled(deadline, pause(), remove, |written, in_doubt| {
+                let in_doubt = in_doubt || was_in_doubt;
+                match written {
+                    Ok(()) => Some(Ok(None)),
+                    Err(cancelled) if cancelled.letter.condition_failed() => {
+                        Some(Err(gone(in_doubt)))
+                    }
+                    Err(MoveCancelled { aggregate, .. }) => {
+                        aggregate.into_found().map(|found| Ok(Some((found, in_doubt))))
+                    }
+                }
+            });
+            match settled.await.unwrap_or_else(|unsettled| Err(given_up(unsettled)))? {
+                None => return Ok(()),
+                Some(changed) => (kept, was_in_doubt) = changed,
+            }
+        }
+    }
+}
+
+/// Removes a letter whose aggregate is not kept for it.
+///
+/// # Errors
+///
+/// [`DiscardError`]
+pub(super) async fn remove_alone(
+    letters: &impl DeadLetterRemoval,
+    letter: &DeadLetter,
+    deadline: Deadline,
+) -> Result<(), DiscardError> {
+    let discard = |within| letters.discard(letter, within);
+    let settled = until_settled(deadline, pause(), discard, |written, in_doubt| match written {
+        Ok(()) => Some(Ok(())),
+        Err(LetterNotFound) => Some(Err(gone(in_doubt))),
+    });
+    settled.await.unwrap_or_else(|unsettled| Err(given_up(unsettled)))
+}
+
+fn pause() -> Backoff {
+    Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0)
+}
+
+/// The letter is gone: by an earlier try of ours, if the answer to one was lost, or because somebody
+/// else discarded or redrove it.
+fn gone(in_doubt: bool) -> DiscardError {
+    if !in_doubt {
+        return DiscardError::NotFound;
+    }
+    let cause = "the letter is gone after a try whose answer was lost";
+    DiscardError::Unknown(Failure::new(FailureClass::Conflict, cause))
 }
 
 fn given_up(Unsettled { failure, in_doubt }: Unsettled) -> DiscardError {

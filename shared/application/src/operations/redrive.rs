@@ -24,7 +24,7 @@ use crate::event::message_of;
 use crate::events::StoredAggregate;
 use crate::events::publish::{PublishStored, SendError};
 use crate::lifetimes;
-use crate::operations::discard_dead_letter::{DiscardDeadLetter, DiscardError};
+use crate::operations::discard_dead_letter::{DiscardError, remove_alone};
 use crate::outcome::{Failure, FailureClass, ItemReason};
 use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
 use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore};
@@ -191,7 +191,7 @@ where
     ) -> Result<Returned, RedriveError> {
         let returns = self.return_to_aggregate(letter, stored, event_id, publication);
         let (first, most) = (Duration::from_millis(20), Duration::from_millis(500));
-        let move_back = |within| DeadLetterMoves::redrive(&self.letters, letter, &returns, within);
+        let move_back = |within| DeadLetterMoves::remove(&self.letters, letter, &returns, within);
         let is_ours = |found: &StoredAggregate| {
             found.pending().get(event_id).is_some_and(|entry| entry.transaction_id == publication)
         };
@@ -283,11 +283,9 @@ where
         let publication = self.identities.transaction_id();
         let sent = publisher.send_message(&message, publication, within).await;
         sent.map_err(RedriveError::Send)?;
-        let discard =
-            DiscardDeadLetter { letters: self.letters.clone(), removal: self.letters.clone() };
-        match discard.discard(&letter.id()).await {
+        match remove_alone(&self.letters, letter, Deadline::after(WRITE)).await {
             // Somebody else has removed it meanwhile.
-            Ok(_) | Err(DiscardError::NotFound) => {
+            Ok(()) | Err(DiscardError::NotFound) => {
                 Ok(Redriven { event_id: message.event_id, is_published: true })
             }
             Err(error) => Err(RedriveError::NotRemoved(error)),

@@ -5,8 +5,9 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::events::consume::{ConsumptionReport, Registry, Subscribed};
 use application::events::send_mail::MAIL_EVENTS;
+use application::operations::discard_dead_letter::DiscardError;
 use application::outcome::FailureClass;
-use application::ports::{ActivityOwner, Bearer};
+use application::ports::{ActivityOwner, Bearer, DeadLetter};
 use application::users::ask_for_mail::{AskForMailError, Asking};
 use application::users::current_password::ProtectedChangeError::WrongPassword as Wrong;
 use application::users::redeem_mail::RedeemMailError;
@@ -20,6 +21,7 @@ use testkit::fault::{Fault, Operation};
 use testkit::mailbox::MailFault;
 use testkit::world::World;
 
+use crate::operations::discard::discard;
 use crate::users::{
     EMAIL, HOME, PASSWORD, WRONG, activity_kinds, delete, log_in, register, secret, soon, source,
     try_to_log_in, try_to_register,
@@ -420,19 +422,64 @@ async fn an_address_that_the_service_rejects_makes_no_dead_letter() {
     assert_eq!(world.mailbox.sent().len(), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_service_that_never_sends_makes_a_dead_letter_without_address_and_token() {
-    let world = world();
-    register(&world).await;
+/// A service that never sends makes a dead letter.
+async fn buried_mail(world: &World) -> DeadLetter {
+    register(world).await;
     world.mailbox.script([MailFault::Refused(FailureClass::Unavailable); 40]);
     for _ in 0..40 {
-        deliver(&world).await;
+        deliver(world).await;
         world.clock.advance(Duration::from_secs(600));
     }
     let letters = world.tables.dead_letters();
     assert_eq!(letters.len(), 1, "{letters:?}");
-    assert_eq!(letters[0].handler.as_deref(), Some("mail"));
-    let shown = format!("{:?} {}", letters, String::from_utf8_lossy(&letters[0].body));
+    letters[0].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_expires_once_its_dead_letter_is_discarded_and_not_before() {
+    let world = world();
+    let letter = buried_mail(&world).await;
+    let key = letter.aggregate.unwrap();
+    assert_eq!(world.tables.expiry_of(key), None, "a redrive needs it");
+    world.tables.script(Operation::RemoveLetter, [Fault::Busy, Fault::RequestLost]);
+    assert_eq!(discard(&world).discard(&letter.id()).await.unwrap(), letter);
+    assert_eq!(world.tables.dead_letters(), []);
+    assert!(world.tables.expiry_of(key).is_some());
+    let again = discard(&world).discard(&letter.id()).await.unwrap_err();
+    assert!(matches!(again, DiscardError::NotFound), "{again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_discard_of_a_mail_whose_answer_was_lost_is_not_guessed() {
+    let world = world();
+    let letter = buried_mail(&world).await;
+    world.tables.script(Operation::RemoveLetter, [Fault::ReplyLost]);
+    let error = discard(&world).discard(&letter.id()).await.unwrap_err();
+    assert!(matches!(error, DiscardError::Unknown(_)), "{error:?}");
+    assert!(world.tables.expiry_of(letter.aggregate.unwrap()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_of_a_mail_that_cannot_be_removed_stays_with_its_request() {
+    let world = world();
+    let letter = buried_mail(&world).await;
+    let unavailable = Fault::Refused(FailureClass::Unavailable);
+    for operation in [Operation::FindAggregate, Operation::RemoveLetter] {
+        world.tables.fail_every_call(operation, unavailable);
+        let error = discard(&world).discard(&letter.id()).await.unwrap_err();
+        assert!(matches!(error, DiscardError::Failed(_)), "{operation:?}: {error:?}");
+        assert_eq!(world.tables.dead_letters(), std::slice::from_ref(&letter));
+        assert_eq!(world.tables.expiry_of(letter.aggregate.unwrap()), None);
+        world.tables.heal(operation);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_never_sends_makes_a_dead_letter_without_address_and_token() {
+    let world = world();
+    let letter = buried_mail(&world).await;
+    assert_eq!(letter.handler.as_deref(), Some("mail"));
+    let shown = format!("{letter:?} {}", String::from_utf8_lossy(&letter.body));
     assert!(!shown.contains("demo@") && !shown.contains("refresh"), "{shown}");
 }
 

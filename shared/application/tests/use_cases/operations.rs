@@ -1,6 +1,6 @@
 //! What operators do with events.
 
-mod discard;
+pub(crate) mod discard;
 mod list;
 mod pending;
 mod redrive;

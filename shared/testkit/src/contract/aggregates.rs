@@ -906,16 +906,16 @@ pub async fn a_redriven_letter_goes_as_its_event_returns_and_that_happens_once(
     let stored_now = StoredAggregate::Order(ended);
     let returns = stored_now.pending_change(pending, index);
     let another = DeadLetter { message_id: "ANOTHER".to_owned(), ..dead.clone() };
-    let tried = moves.redrive(&another, &returns, soon()).await;
+    let tried = moves.remove(&another, &returns, soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
     assert!(cancelled.letter.condition_failed(), "a later letter of the same event is kept");
-    let redriven = moves.redrive(&dead, &returns, soon()).await;
+    let redriven = moves.remove(&dead, &returns, soon()).await;
     assert!(matches!(redriven, WriteTry::Done), "{redriven:?}");
     assert_eq!(letter(fixture, &dead).await, None);
     let after = found(fixture, &stored.order).await;
     assert_eq!(&after.pending, returns.pending());
     assert_eq!(due(fixture, moment(70)).await.len(), 1);
-    let tried = moves.redrive(&dead, &returns, soon()).await;
+    let tried = moves.remove(&dead, &returns, soon()).await;
     let WriteTry::Cancelled(cancelled) = tried else { panic!("{tried:?}") };
     assert!(cancelled.letter.condition_failed());
 }

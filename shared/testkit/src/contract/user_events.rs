@@ -252,12 +252,32 @@ pub async fn a_letter_of_a_users_event_is_recorded_with_its_end(fixture: &impl T
     // The letter refers to it.
     assert_eq!(fixture.expiry_of(key).await, None);
     let stored = StoredAggregate::User(find(fixture, key).await);
+    // A letter is discarded: nothing needs the aggregate any more.
+    let other = DeadLetter { message_id: "another".to_owned(), ..letter.clone() };
+    let unchanged = stored.pending_change(PendingEvents::default(), IndexChange::Keep);
+    let tried = fixture.letter_moves().remove(&other, &unchanged, soon()).await;
+    assert!(matches!(tried, WriteTry::Cancelled(_)), "{tried:?}");
+    assert_eq!(fixture.expiry_of(key).await, None);
+    let discarded = fixture.letter_moves().remove(&letter, &unchanged, soon()).await;
+    assert!(matches!(discarded, WriteTry::Done), "{discarded:?}");
+    assert_eq!(fixture.expiry_of(key).await, Some(login.session.ends_at()));
+    let stored = StoredAggregate::User(find(fixture, key).await);
+    let buried = fixture
+        .letter_moves()
+        .bury(
+            &letter,
+            Some(&stored.pending_change(PendingEvents::default(), IndexChange::Keep)),
+            soon(),
+        )
+        .await;
+    assert!(matches!(buried, WriteTry::Done), "{buried:?}");
+    let stored = StoredAggregate::User(find(fixture, key).await);
     let due = moment(9).plus(Duration::from_secs(1)).plus(lifetimes::SWEEP_AFTER);
     let entry = PendingEvent::sent(identities.transaction_id(), moment(9), due);
     let pending = PendingEvents::one(event_id, entry);
     let index = IndexChange::at(&pending);
     let returns = stored.pending_change(pending.clone(), index);
-    let redriven = fixture.letter_moves().redrive(&letter, &returns, soon()).await;
+    let redriven = fixture.letter_moves().remove(&letter, &returns, soon()).await;
     assert!(matches!(redriven, WriteTry::Done), "{redriven:?}");
     assert_eq!(find(fixture, key).await.pending, pending);
     assert_eq!(fixture.expiry_of(key).await, None);

@@ -564,18 +564,18 @@ impl DeadLetterMoves for MemoryTables {
         .await
     }
 
-    async fn redrive(
+    async fn remove(
         &self,
         letter: &DeadLetter,
-        returns: &AggregateChange<'_>,
+        change: &AggregateChange<'_>,
         deadline: Deadline,
     ) -> WriteTry<MoveCancelled> {
-        let (letter, returns) = (letter.clone(), Written::of(returns));
-        self.write(Operation::RedriveAndReturn, deadline, busy(), move |rows| {
+        let (letter, change) = (letter.clone(), Written::of(change));
+        self.write(Operation::RemoveLetter, deadline, busy(), move |rows| {
             let found = rows.dead_letters.get(&letter.id());
             let is_there = found.is_some_and(|found| found.message_id == letter.message_id);
             let gone = if is_there { ItemReason::None } else { ItemReason::ConditionFailed(None) };
-            store_if_unchanged(rows, Some(returns), gone)?;
+            store_if_unchanged(rows, Some(change), gone)?;
             rows.dead_letters.remove(&letter.id());
             Ok(())
         })

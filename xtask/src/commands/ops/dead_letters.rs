@@ -79,20 +79,20 @@ impl FilterOptions {
 type RedriveOnTables =
     Redrive<DynamoLetters, DynamoAggregates, UuidIdentitySource, RocketmqPublisher, SystemClock>;
 
+/// The letters, with the tables of the aggregates that raised their events.
+fn letters_on(store: LettersStore, aggregates: &AggregatesStore) -> DynamoLetters {
+    let LettersStore { client, letters } = store;
+    DynamoLetters::new(client, aggregates.orders.clone(), aggregates.users.clone(), letters)
+}
+
 /// The use case with its tables and, if given, a cluster.
 fn redrive_on(
     store: LettersStore,
     aggregates: &AggregatesStore,
     publisher: Option<RocketmqPublisher>,
 ) -> RedriveOnTables {
-    let LettersStore { client, letters } = store;
     Redrive {
-        letters: DynamoLetters::new(
-            client,
-            aggregates.orders.clone(),
-            aggregates.users.clone(),
-            letters,
-        ),
+        letters: letters_on(store, aggregates),
         aggregates: aggregates.aggregates(),
         identities: UuidIdentitySource,
         clock: SystemClock,

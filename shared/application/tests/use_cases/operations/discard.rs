@@ -11,8 +11,8 @@ use super::{MINUTE, buried};
 use crate::events::{consume, stored};
 use crate::orders::create::world;
 
-fn discard(world: &World) -> DiscardDeadLetter<MemoryTables, MemoryTables> {
-    DiscardDeadLetter { letters: world.tables.clone(), removal: world.tables.clone() }
+pub(crate) fn discard(world: &World) -> DiscardDeadLetter<MemoryTables, MemoryTables> {
+    DiscardDeadLetter { letters: world.tables.clone(), aggregates: world.tables.clone() }
 }
 
 #[tokio::test(start_paused = true)]

@@ -92,7 +92,7 @@ async fn a_redrive_whose_answer_was_lost_is_one_redrive() {
         let world = world();
         let (id, letter) = buried(&world).await;
         let before = world.broker.visible().len();
-        world.tables.script(Operation::RedriveAndReturn, faults.clone());
+        world.tables.script(Operation::RemoveLetter, faults.clone());
         let redriven = redrive(&world).redrive(&letter.id()).await.unwrap();
         assert!(redriven.is_published, "{faults:?}");
         assert_eq!(world.broker.visible().len(), before + 1, "{faults:?}");
@@ -255,12 +255,12 @@ async fn a_redrive_that_cannot_be_done_says_whether_anything_may_have_changed() 
         (Fault::Busy, false),
         (Fault::RequestLost, true),
     ] {
-        world.tables.fail_every_call(Operation::RedriveAndReturn, fault);
+        world.tables.fail_every_call(Operation::RemoveLetter, fault);
         let error = redrive(&world).redrive(&letter.id()).await.unwrap_err();
         assert_eq!(matches!(error, RedriveError::Unknown(_)), in_doubt, "{fault:?}: {error:?}");
         assert_eq!(matches!(error, RedriveError::Failed(_)), !in_doubt, "{fault:?}: {error:?}");
         assert_eq!(world.tables.dead_letters(), std::slice::from_ref(&letter));
-        world.tables.heal(Operation::RedriveAndReturn);
+        world.tables.heal(Operation::RemoveLetter);
     }
     for unread in [Operation::FindLetter, Operation::FindAggregate] {
         world.tables.script(unread, [Fault::RequestLost]);
@@ -383,7 +383,7 @@ async fn a_letter_whose_aggregate_is_gone_stays() {
 async fn a_letter_that_is_gone_after_a_lost_answer_is_in_doubt() {
     let world = world();
     let (id, letter) = buried(&world).await;
-    world.tables.script(Operation::RedriveAndReturn, [Fault::ReplyLost, Fault::Busy]);
+    world.tables.script(Operation::RemoveLetter, [Fault::ReplyLost, Fault::Busy]);
     let ends = async {
         while !world.tables.dead_letters().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;

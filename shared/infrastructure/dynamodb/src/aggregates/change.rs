@@ -99,11 +99,11 @@ fn update_of_user(
         match (before.pending.is_empty(), pending.is_empty(), end) {
             // The table must not delete an item with pending events.
             (true, false, _) => update.remove("#expires_at"),
-            (false, true, End::Handled) => {
+            (_, true, End::Handled) => {
                 update.set("#expires_at", number(expires_at.as_secs()));
             }
-            // A dead letter needs its aggregate until it is redriven, which may be late.
-            (false, true, End::GivenUp) | (true, true, _) | (false, false, _) => {}
+            // A dead letter needs its aggregate until it is removed, which may be late.
+            (_, true, End::GivenUp) | (false, false, _) => {}
         }
     }
     let revision = update.value(number(before.revision));

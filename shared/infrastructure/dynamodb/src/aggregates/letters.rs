@@ -52,16 +52,16 @@ impl DynamoDeadLetterMoves {
             .update(self.aggregates.holding(ends.key()), update_of_given_up(ends)?)
     }
 
-    fn return_of(
+    fn removal(
         &self,
         letter: &DeadLetter,
-        returns: &AggregateChange<'_>,
+        change: &AggregateChange<'_>,
     ) -> Result<Transaction, Failure> {
         let key = keys::simple(keys::dead_letter(&letter.id()));
         let same = vec![(":message_id", text(&letter.message_id))];
         Transaction::default()
             .delete_if(self.letters.as_str(), key, SAME_LETTER, same)?
-            .update(self.aggregates.holding(returns.key()), update_of(returns)?)
+            .update(self.aggregates.holding(change.key()), update_of(change)?)
     }
 
     /// Stores a letter of an event that no aggregate waits for.
@@ -107,13 +107,13 @@ impl DeadLetterMoves for DynamoDeadLetterMoves {
         }
     }
 
-    async fn redrive(
+    async fn remove(
         &self,
         letter: &DeadLetter,
-        returns: &AggregateChange<'_>,
+        change: &AggregateChange<'_>,
         deadline: Deadline,
     ) -> WriteTry<MoveCancelled> {
-        let cancelled = |reasons| cancelled(reasons, returns.key());
-        write(self.return_of(letter, returns), &self.client, deadline, cancelled).await
+        let cancelled = |reasons| cancelled(reasons, change.key());
+        write(self.removal(letter, change), &self.client, deadline, cancelled).await
     }
 }

@@ -67,12 +67,12 @@ impl DeadLetterMoves for DynamoLetters {
         self.moves.bury(letter, ends, deadline).await
     }
 
-    async fn redrive(
+    async fn remove(
         &self,
         letter: &DeadLetter,
-        returns: &AggregateChange<'_>,
+        change: &AggregateChange<'_>,
         deadline: Deadline,
     ) -> WriteTry<MoveCancelled> {
-        self.moves.redrive(letter, returns, deadline).await
+        self.moves.remove(letter, change, deadline).await
     }
 }

@@ -6,11 +6,11 @@ use application::outcome::chain;
 use application::ports::DeadLetterSummary;
 use application::ports::{DeadLetter, DeadLetterId, DeadLetterReader};
 use clap::Args;
-use dynamodb::{DynamoDeadLetterReader, DynamoDeadLetterRemoval};
 
+use super::letters_on;
 use crate::commands::ops::UNCONFIRMED;
 use crate::commands::ops::printing::in_short;
-use crate::commands::ops::target::{LettersOptions, LettersStore};
+use crate::commands::ops::target::RedriveOptions;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -21,18 +21,18 @@ pub(crate) struct Options {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    table: LettersOptions,
+    tables: RedriveOptions,
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let LettersStore { client, letters } = options.table.open().await?;
+    let (letters, aggregates) = options.tables.open().await?;
     let discard = DiscardDeadLetter {
-        letters: DynamoDeadLetterReader::new(client.clone(), letters.clone()),
-        removal: DynamoDeadLetterRemoval::new(client, letters),
+        letters: letters_on(letters, &aggregates),
+        aggregates: aggregates.aggregates(),
     };
     if !options.yes {
         for id in &options.ids {
-            let found = discard.letters.find(id).await.with_context(|| options.table.advice())?;
+            let found = discard.letters.find(id).await.with_context(|| options.tables.advice())?;
             match found {
                 Some(letter) => println!("{id}: {}", loss(letter)),
                 None => println!("{id}: this dead letter does not exist"),

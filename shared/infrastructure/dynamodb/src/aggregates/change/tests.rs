@@ -194,6 +194,9 @@ fn a_session_expires_once_its_event_is_handled_and_not_while_it_is_pending_or_a_
     let returns = change(&ended, logged_in.pending.clone(), due);
     let (returned, _) = readable(update_of(&returns).unwrap());
     assert!(returned.ends_with(" REMOVE #expires_at"), "{returned}");
+    let stays_ended = change(&ended, PendingEvents::default(), IndexChange::Keep);
+    let (discarded, _) = readable(update_of(&stays_ended).unwrap());
+    assert_eq!(discarded, "SET #revision = 2, #expires_at = 90");
 }
 
 #[test]
