@@ -46,6 +46,7 @@ async fn exercise(function: &FunctionSpec) {
                 rolled_back: 1,
                 left_open: 1,
                 foreign: 1,
+                repeated: 1,
                 sent: 1,
                 republished: 1,
                 found: 1,

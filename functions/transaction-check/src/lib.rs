@@ -54,6 +54,8 @@ pub struct WindowReport {
     pub left_open: u64,
     /// Those of `left_open` that belong to no attempt of this deployment.
     pub foreign: u64,
+    /// Checks of further copies of a half message, a moment after another copy of it.
+    pub repeated: u64,
     /// Events that were on no topic and that the sweep sent.
     pub sent: u64,
     /// Events that were on their topic and that the sweep published again, because our group would
@@ -83,6 +85,7 @@ impl WindowReport {
         metrics::counter!("ChecksCommitted").increment(self.committed);
         metrics::counter!("ChecksRolledBack").increment(self.rolled_back);
         metrics::counter!("ChecksForeign").increment(self.foreign);
+        metrics::counter!("ChecksRepeated").increment(self.repeated);
         metrics::counter!("EventsSwept").increment(self.sent);
         metrics::counter!("EventsRepublished").increment(self.republished);
         metrics::counter!("EventsGivenUp").increment(self.given_up);
@@ -101,6 +104,7 @@ impl WindowReport {
             rolled_back: checks.rolled_back,
             left_open: checks.left_open,
             foreign: checks.foreign,
+            repeated: checks.repeated,
             sent: sweep.sent,
             republished: sweep.republished,
             found: sweep.found,
@@ -119,6 +123,7 @@ impl WindowReport {
             rolled_back = self.rolled_back,
             left_open = self.left_open,
             foreign = self.foreign,
+            repeated = self.repeated,
             sent = self.sent,
             republished = self.republished,
             found = self.found,

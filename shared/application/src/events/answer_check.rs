@@ -12,11 +12,13 @@
 //! message comes before the rollback in the broker's log, so a broker that loses the message, for
 //! want of a flush, loses the rollback as well, and asks again.
 
+mod recent;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use domain::aggregate::AggregateKey;
-use domain::identity::{EventId, OrderId, TransactionId, UserId};
+use domain::identity::{OrderId, UserId};
 use domain::order::{AtKey, StoredOrder};
 use domain::timestamp::Timestamp;
 
@@ -26,6 +28,7 @@ use crate::outcome::{Failure, WriteTry};
 use crate::ports::creating::{Fences, OrderKeys};
 use crate::ports::pending::PendingEventStore;
 use crate::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock, PublishedEvents, Topic};
+use recent::{Asked, HalfId, RecentAnswers};
 
 /// Answers the check-backs of attempts from the keys of orders, and those of recorded events from
 /// their aggregates. What their events' topics hold is not published again.
@@ -34,6 +37,7 @@ pub struct AnswerCheck<Orders, Aggregates, Topics, Time> {
     aggregates: Aggregates,
     topics: Topics,
     clock: Time,
+    recent: RecentAnswers,
     tally: Tally,
 }
 
@@ -43,6 +47,7 @@ struct Tally {
     rolled_back: AtomicU64,
     left_open: AtomicU64,
     foreign: AtomicU64,
+    repeated: AtomicU64,
 }
 
 /// The number of checks by their answer.
@@ -56,6 +61,8 @@ pub struct CheckReport {
     pub left_open: u64,
     /// Those of `left_open` that match no order or event of this deployment.
     pub foreign: u64,
+    /// Those of all that were about a further copy of a half message, a moment after another.
+    pub repeated: u64,
 }
 
 impl CheckReport {
@@ -67,13 +74,15 @@ impl CheckReport {
             rolled_back: self.rolled_back.saturating_sub(earlier.rolled_back),
             left_open: self.left_open.saturating_sub(earlier.left_open),
             foreign: self.foreign.saturating_sub(earlier.foreign),
+            repeated: self.repeated.saturating_sub(earlier.repeated),
         }
     }
 }
 
 /// How long after its deadline a half message is left open that nobody waits for, and whose message
 /// is not found on the topic: its event is handled, or the sweep publishes it. Most likely the
-/// message is there, and the broker has not added it to its index yet.
+/// message is there, and the broker has not added it to its index yet. The same holds after a commit
+/// of this process.
 const INDEXED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long the brokers of a topic may take to answer whether they hold a message.
@@ -98,8 +107,9 @@ enum Known {
 #[derive(Clone, Copy)]
 struct Published {
     topic: Topic,
-    event_id: EventId,
-    transaction_id: TransactionId,
+    half: HalfId,
+    /// When this process last committed a copy of its half message, unless that was long ago.
+    committed_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy)]
@@ -119,7 +129,8 @@ where
 {
     /// Answers from `orders`, `aggregates` and `topics`, with deadlines by `clock`.
     pub fn new(orders: Orders, aggregates: Aggregates, topics: Topics, clock: Time) -> Self {
-        Self { orders, aggregates, topics, clock, tally: Tally::default() }
+        let recent = RecentAnswers::new(clock.now());
+        Self { orders, aggregates, topics, clock, recent, tally: Tally::default() }
     }
 
     /// The number of checks so far, by their answer.
@@ -129,18 +140,37 @@ where
             rolled_back: self.tally.rolled_back.load(Ordering::Relaxed),
             left_open: self.tally.left_open.load(Ordering::Relaxed),
             foreign: self.tally.foreign.load(Ordering::Relaxed),
+            repeated: self.tally.repeated.load(Ordering::Relaxed),
         }
     }
 
-    async fn decide(&self, check: &CheckBack) -> CheckAnswer {
+    /// The answer for `check`, and whether it was worked out for it.
+    async fn decide(&self, check: &CheckBack) -> (CheckAnswer, bool) {
         // Without readable ids, or on the topic of another deployment, nothing is known, and the
         // answer must not be guessed.
         let (Some(topic), Some(aggregate), Some(transaction_id), Some(event_id)) =
             (check.topic, check.aggregate, check.transaction_id, check.event_id)
         else {
-            return self.foreign(check, "it does not belong to this deployment");
+            return (self.foreign(check, "it does not belong to this deployment"), true);
         };
-        let published = Published { topic, event_id, transaction_id };
+        let half = HalfId { event_id, transaction_id };
+        match self.recent.ask(half, self.clock.now()) {
+            Asked::Again(answer) => (answer, false),
+            Asked::Anew(turn) => {
+                let published = Published { topic, half, committed_at: turn.committed_at() };
+                let answer = self.work_out(check, aggregate, published).await;
+                turn.answer(answer, self.clock.now());
+                (answer, true)
+            }
+        }
+    }
+
+    async fn work_out(
+        &self,
+        check: &CheckBack,
+        aggregate: AggregateKey,
+        published: Published,
+    ) -> CheckAnswer {
         if check.is_recorded {
             return self.answer_recorded(check, aggregate, published).await;
         }
@@ -162,7 +192,7 @@ where
         published: Published,
     ) -> CheckAnswer {
         match self.aggregates.find(aggregate).await {
-            Ok(Some(stored)) if stored.raised(published.event_id) => {
+            Ok(Some(stored)) if stored.raised(published.half.event_id) => {
                 let open_until = check.deadline.map(|deadline| deadline.plus(INDEXED_WITHIN));
                 self.answer_raised(published, open_until).await
             }
@@ -172,14 +202,15 @@ where
     }
 
     /// Answers for a half message whose event was raised. If its message is not on the topic, or
-    /// that is unknown, it is left open until `open_until` and committed then: a copy is allowed, a
-    /// loss is not.
+    /// that is unknown, it is left open until `open_until`, and a while after a commit, and then
+    /// committed: a copy is allowed, a loss is not.
     async fn answer_raised(
         &self,
         published: Published,
         open_until: Option<Timestamp>,
     ) -> CheckAnswer {
-        let Published { topic, event_id, transaction_id } = published;
+        let Published { topic, half: HalfId { event_id, transaction_id }, committed_at } =
+            published;
         let deadline = Deadline::after(LOOK_UP);
         match self.topics.is_published(topic, event_id, transaction_id, deadline).await {
             Ok(true) => return CheckAnswer::Rollback,
@@ -189,7 +220,8 @@ where
                 "whether the message is on its topic is unknown"
             ),
         }
-        match open_until {
+        let indexed_at = committed_at.map(|at| at.plus(INDEXED_WITHIN));
+        match open_until.max(indexed_at) {
             Some(open_until) if self.clock.now() < open_until => CheckAnswer::Unknown,
             _ => CheckAnswer::Commit,
         }
@@ -224,8 +256,8 @@ where
     /// Fences an attempt, and answers by what is found after that: even if this fence failed, there
     /// may be the fence of another check, or an order.
     async fn fence(&self, attempt: Attempt) -> CheckAnswer {
-        let Attempt { user_id, order_id, published: Published { transaction_id, .. }, .. } =
-            attempt;
+        let Attempt { user_id, order_id, published, .. } = attempt;
+        let transaction_id = published.half.transaction_id;
         let tombstone_until = self.clock.now().plus(lifetimes::TOMBSTONE);
         let fence = self.orders.fence(user_id, order_id, transaction_id, tombstone_until).await;
         match fence {
@@ -247,7 +279,7 @@ where
     }
 
     async fn known(&self, attempt: Attempt) -> Result<Known, Failure> {
-        let this_attempt = attempt.published.transaction_id;
+        let this_attempt = attempt.published.half.transaction_id;
         let found = self.orders.at_key(attempt.user_id, attempt.order_id).await?;
         Ok(match found {
             AtKey::Created { attempt, stored } if attempt == this_attempt => {
@@ -288,14 +320,20 @@ where
         )
     )]
     async fn answer(&self, check: CheckBack) -> CheckAnswer {
-        let answer = self.decide(&check).await;
+        let (answer, is_new) = self.decide(&check).await;
         let counter = match answer {
             CheckAnswer::Commit => &self.tally.committed,
             CheckAnswer::Rollback => &self.tally.rolled_back,
             CheckAnswer::Unknown => &self.tally.left_open,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        tracing::info!(?answer, "answered a check-back");
+        if is_new {
+            tracing::info!(?answer, "answered a check-back");
+        } else {
+            // There may be thousands a second.
+            self.tally.repeated.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(?answer, "answered a check-back of a further copy");
+        }
         answer
     }
 }

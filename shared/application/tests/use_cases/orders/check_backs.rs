@@ -17,6 +17,7 @@ use application::{
 use domain::identity::TransactionId;
 use domain::order::{FENCED_MAX, NewOrder, Order};
 use domain::pending::{PendingEvent, PendingEvents};
+use futures::FutureExt;
 use testkit::fault::{Fault, Operation};
 use testkit::samples::{lines, stamp, user};
 use testkit::world::World;
@@ -50,6 +51,11 @@ async fn create(world: &World, new: &NewOrder) -> WriteTry<domain::order::AtKey>
 /// Moves on to the moment from which an attempt may be fenced.
 fn pass_deadline(world: &World) {
     world.clock.advance(Duration::from_secs(3) + lifetimes::CLOCK_MARGIN);
+}
+
+/// Moves on to the broker's next round of questions.
+fn pass_round(world: &World) {
+    world.clock.advance(Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,6 +143,7 @@ async fn what_cannot_be_read_is_left_open_and_settled_by_the_next_check() {
         let checks = world.answer_checks();
         assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown, "{fault:?}");
         assert_eq!(world.tables.calls(Operation::FenceAttempt), 0, "{fault:?}");
+        pass_round(&world);
         assert_eq!(checks.answer(check).await, CheckAnswer::Rollback, "{fault:?}");
     }
 }
@@ -158,6 +165,7 @@ async fn what_cannot_be_read_after_a_fence_is_left_open() {
     let (answer, ()) = tokio::join!(checks.answer(check.clone()), breaking);
     assert_eq!(answer, CheckAnswer::Unknown, "the fence may have lost against the order");
     world.tables.heal(Operation::AtKey);
+    pass_round(&world);
     assert_eq!(checks.answer(check).await, CheckAnswer::Rollback);
 }
 
@@ -212,6 +220,7 @@ async fn a_half_message_whose_message_is_on_the_topic_is_rolled_back_and_makes_n
         assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Rollback);
         assert_eq!(checks.answer(recorded.clone()).await, CheckAnswer::Rollback);
         handle_all(&world);
+        pass_round(&world);
     }
     assert_eq!(checks.report().rolled_back, 4);
 }
@@ -237,6 +246,7 @@ async fn a_handled_event_that_is_not_found_is_left_open_for_a_while_and_then_com
     let checks = world.answer_checks();
     assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit, "it is pending");
     handle_all(&world);
+    pass_round(&world);
     assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
     world.clock.advance(Duration::from_secs(33));
     assert_eq!(checks.answer(check).await, CheckAnswer::Commit, "it is lost");
@@ -267,8 +277,10 @@ async fn an_event_of_which_the_brokers_say_nothing_is_committed_like_one_that_is
     let checks = world.answer_checks();
     assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit, "it is pending");
     handle_all(&world);
+    pass_round(&world);
     assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
     world.broker.become_reachable();
+    pass_round(&world);
     assert_eq!(checks.answer(check).await, CheckAnswer::Rollback);
 }
 
@@ -339,8 +351,63 @@ async fn a_message_of_another_deployment_is_left_open_and_counted() {
         CheckBack { aggregate: "USER#123".parse().ok(), ..whole },
     ] {
         assert_eq!(checks.answer(foreign).await, CheckAnswer::Unknown);
+        pass_round(&world);
     }
-    let expected = CheckReport { committed: 0, rolled_back: 0, left_open: 6, foreign: 6 };
+    let expected = CheckReport { left_open: 6, foreign: 6, ..CheckReport::default() };
     assert_eq!(checks.report(), expected);
     assert_eq!(world.tables.calls(Operation::FenceAttempt), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_copy_of_a_half_message_is_committed_and_the_others_rolled_back() {
+    let world = World::default();
+    let new = new_order(&world);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    let (check, checks) = (check(&world, &new), world.answer_checks());
+    // A broker that was killed asks about many copies of it in one round.
+    let answers = futures::future::join_all((0..20).map(|_| checks.answer(check.clone()))).await;
+    let commits = answers.iter().filter(|answer| **answer == CheckAnswer::Commit).count();
+    assert_eq!(commits, 1, "{answers:?}");
+    assert_eq!(checks.report().repeated, 19);
+
+    // The message is not in the broker's index yet.
+    pass_round(&world);
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
+    publish(&world, &new, 1).await;
+    pass_round(&world);
+    for _ in 0..20 {
+        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Rollback);
+    }
+    let report = checks.report();
+    assert_eq!((report.committed, report.rolled_back, report.left_open), (1, 20, 20));
+    assert_eq!(report.repeated, 19 + 19);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_was_lost_is_repeated_half_a_minute_later() {
+    let world = World::default();
+    let new = new_order(&world);
+    assert!(matches!(create(&world, &new).await, WriteTry::Done));
+    let (check, checks) = (check(&world, &new), world.answer_checks());
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Commit);
+    for _ in 0..5 {
+        pass_round(&world);
+        assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
+    }
+    pass_round(&world);
+    assert_eq!(checks.answer(check).await, CheckAnswer::Commit);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_took_too_long_is_worked_out_again() {
+    let world = World::default();
+    let new = new_order(&world);
+    pass_deadline(&world);
+    let (check, checks) = (check(&world, &new), world.answer_checks());
+    pass_deadline(&world);
+    // The time for an answer is over while the table is read.
+    assert_eq!(checks.answer(check.clone()).now_or_never(), None);
+    assert_eq!(checks.answer(check.clone()).await, CheckAnswer::Unknown);
+    pass_round(&world);
+    assert_eq!(checks.answer(check).await, CheckAnswer::Rollback);
 }

@@ -1,6 +1,8 @@
 //! Reads the check-backs of brokers: the header and the properties, never the body.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use application::ports::CheckBack;
 use cheetah_string::CheetahString;
@@ -35,8 +37,10 @@ pub(super) struct ReceivedCheck {
 /// Receives the requests of brokers on the member's connections.
 #[derive(Clone)]
 pub(super) struct Checks {
-    pub(super) config: RocketmqConfig,
-    pub(super) received: mpsc::Sender<ReceivedCheck>,
+    config: RocketmqConfig,
+    received: mpsc::Sender<ReceivedCheck>,
+    /// How many came while too many were waiting.
+    dropped: Arc<AtomicU64>,
 }
 
 impl RequestProcessor for Checks {
@@ -65,13 +69,21 @@ impl RequestProcessor for Checks {
 }
 
 impl Checks {
+    pub(super) fn new(config: RocketmqConfig, received: mpsc::Sender<ReceivedCheck>) -> Self {
+        Self { config, received, dropped: Arc::default() }
+    }
+
     fn receive(&self, address: SocketAddr, request: &mut RemotingCommand) {
         let Some(check) = read(address, request, &self.config) else {
             tracing::warn!(broker = %address, "rocketmq.check_unreadable");
             return;
         };
         if self.received.try_send(check).is_err() {
-            tracing::warn!(broker = %address, "rocketmq.check_dropped");
+            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            // There may be thousands a second, and a line for each would slow the answers down.
+            if dropped.is_power_of_two() {
+                tracing::warn!(broker = %address, dropped, "rocketmq.checks_dropped");
+            }
         }
     }
 }

@@ -192,6 +192,6 @@ async fn member(
     tls: &TlsConfig,
     received: &mpsc::Sender<ReceivedCheck>,
 ) -> Result<Arc<Member>, Cause> {
-    let checks = Checks { config: client.config().clone(), received: received.clone() };
+    let checks = Checks::new(client.config().clone(), received.clone());
     transport(client, tls, checks).await
 }
