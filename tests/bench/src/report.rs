@@ -41,8 +41,8 @@ const CEILING_SHARE_GOAL: f64 = 0.8;
 /// The goal for the median time until an order is CONFIRMED.
 const CONFIRMED_GOAL_MS: f64 = 50.0;
 
-/// The goal for the write units of an order of two products.
-const WRITE_UNITS_GOAL: f64 = 12.0;
+/// The goal for the write units of an order of two products, with its account's open units.
+const WRITE_UNITS_GOAL: f64 = 14.0;
 
 /// The goal for CONFIRMED orders of one product a second. It applies to the table and the protocol:
 /// a machine that runs the whole system does not reach it.
