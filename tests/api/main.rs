@@ -24,6 +24,7 @@ mod leaks;
 mod login;
 mod orders;
 mod problems;
+mod shapes;
 mod shop;
 mod subscribers;
 mod users;

@@ -46,7 +46,7 @@ struct Session {
 }
 
 /// An address that no other test uses.
-fn new_email(name: &str) -> String {
+pub(crate) fn new_email(name: &str) -> String {
     static MADE: AtomicU32 = AtomicU32::new(0);
     format!("canary-{name}.{}@example.com", MADE.fetch_add(1, Ordering::Relaxed))
 }

@@ -85,7 +85,7 @@ impl Mint {
         let mut header = self.header.clone();
         header["alg"] = json!(alg);
         let message = Self::message(&header, &self.claims);
-        let key = EncodingKey::from_secret(&self.public);
+        let key = EncodingKey::from_secret(&self.public).unwrap();
         let signature = crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
         format!("{message}.{signature}")
     }

@@ -1,0 +1,242 @@
+//! The shape of the API: what each route answers, in one snapshot.
+//!
+//! `snapshots/` holds it. A change of it is a change for clients. Where it is meant, run the test
+//! with `INSTA_UPDATE=always`, and commit the new snapshot.
+
+use std::fmt::Write;
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::app::{App, eventually, text, with_app};
+use crate::leaks;
+use crate::users::{Visitor, new_email};
+
+const PASSWORD: &str = "a-snapshot-that-is-long-enough";
+
+/// The headers that clients read, besides those that every answer has.
+const HEADERS: [&str; 6] =
+    ["content-type", "location", "allow", "www-authenticate", "accept", "idempotency-replayed"];
+
+/// What was asked and answered so far.
+#[derive(Default)]
+struct Shapes {
+    text: String,
+}
+
+impl Shapes {
+    /// Sends a request, and writes down what was asked and answered. On a busy machine an answer
+    /// may be 503; a repetition settles what it did.
+    async fn add(&mut self, what: &str, request: impl Fn() -> RequestBuilder) -> Value {
+        let (asked, answer) = eventually(what, async || {
+            let request = request().build().unwrap();
+            let asked = format!("{} {}", request.method(), path_of(request.url()));
+            let answer = Client::new().execute(request).await.unwrap();
+            (answer.status() != StatusCode::SERVICE_UNAVAILABLE).then_some((asked, answer))
+        })
+        .await;
+        writeln!(self.text, "# {what}\n{asked}\n{}", answer.status().as_u16()).unwrap();
+        for name in HEADERS {
+            for value in answer.headers().get_all(name) {
+                let value = string(name, value.to_str().unwrap());
+                writeln!(self.text, "{name}: {value}").unwrap();
+            }
+        }
+        let body = answer.bytes().await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if !body.is_null() {
+            writeln!(self.text, "\n{:#}", shape("", &body)).unwrap();
+        }
+        self.text.push('\n');
+        body
+    }
+}
+
+/// A path in which values that differ in each run are named.
+fn path_of(url: &Url) -> String {
+    let segments = url.path().split('/').map(|segment| string("", segment));
+    let path = segments.collect::<Vec<_>>().join("/");
+    match url.query() {
+        Some(query) => match query.split_once("cursor=") {
+            Some((before, _)) => format!("{path}?{before}cursor=[cursor]"),
+            None => format!("{path}?{query}"),
+        },
+        None => path,
+    }
+}
+
+/// A value in which those are named that differ in each run.
+fn shape(name: &str, value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| (name.clone(), shape(name, value)));
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+        Value::Array(values) => values.iter().map(|value| shape(name, value)).collect(),
+        Value::String(text) => Value::String(string(name, text)),
+        Value::Number(_) if name == "user_id" => "[number]".into(),
+        other => other.clone(),
+    }
+}
+
+fn string(name: &str, text: &str) -> String {
+    let is_time = text.len() >= 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
+    match name {
+        "access_token" | "refresh_token" => "[token]".to_owned(),
+        "next_cursor" => "[cursor]".to_owned(),
+        "email" => "[address]".to_owned(),
+        "kid" | "x" => "[key]".to_owned(),
+        "source" => "[network]".to_owned(),
+        "instance" => "[request]".to_owned(),
+        "location" => path_of(&Url::parse("http://host").unwrap().join(text).unwrap()),
+        _ if Uuid::parse_str(text).is_ok() => "[uuid]".to_owned(),
+        _ if is_time => "[time]".to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+/// A customer with a token.
+struct Customer {
+    visitor: Visitor,
+    token: String,
+}
+
+impl Customer {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.visitor.request(method, path).bearer_auth(&self.token)
+    }
+
+    /// Waits until an order has so many notifications, so that nothing of it changes any more.
+    async fn until_notified(&self, order_id: &str, notifications: usize) {
+        let path = format!("/v1/orders/{order_id}");
+        eventually("the customer is notified", async || {
+            let order = self.request(Method::GET, &path).send().await.unwrap();
+            let order: Value = order.json().await.ok()?;
+            (order["notifications"].as_array()?.len() == notifications).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn registers(shapes: &mut Shapes, app: &App) -> Customer {
+    let visitor = Visitor::new(app);
+    let email = new_email("shapes");
+    let credentials = json!({"email": email, "password": PASSWORD});
+    let post = |path: &str, body: &Value| visitor.request(Method::POST, path).json(body);
+    let users = "/v1/users";
+    shapes.add("a user registers", || post(users, &credentials)).await;
+    shapes.add("the address is taken", || post(users, &credentials)).await;
+    let short = json!({"email": new_email("shapes"), "password": "short"});
+    shapes.add("the password is short", || post(users, &short)).await;
+    let login = "/v1/users/login";
+    let wrong = json!({"email": email, "password": "another-password"});
+    shapes.add("the password is wrong", || post(login, &wrong)).await;
+    let tokens = shapes.add("the user logs in", || post(login, &credentials)).await;
+    let refresh = json!({"refresh_token": remembered(&tokens["refresh_token"])});
+    let exchange = "/v1/users/token";
+    let tokens = shapes.add("a refresh token is exchanged", || post(exchange, &refresh)).await;
+    leaks::remember(&text(&tokens["refresh_token"]));
+    let unknown = json!({"refresh_token": "unknown"});
+    shapes.add("a refresh token is unknown", || post(exchange, &unknown)).await;
+    let token = remembered(&tokens["access_token"]);
+    Customer { visitor, token }
+}
+
+fn remembered(secret: &Value) -> String {
+    let secret = text(secret);
+    leaks::remember(&secret);
+    secret
+}
+
+async fn orders(shapes: &mut Shapes, customer: &Customer) {
+    let orders = "/v1/orders";
+    let order =
+        json!({"items": [{"product_id": 1, "quantity": 2}, {"product_id": 3, "quantity": 1}]});
+    let key = Uuid::new_v4().to_string();
+    let create = |body: &Value, key: &str| {
+        customer.request(Method::POST, orders).header("idempotency-key", key).json(body)
+    };
+    let first = shapes.add("an order is created", || create(&order, &key)).await;
+    let order_id = text(&first["order_id"]);
+    customer.until_notified(&order_id, 2).await;
+    let other = json!({"items": [{"product_id": 2, "quantity": 1}]});
+    shapes.add("its key comes with another order", || create(&other, &key)).await;
+    let unknown = json!({"items": [{"product_id": 999_999, "quantity": 1}]});
+    shapes.add("a product is unknown", || create(&unknown, "unknown")).await;
+    let wrong = json!({"items": [{"product_id": 0, "quantity": "two"}], "discount": 1});
+    shapes.add("three members are wrong", || create(&wrong, "wrong")).await;
+    let one = format!("{orders}/{order_id}");
+    shapes.add("an order is confirmed", || customer.request(Method::GET, &one)).await;
+    let second = shapes.add("a second order is created", || create(&other, "second")).await;
+    customer.until_notified(&text(&second["order_id"]), 2).await;
+    let page = format!("{orders}?limit=1");
+    let page = shapes.add("orders are listed", || customer.request(Method::GET, &page)).await;
+    let cursor = text(&page["next_cursor"]);
+    let next = format!("{orders}?limit=1&status=CONFIRMED&cursor={cursor}");
+    shapes.add("the cursor is of another list", || customer.request(Method::GET, &next)).await;
+    let cancel = format!("{one}/cancel");
+    shapes.add("an order is cancelled", || customer.request(Method::POST, &cancel)).await;
+    let missing = format!("{orders}/{}", Uuid::nil());
+    shapes.add("an order is unknown", || customer.request(Method::GET, &missing)).await;
+    let deleting = || customer.request(Method::DELETE, orders);
+    shapes.add("a method is not allowed", deleting).await;
+    let without_token = || customer.visitor.request(Method::GET, orders);
+    shapes.add("there is no token", without_token).await;
+    let text_body = || customer.request(Method::POST, orders).body("two of the first, please");
+    shapes.add("the body is not JSON", text_body).await;
+    let broken = || {
+        let request = customer.request(Method::POST, orders).body("{\"items\":");
+        request.header("content-type", "application/json")
+    };
+    shapes.add("the body ends too soon", broken).await;
+    let products = || customer.visitor.request(Method::GET, "/v1/products?limit=1");
+    shapes.add("products are listed", products).await;
+}
+
+async fn account(shapes: &mut Shapes, customer: &Customer) {
+    let me = "/v1/users/me";
+    shapes.add("the account is shown", || customer.request(Method::GET, me)).await;
+    let activity = || customer.request(Method::GET, "/v1/users/me/activity");
+    shapes.add("the account's activities are listed", activity).await;
+    let with_body =
+        |method: Method, path: &str, body: Value| customer.request(method, path).json(&body);
+    let email = || {
+        let body = json!({"email": "other@example.com", "current_password": PASSWORD});
+        with_body(Method::PUT, "/v1/users/me/email", body)
+    };
+    shapes.add("another address is asked for, and no mails are sent", email).await;
+    let reset = || {
+        let body = json!({"token": "unknown", "new_password": PASSWORD});
+        customer.visitor.request(Method::POST, "/v1/password-resets/confirm").json(&body)
+    };
+    shapes.add("a mailed token is unknown", reset).await;
+    let change = || {
+        let body = json!({"current_password": "wrong", "new_password": PASSWORD});
+        with_body(Method::POST, "/v1/users/me/password", body)
+    };
+    shapes.add("the current password is wrong", change).await;
+    let log_out = || {
+        let unknown = json!({"refresh_token": "unknown"});
+        customer.visitor.request(Method::POST, "/v1/users/logout").json(&unknown)
+    };
+    shapes.add("a user logs out", log_out).await;
+    let delete = || with_body(Method::DELETE, me, json!({"current_password": PASSWORD}));
+    shapes.add("the account is deleted", delete).await;
+    shapes.add("it is gone", || customer.request(Method::GET, me)).await;
+}
+
+#[test]
+fn each_answer_has_the_shape_that_clients_know() {
+    with_app(async |app| {
+        let mut shapes = Shapes::default();
+        let get = |path: &'static str| move || app.anonymous(Method::GET, path);
+        shapes.add("the service is alive", get("/health")).await;
+        shapes.add("the keys are fetched", get("/.well-known/jwks.json")).await;
+        shapes.add("there is no such route", get("/v1/nowhere")).await;
+        let customer = registers(&mut shapes, app).await;
+        orders(&mut shapes, &customer).await;
+        account(&mut shapes, &customer).await;
+        insta::assert_snapshot!(shapes.text);
+    });
+}
