@@ -8,13 +8,14 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::ports::{Delivery, EventSubscription};
 use aws_sdk_dynamodb::types::AttributeValue;
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, Names, rocketmq_config};
+use harness::customer::{Customer, order_of};
+use harness::provision::{Names, rocketmq_config};
 use harness::system::{System, SystemOptions};
 use platform::clock::SystemClock;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use rocketmq::admin::StoredMessage;
 use rocketmq::subscription::RocketmqSubscription;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
@@ -27,8 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// A running system with a user's token.
 pub(crate) struct App {
     pub(crate) system: System,
-    client: Client,
-    token: String,
+    customer: Customer,
 }
 
 /// Runs a test against the system that all tests of this binary share.
@@ -57,7 +57,12 @@ pub(crate) fn root() -> PathBuf {
 }
 
 pub(crate) fn options() -> SystemOptions {
-    SystemOptions { sink: Some(leaks::sink()), ..SystemOptions::isolated(&root()).unwrap() }
+    SystemOptions {
+        sink: Some(leaks::sink()),
+        // With them each function is held to its role.
+        proxies: true,
+        ..SystemOptions::isolated(&root()).unwrap()
+    }
 }
 
 impl App {
@@ -65,37 +70,28 @@ impl App {
         let system = System::start(options)
             .await
             .unwrap_or_else(|error| panic!("{error:#}\n{}", leaks::last_lines()));
-        let client = Client::new();
-        let login = client
-            .post(format!("{}/v1/users/login", system.api_url))
-            .json(&json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}))
-            .send()
-            .await
-            .unwrap();
-        let tokens: Value = login.json().await.unwrap();
-        let token = text(&tokens["access_token"]);
+        let customer = Customer::log_in(&system.api_url, Client::new()).await.unwrap();
         leaks::remember_signing_key(&system.endpoints.data);
-        leaks::remember(&token);
-        leaks::remember(&text(&tokens["refresh_token"]));
-        Self { system, client, token }
+        leaks::remember(&customer.token());
+        Self { system, customer }
     }
 
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+    pub(crate) fn token(&self) -> String {
+        self.customer.token()
     }
 
     /// A request without a token.
     pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.system.api_url))
+        self.customer.anonymous(method, path)
     }
 
     /// A request with the demo user's token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.anonymous(method, path).bearer_auth(&self.token)
+        self.customer.request(method, path)
     }
 
     pub(crate) fn post_order(&self, body: &Value) -> RequestBuilder {
-        self.request(Method::POST, "/v1/orders").json(body)
+        self.customer.order(body)
     }
 
     /// Creates an order of `quantity` of one product and returns its id. Like any careful client it
@@ -104,7 +100,7 @@ impl App {
     pub(crate) async fn create_order(&self, product_id: u64, quantity: u64) -> String {
         static CREATED: AtomicU64 = AtomicU64::new(0);
         let key = format!("create-{}", CREATED.fetch_add(1, Ordering::Relaxed));
-        let body = json!({"items": [{"product_id": product_id, "quantity": quantity}]});
+        let body = order_of(product_id, quantity);
         eventually("an order is created", async || {
             let request = self.post_order(&body).header("idempotency-key", &key);
             let response = request.send().await.unwrap();

@@ -228,7 +228,6 @@ fn an_event_that_failed_sixteen_times_is_redriven_and_handled_once_and_garbage_i
     with_own(async || {
         let mut options = options();
         options.schedules = false;
-        options.proxies = true;
         let app = App::start(options).await;
         let before = app.stock(1).await;
         let order_id = app.create_order(1, 2).await;

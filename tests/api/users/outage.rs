@@ -11,8 +11,7 @@ use crate::app::{App, options, problem, with_own};
 #[test]
 fn nothing_fails_open() {
     with_own(async || {
-        let mut options = options();
-        options.proxies = true;
+        let options = options();
         let app = App::start(options).await;
         let visitor = Visitor::new(&app);
         let email = new_email("outage");

@@ -47,7 +47,7 @@ fn the_public_keys_are_published_without_a_token() {
             assert_eq!(key.get("d"), None, "the private part");
             assert_eq!(URL_SAFE_NO_PAD.decode(text(&key["x"])).unwrap().len(), 32);
         }
-        assert!(keys.iter().any(|key| text(&key["kid"]) == kid(app.token())), "{set}");
+        assert!(keys.iter().any(|key| text(&key["kid"]) == kid(&app.token())), "{set}");
     });
 }
 

@@ -1,9 +1,11 @@
 //! The ways in which an order is created, other than the floor ([`crate::floor`]).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use harness::customer::{Customer, order_of};
 use local_lambda::LambdaHost;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,11 +23,6 @@ pub(crate) const PRODUCTS: u64 = 10;
 const TRIES_MAX: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// A request for one unit of a product.
-pub(crate) fn body(product_id: u64) -> Value {
-    json!({"items": [{"product_id": product_id, "quantity": 1}]})
-}
-
 /// create-order, invoked without the gateway. Measures the time in the function: from sending the
 /// event to the answer, both over the Lambda runtime API.
 pub(crate) struct Invoked {
@@ -39,7 +36,7 @@ pub(crate) struct Invoked {
 
 impl Invoked {
     pub(crate) fn new(rig: &Rig, site: &Site) -> anyhow::Result<Self> {
-        let bodies = (1..=PRODUCTS).map(body).collect();
+        let bodies = (1..=PRODUCTS).map(|product| order_of(product, 1)).collect();
         Self::of(site, site.event(rig.root(), CREATE_ORDER, "")?, bodies, 201)
     }
 
@@ -48,7 +45,7 @@ impl Invoked {
         let mut event = site.event(rig.root(), CREATE_ORDER, "")?;
         let headers = event.get_mut("headers").and_then(Value::as_object_mut);
         headers.context("the sample event has no headers")?.remove("authorization");
-        Self::of(site, event, vec![body(1)], 401)
+        Self::of(site, event, vec![order_of(1, 1)], 401)
     }
 
     /// Requests with a valid token and an order without lines. They need no price, message or item.
@@ -101,25 +98,18 @@ impl Call for Invoked {
 /// The orders of an HTTP client. Measures the time until the client has its answer, which includes
 /// the gateway, the host, and the thaw of an instance.
 pub(crate) struct Posted {
-    http: reqwest::Client,
-    url: String,
-    token: String,
-    body: String,
+    customer: Arc<Customer>,
+    body: Value,
 }
 
 impl Posted {
     pub(crate) fn new(site: &Site) -> Self {
-        Self::of(site, &site.token, &body(1))
+        Self::of(Arc::clone(&site.customer), order_of(1, 1))
     }
 
-    /// Orders with `body`, by the user of `token`.
-    pub(crate) fn of(site: &Site, token: &str, body: &Value) -> Self {
-        Self {
-            http: site.http.clone(),
-            url: format!("{}/v1/orders", site.system.api_url),
-            token: token.to_owned(),
-            body: body.to_string(),
-        }
+    /// Orders with `body`.
+    pub(crate) const fn of(customer: Arc<Customer>, body: Value) -> Self {
+        Self { customer, body }
     }
 
     /// Creates an order and returns its id.
@@ -141,8 +131,7 @@ impl Posted {
     }
 
     fn request(&self) -> reqwest::RequestBuilder {
-        let request = self.http.post(&self.url).bearer_auth(&self.token);
-        request.header("content-type", "application/json").body(self.body.clone())
+        self.customer.order(&self.body)
     }
 }
 

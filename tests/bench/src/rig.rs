@@ -9,7 +9,8 @@ use application::ports::{AccessTokenIssuer, Bearer, Clock, SigningKeySource};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{SessionId, UserId};
 use harness::broker::{self, BrokerTuning, Replication, Rocketmq, RocketmqOptions};
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, signing_key_file};
+use harness::customer::Customer;
+use harness::provision::signing_key_file;
 use harness::system::{System, SystemOptions};
 use harness::weather::{Weather, WeatherSettings};
 use local_lambda::Children;
@@ -17,7 +18,7 @@ use platform::clock::SystemClock;
 use secrecy::ExposeSecret;
 use security::signing_key::{SigningKey, SigningKeyFile};
 use security::tokens::Ed25519TokenIssuer;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -103,9 +104,8 @@ impl Rig {
         let progress = self.progress.clone();
         options.progress = Arc::new(move |step| progress.at(step));
         let system = System::start(options).await?;
-        let http = reqwest::Client::new();
-        let token = log_in(&http, &system.api_url).await?;
-        Ok(Site { system, http, token, _table: table })
+        let customer = Customer::log_in(&system.api_url, reqwest::Client::new()).await?;
+        Ok(Site { system, customer: Arc::new(customer), _table: table })
     }
 
     /// Kills the broker; its data is not needed any more.
@@ -115,23 +115,11 @@ impl Rig {
     }
 }
 
-/// A running system with the demo user's token, which is valid for 15 minutes.
+/// A running system with the demo user.
 pub(crate) struct Site {
     pub(crate) system: System,
-    pub(crate) http: reqwest::Client,
-    pub(crate) token: String,
+    pub(crate) customer: Arc<Customer>,
     _table: TableProcess,
-}
-
-async fn log_in(http: &reqwest::Client, api_url: &str) -> anyhow::Result<String> {
-    let login = http
-        .post(format!("{api_url}/v1/users/login"))
-        .json(&json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}))
-        .send()
-        .await?;
-    let answer: Value = login.error_for_status()?.json().await?;
-    let token = answer.get("access_token").and_then(Value::as_str);
-    Ok(token.context("the login's answer has no token")?.to_owned())
 }
 
 impl Site {
@@ -140,23 +128,25 @@ impl Site {
         self.system.weather.as_deref().context("this system's table has no weather")
     }
 
-    /// A token for each user, valid for 15 minutes and signed with the system's own key. The users
+    /// Each user as a customer, with a token that is signed with the system's own key. The users
     /// need no accounts: the functions trust the token.
-    pub(crate) async fn tokens(
+    pub(crate) async fn customers(
         &self,
         users: impl Iterator<Item = u64>,
-    ) -> anyhow::Result<Vec<String>> {
+    ) -> anyhow::Result<Vec<Arc<Customer>>> {
         let file = SigningKeyFile::new(signing_key_file(&self.system.endpoints.data));
         let key = file.read().await?.context("the signing key is missing")?;
         let issuer = Ed25519TokenIssuer::new(SigningKey::parse(&key)?);
-        let mut tokens = Vec::new();
+        let (api_url, client) = (&self.system.api_url, reqwest::Client::new());
+        let mut customers = Vec::new();
         for user_id in users {
             let session_id = SessionId::new(Uuid::from_u128(user_id.into()));
             let bearer = Bearer { user_id: UserId::new(user_id)?, session_id };
             let issued = issuer.issue(bearer, SystemClock.now()).await?;
-            tokens.push(issued.token.expose_secret().to_owned());
+            let token = issued.token.expose_secret().to_owned();
+            customers.push(Arc::new(Customer::new(api_url, client.clone(), token)));
         }
-        Ok(tokens)
+        Ok(customers)
     }
 
     /// A client of the table without the weather.
@@ -204,7 +194,10 @@ impl Site {
             // Each start must create a new order, not repeat the first one.
             headers.remove("idempotency-key");
             if headers.contains_key("authorization") {
-                headers.insert("authorization".to_owned(), format!("Bearer {}", self.token).into());
+                headers.insert(
+                    "authorization".to_owned(),
+                    format!("Bearer {}", self.customer.token()).into(),
+                );
             }
         }
         Ok(event)

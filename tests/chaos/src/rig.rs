@@ -5,7 +5,7 @@ mod logins;
 mod seen;
 mod windows;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,18 +16,19 @@ use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{DynamoAggregates, DynamoOrders};
 use futures::stream::{self, StreamExt};
 use harness::checkout;
+use harness::customer::{Customer, order_of};
 use harness::memory;
 use harness::processor;
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, DEMO_USER_ID, rocketmq_config};
+use harness::provision::{DEMO_USER_ID, rocketmq_config};
 use harness::proxies::{FunctionProxies, Proxies};
 use harness::remoting::code;
 use harness::system::{System, SystemOptions};
 use harness::table;
 use local_lambda::Signal;
 use platform::clock::SystemClock;
-use reqwest::Client;
+use reqwest::{Client, Method};
 use rocketmq::publisher::RocketmqPublisher;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::client::{ClientLog, Entry, Intent, Outcome};
@@ -81,9 +82,7 @@ pub struct Rig<'a> {
     recovery: Mutex<Recovery>,
     /// Whether the table outlives the system.
     shared_table: bool,
-    client: Client,
-    /// The clients' access token. It is valid for 15 minutes, and a long row takes longer.
-    token: Mutex<String>,
+    customer: Customer,
 }
 
 /// How many windows of each scheduled function are open at a time.
@@ -155,7 +154,7 @@ impl<'a> Rig<'a> {
         let system = System::start(options).await?;
         let kept = LogKeeper::new(&system, target);
         let client = Client::builder().timeout(CLIENT_TIMEOUT).build()?;
-        let token = Mutex::new(log_in(&client, &system.api_url).await?);
+        let customer = Customer::log_in(&system.api_url, client).await?;
         logins::forget(&system).await?;
         let seen = Seen::default();
         let proxies = system.proxies.as_ref().context("this system has no proxies")?;
@@ -174,8 +173,7 @@ impl<'a> Rig<'a> {
             own_cluster: None,
             recovery: Mutex::default(),
             shared_table: cluster.table().is_some(),
-            client,
-            token,
+            customer,
         };
         // The row begins with every function started and the costs of a first order paid.
         rig.settle("warm-up").await?;
@@ -287,9 +285,8 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// When it does not exist, or cannot be read.
     pub async fn read_order(&self, order_id: &str) -> anyhow::Result<Value> {
-        let url = format!("{}/v1/orders/{order_id}", self.system.api_url);
-        let token = self.token().clone();
-        let response = self.client.get(url).bearer_auth(token).send().await?;
+        let request = self.customer.request(Method::GET, &format!("/v1/orders/{order_id}"));
+        let response = request.send().await?;
         Ok(serde_json::from_slice(&response.error_for_status()?.bytes().await?)?)
     }
 
@@ -322,7 +319,7 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// When the login fails.
     pub async fn log_in(&self) -> anyhow::Result<()> {
-        log_in(&self.client, &self.system.api_url).await.map(drop)
+        self.customer.renew().await
     }
 
     /// Sends a GET to the API, and returns the status and the body.
@@ -330,7 +327,7 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// When there is no answer.
     pub async fn get(&self, path: &str) -> anyhow::Result<(u16, Value)> {
-        let response = self.client.get(format!("{}{path}", self.system.api_url)).send().await?;
+        let response = self.customer.anonymous(Method::GET, path).send().await?;
         let status = response.status().as_u16();
         Ok((status, serde_json::from_slice(&response.bytes().await?).unwrap_or_default()))
     }
@@ -445,12 +442,11 @@ impl<'a> Rig<'a> {
         let mut started = Instant::now();
         let mut outcome = self.post(key, intent).await;
         if matches!(outcome, Outcome::Refused { status: 401 }) {
-            outcome = match log_in(&self.client, &self.system.api_url).await {
+            outcome = match self.customer.renew().await {
                 Err(_) => {
                     Outcome::Unknown { status: Some(401), order_id: None, retry_after: false }
                 }
-                Ok(token) => {
-                    *self.token() = token;
+                Ok(()) => {
                     started = Instant::now();
                     self.post(key, intent).await
                 }
@@ -460,22 +456,11 @@ impl<'a> Rig<'a> {
     }
 
     async fn post(&self, key: &str, intent: Intent) -> Outcome {
-        let item = json!({"product_id": intent.product_id, "quantity": intent.quantity});
-        let token = self.token().clone();
-        let request = self
-            .client
-            .post(format!("{}/v1/orders", self.system.api_url))
-            .bearer_auth(token)
-            .header("idempotency-key", key)
-            .json(&json!({"items": [item]}));
-        match request.send().await {
+        let order = self.customer.order(&order_of(intent.product_id, intent.quantity));
+        match order.header("idempotency-key", key).send().await {
             Ok(response) => outcome(response).await,
             Err(_) => Outcome::Unknown { status: None, order_id: None, retry_after: false },
         }
-    }
-
-    fn token(&self) -> MutexGuard<'_, String> {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As [`Rig::create`]; returns also whether the order was created with its half message:
@@ -592,17 +577,6 @@ impl From<OrderKey> for AggregateKey {
 /// When the text is not an order's id.
 pub fn order_key(order_id: &str) -> anyhow::Result<OrderKey> {
     Ok(OrderKey { user_id: UserId::new(DEMO_USER_ID)?, order_id: order_id.parse()? })
-}
-
-async fn log_in(client: &Client, api_url: &str) -> anyhow::Result<String> {
-    let login = client
-        .post(format!("{api_url}/v1/users/login"))
-        .json(&json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}))
-        .send()
-        .await?;
-    let tokens: Value = serde_json::from_slice(&login.error_for_status()?.bytes().await?)?;
-    let token = tokens.get("access_token").and_then(Value::as_str);
-    Ok(token.context("a login without a token")?.to_owned())
 }
 
 async fn outcome(response: reqwest::Response) -> Outcome {

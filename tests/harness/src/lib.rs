@@ -30,6 +30,7 @@ pub mod broker;
 pub mod broker_proxy;
 pub mod cache;
 pub mod checkout;
+pub mod customer;
 pub mod failures;
 pub mod faults;
 pub mod mailbox;

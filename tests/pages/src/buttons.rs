@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::feed::Feed;
 pub(crate) use broker::BrokerState;
 use broker::BrokerSwitch;
-use customer::Customer;
+use customer::Shopper;
 pub(crate) use kill::Window;
 pub(crate) use letters::Letter;
 
@@ -113,7 +113,7 @@ struct Parts {
     tables: dynamodb::Client,
     names: Names,
     functions: Vec<String>,
-    customer: Customer,
+    shopper: Shopper,
     broker: BrokerSwitch,
 }
 
@@ -157,7 +157,7 @@ impl Buttons {
             tables: dynamodb::connect_to(&system.endpoints.table_url),
             names: system.names.clone(),
             functions: functions.collect(),
-            customer: Customer::new(&system.api_url),
+            shopper: Shopper::new(&system.api_url),
             broker,
         };
         let is_first = self.0.parts.set(parts).is_ok();
@@ -195,7 +195,7 @@ impl Buttons {
         match press {
             Press::Place { orders } => self.place(parts, orders).await,
             Press::Cancel { order_id } => {
-                let said = parts.customer.cancel(&order_id).await?;
+                let said = parts.shopper.cancel(&order_id).await?;
                 Ok(Pressed { said, order_id: Some(order_id) })
             }
             Press::Kill { before } => kill::press(&self.0.feed, parts, before).await,
@@ -212,13 +212,13 @@ impl Buttons {
     async fn place(&self, parts: &Parts, orders: u32) -> anyhow::Result<Pressed> {
         anyhow::ensure!((1..=ORDERS_MAX).contains(&orders), "Place 1 to {ORDERS_MAX} orders.");
         if orders == 1 {
-            let placed = parts.customer.place(None).await?;
+            let placed = parts.shopper.place(None).await?;
             return Ok(Pressed { said: placed.said, order_id: placed.order_id });
         }
         let buttons = self.clone();
         self.job(format!("placing {orders} orders"), async move |job| {
             let Some(parts) = buttons.0.parts.get() else { return };
-            let placing = stream::iter(0..orders).map(|_| parts.customer.place(None));
+            let placing = stream::iter(0..orders).map(|_| parts.shopper.place(None));
             let mut placing = std::pin::pin!(placing.buffer_unordered(ORDERS_AT_ONCE));
             let (mut done, mut failed) = (0_u32, 0_u32);
             while let Some(placed) = placing.next().await {

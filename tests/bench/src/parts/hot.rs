@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
+use harness::customer::{Customer, order_of};
 use harness::order_calls;
 use harness::weather::WeatherSettings;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, MissedTickBehavior};
 
 use crate::consumer::keep_live;
-use crate::orders::{PRODUCTS, Posted, body};
+use crate::orders::{PRODUCTS, Posted};
 use crate::rig::{Rig, Site};
 use crate::samples::{Samples, rate};
 
@@ -89,10 +90,10 @@ async fn run(
     time: Duration,
 ) -> anyhow::Result<(Samples, Option<(u64, Duration)>, u64)> {
     let site = Arc::new(rig.site_in(Some(WeatherSettings::AWS), INSTANCES).await?);
-    let tokens = site.tokens(FIRST_ACCOUNT..FIRST_ACCOUNT + ACCOUNTS).await?;
+    let customers = site.customers(FIRST_ACCOUNT..FIRST_ACCOUNT + ACCOUNTS).await?;
     let confirmed = Confirmed::watch(&site)?;
     let crowd =
-        Arc::new(Crowd { client: site.table(), site: Arc::clone(&site), tokens, confirmed });
+        Arc::new(Crowd { client: site.table(), site: Arc::clone(&site), customers, confirmed });
     let (others, hot) = tokio::select! {
         figures = crowd.run(offered, time) => figures?,
         Err(error) = keep_live(&site.system.host) => return Err(error),
@@ -142,8 +143,8 @@ impl Confirmed {
 /// The accounts, which create orders in turn.
 struct Crowd {
     site: Arc<Site>,
-    /// Their access tokens.
-    tokens: Vec<String>,
+    /// The accounts.
+    customers: Vec<Arc<Customer>>,
     client: Client,
     confirmed: Confirmed,
 }
@@ -237,8 +238,8 @@ impl Crowd {
     /// Creates an order with the next account in turn, under the key `<key_prefix>-<turn>`.
     async fn post(&self, key_prefix: &str, turn: u64, product_id: u64) -> anyhow::Result<String> {
         let position = usize::try_from(turn % ACCOUNTS)?;
-        let token = self.tokens.get(position).context("an account has no token")?;
-        let posted = Posted::of(&self.site, token, &body(product_id));
+        let customer = self.customers.get(position).context("an account has no customer")?;
+        let posted = Posted::of(Arc::clone(customer), order_of(product_id, 1));
         posted.settle(&format!("{key_prefix}-{turn}")).await
     }
 

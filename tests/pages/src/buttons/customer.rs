@@ -1,12 +1,13 @@
 //! The demo user, as a client of the API.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use harness::customer::Customer;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// How long an access token is used. It is good for longer.
@@ -15,10 +16,9 @@ const TOKEN_AGE_MAX: Duration = Duration::from_secs(240);
 /// The demo shop's products have the numbers from 1 to this.
 const PRODUCTS: u64 = 10;
 
-pub(super) struct Customer {
+pub(super) struct Shopper {
     api_url: String,
-    client: Client,
-    token: Mutex<Option<(Instant, String)>>,
+    customer: Mutex<Option<(Instant, Arc<Customer>)>>,
 }
 
 /// The answer to an order.
@@ -38,9 +38,9 @@ pub(super) fn new_trace() -> String {
     format!("{:032x}", fastrand::u128(1..))
 }
 
-impl Customer {
+impl Shopper {
     pub(super) fn new(api_url: &str) -> Self {
-        Self { api_url: api_url.to_owned(), client: Client::new(), token: Mutex::default() }
+        Self { api_url: api_url.to_owned(), customer: Mutex::default() }
     }
 
     /// Places an order of one to three random products.
@@ -54,9 +54,8 @@ impl Customer {
             })
             .collect();
         let trace = trace.map_or_else(new_trace, str::to_owned);
-        let request = self.client.post(format!("{}/v1/orders", self.api_url));
-        let request = request.header("traceparent", traceparent(&trace));
-        let answer = self.send(request.json(&json!({ "items": items }))).await?;
+        let request = self.customer().await?.order(&json!({ "items": items }));
+        let answer = send(request.header("traceparent", traceparent(&trace))).await?;
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or_default();
         let order_id = body.get("order_id").and_then(Value::as_str).map(str::to_owned);
@@ -72,9 +71,9 @@ impl Customer {
     pub(super) async fn cancel(&self, order_id: &str) -> anyhow::Result<String> {
         let is_id = order_id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
         anyhow::ensure!(is_id, "This is not the id of an order.");
-        let url = format!("{}/v1/orders/{order_id}/cancel", self.api_url);
-        let request = self.client.post(url).header("traceparent", traceparent(&new_trace()));
-        let answer = self.send(request).await?;
+        let path = format!("/v1/orders/{order_id}/cancel");
+        let request = self.customer().await?.request(Method::POST, &path);
+        let answer = send(request.header("traceparent", traceparent(&new_trace()))).await?;
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or_default();
         if status.is_success() {
@@ -84,29 +83,20 @@ impl Customer {
         anyhow::bail!("It was not cancelled ({status}): {detail}")
     }
 
-    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let token = self.token().await?;
-        request.bearer_auth(token).send().await.context("The API does not answer.")
-    }
-
-    async fn token(&self) -> anyhow::Result<String> {
-        let known = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((at, token)) = known
+    /// The demo user, logged in again where the token is old.
+    async fn customer(&self) -> anyhow::Result<Arc<Customer>> {
+        let mut known = self.customer.lock().await;
+        if let Some((at, customer)) = &*known
             && at.elapsed() < TOKEN_AGE_MAX
         {
-            return Ok(token);
+            return Ok(Arc::clone(customer));
         }
-        let login = self.client.post(format!("{}/v1/users/login", self.api_url));
-        let login = login.json(&json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}));
-        let answer = login.send().await.context("The API does not answer.")?;
-        let status = answer.status();
-        let body: Value = answer.json().await.unwrap_or_default();
-        let token = body.get("access_token").and_then(Value::as_str);
-        let token = token
-            .with_context(|| format!("The demo user's login was answered with {status}."))?
-            .to_owned();
-        let mut known = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some((Instant::now(), token.clone()));
-        Ok(token)
+        let customer = Arc::new(Customer::log_in(&self.api_url, Client::new()).await?);
+        *known = Some((Instant::now(), Arc::clone(&customer)));
+        Ok(customer)
     }
+}
+
+async fn send(request: RequestBuilder) -> anyhow::Result<Response> {
+    request.send().await.context("The API does not answer.")
 }

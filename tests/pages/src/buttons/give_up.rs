@@ -38,7 +38,7 @@ impl Buttons {
     pub(super) async fn give_up(&self, parts: &Parts) -> anyhow::Result<Pressed> {
         let is_under_way = self.faults().jobs.values().any(|job| job.starts_with("giving up"));
         anyhow::ensure!(!is_under_way, "An event is being given up at the moment.");
-        let placed = parts.customer.place(None).await?;
+        let placed = parts.shopper.place(None).await?;
         let order_id = placed.order_id.context(placed.said)?;
         let (buttons, order) = (self.clone(), order_id.clone());
         self.job("giving up an event: its handler fails".to_owned(), async move |_| {

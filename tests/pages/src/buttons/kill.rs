@@ -114,7 +114,7 @@ async fn kill_at<Stopped: Traffic>(
         anyhow::Ok(order_id)
     };
     // The order is answered with an error once its process is dead.
-    let (order_id, _answer) = tokio::join!(killing, parts.customer.place(Some(trace)));
+    let (order_id, _answer) = tokio::join!(killing, parts.shopper.place(Some(trace)));
     order_id
 }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
-use reqwest::{Client, Method};
-use serde_json::{Value, json};
+use harness::customer::{Customer, order_of};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::sam::Sam;
@@ -33,17 +33,13 @@ pub(super) async fn order(sam: &Sam<'_>) -> anyhow::Result<()> {
 async fn story(sam: &Sam<'_>, url: &str) -> anyhow::Result<()> {
     let client = Client::builder().timeout(REQUEST_LIMIT).build()?;
     started(&client, url).await?;
-    let login = json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD});
-    let tokens = send(&client, Method::POST, &format!("{url}/v1/users/login"), "", login).await?;
-    let token = text(&tokens, "access_token")?;
-    let lines = json!({"items": [{"product_id": 1, "quantity": 2}]});
-    let order = send(&client, Method::POST, &format!("{url}/v1/orders"), token, lines).await?;
+    let customer = Customer::log_in(url, client).await?;
+    let order = sent(customer.order(&order_of(1, 2))).await?;
     let order_id = text(&order, "order_id")?;
     let report = samples::invoke_one(sam, &harness::checkout::root()?, "event-consumer").await?;
     let handled = report.get("handled").and_then(Value::as_u64);
     anyhow::ensure!(handled >= Some(1), "event-consumer handled no event: {report}");
-    let path = format!("{url}/v1/orders/{order_id}");
-    let order = send(&client, Method::GET, &path, token, Value::Null).await?;
+    let order = sent(customer.request(Method::GET, &format!("/v1/orders/{order_id}"))).await?;
     anyhow::ensure!(text(&order, "status")? == "CONFIRMED", "{order}");
     eprintln!("  ok     start-api: {order_id} is CONFIRMED");
     Ok(())
@@ -65,19 +61,10 @@ async fn started(client: &Client, url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn send(
-    client: &Client,
-    method: Method,
-    url: &str,
-    token: &str,
-    body: Value,
-) -> anyhow::Result<Value> {
-    let mut request = client.request(method, url).bearer_auth(token);
-    if !body.is_null() {
-        request = request.json(&body);
-    }
+/// The JSON of a successful answer.
+async fn sent(request: RequestBuilder) -> anyhow::Result<Value> {
     let response = request.send().await?;
-    let status = response.status();
+    let (status, url) = (response.status(), response.url().clone());
     let text = response.text().await?;
     anyhow::ensure!(status.is_success(), "{url} answers {status}: {text}");
     Ok(serde_json::from_str(&text)?)
