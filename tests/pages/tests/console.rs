@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harness::checkout;
+use harness::provision::DEMO_EMAIL;
 use harness::system::{System, SystemOptions};
 use local_lambda::{Children, WriterSink};
 use pages::Pages;
@@ -125,10 +126,33 @@ async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
     a_thousand_orders_are_placed(&console).await;
     it_fits_a_narrow_window(&console).await;
     the_api_can_be_tried(&console).await;
+    a_password_is_reset_by_mail(&console).await;
 
     let errors = console.browser.errors().await.unwrap();
     assert!(errors.is_empty(), "{errors:?}");
     console.stop().await;
+}
+
+async fn a_password_is_reset_by_mail(console: &Console) {
+    const NEW: &str = "a new sentence that nobody guesses";
+    let api_url = &console.system.api_url;
+    let post = async |path: &str, body: serde_json::Value| {
+        let request = Client::new().post(format!("{api_url}{path}")).json(&body);
+        request.send().await.unwrap().status()
+    };
+    let asked = post("/v1/password-resets", json!({"email": DEMO_EMAIL})).await;
+    assert_eq!(asked, StatusCode::ACCEPTED);
+    console.browser.open(&format!("{api_url}/mails")).await.unwrap();
+    console.reads("#list", DEMO_EMAIL).await;
+    console.click("#list a").await;
+    console.reads("#lead", "Choose a new password").await;
+    console.until("location.hash === ''").await;
+    let script = format!("document.getElementById('new').value = {NEW:?}");
+    console.browser.run(&script).await.unwrap();
+    console.click("#go").await;
+    console.reads("#result", "The password is set").await;
+    let login = json!({"email": DEMO_EMAIL, "password": NEW});
+    assert_eq!(post("/v1/users/login", login).await, StatusCode::OK);
 }
 
 async fn orders_are_placed_and_cancelled(console: &Console) {
