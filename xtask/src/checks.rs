@@ -2,16 +2,19 @@
 
 pub(crate) mod sam;
 
+use std::io;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use harness::roles;
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::build::cargo;
 use crate::commands::mutants::CARGO_MUTANTS;
+use crate::commands::permissions;
 use crate::workspace;
 
 /// A command that must succeed.
@@ -126,7 +129,8 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
         cargo("clippy", &[clippy.as_slice(), deny.as_slice()].concat()),
         doc,
         build,
-        cargo("tests", &["test", "--workspace", "--locked"]),
+        tests(root)?,
+        Check::of("permissions", this_program(root, &["permissions"])?),
     ];
     checks.push(Check::of("API (schemathesis)", this_program(root, &["schemathesis"])?));
     checks.extend(sam::checks(root)?);
@@ -135,6 +139,18 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     checks.extend(workflows(root).await);
     checks.extend(compose_file(root).await);
     Ok(checks)
+}
+
+/// All tests of the workspace, which write down what the functions use of their roles.
+fn tests(root: &Path) -> anyhow::Result<Check> {
+    let used = permissions::used_file()?;
+    match std::fs::remove_file(&used) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mut tests = Check::of_cargo(root, "tests", &["test", "--workspace", "--locked"]);
+    tests.command.env(roles::USED, used);
+    Ok(tests)
 }
 
 /// cargo-deny with the rules of `deny.toml`. Known vulnerabilities are checked where their database

@@ -6,6 +6,7 @@ pub(crate) mod contracts;
 pub(crate) mod invoke;
 pub(crate) mod mutants;
 pub(crate) mod ops;
+pub(crate) mod permissions;
 pub(crate) mod pictures;
 pub(crate) mod rename;
 pub(crate) mod sam_local;

@@ -1,5 +1,5 @@
 //! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `contracts`, `schemathesis`,
-//! `sam-local`, `simulate`, `mutants`, `test`, `verify`, `chaos`, `pictures`, `rename` and `bench`.
+//! `permissions`, `sam-local`, `simulate`, `mutants`, `test`, `verify`, `chaos`, `pictures`, `rename` and `bench`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(
@@ -41,6 +41,8 @@ enum Command {
     Contracts(commands::contracts::Options),
     /// Tries the running system against docs/openapi.yaml.
     Schemathesis(commands::schemathesis::Options),
+    /// Compares what the functions' roles permit on tables with what the last tests used.
+    Permissions,
     /// Runs the template under `sam local`, in containers.
     SamLocal(commands::sam_local::Options),
     /// Runs the use cases under random faults, seed by seed.
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
             Command::Ops(options) => commands::ops::run(options).await,
             Command::Contracts(options) => commands::contracts::run(&options),
             Command::Schemathesis(options) => commands::schemathesis::run(options).await,
+            Command::Permissions => commands::permissions::run(),
             Command::SamLocal(options) => commands::sam_local::run(options).await,
             Command::Simulate(options) => commands::simulate::run(options).await,
             Command::Mutants(options) => commands::mutants::run(options).await,

@@ -9,6 +9,7 @@
 //! - [`faults`]: the faults that both proxies can inject.
 //! - [`table_proxy`]: a proxy before the table.
 //! - [`order_calls`]: the meaning of calls to the table for orders.
+//! - [`roles`]: what the roles of functions permit there.
 //! - [`weather`]: latencies, conflicts and limits as on AWS, before the table.
 //! - [`broker_proxy`]: a proxy before the name server and the broker.
 //! - [`remoting`]: RocketMQ's frames.
@@ -18,6 +19,7 @@
 //! - [`failures`]: failed deliveries, instead of waiting for an hour.
 //! - [`provision`]: tables, topics and demo data of a new system.
 //! - [`system`]: all parts together.
+//! - [`customer`]: a client of its API.
 //! - [`cache`]: downloads that are kept.
 //! - [`checkout`]: where the checkout is.
 //! - [`skew`]: wrong clocks.
@@ -44,6 +46,7 @@ pub mod provision;
 pub mod proxies;
 pub mod publishing;
 pub mod remoting;
+pub mod roles;
 pub mod skew;
 pub mod system;
 pub mod table;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use local_lambda::FunctionSpec;
+use local_lambda::Template;
 
 use crate::broker::{ClusterAccess, broker_addresses};
 use crate::broker_proxy::{BrokerProxy, Journal, Passage};
 use crate::observer::Observer;
+use crate::roles::Role;
 use crate::table_proxy::TableProxy;
 use crate::weather::Weather;
 
@@ -28,7 +29,7 @@ pub struct FunctionProxies {
 }
 
 impl Proxies {
-    /// Starts a pair for each function, before the table at `table_url` (or the weather before it)
+    /// Starts a pair for each function of the template, which holds it to its role, before the table at `table_url` (or the weather before it)
     /// and the brokers that the name server knows. `namesrv` may be several, separated by `;` or
     /// `,`, only with an `observer`, which does not see into connections with TLS.
     ///
@@ -36,7 +37,7 @@ impl Proxies {
     /// When no name server answers or knows a broker, a certificate of the cluster cannot be read,
     /// or no port is free.
     pub async fn start(
-        functions: &[FunctionSpec],
+        template: &Template,
         table_url: &str,
         weather: Option<&Arc<Weather>>,
         namesrv: &str,
@@ -46,11 +47,14 @@ impl Proxies {
         let (name_servers, brokers) = cluster(namesrv).await?;
         let journal = Arc::new(Journal::default());
         let mut proxies = BTreeMap::new();
-        for function in functions {
+        for function in &template.functions {
             let table = match weather {
                 Some(weather) => weather.proxy().await?,
                 None => TableProxy::start(table_url).await?,
             };
+            if let Some(role) = Role::of(function, &template.stack_name) {
+                table.judge_by(role);
+            }
             let journal = Arc::clone(&journal);
             let broker = match (access, observer) {
                 (Some(access), _) => {

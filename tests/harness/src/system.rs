@@ -91,7 +91,7 @@ impl System {
         (options.progress)("creating tables, topics and demo data");
         provision::provision(&endpoints, &names).await?;
 
-        let between = Between::start(&options, &template.functions, &endpoints).await?;
+        let between = Between::start(&options, &template, &endpoints).await?;
         let host_options = host_options(&options, &endpoints, &between, &api_url)?;
         let host = LambdaHost::start(&template.functions, host_options, &children)?;
         let gateway = Gateway::start(door, &template.functions, &host, options.pages)?;

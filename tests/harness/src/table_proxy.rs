@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::door::Door;
 use crate::faults::{NewRule, Point, Rules, Traffic};
+use crate::roles::Role;
 use exchange::Exchange;
 pub(crate) use upstream::{Cut, TableEndpoint, Upstream};
 
@@ -114,6 +115,13 @@ impl TableProxy {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.door.address())
+    }
+
+    /// Refuses from now on what the caller's role does not permit. A proxy has one role at the most.
+    pub(crate) fn judge_by(&self, role: Role) {
+        if self.exchange.role.set(role).is_err() {
+            tracing::error!("a proxy was given a second role");
+        }
     }
 
     /// A rule for calls.

@@ -18,6 +18,6 @@ pub use process::{Child, Children, shutdown_signal};
 pub use schedules::{JITTER_MAX, Schedules};
 pub use tasks::Tasks;
 pub use template::{
-    DEFAULT_ROUTE, FunctionSpec, IndexSpec, KeyAttribute, KeyType, Route, Schedule, TableSpec,
-    Template, TemplateError, yaml_document,
+    DEFAULT_ROUTE, FunctionSpec, IndexSpec, KeyAttribute, KeyType, Permission, Route, Schedule,
+    TableSpec, Template, TemplateError, yaml_document,
 };

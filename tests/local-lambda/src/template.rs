@@ -2,6 +2,7 @@
 
 mod function;
 mod load;
+mod permission;
 mod resolve;
 mod schedule;
 mod table;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 pub use function::{DEFAULT_ROUTE, FunctionSpec, Route};
 pub use load::{TemplateError, yaml_document};
+pub use permission::Permission;
 pub use schedule::Schedule;
 pub use table::{IndexSpec, KeyAttribute, KeyType, TableSpec};
 

@@ -31,6 +31,7 @@ fn function(timeout: Duration) -> FunctionSpec {
         environment: BTreeMap::from([("FROM_TEMPLATE".to_owned(), "yes".to_owned())]),
         routes: vec![route("GET", "/things/{id}"), route("POST", "/things")],
         schedules: Vec::new(),
+        permissions: None,
     }
 }
 

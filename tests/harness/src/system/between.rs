@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use local_lambda::FunctionSpec;
+use local_lambda::Template;
 
 use super::SystemOptions;
 use crate::provision::Endpoints;
@@ -20,7 +20,7 @@ pub(super) struct Between {
 impl Between {
     pub(super) async fn start(
         options: &SystemOptions,
-        functions: &[FunctionSpec],
+        template: &Template,
         endpoints: &Endpoints,
     ) -> anyhow::Result<Self> {
         let table_url = &endpoints.table_url;
@@ -30,7 +30,7 @@ impl Between {
         if options.proxies || options.observer.is_some() {
             let (namesrv, access) = (&endpoints.namesrv, endpoints.access.as_ref());
             let observer = options.observer.as_ref();
-            let proxies = Proxies::start(functions, table_url, weather, namesrv, access, observer);
+            let proxies = Proxies::start(template, table_url, weather, namesrv, access, observer);
             between.proxies = Some(proxies.await?);
         } else if let Some(weather) = weather {
             between.weather_proxy = Some(weather.proxy().await?);
@@ -46,7 +46,9 @@ impl Between {
 
 #[cfg(test)]
 mod tests {
-    use super::{Between, SystemOptions};
+    use std::collections::BTreeMap;
+
+    use super::{Between, SystemOptions, Template};
     use crate::provision::Endpoints;
     use crate::table::{EmbeddedTable, client};
     use crate::weather::WeatherSettings;
@@ -54,14 +56,15 @@ mod tests {
     #[tokio::test]
     async fn functions_reach_the_table_through_the_weather() {
         let table = EmbeddedTable::start(0, None).await.unwrap();
+        let template = Template::parse("Resources: {}", "stack", &BTreeMap::new()).unwrap();
         let (namesrv, data) = ("127.0.0.1:1".to_owned(), std::env::temp_dir());
         let endpoints = Endpoints { namesrv, table_url: table.url(), data, access: None };
         let mut options = SystemOptions::isolated("/".as_ref()).unwrap();
-        let between = Between::start(&options, &[], &endpoints).await.unwrap();
+        let between = Between::start(&options, &template, &endpoints).await.unwrap();
         assert_eq!(between.table_url(&endpoints), table.url());
 
         options.weather = Some(WeatherSettings::CALM);
-        let between = Between::start(&options, &[], &endpoints).await.unwrap();
+        let between = Between::start(&options, &template, &endpoints).await.unwrap();
         let through = client(&between.table_url(&endpoints));
         through.scan().table_name("not-there").send().await.unwrap_err();
         assert_eq!(between.weather.unwrap().consumption().calls("Scan"), 1);

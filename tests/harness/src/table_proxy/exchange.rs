@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::upstream::{Cut, Upstream};
 use super::{TableAnswer, TableCall};
 use crate::faults::{Point, Rules, Toxic};
+use crate::roles::Role;
 
 /// The longest body that is accepted. DynamoDB's limit for a transaction is 4 MB.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -30,6 +31,8 @@ pub(super) struct Exchange {
     pub(super) rules: Rules<TableCall>,
     watchers: RwLock<Vec<Watcher>>,
     calls: AtomicU64,
+    /// The role of the caller. Without one, everything is permitted.
+    pub(super) role: OnceLock<Role>,
 }
 
 struct Reply {
@@ -40,7 +43,7 @@ struct Reply {
 impl Exchange {
     pub(super) fn new(upstream: Arc<dyn Upstream>) -> Self {
         let (rules, watchers) = (Rules::default(), RwLock::default());
-        Self { upstream, rules, watchers, calls: AtomicU64::new(0) }
+        Self { upstream, rules, watchers, calls: AtomicU64::new(0), role: OnceLock::new() }
     }
 
     pub(super) fn watch(&self, look: impl Fn(&TableCall) + Send + Sync + 'static) {
@@ -67,6 +70,9 @@ impl Exchange {
             body: serde_json::from_slice(&body).unwrap_or_default(),
             answer: None,
         };
+        if let Some(refusal) = self.role.get().and_then(|role| role.refusal(&call)) {
+            return Ok(Reply { answer: refusal, slices: None });
+        }
         let mut sent = body;
         let mut times = 1;
         match self.rules.strike(Point::Request, &call).await {

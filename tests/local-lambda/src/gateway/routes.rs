@@ -189,6 +189,7 @@ mod tests {
                 .map(|(method, path)| Route { method: (*method).into(), path: (*path).into() })
                 .collect(),
             schedules: Vec::new(),
+            permissions: None,
         }
     }
 

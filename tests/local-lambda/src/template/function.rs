@@ -1,12 +1,13 @@
 //! The template's functions with their routes and schedules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::load::TemplateError;
+use super::permission::Permission;
 use super::schedule::{Schedule, parse_rate};
 
 /// The key of the route for requests that match no other route.
@@ -30,6 +31,8 @@ pub struct FunctionSpec {
     pub routes: Vec<Route>,
     /// The `ScheduleV2` events that invoke it.
     pub schedules: Vec<Schedule>,
+    /// What its role permits on tables. `None` if the template does not have its role.
+    pub permissions: Option<BTreeSet<Permission>>,
 }
 
 /// One route of the HTTP API.
@@ -106,6 +109,7 @@ impl FunctionSpec {
                 .collect(),
             routes: Vec::new(),
             schedules: Vec::new(),
+            permissions: None,
         };
         for (event_name, event) in properties.events {
             function.add_event(event_name, event)?;

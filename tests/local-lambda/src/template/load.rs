@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::resolve::{PSEUDO, Scope, scalar_text};
-use super::{FunctionSpec, TableSpec, Template, function, yaml};
+use super::{FunctionSpec, TableSpec, Template, function, permission, yaml};
 
 /// Why a template cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -127,14 +127,16 @@ impl Template {
             Some("AWS::Serverless::Function") => {
                 let properties = properties(logical_id, &unresolved, scope)?;
                 let name = binary_name(logical_id, resource)?;
-                self.functions.push(FunctionSpec::read(logical_id, name, properties, globals)?);
+                let mut function = FunctionSpec::read(logical_id, name, properties, globals)?;
+                function.permissions = permission::of_function(&unresolved, scope)?;
+                self.functions.push(function);
             }
             Some("AWS::DynamoDB::Table") => {
                 let name = scope.physical_name(logical_id, resource)?;
                 let properties = scope.resolve(&unresolved)?.unwrap_or_default();
                 self.tables.push(TableSpec::read(logical_id, name, properties)?);
             }
-            // Other resources, such as roles and alarms, do not exist locally.
+            // Other resources, such as alarms, do not exist locally.
             _ => {}
         }
         Ok(())

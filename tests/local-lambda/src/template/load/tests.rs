@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::{Template, TemplateError};
 use crate::template::{KeyType, Route};
+use crate::{ACCOUNT_ID, REGION};
 
 const SMALL: &str = "
 Parameters:
@@ -141,4 +142,46 @@ proptest! {
             prop_assert!(!error.to_string().is_empty());
         }
     }
+}
+
+#[test]
+fn a_role_of_the_template_has_permissions_on_tables_and_another_has_none() {
+    let text = r#"
+Resources:
+  Things: {Type: AWS::DynamoDB::Table, Properties: {KeySchema: [{AttributeName: pk, KeyType: HASH}], AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]}}
+  Own:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: own}}
+    Properties: {Role: !GetAtt OwnRole.Arn}
+  Others:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: others}}
+    Properties: {Role: "arn:aws:iam::1:role/others"}
+  OwnRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument:
+            Statement:
+              - {Effect: Allow, Action: logs:PutLogEvents, Resource: !GetAtt Nowhere.Arn}
+              - {Effect: Deny, Action: dynamodb:Scan, Resource: !GetAtt Things.Arn}
+              - Effect: Allow
+                Action: [dynamodb:GetItem, dynamodb:Query]
+                Resource: [!GetAtt Things.Arn, !Sub "${Things.Arn}/index/by_name"]
+"#;
+    let template = Template::parse(text, "shop", &BTreeMap::new()).unwrap();
+    let table = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/shop-Things");
+    let permitted = template.function("own").unwrap().permissions.as_ref().unwrap();
+    let permitted: Vec<_> =
+        permitted.iter().map(|one| format!("{} {}", one.action, one.resource)).collect();
+    assert_eq!(
+        permitted,
+        [
+            format!("dynamodb:GetItem {table}"),
+            format!("dynamodb:GetItem {table}/index/by_name"),
+            format!("dynamodb:Query {table}"),
+            format!("dynamodb:Query {table}/index/by_name"),
+        ]
+    );
+    assert_eq!(template.function("others").unwrap().permissions, None);
 }

@@ -1,0 +1,81 @@
+//! What the roles of functions permit on tables.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::load::TemplateError;
+use super::resolve::{Scope, scalar_text};
+
+/// An action that a role permits on a resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// The action, such as `dynamodb:GetItem`.
+    pub action: String,
+    /// The ARN of the table or of its index.
+    pub resource: String,
+}
+
+/// The only service whose statements are read. Those of others may name resources that do not exist
+/// locally.
+const SERVICE: &str = "dynamodb:";
+
+/// What the role of a function permits on tables, by its own policies: each `Allow` statement, with
+/// no regard to its conditions. `None` if the role is no resource of the template, as with SAM's
+/// policy templates.
+pub(super) fn of_function(
+    function: &Value,
+    scope: &Scope<'_>,
+) -> Result<Option<BTreeSet<Permission>>, TemplateError> {
+    let role = function.pointer("/Role/Fn::GetAtt").map(scalar_text_of_path);
+    let role = role.as_deref().and_then(|path| path.strip_suffix(".Arn"));
+    let Some(role) = role.and_then(|role| scope.resources.get(role)) else { return Ok(None) };
+    let policies = role.pointer("/Properties/Policies").and_then(Value::as_array);
+    let mut permitted = BTreeSet::new();
+    for policy in policies.into_iter().flatten() {
+        let statements = policy.pointer("/PolicyDocument/Statement").and_then(Value::as_array);
+        for statement in statements.into_iter().flatten() {
+            add(&mut permitted, statement, scope)?;
+        }
+    }
+    Ok(Some(permitted))
+}
+
+fn scalar_text_of_path(path: &Value) -> String {
+    match path.as_array() {
+        Some(parts) => parts.iter().map(scalar_text).collect::<Vec<_>>().join("."),
+        None => scalar_text(path),
+    }
+}
+
+fn add(
+    permitted: &mut BTreeSet<Permission>,
+    statement: &Value,
+    scope: &Scope<'_>,
+) -> Result<(), TemplateError> {
+    let is_of_service = |action: &str| action.starts_with(SERVICE);
+    let allows = statement.get("Effect").is_some_and(|effect| effect == "Allow");
+    let actions = statement.get("Action").map(texts).unwrap_or_default();
+    if !allows || !actions.iter().any(|action| is_of_service(action)) {
+        return Ok(());
+    }
+    let resources = statement.get("Resource").map(|resources| scope.resolve(resources));
+    let resources = resources.transpose()?.flatten();
+    let resources = resources.as_ref().map(texts).unwrap_or_default();
+    for action in actions.iter().filter(|action| is_of_service(action)) {
+        permitted.extend(
+            resources
+                .iter()
+                .map(|resource| Permission { action: action.clone(), resource: resource.clone() }),
+        );
+    }
+    Ok(())
+}
+
+/// A text, or each text of a list.
+fn texts(value: &Value) -> Vec<String> {
+    match value.as_array() {
+        Some(values) => values.iter().map(scalar_text).collect(),
+        None => vec![scalar_text(value)],
+    }
+}
