@@ -44,9 +44,9 @@ pub use security::{
     SigningKeyStore, VerificationKey, VerificationKeyStore, VerificationKeys, VerifyTokenError,
 };
 pub use users::{
-    AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts, Activity,
-    ActivityLog, ActivityOwner, ActivityReader, AddressDigest, ChangeCancelled, Exchange,
-    FoundToken, GuessRecords, GuessTarget, GuessUpdate, KnownSourceRemoval, KnownSources,
-    NewSession, RefreshToken, Registration, RegistrationCancelled, Rotation, Sessions, Source,
-    TokenHash, TokenRecord, UserRepository,
+    AccountAtKey, AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts,
+    Activity, ActivityLog, ActivityOwner, ActivityReader, AddressDigest, CancelledAddition,
+    CancelledRegistration, ChangeCancelled, Exchange, FoundToken, GuessRecords, GuessTarget,
+    GuessUpdate, KnownSourceRemoval, KnownSources, NewSession, RefreshToken, Registration,
+    Rotation, Sessions, Source, TokenHash, TokenRecord, UserRepository,
 };

@@ -5,6 +5,7 @@ pub mod change_password;
 pub mod current_password;
 pub mod delete_account;
 pub mod guess_guard;
+pub mod judging;
 pub mod list_activity;
 pub mod log_in;
 pub mod log_out;

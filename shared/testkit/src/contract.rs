@@ -115,10 +115,10 @@ macro_rules! table_contract {
                 of_a_hundred_registrations_of_one_address_at_once_one_is_stored
                 an_account_knows_the_source_that_it_was_registered_from
                 all_sources_of_an_account_but_one_are_forgotten
-                a_second_try_of_a_registration_is_done
+                a_second_try_of_a_registration_meets_the_first
                 a_login_stores_the_account_and_the_session
                 a_login_is_stale_when_the_account_was_changed_meanwhile
-                a_second_try_of_a_login_is_done
+                a_second_try_of_a_login_meets_the_first
                 a_change_is_stored_once
                 a_kept_session_belongs_to_the_accounts_new_epoch
                 a_change_is_stale_when_the_kept_session_has_ended

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use super::Page;
 use super::mail::NewMail;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, WriteTry};
+use crate::outcome::{Failure, ItemReason, WriteTry};
 
 /// Reads accounts.
 pub trait Accounts: Send + Sync {
@@ -230,13 +230,34 @@ pub struct Registration<'a> {
     pub mail: Option<&'a NewMail>,
 }
 
-/// Why a registration was cancelled.
+/// What is stored of an account whose condition failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RegistrationCancelled {
-    /// The address belongs to another account.
-    EmailTaken,
-    /// Items were busy.
-    Busy,
+pub enum AccountAtKey {
+    /// The account exists.
+    Live {
+        /// The attempt that was the last to write it.
+        attempt: TransactionId,
+    },
+    /// The account is deleted.
+    Deleted,
+}
+
+/// What a cancelled registration met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelledRegistration {
+    /// The new account. Its condition fails if there is one with its number.
+    pub account: ItemReason<AccountAtKey>,
+    /// The address. Its condition fails if it belongs to an account: the one of this user.
+    pub address: ItemReason<UserId>,
+}
+
+/// What the cancelled write of a new session met. A change of the account goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelledAddition {
+    /// The new item. Its condition fails if it is there already.
+    pub added: ItemReason<()>,
+    /// The account. Its condition fails if it was changed or deleted meanwhile.
+    pub account: ItemReason<AccountAtKey>,
 }
 
 /// Why a change of an account or of a session was cancelled.
@@ -289,17 +310,17 @@ pub struct AccountChange<'a> {
 
 /// Stores registrations and logins, each with its event.
 ///
-/// Each write makes one try within `deadline`, and never a second one. A second call that finds the
-/// first one stored MUST return [`WriteTry::Done`].
+/// Each write makes one try within `deadline`, and never a second one. A second call stores nothing,
+/// and MUST report what it met of the first one: [`judging`](crate::users::judging) recognises it.
 pub trait UserRepository: Send + Sync {
-    /// Stores a new account with its pending event, its address if no other account has it, its
-    /// activity, the activity's source as a known source ([`KnownSources`]), and the request for a
-    /// mail with its pending event.
+    /// Stores a new account with its pending event, its address if no account has it, its activity,
+    /// the activity's source as a known source ([`KnownSources`]), and the request for a mail with
+    /// its pending event.
     fn register(
         &self,
         registration: &Registration<'_>,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<RegistrationCancelled>> + Send;
+    ) -> impl Future<Output = WriteTry<CancelledRegistration>> + Send;
 
     /// Stores a login: the account after it, the session with its pending event, and the activity.
     /// It MUST be conditional on the account's version before the login, and MUST NOT change the
@@ -308,7 +329,7 @@ pub trait UserRepository: Send + Sync {
         &self,
         login: &NewSession<'_>,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
+    ) -> impl Future<Output = WriteTry<CancelledAddition>> + Send;
 }
 
 /// Stores changes of accounts that raise no event.

@@ -22,12 +22,12 @@ use crate::outcome::{Failure, FailureClass};
 use crate::ports::mail::{MailRepository, NewMail};
 use crate::ports::{
     AccountChange, AccountRepository, Accounts, Activity, ActivityLog, AddressDigest, Bearer,
-    ChangeCancelled, Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Sessions,
-    Source,
+    Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Sessions, Source,
 };
 use crate::settle::settle;
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
+use crate::users::judging::{Stale, judged_by_adapter};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
@@ -155,7 +155,7 @@ where
             }
             account = self.show.execute(bearer).await?;
         }
-        Err(stale(ChangeCancelled::Stale))
+        Err(stale(Stale))
     }
 
     /// Asks for a mail that resets the password of an address's account. For an address without an
@@ -193,9 +193,8 @@ where
             None => {
                 let id = self.identities().mail_id();
                 let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
-                let stored = settle(within, seed(id.as_uuid()), |within| {
-                    self.users().ask_for_nobody(id, digest, &activity, within)
-                });
+                let ask = |within| self.users().ask_for_nobody(id, digest, &activity, within);
+                let stored = settle(within, seed(id.as_uuid()), ask, judged_by_adapter);
                 stored.await.map_err(unavailable)?
             }
         };
@@ -209,12 +208,11 @@ where
         account: Option<&Account>,
         activity: &Activity,
         deadline: Deadline,
-    ) -> Result<Result<(), ChangeCancelled>, AskForMailError> {
+    ) -> Result<Result<(), Stale>, AskForMailError> {
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let seed = seed(mail.request.id.as_uuid());
-        let stored =
-            settle(within, seed, |within| self.users().ask(mail, account, activity, within));
-        stored.await.map_err(unavailable)
+        let ask = |within| self.users().ask(mail, account, activity, within);
+        settle(within, seed, ask, judged_by_adapter).await.map_err(unavailable)
     }
 
     /// Withdraws the requested address.
@@ -223,12 +221,11 @@ where
         account: &Account,
         activity: &Activity,
         deadline: Deadline,
-    ) -> Result<Result<(), ChangeCancelled>, AskForMailError> {
+    ) -> Result<Result<(), Stale>, AskForMailError> {
         let attempt = self.identities().transaction_id();
         let change = AccountChange { account, attempt, keep: None, activity };
-        let stored = settle(deadline, seed(attempt.as_uuid()), |within| {
-            self.users().change(&change, within)
-        });
+        let store = |within| self.users().change(&change, within);
+        let stored = settle(deadline, seed(attempt.as_uuid()), store, judged_by_adapter);
         stored.await.map_err(unavailable)
     }
 
@@ -250,7 +247,7 @@ const fn unavailable(failure: Failure) -> AskForMailError {
 }
 
 /// The account is no longer the one that asked; the client tries again.
-fn stale(_: ChangeCancelled) -> AskForMailError {
+fn stale(_: Stale) -> AskForMailError {
     unavailable(Failure::new(FailureClass::Conflict, "the account was changed meanwhile"))
 }
 

@@ -9,11 +9,12 @@ use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
-    AccountChange, AccountRepository, Accounts, ActivityLog, Bearer, ChangeCancelled, Clock,
-    GuessRecords, IdentitySource, KnownSourceRemoval, PasswordHasher, Sessions, Source,
+    AccountChange, AccountRepository, Accounts, ActivityLog, Bearer, Clock, GuessRecords,
+    IdentitySource, KnownSourceRemoval, PasswordHasher, Sessions, Source,
 };
 use crate::settle::settle;
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
+use crate::users::judging::{Stale, judged_by_adapter};
 use crate::users::show_account::ShowAccount;
 
 /// How long the local transaction may take, with all its tries.
@@ -85,8 +86,8 @@ where
             activity: &self.current.activity(ActivityKind::PasswordChanged, bearer, source),
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
-        let changed =
-            settle(within, seed(attempt.as_uuid()), |within| users.change(&change, within));
+        let store = |within| users.change(&change, within);
+        let changed = settle(within, seed(attempt.as_uuid()), store, judged_by_adapter);
         match changed.await.map_err(unavailable)? {
             Ok(()) => {
                 let Bearer { user_id, session_id } = bearer;
@@ -100,7 +101,7 @@ where
                 Ok(())
             }
             // The account is no longer the one that was verified; the client tries again.
-            Err(ChangeCancelled::Stale | ChangeCancelled::Busy) => {
+            Err(Stale) => {
                 let changed = "the account was changed meanwhile";
                 Err(unavailable(Failure::new(FailureClass::Conflict, changed)).into())
             }

@@ -25,12 +25,13 @@ use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
     AccessToken, AccessTokenIssuer, Accounts, Activity, ActivityLog, ActivityOwner, AddressDigest,
-    Bearer, ChangeCancelled, Clock, GuessRecords, GuessTarget, IdentitySource, KnownSources,
-    NewSession, PasswordHasher, RefreshToken, RefreshTokenSource, Source, TokenHash, TokenRecord,
+    Bearer, Clock, GuessRecords, GuessTarget, IdentitySource, KnownSources, NewSession,
+    PasswordHasher, RefreshToken, RefreshTokenSource, Source, TokenHash, TokenRecord,
     UserRepository,
 };
 use crate::settle::settle;
 use crate::users::guess_guard::{ACCOUNT, GuessGuard, GuessRefused, SOURCE};
+use crate::users::judging::{Stale, judge_login};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
@@ -314,16 +315,19 @@ where
             },
             activity: &self.activity(ActivityKind::LoggedIn, request.source, Some(&session)),
         };
-        let stored = settle(within, seed(transaction_id.as_uuid()), |within| {
-            self.users.log_in(&login, within)
-        });
+        let stored = settle(
+            within,
+            seed(transaction_id.as_uuid()),
+            |within| self.users.log_in(&login, within),
+            |met| judge_login(met, transaction_id),
+        );
         match stored.await.map_err(LogInError::Unavailable)? {
             Ok(()) => {
                 let (user_id, source) = (after.user_id().get(), request.source);
                 tracing::info!(user_id, %source, session_id = %session.id(), "logged in");
                 Ok(Some(SessionTokens { access, refresh }))
             }
-            Err(ChangeCancelled::Stale | ChangeCancelled::Busy) => Ok(None),
+            Err(Stale) => Ok(None),
         }
     }
 

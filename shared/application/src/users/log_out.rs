@@ -13,6 +13,7 @@ use crate::ports::{
     RefreshToken, Sessions, Source,
 };
 use crate::settle::settle;
+use crate::users::judging::judged_by_adapter;
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
@@ -63,9 +64,8 @@ where
             session: Some(session.id()),
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
-        let ended = settle(within, seed(session.id().as_uuid()), |within| {
-            self.users.end(&session, &activity, within)
-        });
+        let end = |within| self.users.end(&session, &activity, within);
+        let ended = settle(within, seed(session.id().as_uuid()), end, judged_by_adapter);
         // A session that is gone, or that another request ended, has ended as well.
         ended.await?.ok();
         let user_id = session.user_id().get();
@@ -102,9 +102,8 @@ where
                     session: Some(bearer.session_id),
                 },
             };
-            let changed = settle(within, seed(attempt.as_uuid()), |within| {
-                self.users.change(&change, within)
-            });
+            let store = |within| self.users.change(&change, within);
+            let changed = settle(within, seed(attempt.as_uuid()), store, judged_by_adapter);
             if changed.await.map_err(unavailable)?.is_ok() {
                 let Bearer { user_id, session_id } = bearer;
                 let user_id = user_id.get();

@@ -16,6 +16,7 @@ use crate::ports::{
     Accounts, Activity, Clock, IdentitySource, KnownSourceRemoval, PasswordHasher, Source,
 };
 use crate::settle::settle;
+use crate::users::judging::judged_by_adapter;
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
@@ -203,9 +204,8 @@ where
                 session: None,
             },
         };
-        let stored = settle(within, seed(attempt.as_uuid()), |within| {
-            self.users.redeem(&redemption, within)
-        });
+        let redeem = |within| self.users.redeem(&redemption, within);
+        let stored = settle(within, seed(attempt.as_uuid()), redeem, judged_by_adapter);
         let stored = stored.await.map_err(RedeemMailError::Unavailable)?.is_ok();
         if stored {
             let (user_id, kind) = (after.user_id().get(), kind.as_str());

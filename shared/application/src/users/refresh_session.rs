@@ -15,11 +15,12 @@ use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
-    AccessToken, AccessTokenIssuer, Accounts, Activity, Bearer, ChangeCancelled, Clock, Exchange,
-    FoundToken, IdentitySource, RefreshToken, RefreshTokenSource, Rotation, Sessions, Source,
-    TokenHash, TokenRecord,
+    AccessToken, AccessTokenIssuer, Accounts, Activity, Bearer, Clock, Exchange, FoundToken,
+    IdentitySource, RefreshToken, RefreshTokenSource, Rotation, Sessions, Source, TokenHash,
+    TokenRecord,
 };
 use crate::settle::settle;
+use crate::users::judging::{Stale, judged_by_adapter};
 use crate::users::log_in::SessionTokens;
 
 /// How long the local transaction may take, with all its tries.
@@ -150,12 +151,11 @@ where
             uses,
             activity: &activity,
         };
-        let stored = settle(within, seed(session.id().as_uuid()), |within| {
-            self.users.rotate(&rotation, within)
-        });
+        let exchange = |within| self.users.rotate(&rotation, within);
+        let stored = settle(within, seed(session.id().as_uuid()), exchange, judged_by_adapter);
         match stored.await {
             Ok(Ok(())) => {}
-            Ok(Err(ChangeCancelled::Stale | ChangeCancelled::Busy)) => return Ok(None),
+            Ok(Err(Stale)) => return Ok(None),
             // A client that tries again sends a token that may be used already, which would end its
             // session. So its successor is looked up once more.
             Err(failure) => {
@@ -215,9 +215,8 @@ where
         within: Deadline,
     ) -> Result<SessionTokens, RefreshError> {
         let activity = self.activity(ActivityKind::RefreshReused, source, &session);
-        let ended = settle(within, seed(session.id().as_uuid()), |within| {
-            self.users.end(&session, &activity, within)
-        });
+        let end = |within| self.users.end(&session, &activity, within);
+        let ended = settle(within, seed(session.id().as_uuid()), end, judged_by_adapter);
         // A session that is gone, or that another request ended, has ended as well.
         ended.await.map_err(RefreshError::Unavailable)?.ok();
         let user_id = session.user_id().get();

@@ -14,14 +14,15 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::lifetimes;
-use crate::outcome::{Failure, FailureClass};
+use crate::outcome::Failure;
 use crate::ports::{
     Activity, Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Registration,
-    RegistrationCancelled, Source, UserRepository,
+    Source, UserRepository,
 };
 use crate::settle::settle;
 use crate::users::ask_for_mail::new_mail;
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
+use crate::users::judging::{EmailTaken, judge_registration};
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
@@ -139,24 +140,21 @@ where
             mail: mail.as_ref(),
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
-        let stored = settle(within, seed(transaction_id.as_uuid()), |within| {
-            self.users.register(&registration, within)
-        })
-        .await
-        .map_err(unavailable)?;
-        match stored {
+        let stored = settle(
+            within,
+            seed(transaction_id.as_uuid()),
+            |within| self.users.register(&registration, within),
+            |met| judge_registration(met, user_id, transaction_id),
+        );
+        match stored.await.map_err(unavailable)? {
             Ok(()) => {
                 tracing::info!(user_id = user_id.get(), source = %new.source, "registered");
                 Ok(account)
             }
-            Err(RegistrationCancelled::EmailTaken) => {
+            Err(EmailTaken) => {
                 let source = new.source;
                 tracing::warn!(%source, "refused a registration: the address is taken");
                 Err(RegisterUserError::EmailTaken)
-            }
-            Err(RegistrationCancelled::Busy) => {
-                let busy = Failure::new(FailureClass::Conflict, "the account's items are busy");
-                Err(RegisterUserError::Unavailable(busy))
             }
         }
     }

@@ -20,7 +20,7 @@ mod stored_order;
 mod user_events;
 mod verification_key;
 
-pub(crate) use account::{AccountState, EmailItem, NewAccountItem, account_state, live_account};
+pub(crate) use account::{EmailItem, NewAccountItem, account_at_key, live_account};
 pub(crate) use activity::ActivityItem;
 pub(crate) use catalog::ProductRecord;
 pub(crate) use dead_letter::{DeadLetterRecord, DeadLetterSummaryRecord};

@@ -28,7 +28,7 @@ use serde::Serialize;
 use crate::connect::one_try;
 use crate::error::{failed_try, incomplete};
 use crate::expression::{ABSENT, ItemUpdate, names, values};
-use crate::item::{Item, to_item};
+use crate::item::{CorruptRecord, Item, to_item};
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 
@@ -251,6 +251,11 @@ impl Reasons {
     /// Whether the condition of any item failed whose reason was not read yet.
     pub(crate) fn any_condition_failed(&self) -> bool {
         self.reasons.as_slice().iter().any(ItemReason::condition_failed)
+    }
+
+    /// The reason for the next item, whatever was found in its place.
+    pub(crate) fn next_unread(&mut self) -> ItemReason<()> {
+        self.next_read(|_| Ok::<_, CorruptRecord>(()))
     }
 
     /// The reason for the next item.

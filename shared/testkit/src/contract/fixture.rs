@@ -17,6 +17,7 @@ use application::ports::{
     KnownSourceRemoval, KnownSources, OrderReader, PublishedEvents, Sessions,
     TransactionalPublisher, UserRepository, VerificationKeyStore, VerificationKeys,
 };
+use application::users::judging::Judged;
 use domain::aggregate::AggregateKey;
 use domain::identity::ProductId;
 use domain::product::Product;
@@ -156,6 +157,18 @@ pub fn moment(seconds: u64) -> Timestamp {
 /// A deadline that is longer than any call needs.
 pub fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(10))
+}
+
+/// The outcome of a try, judged as a use case judges it.
+pub(super) fn outcome<Met, Refusal>(
+    tried: &WriteTry<Met>,
+    judge: impl FnOnce(&Met) -> Judged<Refusal>,
+) -> Judged<Refusal> {
+    match tried {
+        WriteTry::Done => Some(Ok(())),
+        WriteTry::Cancelled(met) => judge(met),
+        WriteTry::Refused(_) | WriteTry::Unknown(_) => None,
+    }
 }
 
 /// Tries a write until it is settled, or a minute is over, as a use case does: after a busy item,

@@ -10,12 +10,13 @@ use application::ports::{
     Accounts, AddressDigest, ChangeCancelled, IdentitySource, Registration, TokenHash, TokenRecord,
     Topic, UserRepository,
 };
+use application::users::judging::judge_registration;
 use domain::aggregate::AggregateKey;
 use domain::pending::{PendingEvent, PendingEvents};
 use domain::user::{Account, ActivityKind, MailPurpose, MailRequest};
 use futures::future::join_all;
 
-use super::fixture::settled;
+use super::fixture::{outcome, settled};
 use super::users::register;
 use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
@@ -171,9 +172,12 @@ pub async fn a_registration_stores_the_request_for_its_mail(fixture: &impl Table
     let user = registered(&identities, "demo@example.com", moment(0));
     let mail = new_mail(&identities, &user.account, MailPurpose::ConfirmAddress);
     let registration = Registration { mail: Some(&mail), ..user.registration() };
-    for _ in 0..2 {
+    let (user_id, attempt) = (user.account.user_id(), user.pending.transaction_id);
+    for is_first in [true, false] {
         let tried = fixture.users().register(&registration, soon()).await;
-        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+        assert_eq!(matches!(tried, WriteTry::Done), is_first, "{tried:?}");
+        let judged = outcome(&tried, |met| judge_registration(met, user_id, attempt));
+        assert_eq!(judged, Some(Ok(())), "{tried:?}");
     }
     assert_eq!(find(fixture, &mail).await.unwrap().request, mail.request);
     assert!(stored(fixture, &mail).await.pending().holds(mail.event.stamp.event_id));

@@ -11,9 +11,10 @@ use application::ports::pending::{
     AggregateChange, IndexChange, PendingEventIndex, PendingEventStore,
 };
 use application::ports::{
-    AccountChange, AccountRemoval, AccountRepository, Accounts, ChangeCancelled, DeadLetter,
+    AccountAtKey, AccountChange, AccountRemoval, AccountRepository, Accounts, DeadLetter,
     IdentitySource, Sessions, Topic, UserRepository,
 };
+use application::users::judging::{Stale, judge_login};
 use contracts::event::EventType;
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
@@ -207,7 +208,9 @@ pub async fn a_deleted_account_keeps_its_events_and_no_data_of_its_user(
     assert!(matches!(ended, WriteTry::Cancelled(Some(_))), "{ended:?}");
     let late = logged_in(&identities, &login.account, "late", moment(10));
     let tried = fixture.users().log_in(&late.login(), soon()).await;
-    assert!(matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale)), "{tried:?}");
+    let WriteTry::Cancelled(met) = &tried else { panic!("{tried:?}") };
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Deleted));
+    assert_eq!(judge_login(met, late.pending.transaction_id), Some(Err(Stale)), "{tried:?}");
     let session = find(fixture, key_of_session(&login.session)).await;
     assert!(session.pending.holds(login.event.stamp.event_id), "its sessions keep their events");
     end_all(fixture, &after).await;

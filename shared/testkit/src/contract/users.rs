@@ -5,15 +5,16 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::WriteTry;
 use application::ports::{
-    AccountChange, AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityOwner,
-    ActivityReader, AddressDigest, ChangeCancelled, IdentitySource, KnownSourceRemoval,
-    KnownSources, RegistrationCancelled, Sessions, UserRepository,
+    AccountAtKey, AccountChange, AccountRemoval, AccountRepository, Accounts, ActivityLog,
+    ActivityOwner, ActivityReader, AddressDigest, CancelledRegistration, ChangeCancelled,
+    IdentitySource, KnownSourceRemoval, KnownSources, Sessions, UserRepository,
 };
+use application::users::judging::{EmailTaken, Judged, Stale, judge_login, judge_registration};
 use domain::timestamp::Timestamp;
 use domain::user::{Account, ActivityKind, PasswordHash};
 use futures::future::join_all;
 
-use super::fixture::settled;
+use super::fixture::{outcome, settled};
 use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
 use crate::samples::{
@@ -43,6 +44,15 @@ pub(super) async fn log_in(
     let stored = fixture.users().log_in(&login.login(), soon()).await;
     assert!(matches!(stored, WriteTry::Done), "{stored:?}");
     login
+}
+
+/// The outcome of a try of a registration.
+fn outcome_of(
+    tried: &WriteTry<CancelledRegistration>,
+    user: &RegisteredUser,
+) -> Judged<EmailTaken> {
+    let (user_id, attempt) = (user.account.user_id(), user.pending.transaction_id);
+    outcome(tried, |met| judge_registration(met, user_id, attempt))
 }
 
 async fn by_id(fixture: &impl TableFixture, account: &Account) -> Option<Account> {
@@ -112,7 +122,7 @@ pub async fn an_address_belongs_to_one_account(fixture: &impl TableFixture) {
     let first = register(fixture, &identities, "demo@example.com").await;
     let second = registered(&identities, "Demo@Example.com", moment(1));
     let refused = fixture.users().register(&second.registration(), soon()).await;
-    assert!(matches!(refused, WriteTry::Cancelled(RegistrationCancelled::EmailTaken)));
+    assert_eq!(outcome_of(&refused, &second), Some(Err(EmailTaken)), "{refused:?}");
     assert_eq!(by_id(fixture, &second.account).await, None);
     assert_eq!(by_id(fixture, &second.account).await, None);
     assert_eq!(by_id(fixture, &first.account).await, Some(first.account));
@@ -132,14 +142,14 @@ pub async fn of_a_hundred_registrations_of_one_address_at_once_one_is_stored(
     let repository = &fixture.users();
     let tries = users.iter().map(async |user| {
         let register = async || repository.register(&user.registration(), soon()).await;
-        settled(register, |cancelled| *cancelled == RegistrationCancelled::Busy).await
+        let (user_id, attempt) = (user.account.user_id(), user.pending.transaction_id);
+        let is_open = |met: &_| judge_registration(met, user_id, attempt).is_none();
+        outcome_of(&settled(register, is_open).await, user)
     });
-    let tried = join_all(tries).await;
-    let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
-    let refused = tried
-        .iter()
-        .filter(|tried| matches!(tried, WriteTry::Cancelled(RegistrationCancelled::EmailTaken)));
-    assert_eq!((done, refused.count()), (1, 99), "{tried:?}");
+    let outcomes = join_all(tries).await;
+    let stored = outcomes.iter().filter(|outcome| **outcome == Some(Ok(()))).count();
+    let refused = outcomes.iter().filter(|outcome| **outcome == Some(Err(EmailTaken))).count();
+    assert_eq!((stored, refused), (1, 99), "{outcomes:?}");
 }
 
 pub async fn an_account_knows_the_source_that_it_was_registered_from(fixture: &impl TableFixture) {
@@ -179,10 +189,23 @@ pub async fn all_sources_of_an_account_but_one_are_forgotten(fixture: &impl Tabl
     }
 }
 
-pub async fn a_second_try_of_a_registration_is_done(fixture: &impl TableFixture) {
-    let user = register(fixture, &SequentialIdentities::default(), "demo@example.com").await;
+pub async fn a_second_try_of_a_registration_meets_the_first(fixture: &impl TableFixture) {
+    let identities = SequentialIdentities::default();
+    let user = register(fixture, &identities, "demo@example.com").await;
+    let (user_id, attempt) = (user.account.user_id(), user.pending.transaction_id);
     let again = fixture.users().register(&user.registration(), soon()).await;
-    assert!(matches!(again, WriteTry::Done), "{again:?}");
+    let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
+    assert_eq!(met.address.found(), Some(&user_id));
+    assert_eq!(outcome_of(&again, &user), Some(Ok(())));
+    // Also after a later change of the account.
+    let login = log_in(fixture, &identities, &user.account, "token").await;
+    let again = fixture.users().register(&user.registration(), soon()).await;
+    let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
+    let attempt = login.pending.transaction_id;
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
+    assert_eq!(met.address.found(), Some(&user_id));
+    assert_eq!(outcome_of(&again, &user), Some(Ok(())));
 }
 
 pub async fn a_login_stores_the_account_and_the_session(fixture: &impl TableFixture) {
@@ -200,20 +223,29 @@ pub async fn a_login_is_stale_when_the_account_was_changed_meanwhile(fixture: &i
     log_in(fixture, &identities, &user.account, "token").await;
     let late = logged_in(&identities, &user.account, "late", moment(2));
     let tried = fixture.users().log_in(&late.login(), soon()).await;
-    assert!(is_stale(&tried), "{tried:?}");
+    let judged = outcome(&tried, |met| judge_login(met, late.pending.transaction_id));
+    assert_eq!(judged, Some(Err(Stale)), "{tried:?}");
     assert_eq!(Sessions::by_id(&fixture.accounts(), late.session.id()).await.unwrap(), None);
 }
 
-pub async fn a_second_try_of_a_login_is_done(fixture: &impl TableFixture) {
+pub async fn a_second_try_of_a_login_meets_the_first(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let login = log_in(fixture, &identities, &user.account, "token").await;
+    let attempt = login.pending.transaction_id;
     let again = fixture.users().log_in(&login.login(), soon()).await;
-    assert!(matches!(again, WriteTry::Done), "{again:?}");
+    let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
+    assert!(met.added.condition_failed(), "{met:?}");
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
+    assert_eq!(judge_login(met, attempt), Some(Ok(())));
     // Also after a later change of the account.
-    log_in(fixture, &identities, &login.account, "another").await;
+    let later = log_in(fixture, &identities, &login.account, "another").await;
     let again = fixture.users().log_in(&login.login(), soon()).await;
-    assert!(matches!(again, WriteTry::Done), "{again:?}");
+    let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
+    assert!(met.added.condition_failed(), "{met:?}");
+    let last = AccountAtKey::Live { attempt: later.pending.transaction_id };
+    assert_eq!(met.account.found(), Some(&last));
+    assert_eq!(judge_login(met, attempt), Some(Ok(())));
 }
 
 pub async fn a_change_is_stored_once(fixture: &impl TableFixture) {

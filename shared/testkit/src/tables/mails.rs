@@ -26,13 +26,13 @@ impl MemoryTables {
     }
 }
 
-/// Stores a new request, unless an earlier try has stored it.
+/// Stores a new request, whose condition holds.
 pub(super) fn put_mail(rows: &mut Rows, new: NewMail) {
     let NewMail { request, event, pending } = new;
     let key = AggregateKey::Mail { mail_id: request.id };
     let events = EventsRow::new(key, event, pending, Some(request.expires_at()));
     let mail = StoredMail { request, token: None, used: false };
-    rows.mails.entry(mail.request.id).or_insert(MailRow { mail, events });
+    rows.mails.insert(mail.request.id, MailRow { mail, events });
 }
 
 impl MailRequests for MemoryTables {

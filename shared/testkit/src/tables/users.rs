@@ -2,12 +2,12 @@
 
 use application::deadline::Deadline;
 use application::lifetimes;
-use application::outcome::{Failure, WriteTry};
+use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::{
-    AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts, Activity,
-    ActivityLog, ActivityOwner, ActivityReader, AddressDigest, ChangeCancelled, GuessRecords,
-    GuessTarget, GuessUpdate, KnownSourceRemoval, KnownSources, NewSession, Page, Registration,
-    RegistrationCancelled, Source, UserRepository,
+    AccountAtKey, AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts,
+    Activity, ActivityLog, ActivityOwner, ActivityReader, AddressDigest, CancelledAddition,
+    CancelledRegistration, ChangeCancelled, GuessRecords, GuessTarget, GuessUpdate,
+    KnownSourceRemoval, KnownSources, NewSession, Page, Registration, Source, UserRepository,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, TransactionId, UserId};
@@ -20,6 +20,44 @@ use super::mails::put_mail;
 use super::rows::{AccountRow, EventsRow, Rows, SessionRow};
 use crate::fault::Operation;
 
+/// What is stored of an account.
+fn at_key(row: &AccountRow) -> AccountAtKey {
+    match row.live {
+        Some((_, attempt)) => AccountAtKey::Live { attempt },
+        None => AccountAtKey::Deleted,
+    }
+}
+
+/// The reason of an item whose condition is that there is none.
+pub(super) fn unless_absent<Existing>(found: Option<Existing>) -> ItemReason<Existing> {
+    found.map_or(ItemReason::None, |found| ItemReason::ConditionFailed(Some(found)))
+}
+
+/// The reason of an account whose condition is that it has this version.
+fn unless_at_version(rows: &Rows, user_id: UserId, version: u32) -> ItemReason<AccountAtKey> {
+    match rows.accounts.get(&user_id) {
+        Some(AccountRow { live: Some((stored, _)), .. }) if stored.version() == version => {
+            ItemReason::None
+        }
+        found => ItemReason::ConditionFailed(found.map(at_key)),
+    }
+}
+
+/// The reason of an account that is about to be changed.
+pub(super) fn unless_unchanged(rows: &Rows, account: &Account) -> ItemReason<AccountAtKey> {
+    unless_at_version(rows, account.user_id(), account.version() - 1)
+}
+
+/// Replaces an account, whose condition holds.
+pub(super) fn store_account(rows: &mut Rows, account: Account, attempt: TransactionId) {
+    let row = rows.accounts.get_mut(&account.user_id()).unwrap();
+    let (stored, _) = row.live.as_ref().unwrap();
+    // Exchanges are counted without a new version, so the use in `account` may be an older one.
+    let exchanges = stored.record().exchanges;
+    let account = Account::rehydrate(AccountRecord { exchanges, ..account.record().clone() });
+    row.live = Some((account, attempt));
+}
+
 /// Replaces the previous version of an account. `true` means that an earlier try of the same
 /// attempt has already done so.
 pub(super) fn replace_account(
@@ -27,19 +65,18 @@ pub(super) fn replace_account(
     account: Account,
     attempt: TransactionId,
 ) -> Result<bool, ChangeCancelled> {
-    let row = rows.accounts.get_mut(&account.user_id()).ok_or(ChangeCancelled::Stale)?;
-    let (stored, last_attempt) = row.live.as_ref().ok_or(ChangeCancelled::Stale)?;
-    if *last_attempt == attempt {
-        return Ok(true);
+    match unless_unchanged(rows, &account) {
+        ItemReason::ConditionFailed(Some(AccountAtKey::Live { attempt: last }))
+            if last == attempt =>
+        {
+            Ok(true)
+        }
+        ItemReason::ConditionFailed(_) => Err(ChangeCancelled::Stale),
+        ItemReason::None | ItemReason::Busy => {
+            store_account(rows, account, attempt);
+            Ok(false)
+        }
     }
-    if stored.version() + 1 != account.version() {
-        return Err(ChangeCancelled::Stale);
-    }
-    // Exchanges are counted without a new version, so the use in `account` may be an older one.
-    let exchanges = stored.record().exchanges;
-    let account = Account::rehydrate(AccountRecord { exchanges, ..account.record().clone() });
-    row.live = Some((account, attempt));
-    Ok(false)
 }
 
 impl Accounts for MemoryTables {
@@ -60,21 +97,21 @@ impl UserRepository for MemoryTables {
         &self,
         registration: &Registration<'_>,
         deadline: Deadline,
-    ) -> WriteTry<RegistrationCancelled> {
+    ) -> WriteTry<CancelledRegistration> {
         let account = registration.account.clone();
         let (event, pending) = (registration.event.clone(), registration.pending.clone());
         let activity = registration.activity.clone();
         let (known_until, mail) = (registration.source_known_until, registration.mail.cloned());
-        let busy = RegistrationCancelled::Busy;
+        let busy = CancelledRegistration { account: ItemReason::Busy, address: ItemReason::Busy };
         self.write(Operation::Register, deadline, busy, move |rows| {
             let user_id = account.user_id();
-            match rows.owners.get(account.email().key()) {
-                Some(owner) if *owner == user_id => return Ok(()),
-                Some(_) => return Err(RegistrationCancelled::EmailTaken),
-                None => {}
-            }
-            if rows.accounts.contains_key(&user_id) {
-                return Err(RegistrationCancelled::Busy);
+            let met = CancelledRegistration {
+                account: unless_absent(rows.accounts.get(&user_id).map(at_key)),
+                address: unless_absent(rows.owners.get(account.email().key()).copied()),
+            };
+            let asked = mail.as_ref().is_some_and(|mail| rows.mails.contains_key(&mail.request.id));
+            if met.account.condition_failed() || met.address.condition_failed() || asked {
+                return Err(met);
             }
             rows.owners.insert(account.email().key().clone(), user_id);
             let source = (AddressDigest::of(account.email()), activity.source);
@@ -95,20 +132,22 @@ impl UserRepository for MemoryTables {
         &self,
         login: &NewSession<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledAddition> {
         let account = login.account.clone();
         let (event, pending) = (login.event.clone(), login.pending.clone());
         let (session, token) = (*login.session, *login.token);
         let activity = login.activity.clone();
-        self.write(Operation::LogIn, deadline, ChangeCancelled::Busy, move |rows| {
+        let busy = CancelledAddition { added: ItemReason::Busy, account: ItemReason::Busy };
+        self.write(Operation::LogIn, deadline, busy, move |rows| {
             let user_id = account.user_id();
-            // The session's id is new, so an earlier try has stored it.
-            if rows.sessions.contains_key(&session.id()) {
-                return Ok(());
+            let met = CancelledAddition {
+                added: unless_absent(rows.sessions.get(&session.id()).map(drop)),
+                account: unless_unchanged(rows, &account),
+            };
+            if met.added.condition_failed() || met.account.condition_failed() {
+                return Err(met);
             }
-            if replace_account(rows, account, pending.transaction_id)? {
-                return Ok(());
-            }
+            store_account(rows, account, pending.transaction_id);
             rows.record(ActivityOwner::User(user_id), activity);
             let key = AggregateKey::Session { session_id: session.id() };
             let events = EventsRow::new(key, event, pending, Some(session.ends_at()));

@@ -14,7 +14,7 @@ use super::store::read;
 use crate::config::{DeadLettersTable, OrdersTable, UsersTable};
 use crate::connect::one_try;
 use crate::error::failed_try;
-use crate::item::{CorruptRecord, text, to_item};
+use crate::item::{text, to_item};
 use crate::keys;
 use crate::records::DeadLetterRecord;
 use crate::transaction::{Reasons, Transaction, too_late, write};
@@ -85,7 +85,7 @@ impl DynamoDeadLetterMoves {
 /// The reasons in the order of the items of both transactions: the letter, the aggregate.
 fn cancelled(mut reasons: Reasons, key: AggregateKey) -> MoveCancelled {
     MoveCancelled {
-        letter: reasons.next_read(|_| Ok::<_, CorruptRecord>(())),
+        letter: reasons.next_unread(),
         aggregate: reasons.next_read(|item| read(key, item)),
     }
 }

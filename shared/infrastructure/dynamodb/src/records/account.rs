@@ -1,3 +1,4 @@
+use application::ports::AccountAtKey;
 use domain::aggregate::AggregateKey;
 use domain::identity::{TransactionId, UserId};
 use domain::pending::PendingEvents;
@@ -112,28 +113,19 @@ impl NewAccountItem {
     }
 }
 
-/// What an account's item says about its last write.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum AccountState {
-    /// The account exists, and this attempt wrote it last.
-    Live(TransactionId),
-    /// The account is deleted.
-    Deleted,
-}
-
 /// Whether an account is deleted, or otherwise which attempt wrote it last.
 ///
 /// # Errors
 ///
 /// [`CorruptRecord`] if the item is not an account.
-pub(crate) fn account_state(item: &Item) -> Result<AccountState, CorruptRecord> {
-    if is_deleted(item) {
-        return Ok(AccountState::Deleted);
+pub(crate) fn account_at_key(item: Item) -> Result<AccountAtKey, CorruptRecord> {
+    if is_deleted(&item) {
+        return Ok(AccountAtKey::Deleted);
     }
     let attempt = item.get("attempt").and_then(|attempt| attempt.as_b().ok());
     let bytes = attempt.and_then(|attempt| <[u8; 16]>::try_from(attempt.as_ref()).ok());
     let bytes = bytes.ok_or_else(|| CorruptRecord::because("an attempt is not 16 bytes"))?;
-    Ok(AccountState::Live(TransactionId::new(Uuid::from_bytes(bytes))))
+    Ok(AccountAtKey::Live { attempt: TransactionId::new(Uuid::from_bytes(bytes)) })
 }
 
 /// An account; `None` if it is deleted.

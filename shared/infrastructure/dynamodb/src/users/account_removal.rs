@@ -6,7 +6,8 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::{
-    AccountDeletion, AccountRemoval, AddressDigest, ChangeCancelled, KnownSourceRemoval, Source,
+    AccountAtKey, AccountDeletion, AccountRemoval, AddressDigest, ChangeCancelled,
+    KnownSourceRemoval, Source,
 };
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
@@ -20,7 +21,7 @@ use crate::error::{failure, incomplete};
 use crate::expression::{ItemUpdate, UpdateBuilder, names, values};
 use crate::item::{Item, number, text, to_item};
 use crate::keys;
-use crate::records::{AccountState, PendingRecord, StampRecord, account_state};
+use crate::records::{PendingRecord, StampRecord, account_at_key};
 use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
 const BEGINS_WITH: &str = "#pk = :pk AND begins_with(#sk, :beginning)";
@@ -84,8 +85,8 @@ fn emptied(deletion: &AccountDeletion<'_>) -> Result<ItemUpdate, Failure> {
 
 /// Why a deletion was cancelled. An account that is already deleted counts as success.
 fn judge_deletion(mut reasons: Reasons) -> Verdict<ChangeCancelled> {
-    let account = reasons.next_read(|item| account_state(&item));
-    if account.found() == Some(&AccountState::Deleted) {
+    let account = reasons.next_read(account_at_key);
+    if account.found() == Some(&AccountAtKey::Deleted) {
         return Verdict::Landed;
     }
     if account.condition_failed() || reasons.any_condition_failed() {

@@ -3,7 +3,7 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    AccountChange, AccountRepository, Accounts, ActivityOwner, ChangeCancelled,
+    AccountAtKey, AccountChange, AccountRepository, Accounts, ActivityOwner, ChangeCancelled,
 };
 use aws_sdk_dynamodb::Client;
 use domain::identity::{TransactionId, UserId};
@@ -14,7 +14,7 @@ use crate::expression::{Change, ItemUpdate, UpdateBuilder};
 use crate::item::{binary, number, text, truth};
 use crate::keys;
 use crate::reading::{consistent_get, get};
-use crate::records::{AccountState, ActivityItem, EmailItem, account_state, live_account};
+use crate::records::{ActivityItem, EmailItem, account_at_key, live_account};
 use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
 
 /// The users table, for reads and for writes that raise no event. Clones share the client.
@@ -99,8 +99,8 @@ pub(crate) fn judge_change(
     mut reasons: Reasons,
     attempt: TransactionId,
 ) -> Verdict<ChangeCancelled> {
-    let account = reasons.next_read(|item| account_state(&item));
-    if account.found() == Some(&AccountState::Live(attempt)) {
+    let account = reasons.next_read(account_at_key);
+    if account.found() == Some(&AccountAtKey::Live { attempt }) {
         return Verdict::Landed;
     }
     if account.condition_failed() || reasons.any_condition_failed() {

@@ -3,21 +3,20 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    ActivityOwner, AddressDigest, ChangeCancelled, NewSession, Registration, RegistrationCancelled,
-    UserRepository,
+    ActivityOwner, AddressDigest, CancelledAddition, CancelledRegistration, NewSession,
+    Registration, UserRepository,
 };
 use aws_sdk_dynamodb::Client;
-use domain::identity::TransactionId;
 use domain::pending::PendingEvents;
 
 use super::accounts::changed;
 use crate::config::UsersTable;
 use crate::item::from_item;
 use crate::records::{
-    AccountState, ActivityItem, EmailItem, KnownSourceItem, NewAccountItem, NewMailItem,
-    NewSessionItem, account_state,
+    ActivityItem, EmailItem, KnownSourceItem, NewAccountItem, NewMailItem, NewSessionItem,
+    account_at_key,
 };
-use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
+use crate::transaction::{Reasons, Transaction, write};
 
 /// Stores registrations and logins. Each is one transaction with its event, which is pending in the
 /// item of the account or the session.
@@ -63,38 +62,17 @@ impl DynamoUserRepository {
 }
 
 /// The reasons in the order in which [`DynamoUserRepository::registration`] adds the items.
-fn judge_registration(
-    mut reasons: Reasons,
-    registration: &Registration<'_>,
-) -> Verdict<RegistrationCancelled> {
-    let account = reasons.next_read(|item| account_state(&item));
-    let owner = reasons.next_read(|item| from_item::<EmailItem>(item)?.user_id());
-    // The user's number is as random as an attempt's. If the address belongs to this number, an
-    // earlier try has landed.
-    if account.found() == Some(&AccountState::Live(registration.pending.transaction_id))
-        || owner.found() == Some(&registration.account.user_id())
-    {
-        return Verdict::Landed;
+fn cancelled_registration(mut reasons: Reasons) -> CancelledRegistration {
+    CancelledRegistration {
+        account: reasons.next_read(account_at_key),
+        address: reasons.next_read(|item| from_item::<EmailItem>(item)?.user_id()),
     }
-    if owner.condition_failed() {
-        return Verdict::Cancelled(RegistrationCancelled::EmailTaken);
-    }
-    Verdict::Cancelled(RegistrationCancelled::Busy)
 }
 
-/// The reasons in the order in which [`DynamoUserRepository::login`] adds the items. Only this
-/// login knows the session's identifier: if the session exists, an earlier try has landed, whatever
-/// happened to the account after that.
-fn judge_login(mut reasons: Reasons, attempt: TransactionId) -> Verdict<ChangeCancelled> {
-    let account = reasons.next_read(|item| account_state(&item));
-    let session = reasons.next();
-    if account.found() == Some(&AccountState::Live(attempt)) || session.condition_failed() {
-        return Verdict::Landed;
-    }
-    if account.condition_failed() {
-        return Verdict::Cancelled(ChangeCancelled::Stale);
-    }
-    Verdict::Cancelled(ChangeCancelled::Busy)
+/// The reasons in the order in which [`DynamoUserRepository::login`] adds the items.
+fn cancelled_login(mut reasons: Reasons) -> CancelledAddition {
+    let account = reasons.next_read(account_at_key);
+    CancelledAddition { added: reasons.next_unread(), account }
 }
 
 impl UserRepository for DynamoUserRepository {
@@ -102,23 +80,16 @@ impl UserRepository for DynamoUserRepository {
         &self,
         registration: &Registration<'_>,
         deadline: Deadline,
-    ) -> WriteTry<RegistrationCancelled> {
+    ) -> WriteTry<CancelledRegistration> {
         let transaction = self.registration(registration);
-        let tried = write(transaction, &self.client, deadline, |reasons| {
-            judge_registration(reasons, registration)
-        });
-        judged(tried.await)
+        write(transaction, &self.client, deadline, cancelled_registration).await
     }
 
     async fn log_in(
         &self,
         login: &NewSession<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
-        let attempt = login.pending.transaction_id;
-        let tried = write(self.login(login), &self.client, deadline, |reasons| {
-            judge_login(reasons, attempt)
-        });
-        judged(tried.await)
+    ) -> WriteTry<CancelledAddition> {
+        write(self.login(login), &self.client, deadline, cancelled_login).await
     }
 }

@@ -1,0 +1,145 @@
+//! Judges the writes of accounts, sessions and requests for mails by what a cancelled try met.
+//!
+//! First comes what only an earlier try of the same write can have stored: then the write landed,
+//! whatever else was met. Next comes a condition that failed. What is left was busy.
+
+use domain::identity::{TransactionId, UserId};
+
+use crate::outcome::ItemReason;
+use crate::ports::{AccountAtKey, CancelledAddition, CancelledRegistration, ChangeCancelled};
+
+/// The outcome of a write: an earlier try is stored, or it is refused. `None` if what was met
+/// settles nothing, so that the write is tried again.
+pub type Judged<Refusal> = Option<Result<(), Refusal>>;
+
+/// The account, token or session that a write is based on was changed, used or ended meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stale;
+
+/// The address belongs to another account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmailTaken;
+
+/// Judges the registration of a user by an attempt.
+pub fn judge_registration(
+    met: &CancelledRegistration,
+    user_id: UserId,
+    attempt: TransactionId,
+) -> Judged<EmailTaken> {
+    // The user's number is as random as an attempt's. If the address belongs to this number, an
+    // earlier try has landed, whatever happened to the account after that.
+    let has_landed = is_by(attempt, &met.account) || met.address.found() == Some(&user_id);
+    judged(has_landed, met.address.condition_failed().then_some(EmailTaken))
+}
+
+/// Judges the login of an attempt.
+pub fn judge_login(met: &CancelledAddition, attempt: TransactionId) -> Judged<Stale> {
+    // Only this login knows the session's identifier: if the session exists, an earlier try has
+    // landed, whatever happened to the account after that.
+    let has_landed = is_by(attempt, &met.account) || met.added.condition_failed();
+    judged(has_landed, met.account.condition_failed().then_some(Stale))
+}
+
+/// The judgement of a write that its adapter has judged already.
+pub(crate) fn judged_by_adapter(cancelled: &ChangeCancelled) -> Judged<Stale> {
+    match cancelled {
+        ChangeCancelled::Stale => Some(Err(Stale)),
+        ChangeCancelled::Busy => None,
+    }
+}
+
+/// Whether an attempt was the last to write an account.
+fn is_by(attempt: TransactionId, account: &ItemReason<AccountAtKey>) -> bool {
+    account.found() == Some(&AccountAtKey::Live { attempt })
+}
+
+fn judged<Refusal>(has_landed: bool, refusal: Option<Refusal>) -> Judged<Refusal> {
+    if has_landed { Some(Ok(())) } else { refusal.map(Err) }
+}
+
+#[cfg(test)]
+mod tests {
+    use ItemReason::{Busy, ConditionFailed, None as NotMet};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const LANDED: Option<Result<(), Stale>> = Some(Ok(()));
+    const STALE: Option<Result<(), Stale>> = Some(Err(Stale));
+    const OPEN: Option<Result<(), Stale>> = None;
+
+    fn attempts() -> [TransactionId; 2] {
+        [1, 2].map(|number| TransactionId::new(Uuid::from_u128(number)))
+    }
+
+    /// An account that this attempt was the last to write.
+    const fn by(attempt: TransactionId) -> ItemReason<AccountAtKey> {
+        ConditionFailed(Some(AccountAtKey::Live { attempt }))
+    }
+
+    const DELETED: ItemReason<AccountAtKey> = ConditionFailed(Some(AccountAtKey::Deleted));
+
+    #[test]
+    fn a_registration_landed_if_its_account_or_its_address_is_there() {
+        let [ours, other] = [1, 2].map(|number| UserId::new(number).unwrap());
+        let [this, later] = attempts();
+        let belongs_to = |user_id| ConditionFailed(Some(user_id));
+        let taken = Some(Err(EmailTaken));
+        for (account, address, expected) in [
+            (by(this), belongs_to(ours), Some(Ok(()))),
+            // The service does not always name every reason.
+            (by(this), NotMet, Some(Ok(()))),
+            (NotMet, belongs_to(ours), Some(Ok(()))),
+            // The account was changed or deleted since, or can't be read.
+            (by(later), belongs_to(ours), Some(Ok(()))),
+            (DELETED, belongs_to(ours), Some(Ok(()))),
+            (ConditionFailed(None), belongs_to(ours), Some(Ok(()))),
+            (Busy, belongs_to(ours), Some(Ok(()))),
+            // The account has another address since, and somebody else has this one.
+            (by(this), belongs_to(other), Some(Ok(()))),
+            (NotMet, belongs_to(other), taken),
+            (Busy, belongs_to(other), taken),
+            (by(later), belongs_to(other), taken),
+            (DELETED, belongs_to(other), taken),
+            (NotMet, ConditionFailed(None), taken),
+            // Of an account alone that is not this attempt's, nothing follows.
+            (by(later), NotMet, None),
+            (DELETED, NotMet, None),
+            (ConditionFailed(None), Busy, None),
+            (Busy, NotMet, None),
+            (NotMet, Busy, None),
+            (NotMet, NotMet, None),
+        ] {
+            let met = CancelledRegistration { account, address };
+            assert_eq!(judge_registration(&met, ours, this), expected, "{met:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_landed_if_its_session_is_there_or_the_account_is_as_it_wrote_it() {
+        let [this, other] = attempts();
+        let there = ConditionFailed(Some(()));
+        for (account, added, expected) in [
+            (by(this), there.clone(), LANDED),
+            (by(this), NotMet, LANDED),
+            (by(this), Busy, LANDED),
+            // Whatever happened to the account after that.
+            (by(other), there.clone(), LANDED),
+            (DELETED, there.clone(), LANDED),
+            (ConditionFailed(None), there.clone(), LANDED),
+            (Busy, there.clone(), LANDED),
+            (NotMet, there, LANDED),
+            (NotMet, ConditionFailed(None), LANDED),
+            (by(other), NotMet, STALE),
+            (by(other), Busy, STALE),
+            (DELETED, NotMet, STALE),
+            (ConditionFailed(None), NotMet, STALE),
+            (Busy, NotMet, OPEN),
+            (NotMet, Busy, OPEN),
+            (NotMet, NotMet, OPEN),
+        ] {
+            let met = CancelledAddition { added, account };
+            assert_eq!(judge_login(&met, this), expected, "{met:?}");
+        }
+    }
+}
