@@ -145,7 +145,7 @@ macro_rules! table_contract {
                 a_new_token_replaces_the_one_before_and_changes_no_event
                 of_ten_tokens_for_one_revision_one_is_stored
                 of_ten_uses_of_one_token_at_once_one_is_stored
-                a_second_try_of_a_use_is_done
+                a_second_try_of_a_use_meets_the_first
                 a_token_that_is_not_the_newest_is_not_used
                 a_use_is_stale_when_the_account_was_changed_meanwhile
                 a_new_address_belongs_to_the_account_and_the_former_one_is_free

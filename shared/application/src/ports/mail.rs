@@ -9,7 +9,7 @@ use domain::user::{Account, AddressKey, EmailAddress, MailPurpose, MailRequest, 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::pending::{AggregateChange, Found};
-use super::{Activity, AddressDigest, ChangeCancelled, TokenHash, TokenRecord};
+use super::{Activity, AddressDigest, CancelledChange, ChangeCancelled, TokenHash, TokenRecord};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
 
@@ -127,13 +127,13 @@ pub trait MailRepository: Send + Sync {
     /// Stores the use of a token with the change of the account. It MUST store it only if the token
     /// is the request's newest and was not used, if the account has the version before the change,
     /// and, for a new address, if no other account has that: of any number of uses at most one is
-    /// stored. Otherwise it returns [`ChangeCancelled::Stale`]. It MUST NOT change the use of the
-    /// account's exchanges.
+    /// stored. It MUST NOT change the use of the account's exchanges. A second call stores nothing,
+    /// and MUST report the account with the attempt of the first one.
     fn redeem(
         &self,
         redemption: &Redemption<'_>,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
+    ) -> impl Future<Output = WriteTry<CancelledChange>> + Send;
 }
 
 /// Stores the tokens of mails that are about to be sent.

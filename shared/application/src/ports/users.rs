@@ -260,7 +260,17 @@ pub struct CancelledAddition {
     pub account: ItemReason<AccountAtKey>,
 }
 
-/// Why a change of an account or of a session was cancelled.
+/// What a cancelled change of an account met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelledChange {
+    /// The account. Its condition fails if it was changed or deleted meanwhile.
+    pub account: ItemReason<AccountAtKey>,
+    /// Whether the condition of another item failed: of a session, a request for a mail, or an
+    /// address.
+    pub another_failed: bool,
+}
+
+/// Why a change of a session, or a request for a mail, was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeCancelled {
     /// The account, token or session that it is based on was changed, used or ended meanwhile.
@@ -336,13 +346,13 @@ pub trait UserRepository: Send + Sync {
 pub trait AccountRepository: Send + Sync {
     /// Makes one try, within `deadline`, to store a change. It MUST be conditional on the account's
     /// version before the change, and MUST NOT change the use of its exchanges. The kept session
-    /// must exist and not be ended; it then belongs to the account's new epoch. A second call that
-    /// finds the first one stored MUST return [`WriteTry::Done`].
+    /// must exist and not be ended; it then belongs to the account's new epoch. A second call
+    /// stores nothing, and MUST report the account with the attempt of the first one.
     fn change(
         &self,
         change: &AccountChange<'_>,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
+    ) -> impl Future<Output = WriteTry<CancelledChange>> + Send;
 }
 
 /// Forgets known sources.
@@ -381,13 +391,13 @@ pub trait AccountRemoval: Send + Sync {
 
     /// Makes one try, within `deadline`, to delete an account and its address. What stays contains
     /// no personal data: the user's number and the events, of which `UserDeleted` is pending. It
-    /// MUST be conditional on the account's version. An account that is deleted already is
-    /// [`WriteTry::Done`].
+    /// MUST be conditional on the account's version. An account that is deleted already MUST be
+    /// reported as [`AccountAtKey::Deleted`].
     fn delete(
         &self,
         deletion: &AccountDeletion<'_>,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
+    ) -> impl Future<Output = WriteTry<CancelledChange>> + Send;
 }
 
 /// A refresh token that was found, with its session.

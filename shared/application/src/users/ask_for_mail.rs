@@ -27,7 +27,7 @@ use crate::ports::{
 use crate::settle::settle;
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
-use crate::users::judging::{Stale, judged_by_adapter};
+use crate::users::judging::{Stale, judge_change, judged_by_adapter};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
@@ -225,7 +225,8 @@ where
         let attempt = self.identities().transaction_id();
         let change = AccountChange { account, attempt, keep: None, activity };
         let store = |within| self.users().change(&change, within);
-        let stored = settle(deadline, seed(attempt.as_uuid()), store, judged_by_adapter);
+        let judge = |met: &_| judge_change(met, attempt);
+        let stored = settle(deadline, seed(attempt.as_uuid()), store, judge);
         stored.await.map_err(unavailable)
     }
 

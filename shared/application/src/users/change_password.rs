@@ -14,7 +14,7 @@ use crate::ports::{
 };
 use crate::settle::settle;
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
-use crate::users::judging::{Stale, judged_by_adapter};
+use crate::users::judging::{Stale, judge_change};
 use crate::users::show_account::ShowAccount;
 
 /// How long the local transaction may take, with all its tries.
@@ -87,7 +87,8 @@ where
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let store = |within| users.change(&change, within);
-        let changed = settle(within, seed(attempt.as_uuid()), store, judged_by_adapter);
+        let judge = |met: &_| judge_change(met, attempt);
+        let changed = settle(within, seed(attempt.as_uuid()), store, judge);
         match changed.await.map_err(unavailable)? {
             Ok(()) => {
                 let Bearer { user_id, session_id } = bearer;

@@ -16,7 +16,7 @@ use crate::ports::{
 };
 use crate::settle::settle;
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
-use crate::users::judging::judged_by_adapter;
+use crate::users::judging::judge_deletion;
 use crate::users::show_account::ShowAccount;
 
 /// How long the local transaction may take, with all its tries.
@@ -86,7 +86,7 @@ where
             };
             let seed = account.user_id().get();
             let delete = |within| users.delete(&deletion, within);
-            let deleted = settle(within, seed, delete, judged_by_adapter);
+            let deleted = settle(within, seed, delete, judge_deletion);
             if deleted.await.map_err(unavailable)?.is_ok() {
                 tracing::info!(user_id = bearer.user_id.get(), "deleted an account");
                 return Ok(());

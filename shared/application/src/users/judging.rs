@@ -6,7 +6,9 @@
 use domain::identity::{TransactionId, UserId};
 
 use crate::outcome::ItemReason;
-use crate::ports::{AccountAtKey, CancelledAddition, CancelledRegistration, ChangeCancelled};
+use crate::ports::{
+    AccountAtKey, CancelledAddition, CancelledChange, CancelledRegistration, ChangeCancelled,
+};
 
 /// The outcome of a write: an earlier try is stored, or it is refused. `None` if what was met
 /// settles nothing, so that the write is tried again.
@@ -38,6 +40,20 @@ pub fn judge_login(met: &CancelledAddition, attempt: TransactionId) -> Judged<St
     // landed, whatever happened to the account after that.
     let has_landed = is_by(attempt, &met.account) || met.added.condition_failed();
     judged(has_landed, met.account.condition_failed().then_some(Stale))
+}
+
+/// Judges the change of an account by an attempt, or the use of a mailed token.
+pub fn judge_change(met: &CancelledChange, attempt: TransactionId) -> Judged<Stale> {
+    judged(is_by(attempt, &met.account), refused(met))
+}
+
+/// Judges the deletion of an account. Whoever deleted it, it is deleted.
+pub fn judge_deletion(met: &CancelledChange) -> Judged<Stale> {
+    judged(met.account.found() == Some(&AccountAtKey::Deleted), refused(met))
+}
+
+fn refused(met: &CancelledChange) -> Option<Stale> {
+    (met.account.condition_failed() || met.another_failed).then_some(Stale)
 }
 
 /// The judgement of a write that its adapter has judged already.
@@ -140,6 +156,48 @@ mod tests {
         ] {
             let met = CancelledAddition { added, account };
             assert_eq!(judge_login(&met, this), expected, "{met:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_landed_if_the_account_is_as_it_wrote_it_even_if_other_conditions_failed() {
+        let [this, other] = attempts();
+        for (account, another_failed, expected) in [
+            (by(this), false, LANDED),
+            // The kept session has ended since, the token is used, or the address is taken.
+            (by(this), true, LANDED),
+            (by(other), false, STALE),
+            (by(other), true, STALE),
+            (DELETED, false, STALE),
+            (DELETED, true, STALE),
+            (ConditionFailed(None), false, STALE),
+            (Busy, true, STALE),
+            (NotMet, true, STALE),
+            (Busy, false, OPEN),
+            (NotMet, false, OPEN),
+        ] {
+            let met = CancelledChange { account, another_failed };
+            assert_eq!(judge_change(&met, this), expected, "{met:?}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_landed_if_the_account_is_deleted() {
+        let [this, _] = attempts();
+        for (account, another_failed, expected) in [
+            (DELETED, false, LANDED),
+            // Somebody else has the address since.
+            (DELETED, true, LANDED),
+            (by(this), false, STALE),
+            (by(this), true, STALE),
+            (ConditionFailed(None), false, STALE),
+            (Busy, true, STALE),
+            (NotMet, true, STALE),
+            (Busy, false, OPEN),
+            (NotMet, false, OPEN),
+        ] {
+            let met = CancelledChange { account, another_failed };
+            assert_eq!(judge_deletion(&met), expected, "{met:?}");
         }
     }
 }

@@ -315,12 +315,9 @@ where
             },
             activity: &self.activity(ActivityKind::LoggedIn, request.source, Some(&session)),
         };
-        let stored = settle(
-            within,
-            seed(transaction_id.as_uuid()),
-            |within| self.users.log_in(&login, within),
-            |met| judge_login(met, transaction_id),
-        );
+        let store = |within| self.users.log_in(&login, within);
+        let judge = |met: &_| judge_login(met, transaction_id);
+        let stored = settle(within, seed(transaction_id.as_uuid()), store, judge);
         match stored.await.map_err(LogInError::Unavailable)? {
             Ok(()) => {
                 let (user_id, source) = (after.user_id().get(), request.source);

@@ -13,7 +13,7 @@ use crate::ports::{
     RefreshToken, Sessions, Source,
 };
 use crate::settle::settle;
-use crate::users::judging::judged_by_adapter;
+use crate::users::judging::{judge_change, judged_by_adapter};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
@@ -103,7 +103,8 @@ where
                 },
             };
             let store = |within| self.users.change(&change, within);
-            let changed = settle(within, seed(attempt.as_uuid()), store, judged_by_adapter);
+            let judge = |met: &_| judge_change(met, attempt);
+            let changed = settle(within, seed(attempt.as_uuid()), store, judge);
             if changed.await.map_err(unavailable)?.is_ok() {
                 let Bearer { user_id, session_id } = bearer;
                 let user_id = user_id.get();

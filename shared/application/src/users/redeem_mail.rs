@@ -16,7 +16,7 @@ use crate::ports::{
     Accounts, Activity, Clock, IdentitySource, KnownSourceRemoval, PasswordHasher, Source,
 };
 use crate::settle::settle;
-use crate::users::judging::judged_by_adapter;
+use crate::users::judging::judge_change;
 
 /// How long the local transaction may take, with all its tries.
 const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
@@ -205,7 +205,8 @@ where
             },
         };
         let redeem = |within| self.users.redeem(&redemption, within);
-        let stored = settle(within, seed(attempt.as_uuid()), redeem, judged_by_adapter);
+        let judge = |met: &_| judge_change(met, attempt);
+        let stored = settle(within, seed(attempt.as_uuid()), redeem, judge);
         let stored = stored.await.map_err(RedeemMailError::Unavailable)?.is_ok();
         if stored {
             let (user_id, kind) = (after.user_id().get(), kind.as_str());

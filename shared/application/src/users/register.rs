@@ -140,12 +140,9 @@ where
             mail: mail.as_ref(),
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
-        let stored = settle(
-            within,
-            seed(transaction_id.as_uuid()),
-            |within| self.users.register(&registration, within),
-            |met| judge_registration(met, user_id, transaction_id),
-        );
+        let store = |within| self.users.register(&registration, within);
+        let judge = |met: &_| judge_registration(met, user_id, transaction_id);
+        let stored = settle(within, seed(transaction_id.as_uuid()), store, judge);
         match stored.await.map_err(unavailable)? {
             Ok(()) => {
                 tracing::info!(user_id = user_id.get(), source = %new.source, "registered");

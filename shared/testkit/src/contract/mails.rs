@@ -1,17 +1,18 @@
 //! `MailRequests`, `MailRepository` and `MailTokens`.
 
 use application::events::StoredAggregate;
-use application::outcome::WriteTry;
+use application::outcome::{ItemReason, WriteTry};
 use application::ports::mail::{
     MailRepository, MailRequests, MailTokens, NewMail, Redemption, StoredMail,
 };
 use application::ports::pending::{Found, IndexChange, PendingEventIndex, PendingEventStore};
 use application::ports::{
-    Accounts, AddressDigest, ChangeCancelled, IdentitySource, Registration, TokenHash, TokenRecord,
-    Topic, UserRepository,
+    AccountAtKey, Accounts, AddressDigest, CancelledChange, ChangeCancelled, IdentitySource,
+    Registration, TokenHash, TokenRecord, Topic, UserRepository,
 };
-use application::users::judging::judge_registration;
+use application::users::judging::{Stale, judge_change, judge_registration};
 use domain::aggregate::AggregateKey;
+use domain::identity::TransactionId;
 use domain::pending::{PendingEvent, PendingEvents};
 use domain::user::{Account, ActivityKind, MailPurpose, MailRequest};
 use futures::future::join_all;
@@ -87,7 +88,8 @@ async fn redeem(
     mail: &NewMail,
     text: &str,
     before: &Account,
-) -> WriteTry<ChangeCancelled> {
+    attempt: TransactionId,
+) -> WriteTry<CancelledChange> {
     let after = before.confirm_email(&mail.request);
     let changes = mail.request.purpose == MailPurpose::ChangeAddress;
     let redemption = Redemption {
@@ -95,7 +97,7 @@ async fn redeem(
         hash: TokenHash::of(text),
         account: &after,
         former_address: changes.then(|| before.email().key()),
-        attempt: identities.transaction_id(),
+        attempt,
         activity: &activity(identities, ActivityKind::EmailConfirmed, moment(3)),
     };
     fixture.accounts().redeem(&redemption, soon()).await
@@ -107,6 +109,10 @@ async fn by_id(fixture: &impl TableFixture, account: &Account) -> Account {
 
 fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
     matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale))
+}
+
+fn use_is_stale(tried: &WriteTry<CancelledChange>, attempt: TransactionId) -> bool {
+    outcome(tried, |met| judge_change(met, attempt)) == Some(Err(Stale))
 }
 
 /// An account that waits for the confirmation of another address, and the request for its mail.
@@ -216,19 +222,21 @@ pub async fn of_ten_uses_of_one_token_at_once_one_is_stored(fixture: &impl Table
     issued(fixture, mail, "one").await;
     let account = &user.account;
     let tries = (0..10).map(async |_| {
-        let use_it = async || redeem(fixture, identities, mail, "one", account).await;
-        settled(use_it, |cancelled| *cancelled == ChangeCancelled::Busy).await
+        let attempt = identities.transaction_id();
+        let judge = |met: &_| judge_change(met, attempt);
+        let use_it = async || redeem(fixture, identities, mail, "one", account, attempt).await;
+        outcome(&settled(use_it, |met| judge(met).is_none()).await, judge)
     });
-    let tried = join_all(tries).await;
-    let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
-    let stale = tried.iter().filter(|tried| is_stale(tried)).count();
-    assert_eq!((done, stale), (1, 9), "{tried:?}");
+    let outcomes = join_all(tries).await;
+    let stored = outcomes.iter().filter(|outcome| **outcome == Some(Ok(()))).count();
+    let stale = outcomes.iter().filter(|outcome| **outcome == Some(Err(Stale))).count();
+    assert_eq!((stored, stale), (1, 9), "{outcomes:?}");
     let after = by_id(fixture, account).await;
     assert_eq!((after.version(), after.record().email_confirmed), (account.version() + 1, true));
     assert!(find(fixture, mail).await.unwrap().used);
 }
 
-pub async fn a_second_try_of_a_use_is_done(fixture: &impl TableFixture) {
+pub async fn a_second_try_of_a_use_meets_the_first(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
@@ -241,22 +249,29 @@ pub async fn a_second_try_of_a_use_is_done(fixture: &impl TableFixture) {
         attempt: identities.transaction_id(),
         activity: &activity(&identities, ActivityKind::EmailConfirmed, moment(3)),
     };
-    for _ in 0..2 {
-        let tried = fixture.accounts().redeem(&redemption, soon()).await;
-        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
-    }
+    let first = fixture.accounts().redeem(&redemption, soon()).await;
+    assert!(matches!(first, WriteTry::Done), "{first:?}");
+    let again = fixture.accounts().redeem(&redemption, soon()).await;
+    let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
+    let attempt = redemption.attempt;
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
+    assert!(met.another_failed, "the token is used: {met:?}");
+    assert_eq!(judge_change(met, attempt), Some(Ok(())));
 }
 
 pub async fn a_token_that_is_not_the_newest_is_not_used(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
-    let tried = redeem(fixture, &identities, &mail, "one", &user.account).await;
-    assert!(is_stale(&tried), "no token was made yet: {tried:?}");
+    let attempt = identities.transaction_id();
+    let tried = redeem(fixture, &identities, &mail, "one", &user.account, attempt).await;
+    assert!(use_is_stale(&tried, attempt), "no token was made yet: {tried:?}");
     issued(fixture, &mail, "one").await;
     issued(fixture, &mail, "two").await;
-    let tried = redeem(fixture, &identities, &mail, "one", &user.account).await;
-    assert!(is_stale(&tried), "{tried:?}");
+    let tried = redeem(fixture, &identities, &mail, "one", &user.account, attempt).await;
+    assert!(use_is_stale(&tried, attempt), "{tried:?}");
+    let WriteTry::Cancelled(met) = &tried else { panic!("{tried:?}") };
+    assert_eq!((&met.account, met.another_failed), (&ItemReason::None, true));
     assert_eq!(by_id(fixture, &user.account).await, user.account);
     assert!(!find(fixture, &mail).await.unwrap().used);
 }
@@ -270,8 +285,9 @@ pub async fn a_use_is_stale_when_the_account_was_changed_meanwhile(fixture: &imp
     let another = new_mail(&identities, &after, MailPurpose::ChangeAddress);
     let tried = ask(fixture, &identities, &another, Some(&after)).await;
     assert!(matches!(tried, WriteTry::Done), "{tried:?}");
-    let tried = redeem(fixture, &identities, &mail, "one", &user.account).await;
-    assert!(is_stale(&tried), "{tried:?}");
+    let attempt = identities.transaction_id();
+    let tried = redeem(fixture, &identities, &mail, "one", &user.account, attempt).await;
+    assert!(use_is_stale(&tried, attempt), "{tried:?}");
     assert!(!find(fixture, &mail).await.unwrap().used);
 }
 
@@ -283,7 +299,8 @@ pub async fn a_new_address_belongs_to_the_account_and_the_former_one_is_free(
     issued(fixture, &mail, "one").await;
     let accounts = fixture.accounts();
     assert_eq!(accounts.by_email(&email("new@example.com")).await.unwrap(), None);
-    let tried = redeem(fixture, &identities, &mail, "one", &account).await;
+    let attempt = identities.transaction_id();
+    let tried = redeem(fixture, &identities, &mail, "one", &account, attempt).await;
     assert!(matches!(tried, WriteTry::Done), "{tried:?}");
     let found = accounts.by_email(&email("new@example.com")).await.unwrap();
     assert_eq!(found, Some(account.confirm_email(&mail.request)));
@@ -297,8 +314,9 @@ pub async fn an_address_that_was_taken_meanwhile_is_not_stored(fixture: &impl Ta
     let (account, mail) = waiting(fixture, &identities, "new@example.com").await;
     issued(fixture, &mail, "one").await;
     let other = register(fixture, &identities, "NEW@example.com").await;
-    let tried = redeem(fixture, &identities, &mail, "one", &account).await;
-    assert!(is_stale(&tried), "{tried:?}");
+    let attempt = identities.transaction_id();
+    let tried = redeem(fixture, &identities, &mail, "one", &account, attempt).await;
+    assert!(use_is_stale(&tried, attempt), "{tried:?}");
     assert_eq!(by_id(fixture, &account).await, account);
     let found = fixture.accounts().by_email(&email("new@example.com")).await.unwrap();
     assert_eq!(found, Some(other.account));

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::outcome::WriteTry;
+use application::outcome::{ItemReason, WriteTry};
 use application::ports::{
     AccountAtKey, AccountChange, AccountRemoval, AccountRepository, Accounts, ActivityLog,
-    ActivityOwner, ActivityReader, AddressDigest, CancelledRegistration, ChangeCancelled,
+    ActivityOwner, ActivityReader, AddressDigest, CancelledChange, CancelledRegistration,
     IdentitySource, KnownSourceRemoval, KnownSources, Sessions, UserRepository,
 };
-use application::users::judging::{EmailTaken, Judged, Stale, judge_login, judge_registration};
+use application::users::judging::{
+    EmailTaken, Judged, Stale, judge_change, judge_deletion, judge_login, judge_registration,
+};
+use domain::identity::TransactionId;
 use domain::timestamp::Timestamp;
 use domain::user::{Account, ActivityKind, PasswordHash};
 use futures::future::join_all;
@@ -67,18 +70,30 @@ async fn change(
     fixture: &impl TableFixture,
     identities: &SequentialIdentities,
     account: &Account,
-) -> WriteTry<ChangeCancelled> {
+    attempt: TransactionId,
+) -> WriteTry<CancelledChange> {
     let change = AccountChange {
         account,
-        attempt: identities.transaction_id(),
+        attempt,
         keep: None,
         activity: &activity(identities, ActivityKind::PasswordChanged, moment(2)),
     };
     fixture.accounts().change(&change, soon()).await
 }
 
-fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
-    matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale))
+fn is_stale(tried: &WriteTry<CancelledChange>, attempt: TransactionId) -> bool {
+    outcome(tried, |met| judge_change(met, attempt)) == Some(Err(Stale))
+}
+
+/// Stores a change, and tries it once more.
+async fn change_twice(fixture: &impl TableFixture, change: &AccountChange<'_>) {
+    let first = fixture.accounts().change(change, soon()).await;
+    assert!(matches!(first, WriteTry::Done), "{first:?}");
+    let again = fixture.accounts().change(change, soon()).await;
+    let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
+    let attempt = change.attempt;
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
+    assert_eq!(judge_change(met, attempt), Some(Ok(())));
 }
 
 pub async fn a_registered_account_is_found_by_its_address_and_by_its_number(
@@ -101,7 +116,7 @@ pub async fn an_address_is_kept_as_it_was_typed(fixture: &impl TableFixture) {
     // A change of the account leaves it.
     let login = log_in(fixture, &identities, &user.account, "token").await;
     let changed = new_password(&login.account);
-    let stored = change(fixture, &identities, &changed).await;
+    let stored = change(fixture, &identities, &changed, identities.transaction_id()).await;
     assert!(matches!(stored, WriteTry::Done), "{stored:?}");
     assert_eq!(by_id(fixture, &user.account).await.unwrap().email().as_typed(), typed);
 }
@@ -258,13 +273,11 @@ pub async fn a_change_is_stored_once(fixture: &impl TableFixture) {
         keep: None,
         activity: &activity(&identities, ActivityKind::PasswordChanged, moment(2)),
     };
-    for _ in 0..2 {
-        let tried = fixture.accounts().change(&change_of, soon()).await;
-        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
-    }
+    change_twice(fixture, &change_of).await;
     assert_eq!(by_id(fixture, &user.account).await, Some(changed.clone()));
-    let another = change(fixture, &identities, &changed).await;
-    assert!(is_stale(&another), "{another:?}");
+    let attempt = identities.transaction_id();
+    let another = change(fixture, &identities, &changed, attempt).await;
+    assert!(is_stale(&another, attempt), "{another:?}");
 }
 
 pub async fn a_kept_session_belongs_to_the_accounts_new_epoch(fixture: &impl TableFixture) {
@@ -278,10 +291,7 @@ pub async fn a_kept_session_belongs_to_the_accounts_new_epoch(fixture: &impl Tab
         keep: Some(login.session.id()),
         activity: &activity(&identities, ActivityKind::PasswordChanged, moment(2)),
     };
-    for _ in 0..2 {
-        let tried = fixture.accounts().change(&change, soon()).await;
-        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
-    }
+    change_twice(fixture, &change).await;
     let kept = Sessions::by_id(&fixture.accounts(), login.session.id()).await.unwrap().unwrap();
     assert!(kept.is_good(&changed, moment(3)), "{kept:?}");
 }
@@ -301,7 +311,9 @@ pub async fn a_change_is_stale_when_the_kept_session_has_ended(fixture: &impl Ta
         activity: &activity(&identities, ActivityKind::PasswordChanged, moment(3)),
     };
     let tried = fixture.accounts().change(&change, soon()).await;
-    assert!(is_stale(&tried), "{tried:?}");
+    assert!(is_stale(&tried, change.attempt), "{tried:?}");
+    let WriteTry::Cancelled(met) = tried else { panic!("{tried:?}") };
+    assert_eq!((met.account, met.another_failed), (ItemReason::None, true));
     assert_eq!(by_id(fixture, &user.account).await, Some(login.account));
 }
 
@@ -309,9 +321,10 @@ pub async fn a_deleted_account_is_gone_with_its_address(fixture: &impl TableFixt
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let deletion = deleted(&identities, &user.account, moment(1));
-    for _ in 0..2 {
+    for is_first in [true, false] {
         let tried = fixture.accounts().delete(&deletion.deletion(), soon()).await;
-        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+        assert_eq!(matches!(tried, WriteTry::Done), is_first, "{tried:?}");
+        assert_eq!(outcome(&tried, judge_deletion), Some(Ok(())), "{tried:?}");
     }
     assert_eq!(by_id(fixture, &user.account).await, None);
     let found = fixture.accounts().by_email(user.account.email()).await.unwrap();
@@ -319,6 +332,9 @@ pub async fn a_deleted_account_is_gone_with_its_address(fixture: &impl TableFixt
     let another = register(fixture, &identities, "demo@example.com").await;
     // A late try of the first deletion does not change the new account.
     let late = fixture.accounts().delete(&deletion.deletion(), soon()).await;
+    let WriteTry::Cancelled(met) = &late else { panic!("{late:?}") };
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Deleted));
+    assert_eq!(judge_deletion(met), Some(Ok(())));
     let found = fixture.accounts().by_email(another.account.email()).await.unwrap();
     assert_eq!(found, Some(another.account), "{late:?}");
 }
@@ -327,11 +343,14 @@ pub async fn an_account_that_was_changed_is_not_deleted(fixture: &impl TableFixt
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let changed = new_password(&user.account);
-    let stored = change(fixture, &identities, &changed).await;
+    let attempt = identities.transaction_id();
+    let stored = change(fixture, &identities, &changed, attempt).await;
     assert!(matches!(stored, WriteTry::Done), "{stored:?}");
     let deletion = deleted(&identities, &user.account, moment(1));
     let tried = fixture.accounts().delete(&deletion.deletion(), soon()).await;
-    assert!(is_stale(&tried), "{tried:?}");
+    let WriteTry::Cancelled(met) = &tried else { panic!("{tried:?}") };
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
+    assert_eq!(judge_deletion(met), Some(Err(Stale)));
     let found = fixture.accounts().by_email(user.account.email()).await.unwrap();
     assert_eq!(found, Some(changed));
 }

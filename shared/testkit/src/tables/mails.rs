@@ -8,15 +8,17 @@ use application::ports::mail::{
     MailRepository, MailRequests, MailTokens, NewMail, Redemption, StoredMail,
 };
 use application::ports::pending::{AggregateChange, Found};
-use application::ports::{Activity, ActivityOwner, AddressDigest, ChangeCancelled, TokenRecord};
+use application::ports::{
+    Activity, ActivityOwner, AddressDigest, CancelledChange, ChangeCancelled, TokenRecord,
+};
 use domain::aggregate::AggregateKey;
 use domain::identity::MailId;
-use domain::user::Account;
+use domain::user::{Account, AddressKey};
 
 use super::MemoryTables;
 use super::aggregates::Written;
 use super::rows::{EventsRow, MailRow, Rows};
-use super::users::replace_account;
+use super::users::{BUSY, check, replace_account, store_account, unless_unchanged};
 use crate::fault::Operation;
 
 impl MemoryTables {
@@ -84,27 +86,26 @@ impl MailRepository for MemoryTables {
         &self,
         redemption: &Redemption<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledChange> {
         let Redemption { mail, hash, account, former_address, attempt, activity } =
             redemption.clone();
         let (account, activity) = (account.clone(), activity.clone());
         let former = former_address.cloned();
-        self.write(Operation::RedeemMail, deadline, ChangeCancelled::Busy, move |rows| {
-            let user_id = account.user_id();
-            let live = rows.accounts.get(&user_id).and_then(|row| row.live.as_ref());
-            if live.is_some_and(|(_, last_attempt)| *last_attempt == attempt) {
-                return Ok(());
-            }
-            let stored = &rows.mails.get(&mail).ok_or(ChangeCancelled::Stale)?.mail;
-            if stored.used || stored.token.is_none_or(|token| token.hash != hash) {
-                return Err(ChangeCancelled::Stale);
-            }
-            let owner = rows.owners.get(account.email().key());
-            if owner.is_some_and(|owner| *owner != user_id) {
-                return Err(ChangeCancelled::Stale);
-            }
-            let key = account.email().key().clone();
-            replace_account(rows, account, attempt)?;
+        self.write(Operation::RedeemMail, deadline, BUSY, move |rows| {
+            let (user_id, key) = (account.user_id(), account.email().key().clone());
+            let is_good = rows.mails.get(&mail).is_some_and(|row| {
+                !row.mail.used && row.mail.token.is_some_and(|token| token.hash == hash)
+            });
+            let is_ours = |key: &AddressKey| rows.owners.get(key) == Some(&user_id);
+            let may_move = former.as_ref().is_none_or(|former| {
+                is_ours(former) && (is_ours(&key) || !rows.owners.contains_key(&key))
+            });
+            let met = CancelledChange {
+                account: unless_unchanged(rows, &account),
+                another_failed: !is_good || !may_move,
+            };
+            check(met)?;
+            store_account(rows, account, attempt);
             if let Some(former) = former {
                 rows.owners.remove(&former);
                 rows.owners.insert(key, user_id);

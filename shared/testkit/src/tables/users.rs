@@ -6,8 +6,9 @@ use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::{
     AccountAtKey, AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts,
     Activity, ActivityLog, ActivityOwner, ActivityReader, AddressDigest, CancelledAddition,
-    CancelledRegistration, ChangeCancelled, GuessRecords, GuessTarget, GuessUpdate,
-    KnownSourceRemoval, KnownSources, NewSession, Page, Registration, Source, UserRepository,
+    CancelledChange, CancelledRegistration, ChangeCancelled, GuessRecords, GuessTarget,
+    GuessUpdate, KnownSourceRemoval, KnownSources, NewSession, Page, Registration, Source,
+    UserRepository,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, TransactionId, UserId};
@@ -41,6 +42,16 @@ fn unless_at_version(rows: &Rows, user_id: UserId, version: u32) -> ItemReason<A
         }
         found => ItemReason::ConditionFailed(found.map(at_key)),
     }
+}
+
+/// A change whose account is busy.
+pub(super) const BUSY: CancelledChange =
+    CancelledChange { account: ItemReason::Busy, another_failed: false };
+
+/// Refuses a change if a condition failed.
+pub(super) fn check(met: CancelledChange) -> Result<(), CancelledChange> {
+    let failed = met.account.condition_failed() || met.another_failed;
+    if failed { Err(met) } else { Ok(()) }
 }
 
 /// The reason of an account that is about to be changed.
@@ -164,28 +175,22 @@ impl AccountRepository for MemoryTables {
         &self,
         change: &AccountChange<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledChange> {
         let account = change.account.clone();
         let (attempt, keep) = (change.attempt, change.keep);
         let activity = change.activity.clone();
-        self.write(Operation::ChangeAccount, deadline, ChangeCancelled::Busy, move |rows| {
-            let is_good = |rows: &Rows| {
-                keep.is_none_or(|id| {
-                    rows.sessions.get(&id).is_some_and(|row| !row.session.has_ended())
-                })
+        self.write(Operation::ChangeAccount, deadline, BUSY, move |rows| {
+            let is_good = |id| rows.sessions.get(&id).is_some_and(|row| !row.session.has_ended());
+            let met = CancelledChange {
+                account: unless_unchanged(rows, &account),
+                another_failed: !keep.is_none_or(is_good),
             };
-            let live = rows.accounts.get(&account.user_id()).and_then(|row| row.live.as_ref());
-            let landed = live.is_some_and(|(_, last_attempt)| *last_attempt == attempt);
-            if !landed && !is_good(rows) {
-                return Err(ChangeCancelled::Stale);
-            }
+            check(met)?;
             let user_id = account.user_id();
-            if replace_account(rows, account.clone(), attempt)? {
-                return Ok(());
-            }
             if let Some(row) = keep.and_then(|id| rows.sessions.get_mut(&id)) {
                 row.session = row.session.keep(&account);
             }
+            store_account(rows, account, attempt);
             rows.record(ActivityOwner::User(user_id), activity);
             Ok(())
         })
@@ -224,15 +229,18 @@ impl AccountRemoval for MemoryTables {
         &self,
         deletion: &AccountDeletion<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledChange> {
         let account = deletion.account.clone();
         let (event, pending) = (deletion.event.clone(), deletion.pending.clone());
-        self.write(Operation::DeleteAccount, deadline, ChangeCancelled::Busy, move |rows| {
-            let row = rows.accounts.get_mut(&account.user_id()).ok_or(ChangeCancelled::Stale)?;
-            let Some((stored, _)) = &row.live else { return Ok(()) };
-            if stored.version() != account.version() {
-                return Err(ChangeCancelled::Stale);
-            }
+        self.write(Operation::DeleteAccount, deadline, BUSY, move |rows| {
+            let user_id = account.user_id();
+            let owner = rows.owners.get(account.email().key());
+            let met = CancelledChange {
+                account: unless_at_version(rows, user_id, account.version()),
+                another_failed: owner.is_some_and(|owner| *owner != user_id),
+            };
+            check(met)?;
+            let row = rows.accounts.get_mut(&user_id).unwrap();
             row.live = None;
             let EventsRow { stored, index, .. } = &mut row.events;
             *index = Some((Rank::First, pending.due));

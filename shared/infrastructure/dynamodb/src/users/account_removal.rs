@@ -6,8 +6,7 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::{
-    AccountAtKey, AccountDeletion, AccountRemoval, AddressDigest, ChangeCancelled,
-    KnownSourceRemoval, Source,
+    AccountDeletion, AccountRemoval, AddressDigest, CancelledChange, KnownSourceRemoval, Source,
 };
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
@@ -15,14 +14,14 @@ use domain::aggregate::AggregateKey;
 use domain::pending::Rank;
 use domain::user::Account;
 
-use super::accounts::DynamoAccounts;
+use super::accounts::{DynamoAccounts, cancelled_change};
 use crate::config::UsersTable;
 use crate::error::{failure, incomplete};
 use crate::expression::{ItemUpdate, UpdateBuilder, names, values};
 use crate::item::{Item, number, text, to_item};
 use crate::keys;
-use crate::records::{PendingRecord, StampRecord, account_at_key};
-use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
+use crate::records::{PendingRecord, StampRecord};
+use crate::transaction::{Transaction, write};
 
 const BEGINS_WITH: &str = "#pk = :pk AND begins_with(#sk, :beginning)";
 
@@ -83,18 +82,6 @@ fn emptied(deletion: &AccountDeletion<'_>) -> Result<ItemUpdate, Failure> {
     Ok(update.when(keys::of_aggregate(key), condition))
 }
 
-/// Why a deletion was cancelled. An account that is already deleted counts as success.
-fn judge_deletion(mut reasons: Reasons) -> Verdict<ChangeCancelled> {
-    let account = reasons.next_read(account_at_key);
-    if account.found() == Some(&AccountAtKey::Deleted) {
-        return Verdict::Landed;
-    }
-    if account.condition_failed() || reasons.any_condition_failed() {
-        return Verdict::Cancelled(ChangeCancelled::Stale);
-    }
-    Verdict::Cancelled(ChangeCancelled::Busy)
-}
-
 impl KnownSourceRemoval for DynamoAccounts {
     async fn forget_all_except(
         &self,
@@ -119,9 +106,9 @@ impl AccountRemoval for DynamoAccounts {
         &self,
         deletion: &AccountDeletion<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledChange> {
         let transaction = self.delete_transaction(deletion);
-        judged(write(transaction, &self.client, deadline, judge_deletion).await)
+        write(transaction, &self.client, deadline, cancelled_change).await
     }
 }
 

@@ -3,7 +3,7 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::{
-    AccountAtKey, AccountChange, AccountRepository, Accounts, ActivityOwner, ChangeCancelled,
+    AccountChange, AccountRepository, Accounts, ActivityOwner, CancelledChange,
 };
 use aws_sdk_dynamodb::Client;
 use domain::identity::{TransactionId, UserId};
@@ -15,7 +15,7 @@ use crate::item::{binary, number, text, truth};
 use crate::keys;
 use crate::reading::{consistent_get, get};
 use crate::records::{ActivityItem, EmailItem, account_at_key, live_account};
-use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
+use crate::transaction::{Reasons, Transaction, write};
 
 /// The users table, for reads and for writes that raise no event. Clones share the client.
 #[derive(Debug, Clone)]
@@ -93,20 +93,10 @@ fn if_as_before(account: &Account, mut update: UpdateBuilder) -> ItemUpdate {
     update.when(keys::record(keys::user(account.user_id())), condition)
 }
 
-/// Why a change was cancelled whose first item is the account as `attempt` writes it. If the
-/// condition of any other item failed, the change is stale.
-pub(crate) fn judge_change(
-    mut reasons: Reasons,
-    attempt: TransactionId,
-) -> Verdict<ChangeCancelled> {
+/// What a change met whose first item is the account.
+pub(super) fn cancelled_change(mut reasons: Reasons) -> CancelledChange {
     let account = reasons.next_read(account_at_key);
-    if account.found() == Some(&AccountAtKey::Live { attempt }) {
-        return Verdict::Landed;
-    }
-    if account.condition_failed() || reasons.any_condition_failed() {
-        return Verdict::Cancelled(ChangeCancelled::Stale);
-    }
-    Verdict::Cancelled(ChangeCancelled::Busy)
+    CancelledChange { account, another_failed: reasons.any_condition_failed() }
 }
 
 impl Accounts for DynamoAccounts {
@@ -137,11 +127,7 @@ impl AccountRepository for DynamoAccounts {
         &self,
         change: &AccountChange<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
-        let attempt = change.attempt;
-        let tried = write(self.change_transaction(change), &self.client, deadline, |reasons| {
-            judge_change(reasons, attempt)
-        });
-        judged(tried.await)
+    ) -> WriteTry<CancelledChange> {
+        write(self.change_transaction(change), &self.client, deadline, cancelled_change).await
     }
 }

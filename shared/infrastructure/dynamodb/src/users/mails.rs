@@ -3,11 +3,13 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::mail::{MailRepository, MailRequests, NewMail, Redemption, StoredMail};
-use application::ports::{Activity, ActivityOwner, AddressDigest, ChangeCancelled};
-use domain::identity::{MailId, TransactionId};
+use application::ports::{
+    Activity, ActivityOwner, AddressDigest, CancelledChange, ChangeCancelled,
+};
+use domain::identity::MailId;
 use domain::user::Account;
 
-use super::accounts::{DynamoAccounts, changed, judge_change, moved};
+use super::accounts::{DynamoAccounts, cancelled_change, changed, moved};
 use crate::expression::Change;
 use crate::item::{number, text, truth};
 use crate::keys;
@@ -129,11 +131,7 @@ impl MailRepository for DynamoAccounts {
         &self,
         redemption: &Redemption<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
-        let attempt: TransactionId = redemption.attempt;
-        let tried = write(self.redemption(redemption), &self.client, deadline, |reasons| {
-            judge_change(reasons, attempt)
-        });
-        judged(tried.await)
+    ) -> WriteTry<CancelledChange> {
+        write(self.redemption(redemption), &self.client, deadline, cancelled_change).await
     }
 }
