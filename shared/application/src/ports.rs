@@ -46,7 +46,7 @@ pub use security::{
 pub use users::{
     AccountAtKey, AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts,
     Activity, ActivityLog, ActivityOwner, ActivityReader, AddressDigest, CancelledAddition,
-    CancelledChange, CancelledRegistration, ChangeCancelled, Exchange, FoundToken, GuessRecords,
+    CancelledChange, CancelledExchange, CancelledRegistration, Exchange, FoundToken, GuessRecords,
     GuessTarget, GuessUpdate, KnownSourceRemoval, KnownSources, NewSession, RefreshToken,
     Registration, Rotation, Sessions, Source, TokenHash, TokenRecord, UserRepository,
 };

@@ -139,7 +139,7 @@ macro_rules! table_contract {
             }
             mails {
                 a_request_is_found_as_it_was_stored_with_its_event_pending
-                a_second_try_of_a_request_is_done
+                a_second_try_of_a_request_meets_the_first
                 a_request_is_stored_with_the_change_of_its_account_or_not_at_all
                 a_registration_stores_the_request_for_its_mail
                 a_new_token_replaces_the_one_before_and_changes_no_event
@@ -159,7 +159,7 @@ macro_rules! table_contract {
                 every_exchange_of_an_account_is_counted
                 a_login_and_a_change_leave_the_use_of_exchanges
                 of_ten_exchanges_of_one_token_at_once_one_is_stored
-                a_second_try_of_an_exchange_is_done
+                a_second_try_of_an_exchange_meets_the_first
                 a_token_of_a_session_that_has_ended_is_not_exchanged
                 a_token_of_a_session_of_an_older_epoch_is_not_exchanged
                 a_session_ends_once_and_with_one_activity

@@ -9,7 +9,7 @@ use domain::user::{Account, AddressKey, EmailAddress, MailPurpose, MailRequest, 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::pending::{AggregateChange, Found};
-use super::{Activity, AddressDigest, CancelledChange, ChangeCancelled, TokenHash, TokenRecord};
+use super::{Activity, AddressDigest, CancelledAddition, CancelledChange, TokenHash, TokenRecord};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
 
@@ -99,8 +99,8 @@ pub struct Redemption<'a> {
 
 /// Stores requests for mails, and what their tokens change.
 ///
-/// Each write makes one try within `deadline`, and never a second one. A second call that finds the
-/// first one stored MUST return [`WriteTry::Done`].
+/// Each write makes one try within `deadline`, and never a second one. A second call stores nothing,
+/// and MUST report what it met of the first one: [`judging`](crate::users::judging) recognises it.
 pub trait MailRepository: Send + Sync {
     /// Stores a request with its pending event and its activity. If `account` is given, it is the
     /// account that asks, after the change that belongs to the request; that change has the
@@ -111,7 +111,7 @@ pub trait MailRepository: Send + Sync {
         account: Option<&Account>,
         activity: &Activity,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
+    ) -> impl Future<Output = WriteTry<CancelledAddition>> + Send;
 
     /// Stores that somebody asked for a mail to an address without an account: by one call of the
     /// same kind and with as many items as [`Self::ask`], so that the time does not show that there
@@ -122,13 +122,12 @@ pub trait MailRepository: Send + Sync {
         address: AddressDigest,
         activity: &Activity,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
+    ) -> impl Future<Output = WriteTry<CancelledAddition>> + Send;
 
     /// Stores the use of a token with the change of the account. It MUST store it only if the token
     /// is the request's newest and was not used, if the account has the version before the change,
     /// and, for a new address, if no other account has that: of any number of uses at most one is
-    /// stored. It MUST NOT change the use of the account's exchanges. A second call stores nothing,
-    /// and MUST report the account with the attempt of the first one.
+    /// stored. It MUST NOT change the use of the account's exchanges.
     fn redeem(
         &self,
         redemption: &Redemption<'_>,

@@ -251,12 +251,13 @@ pub struct CancelledRegistration {
     pub address: ItemReason<UserId>,
 }
 
-/// What the cancelled write of a new session met. A change of the account goes with it.
+/// What the cancelled write of a new session, or of a new request for a mail, met. A change of the
+/// account goes with it, for a request not always.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CancelledAddition {
     /// The new item. Its condition fails if it is there already.
     pub added: ItemReason<()>,
-    /// The account. Its condition fails if it was changed or deleted meanwhile.
+    /// The account, if it changes. Its condition fails if it was changed or deleted meanwhile.
     pub account: ItemReason<AccountAtKey>,
 }
 
@@ -270,13 +271,14 @@ pub struct CancelledChange {
     pub another_failed: bool,
 }
 
-/// Why a change of a session, or a request for a mail, was cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeCancelled {
-    /// The account, token or session that it is based on was changed, used or ended meanwhile.
-    Stale,
-    /// Items were busy.
-    Busy,
+/// What a cancelled exchange of a refresh token met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelledExchange {
+    /// The session, with its newest token. Its condition fails if it has another newest token than
+    /// the one that is exchanged, has ended, or is gone.
+    pub session: ItemReason<TokenHash>,
+    /// The account. Its condition fails if its epoch or the use of its exchanges is another one.
+    pub account: ItemReason<()>,
 }
 
 /// A refresh token as it is stored.
@@ -492,23 +494,22 @@ pub trait Sessions: Send + Sync {
     /// the session's newest, the session is not ended, the account has the session's epoch, and its
     /// exchanges are used as far as `uses_before`: of any number of exchanges of one token at most
     /// one is stored, none after all of the account's sessions were ended, and none that is not
-    /// counted. It MUST NOT change the account otherwise. A second call that finds the first one
-    /// stored MUST return [`WriteTry::Done`].
+    /// counted. It MUST NOT change the account otherwise. A second call stores nothing, and MUST
+    /// report the session with the token of the first one.
     fn rotate(
         &self,
         rotation: &Rotation<'_>,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
+    ) -> impl Future<Output = WriteTry<CancelledExchange>> + Send;
 
-    /// Makes one try, within `deadline`, to end a session. For a session that has ended already it
-    /// returns [`ChangeCancelled::Stale`] and stores no activity, also if an earlier call ended it
-    /// unnoticed.
+    /// Makes one try, within `deadline`, to end a session. The condition of a session that has ended
+    /// already, or is gone, MUST fail, and then no activity is stored.
     fn end(
         &self,
         session: &Session,
         activity: &Activity,
         deadline: Deadline,
-    ) -> impl Future<Output = WriteTry<ChangeCancelled>> + Send;
+    ) -> impl Future<Output = WriteTry<ItemReason<()>>> + Send;
 }
 
 /// What guesses are counted for.

@@ -27,7 +27,7 @@ use crate::ports::{
 use crate::settle::settle;
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
-use crate::users::judging::{Stale, judge_change, judged_by_adapter};
+use crate::users::judging::{Stale, judge_change, judge_request};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
@@ -194,7 +194,7 @@ where
                 let id = self.identities().mail_id();
                 let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
                 let ask = |within| self.users().ask_for_nobody(id, digest, &activity, within);
-                let stored = settle(within, seed(id.as_uuid()), ask, judged_by_adapter);
+                let stored = settle(within, seed(id.as_uuid()), ask, judge_request);
                 stored.await.map_err(unavailable)?
             }
         };
@@ -212,7 +212,7 @@ where
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let seed = seed(mail.request.id.as_uuid());
         let ask = |within| self.users().ask(mail, account, activity, within);
-        settle(within, seed, ask, judged_by_adapter).await.map_err(unavailable)
+        settle(within, seed, ask, judge_request).await.map_err(unavailable)
     }
 
     /// Withdraws the requested address.

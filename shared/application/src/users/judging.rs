@@ -7,7 +7,8 @@ use domain::identity::{TransactionId, UserId};
 
 use crate::outcome::ItemReason;
 use crate::ports::{
-    AccountAtKey, CancelledAddition, CancelledChange, CancelledRegistration, ChangeCancelled,
+    AccountAtKey, CancelledAddition, CancelledChange, CancelledExchange, CancelledRegistration,
+    TokenHash,
 };
 
 /// The outcome of a write: an earlier try is stored, or it is refused. `None` if what was met
@@ -42,6 +43,12 @@ pub fn judge_login(met: &CancelledAddition, attempt: TransactionId) -> Judged<St
     judged(has_landed, met.account.condition_failed().then_some(Stale))
 }
 
+/// Judges a request for a mail. Only this request knows its identifier: if it is there, an earlier
+/// try has landed.
+pub fn judge_request(met: &CancelledAddition) -> Judged<Stale> {
+    judged(met.added.condition_failed(), met.account.condition_failed().then_some(Stale))
+}
+
 /// Judges the change of an account by an attempt, or the use of a mailed token.
 pub fn judge_change(met: &CancelledChange, attempt: TransactionId) -> Judged<Stale> {
     judged(is_by(attempt, &met.account), refused(met))
@@ -52,16 +59,19 @@ pub fn judge_deletion(met: &CancelledChange) -> Judged<Stale> {
     judged(met.account.found() == Some(&AccountAtKey::Deleted), refused(met))
 }
 
-fn refused(met: &CancelledChange) -> Option<Stale> {
-    (met.account.condition_failed() || met.another_failed).then_some(Stale)
+/// Judges the exchange of a refresh token for the token `next`, which is as random as an attempt.
+pub fn judge_exchange(met: &CancelledExchange, next: TokenHash) -> Judged<Stale> {
+    let failed = met.session.condition_failed() || met.account.condition_failed();
+    judged(met.session.found() == Some(&next), failed.then_some(Stale))
 }
 
-/// The judgement of a write that its adapter has judged already.
-pub(crate) fn judged_by_adapter(cancelled: &ChangeCancelled) -> Judged<Stale> {
-    match cancelled {
-        ChangeCancelled::Stale => Some(Err(Stale)),
-        ChangeCancelled::Busy => None,
-    }
+/// Judges the end of a session. Nothing shows who ended it, so no try is known to have landed.
+pub fn judge_end(session: &ItemReason<()>) -> Judged<Stale> {
+    judged(false, session.condition_failed().then_some(Stale))
+}
+
+fn refused(met: &CancelledChange) -> Option<Stale> {
+    (met.account.condition_failed() || met.another_failed).then_some(Stale)
 }
 
 /// Whether an attempt was the last to write an account.
@@ -156,6 +166,66 @@ mod tests {
         ] {
             let met = CancelledAddition { added, account };
             assert_eq!(judge_login(&met, this), expected, "{met:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_landed_if_it_is_there() {
+        let [this, _] = attempts();
+        let there = ConditionFailed(Some(()));
+        for (added, account, expected) in [
+            (there.clone(), NotMet, LANDED),
+            (ConditionFailed(None), NotMet, LANDED),
+            (there.clone(), by(this), LANDED),
+            (there.clone(), DELETED, LANDED),
+            (there, Busy, LANDED),
+            (NotMet, by(this), STALE),
+            (NotMet, DELETED, STALE),
+            (NotMet, ConditionFailed(None), STALE),
+            (Busy, by(this), STALE),
+            (Busy, NotMet, OPEN),
+            (NotMet, Busy, OPEN),
+            (NotMet, NotMet, OPEN),
+        ] {
+            let met = CancelledAddition { added, account };
+            assert_eq!(judge_request(&met), expected, "{met:?}");
+        }
+    }
+
+    #[test]
+    fn an_exchange_landed_if_its_token_is_the_newest() {
+        let [next, other] = ["next", "other"].map(TokenHash::of);
+        let has = |token| ConditionFailed(Some(token));
+        let failed = ConditionFailed(Some(()));
+        for (session, account, expected) in [
+            (has(next), NotMet, LANDED),
+            // Another exchange was counted since, or all sessions were ended.
+            (has(next), failed.clone(), LANDED),
+            (has(next), Busy, LANDED),
+            (has(other), NotMet, STALE),
+            (has(other), failed.clone(), STALE),
+            (ConditionFailed(None), NotMet, STALE),
+            (NotMet, failed.clone(), STALE),
+            (Busy, failed, STALE),
+            (NotMet, ConditionFailed(None), STALE),
+            (Busy, NotMet, OPEN),
+            (NotMet, Busy, OPEN),
+            (NotMet, NotMet, OPEN),
+        ] {
+            let met = CancelledExchange { session, account };
+            assert_eq!(judge_exchange(&met, next), expected, "{met:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_session_that_has_ended_is_stale() {
+        for (session, expected) in [
+            (ConditionFailed(Some(())), STALE),
+            (ConditionFailed(None), STALE),
+            (Busy, OPEN),
+            (NotMet, OPEN),
+        ] {
+            assert_eq!(judge_end(&session), expected, "{session:?}");
         }
     }
 

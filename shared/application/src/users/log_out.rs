@@ -13,7 +13,7 @@ use crate::ports::{
     RefreshToken, Sessions, Source,
 };
 use crate::settle::settle;
-use crate::users::judging::{judge_change, judged_by_adapter};
+use crate::users::judging::{judge_change, judge_end};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// How long the local transaction may take, with all its tries.
@@ -65,7 +65,7 @@ where
         };
         let within = Deadline::after(LOCAL_TRANSACTION).or_earlier(deadline);
         let end = |within| self.users.end(&session, &activity, within);
-        let ended = settle(within, seed(session.id().as_uuid()), end, judged_by_adapter);
+        let ended = settle(within, seed(session.id().as_uuid()), end, judge_end);
         // A session that is gone, or that another request ended, has ended as well.
         ended.await?.ok();
         let user_id = session.user_id().get();

@@ -20,7 +20,7 @@ use crate::ports::{
     TokenRecord,
 };
 use crate::settle::settle;
-use crate::users::judging::{Stale, judged_by_adapter};
+use crate::users::judging::{Stale, judge_end, judge_exchange};
 use crate::users::log_in::SessionTokens;
 
 /// How long the local transaction may take, with all its tries.
@@ -152,7 +152,8 @@ where
             activity: &activity,
         };
         let exchange = |within| self.users.rotate(&rotation, within);
-        let stored = settle(within, seed(session.id().as_uuid()), exchange, judged_by_adapter);
+        let judge = |met: &_| judge_exchange(met, next.hash);
+        let stored = settle(within, seed(session.id().as_uuid()), exchange, judge);
         match stored.await {
             Ok(Ok(())) => {}
             Ok(Err(Stale)) => return Ok(None),
@@ -216,7 +217,7 @@ where
     ) -> Result<SessionTokens, RefreshError> {
         let activity = self.activity(ActivityKind::RefreshReused, source, &session);
         let end = |within| self.users.end(&session, &activity, within);
-        let ended = settle(within, seed(session.id().as_uuid()), end, judged_by_adapter);
+        let ended = settle(within, seed(session.id().as_uuid()), end, judge_end);
         // A session that is gone, or that another request ended, has ended as well.
         ended.await.map_err(RefreshError::Unavailable)?.ok();
         let user_id = session.user_id().get();

@@ -3,8 +3,8 @@
 //! The rules are those of
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>: at
 //! most 100 items and 4 MB, and no two items with the same key. No transaction is sent with a
-//! `ClientRequestToken`: each recognises its earlier tries by the items that they stored, however
-//! long ago.
+//! `ClientRequestToken`: an earlier try is recognised by the items that it stored, however long ago,
+//! and the use case does that.
 
 use std::vec;
 
@@ -179,25 +179,6 @@ pub(crate) async fn write<Reason>(
     match transaction.write(client, deadline).await {
         WriteTry::Done => WriteTry::Done,
         WriteTry::Cancelled(reasons) => WriteTry::Cancelled(cancelled(reasons)),
-        WriteTry::Refused(failure) => WriteTry::Refused(failure),
-        WriteTry::Unknown(failure) => WriteTry::Unknown(failure),
-    }
-}
-
-/// The meaning of a cancellation, if its reasons can show that an earlier try landed unnoticed.
-#[derive(Debug)]
-pub(crate) enum Verdict<Reason> {
-    /// An earlier try of the same attempt is stored.
-    Landed,
-    /// Nothing is stored.
-    Cancelled(Reason),
-}
-
-/// Counts a try as done if an earlier try has landed.
-pub(crate) fn judged<Reason>(tried: WriteTry<Verdict<Reason>>) -> WriteTry<Reason> {
-    match tried {
-        WriteTry::Done | WriteTry::Cancelled(Verdict::Landed) => WriteTry::Done,
-        WriteTry::Cancelled(Verdict::Cancelled(cancelled)) => WriteTry::Cancelled(cancelled),
         WriteTry::Refused(failure) => WriteTry::Refused(failure),
         WriteTry::Unknown(failure) => WriteTry::Unknown(failure),
     }

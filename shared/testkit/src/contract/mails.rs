@@ -7,10 +7,10 @@ use application::ports::mail::{
 };
 use application::ports::pending::{Found, IndexChange, PendingEventIndex, PendingEventStore};
 use application::ports::{
-    AccountAtKey, Accounts, AddressDigest, CancelledChange, ChangeCancelled, IdentitySource,
+    AccountAtKey, Accounts, AddressDigest, CancelledAddition, CancelledChange, IdentitySource,
     Registration, TokenHash, TokenRecord, Topic, UserRepository,
 };
-use application::users::judging::{Stale, judge_change, judge_registration};
+use application::users::judging::{Stale, judge_change, judge_registration, judge_request};
 use domain::aggregate::AggregateKey;
 use domain::identity::TransactionId;
 use domain::pending::{PendingEvent, PendingEvents};
@@ -38,7 +38,7 @@ async fn ask(
     identities: &SequentialIdentities,
     mail: &NewMail,
     account: Option<&Account>,
-) -> WriteTry<ChangeCancelled> {
+) -> WriteTry<CancelledAddition> {
     let asked = activity(identities, ActivityKind::EmailConfirmationRequested, moment(2));
     fixture.accounts().ask(mail, account, &asked, soon()).await
 }
@@ -107,11 +107,7 @@ async fn by_id(fixture: &impl TableFixture, account: &Account) -> Account {
     Accounts::by_id(&fixture.accounts(), account.user_id()).await.unwrap().unwrap()
 }
 
-fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
-    matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale))
-}
-
-fn use_is_stale(tried: &WriteTry<CancelledChange>, attempt: TransactionId) -> bool {
+fn is_stale(tried: &WriteTry<CancelledChange>, attempt: TransactionId) -> bool {
     outcome(tried, |met| judge_change(met, attempt)) == Some(Err(Stale))
 }
 
@@ -150,12 +146,16 @@ pub async fn a_request_is_found_as_it_was_stored_with_its_event_pending(
     assert_eq!(by_id(fixture, &user.account).await, user.account);
 }
 
-pub async fn a_second_try_of_a_request_is_done(fixture: &impl TableFixture) {
+pub async fn a_second_try_of_a_request_meets_the_first(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let (account, mail) = waiting(fixture, &identities, "new@example.com").await;
     issued(fixture, &mail, "one").await;
     let again = ask(fixture, &identities, &mail, Some(&account)).await;
-    assert!(matches!(again, WriteTry::Done), "{again:?}");
+    let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
+    assert!(met.added.condition_failed(), "{met:?}");
+    let attempt = mail.pending.transaction_id;
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
+    assert_eq!(judge_request(met), Some(Ok(())));
     assert_eq!(find(fixture, &mail).await.unwrap().token, Some(token("one")));
 }
 
@@ -169,7 +169,11 @@ pub async fn a_request_is_stored_with_the_change_of_its_account_or_not_at_all(
     // Based on the account as it was before.
     let late = new_mail(&identities, &account, MailPurpose::ChangeAddress);
     let tried = ask(fixture, &identities, &late, Some(&account)).await;
-    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(outcome(&tried, judge_request), Some(Err(Stale)), "{tried:?}");
+    let WriteTry::Cancelled(met) = &tried else { panic!("{tried:?}") };
+    assert!(!met.added.condition_failed(), "{met:?}");
+    let attempt = mail.pending.transaction_id;
+    assert_eq!(met.account.found(), Some(&AccountAtKey::Live { attempt }));
     assert_eq!(find(fixture, &late).await, None);
 }
 
@@ -265,11 +269,11 @@ pub async fn a_token_that_is_not_the_newest_is_not_used(fixture: &impl TableFixt
     let mail = asked(fixture, &identities, &user.account, MailPurpose::ConfirmAddress).await;
     let attempt = identities.transaction_id();
     let tried = redeem(fixture, &identities, &mail, "one", &user.account, attempt).await;
-    assert!(use_is_stale(&tried, attempt), "no token was made yet: {tried:?}");
+    assert!(is_stale(&tried, attempt), "no token was made yet: {tried:?}");
     issued(fixture, &mail, "one").await;
     issued(fixture, &mail, "two").await;
     let tried = redeem(fixture, &identities, &mail, "one", &user.account, attempt).await;
-    assert!(use_is_stale(&tried, attempt), "{tried:?}");
+    assert!(is_stale(&tried, attempt), "{tried:?}");
     let WriteTry::Cancelled(met) = &tried else { panic!("{tried:?}") };
     assert_eq!((&met.account, met.another_failed), (&ItemReason::None, true));
     assert_eq!(by_id(fixture, &user.account).await, user.account);
@@ -287,7 +291,7 @@ pub async fn a_use_is_stale_when_the_account_was_changed_meanwhile(fixture: &imp
     assert!(matches!(tried, WriteTry::Done), "{tried:?}");
     let attempt = identities.transaction_id();
     let tried = redeem(fixture, &identities, &mail, "one", &user.account, attempt).await;
-    assert!(use_is_stale(&tried, attempt), "{tried:?}");
+    assert!(is_stale(&tried, attempt), "{tried:?}");
     assert!(!find(fixture, &mail).await.unwrap().used);
 }
 
@@ -316,7 +320,7 @@ pub async fn an_address_that_was_taken_meanwhile_is_not_stored(fixture: &impl Ta
     let other = register(fixture, &identities, "NEW@example.com").await;
     let attempt = identities.transaction_id();
     let tried = redeem(fixture, &identities, &mail, "one", &account, attempt).await;
-    assert!(use_is_stale(&tried, attempt), "{tried:?}");
+    assert!(is_stale(&tried, attempt), "{tried:?}");
     assert_eq!(by_id(fixture, &account).await, account);
     let found = fixture.accounts().by_email(&email("new@example.com")).await.unwrap();
     assert_eq!(found, Some(other.account));
@@ -342,9 +346,10 @@ pub async fn a_request_of_nobody_is_no_request(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let (mail, address) = (identities.mail_id(), AddressDigest::of(&email("nobody@example.com")));
     let asked = activity(&identities, ActivityKind::PasswordResetRequested, moment(2));
-    for _ in 0..2 {
+    for is_first in [true, false] {
         let tried = fixture.accounts().ask_for_nobody(mail, address, &asked, soon()).await;
-        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+        assert_eq!(matches!(tried, WriteTry::Done), is_first, "{tried:?}");
+        assert_eq!(outcome(&tried, judge_request), Some(Ok(())), "{tried:?}");
     }
     assert_eq!(MailRequests::find(&fixture.accounts(), mail).await.unwrap(), None);
     let due = fixture.aggregates().due(Topic::Users, moment(1_000), 100).await.unwrap();

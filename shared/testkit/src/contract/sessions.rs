@@ -2,35 +2,39 @@
 
 use application::outcome::WriteTry;
 use application::ports::{
-    AccountChange, AccountRepository, Accounts, ActivityReader, ChangeCancelled, Exchange,
+    AccountChange, AccountRepository, Accounts, ActivityReader, CancelledExchange, Exchange,
     FoundToken, IdentitySource, Rotation, Sessions, TokenRecord,
 };
+use application::users::judging::{Judged, Stale, judge_end, judge_exchange};
 use domain::identity::SessionId;
 use domain::timestamp::Timestamp;
 use domain::user::{Account, ActivityKind, RateUse, Session, SessionRecord};
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::fixture::settled;
+use super::fixture::{outcome, settled};
 use super::users::{log_in, register};
 use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
 use crate::samples::{activity, refresh_token};
+
+const STORED: Judged<Stale> = Some(Ok(()));
+const STALE: Judged<Stale> = Some(Err(Stale));
 
 async fn session(fixture: &impl TableFixture, identities: &SequentialIdentities) -> Session {
     let user = register(fixture, identities, "demo@example.com").await;
     log_in(fixture, identities, &user.account, "first").await.session
 }
 
-/// Exchanges a token, after `before` exchanges of the account.
-async fn exchange_after(
+/// Tries to exchange a token, after `before` exchanges of the account, until that is settled.
+async fn try_to_exchange(
     before: u32,
     fixture: &impl TableFixture,
     identities: &impl IdentitySource,
     session: &Session,
     used: &str,
     next: &str,
-) -> WriteTry<ChangeCancelled> {
+) -> WriteTry<CancelledExchange> {
     let next = TokenRecord {
         hash: refresh_token(session, next).hash,
         expires_at: session.token_expires_at(moment(2)),
@@ -47,7 +51,20 @@ async fn exchange_after(
     };
     let sessions = fixture.accounts();
     let rotate = async || sessions.rotate(&rotation, soon()).await;
-    settled(rotate, |cancelled| *cancelled == ChangeCancelled::Busy).await
+    settled(rotate, |met| judge_exchange(met, next.hash).is_none()).await
+}
+
+/// The outcome of an exchange, after `before` exchanges of the account.
+async fn exchange_after(
+    before: u32,
+    fixture: &impl TableFixture,
+    identities: &impl IdentitySource,
+    session: &Session,
+    used: &str,
+    next: &str,
+) -> Judged<Stale> {
+    let tried = try_to_exchange(before, fixture, identities, session, used, next).await;
+    outcome(&tried, |met| judge_exchange(met, refresh_token(session, next).hash))
 }
 
 /// Exchanges a token as the first one of the account.
@@ -57,7 +74,7 @@ async fn exchange(
     session: &Session,
     used: &str,
     next: &str,
-) -> WriteTry<ChangeCancelled> {
+) -> Judged<Stale> {
     exchange_after(0, fixture, identities, session, used, next).await
 }
 
@@ -80,10 +97,6 @@ fn is_newest(found: &Option<FoundToken>) -> bool {
     matches!(found, Some(FoundToken::Newest { .. }))
 }
 
-fn is_stale(tried: &WriteTry<ChangeCancelled>) -> bool {
-    matches!(tried, WriteTry::Cancelled(ChangeCancelled::Stale))
-}
-
 pub async fn a_token_is_found_with_its_session(fixture: &impl TableFixture) {
     let session = session(fixture, &SequentialIdentities::default()).await;
     let expires_at = session.token_expires_at(moment(1));
@@ -95,16 +108,16 @@ pub async fn a_token_is_exchanged_once(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let session = session(fixture, &identities).await;
     let tried = exchange(fixture, &identities, &session, "first", "second").await;
-    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    assert_eq!(tried, STORED);
     let latest = Exchange { salt: "salt".to_owned(), at: moment(2) };
     let exchanged = Some(FoundToken::Exchanged { session, exchange: latest });
     assert_eq!(found(fixture, &session, "first").await, exchanged);
     assert!(is_newest(&found(fixture, &session, "second").await));
     let again = exchange(fixture, &identities, &session, "first", "third").await;
-    assert!(is_stale(&again), "{again:?}");
+    assert_eq!(again, STALE);
     assert_eq!(found(fixture, &session, "third").await, None);
     let next = exchange_after(1, fixture, &identities, &session, "second", "third").await;
-    assert!(matches!(next, WriteTry::Done), "{next:?}");
+    assert_eq!(next, STORED);
     let used = Some(FoundToken::Used { session });
     assert_eq!(found(fixture, &session, "first").await, used);
 }
@@ -115,14 +128,14 @@ pub async fn every_exchange_of_an_account_is_counted(fixture: &impl TableFixture
     let one = log_in(fixture, &identities, &user.account, "one").await;
     let other = log_in(fixture, &identities, &one.account, "other").await;
     let tried = exchange(fixture, &identities, &one.session, "one", "second").await;
-    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    assert_eq!(tried, STORED);
     assert_eq!(stored_uses(fixture, &one.session).await, uses(1));
     // An exchange in another session that did not see the first one.
     let tried = exchange(fixture, &identities, &other.session, "other", "second").await;
-    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(tried, STALE);
     assert!(is_newest(&found(fixture, &other.session, "other").await));
     let tried = exchange_after(1, fixture, &identities, &other.session, "other", "second").await;
-    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    assert_eq!(tried, STORED);
     assert_eq!(stored_uses(fixture, &one.session).await, uses(2));
 }
 
@@ -147,7 +160,7 @@ pub async fn a_login_and_a_change_leave_the_use_of_exchanges(fixture: &impl Tabl
     let user = register(fixture, &identities, "demo@example.com").await;
     let first = log_in(fixture, &identities, &user.account, "first").await;
     let tried = exchange(fixture, &identities, &first.session, "first", "second").await;
-    assert!(matches!(tried, WriteTry::Done), "{tried:?}");
+    assert_eq!(tried, STORED);
     // Both are based on an account that was read before the exchange.
     let login = log_in(fixture, &identities, &first.account, "another").await;
     assert_eq!(stored_uses(fixture, &first.session).await, uses(1));
@@ -161,18 +174,22 @@ pub async fn of_ten_exchanges_of_one_token_at_once_one_is_stored(fixture: &impl 
     let (identities, session) = (&identities, &session);
     let tries = (0..10)
         .map(async |n| exchange(fixture, identities, session, "first", &format!("next {n}")).await);
-    let tried = join_all(tries).await;
-    let done = tried.iter().filter(|tried| matches!(tried, WriteTry::Done)).count();
-    assert_eq!(done, 1, "{tried:?}");
+    let outcomes = join_all(tries).await;
+    let stored = outcomes.iter().filter(|outcome| **outcome == STORED).count();
+    assert_eq!(stored, 1, "{outcomes:?}");
 }
 
-pub async fn a_second_try_of_an_exchange_is_done(fixture: &impl TableFixture) {
+pub async fn a_second_try_of_an_exchange_meets_the_first(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let session = session(fixture, &identities).await;
-    for _ in 0..2 {
-        let tried = exchange(fixture, &identities, &session, "first", "second").await;
-        assert!(matches!(tried, WriteTry::Done), "{tried:?}");
-    }
+    let tried = exchange(fixture, &identities, &session, "first", "second").await;
+    assert_eq!(tried, STORED);
+    let again = try_to_exchange(0, fixture, &identities, &session, "first", "second").await;
+    let WriteTry::Cancelled(met) = &again else { panic!("{again:?}") };
+    let next = refresh_token(&session, "second").hash;
+    assert_eq!(met.session.found(), Some(&next));
+    assert!(met.account.condition_failed(), "the exchange is counted: {met:?}");
+    assert_eq!(judge_exchange(met, next), STORED);
 }
 
 pub async fn a_token_of_a_session_that_has_ended_is_not_exchanged(fixture: &impl TableFixture) {
@@ -182,7 +199,7 @@ pub async fn a_token_of_a_session_that_has_ended_is_not_exchanged(fixture: &impl
     let tried = fixture.accounts().end(&session, &ended, soon()).await;
     assert!(matches!(tried, WriteTry::Done), "{tried:?}");
     let tried = exchange(fixture, &identities, &session, "first", "second").await;
-    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(tried, STALE);
     assert_eq!(found(fixture, &session, "second").await, None);
     let first = found(fixture, &session, "first").await;
     assert!(is_newest(&first) && first.as_ref().unwrap().session().has_ended(), "{first:?}");
@@ -194,7 +211,7 @@ pub async fn a_token_of_a_session_of_an_older_epoch_is_not_exchanged(fixture: &i
     let login = log_in(fixture, &identities, &user.account, "first").await;
     end_all(fixture, &identities, &login.account).await;
     let tried = exchange(fixture, &identities, &login.session, "first", "second").await;
-    assert!(is_stale(&tried), "{tried:?}");
+    assert_eq!(tried, STALE);
     assert_eq!(found(fixture, &login.session, "second").await, None);
     assert!(is_newest(&found(fixture, &login.session, "first").await));
 }
@@ -206,7 +223,8 @@ pub async fn a_session_ends_once_and_with_one_activity(fixture: &impl TableFixtu
         let ended = activity(&identities, ActivityKind::LoggedOut, moment(2));
         let tried = fixture.accounts().end(&session, &ended, soon()).await;
         assert_eq!(matches!(tried, WriteTry::Done), is_first, "{tried:?}");
-        assert_eq!(is_stale(&tried), !is_first, "{tried:?}");
+        let expected = if is_first { STORED } else { STALE };
+        assert_eq!(outcome(&tried, judge_end), expected, "{tried:?}");
         let stored = Sessions::by_id(&fixture.accounts(), session.id()).await.unwrap();
         assert_eq!(stored, Some(session.end()));
     }

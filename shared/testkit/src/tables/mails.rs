@@ -9,7 +9,7 @@ use application::ports::mail::{
 };
 use application::ports::pending::{AggregateChange, Found};
 use application::ports::{
-    Activity, ActivityOwner, AddressDigest, CancelledChange, ChangeCancelled, TokenRecord,
+    Activity, ActivityOwner, AddressDigest, CancelledAddition, CancelledChange, TokenRecord,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::MailId;
@@ -18,7 +18,10 @@ use domain::user::{Account, AddressKey};
 use super::MemoryTables;
 use super::aggregates::Written;
 use super::rows::{EventsRow, MailRow, Rows};
-use super::users::{BUSY, check, replace_account, store_account, unless_unchanged};
+use super::users::{
+    BUSY_ADDITION, BUSY_CHANGE, check_addition, check_change, store_account, unless_absent,
+    unless_unchanged,
+};
 use crate::fault::Operation;
 
 impl MemoryTables {
@@ -51,14 +54,18 @@ impl MailRepository for MemoryTables {
         account: Option<&Account>,
         activity: &Activity,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledAddition> {
         let (mail, account, activity) = (mail.clone(), account.cloned(), activity.clone());
-        self.write(Operation::AskForMail, deadline, ChangeCancelled::Busy, move |rows| {
-            if rows.mails.contains_key(&mail.request.id) {
-                return Ok(());
-            }
+        self.write(Operation::AskForMail, deadline, BUSY_ADDITION, move |rows| {
+            let account_reason = account
+                .as_ref()
+                .map_or(ItemReason::None, |account| unless_unchanged(rows, account));
+            check_addition(CancelledAddition {
+                added: unless_absent(rows.mails.get(&mail.request.id).map(drop)),
+                account: account_reason,
+            })?;
             if let Some(account) = account {
-                replace_account(rows, account, mail.pending.transaction_id)?;
+                store_account(rows, account, mail.pending.transaction_id);
             }
             rows.record(ActivityOwner::User(mail.request.user_id), activity);
             put_mail(rows, mail);
@@ -69,13 +76,18 @@ impl MailRepository for MemoryTables {
 
     async fn ask_for_nobody(
         &self,
-        _: MailId,
+        mail: MailId,
         address: AddressDigest,
         activity: &Activity,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledAddition> {
         let activity = activity.clone();
-        self.write(Operation::AskForMail, deadline, ChangeCancelled::Busy, move |rows| {
+        self.write(Operation::AskForMail, deadline, BUSY_ADDITION, move |rows| {
+            check_addition(CancelledAddition {
+                added: unless_absent(rows.mails_of_nobody.get(&(address, mail)).map(drop)),
+                account: ItemReason::None,
+            })?;
+            rows.mails_of_nobody.insert((address, mail));
             rows.record(ActivityOwner::UnknownAddress(address), activity);
             Ok(())
         })
@@ -91,7 +103,7 @@ impl MailRepository for MemoryTables {
             redemption.clone();
         let (account, activity) = (account.clone(), activity.clone());
         let former = former_address.cloned();
-        self.write(Operation::RedeemMail, deadline, BUSY, move |rows| {
+        self.write(Operation::RedeemMail, deadline, BUSY_CHANGE, move |rows| {
             let (user_id, key) = (account.user_id(), account.email().key().clone());
             let is_good = rows.mails.get(&mail).is_some_and(|row| {
                 !row.mail.used && row.mail.token.is_some_and(|token| token.hash == hash)
@@ -104,7 +116,7 @@ impl MailRepository for MemoryTables {
                 account: unless_unchanged(rows, &account),
                 another_failed: !is_good || !may_move,
             };
-            check(met)?;
+            check_change(met)?;
             store_account(rows, account, attempt);
             if let Some(former) = former {
                 rows.owners.remove(&former);

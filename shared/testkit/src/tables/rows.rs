@@ -77,6 +77,8 @@ pub(super) struct Rows {
     pub(super) owners: HashMap<AddressKey, UserId>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) mails: BTreeMap<MailId, MailRow>,
+    /// The requests for mails to addresses without an account.
+    pub(super) mails_of_nobody: BTreeSet<(AddressDigest, MailId)>,
     pub(super) used_tokens: BTreeSet<TokenHash>,
     pub(super) activities: Vec<(ActivityOwner, Activity)>,
     pub(super) guesses: HashMap<GuessTarget, Guesses>,

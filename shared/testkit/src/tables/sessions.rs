@@ -1,15 +1,17 @@
 //! Sessions and their refresh tokens.
 
 use application::deadline::Deadline;
-use application::outcome::{Failure, WriteTry};
+use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::{
-    Activity, ActivityOwner, ChangeCancelled, Exchange, FoundToken, RefreshToken, Rotation,
+    Activity, ActivityOwner, CancelledExchange, Exchange, FoundToken, RefreshToken, Rotation,
     Sessions,
 };
 use domain::identity::SessionId;
 use domain::user::{Account, AccountRecord, Session};
 
 use super::MemoryTables;
+use super::rows::SessionRow;
+use super::users::unless;
 use crate::fault::Operation;
 
 impl Sessions for MemoryTables {
@@ -39,28 +41,32 @@ impl Sessions for MemoryTables {
         &self,
         rotation: &Rotation<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledExchange> {
         let Rotation { session, used, next, salt, at, uses_before, uses, activity } =
             rotation.clone();
         let exchange = Exchange { salt: salt.to_owned(), at };
         let (session, next, activity) = (*session, *next, activity.clone());
-        self.write(Operation::Rotate, deadline, ChangeCancelled::Busy, move |rows| {
-            let account =
-                rows.accounts.get_mut(&session.user_id()).and_then(|row| row.live.as_mut());
-            let account = account.map(|(account, _)| account).filter(|account| {
+        let busy = CancelledExchange { session: ItemReason::Busy, account: ItemReason::Busy };
+        self.write(Operation::Rotate, deadline, busy, move |rows| {
+            let found = rows.sessions.get(&session.id());
+            let is_good = |row: &SessionRow| row.token.hash == used && !row.session.has_ended();
+            let account = rows.account(session.user_id());
+            let counts = |account: &Account| {
                 account.session_epoch() == session.epoch()
                     && account.record().exchanges == uses_before
-            });
-            let row = rows.sessions.get_mut(&session.id()).ok_or(ChangeCancelled::Stale)?;
-            if row.token.hash == next.hash {
-                return Ok(());
+            };
+            let met = CancelledExchange {
+                session: unless(found.is_some_and(is_good), found.map(|row| row.token.hash)),
+                account: unless(account.is_some_and(counts), account.map(|_| ())),
+            };
+            if met.session.condition_failed() || met.account.condition_failed() {
+                return Err(met);
             }
-            if row.token.hash != used || row.session.has_ended() {
-                return Err(ChangeCancelled::Stale);
-            }
-            let account = account.ok_or(ChangeCancelled::Stale)?;
+            let row = rows.accounts.get_mut(&session.user_id()).unwrap();
+            let (account, _) = row.live.as_mut().unwrap();
             let record = account.record().clone();
             *account = Account::rehydrate(AccountRecord { exchanges: uses, ..record });
+            let row = rows.sessions.get_mut(&session.id()).unwrap();
             row.token = next;
             row.exchange = Some((used, exchange));
             rows.used_tokens.insert(used);
@@ -75,12 +81,13 @@ impl Sessions for MemoryTables {
         session: &Session,
         activity: &Activity,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<ItemReason<()>> {
         let (session, activity) = (*session, activity.clone());
-        self.write(Operation::EndSession, deadline, ChangeCancelled::Busy, move |rows| {
-            let row = rows.sessions.get_mut(&session.id()).ok_or(ChangeCancelled::Stale)?;
+        self.write(Operation::EndSession, deadline, ItemReason::Busy, move |rows| {
+            let row = rows.sessions.get_mut(&session.id());
+            let row = row.ok_or(ItemReason::ConditionFailed(None))?;
             if row.session.has_ended() {
-                return Err(ChangeCancelled::Stale);
+                return Err(ItemReason::ConditionFailed(Some(())));
             }
             row.session = row.session.end();
             rows.record(ActivityOwner::User(session.user_id()), activity);

@@ -6,9 +6,8 @@ use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::{
     AccountAtKey, AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts,
     Activity, ActivityLog, ActivityOwner, ActivityReader, AddressDigest, CancelledAddition,
-    CancelledChange, CancelledRegistration, ChangeCancelled, GuessRecords, GuessTarget,
-    GuessUpdate, KnownSourceRemoval, KnownSources, NewSession, Page, Registration, Source,
-    UserRepository,
+    CancelledChange, CancelledRegistration, GuessRecords, GuessTarget, GuessUpdate,
+    KnownSourceRemoval, KnownSources, NewSession, Page, Registration, Source, UserRepository,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, TransactionId, UserId};
@@ -29,27 +28,39 @@ fn at_key(row: &AccountRow) -> AccountAtKey {
     }
 }
 
+/// The reason of an item whose condition holds or not; it is `found` in the item's place.
+pub(super) fn unless<Existing>(holds: bool, found: Option<Existing>) -> ItemReason<Existing> {
+    if holds { ItemReason::None } else { ItemReason::ConditionFailed(found) }
+}
+
 /// The reason of an item whose condition is that there is none.
 pub(super) fn unless_absent<Existing>(found: Option<Existing>) -> ItemReason<Existing> {
-    found.map_or(ItemReason::None, |found| ItemReason::ConditionFailed(Some(found)))
+    unless(found.is_none(), found)
 }
 
 /// The reason of an account whose condition is that it has this version.
 fn unless_at_version(rows: &Rows, user_id: UserId, version: u32) -> ItemReason<AccountAtKey> {
-    match rows.accounts.get(&user_id) {
-        Some(AccountRow { live: Some((stored, _)), .. }) if stored.version() == version => {
-            ItemReason::None
-        }
-        found => ItemReason::ConditionFailed(found.map(at_key)),
-    }
+    let live = rows.account(user_id);
+    let holds = live.is_some_and(|stored| stored.version() == version);
+    unless(holds, rows.accounts.get(&user_id).map(at_key))
+}
+
+/// An addition whose items are busy.
+pub(super) const BUSY_ADDITION: CancelledAddition =
+    CancelledAddition { added: ItemReason::Busy, account: ItemReason::Busy };
+
+/// Refuses an addition if a condition failed.
+pub(super) fn check_addition(met: CancelledAddition) -> Result<(), CancelledAddition> {
+    let failed = met.added.condition_failed() || met.account.condition_failed();
+    if failed { Err(met) } else { Ok(()) }
 }
 
 /// A change whose account is busy.
-pub(super) const BUSY: CancelledChange =
+pub(super) const BUSY_CHANGE: CancelledChange =
     CancelledChange { account: ItemReason::Busy, another_failed: false };
 
 /// Refuses a change if a condition failed.
-pub(super) fn check(met: CancelledChange) -> Result<(), CancelledChange> {
+pub(super) fn check_change(met: CancelledChange) -> Result<(), CancelledChange> {
     let failed = met.account.condition_failed() || met.another_failed;
     if failed { Err(met) } else { Ok(()) }
 }
@@ -67,27 +78,6 @@ pub(super) fn store_account(rows: &mut Rows, account: Account, attempt: Transact
     let exchanges = stored.record().exchanges;
     let account = Account::rehydrate(AccountRecord { exchanges, ..account.record().clone() });
     row.live = Some((account, attempt));
-}
-
-/// Replaces the previous version of an account. `true` means that an earlier try of the same
-/// attempt has already done so.
-pub(super) fn replace_account(
-    rows: &mut Rows,
-    account: Account,
-    attempt: TransactionId,
-) -> Result<bool, ChangeCancelled> {
-    match unless_unchanged(rows, &account) {
-        ItemReason::ConditionFailed(Some(AccountAtKey::Live { attempt: last }))
-            if last == attempt =>
-        {
-            Ok(true)
-        }
-        ItemReason::ConditionFailed(_) => Err(ChangeCancelled::Stale),
-        ItemReason::None | ItemReason::Busy => {
-            store_account(rows, account, attempt);
-            Ok(false)
-        }
-    }
 }
 
 impl Accounts for MemoryTables {
@@ -148,16 +138,13 @@ impl UserRepository for MemoryTables {
         let (event, pending) = (login.event.clone(), login.pending.clone());
         let (session, token) = (*login.session, *login.token);
         let activity = login.activity.clone();
-        let busy = CancelledAddition { added: ItemReason::Busy, account: ItemReason::Busy };
-        self.write(Operation::LogIn, deadline, busy, move |rows| {
+        self.write(Operation::LogIn, deadline, BUSY_ADDITION, move |rows| {
             let user_id = account.user_id();
             let met = CancelledAddition {
                 added: unless_absent(rows.sessions.get(&session.id()).map(drop)),
                 account: unless_unchanged(rows, &account),
             };
-            if met.added.condition_failed() || met.account.condition_failed() {
-                return Err(met);
-            }
+            check_addition(met)?;
             store_account(rows, account, pending.transaction_id);
             rows.record(ActivityOwner::User(user_id), activity);
             let key = AggregateKey::Session { session_id: session.id() };
@@ -179,13 +166,13 @@ impl AccountRepository for MemoryTables {
         let account = change.account.clone();
         let (attempt, keep) = (change.attempt, change.keep);
         let activity = change.activity.clone();
-        self.write(Operation::ChangeAccount, deadline, BUSY, move |rows| {
+        self.write(Operation::ChangeAccount, deadline, BUSY_CHANGE, move |rows| {
             let is_good = |id| rows.sessions.get(&id).is_some_and(|row| !row.session.has_ended());
             let met = CancelledChange {
                 account: unless_unchanged(rows, &account),
                 another_failed: !keep.is_none_or(is_good),
             };
-            check(met)?;
+            check_change(met)?;
             let user_id = account.user_id();
             if let Some(row) = keep.and_then(|id| rows.sessions.get_mut(&id)) {
                 row.session = row.session.keep(&account);
@@ -232,14 +219,14 @@ impl AccountRemoval for MemoryTables {
     ) -> WriteTry<CancelledChange> {
         let account = deletion.account.clone();
         let (event, pending) = (deletion.event.clone(), deletion.pending.clone());
-        self.write(Operation::DeleteAccount, deadline, BUSY, move |rows| {
+        self.write(Operation::DeleteAccount, deadline, BUSY_CHANGE, move |rows| {
             let user_id = account.user_id();
             let owner = rows.owners.get(account.email().key());
             let met = CancelledChange {
                 account: unless_at_version(rows, user_id, account.version()),
                 another_failed: owner.is_some_and(|owner| *owner != user_id),
             };
-            check(met)?;
+            check_change(met)?;
             let row = rows.accounts.get_mut(&user_id).unwrap();
             row.live = None;
             let EventsRow { stored, index, .. } = &mut row.events;

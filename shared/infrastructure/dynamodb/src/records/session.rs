@@ -77,6 +77,16 @@ impl From<&NewSession<'_>> for NewSessionItem {
 }
 
 impl SessionItem {
+    /// The session's newest token.
+    ///
+    /// # Errors
+    ///
+    /// [`CorruptRecord`] if it is no hash.
+    pub(crate) fn token(&self) -> Result<TokenHash, CorruptRecord> {
+        let token = TokenHash::from_hexadecimal(&self.token);
+        token.ok_or_else(|| CorruptRecord::because("a token is no hash"))
+    }
+
     /// Whether a token is the session's newest one.
     pub(crate) fn has_token(&self, token: TokenHash) -> bool {
         self.token == token.to_string()

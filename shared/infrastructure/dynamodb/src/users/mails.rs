@@ -1,10 +1,10 @@
 //! Requests for mails: stored with their events, and used with their tokens.
 
 use application::deadline::Deadline;
-use application::outcome::{Failure, WriteTry};
+use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::mail::{MailRepository, MailRequests, NewMail, Redemption, StoredMail};
 use application::ports::{
-    Activity, ActivityOwner, AddressDigest, CancelledChange, ChangeCancelled,
+    Activity, ActivityOwner, AddressDigest, CancelledAddition, CancelledChange,
 };
 use domain::identity::MailId;
 use domain::user::Account;
@@ -14,8 +14,10 @@ use crate::expression::Change;
 use crate::item::{number, text, truth};
 use crate::keys;
 use crate::reading::get;
-use crate::records::{ActivityItem, EmailItem, MailItem, NewMailItem, NobodysMailItem};
-use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
+use crate::records::{
+    ActivityItem, EmailItem, MailItem, NewMailItem, NobodysMailItem, account_at_key,
+};
+use crate::transaction::{Reasons, Transaction, write};
 
 /// The condition that an address belongs to a user.
 const SAME_USER: &str = "#user_id = :user_id";
@@ -24,7 +26,7 @@ const SAME_USER: &str = "#user_id = :user_id";
 const FREE_OR_SAME_USER: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
 
 impl DynamoAccounts {
-    /// The items in the order in which [`judge_request`] reads their reasons.
+    /// The items in the order in which [`cancelled_request`] reads their reasons.
     fn request(
         &self,
         mail: &NewMail,
@@ -84,16 +86,13 @@ impl DynamoAccounts {
     }
 }
 
-/// The reasons in the order in which [`DynamoAccounts::request`] adds the items. Only this request
-/// knows its identifier: if its item exists, an earlier try has landed.
-fn judge_request(mut reasons: Reasons) -> Verdict<ChangeCancelled> {
-    if reasons.next().condition_failed() {
-        return Verdict::Landed;
-    }
-    if reasons.any_condition_failed() {
-        return Verdict::Cancelled(ChangeCancelled::Stale);
-    }
-    Verdict::Cancelled(ChangeCancelled::Busy)
+/// The reasons in the order in which [`DynamoAccounts::request`] and
+/// [`DynamoAccounts::request_of_nobody`] add the items.
+fn cancelled_request(mut reasons: Reasons, changes_account: bool) -> CancelledAddition {
+    let added = reasons.next_unread();
+    let account =
+        if changes_account { reasons.next_read(account_at_key) } else { ItemReason::None };
+    CancelledAddition { added, account }
 }
 
 impl MailRequests for DynamoAccounts {
@@ -111,9 +110,10 @@ impl MailRepository for DynamoAccounts {
         account: Option<&Account>,
         activity: &Activity,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledAddition> {
         let request = self.request(mail, account, activity);
-        judged(write(request, &self.client, deadline, judge_request).await)
+        let cancelled = |reasons| cancelled_request(reasons, account.is_some());
+        write(request, &self.client, deadline, cancelled).await
     }
 
     async fn ask_for_nobody(
@@ -122,9 +122,10 @@ impl MailRepository for DynamoAccounts {
         address: AddressDigest,
         activity: &Activity,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<CancelledAddition> {
         let request = self.request_of_nobody(mail, address, activity);
-        judged(write(request, &self.client, deadline, judge_request).await)
+        let cancelled = |reasons| cancelled_request(reasons, false);
+        write(request, &self.client, deadline, cancelled).await
     }
 
     async fn redeem(

@@ -1,21 +1,20 @@
 //! Sessions and their refresh tokens.
 
 use application::deadline::Deadline;
-use application::outcome::{Failure, WriteTry};
+use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::{
-    Activity, ActivityOwner, ChangeCancelled, FoundToken, RefreshToken, Rotation, Sessions,
-    TokenHash,
+    Activity, ActivityOwner, CancelledExchange, FoundToken, RefreshToken, Rotation, Sessions,
 };
 use domain::identity::SessionId;
 use domain::user::Session;
 
 use super::accounts::DynamoAccounts;
 use crate::expression::Change;
-use crate::item::{CorruptRecord, from_item, number, text, truth};
+use crate::item::{from_item, number, text, truth};
 use crate::keys;
 use crate::reading::get;
 use crate::records::{ActivityItem, SessionItem, UsedTokenItem};
-use crate::transaction::{Reasons, Transaction, Verdict, judged, write};
+use crate::transaction::{Reasons, Transaction, write};
 
 impl DynamoAccounts {
     fn rotation(&self, rotation: &Rotation<'_>) -> Result<Transaction, Failure> {
@@ -75,18 +74,11 @@ impl DynamoAccounts {
 }
 
 /// The reasons in the order in which [`DynamoAccounts::rotation`] adds the items.
-fn judge_rotation(mut reasons: Reasons, next: TokenHash) -> Verdict<ChangeCancelled> {
-    let has_next = reasons.next_read(|item| {
-        let session = from_item::<SessionItem>(item)?;
-        Ok::<_, CorruptRecord>(session.has_token(next))
-    });
-    if has_next.found() == Some(&true) {
-        return Verdict::Landed;
+fn cancelled_exchange(mut reasons: Reasons) -> CancelledExchange {
+    CancelledExchange {
+        session: reasons.next_read(|item| from_item::<SessionItem>(item)?.token()),
+        account: reasons.next_unread(),
     }
-    if has_next.condition_failed() || reasons.any_condition_failed() {
-        return Verdict::Cancelled(ChangeCancelled::Stale);
-    }
-    Verdict::Cancelled(ChangeCancelled::Busy)
 }
 
 impl Sessions for DynamoAccounts {
@@ -119,12 +111,8 @@ impl Sessions for DynamoAccounts {
         &self,
         rotation: &Rotation<'_>,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
-        let next = rotation.next.hash;
-        let tried = write(self.rotation(rotation), &self.client, deadline, |reasons| {
-            judge_rotation(reasons, next)
-        });
-        judged(tried.await)
+    ) -> WriteTry<CancelledExchange> {
+        write(self.rotation(rotation), &self.client, deadline, cancelled_exchange).await
     }
 
     async fn end(
@@ -132,15 +120,8 @@ impl Sessions for DynamoAccounts {
         session: &Session,
         activity: &Activity,
         deadline: Deadline,
-    ) -> WriteTry<ChangeCancelled> {
+    ) -> WriteTry<ItemReason<()>> {
         let transaction = self.end_transaction(session, activity);
-        write(transaction, &self.client, deadline, |reasons| {
-            if reasons.any_condition_failed() {
-                ChangeCancelled::Stale
-            } else {
-                ChangeCancelled::Busy
-            }
-        })
-        .await
+        write(transaction, &self.client, deadline, |mut reasons| reasons.next_unread()).await
     }
 }
