@@ -36,6 +36,21 @@ fn an_adapter_tries_a_conditional_write_once() {
     assert!(writes_of_all > 0);
 }
 
+/// An adapter says that a write is done only if its own try was answered so. Whether an earlier try
+/// has landed, the use case judges by what the adapter met.
+#[test]
+fn an_adapter_reports_a_write_and_does_not_judge_it() {
+    let code = ["shared/infrastructure", "shared/testkit/src/tables"].map(code).concat();
+    let lines = code.lines().map(str::trim_start).filter(|line| line.contains("WriteTry::Done"));
+    // The tests of the adapters compare with it.
+    let said: Vec<_> = lines.filter(|line| !line.contains("matches!(")).collect();
+    assert!(!said.is_empty());
+    for line in said {
+        assert!(line.starts_with("Ok(") || line.starts_with("WriteTry::Done =>"), "{line}");
+    }
+    assert!(!code.contains("application::users"), "an adapter uses a use case");
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
