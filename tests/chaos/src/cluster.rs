@@ -301,6 +301,22 @@ impl Cluster {
         self.rocketmq.lock().await.lose_store().await
     }
 
+    /// Kills the broker as if it was storing another half message.
+    ///
+    /// # Errors
+    /// When there is no half message.
+    pub async fn store_torn_half(&self) -> anyhow::Result<()> {
+        self.rocketmq.lock().await.store_torn_half().await
+    }
+
+    /// What the broker has logged about transactions lately.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub async fn transaction_log(&self) -> anyhow::Result<String> {
+        self.rocketmq.lock().await.transaction_log().await
+    }
+
     /// Kills the broker, and deletes what it has not flushed.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ mod lambda;
 mod lost_disk;
 mod message_index;
 mod mix;
+mod multiplied;
 mod name_server;
 mod newer;
 mod poison;
@@ -34,6 +35,7 @@ mod stalled;
 mod table;
 mod thaw;
 mod throttling;
+mod torn;
 mod two_brokers;
 mod user_topic;
 mod watched;
@@ -289,6 +291,13 @@ pub const ROWS: &[Row] = &[
         doubtful::run
     ),
     row!(
+        "B7",
+        "the broker is killed between rounds of questions that nobody answers",
+        "it asks about many copies of each half message, of which one is committed",
+        multiplied::run,
+        claims Cluster
+    ),
+    row!(
         "C1",
         "event-consumer dies before, after and amid its calls",
         "the event comes again, and has its effect once",
@@ -409,6 +418,13 @@ pub const ROWS: &[Row] = &[
         "the cluster demands TLS and signed requests, and rights and secrets change",
         "with the rights of the guide everything works; what is refused is said, and comes later",
         secured::run,
+        claims Cluster
+    ),
+    row!(
+        "G7",
+        "a broker is killed while it stores a half message",
+        "with checksums of properties nothing of it is left, and the sweep sends the event",
+        torn::run,
         claims Cluster
     ),
     row!(

@@ -13,6 +13,7 @@ mod proxy;
 mod security;
 mod settings;
 mod shadow;
+mod torn;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,6 +50,10 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 /// The servers' logs, below the data folder.
 const NAMESRV_LOG: &str = "logs/rocketmqlogs/namesrv.log";
 const BROKER_LOG: &str = "logs/rocketmqlogs/broker.log";
+const TRANSACTION_LOG: &str = "logs/rocketmqlogs/transaction.log";
+
+/// The topic of half messages (`TopicValidator.java`).
+const HALF_MESSAGES: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// The `brokerName` of the first broker.
 const BROKER: &str = "broker-a";
 const SECOND_BROKER: &str = "broker-b";
@@ -101,6 +106,9 @@ pub struct BrokerTuning {
     pub check_max: u32,
     /// Whether the broker keeps an index of messages by key.
     pub message_index: bool,
+    /// Whether a broker that was killed takes back only messages that are stored whole. Otherwise it
+    /// compares the checksum of their bodies alone.
+    pub whole_messages: bool,
     /// Whether a copy of the flushed data is kept, so that [`Rocketmq::cut_power`] can remove the
     /// rest.
     pub power_can_fail: bool,
@@ -115,6 +123,7 @@ impl BrokerTuning {
         check_interval_ms: 5_000,
         check_max: 90,
         message_index: true,
+        whole_messages: true,
         power_can_fail: false,
     };
 }
@@ -384,6 +393,28 @@ impl Rocketmq {
         tokio::fs::remove_dir_all(&store)
             .await
             .with_context(|| format!("cannot delete {}", store.display()))
+    }
+
+    /// Kills the broker as if it was storing another half message like the newest one: half of its
+    /// properties are missing.
+    ///
+    /// # Errors
+    /// When there is no half message, or the commit log cannot be read or written.
+    pub async fn store_torn_half(&mut self) -> anyhow::Result<()> {
+        self.broker.kill().await;
+        let store = settings::store(&self.broker.options);
+        torn::append_torn(&store.join("commitlog"), HALF_MESSAGES)
+    }
+
+    /// What the broker has logged about transactions since its log was last rolled over.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn transaction_log(&self) -> anyhow::Result<String> {
+        let log = self.broker.options.data.join(TRANSACTION_LOG);
+        tokio::fs::read_to_string(&log)
+            .await
+            .with_context(|| format!("cannot read {}", log.display()))
     }
 
     /// Kills the broker and removes the data that it has not flushed, like a power cut.

@@ -155,7 +155,7 @@ where
         };
         let half = HalfId { event_id, transaction_id };
         match self.recent.ask(half, self.clock.now()) {
-            Asked::Again(answer) => (answer, false),
+            Asked::Again(other) => (other.for_a_copy().await, false),
             Asked::Anew(turn) => {
                 let published = Published { topic, half, committed_at: turn.committed_at() };
                 let answer = self.work_out(check, aggregate, published).await;

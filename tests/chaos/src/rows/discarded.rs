@@ -62,7 +62,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 }
 
 /// Creates orders whose commits are lost.
-async fn lose_commits(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
+pub(super) async fn lose_commits(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
     let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
     let lost = broker.on(Point::Request, frames(code::END_TRANSACTION)).inflict(Toxic::Lose);
     // On a slow machine an order may be created without the broker, and has no commit to lose.
@@ -70,7 +70,7 @@ async fn lose_commits(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
         if lost.struck() >= orders {
             break;
         }
-        let outcome = rig.create(&format!("discarded-{n}")).await;
+        let outcome = rig.create(&format!("uncommitted-{n}")).await;
         anyhow::ensure!(outcome.acked().is_some(), "a stored order was answered {outcome:?}");
     }
     anyhow::ensure!(lost.struck() >= orders, "the commits were not lost");

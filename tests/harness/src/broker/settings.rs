@@ -110,6 +110,7 @@ pub(super) async fn broker(
         check_interval_ms,
         check_max,
         message_index,
+        whole_messages,
         power_can_fail: _,
     } = options.tuning;
     let flush = flush.setting();
@@ -131,6 +132,7 @@ pub(super) async fn broker(
          transactionTimeOut={transaction_timeout_ms}\n\
          transactionCheckInterval={check_interval_ms}\ntransactionCheckMax={check_max}\n\
          timerWheelEnable=true\nmessageIndexEnable={message_index}\n\
+         enabledAppendPropCRC={whole_messages}\nforceVerifyPropCRC={whole_messages}\n\
          transactionMetricFlushInterval=200\ntimerFlushIntervalMs=10000\n{security}"
     );
     write(options, "broker.conf", &text).await

@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use domain::identity::{EventId, TransactionId};
 use domain::timestamp::Timestamp;
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::Shared;
 
 use super::INDEXED_WITHIN;
 use crate::ports::CheckAnswer;
@@ -41,29 +44,45 @@ struct Answers {
     previous: HashMap<HalfId, Recent>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Recent {
-    /// The last answer and its time. `None` while one is worked out.
-    given: Option<(CheckAnswer, Timestamp)>,
+    answer: Answer,
     /// The last commit.
     committed_at: Option<Timestamp>,
 }
 
+#[derive(Clone)]
+enum Answer {
+    /// It is being worked out.
+    UnderWay(Answering),
+    /// It was given at this time.
+    Given(CheckAnswer, Timestamp),
+}
+
+type Answering = Shared<oneshot::Receiver<CheckAnswer>>;
+
 /// What to do about a question.
 pub(super) enum Asked<'a> {
-    /// Give this answer, because of another copy's.
-    Again(CheckAnswer),
+    /// Another copy's answer counts.
+    Again(OtherAnswer),
     /// Work the answer out.
     Anew(Turn<'a>),
 }
 
-/// The turn to work an answer out. Until it is dropped, further copies are left open.
+/// The answer to another copy.
+pub(super) enum OtherAnswer {
+    UnderWay(Answering),
+    Given(CheckAnswer),
+}
+
+/// The turn to work an answer out. Further copies wait for it.
 pub(super) struct Turn<'a> {
     answers: &'a RecentAnswers,
     half: HalfId,
-    recent: Recent,
-    /// What the half message is answered with, and when. A turn that is given up leaves it open.
-    given: (CheckAnswer, Timestamp),
+    asked_at: Timestamp,
+    committed_at: Option<Timestamp>,
+    /// Taken by the answer. A turn that is given up leaves the half message open.
+    waiting: Option<oneshot::Sender<CheckAnswer>>,
 }
 
 impl RecentAnswers {
@@ -76,15 +95,24 @@ impl RecentAnswers {
         let mut answers = self.lock();
         answers.forget_old(now);
         let committed_at = match answers.find(half) {
-            Some(Recent { given: None, .. }) => return Asked::Again(CheckAnswer::Unknown),
-            Some(Recent { given: Some((answer, at)), .. }) if counts(at, now) => {
-                return Asked::Again(for_a_copy(answer));
+            Some(Recent { answer: Answer::UnderWay(answering), .. }) => {
+                return Asked::Again(OtherAnswer::UnderWay(answering));
+            }
+            Some(Recent { answer: Answer::Given(answer, at), .. }) if counts(at, now) => {
+                return Asked::Again(OtherAnswer::Given(answer));
             }
             found => found.and_then(|recent| recent.committed_at),
         };
-        let recent = Recent { given: None, committed_at };
-        answers.keep(half, recent);
-        Asked::Anew(Turn { answers: self, half, recent, given: (CheckAnswer::Unknown, now) })
+        let (waiting, answering) = oneshot::channel();
+        let answer = Answer::UnderWay(answering.shared());
+        answers.keep(half, Recent { answer, committed_at });
+        Asked::Anew(Turn {
+            answers: self,
+            half,
+            asked_at: now,
+            committed_at,
+            waiting: Some(waiting),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Answers> {
@@ -106,6 +134,16 @@ const fn for_a_copy(answer: CheckAnswer) -> CheckAnswer {
     }
 }
 
+impl OtherAnswer {
+    /// The answer for a further copy.
+    pub(super) async fn for_a_copy(self) -> CheckAnswer {
+        for_a_copy(match self {
+            Self::UnderWay(answering) => answering.await.unwrap_or(CheckAnswer::Unknown),
+            Self::Given(answer) => answer,
+        })
+    }
+}
+
 impl Answers {
     fn forget_old(&mut self, now: Timestamp) {
         if now < self.since || now >= self.since.plus(INDEXED_WITHIN) {
@@ -115,7 +153,7 @@ impl Answers {
     }
 
     fn find(&self, half: HalfId) -> Option<Recent> {
-        self.current.get(&half).or_else(|| self.previous.get(&half)).copied()
+        self.current.get(&half).or_else(|| self.previous.get(&half)).cloned()
     }
 
     fn keep(&mut self, half: HalfId, recent: Recent) {
@@ -128,20 +166,28 @@ impl Answers {
 impl Turn<'_> {
     /// When this process last committed a copy, unless that was long ago.
     pub(super) const fn committed_at(&self) -> Option<Timestamp> {
-        self.recent.committed_at
+        self.committed_at
     }
 
     pub(super) fn answer(mut self, answer: CheckAnswer, now: Timestamp) {
-        self.given = (answer, now);
-        if answer == CheckAnswer::Commit {
-            self.recent.committed_at = Some(now);
+        let committed_at =
+            if answer == CheckAnswer::Commit { Some(now) } else { self.committed_at };
+        self.give(Recent { answer: Answer::Given(answer, now), committed_at });
+        if let Some(waiting) = self.waiting.take() {
+            let _nobody_waits = waiting.send(answer);
         }
+    }
+
+    fn give(&self, recent: Recent) {
+        self.answers.lock().keep(self.half, recent);
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let recent = Recent { given: Some(self.given), ..self.recent };
-        self.answers.lock().keep(self.half, recent);
+        if self.waiting.is_some() {
+            let answer = Answer::Given(CheckAnswer::Unknown, self.asked_at);
+            self.give(Recent { answer, committed_at: self.committed_at });
+        }
     }
 }

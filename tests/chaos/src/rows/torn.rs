@@ -1,0 +1,59 @@
+//! G7: a broker is killed while it stores a half message.
+
+use harness::broker::BrokerTuning;
+use tokio::time::Instant;
+
+use super::{Bench, discarded};
+use crate::cluster::Cluster;
+use crate::figures::{Figures, Measure};
+use crate::judge::judge_clean;
+use crate::rig::{Crew, Rig, TRANSACTION_CHECK};
+use crate::waiting::eventually;
+
+/// RocketMQ's defaults: after a kill the broker compares the checksum of bodies alone.
+const BODIES_ALONE: BrokerTuning = BrokerTuning { whole_messages: false, ..Cluster::TUNING };
+
+/// How often the broker is to fail to ask about what it has taken back.
+const FAILURES: usize = 2;
+
+/// What the broker's log says of a half message that does not name its own topic and queue
+/// (`AbstractTransactionalMessageCheckListener.sendCheckMessage`).
+const CANNOT_ASK: &str = "Send check message error!";
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = bench.own_cluster(Cluster::TUNING).await?;
+    let away = Crew { checkers: 0, ..Crew::default() };
+    let rig = Rig::start_with(&cluster, bench.seed, away, |_| {}).await?.alone_on(&cluster);
+    let rounds = bench.either(1, 5);
+    for _ in 0..rounds {
+        discarded::lose_commits(&rig, 1).await?;
+        cluster.store_torn_half().await?;
+        cluster.restart_broker().await?;
+    }
+    let back = Instant::now();
+    rig.windows.keep(TRANSACTION_CHECK, 1);
+    let mut figures = judge_clean(&rig).await?;
+    let recovered = back.elapsed();
+    figures.faults = rounds;
+    figures.add_measure("at rest after", Measure::Longest(recovered));
+    rig.stop().await;
+
+    let cluster = bench.own_cluster(BODIES_ALONE).await?;
+    let control = Rig::start_with(&cluster, bench.seed, away, |_| {}).await?.alone_on(&cluster);
+    discarded::lose_commits(&control, 1).await?;
+    cluster.store_torn_half().await?;
+    cluster.restart_broker().await?;
+    control.windows.keep(TRANSACTION_CHECK, 1);
+    let failed = eventually("the broker fails to ask about the torn half message", async || {
+        let failed = cluster.transaction_log().await?.matches(CANNOT_ASK).count();
+        Ok((failed >= FAILURES).then_some(failed))
+    })
+    .await?;
+    let open = cluster.open_halves().await?;
+    anyhow::ensure!(open > 0, "the control's broker has no half message");
+    control.until_finished("its event comes by the sweep").await?;
+    let failed = Measure::Count(u64::try_from(failed)?);
+    figures.add_measure("control: questions that the broker could not ask", failed);
+    control.stop().await;
+    Ok(figures)
+}
