@@ -27,7 +27,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(TUNING).await?;
     let away = Crew { checkers: 0, ..Crew::default() };
     let rig = Rig::start_with(&cluster, bench.seed, away, |_| {}).await?.alone_on(&cluster);
-    let (orders, wanted) = bench.either((10, 60), (40, 4_000));
+    let (orders, wanted) = bench.either((10, 30), (40, 4_000));
     discarded::lose_commits(&rig, orders).await?;
 
     let (mut copies, mut kills) = (cluster.open_halves().await?, 0);

@@ -37,8 +37,18 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     figures.faults = rounds;
     figures.add_measure("at rest after", Measure::Longest(recovered));
     rig.stop().await;
+    // Another broker has to start for it.
+    if bench.either(false, true) {
+        let failed = without_checksums(bench).await?;
+        figures.add_measure("control: questions that the broker could not ask", failed);
+    }
+    Ok(figures)
+}
 
+/// The control: the broker takes the half message back, and never can ask about it.
+async fn without_checksums(bench: Bench<'_>) -> anyhow::Result<Measure> {
     let cluster = bench.own_cluster(BODIES_ALONE).await?;
+    let away = Crew { checkers: 0, ..Crew::default() };
     let control = Rig::start_with(&cluster, bench.seed, away, |_| {}).await?.alone_on(&cluster);
     discarded::lose_commits(&control, 1).await?;
     cluster.store_torn_half().await?;
@@ -52,8 +62,6 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let open = cluster.open_halves().await?;
     anyhow::ensure!(open > 0, "the control's broker has no half message");
     control.until_finished("its event comes by the sweep").await?;
-    let failed = Measure::Count(u64::try_from(failed)?);
-    figures.add_measure("control: questions that the broker could not ask", failed);
     control.stop().await;
-    Ok(figures)
+    Ok(Measure::Count(u64::try_from(failed)?))
 }
