@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use harness::customer::Customer;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -96,27 +97,15 @@ fn string(name: &str, text: &str) -> String {
     }
 }
 
-/// A customer with a token.
-struct Customer {
-    visitor: Visitor,
-    token: String,
-}
-
-impl Customer {
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.visitor.request(method, path).bearer_auth(&self.token)
-    }
-
-    /// Waits until an order has so many notifications, so that nothing of it changes any more.
-    async fn until_notified(&self, order_id: &str, notifications: usize) {
-        let path = format!("/v1/orders/{order_id}");
-        eventually("the customer is notified", async || {
-            let order = self.request(Method::GET, &path).send().await.unwrap();
-            let order: Value = order.json().await.ok()?;
-            (order["notifications"].as_array()?.len() == notifications).then_some(())
-        })
-        .await;
-    }
+/// Waits until an order has so many notifications, so that nothing of it changes any more.
+async fn until_notified(customer: &Customer, order_id: &str, notifications: usize) {
+    let path = format!("/v1/orders/{order_id}");
+    eventually("the customer is notified", async || {
+        let order = customer.request(Method::GET, &path).send().await.unwrap();
+        let order: Value = order.json().await.ok()?;
+        (order["notifications"].as_array()?.len() == notifications).then_some(())
+    })
+    .await;
 }
 
 async fn registers(shapes: &mut Shapes, app: &App) -> Customer {
@@ -136,11 +125,10 @@ async fn registers(shapes: &mut Shapes, app: &App) -> Customer {
     let refresh = json!({"refresh_token": remembered(&tokens["refresh_token"])});
     let exchange = "/v1/users/token";
     let tokens = shapes.add("a refresh token is exchanged", || post(exchange, &refresh)).await;
-    leaks::remember(&text(&tokens["refresh_token"]));
+    remembered(&tokens["refresh_token"]);
     let unknown = json!({"refresh_token": "unknown"});
     shapes.add("a refresh token is unknown", || post(exchange, &unknown)).await;
-    let token = remembered(&tokens["access_token"]);
-    Customer { visitor, token }
+    visitor.with_token(remembered(&tokens["access_token"]))
 }
 
 fn remembered(secret: &Value) -> String {
@@ -158,7 +146,7 @@ async fn orders(shapes: &mut Shapes, customer: &Customer) {
     };
     let first = shapes.add("an order is created", || create(&order, "first")).await;
     let order_id = text(&first["order_id"]);
-    customer.until_notified(&order_id, 2).await;
+    until_notified(customer, &order_id, 2).await;
     let other = json!({"items": [{"product_id": 2, "quantity": 1}]});
     shapes.add("its key comes with another order", || create(&other, "first")).await;
     let unknown = json!({"items": [{"product_id": 999_999, "quantity": 1}]});
@@ -168,7 +156,7 @@ async fn orders(shapes: &mut Shapes, customer: &Customer) {
     let one = format!("{orders}/{order_id}");
     shapes.add("an order is confirmed", || customer.request(Method::GET, &one)).await;
     let second = shapes.add("a second order is created", || create(&other, "second")).await;
-    customer.until_notified(&text(&second["order_id"]), 2).await;
+    until_notified(customer, &text(&second["order_id"]), 2).await;
     let page = format!("{orders}?limit=1");
     let page = shapes.add("orders are listed", || customer.request(Method::GET, &page)).await;
     let cursor = text(&page["next_cursor"]);
@@ -180,7 +168,7 @@ async fn orders(shapes: &mut Shapes, customer: &Customer) {
     shapes.add("an order is unknown", || customer.request(Method::GET, &missing)).await;
     let deleting = || customer.request(Method::DELETE, orders);
     shapes.add("a method is not allowed", deleting).await;
-    let without_token = || customer.visitor.request(Method::GET, orders);
+    let without_token = || customer.anonymous(Method::GET, orders);
     shapes.add("there is no token", without_token).await;
     let text_body = || customer.request(Method::POST, orders).body("two of the first, please");
     shapes.add("the body is not JSON", text_body).await;
@@ -189,7 +177,7 @@ async fn orders(shapes: &mut Shapes, customer: &Customer) {
         request.header("content-type", "application/json")
     };
     shapes.add("the body ends too soon", broken).await;
-    let products = || customer.visitor.request(Method::GET, "/v1/products?limit=1");
+    let products = || customer.anonymous(Method::GET, "/v1/products?limit=1");
     shapes.add("products are listed", products).await;
 }
 
@@ -207,7 +195,7 @@ async fn account(shapes: &mut Shapes, customer: &Customer) {
     shapes.add("another address is asked for, and no mails are sent", email).await;
     let reset = || {
         let body = json!({"token": "unknown", "new_password": PASSWORD});
-        customer.visitor.request(Method::POST, "/v1/password-resets/confirm").json(&body)
+        customer.anonymous(Method::POST, "/v1/password-resets/confirm").json(&body)
     };
     shapes.add("a mailed token is unknown", reset).await;
     let change = || {
@@ -217,7 +205,7 @@ async fn account(shapes: &mut Shapes, customer: &Customer) {
     shapes.add("the current password is wrong", change).await;
     let log_out = || {
         let unknown = json!({"refresh_token": "unknown"});
-        customer.visitor.request(Method::POST, "/v1/users/logout").json(&unknown)
+        customer.anonymous(Method::POST, "/v1/users/logout").json(&unknown)
     };
     shapes.add("a user logs out", log_out).await;
     let delete = || with_body(Method::DELETE, me, json!({"current_password": PASSWORD}));

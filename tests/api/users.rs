@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use harness::customer::Customer;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -64,6 +65,11 @@ impl Visitor {
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.api_url))
+    }
+
+    /// The visitor with an access token.
+    pub(crate) fn with_token(&self, token: String) -> Customer {
+        Customer::new(&self.api_url, self.client.clone(), token)
     }
 
     async fn post(&self, path: &str, body: &Value) -> Response {

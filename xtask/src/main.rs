@@ -1,5 +1,6 @@
 //! The developer's commands: `cargo xtask up`, `invoke`, `ops`, `contracts`, `schemathesis`,
-//! `permissions`, `sam-local`, `simulate`, `mutants`, `test`, `verify`, `chaos`, `pictures`, `rename` and `bench`.
+//! `permissions`, `sam-local`, `simulate`, `mutants`, `test`, `verify`, `chaos`, `pictures`, `rename`
+//! and `bench`.
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 #![allow(

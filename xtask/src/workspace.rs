@@ -8,10 +8,14 @@ use local_lambda::Template;
 
 /// The names of the functions in the template, which are also their packages' names.
 pub(crate) fn function_names(root: &Path) -> anyhow::Result<Vec<String>> {
-    // The list does not depend on the address, which has no default.
+    let functions = template(root, "unused")?.functions;
+    Ok(functions.into_iter().map(|function| function.name).collect())
+}
+
+/// The template of a stack, with a name server's address that nobody uses: it has no default.
+pub(crate) fn template(root: &Path, stack_name: &str) -> anyhow::Result<Template> {
     let parameters = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), "unused:1".to_owned())]);
-    let template = Template::load(&root.join("template.yaml"), "unused", &parameters)?;
-    Ok(template.functions.into_iter().map(|function| function.name).collect())
+    Ok(Template::load(&root.join("template.yaml"), stack_name, &parameters)?)
 }
 
 /// Cargo's target folder.

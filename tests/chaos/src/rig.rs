@@ -94,6 +94,11 @@ pub struct Crew {
     pub consumers: usize,
 }
 
+impl Crew {
+    /// Nobody answers check-backs or sweeps.
+    pub const WITHOUT_CHECKERS: Self = Self { checkers: 0, consumers: 2 };
+}
+
 impl Default for Crew {
     /// As many as the template's schedules keep open.
     fn default() -> Self {

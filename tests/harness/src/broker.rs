@@ -52,8 +52,8 @@ const NAMESRV_LOG: &str = "logs/rocketmqlogs/namesrv.log";
 const BROKER_LOG: &str = "logs/rocketmqlogs/broker.log";
 const TRANSACTION_LOG: &str = "logs/rocketmqlogs/transaction.log";
 
-/// The topic of half messages (`TopicValidator.java`).
-const HALF_MESSAGES: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+/// Where a broker keeps half messages, in one queue (`TransactionalMessageUtil.java`).
+pub const HALF_MESSAGES: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// The `brokerName` of the first broker.
 const BROKER: &str = "broker-a";
 const SECOND_BROKER: &str = "broker-b";

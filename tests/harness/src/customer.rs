@@ -49,7 +49,7 @@ impl Customer {
         Ok(())
     }
 
-    /// The access token.
+    /// The newest access token: a login replaces it.
     #[must_use]
     pub fn token(&self) -> String {
         self.token.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -4,13 +4,12 @@
 //! What a role does not permit is refused wherever proxies are before the functions: in
 //! `cargo xtask up`, in `tests/api` and in `tests/chaos`. Here it is the other way round.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use harness::{checkout, roles};
-use local_lambda::Template;
 
 use crate::workspace;
 
@@ -27,8 +26,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let used = std::fs::read_to_string(&file)
         .with_context(|| format!("cannot read {}: run `cargo xtask test`", file.display()))?;
     let used: BTreeSet<&str> = used.lines().collect();
-    let overrides = BTreeMap::from([("RocketmqNamesrvAddr".to_owned(), "unused:9876".to_owned())]);
-    let template = Template::load(&checkout::root()?.join("template.yaml"), STACK, &overrides)?;
+    let template = workspace::template(&checkout::root()?, STACK)?;
     let permitted = template.functions.iter().flat_map(|function| {
         let permissions = function.permissions.iter().flatten();
         permissions.map(|permission| roles::line(&function.name, permission, STACK))

@@ -233,12 +233,12 @@ pub struct Registration<'a> {
 /// What is stored of an account whose condition failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountAtKey {
-    /// The account exists.
+    /// The account is in use, as this attempt left it.
     Live {
         /// The attempt that was the last to write it.
         attempt: TransactionId,
     },
-    /// The account is deleted.
+    /// Its number and its events are left.
     Deleted,
 }
 

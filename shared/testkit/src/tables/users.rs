@@ -33,7 +33,7 @@ pub(super) fn unless<Existing>(holds: bool, found: Option<Existing>) -> ItemReas
     if holds { ItemReason::None } else { ItemReason::ConditionFailed(found) }
 }
 
-/// The reason of an item whose condition is that there is none.
+/// The reason of an item whose condition is that it is absent.
 pub(super) fn unless_absent<Existing>(found: Option<Existing>) -> ItemReason<Existing> {
     unless(found.is_none(), found)
 }

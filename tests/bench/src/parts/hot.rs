@@ -143,7 +143,6 @@ impl Confirmed {
 /// The accounts, which create orders in turn.
 struct Crowd {
     site: Arc<Site>,
-    /// The accounts.
     customers: Vec<Arc<Customer>>,
     client: Client,
     confirmed: Confirmed,

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use harness::broker::HALF_MESSAGES;
 use harness::remoting::{Frame, ask, status};
 
-/// Where a broker keeps half messages, in one queue (`TransactionalMessageUtil.java`).
-const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// The consumer group under which it stores how far it has gone through them (`MixAll.java`).
 const HALF_GROUP: &str = "CID_RMQ_SYS_TRANS";
 /// `RequestCode.QUERY_CONSUMER_OFFSET`.
@@ -27,7 +26,7 @@ pub(super) async fn open(address: &str) -> anyhow::Result<u64> {
 
 /// None if the broker has none yet, such as before its first round of checks.
 async fn offset(address: &str, code: i32, more: &[(&str, &str)]) -> anyhow::Result<Option<u64>> {
-    let fields = [("topic", HALF_TOPIC), ("queueId", "0")];
+    let fields = [("topic", HALF_MESSAGES), ("queueId", "0")];
     let fields = fields.iter().chain(more);
     let fields = fields.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let request = Frame::request(code, 1, fields.collect::<BTreeMap<_, _>>());

@@ -24,11 +24,12 @@ const TUNING: BrokerTuning = BrokerTuning { check_max: 3, ..Cluster::TUNING };
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(TUNING).await?;
-    let away = Crew { checkers: 0, ..Crew::default() };
     let orders = bench.either(2, 10);
     // The broker's own count leaves out what it has given up, so that is the one to wait for.
-    let product = Rig::start_with(&cluster, bench.seed, away, |_| {}).await?.alone_on(&cluster);
-    let control = Rig::start_with(&cluster, bench.seed, away, |options| {
+    let product = Rig::start_with(&cluster, bench.seed, Crew::WITHOUT_CHECKERS, |_| {})
+        .await?
+        .alone_on(&cluster);
+    let control = Rig::start_with(&cluster, bench.seed, Crew::WITHOUT_CHECKERS, |options| {
         Control::WithoutSweep.stand_in(options);
     })
     .await?;

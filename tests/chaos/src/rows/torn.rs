@@ -22,8 +22,9 @@ const CANNOT_ASK: &str = "Send check message error!";
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(Cluster::TUNING).await?;
-    let away = Crew { checkers: 0, ..Crew::default() };
-    let rig = Rig::start_with(&cluster, bench.seed, away, |_| {}).await?.alone_on(&cluster);
+    let rig = Rig::start_with(&cluster, bench.seed, Crew::WITHOUT_CHECKERS, |_| {})
+        .await?
+        .alone_on(&cluster);
     let rounds = bench.either(1, 5);
     for _ in 0..rounds {
         discarded::lose_commits(&rig, 1).await?;
@@ -48,8 +49,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 /// The control: the broker takes the half message back, and never can ask about it.
 async fn without_checksums(bench: Bench<'_>) -> anyhow::Result<Measure> {
     let cluster = bench.own_cluster(BODIES_ALONE).await?;
-    let away = Crew { checkers: 0, ..Crew::default() };
-    let control = Rig::start_with(&cluster, bench.seed, away, |_| {}).await?.alone_on(&cluster);
+    let control = Rig::start_with(&cluster, bench.seed, Crew::WITHOUT_CHECKERS, |_| {})
+        .await?
+        .alone_on(&cluster);
     discarded::lose_commits(&control, 1).await?;
     cluster.store_torn_half().await?;
     cluster.restart_broker().await?;

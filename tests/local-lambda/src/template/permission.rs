@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::load::TemplateError;
-use super::resolve::{Scope, scalar_text};
+use super::resolve::{Scope, attribute_path, scalar_text};
 
 /// An action that a role permits on a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +27,7 @@ pub(super) fn of_function(
     function: &Value,
     scope: &Scope<'_>,
 ) -> Result<Option<BTreeSet<Permission>>, TemplateError> {
-    let role = function.pointer("/Role/Fn::GetAtt").map(scalar_text_of_path);
+    let role = function.pointer("/Role/Fn::GetAtt").map(attribute_path);
     let role = role.as_deref().and_then(|path| path.strip_suffix(".Arn"));
     let Some(role) = role.and_then(|role| scope.resources.get(role)) else { return Ok(None) };
     let policies = role.pointer("/Properties/Policies").and_then(Value::as_array);
@@ -41,33 +41,23 @@ pub(super) fn of_function(
     Ok(Some(permitted))
 }
 
-fn scalar_text_of_path(path: &Value) -> String {
-    match path.as_array() {
-        Some(parts) => parts.iter().map(scalar_text).collect::<Vec<_>>().join("."),
-        None => scalar_text(path),
-    }
-}
-
 fn add(
     permitted: &mut BTreeSet<Permission>,
     statement: &Value,
     scope: &Scope<'_>,
 ) -> Result<(), TemplateError> {
-    let is_of_service = |action: &str| action.starts_with(SERVICE);
+    let mut actions = statement.get("Action").map(texts).unwrap_or_default();
+    actions.retain(|action| action.starts_with(SERVICE));
     let allows = statement.get("Effect").is_some_and(|effect| effect == "Allow");
-    let actions = statement.get("Action").map(texts).unwrap_or_default();
-    if !allows || !actions.iter().any(|action| is_of_service(action)) {
+    let Some(resources) = statement.get("Resource").filter(|_| allows && !actions.is_empty())
+    else {
         return Ok(());
-    }
-    let resources = statement.get("Resource").map(|resources| scope.resolve(resources));
-    let resources = resources.transpose()?.flatten();
-    let resources = resources.as_ref().map(texts).unwrap_or_default();
-    for action in actions.iter().filter(|action| is_of_service(action)) {
-        permitted.extend(
-            resources
-                .iter()
-                .map(|resource| Permission { action: action.clone(), resource: resource.clone() }),
-        );
+    };
+    let resources = scope.resolve(resources)?.as_ref().map(texts).unwrap_or_default();
+    for action in actions {
+        let on =
+            |resource: &String| Permission { action: action.clone(), resource: resource.clone() };
+        permitted.extend(resources.iter().map(on));
     }
     Ok(())
 }

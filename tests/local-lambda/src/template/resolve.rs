@@ -174,10 +174,7 @@ impl Scope<'_> {
 
     /// The value of `Fn::GetAtt`. A local stack has only `Arn`.
     fn attribute(&self, argument: &Value) -> Result<String, TemplateError> {
-        let path = match argument {
-            Value::Array(parts) => parts.iter().map(scalar_text).collect::<Vec<_>>().join("."),
-            other => scalar_text(other),
-        };
+        let path = attribute_path(argument);
         let unresolved = || TemplateError::Unresolved(format!("!GetAtt {path}"));
         let (logical_id, attribute) = path.split_once('.').ok_or_else(unresolved)?;
         let resource = self.resources.get(logical_id).ok_or_else(unresolved)?;
@@ -220,6 +217,14 @@ impl Scope<'_> {
         }
         output.push_str(rest);
         Ok(output)
+    }
+}
+
+/// The argument of `Fn::GetAtt`, of which there are two forms, as `LogicalId.Attribute`.
+pub(super) fn attribute_path(argument: &Value) -> String {
+    match argument {
+        Value::Array(parts) => parts.iter().map(scalar_text).collect::<Vec<_>>().join("."),
+        other => scalar_text(other),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::ports::CheckAnswer;
 /// How long an answer counts for further copies of its half message. It is shorter than the time
 /// between two rounds of a broker, so that what was left open is worked out anew in the next one,
 /// and shorter than a restart, in which a broker may lose what it held.
-pub(super) const COUNTS_FOR: Duration = Duration::from_secs(2);
+const COUNTS_FOR: Duration = Duration::from_secs(2);
 
 /// Of how many half messages answers are kept, about 100 bytes each. Of further ones, each copy's
 /// answer is worked out.
@@ -47,7 +47,6 @@ struct Answers {
 #[derive(Clone)]
 struct Recent {
     answer: Answer,
-    /// The last commit.
     committed_at: Option<Timestamp>,
 }
 
