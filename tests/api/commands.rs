@@ -244,7 +244,10 @@ async fn first_order(api: &str) -> Value {
 
 /// The samples of events/ that do not affect each other, by file name, with the status of each
 /// answer. The samples of get-order and cancel-order name an order that does not exist.
-const SAMPLES: [(&str, Option<u64>); 19] = [
+const SAMPLES: [(&str, Option<u64>); 21] = [
+    // `invoke` serves no documentation.
+    ("api-docs", Some(404)),
+    ("api-docs-file", Some(404)),
     ("create-order", Some(201)),
     ("event-consumer", None),
     ("get-order", Some(404)),

@@ -24,7 +24,8 @@ fn documents_in(folder: &str) -> Vec<String> {
 
 /// HEAD is not documented: every path with GET has it.
 fn is_documented(route: &Route) -> bool {
-    route.path != "$default" && route.method != "HEAD"
+    // The pages of api-docs describe the API, and are not a part of it.
+    route.path != "$default" && route.method != "HEAD" && !route.path.starts_with("/docs")
 }
 
 /// The rows of the table with this head, by their cells.

@@ -41,6 +41,7 @@ pub(crate) fn reads(function: &str, variables: &BTreeMap<String, String>) -> Res
     let pairs = variables.iter().map(|(name, value)| (name.as_str(), deployed(value)));
     let settings = Settings::from_pairs(pairs);
     match function {
+        "api-docs" => api_docs::config::Config::read(settings).map(drop),
         "create-order" => create_order::config::Config::read(settings).map(drop),
         "cancel-order" => cancel_order::config::Config::read(settings).map(drop),
         "get-order" => get_order::config::Config::read(settings).map(drop),
@@ -140,7 +141,8 @@ fn every_setting_of_the_template_is_documented() {
 #[test]
 fn an_empty_environment_is_reported_with_every_required_variable_at_once() {
     for FunctionSpec { name: function, .. } in template().functions {
-        let error = reads(&function, &BTreeMap::new()).unwrap_err();
+        // A function without required settings starts.
+        let error = reads(&function, &BTreeMap::new()).err().unwrap_or_default();
         for Documented { name, required } in documented(&function) {
             assert_eq!(error.contains(&format!("{name} is not set")), required, "{name}: {error}");
         }

@@ -19,7 +19,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The routes of the whole service, to distinguish a wrong method from a wrong path. A test
 /// compares them with the template's.
-pub const ROUTES: [Route; 21] = [
+pub const ROUTES: [Route; 23] = [
     Route { method: Method::POST, template: "/v1/orders" },
     Route { method: Method::GET, template: "/v1/orders" },
     Route { method: Method::GET, template: "/v1/orders/{order_id}" },
@@ -41,6 +41,8 @@ pub const ROUTES: [Route; 21] = [
     Route { method: Method::GET, template: "/.well-known/jwks.json" },
     Route { method: Method::GET, template: "/health" },
     Route { method: Method::GET, template: "/health/ready" },
+    Route { method: Method::GET, template: "/docs" },
+    Route { method: Method::GET, template: "/docs/{file}" },
 ];
 
 /// Handles both health routes and every unmatched request.

@@ -13,7 +13,7 @@
 //! - [`browser`]: a browser for tests and pictures.
 //! - [`pictures`]: pictures of the pages.
 //! - `mails`: the mails that were sent, and the page to which their links lead.
-//! - `documentation`, `viewer`: the API's description in a viewer.
+//! - `documentation`: the API's description in a viewer.
 //! - `server`: the pages, their state and their stream over HTTP.
 //! - `static/`: HTML, CSS and JavaScript modules, embedded in the program.
 
@@ -32,7 +32,6 @@ mod ring;
 mod server;
 mod step;
 mod story;
-mod viewer;
 
 use std::sync::Arc;
 
@@ -63,8 +62,6 @@ impl Pages {
             buttons: buttons.clone(),
             mailbox,
             token: guard::new_token(),
-            description: options.template.with_file_name("docs").join("openapi.yaml"),
-            target: options.target.clone(),
         }));
         Self { feed, buttons }
     }

@@ -1,7 +1,6 @@
 //! The pages over HTTP.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
@@ -38,10 +37,6 @@ pub(crate) struct Served {
     /// The mails that the functions sent.
     pub(crate) mailbox: Mailbox,
     pub(crate) token: Option<String>,
-    /// The API's description, `docs/openapi.yaml`.
-    pub(crate) description: PathBuf,
-    /// Cargo's target folder.
-    pub(crate) target: PathBuf,
 }
 
 pub(crate) const HTML: &str = "text/html; charset=utf-8";

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harness::checkout;
-use harness::provision::DEMO_EMAIL;
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
 use harness::system::{System, SystemOptions};
 use local_lambda::{Children, WriterSink};
 use pages::Pages;
@@ -21,14 +21,35 @@ use pages::browser::{Browser, View};
 use reqwest::header::HOST;
 use reqwest::{Client, StatusCode};
 use serde_json::json;
-use tempfile::TempDir;
 
 /// How long something may take on a slow machine. A check-back comes after 6 to 11 s.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const VIEW: View = View { width: 1280, height: 900, is_dark: false };
 
-const DESCRIPTION: &str = include_str!("openapi.yaml");
+fn options() -> SystemOptions {
+    let root = checkout::root().unwrap();
+    let sink = Some(Arc::new(WriterSink::new(std::io::sink())) as _);
+    SystemOptions { sink, ..SystemOptions::isolated(&root).unwrap() }
+}
+
+async fn browser_at(url: &str) -> (Browser, Children) {
+    let children = Children::new().unwrap();
+    let browser = Browser::start(&children).await.unwrap();
+    browser.show_with(VIEW).await.unwrap();
+    browser.open(url).await.unwrap();
+    (browser, children)
+}
+
+async fn until(browser: &Browser, condition: &str) {
+    browser.until(condition, PATIENCE).await.unwrap();
+}
+
+/// Waits until an element's text contains `words`.
+async fn reads(browser: &Browser, selector: &str, words: &str) {
+    let text = format!("document.querySelector({selector:?})?.innerText");
+    until(browser, &format!("({text} ?? '').includes({words:?})")).await;
+}
 
 /// A system with its console open in a browser.
 struct Console {
@@ -36,42 +57,28 @@ struct Console {
     pages: Pages,
     browser: Browser,
     _children: Children,
-    _folder: TempDir,
 }
 
 impl Console {
     async fn open() -> Self {
-        let root = checkout::root().unwrap();
-        let mut options = SystemOptions::isolated(&root).unwrap();
-        // The viewer is tested with a description of the test's own.
-        let folder = tempfile::tempdir().unwrap();
-        options.template = folder.path().join("template.yaml");
-        std::fs::copy(root.join("template.yaml"), &options.template).unwrap();
-        std::fs::create_dir(folder.path().join("docs")).unwrap();
-        std::fs::write(folder.path().join("docs/openapi.yaml"), DESCRIPTION).unwrap();
-        options.sink = Some(Arc::new(WriterSink::new(std::io::sink())));
+        let mut options = options();
         let pages = Pages::of(&mut options);
         let mut system = System::start(options).await.unwrap();
         pages.attach(&mut system).unwrap();
-        let children = Children::new().unwrap();
-        let browser = Browser::start(&children).await.unwrap();
-        browser.show_with(VIEW).await.unwrap();
-        browser.open(&format!("{}/console", system.api_url)).await.unwrap();
-        Self { system, pages, browser, _children: children, _folder: folder }
+        let (browser, children) = browser_at(&format!("{}/console", system.api_url)).await;
+        Self { system, pages, browser, _children: children }
     }
 
     async fn until(&self, condition: &str) {
-        self.browser.until(condition, PATIENCE).await.unwrap();
+        until(&self.browser, condition).await;
     }
 
     async fn click(&self, selector: &str) {
         self.browser.click(selector).await.unwrap();
     }
 
-    /// Waits until an element's text contains `words`.
     async fn reads(&self, selector: &str, words: &str) {
-        let text = format!("document.querySelector({selector:?})?.innerText");
-        self.until(&format!("({text} ?? '').includes({words:?})")).await;
+        reads(&self.browser, selector, words).await;
     }
 
     /// Waits until the order shown has a step of this kind.
@@ -125,7 +132,8 @@ async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
     the_broker_stops_and_starts(&console).await;
     a_thousand_orders_are_placed(&console).await;
     it_fits_a_narrow_window(&console).await;
-    the_api_can_be_tried(&console).await;
+    console.browser.open(&format!("{}/docs", console.system.api_url)).await.unwrap();
+    the_api_can_be_tried(&console.browser).await;
     a_password_is_reset_by_mail(&console).await;
 
     let errors = console.browser.errors().await.unwrap();
@@ -261,15 +269,36 @@ async fn it_fits_a_narrow_window(console: &Console) {
 
 /// The viewer sends a request with the demo user's token to this system, whatever server the
 /// description names.
-async fn the_api_can_be_tried(console: &Console) {
-    console.browser.open(&format!("{}/docs", console.system.api_url)).await.unwrap();
-    console.until("!document.getElementById('login').disabled").await;
-    console.click("#login").await;
-    console.reads("#who", "logged in as demo@example.com").await;
-    console.click(".opblock-summary-control").await;
-    console.until("document.querySelector('.opblock .execute')").await;
-    console.click(".opblock .execute").await;
-    console.reads(".live-responses-table .response .response-col_status", "200").await;
+async fn the_api_can_be_tried(browser: &Browser) {
+    const OPERATION: &str = "#operations-orders-listOrders";
+    until(browser, "!document.getElementById('login').disabled").await;
+    browser.click("#login").await.unwrap();
+    reads(browser, "#who", &format!("logged in as {DEMO_EMAIL}")).await;
+    let (summary, execute) =
+        (format!("{OPERATION} .opblock-summary-control"), format!("{OPERATION} .execute"));
+    browser.click(&summary).await.unwrap();
+    until(browser, &format!("document.querySelector({execute:?})")).await;
+    browser.click(&execute).await.unwrap();
+    let status = format!("{OPERATION} .live-responses-table .response .response-col_status");
+    reads(browser, &status, "200").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_serves_its_documentation_where_it_is_to() {
+    let mut options = options();
+    options.parameters.insert("ApiDocs".to_owned(), "true".to_owned());
+    let system = System::start(options).await.unwrap();
+    let (browser, _children) = browser_at(&format!("{}/docs", system.api_url)).await;
+    let fill = |name: &str, value: &str| {
+        format!("document.querySelector('[name={name}]').value = {value:?};")
+    };
+    let form = [fill("email", DEMO_EMAIL), fill("password", DEMO_PASSWORD)].concat();
+    browser.run(&form).await.unwrap();
+    the_api_can_be_tried(&browser).await;
+    let errors = browser.errors().await.unwrap();
+    assert!(errors.is_empty(), "{errors:?}");
+    browser.stop().await;
+    system.stop().await;
 }
 
 /// What a foreign page could send, and what a name that resolves to this machine could.

@@ -25,6 +25,9 @@ const EXPECTED: &[(&str, Option<u64>)] = &[
     ("cancel-order", Some(200)),
     ("event-consumer", None),
     ("transaction-check", None),
+    // The template's defaults serve no documentation.
+    ("api-docs", Some(404)),
+    ("api-docs-file", Some(404)),
     ("health", Some(200)),
     ("health-ready", Some(200)),
     ("health-default", Some(404)),

@@ -1,7 +1,6 @@
-// The API's description in Swagger UI, with a button that logs in as the demo user.
+// The API's description in Swagger UI, with a form that logs in.
 
 const DESCRIPTION = "/docs/openapi.yaml";
-const DEMO = { email: "demo@example.com", password: "correct-horse-battery-staple" };
 
 const at = (id) => document.getElementById(id);
 
@@ -9,12 +8,6 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", paint);
 paint();
-
-/** Says in the page why there is nothing to read. */
-async function explain(path) {
-  const answer = await fetch(path);
-  at("wait").textContent = answer.ok ? "The viewer could not be loaded. Reload the page." : await answer.text();
-}
 
 function load(path) {
   return new Promise((resolve, reject) => {
@@ -39,11 +32,12 @@ function bearers(ui) {
   return Object.keys(schemes).filter((name) => schemes[name].scheme?.toLowerCase() === "bearer");
 }
 
-async function login(ui) {
+async function login(ui, form) {
+  const { email, password } = Object.fromEntries(new FormData(form));
   const answer = await fetch("/v1/users/login", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify(DEMO),
+    body: JSON.stringify({ email, password }),
   });
   const body = await answer.json();
   if (!answer.ok) {
@@ -53,19 +47,15 @@ async function login(ui) {
   for (const name of bearers(ui)) {
     ui.preauthorizeApiKey(name, body.access_token);
   }
-  at("who").textContent = `logged in as ${DEMO.email}, for 15 minutes`;
+  at("who").textContent = `logged in as ${email}, for 15 minutes`;
   at("login").textContent = "Log in again";
 }
 
 async function show() {
-  if (!(await fetch(DESCRIPTION)).ok) {
-    await explain(DESCRIPTION);
-    return;
-  }
   try {
     await load("/docs/viewer.js");
   } catch {
-    await explain("/docs/viewer.js");
+    at("wait").textContent = "The viewer could not be loaded. Reload the page.";
     return;
   }
   const ui = window.SwaggerUIBundle({
@@ -82,7 +72,15 @@ async function show() {
       at("login").disabled = false;
     },
   });
-  at("login").addEventListener("click", () => login(ui));
+  const form = at("credentials");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      await login(ui, form);
+    } catch {
+      at("who").textContent = "the login was not answered; try again";
+    }
+  });
 }
 
 await show();
