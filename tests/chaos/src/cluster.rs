@@ -325,6 +325,14 @@ impl Cluster {
         self.rocketmq.lock().await.cut_power().await
     }
 
+    /// Makes the broker see a disk that is full by a percentage, within 10 s.
+    ///
+    /// # Errors
+    /// When the broker was not started with a disk that fills.
+    pub async fn fill_disk(&self, percent: u8) -> anyhow::Result<()> {
+        self.rocketmq.lock().await.fill_disk(percent).await
+    }
+
     /// Starts the broker again on its store, with another tuning.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod end;
 mod first_requests;
 mod flood;
 mod freeze;
+mod full_disk;
 mod inflating;
 mod lambda;
 mod lost_disk;
@@ -425,6 +426,13 @@ pub const ROWS: &[Row] = &[
         "a broker is killed while it stores a half message",
         "with checksums of properties nothing of it is left, and the sweep sends the event",
         torn::run,
+        claims Cluster
+    ),
+    row!(
+        "G8",
+        "a broker's disk fills",
+        "orders are created, no event is deleted unread, and all are handled once there is space",
+        full_disk::run,
         claims Cluster
     ),
     row!(

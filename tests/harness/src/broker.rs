@@ -4,6 +4,7 @@
 //! folder (`settings`), the Java processes run under [`Children`] (`java`), and the broker counts
 //! as started once the name server lists it (`listing`).
 
+mod disk;
 mod fetch;
 mod java;
 mod listing;
@@ -30,8 +31,8 @@ pub(crate) use ports::cannot_listen;
 pub use ports::{check_broker_port, check_free, free_port};
 pub use proxy::{RocketmqProxy, is_proxy_fetched};
 pub use security::{BrokerSecurity, ClusterAccess, strange_authority};
-pub use settings::Flush;
 use settings::Role;
+pub use settings::{Flush, WhenFull};
 
 use local_lambda::Children;
 use nix::sys::signal::Signal;
@@ -109,9 +110,21 @@ pub struct BrokerTuning {
     /// Whether a broker that was killed takes back only messages that are stored whole. Otherwise it
     /// compares the checksum of their bodies alone.
     pub whole_messages: bool,
-    /// Whether a copy of the flushed data is kept, so that [`Rocketmq::cut_power`] can remove the
-    /// rest.
-    pub power_can_fail: bool,
+    /// What the broker does with its oldest messages when its disk is nearly full.
+    pub when_full: WhenFull,
+    /// What can happen to the broker's disk.
+    pub disk: Disk,
+}
+
+/// What can happen to a broker's disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// Nothing that the machine's own disk is spared.
+    Real,
+    /// A copy of the flushed data is kept, so that [`Rocketmq::cut_power`] can remove the rest.
+    LosesPower,
+    /// The broker sees a disk as full as [`Rocketmq::fill_disk`] says.
+    Fills,
 }
 
 impl BrokerTuning {
@@ -124,7 +137,8 @@ impl BrokerTuning {
         check_max: 90,
         message_index: true,
         whole_messages: true,
-        power_can_fail: false,
+        when_full: WhenFull::Refuse,
+        disk: Disk::Real,
     };
 }
 
@@ -181,8 +195,10 @@ impl Broker {
         let Self { name, role, options, ports, .. } = self;
         let config = settings::broker(options, name, namesrv_port, *ports, *role).await?;
         let mut command = java::broker_command(options, &config).await?;
-        if options.tuning.power_can_fail {
-            command.envs(shadow::environment(options).await?);
+        match options.tuning.disk {
+            Disk::Real => disk::check(&options.data)?,
+            Disk::LosesPower => drop(command.envs(shadow::environment(options).await?)),
+            Disk::Fills => drop(command.envs(disk::environment(options).await?)),
         }
         let mut process =
             JavaProcess::start("broker", command, &options.data, Some(BROKER_LOG), children)?;
@@ -420,10 +436,20 @@ impl Rocketmq {
     /// Kills the broker and removes the data that it has not flushed, like a power cut.
     ///
     /// # Errors
-    /// When its tuning has no [`BrokerTuning::power_can_fail`], or files cannot be moved.
+    /// When its disk is not [`Disk::LosesPower`], or files cannot be moved.
     pub async fn cut_power(&mut self) -> anyhow::Result<()> {
         self.broker.kill().await;
         shadow::put_in_place(&self.broker.options).await
+    }
+
+    /// Makes the broker see a disk that is full by a percentage, within 10 s.
+    ///
+    /// # Errors
+    /// When its disk is not [`Disk::Fills`], or the percentage cannot be written.
+    pub async fn fill_disk(&self, percent: u8) -> anyhow::Result<()> {
+        let options = &self.broker.options;
+        anyhow::ensure!(options.tuning.disk == Disk::Fills, "the broker sees its real disk");
+        disk::fill(options, percent).await
     }
 
     /// Starts the broker again on the same ports and store.

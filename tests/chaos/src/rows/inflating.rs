@@ -1,7 +1,9 @@
 //! F1 to F4: bodies that cannot be inflated, that inflate to more than fits into memory, that are
 //! longer than anybody reads, or that no broker would take back.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use application::ports::Resolution;
@@ -9,10 +11,11 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use harness::broker_proxy::Passage;
-use harness::faults::Point;
+use harness::faults::{Point, Toxic};
 use harness::provision::{Names, create_topics};
 use harness::publishing::FlaggedHalf;
-use harness::remoting::code;
+use harness::remoting::{code, popped};
+use rocketmq_protocol::common::message::message_decoder::decodes_batch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -54,6 +57,8 @@ pub(super) async fn unreadable(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }
     let mut figures = judge_clean(&rig).await?;
     buried.check(&rig, &mut figures).await?;
+    let control = buried.round_with_the_clients_reading(&rig, unreadable_bodies()?).await?;
+    figures.add_measure("control: bodies left by the client's own reading", control);
     rig.stop().await;
     Ok(figures)
 }
@@ -111,8 +116,21 @@ pub(super) async fn not_taken_back(bench: Bench<'_>) -> anyhow::Result<Figures> 
     }
     let mut figures = judge_clean(&rig).await?;
     buried.check(&rig, &mut figures).await?;
+    figures.add_measure("control: refused by the broker as they are", refused(&rig).await?);
     rig.stop().await;
     Ok(figures)
+}
+
+/// The control: no broker stores these bodies as a dead letter's announcement would hold them.
+async fn refused(rig: &Rig<'_>) -> anyhow::Result<Measure> {
+    let inflated = [Bytes::from(vec![b' '; 5 * 1024 * 1024]), Bytes::new()];
+    let mut refused = 0;
+    for (number, body) in (8_000..).zip(inflated) {
+        let stored = store(rig, &rig.system.names.topic, number, (0, body)).await;
+        anyhow::ensure!(stored.is_err(), "the broker stores a body that it takes back from nobody");
+        refused += 1;
+    }
+    Ok(Measure::Count(refused))
 }
 
 /// Bodies that were published and become dead letters, with neighbours behind them.
@@ -155,6 +173,54 @@ impl Buried {
         .await?;
         self.peak = self.peak.max(peak(rig, EVENT_CONSUMER)?);
         Ok(())
+    }
+
+    /// The control: event-consumer gets of an answer what the client's own call returns, which
+    /// inflates and stops at the first body that it cannot inflate. Returns how many bodies are no
+    /// dead letters when one is delivered again.
+    async fn round_with_the_clients_reading(
+        &mut self,
+        rig: &Rig<'_>,
+        bodies: Vec<Body>,
+    ) -> anyhow::Result<Measure> {
+        let relay = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay();
+        let answers =
+            |passage: &Passage| passage.request == code::POP_MESSAGE && passage.frame.is_answer();
+        let withheld: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
+        let withholds = Arc::clone(&withheld);
+        let cut = Toxic::Rewrite(Arc::new(move |passage: &mut Passage| {
+            let read = read_by_the_client(&passage.frame.body);
+            let all = popped(&passage.frame.body, "event_id");
+            let mut withheld = withholds.lock().unwrap_or_else(PoisonError::into_inner);
+            for event_id in all.into_iter().skip(popped(&read, "event_id").len()) {
+                *withheld.entry(event_id).or_default() += 1;
+            }
+            passage.frame.body = read;
+        }));
+        let reading = relay.rules().on(Point::Response, answers).inflict(cut);
+        let (before, topic) = (self.published, &rig.system.names.topic);
+        for body in bodies {
+            store(rig, topic, self.published, body).await?.end(Resolution::Commit).await?;
+            self.published += 1;
+        }
+        let ids: BTreeSet<_> =
+            (before..self.published).map(|number| id_of(number).to_string()).collect();
+        eventually("an unreadable body comes again", async || {
+            let withheld = withheld.lock().unwrap_or_else(PoisonError::into_inner);
+            let again = withheld.iter().any(|(id, times)| ids.contains(id) && *times > 1);
+            Ok(again.then_some(()))
+        })
+        .await?;
+        let letters = Records::read(rig).await?.dead_letters.len();
+        let standing = usize::try_from(self.published)? - letters;
+        anyhow::ensure!(standing > 0, "the client's own reading leaves no body");
+        drop(reading);
+        eventually("they are dead-lettered by event-consumer's own reading", async || {
+            let letters = Records::read(rig).await?.dead_letters;
+            Ok((u64::try_from(letters.len())? == self.published).then_some(()))
+        })
+        .await?;
+        Ok(Measure::Count(u64::try_from(standing)?))
     }
 
     /// Asserts that each body has a letter, and that bodies and neighbours were delivered only
@@ -224,9 +290,25 @@ pub(super) async fn store(
     number: u64,
     body: Body,
 ) -> anyhow::Result<FlaggedHalf> {
-    let id = Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number);
     let (endpoints, names) = (&rig.system.endpoints, &rig.system.names);
-    FlaggedHalf::store(endpoints, names, topic, id, body).await
+    FlaggedHalf::store(endpoints, names, topic, id_of(number), body).await
+}
+
+const fn id_of(number: u64) -> Uuid {
+    Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number)
+}
+
+/// The messages of an answer that the client's own call returns.
+fn read_by_the_client(answer: &Bytes) -> Bytes {
+    let mut rest = answer.clone();
+    let read = decodes_batch(&mut rest, true, true).len();
+    let mut end = 0;
+    for _ in 0..read {
+        let length = answer.get(end..).and_then(|frame| frame.first_chunk());
+        let length = length.map_or(0, |length| u32::from_be_bytes(*length));
+        end += usize::try_from(length).unwrap_or_default();
+    }
+    answer.slice(..end.min(answer.len()))
 }
 
 fn peak(rig: &Rig<'_>, function: &str) -> anyhow::Result<u64> {

@@ -11,7 +11,7 @@ use application::operations::republish::{Republish, RepublishError};
 use application::ports::Clock;
 use domain::timestamp::Timestamp;
 use dynamodb::DynamoAggregateReader;
-use harness::broker::{BrokerTuning, Flush};
+use harness::broker::{BrokerTuning, Disk, Flush};
 use harness::provision::{create_topics, rocketmq_config};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
@@ -32,7 +32,7 @@ const EVENTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
 const COME_AGAIN_WITHIN: Duration = Duration::from_secs(180);
 
 /// Longer ago than this row began.
-const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+pub(super) const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// G3.
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -75,7 +75,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 }
 
 /// How many events are on the topic; copies do not count.
-async fn events_on_topic(rig: &Rig<'_>) -> anyhow::Result<usize> {
+pub(super) async fn events_on_topic(rig: &Rig<'_>) -> anyhow::Result<usize> {
     let copies = World::copies(rig).await?;
     let ids: BTreeSet<_> = copies.iter().map(|copy| copy.event_id.as_str()).collect();
     Ok(ids.len())
@@ -91,7 +91,7 @@ pub(super) async fn power_cut(bench: Bench<'_>) -> anyhow::Result<Figures> {
 }
 
 async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
-    let tuning = BrokerTuning { flush, power_can_fail: true, ..Cluster::TUNING };
+    let tuning = BrokerTuning { flush, disk: Disk::LosesPower, ..Cluster::TUNING };
     let cluster = bench.own_cluster(tuning).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     rest(&rig).await?;
@@ -173,7 +173,7 @@ async fn republish(rig: &Rig<'_>) -> anyhow::Result<u64> {
 }
 
 /// Sends every event since a moment again, and returns how many.
-async fn replay(rig: &Rig<'_>, since: Timestamp) -> anyhow::Result<u64> {
+pub(super) async fn replay(rig: &Rig<'_>, since: Timestamp) -> anyhow::Result<u64> {
     let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
     let publisher = RocketmqPublisher::start(config, SystemClock).await?;
     let replay = ReplaySince {

@@ -1,12 +1,18 @@
 //! K1: functions whose clocks are wrong.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use application::ports::Clock;
+use harness::broker_proxy::Passage;
+use harness::faults::{Point, Toxic};
+use harness::remoting::code;
 use harness::skew;
+use platform::clock::SystemClock;
 
 use super::Bench;
 use crate::figures::{Figures, Measure};
-use crate::judge::judge_clean;
+use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Crew, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 
 /// By how much a clock is off, in milliseconds, for the functions on a schedule.
@@ -19,6 +25,10 @@ const CREATING_MS: [i64; 4] = [2_000, -2_000, 55_000, -55_000];
 /// No order waits for a clock: this is less than the time for which a received message is invisible
 /// to other consumers, and long enough for a slow machine.
 const FINISHED_WITHIN: Duration = Duration::from_secs(20);
+
+/// By how much the control's requests seem too old: more than the broker's 500 ms and the time for
+/// which it lets a request wait (`PopMessageRequestHeader.isTimeoutTooMuch`).
+const BEHIND: Duration = Duration::from_secs(3);
 
 /// For how long an idle consumer is watched.
 const WATCHED: Duration = Duration::from_secs(5);
@@ -36,6 +46,37 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     for offset in creating {
         figures.merge(off(bench, &[CREATE_ORDER], *offset).await?);
     }
+    figures.merge(judged_by_the_consumer(bench).await?);
+    Ok(figures)
+}
+
+/// The control: event-consumer's requests name the time at which they were made, as the client's own
+/// call does, by a clock that is 3 s behind. The broker treats them as too old, and answers at once
+/// without a message.
+async fn judged_by_the_consumer(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let rig = Rig::start(bench.cluster, bench.seed).await?;
+    let relay = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay();
+    let polls = |passage: &Passage| passage.frame.code == code::POP_MESSAGE;
+    let date = Toxic::Rewrite(Arc::new(|passage: &mut Passage| {
+        let born = SystemClock.now().minus(BEHIND).as_millis().to_string();
+        passage.frame.fields.insert("bornTime".to_owned(), born);
+    }));
+    rest(&rig).await?;
+    let dated = relay.rules().on(Point::Request, polls).inflict(date);
+    // Requests that are still without a date get no message any more.
+    tokio::time::sleep(BEHIND).await;
+    let orders = bench.either(3, 10);
+    let created = rig.create_all("order", orders).await.len();
+    anyhow::ensure!(u64::try_from(created)? == orders, "{created} of {orders} orders were created");
+    tokio::time::sleep(WATCHED).await;
+    let standing = Records::read(&rig).await?.unfinished().len();
+    anyhow::ensure!(standing == created, "{standing} of {created} orders stand");
+    drop(dated);
+    rig.until_finished("orders go on when the broker judges by its own clock").await?;
+    let mut figures = judge_clean(&rig).await?;
+    let standing = Measure::Share { part: u64::try_from(standing)?, whole: orders };
+    figures.add_measure("control: stand while brokers judge by a clock 3 s behind", standing);
+    rig.stop().await;
     Ok(figures)
 }
 

@@ -26,6 +26,21 @@ impl Flush {
     }
 }
 
+/// What a broker does with its oldest messages when its disk is more than 85 % full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It keeps them until they are 72 hours old, and refuses new ones above 90 %.
+    Refuse,
+    /// It deletes their files, whether or not anybody has read them: `RocketMQ`'s default.
+    DeleteOldest,
+}
+
+impl WhenFull {
+    fn setting(self) -> bool {
+        self == Self::DeleteOldest
+    }
+}
+
 /// What a broker is to the others of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -111,16 +126,19 @@ pub(super) async fn broker(
         check_max,
         message_index,
         whole_messages,
-        power_can_fail: _,
+        when_full,
+        disk: _,
     } = options.tuning;
     let flush = flush.setting();
+    let when_full = when_full.setting();
     let role = role.settings();
     let security = options.security.as_ref().map(BrokerSecurity::settings).unwrap_or_default();
-    // Small files, because the broker maps each one completely. Topics and groups are created only
-    // by command, as in a careful cluster. The last two settings keep an idle broker from using
-    // most of a processor: the thread that writes the metrics of transactions spins for its whole
-    // interval after a start, and then again and again (`TransactionMetricsFlushService.java`); the
-    // other one flushes the timer's wheel.
+    // Small files, because the broker maps each one completely. By default it deletes the oldest of
+    // them, read or not, once its disk is 85 % full. Topics and groups are created only by command,
+    // as in a careful cluster. The last two settings keep an idle broker from using most of a
+    // processor: the thread that writes the metrics of transactions spins for its whole interval
+    // after a start, and then again and again (`TransactionMetricsFlushService.java`); the other
+    // one flushes the timer's wheel.
     let text = format!(
         "brokerClusterName=DefaultCluster\nbrokerName={name}\n{role}\
          namesrvAddr=127.0.0.1:{namesrv_port}\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\n\
@@ -132,6 +150,7 @@ pub(super) async fn broker(
          transactionTimeOut={transaction_timeout_ms}\n\
          transactionCheckInterval={check_interval_ms}\ntransactionCheckMax={check_max}\n\
          timerWheelEnable=true\nmessageIndexEnable={message_index}\n\
+         cleanFileForciblyEnable={when_full}\n\
          enabledAppendPropCRC={whole_messages}\nforceVerifyPropCRC={whole_messages}\n\
          transactionMetricFlushInterval=200\ntimerFlushIntervalMs=10000\n{security}"
     );

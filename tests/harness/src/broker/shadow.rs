@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::{RocketmqOptions, settings};
+use super::{Disk, RocketmqOptions, settings};
 use crate::preload;
 
 const SOURCE: &str = include_str!("../preload/shadow.c");
@@ -53,7 +53,7 @@ pub(super) async fn environment(
 pub(super) async fn put_in_place(options: &RocketmqOptions) -> anyhow::Result<()> {
     let (store, shadow) = (settings::store(options), shadow(options));
     anyhow::ensure!(
-        options.tuning.power_can_fail && shadow.is_dir(),
+        options.tuning.disk == Disk::LosesPower && shadow.is_dir(),
         "the data that the broker flushed was not recorded"
     );
     let config = store.join(KEPT);

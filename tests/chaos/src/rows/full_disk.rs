@@ -1,0 +1,124 @@
+//! G8: a broker's disk fills.
+
+use application::ports::{Clock, Resolution};
+use bytes::Bytes;
+use harness::broker::{BrokerTuning, Disk, WhenFull};
+use platform::clock::SystemClock;
+use tokio::time::Instant;
+
+use super::lost_disk::{AN_HOUR, events_on_topic, replay};
+use super::{Bench, inflating};
+use crate::cluster::Cluster;
+use crate::figures::{Figures, Measure};
+use crate::judge::{Records, judge_clean, rest};
+use crate::rig::{EVENT_CONSUMER, Rig};
+use crate::waiting::eventually;
+
+/// In percent. Above 85 a broker deletes its oldest files, if it may, and above 90 it refuses every
+/// message (`DefaultMessageStore.CleanCommitLogService`).
+const NEARLY_FULL: u8 = 88;
+const FULL: u8 = 95;
+const HALF_FULL: u8 = 50;
+
+/// The files of the commit log have 16 MiB here, and the newest one is never deleted.
+const LARGE: usize = 4 * 1024 * 1024 - 4096;
+const LARGE_MESSAGES: u64 = 5;
+
+pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let mut figures = refuses(bench).await?;
+    // Another broker has to start for it.
+    if bench.either(false, true) {
+        figures.merge(deletes(bench).await?);
+    }
+    Ok(figures)
+}
+
+/// The setting that the guide asks for.
+async fn refuses(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = bench.own_cluster(fills(WhenFull::Refuse)).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    let orders = bench.either(4, 40);
+    let before = two_files_of_events(&rig, orders).await?;
+
+    cluster.fill_disk(FULL).await?;
+    eventually("the broker refuses messages", async || {
+        Ok(store(&rig, LARGE_MESSAGES, 1).await.is_err().then_some(()))
+    })
+    .await?;
+    let created = u64::try_from(rig.create_all("without-space", orders).await.len())?;
+    anyhow::ensure!(created == orders, "{created} of {orders} were created on a full disk");
+    let kept = events_on_topic(&rig).await?;
+    anyhow::ensure!(kept == before, "{kept} of {before} events are left on a full disk");
+    // A broker whose disk is full is still read.
+    rig.windows.keep(EVENT_CONSUMER, 2);
+    eventually("orders whose events were stored before are confirmed", async || {
+        let stored = Records::read(&rig).await?.orders;
+        let undecided = stored.values().filter(|order| order.status == "CREATED").count();
+        Ok((u64::try_from(undecided)? <= created).then_some(()))
+    })
+    .await?;
+
+    cluster.fill_disk(HALF_FULL).await?;
+    let freed = Instant::now();
+    rig.until_finished("orders go on once there is space").await?;
+    let recovered = freed.elapsed();
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = 1;
+    figures.add_measure("created on a full disk", Measure::Share { part: created, whole: orders });
+    figures.add_measure("all handled once there was space", Measure::Longest(recovered));
+    rig.stop().await;
+    Ok(figures)
+}
+
+/// The control: RocketMQ's default deletes events that our own group and others have not read.
+async fn deletes(bench: Bench<'_>) -> anyhow::Result<Figures> {
+    let cluster = bench.own_cluster(fills(WhenFull::DeleteOldest)).await?;
+    let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
+    let since = SystemClock.now().minus(AN_HOUR);
+    let before = two_files_of_events(&rig, bench.either(4, 40)).await?;
+
+    cluster.fill_disk(NEARLY_FULL).await?;
+    eventually("the broker deletes its oldest events", async || {
+        Ok((events_on_topic(&rig).await? < before).then_some(()))
+    })
+    .await?;
+    cluster.fill_disk(HALF_FULL).await?;
+    let deleted = u64::try_from(before - events_on_topic(&rig).await?)?;
+    rig.windows.keep(EVENT_CONSUMER, 2);
+    let recovered = rig.until_finished("pending events come again").await?;
+    let sent = replay(&rig, since).await?;
+    let mut figures = judge_clean(&rig).await?;
+    figures.faults = 1;
+    figures.add_measure("control: events that the broker deleted", Measure::Count(deleted));
+    figures.add_measure("control: pending events came again", Measure::Longest(recovered));
+    figures.add_measure("control: events replayed", Measure::Count(sent));
+    rig.stop().await;
+    Ok(figures)
+}
+
+const fn fills(when_full: WhenFull) -> BrokerTuning {
+    BrokerTuning { disk: Disk::Fills, when_full, ..Cluster::TUNING }
+}
+
+/// Creates finished orders, and others whose events nobody has read, until the broker has written
+/// all of these into a file that is not its newest. Returns how many events are on the topic.
+async fn two_files_of_events(rig: &Rig<'_>, orders: u64) -> anyhow::Result<usize> {
+    rest(rig).await?;
+    let finished = rig.create_all("finished", orders).await.len();
+    rig.until_finished("the first orders are finished").await?;
+    rig.windows.keep(EVENT_CONSUMER, 0);
+    rig.kill_all(EVENT_CONSUMER).await?;
+    let waiting = rig.create_all("waiting", orders).await.len();
+    anyhow::ensure!(finished + waiting == usize::try_from(2 * orders)?, "orders were not created");
+    for number in 0..LARGE_MESSAGES {
+        store(rig, number, LARGE).await?;
+    }
+    events_on_topic(rig).await
+}
+
+/// Stores a half message that is never published.
+async fn store(rig: &Rig<'_>, number: u64, length: usize) -> anyhow::Result<()> {
+    let body = (0, Bytes::from(vec![b'x'; length]));
+    let half = inflating::store(rig, &rig.system.names.topic, number, body).await?;
+    half.end(Resolution::Rollback).await
+}
