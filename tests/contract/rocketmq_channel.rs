@@ -3,8 +3,8 @@
 //! operations guide lists.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use application::deadline::Deadline;
@@ -23,6 +23,7 @@ use harness::provision::{Endpoints, Names, rocketmq_config};
 use harness::system::SystemOptions;
 use local_lambda::Children;
 use platform::clock::SystemClock;
+use platform::name_servers::NameServerAddresses;
 use rocketmq::admin::{StoredMessage, create_topics, read_topic};
 use rocketmq::client::RocketmqClient;
 use rocketmq::config::{Credentials, RocketmqConfig, TlsCa, TopicName};
@@ -33,8 +34,11 @@ use tempfile::TempDir;
 use testkit::contract::{Announced, ChannelFixture};
 use testkit::identities::SequentialIdentities;
 use testkit::samples::{SampleOrder, created, registered, user};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How long a broker may take to create the topics.
 const TOPICS_LIMIT: Duration = Duration::from_secs(30);
@@ -321,6 +325,65 @@ fn a_message_has_its_type_for_a_tag_and_its_identifiers_for_keys() {
         assert_eq!(stored.keys, keys);
         publisher.shutdown().await;
     });
+}
+
+/// The first name server to answer is used alone, so its end must make the publisher use another.
+#[test]
+fn a_name_server_that_ends_is_replaced() {
+    run(async {
+        let mut config = config().await;
+        let namesrv = cluster().await.namesrv.clone();
+        let first = Forwarder::start(&namesrv, Duration::ZERO).await;
+        let second = Forwarder::start(&namesrv, Duration::from_millis(300)).await;
+        let both = format!("{};{}", first.address, second.address);
+        config.name_servers = NameServerAddresses::parse(&both).unwrap();
+        let publisher = RocketmqPublisher::start(config, SystemClock).await.unwrap();
+        publish(&publisher).await;
+        drop(first);
+        let before = second.connections.load(Ordering::Relaxed);
+        let limit = Instant::now() + Duration::from_secs(60);
+        // One connection is the question whether the server answers, another one the session's.
+        while second.connections.load(Ordering::Relaxed) < before + 2 {
+            assert!(Instant::now() < limit, "the other name server was not used");
+            // On the known route meanwhile.
+            publish(&publisher).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        publish(&publisher).await;
+        publisher.shutdown().await;
+    });
+}
+
+/// Passes connections on to an address, each after a while, until it is dropped.
+struct Forwarder {
+    address: String,
+    connections: Arc<AtomicU64>,
+    _tasks: JoinSet<()>,
+}
+
+impl Forwarder {
+    async fn start(to: &str, after: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let connections = Arc::new(AtomicU64::new(0));
+        let (to, counted) = (to.to_owned(), Arc::clone(&connections));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut passed_on = JoinSet::new();
+            loop {
+                let (mut near, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
+                let to = to.clone();
+                passed_on.spawn(async move {
+                    tokio::time::sleep(after).await;
+                    let mut far = TcpStream::connect(&to).await.unwrap();
+                    // It ends when either side closes.
+                    let _closed = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        });
+        Self { address, connections, _tasks: tasks }
+    }
 }
 
 /// Clients of other languages do not all read what this one would compress: RocketMQ's proxy says

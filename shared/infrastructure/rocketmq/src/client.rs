@@ -20,7 +20,7 @@ use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
 
 use crate::config::{RocketmqConfig, TlsCa};
-use crate::name_servers::answering_first;
+use crate::name_servers::answering;
 
 /// How long the shutdown waits for the client's threads. A connected client needs 3 to 8 ms; one
 /// whose broker hangs would take 6 s.
@@ -154,12 +154,27 @@ impl RocketmqClient {
         }
     }
 
-    /// Like [`Self::instance_config`], with a name server first that has answered.
+    /// Like [`Self::instance_config`], with one name server, which has answered. It has all of them
+    /// if none answers.
     pub(crate) async fn answered_instance_config(&self, role: &str) -> ClientConfig {
         let mut config = self.instance_config(role);
-        let name_servers = answering_first(self, config.tls_config()).await;
-        config.set_namesrv_addr(name_servers.into());
+        if self.has_several_name_servers()
+            && let Some(answering) = answering(self, config.tls_config()).await
+        {
+            config.set_namesrv_addr(answering);
+        }
         config
+    }
+
+    /// Whether one of several name servers answers, so that a new instance would have it. `false` if
+    /// there is only one.
+    pub(crate) async fn one_of_several_answers(&self) -> bool {
+        let config = self.instance_config("probe");
+        self.has_several_name_servers() && answering(self, config.tls_config()).await.is_some()
+    }
+
+    fn has_several_name_servers(&self) -> bool {
+        self.0.config.name_servers.iter().nth(1).is_some()
     }
 
     /// The configuration of a new client instance. Its name is new too, because otherwise the

@@ -1,9 +1,9 @@
 //! Finds a name server that answers.
 //!
-//! The client asks name servers one after another, in the configured order, and lets the first one
-//! use all of a request's time (`nameserver.rs` of rocketmq-transport 1.0.0). A name server that
-//! accepts connections and never answers would delay each new session and each request for a route.
-//! So all of them are asked at once.
+//! The client asks one name server at a time, lets it use all of a request's time, and takes any to
+//! which it could connect, whatever their order (`nameserver.rs` of rocketmq-transport 1.0.0). A name
+//! server that accepts connections and never answers would delay each new session and each request
+//! for a route. So all of them are asked at once, and a client instance knows only one that answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,13 +123,8 @@ where
     Err(failure.unwrap_or_else(|| Missing("there is no name server".to_owned()).into()))
 }
 
-/// The name servers for a new client instance, separated by `;`. The first one to answer comes
-/// first; if none answers, they keep their configured order.
-pub(crate) async fn answering_first(client: &RocketmqClient, tls: &TlsConfig) -> String {
-    let configured = &client.config().name_servers;
-    if configured.iter().count() < 2 {
-        return configured.joined();
-    }
+/// The first name server to answer, if any does.
+pub(crate) async fn answering(client: &RocketmqClient, tls: &TlsConfig) -> Option<CheetahString> {
     let first = async {
         let transport = transport(client, tls, DefaultRequestProcessor).await?;
         let answered = first_route(client, &transport, Topic::Orders).await;
@@ -137,15 +132,5 @@ pub(crate) async fn answering_first(client: &RocketmqClient, tls: &TlsConfig) ->
         client.in_background("rocketmq.close_transport", async move { close(&transport).await });
         answered.map(|(server, _)| server)
     };
-    match first.await {
-        Ok(first) => {
-            let others = configured.iter().filter(|server| *server != first.as_str());
-            let ordered: Vec<_> = std::iter::once(first.as_str()).chain(others).collect();
-            ordered.join(";")
-        }
-        Err(cause) => {
-            tracing::warn!(%cause, "rocketmq.no_name_server_answers");
-            configured.joined()
-        }
-    }
+    first.await.inspect_err(|cause| tracing::warn!(%cause, "rocketmq.no_name_server_answers")).ok()
 }

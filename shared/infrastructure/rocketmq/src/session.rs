@@ -318,6 +318,7 @@ impl Sessions {
     pub(crate) async fn acquire(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         let mut current = within(deadline, "waiting for a session", self.current.lock()).await?;
         if let Some(session) = current.as_ref().filter(|session| session.is_sound(self.now())) {
+            self.refresh_routes(session);
             return Ok(Arc::clone(session));
         }
         if let Some(unsound) = current.take() {
@@ -346,14 +347,17 @@ impl Sessions {
     }
 
     /// Reads old routes again in the background, so that they include brokers that were started or
-    /// restarted. If no name server answers, the old routes stay.
-    pub(crate) fn refresh_routes(&self, session: &Arc<Session>) {
+    /// restarted. If the session's name server does not answer, the next call gets a session with
+    /// another one; if none answers, the old routes stay.
+    fn refresh_routes(&self, session: &Arc<Session>) {
         for topic in session.old_routes() {
-            let session = Arc::clone(session);
+            let (session, client) = (Arc::clone(session), self.client.clone());
             self.client.in_background("rocketmq.refresh_route", async move {
                 let refreshed = session.read_route(topic, Deadline::after(REFRESH_LIMIT)).await;
-                if let Err(failure) = refreshed {
-                    tracing::warn!(cause = %failure.cause, "rocketmq.route_not_refreshed");
+                let Err(failure) = refreshed else { return };
+                tracing::warn!(cause = %failure.cause, "rocketmq.route_not_refreshed");
+                if client.one_of_several_answers().await {
+                    session.suspect();
                 }
             });
         }

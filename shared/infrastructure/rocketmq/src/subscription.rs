@@ -139,7 +139,6 @@ impl RocketmqSubscription {
     /// Starts a poll of each master of our topics that has no running one.
     async fn begin(&self, most: usize, deadline: Deadline) -> Result<(), Failure> {
         let session = self.sessions.acquire(deadline).await?;
-        self.sessions.refresh_routes(&session);
         let masters = match masters(&session, deadline).await {
             Ok(masters) => masters,
             Err(failure) => {
