@@ -34,7 +34,10 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     })
     .await?;
     let begun = Instant::now();
-    let (one, other) = tokio::join!(lose_commits(&product, orders), lose_commits(&control, orders));
+    let (one, other) = tokio::join!(
+        lose_commits(&product, "uncommitted", orders),
+        lose_commits(&control, "uncommitted", orders)
+    );
     let faults = one? + other?;
     let discarded = until_discarded(&product, faults).await?;
     let shown = gauge(&product).await?;
@@ -62,8 +65,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Creates orders whose commits are lost.
-pub(super) async fn lose_commits(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
+/// Creates orders, under keys that begin with `prefix`, whose commits are lost.
+pub(super) async fn lose_commits(rig: &Rig<'_>, prefix: &str, orders: u64) -> anyhow::Result<u64> {
     let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
     let lost = broker.on(Point::Request, frames(code::END_TRANSACTION)).inflict(Toxic::Lose);
     // On a slow machine an order may be created without the broker, and has no commit to lose.
@@ -71,7 +74,7 @@ pub(super) async fn lose_commits(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u
         if lost.struck() >= orders {
             break;
         }
-        let outcome = rig.create(&format!("uncommitted-{n}")).await;
+        let outcome = rig.create(&format!("{prefix}-{n}")).await;
         anyhow::ensure!(outcome.acked().is_some(), "a stored order was answered {outcome:?}");
     }
     anyhow::ensure!(lost.struck() >= orders, "the commits were not lost");

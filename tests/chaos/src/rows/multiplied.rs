@@ -29,7 +29,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         .await?
         .alone_on(&cluster);
     let (orders, wanted) = bench.either((10, 30), (40, 4_000));
-    discarded::lose_commits(&rig, orders).await?;
+    discarded::lose_commits(&rig, "uncommitted", orders).await?;
 
     let (mut copies, mut kills) = (cluster.open_halves().await?, 0);
     while copies < wanted {

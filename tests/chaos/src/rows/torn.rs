@@ -26,8 +26,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         .await?
         .alone_on(&cluster);
     let rounds = bench.either(1, 5);
-    for _ in 0..rounds {
-        discarded::lose_commits(&rig, 1).await?;
+    for round in 0..rounds {
+        discarded::lose_commits(&rig, &format!("uncommitted-{round}"), 1).await?;
         cluster.store_torn_half().await?;
         cluster.restart_broker().await?;
     }
@@ -52,7 +52,7 @@ async fn without_checksums(bench: Bench<'_>) -> anyhow::Result<Measure> {
     let control = Rig::start_with(&cluster, bench.seed, Crew::WITHOUT_CHECKERS, |_| {})
         .await?
         .alone_on(&cluster);
-    discarded::lose_commits(&control, 1).await?;
+    discarded::lose_commits(&control, "uncommitted", 1).await?;
     cluster.store_torn_half().await?;
     cluster.restart_broker().await?;
     control.windows.keep(TRANSACTION_CHECK, 1);
