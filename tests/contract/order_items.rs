@@ -138,7 +138,7 @@ fn confirmation(before: &StoredOrder, number: u128) -> OrderChange<'_> {
         ..EventStamp::untraced(event_id(number * 10 + 2), 1)
     };
     let follows = stamp.event_id;
-    let (order, _) = before.order.confirm(at(10), stamp).unwrap();
+    let (order, _) = before.order.undecided().unwrap().confirm(at(10), stamp);
     let mut pending = before.pending.clone();
     pending.remove(before.created_event());
     pending.put(follows, PendingEvent::sent(attempt(77), at(10), at(60_010)));

@@ -12,6 +12,7 @@ mod history;
 mod lines;
 mod open_units;
 mod record;
+mod undecided;
 
 use crate::aggregate::AggregateKey;
 use crate::event::EventStamp;
@@ -25,6 +26,7 @@ pub use history::{History, StatusChange};
 pub use lines::{InvalidLines, LINES_MAX, OrderLine, OrderLines, PricedLine, Quantity};
 pub use open_units::{OpenCount, OpenPeriod};
 pub use record::{CorruptOrder, OrderRecord};
+pub use undecided::UndecidedOrder;
 
 /// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,46 +149,6 @@ impl Order {
         Ok((order, event))
     }
 
-    /// Confirms the order: its stock is reserved.
-    ///
-    /// # Errors
-    ///
-    /// [`TransitionRefused`] unless it is CREATED.
-    pub fn confirm(
-        &self,
-        at: Timestamp,
-        event: EventStamp,
-    ) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Confirmed, at, event, None)
-    }
-
-    /// Confirms the order, and counts its units as open in the period of `at`.
-    ///
-    /// # Errors
-    ///
-    /// [`TransitionRefused`] unless it is CREATED.
-    pub fn confirm_counted(
-        &self,
-        at: Timestamp,
-        event: EventStamp,
-    ) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Confirmed, at, event, Some(OpenPeriod::of(at)))
-    }
-
-    /// Rejects the order: there is not enough stock for it, or its account would hold too many open
-    /// units.
-    ///
-    /// # Errors
-    ///
-    /// [`TransitionRefused`] unless it is CREATED.
-    pub fn reject(
-        &self,
-        at: Timestamp,
-        event: EventStamp,
-    ) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Rejected, at, event, None)
-    }
-
     /// Cancels the order for its customer.
     ///
     /// # Errors
@@ -197,24 +159,25 @@ impl Order {
         at: Timestamp,
         event: EventStamp,
     ) -> Result<(Self, OrderEvent), TransitionRefused> {
-        self.become_status(OrderStatus::Cancelled, at, event, None)
-    }
-
-    fn become_status(
-        &self,
-        to: OrderStatus,
-        at: Timestamp,
-        event: EventStamp,
-        open_period: Option<OpenPeriod>,
-    ) -> Result<(Self, OrderEvent), TransitionRefused> {
-        let from = self.status();
+        let (from, to) = (self.status(), OrderStatus::Cancelled);
         if !from.may_become(to) {
             return Err(TransitionRefused { from, to });
         }
+        Ok(self.with_status(to, at, event, None))
+    }
+
+    /// The order with a further status, which its present one must allow, and the event of it.
+    fn with_status(
+        &self,
+        status: OrderStatus,
+        at: Timestamp,
+        event: EventStamp,
+        open_period: Option<OpenPeriod>,
+    ) -> (Self, OrderEvent) {
         let mut next = self.clone();
-        next.history.push(StatusChange { status: to, at, event, open_period });
+        next.history.push(StatusChange { status, at, event, open_period });
         let event = next.latest_event();
-        Ok((next, event))
+        (next, event)
     }
 
     /// An event that the order raised, rebuilt from its history. `None` if it raised no such event.

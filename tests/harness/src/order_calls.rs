@@ -301,7 +301,7 @@ mod tests {
         let stored = new.into_stored();
         let (created, at) = (stored.created_event(), SystemClock.now());
         let stamp = EventStamp::untraced(UuidIdentitySource.event_id(), 1);
-        let (confirmed, _) = stored.order.confirm(at, stamp).unwrap();
+        let (confirmed, _) = stored.order.undecided().unwrap().confirm(at, stamp);
         let follow_up = confirmed.history().latest().event.event_id;
         let entry = PendingEvent::sent(UuidIdentitySource.transaction_id(), at, at);
         let change = OrderChange {

@@ -118,7 +118,7 @@ mod changing {
 
     #[test]
     fn a_created_order_is_confirmed() {
-        let (order, event) = created().confirm(LATER, raised(2)).unwrap();
+        let (order, event) = created().undecided().unwrap().confirm(LATER, raised(2));
         assert_eq!(order.status(), OrderStatus::Confirmed);
         assert_eq!(order.history().version(), 2);
         assert_eq!((event.aggregate_version, event.fact), (2, OrderFact::Confirmed));
@@ -126,19 +126,20 @@ mod changing {
 
     #[test]
     fn a_created_order_is_rejected_and_that_is_final() {
-        let (order, event) = created().reject(LATER, raised(2)).unwrap();
+        let (order, event) = created().undecided().unwrap().reject(LATER, raised(2));
         assert_eq!(event.fact, OrderFact::Rejected);
         let refused = order.cancel(LATER, raised(2)).unwrap_err();
         assert_eq!(refused.to_string(), "an order that is REJECTED can't become CANCELLED");
-        assert!(order.confirm(LATER, raised(2)).is_err());
+        assert!(order.undecided().is_none());
     }
 
     #[test]
     fn a_confirmed_order_is_cancelled_but_not_rejected() {
-        let (order, _) = created().confirm(LATER, raised(2)).unwrap();
-        assert!(order.reject(LATER, raised(2)).is_err());
+        let (order, _) = created().undecided().unwrap().confirm(LATER, raised(2));
+        assert!(order.undecided().is_none());
         let (order, event) = order.cancel(LATER, raised(3)).unwrap();
         assert_eq!((order.version(), event.fact), (3, OrderFact::Cancelled));
+        assert!(order.undecided().is_none());
         assert!(order.cancel(LATER, raised(2)).is_err());
     }
 }
@@ -163,9 +164,9 @@ mod counting {
     fn units_are_open_from_the_confirmation_that_counted_them_until_the_order_is_cancelled() {
         let order = created();
         assert_eq!(order.open_count(), None);
-        let (uncounted, _) = order.confirm(LATER, raised(2)).unwrap();
+        let (uncounted, _) = order.undecided().unwrap().confirm(LATER, raised(2));
         assert_eq!(uncounted.open_count(), None);
-        let (counted, _) = order.confirm_counted(LATER, raised(2)).unwrap();
+        let (counted, _) = order.undecided().unwrap().confirm_counted(LATER, raised(2));
         let count = OpenCount { user_id: order.user_id(), period: OpenPeriod::of(LATER) };
         assert_eq!(counted.open_count(), Some(count));
         assert_eq!(counted.cancel(LATER, raised(3)).unwrap().0.open_count(), None);
@@ -178,7 +179,7 @@ mod rebuilding {
     #[test]
     fn every_event_is_rebuilt_as_it_was_raised() {
         let (order, created) = create(&[line(1, 2)]).unwrap();
-        let (order, confirmed) = order.confirm(LATER, raised(2)).unwrap();
+        let (order, confirmed) = order.undecided().unwrap().confirm(LATER, raised(2));
         let (order, cancelled) = order.cancel(LATER, raised(3)).unwrap();
         for event in [created, confirmed, cancelled] {
             assert_eq!(order.event(event.stamp.event_id), Some(event));
@@ -189,7 +190,7 @@ mod rebuilding {
     #[test]
     fn a_confirmed_order_still_shows_how_it_was_created() {
         let order = created();
-        let (confirmed, _) = order.confirm(LATER, raised(2)).unwrap();
+        let (confirmed, _) = order.undecided().unwrap().confirm(LATER, raised(2));
         assert_eq!(confirmed.as_created(), order);
     }
 
@@ -221,7 +222,7 @@ mod rehydrating {
     }
 
     fn created_and_confirmed() -> Order {
-        created().confirm(LATER, raised(2)).unwrap().0
+        created().undecided().unwrap().confirm(LATER, raised(2)).0
     }
 
     #[test]
@@ -249,7 +250,7 @@ mod rehydrating {
 
     #[test]
     fn only_a_confirmation_counts_units() {
-        let (confirmed, _) = created().confirm_counted(LATER, raised(2)).unwrap();
+        let (confirmed, _) = created().undecided().unwrap().confirm_counted(LATER, raised(2));
         assert_eq!(Order::rehydrate(record(&confirmed)), Ok(confirmed.clone()));
         let mut stored = record(&confirmed);
         stored.history[0].open_period = stored.history[1].open_period;

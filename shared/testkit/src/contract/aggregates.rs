@@ -99,7 +99,8 @@ fn confirmation<'a>(
     publication: TransactionId,
     at: Timestamp,
 ) -> OrderChange<'a> {
-    let (after, _) = stored.order.confirm(at, EventStamp::untraced(follow_up, 1)).unwrap();
+    let stamp = EventStamp::untraced(follow_up, 1);
+    let (after, _) = stored.order.undecided().unwrap().confirm(at, stamp);
     let mut pending = stored.pending.clone();
     pending.remove(stored.created_event());
     pending.put(follow_up, PendingEvent::sent(publication, at, at.plus(MINUTE)));

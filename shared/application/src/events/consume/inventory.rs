@@ -10,7 +10,7 @@ use std::time::Duration;
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
 use domain::identity::{EventId, TransactionId};
-use domain::order::{OpenCount, Order, OrderEvent, OrderStatus, StoredOrder, TransitionRefused};
+use domain::order::{OpenCount, Order, OrderEvent, StoredOrder, UndecidedOrder};
 use domain::pending::PendingEvent;
 use domain::timestamp::Timestamp;
 
@@ -103,7 +103,7 @@ where
         let mut made: Vec<FollowUp> = Vec::new();
         loop {
             let is_open = is_done_elsewhere(&stored.pending, created, elsewhere);
-            if !is_open || stored.order.status() != OrderStatus::Created {
+            let Some(undecided) = stored.order.undecided().filter(|_| is_open) else {
                 // One of our own tries may have been stored unnoticed. An event is published by the
                 // writer whose event is in the history, and by nobody else.
                 let ours = made.iter().find(|follow_up| stored.raised(follow_up.event_id));
@@ -112,14 +112,19 @@ where
                     return Ok(None);
                 }
                 return Ok(Some(stored));
-            }
+            };
             let follow_up = FollowUp {
                 event_id: self.identities.event_id(),
                 publication: self.identities.transaction_id(),
             };
             made.push(follow_up);
-            let (after, _) = decided(&stored.order, verdict, follow_up.event_id, received_at)
-                .map_err(|error| HandlerError::Permanent(error.to_string()))?;
+            // The new event belongs to the trace of the order.
+            let stamp = EventStamp {
+                event_id: follow_up.event_id,
+                schema_version: SCHEMA_VERSION,
+                traceparent: stored.order.history().first().event.traceparent.clone(),
+            };
+            let (after, _) = decided(undecided, verdict, received_at, stamp);
             let decision = Decision { after, follow_up, at: received_at };
             match self.store(&stored, verdict, decision, deadline).await {
                 Reserved::Stored => {
@@ -193,16 +198,13 @@ fn log_left_to_sweep(follow_up: FollowUp, error: &(dyn std::error::Error + 'stat
     tracing::warn!(%event_id, %transaction_id, error, "an event is left to the sweep");
 }
 
-/// The order after the decision.
+/// The order after the decision, and the event of it.
 fn decided(
-    order: &Order,
+    order: UndecidedOrder<'_>,
     verdict: Verdict,
-    event_id: EventId,
     at: Timestamp,
-) -> Result<(Order, OrderEvent), TransitionRefused> {
-    // The new event belongs to the trace of the order.
-    let traceparent = order.history().first().event.traceparent.clone();
-    let stamp = EventStamp { event_id, schema_version: SCHEMA_VERSION, traceparent };
+    stamp: EventStamp,
+) -> (Order, OrderEvent) {
     match verdict {
         Verdict::Confirm { counted: true } => order.confirm_counted(at, stamp),
         Verdict::Confirm { counted: false } => order.confirm(at, stamp),

@@ -95,7 +95,8 @@ impl Bare {
     async fn handle(&self, new: &NewOrder) -> anyhow::Result<()> {
         let created = new.clone().into_stored();
         let at = SystemClock.now();
-        let (order, confirmed) = created.order.confirm_counted(at, stamp())?;
+        let undecided = created.order.undecided().context("a new order is decided already")?;
+        let (order, confirmed) = undecided.confirm_counted(at, stamp());
         let publication = UuidIdentitySource.transaction_id();
         let due = at.plus(lifetimes::SWEEP_AFTER);
         let entry = PendingEvent::sent(publication, at, due);

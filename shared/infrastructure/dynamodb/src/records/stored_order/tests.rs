@@ -52,7 +52,7 @@ fn created() -> StoredOrder {
 /// The order after its stock was reserved: the event of the confirmation is pending.
 fn confirmed() -> StoredOrder {
     let created = created();
-    let (order, _) = created.order.confirm(at(2_500), stamp(2)).unwrap();
+    let (order, _) = created.order.undecided().unwrap().confirm(at(2_500), stamp(2));
     let order = notified(&order, &[1]);
     let pending = PendingEvents::one(event_id(2), pending(2, at(2_500)));
     StoredOrder { order, pending, revision: 2, ..created }
