@@ -4,33 +4,28 @@ pub mod config;
 
 use application::event::order_body;
 use application::orders::cancel::{CancelOrder, CancelOrderCommand, CancelOrderError};
-use application::ports::creating::OrderKeys;
-use application::ports::pending::StockReturns;
-use application::ports::{AccessTokenVerifier, Clock, IdentitySource};
+use dynamodb::{CachedVerificationKeys, DynamoOrders, DynamoStockReturns, DynamoVerificationKeys};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
+use security::tokens::Ed25519TokenVerifier;
 use web::problem::RETRY_AFTER_DEFAULT;
 use web::{Problem, RequestContext, Response, respond, route};
 
 /// Handles `POST /v1/orders/{order_id}/cancel`.
-pub struct Handler<Orders, Returns, Time, Identities, Tokens> {
+pub struct Handler {
     /// Cancels the order and returns its stock.
-    pub cancel_order: CancelOrder<Orders, Returns, Time, Identities>,
+    pub cancel_order:
+        CancelOrder<DynamoOrders, DynamoStockReturns, SystemClock, UuidIdentitySource>,
     /// Verifies the customer's access token.
-    pub tokens: Tokens,
+    pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 
-impl<Orders, Returns, Time, Identities, Tokens> Handler<Orders, Returns, Time, Identities, Tokens>
-where
-    Orders: OrderKeys,
-    Returns: StockReturns,
-    Time: Clock,
-    Identities: IdentitySource,
-    Tokens: AccessTokenVerifier,
-{
+impl Handler {
     /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.cancel_order.clock, request, async |context, request| {
+        web::serve(&SystemClock, request, async |context, request| {
             self.cancel(context, &request).await
         })
         .await
@@ -43,8 +38,7 @@ where
         context: RequestContext,
         request: &Request,
     ) -> Result<Response, Problem> {
-        let bearer =
-            web::authenticate(request.headers(), &self.tokens, &self.cancel_order.clock).await?;
+        let bearer = web::authenticate(request.headers(), &self.tokens, &SystemClock).await?;
         web::idempotency_key(request.headers())?;
         let command = CancelOrderCommand {
             user_id: bearer.user_id,

@@ -29,6 +29,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
     };
 
-    let handler = &handler;
     web::run(|request| metrics.flushed_after(handler.handle(request))).await
 }

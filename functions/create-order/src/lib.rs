@@ -1,44 +1,45 @@
 //! `POST /v1/orders`: creates an order.
 
+// The RocketMQ client's futures nest about as deep as the default limit of 128 allows.
+#![recursion_limit = "512"]
+
 pub mod config;
 mod problem;
 
 use application::event::order_body;
 use application::orders::create::{CreateOrder, CreateOrderCommand, OrderReply};
-use application::ports::creating::{OrderCreation, OrderKeys};
-use application::ports::{
-    AccessTokenVerifier, Catalog, Clock, IdentitySource, TransactionalPublisher,
-};
 use contracts::order::CreateOrder as Body;
 use domain::identity::{ProductId, UserId};
 use domain::order::{OrderLine, OrderLines};
+use dynamodb::{CachedVerificationKeys, DynamoCatalog, DynamoOrders, DynamoVerificationKeys};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::LOCATION;
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
+use rocketmq::publisher::RocketmqPublisher;
+use security::tokens::Ed25519TokenVerifier;
 use web::idempotency::IDEMPOTENCY_REPLAYED;
 use web::{Pointer, Problem, RequestContext, Response, respond};
 
 /// Handles `POST /v1/orders`.
-pub struct Handler<Orders, Products, Publisher, Time, Identities, Tokens> {
+pub struct Handler {
     /// Creates the order and publishes its event.
-    pub create_order: CreateOrder<Orders, Products, Publisher, Time, Identities>,
+    pub create_order: CreateOrder<
+        DynamoOrders,
+        DynamoCatalog<SystemClock>,
+        RocketmqPublisher,
+        SystemClock,
+        UuidIdentitySource,
+    >,
     /// Verifies the customer's access token.
-    pub tokens: Tokens,
+    pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 
-impl<Orders, Products, Publisher, Time, Identities, Tokens>
-    Handler<Orders, Products, Publisher, Time, Identities, Tokens>
-where
-    Orders: OrderCreation + OrderKeys,
-    Products: Catalog,
-    Publisher: TransactionalPublisher,
-    Time: Clock,
-    Identities: IdentitySource,
-    Tokens: AccessTokenVerifier,
-{
+impl Handler {
     /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.create_order.clock, request, async |context, request| {
+        web::serve(&SystemClock, request, async |context, request| {
             self.create(context, &request).await
         })
         .await
@@ -49,8 +50,7 @@ where
         context: RequestContext,
         request: &Request,
     ) -> Result<Response, Problem> {
-        let bearer =
-            web::authenticate(request.headers(), &self.tokens, &self.create_order.clock).await?;
+        let bearer = web::authenticate(request.headers(), &self.tokens, &SystemClock).await?;
         let key = web::idempotency_key(request.headers())?;
         let body: Body = web::read_json(request)?;
         let command = CreateOrderCommand {

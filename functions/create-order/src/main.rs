@@ -1,6 +1,6 @@
 //! create-order's wiring.
 
-// The RocketMQ client's futures nest deeper than the default limit of 128 allows.
+// The RocketMQ client's futures nest about as deep as the default limit of 128 allows.
 #![recursion_limit = "512"]
 
 use application::orders::create::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
@@ -42,6 +42,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
     };
 
-    let handler = &handler;
     web::run(|request| metrics.flushed_after(handler.handle(request))).await
 }

@@ -7,40 +7,34 @@ use application::deadline::Deadline;
 use application::orders::get::GetOrder;
 use application::orders::list::{ListOrders, ListOrdersError};
 use application::outcome::Failure;
-use application::ports::creating::OrderKeys;
-use application::ports::listing::{OrderListing, ProductListing};
-use application::ports::{AccessTokenVerifier, Clock};
 use application::products::list::ListProducts;
+use dynamodb::{
+    CachedVerificationKeys, DynamoOrders, DynamoProductListing, DynamoVerificationKeys,
+};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
+use platform::clock::SystemClock;
+use security::tokens::Ed25519TokenVerifier;
 use web::{Problem, Response, respond, route};
 
 use query::OrdersQuery;
 
 /// The handler of the routes.
-pub struct Handler<Orders, Products, Tokens, Time> {
+pub struct Handler {
     /// `GET /v1/orders/{order_id}`.
-    pub get_order: GetOrder<Orders>,
+    pub get_order: GetOrder<DynamoOrders>,
     /// `GET /v1/orders`.
-    pub list_orders: ListOrders<Orders>,
+    pub list_orders: ListOrders<DynamoOrders>,
     /// `GET /v1/products`.
-    pub list_products: ListProducts<Products>,
+    pub list_products: ListProducts<DynamoProductListing>,
     /// Verifies access tokens.
-    pub tokens: Tokens,
-    /// The clock by which tokens expire.
-    pub clock: Time,
+    pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 
-impl<Orders, Products, Tokens, Time> Handler<Orders, Products, Tokens, Time>
-where
-    Orders: OrderKeys + OrderListing,
-    Products: ProductListing,
-    Tokens: AccessTokenVerifier,
-    Time: Clock,
-{
+impl Handler {
     /// Answers a request; a failure is answered with a problem.
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.clock, request, async |context, request| match context.route.as_str() {
+        web::serve(&SystemClock, request, async |context, request| match context.route.as_str() {
             "GET /v1/products" => self.products(&request).await,
             "GET /v1/orders" => self.list(&request, context.deadline).await,
             _ => self.show(&request).await,
@@ -49,7 +43,7 @@ where
     }
 
     async fn show(&self, request: &Request) -> Result<Response, Problem> {
-        let bearer = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
+        let bearer = web::authenticate(request.headers(), &self.tokens, &SystemClock).await?;
         let order_id = route::order_id(request)?;
         match self.get_order.execute(bearer.user_id, order_id).await? {
             Some(order) => respond::json(StatusCode::OK, &order),
@@ -58,7 +52,7 @@ where
     }
 
     async fn list(&self, request: &Request, within: Deadline) -> Result<Response, Problem> {
-        let bearer = web::authenticate(request.headers(), &self.tokens, &self.clock).await?;
+        let bearer = web::authenticate(request.headers(), &self.tokens, &SystemClock).await?;
         let query = OrdersQuery::read(request)?;
         let page = self.list_orders.execute(bearer.user_id, query.as_query(), within).await;
         respond::json(StatusCode::OK, &page.map_err(not_listed)?)

@@ -27,9 +27,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         list_orders: ListOrders { orders },
         list_products: ListProducts { products: DynamoProductListing::new(tables, config.catalog) },
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
-        clock: SystemClock,
     };
 
-    let handler = &handler;
     web::run(|request| metrics.flushed_after(handler.handle(request))).await
 }

@@ -29,7 +29,7 @@ impl OrdersQuery {
     /// A 400 that names the first parameter that is wrong. The cursor is not judged here.
     pub(crate) fn read(request: &Request) -> Result<Self, Problem> {
         let status = route::query_parameter(request, "status").map(|name| {
-            let wrong = || invalid("Send as `status` CREATED, CONFIRMED, REJECTED or CANCELLED.");
+            let wrong = || invalid("`status` must be CREATED, CONFIRMED, REJECTED or CANCELLED.");
             OrderStatus::from_name(&name).ok_or_else(wrong)
         });
         let cursor = route::query_parameter(request, "cursor");
@@ -51,7 +51,7 @@ pub(crate) fn limit(request: &Request) -> Result<PageLimit, Problem> {
     // A sign or a leading zero is another spelling of a number that has one.
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let limit = text.parse().ok().filter(|_| is_plain).and_then(PageLimit::new);
-    limit.ok_or_else(|| invalid("Send as `limit` a number from 1 to 100."))
+    limit.ok_or_else(|| invalid("`limit` must be a number from 1 to 100."))
 }
 
 /// The product after which a page of `GET /v1/products` begins.

@@ -5,12 +5,13 @@ pub mod config;
 use std::time::Duration;
 
 use application::operations::assess_health::{AssessHealth, Health};
-use application::ports::reading::PendingEventAges;
-use application::ports::{Clock, NameServers, Tables};
 use contracts::health::Health as Body;
+use dynamodb::{DynamoAggregateReader, DynamoTables};
 use lambda_http::Request;
 use lambda_http::RequestExt;
 use lambda_http::http::{Method, StatusCode};
+use platform::clock::SystemClock;
+use platform::name_servers::TcpNameServers;
 use web::route::{Route, unmatched};
 use web::{Problem, Response, respond};
 
@@ -46,22 +47,15 @@ pub const ROUTES: [Route; 23] = [
 ];
 
 /// Handles both health routes and every unmatched request.
-pub struct Handler<Probed, Servers, Ages, Time> {
+pub struct Handler {
     /// Decides whether orders can be created now.
-    pub assess: AssessHealth<Probed, Servers, Ages, Time>,
+    pub assess: AssessHealth<DynamoTables, TcpNameServers, DynamoAggregateReader, SystemClock>,
 }
 
-impl<Probed, Servers, Ages, Time> Handler<Probed, Servers, Ages, Time>
-where
-    Probed: Tables,
-    Servers: NameServers,
-    Ages: PendingEventAges,
-    Time: Clock,
-{
+impl Handler {
     /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.assess.clock, request, async |_, request| self.answer(&request).await)
-            .await
+        web::serve(&SystemClock, request, async |_, request| self.answer(&request).await).await
     }
 
     async fn answer(&self, request: &Request) -> Result<Response, Problem> {

@@ -28,6 +28,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         },
     };
 
-    let handler = &handler;
     web::run(|request| metrics.flushed_after(handler.handle(request))).await
 }

@@ -3,34 +3,35 @@
 pub mod config;
 
 use application::outcome::Failure;
-use application::ports::{Clock, GuessRecords, IdentitySource, PasswordHasher, UserRepository};
 use application::users::register::{NewUser, RegisterUser, RegisterUserError};
 use contracts::user::{Register, Registered};
+use dynamodb::{DynamoAccounts, DynamoUserRepository};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 use secrecy::SecretString;
+use security::password::Argon2idHasher;
 use web::{Cdn, Pointer, Problem, RequestContext, Response, respond};
 
 /// Handles `POST /v1/users`.
-pub struct Handler<Users, Records, Passwords, Identities, Time> {
+pub struct Handler {
     /// Creates the account with its pending event.
-    pub register: RegisterUser<Users, Records, Passwords, Identities, Time>,
+    pub register: RegisterUser<
+        DynamoUserRepository,
+        DynamoAccounts,
+        Argon2idHasher,
+        UuidIdentitySource,
+        SystemClock,
+    >,
     /// The CDN in front of the API, if there is one.
     pub cdn: Option<Cdn>,
 }
 
-impl<Users, Records, Passwords, Identities, Time>
-    Handler<Users, Records, Passwords, Identities, Time>
-where
-    Users: UserRepository,
-    Records: GuessRecords,
-    Passwords: PasswordHasher,
-    Identities: IdentitySource,
-    Time: Clock,
-{
+impl Handler {
     /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.register.clock, request, async |context, request| {
+        web::serve(&SystemClock, request, async |context, request| {
             self.register(context, &request).await
         })
         .await

@@ -7,12 +7,7 @@ mod mail;
 mod public_keys;
 
 use application::outcome::Failure;
-use application::ports::mail::{MailRepository, MailRequests};
-use application::ports::{
-    AccessTokenVerifier, AccountRemoval, AccountRepository, Accounts, Activity, ActivityLog,
-    ActivityReader, Bearer, Clock, GuessRecords, IdentitySource, InvalidToken, KnownSourceRemoval,
-    PasswordHasher, PublishedKeys, Sessions,
-};
+use application::ports::{Activity, Bearer, Clock, InvalidToken};
 use application::users::change_password::{ChangePassword, ChangePasswordError, NewPassword};
 use application::users::current_password::ProtectedChangeError;
 use application::users::delete_account::{DeleteAccount, Deletion};
@@ -21,56 +16,44 @@ use application::users::show_account::{ShowAccount, ShowAccountError};
 use contracts::timestamp::Timestamp;
 use contracts::user::{self, ActivityPage};
 use domain::identity::ActivityId;
+use dynamodb::{CachedVerificationKeys, DynamoAccounts, DynamoVerificationKeys};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 pub use mail::Mail;
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 use secrecy::SecretString;
+use security::password::Argon2idHasher;
+use security::tokens::Ed25519TokenVerifier;
 use web::{Cdn, Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
 
-/// Handles the routes of an account. `Store` is everything that is stored.
-pub struct Handler<Store, Passwords, Identities, Keys, Tokens, Time> {
+/// Handles the routes of an account.
+pub struct Handler {
     /// `GET /v1/users/me`.
-    pub show: ShowAccount<Store, Time>,
+    pub show: ShowAccount<DynamoAccounts, SystemClock>,
     /// `DELETE /v1/users/me`.
-    pub delete: DeleteAccount<Store, Passwords, Identities, Time>,
+    pub delete: DeleteAccount<DynamoAccounts, Argon2idHasher, UuidIdentitySource, SystemClock>,
     /// `POST /v1/users/me/password`.
-    pub change_password: ChangePassword<Store, Passwords, Identities, Time>,
+    pub change_password:
+        ChangePassword<DynamoAccounts, Argon2idHasher, UuidIdentitySource, SystemClock>,
     /// `GET /v1/users/me/activity`.
-    pub list_activity: ListActivity<Store, Time>,
+    pub list_activity: ListActivity<DynamoAccounts, SystemClock>,
     /// The routes of mails; `None` if no mails are sent.
-    pub mail: Option<Mail<Store, Passwords, Identities, Time>>,
+    pub mail: Option<Mail>,
     /// `GET /.well-known/jwks.json`.
-    pub keys: Keys,
+    pub keys: DynamoVerificationKeys,
     /// Verifies the user's access token.
-    pub tokens: Tokens,
+    pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
     /// The CDN in front of the API, if there is one.
     pub cdn: Option<Cdn>,
 }
 
-impl<Store, Passwords, Identities, Keys, Tokens, Time>
-    Handler<Store, Passwords, Identities, Keys, Tokens, Time>
-where
-    Store: Accounts
-        + AccountRepository
-        + AccountRemoval
-        + ActivityLog
-        + ActivityReader
-        + GuessRecords
-        + KnownSourceRemoval
-        + MailRepository
-        + MailRequests
-        + Sessions,
-    Passwords: PasswordHasher,
-    Identities: IdentitySource,
-    Keys: PublishedKeys,
-    Tokens: AccessTokenVerifier,
-    Time: Clock,
-{
+impl Handler {
     /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.show.clock, request, async |context, request| {
+        web::serve(&SystemClock, request, async |context, request| {
             if context.route == "GET /.well-known/jwks.json" {
-                return public_keys::key_set_response(&self.keys, self.show.clock.now()).await;
+                return public_keys::key_set_response(&self.keys, SystemClock.now()).await;
             }
             match context.route.as_str() {
                 "POST /v1/email-confirmations" => {
@@ -103,7 +86,7 @@ where
     }
 
     async fn bearer(&self, request: &Request) -> Result<Bearer, Problem> {
-        web::authenticate(request.headers(), &self.tokens, &self.show.clock).await
+        web::authenticate(request.headers(), &self.tokens, &SystemClock).await
     }
 
     async fn show(&self, bearer: Bearer) -> Result<Response, Problem> {

@@ -1,44 +1,30 @@
 //! The routes that ask for mails, and those that use the tokens in them.
 
 use application::outcome::Failure;
-use application::ports::mail::{MailRepository, MailRequests};
-use application::ports::{
-    AccountRepository, Accounts, ActivityLog, Bearer, Clock, GuessRecords, IdentitySource,
-    KnownSourceRemoval, PasswordHasher, Sessions,
-};
+use application::ports::Bearer;
 use application::users::ask_for_mail::{AskForMail, AskForMailError, Asking};
 use application::users::redeem_mail::{RedeemMail, RedeemMailError};
 use contracts::user;
+use dynamodb::DynamoAccounts;
 use lambda_http::Request;
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 use secrecy::SecretString;
+use security::password::Argon2idHasher;
 use web::{Pointer, Problem, ProblemKind, RequestContext, Response, respond};
 
 use crate::{Handler, refused};
 
 /// The use cases of mails.
-pub struct Mail<Store, Passwords, Identities, Time> {
+pub struct Mail {
     /// Asks for mails.
-    pub ask: AskForMail<Store, Passwords, Identities, Time>,
+    pub ask: AskForMail<DynamoAccounts, Argon2idHasher, UuidIdentitySource, SystemClock>,
     /// Uses the tokens in them.
-    pub redeem: RedeemMail<Store, Passwords, Identities, Time>,
+    pub redeem: RedeemMail<DynamoAccounts, Argon2idHasher, UuidIdentitySource, SystemClock>,
 }
 
-impl<Store, Passwords, Identities, Keys, Tokens, Time>
-    Handler<Store, Passwords, Identities, Keys, Tokens, Time>
-where
-    Store: Accounts
-        + AccountRepository
-        + ActivityLog
-        + GuessRecords
-        + KnownSourceRemoval
-        + MailRepository
-        + MailRequests
-        + Sessions,
-    Passwords: PasswordHasher,
-    Identities: IdentitySource,
-    Time: Clock,
-{
-    fn mail(&self) -> Result<&Mail<Store, Passwords, Identities, Time>, Problem> {
+impl Handler {
+    fn mail(&self) -> Result<&Mail, Problem> {
         let off = "This deployment sends no mails. Its operators can set a sender.";
         self.mail.as_ref().ok_or_else(|| Problem::new(ProblemKind::NotConfigured, off))
     }
@@ -57,7 +43,7 @@ where
     ) -> Result<Response, Problem> {
         let asking = self.asking(&context, request)?;
         let asked = self.mail()?.ask.confirmation(bearer, asking, context.deadline).await;
-        asked.map_err(|error| asking_problem(error, "No mail was asked for."))?;
+        asked.map_err(|error| asking_problem(error, "No mail was requested."))?;
         Ok(respond::accepted())
     }
 
@@ -88,7 +74,7 @@ where
         let user::AskToResetPassword { email } = web::read_json(request)?;
         let asked = ask.reset(&email, asking, context.deadline).await;
         asked.map_err(|error| {
-            asking_problem(error, "No mail was asked for. Correct the body and try again.")
+            asking_problem(error, "No mail was requested. Correct the body and try again.")
         })?;
         Ok(respond::accepted())
     }
@@ -130,7 +116,7 @@ fn asking_problem(error: AskForMailError, unchanged: &str) -> Problem {
             Problem::conflict("The address is confirmed already, so no mail was sent.")
         }
         AskForMailError::TooMany(wait) => {
-            Problem::too_many_requests("Too many mails were asked for. Try again later.", wait)
+            Problem::too_many_requests("Too many mails were requested. Try again later.", wait)
         }
         AskForMailError::Refused(error) => refused(error, unchanged),
     }

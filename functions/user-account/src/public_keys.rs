@@ -4,13 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::login::{JsonWebKey, JsonWebKeySet};
 use domain::timestamp::Timestamp;
+use dynamodb::DynamoVerificationKeys;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::CACHE_CONTROL;
 use web::{Problem, Response, respond};
 
 /// The keys that are valid at `now`, as a JSON Web Key Set.
 pub(super) async fn key_set_response(
-    keys: &impl PublishedKeys,
+    keys: &DynamoVerificationKeys,
     now: Timestamp,
 ) -> Result<Response, Problem> {
     let mut keys = keys.all(now).await?;

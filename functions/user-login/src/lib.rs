@@ -4,58 +4,70 @@
 pub mod config;
 pub mod key_source;
 
+use std::sync::Arc;
+
 use application::outcome::Failure;
-use application::ports::{
-    AccessTokenIssuer, AccessTokenVerifier, AccountRepository, Accounts, ActivityLog, Clock,
-    GuessRecords, IdentitySource, InvalidToken, KnownSources, PasswordHasher, RefreshTokenSource,
-    Sessions, UserRepository,
-};
+use application::ports::InvalidToken;
 use application::users::log_in::{Credentials, LogIn, LogInError, SessionTokens};
 use application::users::log_out::LogOut;
 use application::users::refresh_session::{RefreshError, RefreshSession};
 use application::users::show_account::ShowAccountError;
 use contracts::login::{self, Login, Logout, Refresh};
+use dynamodb::{
+    CachedVerificationKeys, DynamoAccounts, DynamoUserRepository, DynamoVerificationKeys,
+};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
+use platform::clock::SystemClock;
+use platform::identity::UuidIdentitySource;
 use secrecy::{ExposeSecret, SecretString};
+use security::password::Argon2idHasher;
+use security::refresh_tokens::RandomRefreshTokens;
+use security::tokens::{Ed25519TokenIssuer, Ed25519TokenVerifier};
 use web::problem::RETRY_AFTER_DEFAULT;
 use web::{Cdn, Problem, RequestContext, Response, respond};
 
-/// Handles the routes of sessions. `Store` is everything that is stored and raises no event.
-pub struct Handler<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Tokens, Time> {
+use crate::key_source::KeySource;
+
+/// Logins and refreshes share one, so that both use one copy of the key.
+type Issuer = Arc<Ed25519TokenIssuer<KeySource>>;
+
+/// Handles the routes of sessions.
+pub struct Handler {
     /// `POST /v1/users/login`.
-    pub log_in: LogIn<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time>,
+    pub log_in: LogIn<
+        DynamoUserRepository,
+        DynamoAccounts,
+        Argon2idHasher,
+        Issuer,
+        RandomRefreshTokens,
+        UuidIdentitySource,
+        SystemClock,
+    >,
     /// `POST /v1/users/token`.
-    pub refresh: RefreshSession<Store, Issuer, RefreshTokens, Identities, Time>,
+    pub refresh: RefreshSession<
+        DynamoAccounts,
+        Issuer,
+        RandomRefreshTokens,
+        UuidIdentitySource,
+        SystemClock,
+    >,
     /// `POST /v1/users/logout`.
-    pub log_out: LogOut<Store, Identities, Time>,
+    pub log_out: LogOut<DynamoAccounts, UuidIdentitySource, SystemClock>,
     /// Verifies the access token of a logout from everywhere.
-    pub tokens: Tokens,
+    pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
     /// The CDN in front of the API, if there is one.
     pub cdn: Option<Cdn>,
 }
 
-impl<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Tokens, Time>
-    Handler<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Tokens, Time>
-where
-    Users: UserRepository,
-    Store: Accounts + AccountRepository + ActivityLog + GuessRecords + KnownSources + Sessions,
-    Passwords: PasswordHasher,
-    Issuer: AccessTokenIssuer,
-    RefreshTokens: RefreshTokenSource,
-    Identities: IdentitySource,
-    Tokens: AccessTokenVerifier,
-    Time: Clock,
-{
+impl Handler {
     /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
-        web::serve(&self.log_in.clock, request, async |context, request| {
-            match context.route.as_str() {
-                "POST /v1/users/login" => self.log_in(context, &request).await,
-                "POST /v1/users/token" => self.refresh(context, &request).await,
-                "POST /v1/users/logout" => self.log_out(context, &request).await,
-                _ => Err(Problem::not_found("There is nothing at this path.")),
-            }
+        web::serve(&SystemClock, request, async |context, request| match context.route.as_str() {
+            "POST /v1/users/login" => self.log_in(context, &request).await,
+            "POST /v1/users/token" => self.refresh(context, &request).await,
+            "POST /v1/users/logout" => self.log_out(context, &request).await,
+            _ => Err(Problem::not_found("There is nothing at this path.")),
         })
         .await
     }
@@ -102,8 +114,8 @@ where
                 self.log_out.one(&token, source, deadline).await?;
             }
             Logout { refresh_token: None, everywhere: true } => {
-                let clock = &self.log_in.clock;
-                let bearer = web::authenticate(request.headers(), &self.tokens, clock).await?;
+                let bearer =
+                    web::authenticate(request.headers(), &self.tokens, &SystemClock).await?;
                 let ended = self.log_out.everywhere(bearer, source, deadline).await;
                 ended.map_err(logout_problem)?;
             }

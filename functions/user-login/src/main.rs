@@ -59,6 +59,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         cdn: config.cdn,
     };
 
-    let handler = &handler;
     web::run(|request| metrics.flushed_after(handler.handle(request))).await
 }

@@ -16,6 +16,9 @@
 //!
 //! # A handler and its `main`
 //!
+//! A function's handler names the types of its adapters. This crate knows no adapter, so the
+//! example has parameters in their place.
+//!
 //! ```no_run
 //! use application::ports::{AccessTokenVerifier, Clock};
 //! use contracts::order::CreateOrder;
@@ -50,7 +53,6 @@
 //!     Tokens: AccessTokenVerifier,
 //!     Time: Clock,
 //! {
-//!     let handler = &handler;
 //!     web::run(|request| handler.handle(request)).await
 //! }
 //! ```
