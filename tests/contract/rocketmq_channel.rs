@@ -20,6 +20,7 @@ use harness::broker::{
     ensure_jars,
 };
 use harness::provision::{Endpoints, Names, rocketmq_config};
+use harness::remoting::{Frame, read_frame, status};
 use harness::system::SystemOptions;
 use local_lambda::Children;
 use platform::clock::SystemClock;
@@ -34,9 +35,10 @@ use tempfile::TempDir;
 use testkit::contract::{Announced, ChannelFixture};
 use testkit::identities::SequentialIdentities;
 use testkit::samples::{SampleOrder, created, registered, user};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -327,42 +329,85 @@ fn a_message_has_its_type_for_a_tag_and_its_identifiers_for_keys() {
     });
 }
 
-/// The first name server to answer is used alone, so its end must make the publisher use another.
+/// One name server that answers is used alone, so its end must make the publisher use another.
 #[test]
 fn a_name_server_that_ends_is_replaced() {
     run(async {
         let mut config = config().await;
         let namesrv = cluster().await.namesrv.clone();
-        let first = Forwarder::start(&namesrv, Duration::ZERO).await;
-        let second = Forwarder::start(&namesrv, Duration::from_millis(300)).await;
-        let both = format!("{};{}", first.address, second.address);
+        let (open, gate) = watch::channel(false);
+        let first = Forwarder::start(&namesrv, None).await;
+        let second = Forwarder::start(&namesrv, Some(gate)).await;
+        let both = format!("{};{}", second.address, first.address);
         config.name_servers = NameServerAddresses::parse(&both).unwrap();
         let publisher = RocketmqPublisher::start(config, SystemClock).await.unwrap();
         publish(&publisher).await;
+        // Only a session keeps a connection, and the second server has answered nobody yet.
         drop(first);
-        let before = second.connections.load(Ordering::Relaxed);
+        open.send(true).unwrap();
         let limit = Instant::now() + Duration::from_secs(60);
-        // One connection is the question whether the server answers, another one the session's.
-        while second.connections.load(Ordering::Relaxed) < before + 2 {
-            assert!(Instant::now() < limit, "the other name server was not used");
+        let mut kept_for = 0;
+        while kept_for < 3 {
+            assert!(Instant::now() < limit, "no session uses the other name server");
             // On the known route meanwhile.
             publish(&publisher).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
+            let has_one = second.connections.load(Ordering::Relaxed) > 0;
+            kept_for = if has_one { kept_for + 1 } else { 0 };
         }
-        publish(&publisher).await;
         publisher.shutdown().await;
     });
 }
 
-/// Passes connections on to an address, each after a while, until it is dropped.
+/// A name server that knows no broker yet, as after its restart, is the first to answer, and is not
+/// used.
+#[test]
+fn a_name_server_without_routes_is_not_used() {
+    run(async {
+        let mut config = config().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let empty = listener.local_addr().unwrap();
+        let both = format!("{empty};{}", cluster().await.namesrv);
+        config.name_servers = NameServerAddresses::parse(&both).unwrap();
+        let mut answering = JoinSet::new();
+        answering.spawn(answer_without_routes(listener));
+        // Each publisher opens a session of its own.
+        for _ in 0..5 {
+            let publisher = RocketmqPublisher::start(config.clone(), SystemClock).await.unwrap();
+            publish(&publisher).await;
+            publisher.shutdown().await;
+        }
+    });
+}
+
+/// Answers as `RouteInfoManager.java` does before a broker has registered.
+async fn answer_without_routes(listener: TcpListener) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (mut client, _) = listener.accept().await.unwrap();
+        connections.spawn(async move {
+            while let Ok(Some(request)) = read_frame(&mut client).await {
+                let request = Frame::decode(&request).unwrap();
+                let answer = request.answer(status::TOPIC_NOT_EXIST, "No topic route info");
+                let sent = client.write_all(&answer.encode().unwrap()).await;
+                if sent.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+}
+
+/// Passes connections on to an address, once a gate is open, until it is dropped.
 struct Forwarder {
     address: String,
+    /// Those that are open.
     connections: Arc<AtomicU64>,
     _tasks: JoinSet<()>,
 }
 
 impl Forwarder {
-    async fn start(to: &str, after: Duration) -> Self {
+    async fn start(to: &str, gate: Option<watch::Receiver<bool>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let connections = Arc::new(AtomicU64::new(0));
@@ -372,13 +417,16 @@ impl Forwarder {
             let mut passed_on = JoinSet::new();
             loop {
                 let (mut near, _) = listener.accept().await.unwrap();
-                counted.fetch_add(1, Ordering::Relaxed);
-                let to = to.clone();
+                let (to, gate, counted) = (to.clone(), gate.clone(), Arc::clone(&counted));
                 passed_on.spawn(async move {
-                    tokio::time::sleep(after).await;
+                    if let Some(mut gate) = gate {
+                        gate.wait_for(|is_open| *is_open).await.unwrap();
+                    }
+                    counted.fetch_add(1, Ordering::Relaxed);
                     let mut far = TcpStream::connect(&to).await.unwrap();
-                    // It ends when either side closes.
-                    let _closed = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    // It ends when both sides have closed, or one fails.
+                    let _ended = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    counted.fetch_sub(1, Ordering::Relaxed);
                 });
             }
         });

@@ -34,6 +34,8 @@ pub mod code {
     pub const GET_ROUTEINFO_BY_TOPIC: i32 = 105;
     /// `GET_BROKER_CLUSTER_INFO`, sent to a name server.
     pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
+    /// `UPDATE_BROKER_CONFIG`.
+    pub const UPDATE_BROKER_CONFIG: i32 = 25;
     /// `GET_TOPIC_CONFIG`.
     pub const GET_TOPIC_CONFIG: i32 = 351;
     /// `GET_SUBSCRIPTIONGROUP_CONFIG`.
@@ -70,6 +72,12 @@ pub mod status {
     /// `NO_PERMISSION`: refused before anything was done (`AuthorizationPipeline.java`,
     /// `AbstractSendMessageProcessor.java`).
     pub const NO_PERMISSION: i32 = 16;
+    /// `TOPIC_NOT_EXIST`.
+    pub const TOPIC_NOT_EXIST: i32 = 17;
+    /// `MESSAGE_ILLEGAL`: it is too long, for one.
+    pub const MESSAGE_ILLEGAL: i32 = 13;
+    /// `SERVICE_NOT_AVAILABLE`: the disk is full, for one.
+    pub const SERVICE_NOT_AVAILABLE: i32 = 14;
     /// `QUERY_NOT_FOUND`.
     pub const QUERY_NOT_FOUND: i32 = 22;
 }

@@ -70,7 +70,7 @@ impl RocketmqAdmin {
     /// [`AdminError`], if the client can't be started.
     pub async fn start(config: RocketmqConfig) -> Result<Self, AdminError> {
         let client = RocketmqClient::start(config)?;
-        let instance = client.answered_instance_config("admin").await;
+        let (instance, _) = client.answered_instance_config("admin").await;
         let lanes = Lanes::new(Arc::clone(client.runtime()), instance, client.hook());
         let admin = Self { client, lanes };
         if let Err(failure) = admin.start_instance().await {

@@ -5,17 +5,19 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use application::outcome::Cause;
+use cheetah_string::CheetahString;
 use rocketmq_client_rust::{
     AclClientRPCHook, ClientConfig, ClientRpcHook, ClientRuntime, ClientRuntimeConfig,
     SessionCredentials,
 };
 use rocketmq_observability::TelemetryRuntimeGuard;
 use rocketmq_runtime::{RuntimeConfig, RuntimeOwner, ShutdownDeadline};
+use rocketmq_transport::api::TlsConfig;
 use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
 
@@ -154,27 +156,28 @@ impl RocketmqClient {
         }
     }
 
-    /// Like [`Self::instance_config`], with one name server, which has answered. It has all of them
-    /// if none answers.
-    pub(crate) async fn answered_instance_config(&self, role: &str) -> ClientConfig {
+    /// Like [`Self::instance_config`], with one name server, which has answered with a route, and
+    /// that server. It has all of them if there is only one, or none has a route.
+    pub(crate) async fn answered_instance_config(
+        &self,
+        role: &str,
+    ) -> (ClientConfig, Option<CheetahString>) {
         let mut config = self.instance_config(role);
-        if self.has_several_name_servers()
-            && let Some(answering) = answering(self, config.tls_config()).await
-        {
-            config.set_namesrv_addr(answering);
+        let answering = self.downgrade().answering_name_server().await;
+        if let Some(server) = &answering {
+            config.set_namesrv_addr(server.clone());
         }
-        config
+        (config, answering)
     }
 
-    /// Whether one of several name servers answers, so that a new instance would have it. `false` if
-    /// there is only one.
-    pub(crate) async fn one_of_several_answers(&self) -> bool {
-        let config = self.instance_config("probe");
-        self.has_several_name_servers() && answering(self, config.tls_config()).await.is_some()
+    /// A reference that does not keep the client from its shutdown.
+    pub(crate) fn downgrade(&self) -> WeakClient {
+        WeakClient(Arc::downgrade(&self.0))
     }
 
-    fn has_several_name_servers(&self) -> bool {
-        self.0.config.name_servers.iter().nth(1).is_some()
+    /// The TLS settings of its connections.
+    pub(crate) fn tls(&self) -> TlsConfig {
+        self.instance_config("tls").tls_config().clone()
     }
 
     /// The configuration of a new client instance. Its name is new too, because otherwise the
@@ -197,6 +200,22 @@ impl RocketmqClient {
             config.set_tls_client_trust_cert_path(authority.path().to_string_lossy());
         }
         config
+    }
+}
+
+/// A client that may have been shut down.
+pub(crate) struct WeakClient(Weak<Shared>);
+
+impl WeakClient {
+    pub(crate) fn upgrade(&self) -> Option<RocketmqClient> {
+        self.0.upgrade().map(RocketmqClient)
+    }
+
+    /// One of several name servers that answers with a route. `None` if there is only one: nothing
+    /// could take its place.
+    pub(crate) async fn answering_name_server(&self) -> Option<CheetahString> {
+        self.upgrade()?.config().name_servers.iter().nth(1)?;
+        answering(self).await
     }
 }
 

@@ -18,17 +18,24 @@ use rocketmq_protocol::protocol::header::client_request_header::GetRouteInfoRequ
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use rocketmq_runtime::ShutdownDeadline;
 use rocketmq_transport::api::{
-    DefaultRequestProcessor, OutboundRequestOutcome, RequestProcessor, TlsConfig, TransportClient,
+    DefaultRequestProcessor, OutboundRequestOutcome, RequestProcessor, TransportClient,
     TransportClientConfig,
 };
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::call::millis;
-use crate::client::RocketmqClient;
-use crate::fault::Missing;
+use crate::client::{RocketmqClient, WeakClient};
+use crate::config::RocketmqConfig;
+use crate::fault::{Missing, SUCCESS};
 
 /// How long a name server's or a broker's answer may take.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How much longer to wait for a route once a name server has answered that it has none: after its
+/// restart it knows no broker until these register again, which they do every 30 s
+/// (`BrokerConfig.registerNameServerPeriod`).
+const ROUTE_AFTER_REFUSAL: Duration = Duration::from_millis(500);
 
 /// How long closing connections may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -37,13 +44,12 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// arrive on its connections.
 pub(crate) async fn transport<Processor>(
     client: &RocketmqClient,
-    tls: &TlsConfig,
     processor: Processor,
 ) -> Result<Arc<TransportClient<Processor>>, Cause>
 where
     Processor: RequestProcessor + Clone + Send + Sync + 'static,
 {
-    let config = TransportClientConfig { tls: tls.clone(), ..TransportClientConfig::default() };
+    let config = TransportClientConfig { tls: client.tls(), ..TransportClientConfig::default() };
     let context = client.runtime().service_context().component("transport");
     let transport = TransportClient::builder(Arc::new(config), processor, context).build()?;
     if let Some(hook) = client.hook() {
@@ -88,20 +94,19 @@ where
     }
 }
 
-/// Asks all name servers at once for the route of a topic. Returns the first answer, whatever its
-/// code, and the server that gave it.
+/// Asks all name servers at once for the route of a topic. Returns the first route, and the server
+/// that gave it. If none has a route, it returns the first answer.
 pub(crate) async fn first_route<Processor>(
-    client: &RocketmqClient,
+    config: &RocketmqConfig,
     transport: &TransportClient<Processor>,
     topic: Topic,
 ) -> Result<(CheetahString, RemotingCommand), Cause>
 where
     Processor: RequestProcessor + Clone + Send + Sync + 'static,
 {
-    let name = client.config().topic_name(topic);
-    let servers: Vec<CheetahString> =
-        client.config().name_servers.iter().map(CheetahString::from_slice).collect();
-    let requests = servers.into_iter().map(|server| async {
+    let name = config.topic_name(topic);
+    let servers = config.name_servers.iter().map(CheetahString::from_slice);
+    let requests = servers.map(|server| async {
         let header = GetRouteInfoRequestHeader {
             topic: name.into(),
             accept_standard_json_only: Some(true),
@@ -113,24 +118,45 @@ where
         answer.map(|answer| (server, answer))
     });
     let mut answers: FuturesUnordered<_> = requests.collect();
-    let mut failure = None;
-    while let Some(answer) = answers.next().await {
+    let (mut without_route, mut failure) = (None, None);
+    let mut until = Instant::now() + 2 * ANSWER_TIMEOUT;
+    while let Ok(Some(answer)) = tokio::time::timeout_at(until, answers.next()).await {
         match answer {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) if is_route(&answer.1) => return Ok(answer),
+            Ok(answer) => {
+                until = until.min(Instant::now() + ROUTE_AFTER_REFUSAL);
+                without_route.get_or_insert(answer);
+            }
             Err(cause) => failure = Some(cause),
         }
     }
-    Err(failure.unwrap_or_else(|| Missing("there is no name server".to_owned()).into()))
+    without_route.ok_or_else(|| {
+        failure.unwrap_or_else(|| Missing("there is no name server".to_owned()).into())
+    })
 }
 
-/// The first name server to answer, if any does.
-pub(crate) async fn answering(client: &RocketmqClient, tls: &TlsConfig) -> Option<CheetahString> {
-    let first = async {
-        let transport = transport(client, tls, DefaultRequestProcessor).await?;
-        let answered = first_route(client, &transport, Topic::Orders).await;
+fn is_route(answer: &RemotingCommand) -> bool {
+    answer.code() == SUCCESS
+}
+
+/// The first name server to answer with a route of the order topic, if one does.
+pub(crate) async fn answering(client: &WeakClient) -> Option<CheetahString> {
+    // Whoever shuts the client down must hold the last reference, so none is held for the answers.
+    let (config, transport) = {
+        let client = client.upgrade()?;
+        let transport = transport(&client, DefaultRequestProcessor).await;
+        let transport = transport.inspect_err(log_none_answers).ok()?;
+        (client.config().clone(), transport)
+    };
+    let answered = first_route(&config, &transport, Topic::Orders).await;
+    if let Some(client) = client.upgrade() {
         // Closing it would wait for the servers that do not answer.
         client.in_background("rocketmq.close_transport", async move { close(&transport).await });
-        answered.map(|(server, _)| server)
-    };
-    first.await.inspect_err(|cause| tracing::warn!(%cause, "rocketmq.no_name_server_answers")).ok()
+    }
+    let (server, answer) = answered.inspect_err(log_none_answers).ok()?;
+    is_route(&answer).then_some(server)
+}
+
+fn log_none_answers(cause: &Cause) {
+    tracing::warn!(%cause, "rocketmq.no_name_server_answers");
 }

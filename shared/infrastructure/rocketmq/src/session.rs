@@ -54,6 +54,8 @@ pub(crate) struct Session {
     /// Only a [`Role::Sender`] has one. It shares the client instance with the lanes.
     producer: Option<DefaultMQProducer>,
     lanes: Lanes,
+    /// The one that it uses, of several.
+    name_server: Option<CheetahString>,
     config: RocketmqConfig,
     routes: RwLock<HashMap<Topic, Route>>,
     /// The brokers that keep an index of their messages, by address.
@@ -77,7 +79,7 @@ impl Session {
             Role::Sender => "sender",
             Role::Receiver => "receiver",
         };
-        let instance = client.answered_instance_config(role_name).await;
+        let (instance, name_server) = client.answered_instance_config(role_name).await;
         let lanes = Lanes::new(Arc::clone(client.runtime()), instance.clone(), client.hook());
         let producer = match role {
             Role::Receiver => None,
@@ -107,6 +109,7 @@ impl Session {
         let session = Self {
             producer,
             lanes,
+            name_server,
             config: config.clone(),
             routes: RwLock::default(),
             indexed: RwLock::default(),
@@ -177,8 +180,13 @@ impl Session {
     /// marks them as requested now.
     fn old_routes(&self) -> Vec<Topic> {
         let now = Instant::now();
+        let is_old = |route: &Route| now - route.requested_at >= ROUTE_INTERVAL;
+        // Every call looks, and few find an old one.
+        if !self.routes.read().unwrap_or_else(PoisonError::into_inner).values().any(is_old) {
+            return Vec::new();
+        }
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let old = routes.iter_mut().filter(|(_, route)| now - route.requested_at >= ROUTE_INTERVAL);
+        let old = routes.iter_mut().filter(|(_, route)| is_old(route));
         old.map(|(topic, route)| {
             route.requested_at = now;
             *topic
@@ -269,7 +277,7 @@ impl Session {
         self.proven_at_ms.fetch_max(at.as_millis(), Ordering::Relaxed);
     }
 
-    /// Records that a call has failed.
+    /// Records that a call has failed, or that another name server has to be used.
     pub(crate) fn suspect(&self) {
         self.suspect.store(true, Ordering::Relaxed);
     }
@@ -313,8 +321,9 @@ impl Sessions {
         self.clock.now()
     }
 
-    /// The current session, or a new one if none is open, a call on it has failed, or its last
-    /// success is more than 30 s ago. Callers wait while a new one is opened.
+    /// The current session, or a new one if none is open, a call on it has failed, its name server
+    /// has none of the routes that another one has, or its last success is more than 30 s ago.
+    /// Callers wait while a new one is opened.
     pub(crate) async fn acquire(&self, deadline: Deadline) -> Result<Arc<Session>, Failure> {
         let mut current = within(deadline, "waiting for a session", self.current.lock()).await?;
         if let Some(session) = current.as_ref().filter(|session| session.is_sound(self.now())) {
@@ -347,20 +356,31 @@ impl Sessions {
     }
 
     /// Reads old routes again in the background, so that they include brokers that were started or
-    /// restarted. If the session's name server does not answer, the next call gets a session with
-    /// another one; if none answers, the old routes stay.
+    /// restarted. If that fails and another name server has a route, the next call gets a session
+    /// with that one; otherwise the old routes stay.
     fn refresh_routes(&self, session: &Arc<Session>) {
-        for topic in session.old_routes() {
-            let (session, client) = (Arc::clone(session), self.client.clone());
-            self.client.in_background("rocketmq.refresh_route", async move {
-                let refreshed = session.read_route(topic, Deadline::after(REFRESH_LIMIT)).await;
-                let Err(failure) = refreshed else { return };
-                tracing::warn!(cause = %failure.cause, "rocketmq.route_not_refreshed");
-                if client.one_of_several_answers().await {
-                    session.suspect();
-                }
-            });
+        let old = session.old_routes();
+        if old.is_empty() {
+            return;
         }
+        let (session, client) = (Arc::clone(session), self.client.downgrade());
+        self.client.in_background("rocketmq.refresh_routes", async move {
+            let mut all_read = true;
+            for topic in old {
+                let read = session.read_route(topic, Deadline::after(REFRESH_LIMIT)).await;
+                if let Err(failure) = read {
+                    all_read = false;
+                    tracing::warn!(cause = %failure.cause, "rocketmq.route_not_refreshed");
+                }
+            }
+            if all_read {
+                return;
+            }
+            let answering = client.answering_name_server().await;
+            if answering.is_some() && answering != session.name_server {
+                session.suspect();
+            }
+        });
     }
 
     fn retire(&self, session: Arc<Session>) {

@@ -16,7 +16,7 @@ use rocketmq_protocol::protocol::heartbeat::heartbeat_data::HeartbeatData;
 use rocketmq_protocol::protocol::heartbeat::producer_data::ProducerData;
 use rocketmq_protocol::protocol::remoting_command::RemotingCommand;
 use rocketmq_protocol::protocol::route::topic_route_data::TopicRouteData;
-use rocketmq_transport::api::{TlsConfig, TransportClient};
+use rocketmq_transport::api::TransportClient;
 use tokio::sync::{mpsc, oneshot};
 
 use super::JoinError;
@@ -57,7 +57,6 @@ impl Current {
 /// Keeps the membership alive.
 pub(super) struct Members {
     client: RocketmqClient,
-    tls: TlsConfig,
     received: mpsc::Sender<ReceivedCheck>,
     current: Current,
     heartbeat: HeartbeatData,
@@ -74,8 +73,7 @@ impl Members {
         received: mpsc::Sender<ReceivedCheck>,
     ) -> Result<Self, JoinError> {
         let config = client.instance_config("checker");
-        let tls = config.tls_config().clone();
-        let member = member(&client, &tls, &received).await.map_err(JoinError::Join)?;
+        let member = member(&client, &received).await.map_err(JoinError::Join)?;
         let group_name = client.config().transaction_check_group().into();
         let heartbeat = HeartbeatData {
             client_id: config.build_mq_client_id().into(),
@@ -83,7 +81,7 @@ impl Members {
             ..HeartbeatData::default()
         };
         let current = Current(Arc::new(RwLock::new(member)));
-        Ok(Self { client, tls, received, current, heartbeat })
+        Ok(Self { client, received, current, heartbeat })
     }
 
     pub(super) fn current(&self) -> Current {
@@ -158,7 +156,7 @@ impl Members {
     }
 
     async fn masters_of(&self, topic: Topic) -> Result<Vec<CheetahString>, Cause> {
-        let (_, mut answer) = first_route(&self.client, &self.current.get(), topic).await?;
+        let (_, mut answer) = first_route(self.client.config(), &self.current.get(), topic).await?;
         // The user topic was not created yet.
         if topic == Topic::Users && answer.code() == ResponseCode::TopicNotExist as i32 {
             return Ok(Vec::new());
@@ -176,7 +174,7 @@ impl Members {
     }
 
     async fn renew(&self) {
-        match member(&self.client, &self.tls, &self.received).await {
+        match member(&self.client, &self.received).await {
             Ok(new) => close(&self.current.replace(new)).await,
             Err(cause) => tracing::warn!(%cause, "rocketmq.checked_group_not_renewed"),
         }
@@ -189,9 +187,8 @@ fn success(answer: &RemotingCommand) -> Result<(), Cause> {
 
 async fn member(
     client: &RocketmqClient,
-    tls: &TlsConfig,
     received: &mpsc::Sender<ReceivedCheck>,
 ) -> Result<Arc<Member>, Cause> {
     let checks = Checks::new(client.config().clone(), received.clone());
-    transport(client, tls, checks).await
+    transport(client, checks).await
 }
