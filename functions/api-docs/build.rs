@@ -1,7 +1,10 @@
 //! Compresses the files of the page. The viewer among them, Swagger UI, comes from npm's registry,
-//! once per target folder.
+//! once per folder of a build.
 
-#![expect(clippy::disallowed_methods, reason = "Cargo tells a build script by its environment")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "Cargo configures a build script through its environment"
+)]
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,14 +19,19 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha512};
 
-/// Apache-2.0; its licence and notice are served beside it.
-const ADDRESS: &str = "https://registry.npmjs.org/swagger-ui-dist/-/swagger-ui-dist-5.35.0.tgz";
+/// Apache-2.0; its licence and notice are served beside it, with those of what it contains.
+const VERSION: &str = "5.35.0";
 
 /// The registry's `dist.integrity`, which is the SHA-512 of the archive.
 const INTEGRITY: &str =
     "U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ==";
 
-/// The archive, for a machine that cannot reach the registry.
+/// The viewer's files, and the licences in the order in which they are served.
+const BUNDLE: &str = "swagger-ui-bundle.js";
+const STYLE: &str = "swagger-ui.css";
+const LICENCES: [&str; 3] = ["LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"];
+
+/// The absolute path of the archive, for a machine that cannot reach the registry.
 const ARCHIVE: &str = "SWAGGER_UI_ARCHIVE";
 
 /// How long the download may take, in seconds.
@@ -41,23 +49,27 @@ fn main() -> anyhow::Result<()> {
     }
     pack(Path::new(DESCRIPTION), &out, "openapi.yaml")?;
 
-    let viewer = out.join("package");
+    // The folder of a build outlives a change of this script, so its name is the version's.
+    let viewer = out.join(format!("swagger-ui-{VERSION}"));
     if !viewer.is_dir() {
-        fetch(&out)?;
+        fetch(&out, &viewer)?;
     }
-    for (file, name) in [("swagger-ui-bundle.js", "viewer.js"), ("swagger-ui.css", "viewer.css")] {
-        write(&out, name, &fs::read(viewer.join(file))?)?;
+    for (file, name) in [(BUNDLE, "viewer.js"), (STYLE, "viewer.css")] {
+        write(&out, name, &read(&viewer.join(file))?)?;
     }
-    let licence = ["LICENSE", "NOTICE"].map(|name| fs::read(viewer.join(name)));
-    let [licence, notice] = licence;
-    write(&out, "viewer-licence.txt", &[licence?, notice?].concat())
+    let licences = LICENCES.map(|name| read(&viewer.join(name)));
+    let licences = licences.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    write(&out, "viewer-licences.txt", &licences.join(&b"\n\n"[..]))
 }
 
 /// Compresses a file of the repository.
 fn pack(file: &Path, out: &Path, name: &str) -> anyhow::Result<()> {
     println!("cargo::rerun-if-changed={}", file.display());
-    let content = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    write(out, name, &content)
+    write(out, name, &read(file)?)
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn write(out: &Path, name: &str, content: &[u8]) -> anyhow::Result<()> {
@@ -66,40 +78,41 @@ fn write(out: &Path, name: &str, content: &[u8]) -> anyhow::Result<()> {
     Ok(fs::write(out.join(format!("{name}.gz")), packed.finish()?)?)
 }
 
-/// Leaves the viewer's files in `package`, complete or not at all.
-fn fetch(out: &Path) -> anyhow::Result<()> {
-    let temporary = out.join("incoming");
-    if temporary.exists() {
-        fs::remove_dir_all(&temporary)?;
+/// Leaves the viewer's files in a folder, all or none.
+fn fetch(out: &Path, viewer: &Path) -> anyhow::Result<()> {
+    let incoming = out.join("incoming");
+    if incoming.exists() {
+        fs::remove_dir_all(&incoming)?;
     }
-    fs::create_dir_all(&temporary)?;
-    let archive = match std::env::var_os(ARCHIVE) {
+    fs::create_dir_all(&incoming)?;
+    let archive = match std::env::var_os(ARCHIVE).filter(|path| !path.is_empty()) {
         Some(archive) => PathBuf::from(archive),
-        None => download(&temporary)?,
+        None => download(&incoming)?,
     };
-    let content = fs::read(&archive);
-    check(&content.with_context(|| format!("cannot read {}", archive.display()))?)?;
-    run(
-        "tar",
-        [
-            "--extract".into(),
-            "--gzip".into(),
-            "--file".into(),
-            archive.into(),
-            "--directory".into(),
-            temporary.clone().into(),
-        ],
-    )?;
-    Ok(fs::rename(temporary.join("package"), out.join("package"))?)
+    anyhow::ensure!(
+        archive.is_absolute(),
+        "{ARCHIVE} must be an absolute path, and is {}",
+        archive.display()
+    );
+    check(&archive)?;
+    let options = ["--extract", "--gzip", "--strip-components=1", "--file"].map(OsString::from);
+    let files = [BUNDLE, STYLE].into_iter().chain(LICENCES);
+    let files = files.map(|name| format!("package/{name}").into());
+    let whereto = ["--directory".into(), incoming.clone().into()];
+    run("tar", options.into_iter().chain([archive.into()]).chain(whereto).chain(files))?;
+    Ok(fs::rename(incoming, viewer)?)
 }
 
 fn download(folder: &Path) -> anyhow::Result<PathBuf> {
+    let address =
+        format!("https://registry.npmjs.org/swagger-ui-dist/-/swagger-ui-dist-{VERSION}.tgz");
     let archive = folder.join("viewer.tgz");
     let options = ["--fail", "--silent", "--show-error", "--location", "--max-time"];
-    let rest = [DOWNLOAD_SECONDS.into(), "--output".into(), archive.clone().into(), ADDRESS.into()];
-    run("curl", options.map(OsString::from).into_iter().chain(rest)).with_context(|| {
+    let options = options.map(OsString::from).into_iter();
+    let rest = [DOWNLOAD_SECONDS.into(), "--output".into(), archive.clone().into()];
+    run("curl", options.chain(rest).chain([OsString::from(&address)])).with_context(|| {
         format!(
-            "the viewer of the API's documentation comes from {ADDRESS}; where that cannot be \
+            "the viewer of the API's documentation comes from {address}; where that cannot be \
              reached, set {ARCHIVE} to the path of a copy"
         )
     })?;
@@ -107,12 +120,12 @@ fn download(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Checks an archive's SHA-512, in base64 as npm writes it.
-fn check(archive: &[u8]) -> anyhow::Result<()> {
-    let found = STANDARD.encode(Sha512::digest(archive));
+fn check(archive: &Path) -> anyhow::Result<()> {
+    let found = STANDARD.encode(Sha512::digest(read(archive)?));
     anyhow::ensure!(
         found == INTEGRITY,
-        "{ADDRESS} has the SHA-512 {INTEGRITY}, and not {found}: this is not the viewer that was \
-         chosen"
+        "{} has the SHA-512 {found}, and not {INTEGRITY}: it is not the viewer that was chosen",
+        archive.display()
     );
     Ok(())
 }

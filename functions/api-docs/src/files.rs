@@ -55,5 +55,5 @@ pub const FILES: [File; 7] = [
     file!("openapi.yaml", "application/yaml"),
     file!("viewer.css", "text/css; charset=utf-8"),
     file!("viewer.js", "text/javascript; charset=utf-8"),
-    file!("viewer-licence.txt", "text/plain; charset=utf-8"),
+    file!("viewer-licences.txt", "text/plain; charset=utf-8"),
 ];

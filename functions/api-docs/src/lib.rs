@@ -46,7 +46,12 @@ impl<Time: Clock> Handler<Time> {
     }
 }
 
-fn answer(file: &File, asked: &HeaderMap) -> Result<Response, Problem> {
+/// The answer with a file, compressed if the client reads that.
+///
+/// # Errors
+///
+/// A 500 if the file cannot be decompressed.
+pub fn answer(file: &File, asked: &HeaderMap) -> Result<Response, Problem> {
     let mut headers = HeaderMap::new();
     let body = if takes_gzip(asked) {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -124,7 +129,8 @@ mod tests {
         request.headers_mut().insert(ACCEPT_ENCODING, accepted);
         let response = answered(request).await;
         assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
-        assert!(response.body().len() < files::FILES[5].content().unwrap().len() / 2);
+        let viewer = FILES.iter().find(|file| file.name == "viewer.js").unwrap();
+        assert!(response.body().len() < viewer.content().unwrap().len() / 2);
 
         let mut request = asked_for(Some("viewer.js"));
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip;q=0"));

@@ -46,15 +46,15 @@ const ORDER_FUNCTIONS: [&str; 4] =
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "press", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Press {
-    /// Places orders of random products.
-    Place {
+    /// Creates orders of random products.
+    Create {
         orders: u32,
     },
     /// Cancels an order of the demo user.
     Cancel {
         order_id: String,
     },
-    /// Places an order and kills create-order on its way.
+    /// Creates an order and kills create-order on its way.
     Kill {
         before: Window,
     },
@@ -72,7 +72,7 @@ pub(crate) enum Press {
     Throttle {
         on: bool,
     },
-    /// Places an order whose event is given up.
+    /// Creates an order whose event is given up.
     GiveUp,
     /// Redrives all dead letters.
     Redrive,
@@ -193,7 +193,7 @@ impl Buttons {
     pub(crate) async fn press(&self, press: Press) -> anyhow::Result<Pressed> {
         let parts = self.0.parts.get().context("The system is still starting.")?;
         match press {
-            Press::Place { orders } => self.place(parts, orders).await,
+            Press::Create { orders } => self.create(parts, orders).await,
             Press::Cancel { order_id } => {
                 let said = parts.shopper.cancel(&order_id).await?;
                 Ok(Pressed { said, order_id: Some(order_id) })
@@ -209,33 +209,33 @@ impl Buttons {
         }
     }
 
-    async fn place(&self, parts: &Parts, orders: u32) -> anyhow::Result<Pressed> {
-        anyhow::ensure!((1..=ORDERS_MAX).contains(&orders), "Place 1 to {ORDERS_MAX} orders.");
+    async fn create(&self, parts: &Parts, orders: u32) -> anyhow::Result<Pressed> {
+        anyhow::ensure!((1..=ORDERS_MAX).contains(&orders), "Create 1 to {ORDERS_MAX} orders.");
         if orders == 1 {
-            let placed = parts.shopper.place(None).await?;
-            return Ok(Pressed { said: placed.said, order_id: placed.order_id });
+            let answer = parts.shopper.create(None).await?;
+            return Ok(Pressed { said: answer.said, order_id: answer.order_id });
         }
         let buttons = self.clone();
-        self.job(format!("placing {orders} orders"), async move |job| {
+        self.job(format!("creating {orders} orders"), async move |job| {
             let Some(parts) = buttons.0.parts.get() else { return };
-            let placing = stream::iter(0..orders).map(|_| parts.shopper.place(None));
-            let mut placing = std::pin::pin!(placing.buffer_unordered(ORDERS_AT_ONCE));
+            let creating = stream::iter(0..orders).map(|_| parts.shopper.create(None));
+            let mut creating = std::pin::pin!(creating.buffer_unordered(ORDERS_AT_ONCE));
             let (mut done, mut failed) = (0_u32, 0_u32);
-            while let Some(placed) = placing.next().await {
-                let is_created = placed.is_ok_and(|placed| placed.is_created);
+            while let Some(answer) = creating.next().await {
+                let is_created = answer.is_ok_and(|answer| answer.is_created);
                 if is_created {
                     done += 1
                 } else {
                     failed += 1
                 }
-                buttons.says(job, format!("placing orders: {done} of {orders}"));
+                buttons.says(job, format!("creating orders: {done} of {orders}"));
             }
             buttons.0.feed.note(match failed {
-                0 => format!("{done} orders were placed"),
-                _ => format!("{done} orders were placed, {failed} were not"),
+                0 => format!("{done} orders were created"),
+                _ => format!("{done} orders were created, {failed} were not"),
             });
         });
-        Ok(Pressed::said(format!("Placing {orders} orders, {ORDERS_AT_ONCE} at a time.")))
+        Ok(Pressed::said(format!("Creating {orders} orders, {ORDERS_AT_ONCE} at a time.")))
     }
 
     fn freeze(&self, parts: &Parts, function: &str) -> anyhow::Result<Pressed> {
@@ -295,7 +295,7 @@ impl Buttons {
         self.faults().is_throttled = on;
         let said = if on {
             "Half of the table's calls are refused with \
-             ProvisionedThroughputExceededException. Place orders and see the retries."
+             ProvisionedThroughputExceededException. Create orders and see the retries."
         } else {
             "The table takes every call again."
         };
@@ -371,12 +371,13 @@ mod tests {
     #[test]
     fn a_press_is_read_as_the_page_writes_it() {
         let read = |text| serde_json::from_str::<Press>(text).ok();
-        assert_eq!(read(r#"{"press": "place", "orders": 10}"#), Some(Press::Place { orders: 10 }));
+        let create = r#"{"press": "create", "orders": 10}"#;
+        assert_eq!(read(create), Some(Press::Create { orders: 10 }));
         let before = Window::Commit;
         let kill = r#"{"press": "kill", "before": "commit"}"#;
         assert_eq!(read(kill), Some(Press::Kill { before }));
         assert_eq!(read(r#"{"press": "stop-broker"}"#), Some(Press::StopBroker));
-        assert_eq!(read(r#"{"press": "place"}"#), None);
+        assert_eq!(read(r#"{"press": "create"}"#), None);
         assert_eq!(read(r#"{"press": "explode"}"#), None);
     }
 }

@@ -1,12 +1,12 @@
 //! `/docs`: the API's description in a viewer, of the same files as in a deployment.
 
-use api_docs::files::{FILES, POLICY};
+use api_docs::files::{FILES, File, POLICY};
 use axum::Router;
 use axum::middleware::map_response;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::HeaderValue;
-use http::header::{CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::guard;
 use crate::server::{HTML, Served, with_files};
@@ -17,14 +17,26 @@ const PAGE: [(&str, &str, &str); 1] = [("/docs", HTML, include_str!("../static/d
 pub(crate) fn router() -> Router<Served> {
     let page = with_files(Router::new(), &PAGE);
     let files = FILES.iter().fold(page, |router, file| {
-        // This machine's browser reads gzip.
-        let answer =
-            ([(CONTENT_TYPE, file.content_type), (CONTENT_ENCODING, "gzip")], file.gzipped);
-        router.route(&format!("/docs/{}", file.name), get(async move || answer))
+        let path = format!("/docs/{}", file.name);
+        router.route(&path, get(async move |asked: HeaderMap| answer(file, &asked)))
     });
     files.layer(map_response(async |mut response: Response| {
         let policy = HeaderValue::from_static(POLICY);
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
         guard::with_headers(response)
     }))
+}
+
+fn answer(file: &File, asked: &HeaderMap) -> Response {
+    match api_docs::answer(file, asked) {
+        Ok(response) => response.map(|body| body.to_vec().into()),
+        Err(problem) => {
+            tracing::error!(
+                name = file.name,
+                ?problem,
+                "a file of the API's documentation is broken"
+            );
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }

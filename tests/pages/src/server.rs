@@ -42,15 +42,13 @@ pub(crate) struct Served {
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 pub(crate) const CSS: &str = "text/css; charset=utf-8";
 pub(crate) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-const SVG: &str = "image/svg+xml";
 
 /// The files of a page: path, type and content.
-const START_FILES: [(&str, &str, &str); 5] = [
+const START_FILES: [(&str, &str, &str); 4] = [
     ("/", HTML, include_str!("../static/start.html")),
     ("/pages/base.css", CSS, include_str!("../static/base.css")),
     ("/pages/start.css", CSS, include_str!("../static/start.css")),
     ("/pages/start.js", JAVASCRIPT, include_str!("../static/start.js")),
-    ("/pages/icon.svg", SVG, include_str!("../static/icon.svg")),
 ];
 
 const CONSOLE_FILES: [(&str, &str, &str); 6] = [

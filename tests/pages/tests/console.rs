@@ -91,7 +91,7 @@ impl Console {
         id.unwrap().as_str().unwrap().to_owned()
     }
 
-    /// Presses a button that places an order, and returns the order, which the page then shows.
+    /// Presses a button that creates an order, and returns the order, which the page then shows.
     async fn order_of(&self, press: &str) -> String {
         let before = self.shown().await;
         self.browser.press(press).await.unwrap();
@@ -120,9 +120,9 @@ async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
     let console = Console::open().await;
     foreign_pages_and_names_are_refused(&console.system.api_url).await;
     console.reads("#live", "live").await;
-    console.reads("#no-orders", "Place one").await;
+    console.reads("#no-orders", "Create one").await;
 
-    orders_are_placed_and_cancelled(&console).await;
+    orders_are_created_and_cancelled(&console).await;
     // Its deliveries fail while the next test waits for check-backs.
     let given_up = console.order_of("g").await;
     kills_are_repaired(&console).await;
@@ -130,7 +130,7 @@ async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
     functions_are_frozen_and_thawed(&console).await;
     the_table_is_throttled(&console).await;
     the_broker_stops_and_starts(&console).await;
-    a_thousand_orders_are_placed(&console).await;
+    a_thousand_orders_are_created(&console).await;
     it_fits_a_narrow_window(&console).await;
     console.browser.open(&format!("{}/docs", console.system.api_url)).await.unwrap();
     the_api_can_be_tried(&console.browser).await;
@@ -163,8 +163,8 @@ async fn a_password_is_reset_by_mail(console: &Console) {
     assert_eq!(post("/v1/users/login", login).await, StatusCode::OK);
 }
 
-async fn orders_are_placed_and_cancelled(console: &Console) {
-    console.click("[data-press=place][data-orders='1']").await;
+async fn orders_are_created_and_cancelled(console: &Console) {
+    console.click("[data-press=create][data-orders='1']").await;
     for kind in ["request", "half-message", "put", "commit", "answer", "delivery", "reserve"] {
         console.step(kind).await;
     }
@@ -172,7 +172,7 @@ async fn orders_are_placed_and_cancelled(console: &Console) {
     console.reads("#verdict", "every event is handled").await;
     let order_id = console.shown().await;
 
-    console.click("[data-press=place][data-orders='10']").await;
+    console.click("[data-press=create][data-orders='10']").await;
     let created = "Number(document.querySelector('#counters [data-id=created] dd').innerText)";
     console.until(&format!("{created} === 11")).await;
     console.choose(&order_id).await;
@@ -232,7 +232,7 @@ async fn functions_are_frozen_and_thawed(console: &Console) {
 async fn the_table_is_throttled(console: &Console) {
     console.click("#throttle").await;
     console.reads("#throttle", "Stop throttling").await;
-    console.click("[data-press=place][data-orders='1']").await;
+    console.click("[data-press=create][data-orders='1']").await;
     let throttled = "Number(document.querySelector('#counters [data-id=throttled] dd').innerText)";
     console.until(&format!("{throttled} > 0")).await;
     console.click("#throttle").await;
@@ -252,8 +252,8 @@ async fn the_broker_stops_and_starts(console: &Console) {
     console.reads("#verdict", "the sweep has published").await;
 }
 
-async fn a_thousand_orders_are_placed(console: &Console) {
-    console.click("[data-press=place][data-orders='1000']").await;
+async fn a_thousand_orders_are_created(console: &Console) {
+    console.click("[data-press=create][data-orders='1000']").await;
     console.reads("#said", "of 1000").await;
     let created = "Number(document.querySelector('#counters [data-id=created] dd').innerText)";
     console.until(&format!("{created} > 100")).await;

@@ -22,7 +22,7 @@ pub(super) struct Shopper {
 }
 
 /// The answer to an order.
-pub(super) struct Placed {
+pub(super) struct OrderAnswer {
     pub(super) said: String,
     pub(super) order_id: Option<String>,
     pub(super) is_created: bool,
@@ -43,8 +43,8 @@ impl Shopper {
         Self { api_url: api_url.to_owned(), customer: Mutex::default() }
     }
 
-    /// Places an order of one to three random products.
-    pub(super) async fn place(&self, trace: Option<&str>) -> anyhow::Result<Placed> {
+    /// Creates an order of one to three random products.
+    pub(super) async fn create(&self, trace: Option<&str>) -> anyhow::Result<OrderAnswer> {
         let lines = fastrand::u64(1..=3);
         let first = fastrand::u64(0..PRODUCTS);
         let items: Vec<_> = (0..lines)
@@ -64,7 +64,7 @@ impl Shopper {
             (_, Some(detail)) => format!("The order was answered with {status}: {detail}"),
             (_, None) => format!("The order was answered with {status}."),
         };
-        Ok(Placed { said, order_id, is_created: status == StatusCode::CREATED })
+        Ok(OrderAnswer { said, order_id, is_created: status == StatusCode::CREATED })
     }
 
     /// Cancels an order. Returns a sentence about it.

@@ -38,8 +38,8 @@ impl Buttons {
     pub(super) async fn give_up(&self, parts: &Parts) -> anyhow::Result<Pressed> {
         let is_under_way = self.faults().jobs.values().any(|job| job.starts_with("giving up"));
         anyhow::ensure!(!is_under_way, "An event is being given up at the moment.");
-        let placed = parts.shopper.place(None).await?;
-        let order_id = placed.order_id.context(placed.said)?;
+        let answer = parts.shopper.create(None).await?;
+        let order_id = answer.order_id.context(answer.said)?;
         let (buttons, order) = (self.clone(), order_id.clone());
         self.job("giving up an event: its handler fails".to_owned(), async move |_| {
             let Some(parts) = buttons.0.parts.get() else { return };

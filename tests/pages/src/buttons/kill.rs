@@ -91,7 +91,7 @@ pub(super) async fn press(feed: &Feed, parts: &Parts, window: Window) -> anyhow:
     Ok(Pressed { said, order_id: Some(order_id) })
 }
 
-/// Places an order, waits until it is held, kills the process that serves it and drops what was
+/// Creates an order, waits until it is held, kills the process that serves it and drops what was
 /// held. Returns the order's id.
 async fn kill_at<Stopped: Traffic>(
     feed: &Feed,
@@ -114,7 +114,7 @@ async fn kill_at<Stopped: Traffic>(
         anyhow::Ok(order_id)
     };
     // The order is answered with an error once its process is dead.
-    let (order_id, _answer) = tokio::join!(killing, parts.shopper.place(Some(trace)));
+    let (order_id, _answer) = tokio::join!(killing, parts.shopper.create(Some(trace)));
     order_id
 }
 
