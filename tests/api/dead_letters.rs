@@ -152,7 +152,7 @@ async fn an_operator_redrives(app: &App, order_id: &str, stock: i64, refused: St
     let letter = letter(app).await;
     assert_eq!((&letter["attempts"], &letter["subject"]), (&16.into(), &order_id.into()));
     assert_eq!(letter["expires_at"], Value::Null, "nothing else remembers that it is not handled");
-    assert!(text(&letter["reason"]).contains("the call is at fault"), "{letter}");
+    assert!(text(&letter["reason"]).contains("the call is invalid"), "{letter}");
     assert_eq!(app.stock(1).await, stock, "inventory has done its part");
     let id = text(&letter["id"]);
     assert!(pending(app).await.is_empty(), "an event that is given up is not pending");

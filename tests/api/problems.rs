@@ -71,7 +71,12 @@ fn bad_bodies() -> Vec<(&'static str, String)> {
 }
 
 /// Sends bodies that no route accepts to one route. Returns how many error answers were judged.
-async fn try_everything(visitor: &Visitor, token: &str, method: &Method, path: &str) -> usize {
+pub(crate) async fn try_everything(
+    visitor: &Visitor,
+    token: &str,
+    method: &Method,
+    path: &str,
+) -> usize {
     let mut judged = 0;
     for token in [None, Some("forged"), Some(token)] {
         for (what, body) in bad_bodies() {

@@ -33,8 +33,23 @@ async fn cancel(app: &App, order_id: &str) -> (StatusCode, Value) {
 
 /// Retries while the answer is 503, as a careful client does.
 async fn cancelled(app: &App, order_id: &str) -> Value {
+    until_cancelled(async || cancel(app, order_id).await).await
+}
+
+/// The same under a key.
+async fn cancelled_under(app: &App, order_id: &str, key: &str) -> Value {
+    let path = format!("/v1/orders/{order_id}/cancel");
+    until_cancelled(async || {
+        let request = app.request(Method::POST, &path).header("idempotency-key", key);
+        let response = request.send().await.unwrap();
+        (response.status(), json_of(response).await)
+    })
+    .await
+}
+
+async fn until_cancelled(cancel: impl AsyncFn() -> (StatusCode, Value)) -> Value {
     eventually("the order is cancelled", async || {
-        let (status, order) = cancel(app, order_id).await;
+        let (status, order) = cancel().await;
         match status.as_u16() {
             200 => Some(order),
             503 => None,
@@ -42,6 +57,30 @@ async fn cancelled(app: &App, order_id: &str) -> Value {
         }
     })
     .await
+}
+
+/// Whether the list of products says that a product can be bought.
+async fn is_available(app: &App, product_id: u64) -> bool {
+    let mut path = "/v1/products?limit=100".to_owned();
+    loop {
+        let response = app.anonymous(Method::GET, &path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let page = json_of(response).await;
+        let mut products = page["products"].as_array().unwrap().iter();
+        if let Some(product) = products.find(|product| product["product_id"] == product_id) {
+            return product["available"].as_bool().unwrap();
+        }
+        let cursor = page["next_cursor"].as_str().expect("the product is on a page");
+        path = format!("/v1/products?limit=100&cursor={cursor}");
+    }
+}
+
+/// The list of products may be a little older than the stock.
+async fn becomes_available(app: &App, product_id: u64, expected: bool) {
+    eventually(&format!("product {product_id} has available: {expected}"), async || {
+        (is_available(app, product_id).await == expected).then_some(())
+    })
+    .await;
 }
 
 async fn types_of(app: &App, order_id: &str) -> Vec<String> {
@@ -107,6 +146,65 @@ fn a_cancel_may_race_with_the_reservation() {
             assert!(matches!(&*status, "CANCELLED" | "REJECTED"), "{status}");
         }
         assert_eq!(app.stock(902).await, 5);
+    });
+}
+
+/// The key changes nothing: a repeated cancel finds the order cancelled.
+#[test]
+fn a_cancel_that_is_sent_twice_under_one_key_gives_the_stock_back_once() {
+    with_app(async |app| {
+        sell(app, 904, 10).await;
+        let order_id = app.create_order(904, 4).await;
+        app.wait_for_status(&order_id, "CONFIRMED").await;
+        assert_eq!(app.stock(904).await, 6);
+        for _ in 0..2 {
+            let order = cancelled_under(app, &order_id, "cancel-twice").await;
+            assert_eq!(
+                (&order["status"], &order["order_id"]),
+                (&json!("CANCELLED"), &json!(order_id))
+            );
+            assert_eq!(app.stock(904).await, 10);
+        }
+        let order = app.order(&order_id).await;
+        let history = order["history"].as_array().unwrap().iter();
+        let statuses: Vec<_> = history.map(|change| text(&change["status"])).collect();
+        assert_eq!(statuses, ["CREATED", "CONFIRMED", "CANCELLED"]);
+    });
+}
+
+/// The order has something to give back, so a cancel by the wrong user would show.
+#[test]
+fn another_user_cannot_cancel_a_confirmed_order() {
+    with_app(async |app| {
+        sell(app, 905, 10).await;
+        let order_id = app.create_order(905, 4).await;
+        let before = eventually("the customer is notified of the confirmed order", async || {
+            let order = app.order(&order_id).await;
+            let notified = order["notifications"].as_array().unwrap().len();
+            (order["status"] == "CONFIRMED" && notified == 2).then_some(order)
+        })
+        .await;
+        let path = format!("/v1/orders/{order_id}/cancel");
+        let theirs = crate::login::token_of(app, 124, crate::login::now()).await;
+        let request = app.anonymous(Method::POST, &path).bearer_auth(theirs);
+        problem(request.send().await.unwrap(), 404, "not-found").await;
+        assert_eq!(app.order(&order_id).await, before);
+        assert_eq!(app.stock(905).await, 6);
+        cancelled(app, &order_id).await;
+        assert_eq!(app.stock(905).await, 10);
+    });
+}
+
+#[test]
+fn a_product_that_is_sold_out_is_available_again_after_a_cancel() {
+    with_app(async |app| {
+        sell(app, 906, 2).await;
+        becomes_available(app, 906, true).await;
+        let order_id = app.create_order(906, 2).await;
+        app.wait_for_status(&order_id, "CONFIRMED").await;
+        becomes_available(app, 906, false).await;
+        cancelled(app, &order_id).await;
+        becomes_available(app, 906, true).await;
     });
 }
 

@@ -18,7 +18,8 @@ async fn comparable(response: Response) -> (BTreeMap<String, String>, Value) {
     (headers, without_instance(problem(response, 404, "not-found").await))
 }
 
-/// The routes with the identifier of an order in their path. No other thing of a user has one.
+/// The routes with the identifier of an order in their path. Nothing else of a user has an
+/// identifier in its path.
 fn routes(app: &App) -> Vec<(Method, String)> {
     let routes = app.system.template.functions.iter().flat_map(|function| &function.routes);
     routes

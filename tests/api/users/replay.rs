@@ -8,6 +8,7 @@ use domain::product::Product;
 use dynamodb::administration::put_products;
 use dynamodb::config::{CatalogTable, TableName};
 use harness::provision::create_topics;
+use harness::remoting::code;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -98,6 +99,17 @@ async fn live(app: &App, name: &str) -> String {
     text(&cancelled["created_at"])
 }
 
+/// How many units are in stock of the products that are ordered here.
+async fn stocks(app: &App) -> [i64; 3] {
+    [app.stock(1).await, app.stock(2).await, app.stock(SCARCE).await]
+}
+
+/// How many deliveries event-consumer has handled and acknowledged.
+fn acknowledged(app: &App) -> u64 {
+    let proxies = app.system.proxies.as_ref().unwrap();
+    proxies.of_function("event-consumer").unwrap().broker.passed_on(code::ACK_MESSAGE)
+}
+
 /// Runs a replay and returns what it printed.
 async fn replay(app: &App, arguments: &[&str]) -> String {
     let replayed = app.ops_on_cluster(&[&["events", "replay"], arguments].concat()).await;
@@ -129,6 +141,7 @@ fn an_empty_cluster_is_filled_from_the_tables_and_a_subscriber_finds_nothing_new
         // Two orders of this user, and of two users their account, their session and three orders
         // with seven events.
         assert_eq!(lost.len(), 2 + 2 * (1 + 1 + 7), "{lost:?}");
+        let in_stock = stocks(&app).await;
 
         let broker = app.system.broker.as_mut().unwrap();
         broker.lose_store().await.unwrap();
@@ -139,6 +152,7 @@ fn an_empty_cluster_is_filled_from_the_tables_and_a_subscriber_finds_nothing_new
         assert!(planned.contains(&format!("{} events, 0 sent", lost.len())), "{planned}");
         assert_eq!(on_the_topics(&app).await, BTreeMap::new(), "a dry run sends nothing");
 
+        let before = acknowledged(&app);
         let sent = replay(&app, &["--since", &since, "--rate", "1000"]).await;
         assert!(sent.contains(&format!("{0} events, {0} sent", lost.len())), "{sent}");
         let again = on_the_topics(&app).await;
@@ -148,8 +162,14 @@ fn an_empty_cluster_is_filled_from_the_tables_and_a_subscriber_finds_nothing_new
         let received = ids(&received);
         let new: Vec<_> = received.difference(&known).collect();
         assert!(new.is_empty(), "the subscriber takes these as new: {new:?}");
-        // Our own handlers are done with all of them, too.
+        // Our own handlers are done with all of them, too, and none had an effect again: neither
+        // the reservations nor the cancels.
+        eventually("event-consumer has handled every event again", async || {
+            (acknowledged(&app) >= before + count as u64).then_some(())
+        })
+        .await;
         nothing_is_pending(&app).await;
+        assert_eq!(stocks(&app).await, in_stock);
         app.system.stop().await;
     });
 }

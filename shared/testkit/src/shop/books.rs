@@ -201,7 +201,7 @@ impl<'shop, Kind: Shop> Books<'shop, Kind> {
     }
 
     /// Checks of a shop that has settled that each change is on the topic, as an event of its type
-    /// under one id, and that nothing else of these orders is.
+    /// and its time under one id, and that nothing else of these orders is.
     async fn check_events(&self, stored: &[StoredOrder]) {
         let mut changes = BTreeSet::new();
         for stored in stored {
@@ -209,8 +209,9 @@ impl<'shop, Kind: Shop> Books<'shop, Kind> {
             assert_ne!(stored.order.status(), Created, "an order is not finished");
             for (version, change) in (1_u32..).zip(stored.order.history().iter()) {
                 let event_type = event_type_of(change.status).as_str();
-                let order_id = stored.order.id().to_string();
-                changes.insert((change.event.event_id.to_string(), order_id, version, event_type));
+                let (order_id, at) = (stored.order.id().to_string(), change.at.as_millis());
+                let event_id = change.event.event_id.to_string();
+                changes.insert((event_id, order_id, version, event_type, at));
             }
         }
         let (mut published, mut copies) = (BTreeSet::new(), 0);
@@ -222,7 +223,8 @@ impl<'shop, Kind: Shop> Books<'shop, Kind> {
                 |(_, order_id): &(UserId, OrderId)| order_id.to_string() == data.subject();
             if self.orders.iter().any(is_ours) {
                 let (version, event_type) = (data.aggregate_version(), data.event_type().as_str());
-                published.insert((event.id.to_string(), data.subject(), version, event_type));
+                let (event_id, at) = (event.id.to_string(), event.time.as_millis());
+                published.insert((event_id, data.subject(), version, event_type, at));
                 copies += 1;
             }
         }
