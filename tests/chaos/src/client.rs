@@ -86,6 +86,16 @@ pub struct ClientLog(Mutex<Book>);
 struct Book {
     intents: BTreeMap<String, Intent>,
     entries: Vec<Entry>,
+    cancels: BTreeMap<String, Cancel>,
+}
+
+/// What a customer knows of the cancel of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cancel {
+    /// It was asked for, and no answer says that it is done.
+    Asked,
+    /// 200: the order is cancelled.
+    Acked,
 }
 
 impl ClientLog {
@@ -96,6 +106,19 @@ impl ClientLog {
 
     pub(crate) fn add(&self, entry: Entry) {
         self.book().entries.push(entry);
+    }
+
+    /// Adds what is known of the cancel of an order. Once it was acknowledged, that stays.
+    pub(crate) fn cancel(&self, order_id: &str, known: Cancel) {
+        let mut book = self.book();
+        let cancel = book.cancels.entry(order_id.to_owned()).or_insert(known);
+        *cancel = known.max(*cancel);
+    }
+
+    /// The orders whose cancel was asked for.
+    #[must_use]
+    pub fn cancels(&self) -> BTreeMap<String, Cancel> {
+        self.book().cancels.clone()
     }
 
     /// Every intent by its key.

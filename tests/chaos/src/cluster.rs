@@ -36,6 +36,9 @@ pub struct Cluster {
 /// The name of the first broker and its replica.
 const BROKER: &str = "broker-a";
 
+/// The name of the second broker.
+pub(crate) const SECOND_BROKER: &str = "broker-b";
+
 /// A small machine can run two brokers beside the shared one; further rows with brokers of their
 /// own wait.
 static OWN_CLUSTERS: Semaphore = Semaphore::const_new(2);

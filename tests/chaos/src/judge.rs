@@ -19,7 +19,7 @@ use harness::order_calls::Attempt;
 use harness::remoting::code;
 use tokio::time::Instant;
 
-use crate::client::{Intent, Outcome};
+use crate::client::{Cancel, Intent, Outcome};
 use crate::figures::{Figures, Recovery};
 use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
@@ -362,7 +362,12 @@ fn judge_effects(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
     for (id, order) in &world.records.orders {
         let statuses: Vec<&str> =
             order.history.iter().map(|change| change.status.as_str()).collect();
-        if !matches!(*statuses, ["CREATED", "CONFIRMED" | "REJECTED"]) {
+        let is_decided = matches!(
+            *statuses,
+            ["CREATED", "CONFIRMED" | "REJECTED" | "CANCELLED"]
+                | ["CREATED", "CONFIRMED", "CANCELLED"]
+        );
+        if !is_decided {
             findings.unfinished.push(format!("{id} {statuses:?}"));
         }
         if order.status == "CONFIRMED" {
@@ -422,6 +427,17 @@ fn judge_clients(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
     for (key, orders) in &orders_of {
         if orders.len() != 1 {
             findings.untrue.push(format!("{key} was answered with {} orders", orders.len()));
+        }
+    }
+    let cancels = rig.log.cancels();
+    for (id, order) in &world.records.orders {
+        let is_cancelled = order.status == "CANCELLED";
+        match cancels.get(id) {
+            None if is_cancelled => findings.untrue.push(format!("nobody cancelled {id}")),
+            Some(Cancel::Acked) if !is_cancelled => {
+                findings.untrue.push(format!("{id} is {} after its cancel", order.status));
+            }
+            _ => {}
         }
     }
     let acked: BTreeSet<&String> = orders_of.values().flatten().collect();

@@ -31,7 +31,7 @@ use rocketmq::publisher::RocketmqPublisher;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::client::{ClientLog, Entry, Intent, Outcome};
+use crate::client::{Cancel, ClientLog, Entry, Intent, Outcome};
 use crate::cluster::Cluster;
 use crate::figures::Recovery;
 use crate::judge::Records;
@@ -46,6 +46,9 @@ pub const CREATE_ORDER: &str = "create-order";
 pub const TRANSACTION_CHECK: &str = "transaction-check";
 /// The function that consumes events.
 pub const EVENT_CONSUMER: &str = "event-consumer";
+
+/// The function that cancels orders.
+pub const CANCEL_ORDER: &str = "cancel-order";
 
 /// The functions that handle orders and their events.
 pub const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
@@ -465,6 +468,30 @@ impl<'a> Rig<'a> {
         match order.header("idempotency-key", key).send().await {
             Ok(response) => outcome(response).await,
             Err(_) => Outcome::Unknown { status: None, order_id: None, retry_after: false },
+        }
+    }
+
+    /// Asks once for the cancel of an order. Returns whether that was acknowledged; if not, it may or
+    /// may not be cancelled.
+    ///
+    /// # Errors
+    /// When it is refused: a customer may cancel each order that was not rejected.
+    pub async fn cancel(&self, order_id: &str) -> anyhow::Result<bool> {
+        self.log.cancel(order_id, Cancel::Asked);
+        let request = self.customer.request(Method::POST, &format!("/v1/orders/{order_id}/cancel"));
+        let status = request.send().await.ok().map(|response| response.status().as_u16());
+        match status {
+            Some(200) => {
+                self.log.cancel(order_id, Cancel::Acked);
+                Ok(true)
+            }
+            Some(401) => {
+                // The token has expired. If there is no new one, the next request says so.
+                let _renewed = self.customer.renew().await;
+                Ok(false)
+            }
+            None | Some(500..) => Ok(false),
+            Some(status) => anyhow::bail!("the cancel of {order_id} is answered {status}"),
         }
     }
 

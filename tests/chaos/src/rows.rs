@@ -6,6 +6,7 @@
 mod ambiguous_commit;
 mod backlog;
 mod broker;
+mod cancelled;
 mod checker;
 mod consumer;
 mod crash;
@@ -21,6 +22,7 @@ mod full_disk;
 mod inflating;
 mod lambda;
 mod lost_disk;
+mod maintenance;
 mod message_index;
 mod mix;
 mod multiplied;
@@ -260,7 +262,8 @@ pub const ROWS: &[Row] = &[
     row!(
         "B1",
         "the broker is away when an order comes",
-        "the order is created and published later, or refused where that is switched off",
+        "the order is created and published later, or refused where that is switched off; a cancel \
+         is done at once",
         broker::away,
         claims Cluster
     ),
@@ -327,6 +330,12 @@ pub const ROWS: &[Row] = &[
         "consumers come, go and die under load",
         "each event has its effect once",
         rebalance::run
+    ),
+    row!(
+        "C6",
+        "customers cancel as their orders are reserved, and consumers and answers are lost",
+        "each cancel is true, and gives the stock back once",
+        cancelled::run
     ),
     row!(
         "F1",
@@ -433,6 +442,13 @@ pub const ROWS: &[Row] = &[
         "a broker's disk fills",
         "orders are created, no event is deleted unread, and all are handled once there is space",
         full_disk::run,
+        claims Cluster
+    ),
+    row!(
+        "G9",
+        "a broker is closed for writing, drained and restarted, as for maintenance",
+        "what lies there is handled, orders go to the other one, and it is used again",
+        maintenance::run,
         claims Cluster
     ),
     row!(

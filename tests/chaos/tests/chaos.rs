@@ -13,6 +13,7 @@
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use chaos_tests::cluster::Cluster;
 use chaos_tests::report::RowReport;
@@ -67,8 +68,10 @@ fn short(row: &'static Row, shared: &Shared) -> Result<(), Failed> {
     let start = || runtime.block_on(Cluster::start(Cluster::TUNING)).expect("no cluster");
     let bench = Bench { cluster: cluster.get_or_init(start), effort: Effort::Short, seed: SEED };
     let mut report = RowReport::new(row);
+    let begun = Instant::now();
     let failure = report.add(SEED, runtime.block_on((row.run)(bench)));
     print!("{}", report.line());
+    println!("{} took {:.0} s", row.id, begun.elapsed().as_secs_f64());
     let Some(why) = failure else { return Ok(()) };
     // At once: the list of failures is printed only when the last row is over.
     println!("{} failed: {why}", row.id);

@@ -24,7 +24,8 @@ use anyhow::Context;
 pub use fetch::{ROCKETMQ_VERSION, ensure_jars, is_fetched};
 pub use java::{check_java, check_maven};
 pub use listing::{
-    broker_address, broker_addresses, cluster_info, in_sync_replicas, master_address,
+    BrokerPermission, broker_address, broker_addresses, cluster_info, in_sync_replicas,
+    master_address, permit,
 };
 pub use mqadmin::Mqadmin;
 pub(crate) use ports::cannot_listen;
@@ -119,11 +120,11 @@ pub struct BrokerTuning {
 /// What can happen to a broker's disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {
-    /// Nothing that the machine's own disk is spared.
+    /// It is the machine's own, with nothing done to it.
     Real,
     /// A copy of the flushed data is kept, so that [`Rocketmq::cut_power`] can remove the rest.
     LosesPower,
-    /// The broker sees a disk as full as [`Rocketmq::fill_disk`] says.
+    /// The broker sees a disk as full as [`Rocketmq::fill_disk`] says, at first half full.
     Fills,
 }
 
@@ -195,8 +196,11 @@ impl Broker {
         let Self { name, role, options, ports, .. } = self;
         let config = settings::broker(options, name, namesrv_port, *ports, *role).await?;
         let mut command = java::broker_command(options, &config).await?;
+        if options.tuning.disk != Disk::Fills {
+            disk::check(&options.data)?;
+        }
         match options.tuning.disk {
-            Disk::Real => disk::check(&options.data)?,
+            Disk::Real => {}
             Disk::LosesPower => drop(command.envs(shadow::environment(options).await?)),
             Disk::Fills => drop(command.envs(disk::environment(options).await?)),
         }

@@ -48,7 +48,7 @@ impl FlaggedHalf {
     /// Stores one on `topic`, which may belong to another system, with a system's checked group.
     ///
     /// # Errors
-    /// When the broker refuses it, or does not answer.
+    /// [`Refused`] by the broker, or when it does not answer.
     pub async fn store(
         endpoints: &Endpoints,
         names: &Names,
@@ -136,9 +136,21 @@ fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
+/// A broker's answer that it does not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the broker answers with code {code}: {remark}")]
+pub struct Refused {
+    /// A code such as [`status::MESSAGE_ILLEGAL`].
+    pub code: i32,
+    /// The reason in words.
+    pub remark: String,
+}
+
 fn succeeded(answer: Frame) -> anyhow::Result<Frame> {
-    anyhow::ensure!(answer.code == status::SUCCESS, "the broker refused the request: {answer:?}");
-    Ok(answer)
+    if answer.code == status::SUCCESS {
+        return Ok(answer);
+    }
+    Err(Refused { code: answer.code, remark: answer.remark.unwrap_or_default() }.into())
 }
 
 /// Publishes any message on a system's order topic, without the proxies.

@@ -42,7 +42,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     figures.faults = faults;
     anyhow::ensure!(figures.committed == figures.tried, "an order was created twice");
-    figures.add_measure("orders taken twice", Measure::Count(figures.committed - figures.tried));
+    figures.add_measure("orders created twice", Measure::Count(figures.committed - figures.tried));
     rig.stop().await;
     Ok(figures)
 }

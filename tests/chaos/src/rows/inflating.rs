@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context;
 use application::ports::Resolution;
 use bytes::Bytes;
 use flate2::Compression;
@@ -13,8 +14,8 @@ use flate2::write::ZlibEncoder;
 use harness::broker_proxy::Passage;
 use harness::faults::{Point, Toxic};
 use harness::provision::{Names, create_topics};
-use harness::publishing::FlaggedHalf;
-use harness::remoting::{code, popped};
+use harness::publishing::{FlaggedHalf, Refused};
+use harness::remoting::{code, popped, status};
 use rocketmq_protocol::common::message::message_decoder::decodes_batch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -123,11 +124,15 @@ pub(super) async fn not_taken_back(bench: Bench<'_>) -> anyhow::Result<Figures> 
 
 /// The control: no broker stores these bodies as a dead letter's announcement would hold them.
 async fn refused(rig: &Rig<'_>) -> anyhow::Result<Measure> {
-    let inflated = [Bytes::from(vec![b' '; 5 * 1024 * 1024]), Bytes::new()];
+    let long = Bytes::from(vec![b' '; 5 * 1024 * 1024]);
+    // Without a body the broker fails with a NullPointerException.
+    let inflated = [(long, status::MESSAGE_ILLEGAL), (Bytes::new(), status::SYSTEM_ERROR)];
     let mut refused = 0;
-    for (number, body) in (8_000..).zip(inflated) {
+    for (number, (body, code)) in (8_000..).zip(inflated) {
         let stored = store(rig, &rig.system.names.topic, number, (0, body)).await;
-        anyhow::ensure!(stored.is_err(), "the broker stores a body that it takes back from nobody");
+        let answer = stored.err().context("the broker stores a body that it refuses")?;
+        let found = answer.downcast_ref::<Refused>().map(|refused| refused.code);
+        anyhow::ensure!(found == Some(code), "{answer:#}");
         refused += 1;
     }
     Ok(Measure::Count(refused))

@@ -187,7 +187,7 @@ async fn order_all(rig: &Rig<'_>, load: Load, tally: &Tally) -> anyhow::Result<(
 
 /// Creates one order, as an impatient client does: now and then with two requests at once under one
 /// key, and with retries when it does not know the outcome. Now and then it orders an unknown
-/// product, or something else under its old key.
+/// product, or something else under its old key, or cancels what it has ordered.
 async fn order(rig: &Rig<'_>, n: u64, tally: &Tally, random: &mut Rng) -> anyhow::Result<()> {
     let key = format!("mix-{n}");
     let product_id =
@@ -201,6 +201,11 @@ async fn order(rig: &Rig<'_>, n: u64, tally: &Tally, random: &mut Rng) -> anyhow
             Outcome::Acked { .. } if random.u8(0..20) == 0 => {
                 let other = Intent { quantity: intent.quantity + 1, ..intent };
                 return tally.misused(&rig.misuse(&key, other).await);
+            }
+            Outcome::Acked { order_id, .. } if random.u8(0..10) == 0 => {
+                tokio::time::sleep(Duration::from_millis(random.u64(0..200))).await;
+                // Nobody waits for what a cancel without an answer came to: the judge accepts both.
+                return rig.cancel(&order_id).await.map(drop);
             }
             Outcome::Acked { .. } | Outcome::Refused { .. } => return Ok(()),
             Outcome::Unknown { .. } => {

@@ -96,9 +96,9 @@ async fn throttled(bench: &Bench<'_>, rig: &Rig<'_>, percent: u32) -> anyhow::Re
         "{calls_made} calls for {requests} requests"
     );
     let (share, calls_name, p99, slow) = match percent {
-        10 => ("taken at 10 %", "calls per request at 10 %", "p99 at 10 %", "slowest at 10 %"),
-        50 => ("taken at 50 %", "calls per request at 50 %", "p99 at 50 %", "slowest at 50 %"),
-        _ => ("taken at 100 %", "calls per request at 100 %", "p99 at 100 %", "slowest at 100 %"),
+        10 => ("created at 10 %", "calls per request at 10 %", "p99 at 10 %", "slowest at 10 %"),
+        50 => ("created at 50 %", "calls per request at 50 %", "p99 at 50 %", "slowest at 50 %"),
+        _ => ("created at 100 %", "calls per request at 100 %", "p99 at 100 %", "slowest at 100 %"),
     };
     let ninety_ninth = percentile(&times, 0.99).unwrap_or_default();
     figures.add_measure(p99, Measure::Longest(ninety_ninth));

@@ -8,7 +8,7 @@ use harness::faults::{Point, Toxic};
 use tokio::time::Instant;
 
 use super::Bench;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, SECOND_BROKER};
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, World, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, FAULT_LIMIT, Rig};
@@ -59,15 +59,19 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
+/// How many copies of events the second broker holds.
+pub(super) async fn on_second(rig: &Rig<'_>) -> anyhow::Result<usize> {
+    Ok(World::copies_on(rig, SECOND_BROKER).await?.len())
+}
+
 /// Creates orders until the second broker holds further events, and returns how long it takes from
 /// now until they are handled.
-async fn used_again(rig: &Rig<'_>, round: u64) -> anyhow::Result<Duration> {
+pub(super) async fn used_again(rig: &Rig<'_>, round: u64) -> anyhow::Result<Duration> {
     let begun = Instant::now();
-    let on_second = async || anyhow::Ok(World::copies_on(rig, "broker-b").await?.len());
-    let before = on_second().await?;
+    let before = on_second(rig).await?;
     for n in 0.. {
         rig.settle(&format!("back-{round}-{n}")).await?;
-        if on_second().await? > before {
+        if on_second(rig).await? > before {
             break;
         }
         anyhow::ensure!(begun.elapsed() < FAULT_LIMIT, "the second broker is not used again");

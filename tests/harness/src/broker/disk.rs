@@ -15,6 +15,9 @@ const SOURCE: &str = include_str!("../preload/disk.c");
 /// say (`DefaultMessageStore.getDiskSpaceWarningLevelRatio`).
 const FULL: u64 = 90;
 
+/// In percent: a disk with which a broker does nothing.
+const HALF: u8 = 50;
+
 /// Checks that a broker can store messages below a folder.
 ///
 /// # Errors
@@ -36,11 +39,14 @@ pub(super) fn check(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The variables that let [`fill`] say how full the disk is.
+/// The variables that let [`fill`] say how full the disk is: half, until then.
 pub(super) async fn environment(
     options: &RocketmqOptions,
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let library = preload::library(&options.data, "disk", SOURCE).await?;
+    if !percentage(options).exists() {
+        fill(options, HALF).await?;
+    }
     let variables = [("LD_PRELOAD", library), ("DISK_FULL", percentage(options))];
     let text = |path: PathBuf| path.display().to_string();
     Ok(variables.map(|(name, path)| (name.to_owned(), text(path))).into())

@@ -15,13 +15,7 @@ use crate::remoting::{Frame, ask, code, status};
 /// When it does not answer with success within two seconds.
 pub async fn cluster_info(address: &str) -> anyhow::Result<String> {
     let question = Frame::request(code::GET_BROKER_CLUSTER_INFO, 1, BTreeMap::new());
-    let answer = ask(address, &question).await?;
-    anyhow::ensure!(
-        answer.code == status::SUCCESS,
-        "the name server {address} answers with code {}: {}",
-        answer.code,
-        answer.remark.unwrap_or_default()
-    );
+    let answer = answered("name server", address, &question).await?;
     Ok(String::from_utf8_lossy(&answer.body).into_owned())
 }
 
@@ -63,16 +57,41 @@ pub async fn master_address(namesrv: &str, broker: &str) -> anyhow::Result<Optio
 pub async fn in_sync_replicas(controller: &str, broker: &str) -> anyhow::Result<usize> {
     let mut question = Frame::request(code::CONTROLLER_GET_SYNC_STATE_DATA, 1, BTreeMap::new());
     question.body = serde_json::to_vec(&[broker])?.into();
-    let answer = ask(controller, &question).await?;
-    anyhow::ensure!(
-        answer.code == status::SUCCESS,
-        "the controller {controller} answers with code {}: {}",
-        answer.code,
-        answer.remark.unwrap_or_default()
-    );
+    let answer = answered("controller", controller, &question).await?;
     let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
     let replicas = body.pointer(&format!("/replicasInfoTable/{broker}/inSyncReplicas"));
     Ok(replicas.and_then(serde_json::Value::as_array).map_or(0, Vec::len))
+}
+
+/// What a broker may be used for (`PermName.java`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerPermission {
+    /// It is drained before its maintenance.
+    Read = 4,
+    /// As usual.
+    ReadAndWrite = 6,
+}
+
+/// Sets a broker's `brokerPermission`, as `mqadmin updateBrokerConfig` does. It outlives a restart.
+///
+/// # Errors
+/// When the broker at `address` does not answer with success.
+pub async fn permit(address: &str, permission: BrokerPermission) -> anyhow::Result<()> {
+    let mut request = Frame::request(code::UPDATE_BROKER_CONFIG, 1, BTreeMap::new());
+    request.body = format!("brokerPermission={}", permission as i32).into();
+    answered("broker", address, &request).await.map(drop)
+}
+
+/// A server's answer, if it is a success.
+async fn answered(server: &str, address: &str, request: &Frame) -> anyhow::Result<Frame> {
+    let answer = ask(address, request).await?;
+    anyhow::ensure!(
+        answer.code == status::SUCCESS,
+        "the {server} {address} answers with code {}: {}",
+        answer.code,
+        answer.remark.unwrap_or_default()
+    );
+    Ok(answer)
 }
 
 /// The address with the id 0 in `"broker-a":{"brokerAddrs":{0:"…",1:"…"},…}`.

@@ -133,8 +133,8 @@ pub(super) async fn broker(
     let when_full = when_full.setting();
     let role = role.settings();
     let security = options.security.as_ref().map(BrokerSecurity::settings).unwrap_or_default();
-    // Small files, because the broker maps each one completely. By default it deletes the oldest of
-    // them, read or not, once its disk is 85 % full. Topics and groups are created only by command,
+    // Small files, because the broker maps each one completely. `when_full` decides whether it deletes
+    // the oldest of them, read or not, once its disk is 85 % full, as it does by default. Topics and groups are created only by command,
     // as in a careful cluster. The last two settings keep an idle broker from using most of a
     // processor: the thread that writes the metrics of transactions spins for its whole interval
     // after a start, and then again and again (`TransactionMetricsFlushService.java`); the other
