@@ -43,7 +43,7 @@ impl fmt::Display for Failure {
             FailureClass::Unavailable => "the service is unavailable",
             FailureClass::Throttled => "the service is throttling",
             FailureClass::Conflict => "another write was under way",
-            FailureClass::Permanent => "the call is at fault",
+            FailureClass::Permanent => "the call is invalid",
         })
     }
 }

@@ -92,7 +92,7 @@ pub enum CreateOrderError {
     #[error("the idempotency key belongs to another request")]
     KeyReused,
     /// Something that the order needs is unavailable. Nothing was stored, and nothing will be.
-    #[error("no order can be created right now: {what}")]
+    #[error("creating orders is temporarily unavailable: {what}")]
     Unavailable {
         /// The step that failed.
         what: &'static str,

@@ -81,7 +81,7 @@ pub struct OrderChange<'a> {
     pub index: IndexChange,
 }
 
-/// A change of the pending events of an account or a session.
+/// A change of the pending events of an account, a session or a mail.
 #[derive(Debug, Clone)]
 pub struct UserChange<'a> {
     /// Its events as they were read. The change is conditional on their revision, and increases it.
@@ -98,7 +98,7 @@ pub struct UserChange<'a> {
 pub enum AggregateChange<'a> {
     /// A change of an order.
     Order(OrderChange<'a>),
-    /// A change of an account or a session.
+    /// A change of an account, a session or a mail.
     User(UserChange<'a>),
 }
 

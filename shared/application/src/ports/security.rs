@@ -135,7 +135,7 @@ pub trait RefreshTokenSource: Send + Sync {
 
 /// Why a token is not good, for the log alone: the answer is the same for all bad tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the access token is not good: {0}")]
+#[error("invalid access token: {0}")]
 pub struct InvalidToken(pub String);
 
 /// Why a token was not accepted.

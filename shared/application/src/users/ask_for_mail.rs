@@ -150,7 +150,8 @@ where
                 None => self.withdraw(&waiting, &activity, within).await?,
             };
             if stored.is_ok() {
-                tracing::info!(user_id = bearer.user_id.get(), %source, "another address was asked for");
+                let user_id = bearer.user_id.get();
+                tracing::info!(user_id, %source, "requested another address");
                 return Ok(());
             }
             account = self.show.execute(bearer).await?;
@@ -198,7 +199,7 @@ where
                 stored.await.map_err(unavailable)?
             }
         };
-        tracing::info!(%source, "a reset of a password was asked for");
+        tracing::info!(%source, "requested a password reset");
         stored.map_err(stale)
     }
 

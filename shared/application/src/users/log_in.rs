@@ -81,7 +81,7 @@ pub struct SessionTokens {
 #[derive(Debug, thiserror::Error)]
 pub enum LogInError {
     /// There is no such account, or the password is wrong. The answer must not show which.
-    #[error("the address and the password don't belong together")]
+    #[error("wrong e-mail address or password")]
     WrongCredentials,
     /// There were too many guesses. The next one is allowed after this time.
     #[error("too many guesses")]

@@ -37,7 +37,7 @@ pub struct RedeemMail<Store, Passwords, Identities, Time> {
 #[derive(Debug, thiserror::Error)]
 pub enum RedeemMailError {
     /// The token is not good. The answer must not show why; the text is for the log.
-    #[error("the mailed token is not good: {0}")]
+    #[error("invalid mailed token: {0}")]
     Invalid(&'static str),
     /// The new password is not allowed. The token is still good.
     #[error("new password not allowed")]

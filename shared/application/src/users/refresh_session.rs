@@ -47,7 +47,7 @@ pub struct RefreshSession<Store, Issuer, RefreshTokens, Identities, Time> {
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
     /// The token is not good. The reason is for the log alone.
-    #[error("the refresh token is not good: {0}")]
+    #[error("invalid refresh token: {0}")]
     Invalid(&'static str),
     /// The token is good, but there were too many exchanges of the account's tokens. The next one
     /// is allowed after this time.

@@ -21,7 +21,7 @@ pub enum ShowAccountError {
     #[error("the session has ended")]
     SessionOver,
     /// The account or the session couldn't be read.
-    #[error("the account can't be read right now")]
+    #[error("reading the account is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }
 

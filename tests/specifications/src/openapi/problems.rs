@@ -60,7 +60,7 @@ fn problem(kind: ProblemKind) -> Problem {
     let detail = match kind {
         Kind::MalformedJson => "The body is empty. Send JSON.",
         Kind::InvalidHeader => "Send one Idempotency-Key, without a comma in it.",
-        Kind::InvalidParameter => "Send as `limit` a number from 1 to 100.",
+        Kind::InvalidParameter => "`limit` must be a number from 1 to 100.",
         Kind::InvalidMailToken => {
             "The token is wrong, too old or used. Use the newest mail, or ask for another one."
         }

@@ -118,7 +118,7 @@ async fn a_token_is_valid_for_its_user_until_it_expires() {
     }
     for later in [960, 961, 1_000_000] {
         let error = verifier.verify(token, NOW.plus(seconds(later))).await.unwrap_err();
-        assert_eq!(error.to_string(), "the access token is not good: it has expired");
+        assert_eq!(error.to_string(), "invalid access token: it has expired");
     }
     assert_eq!(issued.expires_in, seconds(900));
     assert!(token.len() < TOKEN_LENGTH_MAX / 4);
