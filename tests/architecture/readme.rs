@@ -1,6 +1,6 @@
 //! The README stays short, and its Chinese edition says the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::root;
 
@@ -99,5 +99,46 @@ fn both_readmes_have_the_same_numbers_in_each_section() {
     for (english, chinese) in english.into_iter().zip(chinese) {
         let heading = english.lines().next().unwrap_or_default();
         assert_eq!(numbers(english), numbers(chinese), "in the section {heading}");
+    }
+}
+
+/// A number as the README writes it, such as 15,074.
+fn with_thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The faults and the tried orders of each row of the report card: of a row with several lines, those
+/// of its last one. Runs on DynamoDB Local are of the first edition.
+fn proof() -> (u64, u64) {
+    let card = read("docs/report-card.md");
+    let (embedded, _) = card.split_once("\n## On DynamoDB Local\n").unwrap();
+    let rows: BTreeMap<&str, (u64, u64)> = embedded
+        .lines()
+        .filter_map(|line| {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let [_, id, _, _, faults, tried, ..] = cells[..] else { return None };
+            Some((id, (faults.parse().ok()?, tried.parse().ok()?)))
+        })
+        .filter(|(id, _)| *id != "all")
+        .collect();
+    rows.values().fold((0, 0), |(faults, tried), row| (faults + row.0, tried + row.1))
+}
+
+#[test]
+fn the_proof_has_the_sums_of_the_report_card() {
+    let (faults, tried) = proof();
+    for edition in EDITIONS {
+        for sum in [faults, tried] {
+            let sum = with_thousands(sum);
+            assert!(read(edition).contains(&sum), "the proof of {edition} must name {sum}");
+        }
     }
 }

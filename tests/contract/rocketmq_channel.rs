@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::event::user_message;
-use application::outcome::Settled;
+use application::outcome::WriteTry;
 use application::ports::{
     Clock, ClusterGauges, EventSubscription, HalfMessage, Resolution, TransactionalPublisher,
 };
@@ -502,7 +502,7 @@ async fn gauges_are_read(channel: Channel) {
     }
     for delivery in &received {
         let acknowledged = channel.subscription.acknowledge(delivery).await;
-        assert!(matches!(acknowledged, Settled::Done), "{acknowledged:?}");
+        assert!(matches!(acknowledged, WriteTry::Done), "{acknowledged:?}");
     }
     settled(0).await;
     assert_eq!(channel.publisher.half_messages_discarded(within).await.unwrap(), 0);
@@ -529,6 +529,6 @@ fn a_receiver_without_time_for_an_answer_hides_no_message_from_others() {
         let received = channel.subscription.receive(32, within).await.unwrap();
         assert_eq!(received.len(), 1);
         let acknowledged = channel.subscription.acknowledge(&received[0]).await;
-        assert!(matches!(acknowledged, Settled::Done), "{acknowledged:?}");
+        assert!(matches!(acknowledged, WriteTry::Done), "{acknowledged:?}");
     });
 }

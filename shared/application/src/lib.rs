@@ -26,5 +26,4 @@ pub mod outcome;
 pub mod ports;
 pub mod products;
 mod retry;
-mod settle;
 pub mod users;

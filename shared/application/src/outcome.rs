@@ -54,16 +54,18 @@ impl Error for Failure {
     }
 }
 
-/// The outcome of one try of a conditional write. `Reason` says which conditions failed.
+/// The outcome of one try of a remote write. `Reason` says which conditions failed; it is
+/// [`std::convert::Infallible`] if there are none.
 #[derive(Debug)]
+#[must_use]
 pub enum WriteTry<Reason> {
-    /// It is stored.
+    /// It took effect.
     Done,
-    /// It is not stored, because conditions failed or items were busy.
+    /// It has no effect, because conditions failed or items were busy.
     Cancelled(Reason),
-    /// It is not stored: the service refused it before it began, or was never reached.
+    /// It has no effect: the service refused it before it began, or was never reached.
     Refused(Failure),
-    /// It may or may not be stored, now or later: the answer was lost or late.
+    /// It may or may not take effect, now or later: the answer was lost or late.
     Unknown(Failure),
 }
 
@@ -105,18 +107,6 @@ impl<Existing> ItemReason<Existing> {
     pub const fn condition_failed(&self) -> bool {
         matches!(self, Self::ConditionFailed(_))
     }
-}
-
-/// The outcome of a remote write without conditions.
-#[derive(Debug)]
-#[must_use]
-pub enum Settled {
-    /// It took effect.
-    Done,
-    /// It did not take effect and will not.
-    Refused(Cause),
-    /// It may or may not take effect.
-    Unknown(Failure),
 }
 
 /// The text of an error and of all its sources: `a: b: c`.

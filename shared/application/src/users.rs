@@ -12,4 +12,5 @@ pub mod log_out;
 pub mod redeem_mail;
 pub mod refresh_session;
 pub mod register;
+mod settle;
 pub mod show_account;

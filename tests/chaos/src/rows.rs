@@ -447,7 +447,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "G9",
         "a broker is closed for writing, drained and restarted, as for maintenance",
-        "what lies there is handled, orders go to the other one, and it is used again",
+        "what lies there is handled, most orders go to the other one, and it is used again",
         maintenance::run,
         claims Cluster
     ),

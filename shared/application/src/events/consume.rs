@@ -16,6 +16,7 @@ mod inventory;
 mod pace;
 mod registry;
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, FailureClass, Settled};
+use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::ports::letters::DeadLetterMoves;
 use crate::ports::pending::{PendingEventStore, Reservations};
 use crate::ports::{
@@ -451,14 +452,15 @@ const fn outcome_of(error: &HandlerError) -> DeliveryOutcome {
 
 /// Logs a failed call and does nothing more: a message that was not acknowledged or postponed is
 /// delivered again when it becomes visible, and its aggregate shows whether its event has ended.
-fn log_unless_done(settled: &Settled, what: &'static str) {
-    match settled {
-        Settled::Done => {}
-        Settled::Refused(cause) => tracing::warn!(
-            error = cause.as_ref() as &dyn std::error::Error,
+fn log_unless_done(outcome: &WriteTry<Infallible>, what: &'static str) {
+    match outcome {
+        WriteTry::Done => {}
+        WriteTry::Cancelled(never) => match *never {},
+        WriteTry::Refused(failure) => tracing::warn!(
+            error = failure as &dyn std::error::Error,
             "the message could not be {what} and will be delivered again"
         ),
-        Settled::Unknown(failure) => tracing::warn!(
+        WriteTry::Unknown(failure) => tracing::warn!(
             error = failure as &dyn std::error::Error,
             "whether the message was {what} is unknown; it may be delivered again"
         ),

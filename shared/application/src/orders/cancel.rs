@@ -66,7 +66,7 @@ pub enum CancelOrderError {
     Open(#[source] Failure),
 }
 
-enum Written {
+enum CancelWrite {
     Stored,
     /// Nothing was stored: the order was changed after it was read.
     Changed(Box<StoredOrder>),
@@ -135,13 +135,13 @@ where
             let pause = Backoff::new(first, most, seed(order.id().as_uuid()));
             let write = |within| self.returns.give_back(change, &give, within);
             let settled = until_settled(deadline, pause, write, |written, _| match written {
-                Ok(()) => Some(Written::Stored),
+                Ok(()) => Some(CancelWrite::Stored),
                 Err(cancelled) => judge(cancelled),
             });
             match settled.await.map_err(|unsettled| unsettled.failure)? {
-                Written::Stored => return Ok(None),
-                Written::Changed(found) => return Ok(Some(found)),
-                Written::Missing { products, count } => {
+                CancelWrite::Stored => return Ok(None),
+                CancelWrite::Changed(found) => return Ok(Some(found)),
+                CancelWrite::Missing { products, count } => {
                     if count {
                         tracing::error!(
                             order_id = %order.id(),
@@ -194,14 +194,14 @@ fn cancellation<'a>(
 }
 
 /// The outcome of a cancelled write. The condition of a busy item is not known.
-fn judge(cancelled: ReservationCancelled) -> Option<Written> {
+fn judge(cancelled: ReservationCancelled) -> Option<CancelWrite> {
     let ReservationCancelled { orders, stock, open } = cancelled;
     if let Some(ItemReason::ConditionFailed(found)) = orders.into_iter().next() {
         // An order that can't be read settles nothing.
-        return found.map(|found| Written::Changed(Box::new(found)));
+        return found.map(|found| CancelWrite::Changed(Box::new(found)));
     }
     let missing = stock.into_iter().filter(|(_, reason)| reason.condition_failed());
     let products: Vec<_> = missing.map(|(product_id, _)| product_id).collect();
     let count = open.values().any(ItemReason::condition_failed);
-    (count || !products.is_empty()).then_some(Written::Missing { products, count })
+    (count || !products.is_empty()).then_some(CancelWrite::Missing { products, count })
 }

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use domain::timestamp::Timestamp;
 
 use super::DeadLetter;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, Settled};
+use crate::outcome::{Failure, WriteTry};
 
 /// A topic of this deployment. Its name is the adapter's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -237,7 +238,10 @@ pub trait EventSubscription: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Self::Delivery>, Failure>> + Send;
 
     /// Acknowledges a message, so that it is not delivered again. Without `Done`, it may be.
-    fn acknowledge(&self, delivery: &Self::Delivery) -> impl Future<Output = Settled> + Send;
+    fn acknowledge(
+        &self,
+        delivery: &Self::Delivery,
+    ) -> impl Future<Output = WriteTry<Infallible>> + Send;
 
     /// Asks for another delivery after about `delay`. Without `Done`, the message is delivered
     /// again when it becomes visible.
@@ -245,13 +249,13 @@ pub trait EventSubscription: Send + Sync {
         &self,
         delivery: &Self::Delivery,
         delay: Duration,
-    ) -> impl Future<Output = Settled> + Send;
+    ) -> impl Future<Output = WriteTry<Infallible>> + Send;
 }
 
 /// The dead-letter topic, which announces the dead letters that are stored for operators.
 pub trait DeadLetterChannel: Send + Sync {
     /// Announces a dead letter. A second call announces it again.
-    fn announce(&self, letter: &DeadLetter) -> impl Future<Output = Settled> + Send;
+    fn announce(&self, letter: &DeadLetter) -> impl Future<Output = WriteTry<Infallible>> + Send;
 }
 
 /// Looks up what is on the topics.

@@ -24,14 +24,11 @@ use crate::ports::{
     AccountChange, AccountRepository, Accounts, Activity, ActivityLog, AddressDigest, Bearer,
     Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Sessions, Source,
 };
-use crate::settle::settle;
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
 use crate::users::judging::{Stale, judge_change, judge_request};
+use crate::users::settle::{LOCAL_TRANSACTION, settle};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
-
-/// How long the local transaction may take, with all its tries.
-const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Asks for mails. `Store` has accounts, sessions, requests, activities and guesses.
 pub struct AskForMail<Store, Passwords, Identities, Time> {

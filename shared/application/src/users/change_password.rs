@@ -1,7 +1,5 @@
 //! Changes an account's password, which ends all other sessions and forgets all other sources.
 
-use std::time::Duration;
-
 use domain::user::{ActivityKind, PasswordFault, check_password};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -12,13 +10,10 @@ use crate::ports::{
     AccountChange, AccountRepository, Accounts, ActivityLog, Bearer, Clock, GuessRecords,
     IdentitySource, KnownSourceRemoval, PasswordHasher, Sessions, Source,
 };
-use crate::settle::settle;
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::judging::{Stale, judge_change};
+use crate::users::settle::{LOCAL_TRANSACTION, settle};
 use crate::users::show_account::ShowAccount;
-
-/// How long the local transaction may take, with all its tries.
-const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Changes passwords.
 pub struct ChangePassword<Store, Passwords, Identities, Time> {

@@ -1,7 +1,5 @@
 //! Deletes an account: its personal data is erased, and its orders stay.
 
-use std::time::Duration;
-
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
 use domain::pending::PendingEvent;
@@ -9,18 +7,14 @@ use domain::user::ActivityKind;
 use secrecy::SecretString;
 
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, FailureClass};
 use crate::ports::{
     AccountDeletion, AccountRemoval, Accounts, ActivityLog, Bearer, Clock, GuessRecords,
     IdentitySource, PasswordHasher, Sessions, Source,
 };
-use crate::settle::settle;
 use crate::users::current_password::{CurrentPassword, Proof, ProtectedChangeError};
 use crate::users::judging::judge_deletion;
+use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
 use crate::users::show_account::ShowAccount;
-
-/// How long the local transaction may take, with all its tries.
-const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Deletes accounts.
 pub struct DeleteAccount<Store, Passwords, Identities, Time> {
@@ -93,7 +87,6 @@ where
             }
             account = self.show.execute(bearer).await?;
         }
-        let busy = Failure::new(FailureClass::Conflict, "the account keeps changing");
-        Err(unavailable(busy))
+        Err(unavailable(account_keeps_changing()))
     }
 }

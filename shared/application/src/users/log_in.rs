@@ -22,19 +22,16 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::backoff::seed;
 use crate::deadline::Deadline;
 use crate::lifetimes;
-use crate::outcome::{Failure, FailureClass};
+use crate::outcome::Failure;
 use crate::ports::{
     AccessToken, AccessTokenIssuer, Accounts, Activity, ActivityLog, ActivityOwner, AddressDigest,
     Bearer, Clock, GuessRecords, GuessTarget, IdentitySource, KnownSources, NewSession,
     PasswordHasher, RefreshToken, RefreshTokenSource, Source, TokenHash, TokenRecord,
     UserRepository,
 };
-use crate::settle::settle;
 use crate::users::guess_guard::{ACCOUNT, GuessGuard, GuessRefused, SOURCE};
 use crate::users::judging::{Stale, judge_login};
-
-/// How long the local transaction may take, with all its tries.
-const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
 
 /// Logs users in. `Store` has accounts, sources, activities and guesses.
 pub struct LogIn<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time> {
@@ -276,8 +273,7 @@ where
                 rehashed = self.rehashed(&account, &request.password).await?;
             }
         }
-        let busy = Failure::new(FailureClass::Conflict, "the account keeps changing");
-        Err(LogInError::Unavailable(busy))
+        Err(LogInError::Unavailable(account_keeps_changing()))
     }
 
     /// Begins a session of an account. `None` if the account was changed meanwhile.

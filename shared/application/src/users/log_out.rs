@@ -1,23 +1,18 @@
 //! Ends one session, or all sessions of a user.
 
-use std::time::Duration;
-
 use domain::user::ActivityKind;
 use secrecy::SecretString;
 
 use crate::backoff::seed;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, FailureClass};
+use crate::outcome::Failure;
 use crate::ports::{
     AccountChange, AccountRepository, Accounts, Activity, Bearer, Clock, IdentitySource,
     RefreshToken, Sessions, Source,
 };
-use crate::settle::settle;
 use crate::users::judging::{judge_change, judge_end};
+use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
 use crate::users::show_account::{ShowAccount, ShowAccountError};
-
-/// How long the local transaction may take, with all its tries.
-const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Ends sessions. `Store` has accounts and sessions.
 pub struct LogOut<Store, Identities, Time> {
@@ -112,7 +107,6 @@ where
                 return Ok(());
             }
         }
-        let busy = Failure::new(FailureClass::Conflict, "the account keeps changing");
-        Err(unavailable(busy))
+        Err(unavailable(account_keeps_changing()))
     }
 }

@@ -3,23 +3,18 @@
 //! Every token that is not good gets the same answer, whether it is malformed, of another purpose,
 //! expired, replaced by a newer one, used, or of an account that has changed since.
 
-use std::time::Duration;
-
 use domain::user::{Account, ActivityKind, MailPurpose, PasswordFault, check_password};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, FailureClass};
+use crate::outcome::Failure;
 use crate::ports::mail::{MailRepository, MailRequests, MailToken, Redemption, StoredMail};
 use crate::ports::{
     Accounts, Activity, Clock, IdentitySource, KnownSourceRemoval, PasswordHasher, Source,
 };
-use crate::settle::settle;
 use crate::users::judging::judge_change;
-
-/// How long the local transaction may take, with all its tries.
-const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
 
 /// Uses mailed tokens. `Store` has accounts, requests and sources.
 pub struct RedeemMail<Store, Passwords, Identities, Time> {
@@ -233,5 +228,5 @@ const fn used() -> RedeemMailError {
 }
 
 fn busy() -> RedeemMailError {
-    RedeemMailError::Unavailable(Failure::new(FailureClass::Conflict, "the account keeps changing"))
+    RedeemMailError::Unavailable(account_keeps_changing())
 }

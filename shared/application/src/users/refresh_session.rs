@@ -19,12 +19,9 @@ use crate::ports::{
     IdentitySource, RefreshToken, RefreshTokenSource, Rotation, Sessions, Source, TokenHash,
     TokenRecord,
 };
-use crate::settle::settle;
 use crate::users::judging::{Stale, judge_end, judge_exchange};
 use crate::users::log_in::SessionTokens;
-
-/// How long the local transaction may take, with all its tries.
-const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+use crate::users::settle::{LOCAL_TRANSACTION, settle};
 
 /// How long an exchange is answered again. Auth0, Okta and Supabase have 10 to 30 s.
 pub const REUSE_INTERVAL: Duration = Duration::from_secs(10);

@@ -19,13 +19,10 @@ use crate::ports::{
     Activity, Clock, GuessRecords, GuessTarget, IdentitySource, PasswordHasher, Registration,
     Source, UserRepository,
 };
-use crate::settle::settle;
 use crate::users::ask_for_mail::new_mail;
 use crate::users::guess_guard::{self, GuessGuard, GuessRefused};
 use crate::users::judging::{EmailTaken, judge_registration};
-
-/// How long the local transaction may take, with all its tries.
-const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
+use crate::users::settle::{LOCAL_TRANSACTION, settle};
 
 /// Registers users, each with an account, an event and an activity.
 pub struct RegisterUser<Users, Records, Passwords, Identities, Time> {

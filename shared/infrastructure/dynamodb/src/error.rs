@@ -23,7 +23,7 @@ pub(crate) enum FailedWrite {
 }
 
 /// The class of an error, and whether the write may have happened.
-pub(crate) fn judge<ServiceError>(
+pub(crate) fn classify<ServiceError>(
     error: &SdkError<ServiceError, HttpResponse>,
 ) -> (FailureClass, FailedWrite)
 where
@@ -39,7 +39,7 @@ where
     }
 }
 
-/// Like [`judge`], for an error that `DynamoDB` answered.
+/// Like [`classify`], for an error that `DynamoDB` answered.
 fn by_code(code: &str, status: u16) -> (FailureClass, FailedWrite) {
     match code {
         CONDITION_FAILED
@@ -78,7 +78,7 @@ pub(crate) fn failure<ServiceError>(error: SdkError<ServiceError, HttpResponse>)
 where
     ServiceError: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    Failure::new(judge(&error).0, error)
+    Failure::new(classify(&error).0, error)
 }
 
 /// Whether the condition of a write held. Any other fault stays an error.
@@ -103,7 +103,7 @@ pub(crate) fn failed_try<Reason, ServiceError>(
 where
     ServiceError: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    match judge(&error) {
+    match classify(&error) {
         (class, FailedWrite::NotStored) => WriteTry::Refused(Failure::new(class, error)),
         (class, FailedWrite::Unknown) => WriteTry::Unknown(Failure::new(class, error)),
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::item::{Item, steady};
+use crate::item::{Item, in_stable_order};
 
 /// The condition that there is no item with this key.
 pub(crate) const ABSENT: &str = "attribute_not_exists(#pk)";
@@ -138,9 +138,10 @@ impl UpdateBuilder {
         let given = given.map(|(position, name)| (format!("#n{position}"), name));
         let written = names(&[&update, &condition]).into_iter().flatten();
         // The given names come last: their placeholders are not their names.
-        let names = steady(written.chain(given));
+        let names = in_stable_order(written.chain(given));
         let values = self.values.into_iter().enumerate();
-        let values = steady(values.map(|(position, value)| (format!(":v{position}"), value)));
+        let values =
+            in_stable_order(values.map(|(position, value)| (format!(":v{position}"), value)));
         ItemUpdate {
             key,
             update,
@@ -161,12 +162,12 @@ pub(crate) fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
             let name = rest.get(..end).unwrap_or(rest);
             (format!("#{name}"), name.to_owned())
         });
-    Some(steady(found)).filter(|names| !names.is_empty())
+    Some(in_stable_order(found)).filter(|names| !names.is_empty())
 }
 
 /// The values of expressions. `None` if there are none, because DynamoDB refuses an empty map.
 pub(crate) fn values(values: Vec<(&'static str, AttributeValue)>) -> Option<Item> {
-    let values = steady(values.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let values = in_stable_order(values.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Some(values).filter(|values| !values.is_empty())
 }
 

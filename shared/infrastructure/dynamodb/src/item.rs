@@ -42,7 +42,7 @@ impl From<CorruptRecord> for Failure {
 pub(crate) fn to_item(record: &impl Serialize) -> Result<Item, Failure> {
     let item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(record)
         .map_err(|error| Failure::new(FailureClass::Permanent, error))?;
-    Ok(steady(item.into_iter().map(|(name, value)| (name, steady_value(value)))))
+    Ok(in_stable_order(item.into_iter().map(|(name, value)| (name, with_stable_order(value)))))
 }
 
 /// Converts an item to a record.
@@ -89,7 +89,7 @@ pub(crate) const fn truth(value: bool) -> AttributeValue {
 /// item is stored, and a tool that compares requests sees only one. The SDK writes maps in
 /// iteration order, which depends on the hasher, the capacity and the order of insertion. All three
 /// are fixed here for the life of the process.
-pub(crate) fn steady<Value>(
+pub(crate) fn in_stable_order<Value>(
     pairs: impl IntoIterator<Item = (String, Value)>,
 ) -> HashMap<String, Value> {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -99,12 +99,14 @@ pub(crate) fn steady<Value>(
     map
 }
 
-fn steady_value(value: AttributeValue) -> AttributeValue {
+fn with_stable_order(value: AttributeValue) -> AttributeValue {
     match value {
-        AttributeValue::M(map) => AttributeValue::M(steady(
-            map.into_iter().map(|(name, value)| (name, steady_value(value))),
+        AttributeValue::M(map) => AttributeValue::M(in_stable_order(
+            map.into_iter().map(|(name, value)| (name, with_stable_order(value))),
         )),
-        AttributeValue::L(list) => AttributeValue::L(list.into_iter().map(steady_value).collect()),
+        AttributeValue::L(list) => {
+            AttributeValue::L(list.into_iter().map(with_stable_order).collect())
+        }
         other => other,
     }
 }
@@ -135,13 +137,14 @@ mod tests {
     #[test]
     fn a_record_is_read_if_its_schema_is_next_to_this_one() {
         for version in [SCHEMA_VERSION - 1, SCHEMA_VERSION, SCHEMA_VERSION + 1] {
-            let item = steady([("schema_version".to_owned(), number(version))]);
+            let item = in_stable_order([("schema_version".to_owned(), number(version))]);
             let record = from_item::<HashMap<String, u32>>(item).unwrap();
             assert_eq!(record.get("schema_version"), Some(&version));
         }
-        for item in
-            [steady([("schema_version".to_owned(), number(SCHEMA_VERSION + 2))]), Item::new()]
-        {
+        for item in [
+            in_stable_order([("schema_version".to_owned(), number(SCHEMA_VERSION + 2))]),
+            Item::new(),
+        ] {
             let error = from_item::<HashMap<String, u32>>(item).unwrap_err();
             assert!(error.to_string().contains("schema_version"), "{error}");
         }

@@ -10,7 +10,7 @@ use domain::order::{OpenCount, OpenPeriod};
 use domain::pending::Rank;
 use domain::user::AddressKey;
 
-use crate::item::{Item, steady, text};
+use crate::item::{Item, in_stable_order, text};
 
 /// The partition of a user's orders, and in the users table that of their account and activities.
 pub fn user(user_id: UserId) -> String {
@@ -150,7 +150,7 @@ fn pending_shard_name(rank: Rank, shard: u8) -> String {
 
 /// The key of an item in a table whose key is `pk` alone.
 pub(crate) fn simple(pk: String) -> Item {
-    steady([("pk".to_owned(), AttributeValue::S(pk))])
+    in_stable_order([("pk".to_owned(), AttributeValue::S(pk))])
 }
 
 /// The key of an aggregate's item.
@@ -196,7 +196,7 @@ pub(crate) fn record(pk: String) -> Item {
 
 /// A key in a table with a sort key.
 pub(crate) fn compound(pk: String, sk: String) -> Item {
-    steady([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
+    in_stable_order([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::config::{
     CatalogTable, DeadLettersTable, KeysTable, OrdersTable, TableName, UsersTable,
 };
 use crate::error::failure;
-use crate::item::{Item, steady, text};
+use crate::item::{Item, in_stable_order, text};
 
 /// A table that is checked by a read.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ impl ProbedTable {
     /// A key without an item: only the success of the read counts.
     fn key(&self) -> Item {
         let parts = if self.has_sort_key { ["pk", "sk"].as_slice() } else { &["pk"] };
-        steady(parts.iter().map(|part| ((*part).to_owned(), text("PROBE"))))
+        in_stable_order(parts.iter().map(|part| ((*part).to_owned(), text("PROBE"))))
     }
 }
 

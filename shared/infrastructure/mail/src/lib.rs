@@ -77,7 +77,7 @@ impl SesMailer {
     }
 
     fn content(&self, mail: &OutgoingMail<'_>) -> Result<EmailContent, BuildError> {
-        let written = text::of(mail, &self.config.link_base);
+        let written = text::render(mail, &self.config.link_base);
         let content = |data: String| Content::builder().data(data).charset("UTF-8").build();
         let body = Body::builder().text(content(written.text)?).html(content(written.html)?);
         let message = Message::builder()

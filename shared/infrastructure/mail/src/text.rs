@@ -48,7 +48,7 @@ const fn words(purpose: MailPurpose) -> Words {
 }
 
 /// The text of a mail.
-pub(crate) fn of(mail: &OutgoingMail<'_>, base: &LinkBase) -> Written {
+pub(crate) fn render(mail: &OutgoingMail<'_>, base: &LinkBase) -> Written {
     let Words { subject, fragment, request, otherwise } = words(mail.purpose);
     // A token consists of letters, digits, `-`, `_` and `.`, so nothing in it needs to be encoded.
     let link = format!("{}#{fragment}={}", base.as_str(), mail.token.expose_secret());

@@ -1,9 +1,10 @@
 //! Announcements on the dead-letter topic.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::outcome::{FailureClass, Settled};
+use application::outcome::{FailureClass, WriteTry};
 use application::ports::{DeadLetter, DeadLetterChannel};
 use rocketmq_client_rust::SendStatus;
 
@@ -31,18 +32,16 @@ impl RocketmqDeadLetters {
 }
 
 impl DeadLetterChannel for RocketmqDeadLetters {
-    async fn announce(&self, letter: &DeadLetter) -> Settled {
+    async fn announce(&self, letter: &DeadLetter) -> WriteTry<Infallible> {
         let message = announcement(letter, &self.topic);
         match self.publisher.send(message, Deadline::after(ANNOUNCE_TIMEOUT)).await {
-            Ok(sent) if sent.send_status == SendStatus::SendOk => Settled::Done,
-            Ok(sent) => Settled::Unknown(unavailable(Missing(format!(
+            Ok(sent) if sent.send_status == SendStatus::SendOk => WriteTry::Done,
+            Ok(sent) => WriteTry::Unknown(unavailable(Missing(format!(
                 "the broker did not confirm the message: {}",
                 sent.send_status
             )))),
-            Err(failure) if failure.class == FailureClass::Permanent => {
-                Settled::Refused(failure.cause)
-            }
-            Err(failure) => Settled::Unknown(failure),
+            Err(failure) if failure.class == FailureClass::Permanent => WriteTry::Refused(failure),
+            Err(failure) => WriteTry::Unknown(failure),
         }
     }
 }

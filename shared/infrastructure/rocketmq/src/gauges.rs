@@ -26,13 +26,13 @@ impl ClusterGauges for RocketmqPublisher {
     async fn half_messages_discarded(&self, deadline: Deadline) -> Result<u64, Failure> {
         let session = self.session(deadline).await?;
         let total = discarded(&session, deadline).await;
-        self.judge(&session, total)
+        self.record_result(&session, total)
     }
 
     async fn consumer_lag(&self, deadline: Deadline) -> Result<u64, Failure> {
         let session = self.session(deadline).await?;
         let lag = total_lag(&session, self.config(), deadline).await;
-        self.judge(&session, lag)
+        self.record_result(&session, lag)
     }
 }
 
@@ -121,7 +121,7 @@ impl GroupPosition for RocketmqPublisher {
         let (name, group) = (self.config().topic_name(topic), self.config().event_consumer_group());
         let all = consume_stats(&session, topic, name, &group, deadline).await;
         let passed = all.map(|all| all.iter().all(|stats| is_past(stats, at)));
-        self.judge(&session, passed)
+        self.record_result(&session, passed)
     }
 }
 

@@ -33,7 +33,7 @@ impl PublishedEvents for RocketmqPublisher {
             let session = self.session(deadline).await?;
             let name = self.config().topic_name(topic);
             let answered = any_answers(&session, topic, name, deadline).await;
-            self.judge(&session, answered)
+            self.record_result(&session, answered)
         };
         match answered.await {
             Ok(()) => true,
@@ -57,7 +57,7 @@ impl PublishedEvents for RocketmqPublisher {
         let wanted =
             Wanted { event_id: event_id.to_string(), transaction_id: transaction_id.to_string() };
         let found = find_anywhere(&session, topic, name, &wanted, deadline).await;
-        self.judge(&session, found)
+        self.record_result(&session, found)
     }
 }
 

@@ -96,12 +96,12 @@ impl RocketmqPublisher {
     ) -> Result<SendResult, Failure> {
         let session = self.session(deadline).await?;
         let sent = send_on(&session, message, deadline).await;
-        self.judge(&session, sent)
+        self.record_result(&session, sent)
     }
 
     /// Records whether the session works. A broker that throttles has answered, so the session
     /// works.
-    pub(crate) fn judge<Value>(
+    pub(crate) fn record_result<Value>(
         &self,
         session: &Session,
         result: Result<Value, Failure>,
@@ -129,7 +129,7 @@ impl RocketmqPublisher {
             session.invoke(&address, request, deadline, "ending a transaction").await
         };
         let answer = call.await;
-        self.judge(&session, answer)
+        self.record_result(&session, answer)
     }
 }
 

@@ -5,11 +5,12 @@
 //! number of short-lived processes can share the group. The same request also returns the retries
 //! of messages, from a retry topic that the broker keeps for the group.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::outcome::{Failure, Settled};
+use application::outcome::{Failure, WriteTry};
 use application::ports::{Clock, Delivery, EventSubscription, Topic, UnreadableBody};
 use rocketmq_model::common::message::MessageConst;
 use rocketmq_model::common::message::message_ext::MessageExt;
@@ -24,7 +25,7 @@ use crate::body::inflated;
 use crate::call::millis;
 use crate::client::{RocketmqClient, StartError};
 use crate::config::RocketmqConfig;
-use crate::fault::BrokerAnswer;
+use crate::fault::{BrokerAnswer, broker_failure};
 use crate::polls::{Polled, Polls, Source};
 use crate::pop::{Popped, popped};
 use crate::published;
@@ -199,27 +200,26 @@ impl RocketmqSubscription {
         receipt: &PopReceipt,
         request: RemotingCommand,
         what: &'static str,
-    ) -> Settled {
+    ) -> WriteTry<Infallible> {
         let deadline = Deadline::after(SETTLE_TIMEOUT);
         let session = match self.settlements.acquire(deadline).await {
             Ok(session) => session,
-            Err(failure) => return Settled::Refused(failure.cause),
+            Err(failure) => return WriteTry::Refused(failure),
         };
         let call = async {
             let address = session.master_address(receipt.polled, &receipt.broker, deadline).await?;
             session.invoke(&address, request, deadline, what).await
         };
-        match call.await {
-            Ok(answer) => {
-                session.prove(self.clock.now());
-                match BrokerAnswer::unless_success(&answer) {
-                    None => Settled::Done,
-                    Some(answer) => Settled::Refused(answer.into()),
-                }
-            }
+        let answered = call.await.map(|answer| {
+            session.prove(self.clock.now());
+            BrokerAnswer::unless_success(&answer)
+        });
+        match answered {
+            Ok(None) => WriteTry::Done,
+            Ok(Some(refusal)) => WriteTry::Refused(broker_failure(refusal)),
             Err(failure) => {
                 session.suspect();
-                Settled::Unknown(failure)
+                WriteTry::Unknown(failure)
             }
         }
     }
@@ -321,7 +321,7 @@ impl EventSubscription for RocketmqSubscription {
         Ok(Vec::new())
     }
 
-    async fn acknowledge(&self, delivery: &RocketmqDelivery) -> Settled {
+    async fn acknowledge(&self, delivery: &RocketmqDelivery) -> WriteTry<Infallible> {
         let receipt = &delivery.receipt;
         let header = AckMessageRequestHeader {
             consumer_group: self.group.as_str().into(),
@@ -338,7 +338,11 @@ impl EventSubscription for RocketmqSubscription {
         self.settle(receipt, request, "acknowledging").await
     }
 
-    async fn retry_after(&self, delivery: &RocketmqDelivery, delay: Duration) -> Settled {
+    async fn retry_after(
+        &self,
+        delivery: &RocketmqDelivery,
+        delay: Duration,
+    ) -> WriteTry<Infallible> {
         let receipt = &delivery.receipt;
         let delay_ms = i64::try_from(delay.max(RETRY_DELAY_MIN).as_millis()).unwrap_or(i64::MAX);
         let header = ChangeInvisibleTimeRequestHeader {

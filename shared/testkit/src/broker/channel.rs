@@ -1,7 +1,8 @@
+use std::convert::Infallible;
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::outcome::{Failure, FailureClass, Settled};
+use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::pending::GroupPosition;
 use application::ports::{
     DeadLetter, DeadLetterChannel, EndError, EventSubscription, HalfMessage, PrepareError,
@@ -163,46 +164,54 @@ impl EventSubscription for MemoryBroker {
         }
     }
 
-    async fn acknowledge(&self, delivery: &MemoryDelivery) -> Settled {
+    async fn acknowledge(&self, delivery: &MemoryDelivery) -> WriteTry<Infallible> {
         self.travel().await;
         let mut state = self.state();
         if state.away || state.strikes(BrokerFault::AcknowledgementLost) {
-            return Settled::Unknown(away());
+            return WriteTry::Unknown(away());
         }
         match state.delivered(delivery) {
             Some(message) => {
                 message.acknowledged = true;
-                Settled::Done
+                WriteTry::Done
             }
-            None => Settled::Refused("it was delivered again".into()),
+            None => WriteTry::Refused(delivered_again()),
         }
     }
 
-    async fn retry_after(&self, delivery: &MemoryDelivery, delay: Duration) -> Settled {
+    async fn retry_after(
+        &self,
+        delivery: &MemoryDelivery,
+        delay: Duration,
+    ) -> WriteTry<Infallible> {
         self.travel().await;
         let mut state = self.state();
         if state.away {
-            return Settled::Unknown(away());
+            return WriteTry::Unknown(away());
         }
         match state.delivered(delivery) {
             Some(message) => {
                 message.visible_at = Moment::now() + delay;
                 self.arrivals.notify_waiters();
-                Settled::Done
+                WriteTry::Done
             }
-            None => Settled::Refused("it was delivered again".into()),
+            None => WriteTry::Refused(delivered_again()),
         }
     }
 }
 
 impl DeadLetterChannel for MemoryBroker {
-    async fn announce(&self, letter: &DeadLetter) -> Settled {
+    async fn announce(&self, letter: &DeadLetter) -> WriteTry<Infallible> {
         self.travel().await;
         let mut state = self.state();
         if state.away || state.strikes(BrokerFault::AnnouncementFails) {
-            return Settled::Unknown(away());
+            return WriteTry::Unknown(away());
         }
         state.announced.push(letter.clone());
-        Settled::Done
+        WriteTry::Done
     }
+}
+
+fn delivered_again() -> Failure {
+    Failure::new(FailureClass::Permanent, "it was delivered again")
 }

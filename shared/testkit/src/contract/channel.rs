@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use application::deadline::Deadline;
-use application::outcome::Settled;
+use application::outcome::WriteTry;
 use application::ports::{
     DeadLetter, DeadLetterChannel, Delivery, EventSubscription, IdentitySource, PublishedEvents,
     Resolution, Topic, TransactionalPublisher,
@@ -82,7 +82,7 @@ async fn receive<Fixture: ChannelFixture>(
 
 async fn acknowledge<Fixture: ChannelFixture>(fixture: &Fixture, delivery: &Received<Fixture>) {
     let settled = fixture.subscription().acknowledge(delivery).await;
-    assert!(matches!(settled, Settled::Done), "{settled:?}");
+    assert!(matches!(settled, WriteTry::Done), "{settled:?}");
 }
 
 fn event_id(delivery: &impl Delivery) -> &str {
@@ -155,7 +155,7 @@ pub async fn each_new_delivery_counts_one_redelivery_more(fixture: &impl Channel
         } else {
             let delay = Duration::from_secs(1);
             let settled = fixture.subscription().retry_after(delivery, delay).await;
-            assert!(matches!(settled, Settled::Done), "{settled:?}");
+            assert!(matches!(settled, WriteTry::Done), "{settled:?}");
         }
     }
 }
@@ -250,7 +250,7 @@ async fn announce<Fixture: ChannelFixture>(fixture: &Fixture, letter: &DeadLette
     let deadline = Instant::now() + PATIENCE;
     loop {
         match fixture.dead_letters().announce(letter).await {
-            Settled::Done => return,
+            WriteTry::Done => return,
             other => assert!(Instant::now() < deadline, "{other:?}"),
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,10 +1,11 @@
 //! event-consumer, one copy at a time.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::events::consume::{ConsumeEvents, ConsumptionReport, Pace, Registry};
-use application::outcome::{Failure, Settled};
+use application::outcome::{Failure, WriteTry};
 use application::ports::{Delivery, EventSubscription};
 use contracts::message;
 use domain::identity::EventId;
@@ -85,11 +86,15 @@ impl EventSubscription for SomeCopies {
         Ok(wanted)
     }
 
-    async fn acknowledge(&self, delivery: &MemoryDelivery) -> Settled {
+    async fn acknowledge(&self, delivery: &MemoryDelivery) -> WriteTry<Infallible> {
         self.broker.acknowledge(delivery).await
     }
 
-    async fn retry_after(&self, delivery: &MemoryDelivery, delay: Duration) -> Settled {
+    async fn retry_after(
+        &self,
+        delivery: &MemoryDelivery,
+        delay: Duration,
+    ) -> WriteTry<Infallible> {
         self.broker.retry_after(delivery, delay).await
     }
 }

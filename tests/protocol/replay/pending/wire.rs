@@ -2,13 +2,14 @@
 //! are held, and reads are answered at once.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::events::consume::{EventHandler, HandlerError, IncomingEvent};
-use application::outcome::{Failure, FailureClass, Settled, WriteTry};
+use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::pending::{
     AggregateChange, Found, OrderChange, PendingEventStore, ReservationCancelled, Reservations,
     Taking,
@@ -41,7 +42,7 @@ pub(crate) enum Call {
     /// [`TransactionalPublisher::end`], always with a COMMIT.
     Commit(Reply<Result<(), EndError>>),
     /// [`EventSubscription::acknowledge`]
-    Acknowledge(Reply<Settled>),
+    Acknowledge(Reply<WriteTry<Infallible>>),
 }
 
 /// The answer to the handler with an effect elsewhere.
@@ -178,12 +179,12 @@ impl EventSubscription for OneCopy {
         Ok(self.copy.lock().unwrap().take().into_iter().collect())
     }
 
-    async fn acknowledge(&self, _delivery: &Copy) -> Settled {
+    async fn acknowledge(&self, _delivery: &Copy) -> WriteTry<Infallible> {
         self.wire.line.call(Call::Acknowledge).await
     }
 
-    async fn retry_after(&self, _delivery: &Copy, _delay: Duration) -> Settled {
-        Settled::Done
+    async fn retry_after(&self, _delivery: &Copy, _delay: Duration) -> WriteTry<Infallible> {
+        WriteTry::Done
     }
 }
 

@@ -12,7 +12,7 @@ use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::lifetimes;
-use crate::outcome::{Failure, ItemReason, Settled};
+use crate::outcome::{Failure, ItemReason, WriteTry};
 use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
 use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore, Reservations};
 use crate::ports::{
@@ -163,7 +163,7 @@ where
     ) -> DeliveryOutcome {
         let announcing = self.announcements.announce(letter);
         let settled = tokio::time::timeout(deadline.remaining(), announcing).await;
-        let announced = matches!(settled, Ok(Settled::Done));
+        let announced = matches!(settled, Ok(WriteTry::Done));
         if let Ok(settled) = settled {
             log_unless_done(&settled, "announced as a dead letter");
         }

@@ -292,7 +292,7 @@ impl ReservationGroups {
     }
 }
 
-enum Written {
+enum GroupWrite {
     Stored,
     /// Nothing is stored. These orders were changed, by their position in the group, or only this
     /// much is left of these.
@@ -305,11 +305,11 @@ impl Group<'_> {
     async fn write<Stock: Reservations>(mut self, stock: &Stock, deadline: Deadline) {
         while !self.members.is_empty() {
             match self.try_to_write(stock, deadline).await {
-                Ok(Written::Stored) => {
+                Ok(GroupWrite::Stored) => {
                     let members = mem::take(&mut self.members);
                     members.into_iter().for_each(|member| member.answer(Reserved::Stored));
                 }
-                Ok(Written::Refused(changed, short)) => self.remove(changed, short),
+                Ok(GroupWrite::Refused(changed, short)) => self.remove(changed, short),
                 Err(Unsettled { failure, .. }) => return self.give_back(&failure),
             }
         }
@@ -354,7 +354,7 @@ impl Group<'_> {
         &self,
         stock: &Stock,
         deadline: Deadline,
-    ) -> Result<Written, Unsettled> {
+    ) -> Result<GroupWrite, Unsettled> {
         let changes: Vec<_> = self
             .members
             .iter()
@@ -375,7 +375,7 @@ impl Group<'_> {
         let pause = Backoff::new(Duration::from_millis(5), BUSY_PAUSE_MAX, first);
         let reserve = |within| stock.reserve(&changes, &take, within);
         until_settled(deadline, pause, reserve, |written, _| match written {
-            Ok(()) => Some(Written::Stored),
+            Ok(()) => Some(GroupWrite::Stored),
             Err(cancelled) => judge(cancelled, open_max),
         })
         .await
@@ -419,7 +419,7 @@ impl Group<'_> {
 
 /// The result of a cancelled write. First changed orders, then busy items, then what is short: a
 /// busy item hides whether its condition would have failed. `None`: the write is tried again.
-fn judge(cancelled: ReservationCancelled, open_max: u32) -> Option<Written> {
+fn judge(cancelled: ReservationCancelled, open_max: u32) -> Option<GroupWrite> {
     let ReservationCancelled { orders, stock, open } = cancelled;
     let is_busy = orders.iter().any(ItemReason::is_busy)
         || stock.values().chain(open.values()).any(ItemReason::is_busy);
@@ -432,7 +432,7 @@ fn judge(cancelled: ReservationCancelled, open_max: u32) -> Option<Written> {
         .map(|(position, found)| found.map(|found| (position, found)))
         .collect::<Option<BTreeMap<_, _>>>()?;
     if !changed.is_empty() {
-        return Some(Written::Refused(changed, BTreeMap::new()));
+        return Some(GroupWrite::Refused(changed, BTreeMap::new()));
     }
     if is_busy {
         return None;
@@ -450,7 +450,7 @@ fn judge(cancelled: ReservationCancelled, open_max: u32) -> Option<Written> {
         ItemReason::None | ItemReason::Busy => None,
     });
     let short: BTreeMap<_, _> = stock.chain(open).collect();
-    (!short.is_empty()).then_some(Written::Refused(changed, short))
+    (!short.is_empty()).then_some(GroupWrite::Refused(changed, short))
 }
 
 #[cfg(test)]
@@ -481,7 +481,9 @@ mod tests {
             assert!(judge(busy, OPEN_MAX).is_none());
         }
         let judged = judge(cancelled(ItemReason::None, ItemReason::None), OPEN_MAX);
-        let Some(Written::Refused(changed, left)) = judged else { panic!("it is not tried again") };
+        let Some(GroupWrite::Refused(changed, left)) = judged else {
+            panic!("it is not tried again")
+        };
         assert!(changed.is_empty());
         assert_eq!(left, BTreeMap::from([(Source::Product(one), 3)]));
     }
@@ -494,7 +496,7 @@ mod tests {
             let open = BTreeMap::from([(count, ItemReason::ConditionFailed(found))]);
             let (orders, stock) = (Vec::new(), BTreeMap::new());
             let judged = judge(ReservationCancelled { orders, stock, open }, OPEN_MAX);
-            let Some(Written::Refused(_, short)) = judged else { panic!("{found:?}") };
+            let Some(GroupWrite::Refused(_, short)) = judged else { panic!("{found:?}") };
             assert_eq!(short, BTreeMap::from([(Source::Account(count), left)]), "{found:?}");
         }
     }

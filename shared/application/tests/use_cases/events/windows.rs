@@ -1,5 +1,6 @@
 //! How many messages a window of event-consumer asks for, and what it reports while it runs.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use application::events::consume::{
     Subscribed,
 };
 use application::orders::create::CreateOrderCommand;
-use application::outcome::{Failure, FailureClass, Settled};
+use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::EventSubscription;
 use contracts::event::EventType;
 use domain::identity::ProductId;
@@ -70,11 +71,15 @@ impl EventSubscription for Watched<'_> {
         received
     }
 
-    async fn acknowledge(&self, delivery: &MemoryDelivery) -> Settled {
+    async fn acknowledge(&self, delivery: &MemoryDelivery) -> WriteTry<Infallible> {
         self.broker.acknowledge(delivery).await
     }
 
-    async fn retry_after(&self, delivery: &MemoryDelivery, delay: Duration) -> Settled {
+    async fn retry_after(
+        &self,
+        delivery: &MemoryDelivery,
+        delay: Duration,
+    ) -> WriteTry<Infallible> {
         self.broker.retry_after(delivery, delay).await
     }
 }

@@ -15,7 +15,7 @@ use domain::product::Product;
 
 use crate::config::CatalogTable;
 use crate::connect::{TRY_LIMIT, one_try};
-use crate::error::{FailedWrite, condition_held, failure, incomplete, judge};
+use crate::error::{FailedWrite, classify, condition_held, failure, incomplete};
 use crate::expression::{ABSENT, Change, ItemUpdate, names};
 use crate::item::{Item, from_item, number, text, to_item};
 use crate::keys;
@@ -203,7 +203,7 @@ async fn update_once(
                 Ok(Updated::ConditionFailed(failed.item.clone()))
             }
             _ => {
-                let (class, write) = judge(&error);
+                let (class, write) = classify(&error);
                 Err((Failure::new(class, error), write))
             }
         },

@@ -67,11 +67,11 @@ fn found(item: Option<Item>) -> AtKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::{steady, text};
+    use crate::item::{in_stable_order, text};
 
     #[test]
     fn an_unreadable_item_counts_as_absent() {
-        let unreadable = steady([("pk".to_owned(), text("USER#1"))]);
+        let unreadable = in_stable_order([("pk".to_owned(), text("USER#1"))]);
         for item in [None, Some(unreadable)] {
             assert_eq!(found(item), AtKey::Absent);
         }

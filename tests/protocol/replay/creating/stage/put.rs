@@ -45,7 +45,7 @@ impl Stage {
 
     pub(super) async fn apply_late_put(&mut self, attempt: AttemptId) {
         let new = self.attempts[attempt].late_puts.remove(0);
-        self.put(&new).await;
+        drop(self.put(&new).await);
     }
 
     pub(super) async fn resend_put(&mut self, attempt: AttemptId) {

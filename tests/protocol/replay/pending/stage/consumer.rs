@@ -11,7 +11,7 @@ use application::events::consume::{
     ConsumeEvents, ConsumptionReport, HandleEvents, Pace, Registry, ReservationGroups, Subscribed,
 };
 use application::events::publish::PublishStored;
-use application::outcome::{Failure, FailureClass, Settled, WriteTry};
+use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::pending::Found;
 use contracts::event::EventType;
 
@@ -115,7 +115,7 @@ impl Stage {
         let Call::Acknowledge(reply) = self.take(consumer) else {
             panic!("an event is acknowledged that has not ended");
         };
-        drop(reply.send(Settled::Done));
+        drop(reply.send(WriteTry::Done));
         let mut acknowledged = self.consumers[consumer].take().expect("it is at a delivery");
         let Step::Finished(report) = acknowledged.process.go_on().await else {
             panic!("a call is made after the acknowledgement");

@@ -6,7 +6,7 @@ use domain::order::{NewOrder, OrderLine, OrderLines, Tombstone};
 use domain::pending::{PendingEvent, Publication};
 
 use super::*;
-use crate::item::{binary, number, steady, text, to_item};
+use crate::item::{binary, in_stable_order, number, text, to_item};
 
 /// The longest `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -142,8 +142,11 @@ fn an_order_that_breaks_a_rule_is_not_read() {
         ("currency", text("XXX")),
         ("history", AttributeValue::L(Vec::new())),
         ("lines", AttributeValue::L(Vec::new())),
-        ("notifications", AttributeValue::M(steady([(event_id(9).to_string(), number(1))]))),
-        ("pending", AttributeValue::M(steady([("event".to_owned(), number(1))]))),
+        (
+            "notifications",
+            AttributeValue::M(in_stable_order([(event_id(9).to_string(), number(1))])),
+        ),
+        ("pending", AttributeValue::M(in_stable_order([("event".to_owned(), number(1))]))),
         ("pending", AttributeValue::L(Vec::new())),
         ("schema_version", text("1")),
         ("status", text("CREATED")),
@@ -187,7 +190,7 @@ fn a_tombstone_is_read_whatever_its_version() {
     };
     let [first, second] = [attempt(1), attempt(2)];
     let fenced = set(&[first.as_uuid().as_bytes(), second.as_uuid().as_bytes()]);
-    let mut item = steady([
+    let mut item = in_stable_order([
         ("fenced".to_owned(), fenced),
         ("schema_version".to_owned(), number(SCHEMA_VERSION + 7)),
     ]);

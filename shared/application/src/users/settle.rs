@@ -1,10 +1,15 @@
+//! Tries the writes of users again until they are settled.
+
 use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, WriteTry};
+use crate::outcome::{Failure, FailureClass, WriteTry};
 use crate::retry::until_settled;
 use crate::users::judging::Judged;
+
+/// How long the local transaction may take, with all its tries.
+pub(super) const LOCAL_TRANSACTION: Duration = Duration::from_secs(3);
 
 /// Tries a write again while what a try met settles nothing, the table is away, or the outcome of a
 /// try is unknown: `judge` recognises an earlier try that was stored unnoticed.
@@ -12,7 +17,7 @@ use crate::users::judging::Judged;
 /// # Errors
 ///
 /// [`Failure`] if that is not settled in time: the write may or may not be stored.
-pub(crate) async fn settle<Met, Refusal, Attempt>(
+pub(super) async fn settle<Met, Refusal, Attempt>(
     deadline: Deadline,
     seed: u64,
     attempt: impl Fn(Deadline) -> Attempt,
@@ -27,4 +32,9 @@ where
         Err(met) => judge(&met),
     });
     settled.await.map_err(|unsettled| unsettled.failure)
+}
+
+/// Other requests changed the account during every try.
+pub(super) fn account_keeps_changing() -> Failure {
+    Failure::new(FailureClass::Conflict, "the account keeps changing")
 }
