@@ -10,7 +10,7 @@ pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self
                           img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
                           form-action 'none'; frame-ancestors 'none'";
 
-/// A file.
+/// What is served at one path, as it is in the binary.
 #[derive(Debug, Clone, Copy)]
 pub struct File {
     /// Its name below `/docs`.

@@ -14,6 +14,5 @@ async fn main() -> Result<(), lambda_http::Error> {
 
     let handler = Handler { served: config.served, clock: SystemClock };
 
-    let handler = &handler;
     web::run(|request| metrics.flushed_after(handler.handle(request))).await
 }

@@ -33,12 +33,6 @@ pub struct Cluster {
     _turn: Option<SemaphorePermit<'static>>,
 }
 
-/// The name of the first broker and its replica.
-const BROKER: &str = "broker-a";
-
-/// The name of the second broker.
-pub(crate) const SECOND_BROKER: &str = "broker-b";
-
 /// A small machine can run two brokers beside the shared one; further rows with brokers of their
 /// own wait.
 static OWN_CLUSTERS: Semaphore = Semaphore::const_new(2);
@@ -211,7 +205,7 @@ impl Cluster {
     /// # Errors
     /// When the name server does not answer.
     pub async fn master(&self) -> anyhow::Result<Option<String>> {
-        broker::master_address(&self.namesrv, BROKER).await
+        broker::master_address(&self.namesrv, broker::BROKER).await
     }
 
     /// The address of the first broker's replica; None while the name server knows none.
@@ -235,7 +229,7 @@ impl Cluster {
     pub async fn in_sync(&self) -> anyhow::Result<usize> {
         let controller = self.rocketmq.lock().await.controller();
         let controller = controller.context("the cluster has no controller")?;
-        broker::in_sync_replicas(&controller, BROKER).await
+        broker::in_sync_replicas(&controller, broker::BROKER).await
     }
 
     /// Kills the broker at an address, the first or its replica, as a power cut would.

@@ -56,9 +56,10 @@ const TRANSACTION_LOG: &str = "logs/rocketmqlogs/transaction.log";
 
 /// Where a broker keeps half messages, in one queue (`TransactionalMessageUtil.java`).
 pub const HALF_MESSAGES: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
-/// The `brokerName` of the first broker.
-const BROKER: &str = "broker-a";
-const SECOND_BROKER: &str = "broker-b";
+/// The `brokerName` of the first broker and its replica.
+pub const BROKER: &str = "broker-a";
+/// The `brokerName` of the second broker.
+pub const SECOND_BROKER: &str = "broker-b";
 /// The folder of the first broker's replica, below the data folder.
 const REPLICA_FOLDER: &str = "replica";
 /// How often new free ports are chosen after another process took one of them.

@@ -142,7 +142,7 @@ fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 pub struct Refused {
     /// A code such as [`status::MESSAGE_ILLEGAL`].
     pub code: i32,
-    /// The reason in words.
+    /// What the broker says about it; may be empty.
     pub remark: String,
 }
 

@@ -10,7 +10,7 @@ use harness::remoting::status;
 use platform::clock::SystemClock;
 use tokio::time::Instant;
 
-use super::lost_disk::{AN_HOUR, events_on_topic, replay};
+use super::lost_disk::{AN_HOUR, events_on_topic, finished_and_waiting, replay};
 use super::{Bench, inflating};
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
@@ -116,12 +116,7 @@ const fn fills(when_full: WhenFull) -> BrokerTuning {
 /// all of these into a file that is not its newest. Returns how many events are on the topic.
 async fn two_files_of_events(rig: &Rig<'_>, orders: u64) -> anyhow::Result<usize> {
     rest(rig).await?;
-    let finished = rig.create_all("finished", orders).await.len();
-    rig.until_finished("the first orders are finished").await?;
-    rig.windows.keep(EVENT_CONSUMER, 0);
-    rig.kill_all(EVENT_CONSUMER).await?;
-    let waiting = rig.create_all("waiting", orders).await.len();
-    anyhow::ensure!(finished + waiting == usize::try_from(2 * orders)?, "orders were not created");
+    finished_and_waiting(rig, orders).await?;
     for number in 0..LARGE_MESSAGES {
         store(rig, number, LARGE).await?;
     }

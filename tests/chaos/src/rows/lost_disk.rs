@@ -39,15 +39,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     let since = SystemClock.now().minus(AN_HOUR);
-    // Some orders are finished: only another team's group, which has not read their events yet,
-    // needs them. The others' events have not reached our own group.
-    let orders = bench.either(5, 50);
-    let finished = rig.create_all("finished", orders).await.len();
-    rig.until_finished("the first orders are finished").await?;
-    rig.windows.keep(EVENT_CONSUMER, 0);
-    rig.kill_all(EVENT_CONSUMER).await?;
-    let waiting = rig.create_all("waiting", orders).await.len();
-    anyhow::ensure!(finished + waiting == usize::try_from(2 * orders)?, "orders were not created");
+    finished_and_waiting(&rig, bench.either(5, 50)).await?;
 
     cluster.lose_store().await?;
     cluster.restart_broker().await?;
@@ -72,6 +64,19 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     figures.add_measure("events replayed", Measure::Count(sent));
     rig.stop().await;
     Ok(figures)
+}
+
+/// Creates so many orders that are finished, and so many others. Only another team's group, which has
+/// not read them yet, needs the events of the first; those of the others have not reached our own
+/// group, which is left without a consumer.
+pub(super) async fn finished_and_waiting(rig: &Rig<'_>, orders: u64) -> anyhow::Result<()> {
+    let finished = rig.create_all("finished", orders).await.len();
+    rig.until_finished("the first orders are finished").await?;
+    rig.windows.keep(EVENT_CONSUMER, 0);
+    rig.kill_all(EVENT_CONSUMER).await?;
+    let waiting = rig.create_all("waiting", orders).await.len();
+    anyhow::ensure!(finished + waiting == usize::try_from(2 * orders)?, "orders were not created");
+    Ok(())
 }
 
 /// How many events are on the topic; copies do not count.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use application::ports::{PublishedEvents, Topic};
 use domain::identity::TransactionId;
-use harness::broker::Replication;
+use harness::broker::{BROKER, Replication};
 use harness::broker_proxy::{End, Resolution, frames};
 use harness::faults::{Point, Toxic};
 use harness::remoting::{Frame, ask, code, status};
@@ -21,9 +21,6 @@ use crate::figures::{Figures, Measure};
 use crate::judge::{EventCopy, World, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, Rig};
 use crate::waiting::{PAST_THE_SWEEP, eventually};
-
-/// The broker with the replica.
-const BROKER: &str = "broker-a";
 
 /// How long there is load before a master is killed.
 const UNDER_LOAD: Duration = Duration::from_millis(300);

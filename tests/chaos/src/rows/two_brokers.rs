@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use harness::broker::{BROKER, SECOND_BROKER};
 use harness::broker_proxy::Relay;
 use harness::faults::{Point, Toxic};
 use tokio::time::Instant;
 
 use super::Bench;
-use crate::cluster::{Cluster, SECOND_BROKER};
+use crate::cluster::Cluster;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, World, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, FAULT_LIMIT, Rig};
@@ -107,7 +108,7 @@ async fn pace(rig: &Rig<'_>, prefix: &str, orders: u64) -> anyhow::Result<Durati
     );
     // On a busy machine a broker may store a half message too late, and the sweep sends the event.
     let held = eventually("the first broker holds an event", async || {
-        let copies = World::copies_on(rig, "broker-a").await?;
+        let copies = World::copies_on(rig, BROKER).await?;
         let held: BTreeSet<String> = copies.into_iter().map(|copy| copy.subject).collect();
         let held: Vec<_> = created.iter().filter(|order_id| held.contains(*order_id)).collect();
         Ok((!held.is_empty()).then_some(held))
