@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use super::{PASSWORD, Session, Visitor, new_email, part};
-use crate::app::{App, eventually, json_of, options, text, with_app, with_own};
+use crate::app::{App, PATIENCE, eventually, json_of, options, text, with_app, with_own};
 use crate::leaks;
 
 /// Fewer exchanges than an account may have in a row.
@@ -52,15 +52,18 @@ fn the_public_keys_are_published_without_a_token() {
 }
 
 /// Logs in until another key signs, and returns that one's id.
+///
+/// A process may sign with the old key for a minute more. So the pauses spread the logins that an
+/// account has at once over all of [`PATIENCE`]: one that has used them up has one a minute.
 async fn signed_by_another(visitor: &Visitor, email: &str, old: &str) -> String {
     eventually("the new key signs", async || {
-        let answer = visitor.try_to_log_in(email, PASSWORD).await;
-        if answer.status() == 429 {
-            // These are more logins at once than an account may have.
-            return None;
+        let session = Session::of(visitor.try_to_log_in(email, PASSWORD).await).await;
+        let kid = kid(&session.access);
+        if kid != old {
+            return Some(kid);
         }
-        let kid = kid(&Session::of(answer).await.access);
-        (kid != old).then_some(kid)
+        tokio::time::sleep(PATIENCE / 45).await;
+        None
     })
     .await
 }
