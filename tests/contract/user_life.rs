@@ -7,7 +7,7 @@ use application::users::guess_guard::GuessGuard;
 use application::users::log_in::{Credentials, LogIn, SessionTokens};
 use application::users::refresh_session::RefreshSession;
 use application::users::register::{NewUser, RegisterUser};
-use domain::user::Account;
+use domain::account::Account;
 use dynamodb::{DynamoAccounts, DynamoUserRepository};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;

@@ -4,10 +4,10 @@ use contracts::event::{
     Event, EventData, EventType, Item, OrderChanged, OrderCreated, SCHEMA_VERSION, UserChanged,
 };
 use contracts::timestamp::Timestamp as WireTimestamp;
+use domain::account::{UserEvent, UserFact};
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::order::{Order, OrderEvent, OrderFact, OrderStatus, PricedLine};
-use domain::user::{UserEvent, UserFact};
 
 use crate::ports::{OutboundMessage, Topic};
 

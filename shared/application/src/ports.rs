@@ -4,6 +4,8 @@
 //! The doc comment of each trait is its contract. For a port of a table or of the broker, a suite
 //! in `testkit::contract` tests that contract with every adapter.
 
+#![warn(missing_docs)]
+
 mod catalog;
 mod channel;
 mod clock;

@@ -10,6 +10,8 @@
 //! - [`problem`]: errors over HTTP, RFC 9457
 //! - [`timestamp`]: moments, RFC 3339 in UTC
 
+#![warn(missing_docs)]
+
 pub mod event;
 pub mod health;
 pub mod login;

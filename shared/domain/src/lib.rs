@@ -6,16 +6,17 @@
 //!
 //! # Layout
 //!
+//! - [`account`]: accounts, sessions and password guesses
 //! - [`identity`]: one type per kind of identifier
 //! - [`aggregate`], [`event`], [`pending`]: aggregates, and what they store about their events
 //! - [`money`]: amounts in minor units, which are never floating point
 //! - [`timestamp`]: moments of the wall clock, in milliseconds, UTC
 //! - [`order`]: the order aggregate, its lines, states and events
 //! - [`product`]: products, their prices and their stock
-//! - [`user`]: accounts, sessions and password guesses
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod account;
 pub mod aggregate;
 pub mod event;
 pub mod identity;
@@ -24,4 +25,3 @@ pub mod order;
 pub mod pending;
 pub mod product;
 pub mod timestamp;
-pub mod user;

@@ -4,8 +4,6 @@
 //! [`table_contract!`](crate::table_contract) and [`channel_contract!`](crate::channel_contract)
 //! make a test of each function for one kind of fixture.
 
-#![allow(missing_docs, reason = "the name of a contract test is its documentation")]
-
 pub mod activities;
 pub mod aggregate_reads;
 pub mod aggregates;

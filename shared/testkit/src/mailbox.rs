@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::mail::{AddressRejected, Mailer, OutgoingMail};
-use domain::user::{EmailAddress, MailPurpose};
+use domain::account::{EmailAddress, MailPurpose};
 use secrecy::SecretString;
 
 /// A mail that was sent.

@@ -7,6 +7,7 @@ use application::ports::{
     OutboundMessage, RefreshToken, Registration, Source, TokenRecord,
 };
 use contracts::event::SCHEMA_VERSION;
+use domain::account::{Account, ActivityKind, EmailAddress, PasswordHash, Session, UserEvent};
 use domain::event::EventStamp;
 use domain::identity::{EventId, ProductId, UserId};
 use domain::money::Money;
@@ -14,7 +15,6 @@ use domain::order::{NewOrder, Order, OrderLine, OrderLines};
 use domain::pending::PendingEvent;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, EmailAddress, PasswordHash, Session, UserEvent};
 use secrecy::SecretString;
 
 /// The trace that sample orders belong to (W3C Trace Context, section 3.2).

@@ -10,8 +10,8 @@ use application::ports::{
     RefreshTokenSource, SigningKeyGenerator, SigningKeySource, SigningKeyStore, TokenHash,
     VerificationKey, VerificationKeyStore, VerificationKeys,
 };
+use domain::account::PasswordHash;
 use domain::timestamp::Timestamp;
-use domain::user::PasswordHash;
 use secrecy::{ExposeSecret, SecretString};
 
 /// How long it takes to verify a password, as with a costly hash: logins at once overlap.

@@ -21,12 +21,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::{Activity, ActivityOwner, DeadLetter};
+use domain::account::{Account, UserEvents};
 use domain::aggregate::AggregateKey;
 use domain::identity::{ProductId, UserId};
 use domain::order::OpenCount;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, UserEvents};
 
 use crate::fault::{Fault, Operation};
 use crate::weather::Weather;

@@ -225,7 +225,7 @@ async fn assert_all_is_listed(visitor: &Visitor, email: &str, auditor: &Auditor<
     let listed = listed["activities"].as_array().unwrap();
     assert_eq!(listed.len(), auditor.known.len() + 1, "and the login to look");
     let kinds: BTreeSet<_> = listed.iter().map(|line| text(&line["type"])).collect();
-    let all = domain::user::ActivityKind::ALL.map(|kind| kind.as_str());
+    let all = domain::account::ActivityKind::ALL.map(|kind| kind.as_str());
     let others = all.into_iter().filter(|kind| !OF_MAILS.contains(kind)).map(str::to_owned);
     assert_eq!(kinds, others.collect());
 }

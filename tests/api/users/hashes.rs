@@ -1,8 +1,8 @@
 //! Passwords as they are stored.
 
 use application::ports::{IdentitySource, PasswordHasher};
+use domain::account::{Account, EmailAddress};
 use domain::event::EventStamp;
-use domain::user::{Account, EmailAddress};
 use dynamodb::administration::put_account;
 use dynamodb::config::{TableName, UsersTable};
 use platform::identity::UuidIdentitySource;

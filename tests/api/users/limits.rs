@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain::user::{EXCHANGES, LOGINS, Rate};
+use domain::account::{EXCHANGES, LOGINS, Rate};
 use reqwest::Response;
 
 use super::{PASSWORD, Session, Visitor, WRONG, new_email};

@@ -1,10 +1,10 @@
 use contracts::event::{EventType, SCHEMA_VERSION};
+use domain::account::UserEvents;
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::order::StoredOrder;
 use domain::pending::PendingEvents;
 use domain::timestamp::Timestamp;
-use domain::user::UserEvents;
 
 use crate::event::{event_type_of, event_type_of_fact, order_message, user_message};
 use crate::ports::OutboundMessage;

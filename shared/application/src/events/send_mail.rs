@@ -5,10 +5,10 @@
 //! another token, and the newest one counts.
 
 use contracts::event::EventType;
+use domain::account::MailPurpose;
 use domain::aggregate::AggregateKey;
 use domain::identity::MailId;
 use domain::timestamp::Timestamp;
-use domain::user::MailPurpose;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};

@@ -2,10 +2,10 @@
 
 use std::future::Future;
 
+use domain::account::{Account, AddressKey, EmailAddress, MailPurpose, MailRequest, UserEvent};
 use domain::identity::{MailId, TransactionId};
 use domain::pending::PendingEvent;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, AddressKey, EmailAddress, MailPurpose, MailRequest, UserEvent};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::pending::{AggregateChange, Found};

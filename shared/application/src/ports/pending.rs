@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
+use domain::account::UserEvents;
 use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, ProductId};
 use domain::order::{OpenCount, StatusChange, StoredOrder};
 use domain::pending::{PendingEvents, Rank};
 use domain::timestamp::Timestamp;
-use domain::user::UserEvents;
 
 use super::Topic;
 use crate::deadline::Deadline;

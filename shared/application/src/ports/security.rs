@@ -2,9 +2,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::account::PasswordHash;
 use domain::identity::{SessionId, UserId};
 use domain::timestamp::Timestamp;
-use domain::user::PasswordHash;
 use secrecy::SecretString;
 
 use crate::outcome::Failure;

@@ -2,10 +2,10 @@ use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use domain::account::{Account, ActivityKind, EmailAddress, Guesses, RateUse, Session, UserEvent};
 use domain::identity::{ActivityId, SessionId, TransactionId, UserId};
 use domain::pending::PendingEvent;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, EmailAddress, Guesses, RateUse, Session, UserEvent};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;

@@ -8,12 +8,12 @@
 use std::time::Duration;
 
 use contracts::event::SCHEMA_VERSION;
+use domain::account::{
+    Account, ActivityKind, EmailAddress, InvalidEmailAddress, MailPurpose, MailRequest,
+};
 use domain::event::EventStamp;
 use domain::pending::PendingEvent;
 use domain::timestamp::Timestamp;
-use domain::user::{
-    Account, ActivityKind, EmailAddress, InvalidEmailAddress, MailPurpose, MailRequest,
-};
 use secrecy::SecretString;
 
 use crate::backoff::seed;

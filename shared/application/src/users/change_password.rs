@@ -1,6 +1,6 @@
 //! Changes an account's password, which ends all other sessions and forgets all other sources.
 
-use domain::user::{ActivityKind, PasswordFault, check_password};
+use domain::account::{ActivityKind, PasswordFault, check_password};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::user::{Account, ActivityKind};
+use domain::account::{Account, ActivityKind};
 use secrecy::SecretString;
 
 use crate::outcome::Failure;

@@ -1,9 +1,9 @@
 //! Deletes an account: its personal data is erased, and its orders stay.
 
 use contracts::event::SCHEMA_VERSION;
+use domain::account::ActivityKind;
 use domain::event::EventStamp;
 use domain::pending::PendingEvent;
-use domain::user::ActivityKind;
 use secrecy::SecretString;
 
 use crate::deadline::Deadline;

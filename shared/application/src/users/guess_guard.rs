@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::user::{GuessLimit, Guesses, MustWait};
+use domain::account::{GuessLimit, Guesses, MustWait};
 
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::{Clock, GuessRecords, GuessTarget, GuessUpdate};

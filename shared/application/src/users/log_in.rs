@@ -13,10 +13,10 @@
 use std::time::Duration;
 
 use contracts::event::SCHEMA_VERSION;
+use domain::account::{Account, ActivityKind, EmailAddress, MustWait, PasswordHash, Session};
 use domain::event::EventStamp;
 use domain::identity::UserId;
 use domain::pending::PendingEvent;
-use domain::user::{Account, ActivityKind, EmailAddress, MustWait, PasswordHash, Session};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;

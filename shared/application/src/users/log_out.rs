@@ -1,6 +1,6 @@
 //! Ends one session, or all sessions of a user.
 
-use domain::user::ActivityKind;
+use domain::account::ActivityKind;
 use secrecy::SecretString;
 
 use crate::backoff::seed;

@@ -3,7 +3,7 @@
 //! Every token that is not good gets the same answer, whether it is malformed, of another purpose,
 //! expired, replaced by a newer one, used, or of an account that has changed since.
 
-use domain::user::{Account, ActivityKind, MailPurpose, PasswordFault, check_password};
+use domain::account::{Account, ActivityKind, MailPurpose, PasswordFault, check_password};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;

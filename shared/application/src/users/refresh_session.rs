@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
+use domain::account::{Account, ActivityKind, MustWait, Session};
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, MustWait, Session};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use contracts::event::SCHEMA_VERSION;
-use domain::event::EventStamp;
-use domain::pending::PendingEvent;
-use domain::user::{
+use domain::account::{
     Account, ActivityKind, EmailAddress, InvalidEmailAddress, MailPurpose, PasswordFault,
     check_password,
 };
+use domain::event::EventStamp;
+use domain::pending::PendingEvent;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::backoff::seed;

@@ -1,6 +1,6 @@
 //! Shows users their account, while their session is good.
 
-use domain::user::Account;
+use domain::account::Account;
 
 use crate::outcome::Failure;
 use crate::ports::{Accounts, Bearer, Clock, Sessions};

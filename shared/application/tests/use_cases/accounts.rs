@@ -6,7 +6,7 @@ use application::users::current_password::ProtectedChangeError::{
     TooMany, Unavailable, WrongPassword,
 };
 use application::users::show_account::ShowAccountError;
-use domain::user::{ActivityKind, PasswordFault};
+use domain::account::{ActivityKind, PasswordFault};
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 

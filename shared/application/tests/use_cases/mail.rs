@@ -12,7 +12,7 @@ use application::users::ask_for_mail::{AskForMailError, Asking};
 use application::users::current_password::ProtectedChangeError::WrongPassword as Wrong;
 use application::users::redeem_mail::RedeemMailError;
 use application::users::show_account::ShowAccountError;
-use domain::user::{
+use domain::account::{
     Account, ActivityKind, MAIL_REQUEST_LIFETIME, MAIL_TOKEN_LIFETIME, MailPurpose, PasswordFault,
 };
 use futures::future::join_all;

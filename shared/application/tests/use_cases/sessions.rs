@@ -8,10 +8,10 @@ use application::users::change_password::NewPassword;
 use application::users::log_in::SessionTokens;
 use application::users::refresh_session::{REUSE_INTERVAL, RefreshError};
 use application::users::show_account::ShowAccountError;
-use domain::user::ActivityKind::{
+use domain::account::ActivityKind::{
     LoggedIn, LoggedOut, LoggedOutEverywhere, RefreshReused, Refreshed, Registered,
 };
-use domain::user::{EXCHANGES, LOGINS, REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME};
+use domain::account::{EXCHANGES, LOGINS, REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME};
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use testkit::fault::{Fault, Operation};

@@ -8,7 +8,7 @@ use application::users::current_password::ProtectedChangeError;
 use application::users::delete_account::Deletion;
 use application::users::log_in::{Credentials, LogInError, SessionTokens};
 use application::users::register::{NewUser, RegisterUserError};
-use domain::user::{Account, ActivityKind, UserEvent};
+use domain::account::{Account, ActivityKind, UserEvent};
 use secrecy::{ExposeSecret, SecretString};
 use testkit::world::World;
 

@@ -6,9 +6,9 @@ use application::outcome::Failure;
 use application::ports::VerificationKey;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use domain::account::Account;
 use domain::identity::TransactionId;
 use domain::pending::PendingEvents;
-use domain::user::Account;
 
 use crate::config::{KeysTable, UsersTable};
 use crate::error::{failure, incomplete};

@@ -4,11 +4,11 @@ use application::ports::{
     ActivityOwner, AddressDigest, DeadLetterId, GuessTarget, Source, TokenHash,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::account::AddressKey;
 use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, MailId, OrderId, ProductId, SessionId, UserId};
 use domain::order::{OpenCount, OpenPeriod};
 use domain::pending::Rank;
-use domain::user::AddressKey;
 
 use crate::item::{Item, in_stable_order, text};
 

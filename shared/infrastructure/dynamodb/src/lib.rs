@@ -18,6 +18,8 @@
 //!
 //! `README.md` beside this crate lists the tables with their items, attributes and indexes.
 
+#![warn(missing_docs)]
+
 pub mod administration;
 mod aggregate_reader;
 mod aggregates;

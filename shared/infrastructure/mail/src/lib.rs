@@ -8,6 +8,8 @@
 //! 4.2.3): it is in no log of a web server or proxy and in no `Referer`, and a scanner of links that
 //! requests the page does not use the token.
 
+#![warn(missing_docs)]
+
 mod config;
 mod text;
 

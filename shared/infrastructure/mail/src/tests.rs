@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use domain::user::{EmailAddress, MailPurpose};
+use domain::account::{EmailAddress, MailPurpose};
 use platform::mail_sender::MailSender;
 use secrecy::SecretString;
 use serde_json::{Value, json};

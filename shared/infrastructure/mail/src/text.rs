@@ -1,7 +1,7 @@
 //! What the mails say.
 
 use application::ports::mail::OutgoingMail;
-use domain::user::{MAIL_TOKEN_LIFETIME, MailPurpose};
+use domain::account::{MAIL_TOKEN_LIFETIME, MailPurpose};
 use secrecy::ExposeSecret;
 
 use crate::config::LinkBase;

@@ -9,6 +9,8 @@
 //! - [`name_servers`]: whether a name server accepts a connection
 //! - [`failure`]: an error with all its causes, on one line
 
+#![warn(missing_docs)]
+
 pub mod clock;
 pub mod deadline;
 pub mod failure;

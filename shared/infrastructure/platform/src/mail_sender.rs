@@ -1,6 +1,6 @@
 //! From whom mails come. A deployment without a sender sends no mails.
 
-use domain::user::EmailAddress;
+use domain::account::EmailAddress;
 
 use crate::settings::Settings;
 

@@ -18,6 +18,7 @@
 //! - [`checked_group`]: membership of the group that answers check-backs
 //! - [`admin`]: creates and reads topics, for the developer's commands and the tests
 
+#![warn(missing_docs)]
 // The client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
 

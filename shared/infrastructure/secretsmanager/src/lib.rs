@@ -4,6 +4,8 @@
 //! previous version as `AWSPREVIOUS`. Readers get `AWSCURRENT`, which is always one complete
 //! version (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>).
 
+#![warn(missing_docs)]
+
 use std::fmt;
 use std::time::Duration;
 

@@ -5,6 +5,8 @@
 //! - [`tokens`]: access tokens, JWTs (RFC 9068) signed with Ed25519
 //! - [`refresh_tokens`]: random refresh tokens
 
+#![warn(missing_docs)]
+
 pub mod password;
 pub mod refresh_tokens;
 pub mod signing_key;

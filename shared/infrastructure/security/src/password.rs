@@ -7,7 +7,7 @@ use application::outcome::{Failure, FailureClass};
 use application::ports::{PasswordHasher, PasswordVerifier};
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use domain::user::PasswordHash;
+use domain::account::PasswordHash;
 use platform::settings::Settings;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::task::spawn_blocking;

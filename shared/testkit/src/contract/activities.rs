@@ -4,8 +4,8 @@ use application::lifetimes;
 use application::ports::{
     ActivityLog, ActivityOwner, ActivityReader, AddressDigest, IdentitySource,
 };
+use domain::account::ActivityKind;
 use domain::timestamp::Timestamp;
-use domain::user::ActivityKind;
 
 use super::{TableFixture, moment};
 use crate::identities::SequentialIdentities;

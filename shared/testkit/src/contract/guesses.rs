@@ -6,8 +6,8 @@ use application::ports::{
     AddressDigest, Clock, GuessRecords, GuessTarget, GuessUpdate, KnownSources,
 };
 use application::users::guess_guard::{self, GuessGuard, GuessRefused};
+use domain::account::{GuessLimit, Guesses};
 use domain::timestamp::Timestamp;
-use domain::user::{GuessLimit, Guesses};
 use futures::future::join_all;
 
 use super::{TableFixture, moment};

@@ -11,10 +11,10 @@ use application::ports::{
     Registration, TokenHash, TokenRecord, Topic, UserRepository,
 };
 use application::users::judging::{Stale, judge_change, judge_registration, judge_request};
+use domain::account::{Account, ActivityKind, MailPurpose, MailRequest};
 use domain::aggregate::AggregateKey;
 use domain::identity::TransactionId;
 use domain::pending::{PendingEvent, PendingEvents};
-use domain::user::{Account, ActivityKind, MailPurpose, MailRequest};
 use futures::future::join_all;
 
 use super::fixture::{outcome, settled};

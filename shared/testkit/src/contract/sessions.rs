@@ -6,9 +6,9 @@ use application::ports::{
     FoundToken, IdentitySource, Rotation, Sessions, TokenRecord,
 };
 use application::users::judging::{Judged, Stale, judge_end, judge_exchange};
+use domain::account::{Account, ActivityKind, RateUse, Session, SessionRecord};
 use domain::identity::SessionId;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, RateUse, Session, SessionRecord};
 use futures::future::join_all;
 use uuid::Uuid;
 

@@ -16,11 +16,11 @@ use application::ports::{
 };
 use application::users::judging::{Stale, judge_login};
 use contracts::event::EventType;
+use domain::account::{Account, ActivityKind, Session, UserEvents, UserFact};
 use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::pending::{PendingEvent, PendingEvents, Publication, Rank};
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, Session, UserEvents, UserFact};
 
 use super::users::{log_in, register};
 use super::{TableFixture, moment, soon};

@@ -12,9 +12,9 @@ use application::ports::{
 use application::users::judging::{
     EmailTaken, Judged, Stale, judge_change, judge_deletion, judge_login, judge_registration,
 };
+use domain::account::{Account, ActivityKind, PasswordHash};
 use domain::identity::TransactionId;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, ActivityKind, PasswordHash};
 use futures::future::join_all;
 
 use super::fixture::{outcome, settled};

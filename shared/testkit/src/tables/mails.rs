@@ -11,9 +11,9 @@ use application::ports::pending::{AggregateChange, Found};
 use application::ports::{
     Activity, ActivityOwner, AddressDigest, CancelledAddition, CancelledChange, TokenRecord,
 };
+use domain::account::{Account, AddressKey};
 use domain::aggregate::AggregateKey;
 use domain::identity::MailId;
-use domain::user::{Account, AddressKey};
 
 use super::MemoryTables;
 use super::aggregates::Written;

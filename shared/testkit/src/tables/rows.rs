@@ -5,13 +5,13 @@ use application::ports::{
     Activity, ActivityOwner, AddressDigest, DeadLetter, DeadLetterId, Exchange, GuessTarget,
     Source, TokenHash, TokenRecord,
 };
+use domain::account::{Account, AddressKey, Guesses, Session, UserEvent, UserEvents};
 use domain::aggregate::AggregateKey;
 use domain::identity::{MailId, OrderId, ProductId, SessionId, TransactionId, UserId};
 use domain::order::OpenCount;
 use domain::pending::{PendingEvent, PendingEvents};
 use domain::product::Product;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, AddressKey, Guesses, Session, UserEvent, UserEvents};
 
 use super::aggregates::{IndexEntry, Item};
 

@@ -6,8 +6,8 @@ use application::ports::{
     Activity, ActivityOwner, CancelledExchange, Exchange, FoundToken, RefreshToken, Rotation,
     Sessions,
 };
+use domain::account::{Account, AccountRecord, Session};
 use domain::identity::SessionId;
-use domain::user::{Account, AccountRecord, Session};
 
 use super::MemoryTables;
 use super::rows::SessionRow;

@@ -9,11 +9,11 @@ use application::ports::{
     CancelledChange, CancelledRegistration, GuessRecords, GuessTarget, GuessUpdate,
     KnownSourceRemoval, KnownSources, NewSession, Page, Registration, Source, UserRepository,
 };
+use domain::account::{Account, AccountRecord, EmailAddress, Guesses};
 use domain::aggregate::AggregateKey;
 use domain::identity::{ActivityId, TransactionId, UserId};
 use domain::pending::Rank;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, AccountRecord, EmailAddress, Guesses};
 
 use super::MemoryTables;
 use super::mails::put_mail;

@@ -1,9 +1,9 @@
 use application::ports::AccountAtKey;
+use domain::account::{Account, AccountRecord, EmailAddress, PasswordHash, RateUse};
 use domain::aggregate::AggregateKey;
 use domain::identity::{TransactionId, UserId};
 use domain::pending::PendingEvents;
 use domain::timestamp::Timestamp;
-use domain::user::{Account, AccountRecord, EmailAddress, PasswordHash, RateUse};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -2,8 +2,8 @@ use std::net::IpAddr;
 
 use application::lifetimes;
 use application::ports::{Activity, ActivityOwner, Source};
+use domain::account::ActivityKind;
 use domain::timestamp::Timestamp;
-use domain::user::ActivityKind;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA_VERSION;

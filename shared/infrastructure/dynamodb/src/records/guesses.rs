@@ -1,6 +1,6 @@
 use application::ports::{AddressDigest, GuessTarget, Source};
+use domain::account::Guesses;
 use domain::timestamp::Timestamp;
-use domain::user::Guesses;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA_VERSION;

@@ -1,11 +1,11 @@
 use application::lifetimes;
 use application::ports::mail::{NewMail, StoredMail};
 use application::ports::{Activity, ActivityOwner, AddressDigest, TokenHash, TokenRecord};
+use domain::account::{EmailAddress, MailPurpose, MailRequest};
 use domain::aggregate::AggregateKey;
 use domain::identity::{MailId, UserId};
 use domain::pending::PendingEvents;
 use domain::timestamp::Timestamp;
-use domain::user::{EmailAddress, MailPurpose, MailRequest};
 use serde::{Deserialize, Serialize};
 
 use super::{PendingAttributes, SCHEMA_VERSION, StampRecord};

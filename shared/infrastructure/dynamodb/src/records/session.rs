@@ -1,9 +1,9 @@
 use application::ports::{Exchange, NewSession, TokenHash};
+use domain::account::{Session, SessionRecord};
 use domain::aggregate::AggregateKey;
 use domain::identity::UserId;
 use domain::pending::PendingEvents;
 use domain::timestamp::Timestamp;
-use domain::user::{Session, SessionRecord};
 use serde::{Deserialize, Serialize};
 
 use super::{PendingAttributes, SCHEMA_VERSION, StampRecord};

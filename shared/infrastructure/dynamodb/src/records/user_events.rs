@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
+use domain::account::{MAIL_REQUEST_LIFETIME, UserEvent, UserEvents, UserFact};
 use domain::aggregate::AggregateKey;
 use domain::event::EventStamp;
 use domain::identity::{EventId, MailId, SessionId, UserId};
 use domain::pending::PendingEvents;
 use domain::timestamp::Timestamp;
-use domain::user::{MAIL_REQUEST_LIFETIME, UserEvent, UserEvents, UserFact};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

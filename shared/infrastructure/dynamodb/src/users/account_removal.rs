@@ -10,9 +10,9 @@ use application::ports::{
 };
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use domain::account::Account;
 use domain::aggregate::AggregateKey;
 use domain::pending::Rank;
-use domain::user::Account;
 
 use super::accounts::{DynamoAccounts, cancelled_change};
 use crate::config::UsersTable;

@@ -6,8 +6,8 @@ use application::ports::{
     AccountChange, AccountRepository, Accounts, ActivityOwner, CancelledChange,
 };
 use aws_sdk_dynamodb::Client;
+use domain::account::{Account, EmailAddress};
 use domain::identity::{TransactionId, UserId};
-use domain::user::{Account, EmailAddress};
 
 use crate::config::UsersTable;
 use crate::expression::{Change, ItemUpdate, UpdateBuilder};

@@ -3,7 +3,7 @@
 use application::outcome::Failure;
 use application::ports::{GuessRecords, GuessTarget, GuessUpdate};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::user::Guesses;
+use domain::account::Guesses;
 
 use super::accounts::DynamoAccounts;
 use crate::connect::{TRY_LIMIT, one_try};

@@ -6,8 +6,8 @@ use application::ports::mail::{MailRepository, MailRequests, NewMail, Redemption
 use application::ports::{
     Activity, ActivityOwner, AddressDigest, CancelledAddition, CancelledChange,
 };
+use domain::account::Account;
 use domain::identity::MailId;
-use domain::user::Account;
 
 use super::accounts::{DynamoAccounts, cancelled_change, changed, moved};
 use crate::expression::Change;

@@ -5,8 +5,8 @@ use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::{
     Activity, ActivityOwner, CancelledExchange, FoundToken, RefreshToken, Rotation, Sessions,
 };
+use domain::account::Session;
 use domain::identity::SessionId;
-use domain::user::Session;
 
 use super::accounts::DynamoAccounts;
 use crate::expression::Change;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::account::UserEvents;
 use domain::event::EventStamp;
 use domain::identity::{EventId, ProductId, TransactionId, UserId};
 use domain::money::Money;
@@ -10,7 +11,6 @@ use domain::order::{
 };
 use domain::pending::{Publication, Rank};
 use domain::timestamp::Timestamp;
-use domain::user::UserEvents;
 use uuid::Uuid;
 
 use super::*;

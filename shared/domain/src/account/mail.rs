@@ -138,8 +138,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::account::PasswordHash;
     use crate::identity::EventId;
-    use crate::user::PasswordHash;
 
     const START: Timestamp = Timestamp::from_millis(1_000);
 

@@ -1,12 +1,40 @@
+//! Accounts, their sessions, and the waits that slow down password guessing.
+//!
+//! - [`EmailAddress`]: an address as it was typed, and the form in which addresses are compared
+//! - [`check_password`]: which passwords are accepted
+//! - [`Account`]: a registered user
+//! - [`Session`]: a login, and how long it lasts
+//! - [`MailRequest`]: a mail that was asked for, and what its token is good for
+//! - [`UserEvent`], [`UserEvents`]: the events of accounts, sessions and mails
+//! - [`Guesses`]: how long to wait after wrong passwords
+//! - [`RateUse`]: how often something right may be done
+//! - [`ActivityKind`]: what users can look up about their accounts
+
+mod activity;
+mod email;
+mod event;
+mod guesses;
+mod mail;
+mod password;
+mod rate;
+mod session;
+
 use std::time::Duration;
 
-use super::{
-    EmailAddress, MailPurpose, MailRequest, MustWait, PasswordHash, Rate, RateUse, UserEvent,
-    UserFact,
-};
 use crate::event::EventStamp;
 use crate::identity::UserId;
 use crate::timestamp::Timestamp;
+
+pub use activity::ActivityKind;
+pub use email::{AddressKey, EmailAddress, InvalidEmailAddress};
+pub use event::{UserEvent, UserEvents, UserFact};
+pub use guesses::{GuessLimit, Guesses, MustWait};
+pub use mail::{MAIL_REQUEST_LIFETIME, MAIL_TOKEN_LIFETIME, MailPurpose, MailRequest};
+pub use password::{
+    PASSWORD_BYTES_MAX, PASSWORD_LENGTH_MIN, PasswordFault, PasswordHash, check_password,
+};
+pub use rate::{Rate, RateUse};
+pub use session::{REFRESH_TOKEN_LIFETIME, SESSION_LIFETIME, Session, SessionRecord};
 
 /// How often an account may be logged in to. A user with ten devices logs in on all of them at
 /// once, several times.

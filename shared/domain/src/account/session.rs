@@ -112,9 +112,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::account::{EmailAddress, PasswordHash};
     use crate::event::EventStamp;
     use crate::identity::EventId;
-    use crate::user::{EmailAddress, PasswordHash};
 
     #[test]
     fn a_session_is_good_until_it_ends_or_all_of_the_accounts_sessions_do() {
