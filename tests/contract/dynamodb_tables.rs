@@ -5,12 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use application::ports::letters::DeadLetterMoves;
-use application::ports::listing::{OrderListing, ProductListing};
-use application::ports::pending::StockReturns;
+use application::ports::stock::StockReturns;
 use application::ports::{
-    Catalog, DeadLetterReader, DeadLetterRemoval, OrderReader, PublishedKeys, Tables as _,
-    UserRepository, VerificationKey, VerificationKeyStore, VerificationKeys,
+    Catalog, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, OrderListing, OrderReader,
+    ProductListing, PublishedKeys, Tables as _, UserRepository, VerificationKey,
+    VerificationKeyStore, VerificationKeys,
 };
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;

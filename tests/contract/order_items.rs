@@ -6,13 +6,11 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::outcome::{FailureClass, ItemReason, WriteTry};
-use application::ports::creating::{Fences, OrderCreation, OrderKeys};
-use application::ports::letters::DeadLetterMoves;
 use application::ports::pending::{
     DueAggregate, Found, IndexChange, OrderChange, PendingEventIndex, PendingEventStore,
-    Reservations, Taking,
 };
-use application::ports::{DeadLetter, Topic};
+use application::ports::stock::{Reservations, Taking};
+use application::ports::{DeadLetter, DeadLetterMoves, Fences, OrderCreation, OrderKeys, Topic};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::aggregate::AggregateKey;
 use domain::event::EventStamp;

@@ -9,9 +9,9 @@ use application::events::answer_check::AnswerCheck;
 use application::orders::create::OrderReply;
 use application::orders::identity::order_of_key;
 use application::outcome::WriteTry;
-use application::ports::creating::OrderCreation;
-use application::ports::pending::GroupPosition;
-use application::ports::{Clock, IdempotencyKey, Topic, TransactionalPublisher};
+use application::ports::{
+    Clock, GroupPosition, IdempotencyKey, OrderCreation, Topic, TransactionalPublisher,
+};
 use domain::order::{AtKey, NewOrder, OrderStatus};
 use domain::pending::PendingEvent;
 use platform::clock::SystemClock;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use application::outcome::WriteTry;
-use application::ports::pending::{Reservations, Taking};
+use application::ports::stock::{Reservations, Taking};
 use domain::identity::ProductId;
 use domain::money::Money;
 use domain::product::Product;

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::events::consume::{ConsumeEvents, ConsumptionReport};
-use application::ports::letters::DeadLetterMoves;
-use application::ports::pending::{PendingEventStore, Reservations};
+use application::ports::pending::PendingEventStore;
+use application::ports::stock::Reservations;
 use application::ports::{
-    Clock, DeadLetterChannel, EventSubscription, IdentitySource, TransactionalPublisher,
+    Clock, DeadLetterChannel, DeadLetterMoves, EventSubscription, IdentitySource,
+    TransactionalPublisher,
 };
 use serde::{Deserialize, Serialize};
 

@@ -1,54 +1,64 @@
-//! What the use cases need from the outside.
+//! What the use cases need from the outside, by subject.
 //!
 //! One narrow trait per capability, so that a function takes, links and may do only what it needs.
 //! The doc comment of each trait is its contract. For a port of a table or of the broker, a suite
 //! in `testkit::contract` tests that contract with every adapter.
+//!
+//! A module is public where its names need its own in front; all other names are here.
 
 #![warn(missing_docs)]
 
-mod catalog;
-mod channel;
+pub mod aggregates;
+mod broker;
 mod clock;
-pub mod creating;
 mod dead_letters;
-mod gauges;
 mod health;
 mod identity;
-pub mod letters;
-pub mod listing;
 pub mod mail;
 mod orders;
 mod page;
 pub mod pending;
-pub mod reading;
+mod products;
 mod security;
+pub mod stock;
 mod users;
 
-pub use catalog::Catalog;
-pub use channel::{
-    BODY_BYTES_MAX, CheckAnswer, CheckBack, CheckBackHandler, DeadLetterChannel, Delivery,
-    EndError, EventSubscription, HalfMessage, OutboundMessage, PrepareError, PublishedEvents,
-    Resolution, Topic, TransactionalPublisher, UnreadableBody,
+pub use broker::deliveries::{BODY_BYTES_MAX, Delivery, EventSubscription, UnreadableBody};
+pub use broker::half_messages::{
+    CheckAnswer, CheckBack, CheckBackHandler, EndError, HalfMessage, OutboundMessage, PrepareError,
+    Resolution, TransactionalPublisher,
 };
+pub use broker::topics::{ClusterGauges, GroupPosition, PublishedEvents, Topic};
 pub use clock::Clock;
 pub use dead_letters::{
-    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary,
-    InvalidDeadLetterId, LetterNotFound,
+    DeadLetter, DeadLetterChannel, DeadLetterId, DeadLetterMoves, DeadLetterReader,
+    DeadLetterRemoval, DeadLetterSummary, InvalidDeadLetterId, LetterNotFound, MoveCancelled,
 };
-pub use gauges::ClusterGauges;
 pub use health::{NameServers, Tables};
 pub use identity::IdentitySource;
-pub use orders::{IdempotencyKey, OrderReader};
+pub use orders::{
+    Fences, IdempotencyKey, OrderCreation, OrderKeys, OrderListing, OrderPosition, OrderReader,
+};
 pub use page::{Page, PageLimit};
-pub use security::{
-    AccessToken, AccessTokenIssuer, AccessTokenVerifier, Bearer, InvalidToken, PasswordHasher,
-    PasswordVerifier, PublishedKeys, RefreshTokenSource, SigningKeyGenerator, SigningKeySource,
-    SigningKeyStore, VerificationKey, VerificationKeyStore, VerificationKeys, VerifyTokenError,
+pub use products::{Catalog, ProductListing};
+pub use security::access_tokens::{
+    AccessToken, AccessTokenIssuer, AccessTokenVerifier, Bearer, InvalidToken, VerifyTokenError,
 };
-pub use users::{
-    AccountAtKey, AccountChange, AccountDeletion, AccountRemoval, AccountRepository, Accounts,
-    Activity, ActivityLog, ActivityOwner, ActivityReader, AddressDigest, CancelledAddition,
-    CancelledChange, CancelledExchange, CancelledRegistration, Exchange, FoundToken, GuessRecords,
-    GuessTarget, GuessUpdate, KnownSourceRemoval, KnownSources, NewSession, RefreshToken,
-    Registration, Rotation, Sessions, Source, TokenHash, TokenRecord, UserRepository,
+pub use security::passwords::{PasswordHasher, PasswordVerifier};
+pub use security::signing_keys::{
+    PublishedKeys, SigningKeyGenerator, SigningKeySource, SigningKeyStore, VerificationKey,
+    VerificationKeyStore, VerificationKeys,
 };
+pub use users::accounts::{
+    AccountAtKey, AccountChange, AccountRepository, Accounts, CancelledChange,
+};
+pub use users::activities::{Activity, ActivityLog, ActivityOwner, ActivityReader};
+pub use users::guesses::{GuessRecords, GuessTarget, GuessUpdate};
+pub use users::registration::{CancelledRegistration, Registration};
+pub use users::removal::{AccountDeletion, AccountRemoval};
+pub use users::sessions::{
+    CancelledExchange, Exchange, FoundToken, NewSession, Rotation, Sessions,
+};
+pub use users::sources::{AddressDigest, KnownSourceRemoval, KnownSources, Source};
+pub use users::tokens::{RefreshToken, RefreshTokenSource, TokenHash, TokenRecord};
+pub use users::{CancelledAddition, UserRepository};

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use application::outcome::WriteTry;
-use application::ports::creating::Fences;
-use application::ports::{Clock, IdentitySource};
+use application::ports::{Clock, Fences, IdentitySource};
 use domain::identity::UserId;
 use dynamodb::DynamoOrders;
 use dynamodb::config::{OrdersTable, TableName};

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
-use application::ports::creating::{Fences, OrderKeys};
 use application::ports::pending::{PendingEventIndex, PendingEventStore};
+use application::ports::{Fences, OrderKeys};
 use dynamodb::{DynamoAggregates, DynamoOrders};
 use harness::system::SystemOptions;
 use lambda_runtime::{LambdaEvent, service_fn};

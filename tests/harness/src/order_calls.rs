@@ -177,11 +177,9 @@ mod tests {
     use application::deadline::Deadline;
     use application::events::StoredAggregate;
     use application::outcome::WriteTry;
-    use application::ports::creating::{Fences, OrderCreation};
-    use application::ports::pending::{
-        IndexChange, OrderChange, PendingEventStore, Reservations, Taking,
-    };
-    use application::ports::{Clock, IdentitySource};
+    use application::ports::pending::{IndexChange, OrderChange, PendingEventStore};
+    use application::ports::stock::{Reservations, Taking};
+    use application::ports::{Clock, Fences, IdentitySource, OrderCreation};
     use domain::event::EventStamp;
     use domain::identity::{EventId, ProductId, UserId};
     use domain::money::Money;

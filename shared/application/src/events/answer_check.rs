@@ -25,9 +25,10 @@ use domain::timestamp::Timestamp;
 use crate::deadline::Deadline;
 use crate::lifetimes;
 use crate::outcome::{Failure, WriteTry};
-use crate::ports::creating::{Fences, OrderKeys};
 use crate::ports::pending::PendingEventStore;
-use crate::ports::{CheckAnswer, CheckBack, CheckBackHandler, Clock, PublishedEvents, Topic};
+use crate::ports::{
+    CheckAnswer, CheckBack, CheckBackHandler, Clock, Fences, OrderKeys, PublishedEvents, Topic,
+};
 use recent::{Asked, HalfId, RecentAnswers};
 
 /// Answers the check-backs of attempts from the keys of orders, and those of recorded events from

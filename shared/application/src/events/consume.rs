@@ -31,11 +31,11 @@ use tracing::Instrument;
 
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, WriteTry};
-use crate::ports::letters::DeadLetterMoves;
-use crate::ports::pending::{PendingEventStore, Reservations};
+use crate::ports::pending::PendingEventStore;
+use crate::ports::stock::Reservations;
 use crate::ports::{
-    BODY_BYTES_MAX, Clock, DeadLetterChannel, Delivery, EventSubscription, IdentitySource,
-    TransactionalPublisher,
+    BODY_BYTES_MAX, Clock, DeadLetterChannel, DeadLetterMoves, Delivery, EventSubscription,
+    IdentitySource, TransactionalPublisher,
 };
 use congestion::Congestion;
 use handle::{Ended, NotEnded};

@@ -39,11 +39,10 @@ use super::revise::revise;
 use crate::deadline::Deadline;
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass, WriteTry};
-use crate::ports::pending::{
-    DueAggregate, GroupPosition, IndexChange, PendingEventIndex, PendingEventStore,
-};
+use crate::ports::pending::{DueAggregate, IndexChange, PendingEventIndex, PendingEventStore};
 use crate::ports::{
-    Clock, IdentitySource, PrepareError, PublishedEvents, Topic, TransactionalPublisher,
+    Clock, GroupPosition, IdentitySource, PrepareError, PublishedEvents, Topic,
+    TransactionalPublisher,
 };
 use crate::retry::TRY;
 use outcome::{EntryOutcome, Processed};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::timestamp::Timestamp;
 
 use crate::lifetimes;
-use crate::ports::reading::PendingEventAges;
+use crate::ports::pending::PendingEventAges;
 use crate::ports::{Clock, NameServers, Tables};
 
 /// How long an event may be pending: until the sweep has looked at it, and as long again.

@@ -11,9 +11,11 @@ use crate::backoff::Backoff;
 use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::outcome::{Failure, FailureClass};
-use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
 use crate::ports::pending::{IndexChange, PendingEventStore};
-use crate::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, LetterNotFound};
+use crate::ports::{
+    DeadLetter, DeadLetterId, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, LetterNotFound,
+    MoveCancelled,
+};
 use crate::retry::{Unsettled, until_settled};
 
 /// How long the removal may take, with all its tries.

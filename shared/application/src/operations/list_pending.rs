@@ -13,8 +13,7 @@ use futures::stream;
 use crate::operations::listing::{Listing, Selection};
 use crate::outcome::{Failure, FailureClass};
 use crate::ports::Clock;
-use crate::ports::pending::PendingEventStore;
-use crate::ports::reading::PendingAggregates;
+use crate::ports::pending::{PendingAggregates, PendingEventStore};
 
 /// How many aggregates are read at once.
 const READS_AT_ONCE: usize = 16;

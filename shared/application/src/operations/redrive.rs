@@ -26,11 +26,10 @@ use crate::events::publish::{PublishStored, SendError};
 use crate::lifetimes;
 use crate::operations::discard_dead_letter::{DiscardError, remove_alone};
 use crate::outcome::{Failure, FailureClass, ItemReason};
-use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
 use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore};
 use crate::ports::{
-    Clock, DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, IdentitySource,
-    TransactionalPublisher,
+    Clock, DeadLetter, DeadLetterId, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval,
+    IdentitySource, MoveCancelled, TransactionalPublisher,
 };
 use crate::retry::until_settled;
 

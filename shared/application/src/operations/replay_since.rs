@@ -24,7 +24,7 @@ use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::events::publish::{PublishStored, SendError};
 use crate::outcome::Failure;
-use crate::ports::reading::{Segment, StoredAggregates};
+use crate::ports::aggregates::{Segment, StoredAggregates};
 use crate::ports::{Clock, IdentitySource, Topic, TransactionalPublisher};
 
 /// How many segments of each topic's aggregates are read at the same time. Each sends one event at

@@ -19,11 +19,9 @@ use super::stored;
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, ItemReason};
-use crate::ports::creating::OrderKeys;
-use crate::ports::pending::{
-    IndexChange, OrderChange, ReservationCancelled, Returning, StockReturns,
-};
-use crate::ports::{Clock, IdentitySource};
+use crate::ports::pending::{IndexChange, OrderChange};
+use crate::ports::stock::{ReservationCancelled, Returning, StockReturns};
+use crate::ports::{Clock, IdentitySource, OrderKeys};
 use crate::retry::until_settled;
 
 /// The part of the request's time that is kept for the answer.

@@ -29,10 +29,9 @@ use crate::deadline::Deadline;
 use crate::event::order_message;
 use crate::lifetimes;
 use crate::outcome::{Cause, Failure, FailureClass};
-use crate::ports::creating::{OrderCreation, OrderKeys};
 use crate::ports::{
-    Catalog, Clock, HalfMessage, IdempotencyKey, IdentitySource, OutboundMessage, PrepareError,
-    Resolution, TransactionalPublisher,
+    Catalog, Clock, HalfMessage, IdempotencyKey, IdentitySource, OrderCreation, OrderKeys,
+    OutboundMessage, PrepareError, Resolution, TransactionalPublisher,
 };
 
 pub use breaker::CircuitBreaker;

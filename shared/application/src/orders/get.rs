@@ -5,7 +5,7 @@ use domain::identity::{OrderId, UserId};
 use crate::event::order_body;
 use crate::orders::stored;
 use crate::outcome::Failure;
-use crate::ports::creating::OrderKeys;
+use crate::ports::OrderKeys;
 
 /// Reads orders by their user and their identifier, so that an order of another user can't be read.
 pub struct GetOrder<Orders> {

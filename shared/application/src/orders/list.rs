@@ -10,9 +10,7 @@ use domain::order::{OrderStatus, StoredOrder};
 use crate::deadline::Deadline;
 use crate::event::order_body;
 use crate::outcome::{Failure, FailureClass};
-use crate::ports::PageLimit;
-use crate::ports::creating::OrderKeys;
-use crate::ports::listing::{OrderListing, OrderPosition};
+use crate::ports::{OrderKeys, OrderListing, OrderPosition, PageLimit};
 use cursor::Cursor;
 
 /// How often the table is asked for one page: a rare status among many orders must not cost more. The

@@ -1,4 +1,7 @@
+//! Events that were given up, for operators.
+
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 
@@ -7,9 +10,11 @@ use domain::aggregate::AggregateKey;
 use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 
+use super::pending::AggregateChange;
 use super::{BODY_BYTES_MAX, Page};
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, WriteTry};
+use crate::events::StoredAggregate;
+use crate::outcome::{Failure, ItemReason, WriteTry};
 
 /// An event that was given up, for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,6 +183,40 @@ pub trait DeadLetterReader: Send + Sync {
     ) -> impl Future<Output = Result<Page<DeadLetterSummary, Self::Position>, Failure>> + Send;
 }
 
+/// Why a letter and its event were not moved.
+#[derive(Debug, Clone)]
+pub struct MoveCancelled {
+    /// The letter. When it is to be removed, its condition fails if it is gone, or is another letter
+    /// of the same event. When it is recorded, it can only be busy.
+    pub letter: ItemReason<()>,
+    /// The aggregate. Its condition fails if it was changed meanwhile.
+    pub aggregate: ItemReason<StoredAggregate>,
+}
+
+/// Gives events up, and takes them out of the dead letters again.
+pub trait DeadLetterMoves: Send + Sync {
+    /// Makes one try, within `deadline`, to record a letter together with the end of its event in
+    /// the aggregate, if the event is one of ours. It replaces a letter with the same id, which is
+    /// of an earlier publication. Of a long body it MAY keep only the beginning. The aggregate does
+    /// not expire while the letter is there, because a redrive needs it.
+    fn bury(
+        &self,
+        letter: &DeadLetter,
+        ends: Option<&AggregateChange<'_>>,
+        deadline: Deadline,
+    ) -> impl Future<Output = WriteTry<MoveCancelled>> + Send;
+
+    /// Makes one try, within `deadline`, to remove a letter, if it is still the one that was read,
+    /// together with a change of the aggregate: its event is pending again, or stays ended. If
+    /// nothing is pending in it then, it may expire.
+    fn remove(
+        &self,
+        letter: &DeadLetter,
+        change: &AggregateChange<'_>,
+        deadline: Deadline,
+    ) -> impl Future<Output = WriteTry<MoveCancelled>> + Send;
+}
+
 /// Why a dead letter was not discarded: it is gone, or another letter of the same event has
 /// replaced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +231,12 @@ pub trait DeadLetterRemoval: Send + Sync {
         letter: &DeadLetter,
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<LetterNotFound>> + Send;
+}
+
+/// The dead-letter topic, which announces the dead letters that are stored for operators.
+pub trait DeadLetterChannel: Send + Sync {
+    /// Announces a dead letter. A second call announces it again.
+    fn announce(&self, letter: &DeadLetter) -> impl Future<Output = WriteTry<Infallible>> + Send;
 }
 
 #[cfg(test)]

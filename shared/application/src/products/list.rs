@@ -5,8 +5,7 @@ use domain::money::Currency;
 use domain::product::Product;
 
 use crate::outcome::Failure;
-use crate::ports::PageLimit;
-use crate::ports::listing::ProductListing;
+use crate::ports::{PageLimit, ProductListing};
 
 /// Lists products.
 pub struct ListProducts<Products> {

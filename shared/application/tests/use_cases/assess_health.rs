@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use application::operations::assess_health::{AssessHealth, Health, LastVerdict};
 use application::outcome::{Failure, FailureClass};
-use application::ports::reading::PendingEventAges;
+use application::ports::pending::PendingEventAges;
 use application::ports::{Clock, NameServers, Tables};
 use domain::timestamp::Timestamp;
 use testkit::clock::ManualClock;

@@ -3,8 +3,7 @@
 use application::deadline::Deadline;
 use application::lifetimes;
 use application::outcome::Failure;
-use application::ports::pending::GroupPosition;
-use application::ports::{ClusterGauges, Topic};
+use application::ports::{ClusterGauges, GroupPosition, Topic};
 use domain::timestamp::Timestamp;
 use rocketmq_protocol::code::request_code::RequestCode;
 use rocketmq_protocol::protocol::admin::consume_stats::ConsumeStats;

@@ -3,10 +3,9 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, WriteTry};
-use application::ports::pending::GroupPosition;
 use application::ports::{
-    DeadLetter, DeadLetterChannel, EndError, EventSubscription, HalfMessage, PrepareError,
-    PublishedEvents, Resolution, Topic, TransactionalPublisher,
+    DeadLetter, DeadLetterChannel, EndError, EventSubscription, GroupPosition, HalfMessage,
+    PrepareError, PublishedEvents, Resolution, Topic, TransactionalPublisher,
 };
 use domain::identity::{EventId, TransactionId};
 use domain::timestamp::Timestamp;

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use application::ports::Topic;
-use application::ports::pending::{DueAggregate, PendingEventIndex};
-use application::ports::reading::{PendingAggregates, PendingEventAges, Segment, StoredAggregates};
+use application::ports::aggregates::{Segment, StoredAggregates};
+use application::ports::pending::{
+    DueAggregate, PendingAggregates, PendingEventAges, PendingEventIndex,
+};
 use domain::aggregate::AggregateKey;
 
 use super::aggregates::{change, create, end, fence, new_order, until};

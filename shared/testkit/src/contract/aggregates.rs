@@ -8,13 +8,16 @@ use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::lifetimes;
 use application::outcome::{FailureClass, ItemReason, WriteTry};
-use application::ports::creating::{Fences, OrderCreation, OrderKeys};
-use application::ports::letters::DeadLetterMoves;
 use application::ports::pending::{
     AggregateChange, DueAggregate, IndexChange, OrderChange, PendingEventIndex, PendingEventStore,
+};
+use application::ports::stock::{
     ReservationCancelled, Reservations, Returning, StockReturns, Taking,
 };
-use application::ports::{DeadLetter, DeadLetterReader, IdentitySource, Topic};
+use application::ports::{
+    DeadLetter, DeadLetterMoves, DeadLetterReader, Fences, IdentitySource, OrderCreation,
+    OrderKeys, Topic,
+};
 use domain::event::EventStamp;
 use domain::identity::{EventId, ProductId, TransactionId};
 use domain::money::Money;

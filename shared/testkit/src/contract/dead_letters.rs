@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::WriteTry;
-use application::ports::letters::DeadLetterMoves;
 use application::ports::{
-    DeadLetter, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary, IdentitySource,
-    LetterNotFound,
+    DeadLetter, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary,
+    IdentitySource, LetterNotFound,
 };
 
 use domain::aggregate::AggregateKey;

@@ -3,19 +3,18 @@ use std::time::Duration;
 use application::backoff::Backoff;
 use application::deadline::Deadline;
 use application::outcome::{FailureClass, WriteTry};
-use application::ports::creating::{Fences, OrderCreation, OrderKeys};
-use application::ports::letters::DeadLetterMoves;
-use application::ports::listing::{OrderListing, ProductListing};
+use application::ports::aggregates::StoredAggregates;
 use application::ports::mail::{MailRepository, MailRequests, MailTokens};
 use application::ports::pending::{
-    PendingEventIndex, PendingEventStore, Reservations, StockReturns,
+    PendingAggregates, PendingEventAges, PendingEventIndex, PendingEventStore,
 };
-use application::ports::reading::{PendingAggregates, PendingEventAges, StoredAggregates};
+use application::ports::stock::{Reservations, StockReturns};
 use application::ports::{
     AccountRemoval, AccountRepository, Accounts, ActivityLog, ActivityReader, Catalog, DeadLetter,
-    DeadLetterChannel, DeadLetterReader, DeadLetterRemoval, EventSubscription, GuessRecords,
-    KnownSourceRemoval, KnownSources, OrderReader, PublishedEvents, Sessions,
-    TransactionalPublisher, UserRepository, VerificationKeyStore, VerificationKeys,
+    DeadLetterChannel, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, EventSubscription,
+    Fences, GuessRecords, KnownSourceRemoval, KnownSources, OrderCreation, OrderKeys, OrderListing,
+    OrderReader, ProductListing, PublishedEvents, Sessions, TransactionalPublisher, UserRepository,
+    VerificationKeyStore, VerificationKeys,
 };
 use application::users::judging::Judged;
 use domain::aggregate::AggregateKey;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use application::outcome::WriteTry;
-use application::ports::creating::{Fences, OrderCreation};
-use application::ports::listing::{OrderListing, OrderPosition, ProductListing};
-use application::ports::{Page, PageLimit};
+use application::ports::{
+    Fences, OrderCreation, OrderListing, OrderPosition, Page, PageLimit, ProductListing,
+};
 use domain::identity::OrderId;
 use domain::order::{NewOrder, StoredOrder};
 

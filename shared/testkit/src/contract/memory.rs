@@ -1,11 +1,9 @@
 //! The adapters in memory.
 
-use application::ports::letters::DeadLetterMoves;
-use application::ports::listing::{OrderListing, ProductListing};
-use application::ports::pending::StockReturns;
+use application::ports::stock::StockReturns;
 use application::ports::{
-    Catalog, DeadLetterReader, DeadLetterRemoval, OrderReader, UserRepository,
-    VerificationKeyStore, VerificationKeys,
+    Catalog, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval, OrderListing, OrderReader,
+    ProductListing, UserRepository, VerificationKeyStore, VerificationKeys,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::ProductId;

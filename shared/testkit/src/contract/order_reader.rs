@@ -1,8 +1,7 @@
 //! `OrderReader`.
 
 use application::outcome::WriteTry;
-use application::ports::OrderReader;
-use application::ports::creating::{Fences, OrderCreation};
+use application::ports::{Fences, OrderCreation, OrderReader};
 use domain::order::{NewOrder, Order};
 
 use super::{TableFixture, moment, soon};

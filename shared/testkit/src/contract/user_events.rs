@@ -6,13 +6,12 @@ use std::time::Duration;
 use application::events::StoredAggregate;
 use application::lifetimes;
 use application::outcome::WriteTry;
-use application::ports::letters::DeadLetterMoves;
 use application::ports::pending::{
     AggregateChange, IndexChange, PendingEventIndex, PendingEventStore,
 };
 use application::ports::{
     AccountAtKey, AccountChange, AccountRemoval, AccountRepository, Accounts, DeadLetter,
-    IdentitySource, Sessions, Topic, UserRepository,
+    DeadLetterMoves, IdentitySource, Sessions, Topic, UserRepository,
 };
 use application::users::judging::{Stale, judge_login};
 use contracts::event::EventType;

@@ -11,8 +11,7 @@ use application::orders::cancel::{CancelOrder, CancelOrderCommand, CancelOrderEr
 use application::orders::create::{
     Budgets, CircuitBreaker, CreateOrder, CreateOrderCommand, CreateOrderError, WithoutBroker,
 };
-use application::ports::listing::OrderListing;
-use application::ports::{Clock, PageLimit};
+use application::ports::{Clock, OrderListing, PageLimit};
 use domain::identity::{OrderId, ProductId, UserId};
 use domain::money::Money;
 use domain::order::{OpenCount, OpenPeriod, OrderLine, OrderLines, StoredOrder};

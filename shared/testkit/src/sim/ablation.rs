@@ -4,12 +4,9 @@ use std::sync::{Arc, Mutex};
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::outcome::{Failure, ItemReason, WriteTry};
-use application::ports::creating::{Fences, OrderKeys};
-use application::ports::pending::{
-    AggregateChange, Found, OrderChange, PendingEventStore, ReservationCancelled, Reservations,
-    Taking,
-};
-use application::ports::{CheckAnswer, CheckBack, CheckBackHandler};
+use application::ports::pending::{AggregateChange, Found, OrderChange, PendingEventStore};
+use application::ports::stock::{ReservationCancelled, Reservations, Taking};
+use application::ports::{CheckAnswer, CheckBack, CheckBackHandler, Fences, OrderKeys};
 use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, TransactionId, UserId};
 use domain::order::AtKey;

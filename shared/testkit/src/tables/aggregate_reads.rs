@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use application::events::StoredAggregate;
 use application::outcome::Failure;
-use application::ports::reading::{PendingAggregates, PendingEventAges, Segment, StoredAggregates};
+use application::ports::aggregates::{Segment, StoredAggregates};
+use application::ports::pending::{PendingAggregates, PendingEventAges};
 use application::ports::{Page, Topic};
 use domain::aggregate::AggregateKey;
 use domain::timestamp::Timestamp;

@@ -8,14 +8,16 @@ use application::deadline::Deadline;
 use application::event::event_type_of;
 use application::events::StoredAggregate;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
-use application::ports::creating::{Fences, OrderCreation, OrderKeys};
-use application::ports::letters::{DeadLetterMoves, MoveCancelled};
 use application::ports::pending::{
     AggregateChange, DueAggregate, DueAggregates, Found, IndexChange, OrderChange,
-    PendingEventIndex, PendingEventStore, RESERVATION_ITEMS_MAX, ReservationCancelled,
-    Reservations, Returning, StockReturns, Taking,
+    PendingEventIndex, PendingEventStore,
 };
-use application::ports::{DeadLetter, Topic};
+use application::ports::stock::{
+    RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, Returning, StockReturns, Taking,
+};
+use application::ports::{
+    DeadLetter, DeadLetterMoves, Fences, MoveCancelled, OrderCreation, OrderKeys, Topic,
+};
 use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, OrderId, TransactionId, UserId};
 use domain::order::{

@@ -3,8 +3,7 @@
 use std::cmp::Reverse;
 
 use application::outcome::Failure;
-use application::ports::listing::{OrderListing, OrderPosition, ProductListing};
-use application::ports::{Page, PageLimit};
+use application::ports::{OrderListing, OrderPosition, Page, PageLimit, ProductListing};
 use domain::identity::{ProductId, UserId};
 use domain::order::StoredOrder;
 use domain::product::Product;

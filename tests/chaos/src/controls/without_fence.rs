@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use application::outcome::{Failure, WriteTry};
-use application::ports::creating::{Fences, OrderKeys};
+use application::ports::{Fences, OrderKeys};
 use domain::identity::{OrderId, TransactionId, UserId};
 use domain::order::{AtKey, Tombstone};
 use domain::timestamp::Timestamp;

@@ -10,9 +10,9 @@ use application::events::consume::{
 use application::events::publish::PublishStored;
 use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::pending::{
-    AggregateChange, Found, IndexChange, OrderChange, PendingEventStore, ReservationCancelled,
-    Reservations, Taking,
+    AggregateChange, Found, IndexChange, OrderChange, PendingEventStore,
 };
+use application::ports::stock::{ReservationCancelled, Reservations, Taking};
 use domain::aggregate::AggregateKey;
 use domain::order::{OrderStatus, StoredOrder};
 use domain::pending::{PendingEvent, PendingEvents};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Context;
-use application::ports::creating::OrderKeys;
+use application::ports::OrderKeys;
 use application::ports::pending::PendingEventStore;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contracts::message::{RECORDED, TRANSACTION_ID};

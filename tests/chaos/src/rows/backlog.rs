@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use application::ports::reading::PendingAggregates;
+use application::ports::pending::PendingAggregates;
 use domain::aggregate::AggregateKey;
 use dynamodb::DynamoAggregateReader;
 use dynamodb::keys::PENDING_SHARDS;

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::outcome::{Failure, WriteTry};
-use application::ports::creating::{Fences, OrderCreation, OrderKeys};
 use application::ports::pending::{AggregateChange, Found, PendingEventStore};
 use application::ports::{
-    Catalog, EndError, HalfMessage, PrepareError, Resolution, TransactionalPublisher,
+    Catalog, EndError, Fences, HalfMessage, OrderCreation, OrderKeys, PrepareError, Resolution,
+    TransactionalPublisher,
 };
 use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, ProductId, TransactionId, UserId};

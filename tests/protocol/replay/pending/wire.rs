@@ -10,10 +10,8 @@ use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::events::consume::{EventHandler, HandlerError, IncomingEvent};
 use application::outcome::{Failure, FailureClass, WriteTry};
-use application::ports::pending::{
-    AggregateChange, Found, OrderChange, PendingEventStore, ReservationCancelled, Reservations,
-    Taking,
-};
+use application::ports::pending::{AggregateChange, Found, OrderChange, PendingEventStore};
+use application::ports::stock::{ReservationCancelled, Reservations, Taking};
 use application::ports::{
     Delivery, EndError, EventSubscription, HalfMessage, PrepareError, Resolution,
     TransactionalPublisher, UnreadableBody,

@@ -13,11 +13,11 @@ use crate::deadline::Deadline;
 use crate::events::StoredAggregate;
 use crate::lifetimes;
 use crate::outcome::{Failure, ItemReason, WriteTry};
-use crate::ports::letters::{DeadLetterMoves, MoveCancelled};
-use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore, Reservations};
+use crate::ports::pending::{AggregateChange, IndexChange, PendingEventStore};
+use crate::ports::stock::Reservations;
 use crate::ports::{
-    Clock, DeadLetter, DeadLetterChannel, Delivery, EventSubscription, IdentitySource,
-    TransactionalPublisher,
+    Clock, DeadLetter, DeadLetterChannel, DeadLetterMoves, Delivery, EventSubscription,
+    IdentitySource, MoveCancelled, TransactionalPublisher,
 };
 use crate::retry::until_settled;
 

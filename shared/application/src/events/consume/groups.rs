@@ -25,7 +25,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, ItemReason};
-use crate::ports::pending::{RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, Taking};
+use crate::ports::stock::{RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, Taking};
 use crate::retry::{Unsettled, until_settled};
 
 use super::inventory::Decision;

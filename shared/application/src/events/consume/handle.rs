@@ -17,9 +17,8 @@ use crate::events::revise::revise;
 use crate::events::{NotRebuilt, StoredAggregate};
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
-use crate::ports::pending::{
-    AggregateChange, IndexChange, OrderChange, PendingEventStore, Reservations,
-};
+use crate::ports::pending::{AggregateChange, IndexChange, OrderChange, PendingEventStore};
+use crate::ports::stock::Reservations;
 use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
 
 /// Handles events by the state of their aggregates.

@@ -22,9 +22,8 @@ use crate::events::StoredAggregate;
 use crate::events::revise::store;
 use crate::lifetimes;
 use crate::outcome::{Failure, FailureClass};
-use crate::ports::pending::{
-    AggregateChange, IndexChange, OrderChange, PendingEventStore, Reservations,
-};
+use crate::ports::pending::{AggregateChange, IndexChange, OrderChange, PendingEventStore};
+use crate::ports::stock::Reservations;
 use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
 
 /// How long the half message and the commit of the next event may take together.

@@ -4,11 +4,10 @@ use contracts::event::Event;
 use domain::aggregate::AggregateKey;
 
 use super::{Redrive, RedriveError};
-use crate::ports::letters::DeadLetterMoves;
 use crate::ports::pending::PendingEventStore;
 use crate::ports::{
-    Clock, DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, IdentitySource,
-    TransactionalPublisher,
+    Clock, DeadLetter, DeadLetterId, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval,
+    IdentitySource, TransactionalPublisher,
 };
 
 /// A dead letter, and what a redrive would do with it.

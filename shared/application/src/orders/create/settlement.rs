@@ -9,8 +9,7 @@ use domain::timestamp::Timestamp;
 use crate::backoff::{Backoff, seed};
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, FailureClass, WriteTry};
-use crate::ports::Clock;
-use crate::ports::creating::OrderCreation;
+use crate::ports::{Clock, OrderCreation};
 use crate::retry::{Unsettled, until_settled};
 
 /// The outcome of the creating write. Only this module makes one, and only from what was found.

@@ -14,7 +14,7 @@ use domain::timestamp::Timestamp;
 use uuid::Uuid;
 
 use crate::orders::identity::digest;
-use crate::ports::listing::OrderPosition;
+use crate::ports::OrderPosition;
 
 /// The version of the format.
 const VERSION: &str = "01";

@@ -11,9 +11,9 @@ use application::events::consume::{
 };
 use application::outcome::{Failure, FailureClass, WriteTry};
 use application::ports::pending::{
-    AggregateChange, Found, IndexChange, OrderChange, PendingEventStore, ReservationCancelled,
-    Reservations, Taking,
+    AggregateChange, Found, IndexChange, OrderChange, PendingEventStore,
 };
+use application::ports::stock::{ReservationCancelled, Reservations, Taking};
 use contracts::event::EventType;
 use domain::aggregate::AggregateKey;
 use domain::order::OrderStatus;

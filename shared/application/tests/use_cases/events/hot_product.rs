@@ -12,10 +12,8 @@ use application::events::StoredAggregate;
 use application::events::consume::Registry;
 use application::orders::create::CreateOrderCommand;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
-use application::ports::pending::{
-    AggregateChange, Found, OrderChange, PendingEventStore, ReservationCancelled, Reservations,
-    Taking,
-};
+use application::ports::pending::{AggregateChange, Found, OrderChange, PendingEventStore};
+use application::ports::stock::{ReservationCancelled, Reservations, Taking};
 use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, ProductId};
 use domain::order::OpenCount;

@@ -5,10 +5,9 @@ use std::time::Duration;
 use application::event::order_message;
 use application::events::answer_check::CheckReport;
 use application::lifetimes;
-use application::ports::creating::OrderCreation;
 use application::ports::{
-    CheckAnswer, CheckBack, CheckBackHandler, Clock, HalfMessage, IdentitySource, Resolution,
-    Topic, TransactionalPublisher,
+    CheckAnswer, CheckBack, CheckBackHandler, Clock, HalfMessage, IdentitySource, OrderCreation,
+    Resolution, Topic, TransactionalPublisher,
 };
 use application::{
     deadline::Deadline,

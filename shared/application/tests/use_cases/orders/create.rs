@@ -11,9 +11,9 @@ use application::orders::create::{
 };
 use application::orders::identity::{created_event_of, order_of_key};
 use application::outcome::{FailureClass, WriteTry};
-use application::ports::creating::{Fences, OrderCreation};
 use application::ports::{
-    CheckAnswer, Clock, EndError, HalfMessage, PrepareError, Resolution, TransactionalPublisher,
+    CheckAnswer, Clock, EndError, Fences, HalfMessage, OrderCreation, PrepareError, Resolution,
+    TransactionalPublisher,
 };
 use domain::aggregate::AggregateKey;
 use domain::event::EventStamp;

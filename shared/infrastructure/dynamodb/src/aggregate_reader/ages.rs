@@ -2,7 +2,7 @@
 
 use application::outcome::Failure;
 use application::ports::Topic;
-use application::ports::reading::PendingEventAges;
+use application::ports::pending::PendingEventAges;
 use aws_sdk_dynamodb::types::Select;
 use domain::timestamp::Timestamp;
 use futures::StreamExt;

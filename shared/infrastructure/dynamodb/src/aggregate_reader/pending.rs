@@ -2,7 +2,7 @@
 
 use application::outcome::Failure;
 use application::ports::Page;
-use application::ports::reading::PendingAggregates;
+use application::ports::pending::PendingAggregates;
 use domain::aggregate::AggregateKey;
 
 use super::{DynamoAggregateReader, shards};

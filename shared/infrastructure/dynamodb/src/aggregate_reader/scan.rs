@@ -3,7 +3,7 @@
 use application::events::StoredAggregate;
 use application::outcome::Failure;
 use application::ports::Page;
-use application::ports::reading::{Segment, StoredAggregates};
+use application::ports::aggregates::{Segment, StoredAggregates};
 
 use super::DynamoAggregateReader;
 use crate::aggregates::read;

@@ -2,7 +2,7 @@
 
 use application::deadline::Deadline;
 use application::outcome::WriteTry;
-use application::ports::creating::OrderCreation;
+use application::ports::OrderCreation;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use domain::order::{AtKey, NewOrder};

@@ -1,7 +1,7 @@
 //! Fences attempts that have created no order.
 
 use application::outcome::WriteTry;
-use application::ports::creating::Fences;
+use application::ports::Fences;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{OrderId, TransactionId, UserId};

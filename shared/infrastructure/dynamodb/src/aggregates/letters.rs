@@ -2,9 +2,8 @@
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
-use application::ports::DeadLetter;
-use application::ports::letters::{DeadLetterMoves, MoveCancelled};
 use application::ports::pending::AggregateChange;
+use application::ports::{DeadLetter, DeadLetterMoves, MoveCancelled};
 use aws_sdk_dynamodb::Client;
 use domain::aggregate::AggregateKey;
 

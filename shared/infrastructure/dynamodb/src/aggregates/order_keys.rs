@@ -1,8 +1,7 @@
 //! Reads orders, and the items at the keys of orders.
 
 use application::outcome::Failure;
-use application::ports::OrderReader;
-use application::ports::creating::OrderKeys;
+use application::ports::{OrderKeys, OrderReader};
 use domain::identity::{OrderId, UserId};
 use domain::order::{AtKey, Order};
 

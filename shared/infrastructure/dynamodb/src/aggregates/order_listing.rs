@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use application::outcome::Failure;
-use application::ports::listing::{OrderListing, OrderPosition};
-use application::ports::{Page, PageLimit};
+use application::ports::{OrderListing, OrderPosition, Page, PageLimit};
 use domain::identity::{OrderId, UserId};
 use domain::order::StoredOrder;
 use domain::timestamp::Timestamp;

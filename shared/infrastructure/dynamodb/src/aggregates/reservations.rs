@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, FailureClass, ItemReason, WriteTry};
-use application::ports::pending::{
-    OrderChange, RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, Returning,
-    StockReturns, Taking,
+use application::ports::pending::OrderChange;
+use application::ports::stock::{
+    RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, Returning, StockReturns, Taking,
 };
 use aws_sdk_dynamodb::Client;
 use domain::identity::ProductId;

@@ -1,8 +1,7 @@
 //! Lists the products, page by page.
 
 use application::outcome::Failure;
-use application::ports::listing::ProductListing;
-use application::ports::{Page, PageLimit};
+use application::ports::{Page, PageLimit, ProductListing};
 use aws_sdk_dynamodb::Client;
 use domain::identity::ProductId;
 use domain::product::Product;

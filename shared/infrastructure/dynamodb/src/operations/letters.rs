@@ -1,10 +1,9 @@
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
-use application::ports::letters::{DeadLetterMoves, MoveCancelled};
 use application::ports::pending::AggregateChange;
 use application::ports::{
-    DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterRemoval, DeadLetterSummary,
-    LetterNotFound, Page,
+    DeadLetter, DeadLetterId, DeadLetterMoves, DeadLetterReader, DeadLetterRemoval,
+    DeadLetterSummary, LetterNotFound, MoveCancelled, Page,
 };
 use aws_sdk_dynamodb::Client;
 

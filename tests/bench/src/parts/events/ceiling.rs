@@ -9,11 +9,9 @@ use anyhow::Context;
 use application::deadline::Deadline;
 use application::lifetimes;
 use application::outcome::WriteTry;
-use application::ports::creating::OrderCreation;
-use application::ports::pending::{
-    IndexChange, OrderChange, PendingEventStore, Reservations, Taking,
-};
-use application::ports::{Clock, IdentitySource};
+use application::ports::pending::{IndexChange, OrderChange, PendingEventStore};
+use application::ports::stock::{Reservations, Taking};
+use application::ports::{Clock, IdentitySource, OrderCreation};
 use contracts::event::SCHEMA_VERSION;
 use domain::event::EventStamp;
 use domain::identity::{ProductId, UserId};

@@ -2,7 +2,7 @@
 
 use application::orders::create::{CreateOrderError, OrderReply};
 use application::outcome::{Failure, FailureClass, WriteTry};
-use application::ports::creating::OrderCreation;
+use application::ports::OrderCreation;
 use domain::order::{AtKey, NewOrder};
 use testkit::world::World;
 

@@ -2,7 +2,7 @@
 
 use application::outcome::WriteTry;
 use application::ports::PrepareError;
-use application::ports::pending::{ReservationCancelled, Reservations, Taking};
+use application::ports::stock::{ReservationCancelled, Reservations, Taking};
 use domain::order::OrderStatus;
 use testkit::samples::{product, product_id};
 

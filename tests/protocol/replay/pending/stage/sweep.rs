@@ -11,8 +11,7 @@ use application::deadline::Deadline;
 use application::events::publish::PublishStored;
 use application::events::sweep::{Pace, Sweep, SweepReport};
 use application::outcome::{Failure, FailureClass};
-use application::ports::pending::GroupPosition;
-use application::ports::{PrepareError, PublishedEvents, Topic};
+use application::ports::{GroupPosition, PrepareError, PublishedEvents, Topic};
 use domain::identity::{EventId, TransactionId};
 use domain::timestamp::Timestamp;
 

@@ -1,55 +1,13 @@
-use std::convert::Infallible;
 use std::future::Future;
-use std::time::Duration;
 
 use contracts::event::EventType;
 use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, OrderId, TransactionId};
 use domain::timestamp::Timestamp;
 
-use super::DeadLetter;
 use crate::deadline::Deadline;
-use crate::outcome::{Failure, WriteTry};
-
-/// A topic of this deployment. Its name is the adapter's configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Topic {
-    /// What happens to orders.
-    Orders,
-    /// What happens to users.
-    Users,
-}
-
-impl Topic {
-    /// Every topic.
-    pub const ALL: [Self; 2] = [Self::Orders, Self::Users];
-
-    /// The topic of a type of events.
-    pub const fn of(event_type: EventType) -> Self {
-        match event_type {
-            EventType::OrderCreated
-            | EventType::OrderConfirmed
-            | EventType::OrderRejected
-            | EventType::OrderCancelled => Self::Orders,
-            EventType::UserRegistered
-            | EventType::UserLoggedIn
-            | EventType::UserDeleted
-            | EventType::EmailConfirmationRequested
-            | EventType::EmailChangeRequested
-            | EventType::PasswordResetRequested => Self::Users,
-        }
-    }
-
-    /// The topic of an aggregate's events.
-    pub const fn of_aggregate(key: AggregateKey) -> Self {
-        match key {
-            AggregateKey::Order { .. } => Self::Orders,
-            AggregateKey::Account { .. }
-            | AggregateKey::Session { .. }
-            | AggregateKey::Mail { .. } => Self::Users,
-        }
-    }
-}
+use crate::outcome::Failure;
+use crate::ports::Topic;
 
 /// The message of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,92 +148,4 @@ pub enum CheckAnswer {
 pub trait CheckBackHandler: Send + Sync + 'static {
     /// The answer to a check-back.
     fn answer(&self, check: CheckBack) -> impl Future<Output = CheckAnswer> + Send;
-}
-
-/// The longest body that is read, in bytes: a JSON document may need a hundred times its length in
-/// memory. An event has at most a quarter of it.
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
-
-/// Why a compressed body can't be inflated; trying again won't help.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the body can't be inflated: {0}")]
-pub struct UnreadableBody(pub String);
-
-/// A message that was delivered and waits for its acknowledgement.
-pub trait Delivery: Send + Sync {
-    /// The broker's id of the message, for logs and for dead letters without an `event_id`.
-    fn message_id(&self) -> &str;
-    /// The body, which should be an event in JSON. A compressed body is inflated.
-    ///
-    /// # Errors
-    ///
-    /// [`UnreadableBody`], if it can't be inflated, or is longer than [`BODY_BYTES_MAX`] inflated.
-    fn body(&self) -> Result<&[u8], &UnreadableBody>;
-    /// The body as the broker stores it.
-    fn raw_body(&self) -> &[u8];
-    /// The value of a user property, if the message has it.
-    fn property(&self, name: &str) -> Option<&str>;
-    /// How often the message was delivered before: 0 for the first delivery.
-    fn redeliveries(&self) -> u32;
-}
-
-/// The messages of this deployment's topics, each delivered until it is acknowledged.
-pub trait EventSubscription: Send + Sync {
-    /// A message with what is needed to acknowledge it.
-    type Delivery: Delivery;
-
-    /// Waits for at most `most` messages, until some arrive or a few seconds, which the adapter
-    /// chooses, have passed, and never beyond `deadline`. A message stays invisible to other
-    /// receivers long enough to handle it.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] if no broker could be asked.
-    fn receive(
-        &self,
-        most: usize,
-        deadline: Deadline,
-    ) -> impl Future<Output = Result<Vec<Self::Delivery>, Failure>> + Send;
-
-    /// Acknowledges a message, so that it is not delivered again. Without `Done`, it may be.
-    fn acknowledge(
-        &self,
-        delivery: &Self::Delivery,
-    ) -> impl Future<Output = WriteTry<Infallible>> + Send;
-
-    /// Asks for another delivery after about `delay`. Without `Done`, the message is delivered
-    /// again when it becomes visible.
-    fn retry_after(
-        &self,
-        delivery: &Self::Delivery,
-        delay: Duration,
-    ) -> impl Future<Output = WriteTry<Infallible>> + Send;
-}
-
-/// The dead-letter topic, which announces the dead letters that are stored for operators.
-pub trait DeadLetterChannel: Send + Sync {
-    /// Announces a dead letter. A second call announces it again.
-    fn announce(&self, letter: &DeadLetter) -> impl Future<Output = WriteTry<Infallible>> + Send;
-}
-
-/// Looks up what is on the topics.
-pub trait PublishedEvents: Send + Sync {
-    /// Whether any broker of the topic answers within `deadline`. The call stores nothing.
-    fn answers(&self, topic: Topic, deadline: Deadline) -> impl Future<Output = bool> + Send;
-
-    /// Whether a message with this `event_id` and of this publication is on the topic: the earlier
-    /// message of a redriven event belongs to another publication. It MUST ask every broker of the
-    /// topic, and MUST compare the identifiers themselves, because a broker's index compares
-    /// hashes.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] if not every broker has answered: then nothing is known.
-    fn is_published(
-        &self,
-        topic: Topic,
-        event_id: EventId,
-        transaction_id: TransactionId,
-        deadline: Deadline,
-    ) -> impl Future<Output = Result<bool, Failure>> + Send;
 }

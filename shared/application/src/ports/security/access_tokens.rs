@@ -1,0 +1,80 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::identity::{SessionId, UserId};
+use domain::timestamp::Timestamp;
+use secrecy::SecretString;
+
+use crate::outcome::Failure;
+
+/// The user and the session that an access token identifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bearer {
+    /// The user's number.
+    pub user_id: UserId,
+    /// The session in which the token was issued.
+    pub session_id: SessionId,
+}
+
+/// An access token as the client gets it.
+#[derive(Debug)]
+pub struct AccessToken {
+    /// The token, sent with each request.
+    pub token: SecretString,
+    /// How long it is good.
+    pub expires_in: Duration,
+}
+
+/// Issues access tokens.
+pub trait AccessTokenIssuer: Send + Sync {
+    /// A token that identifies its bearer, the user and the session, until some minutes after
+    /// `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be signed.
+    fn issue(
+        &self,
+        bearer: Bearer,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<AccessToken, Failure>> + Send;
+}
+
+/// One issuer for several use cases.
+impl<Issuer: AccessTokenIssuer> AccessTokenIssuer for Arc<Issuer> {
+    async fn issue(&self, bearer: Bearer, now: Timestamp) -> Result<AccessToken, Failure> {
+        self.as_ref().issue(bearer, now).await
+    }
+}
+
+/// Why a token is not good, for the log alone: the answer is the same for all bad tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid access token: {0}")]
+pub struct InvalidToken(pub String);
+
+/// Why a token was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyTokenError {
+    /// The token is not good.
+    #[error(transparent)]
+    Invalid(#[from] InvalidToken),
+    /// The key that the token names couldn't be looked up.
+    #[error("the token's key couldn't be looked up")]
+    KeysUnavailable(#[source] Failure),
+}
+
+/// Verifies access tokens, as RFC 8725 and RFC 9068 require.
+pub trait AccessTokenVerifier: Send + Sync {
+    /// The bearer of a token. It MUST refuse every algorithm, type, issuer and audience except the
+    /// expected one, and every token that is not good at `now`, with a leeway of a minute.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyTokenError`]; never `Ok` when the key couldn't be looked up.
+    fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Bearer, VerifyTokenError>> + Send;
+}

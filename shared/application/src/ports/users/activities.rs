@@ -1,0 +1,64 @@
+use std::future::Future;
+
+use domain::account::ActivityKind;
+use domain::identity::{ActivityId, SessionId, UserId};
+use domain::timestamp::Timestamp;
+
+use crate::outcome::Failure;
+use crate::ports::{AddressDigest, Page, Source};
+
+/// An activity of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// Its identifier, by which activities are sorted.
+    pub id: ActivityId,
+    /// What happened.
+    pub kind: ActivityKind,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Where the request came from.
+    pub source: Source,
+    /// The session, if there was one.
+    pub session: Option<SessionId>,
+}
+
+/// Whose activity it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActivityOwner {
+    /// The account of a user.
+    User(UserId),
+    /// No account: somebody tried an address without one. A record is written so that this takes
+    /// the same time, and it expires soon.
+    UnknownAddress(AddressDigest),
+}
+
+/// Records what accounts are used for.
+pub trait ActivityLog: Send + Sync {
+    /// Records an activity.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it is not recorded, or if that is unknown.
+    fn record(
+        &self,
+        owner: ActivityOwner,
+        activity: &Activity,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Lists what an account was used for.
+pub trait ActivityReader: Send + Sync {
+    /// A page of a user's activities, the newest first: the first page, or the one that begins
+    /// after `before`. It MUST NOT contain activities that have expired at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it couldn't be read.
+    fn page(
+        &self,
+        user_id: UserId,
+        before: Option<ActivityId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Page<Activity, ActivityId>, Failure>> + Send;
+}
