@@ -11,12 +11,10 @@ use tokio::time::Instant;
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// `duration` from now.
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now() + duration)
     }
 
-    /// The earlier of the two.
     #[must_use]
     pub fn or_earlier(self, other: Self) -> Self {
         self.min(other)
@@ -33,7 +31,6 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// Whether no time is left.
     pub fn has_passed(self) -> bool {
         self.remaining().is_zero()
     }

@@ -55,7 +55,6 @@ pub fn user_message(
     Ok(message_of(&encoded, body, event.stamp.traceparent.clone(), Some(key)))
 }
 
-/// The type of the event that a fact raises.
 pub const fn event_type_of_fact(fact: UserFact) -> EventType {
     match fact {
         UserFact::Registered => EventType::UserRegistered,

@@ -24,14 +24,11 @@ pub enum FailureClass {
 /// Its `Display` is the class alone; the cause is its source.
 #[derive(Debug)]
 pub struct Failure {
-    /// The kind of failure.
     pub class: FailureClass,
-    /// The error of the adapter.
     pub cause: Cause,
 }
 
 impl Failure {
-    /// A failure of this class and cause.
     pub fn new(class: FailureClass, cause: impl Into<Cause>) -> Self {
         Self { class, cause: cause.into() }
     }
@@ -98,12 +95,10 @@ impl<Existing> ItemReason<Existing> {
         }
     }
 
-    /// Whether the item was busy.
     pub const fn is_busy(&self) -> bool {
         matches!(self, Self::Busy)
     }
 
-    /// Whether the item's condition failed.
     pub const fn condition_failed(&self) -> bool {
         matches!(self, Self::ConditionFailed(_))
     }

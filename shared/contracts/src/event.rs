@@ -137,8 +137,8 @@ pub struct OrderChanged {
 pub struct UserChanged {
     /// The user's number.
     pub user_id: u64,
-    /// The account's version with this event, counted from 1. A request for a mail changes no account,
-    /// so its event has the version that the account has at that time.
+    /// The account's version with this event, counted from 1. A request for a mail changes no
+    /// account, so its event has the version that the account has at that time.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub aggregate_version: u32,
 }

@@ -13,7 +13,8 @@ use crate::event::{
 /// The largest integer on the wire: the largest one that every reader's numbers hold exactly.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// How the schemas of bodies that clients send are made, in the draft 2020-12 that `OpenAPI` 3.1 has.
+/// How the schemas of bodies that clients send are made, in the draft 2020-12 that `OpenAPI` 3.1
+/// has.
 pub fn of_requests() -> SchemaSettings {
     plain(SchemaSettings::draft2020_12())
 }

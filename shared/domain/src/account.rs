@@ -44,16 +44,13 @@ pub const LOGINS: Rate = Rate { at_once: 60, interval: Duration::from_secs(60) }
 /// Access tokens of 15 minutes need four an hour for each device that is used; this allows 240.
 pub const EXCHANGES: Rate = Rate { at_once: 60, interval: Duration::from_secs(15) };
 
-/// The account of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     record: AccountRecord,
 }
 
-/// What is stored about an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRecord {
-    /// The user's number.
     pub user_id: UserId,
     /// The address to log in with. Its key is unique among accounts.
     pub email: EmailAddress,
@@ -62,9 +59,7 @@ pub struct AccountRecord {
     /// The address that the user asked for. It counts, and no other account can have it, only once
     /// it is confirmed.
     pub requested_email: Option<EmailAddress>,
-    /// The hash of its password.
     pub password_hash: PasswordHash,
-    /// When the user registered.
     pub registered_at: Timestamp,
     /// What is stored about its `UserRegistered`.
     pub registration: EventStamp,
@@ -80,7 +75,6 @@ pub struct AccountRecord {
 }
 
 impl Account {
-    /// A new account, and the event that it raises.
     pub fn register(
         user_id: UserId,
         email: EmailAddress,
@@ -105,7 +99,6 @@ impl Account {
         (account, event)
     }
 
-    /// The account of a stored record.
     pub const fn rehydrate(record: AccountRecord) -> Self {
         Self { record }
     }
@@ -140,7 +133,6 @@ impl Account {
         self.record.exchanges.one_more(EXCHANGES, now)
     }
 
-    /// The event with which the account is deleted.
     #[must_use]
     pub fn delete(&self, now: Timestamp, stamp: EventStamp) -> UserEvent {
         self.changed().raise(UserFact::Deleted, now, stamp)
@@ -154,8 +146,8 @@ impl Account {
         account
     }
 
-    /// The account with all of its sessions ended. That also withdraws a requested address: the user
-    /// may have ended them because somebody else knew the password.
+    /// The account with all of its sessions ended. That also withdraws a requested address: the
+    /// user may have ended them because somebody else knew the password.
     #[must_use]
     pub fn end_sessions(&self) -> Self {
         let mut account = self.changed();
@@ -213,32 +205,26 @@ impl Account {
         UserEvent { user_id, aggregate_version: version, fact, at, stamp }
     }
 
-    /// What is stored about it.
     pub const fn record(&self) -> &AccountRecord {
         &self.record
     }
 
-    /// The user's number.
     pub const fn user_id(&self) -> UserId {
         self.record.user_id
     }
 
-    /// The address to log in with, as the user typed it.
     pub const fn email(&self) -> &EmailAddress {
         &self.record.email
     }
 
-    /// The hash of its password.
     pub const fn password_hash(&self) -> &PasswordHash {
         &self.record.password_hash
     }
 
-    /// The epoch of its good sessions.
     pub const fn session_epoch(&self) -> u32 {
         self.record.session_epoch
     }
 
-    /// Its version, counted from 1.
     pub const fn version(&self) -> u32 {
         self.record.version
     }

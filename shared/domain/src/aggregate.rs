@@ -10,30 +10,15 @@ use crate::identity::{MailId, OrderId, SessionId, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AggregateKey {
     /// `USER#<user_id>/ORDER#<order_id>`
-    Order {
-        /// The order's customer.
-        user_id: UserId,
-        /// The order's identifier.
-        order_id: OrderId,
-    },
+    Order { user_id: UserId, order_id: OrderId },
     /// `USER#<user_id>`
-    Account {
-        /// The account's user.
-        user_id: UserId,
-    },
+    Account { user_id: UserId },
     /// `SESSION#<session_id>`
-    Session {
-        /// The session's identifier.
-        session_id: SessionId,
-    },
+    Session { session_id: SessionId },
     /// `MAIL#<mail_id>`
-    Mail {
-        /// The identifier of the request for the mail.
-        mail_id: MailId,
-    },
+    Mail { mail_id: MailId },
 }
 
-/// A text is not the key of an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be USER#<user_id>/ORDER#<order_id>, USER#<user_id>, SESSION#<session_id> or \

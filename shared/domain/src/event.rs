@@ -16,7 +16,6 @@ pub struct EventStamp {
 }
 
 impl EventStamp {
-    /// A stamp without a trace.
     pub const fn untraced(event_id: EventId, schema_version: u32) -> Self {
         Self { event_id, schema_version, traceparent: None }
     }

@@ -11,21 +11,15 @@ use crate::timestamp::Timestamp;
 /// (RFC 8259, section 6).
 pub const INTEGER_IDENTIFIER_MAX: u64 = (1 << 53) - 1;
 
-/// A text or number is not an identifier of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidIdentifier {
-    /// An integer identifier was larger than [`INTEGER_IDENTIFIER_MAX`].
     #[error("{kind} must be an integer from 0 to {INTEGER_IDENTIFIER_MAX}")]
     OutOfRange {
         /// The name of the identifier, such as `order_id`.
         kind: &'static str,
     },
-    /// A UUID identifier was not a UUID.
     #[error("{kind} must be a UUID")]
-    NotAUuid {
-        /// The name of the identifier, such as `order_id`.
-        kind: &'static str,
-    },
+    NotAUuid { kind: &'static str },
 }
 
 macro_rules! integer_identifier {
@@ -47,7 +41,6 @@ macro_rules! integer_identifier {
                 Ok(Self(value))
             }
 
-            /// The integer.
             pub const fn get(self) -> u64 {
                 self.0
             }
@@ -83,7 +76,6 @@ macro_rules! uuid_identifier {
                 Self(value)
             }
 
-            /// The UUID.
             pub const fn as_uuid(&self) -> &Uuid {
                 &self.0
             }

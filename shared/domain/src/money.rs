@@ -30,7 +30,6 @@ impl Money {
     /// exactly (RFC 8259, section 6).
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// Zero.
     pub const ZERO: Self = Self(0);
 
     /// An amount of `minor` minor units, or `None` if it is more than [`Money::MAX`].
@@ -38,7 +37,6 @@ impl Money {
         if minor > Self::MAX.0 { None } else { Some(Self(minor)) }
     }
 
-    /// The number of minor units.
     pub const fn minor(self) -> u64 {
         self.0
     }

@@ -28,7 +28,6 @@ pub use open_units::{OpenCount, OpenPeriod};
 pub use record::{CorruptOrder, OrderRecord};
 pub use undecided::UndecidedOrder;
 
-/// The status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderStatus {
     /// Its stock is not reserved yet.
@@ -42,7 +41,6 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
-    /// Every status.
     pub const ALL: [Self; 4] = [Self::Created, Self::Confirmed, Self::Rejected, Self::Cancelled];
 
     /// The name under which the status is stored and published.
@@ -55,12 +53,10 @@ impl OrderStatus {
         }
     }
 
-    /// The status with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 
-    /// Whether an order may change from this status to `next`.
     pub const fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
@@ -77,7 +73,6 @@ pub struct Notification {
     pub event_type: String,
     /// The order's version with the event. Events arrive in any order, and are shown in this one.
     pub aggregate_version: u32,
-    /// When the customer was notified.
     pub at: Timestamp,
 }
 
@@ -95,10 +90,8 @@ pub struct Order {
     notifications: Vec<Notification>,
 }
 
-/// Why an order can't be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderNotCreated {
-    /// Products are not in the catalog.
     #[error("unknown products")]
     UnknownProducts(Vec<ProductId>),
     /// The sum is more than an amount can hold.
@@ -106,13 +99,10 @@ pub enum OrderNotCreated {
     TotalTooLarge,
 }
 
-/// An order can't change from its status to the requested one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an order that is {} can't become {}", from.as_str(), to.as_str())]
 pub struct TransitionRefused {
-    /// The order's status.
     pub from: OrderStatus,
-    /// The requested status.
     pub to: OrderStatus,
 }
 
@@ -186,7 +176,6 @@ impl Order {
         Some(self.event_of(version, change))
     }
 
-    /// The event of its latest change.
     pub fn latest_event(&self) -> OrderEvent {
         self.event_of(self.version(), self.history.latest())
     }
@@ -225,22 +214,18 @@ impl Order {
         ordered.eq(lines.iter())
     }
 
-    /// The key of the order among all aggregates.
     pub const fn key(&self) -> AggregateKey {
         AggregateKey::Order { user_id: self.user_id, order_id: self.id }
     }
 
-    /// The order's identifier, which never changes.
     pub const fn id(&self) -> OrderId {
         self.id
     }
 
-    /// The customer.
     pub const fn user_id(&self) -> UserId {
         self.user_id
     }
 
-    /// The currency of its prices and its total.
     pub const fn currency(&self) -> Currency {
         self.currency
     }
@@ -267,17 +252,14 @@ impl Order {
         self.total
     }
 
-    /// The latest status in its history.
     pub fn status(&self) -> OrderStatus {
         self.history.latest().status
     }
 
-    /// When it reached CREATED, its first status.
     pub const fn created_at(&self) -> Timestamp {
         self.history.first().at
     }
 
-    /// Every status so far, with its time and its event.
     pub const fn history(&self) -> &History {
         &self.history
     }

@@ -30,7 +30,6 @@ pub struct PendingEvent {
     /// When that publication was made; `since` if none was made yet. The wait before the event is
     /// published again is counted from here.
     pub published_at: Timestamp,
-    /// What is known about that publication.
     pub publication: Publication,
     /// When the sweep looks at it next.
     pub due: Timestamp,
@@ -96,17 +95,14 @@ pub enum Rank {
 pub struct PendingEvents(BTreeMap<EventId, PendingEvent>);
 
 impl PendingEvents {
-    /// A single pending event.
     pub fn one(event_id: EventId, event: PendingEvent) -> Self {
         Self(BTreeMap::from([(event_id, event)]))
     }
 
-    /// An event, if it is pending.
     pub fn get(&self, event_id: EventId) -> Option<&PendingEvent> {
         self.0.get(&event_id)
     }
 
-    /// Whether an event is pending.
     pub fn holds(&self, event_id: EventId) -> bool {
         self.0.contains_key(&event_id)
     }
@@ -117,12 +113,10 @@ impl PendingEvents {
         self.0.len() == 1 && self.holds(event_id)
     }
 
-    /// How many events are pending.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether all events are handled.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -143,7 +137,6 @@ impl PendingEvents {
         self.0.values().map(|event| event.due).min()
     }
 
-    /// The order in which the sweep looks at the aggregate.
     pub fn rank(&self) -> Rank {
         let all_found = self.0.values().all(|event| event.publication == Publication::Found);
         if all_found { Rank::Second } else { Rank::First }

@@ -3,12 +3,9 @@
 use crate::identity::ProductId;
 use crate::money::Money;
 
-/// A product of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
-    /// The product's identifier.
     pub id: ProductId,
-    /// The name that customers see.
     pub name: String,
     /// The price of one item today. An order keeps the price at which it was created.
     pub unit_price: Money,

@@ -13,28 +13,23 @@ use crate::ports::pending::{AggregateChange, IndexChange, OrderChange, UserChang
 /// An aggregate with what is stored in the same item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredAggregate {
-    /// An order.
     Order(StoredOrder),
-    /// The events of an account, a session or a mail.
     User(UserEvents),
 }
 
 /// Why an event can't be rebuilt from its aggregate.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRebuilt {
-    /// The aggregate has not raised it.
     #[error("the aggregate has raised no such event")]
     NotRaised,
     /// Newer code published it, in a version that this code does not know. It is not changed.
     #[error("its schema version {0} is not {SCHEMA_VERSION}")]
     SchemaVersion(u32),
-    /// It can't be encoded as JSON.
     #[error("it can't be encoded")]
     Encoding(#[source] serde_json::Error),
 }
 
 impl StoredAggregate {
-    /// The key of the aggregate.
     pub const fn key(&self) -> AggregateKey {
         match self {
             Self::Order(stored) => stored.key(),
@@ -42,7 +37,6 @@ impl StoredAggregate {
         }
     }
 
-    /// Its events that are not handled yet.
     pub const fn pending(&self) -> &PendingEvents {
         match self {
             Self::Order(stored) => &stored.pending,
@@ -50,7 +44,6 @@ impl StoredAggregate {
         }
     }
 
-    /// Whether the aggregate raised this event.
     pub fn raised(&self, event_id: EventId) -> bool {
         match self {
             Self::Order(stored) => stored.raised(event_id),

@@ -54,9 +54,7 @@ struct Tally {
 /// The number of checks by their answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CheckReport {
-    /// Answered with a commit.
     pub committed: u64,
-    /// Answered with a rollback.
     pub rolled_back: u64,
     /// Answered with "unknown": nothing is decided.
     pub left_open: u64,
@@ -82,8 +80,8 @@ impl CheckReport {
 
 /// How long after its deadline a half message is left open that nobody waits for, and whose message
 /// is not found on the topic: its event is handled, or the sweep publishes it. Most likely the
-/// message is there, and the broker has not added it to its index yet. The same holds after a commit
-/// of this process.
+/// message is there, and the broker has not added it to its index yet. The same holds after a
+/// commit of this process.
 const INDEXED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long the brokers of a topic may take to answer whether they hold a message.
@@ -98,10 +96,7 @@ enum Known {
         is_handled: bool,
     },
     /// Its attempt has neither created an order nor been fenced.
-    Open {
-        /// Whether no further attempt can be fenced.
-        tombstone_is_full: bool,
-    },
+    Open { tombstone_is_full: bool },
 }
 
 /// A message of an event, if it is on the topic.
@@ -128,13 +123,11 @@ where
     Topics: PublishedEvents,
     Time: Clock,
 {
-    /// Answers from `orders`, `aggregates` and `topics`, with deadlines by `clock`.
     pub fn new(orders: Orders, aggregates: Aggregates, topics: Topics, clock: Time) -> Self {
         let recent = RecentAnswers::new(clock.now());
         Self { orders, aggregates, topics, clock, recent, tally: Tally::default() }
     }
 
-    /// The number of checks so far, by their answer.
     pub fn report(&self) -> CheckReport {
         CheckReport {
             committed: self.tally.committed.load(Ordering::Relaxed),
@@ -228,8 +221,8 @@ where
         }
     }
 
-    /// Answers for an attempt that has created its order. While its event is pending, it may be that
-    /// nobody else publishes it soon, so it is not left open.
+    /// Answers for an attempt that has created its order. While its event is pending, it may be
+    /// that nobody else publishes it soon, so it is not left open.
     async fn answer_created(&self, attempt: Attempt, is_handled: bool) -> CheckAnswer {
         let open_until = is_handled.then(|| attempt.deadline.plus(INDEXED_WITHIN));
         self.answer_raised(attempt.published, open_until).await

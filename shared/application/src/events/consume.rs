@@ -61,7 +61,6 @@ const EMPTY_AFTER: Duration = Duration::from_millis(200);
 /// The time between two reports of a running window.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 
-/// Consumes events through a window.
 pub struct ConsumeEvents<
     Subscription,
     Letters,
@@ -71,15 +70,10 @@ pub struct ConsumeEvents<
     Time,
     Identities,
 > {
-    /// Delivers the messages.
     pub subscription: Subscription,
-    /// Handles each event.
     pub handling: HandleEvents<Aggregates, Publisher, Time, Identities>,
-    /// Records dead letters.
     pub letters: Letters,
-    /// Announces dead letters.
     pub announcements: Announcements,
-    /// How fast events are consumed.
     pub pace: Pace,
 }
 

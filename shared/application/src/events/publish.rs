@@ -13,7 +13,6 @@ use crate::ports::{
 /// other message.
 #[derive(Debug, Clone)]
 pub struct PublishStored<Publisher, Time> {
-    /// Stores half messages and ends them.
     pub publisher: Publisher,
     /// The wall clock, for the deadline in the half message.
     pub clock: Time,
@@ -25,7 +24,6 @@ pub enum SendError {
     /// It can't be rebuilt, so nothing was sent.
     #[error("the event can't be rebuilt from its aggregate")]
     NotRebuilt(#[from] NotRebuilt),
-    /// No half message was stored.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
     /// Its commit was not acknowledged.

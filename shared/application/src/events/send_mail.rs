@@ -1,8 +1,8 @@
 //! Sends the mails that were asked for.
 //!
 //! The handler makes a token, stores its hash, and has the mail sent; then it marks itself. No
-//! transaction covers the mail service, so a delivery that comes again may send another mail. It has
-//! another token, and the newest one counts.
+//! transaction covers the mail service, so a delivery that comes again may send another mail. It
+//! has another token, and the newest one counts.
 
 use contracts::event::EventType;
 use domain::account::MailPurpose;
@@ -21,7 +21,6 @@ use crate::ports::mail::{MailRequests, MailToken, MailTokens, Mailer, OutgoingMa
 use crate::ports::pending::{Found, IndexChange, PendingEventStore};
 use crate::ports::{Accounts, Clock, RefreshTokenSource, TokenHash, TokenRecord};
 
-/// The events of requests for mails.
 pub const MAIL_EVENTS: &[EventType] = &[
     EventType::EmailConfirmationRequested,
     EventType::EmailChangeRequested,
@@ -34,11 +33,8 @@ pub struct SendMail<Users, Aggregates, Service, Secrets, Time> {
     pub users: Users,
     /// Stores tokens and marks.
     pub aggregates: Aggregates,
-    /// Sends the mails.
     pub mailer: Service,
-    /// Makes the secrets of tokens.
     pub secrets: Secrets,
-    /// The wall clock by which tokens expire.
     pub clock: Time,
 }
 

@@ -69,19 +69,13 @@ const COPIES_MAX: u32 = 5;
 /// How long an event waits before an operator is notified.
 const OVERDUE_AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// Sweeps what is pending.
 pub struct Sweep<Index, Aggregates, Topics, Publisher, Time, Identities> {
-    /// Lists the aggregates that are due.
     pub index: Index,
-    /// Reads and changes aggregates.
     pub aggregates: Aggregates,
     /// Looks up what is on the topics, and how far our group has consumed them.
     pub topics: Topics,
-    /// Publishes the events.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes the identifiers of publications.
     pub identities: Identities,
-    /// How fast it goes.
     pub pace: Pace,
 }
 
@@ -149,7 +143,6 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// The deadline of calls to brokers.
     fn broker_deadline(&self) -> Deadline {
         self.deadline.less(MOVING_ON)
     }

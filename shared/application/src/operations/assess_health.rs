@@ -15,15 +15,10 @@ const PENDING_MAX: Duration = lifetimes::SWEEP_AFTER.saturating_mul(2);
 /// How long a verdict is kept, so that many requests don't load the tables.
 const KEPT: Duration = Duration::from_secs(2);
 
-/// Checks the health of the system.
 pub struct AssessHealth<Probed, Servers, Ages, Time> {
-    /// Reads from the tables that an order needs.
     pub tables: Probed,
-    /// Connects to the name servers, which list the brokers.
     pub name_servers: Servers,
-    /// Finds events that have been pending for long.
     pub events: Ages,
-    /// The wall clock by which events and verdicts are old.
     pub clock: Time,
     /// Whether orders are created while no broker can be reached.
     pub accept_without_broker: bool,
@@ -48,7 +43,6 @@ impl LastVerdict {
     }
 }
 
-/// The health of the system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// Orders are created, and their events are published in time.

@@ -1,7 +1,7 @@
 //! Removes a dead letter for good: its event is never handled.
 //!
-//! A session or a request for a mail is kept while a letter needs it for its redrive. The write that
-//! removes the letter also lets it expire.
+//! A session or a request for a mail is kept while a letter needs it for its redrive. The write
+//! that removes the letter also lets it expire.
 
 use std::time::Duration;
 
@@ -21,19 +21,15 @@ use crate::retry::{Unsettled, until_settled};
 /// How long the removal may take, with all its tries.
 const REMOVAL: Duration = Duration::from_secs(10);
 
-/// Discards dead letters.
 #[derive(Debug, Clone)]
 pub struct DiscardDeadLetter<Letters, Aggregates> {
-    /// Reads and removes dead letters.
     pub letters: Letters,
-    /// Reads the aggregates that raised their events.
     pub aggregates: Aggregates,
 }
 
 /// A dead letter was not discarded, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscardError {
-    /// The letter does not exist, or no longer.
     #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
     NotFound,
     /// The letter is still there.
@@ -133,8 +129,8 @@ fn pause() -> Backoff {
     Backoff::new(Duration::from_millis(20), Duration::from_millis(500), 0)
 }
 
-/// The letter is gone: by an earlier try of ours, if the answer to one was lost, or because somebody
-/// else discarded or redrove it.
+/// The letter is gone: by an earlier try of ours, if the answer to one was lost, or because
+/// somebody else discarded or redrove it.
 fn gone(in_doubt: bool) -> DiscardError {
     if !in_doubt {
         return DiscardError::NotFound;

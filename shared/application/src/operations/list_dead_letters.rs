@@ -7,24 +7,20 @@ use crate::ports::{DeadLetterReader, DeadLetterSummary};
 /// Selects dead letters. A letter must match every condition that is set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadLetterFilter {
-    /// The handler that gave up.
     pub handler: Option<String>,
     /// A part of the reason.
     pub reason: Option<String>,
 }
 
 impl DeadLetterFilter {
-    /// Whether a letter matches.
     pub fn fits(&self, letter: &DeadLetterSummary) -> bool {
         let by_handler = self.handler.is_none() || self.handler == letter.handler;
         by_handler && self.reason.as_ref().is_none_or(|part| letter.reason.contains(part.as_str()))
     }
 }
 
-/// Lists dead letters.
 #[derive(Debug, Clone)]
 pub struct ListDeadLetters<Letters> {
-    /// Reads the dead letters.
     pub letters: Letters,
 }
 

@@ -21,9 +21,7 @@ const READS_AT_ONCE: usize = 16;
 /// An event that is pending in its aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedEvent {
-    /// The aggregate that raised it.
     pub aggregate: AggregateKey,
-    /// The identifier of the event.
     pub event_id: EventId,
     /// Its type; `None` if newer code raised it.
     pub event_type: Option<EventType>,
@@ -31,14 +29,10 @@ pub struct ListedEvent {
     pub entry: PendingEvent,
 }
 
-/// Lists pending events.
 #[derive(Debug, Clone)]
 pub struct ListPending<Index, Aggregates, Time> {
-    /// Lists the aggregates with pending events.
     pub index: Index,
-    /// Reads the aggregates.
     pub aggregates: Aggregates,
-    /// The wall clock by which events are old.
     pub clock: Time,
 }
 

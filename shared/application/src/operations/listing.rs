@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-/// A listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<Item> {
     /// The first items, in the order of the listing.

@@ -41,15 +41,10 @@ const WRITE: Duration = Duration::from_secs(10);
 /// How long a publication may take.
 const PUBLICATION: Duration = Duration::from_secs(5);
 
-/// Redrives dead letters.
 pub struct Redrive<Letters, Aggregates, Identities, Publisher, Time> {
-    /// Reads dead letters, and moves or removes them.
     pub letters: Letters,
-    /// Reads aggregates.
     pub aggregates: Aggregates,
-    /// Makes the identifiers of publications.
     pub identities: Identities,
-    /// The wall clock, for the time since when an event is pending.
     pub clock: Time,
     /// Publishes. `None` if no broker can be reached; then the sweep publishes an event of ours.
     pub publication: Option<PublishStored<Publisher, Time>>,
@@ -58,7 +53,6 @@ pub struct Redrive<Letters, Aggregates, Identities, Publisher, Time> {
 /// The letter was removed, and its event will be handled.
 #[derive(Debug)]
 pub struct Redriven {
-    /// The identifier of the event.
     pub event_id: EventId,
     /// Whether the broker has acknowledged it. If not, the sweep publishes it.
     pub is_published: bool,
@@ -67,7 +61,6 @@ pub struct Redriven {
 /// A dead letter was not redriven, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum RedriveError {
-    /// The letter does not exist, or no longer.
     #[error("there is no such dead letter; it was redriven or discarded, or has expired")]
     NotFound,
     /// Its aggregate does not exist, or is older than the letter, as after a restore.

@@ -21,21 +21,15 @@ use crate::ports::{Clock, IdentitySource, TransactionalPublisher};
 /// How long one event may take.
 const PUBLICATION: Duration = Duration::from_secs(5);
 
-/// Replays events.
 #[derive(Debug, Clone)]
 pub struct Replay<Aggregates, Publisher, Time, Identities> {
-    /// Reads aggregates.
     pub aggregates: Aggregates,
-    /// Publishes the events.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes the identifiers of publications.
     pub identities: Identities,
 }
 
-/// An event that a replay sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayedEvent {
-    /// The identifier of the event.
     pub event_id: EventId,
     /// Its type; `None` if newer code raised it, so that it can't be sent.
     pub event_type: Option<EventType>,
@@ -46,21 +40,16 @@ pub struct ReplayedEvent {
 /// Not all events are known to be on their topic again. It may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The aggregate does not exist.
     #[error("there is no such aggregate")]
     NotFound,
-    /// The aggregate has raised no such event.
     #[error("the aggregate has raised no such event")]
     NotRaised,
-    /// The aggregate could not be read.
     #[error("the aggregate could not be read")]
     Unread(#[source] Failure),
     /// An event was not acknowledged; those before it were.
     #[error("event {event_id} was not acknowledged, and those after it were not sent")]
     Send {
-        /// The event that was not acknowledged.
         event_id: EventId,
-        /// The error of sending it.
         #[source]
         cause: SendError,
     },

@@ -37,14 +37,10 @@ const PUBLICATION: Duration = Duration::from_secs(5);
 /// How long an event is tried again before the replay stops.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Replays the events since a moment.
 #[derive(Debug, Clone)]
 pub struct ReplaySince<Aggregates, Publisher, Time, Identities> {
-    /// Reads all aggregates.
     pub aggregates: Aggregates,
-    /// Publishes the events.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes the identifiers of publications.
     pub identities: Identities,
     /// The most events that are sent per second.
     pub events_per_second: NonZeroU32,
@@ -69,13 +65,11 @@ pub struct ReplaySummary {
 /// sent are sent again with the same `event_id`.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayStopped {
-    /// The aggregates could not all be read.
     #[error("not all aggregates could be read")]
     Unread(#[source] Failure),
     /// An event was not acknowledged for a minute.
     #[error("event {event_id} was not acknowledged")]
     Send {
-        /// The event that was not acknowledged.
         event_id: EventId,
         /// The error of the last try.
         #[source]

@@ -26,21 +26,16 @@ const WRITE: Duration = Duration::from_secs(10);
 /// How long the publication may take.
 const PUBLICATION: Duration = Duration::from_secs(5);
 
-/// Republishes pending events.
 #[derive(Debug, Clone)]
 pub struct Republish<Aggregates, Publisher, Time, Identities> {
-    /// Reads and changes aggregates.
     pub aggregates: Aggregates,
-    /// Publishes the event.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes the identifiers of publications.
     pub identities: Identities,
 }
 
 /// An event has a new publication.
 #[derive(Debug)]
 pub struct Republished {
-    /// The identifier of the publication.
     pub publication: TransactionId,
     /// Whether the broker has acknowledged it. If not, the sweep publishes it.
     pub sent: Result<(), SendError>,
@@ -49,13 +44,10 @@ pub struct Republished {
 /// An event was not published again, as far as is known. It may be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum RepublishError {
-    /// The aggregate does not exist.
     #[error("there is no such aggregate")]
     NotFound,
-    /// This code can't publish the event.
     #[error("it can't be published")]
     NotRebuilt(#[from] NotRebuilt),
-    /// The event is no longer pending.
     #[error("it is not pending: every handler of ours is done with it, or it is a dead letter")]
     NotPending,
     /// The table could not be read or written. Nothing was sent.

@@ -14,16 +14,11 @@ use crate::ports::{
     Clock, SigningKeyGenerator, SigningKeyStore, VerificationKey, VerificationKeyStore,
 };
 
-/// Rotates the signing key.
 #[derive(Debug, Clone)]
 pub struct RotateSigningKey<Generator, Signing, Published, Time> {
-    /// Makes the new key pair.
     pub generator: Generator,
-    /// Stores the private key.
     pub signing: Signing,
-    /// Stores and reads the public keys.
     pub published: Published,
-    /// The wall clock by which keys retire.
     pub clock: Time,
 }
 
@@ -44,7 +39,6 @@ impl NewKey {
     }
 }
 
-/// What a rotation did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotated {
     /// The name of the key that signs from now on.

@@ -27,26 +27,19 @@ use crate::retry::until_settled;
 /// The part of the request's time that is kept for the answer.
 const ANSWER: Duration = Duration::from_millis(50);
 
-/// A request to cancel an order.
 #[derive(Debug, Clone)]
 pub struct CancelOrderCommand {
-    /// The order's customer.
     pub user_id: UserId,
-    /// The order.
     pub order_id: OrderId,
     /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
 }
 
-/// Cancels orders.
 pub struct CancelOrder<Orders, Returns, Time, Identities> {
-    /// Reads orders at their keys.
     pub orders: Orders,
     /// Stores the change together with the stock that the order gives back.
     pub returns: Returns,
-    /// The wall clock, for the time of the change.
     pub clock: Time,
-    /// Makes the identifiers of the event and its publication.
     pub identities: Identities,
 }
 

@@ -38,34 +38,24 @@ pub use breaker::CircuitBreaker;
 pub use budgets::{Budgets, WithoutBroker};
 use settlement::{Refusal, Settlement, settle};
 
-/// A request to create an order.
 #[derive(Debug, Clone)]
 pub struct CreateOrderCommand {
-    /// The customer.
     pub user_id: UserId,
-    /// The products and quantities.
     pub lines: OrderLines,
-    /// The client's idempotency key, if it sent one.
     pub key: Option<IdempotencyKey>,
     /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
 }
 
-/// Creates orders.
 pub struct CreateOrder<Orders, Products, Publisher, Time, Identities> {
-    /// Where orders are stored.
     pub orders: Orders,
-    /// The prices of the products.
     pub catalog: Products,
-    /// Stores half messages and ends them.
     pub publisher: Publisher,
     /// The wall clock, whose deadlines other processes compare.
     pub clock: Time,
     /// Makes the identifiers of attempts, and of orders without a key.
     pub identities: Identities,
-    /// How long each step may take.
     pub budgets: Budgets,
-    /// What is done without a half message.
     pub without_broker: WithoutBroker,
 }
 
@@ -95,7 +85,6 @@ pub enum CreateOrderError {
     Unavailable {
         /// The step that failed.
         what: &'static str,
-        /// The error, for the log.
         #[source]
         cause: Cause,
     },

@@ -9,7 +9,6 @@ use crate::ports::OrderKeys;
 
 /// Reads orders by their user and their identifier, so that an order of another user can't be read.
 pub struct GetOrder<Orders> {
-    /// Reads orders at their keys.
     pub orders: Orders,
 }
 

@@ -13,24 +13,21 @@ use crate::outcome::{Failure, FailureClass};
 use crate::ports::{OrderKeys, OrderListing, OrderPosition, PageLimit};
 use cursor::Cursor;
 
-/// How often the table is asked for one page: a rare status among many orders must not cost more. The
-/// page then has fewer orders than asked for, and a cursor.
+/// How often the table is asked for one page: a rare status among many orders must not cost more.
+/// The page then has fewer orders than asked for, and a cursor.
 const READS_MAX: u32 = 5;
 
-/// How much time must be left for another read. Otherwise the page ends as well, so that a slow table
-/// does not keep a request until Lambda ends it, without any progress for its client.
+/// How much time must be left for another read. Otherwise the page ends as well, so that a slow
+/// table does not keep a request until Lambda ends it, without any progress for its client.
 const READ_TIME: Duration = Duration::from_secs(2);
 
-/// Lists orders.
 pub struct ListOrders<Orders> {
     /// The orders, and what is at their keys.
     pub orders: Orders,
 }
 
-/// What a client asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderQuery<'a> {
-    /// At most so many orders.
     pub limit: PageLimit,
     /// Orders of this status alone; all of them if it is `None`.
     pub status: Option<OrderStatus>,
@@ -38,14 +35,12 @@ pub struct OrderQuery<'a> {
     pub cursor: Option<&'a str>,
 }
 
-/// Why no page is listed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListOrdersError {
     /// The cursor is not of a page of these orders: it was changed, or it is of another user, of
     /// another status or of another version of this service.
     #[error("the cursor is not of a page of these orders")]
     InvalidCursor,
-    /// The orders can't be read.
     #[error("the orders can't be listed")]
     Unavailable(#[from] Failure),
 }

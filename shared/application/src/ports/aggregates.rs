@@ -13,11 +13,11 @@ pub struct Segment {
     pub topic: Topic,
     /// The number of the part, from 0.
     pub index: u16,
-    /// The number of all parts, from 1.
+    /// How many parts there are, at least 1.
     pub of: u16,
 }
 
-/// Reads all aggregates.
+/// Reads all aggregates, for a replay.
 pub trait StoredAggregates: Send + Sync {
     /// Where a page ends.
     type Position: Send;

@@ -143,7 +143,7 @@ impl DeadLetterId {
         if valid { Ok(Self(text.to_owned())) } else { Err(InvalidDeadLetterId) }
     }
 
-    /// The id as text.
+    /// The id as text, which [`Self::parse`] reads.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -186,8 +186,8 @@ pub trait DeadLetterReader: Send + Sync {
 /// Why a letter and its event were not moved.
 #[derive(Debug, Clone)]
 pub struct MoveCancelled {
-    /// The letter. When it is to be removed, its condition fails if it is gone, or is another letter
-    /// of the same event. When it is recorded, it can only be busy.
+    /// The letter. When it is to be removed, its condition fails if it is gone, or is another
+    /// letter of the same event. When it is recorded, it can only be busy.
     pub letter: ItemReason<()>,
     /// The aggregate. Its condition fails if it was changed meanwhile.
     pub aggregate: ItemReason<StoredAggregate>,

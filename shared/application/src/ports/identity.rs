@@ -6,9 +6,9 @@ use crate::outcome::Failure;
 ///
 /// Each except a user's MUST be a `UUIDv7` (RFC 9562) that no other process makes.
 pub trait IdentitySource: Send + Sync {
-    /// The identifier of a new order.
+    /// The identifier of a new order that has no idempotency key.
     fn order_id(&self) -> OrderId;
-    /// The identifier of a new event.
+    /// The identifier of a new event. That of `OrderCreated` follows from its order instead.
     fn event_id(&self) -> EventId;
     /// The identifier of a new attempt or publication.
     fn transaction_id(&self) -> TransactionId;

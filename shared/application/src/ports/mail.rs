@@ -13,8 +13,8 @@ use super::{Activity, AddressDigest, CancelledAddition, CancelledChange, TokenHa
 use crate::deadline::Deadline;
 use crate::outcome::{Failure, WriteTry};
 
-/// A mailed token: `<mail_id>.<secret>`. It names the request, so that one read finds it. The secret
-/// has 256 random bits; the identifier is not secret.
+/// A mailed token: `<mail_id>.<secret>`. It names the request, so that one read finds it. The
+/// secret has 256 random bits; the identifier is not secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailToken {
     /// The request that the token names.
@@ -40,22 +40,22 @@ impl MailToken {
 /// A new request for a mail with its event.
 #[derive(Debug, Clone)]
 pub struct NewMail {
-    /// The request.
+    /// The request, in whose item the event is stored.
     pub request: MailRequest,
-    /// The event that it raised.
+    /// Its event, whose type follows from the purpose of the request.
     pub event: UserEvent,
-    /// The event's pending entry.
+    /// The pending entry of `event`.
     pub pending: PendingEvent,
 }
 
 /// A request as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMail {
-    /// The request.
+    /// The request as it was made; only its token changes.
     pub request: MailRequest,
     /// The newest token; `None` before the first mail.
     pub token: Option<TokenRecord>,
-    /// Whether a token of it was used.
+    /// Whether a token of it was used. After that, none is good.
     pub used: bool,
 }
 
@@ -67,7 +67,7 @@ impl StoredMail {
     }
 }
 
-/// Finds requests for mails.
+/// Finds the requests that mailed tokens name.
 pub trait MailRequests: Send + Sync {
     /// A request, by a consistent read.
     ///
@@ -85,7 +85,7 @@ pub trait MailRequests: Send + Sync {
 pub struct Redemption<'a> {
     /// The request of the token.
     pub mail: MailId,
-    /// The token's hash.
+    /// The hash of the token, which must be the newest of the request.
     pub hash: TokenHash,
     /// The account after it. Its version is one higher than the stored version.
     pub account: &'a Account,
@@ -99,8 +99,9 @@ pub struct Redemption<'a> {
 
 /// Stores requests for mails, and what their tokens change.
 ///
-/// Each write makes one try within `deadline`, and never a second one. A second call stores nothing,
-/// and MUST report what it met of the first one: [`judging`](crate::users::judging) recognises it.
+/// Each write makes one try within `deadline`, and never a second one. A second call stores
+/// nothing, and MUST report what it met of the first one: [`judging`](crate::users::judging)
+/// recognises it.
 pub trait MailRepository: Send + Sync {
     /// Stores a request with its pending event and its activity. If `account` is given, it is the
     /// account that asks, after the change that belongs to the request; that change has the
@@ -165,7 +166,7 @@ pub struct OutgoingMail<'a> {
 #[error("no mail can be sent to this address")]
 pub struct AddressRejected;
 
-/// Sends mails.
+/// Hands mails to the service that sends them.
 pub trait Mailer: Send + Sync {
     /// Makes one try, within `deadline`, to have a mail sent. [`WriteTry::Done`] means that the
     /// service has accepted it, not that it arrived. [`WriteTry::Cancelled`] is about the address

@@ -26,13 +26,13 @@ impl IdempotencyKey {
         valid.then(|| Self(text.to_owned()))
     }
 
-    /// The key as text.
+    /// The key as the client sent it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Stores new orders.
+/// Stores new orders, each as one item.
 pub trait OrderCreation: Send + Sync {
     /// Makes one try, within `deadline`, to store a new order, and never a second one.
     ///
@@ -77,7 +77,7 @@ pub trait Fences: Send + Sync {
     ) -> impl Future<Output = WriteTry<()>> + Send;
 }
 
-/// Reads orders.
+/// Reads one order of a user.
 pub trait OrderReader: Send + Sync {
     /// A user's order, by a consistent read. The order of another user MUST look like a missing
     /// one.
@@ -109,12 +109,12 @@ impl OrderPosition {
     }
 }
 
-/// The orders of a user.
+/// Lists the orders of a user.
 pub trait OrderListing: Send + Sync {
     /// At most `limit` of a user's orders, the newest first: from the newest, or from the one after
     /// `after`, whose order need not exist any more. The pages together MUST name each order once
-    /// that exists the whole time. An order that was created within the last seconds MAY be missing;
-    /// each that is listed MUST be as of the last write. Tombstones MUST NOT be listed.
+    /// that exists the whole time. An order that was created within the last seconds MAY be
+    /// missing; each that is listed MUST be as of the last write. Tombstones MUST NOT be listed.
     ///
     /// # Errors
     ///

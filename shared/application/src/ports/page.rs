@@ -1,7 +1,7 @@
 /// A part of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<Item, Position> {
-    /// The items of this page.
+    /// What is on this page, in the order of the listing.
     pub items: Vec<Item>,
     /// The number of records on it that this code can't read. The adapter logs them.
     pub unreadable: u64,
@@ -14,7 +14,7 @@ pub struct Page<Item, Position> {
 pub struct PageLimit(u8);
 
 impl PageLimit {
-    /// The most.
+    /// The largest limit.
     pub const MAX: Self = Self(100);
 
     /// `None` if it is not 1 to 100.
@@ -22,7 +22,7 @@ impl PageLimit {
         if limit >= 1 && limit <= Self::MAX.0 { Some(Self(limit)) } else { None }
     }
 
-    /// The number.
+    /// The limit as a number: 1 to 100.
     pub const fn get(self) -> u8 {
         self.0
     }

@@ -95,9 +95,9 @@ pub struct UserChange<'a> {
 /// A change of the pending events of an aggregate, with everything that must change together.
 #[derive(Debug, Clone)]
 pub enum AggregateChange<'a> {
-    /// A change of an order.
+    /// A change of an order: of its status, notifications and pending events.
     Order(OrderChange<'a>),
-    /// A change of an account, a session or a mail.
+    /// A change of an account, a session or a mail: of its pending events alone.
     User(UserChange<'a>),
 }
 
@@ -167,7 +167,7 @@ pub struct DueAggregates {
     /// The aggregates: those of the first rank before those of the second, and of one rank the
     /// earliest first.
     pub aggregates: Vec<DueAggregate>,
-    /// Whether there may be more.
+    /// Whether more may be due than was asked for.
     pub more: bool,
     /// How many parts of the index, or items in it, could not be read. They hide nothing else.
     pub unreadable: usize,

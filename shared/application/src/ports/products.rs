@@ -26,9 +26,10 @@ pub trait Catalog: Send + Sync {
 
 /// The products that are sold.
 pub trait ProductListing: Send + Sync {
-    /// At most `limit` products, in an order of the adapter's own that stays the same: from the first,
-    /// or from the one after `after`, which need not exist any more. The pages together MUST name
-    /// each product once that exists the whole time. Prices and stock MAY be a few seconds old.
+    /// At most `limit` products, in an order of the adapter's own that stays the same: from the
+    /// first, or from the one after `after`, which need not exist any more. The pages together MUST
+    /// name each product once that exists the whole time. Prices and stock MAY be a few seconds
+    /// old.
     ///
     /// # Errors
     ///

@@ -20,8 +20,8 @@ pub struct ReservationCancelled {
     /// settles nothing.
     pub stock: BTreeMap<ProductId, ItemReason<u32>>,
     /// The reason of each count of open units. A condition failed if there would be too many, or,
-    /// for a return, if there are fewer than are given back; with it comes the count that was found,
-    /// if there is one. A count that can't be read counts as busy.
+    /// for a return, if there are fewer than are given back; with it comes the count that was
+    /// found, if there is one. A count that can't be read counts as busy.
     pub open: BTreeMap<OpenCount, ItemReason<u32>>,
 }
 

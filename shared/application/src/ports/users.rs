@@ -18,8 +18,9 @@ use crate::ports::{AccountAtKey, CancelledRegistration, NewSession, Registration
 
 /// Stores registrations and logins, each with its event.
 ///
-/// Each write makes one try within `deadline`, and never a second one. A second call stores nothing,
-/// and MUST report what it met of the first one: [`judging`](crate::users::judging) recognises it.
+/// Each write makes one try within `deadline`, and never a second one. A second call stores
+/// nothing, and MUST report what it met of the first one: [`judging`](crate::users::judging)
+/// recognises it.
 pub trait UserRepository: Send + Sync {
     /// Stores a new account with its pending event, its address if no account has it, its activity,
     /// the activity's source as a known source ([`KnownSources`]), and the request for a mail with

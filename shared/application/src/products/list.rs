@@ -7,9 +7,7 @@ use domain::product::Product;
 use crate::outcome::Failure;
 use crate::ports::{PageLimit, ProductListing};
 
-/// Lists products.
 pub struct ListProducts<Products> {
-    /// What is sold.
     pub products: Products,
 }
 

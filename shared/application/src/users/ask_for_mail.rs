@@ -2,8 +2,8 @@
 //! password.
 //!
 //! A request is stored with its event, and the handler of that event sends the mail
-//! ([`crate::events::send_mail`]). So nobody who asks waits for the mail service, and the time of an
-//! answer says nothing about what is sent.
+//! ([`crate::events::send_mail`]). So nobody who asks waits for the mail service, and the time of
+//! an answer says nothing about what is sent.
 
 use std::time::Duration;
 
@@ -32,7 +32,6 @@ use crate::users::show_account::{ShowAccount, ShowAccountError};
 
 /// Asks for mails. `Store` has accounts, sessions, requests, activities and guesses.
 pub struct AskForMail<Store, Passwords, Identities, Time> {
-    /// Reads the bearer's account.
     pub show: ShowAccount<Store, Time>,
     /// Verifies the current password, and counts what is asked for.
     pub current: CurrentPassword<Store, Passwords, Identities, Time>,
@@ -40,7 +39,6 @@ pub struct AskForMail<Store, Passwords, Identities, Time> {
 
 /// Who asks for a mail.
 pub struct Asking {
-    /// Where the request came from.
     pub source: Source,
     /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
@@ -49,16 +47,13 @@ pub struct Asking {
 /// Why no mail was asked for, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum AskForMailError {
-    /// The text is not an e-mail address.
     #[error("invalid e-mail address")]
     Email(#[from] InvalidEmailAddress),
-    /// The address is confirmed already.
     #[error("the address is confirmed already")]
     AlreadyConfirmed,
     /// Too many mails were asked for. The next request is allowed after this time.
     #[error("too many mails")]
     TooMany(Duration),
-    /// Like every change that needs the current password.
     #[error(transparent)]
     Refused(#[from] ProtectedChangeError),
 }

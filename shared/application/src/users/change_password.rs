@@ -15,31 +15,23 @@ use crate::users::judging::{Stale, judge_change};
 use crate::users::settle::{LOCAL_TRANSACTION, settle};
 use crate::users::show_account::ShowAccount;
 
-/// Changes passwords.
 pub struct ChangePassword<Store, Passwords, Identities, Time> {
-    /// Reads the bearer's account.
     pub show: ShowAccount<Store, Time>,
-    /// Verifies the current password.
     pub current: CurrentPassword<Store, Passwords, Identities, Time>,
 }
 
-/// A request to change a password.
 pub struct NewPassword {
     /// The current password, as proof.
     pub current: SecretString,
-    /// The new password.
     pub new: SecretString,
-    /// Where the request came from.
     pub source: Source,
 }
 
 /// The password was not changed, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    /// The new password is not allowed.
     #[error("new password not allowed")]
     Fault(#[from] PasswordFault),
-    /// Like every change that needs the current password.
     #[error(transparent)]
     Refused(#[from] ProtectedChangeError),
 }

@@ -21,19 +21,14 @@ pub struct CurrentPassword<Store, Passwords, Identities, Time> {
     pub users: Store,
     /// Counts guesses, so that a stolen access token does not allow many.
     pub guard: GuessGuard<Store, Time>,
-    /// Verifies the password against the account's hash.
     pub passwords: Passwords,
-    /// Makes the identifiers of activities.
     pub identities: Identities,
-    /// The wall clock, for the time of activities.
     pub clock: Time,
 }
 
-/// A password to verify.
 pub struct Proof {
     /// What the bearer entered as the current password.
     pub password: SecretString,
-    /// Where the request came from.
     pub source: Source,
     /// The activity that is recorded if it is wrong.
     pub failure: ActivityKind,

@@ -16,19 +16,14 @@ use crate::users::judging::judge_deletion;
 use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
 use crate::users::show_account::ShowAccount;
 
-/// Deletes accounts.
 pub struct DeleteAccount<Store, Passwords, Identities, Time> {
-    /// Reads the bearer's account.
     pub show: ShowAccount<Store, Time>,
-    /// Verifies the password.
     pub current: CurrentPassword<Store, Passwords, Identities, Time>,
 }
 
-/// A request to delete an account.
 pub struct Deletion {
     /// The current password, as proof.
     pub password: SecretString,
-    /// Where the request came from.
     pub source: Source,
     /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,

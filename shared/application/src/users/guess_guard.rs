@@ -46,13 +46,10 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// checked. If a guess can't be counted, it is not checked.
 #[derive(Debug, Clone)]
 pub struct GuessGuard<Records, Time> {
-    /// The stored counts of guesses.
     pub records: Records,
-    /// The wall clock by which guesses wait.
     pub clock: Time,
 }
 
-/// Why a guess is not let through.
 #[derive(Debug, thiserror::Error)]
 pub enum GuessRefused {
     /// There were too many guesses. The next one is allowed after this time.

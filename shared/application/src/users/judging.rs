@@ -23,7 +23,6 @@ pub struct Stale;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmailTaken;
 
-/// Judges the registration of a user by an attempt.
 pub fn judge_registration(
     met: &CancelledRegistration,
     user_id: UserId,
@@ -35,7 +34,6 @@ pub fn judge_registration(
     judged(has_landed, met.address.condition_failed().then_some(EmailTaken))
 }
 
-/// Judges the login of an attempt.
 pub fn judge_login(met: &CancelledAddition, attempt: TransactionId) -> Judged<Stale> {
     // Only this login knows the session's identifier: if the session exists, an earlier try has
     // landed, whatever happened to the account after that.

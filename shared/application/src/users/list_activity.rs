@@ -10,9 +10,7 @@ const PAGE: u32 = 50;
 
 /// Lists activities. `Store` has accounts, sessions and activities.
 pub struct ListActivity<Store, Time> {
-    /// Reads the bearer's account.
     pub show: ShowAccount<Store, Time>,
-    /// The activities of accounts.
     pub log: Store,
 }
 

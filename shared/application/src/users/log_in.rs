@@ -35,31 +35,21 @@ use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
 
 /// Logs users in. `Store` has accounts, sources, activities and guesses.
 pub struct LogIn<Users, Store, Passwords, Issuer, RefreshTokens, Identities, Time> {
-    /// Stores logins.
     pub users: Users,
-    /// Reads accounts, and stores their sources and activities.
     pub accounts: Store,
-    /// Counts guesses.
     pub guard: GuessGuard<Store, Time>,
     /// Verifies passwords, and makes a new hash if the stored one is outdated.
     pub passwords: Passwords,
-    /// Issues access tokens.
     pub tokens: Issuer,
-    /// Makes refresh tokens.
     pub refresh_tokens: RefreshTokens,
-    /// Makes the identifiers of sessions, events, attempts and activities.
     pub identities: Identities,
-    /// The wall clock by which guesses wait and sessions end.
     pub clock: Time,
 }
 
-/// A request to log in.
 pub struct Credentials {
     /// The address as the user typed it.
     pub email: String,
-    /// The password to verify.
     pub password: SecretString,
-    /// Where the request came from.
     pub source: Source,
     /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
@@ -68,13 +58,11 @@ pub struct Credentials {
 /// The tokens that a client gets for a session.
 #[derive(Debug)]
 pub struct SessionTokens {
-    /// The access token, sent with each request.
     pub access: AccessToken,
     /// The refresh token, which is exchanged for the next tokens.
     pub refresh: SecretString,
 }
 
-/// Why the login failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogInError {
     /// There is no such account, or the password is wrong. The answer must not show which.

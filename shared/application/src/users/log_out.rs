@@ -18,11 +18,8 @@ use crate::users::show_account::{ShowAccount, ShowAccountError};
 pub struct LogOut<Store, Identities, Time> {
     /// Reads the bearer's account, if its session is good.
     pub show: ShowAccount<Store, Time>,
-    /// Accounts and sessions.
     pub users: Store,
-    /// Makes the identifiers of attempts and activities.
     pub identities: Identities,
-    /// The wall clock, for the time of activities.
     pub clock: Time,
 }
 

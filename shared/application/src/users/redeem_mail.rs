@@ -18,13 +18,9 @@ use crate::users::settle::{LOCAL_TRANSACTION, account_keeps_changing, settle};
 
 /// Uses mailed tokens. `Store` has accounts, requests and sources.
 pub struct RedeemMail<Store, Passwords, Identities, Time> {
-    /// Accounts with their requests for mails.
     pub users: Store,
-    /// Hashes new passwords.
     pub passwords: Passwords,
-    /// Makes the identifiers of attempts and activities.
     pub identities: Identities,
-    /// The wall clock by which tokens expire.
     pub clock: Time,
 }
 

@@ -28,19 +28,13 @@ pub const REUSE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Refreshes sessions. `Store` has accounts and sessions.
 pub struct RefreshSession<Store, Issuer, RefreshTokens, Identities, Time> {
-    /// Accounts and sessions.
     pub users: Store,
-    /// Issues access tokens.
     pub tokens: Issuer,
-    /// Makes the secrets of refresh tokens.
     pub refresh_tokens: RefreshTokens,
-    /// Makes the identifiers of activities.
     pub identities: Identities,
-    /// The wall clock by which tokens and sessions end.
     pub clock: Time,
 }
 
-/// Why the refresh failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
     /// The token is not good. The reason is for the log alone.

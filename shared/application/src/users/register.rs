@@ -26,42 +26,32 @@ use crate::users::settle::{LOCAL_TRANSACTION, settle};
 
 /// Registers users, each with an account, an event and an activity.
 pub struct RegisterUser<Users, Records, Passwords, Identities, Time> {
-    /// Where accounts are stored.
     pub users: Users,
     /// Makes a source wait that tries many addresses.
     pub guard: GuessGuard<Records, Time>,
-    /// Hashes the new password.
     pub passwords: Passwords,
-    /// Makes the identifiers of the user, the event, the attempt and the activity.
     pub identities: Identities,
-    /// The wall clock, for the time of the registration.
     pub clock: Time,
     /// Whether mails are sent: then each registration asks for one that confirms its address.
     pub sends_mails: bool,
 }
 
-/// A request to register.
 pub struct NewUser {
     /// The address as the user typed it.
     pub email: String,
     /// The password, not checked yet.
     pub password: SecretString,
-    /// Where the request came from.
     pub source: Source,
     /// W3C Trace Context of the request, if it carried one.
     pub traceparent: Option<String>,
 }
 
-/// Why no account was registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterUserError {
-    /// The text is not an e-mail address.
     #[error("invalid e-mail address")]
     Email(#[from] InvalidEmailAddress),
-    /// The password is not allowed.
     #[error("password not allowed")]
     Password(#[from] PasswordFault),
-    /// The address belongs to another account.
     #[error("the address belongs to another account")]
     EmailTaken,
     /// There were too many registrations from this source. The next one is allowed after this time.

@@ -8,19 +8,15 @@ use crate::ports::{Accounts, Bearer, Clock, Sessions};
 /// Shows accounts. `Store` has accounts and sessions.
 #[derive(Debug, Clone)]
 pub struct ShowAccount<Store, Time> {
-    /// Accounts and sessions.
     pub users: Store,
-    /// The wall clock by which sessions end.
     pub clock: Time,
 }
 
-/// Why an account can't be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum ShowAccountError {
     /// The session has ended or the account is deleted, while the access token is still good.
     #[error("the session has ended")]
     SessionOver,
-    /// The account or the session couldn't be read.
     #[error("reading the account is temporarily unavailable")]
     Unavailable(#[source] Failure),
 }

@@ -1,7 +1,6 @@
 /// What happened to an account, as its owner can look it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ActivityKind {
-    /// The account was registered.
     Registered,
     /// Someone logged in with the password.
     LoggedIn,
@@ -42,7 +41,6 @@ pub enum ActivityKind {
 }
 
 impl ActivityKind {
-    /// Every kind.
     pub const ALL: [Self; 19] = [
         Self::Registered,
         Self::LoggedIn,
@@ -90,7 +88,6 @@ impl ActivityKind {
         }
     }
 
-    /// The kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }

@@ -18,7 +18,6 @@ pub struct EmailAddress {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AddressKey(String);
 
-/// A text is not an e-mail address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an e-mail address of at most {} bytes", EmailAddress::LENGTH_MAX)]
 pub struct InvalidEmailAddress;
@@ -52,12 +51,10 @@ impl EmailAddress {
         Ok(Self { typed: typed.to_owned(), key: AddressKey(key) })
     }
 
-    /// The address as it was typed.
     pub fn as_typed(&self) -> &str {
         &self.typed
     }
 
-    /// The form by which accounts are compared.
     pub const fn key(&self) -> &AddressKey {
         &self.key
     }

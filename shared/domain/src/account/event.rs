@@ -6,24 +6,18 @@ use crate::identity::{EventId, UserId};
 use crate::pending::PendingEvents;
 use crate::timestamp::Timestamp;
 
-/// Something that a user did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserEvent {
-    /// The user's number.
     pub user_id: UserId,
     /// The account's version with this event. It gives the sequence of a user's events, in whatever
     /// sequence they are delivered. A request for a mail changes no account, so its event has the
     /// version that the account has at that time.
     pub aggregate_version: u32,
-    /// What the user did.
     pub fact: UserFact,
-    /// When it happened.
     pub at: Timestamp,
-    /// The identifier, schema version and trace with which it is published.
     pub stamp: EventStamp,
 }
 
-/// What a user did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserFact {
     /// The user registered an account. The account raised it.
@@ -41,15 +35,13 @@ pub enum UserFact {
     PasswordResetRequested,
 }
 
-/// The events of an account, a session or a mail. Code that handles events does not change anything else
-/// that is stored in the same item.
+/// The events of an account, a session or a mail. Code that handles events does not change anything
+/// else that is stored in the same item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserEvents {
-    /// The key of the account, the session or the mail.
     pub key: AggregateKey,
     /// The events that it raised, the oldest first.
     pub raised: Vec<UserEvent>,
-    /// Those of them that are not handled yet.
     pub pending: PendingEvents,
     /// How many writes have changed what is pending. Each write is conditional on it, so no write
     /// undoes another one. Unlike the account's version it also rises without an event.
@@ -59,7 +51,6 @@ pub struct UserEvents {
 }
 
 impl UserEvents {
-    /// An event that it raised.
     pub fn event(&self, event_id: EventId) -> Option<&UserEvent> {
         self.raised.iter().find(|event| event.stamp.event_id == event_id)
     }

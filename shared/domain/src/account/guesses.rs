@@ -15,7 +15,6 @@ const UNDER_WAY: Duration = Duration::from_secs(2);
 /// A moment in the past, so that nobody waits for it.
 const NEVER: Timestamp = Timestamp::from_millis(0);
 
-/// How many guesses are let through without a wait, and when they are forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuessLimit {
     /// How many guesses are allowed before the first wait.
@@ -32,9 +31,7 @@ pub struct GuessLimit {
 pub struct Guesses {
     /// How many were made in a row.
     pub made: u32,
-    /// Until when no further guess is allowed.
     pub wait_until: Timestamp,
-    /// When they are forgotten.
     pub forgotten_at: Timestamp,
 }
 
@@ -72,8 +69,8 @@ impl Guesses {
         self.made >= limit.free
     }
 
-    /// Whether the wait may soon be lifted: only the last of the free guesses caused it, and a guess
-    /// that is still under way may be right and be taken back.
+    /// Whether the wait may soon be lifted: only the last of the free guesses caused it, and a
+    /// guess that is still under way may be right and be taken back.
     pub fn may_be_taken_back(&self, limit: GuessLimit, now: Timestamp) -> bool {
         let made_ago = WAIT_FIRST.checked_sub(self.wait_until.since(now));
         self.made == limit.free && made_ago.is_some_and(|ago| ago < UNDER_WAY)

@@ -19,12 +19,10 @@ pub enum MailPurpose {
     ConfirmAddress,
     /// It confirms the address that the account is to get.
     ChangeAddress,
-    /// It allows to choose a new password.
     ResetPassword,
 }
 
 impl MailPurpose {
-    /// Every purpose.
     pub const ALL: [Self; 3] = [Self::ConfirmAddress, Self::ChangeAddress, Self::ResetPassword];
 
     /// The name under which it is stored.
@@ -36,7 +34,6 @@ impl MailPurpose {
         }
     }
 
-    /// The purpose with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.as_str() == name)
     }
@@ -55,17 +52,14 @@ impl MailPurpose {
 /// found by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailRequest {
-    /// Its identifier.
     pub id: MailId,
     /// The user whose account it is about.
     pub user_id: UserId,
-    /// What its token is good for.
     pub purpose: MailPurpose,
     /// The address that the mail goes to.
     pub address: EmailAddress,
     /// The session epoch that the account had.
     pub epoch: u32,
-    /// When it was asked for.
     pub requested_at: Timestamp,
 }
 

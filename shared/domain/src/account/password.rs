@@ -18,16 +18,13 @@ const COMMON: &str = include_str!("common_passwords.txt");
 /// Why a password is not accepted. Each message says what to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordFault {
-    /// It is too short.
     #[error("must have at least {PASSWORD_LENGTH_MIN} characters")]
     TooShort,
-    /// It is too long.
     #[error("must have at most {PASSWORD_BYTES_MAX} bytes")]
     TooLong,
     /// It is one of the most used passwords, which attackers try first.
     #[error("is among the most used passwords; choose another")]
     Common,
-    /// It contains the account's address.
     #[error("must not contain the e-mail address")]
     ContainsEmail,
 }
@@ -68,7 +65,6 @@ impl PasswordHash {
         Self(phc)
     }
 
-    /// The PHC string.
     pub fn as_phc(&self) -> &str {
         &self.0
     }

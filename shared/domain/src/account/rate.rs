@@ -21,7 +21,6 @@ pub struct RateUse(Timestamp);
 const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 
 impl RateUse {
-    /// Nothing is used.
     pub const NONE: Self = Self(Timestamp::from_millis(0));
 
     /// The use that is forgotten at this moment.

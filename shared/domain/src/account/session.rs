@@ -19,12 +19,9 @@ pub struct Session {
     record: SessionRecord,
 }
 
-/// What is stored about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// The session's identifier.
     pub id: SessionId,
-    /// The user who logged in.
     pub user_id: UserId,
     /// The session epoch of the account that it belongs to.
     pub epoch: u32,
@@ -35,7 +32,6 @@ pub struct SessionRecord {
 }
 
 impl Session {
-    /// The new session of a login to `account`.
     pub fn begin(id: SessionId, account: &Account, now: Timestamp) -> Self {
         Self::rehydrate(SessionRecord {
             id,
@@ -46,12 +42,10 @@ impl Session {
         })
     }
 
-    /// The session of a stored record.
     pub const fn rehydrate(record: SessionRecord) -> Self {
         Self { record }
     }
 
-    /// The session, ended.
     #[must_use]
     pub const fn end(self) -> Self {
         Self::rehydrate(SessionRecord { ended: true, ..self.record })
@@ -76,32 +70,26 @@ impl Session {
         now.plus(REFRESH_TOKEN_LIFETIME).min(self.ends_at())
     }
 
-    /// What is stored about it.
     pub const fn record(&self) -> &SessionRecord {
         &self.record
     }
 
-    /// Its identifier.
     pub const fn id(&self) -> SessionId {
         self.record.id
     }
 
-    /// The user who logged in.
     pub const fn user_id(&self) -> UserId {
         self.record.user_id
     }
 
-    /// The session epoch of its account.
     pub const fn epoch(&self) -> u32 {
         self.record.epoch
     }
 
-    /// When it ends at the latest.
     pub const fn ends_at(&self) -> Timestamp {
         self.record.ends_at
     }
 
-    /// Whether it was ended before its time.
     pub const fn has_ended(&self) -> bool {
         self.record.ended
     }

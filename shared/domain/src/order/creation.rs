@@ -16,7 +16,6 @@ pub struct NewOrder {
 }
 
 impl NewOrder {
-    /// A new order, the attempt that is to store it, and the pending entry of its `OrderCreated`.
     pub const fn new(order: Order, attempt: TransactionId, pending: PendingEvent) -> Self {
         Self { order, attempt, pending }
     }
@@ -26,12 +25,10 @@ impl NewOrder {
         &self.order
     }
 
-    /// The attempt that stores it.
     pub const fn attempt(&self) -> TransactionId {
         self.attempt
     }
 
-    /// The order as it is stored by this attempt.
     pub fn into_stored(self) -> StoredOrder {
         let created = self.order.history().first().event.event_id;
         StoredOrder {
@@ -46,12 +43,10 @@ impl NewOrder {
 /// An order with everything that is stored in the same item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOrder {
-    /// The order.
     pub order: Order,
     /// The attempt that created it. It never changes, and is kept after all events are handled: a
     /// broker may ask about the attempt years later.
     pub attempt: TransactionId,
-    /// Its events that are not handled yet.
     pub pending: PendingEvents,
     /// How many writes have changed the order or what is pending. Each write is conditional on it,
     /// so no write undoes another one. Unlike the order's version it also rises without an event.
@@ -59,7 +54,6 @@ pub struct StoredOrder {
 }
 
 impl StoredOrder {
-    /// The key of the item.
     pub const fn key(&self) -> AggregateKey {
         self.order.key()
     }
@@ -69,7 +63,6 @@ impl StoredOrder {
         self.order.history().first().event.event_id
     }
 
-    /// Whether the order raised this event.
     pub fn raised(&self, event_id: EventId) -> bool {
         self.order.history().change_of(event_id).is_some()
     }
@@ -84,17 +77,14 @@ pub const FENCED_MAX: usize = 256;
 pub struct Tombstone(BTreeSet<TransactionId>);
 
 impl Tombstone {
-    /// Whether an attempt is fenced.
     pub fn holds(&self, attempt: TransactionId) -> bool {
         self.0.contains(&attempt)
     }
 
-    /// Whether no further attempt can be fenced.
     pub fn is_full(&self) -> bool {
         self.0.len() >= FENCED_MAX
     }
 
-    /// Fences an attempt.
     pub fn fence(&mut self, attempt: TransactionId) {
         self.0.insert(attempt);
     }
@@ -111,9 +101,7 @@ impl FromIterator<TransactionId> for Tombstone {
 pub enum AtKey {
     /// Neither an order nor a tombstone.
     Absent,
-    /// No order, and attempts that can no longer create one.
     Tombstone(Tombstone),
-    /// An order.
     Created {
         /// The attempt that created it. It can be read in every version of the item.
         attempt: TransactionId,

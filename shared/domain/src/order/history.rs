@@ -10,11 +10,8 @@ use crate::timestamp::Timestamp;
 /// A status, when the order reached it, and the event that the change raised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
-    /// The new status.
     pub status: OrderStatus,
-    /// When the order reached it.
     pub at: Timestamp,
-    /// What is stored about the event that the change raised.
     pub event: EventStamp,
     /// The period in which the order's units count as its account's open ones. Only CONFIRMED has
     /// one, and only if units were counted when the order was confirmed.

@@ -12,7 +12,6 @@ pub const LINES_MAX: usize = 50;
 pub struct Quantity(u16);
 
 impl Quantity {
-    /// The largest quantity.
     pub const MAX: u16 = 999;
 
     /// A quantity of 1 to 999, or `None`.
@@ -20,7 +19,6 @@ impl Quantity {
         u16::try_from(value).ok().filter(|v| (1..=Self::MAX).contains(v)).map(Self)
     }
 
-    /// The number, from 1 to [`Self::MAX`].
     pub const fn get(self) -> u16 {
         self.0
     }
@@ -29,24 +27,18 @@ impl Quantity {
 /// A requested line. Its quantity is checked only after lines of one product are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderLine {
-    /// The product.
     pub product_id: ProductId,
     /// How many items, not checked yet.
     pub quantity: u64,
 }
 
-/// Why lines can't make an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLines {
-    /// The list is empty.
     #[error("an order needs at least one line")]
     Empty,
     /// There are more than [`LINES_MAX`].
     #[error("an order has at most {LINES_MAX} lines, this one has {count}")]
-    TooMany {
-        /// The number of lines.
-        count: usize,
-    },
+    TooMany { count: usize },
     /// Lines have the quantity 0, or those of one product together more than [`Quantity::MAX`].
     #[error("the quantity of one product must be from 1 to {}", Quantity::MAX)]
     Quantities {
@@ -121,9 +113,7 @@ impl OrderLines {
 /// A line with the price at which the order was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PricedLine {
-    /// The product.
     pub product_id: ProductId,
-    /// How many items.
     pub quantity: Quantity,
     /// The price of one item when the order was created.
     pub unit_price: Money,

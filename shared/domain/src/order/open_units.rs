@@ -11,7 +11,6 @@ use crate::timestamp::Timestamp;
 pub struct OpenPeriod(i64);
 
 impl OpenPeriod {
-    /// How long a period is.
     pub const LENGTH: Duration = Duration::from_secs(30 * 24 * 3_600);
 
     const LENGTH_MS: i64 = 30 * 24 * 3_600 * 1_000;
@@ -21,12 +20,10 @@ impl OpenPeriod {
         Self(number)
     }
 
-    /// The period of a moment.
     pub const fn of(at: Timestamp) -> Self {
         Self(at.as_millis().div_euclid(Self::LENGTH_MS))
     }
 
-    /// Its number.
     pub const fn number(self) -> i64 {
         self.0
     }
@@ -40,7 +37,6 @@ impl OpenPeriod {
 /// The count of an account's open units in a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpenCount {
-    /// The account.
     pub user_id: UserId,
     /// The period in which the units were reserved.
     pub period: OpenPeriod,

@@ -4,12 +4,9 @@ use super::{History, LINES_MAX, Notification, Order, PricedLine, StatusChange, t
 use crate::identity::{OrderId, UserId};
 use crate::money::{Currency, Money};
 
-/// The parts of a stored order.
 #[derive(Debug, Clone)]
 pub struct OrderRecord {
-    /// The order's identifier.
     pub id: OrderId,
-    /// The customer.
     pub user_id: UserId,
     /// The currency of all amounts.
     pub currency: Currency,
@@ -29,16 +26,13 @@ pub struct OrderRecord {
 /// has a bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CorruptOrder {
-    /// It has no line, too many, or they are not sorted one per product.
     #[error("its lines are not 1 to {LINES_MAX}, one per product, sorted by product")]
     Lines,
-    /// Its total is not the sum of its lines.
     #[error("its total is not the sum of its lines")]
     Total,
     /// Its history doesn't begin with CREATED, makes a forbidden step, or raises an event twice.
     #[error("its history is not one that an order can have")]
     History,
-    /// Its version is not the number of its statuses.
     #[error("its version is not the number of its statuses")]
     Version,
 }

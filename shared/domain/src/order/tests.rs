@@ -24,7 +24,6 @@ fn price_list(id: ProductId) -> Option<Money> {
     (id.get() <= 10).then(|| Money::from_minor(id.get() * 100).unwrap())
 }
 
-/// The event of that number.
 fn raised(number: u128) -> EventStamp {
     EventStamp::untraced(EventId::new(Uuid::from_u128(number)), 1)
 }

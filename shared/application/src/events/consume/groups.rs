@@ -6,8 +6,8 @@
 //! commits that wait for one flush ("group commit"). Orders of other products are not delayed.
 //!
 //! A reservation also counts its units as open ones of its account, in the same write, and is
-//! refused if the account would hold too many (ADR 0019). So two orders of one account conflict like
-//! two orders of one product.
+//! refused if the account would hold too many (ADR 0019). So two orders of one account conflict
+//! like two orders of one product.
 //!
 //! One of the waiting orders leads: it makes the write for all of its group and sends each member
 //! the result. Nothing is spawned, because Lambda freezes background tasks.
@@ -52,7 +52,6 @@ pub(super) enum Reserved {
 /// What there is not enough of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shortage {
-    /// Stock of a product.
     Stock,
     /// Open units that the account may still have.
     OpenUnits,
@@ -140,8 +139,8 @@ struct Group<'a> {
     led: usize,
     /// In the order of their arrival.
     members: Vec<Member>,
-    /// Members for which there is not enough. They are rejected after the others are stored, and not
-    /// before: another member may be cancelled, and what it leaves may be enough for them.
+    /// Members for which there is not enough. They are rejected after the others are stored, and
+    /// not before: another member may be cancelled, and what it leaves may be enough for them.
     short: Vec<(Member, Shortage)>,
 }
 
@@ -161,7 +160,6 @@ impl ReservationGroups {
         Self { open_units_max, ..Self::default() }
     }
 
-    /// Whether open units are counted.
     pub(super) const fn counts_open_units(&self) -> bool {
         self.open_units_max.is_some()
     }

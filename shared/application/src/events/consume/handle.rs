@@ -27,7 +27,6 @@ pub struct HandleEvents<Aggregates, Publisher, Time, Identities> {
     pub aggregates: Aggregates,
     /// Publishes the events that follow.
     pub publication: PublishStored<Publisher, Time>,
-    /// Makes the identifiers of the events that follow.
     pub identities: Identities,
     /// Handlers with an effect outside the aggregate.
     pub registry: Registry,
@@ -44,7 +43,6 @@ pub(super) enum Ended {
     Foreign,
 }
 
-/// Why an event has not ended.
 pub(super) struct NotEnded {
     pub(super) error: HandlerError,
     /// Which handler failed; `None` if none was called.

@@ -1,5 +1,5 @@
-//! Reserves an order's stock: the order becomes CONFIRMED, or REJECTED if there is not enough, or if
-//! its account would hold too many open units.
+//! Reserves an order's stock: the order becomes CONFIRMED, or REJECTED if there is not enough, or
+//! if its account would hold too many open units.
 //!
 //! The decision raises an event, which is pending with the write that stores the decision. The same
 //! write ends `OrderCreated` and notifies the customer of it: all changes of the order are one

@@ -12,9 +12,7 @@ use crate::outcome::Failure;
 /// An event that was delivered and is pending.
 #[derive(Debug)]
 pub struct IncomingEvent<'a> {
-    /// The event's identifier, the same in every copy.
     pub event_id: EventId,
-    /// Its type.
     pub event_type: EventType,
     /// The aggregate that raised it, as it is now. A handler uses its data, not the message's.
     pub stored: &'a StoredAggregate,
@@ -57,9 +55,7 @@ pub trait EventHandler: Send + Sync {
 /// The events that a handler gets.
 #[derive(Debug, Clone, Copy)]
 pub enum Subscribed {
-    /// Events of every type.
     ToAll,
-    /// Events of these types.
     To(&'static [EventType]),
 }
 

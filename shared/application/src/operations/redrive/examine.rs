@@ -15,7 +15,6 @@ use crate::ports::{
 pub struct Examined {
     /// The letter with its body.
     pub letter: DeadLetter,
-    /// What a redrive would do.
     pub plan: RedrivePlan,
 }
 

@@ -1,9 +1,9 @@
 //! Cursors that only this service can make, without a key to keep.
 //!
 //! An order's attempt is random, and no answer of the API has it. So it is the key with which the
-//! cursor at that order is signed: a cursor is valid if the order exists, belongs to the user who asks,
-//! and its attempt gives the same signature. Subscribers see attempts, in a property of messages; what
-//! they could sign with them is of use to the order's user alone.
+//! cursor at that order is signed: a cursor is valid if the order exists, belongs to the user who
+//! asks, and its attempt gives the same signature. Subscribers see attempts, in a property of
+//! messages; what they could sign with them is of use to the order's user alone.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,11 +16,10 @@ use uuid::Uuid;
 use crate::orders::identity::digest;
 use crate::ports::OrderPosition;
 
-/// The version of the format.
 const VERSION: &str = "01";
 
-/// A place among a user's orders, signed. Its text is 82 hexadecimal digits: version, time of creation,
-/// order, signature.
+/// A place among a user's orders, signed. Its text is 82 hexadecimal digits: version, time of
+/// creation, order, signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cursor {
     pub(super) position: OrderPosition,

@@ -9,10 +9,10 @@ use crate::deadline::Deadline;
 use crate::outcome::Failure;
 use crate::ports::Topic;
 
-/// The message of an event.
+/// An event as it is sent: the body, and what becomes its topic, keys, tag and properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundMessage {
-    /// The topic to which it is sent.
+    /// The topic of the event's type ([`Topic::of`]).
     pub topic: Topic,
     /// The event's identifier: a key of the message.
     pub event_id: EventId,
@@ -22,11 +22,11 @@ pub struct OutboundMessage {
     pub subject: String,
     /// The aggregate that raised it; `None` if no aggregate of this deployment did.
     pub aggregate: Option<AggregateKey>,
-    /// The aggregate's version with the event.
+    /// The version of the aggregate with the event, counted from 1.
     pub aggregate_version: u32,
-    /// The schema version of the body.
+    /// The schema version of the body, which is also a property of the message.
     pub schema_version: u32,
-    /// The event in JSON.
+    /// The event in JSON: a `CloudEvent` in structured mode.
     pub body: String,
     /// W3C Trace Context, if there is one.
     pub traceparent: Option<String>,
@@ -37,7 +37,7 @@ pub struct OutboundMessage {
 pub struct HalfMessage<'a> {
     /// The message that becomes visible with the commit.
     pub message: &'a OutboundMessage,
-    /// The attempt that it belongs to.
+    /// The attempt that it belongs to; for a stored event, the publication.
     pub transaction_id: TransactionId,
     /// When the local transaction ends, by the wall clock.
     pub deadline: Timestamp,
@@ -121,7 +121,7 @@ pub struct CheckBack {
     pub topic: Option<Topic>,
     /// The attempt, or the publication of a recorded event.
     pub transaction_id: Option<TransactionId>,
-    /// The event.
+    /// The event that a commit makes visible.
     pub event_id: Option<EventId>,
     /// The aggregate that raises the event.
     pub aggregate: Option<AggregateKey>,
@@ -146,6 +146,6 @@ pub enum CheckAnswer {
 
 /// Answers check-backs. An adapter that is a live member of the checked group calls it.
 pub trait CheckBackHandler: Send + Sync + 'static {
-    /// The answer to a check-back.
+    /// The answer. If it can't be found, it is [`CheckAnswer::Unknown`]: the broker asks again.
     fn answer(&self, check: CheckBack) -> impl Future<Output = CheckAnswer> + Send;
 }

@@ -11,9 +11,9 @@ use crate::outcome::Failure;
 /// A topic of this deployment. Its name is the adapter's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// What happens to orders.
+    /// The events of orders.
     Orders,
-    /// What happens to users.
+    /// The events of accounts, sessions and mails.
     Users,
 }
 
@@ -21,7 +21,7 @@ impl Topic {
     /// Every topic.
     pub const ALL: [Self; 2] = [Self::Orders, Self::Users];
 
-    /// The topic of a type of events.
+    /// The topic on which events of a type are published.
     pub const fn of(event_type: EventType) -> Self {
         match event_type {
             EventType::OrderCreated
@@ -37,7 +37,7 @@ impl Topic {
         }
     }
 
-    /// The topic of an aggregate's events.
+    /// The topic on which the events of an aggregate are published.
     pub const fn of_aggregate(key: AggregateKey) -> Self {
         match key {
             AggregateKey::Order { .. } => Self::Orders,

@@ -11,7 +11,7 @@ use crate::outcome::Failure;
 /// The user and the session that an access token identifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bearer {
-    /// The user's number.
+    /// The user who logged in.
     pub user_id: UserId,
     /// The session in which the token was issued.
     pub session_id: SessionId,
@@ -22,11 +22,11 @@ pub struct Bearer {
 pub struct AccessToken {
     /// The token, sent with each request.
     pub token: SecretString,
-    /// How long it is good.
+    /// How long it is good after it was issued.
     pub expires_in: Duration,
 }
 
-/// Issues access tokens.
+/// Signs access tokens for users who have proved who they are.
 pub trait AccessTokenIssuer: Send + Sync {
     /// A token that identifies its bearer, the user and the session, until some minutes after
     /// `now`.
@@ -56,10 +56,10 @@ pub struct InvalidToken(pub String);
 /// Why a token was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyTokenError {
-    /// The token is not good.
+    /// The token is not good: the client needs another one.
     #[error(transparent)]
     Invalid(#[from] InvalidToken),
-    /// The key that the token names couldn't be looked up.
+    /// The key that the token names couldn't be looked up. The token may be good.
     #[error("the token's key couldn't be looked up")]
     KeysUnavailable(#[source] Failure),
 }

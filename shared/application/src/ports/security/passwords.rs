@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use crate::outcome::Failure;
 
-/// Verifies passwords.
+/// Verifies passwords against stored hashes.
 pub trait PasswordVerifier: Send + Sync {
     /// Whether the password matches the hash. Without a hash the answer is `false`, and it MUST
     /// take the same time, so that the time does not show whether an account exists (OWASP ASVS
@@ -22,7 +22,7 @@ pub trait PasswordVerifier: Send + Sync {
     ) -> impl Future<Output = Result<bool, Failure>> + Send;
 }
 
-/// Hashes passwords.
+/// Makes the hashes that are stored instead of passwords.
 pub trait PasswordHasher: PasswordVerifier {
     /// The hash of a password, at the configured cost and with a new salt.
     ///

@@ -16,7 +16,7 @@ pub trait SigningKeySource: Send + Sync {
     fn read(&self) -> impl Future<Output = Result<Option<SecretString>, Failure>> + Send;
 }
 
-/// Replaces the private key.
+/// Replaces the private key when keys are rotated.
 pub trait SigningKeyStore: SigningKeySource {
     /// Replaces the key that signs. A concurrent read MUST return the old key or the new key, and
     /// never a mix.
@@ -27,7 +27,7 @@ pub trait SigningKeyStore: SigningKeySource {
     fn replace(&self, key: &SecretString) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// Makes key pairs.
+/// Makes Ed25519 key pairs (RFC 8032).
 pub trait SigningKeyGenerator: Send + Sync {
     /// A new private key as [`SigningKeySource`] keeps it, and its public half.
     ///
@@ -56,7 +56,7 @@ impl VerificationKey {
     }
 }
 
-/// Looks up public keys.
+/// Looks up the public key that verifies a token.
 pub trait VerificationKeys: Send + Sync {
     /// The key with this name, if there is one. The name comes from a token that is not verified
     /// yet: it MUST be used only to look up the key.
@@ -83,7 +83,7 @@ pub trait PublishedKeys: Send + Sync {
     ) -> impl Future<Output = Result<Vec<VerificationKey>, Failure>> + Send;
 }
 
-/// Stores public keys.
+/// Stores public keys: each before its private half signs, and again when it is replaced.
 pub trait VerificationKeyStore: PublishedKeys {
     /// Stores a key, or replaces the one with the same name.
     ///

@@ -7,7 +7,7 @@ use crate::deadline::Deadline;
 use crate::outcome::{Failure, ItemReason, WriteTry};
 use crate::ports::Activity;
 
-/// Reads accounts.
+/// Reads accounts, by address for a login and by user after it.
 pub trait Accounts: Send + Sync {
     /// The account of an address, however the address is spelled, by a consistent read. It MUST
     /// make the same calls whether or not there is one, so that the time does not show which (OWASP
@@ -32,7 +32,7 @@ pub trait Accounts: Send + Sync {
     ) -> impl Future<Output = Result<Option<Account>, Failure>> + Send;
 }
 
-/// A change of an account.
+/// A change of an account that raises no event.
 #[derive(Debug, Clone)]
 pub struct AccountChange<'a> {
     /// The account after the change. Its version is one higher than the stored version.

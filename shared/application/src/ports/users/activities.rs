@@ -7,18 +7,18 @@ use domain::timestamp::Timestamp;
 use crate::outcome::Failure;
 use crate::ports::{AddressDigest, Page, Source};
 
-/// An activity of an account.
+/// Something that happened to an account, which its user can look up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
     /// Its identifier, by which activities are sorted.
     pub id: ActivityId,
     /// What happened.
     pub kind: ActivityKind,
-    /// When it happened.
+    /// When it happened, by the wall clock.
     pub at: Timestamp,
-    /// Where the request came from.
+    /// The network from which it was requested.
     pub source: Source,
-    /// The session, if there was one.
+    /// The session in which it was requested; `None` without one, as for a failed login.
     pub session: Option<SessionId>,
 }
 

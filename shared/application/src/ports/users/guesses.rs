@@ -68,7 +68,7 @@ impl fmt::Display for GuessTarget {
     }
 }
 
-/// The outcome of a change of guesses.
+/// The outcome of [`GuessRecords::replace`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuessUpdate {
     /// The new count is stored.
@@ -77,7 +77,7 @@ pub enum GuessUpdate {
     Found(Option<Guesses>),
 }
 
-/// Stores the counts of guesses.
+/// Stores the counts of guesses, one for each target.
 pub trait GuessRecords: Send + Sync {
     /// The guesses at a target, by a consistent read.
     ///

@@ -18,7 +18,7 @@ pub struct AccountDeletion<'a> {
     pub pending: &'a PendingEvent,
 }
 
-/// Deletes accounts.
+/// Deletes accounts in two steps: first the traces, then the account.
 pub trait AccountRemoval: Send + Sync {
     /// Erases what is stored about a user outside the account: activities and known sources.
     ///

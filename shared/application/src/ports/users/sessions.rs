@@ -40,7 +40,7 @@ pub enum FoundToken {
     Exchanged {
         /// The session of the token.
         session: Session,
-        /// The exchange.
+        /// The exchange, which is answered again for a while.
         exchange: Exchange,
     },
     /// It was exchanged earlier.
@@ -78,7 +78,7 @@ pub struct Rotation<'a> {
     pub session: &'a Session,
     /// The token that is exchanged.
     pub used: TokenHash,
-    /// The new token.
+    /// The new token, which becomes the newest of the session.
     pub next: &'a TokenRecord,
     /// The new token is computed from this and the exchanged token.
     pub salt: &'a str,
@@ -102,7 +102,7 @@ pub struct CancelledExchange {
     pub account: ItemReason<()>,
 }
 
-/// Reads and changes sessions.
+/// Reads, refreshes and ends sessions. A login begins them.
 pub trait Sessions: Send + Sync {
     /// A refresh token with its session, used or not, by a consistent read.
     ///
@@ -136,8 +136,8 @@ pub trait Sessions: Send + Sync {
         deadline: Deadline,
     ) -> impl Future<Output = WriteTry<CancelledExchange>> + Send;
 
-    /// Makes one try, within `deadline`, to end a session. The condition of a session that has ended
-    /// already, or is gone, MUST fail, and then no activity is stored.
+    /// Makes one try, within `deadline`, to end a session. The condition of a session that has
+    /// ended already, or is gone, MUST fail, and then no activity is stored.
     fn end(
         &self,
         session: &Session,

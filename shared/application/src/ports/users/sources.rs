@@ -18,7 +18,7 @@ use crate::outcome::Failure;
 pub struct Source(IpAddr);
 
 impl Source {
-    /// The source of an address.
+    /// The source of an address; of IPv6, the network of 64 bits.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -45,7 +45,7 @@ impl fmt::Display for Source {
 pub struct AddressDigest([u8; 32]);
 
 impl AddressDigest {
-    /// The digest of an address.
+    /// The digest of an address, the same for each of its spellings.
     pub fn of(email: &EmailAddress) -> Self {
         Self::of_text(email.key().as_str())
     }
@@ -89,7 +89,7 @@ pub trait KnownSources: Send + Sync {
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// Forgets known sources.
+/// Forgets known sources, when the password or the address of an account changes.
 pub trait KnownSourceRemoval: Send + Sync {
     /// Forgets every known source of an account, except `keep` if there is one.
     ///

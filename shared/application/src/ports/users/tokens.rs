@@ -33,13 +33,13 @@ impl RefreshToken {
     }
 }
 
-/// The SHA-256 of a refresh token or a mailed token, the only form in which it is stored. A token has
-/// 256 random bits, so a fast hash is enough (OWASP ASVS 5.0, 11.4.2).
+/// The SHA-256 of a refresh token or a mailed token, the only form in which it is stored. A token
+/// has 256 random bits, so a fast hash is enough (OWASP ASVS 5.0, 11.4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// The hash of a token.
+    /// The hash of the whole text of a token.
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token).into())
     }
@@ -79,7 +79,7 @@ pub struct TokenRecord {
     pub expires_at: Timestamp,
 }
 
-/// Makes the secrets of refresh tokens, which nobody can guess.
+/// Makes the secrets of refresh tokens and mailed tokens, which nobody can guess.
 pub trait RefreshTokenSource: Send + Sync {
     /// The secret of a new token: 256 bits from the operating system, in 43 characters of
     /// base64url.

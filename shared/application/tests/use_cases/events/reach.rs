@@ -137,8 +137,8 @@ async fn once_every_broker_answers_again_events_are_looked_up_at_the_same_time()
     world.broker.script(BrokerFault::LookupFails, 16);
     let count = AtomicU64::new(0);
     let topics = Asked::of(&world, Duration::from_millis(100), &count);
-    // All of them are due again at the look after 15 s. The two seconds that are left then are enough
-    // for 100 answers of a tenth of a second each, if 16 are waited for at once.
+    // All of them are due again at the look after 15 s. The two seconds that are left then are
+    // enough for 100 answers of a tenth of a second each, if 16 are waited for at once.
     let report = with_topics(&world, topics).run(Deadline::after(Duration::from_secs(22))).await;
     assert_eq!(report.found, 100, "{report:?}");
 }
