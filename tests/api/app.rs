@@ -8,9 +8,9 @@ use std::time::Duration;
 use application::deadline::Deadline;
 use application::ports::{Delivery, EventSubscription};
 use aws_sdk_dynamodb::types::AttributeValue;
-use harness::customer::{Customer, order_of};
 use harness::provision::{Names, rocketmq_config};
 use harness::system::{System, SystemOptions};
+use harness::user::{User, order_of};
 use platform::clock::SystemClock;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use rocketmq::admin::StoredMessage;
@@ -28,7 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// A running system with a user's token.
 pub(crate) struct App {
     pub(crate) system: System,
-    customer: Customer,
+    user: User,
 }
 
 /// Runs a test against the system that all tests of this binary share.
@@ -70,28 +70,28 @@ impl App {
         let system = System::start(options)
             .await
             .unwrap_or_else(|error| panic!("{error:#}\n{}", leaks::last_lines()));
-        let customer = Customer::log_in(&system.api_url, Client::new()).await.unwrap();
+        let user = User::log_in(&system.api_url, Client::new()).await.unwrap();
         leaks::remember_signing_key(&system.endpoints.data);
-        leaks::remember(&customer.token());
-        Self { system, customer }
+        leaks::remember(&user.token());
+        Self { system, user }
     }
 
     pub(crate) fn token(&self) -> String {
-        self.customer.token()
+        self.user.token()
     }
 
     /// A request without a token.
     pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
-        self.customer.anonymous(method, path)
+        self.user.anonymous(method, path)
     }
 
     /// A request with the demo user's token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.customer.request(method, path)
+        self.user.request(method, path)
     }
 
     pub(crate) fn post_order(&self, body: &Value) -> RequestBuilder {
-        self.customer.order(body)
+        self.user.order(body)
     }
 
     /// Creates an order of `quantity` of one product and returns its id. Like any careful client it

@@ -174,7 +174,7 @@ async fn an_operator_redrives(app: &App, order_id: &str, stock: i64, refused: St
     assert_eq!(printed.trim_end(), format!("{id} redriven: it is on its topic"));
     assert_eq!(code(&app.ops(&["dead-letters", "redrive", &id]).await), 1, "it is gone");
 
-    eventually("the customer is notified of both events", async || {
+    eventually("the user is notified of both events", async || {
         let order = app.order(order_id).await;
         let notified: Vec<_> =
             order["notifications"].as_array()?.iter().map(|one| text(&one["type"])).collect();

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use harness::customer::Customer;
+use harness::user::User;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -98,17 +98,17 @@ fn string(name: &str, text: &str) -> String {
 }
 
 /// Waits until an order has so many notifications, so that nothing of it changes any more.
-async fn until_notified(customer: &Customer, order_id: &str, notifications: usize) {
+async fn until_notified(user: &User, order_id: &str, notifications: usize) {
     let path = format!("/v1/orders/{order_id}");
-    eventually("the customer is notified", async || {
-        let order = customer.request(Method::GET, &path).send().await.unwrap();
+    eventually("the user is notified", async || {
+        let order = user.request(Method::GET, &path).send().await.unwrap();
         let order: Value = order.json().await.ok()?;
         (order["notifications"].as_array()?.len() == notifications).then_some(())
     })
     .await;
 }
 
-async fn registers(shapes: &mut Shapes, app: &App) -> Customer {
+async fn registers(shapes: &mut Shapes, app: &App) -> User {
     let visitor = Visitor::new(app);
     let email = new_email("shapes");
     let credentials = json!({"email": email, "password": PASSWORD});
@@ -137,16 +137,16 @@ fn remembered(secret: &Value) -> String {
     secret
 }
 
-async fn orders(shapes: &mut Shapes, customer: &Customer) {
+async fn orders(shapes: &mut Shapes, user: &User) {
     let orders = "/v1/orders";
     let order =
         json!({"items": [{"product_id": 1, "quantity": 2}, {"product_id": 3, "quantity": 1}]});
     let create = |body: &Value, key: &str| {
-        customer.request(Method::POST, orders).header("idempotency-key", key).json(body)
+        user.request(Method::POST, orders).header("idempotency-key", key).json(body)
     };
     let first = shapes.add("an order is created", || create(&order, "first")).await;
     let order_id = text(&first["order_id"]);
-    until_notified(customer, &order_id, 2).await;
+    until_notified(user, &order_id, 2).await;
     let other = json!({"items": [{"product_id": 2, "quantity": 1}]});
     shapes.add("its key comes with another order", || create(&other, "first")).await;
     let unknown = json!({"items": [{"product_id": 999_999, "quantity": 1}]});
@@ -154,40 +154,40 @@ async fn orders(shapes: &mut Shapes, customer: &Customer) {
     let wrong = json!({"items": [{"product_id": 0, "quantity": "two"}], "discount": 1});
     shapes.add("three members are wrong", || create(&wrong, "wrong")).await;
     let one = format!("{orders}/{order_id}");
-    shapes.add("an order is confirmed", || customer.request(Method::GET, &one)).await;
+    shapes.add("an order is confirmed", || user.request(Method::GET, &one)).await;
     let second = shapes.add("a second order is created", || create(&other, "second")).await;
-    until_notified(customer, &text(&second["order_id"]), 2).await;
+    until_notified(user, &text(&second["order_id"]), 2).await;
     let page = format!("{orders}?limit=1");
-    let page = shapes.add("orders are listed", || customer.request(Method::GET, &page)).await;
+    let page = shapes.add("orders are listed", || user.request(Method::GET, &page)).await;
     let cursor = text(&page["next_cursor"]);
     let next = format!("{orders}?limit=1&status=CONFIRMED&cursor={cursor}");
-    shapes.add("the cursor is of another list", || customer.request(Method::GET, &next)).await;
+    shapes.add("the cursor is of another list", || user.request(Method::GET, &next)).await;
     let cancel = format!("{one}/cancel");
-    shapes.add("an order is cancelled", || customer.request(Method::POST, &cancel)).await;
+    shapes.add("an order is cancelled", || user.request(Method::POST, &cancel)).await;
     let missing = format!("{orders}/{}", Uuid::nil());
-    shapes.add("an order is unknown", || customer.request(Method::GET, &missing)).await;
-    let deleting = || customer.request(Method::DELETE, orders);
+    shapes.add("an order is unknown", || user.request(Method::GET, &missing)).await;
+    let deleting = || user.request(Method::DELETE, orders);
     shapes.add("a method is not allowed", deleting).await;
-    let without_token = || customer.anonymous(Method::GET, orders);
+    let without_token = || user.anonymous(Method::GET, orders);
     shapes.add("there is no token", without_token).await;
-    let text_body = || customer.request(Method::POST, orders).body("two of the first, please");
+    let text_body = || user.request(Method::POST, orders).body("two of the first, please");
     shapes.add("the body is not JSON", text_body).await;
     let broken = || {
-        let request = customer.request(Method::POST, orders).body("{\"items\":");
+        let request = user.request(Method::POST, orders).body("{\"items\":");
         request.header("content-type", "application/json")
     };
     shapes.add("the body ends too soon", broken).await;
-    let products = || customer.anonymous(Method::GET, "/v1/products?limit=1");
+    let products = || user.anonymous(Method::GET, "/v1/products?limit=1");
     shapes.add("products are listed", products).await;
 }
 
-async fn account(shapes: &mut Shapes, customer: &Customer) {
+async fn account(shapes: &mut Shapes, user: &User) {
     let me = "/v1/users/me";
-    shapes.add("the account is shown", || customer.request(Method::GET, me)).await;
-    let activity = || customer.request(Method::GET, "/v1/users/me/activity");
+    shapes.add("the account is shown", || user.request(Method::GET, me)).await;
+    let activity = || user.request(Method::GET, "/v1/users/me/activity");
     shapes.add("the account's activities are listed", activity).await;
     let with_body =
-        |method: Method, path: &str, body: Value| customer.request(method, path).json(&body);
+        |method: Method, path: &str, body: Value| user.request(method, path).json(&body);
     let email = || {
         let body = json!({"email": "other@example.com", "current_password": PASSWORD});
         with_body(Method::PUT, "/v1/users/me/email", body)
@@ -195,7 +195,7 @@ async fn account(shapes: &mut Shapes, customer: &Customer) {
     shapes.add("another address is asked for, and no mails are sent", email).await;
     let reset = || {
         let body = json!({"token": "unknown", "new_password": PASSWORD});
-        customer.anonymous(Method::POST, "/v1/password-resets/confirm").json(&body)
+        user.anonymous(Method::POST, "/v1/password-resets/confirm").json(&body)
     };
     shapes.add("a mailed token is unknown", reset).await;
     let change = || {
@@ -205,12 +205,12 @@ async fn account(shapes: &mut Shapes, customer: &Customer) {
     shapes.add("the current password is wrong", change).await;
     let log_out = || {
         let unknown = json!({"refresh_token": "unknown"});
-        customer.anonymous(Method::POST, "/v1/users/logout").json(&unknown)
+        user.anonymous(Method::POST, "/v1/users/logout").json(&unknown)
     };
     shapes.add("a user logs out", log_out).await;
     let delete = || with_body(Method::DELETE, me, json!({"current_password": PASSWORD}));
     shapes.add("the account is deleted", delete).await;
-    shapes.add("it is gone", || customer.request(Method::GET, me)).await;
+    shapes.add("it is gone", || user.request(Method::GET, me)).await;
 }
 
 #[test]
@@ -221,9 +221,9 @@ fn each_answer_has_the_shape_that_clients_know() {
         shapes.add("the service is alive", get("/health")).await;
         shapes.add("the keys are fetched", get("/.well-known/jwks.json")).await;
         shapes.add("there is no such route", get("/v1/nowhere")).await;
-        let customer = registers(&mut shapes, app).await;
-        orders(&mut shapes, &customer).await;
-        account(&mut shapes, &customer).await;
+        let user = registers(&mut shapes, app).await;
+        orders(&mut shapes, &user).await;
+        account(&mut shapes, &user).await;
         insta::assert_snapshot!(shapes.text);
     });
 }

@@ -77,9 +77,9 @@ impl<'app> RunningShop<'app> {
             ids(FIRST_PRODUCT, PRODUCTS).map(|id| ProductId::new(id).unwrap()).collect();
         let sold: Vec<_> = products.iter().map(|id| product(*id, PRICE, FIRST_STOCK)).collect();
         put_products(&client, &catalog, &sold).await.unwrap();
-        let (mut customers, mut tokens) = (Vec::new(), Vec::new());
+        let (mut user_ids, mut tokens) = (Vec::new(), Vec::new());
         for id in ids(FIRST_USER, USERS) {
-            customers.push(UserId::new(id).unwrap());
+            user_ids.push(UserId::new(id).unwrap());
             tokens.push(token_of(app, id, now()).await);
         }
         Self {
@@ -88,7 +88,7 @@ impl<'app> RunningShop<'app> {
             client,
             catalog,
             products,
-            users: customers,
+            users: user_ids,
             tokens,
             keys: AtomicU64::new(0),
         }

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use harness::customer::Customer;
+use harness::user::User;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -68,8 +68,8 @@ impl Visitor {
     }
 
     /// The visitor with an access token.
-    pub(crate) fn with_token(&self, token: String) -> Customer {
-        Customer::new(&self.api_url, self.client.clone(), token)
+    pub(crate) fn with_token(&self, token: String) -> User {
+        User::new(&self.api_url, self.client.clone(), token)
     }
 
     async fn post(&self, path: &str, body: &Value) -> Response {

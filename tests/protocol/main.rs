@@ -5,7 +5,7 @@
 //! An order is one item, which holds everything that must be true together. [`creating`] is how it
 //! is created: attempts that may live at once, their half messages, the one conditional put, the
 //! fence and the sweep. [`pending`] is what follows: events that are pending in the order until
-//! they are handled, by consumers that crash, beside a customer who cancels, a broker that loses
+//! they are handled, by consumers that crash, beside a user who cancels, a broker that loses
 //! and doubles, dead letters, and another team's group. They are two models because their states
 //! would multiply. They meet in one place: an order whose `OrderCreated` is pending and on its
 //! topic, or will be.

@@ -1,4 +1,4 @@
-//! `POST /v1/orders/{order_id}/cancel`: cancels an order for its customer.
+//! `POST /v1/orders/{order_id}/cancel`: cancels an order for its user.
 
 pub mod config;
 
@@ -18,7 +18,7 @@ pub struct Handler {
     /// Cancels the order and returns its stock.
     pub cancel_order:
         CancelOrder<DynamoOrders, DynamoStockReturns, SystemClock, UuidIdentitySource>,
-    /// Verifies the customer's access token.
+    /// Verifies the user's access token.
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 

@@ -32,7 +32,7 @@ pub struct Handler {
         SystemClock,
         UuidIdentitySource,
     >,
-    /// Verifies the customer's access token.
+    /// Verifies the user's access token.
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 

@@ -1,4 +1,4 @@
-//! What customers read: `GET /v1/orders`, `GET /v1/orders/{order_id}` and `GET /v1/products`.
+//! What users read: `GET /v1/orders`, `GET /v1/orders/{order_id}` and `GET /v1/products`.
 
 pub mod config;
 mod query;

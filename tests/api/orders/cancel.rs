@@ -1,4 +1,4 @@
-//! Orders that their customer cancels.
+//! Orders that their user cancels.
 
 use domain::identity::ProductId;
 use domain::money::Money;
@@ -105,7 +105,7 @@ fn a_cancelled_order_gives_its_stock_back_once_and_says_so() {
             );
         }
         assert_eq!(app.stock(901).await, 10);
-        let order = eventually("the customer is notified of the cancel", async || {
+        let order = eventually("the user is notified of the cancel", async || {
             let order = app.order(&order_id).await;
             (order["notifications"].as_array().unwrap().len() == 3).then_some(order)
         })
@@ -178,7 +178,7 @@ fn another_user_cannot_cancel_a_confirmed_order() {
     with_app(async |app| {
         sell(app, 905, 10).await;
         let order_id = app.create_order(905, 4).await;
-        let before = eventually("the customer is notified of the confirmed order", async || {
+        let before = eventually("the user is notified of the confirmed order", async || {
             let order = app.order(&order_id).await;
             let notified = order["notifications"].as_array().unwrap().len();
             (order["status"] == "CONFIRMED" && notified == 2).then_some(order)

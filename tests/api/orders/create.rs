@@ -35,7 +35,7 @@ fn an_order_is_created_and_then_confirmed_by_its_event() {
 
         let confirmed = app.wait_for_status(&order_id, "CONFIRMED").await;
         assert_eq!(confirmed["total"], created["total"]);
-        let notifications = eventually("the customer is notified of both events", async || {
+        let notifications = eventually("the user is notified of both events", async || {
             let order = app.order(&order_id).await;
             let notifications = order["notifications"].as_array().unwrap().clone();
             (notifications.len() == 2).then_some(notifications)

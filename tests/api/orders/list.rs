@@ -132,7 +132,7 @@ async fn products(app: &App, first: &str, limit: u8) -> Vec<Value> {
     }
 }
 
-/// The ids of products, each of which is listed once and shows what customers may see.
+/// The ids of products, each of which is listed once and shows what users may see.
 fn ids_of(products: &[Value]) -> BTreeSet<u64> {
     for product in products {
         let members: Vec<_> = product.as_object().unwrap().keys().cloned().collect();

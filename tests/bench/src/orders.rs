@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::customer::{Customer, order_of};
+use harness::user::{User, order_of};
 use local_lambda::LambdaHost;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -98,18 +98,18 @@ impl Call for Invoked {
 /// The orders of an HTTP client. Measures the time until the client has its answer, which includes
 /// the gateway, the host, and the thaw of an instance.
 pub(crate) struct Posted {
-    customer: Arc<Customer>,
+    user: Arc<User>,
     body: Value,
 }
 
 impl Posted {
     pub(crate) fn new(site: &Site) -> Self {
-        Self::of(Arc::clone(&site.customer), order_of(1, 1))
+        Self::of(Arc::clone(&site.user), order_of(1, 1))
     }
 
     /// Orders with `body`.
-    pub(crate) const fn of(customer: Arc<Customer>, body: Value) -> Self {
-        Self { customer, body }
+    pub(crate) const fn of(user: Arc<User>, body: Value) -> Self {
+        Self { user, body }
     }
 
     /// Creates an order and returns its id.
@@ -131,7 +131,7 @@ impl Posted {
     }
 
     fn request(&self) -> reqwest::RequestBuilder {
-        self.customer.order(&self.body)
+        self.user.order(&self.body)
     }
 }
 

@@ -9,9 +9,9 @@ use application::ports::{AccessTokenIssuer, Bearer, Clock, SigningKeySource};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identity::{SessionId, UserId};
 use harness::broker::{self, BrokerTuning, Replication, Rocketmq, RocketmqOptions};
-use harness::customer::Customer;
 use harness::provision::signing_key_file;
 use harness::system::{System, SystemOptions};
+use harness::user::User;
 use harness::weather::{Weather, WeatherSettings};
 use local_lambda::Children;
 use platform::clock::SystemClock;
@@ -104,8 +104,8 @@ impl Rig {
         let progress = self.progress.clone();
         options.progress = Arc::new(move |step| progress.at(step));
         let system = System::start(options).await?;
-        let customer = Customer::log_in(&system.api_url, reqwest::Client::new()).await?;
-        Ok(Site { system, customer: Arc::new(customer), _table: table })
+        let user = User::log_in(&system.api_url, reqwest::Client::new()).await?;
+        Ok(Site { system, user: Arc::new(user), _table: table })
     }
 
     /// Kills the broker; its data is not needed any more.
@@ -118,7 +118,7 @@ impl Rig {
 /// A running system with the demo user.
 pub(crate) struct Site {
     pub(crate) system: System,
-    pub(crate) customer: Arc<Customer>,
+    pub(crate) user: Arc<User>,
     _table: TableProcess,
 }
 
@@ -128,25 +128,25 @@ impl Site {
         self.system.weather.as_deref().context("this system's table has no weather")
     }
 
-    /// Each user as a customer, with a token that is signed with the system's own key. The users
-    /// need no accounts: the functions trust the token.
-    pub(crate) async fn customers(
+    /// Users with these ids, each with a token that is signed with the system's own key. They need
+    /// no accounts: the functions trust the token.
+    pub(crate) async fn users(
         &self,
-        users: impl Iterator<Item = u64>,
-    ) -> anyhow::Result<Vec<Arc<Customer>>> {
+        ids: impl Iterator<Item = u64>,
+    ) -> anyhow::Result<Vec<Arc<User>>> {
         let file = SigningKeyFile::new(signing_key_file(&self.system.endpoints.data));
         let key = file.read().await?.context("the signing key is missing")?;
         let issuer = Ed25519TokenIssuer::new(SigningKey::parse(&key)?);
         let (api_url, client) = (&self.system.api_url, reqwest::Client::new());
-        let mut customers = Vec::new();
-        for user_id in users {
+        let mut users = Vec::new();
+        for user_id in ids {
             let session_id = SessionId::new(Uuid::from_u128(user_id.into()));
             let bearer = Bearer { user_id: UserId::new(user_id)?, session_id };
             let issued = issuer.issue(bearer, SystemClock.now()).await?;
             let token = issued.token.expose_secret().to_owned();
-            customers.push(Arc::new(Customer::new(api_url, client.clone(), token)));
+            users.push(Arc::new(User::new(api_url, client.clone(), token)));
         }
-        Ok(customers)
+        Ok(users)
     }
 
     /// A client of the table without the weather.
@@ -196,7 +196,7 @@ impl Site {
             if headers.contains_key("authorization") {
                 headers.insert(
                     "authorization".to_owned(),
-                    format!("Bearer {}", self.customer.token()).into(),
+                    format!("Bearer {}", self.user.token()).into(),
                 );
             }
         }

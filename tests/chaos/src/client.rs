@@ -89,7 +89,7 @@ struct Book {
     cancels: BTreeMap<String, Cancel>,
 }
 
-/// What a customer knows of the cancel of an order.
+/// What a user knows of the cancel of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cancel {
     /// It was asked for, and no answer says that it is done.

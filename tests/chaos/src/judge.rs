@@ -40,7 +40,7 @@ pub struct Findings {
     pub phantom: Vec<String>,
     /// Copies that are not byte for byte the event that their order has raised.
     pub altered: Vec<String>,
-    /// Orders that are not decided, have a pending event, or whose customers were not notified of
+    /// Orders that are not decided, have a pending event, or whose users were not notified of
     /// every event.
     pub unfinished: Vec<String>,
     /// Effects that happened more than once, in words.

@@ -16,7 +16,6 @@ use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
 use dynamodb::{DynamoAggregates, DynamoOrders};
 use futures::stream::{self, StreamExt};
 use harness::checkout;
-use harness::customer::{Customer, order_of};
 use harness::memory;
 use harness::processor;
 use harness::provision::{DEMO_USER_ID, rocketmq_config};
@@ -24,6 +23,7 @@ use harness::proxies::{FunctionProxies, Proxies};
 use harness::remoting::code;
 use harness::system::{System, SystemOptions};
 use harness::table;
+use harness::user::{User, order_of};
 use local_lambda::Signal;
 use platform::clock::SystemClock;
 use reqwest::{Client, Method};
@@ -85,7 +85,7 @@ pub struct Rig<'a> {
     recovery: Mutex<Recovery>,
     /// Whether the table outlives the system.
     shared_table: bool,
-    customer: Customer,
+    user: User,
 }
 
 /// How many windows of each scheduled function are open at a time.
@@ -162,7 +162,7 @@ impl<'a> Rig<'a> {
         let system = System::start(options).await?;
         let kept = LogKeeper::new(&system, target);
         let client = Client::builder().timeout(CLIENT_TIMEOUT).build()?;
-        let customer = Customer::log_in(&system.api_url, client).await?;
+        let user = User::log_in(&system.api_url, client).await?;
         logins::forget(&system).await?;
         let seen = Seen::default();
         let proxies = system.proxies.as_ref().context("this system has no proxies")?;
@@ -181,7 +181,7 @@ impl<'a> Rig<'a> {
             own_cluster: None,
             recovery: Mutex::default(),
             shared_table: cluster.table().is_some(),
-            customer,
+            user,
         };
         // The row begins with every function started and the costs of a first order paid.
         rig.settle("warm-up").await?;
@@ -288,12 +288,12 @@ impl<'a> Rig<'a> {
         answers
     }
 
-    /// An order as the API shows it to its customer.
+    /// An order as the API shows it to its user.
     ///
     /// # Errors
     /// When it does not exist, or cannot be read.
     pub async fn read_order(&self, order_id: &str) -> anyhow::Result<Value> {
-        let request = self.customer.request(Method::GET, &format!("/v1/orders/{order_id}"));
+        let request = self.user.request(Method::GET, &format!("/v1/orders/{order_id}"));
         let response = request.send().await?;
         Ok(serde_json::from_slice(&response.error_for_status()?.bytes().await?)?)
     }
@@ -327,7 +327,7 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// When the login fails.
     pub async fn log_in(&self) -> anyhow::Result<()> {
-        self.customer.renew().await
+        self.user.renew().await
     }
 
     /// Sends a GET to the API, and returns the status and the body.
@@ -335,7 +335,7 @@ impl<'a> Rig<'a> {
     /// # Errors
     /// When there is no answer.
     pub async fn get(&self, path: &str) -> anyhow::Result<(u16, Value)> {
-        let response = self.customer.anonymous(Method::GET, path).send().await?;
+        let response = self.user.anonymous(Method::GET, path).send().await?;
         let status = response.status().as_u16();
         Ok((status, serde_json::from_slice(&response.bytes().await?).unwrap_or_default()))
     }
@@ -450,7 +450,7 @@ impl<'a> Rig<'a> {
         let mut started = Instant::now();
         let mut outcome = self.post(key, intent).await;
         if matches!(outcome, Outcome::Refused { status: 401 }) {
-            outcome = match self.customer.renew().await {
+            outcome = match self.user.renew().await {
                 Err(_) => {
                     Outcome::Unknown { status: Some(401), order_id: None, retry_after: false }
                 }
@@ -464,7 +464,7 @@ impl<'a> Rig<'a> {
     }
 
     async fn post(&self, key: &str, intent: Intent) -> Outcome {
-        let order = self.customer.order(&order_of(intent.product_id, intent.quantity));
+        let order = self.user.order(&order_of(intent.product_id, intent.quantity));
         match order.header("idempotency-key", key).send().await {
             Ok(response) => outcome(response).await,
             Err(_) => Outcome::Unknown { status: None, order_id: None, retry_after: false },
@@ -475,10 +475,10 @@ impl<'a> Rig<'a> {
     /// may not be cancelled.
     ///
     /// # Errors
-    /// When it is refused: a customer may cancel each order that was not rejected.
+    /// When it is refused: a user may cancel each order that was not rejected.
     pub async fn cancel(&self, order_id: &str) -> anyhow::Result<bool> {
         self.log.cancel(order_id, Cancel::Asked);
-        let request = self.customer.request(Method::POST, &format!("/v1/orders/{order_id}/cancel"));
+        let request = self.user.request(Method::POST, &format!("/v1/orders/{order_id}/cancel"));
         let status = request.send().await.ok().map(|response| response.status().as_u16());
         match status {
             Some(200) => {
@@ -487,7 +487,7 @@ impl<'a> Rig<'a> {
             }
             Some(401) => {
                 // The token has expired. If there is no new one, the next request says so.
-                let _renewed = self.customer.renew().await;
+                let _renewed = self.user.renew().await;
                 Ok(false)
             }
             None | Some(500..) => Ok(false),

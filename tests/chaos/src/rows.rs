@@ -333,7 +333,7 @@ pub const ROWS: &[Row] = &[
     ),
     row!(
         "C6",
-        "customers cancel as their orders are reserved, and consumers and answers are lost",
+        "users cancel as their orders are reserved, and consumers and answers are lost",
         "each cancel is true, and gives the stock back once",
         cancelled::run
     ),

@@ -19,7 +19,7 @@
 //! - [`failures`]: failed deliveries, instead of waiting for an hour.
 //! - [`provision`]: tables, topics and demo data of a new system.
 //! - [`system`]: all parts together.
-//! - [`customer`]: a client of its API.
+//! - [`user`]: a client of its API.
 //! - [`cache`]: downloads that are kept.
 //! - [`checkout`]: where the checkout is.
 //! - [`skew`]: wrong clocks.
@@ -32,7 +32,6 @@ pub mod broker;
 pub mod broker_proxy;
 pub mod cache;
 pub mod checkout;
-pub mod customer;
 pub mod failures;
 pub mod faults;
 pub mod mailbox;
@@ -51,6 +50,7 @@ pub mod skew;
 pub mod system;
 pub mod table;
 pub mod table_proxy;
+pub mod user;
 pub mod weather;
 
 mod door;

@@ -37,7 +37,7 @@ pub(crate) enum Action {
     /// Fault: the consumer dies, or holds its copy too long. It is delivered again.
     Crash(ConsumerId),
 
-    // --- the customer ---
+    // --- the user ---
     /// cancel-order: the order is cancelled, at any time. It needs no broker, so nobody but the
     /// sweep publishes its event.
     Cancel,
@@ -104,7 +104,7 @@ impl Action {
         }
     }
 
-    /// Whether it is a step of the customer, who may also do nothing.
+    /// Whether it is a step of the user, who may also do nothing.
     pub(crate) const fn is_request(self) -> bool {
         matches!(self, Self::Cancel | Self::ReadToCancel)
     }

@@ -34,7 +34,7 @@ pub(crate) const I10_LETTER_ALONE: &str =
 pub(crate) const S1_HANDLED: &str = "S1 an order is confirmed and cancelled, and all is handled";
 /// Otherwise I3 would prove nothing.
 pub(crate) const S2_DUPLICATES: &str = "S2 an event is on its way twice";
-/// The customer may be faster than inventory.
+/// The user may be faster than inventory.
 pub(crate) const S7_CANCELLED_FIRST: &str =
     "S7 an order is cancelled before it was decided, and all is handled";
 /// A letter is not the end.

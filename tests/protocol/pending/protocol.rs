@@ -4,7 +4,7 @@ use stateright::{Model, Property};
 
 use crate::pending::action::Action;
 use crate::pending::parties::{
-    broker, customer, event_consumer, inventory, operator, other_group, sweep,
+    broker, event_consumer, inventory, operator, other_group, sweep, user,
 };
 use crate::pending::properties;
 use crate::pending::state::State;
@@ -20,7 +20,7 @@ pub(crate) struct Handling {
 }
 
 impl Handling {
-    /// Whether no step is possible, except for faults and the customer's cancel.
+    /// Whether no step is possible, except for faults and the user's cancel.
     pub(crate) fn is_at_rest(&self, state: &State) -> bool {
         let mut actions = Vec::new();
         self.actions(state, &mut actions);
@@ -38,7 +38,7 @@ impl Model for Handling {
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         event_consumer::possible(self, state, actions);
-        customer::possible(self, state, actions);
+        user::possible(self, state, actions);
         broker::possible(self, state, actions);
         sweep::possible(self, state, actions);
         operator::possible(self, state, actions);
@@ -77,8 +77,8 @@ impl Model for Handling {
             Action::Bury(consumer) => event_consumer::bury(self, state, consumer),
             Action::Acknowledge(consumer) => event_consumer::acknowledge(state, consumer),
             Action::Crash(consumer) => event_consumer::crash(state, consumer),
-            Action::Cancel => customer::cancel(self, state),
-            Action::ReadToCancel => customer::read(state),
+            Action::Cancel => user::cancel(self, state),
+            Action::ReadToCancel => user::read(state),
             Action::Lose(event) => broker::lose(state, event),
             Action::LoseRedelivery(event) => broker::lose_redelivery(state, event),
             Action::Copy(event) => broker::copy(state, event),

@@ -42,7 +42,7 @@ pub(crate) struct Order {
     pub(crate) status: Status,
     /// The history's second entry, if inventory has decided.
     pub(crate) follow_up: Option<FollowUp>,
-    /// The history's last entry, if the customer has cancelled.
+    /// The history's last entry, if the user has cancelled.
     pub(crate) cancelled: bool,
     /// The events that are not handled yet.
     pub(crate) pending: PerEvent<Option<Entry>>,
@@ -60,7 +60,7 @@ pub(crate) enum Status {
     Confirmed,
     /// There was not enough stock.
     Rejected,
-    /// The customer has cancelled it.
+    /// The user has cancelled it.
     Cancelled,
 }
 

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
-use harness::customer::{Customer, order_of};
 use harness::order_calls;
+use harness::user::{User, order_of};
 use harness::weather::WeatherSettings;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, MissedTickBehavior};
@@ -90,10 +90,9 @@ async fn run(
     time: Duration,
 ) -> anyhow::Result<(Samples, Option<(u64, Duration)>, u64)> {
     let site = Arc::new(rig.site_in(Some(WeatherSettings::AWS), INSTANCES).await?);
-    let customers = site.customers(FIRST_ACCOUNT..FIRST_ACCOUNT + ACCOUNTS).await?;
+    let users = site.users(FIRST_ACCOUNT..FIRST_ACCOUNT + ACCOUNTS).await?;
     let confirmed = Confirmed::watch(&site)?;
-    let crowd =
-        Arc::new(Crowd { client: site.table(), site: Arc::clone(&site), customers, confirmed });
+    let crowd = Arc::new(Crowd { client: site.table(), site: Arc::clone(&site), users, confirmed });
     let (others, hot) = tokio::select! {
         figures = crowd.run(offered, time) => figures?,
         Err(error) = keep_live(&site.system.host) => return Err(error),
@@ -143,7 +142,7 @@ impl Confirmed {
 /// The accounts, which create orders in turn.
 struct Crowd {
     site: Arc<Site>,
-    customers: Vec<Arc<Customer>>,
+    users: Vec<Arc<User>>,
     client: Client,
     confirmed: Confirmed,
 }
@@ -237,8 +236,8 @@ impl Crowd {
     /// Creates an order with the next account in turn, under the key `<key_prefix>-<turn>`.
     async fn post(&self, key_prefix: &str, turn: u64, product_id: u64) -> anyhow::Result<String> {
         let position = usize::try_from(turn % ACCOUNTS)?;
-        let customer = self.customers.get(position).context("an account has no customer")?;
-        let posted = Posted::of(Arc::clone(customer), order_of(product_id, 1));
+        let user = self.users.get(position).context("an account has no user")?;
+        let posted = Posted::of(Arc::clone(user), order_of(product_id, 1));
         posted.settle(&format!("{key_prefix}-{turn}")).await
     }
 

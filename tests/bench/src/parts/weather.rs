@@ -68,7 +68,7 @@ async fn units(rig: &Rig) -> anyhow::Result<Units> {
     let body = json!({"items": [
         {"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1},
     ]});
-    let posted = Posted::of(Arc::clone(&site.customer), body);
+    let posted = Posted::of(Arc::clone(&site.user), body);
     let counted = async {
         // Each process reads keys and prices once and then caches them.
         posted.post().await?;

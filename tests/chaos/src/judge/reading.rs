@@ -63,7 +63,7 @@ pub struct OrderState {
     pub status: String,
     /// Each status that it reached, with its event.
     pub history: Vec<Change>,
-    /// When its customer was notified of each event, by event, in milliseconds since 1970.
+    /// When its user was notified of each event, by event, in milliseconds since 1970.
     pub notifications: BTreeMap<String, i64>,
     /// The events that are not handled yet, by id.
     pub pending: BTreeMap<String, Pending>,
@@ -83,7 +83,7 @@ impl OrderState {
         Some(&change.event_id)
     }
 
-    /// The types of events that its customer was notified of, in the order in which the events
+    /// The types of events that its user was notified of, in the order in which the events
     /// happened.
     #[must_use]
     pub fn notified(&self) -> Vec<&'static str> {
@@ -257,7 +257,7 @@ impl Records {
         Ok(records)
     }
 
-    /// The orders that are not decided yet, have a pending event, or whose customers were not
+    /// The orders that are not decided yet, have a pending event, or whose users were not
     /// notified of every event.
     #[must_use]
     pub fn unfinished(&self) -> Vec<&String> {

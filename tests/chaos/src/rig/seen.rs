@@ -41,7 +41,7 @@ impl Seen {
         self.counts().fenced.clone()
     }
 
-    /// How often a customer was notified of an event.
+    /// How often a user was notified of an event.
     #[must_use]
     pub fn notified(&self, event_id: &str) -> u64 {
         self.counts().notified.get(event_id).copied().unwrap_or_default()

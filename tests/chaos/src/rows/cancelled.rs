@@ -1,4 +1,4 @@
-//! C6: customers cancel their orders while these are reserved.
+//! C6: users cancel their orders while these are reserved.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::judge::{OrderState, Records, judge_clean, rest};
 use crate::rig::{CANCEL_ORDER, EVENT_CONSUMER, Rig};
 use crate::waiting::eventually;
 
-/// How many customers order and cancel at once.
-const CUSTOMERS: usize = 4;
+/// How many users order and cancel at once.
+const USERS: usize = 4;
 
 /// An order is reserved some 20 to 100 ms after its creation.
 const RACE: Duration = Duration::from_millis(120);
@@ -73,7 +73,7 @@ async fn cancelled(rig: &Rig<'_>, order_id: &str) -> anyhow::Result<()> {
         .await
 }
 
-/// Customers cancel at about the time of the reservation, now and then twice at once, while
+/// Users cancel at about the time of the reservation, now and then twice at once, while
 /// consumers die, acknowledgements are lost, and so are answers to the writes that cancel. Returns
 /// how much was lost or killed.
 async fn race(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
@@ -85,17 +85,16 @@ async fn race(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
         |call: &TableCall| ["TransactWriteItems", "UpdateItem"].contains(&&*call.operation);
     let table = &rig.proxies_of(CANCEL_ORDER)?.table;
     let answers = table.on(Point::Response, writes).share(LOST, rig.seed).inflict(Toxic::Lose);
-    let customers =
-        stream::iter(0..orders).map(anyhow::Ok).try_for_each_concurrent(CUSTOMERS, async |n| {
-            let mut random = Rng::with_seed(rig.seed ^ n);
-            let order_id = rig.settle(&format!("raced-{n}")).await?;
-            tokio::time::sleep(RACE.mul_f64(random.f64())).await;
-            if random.u8(0..4) == 0 {
-                let (one, other) = tokio::join!(rig.cancel(&order_id), rig.cancel(&order_id));
-                one.and(other)?;
-            }
-            cancelled(rig, &order_id).await
-        });
+    let users = stream::iter(0..orders).map(anyhow::Ok).try_for_each_concurrent(USERS, async |n| {
+        let mut random = Rng::with_seed(rig.seed ^ n);
+        let order_id = rig.settle(&format!("raced-{n}")).await?;
+        tokio::time::sleep(RACE.mul_f64(random.f64())).await;
+        if random.u8(0..4) == 0 {
+            let (one, other) = tokio::join!(rig.cancel(&order_id), rig.cancel(&order_id));
+            one.and(other)?;
+        }
+        cancelled(rig, &order_id).await
+    });
     let killed = AtomicU64::new(0);
     let kill = async || {
         tokio::time::sleep(LIFE).await;
@@ -114,7 +113,7 @@ async fn race(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
         }
     };
     tokio::select! {
-        raced = customers => raced?,
+        raced = users => raced?,
         error = killing => return Err(error),
     }
     Ok(killed.into_inner() + acknowledgements.struck() + answers.struck())

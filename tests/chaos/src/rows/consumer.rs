@@ -71,10 +71,10 @@ async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
 enum Step {
     /// The order is read: in the first edition a transaction marked its event as observed here.
     Reading,
-    /// Stock is reserved, the order confirmed, its customer notified of `OrderCreated`, and that
+    /// Stock is reserved, the order confirmed, its user notified of `OrderCreated`, and that
     /// event ended.
     Inventory,
-    /// The customer is notified of `OrderConfirmed`, and that event ended.
+    /// The user is notified of `OrderConfirmed`, and that event ended.
     Notification,
 }
 

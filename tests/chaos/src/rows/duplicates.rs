@@ -49,7 +49,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 }
 
 /// An order whose `OrderCreated` is handled late, because each try is lost until then. In the first
-/// edition its customer could be notified of the confirmation meanwhile. Here one write confirms
+/// edition its user could be notified of the confirmation meanwhile. Here one write confirms
 /// the order and notifies of its creation, so before that write nothing of the confirmation exists.
 /// A reader of the order sees both notifications in the order of the events.
 async fn created_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
@@ -79,7 +79,7 @@ async fn created_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
     let order = stored().await?;
     anyhow::ensure!(order.notified() == events, "they are stored as {order:?}");
     let at = events.map(|event| order.notifications.get(order.event(event)?).copied());
-    anyhow::ensure!(at.is_sorted(), "its customer was notified of them at {at:?}");
+    anyhow::ensure!(at.is_sorted(), "its user was notified of them at {at:?}");
     let order = rig.read_order(&order_id).await?;
     let read: Vec<_> = order
         .get("notifications")

@@ -101,7 +101,7 @@ impl SystemOptions {
         let parameters = BTreeMap::from([
             ("RocketmqTopic".to_owned(), format!("ORDER_EVENTS-{stack_name}")),
             ("RocketmqUserTopic".to_owned(), format!("USER_EVENTS-{stack_name}")),
-            // The demo user orders more than any customer.
+            // The demo user orders more than any user.
             ("OpenUnitsMax".to_owned(), "1000000".to_owned()),
         ]);
         Ok(Self {

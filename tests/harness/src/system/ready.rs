@@ -8,7 +8,7 @@ use http::HeaderMap;
 use reqwest::Client;
 use tokio::time::Instant;
 
-use crate::customer::Customer;
+use crate::user::User;
 
 /// The file of the functions' output in the data folder.
 pub(super) const LOG_FILE: &str = "functions.log";
@@ -21,9 +21,9 @@ const POLL: Duration = Duration::from_millis(200);
 pub(super) async fn wait(api_url: &str, headers: &HeaderMap) -> anyhow::Result<()> {
     let client = Client::builder().default_headers(headers.clone()).build()?;
     let deadline = Instant::now() + LIMIT;
-    let mut customer = None;
+    let mut user = None;
     loop {
-        let Err(error) = probe(&client, api_url, &mut customer).await else { return Ok(()) };
+        let Err(error) = probe(&client, api_url, &mut user).await else { return Ok(()) };
         if Instant::now() >= deadline {
             return Err(error.context("the system did not become ready"));
         }
@@ -45,12 +45,8 @@ pub(super) fn with_last_lines(error: &anyhow::Error, data: &Path) -> anyhow::Err
     }
 }
 
-/// `customer` is kept from one call to the next, because an account can't log in at each poll.
-async fn probe(
-    client: &Client,
-    api_url: &str,
-    customer: &mut Option<Customer>,
-) -> anyhow::Result<()> {
+/// `user` is kept from one call to the next, because an account can't log in at each poll.
+async fn probe(client: &Client, api_url: &str, user: &mut Option<User>) -> anyhow::Result<()> {
     let url = format!("{api_url}/health/ready");
     let response =
         client.get(&url).send().await.with_context(|| format!("{url} does not answer"))?;
@@ -58,9 +54,9 @@ async fn probe(
     if !status.is_success() {
         anyhow::bail!("{url} answers {status}: {}", response.text().await.unwrap_or_default());
     }
-    let customer = match customer {
-        Some(customer) => customer,
-        None => customer.insert(Customer::log_in(api_url, client.clone()).await?),
+    let user = match user {
+        Some(user) => user,
+        None => user.insert(User::log_in(api_url, client.clone()).await?),
     };
-    customer.can_order().await
+    user.can_order().await
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::customer::Customer;
+use harness::user::User;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -18,7 +18,7 @@ const PRODUCTS: u64 = 10;
 
 pub(super) struct Shopper {
     api_url: String,
-    customer: Mutex<Option<(Instant, Arc<Customer>)>>,
+    customer: Mutex<Option<(Instant, Arc<User>)>>,
 }
 
 /// The answer to an order.
@@ -84,14 +84,14 @@ impl Shopper {
     }
 
     /// The demo user, logged in again where the token is old.
-    async fn customer(&self) -> anyhow::Result<Arc<Customer>> {
+    async fn customer(&self) -> anyhow::Result<Arc<User>> {
         let mut known = self.customer.lock().await;
         if let Some((at, customer)) = &*known
             && at.elapsed() < TOKEN_AGE_MAX
         {
             return Ok(Arc::clone(customer));
         }
-        let customer = Arc::new(Customer::log_in(&self.api_url, Client::new()).await?);
+        let customer = Arc::new(User::log_in(&self.api_url, Client::new()).await?);
         *known = Some((Instant::now(), Arc::clone(&customer)));
         Ok(customer)
     }

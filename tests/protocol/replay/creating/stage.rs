@@ -135,7 +135,7 @@ impl replay::Stage for Stage {
 }
 
 /// The user whose order it is.
-pub(crate) fn customer() -> UserId {
+pub(crate) fn user_id() -> UserId {
     user(123)
 }
 
@@ -146,7 +146,7 @@ fn intent() -> IdempotencyKey {
 
 /// The one order that all attempts are to create.
 pub(crate) fn order_id() -> OrderId {
-    order_of_key(customer(), &intent())
+    order_of_key(user_id(), &intent())
 }
 
 /// The id of its `OrderCreated`.

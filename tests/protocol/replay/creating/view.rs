@@ -6,7 +6,7 @@ use domain::order::{OrderStatus, StoredOrder};
 use domain::pending::Publication;
 use testkit::samples::product_id;
 
-use super::stage::{STOCK, Stage, created_event, customer, order_id};
+use super::stage::{STOCK, Stage, created_event, order_id, user_id};
 use crate::creating::action::AttemptId;
 use crate::creating::parties::orders_table;
 use crate::creating::protocol::Creating;
@@ -107,7 +107,7 @@ impl Stage {
 
     fn view_of(&self, attempt: AttemptId) -> AttemptView {
         let on_stage = &self.attempts[attempt];
-        let tombstone = self.world.tables.tombstone(customer(), order_id());
+        let tombstone = self.world.tables.tombstone(user_id(), order_id());
         let half = self.fate_of_half(attempt);
         let under_way = |resolution: ports::Resolution| {
             on_stage.ends.iter().filter(|end| end.resolution == resolution).count()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use harness::customer::{Customer, order_of};
+use harness::user::{User, order_of};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -33,13 +33,13 @@ pub(super) async fn order(sam: &Sam<'_>) -> anyhow::Result<()> {
 async fn story(sam: &Sam<'_>, url: &str) -> anyhow::Result<()> {
     let client = Client::builder().timeout(REQUEST_LIMIT).build()?;
     started(&client, url).await?;
-    let customer = Customer::log_in(url, client).await?;
-    let order = sent(customer.order(&order_of(1, 2))).await?;
+    let user = User::log_in(url, client).await?;
+    let order = sent(user.order(&order_of(1, 2))).await?;
     let order_id = text(&order, "order_id")?;
     let report = samples::invoke_one(sam, &harness::checkout::root()?, "event-consumer").await?;
     let handled = report.get("handled").and_then(Value::as_u64);
     anyhow::ensure!(handled >= Some(1), "event-consumer handled no event: {report}");
-    let order = sent(customer.request(Method::GET, &format!("/v1/orders/{order_id}"))).await?;
+    let order = sent(user.request(Method::GET, &format!("/v1/orders/{order_id}"))).await?;
     anyhow::ensure!(text(&order, "status")? == "CONFIRMED", "{order}");
     eprintln!("  ok     start-api: {order_id} is CONFIRMED");
     Ok(())

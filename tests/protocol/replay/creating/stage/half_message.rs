@@ -10,7 +10,7 @@ use application::ports::{PrepareError, TransactionalPublisher};
 use testkit::broker::MemoryReceipt;
 use testkit::samples::lines;
 
-use super::{HALF_MESSAGE, MUCH_LATER, Stage, TRANSACTION, away, customer, intent, soon};
+use super::{HALF_MESSAGE, MUCH_LATER, Stage, TRANSACTION, away, intent, soon, user_id};
 use crate::creating::action::AttemptId;
 use crate::replay::creating::attempt::{HalfReply, Request};
 use crate::replay::creating::wire::{Call, Wire};
@@ -160,7 +160,7 @@ impl Stage {
             },
         };
         let command = CreateOrderCommand {
-            user_id: customer(),
+            user_id: user_id(),
             lines: lines(&[(1, 1)]),
             key: Some(intent()),
             traceparent: None,

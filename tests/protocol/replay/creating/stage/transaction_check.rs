@@ -7,7 +7,7 @@ use testkit::broker::StoredHalf;
 use testkit::clock::ManualClock;
 use testkit::fault::{Fault, Operation};
 
-use super::{MUCH_LATER, Stage, away, customer, order_id, soon};
+use super::{MUCH_LATER, Stage, away, order_id, soon, user_id};
 use crate::creating::action::AttemptId;
 use crate::replay::creating::attempt::{Checker, EndOnItsWay};
 use crate::replay::creating::sweeper;
@@ -76,7 +76,7 @@ impl Stage {
 
     /// Whether a put of the attempt would be stored.
     pub(crate) fn may_still_land(&self, attempt: AttemptId) -> bool {
-        let tombstone = self.world.tables.tombstone(customer(), order_id());
+        let tombstone = self.world.tables.tombstone(user_id(), order_id());
         let transaction_id = self.attempts[attempt].transaction_id.expect("it has begun");
         self.world.tables.stored_order(order_id()).is_none()
             && !tombstone.is_some_and(|(tombstone, _)| tombstone.holds(transaction_id))

@@ -1,5 +1,5 @@
 //! Changes of the order outside event-consumer: by the handler with an effect elsewhere, the
-//! customer, an operator.
+//! user, an operator.
 
 use application::events::publish::PublishStored;
 use application::operations::redrive::{Redrive, RedriveError, Redriven};

@@ -1,4 +1,4 @@
-//! The customer, through cancel-order.
+//! The user, through cancel-order.
 
 use crate::pending::action::Action;
 use crate::pending::event::Event;
@@ -22,7 +22,7 @@ pub(crate) fn read(state: &mut State) {
     state.read_to_cancel = Some(state.order.clone());
 }
 
-/// Status, stock, history and the event's entry, all or none. A customer whose answer is lost
+/// Status, stock, history and the event's entry, all or none. A user whose answer is lost
 /// cancels again, and finds the order cancelled.
 pub(crate) fn cancel(protocol: &Handling, state: &mut State) {
     if state.order.status == Status::Confirmed {

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::provision::{DEMO_EMAIL, DEMO_PASSWORD};
 
 /// A client of the API with an access token, which is valid for 15 minutes.
-pub struct Customer {
+pub struct User {
     api_url: String,
     client: Client,
     token: RwLock<String>,
 }
 
-impl Customer {
-    /// A customer with this token.
+impl User {
+    /// A user with this token.
     #[must_use]
     pub fn new(api_url: &str, client: Client, token: String) -> Self {
         Self { api_url: api_url.to_owned(), client, token: RwLock::new(token) }
@@ -27,15 +27,15 @@ impl Customer {
     /// # Errors
     /// When the API does not answer with a token; the error names the answer.
     pub async fn log_in(api_url: &str, client: Client) -> anyhow::Result<Self> {
-        let customer = Self::new(api_url, client, String::new());
-        customer.renew().await?;
-        Ok(customer)
+        let user = Self::new(api_url, client, String::new());
+        user.renew().await?;
+        Ok(user)
     }
 
     /// Logs the demo user in again, and uses the new token.
     ///
     /// # Errors
-    /// The same as of [`Customer::log_in`]. The token stays as it is.
+    /// The same as of [`User::log_in`]. The token stays as it is.
     pub async fn renew(&self) -> anyhow::Result<()> {
         let login = self.anonymous(Method::POST, "/v1/users/login");
         let login = login.json(&json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD}));
