@@ -22,7 +22,7 @@ use sha2::{Digest, Sha512};
 /// Apache-2.0; its licence and notice are served beside it, with those of what it contains.
 const VERSION: &str = "5.35.0";
 
-/// The registry's `dist.integrity`, which is the SHA-512 of the archive.
+/// The registry's `dist.integrity`, the SHA-512 of the archive.
 const INTEGRITY: &str =
     "U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ==";
 
@@ -31,10 +31,9 @@ const BUNDLE: &str = "swagger-ui-bundle.js";
 const STYLE: &str = "swagger-ui.css";
 const LICENCES: [&str; 3] = ["LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"];
 
-/// The absolute path of the archive, for a machine that cannot reach the registry.
+/// The absolute path of the viewer's archive, for a machine that cannot reach the registry.
 const ARCHIVE: &str = "SWAGGER_UI_ARCHIVE";
 
-/// How long the download may take, in seconds.
 const DOWNLOAD_SECONDS: &str = "120";
 
 const OWN: [&str; 4] = ["docs.html", "docs.css", "docs.js", "icon.svg"];
@@ -49,7 +48,7 @@ fn main() -> anyhow::Result<()> {
     }
     pack(Path::new(DESCRIPTION), &out, "openapi.yaml")?;
 
-    // The folder of a build outlives a change of this script, so its name is the version's.
+    // The folder of a build outlives a change of this script, so its name contains the version.
     let viewer = out.join(format!("swagger-ui-{VERSION}"));
     if !viewer.is_dir() {
         fetch(&out, &viewer)?;
@@ -62,7 +61,6 @@ fn main() -> anyhow::Result<()> {
     write(&out, "viewer-licences.txt", &licences.join(&b"\n\n"[..]))
 }
 
-/// Compresses a file of the repository.
 fn pack(file: &Path, out: &Path, name: &str) -> anyhow::Result<()> {
     println!("cargo::rerun-if-changed={}", file.display());
     write(out, name, &read(file)?)
@@ -78,7 +76,7 @@ fn write(out: &Path, name: &str, content: &[u8]) -> anyhow::Result<()> {
     Ok(fs::write(out.join(format!("{name}.gz")), packed.finish()?)?)
 }
 
-/// Leaves the viewer's files in a folder, all or none.
+/// Leaves all of the viewer's files in a folder, or none.
 fn fetch(out: &Path, viewer: &Path) -> anyhow::Result<()> {
     let incoming = out.join("incoming");
     if incoming.exists() {

@@ -22,27 +22,26 @@ use tokio::time::Instant;
 use crate::leaks;
 use crate::problems::assert_conforms;
 
-/// How long a condition may take to come true on a slow machine: a check-back needs about 15 s.
+/// For a condition on a slow machine: a check-back needs about 15 s.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A running system with a user's token.
 pub(crate) struct App {
     pub(crate) system: System,
     user: User,
 }
 
-/// Runs a test against the system that all tests of this binary share.
+/// All tests of this binary share the system.
 pub(crate) fn with_app<F: Future<Output = ()>>(test: impl FnOnce(&'static App) -> F) {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     static APP: OnceLock<App> = OnceLock::new();
-    // The system lives on this runtime for as long as the process; its children die with it.
+    // The system lives on this runtime as long as the process; its children die with it.
     let runtime = RUNTIME.get_or_init(runtime);
     let app = APP.get_or_init(|| runtime.block_on(App::start(options())));
     runtime.block_on(test(app));
     leaks::assert_none();
 }
 
-/// Runs a test against a system of its own.
+/// Runs a test against its own system.
 pub(crate) fn with_own<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
     runtime().block_on(test());
     leaks::assert_none();
@@ -59,7 +58,7 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn options() -> SystemOptions {
     SystemOptions {
         sink: Some(leaks::sink()),
-        // With them each function is held to its role.
+        // The proxies hold each function to its role.
         proxies: true,
         ..SystemOptions::isolated(&root()).unwrap()
     }
@@ -80,7 +79,6 @@ impl App {
         self.user.token()
     }
 
-    /// A request without a token.
     pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
         self.user.anonymous(method, path)
     }
@@ -94,9 +92,8 @@ impl App {
         self.user.order(body)
     }
 
-    /// Creates an order of `quantity` of one product and returns its id. Like any careful client it
-    /// sends an idempotency key and retries under it after a 503: a busy machine may miss a
-    /// deadline.
+    /// Creates an order of `quantity` of one product and returns its id. The request has an
+    /// idempotency key and is retried after a 503, because a busy machine may miss a deadline.
     pub(crate) async fn create_order(&self, product_id: u64, quantity: u64) -> String {
         static CREATED: AtomicU64 = AtomicU64::new(0);
         let key = format!("create-{}", CREATED.fetch_add(1, Ordering::Relaxed));
@@ -128,12 +125,12 @@ impl App {
         .await
     }
 
-    /// Every copy of every message on the order topic.
+    /// Includes all copies.
     pub(crate) async fn topic(&self) -> Vec<StoredMessage> {
         self.read_topic(&self.system.names.topic).await
     }
 
-    /// Every copy of every message on the user topic.
+    /// Includes all copies.
     pub(crate) async fn user_topic(&self) -> Vec<StoredMessage> {
         self.read_topic(&self.system.names.user_topic).await
     }
@@ -143,7 +140,7 @@ impl App {
         rocketmq::admin::read_topic(config, name).await.unwrap()
     }
 
-    /// Consumes all events in a consumer group of its own, as another service would, until `enough`
+    /// Consumes all events in a separate consumer group, as another service would, until `enough`
     /// of them have arrived.
     pub(crate) async fn consumed_by(
         &self,
@@ -160,14 +157,14 @@ impl App {
         while !enough(&events) {
             assert!(!deadline.has_passed(), "{} events have arrived", events.len());
             for delivery in subscription.receive(32, deadline).await.unwrap_or_default() {
-                // Another test's garbage is not an event.
+                // Another test may have published a message that is not an event.
                 events.extend(
                     delivery
                         .body()
                         .ok()
                         .and_then(|body| serde_json::from_slice::<Value>(body).ok()),
                 );
-                // At worst the event is delivered once more.
+                // Otherwise the event is delivered once more.
                 let _settled = subscription.acknowledge(&delivery).await;
             }
         }
@@ -175,7 +172,7 @@ impl App {
         events
     }
 
-    /// The events of a type on the order topic, each copy.
+    /// The events of a type on the order topic, with all copies.
     pub(crate) async fn events_of(&self, event_type: &str) -> Vec<Value> {
         let messages = self.topic().await;
         messages
@@ -221,7 +218,7 @@ impl App {
 
 pub(crate) type Item = std::collections::HashMap<String, AttributeValue>;
 
-/// Polls until a condition holds, for at most `PATIENCE`.
+/// Polls until a condition holds, at most for `PATIENCE`.
 pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

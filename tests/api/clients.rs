@@ -20,7 +20,7 @@ fn a_generated_client_logs_in_orders_lists_and_cancels() {
         let generator = folder.join("node_modules/.bin/openapi-typescript");
         let generate = [document.to_str().unwrap(), "--output", "openapi.ts"];
         run(generator.to_str().unwrap(), &generate, &folder).await;
-        // It fails if the client does not fit the types.
+        // The build fails if the client does not fit the types.
         run("npm", &["run", "build"], &folder).await;
 
         let mut client = Command::new("node");

@@ -19,11 +19,11 @@ use tokio::process::{Child, Command};
 
 use crate::app::{eventually, root, text, with_own};
 
-/// Every port of `up`, a free one each.
+/// Every port of `up` with port 0, a free one.
 const PORTS: [(&str, &str); 4] =
     [("--port", "0"), ("--table-port", "0"), ("--namesrv-port", "0"), ("--broker-port", "0")];
 
-/// How long `up` may take from its start to `ready`, and a command to its end, on a slow machine.
+/// For `up` from its start to `ready`, and for a command, on a slow machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
 fn program() -> PathBuf {
@@ -40,7 +40,7 @@ async fn output(command: &mut Command) -> Output {
     tokio::time::timeout(LIMIT, command.output()).await.unwrap().unwrap()
 }
 
-/// Runs a command that must succeed and returns what it printed.
+/// The command must succeed. Returns its output.
 async fn run(arguments: &[&str]) -> String {
     let ended = output(&mut command(&program(), arguments)).await;
     let errors = String::from_utf8_lossy(&ended.stderr);
@@ -48,8 +48,8 @@ async fn run(arguments: &[&str]) -> String {
     String::from_utf8(ended.stdout).unwrap()
 }
 
-/// What `up` prints when it refuses to start. All ports are free except those in `arguments`.
-/// `PATH` holds only `programs`, and there is no Cargo, so nothing can be built.
+/// The output of an `up` that refuses to start. All ports are free except those in `arguments`.
+/// `PATH` contains only `programs`, without Cargo, so nothing can be built.
 async fn refusal(program: &Path, arguments: &[&str], programs: &Programs) -> String {
     let mut up = command(program, &["up"]);
     up.env("PATH", programs.0.path()).env("CARGO", "/nowhere/cargo");
@@ -64,7 +64,7 @@ async fn refusal(program: &Path, arguments: &[&str], programs: &Programs) -> Str
     String::from_utf8(ended.stderr).unwrap()
 }
 
-/// A folder with programs for `PATH`: links to this machine's programs, and a test's own scripts.
+/// A folder for `PATH` with links to this machine's programs, and a test's own scripts.
 struct Programs(TempDir);
 
 impl Programs {
@@ -93,7 +93,7 @@ impl Programs {
 #[test]
 fn up_names_a_missing_prerequisite_and_the_command_that_installs_it() {
     with_own(async || {
-        // No jars are cached here yet: the cache is beside the program's folder.
+        // No jars are cached beside this copy of the program.
         let target = program().parent().unwrap().parent().unwrap().to_owned();
         let fresh = tempfile::Builder::new().prefix("fresh-").tempdir_in(target).unwrap();
         let fresh_program = fresh.path().join("debug/xtask");
@@ -144,10 +144,9 @@ fn up_names_a_taken_port_and_the_command_that_avoids_it_before_it_builds() {
     });
 }
 
-/// A running `up`.
 struct Up {
     process: Child,
-    /// What it printed: `api`, `rocketmq`, `dynamodb` and `console` with their addresses.
+    /// The printed addresses of `api`, `rocketmq`, `dynamodb` and `console`.
     served: BTreeMap<String, String>,
     data: TempDir,
 }
@@ -186,7 +185,7 @@ impl Up {
         &self.served[name]
     }
 
-    /// The process and all of its descendants.
+    /// `up` and all its descendants.
     fn processes(&self) -> BTreeSet<u32> {
         let mut parents = BTreeMap::new();
         for entry in std::fs::read_dir("/proc").unwrap() {
@@ -209,7 +208,6 @@ impl Up {
         }
     }
 
-    /// Ends `up` with a signal and returns its data folder.
     async fn end(mut self, signal: &str) -> TempDir {
         let processes = self.processes();
         // At least two Java virtual machines and some functions.
@@ -227,8 +225,8 @@ impl Up {
     }
 }
 
-/// Runs the script of the README's first order, word for word except for the address, and returns
-/// the order.
+/// Runs the script of the README's first order, unchanged except for the address, and returns the
+/// order.
 async fn first_order(api: &str) -> Value {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let (_, section) = readme.split_once("## The first order\n").unwrap();
@@ -281,7 +279,7 @@ const SAMPLES_IN_TURN: [(&str, u64); 6] = [
     ("user-account-delete", 204),
 ];
 
-/// Sends a sample to its function, with these tokens filled in, and returns the answer.
+/// Sends a sample with these tokens to its function, and returns the answer.
 async fn invoke(up: &Up, sample: &str, access_token: &str, refresh_token: &str) -> Value {
     let functions = std::fs::read_dir(root().join("functions")).unwrap();
     let functions = functions.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -303,7 +301,7 @@ async fn invoke(up: &Up, sample: &str, access_token: &str, refresh_token: &str) 
     serde_json::from_slice(&ended.stdout).unwrap()
 }
 
-/// Sends every sample of events/, and asserts that each of them is in one of the two lists.
+/// Asserts that each sample of events/ is in one of the two lists.
 async fn invoke_all(up: &Up, access_token: &str) {
     let mut samples: BTreeSet<_> = SAMPLES.iter().map(|(sample, _)| *sample).collect();
     samples.extend(SAMPLES_IN_TURN.iter().map(|(sample, _)| *sample));
@@ -341,7 +339,7 @@ fn up_keeps_its_data_and_commands_work_on_its_parts_until_a_signal() {
         assert_eq!(order["status"], "CONFIRMED");
         let data = up.end("-INT").await;
 
-        // Everything in its folder is kept, including the signing key.
+        // The folder keeps everything, including the signing key.
         let up = Up::start(data, &["--no-freeze"]).await;
         let (api, client) = (up.address("api"), Client::new());
 
@@ -366,7 +364,7 @@ fn up_keeps_its_data_and_commands_work_on_its_parts_until_a_signal() {
         assert!(new.starts_with("1 products are new"), "{new}");
         products(&["set-price", "4711", "7"]).await;
         products(&["add-stock", "4711", "2"]).await;
-        // Another import keeps the stock, and nothing overwrites it without a confirmation.
+        // Another import keeps the stock. Only a confirmed import overwrites it.
         products(&["import", file]).await;
         let overwrite = ["ops", "products", "import", file, "--overwrite-stock"];
         let refused = [overwrite.as_slice(), &table].concat();
@@ -385,7 +383,7 @@ fn up_keeps_its_data_and_commands_work_on_its_parts_until_a_signal() {
         let create = [create.as_slice(), &names].concat();
         let made = run(&create).await;
         assert!(made.contains("MORE_USERS") && made.contains("MORE_DLQ"), "{made}");
-        // Topics that exist already are kept.
+        // Existing topics are kept.
         run(&create).await;
         let group =
             ["ops", "groups", "create", "another-team", "--namesrv", up.address("rocketmq")];

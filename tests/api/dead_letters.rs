@@ -1,4 +1,4 @@
-//! What operators do with events, through `cargo xtask ops`.
+//! Operators' work on events, through `cargo xtask ops`.
 
 use std::convert::Infallible;
 use std::process::Output;
@@ -14,10 +14,9 @@ use tokio::process::Command;
 
 use crate::app::{App, Item, eventually, options, text, with_own};
 
-/// How many deliveries of an event may fail before event-consumer gives the event up.
+/// The failed deliveries after which event-consumer gives an event up.
 const ATTEMPTS_MAX: u32 = 16;
 
-/// The demo user's partition.
 const USER: &str = "USER#123";
 
 impl App {
@@ -42,7 +41,7 @@ impl App {
             .expect("xtask is built as the functions are, by `cargo build --workspace`")
     }
 
-    /// Runs `cargo xtask ops` on this system's tables and its cluster.
+    /// Runs `cargo xtask ops` on this system's tables and cluster.
     pub(crate) async fn ops_on_cluster(&self, arguments: &[&str]) -> Output {
         let names = &self.system.names;
         let cluster = [
@@ -58,14 +57,13 @@ impl App {
         self.ops(&[arguments, &cluster].concat()).await
     }
 
-    /// Runs a command that must succeed and returns the JSON that it printed.
+    /// The command must succeed. Returns the JSON that it printed.
     async fn json(&self, arguments: &[&str]) -> Value {
         let output = self.ops(arguments).await;
         assert_eq!(code(&output), 0, "{output:?}");
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// The proxies in front of event-consumer.
     fn consumer_proxies(&self) -> &FunctionProxies {
         self.system.proxies.as_ref().unwrap().of_function("event-consumer").unwrap()
     }
@@ -75,7 +73,7 @@ impl App {
         self.item("OrdersTable", &[("pk", USER), ("sk", &sort_key)]).await.unwrap()
     }
 
-    /// Lets event-consumer consume, window after window.
+    /// Runs one window of event-consumer after another.
     async fn consume(&self) -> Infallible {
         loop {
             let window = r#"{"window_seconds": 30}"#;
@@ -83,7 +81,7 @@ impl App {
         }
     }
 
-    /// How many copies of an event are on the topic.
+    /// On the topic.
     async fn copies(&self, event_id: &str) -> usize {
         let messages = self.topic().await;
         let of_event = |properties: &std::collections::HashMap<String, String>| {
@@ -93,7 +91,7 @@ impl App {
     }
 }
 
-/// The pending events of the orders, as an operator lists them.
+/// As an operator lists them.
 async fn pending(app: &App) -> Vec<Value> {
     let listed = app.json(&["events", "pending", "--json"]).await;
     let is_order = |event: &&Value| text(&event["aggregate"]).contains("/ORDER#");
@@ -104,7 +102,7 @@ fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-/// The dead letter of the order's `OrderConfirmed`, once it is stored.
+/// Of the order's `OrderConfirmed`, once the letter is stored.
 async fn letter(app: &App) -> Value {
     eventually("the event is given up and listed", async || {
         let listed =
@@ -115,7 +113,7 @@ async fn letter(app: &App) -> Value {
     .await
 }
 
-/// An event that nobody consumes yet is listed, and published again on demand.
+/// An event that nobody consumes yet is listed, and published again on request.
 async fn an_operator_republishes(app: &App, order_id: &str) {
     let listed = pending(app).await;
     let aggregate = format!("{USER}/ORDER#{order_id}");
@@ -135,8 +133,8 @@ async fn an_operator_republishes(app: &App, order_id: &str) {
     assert_ne!(again[0]["transaction_id"], listed[0]["transaction_id"], "{again:?}");
 }
 
-/// Waits until a delivery of the order's `OrderConfirmed` has failed, and then stores that all
-/// other deliveries but the last have failed, too.
+/// Waits until a delivery of the order's `OrderConfirmed` has failed, and then stores failures of
+/// all other deliveries but the last.
 async fn only_the_last_attempt_is_left(app: &App, order_id: &str) {
     let id = eventually("a delivery has failed", async || {
         let is_failing = |event: &&Value| event["failures"].as_u64().is_some_and(|n| n > 0);
@@ -188,7 +186,7 @@ async fn an_operator_redrives(app: &App, order_id: &str, stock: i64, refused: St
     an_operator_replays(app, order_id, &id).await;
 }
 
-/// A handled event can't be republished as pending. It can be replayed for a consumer that lost it.
+/// A handled event cannot be republished as pending, but replayed for a consumer that lost it.
 async fn an_operator_replays(app: &App, order_id: &str, id: &str) {
     let aggregate = format!("{USER}/ORDER#{order_id}");
     let republish = ["events", "republish", &aggregate, id, "--yes"];
@@ -205,7 +203,7 @@ async fn an_operator_replays(app: &App, order_id: &str, id: &str) {
     .await;
 }
 
-/// A message that can't be decoded is listed. It can't be redriven, but it can be discarded.
+/// A message that cannot be decoded is listed. It cannot be redriven, but discarded.
 async fn an_operator_discards(app: &App) {
     let id = crate::garbage::publish_garbage(app).await;
     eventually("it is listed", async || {

@@ -5,12 +5,11 @@ use uuid::Uuid;
 
 use crate::app::{App, eventually};
 
-/// The property with the client's own id of a message (`MessageConst.java`): the id of the dead
-/// letter when the message can't be decoded.
+/// The property with the client's own id of a message (`MessageConst.java`), which is the id of the
+/// dead letter if the message cannot be decoded.
 const MESSAGE_ID: &str = "UNIQ_KEY";
 
-/// Puts a message on the order topic whose body is not an event, and returns the id of its dead
-/// letter.
+/// Puts a message on the order topic whose body is not an event. Returns the id of its dead letter.
 pub(crate) async fn publish_garbage(app: &App) -> String {
     let publishing = Publishing::start(&app.system.endpoints, &app.system.names).await.unwrap();
     let event_id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);

@@ -1,8 +1,8 @@
 //! The functions' log lines, and the check that they hold no secret and no personal data.
 //!
-//! Every system of this binary logs into one memory, and each test ends by searching all of it: the
-//! tests' passwords and addresses hold the word "canary", and the tokens that they receive and the
-//! private keys are remembered.
+//! Every system of this binary logs into one memory, and each test ends with a search of all of it.
+//! The tests' passwords and addresses contain the word "canary". The tokens that tests receive and
+//! the private keys are remembered.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,11 +14,11 @@ use local_lambda::{LogSink, OutputStream};
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// The fewest characters of a secret that is searched for: 256 bits in base64url. Shorter runs of
-/// such characters, which are nearly all, are skipped.
+/// The fewest characters of a remembered secret: 256 bits in base64url. Shorter runs of such
+/// characters, which are by far the most, are skipped.
 const SECRET_LENGTH_MIN: usize = 43;
 
-/// Text that no line may hold: a test's password or address, any address of a test, any hash.
+/// No line may contain these: a test's password or address, any address of a test, any hash.
 const CANARIES: [&str; 4] = ["canary", "@example.com", DEMO_PASSWORD, "argon2id"];
 
 struct Memory;
@@ -29,13 +29,12 @@ impl LogSink for Memory {
     }
 }
 
-/// Where a system under test logs.
 pub(crate) fn sink() -> Arc<dyn LogSink> {
     Arc::new(Memory)
 }
 
-/// From now on a token or the private part of a key is searched for, also in lines that were logged
-/// before. Of a JWT that is its signature: the rest is not a secret, and any part of a JWT is found
+/// From now on a token or the private part of a key is searched for, even in earlier lines. Of a
+/// JWT only the signature is remembered: the rest is not a secret, and any part of a JWT is found
 /// anyway.
 pub(crate) fn remember(secret: &str) {
     let secret = secret.rsplit('.').next().unwrap();
@@ -43,14 +42,13 @@ pub(crate) fn remember(secret: &str) {
     lock(&SECRETS).insert(secret.to_owned());
 }
 
-/// From now on the private part of a system's signing key is searched for.
+/// From now on the private part of the system's signing key is searched for.
 pub(crate) fn remember_signing_key(data: &Path) {
     let file = std::fs::read(signing_key_file(data)).unwrap();
     let jwk: serde_json::Value = serde_json::from_slice(&file).unwrap();
     remember(jwk["d"].as_str().unwrap());
 }
 
-/// All lines so far that hold a text.
 pub(crate) fn lines_with(text: &str) -> Vec<String> {
     lock(&LINES).iter().filter(|line| line.contains(text)).cloned().collect()
 }
@@ -61,8 +59,7 @@ pub(crate) fn last_lines() -> String {
     lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
-/// Asserts that no line so far holds a secret or personal data, and returns how many lines there
-/// are.
+/// Asserts that no line so far contains a secret or personal data. Returns the number of lines.
 pub(crate) fn assert_none() -> usize {
     let secrets = lock(&SECRETS).clone();
     let lines = lock(&LINES).clone();
@@ -78,12 +75,12 @@ fn leaks(line: &str, secrets: &BTreeSet<String>) -> bool {
             .any(|word| is_of_jwt(word) || secrets.iter().any(|secret| word.contains(secret)))
 }
 
-/// The runs of the characters of base64url, in one of which a secret must be.
+/// The runs of base64url characters; a secret can only be in one of them.
 fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
 }
 
-/// Whether a long word looks like a part of any session's JWT: it holds `{"` in base64url.
+/// Whether a long word looks like a part of any session's JWT: it contains `{"` in base64url.
 fn is_of_jwt(word: &str) -> bool {
     word.contains("eyJ")
 }

@@ -99,13 +99,12 @@ fn every_bad_token_is_answered_alike() {
     });
 }
 
-/// The key that the system signs tokens with.
 async fn signing_key(app: &App) -> SigningKey {
     let file = harness::provision::signing_key_file(&app.system.endpoints.data);
     SigningKey::parse(&SigningKeyFile::new(file).read().await.unwrap().unwrap()).unwrap()
 }
 
-/// A token signed with the system's own key, for a session that does not exist.
+/// Signed with the system's own key, for a session that does not exist.
 pub(crate) async fn token_of(app: &App, user_id: u64, at: Timestamp) -> String {
     issue(signing_key(app).await, user_id, at).await
 }

@@ -1,8 +1,8 @@
-//! Black-box tests: HTTP in, and what DynamoDB and the topic hold afterwards.
+//! Black-box tests: an HTTP request, and then the content of DynamoDB and of the topic.
 //!
-//! Everything is real: function binaries under the local Lambda host, Apache RocketMQ, a table over
-//! the network. One system serves all tests of this binary; each test takes products and keys of
-//! its own, so that they run side by side. Faults are for `tests/chaos`.
+//! Everything is real: function binaries on the local Lambda host, Apache RocketMQ, a table over
+//! the network. One system serves all tests of this binary. Each test has its own products and
+//! keys, so that tests can run side by side. Faults are for `tests/chaos`.
 
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]

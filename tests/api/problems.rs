@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::app::{App, json_of, problem, with_app};
 use crate::users::Visitor;
 
-/// What no answer may hold: names of internal parts and files.
+/// No answer may contain these names of internal parts and files.
 const INSIDE: &[&str] =
     &["arn:", "dynamo", "rocketmq", "broker", "aws", "sdk", ".rs", "panicked", "/src/", "table"];
 
@@ -46,7 +46,7 @@ fn is_type(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.starts_with("urn:order-service:problem:"))
 }
 
-/// A JSON pointer in a fragment (RFC 6901, section 6) and a sentence.
+/// Whether it is a JSON pointer in a fragment (RFC 6901, section 6) and a sentence.
 fn is_fault(fault: &Value) -> bool {
     let pointer =
         fault["pointer"].as_str().is_some_and(|text| text == "#" || text.starts_with("#/"));
@@ -70,7 +70,7 @@ fn bad_bodies() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Sends bodies that no route accepts to one route. Returns how many error answers were judged.
+/// Returns the number of checked error answers.
 pub(crate) async fn try_everything(
     visitor: &Visitor,
     token: &str,
@@ -97,8 +97,8 @@ pub(crate) async fn try_everything(
     judged
 }
 
-/// Provokes every error that is possible without an outage, on every route, and returns how many
-/// answers were judged; all of them conform. `users/outage.rs` judges the answers in an outage.
+/// Causes every error of every route that is possible without an outage. Returns the number of
+/// checked answers; all of them conform. `users/outage.rs` checks the answers in an outage.
 pub(crate) async fn try_every_error(app: &App) -> usize {
     let visitor = Visitor::new(app);
     let token = app.token();
@@ -107,11 +107,11 @@ pub(crate) async fn try_every_error(app: &App) -> usize {
     // An answer to HEAD has no content.
     for route in routes.filter(|route| route.path != "$default" && route.method != "HEAD") {
         let path = route.path.replace("{order_id}", "no-order");
-        // The demo user is not deleted: other tests need them.
+        // The demo user is not deleted, because other tests need them.
         let method: Method = route.method.parse().unwrap();
         let token = if method == Method::DELETE { "forged" } else { token.as_str() };
         judged += try_everything(&visitor, token, &method, &path).await;
-        // A method that the path doesn't have, and a path that doesn't exist.
+        // A method that the path does not support, and an unknown path.
         for (method, path, status) in
             [(Method::PATCH, path.clone(), 405), (Method::GET, format!("{path}/x/y"), 404)]
         {
@@ -126,7 +126,7 @@ pub(crate) async fn try_every_error(app: &App) -> usize {
     judged + try_single_statuses(app).await
 }
 
-/// The statuses that only some routes have: 403, 409, 415 and 429.
+/// Statuses of single routes: 403, 409, 415 and 429.
 async fn try_single_statuses(app: &App) -> usize {
     let visitor = Visitor::new(app);
     let strangers = json!({"user_id": 124, "items": [{"product_id": 1, "quantity": 1}]});

@@ -1,7 +1,7 @@
-//! The shape of the API: what each route answers, in one snapshot.
+//! The shape of the API: the answers of each route, in one snapshot.
 //!
-//! `snapshots/` holds it. A change of it is a change for clients. Where it is meant, run the test
-//! with `INSTA_UPDATE=always`, and commit the new snapshot.
+//! The snapshot is in `snapshots/`. A change of it is a change for clients. If the change is
+//! intended, run the test with `INSTA_UPDATE=always`, and commit the new snapshot.
 
 use std::fmt::Write;
 
@@ -16,19 +16,19 @@ use crate::users::{Visitor, new_email};
 
 const PASSWORD: &str = "a-snapshot-that-is-long-enough";
 
-/// The headers that clients read, besides those that every answer has.
+/// Headers that clients read, besides those of every answer.
 const HEADERS: [&str; 6] =
     ["content-type", "location", "allow", "www-authenticate", "accept", "idempotency-replayed"];
 
-/// What was asked and answered so far.
+/// The requests and answers so far.
 #[derive(Default)]
 struct Shapes {
     text: String,
 }
 
 impl Shapes {
-    /// Sends a request, and writes down what was asked and answered. On a busy machine an answer
-    /// may be 503; a repetition settles what it did.
+    /// Sends a request, and records it with its answer. On a busy machine an answer may be 503;
+    /// then a repetition settles the request.
     async fn add(&mut self, what: &str, request: impl Fn() -> RequestBuilder) -> Value {
         let (asked, answer) = eventually(what, async || {
             let request = request().build().unwrap();
@@ -54,7 +54,7 @@ impl Shapes {
     }
 }
 
-/// A path in which values that differ in each run are named.
+/// Values that differ in each run are replaced by names.
 fn path_of(url: &Url) -> String {
     let segments = url.path().split('/').map(|segment| string("", segment));
     let path = segments.collect::<Vec<_>>().join("/");
@@ -67,7 +67,7 @@ fn path_of(url: &Url) -> String {
     }
 }
 
-/// A value in which those are named that differ in each run.
+/// Values that differ in each run are replaced by names.
 fn shape(name: &str, value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -97,7 +97,7 @@ fn string(name: &str, text: &str) -> String {
     }
 }
 
-/// Waits until an order has so many notifications, so that nothing of it changes any more.
+/// Waits until the order has so many notifications; after that nothing of it changes.
 async fn until_notified(user: &User, order_id: &str, notifications: usize) {
     let path = format!("/v1/orders/{order_id}");
     eventually("the user is notified", async || {

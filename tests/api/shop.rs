@@ -1,4 +1,4 @@
-//! Random plans of what happens in a shop, through HTTP: the functions work in the background.
+//! Random plans of actions in a shop, through HTTP: the functions work in the background.
 //!
 //! `shared/application` plays many such plans in memory, and `tests/contract` on two emulators.
 
@@ -28,22 +28,21 @@ use testkit::shop::{
 use crate::app::{App, eventually, json_of, text, with_app};
 use crate::login::{now, token_of};
 
-/// The plans are always the same; how requests and functions meet is not.
+/// The plans are always the same; the timing of requests and functions is not.
 const SEED: u64 = 3;
 const PLANS: usize = 4;
 const ACTIONS: usize = 14;
 
-/// Products and users from here on are in no other test.
+/// No other test uses products and users from here on.
 const FIRST_PRODUCT: u64 = 5_000;
 const FIRST_USER: u64 = 500_000;
 
-/// How many orders a page has: fewer than a user creates.
+/// Orders of a page: fewer than a user creates.
 const PAGE: u8 = 2;
 
-/// What each product costs at first, in minor units.
+/// Of each product at first, in minor units.
 const PRICE: u64 = 250;
 
-/// Some products and users of a running system.
 struct RunningShop<'app> {
     app: &'app App,
     client: Client,
@@ -52,7 +51,8 @@ struct RunningShop<'app> {
     products: Vec<ProductId>,
     users: Vec<UserId>,
     tokens: Vec<String>,
-    /// Numbers requests without a key of their plan: under a key they can be repeated.
+    /// Numbers the keys of requests that have none in their plan: a request with a key can be
+    /// repeated.
     keys: AtomicU64,
 }
 
@@ -62,7 +62,7 @@ fn product(id: ProductId, price: u64, stock: u32) -> Product {
 }
 
 impl<'app> RunningShop<'app> {
-    /// The shop of a plan, with products and users of its own.
+    /// With its own products and users.
     async fn open(app: &'app App, number: usize) -> Self {
         let named = |id: &str| TableName::parse(app.system.names.table(id).unwrap()).unwrap();
         let client = dynamodb::connect_to(&app.system.endpoints.table_url);
@@ -115,7 +115,7 @@ impl<'app> RunningShop<'app> {
         true
     }
 
-    /// The orders on the pages of a user, the newest first.
+    /// All pages, the newest order first.
     async fn listed(&self, user_id: UserId) -> Vec<Value> {
         let (mut orders, mut path) = (Vec::new(), format!("/v1/orders?limit={PAGE}"));
         loop {
@@ -209,13 +209,13 @@ impl Shop for RunningShop<'_> {
         put_product_keeping_stock(&self.client, &self.catalog, &imported).await.unwrap();
     }
 
-    /// event-consumer does it in the background.
+    /// event-consumer runs in the background.
     async fn consume(&self) {}
 
-    /// transaction-check does it in the background.
+    /// transaction-check runs in the background.
     async fn sweep(&self) {}
 
-    /// A period is 30 days.
+    /// A period takes 30 days.
     async fn end_period(&self) {}
 
     async fn settle(&self, orders: &[(UserId, OrderId)]) {
@@ -284,7 +284,7 @@ fn created(order: &Value) -> Creation {
     }
 }
 
-/// All shops at once: each has products and users of its own, and all share topics and functions.
+/// All shops at once. Each has its own products and users, and all share topics and functions.
 #[test]
 fn whatever_happens_in_the_shop_its_books_are_right() {
     with_app(async |app| {

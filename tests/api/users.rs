@@ -33,8 +33,7 @@ use crate::leaks;
 const PASSWORD: &str = "a-canary-that-is-long-enough";
 const WRONG: &str = "another-canary-of-good-length";
 
-/// A client in a network of its own: an address of 127.0.0.0/8, which the gateway sees as the
-/// source.
+/// A client in a separate network: an address of 127.0.0.0/8, which the gateway sees as the source.
 pub(crate) struct Visitor {
     api_url: String,
     client: Client,
@@ -46,14 +45,14 @@ struct Session {
     refresh: String,
 }
 
-/// An address that no other test uses.
+/// No other test uses the address.
 pub(crate) fn new_email(name: &str) -> String {
     static MADE: AtomicU32 = AtomicU32::new(0);
     format!("canary-{name}.{}@example.com", MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Visitor {
-    /// A visitor from a network that no other test uses.
+    /// No other test uses the visitor's network.
     pub(crate) fn new(app: &App) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         // From 127.1.0.1 on.
@@ -67,7 +66,6 @@ impl Visitor {
         self.client.request(method, format!("{}{path}", self.api_url))
     }
 
-    /// The visitor with an access token.
     pub(crate) fn with_token(&self, token: String) -> User {
         User::new(&self.api_url, self.client.clone(), token)
     }
@@ -84,7 +82,6 @@ impl Visitor {
         self.post("/v1/users", &json!({"email": email, "password": password})).await
     }
 
-    /// Registers a user and returns their id.
     async fn register(&self, email: &str) -> u64 {
         let response = self.try_to_register(email, PASSWORD).await;
         assert_eq!(response.status(), 201);
@@ -123,7 +120,6 @@ fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// A problem without the id of its request.
 fn without_instance(mut problem: Value) -> Value {
     problem["instance"] = Value::Null;
     problem

@@ -36,13 +36,13 @@ fn an_adapter_tries_a_conditional_write_once() {
     assert!(writes_of_all > 0);
 }
 
-/// An adapter says that a write is done only if its own try was answered so. Whether an earlier try
-/// has landed, the use case judges by what the adapter met.
+/// An adapter reports a write as done only if the answer to its own try says so. The use case judges
+/// whether an earlier try took effect, from the item that the adapter found.
 #[test]
 fn an_adapter_reports_a_write_and_does_not_judge_it() {
     let code = ["shared/infrastructure", "shared/testkit/src/tables"].map(code).concat();
     let lines = code.lines().map(str::trim_start).filter(|line| line.contains("WriteTry::Done"));
-    // The tests of the adapters compare with it.
+    // The adapters' own tests compare with it.
     let said: Vec<_> = lines.filter(|line| !line.contains("matches!(")).collect();
     assert!(!said.is_empty());
     for line in said {

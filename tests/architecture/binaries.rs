@@ -26,12 +26,11 @@ const LIBRARIES: [&str; 8] = [
     "librt.so.1",
 ];
 
-/// What an ELF file needs to start.
 #[derive(Debug, Default)]
 struct Needs {
     /// Libraries, such as `libc.so.6`.
     libraries: BTreeSet<String>,
-    /// Versions of their symbols, such as `GLIBC_2.34`: its section `.gnu.version_r`.
+    /// Of their symbols, such as `GLIBC_2.34`: its section `.gnu.version_r`.
     versions: BTreeSet<String>,
 }
 
@@ -58,7 +57,7 @@ fn needs(file: &[u8]) -> object::Result<Needs> {
     Ok(needs)
 }
 
-/// The version of GLIBC that a symbol's version names, or None for another library's.
+/// The version of GLIBC that a symbol's version names; `None` for another library's.
 fn glibc(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.strip_prefix("GLIBC_")?.split('.');
     let mut next = || numbers.next()?.parse().ok();

@@ -7,7 +7,6 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::root;
 
-/// The layer of a member of the workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer {
     Domain,
@@ -41,7 +40,6 @@ fn layer(package: &Package) -> Layer {
     }
 }
 
-/// The layers that a layer's crates may depend on.
 fn allowed(layer: Layer) -> &'static [Layer] {
     use Layer::{Application, Contracts, Domain, Functions, Infrastructure, Outside, Testkit, Web};
     match layer {
@@ -97,7 +95,7 @@ fn adapters_depend_on_no_other_adapter_except_the_platform() {
     }
 }
 
-/// The functions that publish or consume. No other function links the RocketMQ client.
+/// Those that publish or consume. No other function links the RocketMQ client.
 const CLUSTER_FUNCTIONS: [&str; 3] = ["create-order", "event-consumer", "transaction-check"];
 
 fn functions(metadata: &Metadata) -> Vec<&Package> {
@@ -218,7 +216,7 @@ fn no_function_carries_the_code_that_makes_schemas() {
     assert!(!linked.contains("schemars"), "{linked:?}");
 }
 
-/// It is there for other projects, too.
+/// Other projects can use it, too.
 #[test]
 fn the_lambda_host_knows_nothing_of_this_project() {
     let metadata = metadata();
@@ -234,7 +232,7 @@ fn the_lambda_host_knows_nothing_of_this_project() {
     }
 }
 
-/// Dependencies that no line of their crate's code names, and why they are needed.
+/// Dependencies that no line of their crate's code names, with the reason.
 const UNNAMED: [(&str, &str, &str); 2] = [
     ("xtask", "cargo_metadata", "one set of features for every caller of Cargo"),
     ("xtask", "proptest", "the same"),
@@ -268,7 +266,6 @@ fn every_dependency_is_named_in_its_crates_code() {
     assert_eq!(unnamed, BTreeSet::from(expected));
 }
 
-/// All Rust code below a folder.
 pub(crate) fn read_code(folder: &Path, code: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -300,7 +297,7 @@ fn every_dependency_of_the_workspace_is_used_by_a_crate() {
     assert_eq!(unused, Vec::<&str>::new());
 }
 
-/// The packages of a lock file, with their versions.
+/// With their versions.
 fn locked(file: &str) -> BTreeSet<(String, String)> {
     let text = std::fs::read_to_string(root().join(file)).unwrap();
     let packages = text.split("[[package]]\n").skip(1).map(|package| {
@@ -313,7 +310,7 @@ fn locked(file: &str) -> BTreeSet<(String, String)> {
     packages.collect()
 }
 
-/// Then `cargo deny` has looked at them, and what is compiled here is used again there.
+/// So `cargo deny` has checked them, and what is compiled here is used again there.
 #[test]
 fn the_subscriber_in_rust_uses_the_versions_of_the_workspace() {
     let (example, workspace) = (locked("examples/rust/Cargo.lock"), locked("Cargo.lock"));

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use crate::template::{reads, template};
 use crate::{document, resources, root};
 
-/// All parameters that a value depends on, also through its conditions.
 fn parameters_in(value: &Value, document: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(value, document, &mut found);
@@ -42,11 +41,11 @@ fn collect(value: &Value, document: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The policies whose identifiers replace long parameters in the descriptions of functions. A
-/// policy with a changed description is a new policy, with a new identifier.
+/// Policies whose identifiers replace long parameters in the descriptions of functions. A policy
+/// with a changed description is a new policy, with a new identifier.
 const NOTES: [&str; 3] = ["ClusterSettings", "CdnSettings", "ConsumerSettings"];
 
-/// The description of the note with this identifier.
+/// The description of the policy with this identifier.
 fn note<'a>(identifier: &str, document: &'a Value) -> Option<&'a Value> {
     let name = identifier.strip_suffix(".PolicyId")?;
     let noted = || &document["Resources"][name]["Properties"]["Description"];
@@ -99,12 +98,12 @@ fn every_parameter_that_reaches_a_function_makes_a_new_version_when_it_changes()
                 reaching.extend(parameters_in(value, &document));
             }
         }
-        // A subnet is in one VPC: another one has other subnets.
+        // A subnet is in one VPC, so another VPC means other subnets.
         reaching.remove("VpcId");
         let described = parameters_in(&properties["VersionDescription"], &document);
         let missing: Vec<_> = reaching.difference(&described).collect();
         assert!(missing.is_empty(), "{name}: {missing:?}");
-        // All functions share ClusterSettings, so a new topic makes a new version of health, too.
+        // All functions share ClusterSettings, so a new topic also makes a new version of health.
         let needless: Vec<_> =
             described.difference(&reaching).filter(|one| !settings.contains(*one)).collect();
         assert!(needless.is_empty(), "{name}: {needless:?}");
@@ -122,14 +121,14 @@ const DESCRIPTION_MAX: usize = 256;
 const POLICY_DESCRIPTION_MAX: usize = 1000;
 
 /// A policy's identifier has 21 characters
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>); there is room
-/// for more.
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>); this leaves
+/// room for more.
 const POLICY_ID_LENGTH_MAX: usize = 32;
 
 /// Lambda accepts 16 subnets, each `subnet-` with 17 digits, separated by commas.
 const SUBNETS_LENGTH_MAX: usize = 16 * 25 - 1;
 
-/// The greatest length of the result of a `!Sub`, for any parameters.
+/// Of the result of a `!Sub`, for any parameters.
 fn longest(value: &Value, document: &Value) -> usize {
     let sub = &value["Fn::Sub"];
     let mut parts = sub.get(0).unwrap_or(sub).as_str().unwrap().split("${");
@@ -243,7 +242,7 @@ fn expired_items_are_removed_by_their_table_and_logs_by_their_group() {
             // Products do not expire.
             "CatalogTable" => assert_eq!(time_to_live, &Value::Null, "{name}"),
             _ => {
-                // Orders do not expire, either: only a tombstone has that attribute.
+                // Orders do not expire either: only a tombstone has this attribute.
                 let attribute =
                     if name == "OrdersTable" { "tombstone_until" } else { "expires_at" };
                 let expected = json!({"AttributeName": attribute, "Enabled": true});
@@ -338,7 +337,7 @@ fn a_line_of_the_access_log_is_json_after_any_error() {
     let document = document();
     let settings = &document["Resources"]["Api"]["Properties"]["AccessLogSettings"];
     let line: Value = serde_json::from_str(settings["Format"].as_str().unwrap()).unwrap();
-    // A message may hold quotation marks.
+    // A message may contain quotation marks.
     let messages = ["$context.error.message", "$context.integration.error"];
     for variable in line.as_object().unwrap().values().map(|value| value.as_str().unwrap()) {
         assert!(variable.starts_with("$context."), "{variable}");
@@ -366,7 +365,7 @@ fn functions_that_talk_to_the_cluster_are_in_the_vpc_and_no_others() {
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
 const INTEGRATION_MAX: Duration = Duration::from_secs(30);
 
-/// The time that a function on a schedule reserves for the end of its window.
+/// A function on a schedule reserves this time for the end of its window.
 fn reserve(function: &str) -> Duration {
     let path = root().join("functions").join(function).join("src/lib.rs");
     let source = std::fs::read_to_string(path).unwrap();
@@ -475,7 +474,6 @@ fn a_function_starts_with_every_hash_cost_that_the_rules_allow() {
     }
 }
 
-/// The settings that are documented, by name.
 fn documented() -> BTreeSet<String> {
     let text = std::fs::read_to_string(root().join("docs/settings.md")).unwrap();
     let table = text.lines().skip_while(|line| !line.starts_with("| setting |")).skip(2);
@@ -494,7 +492,7 @@ fn every_variable_that_a_function_reads_is_set() {
             if name == "SIGNING_KEY_FILE" {
                 continue;
             }
-            // An invalid value of a variable that is read stops the start.
+            // An invalid value of a variable that is read prevents the start.
             let mut more = function.environment.clone();
             more.insert(name.clone(), "\u{1}".to_owned());
             assert_eq!(reads(&function.name, &more), Ok(()), "{} reads {name}", function.name);

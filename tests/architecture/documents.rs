@@ -12,7 +12,6 @@ fn read(document: &str) -> String {
     std::fs::read_to_string(root().join(document)).unwrap()
 }
 
-/// The documents in a folder, by name.
 fn documents_in(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(root().join(folder)).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -28,7 +27,7 @@ fn is_documented(route: &Route) -> bool {
     route.path != "$default" && route.method != "HEAD" && !route.path.starts_with("/docs")
 }
 
-/// The rows of the table with this head, by their cells.
+/// The cells of the table with this head, row by row.
 fn rows(document: &str, head: &str) -> Vec<Vec<String>> {
     let text = read(document);
     let table = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
@@ -161,14 +160,13 @@ fn decisions_have_numbers_without_gaps_a_status_and_a_date() {
     }
 }
 
-/// Whether the text is a date such as 2026-01-31.
 fn is_date(text: &str) -> bool {
     let is_made_of_digits = text.chars().all(|c| c == '-' || c.is_ascii_digit());
     is_made_of_digits && text.split('-').map(str::len).eq([4, 2, 2])
 }
 
-/// The fields of the structs in Rust code that are stored as attributes. A flattened struct has
-/// fields of its own.
+/// The fields of structs that are stored as attributes. A flattened struct contributes its own
+/// fields.
 fn fields(code: &str) -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
     let mut is_flattened = false;
@@ -205,7 +203,7 @@ fn every_attribute_of_an_item_is_documented() {
     assert!(missing.is_empty(), "{crate_folder}/README.md lacks {missing:?}");
 }
 
-/// A request of `http/orders.http` for each route of the API.
+/// `http/orders.http` has a request for each route of the API.
 #[test]
 fn every_route_has_a_request() {
     let requests: BTreeSet<String> = read("http/orders.http")

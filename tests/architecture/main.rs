@@ -33,19 +33,19 @@ fn root() -> PathBuf {
     harness::checkout::root().unwrap()
 }
 
-/// All Rust code below a folder, without its comments.
+/// Below a folder, without comments.
 fn code(folder: &str) -> String {
     let mut code = String::new();
     dependencies::read_code(&root().join(folder), &mut code);
     code
 }
 
-/// The template with its references unresolved.
+/// With its references unresolved.
 fn document() -> Value {
     local_lambda::yaml_document(&root().join("template.yaml")).unwrap()
 }
 
-/// The resources of a type with their logical ids.
+/// The resources of a type, with their logical ids.
 fn resources<'a>(document: &'a Value, r#type: &str) -> Vec<(&'a str, &'a Value)> {
     let resources = document["Resources"].as_object().unwrap();
     let of_type = resources.iter().filter(|(_, resource)| resource["Type"] == r#type);

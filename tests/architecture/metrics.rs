@@ -13,7 +13,7 @@ use transaction_check::gauges::Gauges;
 use crate::template::template;
 use crate::{document, resources};
 
-/// A metric: its namespace, its name and the function that its dimension names.
+/// Namespace, name and the function in the dimension.
 type Metric = (String, String, String);
 
 struct Fixed;
@@ -24,7 +24,7 @@ impl Clock for Fixed {
     }
 }
 
-/// Makes a function count every metric that it has.
+/// Makes the function count all its metrics.
 async fn exercise(function: &FunctionSpec) {
     match function.name.as_str() {
         "event-consumer" => {
@@ -70,7 +70,7 @@ async fn exercise(function: &FunctionSpec) {
     }
 }
 
-/// The names of the metrics in the document that was written last.
+/// The names in the last document.
 fn written(metrics: Metrics) -> BTreeSet<String> {
     let mut output = Vec::new();
     metrics.write_to(&mut output).unwrap();
@@ -107,7 +107,7 @@ fn emitted(functions: &[FunctionSpec]) -> BTreeSet<Metric> {
     emitted
 }
 
-/// A metric as an alarm names it.
+/// As an alarm names it.
 fn of_alarm(metric: &Value) -> Metric {
     let dimensions = metric["Dimensions"].as_array().unwrap();
     let [dimension] = dimensions.as_slice() else { panic!("not one dimension: {metric}") };
@@ -118,7 +118,6 @@ fn of_alarm(metric: &Value) -> Metric {
     (text(&metric["Namespace"]), text(&metric["MetricName"]), text(&dimension["Value"]["Ref"]))
 }
 
-/// The metrics that the alarms look at, each with its alarm.
 fn in_alarms(document: &Value) -> BTreeSet<(String, Metric)> {
     let mut found = BTreeSet::new();
     for (name, alarm) in resources(document, "AWS::CloudWatch::Alarm") {
@@ -136,7 +135,6 @@ fn in_alarms(document: &Value) -> BTreeSet<(String, Metric)> {
     found
 }
 
-/// The metrics that the dashboard shows.
 fn in_dashboard(document: &Value) -> BTreeSet<Metric> {
     let body = document.pointer("/Resources/Dashboard/Properties/DashboardBody/Fn::Sub").unwrap();
     // Every `${Name}` stands for one name.

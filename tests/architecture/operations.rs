@@ -10,7 +10,7 @@ fn guide() -> String {
     std::fs::read_to_string(root().join("docs/operations.md")).unwrap()
 }
 
-/// The rows of the table that begins with this line, as cells.
+/// The cells of the table that begins with this line, row by row.
 fn table(guide: &str, head: &str) -> Vec<Vec<String>> {
     let rows = guide.lines().skip_while(|line| !line.starts_with(head)).skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
@@ -18,12 +18,12 @@ fn table(guide: &str, head: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The names in backticks.
+/// In backticks.
 fn names(cell: &str) -> impl Iterator<Item = String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned)
 }
 
-/// A parameter's default as the guide writes it.
+/// As the guide writes it.
 fn default_of(parameter: &Value) -> String {
     match parameter.get("Default") {
         None => "–".to_owned(),

@@ -1,8 +1,8 @@
-//! Each function has a role of its own, which permits what it needs and no more.
+//! Each function has its own role, which permits only what the function needs.
 //!
-//! What the roles permit on tables is compared with what the functions do in the tests: a call that
-//! a role does not permit is refused there (`harness::roles`), and `cargo xtask permissions` fails
-//! for a permission that no test used.
+//! The roles' permissions on tables are compared with the functions' calls in the tests: a call
+//! that a role does not permit is refused there (`harness::roles`), and `cargo xtask permissions`
+//! fails for a permission that no test used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +16,10 @@ fn items(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
 }
 
-/// The statement that lets a function write its log.
+/// The statement that permits a function to write its log.
 const LOGS: &str = "Logs";
 
-/// The statements of a role, or of a policy.
+/// The statements of a role or a policy.
 fn statements_of(resource: &Value) -> Vec<&Value> {
     let properties = &resource["Properties"];
     let inline = properties["Policies"].as_array().into_iter().flatten();
@@ -51,7 +51,6 @@ fn a_role_permits_calls_to_tables_and_only_user_login_reads_the_private_key() {
     assert_eq!(readers, BTreeSet::from(["user-login".to_owned()]));
 }
 
-/// The role of a function, as the template calls it.
 fn role_of(function: &str) -> String {
     function.replace("Function", "Role")
 }
@@ -99,7 +98,7 @@ fn only_actions_that_aws_cannot_restrict_are_permitted_on_all_resources() {
             );
         }
     }
-    // docs/adr/0013-roles-of-our-own.md says why these.
+    // docs/adr/0013-roles-of-our-own.md gives the reasons.
     let without_names = [
         "ec2:AssignPrivateIpAddresses",
         "ec2:CreateNetworkInterface",

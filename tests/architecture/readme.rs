@@ -1,4 +1,4 @@
-//! The README stays short, and its Chinese edition says the same.
+//! The README stays short, and its Chinese edition has the same content.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,25 +8,24 @@ const ENGLISH: &str = "README.md";
 const CHINESE: &str = "README.zh-CN.md";
 const EDITIONS: [&str; 2] = [ENGLISH, CHINESE];
 
-/// A README gets a reader started; the rest is in `docs`.
+/// The README is for a reader's start; everything else is in `docs`.
 const LINES_MAX: usize = 135;
 
 fn read(document: &str) -> String {
     std::fs::read_to_string(root().join(document)).unwrap()
 }
 
-/// The text between the fenced blocks.
 fn prose(document: &str) -> String {
     read(document).split("```").step_by(2).collect()
 }
 
-/// The fenced blocks without translated text, each with its language as the first line.
+/// Fenced blocks without translated text, each with its language as the first line.
 fn blocks(document: &str) -> Vec<Vec<String>> {
     let text = read(document);
     text.split("```").skip(1).step_by(2).map(without_translations).collect()
 }
 
-/// The lines of a fenced block, without comments and without the labels of a diagram.
+/// Leaves out comments and the labels of a diagram.
 fn without_translations(block: &str) -> Vec<String> {
     let is_diagram = block.starts_with("mermaid");
     let lines = block.lines().filter(|line| !line.starts_with('#'));
@@ -41,7 +40,7 @@ fn without_label(line: &str) -> &str {
     participant
 }
 
-/// The links of a document, except to its own sections and to its other edition.
+/// Leaves out links to the document's own sections and to its other edition.
 fn links(document: &str) -> BTreeSet<String> {
     let text = prose(document);
     let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
@@ -49,8 +48,7 @@ fn links(document: &str) -> BTreeSet<String> {
     links.map(str::to_owned).collect()
 }
 
-/// The numbers of a text, such as 28, 15,074 and 5.4.0, sorted: a translation may reorder a
-/// sentence.
+/// Such as 28, 15,074 and 5.4.0, sorted, because a translation may reorder a sentence.
 fn numbers(text: &str) -> Vec<&str> {
     let is_of_a_number = |c: char| c.is_ascii_digit() || c == ',' || c == '.';
     let tokens = text.split(|c: char| !is_of_a_number(c));
@@ -102,7 +100,7 @@ fn both_readmes_have_the_same_numbers_in_each_section() {
     }
 }
 
-/// A number as the README writes it, such as 15,074.
+/// Such as 15,074.
 fn with_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::document;
 
-/// The names that a template refers to.
+/// The names to which a template refers.
 #[derive(Debug, Default)]
 struct Names {
     /// `Ref` and plain names in `Fn::Sub`.
@@ -76,7 +76,7 @@ impl Names {
     }
 }
 
-/// The attributes of a type that the template may refer to.
+/// Those of the type that the template may use.
 fn attributes(r#type: &str) -> &'static [&'static str] {
     match r#type {
         "AWS::DynamoDB::Table"
@@ -103,12 +103,11 @@ fn keys(section: &Value) -> BTreeSet<String> {
     section.as_object().map(|entries| entries.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// The names that do not resolve.
 fn dangling(document: &Value) -> Vec<String> {
     let names = Names::of(document);
     let (parameters, resources) = (keys(&document["Parameters"]), keys(&document["Resources"]));
     let known = |name: &str| {
-        // SAM lets a stage be named as a part of its API.
+        // SAM accepts a stage's name as a part of its API.
         let resource = name.strip_suffix(".Stage").unwrap_or(name);
         parameters.contains(name)
             || resources.contains(resource)
@@ -135,7 +134,7 @@ fn every_reference_resolves() {
 #[test]
 fn every_parameter_and_condition_is_used() {
     let document = document();
-    // A rule only looks at a parameter; it does nothing with it.
+    // A rule only checks a parameter, and does not use it.
     let used = Names::of(&serde_json::json!([
         document["Globals"],
         document["Resources"],

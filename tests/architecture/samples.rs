@@ -7,7 +7,7 @@ use lambda_http::request::LambdaRequest;
 use crate::root;
 use crate::template::template;
 
-/// The trigger of all schedules of a function, which differ only in when they fire.
+/// One trigger for all schedules of a function, which differ only in their times.
 const SCHEDULE: &str = "schedule";
 
 /// Whether a function understands an event of its schedule.

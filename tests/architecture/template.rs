@@ -25,7 +25,7 @@ pub(crate) fn template() -> Template {
     Template::load(&root().join("template.yaml"), "orders", &parameters).unwrap()
 }
 
-/// A value that stands for a dynamic reference, as far as a function checks it at its start.
+/// A value in place of a dynamic reference, as far as a function checks it at its start.
 fn deployed(value: &str) -> &str {
     match value {
         reference if reference.starts_with("{{resolve:ssm:") => "-----BEGIN CERTIFICATE-----",
@@ -36,7 +36,7 @@ fn deployed(value: &str) -> &str {
     }
 }
 
-/// Whether a function starts with these settings, and its error if not.
+/// Whether a function starts with these settings; otherwise its error.
 pub(crate) fn reads(function: &str, variables: &BTreeMap<String, String>) -> Result<(), String> {
     let pairs = variables.iter().map(|(name, value)| (name.as_str(), deployed(value)));
     let settings = Settings::from_pairs(pairs);
@@ -82,14 +82,15 @@ fn every_variable_that_the_template_sets_is_read() {
     }
 }
 
-/// A variable is read if its absence, or an invalid value, stops the start.
+/// A variable is read if the function does not start without it, or with an invalid value.
 fn is_read(function: &FunctionSpec, name: &str) -> bool {
     let mut without = function.environment.clone();
     without.remove(name);
     reads(&function.name, &without).is_err() || nonsense_is_reported(function, name)
 }
 
-/// Invalid for every setting that is not free text; as a log level, a directive without its target.
+/// Invalid for every setting that is not free text; as a log level, it is a directive without a
+/// target.
 const NONSENSE: &str = "\u{1}=\u{1}";
 
 /// Whether a function reports an invalid value of this setting.
@@ -105,7 +106,7 @@ struct Documented {
     required: bool,
 }
 
-/// The settings that docs/settings.md has for a function.
+/// From docs/settings.md.
 fn documented(function: &str) -> Vec<Documented> {
     let text = std::fs::read_to_string(root().join("docs/settings.md")).unwrap();
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
@@ -167,7 +168,7 @@ fn a_wrong_environment_is_reported_with_every_wrong_variable_at_once() {
     }
 }
 
-/// How long a function may take to see that it cannot start, on a slow machine.
+/// For a function that cannot start, on a slow machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use crate::root;
 
-/// The workflows with the names of their files.
 fn workflows() -> Vec<(String, Value)> {
     let mut workflows = Vec::new();
     for entry in std::fs::read_dir(root().join(".github/workflows")).unwrap() {
@@ -15,7 +14,7 @@ fn workflows() -> Vec<(String, Value)> {
     workflows
 }
 
-/// The jobs of all workflows, each with its name and its file's.
+/// With the names of the jobs and their files.
 fn jobs() -> Vec<(String, Value)> {
     let mut jobs = Vec::new();
     for (file, workflow) in workflows() {
@@ -26,7 +25,7 @@ fn jobs() -> Vec<(String, Value)> {
     jobs
 }
 
-/// The values of a key, such as `run`, in a job's steps.
+/// The values of a key, such as `run`.
 fn steps<'a>(job: &'a Value, key: &'a str) -> impl Iterator<Item = &'a str> {
     job["steps"].as_array().into_iter().flatten().filter_map(move |step| step[key].as_str())
 }
@@ -45,7 +44,7 @@ fn every_action_is_pinned_by_its_commit() {
     assert!(pinned > 0);
 }
 
-/// Each of them runs code of crates, which then could ask for a token.
+/// Each of them runs code of crates, which could then ask for a token.
 const COMPILERS: [&str; 4] = ["cargo", "rustup", "rustc", "sam build"];
 
 #[test]

@@ -1,5 +1,5 @@
-//! Everything that one deployment has, on real parts: a real broker, and the embedded table, whose
-//! consumption is counted.
+//! One whole deployment on real parts: a real broker, and the embedded table, whose consumption is
+//! counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ impl Deployment {
     pub(crate) async fn start() -> Self {
         let server = EmbeddedTable::start(0, None).await.unwrap();
         let provisioned = tables_over(&server.url()).await;
-        // Counted, with no latency: what an order costs does not depend on it.
+        // Units are counted, without latency: the cost of an order does not depend on it.
         let weather = Weather::new(&server.url(), WeatherSettings::CALM);
         let proxy = weather.proxy().await.unwrap();
         let Tables { orders, users, dead_letters, catalog, .. } = provisioned;
@@ -121,7 +121,6 @@ impl Deployment {
         sweep.run(Deadline::after(window)).await
     }
 
-    /// Creates an order under an idempotency key.
     pub(crate) async fn create(&self, publisher: &RocketmqPublisher, key: &str) -> OrderReply {
         let create = CreateOrder {
             orders: self.order_keys(),

@@ -1,6 +1,6 @@
-//! The real adapters over two emulators of DynamoDB. The embedded one has a server for each test.
-//! Amazon's own, in which transactions conflict, has one for all tests. Each test has its own
-//! tables.
+//! The real adapters over two emulators of DynamoDB. The embedded emulator has a server for each
+//! test. Amazon's emulator, in which transactions conflict, has one server for all tests. Each test
+//! has its own tables.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,7 +48,6 @@ pub(crate) struct Tables {
     _server: Option<EmbeddedTable>,
 }
 
-/// Tables in a server of their own.
 pub(crate) async fn embedded() -> Tables {
     let server = EmbeddedTable::start(0, None).await.unwrap();
     let client = dynamodb::connect_to(&server.url());
@@ -61,7 +60,7 @@ pub(crate) async fn tables_over(url: &str) -> Tables {
     tables_of(dynamodb::connect_to(url), &template().tables).await
 }
 
-/// Tables in Amazon's emulator, which ends with this process.
+/// In Amazon's emulator, which ends with this process.
 pub(crate) async fn amazon() -> Tables {
     struct Emulator {
         server: DynamodbLocal,
@@ -77,14 +76,15 @@ pub(crate) async fn amazon() -> Tables {
         Emulator { server, _children: children, _data: data }
     };
     let url = EMULATOR.get_or_init(start).await.server.url();
-    // A database for each access key: the suites use the same identifiers again and again, and the
-    // token of a transaction is remembered by the database.
+    // A database for each access key: the suites use the same identifiers again and again, and a
+    // database remembers the token of a transaction.
     static MADE: AtomicU64 = AtomicU64::new(0);
     let access_key = format!("test{}", MADE.fetch_add(1, Ordering::Relaxed));
     let credentials = Credentials::new(access_key, "local", None, None, "contract");
     let config = dynamodb::connect_to(&url).config().to_builder();
     let client = Client::from_conf(config.credentials_provider(credentials).build());
-    // The suites' clock stands still at a moment long ago: items that expire then would be deleted.
+    // The suites' clock stands still at a time long ago, so items with a time to live would be
+    // deleted.
     let mut tables = template().tables;
     tables.iter_mut().for_each(|table| table.ttl_attribute = None);
     tables_of(client, &tables).await
@@ -96,7 +96,6 @@ fn template() -> Template {
     Template::load(path.as_ref(), "contract", &overrides).unwrap()
 }
 
-/// Creates the template's tables in an empty database.
 async fn tables_of(client: Client, specs: &[TableSpec]) -> Tables {
     table::create_tables(&client, specs).await.unwrap();
     let named = |logical_id: &str| {
@@ -223,11 +222,10 @@ mod shop {
 
     use super::Tables;
 
-    /// A play takes a second or two of real time.
+    /// A plan takes one to two seconds of real time.
     const PLANS: u32 = 3;
     const ACTIONS_MAX: usize = 14;
 
-    /// Plays plans, each on tables of its own.
     fn play_on<Made: Future<Output = Tables>>(tables: impl Fn() -> Made, seed: u64) {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).enable_all().build().unwrap();

@@ -14,7 +14,7 @@
     reason = "a test fails by panicking"
 )]
 
-/// Makes one test on each emulator for each of these functions, which take the tables.
+/// Makes a test on each emulator for each of these functions, which take the tables.
 macro_rules! on_both {
     ($($name:ident),+) => {
         on_both!(embedded: $($name),+);

@@ -39,7 +39,7 @@ impl ChannelFixture for Channel {
     }
 }
 
-/// Runs a test with tokio's clock paused: half a minute on the real channel takes no time here.
+/// Pauses tokio's clock: half a minute on the real channel takes no time here.
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {

@@ -50,7 +50,7 @@ impl Tables {
         found["stock"].as_n().unwrap().clone()
     }
 
-    /// The names of the attributes of each item in a partition of an index of orders.
+    /// The attribute names of each item in a partition of an index of orders.
     async fn index(&self, name: &str, attribute: &str, partition: String) -> Vec<String> {
         let found = self.client.query().table_name(self.orders.name().as_str());
         let found = found

@@ -24,7 +24,7 @@ use testkit::samples::{SampleOrder, created, user};
 use crate::deployment::Deployment;
 use crate::rocketmq_channel::run;
 
-/// How long a broker, a check-back or a sweep may take on a busy machine.
+/// For a broker, a check-back or a sweep on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -67,7 +67,7 @@ fn a_replay_is_answered_with_the_stored_order() {
     });
 }
 
-/// Half messages whose producers died: one has created its order, one has not and never will.
+/// Half messages whose producers died: one has created its order, the other has not and never will.
 #[test]
 fn a_check_back_commits_what_was_created_and_rolls_back_what_was_fenced() {
     run(async {
@@ -135,7 +135,7 @@ fn the_sweep_publishes_what_was_never_sent_and_the_order_is_confirmed() {
     });
 }
 
-/// An order that is not stored yet.
+/// Not stored yet.
 fn new_order() -> SampleOrder {
     created(&UuidIdentitySource, user(123), &[(1, 2), (2, 1)], SystemClock.now())
 }

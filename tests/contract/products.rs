@@ -16,7 +16,7 @@ use testkit::contract::TableFixture;
 use crate::dynamodb_tables::Tables;
 use crate::order_items::soon;
 
-/// How often stock is added and reserved at the same time.
+/// So often stock is added and reserved at the same time.
 const ROUNDS: u32 = 12;
 
 fn product(id: u64, unit_price: u64, stock: u32) -> Product {

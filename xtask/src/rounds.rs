@@ -59,7 +59,6 @@ impl Rounds {
         }
     }
 
-    /// Prints a line above the bar.
     pub(crate) fn print(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
@@ -67,7 +66,6 @@ impl Rounds {
         }
     }
 
-    /// Removes the bar.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -4,25 +4,22 @@ use std::io::{self, Read};
 
 use flate2::read::GzDecoder;
 
-/// Scripts, styles and connections of this origin only, nothing inline, and in no frame. The
-/// viewer's style sheet has pictures in itself.
+/// Scripts, styles and connections only of this origin, nothing inline, and no frame around the
+/// page. The viewer's style sheet embeds its pictures.
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                           img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
                           form-action 'none'; frame-ancestors 'none'";
 
-/// What is served at one path, as it is in the binary.
 #[derive(Debug, Clone, Copy)]
 pub struct File {
-    /// Its name below `/docs`.
+    /// Below `/docs`.
     pub name: &'static str,
-    /// Its `Content-Type`.
     pub content_type: &'static str,
-    /// Its content, in the form of gzip.
     pub gzipped: &'static [u8],
 }
 
 impl File {
-    /// Its content as it is.
+    /// The content, decompressed.
     ///
     /// # Errors
     ///
@@ -44,10 +41,9 @@ macro_rules! file {
     };
 }
 
-/// The page of `/docs` itself.
 pub const PAGE: File = file!("docs.html", "text/html; charset=utf-8");
 
-/// What the page refers to.
+/// Those that the page refers to.
 pub const FILES: [File; 7] = [
     file!("docs.css", "text/css; charset=utf-8"),
     file!("docs.js", "text/javascript; charset=utf-8"),

@@ -18,19 +18,14 @@ use web::{Problem, Response};
 
 use files::{FILES, File, PAGE, POLICY};
 
-/// How long a browser may keep a file.
 const KEPT_FOR: &str = "max-age=300";
 
-/// The handler of the routes.
 pub struct Handler<Time> {
-    /// Whether the documentation is served.
     pub served: bool,
-    /// The clock of the requests' deadlines.
     pub clock: Time,
 }
 
 impl<Time: Clock> Handler<Time> {
-    /// Answers a request; a failure is answered with a problem.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&self.clock, request, async |_, request| self.answer(&request)).await
     }
@@ -46,7 +41,7 @@ impl<Time: Clock> Handler<Time> {
     }
 }
 
-/// The answer with a file, compressed if the client reads that.
+/// The file, compressed if the client accepts gzip.
 ///
 /// # Errors
 ///
@@ -74,7 +69,7 @@ pub fn answer(file: &File, asked: &HeaderMap) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// Whether a client reads gzip (RFC 9110, section 12.5.3). Browsers name it without a weight.
+/// Whether a client accepts gzip (RFC 9110, section 12.5.3). Browsers name it without a weight.
 fn takes_gzip(asked: &HeaderMap) -> bool {
     let values = asked.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| coding.trim() == "gzip")

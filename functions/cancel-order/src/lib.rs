@@ -13,17 +13,13 @@ use security::tokens::Ed25519TokenVerifier;
 use web::problem::RETRY_AFTER_DEFAULT;
 use web::{Problem, RequestContext, Response, respond, route};
 
-/// Handles `POST /v1/orders/{order_id}/cancel`.
 pub struct Handler {
-    /// Cancels the order and returns its stock.
     pub cancel_order:
         CancelOrder<DynamoOrders, DynamoStockReturns, SystemClock, UuidIdentitySource>,
-    /// Verifies the user's access token.
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 
 impl Handler {
-    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&SystemClock, request, async |context, request| {
             self.cancel(context, &request).await

@@ -22,9 +22,7 @@ use security::tokens::Ed25519TokenVerifier;
 use web::idempotency::IDEMPOTENCY_REPLAYED;
 use web::{Pointer, Problem, RequestContext, Response, respond};
 
-/// Handles `POST /v1/orders`.
 pub struct Handler {
-    /// Creates the order and publishes its event.
     pub create_order: CreateOrder<
         DynamoOrders,
         DynamoCatalog<SystemClock>,
@@ -32,12 +30,10 @@ pub struct Handler {
         SystemClock,
         UuidIdentitySource,
     >,
-    /// Verifies the user's access token.
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 
 impl Handler {
-    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&SystemClock, request, async |context, request| {
             self.create(context, &request).await

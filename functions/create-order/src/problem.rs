@@ -1,4 +1,4 @@
-//! The problems that a client gets when no order was created.
+//! The problems of a request that created no order.
 
 use application::orders::create::CreateOrderError;
 use contracts::order::CreateOrder as Body;

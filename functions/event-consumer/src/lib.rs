@@ -14,14 +14,13 @@ use application::ports::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The part of Lambda's time that is reserved for the last event to time out and for the report.
+/// Part of Lambda's time, reserved for the last event to time out and for the report.
 const RESERVE: Duration = Duration::from_secs(8);
 
 /// The input that the schedule sends.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowEvent {
-    /// How long events are consumed, in seconds.
     #[serde(default = "default_window_seconds")]
     pub window_seconds: u64,
 }
@@ -37,7 +36,6 @@ pub struct WindowReport {
     pub handled: u64,
     /// Messages that belong to no event of this deployment: acknowledged and not handled.
     pub foreign: u64,
-    /// Messages that will be delivered again.
     pub postponed: u64,
     /// Those of `postponed` whose event is newer than this code.
     pub newer: u64,
@@ -47,7 +45,6 @@ pub struct WindowReport {
     pub dead_lettered: u64,
     /// Those of `dead_lettered` that were not announced on the dead-letter topic.
     pub unannounced: u64,
-    /// Failed requests for messages.
     pub failed_receives: u64,
 }
 
@@ -67,7 +64,6 @@ impl From<ConsumptionReport> for WindowReport {
 }
 
 impl WindowReport {
-    /// Adds the counts to the metrics, for alarms and the dashboard.
     pub fn count(&self) {
         metrics::counter!("EventsHandled").increment(self.handled);
         metrics::counter!("EventsForeign").increment(self.foreign);
@@ -94,9 +90,7 @@ impl WindowReport {
     }
 }
 
-/// Handles the schedule's invocations.
 pub struct Handler<Subscription, Letters, Announcements, Aggregates, Publisher, Time, Identities> {
-    /// Receives, handles and acknowledges events.
     pub consume: ConsumeEvents<
         Subscription,
         Letters,

@@ -35,7 +35,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let publisher = RocketmqPublisher::connect(broker.clone(), SystemClock).await;
     let (orders, users) = (config.orders, config.users);
     let aggregates = DynamoAggregates::new(tables.clone(), orders.clone(), users.clone());
-    // Inventory and notification change only the order, so they are part of the use case.
+    // Inventory and notification change only the order, so they belong to the use case itself.
     let registry = match config.mail {
         None => Registry::default(),
         // It needs `Accounts`, `MailRequests` and `MailTokens`.

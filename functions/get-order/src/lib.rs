@@ -19,7 +19,6 @@ use web::{Problem, Response, respond, route};
 
 use query::OrdersQuery;
 
-/// The handler of the routes.
 pub struct Handler {
     /// `GET /v1/orders/{order_id}`.
     pub get_order: GetOrder<DynamoOrders>,
@@ -27,12 +26,10 @@ pub struct Handler {
     pub list_orders: ListOrders<DynamoOrders>,
     /// `GET /v1/products`.
     pub list_products: ListProducts<DynamoProductListing>,
-    /// Verifies access tokens.
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 
 impl Handler {
-    /// Answers a request; a failure is answered with a problem.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&SystemClock, request, async |context, request| match context.route.as_str() {
             "GET /v1/products" => self.products(&request).await,
@@ -58,7 +55,7 @@ impl Handler {
         respond::json(StatusCode::OK, &page.map_err(not_listed)?)
     }
 
-    /// Everyone may see what is sold: no token is needed.
+    /// Anyone may see the products: no token is needed.
     async fn products(&self, request: &Request) -> Result<Response, Problem> {
         let (after, limit) = (query::product_cursor(request)?, query::limit(request)?);
         respond::json(StatusCode::OK, &self.list_products.execute(after, limit).await?)

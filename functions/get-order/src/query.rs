@@ -7,13 +7,13 @@ use domain::order::OrderStatus;
 use lambda_http::Request;
 use web::{Problem, ProblemKind, route};
 
-/// How many items a page has if the client does not say.
+/// The length of a page, unless the client asks for another.
 const DEFAULT_LIMIT: PageLimit = match PageLimit::new(20) {
     Some(limit) => limit,
     None => PageLimit::MAX,
 };
 
-/// What a client asks for in `GET /v1/orders`.
+/// The query of `GET /v1/orders`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OrdersQuery {
     limit: PageLimit,
@@ -26,7 +26,7 @@ impl OrdersQuery {
     ///
     /// # Errors
     ///
-    /// A 400 that names the first parameter that is wrong. The cursor is not judged here.
+    /// A 400 that names the first invalid parameter. The cursor is not checked here.
     pub(crate) fn read(request: &Request) -> Result<Self, Problem> {
         let status = route::query_parameter(request, "status").map(|name| {
             let wrong = || invalid("`status` must be CREATED, CONFIRMED, REJECTED or CANCELLED.");
@@ -45,10 +45,10 @@ impl OrdersQuery {
 ///
 /// # Errors
 ///
-/// A 400 if it is no number from 1 to 100.
+/// A 400 if it is not a number from 1 to 100.
 pub(crate) fn limit(request: &Request) -> Result<PageLimit, Problem> {
     let Some(text) = route::query_parameter(request, "limit") else { return Ok(DEFAULT_LIMIT) };
-    // A sign or a leading zero is another spelling of a number that has one.
+    // A sign or leading zeros are refused: a number has one spelling.
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let limit = text.parse().ok().filter(|_| is_plain).and_then(PageLimit::new);
     limit.ok_or_else(|| invalid("`limit` must be a number from 1 to 100."))
@@ -62,7 +62,7 @@ pub(crate) fn limit(request: &Request) -> Result<PageLimit, Problem> {
 pub(crate) fn product_cursor(request: &Request) -> Result<Option<ProductId>, Problem> {
     let Some(text) = route::query_parameter(request, "cursor") else { return Ok(None) };
     let id = text.parse().ok().and_then(|id| ProductId::new(id).ok());
-    // One spelling for each.
+    // Only one spelling is accepted.
     let id = id.filter(|id| id.to_string() == text);
     let wrong = || invalid("Send as `cursor` the `next_cursor` of a page of products.");
     id.map(Some).ok_or_else(wrong)

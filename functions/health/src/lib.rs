@@ -15,7 +15,6 @@ use platform::name_servers::TcpNameServers;
 use web::route::{Route, unmatched};
 use web::{Problem, Response, respond};
 
-/// The `Retry-After` of a 503.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The routes of the whole service, to distinguish a wrong method from a wrong path. A test
@@ -46,14 +45,12 @@ pub const ROUTES: [Route; 23] = [
     Route { method: Method::GET, template: "/docs/{file}" },
 ];
 
-/// Handles both health routes and every unmatched request.
+/// Also answers every unmatched request.
 pub struct Handler {
-    /// Decides whether orders can be created now.
     pub assess: AssessHealth<DynamoTables, TcpNameServers, DynamoAggregateReader, SystemClock>,
 }
 
 impl Handler {
-    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&SystemClock, request, async |_, request| self.answer(&request).await).await
     }

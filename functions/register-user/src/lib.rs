@@ -14,9 +14,7 @@ use secrecy::SecretString;
 use security::password::Argon2idHasher;
 use web::{Cdn, Pointer, Problem, RequestContext, Response, respond};
 
-/// Handles `POST /v1/users`.
 pub struct Handler {
-    /// Creates the account with its pending event.
     pub register: RegisterUser<
         DynamoUserRepository,
         DynamoAccounts,
@@ -24,12 +22,10 @@ pub struct Handler {
         UuidIdentitySource,
         SystemClock,
     >,
-    /// The CDN in front of the API, if there is one.
     pub cdn: Option<Cdn>,
 }
 
 impl Handler {
-    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&SystemClock, request, async |context, request| {
             self.register(context, &request).await

@@ -6,11 +6,10 @@ use application::deadline::Deadline;
 use application::outcome::Failure;
 use application::ports::ClusterGauges;
 
-/// How long the cluster may take to answer.
 const TIME_MAX: Duration = Duration::from_secs(5);
 
-/// The gauges that were read. One that could not be read is `None` and gets no sample: an alarm
-/// must not take silence for zero.
+/// A gauge that could not be read is `None` and gets no sample: an alarm must not read silence as
+/// zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gauges {
     /// As [`ClusterGauges::half_messages_discarded`].
@@ -33,7 +32,6 @@ impl Gauges {
         }
     }
 
-    /// Adds the gauges to the metrics, for alarms and the dashboard.
     #[expect(clippy::cast_precision_loss, reason = "CloudWatch's numbers are of this type")]
     pub fn count(self) {
         let gauges = [

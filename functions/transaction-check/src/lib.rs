@@ -26,14 +26,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::gauges::Gauges;
 
-/// The part of Lambda's time that is reserved to leave the group and to report.
+/// Part of Lambda's time, reserved for leaving the group and for the report.
 const RESERVE: Duration = Duration::from_secs(3);
 
 /// The input that the schedule sends.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WindowEvent {
-    /// How long check-backs are answered and events are swept, in seconds.
+    /// The time for which check-backs are answered and events are swept.
     #[serde(default = "default_window_seconds")]
     pub window_seconds: u64,
 }
@@ -45,9 +45,7 @@ const fn default_window_seconds() -> u64 {
 /// The counts of one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct WindowReport {
-    /// Half messages that were committed.
     pub committed: u64,
-    /// Half messages that were rolled back.
     pub rolled_back: u64,
     /// Checks that were answered with UNKNOWN: nothing was decided.
     pub left_open: u64,
@@ -140,10 +138,8 @@ impl WindowReport {
 /// How often metrics are written while a window runs.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
 
-/// Counts checks and events while a window runs.
 struct Counting<'a, Answers, Flush> {
     answers: &'a Answers,
-    /// The checks that were counted so far.
     counted: Cell<CheckReport>,
     flush: Flush,
     next_flush: Cell<Deadline>,
@@ -163,8 +159,7 @@ where
         Self { answers, counted, flush, next_flush: Cell::new(Deadline::after(FLUSH_EVERY)) }
     }
 
-    /// Counts the result of one look of the sweep, and the checks that were answered since the last
-    /// count.
+    /// Counts one look of the sweep, and the checks that were answered since the last count.
     fn count(&self, sweep: SweepReport) {
         let answered = self.answers.report();
         let new = answered.since(self.counted.replace(answered));
@@ -176,17 +171,14 @@ where
     }
 }
 
-/// Handles the schedule's invocations.
 pub struct Handler<Orders, Aggregates, Time, Identities> {
-    /// The cluster whose check-backs it answers and to which it publishes.
+    /// It sends the check-backs; pending events are published to it.
     pub rocketmq: RocketmqConfig,
-    /// Decides the check-backs of orders.
     pub orders: Orders,
-    /// Decides the check-backs of recorded events. Its pending events are swept.
+    /// For check-backs of recorded events, and for the sweep.
     pub aggregates: Aggregates,
-    /// The wall clock, for the deadlines of half messages and the due times of events.
+    /// For the deadlines of half messages and the due times of events.
     pub clock: Time,
-    /// Makes the identifiers of publications.
     pub identities: Identities,
 }
 

@@ -6,17 +6,12 @@ use security::password::HashCost;
 use web::Cdn;
 
 platform::configuration! {
-    /// The configuration of user-account.
     pub struct Config {
-        /// The accounts and sessions.
         pub users: UsersTable = UsersTable::required,
-        /// The public keys of access tokens.
         pub keys: KeysTable = KeysTable::required,
-        /// The cost of a password hash.
         pub hash_cost: HashCost = |settings| Some(HashCost::read(settings)),
-        /// The CDN in front of the API, if there is one.
         pub cdn: Option<Cdn> = |settings| Some(settings.together(Cdn::SETTINGS, Cdn::read)),
-        /// From whom mails come; `None` if none are sent.
+        /// `None` if no mails are sent.
         pub mail_sender: Option<MailSender> = |settings| Some(MailSender::read(settings)),
     }
 }

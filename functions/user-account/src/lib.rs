@@ -27,7 +27,6 @@ use security::password::Argon2idHasher;
 use security::tokens::Ed25519TokenVerifier;
 use web::{Cdn, Pointer, Problem, ProblemKind, RequestContext, Response, respond, route};
 
-/// Handles the routes of an account.
 pub struct Handler {
     /// `GET /v1/users/me`.
     pub show: ShowAccount<DynamoAccounts, SystemClock>,
@@ -38,18 +37,15 @@ pub struct Handler {
         ChangePassword<DynamoAccounts, Argon2idHasher, UuidIdentitySource, SystemClock>,
     /// `GET /v1/users/me/activity`.
     pub list_activity: ListActivity<DynamoAccounts, SystemClock>,
-    /// The routes of mails; `None` if no mails are sent.
+    /// `None` if no mails are sent.
     pub mail: Option<Mail>,
     /// `GET /.well-known/jwks.json`.
     pub keys: DynamoVerificationKeys,
-    /// Verifies the user's access token.
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
-    /// The CDN in front of the API, if there is one.
     pub cdn: Option<Cdn>,
 }
 
 impl Handler {
-    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&SystemClock, request, async |context, request| {
             if context.route == "GET /.well-known/jwks.json" {

@@ -1,4 +1,4 @@
-//! The routes that ask for mails, and those that use the tokens in them.
+//! The routes that ask for mails, and those that accept the mailed tokens.
 
 use application::outcome::Failure;
 use application::ports::Bearer;
@@ -15,11 +15,8 @@ use web::{Pointer, Problem, ProblemKind, RequestContext, Response, respond};
 
 use crate::{Handler, refused};
 
-/// The use cases of mails.
 pub struct Mail {
-    /// Asks for mails.
     pub ask: AskForMail<DynamoAccounts, Argon2idHasher, UuidIdentitySource, SystemClock>,
-    /// Uses the tokens in them.
     pub redeem: RedeemMail<DynamoAccounts, Argon2idHasher, UuidIdentitySource, SystemClock>,
 }
 

@@ -7,17 +7,12 @@ use web::Cdn;
 use crate::key_source::KeyLocation;
 
 platform::configuration! {
-    /// The configuration of user-login.
     pub struct Config {
-        /// The accounts and sessions.
         pub users: UsersTable = UsersTable::required,
-        /// The public keys of access tokens.
         pub keys: KeysTable = KeysTable::required,
-        /// The cost of a password hash.
         pub hash_cost: HashCost = |settings| Some(HashCost::read(settings)),
         /// The location of the private key that signs access tokens.
         pub signing_key: KeyLocation = KeyLocation::read,
-        /// The CDN in front of the API, if there is one.
         pub cdn: Option<Cdn> = |settings| Some(settings.together(Cdn::SETTINGS, Cdn::read)),
     }
 }

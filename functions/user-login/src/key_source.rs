@@ -10,12 +10,11 @@ use secrecy::SecretString;
 use secretsmanager::{SecretId, SecretsManagerKey};
 use security::signing_key::SigningKeyFile;
 
-/// The location of the private key, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyLocation {
-    /// `SIGNING_KEY_FILE`: in a file, on a developer's machine.
+    /// `SIGNING_KEY_FILE`, on a developer's machine.
     File(PathBuf),
-    /// `SIGNING_KEY_SECRET`: in AWS Secrets Manager.
+    /// `SIGNING_KEY_SECRET`, in AWS Secrets Manager.
     Secret(SecretId),
 }
 
@@ -35,17 +34,14 @@ impl KeyLocation {
     }
 }
 
-/// The private key at its configured location.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// In a file that only its owner may read.
+    /// Only its owner may read the file.
     File(SigningKeyFile),
-    /// In AWS Secrets Manager.
     Secret(SecretsManagerKey),
 }
 
 impl KeySource {
-    /// A source that reads from this location.
     pub async fn new(location: KeyLocation) -> Self {
         match location {
             KeyLocation::File(path) => Self::File(SigningKeyFile::new(path)),

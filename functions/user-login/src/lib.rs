@@ -32,7 +32,6 @@ use crate::key_source::KeySource;
 /// Logins and refreshes share one, so that both use one copy of the key.
 type Issuer = Arc<Ed25519TokenIssuer<KeySource>>;
 
-/// Handles the routes of sessions.
 pub struct Handler {
     /// `POST /v1/users/login`.
     pub log_in: LogIn<
@@ -54,14 +53,12 @@ pub struct Handler {
     >,
     /// `POST /v1/users/logout`.
     pub log_out: LogOut<DynamoAccounts, UuidIdentitySource, SystemClock>,
-    /// Verifies the access token of a logout from everywhere.
+    /// For a logout from everywhere.
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
-    /// The CDN in front of the API, if there is one.
     pub cdn: Option<Cdn>,
 }
 
 impl Handler {
-    /// Answers a request. A failure is answered with a problem document.
     pub async fn handle(&self, request: Request) -> Response {
         web::serve(&SystemClock, request, async |context, request| match context.route.as_str() {
             "POST /v1/users/login" => self.log_in(context, &request).await,
@@ -168,8 +165,8 @@ fn refresh_problem(error: RefreshError) -> Problem {
             wait,
         ),
         RefreshError::Unavailable(_) => {
-            // The token may have been exchanged, which is not known here. If it was, the next try
-            // ends the session.
+            // It is not known here whether the token was exchanged. If it was, the next try ends
+            // the session.
             let detail = "The service can't answer at the moment. Try again later with the same \
                           token; if that is refused, log in again.";
             Problem::unavailable(RETRY_AFTER_DEFAULT).with_detail(detail).caused_by(error)

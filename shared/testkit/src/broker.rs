@@ -26,7 +26,7 @@ use crate::clock::ManualClock;
 use crate::fault::BrokerFault;
 use crate::weather::Weather;
 
-/// A cluster with the topics of one deployment and one consumer group. Clones share it.
+/// The topics of one deployment and one consumer group. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBroker {
     state: Arc<Mutex<State>>,
@@ -39,10 +39,10 @@ struct State {
     visible: Vec<Message>,
     announced: Vec<DeadLetter>,
     away: bool,
-    /// How many of the next calls meet each fault.
+    /// For each fault, how many of the next calls meet it.
     next: HashMap<BrokerFault, u32>,
     weather: Weather,
-    /// The source of store timestamps; without it, messages have none.
+    /// Stamps stored messages; without it they have no stamp.
     clock: Option<ManualClock>,
     late_ends: Vec<(usize, Resolution)>,
 }
@@ -50,23 +50,20 @@ struct State {
 /// A half message as the broker stores it.
 #[derive(Debug, Clone)]
 pub struct StoredHalf {
-    /// Its body and properties.
     pub message: OutboundMessage,
-    /// The attempt that it belongs to.
     pub transaction_id: TransactionId,
-    /// The end of the local transaction.
     pub deadline: Timestamp,
-    /// Whether its event was stored before it.
+    /// Whether the event was stored before its half message.
     pub is_recorded: bool,
-    /// The ends that the broker accepted, in their order. More than one is possible.
+    /// The ends that the broker accepted, in their order; more than one is possible.
     pub ends: Vec<Resolution>,
     /// Whether it was rolled back while its message was not on the topic.
     pub is_withdrawn: bool,
-    /// How often the broker asked for its transaction. Each time it has written the half message
-    /// once more, at a new place, where an end by its sender does not reach it
+    /// How often the broker asked for its transaction. Each time it stored the half message again,
+    /// at a new position, which its sender's end does not reach
     /// (`TransactionalMessageServiceImpl.java`).
     pub checks: u32,
-    /// Whether the broker gave up asking for its transaction.
+    /// Whether the broker stopped asking for its transaction.
     pub discarded: bool,
     has_ended: bool,
     stored_at: Moment,
@@ -77,7 +74,6 @@ impl StoredHalf {
         !self.has_ended && !self.discarded
     }
 
-    /// The check-back that the broker sends for it.
     pub fn check_back(&self) -> CheckBack {
         CheckBack {
             aggregate: self.message.aggregate,
@@ -94,13 +90,12 @@ impl StoredHalf {
 /// The copies of a message that became visible to consumers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copies {
-    /// All copies, acknowledged or not.
+    /// Acknowledged or not.
     pub visible: usize,
-    /// Those of them that are not acknowledged.
     pub unacknowledged: usize,
 }
 
-/// A message that is visible to consumers.
+/// Visible to consumers.
 #[derive(Debug)]
 struct Message {
     message_id: String,
@@ -113,11 +108,10 @@ struct Message {
     acknowledged: bool,
 }
 
-/// The position of a stored half message.
+/// The position of the stored half message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryReceipt(usize);
 
-/// One delivery of a message.
 #[derive(Debug, Clone)]
 pub struct MemoryDelivery {
     at: usize,
@@ -149,14 +143,12 @@ impl Delivery for MemoryDelivery {
     }
 }
 
-/// Faults on demand.
 impl MemoryBroker {
-    /// Makes the broker unreachable, until [`MemoryBroker::become_reachable`].
+    /// Until [`MemoryBroker::become_reachable`].
     pub fn become_unreachable(&self) {
         self.state().away = true;
     }
 
-    /// Makes the broker reachable again.
     pub fn become_reachable(&self) {
         self.state().away = false;
     }
@@ -167,7 +159,7 @@ impl MemoryBroker {
         self.state().halves.iter_mut().for_each(|half| half.discarded |= !half.has_ended);
     }
 
-    /// Lets the next `count` calls that can meet `fault` meet it.
+    /// The next `count` calls that can meet `fault` will meet it.
     pub fn script(&self, fault: BrokerFault, count: u32) {
         self.state().next.insert(fault, count);
     }
@@ -193,24 +185,22 @@ impl MemoryBroker {
     }
 }
 
-/// What the broker holds.
 impl MemoryBroker {
-    /// All half messages in the order in which they were stored, ended or not.
+    /// In the order in which they were stored, ended or not.
     pub fn halves(&self) -> Vec<StoredHalf> {
         self.state().halves.clone()
     }
 
-    /// The half message that `receipt` names.
     pub fn half(&self, receipt: MemoryReceipt) -> StoredHalf {
         self.state().halves[receipt.0].clone()
     }
 
-    /// How many half messages are neither ended nor discarded.
+    /// Neither ended nor discarded.
     pub fn open_halves(&self) -> usize {
         self.state().halves.iter().filter(|half| half.is_open()).count()
     }
 
-    /// The bodies of all messages that became visible, in their order, each copy on its own.
+    /// The bodies of all messages that became visible, in their order, with all copies.
     pub fn visible(&self) -> Vec<String> {
         let state = self.state();
         let bodies = state.visible.iter().map(|message| &message.body);
@@ -230,28 +220,25 @@ impl MemoryBroker {
         }
     }
 
-    /// How many visible messages are not acknowledged.
     pub fn unacknowledged(&self) -> usize {
         self.state().visible.iter().filter(|message| !message.acknowledged).count()
     }
 
-    /// How often each message was delivered, in the order of [`MemoryBroker::visible`].
+    /// In the order of [`MemoryBroker::visible`].
     pub fn deliveries(&self) -> Vec<u32> {
         self.state().visible.iter().map(|message| message.deliveries).collect()
     }
 
-    /// All dead letters that were announced, in their order.
     pub fn announced(&self) -> Vec<DeadLetter> {
         self.state().announced.clone()
     }
 
-    /// Whether the broker is unreachable.
     pub fn is_away(&self) -> bool {
         self.state().away
     }
 
     /// The half messages of one round of checks: those that have not ended and are at least
-    /// `first_after` old. One that was checked `checks_max` times is discarded instead.
+    /// `first_after` old. A half message that was checked `checks_max` times is discarded instead.
     pub(crate) fn due_checks(
         &self,
         first_after: Duration,
@@ -321,7 +308,7 @@ impl MemoryBroker {
         lost
     }
 
-    /// Stores a visible message outside of any transaction.
+    /// The message belongs to no transaction.
     pub fn put(&self, body: &[u8], properties: &[(&str, &str)]) {
         let properties = properties
             .iter()
@@ -331,8 +318,8 @@ impl MemoryBroker {
         self.arrivals.notify_waiters();
     }
 
-    /// Sends a check-back for every half message that has not ended, and ends it as `handler` answers.
-    /// A message that stays open is checked again in the next round.
+    /// Sends a check-back for every half message that has not ended, and ends it as `handler`
+    /// answers. A message that stays open is checked again in the next round.
     pub async fn check_back(&self, handler: &impl CheckBackHandler) -> Vec<CheckAnswer> {
         let open = self.due_checks(Duration::ZERO, u32::MAX);
         let mut answers = Vec::with_capacity(open.len());
@@ -348,13 +335,12 @@ impl MemoryBroker {
         self.state.lock().unwrap()
     }
 
-    /// The latency of a call, or of its answer.
     async fn travel(&self) {
         let weather = self.state().weather.clone();
         weather.travel().await;
     }
 
-    /// Ends a half message, even if it has ended before.
+    /// Also if it has ended before.
     fn settle(&self, at: usize, resolution: Resolution) {
         let mut state = self.state();
         state.halves[at].ends.push(resolution);
@@ -374,7 +360,7 @@ impl MemoryBroker {
 }
 
 impl State {
-    /// Whether a call meets `fault`, scripted or at random.
+    /// Scripted or at random.
     fn strikes(&mut self, fault: BrokerFault) -> bool {
         match self.next.get_mut(&fault) {
             Some(remaining) if *remaining > 0 => {
@@ -414,7 +400,7 @@ impl State {
         });
     }
 
-    /// Whether the publication `transaction_id` of the event is visible.
+    /// Whether this publication of the event is visible.
     fn holds(&self, event_id: EventId, transaction_id: TransactionId) -> bool {
         let (event_id, transaction_id) = (event_id.to_string(), transaction_id.to_string());
         self.visible.iter().any(|message| {
@@ -429,7 +415,7 @@ impl State {
         waiting.into_iter().all(|message| message.stored_at.is_some_and(|stored| stored > at))
     }
 
-    /// Delivers visible messages, and hides them for `invisible_for`.
+    /// Hides the delivered messages for `invisible_for`.
     fn deliver(&mut self, count: usize, invisible_for: Duration) -> Vec<MemoryDelivery> {
         let now = Moment::now();
         let weather = self.weather.clone();
@@ -458,7 +444,7 @@ impl State {
         hidden.map(|message| message.visible_at).min()
     }
 
-    /// The message of a delivery, unless it was delivered again since.
+    /// `None` if the message was delivered again since.
     fn delivered(&mut self, delivery: &MemoryDelivery) -> Option<&mut Message> {
         let message = &mut self.visible[delivery.at];
         (message.deliveries == delivery.redeliveries + 1).then_some(message)
@@ -469,7 +455,6 @@ fn away() -> Failure {
     Failure::new(FailureClass::Unavailable, "no broker can be reached")
 }
 
-/// Waits until the caller's deadline.
 async fn wait_in_vain(deadline: Deadline) {
     tokio::time::sleep(deadline.remaining()).await;
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 use application::ports::Clock;
 use domain::timestamp::Timestamp;
 
-/// A wall clock that follows tokio's clock, which a test may pause, and that can also be moved.
-/// Clones show the same time.
+/// Follows tokio's clock, which a test may pause, and can also be moved. Clones show the same time.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     started: tokio::time::Instant,
@@ -17,7 +16,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that shows `start` now.
+    /// Shows `start` now.
     pub fn at(start: Timestamp) -> Self {
         Self { started: tokio::time::Instant::now(), start, moved_ms: Arc::default() }
     }

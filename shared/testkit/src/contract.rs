@@ -1,6 +1,6 @@
 //! The contracts of the ports: one suite for each group of ports, which every adapter passes.
 //!
-//! A test here is a function of a fixture; its name repeats what the port's documentation says.
+//! A test here is a function of a fixture; its name repeats a sentence of the port's documentation.
 //! [`table_contract!`](crate::table_contract) and [`channel_contract!`](crate::channel_contract)
 //! make a test of each function for one kind of fixture.
 

@@ -1,8 +1,8 @@
-//! What can go wrong with a call to a table, or to the broker.
+//! Faults of a call to a table, or to the broker.
 
 use application::outcome::{Failure, FailureClass};
 
-/// A call that a test can make fail, named by the method of its port.
+/// A call that a test can make fail, by the method of its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// `OrderCreation::create`
@@ -85,15 +85,15 @@ pub enum Operation {
     ForgetSources,
 }
 
-/// What goes wrong. Every fault makes a read fail; a fault that only a write can meet then looks
-/// like an unavailable service.
+/// Every fault makes a read fail; a fault that only a write can meet then looks like an unavailable
+/// service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The call took effect, and its answer never comes.
     ReplyLost,
     /// The call never arrives, and no answer comes.
     RequestLost,
-    /// The call takes effect later, with `MemoryTables::apply_late_writes`. Its answer never comes.
+    /// The call takes effect with `MemoryTables::apply_late_writes`. Its answer never comes.
     LandsLate,
     /// The service refuses the call before it begins.
     Refused(FailureClass),
@@ -113,7 +113,6 @@ impl Fault {
     }
 }
 
-/// What can go wrong with a call to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BrokerFault {
     /// The half message never arrives, and the caller gets an error.
@@ -126,20 +125,16 @@ pub enum BrokerFault {
     EndLost,
     /// The end takes effect, and the answer never comes.
     EndReplyLost,
-    /// The end takes effect later, with `MemoryBroker::apply_late_ends`. Its answer never comes.
+    /// The end takes effect with `MemoryBroker::apply_late_ends`. Its answer never comes.
     EndLate,
-    /// The end takes effect twice.
     EndDoubled,
-    /// The end is refused.
     EndRefused,
     /// The lookup of a published event, or of the group's position, fails.
     LookupFails,
     /// A published event is not found, because the broker has not added it to its index yet.
     LookupMisses,
-    /// The receive request fails.
     ReceiveFails,
     /// The acknowledgement never arrives, and no answer comes.
     AcknowledgementLost,
-    /// The announcement of a dead letter fails.
     AnnouncementFails,
 }

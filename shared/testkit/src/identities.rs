@@ -8,7 +8,7 @@ use application::ports::IdentitySource;
 use domain::identity::{ActivityId, EventId, MailId, OrderId, SessionId, TransactionId, UserId};
 use uuid::Uuid;
 
-/// The time in all identifiers: 2026-01-01T12:00:00Z.
+/// In all identifiers: 2026-01-01T12:00:00Z.
 const MADE_AT_MS: u128 = 1_767_268_800_000;
 
 /// Numbers identifiers from 1. Each is a well-formed `UUIDv7`. Clones share the counter.
@@ -18,7 +18,6 @@ pub struct SequentialIdentities {
 }
 
 impl SequentialIdentities {
-    /// How many identifiers were made.
     pub fn made(&self) -> u64 {
         self.made.load(Ordering::SeqCst)
     }
@@ -28,7 +27,7 @@ impl SequentialIdentities {
     }
 }
 
-/// A `UUIDv7`: a time, the version, the variant, and `number` at the end.
+/// A `UUIDv7`: the time, the version, the variant, and `number` at the end.
 fn numbered(number: u64) -> Uuid {
     let low = (0b10 << 62) | u128::from(number & (u64::MAX >> 2));
     Uuid::from_u128((MADE_AT_MS << 80) | (0x7 << 76) | low)

@@ -8,29 +8,23 @@ use application::ports::mail::{AddressRejected, Mailer, OutgoingMail};
 use domain::account::{EmailAddress, MailPurpose};
 use secrecy::SecretString;
 
-/// A mail that was sent.
 #[derive(Debug, Clone)]
 pub struct SentMail {
-    /// The address that it went to.
     pub to: EmailAddress,
-    /// What its token is good for.
     pub purpose: MailPurpose,
-    /// The token in its link.
     pub token: SecretString,
 }
 
-/// What happens to the next mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailFault {
     /// It is sent, and the answer never comes.
     ReplyLost,
-    /// The service refuses it.
     Refused(FailureClass),
     /// The service sends no mail to its address.
     Rejected,
 }
 
-/// Keeps the mails that were sent. Clones share them.
+/// Keeps the sent mails. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Mailbox {
     sent: Arc<Mutex<Vec<SentMail>>>,
@@ -38,12 +32,12 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// All mails, in the order in which they were sent.
+    /// In the order in which they were sent.
     pub fn sent(&self) -> Vec<SentMail> {
         self.sent.lock().unwrap().clone()
     }
 
-    /// The token of the newest mail to an address that is good for this.
+    /// The token of the newest mail to an address for this purpose.
     pub fn newest_token(&self, to: &str, purpose: MailPurpose) -> Option<SecretString> {
         let to = EmailAddress::parse(to).unwrap();
         let sent = self.sent();
@@ -52,7 +46,7 @@ impl Mailbox {
         found.map(|mail| mail.token.clone())
     }
 
-    /// Sets the faults of the next mails, one for each.
+    /// One for each of the next mails.
     pub fn script(&self, faults: impl IntoIterator<Item = MailFault>) {
         let mut next = self.next.lock().unwrap();
         next.extend(faults);

@@ -20,25 +20,23 @@ use secrecy::SecretString;
 /// The trace that sample orders belong to (W3C Trace Context, section 3.2).
 pub const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// The stamp of a new event, without a trace.
+/// Without a trace.
 pub fn stamp(identities: &impl IdentitySource) -> EventStamp {
     EventStamp::untraced(identities.event_id(), SCHEMA_VERSION)
 }
 
-/// The price of each product of a sample order, in minor units.
+/// Of each product of a sample order, in minor units.
 pub const UNIT_PRICE: u64 = 1_250;
 
-/// The user id `number`.
 pub fn user(number: u64) -> UserId {
     UserId::new(number).unwrap()
 }
 
-/// The product id `number`.
 pub fn product_id(number: u64) -> ProductId {
     ProductId::new(number).unwrap()
 }
 
-/// A product that costs [`UNIT_PRICE`].
+/// It costs [`UNIT_PRICE`].
 pub fn product(number: u64, stock: u32) -> Product {
     Product {
         id: product_id(number),
@@ -48,7 +46,7 @@ pub fn product(number: u64, stock: u32) -> Product {
     }
 }
 
-/// Order lines from pairs of a product and a quantity.
+/// From pairs of a product and a quantity.
 pub fn lines(products: &[(u64, u64)]) -> OrderLines {
     let lines: Vec<_> = products
         .iter()
@@ -60,7 +58,7 @@ pub fn lines(products: &[(u64, u64)]) -> OrderLines {
     OrderLines::merge(&lines).unwrap()
 }
 
-/// An idempotency key; `text` must be valid.
+/// `text` must be valid.
 pub fn key(text: &str) -> IdempotencyKey {
     IdempotencyKey::parse(text).unwrap()
 }
@@ -68,13 +66,12 @@ pub fn key(text: &str) -> IdempotencyKey {
 /// A new order, and the message of its event.
 #[derive(Debug, Clone)]
 pub struct SampleOrder {
-    /// The order with its attempt. The event is pending, with its half message stored.
+    /// The event is pending, with its half message stored.
     pub order: NewOrder,
-    /// The message of its `OrderCreated`.
     pub message: OutboundMessage,
 }
 
-/// An order of `user_id`, created at `at`. `products` holds pairs of a product and a quantity.
+/// Of `user_id`, created at `at`. `products` holds pairs of a product and a quantity.
 pub fn created(
     identities: &impl IdentitySource,
     user_id: UserId,
@@ -124,12 +121,11 @@ pub fn dead_letter(event_id: Option<EventId>, at: Timestamp) -> DeadLetter {
     }
 }
 
-/// An e-mail address; `text` must be valid.
+/// `text` must be valid.
 pub fn email(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
 
-/// The source of an IP address.
 pub fn source(address: &str) -> Source {
     Source::of(address.parse().unwrap())
 }
@@ -140,20 +136,15 @@ pub fn activity(identities: &impl IdentitySource, kind: ActivityKind, at: Timest
     Activity { id, kind, at, source: source("192.0.2.1"), session: None }
 }
 
-/// Everything that a registration stores.
 #[derive(Debug, Clone)]
 pub struct RegisteredUser {
-    /// The new account.
     pub account: Account,
-    /// Its `UserRegistered`.
     pub event: UserEvent,
-    /// The state of the pending event.
     pub pending: PendingEvent,
-    /// The line of the user's activity log.
     pub activity: Activity,
 }
 
-/// An account that was registered at `at`.
+/// Registered at `at`.
 pub fn registered(
     identities: &impl IdentitySource,
     address: &str,
@@ -171,7 +162,6 @@ pub fn registered(
 }
 
 impl RegisteredUser {
-    /// The argument of `UserRepository::register`.
     pub fn registration(&self) -> Registration<'_> {
         Registration {
             account: &self.account,
@@ -184,18 +174,13 @@ impl RegisteredUser {
     }
 }
 
-/// Everything that the deletion of an account stores.
 #[derive(Debug, Clone)]
 pub struct DeletedUser {
-    /// The account before its deletion.
     pub account: Account,
-    /// Its `UserDeleted`.
     pub event: UserEvent,
-    /// The state of the pending event.
     pub pending: PendingEvent,
 }
 
-/// The deletion of an account at `at`.
 pub fn deleted(identities: &impl IdentitySource, account: &Account, at: Timestamp) -> DeletedUser {
     DeletedUser {
         event: account.delete(at, stamp(identities)),
@@ -205,36 +190,28 @@ pub fn deleted(identities: &impl IdentitySource, account: &Account, at: Timestam
 }
 
 impl DeletedUser {
-    /// The argument of `AccountRemoval::delete`.
     pub const fn deletion(&self) -> AccountDeletion<'_> {
         AccountDeletion { account: &self.account, event: &self.event, pending: &self.pending }
     }
 }
 
-/// The refresh token of a session, with a secret of the test's choice.
 pub fn refresh_token(session: &Session, secret: &str) -> RefreshToken {
     let token = RefreshToken::issued(session.id(), &SecretString::from(secret));
     RefreshToken::read(&token).unwrap()
 }
 
-/// Everything that a login stores.
 #[derive(Debug, Clone)]
 pub struct LoggedInUser {
-    /// The account after the login.
     pub account: Account,
-    /// Its `UserLoggedIn`.
     pub event: UserEvent,
-    /// The state of the pending event.
     pub pending: PendingEvent,
-    /// The new session.
     pub session: Session,
     /// The session's first refresh token.
     pub token: TokenRecord,
-    /// The line of the user's activity log.
     pub activity: Activity,
 }
 
-/// A login to an account at `at`. `token` is the secret of the session's first refresh token.
+/// `token` is the secret of the session's first refresh token.
 pub fn logged_in(
     identities: &impl IdentitySource,
     account: &Account,
@@ -257,7 +234,6 @@ pub fn logged_in(
 }
 
 impl LoggedInUser {
-    /// The argument of `UserRepository::log_in`.
     pub fn login(&self) -> NewSession<'_> {
         NewSession {
             account: &self.account,

@@ -14,7 +14,7 @@ use domain::account::PasswordHash;
 use domain::timestamp::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-/// How long it takes to verify a password, as with a costly hash: logins at once overlap.
+/// Takes as long as with a costly hash, so that concurrent logins overlap.
 const VERIFICATION: Duration = Duration::from_millis(100);
 
 /// "Hashes" a password by writing its cost before it, and counts the verified passwords. Clones
@@ -26,12 +26,12 @@ pub struct PlainHasher {
 }
 
 impl PlainHasher {
-    /// Sets the cost of every hash from now on; hashes of a lower cost are outdated.
+    /// For every hash from now on. Hashes of a lower cost are outdated.
     pub fn set_cost(&self, cost: u32) {
         self.cost.store(cost, Ordering::SeqCst);
     }
 
-    /// How many passwords were verified, including those without a hash to compare with.
+    /// Includes passwords without a hash to compare with.
     pub fn verified(&self) -> u64 {
         self.verified.load(Ordering::SeqCst)
     }
@@ -107,12 +107,12 @@ struct Keys {
 }
 
 impl MemoryKeys {
-    /// The name of the signing key; `None` before the first one is stored.
+    /// `None` before the first one is stored.
     pub fn signing(&self) -> Option<String> {
         self.0.lock().unwrap().signing.clone()
     }
 
-    /// While `unavailable` is set, the private key can't be replaced.
+    /// While `unavailable` is set, the private key cannot be replaced.
     pub fn make_signing_key_store_unavailable(&self, unavailable: bool) {
         self.0.lock().unwrap().signing_is_away = unavailable;
     }

@@ -33,16 +33,15 @@ use crate::weather::Weather;
 pub use aggregates::IndexEntry;
 use rows::Rows;
 
-/// All tables. Clones share them.
+/// Clones share the tables.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryTables(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     rows: Rows,
-    /// The faults of the next calls, in order.
     next: HashMap<Operation, VecDeque<Fault>>,
-    /// The fault of every call that has no fault in `next`.
+    /// For every call without a fault in `next`.
     lasting: HashMap<Operation, Fault>,
     /// Writes that take effect after their callers have given up.
     late: Vec<LateWrite>,
@@ -52,7 +51,7 @@ struct State {
 
 type LateWrite = Box<dyn FnOnce(&mut Rows) + Send>;
 
-/// A write on its way. If its process dies before the write arrives, it may still arrive.
+/// If its process dies before the write arrives, it may still arrive.
 struct UnderWay<'a, Output, Write: FnOnce(&mut Rows) -> Output + Send + 'static> {
     tables: &'a MemoryTables,
     write: Option<Write>,
@@ -82,14 +81,13 @@ impl fmt::Debug for State {
     }
 }
 
-/// Faults on demand.
 impl MemoryTables {
-    /// Sets the faults of the next calls, one fault for each call.
+    /// One fault for each of the next calls.
     pub fn script(&self, operation: Operation, faults: impl IntoIterator<Item = Fault>) {
         self.state().next.entry(operation).or_default().extend(faults);
     }
 
-    /// Makes every call meet a fault, until [`MemoryTables::heal`].
+    /// Until [`MemoryTables::heal`].
     pub fn fail_every_call(&self, operation: Operation, fault: Fault) {
         self.state().lasting.insert(operation, fault);
     }
@@ -101,8 +99,7 @@ impl MemoryTables {
         state.next.remove(&operation);
     }
 
-    /// Applies those of the late writes for which `arrives` is true, in their order. Returns how
-    /// many.
+    /// Applies the late writes for which `arrives` is true, in their order. Returns how many.
     pub fn apply_some_late_writes(&self, arrives: impl Fn() -> bool) -> usize {
         let mut state = self.state();
         let (landing, late): (Vec<_>, Vec<_>) =
@@ -115,7 +112,7 @@ impl MemoryTables {
         count
     }
 
-    /// Applies all late writes, in their order. Returns how many.
+    /// In their order. Returns how many.
     pub fn apply_late_writes(&self) -> usize {
         let mut state = self.state();
         let late = mem::take(&mut state.late);
@@ -131,30 +128,25 @@ impl MemoryTables {
         self.state().weather = weather.clone();
     }
 
-    /// How often an operation was called.
     pub fn calls(&self, operation: Operation) -> u64 {
         self.state().calls.get(&operation).copied().unwrap_or_default()
     }
 }
 
-/// The contents of the tables.
 impl MemoryTables {
-    /// Stores a product; replaces one with the same id.
+    /// Replaces a product with the same id.
     pub fn put_product(&self, product: Product) {
         self.state().rows.products.insert(product.id, product);
     }
 
-    /// Removes a product from the catalog.
     pub fn remove_product(&self, product: ProductId) {
         self.state().rows.products.remove(&product);
     }
 
-    /// A product of the catalog.
     pub fn product(&self, product: ProductId) -> Option<Product> {
         self.state().rows.products.get(&product).cloned()
     }
 
-    /// The available quantity of a product.
     pub fn stock_of(&self, product: ProductId) -> Option<u32> {
         self.state().rows.products.get(&product).map(|product| product.stock)
     }
@@ -164,22 +156,22 @@ impl MemoryTables {
         self.state().rows.open_units.get(&count).copied().unwrap_or_default()
     }
 
-    /// Removes a count of open units, as the table does once its period is over.
+    /// As the table does once the count's period is over.
     pub fn remove_open_units(&self, count: OpenCount) {
         self.state().rows.open_units.remove(&count);
     }
 
-    /// All activities, in the order in which they were recorded.
+    /// In the order in which they were recorded.
     pub fn activities(&self) -> Vec<(ActivityOwner, Activity)> {
         self.state().rows.activities.clone()
     }
 
-    /// The account, unless it does not exist or is deleted.
+    /// `None` if the account does not exist or is deleted.
     pub fn account(&self, user_id: UserId) -> Option<Account> {
         self.state().rows.account(user_id).cloned()
     }
 
-    /// The events of an account or a session; `None` if neither exists.
+    /// `None` if the account or the session does not exist.
     pub fn user_events(&self, key: AggregateKey) -> Option<UserEvents> {
         Some(self.state().rows.events_of(key)?.stored.clone())
     }
@@ -189,7 +181,7 @@ impl MemoryTables {
         self.state().rows.events_of(key)?.expires_at
     }
 
-    /// The keys of all accounts, sessions and requests for mails, including deleted accounts.
+    /// Of all accounts, sessions and requests for mails, including deleted accounts.
     pub fn user_aggregates(&self) -> Vec<AggregateKey> {
         let state = self.state();
         let accounts = state.rows.accounts.keys();
@@ -200,12 +192,12 @@ impl MemoryTables {
         accounts.chain(sessions).chain(mails).collect()
     }
 
-    /// Stores a dead letter; replaces one with the same id.
+    /// Replaces a letter with the same id.
     pub fn put_dead_letter(&self, letter: DeadLetter) {
         self.state().rows.dead_letters.insert(letter.id(), letter);
     }
 
-    /// All stored dead letters, in the order of their ids.
+    /// In the order of their ids.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.state().rows.dead_letters.values().cloned().collect()
     }
@@ -216,7 +208,6 @@ impl MemoryTables {
         self.0.lock().unwrap()
     }
 
-    /// The latency of a call, or of its answer.
     async fn travel(&self) {
         let weather = self.state().weather.clone();
         weather.travel().await;
@@ -229,7 +220,6 @@ impl MemoryTables {
         UnderWay { tables: self, write: Some(write) }
     }
 
-    /// Counts a call, and returns the fault that it meets.
     async fn call(&self, operation: Operation) -> Option<Fault> {
         self.travel().await;
         let mut state = self.state();
@@ -254,7 +244,7 @@ impl MemoryTables {
         }
     }
 
-    /// Makes one try of a conditional write. `busy` is the report for items that another
+    /// Makes one try of a conditional write. `busy` is the reason for items that another
     /// transaction holds.
     async fn write<Reason>(
         &self,
@@ -275,7 +265,7 @@ impl MemoryTables {
                 let written = write(&mut self.state().rows);
                 self.travel().await;
                 match written {
-                    // The answer came too late, so the caller does not know it, whatever it was.
+                    // The answer came too late for the caller, whatever it was.
                     _ if deadline.has_passed() => {}
                     Ok(()) => return WriteTry::Done,
                     Err(reasons) => return WriteTry::Cancelled(reasons),
@@ -297,7 +287,7 @@ impl MemoryTables {
     ) {
         let mut state = self.state();
         match fault {
-            // The write is done or cancelled, and the caller does not know which.
+            // The write is done or cancelled; the caller does not learn which.
             Fault::ReplyLost => drop(write(&mut state.rows)),
             Fault::LandsLate => state.late.push(Box::new(move |rows| drop(write(rows)))),
             Fault::RequestLost | Fault::Refused(_) | Fault::Busy => {}

@@ -10,11 +10,11 @@ use fastrand::Rng;
 
 use crate::fault::{BrokerFault, Fault, Operation};
 
-/// The longest latency of a call, in each direction.
+/// In each direction.
 const LATENCY_MAX_MS: u64 = 120;
 
-/// The faults of calls that no test has scripted. None by default. Clones share one random number
-/// generator, so a seed and the order of calls decide everything.
+/// The faults of calls that no test has scripted; none by default. Clones share one random number
+/// generator, so the seed and the order of calls decide everything.
 #[derive(Debug, Clone, Default)]
 pub struct Weather(Option<Arc<Mutex<State>>>);
 
@@ -23,15 +23,15 @@ struct State {
     rng: Rng,
     odds: Odds,
     stormy: bool,
-    /// The fault that every call to a table meets while the outage lasts.
+    /// While it lasts, every call to a table meets this fault.
     outage: Option<Fault>,
     met: BTreeSet<String>,
 }
 
-/// Out of 1,000 calls that can meet a fault, how many do.
+/// For each fault, how many of 1,000 calls that can meet it do.
 ///
 /// Each seed has its own mix, and leaves some faults out completely: an error that a frequent fault
-/// hides shows up where that fault is missing ("swarm testing", Groce et al., ISSTA 2012).
+/// hides appears where that fault is missing ("swarm testing", Groce et al., ISSTA 2012).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Odds {
     /// [`Fault::ReplyLost`]
@@ -48,7 +48,7 @@ pub struct Odds {
     pub broker: [u16; 13],
     /// Deliverable messages that later ones overtake.
     pub overtaken: u16,
-    /// Writes on their way that arrive although their process died.
+    /// Writes under way that arrive although their process died.
     pub lands_after_crash: u16,
 }
 
@@ -75,7 +75,7 @@ impl Odds {
 }
 
 impl Weather {
-    /// Weather with every fault determined by the seed.
+    /// Every fault is determined by the seed.
     pub fn seeded(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let odds = Odds::draw(&mut rng);
@@ -83,7 +83,7 @@ impl Weather {
         Self(Some(Arc::new(Mutex::new(State { rng, odds, stormy, outage, met }))))
     }
 
-    /// The kinds of faults that calls and processes met so far.
+    /// Kinds of faults that calls and processes met so far.
     pub fn met(&self) -> BTreeSet<String> {
         self.state().map(|state| state.met.clone()).unwrap_or_default()
     }
@@ -95,7 +95,6 @@ impl Weather {
         }
     }
 
-    /// The drawn frequencies of all faults.
     pub fn odds(&self) -> Odds {
         self.state().map(|state| state.odds).unwrap_or_default()
     }
@@ -108,14 +107,13 @@ impl Weather {
         }
     }
 
-    /// Ends the outage of the tables.
     pub fn end_outage(&self) {
         if let Some(mut state) = self.state() {
             state.outage = None;
         }
     }
 
-    /// Ends all faults for good. Calls keep their latency.
+    /// Calls keep their latency.
     pub fn calm_down(&self) {
         if let Some(mut state) = self.state() {
             state.stormy = false;
@@ -133,7 +131,7 @@ impl Weather {
         self.state().is_some_and(|mut state| state.happens(per_mille))
     }
 
-    /// The latency of a call, in one direction. Without a seed it only yields to other tasks.
+    /// Of a call, in one direction. Without a seed it only yields to other tasks.
     pub(crate) async fn travel(&self) {
         if self.0.is_none() {
             tokio::task::yield_now().await;
@@ -142,7 +140,6 @@ impl Weather {
         }
     }
 
-    /// The fault that a call to a table meets, if any.
     pub(crate) fn table_fault(&self, _operation: Operation) -> Option<Fault> {
         let mut state = self.state()?;
         if let Some(fault) = state.outage {
@@ -165,7 +162,6 @@ impl Weather {
         Some(met)
     }
 
-    /// Whether a call to the broker meets `fault`.
     pub(crate) fn strikes(&self, fault: BrokerFault) -> bool {
         self.state().is_some_and(|mut state| {
             let odds = state.odds.of_broker(fault);
@@ -177,7 +173,6 @@ impl Weather {
         })
     }
 
-    /// Whether later messages overtake this one.
     pub(crate) fn overtakes(&self) -> bool {
         let overtakes = self.happens(self.odds().overtaken);
         if overtakes {
@@ -186,7 +181,6 @@ impl Weather {
         overtakes
     }
 
-    /// Whether a write arrives although its process died.
     pub(crate) fn lands_after_crash(&self) -> bool {
         self.happens(self.odds().lands_after_crash)
     }

@@ -23,30 +23,24 @@ use crate::mailbox::Mailbox;
 use crate::secrets::{NumberedTokens, PlainHasher};
 use crate::tables::MemoryTables;
 
-/// One state behind all adapters. Clones share it.
+/// The state behind all adapters. Clones share it.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The wall clock of all use cases.
     pub clock: ManualClock,
-    /// The source of identifiers.
     pub identities: SequentialIdentities,
-    /// `DynamoDB` in memory.
+    /// DynamoDB in memory.
     pub tables: MemoryTables,
     /// RocketMQ in memory.
     pub broker: MemoryBroker,
-    /// The password hasher.
     pub passwords: PlainHasher,
-    /// The source of access tokens and refresh tokens.
     pub tokens: NumberedTokens,
-    /// The mails that were sent.
     pub mailbox: Mailbox,
-    /// Whether registrations ask for a mail.
     pub sends_mails: bool,
-    /// How many open units an account may hold; `None` if they are not counted.
+    /// For an account; `None` if open units are not counted.
     pub open_units_max: Option<u32>,
 }
 
-/// More open units than a test's accounts reserve, unless it is about them.
+/// More than the accounts of a test reserve, unless it tests the limit.
 const OPEN_UNITS_MAX: u32 = 1_000_000;
 
 impl Default for World {
@@ -67,7 +61,6 @@ impl Default for World {
     }
 }
 
-/// The use case [`orders::create::CreateOrder`] in memory.
 pub type MemoryCreateOrders = orders::create::CreateOrder<
     MemoryTables,
     MemoryTables,
@@ -76,12 +69,10 @@ pub type MemoryCreateOrders = orders::create::CreateOrder<
     SequentialIdentities,
 >;
 
-/// The use case [`events::answer_check::AnswerCheck`] in memory.
 pub type MemoryAnswerChecks =
     events::answer_check::AnswerCheck<MemoryTables, MemoryTables, MemoryBroker, ManualClock>;
 
-/// The use case [`events::consume::ConsumeEvents`] in memory, with other aggregates if a test gives
-/// them.
+/// With other aggregates if a test passes some.
 pub type MemoryConsumePending<Aggregates = MemoryTables> = events::consume::ConsumeEvents<
     MemoryBroker,
     MemoryTables,
@@ -92,7 +83,6 @@ pub type MemoryConsumePending<Aggregates = MemoryTables> = events::consume::Cons
     SequentialIdentities,
 >;
 
-/// The use case [`events::sweep::Sweep`] in memory.
 pub type MemorySweepPending = events::sweep::Sweep<
     MemoryTables,
     MemoryTables,
@@ -102,11 +92,9 @@ pub type MemorySweepPending = events::sweep::Sweep<
     SequentialIdentities,
 >;
 
-/// The use case [`RegisterUser`] in memory.
 pub type MemoryRegisterUser =
     RegisterUser<MemoryTables, MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
 
-/// The use case [`LogIn`] in memory.
 pub type MemoryLogIn = LogIn<
     MemoryTables,
     MemoryTables,
@@ -117,36 +105,29 @@ pub type MemoryLogIn = LogIn<
     ManualClock,
 >;
 
-/// The use case [`RefreshSession`] in memory.
 pub type MemoryRefreshSession =
     RefreshSession<MemoryTables, NumberedTokens, NumberedTokens, SequentialIdentities, ManualClock>;
 
-/// The use case [`ChangePassword`] in memory.
 pub type MemoryChangePassword =
     ChangePassword<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
 
-/// The use case [`DeleteAccount`] in memory.
 pub type MemoryDeleteAccount =
     DeleteAccount<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
 
-/// The use case [`AskForMail`] in memory.
 pub type MemoryAskForMail =
     AskForMail<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
 
-/// The use case [`RedeemMail`] in memory.
 pub type MemoryRedeemMail =
     RedeemMail<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
 
-/// The handler [`events::send_mail::SendMail`] in memory.
 pub type MemorySendMail =
     events::send_mail::SendMail<MemoryTables, MemoryTables, Mailbox, NumberedTokens, ManualClock>;
 
 type MemoryCurrentPassword =
     CurrentPassword<MemoryTables, PlainHasher, SequentialIdentities, ManualClock>;
 
-/// Orders and events.
 impl World {
-    /// The use case, which creates orders even without the broker.
+    /// Orders are created even without the broker.
     pub fn create_orders(&self) -> MemoryCreateOrders {
         orders::create::CreateOrder {
             orders: self.tables.clone(),
@@ -159,15 +140,13 @@ impl World {
         }
     }
 
-    /// The use case that answers check-backs.
     pub fn answer_checks(&self) -> MemoryAnswerChecks {
         let (orders, aggregates) = (self.tables.clone(), self.tables.clone());
         let (topics, clock) = (self.broker.clone(), self.clock.clone());
         events::answer_check::AnswerCheck::new(orders, aggregates, topics, clock)
     }
 
-    /// The use case that consumes events, with the handlers of `registry` in addition to those that
-    /// change orders only.
+    /// With the handlers of `registry`, in addition to those that change only orders.
     pub fn consume_pending(&self, registry: events::consume::Registry) -> MemoryConsumePending {
         self.consume_pending_of(self.tables.clone(), registry)
     }
@@ -193,7 +172,6 @@ impl World {
         }
     }
 
-    /// The use case that publishes pending events again.
     pub fn sweep_pending(&self) -> MemorySweepPending {
         events::sweep::Sweep {
             index: self.tables.clone(),
@@ -211,13 +189,11 @@ impl World {
     }
 }
 
-/// Users.
 impl World {
     fn guard(&self) -> GuessGuard<MemoryTables, ManualClock> {
         GuessGuard { records: self.tables.clone(), clock: self.clock.clone() }
     }
 
-    /// The use case that creates accounts.
     pub fn register_user(&self) -> MemoryRegisterUser {
         RegisterUser {
             users: self.tables.clone(),
@@ -229,7 +205,6 @@ impl World {
         }
     }
 
-    /// The use case that begins sessions.
     pub fn log_in(&self) -> MemoryLogIn {
         LogIn {
             users: self.tables.clone(),
@@ -243,7 +218,6 @@ impl World {
         }
     }
 
-    /// The use case that exchanges refresh tokens.
     pub fn refresh_session(&self) -> MemoryRefreshSession {
         RefreshSession {
             users: self.tables.clone(),
@@ -254,7 +228,6 @@ impl World {
         }
     }
 
-    /// The use case that ends sessions.
     pub fn log_out(&self) -> LogOut<MemoryTables, SequentialIdentities, ManualClock> {
         LogOut {
             show: self.show_account(),
@@ -264,27 +237,22 @@ impl World {
         }
     }
 
-    /// The use case that shows an account to its user.
     pub fn show_account(&self) -> ShowAccount<MemoryTables, ManualClock> {
         ShowAccount { users: self.tables.clone(), clock: self.clock.clone() }
     }
 
-    /// The use case that changes passwords.
     pub fn change_password(&self) -> MemoryChangePassword {
         ChangePassword { show: self.show_account(), current: self.current_password() }
     }
 
-    /// The use case that deletes accounts.
     pub fn delete_account(&self) -> MemoryDeleteAccount {
         DeleteAccount { show: self.show_account(), current: self.current_password() }
     }
 
-    /// The use case that asks for mails.
     pub fn ask_for_mail(&self) -> MemoryAskForMail {
         AskForMail { show: self.show_account(), current: self.current_password() }
     }
 
-    /// The use case that uses mailed tokens.
     pub fn redeem_mail(&self) -> MemoryRedeemMail {
         RedeemMail {
             users: self.tables.clone(),
@@ -294,7 +262,6 @@ impl World {
         }
     }
 
-    /// The handler that sends mails.
     pub fn send_mail(&self) -> MemorySendMail {
         events::send_mail::SendMail {
             users: self.tables.clone(),
@@ -315,7 +282,6 @@ impl World {
         }
     }
 
-    /// The use case that lists a user's activities.
     pub fn list_activity(&self) -> ListActivity<MemoryTables, ManualClock> {
         ListActivity { show: self.show_account(), log: self.tables.clone() }
     }

@@ -51,11 +51,11 @@ const FAULTS: [&str; 27] = [
     "overtaken",
 ];
 
-/// The seeds of a run with a part left out.
+/// For a run with a part left out.
 const SEEDS_WITHOUT: u64 = 100;
 
-/// The same for the fence, which few attempts need: only those of a request that created no order
-/// before its check-back, and whose write arrives after it.
+/// For a run without the fence, which few attempts need: only those of a request that created no
+/// order before its check-back, and whose write arrives after it.
 const SEEDS_WITHOUT_FENCE: u64 = 1_000;
 
 /// Runs seeds on two threads, and passes each outcome to `judge`.
@@ -87,7 +87,7 @@ fn under_any_mix_of_faults_nothing_is_lost_nothing_is_a_phantom_and_every_effect
     });
     let (total, met) = total.into_inner().unwrap();
     println!("{SEEDS} seeds: {total:?}");
-    // The storm must have caused retries and duplicates, also without those that check-backs of
+    // The storm must have caused retries and duplicates, in addition to those that check-backs of
     // ended half messages would make.
     assert!(total.acknowledged > 10 * SEEDS && total.duplicates > SEEDS / 2, "{total:?}");
     // Most abandoned attempts are rolled back without a fence, because a retry with the same key
@@ -105,7 +105,7 @@ fn a_seed_makes_the_same_run_again() {
     }
 }
 
-/// The number of seeds with a violation of the kind when a part is left out.
+/// Seeds with a violation of the kind when a part is left out.
 fn found_without(part: Part, of_kind: impl Fn(&Violation) -> bool + Sync) -> u64 {
     let seeds = if part == Part::Fence { SEEDS_WITHOUT_FENCE } else { SEEDS_WITHOUT };
     let found = std::sync::atomic::AtomicU64::new(0);

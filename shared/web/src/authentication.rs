@@ -1,4 +1,4 @@
-//! Which user a request belongs to.
+//! The user to whom a request belongs.
 
 use application::ports::{AccessTokenVerifier, Bearer, Clock, InvalidToken, VerifyTokenError};
 use http::HeaderMap;

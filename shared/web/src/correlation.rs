@@ -11,7 +11,7 @@ use lambda_http::{Request, RequestExt};
 /// How long a request may take outside Lambda, which sets no deadline there.
 pub const TIME_WITHOUT_LAMBDA: Duration = Duration::from_secs(10);
 
-/// What a handler knows about its request in addition to the request itself.
+/// Facts about a request that are not part of it.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
     /// API Gateway's ID of the request. Its client sees it as a problem's `instance`.
@@ -20,14 +20,11 @@ pub struct RequestContext {
     /// method and the path: for requests that match no route, and for all requests under `cargo
     /// lambda watch`, which passes no route.
     pub route: String,
-    /// The trace to which the request belongs.
     pub traceparent: Option<Traceparent>,
-    /// When the request must be answered.
     pub deadline: Deadline,
 }
 
 impl RequestContext {
-    /// Reads the context of a request.
     pub fn new(request: &Request, clock: &impl Clock) -> Self {
         let (route, request_id) = match request.request_context_ref() {
             Some(GatewayContext::ApiGatewayV2(context)) => {
@@ -108,7 +105,6 @@ impl Traceparent {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    /// The value of the header.
     pub fn as_str(&self) -> &str {
         &self.0
     }

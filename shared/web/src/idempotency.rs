@@ -5,10 +5,9 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{Problem, ProblemKind};
 
-/// The request header.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The header of an answer that repeats an earlier one.
+/// Marks an answer that repeats an earlier one.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The request's key, if it has one.

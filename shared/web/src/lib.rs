@@ -79,5 +79,4 @@ pub use run::run;
 pub use serve::serve;
 pub use source::{Cdn, source};
 
-/// The HTTP response that a handler returns.
 pub type Response = lambda_http::Response<lambda_http::Body>;

@@ -1,4 +1,4 @@
-//! JSON pointers: a place in a body.
+//! A place in a body.
 
 use std::fmt::{self, Write};
 
@@ -18,12 +18,11 @@ impl Pointer {
     /// client's may have any length.
     pub const NAME_LENGTH_MAX: usize = 64;
 
-    /// A pointer to the whole body.
+    /// The whole body.
     pub fn root() -> Self {
         Self("#".to_owned())
     }
 
-    /// A pointer to this member of the object.
     #[must_use]
     pub fn member(mut self, name: &str) -> Self {
         self.0.push('/');
@@ -38,7 +37,7 @@ impl Pointer {
         self
     }
 
-    /// A pointer to this element of the array, counted from 0.
+    /// Counted from 0.
     #[must_use]
     pub fn element(mut self, index: usize) -> Self {
         // Writing to a `String` doesn't fail.

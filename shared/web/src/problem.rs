@@ -110,14 +110,12 @@ impl Problem {
         Self::new(ProblemKind::Internal, detail).caused_by(cause)
     }
 
-    /// Replaces the text for the client.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.0.detail = detail.into();
         self
     }
 
-    /// Adds a fault of the body.
     #[must_use]
     pub fn with_fault(mut self, pointer: Pointer, detail: impl Into<String>) -> Self {
         self.0.faults.push(Fault { pointer: pointer.to_string(), detail: detail.into() });
@@ -138,24 +136,22 @@ impl Problem {
         self
     }
 
-    /// Adds the cause, which only the log contains.
+    /// Only the log contains the cause.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
 
-    /// The kind, which gives the status and the type.
     pub fn kind(&self) -> ProblemKind {
         self.0.kind
     }
 
-    /// The cause, if one was added.
     pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
         self.0.cause.as_ref().map(|cause| cause.as_ref() as &(dyn Error + 'static))
     }
 
-    /// The problem document for the client, with the request's ID as `instance`.
+    /// For the client; the request's ID becomes `instance`.
     pub fn to_document(&self, request_id: &str) -> contracts::problem::Problem {
         contracts::problem::Problem {
             problem_type: self.0.kind.urn(),
@@ -168,7 +164,7 @@ impl Problem {
         }
     }
 
-    /// The response for the client, with the request's ID as `instance`.
+    /// For the client; the request's ID becomes `instance`.
     pub fn into_response(self, request_id: &str) -> Response {
         // A document of strings and numbers can always be written. If it could not, the status
         // would still be right.

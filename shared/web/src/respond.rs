@@ -7,11 +7,9 @@ use serde::Serialize;
 
 use crate::{Problem, Response};
 
-/// An answer in JSON.
-///
 /// # Errors
 ///
-/// A 500 if the body can't be written as JSON.
+/// A 500 if the body cannot be written as JSON.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Problem> {
     let text = serde_json::to_string(body).map_err(Problem::internal)?;
     let mut response = Response::new(Body::from(text));
@@ -20,25 +18,23 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Probl
     Ok(response)
 }
 
-/// An answer without a body: 204.
+/// 204.
 pub fn no_content() -> Response {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-/// An answer without a body to a request that is worked on later: 202.
+/// 202: the request is processed later.
 pub fn accepted() -> Response {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::ACCEPTED;
     response
 }
 
-/// The answer with one more header.
-///
 /// # Errors
 ///
-/// A 500 if a header can't hold the value.
+/// A 500 if a header cannot hold the value.
 pub fn with_header(
     mut response: Response,
     name: HeaderName,

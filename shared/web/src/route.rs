@@ -28,22 +28,21 @@ pub fn no_such_order() -> Problem {
     Problem::not_found("You have no order with this ID.")
 }
 
-/// A path parameter, by its name in the route's template.
+/// `name` is the parameter's in the route's template.
 pub fn path_parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.path_parameters_ref()?.first(name)
 }
 
-/// A query parameter, decoded.
+/// Decoded.
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request.query_string_parameters_ref()?.first(name).map(str::to_owned)
 }
 
-/// A route: a method and a path, in which `{…}` stands for any one segment.
+/// `{…}` in the template stands for any one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The HTTP method.
     pub method: Method,
-    /// The path, such as `/v1/orders/{order_id}`.
+    /// Such as `/v1/orders/{order_id}`.
     pub template: &'static str,
 }
 

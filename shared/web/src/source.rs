@@ -19,13 +19,11 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::Problem;
 
-/// The source of a request.
-///
 /// # Errors
 ///
 /// Behind a CDN, a 403 for a request without its secret, and a 500 if the CDN does not state one
-/// readable address. Neither is judged by the address that API Gateway saw: that would make all
-/// clients of a CDN with a wrong configuration one source, and nobody would notice.
+/// readable address. The address that API Gateway saw is not used then: it would make all clients
+/// of a CDN with a wrong configuration one source, and nobody would notice.
 pub fn source(request: &Request, cdn: Option<&Cdn>) -> Result<Source, Problem> {
     let Some(cdn) = cdn else { return Ok(seen_by_gateway(request)) };
     if !cdn.passed(request.headers()) {
@@ -46,12 +44,10 @@ fn seen_by_gateway(request: &Request) -> Source {
     address.and_then(|text| text.parse().ok()).map_or(Source::UNKNOWN, Source::of)
 }
 
-/// What a CDN adds to each request.
+/// The parts that a CDN adds to each request.
 #[derive(Clone)]
 pub struct Cdn {
-    /// The header with the client's address.
     address_header: HeaderName,
-    /// The header with the secret.
     secret_header: HeaderName,
     /// The digests of the secrets that prove that a request passed the CDN: one, or two while it is
     /// replaced.
@@ -70,7 +66,7 @@ pub enum InvalidCdn {
          CDN replaces, such as CloudFront-Viewer-Address or True-Client-IP"
     )]
     WrittenByClients,
-    /// One header can't be both.
+    /// The address and the secret need two headers.
     #[error("must be another header than CDN_ADDRESS_HEADER")]
     SameHeader,
     /// The secret could be guessed or can't be sent in a header.
@@ -123,7 +119,6 @@ impl Cdn {
         self.secrets.iter().map(equal).fold(Choice::from(0), |any, one| any | one).into()
     }
 
-    /// The client's address, if the CDN states one.
     fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let text = std::str::from_utf8(only(headers, &self.address_header)?).ok()?.trim();
         if self.address_header == CLOUDFRONT_VIEWER_ADDRESS {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, eventually, json_of, problem, text, with_app};
 
-/// Puts a product into the catalog that no other test sells.
+/// No other test sells the product.
 async fn sell(app: &App, product_id: u64, stock: u32) {
     let product = Product {
         id: ProductId::new(product_id).unwrap(),
@@ -24,19 +24,17 @@ async fn sell(app: &App, product_id: u64, stock: u32) {
     put_products(&tables, &CatalogTable::named(name), &[product]).await.unwrap();
 }
 
-/// Sends one request.
 async fn cancel(app: &App, order_id: &str) -> (StatusCode, Value) {
     let path = format!("/v1/orders/{order_id}/cancel");
     let response = app.request(Method::POST, &path).send().await.unwrap();
     (response.status(), json_of(response).await)
 }
 
-/// Retries while the answer is 503, as a careful client does.
+/// Retries after a 503, as a careful client does.
 async fn cancelled(app: &App, order_id: &str) -> Value {
     until_cancelled(async || cancel(app, order_id).await).await
 }
 
-/// The same under a key.
 async fn cancelled_under(app: &App, order_id: &str, key: &str) -> Value {
     let path = format!("/v1/orders/{order_id}/cancel");
     until_cancelled(async || {
@@ -59,7 +57,6 @@ async fn until_cancelled(cancel: impl AsyncFn() -> (StatusCode, Value)) -> Value
     .await
 }
 
-/// Whether the list of products says that a product can be bought.
 async fn is_available(app: &App, product_id: u64) -> bool {
     let mut path = "/v1/products?limit=100".to_owned();
     loop {
@@ -75,7 +72,7 @@ async fn is_available(app: &App, product_id: u64) -> bool {
     }
 }
 
-/// The list of products may be a little older than the stock.
+/// The list of products may be slightly older than the stock.
 async fn becomes_available(app: &App, product_id: u64, expected: bool) {
     eventually(&format!("product {product_id} has available: {expected}"), async || {
         (is_available(app, product_id).await == expected).then_some(())
@@ -119,8 +116,8 @@ fn a_cancelled_order_gives_its_stock_back_once_and_says_so() {
     });
 }
 
-/// There is stock for a quarter of the orders at a time. Whichever comes first, an order ends as
-/// CANCELLED, or as REJECTED where other orders held the stock, and in the end it holds no stock.
+/// At any time there is stock for a quarter of the orders. In the end each order is CANCELLED, or
+/// REJECTED if other orders held the stock, and holds no stock.
 #[test]
 fn a_cancel_may_race_with_the_reservation() {
     with_app(async |app| {
@@ -149,7 +146,7 @@ fn a_cancel_may_race_with_the_reservation() {
     });
 }
 
-/// The key changes nothing: a repeated cancel finds the order cancelled.
+/// The key makes no difference: a repeated cancel finds the order cancelled.
 #[test]
 fn a_cancel_that_is_sent_twice_under_one_key_gives_the_stock_back_once() {
     with_app(async |app| {
@@ -172,7 +169,7 @@ fn a_cancel_that_is_sent_twice_under_one_key_gives_the_stock_back_once() {
     });
 }
 
-/// The order has something to give back, so a cancel by the wrong user would show.
+/// The order holds stock, so a cancel by the wrong user would be noticed.
 #[test]
 fn another_user_cannot_cancel_a_confirmed_order() {
     with_app(async |app| {

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::app::{App, problem, with_app};
 
-/// A token for another user than the demo user, signed with the system's own key.
+/// A token for another user, signed with the system's own key.
 async fn another_users_token(app: &App) -> String {
     crate::login::token_of(app, 124, crate::login::now()).await
 }

@@ -65,7 +65,7 @@ fn a_replay_has_the_original_body_whatever_its_layout() {
     });
 }
 
-/// The body is rendered from the order as it was when it was created.
+/// The body is made from the order as it was created.
 #[test]
 fn a_replay_has_the_original_body_after_the_order_has_changed() {
     with_app(async |app| {

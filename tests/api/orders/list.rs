@@ -14,7 +14,6 @@ async fn get(app: &App, path: &str) -> Value {
     json_of(response).await
 }
 
-/// The orders of a page, and its cursor.
 fn page(body: &Value) -> (Vec<String>, Option<String>) {
     let orders = body["orders"].as_array().unwrap();
     let ids = orders.iter().map(|order| text(&order["order_id"])).collect();
@@ -38,7 +37,7 @@ fn an_order_just_created_is_on_the_first_page_as_it_is_shown_alone() {
     });
 }
 
-/// Other tests create orders of the same user meanwhile: those come before the first page.
+/// Meanwhile other tests create orders of the same user, which come before the first page.
 #[test]
 fn the_pages_list_the_newest_first_and_each_order_once() {
     with_app(async |app| {
@@ -48,7 +47,7 @@ fn the_pages_list_the_newest_first_and_each_order_once() {
         }
         let mut listed = Vec::new();
         let mut path = "/v1/orders?limit=2".to_owned();
-        // The oldest of them comes last.
+        // The oldest order comes last.
         while !listed.contains(&created[0]) {
             let (ids, cursor) = page(&get(app, &path).await);
             assert!(ids.len() <= 2);
@@ -117,7 +116,7 @@ fn a_list_of_orders_needs_a_token() {
     });
 }
 
-/// The products from a path on, page by page.
+/// Page by page, from a path on.
 async fn products(app: &App, first: &str, limit: u8) -> Vec<Value> {
     let (mut products, mut path) = (Vec::new(), format!("{first}limit={limit}"));
     loop {
@@ -132,7 +131,7 @@ async fn products(app: &App, first: &str, limit: u8) -> Vec<Value> {
     }
 }
 
-/// The ids of products, each of which is listed once and shows what users may see.
+/// Each product is listed once and shows only what users may see.
 fn ids_of(products: &[Value]) -> BTreeSet<u64> {
     for product in products {
         let members: Vec<_> = product.as_object().unwrap().keys().cloned().collect();
@@ -149,8 +148,8 @@ fn products_are_listed_without_a_token_and_without_their_stock() {
     with_app(async |app| {
         let ids = ids_of(&products(app, "/v1/products?", 4).await);
         assert!((1..=10).all(|id| ids.contains(&id)), "{ids:?}");
-        // The cursor names no product. A table has no order, so some products may come after it;
-        // other tests add products meanwhile, and none is ever removed.
+        // The cursor names no product. A table has no order, so some products may come after the
+        // cursor. Other tests add products meanwhile, and none is ever removed.
         let beyond = ids_of(&products(app, "/v1/products?cursor=9007199254740991&", 4).await);
         let ids = ids_of(&products(app, "/v1/products?", 100).await);
         assert!(beyond.is_subset(&ids), "{beyond:?} are not among {ids:?}");

@@ -1,10 +1,10 @@
-//! An account holds at most so many open units.
+//! An account may hold only a limited number of open units.
 
 use reqwest::Method;
 
 use crate::app::{App, json_of, options, with_own};
 
-/// A product of the demo, with more units than the test orders.
+/// A product of the demo with more units than the test orders.
 const PRODUCT: u64 = 1;
 
 async fn cancel(app: &App, order_id: &str) {

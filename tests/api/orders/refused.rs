@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Item, eventually, json_of, options, problem, text, with_app, with_own};
 
-/// A body and how it is refused.
 struct Case {
     body: String,
     status: u16,
@@ -64,7 +63,7 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn a_bad_body_is_refused_and_leaves_no_trace() {
-    // A system of its own, whose tables and topic nothing else writes to.
+    // Nothing else writes to this system's tables and topic.
     with_own(async || {
         let app = App::start(options()).await;
         let before = Traces::of(&app).await;
@@ -97,8 +96,8 @@ fn a_bad_body_is_refused_and_leaves_no_trace() {
     });
 }
 
-/// What requests leave behind. An order is one item, with its events and its attempt; where no
-/// order was created there may be a tombstone.
+/// The traces of requests. An order is one item, with its events and its attempt; a request without
+/// an order may leave a tombstone.
 #[derive(Debug, PartialEq, Eq)]
 struct Traces {
     orders: usize,
@@ -139,7 +138,7 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
         let keyed = |quantity, key: &str| {
             app.post_order(&order(quantity)).header("idempotency-key", key.to_owned())
         };
-        // One order, so that there is a used key.
+        // One order, so that a key has been used.
         let order_id = eventually("an order is created", async || {
             let response = keyed(1, "used").send().await.unwrap();
             (response.status() == 201).then_some(text(&json_of(response).await["order_id"]))
@@ -182,8 +181,8 @@ fn a_request_that_is_not_allowed_or_leads_nowhere_leaves_no_trace() {
     });
 }
 
-/// How much more memory a process may use for bodies that it has refused before: none, except for
-/// the gaps that an allocator leaves.
+/// How much more memory a process may use for bodies that it has refused before: only the gaps of
+/// its allocator.
 const MORE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 #[test]
@@ -220,7 +219,7 @@ fn heavy_bodies_are_refused_and_memory_stays_flat() {
             }
             peaks.push(peak());
         }
-        // After the second round the gaps that an allocator leaves are large enough.
+        // After the second round the allocator's gaps are large enough.
         assert!(peaks[3] - peaks[1] < MORE_BYTES_MAX, "{peaks:?} bytes");
         let functions = &app.system.template.functions;
         let memory_mib =

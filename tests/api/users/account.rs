@@ -1,4 +1,4 @@
-//! `/v1/users/me` and what is below it.
+//! `/v1/users/me` and the paths below it.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -93,13 +93,13 @@ fn a_deleted_account_is_gone_and_its_orders_stay_without_it() {
         ];
         let key = [(key[0].0, key[0].1.as_str()), (key[1].0, key[1].1.as_str())];
         assert!(app.item("OrdersTable", &key).await.is_some());
-        // The address is free again.
+        // The address can be registered again.
         visitor.register(&email).await;
     });
 }
 
-/// Asserts that no item of the users table holds the address. Of the user's partition only the
-/// account is left, with its id and what its events are rebuilt from.
+/// Asserts that no item of the users table contains the address. Of the user's partition only the
+/// account is left, with its id and the data from which its events are rebuilt.
 async fn assert_erased(app: &App, user_id: u64, email: &str) {
     let user = format!("USER#{user_id}");
     for item in app.items("UsersTable").await {
@@ -173,7 +173,7 @@ fn without_a_valid_token_no_account_is_shown() {
             assert!(answer.headers().contains_key("www-authenticate"), "{path}");
             problem(answer, 401, "unauthorized").await;
         }
-        // A token of a session that does not exist.
+        // The token's session does not exist.
         let token = crate::login::token_of(app, 123, crate::login::now()).await;
         problem(visitor.get("/v1/users/me", &token).await, 401, "unauthorized").await;
         let answer = visitor.request(Method::PUT, "/v1/users/me").send().await.unwrap();

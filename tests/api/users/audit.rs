@@ -17,18 +17,17 @@ const NEW: &str = "yet-another-canary-of-good-length";
 struct Auditor<'a> {
     app: &'a App,
     user_id: u64,
-    /// The sort keys of the records that were seen before.
+    /// The sort keys of records from earlier checks.
     known: BTreeSet<String>,
 }
 
-/// What an act leaves: the message of its log line, and the kind of its record.
+/// The traces of an act: the message of its log line, and the kind of its record.
 type Trace = (&'static str, &'static str);
 
 fn session_id(session: &Session) -> String {
     text(&part(&session.access, 1)["sid"])
 }
 
-/// The log lines of a request with this message.
 fn lines(request_id: &str, message: &str) -> Vec<Value> {
     let lines = leaks::lines_with(request_id);
     let lines = lines.iter().filter_map(|line| {
@@ -39,7 +38,7 @@ fn lines(request_id: &str, message: &str) -> Vec<Value> {
 }
 
 impl Auditor<'_> {
-    /// The records since the last look: kind, source and session of each, in no order.
+    /// Kind, source and session of each record since the last call, in no order.
     async fn new_records(&mut self) -> BTreeSet<(String, String, Option<String>)> {
         let user = format!("USER#{}", self.user_id);
         let mut new = BTreeSet::new();
@@ -119,7 +118,7 @@ fn change(visitor: &Visitor, session: &Session, current: &str) -> RequestBuilder
     post(visitor, "/v1/users/me/password", &body).bearer_auth(&session.access)
 }
 
-/// Has an account allow no further login for now, or as many as when it was new.
+/// Uses up the logins that an account allows for now, or restores them all.
 async fn use_logins(app: &App, user_id: u64, all: bool) {
     let now = crate::login::now().as_millis();
     let until = if all { now + 60 * 60 * 1_000 } else { 0 };
@@ -168,8 +167,8 @@ fn every_act_is_one_line_of_the_log_and_one_record() {
             }
             auditor.act(&away, login(&away, &email, WRONG), None, &traces).await;
         }
-        // A login that has to wait is not a guess: it stores no record, or anybody could fill the
-        // table.
+        // A login that has to wait is not a guess. It stores no record, because otherwise anybody
+        // could fill the table.
         auditor.act(&away, login(&away, &email, WRONG), None, &[]).await;
 
         let refreshed = [("refreshed a session", "REFRESHED")];
@@ -183,7 +182,7 @@ fn every_act_is_one_line_of_the_log_and_one_record() {
         let reused = [("a refresh token was used twice; its session has ended", "REFRESH_REUSED")];
         let exchange = refresh(&away, &first.refresh);
         auditor.act(&away, exchange, Some(&session), &reused).await;
-        // The session is over; using the token again writes nothing more.
+        // The session is over. Using the token again leaves no further trace.
         for _ in 0..3 {
             auditor.act(&away, refresh(&away, &first.refresh), Some(&session), &[]).await;
         }
@@ -217,8 +216,8 @@ fn every_act_is_one_line_of_the_log_and_one_record() {
     });
 }
 
-/// Asserts that the owner sees every record, and that every kind of record occurred, but for those
-/// of mails: this system sends none, and `mail.rs` looks at them.
+/// Asserts that the owner sees every record, and that every kind of record occurred except those of
+/// mails: this system sends none, and `mail.rs` checks them.
 async fn assert_all_is_listed(visitor: &Visitor, email: &str, auditor: &Auditor<'_>) {
     let session = Session::of(visitor.try_to_log_in(email, NEW).await).await;
     let listed = json_of(visitor.get("/v1/users/me/activity", &session.access).await).await;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Visitor, new_email, without_instance};
 use crate::app::{App, problem, with_app};
 
-/// Everything in an answer except for the id of its request and its date.
+/// Leaves out the id of the request and the date.
 async fn comparable(response: Response) -> (BTreeMap<String, String>, Value) {
     let headers = response.headers().iter();
     let headers =
@@ -18,8 +18,8 @@ async fn comparable(response: Response) -> (BTreeMap<String, String>, Value) {
     (headers, without_instance(problem(response, 404, "not-found").await))
 }
 
-/// The routes with the identifier of an order in their path. Nothing else of a user has an
-/// identifier in its path.
+/// The routes with an order's identifier in their path. No other data of a user has an identifier
+/// in a path.
 fn routes(app: &App) -> Vec<(Method, String)> {
     let routes = app.system.template.functions.iter().flat_map(|function| &function.routes);
     routes
@@ -45,7 +45,7 @@ fn on_every_route_with_an_identifier_another_users_is_answered_like_an_unknown_o
                 let request = stranger.request(method.clone(), &path).bearer_auth(&session.access);
                 comparable(request.send().await.unwrap()).await
             };
-            // Neighbouring identifiers, which an attacker who has seen one would try.
+            // Neighbouring identifiers, which an attacker who knows one would try.
             let anothers = ask(order_id).await;
             for away in [1, 2, 0xffff] {
                 let unknown = ask(Uuid::from_u128(order_id.as_u128() ^ away)).await;

@@ -1,5 +1,5 @@
-//! Behind a CDN, a request says where it is from if it has the CDN's secret, and is refused
-//! otherwise.
+//! Behind a CDN, a request's source is the one that the CDN states, if the request has the CDN's
+//! secret; otherwise it is refused.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ const SECRET_HEADER: &str = "X-Origin-Verify";
 const SECRET: &str = "W0pGq8VqkXyNnJ3uT5bRz7cLd1fHs9aEo2iKm4wYx6gQ";
 const OTHER_SECRET: &str = "A0pGq8VqkXyNnJ3uT5bRz7cLd1fHs9aEo2iKm4wYx6gQ";
 
-/// A system that a CDN is in front of, with the cluster and the table of another one. Every request
-/// of a test comes from one address, like those of a CDN's edge.
+/// A system behind a CDN, with the cluster and the table of another system. All requests of a test
+/// come from one address, like those of a CDN's edge.
 struct Behind {
     system: System,
     client: Client,
@@ -59,7 +59,7 @@ impl Behind {
         self.client.request(method, format!("{}{path}", self.system.api_url))
     }
 
-    /// A request that came to the CDN from a network.
+    /// A request that reached the CDN from a network.
     fn from(&self, network: &str, method: Method, path: &str) -> RequestBuilder {
         self.direct(method, path)
             .header(ADDRESS_HEADER, format!("{network}:4711"))
@@ -95,7 +95,7 @@ fn behind_a_cdn_networks_are_counted_apart_though_one_address_sends_all_requests
             }
         }
         assert_eq!(verified, 30);
-        // The attacker's /64 has to wait, and nobody else.
+        // Only the attacker's /64 has to wait.
         assert_eq!(behind.log_in("2001:db8:0:1::8", &email, PASSWORD).await.status(), 429);
         let session = behind.log_in(owner, &email, PASSWORD).await;
         assert_eq!(session.status(), 200);
@@ -110,7 +110,7 @@ fn behind_a_cdn_networks_are_counted_apart_though_one_address_sends_all_requests
     });
 }
 
-/// Each route that counts or records where a request is from, with a body that is right for it.
+/// The routes that count or record the source of a request, with a valid body.
 fn routes(email: &str) -> [(Method, &'static str, Value); 6] {
     let token = "00000000-0000-7000-8000-000000000000.secret";
     [
@@ -147,8 +147,8 @@ fn a_spoofed_address_has_no_effect_without_the_cdns_secret() {
                 problem(request.json(&body).send().await.unwrap(), 403, "forbidden").await;
             }
         }
-        // Guesses that are refused are not counted: neither the account nor the network that they
-        // claim has to wait, and neither has the address that sent them.
+        // Refused guesses are not counted: neither the account, nor the network that they claim,
+        // nor the address that sent them has to wait.
         for _ in 0..40 {
             let guess = spoofed(behind.direct(Method::POST, "/v1/users/login"));
             let guess = guess.json(&json!({"email": email, "password": WRONG}));
@@ -157,10 +157,10 @@ fn a_spoofed_address_has_no_effect_without_the_cdns_secret() {
         for network in [home, "127.0.0.1"] {
             assert_eq!(behind.log_in(network, &email, WRONG).await.status(), 401, "{network}");
         }
-        // What asks for no network is not closed: others read the public keys.
+        // A route that needs no source stays open: others read the public keys.
         let keys = behind.direct(Method::GET, "/.well-known/jwks.json").send().await.unwrap();
         assert_eq!(keys.status(), 200);
-        // A CDN that states no address is seen at once.
+        // A CDN that states no address is noticed immediately.
         let request = behind.direct(Method::POST, "/v1/users/login").header(SECRET_HEADER, SECRET);
         let body = json!({"email": email, "password": PASSWORD});
         problem(request.json(&body).send().await.unwrap(), 500, "internal").await;

@@ -1,4 +1,4 @@
-//! What users do is published on `USER_EVENTS` and handled there.
+//! Users' events are published on `USER_EVENTS` and handled there.
 
 use reqwest::Method;
 use rocketmq::admin::StoredMessage;
@@ -17,7 +17,6 @@ async fn user_events(app: &App, user_id: u64) -> Vec<(StoredMessage, Value)> {
     events.filter(|(_, event)| event["subject"] == subject).collect()
 }
 
-/// Whether an event of an account or a session is still pending.
 fn is_pending(item: &Item, event_id: &str) -> bool {
     let pending = item.get("pending").and_then(|pending| pending.as_m().ok());
     pending.is_some_and(|events| events.contains_key(event_id))

@@ -25,15 +25,14 @@ struct Mint {
 }
 
 impl Mint {
-    /// With the system's own key, which an attacker doesn't have: a forgery then differs from a
-    /// valid token only in what was changed.
+    /// With the system's own key, which an attacker doesn't have: so a forgery differs from a valid
+    /// token only in its flaw.
     fn of(app: &App, good: &str) -> Self {
         let file = harness::provision::signing_key_file(&app.system.endpoints.data);
         Self::with(&serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap(), good)
     }
 
-    /// With another key: it signs a valid token's claims, still under the `kid` of the system's
-    /// key.
+    /// With another key, which signs a valid token's claims under the `kid` of the system's key.
     fn with(jwk: &Value, good: &str) -> Self {
         let bytes = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
         // RFC 8410, section 7: PKCS #8 is a fixed header and the seed.
@@ -80,7 +79,7 @@ impl Mint {
         self.signed(&header, &claims)
     }
 
-    /// Signed with the public key as if it were an HMAC's secret.
+    /// Signed with the public key as the secret of an HMAC.
     fn confused(&self, algorithm: Algorithm, alg: &str) -> String {
         let mut header = self.header.clone();
         header["alg"] = json!(alg);
@@ -98,7 +97,7 @@ fn new_key() -> (VerificationKey, Value) {
     (key.verification_key(), jwk)
 }
 
-/// Tokens that carry a key, or the address of one, and are signed with that key.
+/// Tokens that contain a key, or the address of one, and are signed with that key.
 fn with_keys_of_their_own(good: &str) -> Vec<(String, String)> {
     let (_, jwk) = new_key();
     let attacker = Mint::with(&jwk, good);
@@ -108,7 +107,7 @@ fn with_keys_of_their_own(good: &str) -> Vec<(String, String)> {
         vec![("another's key".to_owned(), attacker.signed(&attacker.header, &attacker.claims))];
     for (name, value) in [("jwk", public), ("jku", elsewhere.clone()), ("x5u", elsewhere)] {
         all.push((name.to_owned(), attacker.with_header(name, value.clone())));
-        // Under the key's own `kid`, which the deployment doesn't know.
+        // The deployment doesn't know the key's own `kid`.
         let mut header = attacker.header.clone();
         (header["kid"], header[name]) = (jwk["kid"].clone(), value);
         all.push((name.to_owned(), attacker.signed(&header, &attacker.claims)));
@@ -116,7 +115,7 @@ fn with_keys_of_their_own(good: &str) -> Vec<(String, String)> {
     all
 }
 
-/// A token that is signed with a key which is published until `retires_at`.
+/// Signed with a key that is published until `retires_at`.
 async fn of_a_key_until(app: &App, good: &str, retires_at: Timestamp) -> String {
     let (public, jwk) = new_key();
     let tables = dynamodb::connect_to(&app.system.endpoints.table_url);
@@ -126,7 +125,7 @@ async fn of_a_key_until(app: &App, good: &str, retires_at: Timestamp) -> String 
     Mint::with(&jwk, good).with_header("kid", json!(key.kid))
 }
 
-/// Every forgery, with the name of what was changed.
+/// Each forgery, with the name of its flaw.
 fn forgeries(mint: &Mint, good: &str) -> Vec<(String, String)> {
     let now = crate::login::now().as_secs();
     let mut all = Vec::new();
@@ -185,7 +184,7 @@ fn forgeries(mint: &Mint, good: &str) -> Vec<(String, String)> {
     all
 }
 
-/// How many forged tokens were refused, and how many were sent. All are refused alike.
+/// The number of refused tokens, and of all tokens sent. All are refused in the same way.
 pub(super) async fn try_forgeries(app: &App) -> (usize, usize) {
     let visitor = Visitor::new(app);
     let email = new_email("forged");

@@ -6,12 +6,12 @@ use serde_json::json;
 use super::{PASSWORD, Visitor, WRONG, new_email, without_instance};
 use crate::app::{App, problem, with_app};
 
-/// How many wrong passwords are verified without a wait, for one account and from one network.
+/// Wrong passwords that are verified without a wait, for one account from one network.
 const FREE_OF_ACCOUNT: usize = 10;
 const FREE_OF_SOURCE: usize = 30;
 
 /// Sends 200 guesses at one account at once, from 20 networks. Returns how many were verified, and
-/// how many have to wait.
+/// how many had to wait.
 pub(super) async fn guess_two_hundred_times(app: &App, email: &str) -> (usize, usize) {
     let attackers: Vec<_> = (0..20).map(|_| Visitor::new(app)).collect();
     let guesses = (0..200).map(|n| attackers[n % 20].try_to_log_in(email, WRONG));
@@ -39,8 +39,8 @@ fn of_two_hundred_guesses_at_once_ten_are_verified_and_the_owner_still_logs_in()
         owner.log_in(&email).await;
         let guessed = guess_two_hundred_times(app, &email).await;
         assert_eq!(guessed, (FREE_OF_ACCOUNT, 200 - FREE_OF_ACCOUNT));
-        // From a network that the account doesn't know, not even the owner can log in for now; from
-        // a known one they can.
+        // From a network that the account doesn't know, not even the owner can log in at the
+        // moment; from a known network they can.
         assert_eq!(Visitor::new(app).try_to_log_in(&email, PASSWORD).await.status(), 429);
         owner.log_in(&email).await;
     });

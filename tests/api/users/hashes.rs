@@ -12,7 +12,6 @@ use security::password::{Argon2idHasher, HashCost};
 use super::{PASSWORD, Visitor, WRONG, new_email};
 use crate::app::{App, with_app};
 
-/// Stores an account whose password was hashed at that cost, and returns its user's id.
 pub(super) async fn put_hashed_at(app: &App, email: &str, cost: HashCost) -> u64 {
     let hasher = Argon2idHasher::new(cost).unwrap();
     let hash = hasher.hash(SecretString::from(PASSWORD)).await.unwrap();

@@ -1,4 +1,4 @@
-//! How often an account may be logged in to, and its tokens exchanged.
+//! Limits for the logins to an account and the exchanges of its tokens.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use reqwest::Response;
 use super::{PASSWORD, Session, Visitor, WRONG, new_email};
 use crate::app::{problem, with_app};
 
-/// Asserts that `made` uses in this time are what the rate allows, and that the answer to the next
+/// Asserts that the rate allows exactly `made` uses in this time, and that the answer to the next
 /// one says so.
 async fn assert_limited(rate: Rate, made: u32, took: Duration, answer: Response, detail: &str) {
     let forgotten = took.as_secs() / rate.interval.as_secs();
@@ -52,7 +52,7 @@ fn logins_and_exchanges_of_one_account_are_limited_and_of_no_other() {
         };
         let took = started.elapsed();
         assert_limited(EXCHANGES, exchanges, took, limited, "refresh tokens").await;
-        // The session is as good as before.
+        // The session is still valid.
         assert_eq!(visitor.get("/v1/users/me", &session.access).await.status(), 200);
 
         let other = new_email("seldom");

@@ -1,4 +1,4 @@
-//! Addresses are confirmed and changed, and passwords reset, with the tokens of mails that arrive.
+//! Addresses are confirmed and changed, and passwords reset, with tokens from mails.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use harness::mailbox::{Mailbox, SentMail};
@@ -13,7 +13,7 @@ use crate::problems::try_everything;
 
 const NEW: &str = "yet-another-canary-of-good-length";
 
-/// The kinds of activities that are about mails.
+/// Kinds of activities about mails.
 pub(super) const OF_MAILS: [&str; 7] = [
     "EMAIL_CONFIRMATION_REQUESTED",
     "EMAIL_CONFIRMED",
@@ -39,7 +39,7 @@ pub(super) async fn own_system() -> (App, Mailbox) {
     (App::start(options).await, mailbox)
 }
 
-/// The token of the mail to an address whose subject has these words. No log may hold it.
+/// From the mail to an address whose subject contains these words. No log may contain the token.
 pub(super) async fn token(mailbox: &Mailbox, to: &str, words: &str) -> String {
     let is_it = |mail: &SentMail| mail.to == [to] && mail.subject.contains(words);
     eventually(&format!("a mail arrives: {words}"), async || {
@@ -75,7 +75,7 @@ async fn account(visitor: &Visitor, access: &str) -> Value {
     json_of(visitor.get("/v1/users/me", access).await).await
 }
 
-/// When the token of a request expires, in milliseconds since 1970.
+/// Of the token's request, in milliseconds since 1970.
 async fn expiry(app: &App, token: &str) -> i64 {
     let (request, _) = token.split_once('.').unwrap();
     let key = format!("MAIL#{request}");
@@ -83,7 +83,6 @@ async fn expiry(app: &App, token: &str) -> i64 {
     item["token_expires_at_ms"].as_n().unwrap().parse().unwrap()
 }
 
-/// Sets when the token of a request expires.
 async fn set_expiry(app: &App, token: &str, at_ms: i64) {
     let (request, _) = token.split_once('.').unwrap();
     let client = dynamodb::connect_to(&app.system.endpoints.table_url);
@@ -122,11 +121,12 @@ fn a_mailed_token_confirms_changes_and_resets_once_and_for_its_purpose_alone() {
         let confirming = token(&mailbox, &email, "Confirm your e-mail").await;
 
         assert_eq!(ask_to_confirm(&visitor, &session.access).await.status(), 202);
-        // Its purpose alone, and once.
+        // A token is valid only for its purpose, and once.
         let refused = reset(&visitor, &confirming, NEW).await;
         let wrong = problem(refused, 400, "invalid-mail-token").await;
         assert_eq!(confirm(&visitor, &confirming).await.status(), 204);
-        // It is done once; a client whose answer was lost learns that it is done.
+        // A second use has no further effect, but a client whose answer was lost learns that it
+        // succeeded.
         assert_eq!(confirm(&visitor, &confirming).await.status(), 204);
         let (request, _) = confirming.split_once('.').unwrap();
         let made_up = confirm(&visitor, &format!("{request}.made-up")).await;
@@ -138,7 +138,7 @@ fn a_mailed_token_confirms_changes_and_resets_once_and_for_its_purpose_alone() {
         assert_eq!(account(&visitor, &session.access).await["email_confirmed"], true);
         problem(ask_to_confirm(&visitor, &session.access).await, 409, "conflict").await;
 
-        // Another address counts once it is confirmed.
+        // The other address takes effect once it is confirmed.
         let refused = change(&visitor, &session.access, &other, WRONG).await;
         problem(refused, 422, "validation").await;
         assert_eq!(change(&visitor, &session.access, &other, PASSWORD).await.status(), 202);
@@ -174,7 +174,7 @@ fn a_mailed_token_confirms_changes_and_resets_once_and_for_its_purpose_alone() {
     });
 }
 
-/// Each token is good before and after: only what was wrong with it made it refused.
+/// Each token is valid before and after, so only its flaw leads to the refusal.
 #[test]
 fn a_token_with_the_secret_of_another_account_and_an_expired_one_are_refused_like_a_made_up_one() {
     with_own(async || {
@@ -221,7 +221,7 @@ fn a_token_with_the_secret_of_another_account_and_an_expired_one_are_refused_lik
     });
 }
 
-/// `problems.rs` tries them where they only say that no mails are sent.
+/// `problems.rs` tries these routes where they only answer that no mails are sent.
 #[test]
 fn every_error_of_the_routes_of_mails_has_one_form() {
     with_own(async || {
@@ -232,7 +232,7 @@ fn every_error_of_the_routes_of_mails_has_one_form() {
         let access = visitor.log_in(&email).await.access;
         for (method, path) in ROUTES {
             let judged = try_everything(&visitor, &access, &method, path).await;
-            // Who may confirm an address needs no body: what they send is not read.
+            // The request for a confirmation needs no body, and none is read.
             let all = if path == "/v1/users/me/email-confirmation" { 20 } else { 30 };
             assert!(judged >= all, "{method} {path}: {judged}");
         }

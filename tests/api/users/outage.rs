@@ -57,8 +57,8 @@ async fn nobody_logs_in_while_a_call_fails(app: &App, visitor: &Visitor) {
         Toxic::Answer(TableAnswer::internal_error()),
         Toxic::Lose,
     ];
-    // Each kind of item that a login reads or writes. A failed login is recorded under its
-    // user, or under `NOBODY#` if the address is unknown.
+    // Each kind of item that a login reads or writes. A failed login is recorded under its user, or
+    // under `NOBODY#` if the address is unknown.
     for (kind, is_known, password) in [
         ("EMAIL#", true, PASSWORD),
         ("USER#", true, PASSWORD),
@@ -92,13 +92,11 @@ struct Known {
     email: String,
     session: Session,
     order_id: String,
-    /// A token that confirms the address.
     confirming: String,
-    /// A token that resets the password.
     resetting: String,
 }
 
-/// None of the requests in the outage changed anything.
+/// Asserts that no request in the outage changed anything.
 async fn assert_nothing_changed(visitor: &Visitor, known: &Known) {
     let Known { email, session, order_id, confirming, resetting } = known;
     let account = visitor.get("/v1/users/me", &session.access).await;
@@ -109,7 +107,7 @@ async fn assert_nothing_changed(visitor: &Visitor, known: &Known) {
     assert_eq!(order(visitor, session, order_id).await["status"], "CONFIRMED");
     let session = Session::of(visitor.refresh(&session.refresh).await).await;
     visitor.log_in(email).await;
-    // The mailed tokens are still good, so they were neither used nor replaced.
+    // The mailed tokens are still valid, so they were neither used nor replaced.
     assert_eq!(confirm(visitor, confirming).await.status(), 204);
     assert_eq!(reset(visitor, resetting, WRONG).await.status(), 204);
     let over = visitor.get("/v1/users/me", &session.access).await;
@@ -141,7 +139,7 @@ async fn confirmed_order(visitor: &Visitor, session: &Session) -> String {
     order_id
 }
 
-/// One request of each kind that users send; each of them needs the table.
+/// One request of each kind that users send; each needs the table.
 fn requests(visitor: &Visitor, known: &Known) -> Vec<RequestBuilder> {
     let Known { email, session, order_id, confirming, resetting } = known;
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
@@ -155,7 +153,7 @@ fn requests(visitor: &Visitor, known: &Known) -> Vec<RequestBuilder> {
         ("/v1/users/token", json!({"refresh_token": session.refresh})),
         ("/v1/users/logout", json!({"refresh_token": session.refresh})),
         ("/v1/email-confirmations", json!({"token": confirming})),
-        // For an address without an account as for one with an account.
+        // The answer is the same for an address without an account.
         ("/v1/password-resets", json!({"email": email})),
         ("/v1/password-resets", json!({"email": new_email("nobody")})),
         ("/v1/password-resets/confirm", json!({"token": resetting, "new_password": WRONG})),

@@ -59,12 +59,13 @@ fn of_a_hundred_registrations_of_one_address_one_is_accepted_and_later_ones_have
         let with_status = |status| tried.iter().filter(|answer| answer.status() == status).count();
         assert_eq!((with_status(201), with_status(409)), (1, 99));
 
-        // One network may try 200 an hour: each answer reveals whether an address is registered.
+        // A network may try 200 an hour, because each answer reveals whether an address is
+        // registered.
         let tries = (0..100).map(|_| visitor.try_to_register(&email, PASSWORD));
         for answer in join_all(tries).await {
             problem(answer, 409, "conflict").await;
         }
-        // Its headers cannot change the network that it is counted for.
+        // Headers cannot change the network for which a request is counted.
         let one_more = json!({"email": new_email("one-more"), "password": PASSWORD});
         let refused = visitor
             .request(Method::POST, "/v1/users")
@@ -90,7 +91,7 @@ fn a_password_is_accepted_by_its_length_and_not_by_its_composition() {
     });
 }
 
-// ADR 0008: what was typed is what counts.
+// ADR 0008: a password is compared as it was typed.
 #[test]
 fn two_spellings_of_one_character_are_two_passwords_and_one_address() {
     with_app(async |app| {
@@ -109,7 +110,7 @@ fn two_spellings_of_one_character_are_two_passwords_and_one_address() {
     });
 }
 
-/// Tries passwords that are accepted and passwords that are refused. Returns how many of each.
+/// Tries valid and invalid passwords. Returns the number of each.
 pub(super) async fn try_passwords(app: &App) -> (usize, usize) {
     let visitor = Visitor::new(app);
     let twin = "0123456789 twelve times six is ".repeat(3);
@@ -127,7 +128,7 @@ pub(super) async fn try_passwords(app: &App) -> (usize, usize) {
         let answer = visitor.try_to_register(&email, password).await;
         assert_eq!(answer.status(), 201, "{password:?}");
         assert_eq!(visitor.try_to_log_in(&email, password).await.status(), 200);
-        // No part of it is ignored: neither its end beyond 72 bytes nor what follows a NUL.
+        // No part of it is ignored: neither the end beyond 72 bytes nor the part after a NUL.
         let mut cut = password.to_owned();
         cut.pop();
         assert_eq!(visitor.try_to_log_in(&email, &cut).await.status(), 401, "{password:?}");

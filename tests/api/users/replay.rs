@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::{Visitor, new_email};
 use crate::app::{App, Item, eventually, json_of, options, text, with_own};
 
-/// A product with so few units that an order of it is rejected.
+/// Has so few units that an order of it is rejected.
 const SCARCE: u64 = 911;
 
-/// The events on both topics, by id, as they were sent. Copies of one event must be the same bytes.
+/// By id, as they were sent. Copies of one event must have the same bytes.
 async fn on_the_topics(app: &App) -> BTreeMap<String, Vec<u8>> {
     let mut events: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for message in [app.topic().await, app.user_topic().await].concat() {
@@ -29,7 +29,7 @@ async fn on_the_topics(app: &App) -> BTreeMap<String, Vec<u8>> {
     events
 }
 
-/// What another team's subscriber stores of an event: its id.
+/// The ids, which are all that another team's subscriber stores of events.
 fn ids(events: &[Value]) -> BTreeSet<String> {
     events.iter().map(|event| text(&event["id"])).collect()
 }
@@ -82,8 +82,8 @@ async fn cancel(visitor: &Visitor, token: &str, order: &Value) {
     .await;
 }
 
-/// Each user registers, logs in, and has an order that is cancelled once it is confirmed, one that is
-/// rejected and one that stays confirmed. Returns when the first of the orders was created.
+/// A user registers, logs in, and has three orders: one is cancelled once it is confirmed, one is
+/// rejected, and one stays confirmed. Returns when the first order was created.
 async fn live(app: &App, name: &str) -> String {
     let visitor = Visitor::new(app);
     let email = new_email(name);
@@ -99,18 +99,17 @@ async fn live(app: &App, name: &str) -> String {
     text(&cancelled["created_at"])
 }
 
-/// How many units are in stock of the products that are ordered here.
+/// The stock of the products that are ordered here.
 async fn stocks(app: &App) -> [i64; 3] {
     [app.stock(1).await, app.stock(2).await, app.stock(SCARCE).await]
 }
 
-/// How many deliveries event-consumer has handled and acknowledged.
+/// Deliveries that event-consumer has handled and acknowledged.
 fn acknowledged(app: &App) -> u64 {
     let proxies = app.system.proxies.as_ref().unwrap();
     proxies.of_function("event-consumer").unwrap().broker.passed_on(code::ACK_MESSAGE)
 }
 
-/// Runs a replay and returns what it printed.
 async fn replay(app: &App, arguments: &[&str]) -> String {
     let replayed = app.ops_on_cluster(&[&["events", "replay"], arguments].concat()).await;
     assert!(replayed.status.success(), "{replayed:?}");
@@ -122,7 +121,7 @@ fn an_empty_cluster_is_filled_from_the_tables_and_a_subscriber_finds_nothing_new
     with_own(async || {
         let mut app = App::start(options()).await;
         sell_scarce(&app).await;
-        // Before the moment since which events are sent again.
+        // Before the moment from which events are sent again.
         live(&app, "before").await;
         nothing_is_pending(&app).await;
         let earlier: BTreeSet<String> = on_the_topics(&app).await.into_keys().collect();
@@ -134,12 +133,12 @@ fn an_empty_cluster_is_filled_from_the_tables_and_a_subscriber_finds_nothing_new
         }
         nothing_is_pending(&app).await;
         let mut lost = on_the_topics(&app).await;
-        // Another team's subscriber has handled them all.
+        // Another team's subscriber has handled all of them.
         let all = lost.len();
         let known = ids(&app.consumed_by("team-before-", |events| ids(events).len() == all).await);
         lost.retain(|id, _| !earlier.contains(id));
-        // Two orders of this user, and of two users their account, their session and three orders
-        // with seven events.
+        // Two orders of this user; and of two users the account, the session and three orders with
+        // seven events.
         assert_eq!(lost.len(), 2 + 2 * (1 + 1 + 7), "{lost:?}");
         let in_stock = stocks(&app).await;
 
@@ -162,8 +161,8 @@ fn an_empty_cluster_is_filled_from_the_tables_and_a_subscriber_finds_nothing_new
         let received = ids(&received);
         let new: Vec<_> = received.difference(&known).collect();
         assert!(new.is_empty(), "the subscriber takes these as new: {new:?}");
-        // Our own handlers are done with all of them, too, and none had an effect again: neither
-        // the reservations nor the cancels.
+        // Our own handlers are done with all of them too, and none had an effect again: neither
+        // reservations nor cancels.
         eventually("event-consumer has handled every event again", async || {
             (acknowledged(&app) >= before + count as u64).then_some(())
         })

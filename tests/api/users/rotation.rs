@@ -14,10 +14,9 @@ use super::{PASSWORD, Session, Visitor, new_email, part};
 use crate::app::{App, PATIENCE, eventually, json_of, options, text, with_app, with_own};
 use crate::leaks;
 
-/// Fewer exchanges than an account may have in a row.
+/// Fewer exchanges than an account may make in a row.
 const EXCHANGES_MAX: u32 = 50;
 
-/// The `kid` of the key that signed a token.
 fn kid(token: &str) -> String {
     text(&part(token, 0)["kid"])
 }
@@ -36,7 +35,7 @@ fn the_public_keys_are_published_without_a_token() {
         let visitor = Visitor::new(app);
         let answer = visitor.request(Method::GET, "/.well-known/jwks.json").send().await.unwrap();
         let set = json_of(answer).await;
-        // Other tests publish keys of their own.
+        // Other tests publish their own keys.
         let keys = set["keys"].as_array().unwrap();
         for key in keys {
             for (member, value) in
@@ -51,10 +50,11 @@ fn the_public_keys_are_published_without_a_token() {
     });
 }
 
-/// Logs in until another key signs, and returns that one's id.
+/// Logs in until another key signs, and returns its `kid`.
 ///
-/// A process may sign with the old key for a minute more. So the pauses spread the logins that an
-/// account has at once over all of [`PATIENCE`]: one that has used them up has one a minute.
+/// A process may sign with the old key for another minute. So the pauses spread the logins that an
+/// account allows in a row over all of [`PATIENCE`]: after those an account allows one login a
+/// minute.
 async fn signed_by_another(visitor: &Visitor, email: &str, old: &str) -> String {
     eventually("the new key signs", async || {
         let session = Session::of(visitor.try_to_log_in(email, PASSWORD).await).await;
@@ -84,7 +84,7 @@ fn tokens_keep_working_through_a_rotation_under_load() {
             assert_eq!(answer.status(), 200);
             requests.fetch_add(1, Ordering::Relaxed);
         };
-        // A busy machine may miss the deadline of an order, and no token is at fault for that.
+        // A busy machine may miss an order's deadline, for which no token is to blame.
         let orders = async |token: &str| {
             let order = visitor.request(Method::POST, "/v1/orders").bearer_auth(token);
             let order = order.json(&json!({"items": [{"product_id": 8, "quantity": 1}]}));
@@ -106,7 +106,7 @@ fn tokens_keep_working_through_a_rotation_under_load() {
                 works(&session.access).await;
                 orders(&old.access).await;
                 orders(&session.access).await;
-                // More in a row would have to wait.
+                // Further exchanges would have to wait.
                 if exchanges < EXCHANGES_MAX {
                     session = Session::of(visitor.refresh(&session.refresh).await).await;
                     exchanges += 1;

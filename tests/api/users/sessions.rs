@@ -22,7 +22,7 @@ fn a_refresh_token_is_exchanged_once_and_its_second_use_ends_the_session() {
         let second = Session::of(visitor.refresh(&first.refresh).await).await;
         let third = Session::of(visitor.refresh(&second.refresh).await).await;
         assert_eq!(visitor.get("/v1/users/me", &third.access).await.status(), 200);
-        // A used token is used once more, perhaps by a thief.
+        // A used token is used again, perhaps by a thief.
         assert_over(&visitor, &first.refresh).await;
         assert_over(&visitor, &third.refresh).await;
         let over = visitor.get("/v1/users/me", &third.access).await;
@@ -94,7 +94,7 @@ fn a_logout_ends_one_session_or_all() {
         let over = visitor.get("/v1/users/me", &third.access).await;
         problem(over, 401, "unauthorized").await;
         let later = visitor.log_in(&email).await;
-        // The access token of an ended session ends no session that began later.
+        // The access token of an ended session does not end a session that began later.
         let everywhere = visitor.request(Method::POST, "/v1/users/logout");
         let everywhere = everywhere.bearer_auth(&third.access).json(&json!({"everywhere": true}));
         problem(everywhere.send().await.unwrap(), 401, "unauthorized").await;

@@ -1,4 +1,4 @@
-//! Figures that are reported and not judged: they depend on the machine that measures them.
+//! Figures that are reported without a limit, because they depend on the machine.
 
 #![expect(clippy::print_stdout, reason = "a report")]
 
@@ -18,9 +18,9 @@ use super::{PASSWORD, Visitor, WRONG, forgeries, new_email, register};
 use crate::app::{App, options, with_own};
 use crate::leaks;
 
-/// How many wrong passwords are sent for one account: after one more, the next has to wait.
+/// Wrong passwords for one account: after one more, the next has to wait.
 const GUESSES: usize = 9;
-/// How many accounts: together 1,008 guesses.
+/// Together they get 1,008 guesses.
 const ACCOUNTS: usize = 112;
 
 #[test]
@@ -28,7 +28,7 @@ const ACCOUNTS: usize = 112;
 fn how_logins_look_from_outside() {
     with_own(async || {
         let mut options = options();
-        // Twice the usual cost, so that there are accounts whose hashes are cheaper than others'.
+        // Twice the usual cost, so that some accounts have cheaper hashes than others.
         options.parameters.insert("Argon2Passes".to_owned(), "4".to_owned());
         let app = App::start(options).await;
         report_times(&app).await;
@@ -52,15 +52,15 @@ fn how_logins_look_from_outside() {
     println!("lines of log that hold a password, a token, an address or a hash: 0 of {searched}");
 }
 
-/// Times of refused logins: for accounts that exist, that exist with an older and cheaper hash, and
-/// that do not exist, one after the other in a changing order; then of logins that have to wait.
+/// Times of refused logins to accounts that exist, that exist with an older and cheaper hash, and
+/// that do not exist, in turn and in a changing order; then of logins that have to wait.
 async fn report_times(app: &App) {
     let [mut unknown, mut known, mut outdated] = [Vec::new(), Vec::new(), Vec::new()];
     let [mut unknown_waits, mut known_waits] = [Vec::new(), Vec::new()];
     for round in 0..ACCOUNTS {
         let emails = [new_email("unknown"), new_email("known"), new_email("outdated")];
         Visitor::new(app).register(&emails[1]).await;
-        // Hashed at the cost that is recommended and no more.
+        // Hashed at exactly the recommended cost.
         put_hashed_at(app, &emails[2], HashCost::RECOMMENDED).await;
         let visitor = Visitor::new(app);
         for guess in 0..GUESSES {
@@ -73,7 +73,7 @@ async fn report_times(app: &App) {
                 [&mut unknown, &mut known, &mut outdated][which].push(took);
             }
         }
-        // The guess after which the next ones have to wait, from every network.
+        // The guess after which the next guesses from every network have to wait.
         for email in &emails[..2] {
             assert_eq!(visitor.try_to_log_in(email, WRONG).await.status(), 401);
         }
@@ -119,8 +119,8 @@ async fn report_guesses(app: &App) {
     println!("errors that conform to RFC 9457: {judged} of {judged}");
 }
 
-/// An owner logs in, from a network that the account knows and from ones that it doesn't, while an
-/// attacker guesses the password all the time from many networks.
+/// An owner logs in, from a network that the account knows and from networks that it doesn't, while
+/// an attacker constantly guesses the password from many networks.
 async fn report_owner(app: &App) {
     // An account allows 60 in a row.
     const LOGINS: usize = 50;
@@ -144,8 +144,8 @@ async fn report_owner(app: &App) {
         for _ in 0..LOGINS {
             let known = owner.try_to_log_in(&email, PASSWORD).await.status();
             from_known += usize::from(known == 200);
-            // A new network each time: an account knows every network that its owner has logged in
-            // from.
+            // A new network each time: an account knows every network from which its owner has
+            // logged in.
             let unknown = Visitor::new(app).try_to_log_in(&email, PASSWORD).await.status();
             from_unknown += usize::from(unknown == 200);
         }
@@ -160,8 +160,8 @@ async fn report_owner(app: &App) {
     );
 }
 
-/// Pairs of address and password from a breach, each tried once, from a few networks; somebody else
-/// logs in meanwhile.
+/// Pairs of address and password from a breach, each tried once, from a few networks, while
+/// somebody else logs in.
 async fn report_stuffing(app: &App) {
     const PAIRS: usize = 10_000;
     const NETWORKS: usize = 5;
@@ -193,8 +193,8 @@ async fn report_stuffing(app: &App) {
     let (counts, times) = tokio::join!(attack, times_of_logins(&other, &email, goes_on));
     let verified: u32 = counts.iter().map(|(verified, _)| verified).sum();
     let refused: u32 = counts.iter().map(|(_, refused)| refused).sum();
-    // 30 at once from each network, and then one after each wait, which begins with 30 s and
-    // doubles.
+    // 30 at once from each network, and then one after each wait; the first wait is 30 s, and each
+    // further one twice as long.
     let waits = (started.elapsed().as_secs() / 30 + 1).ilog2() + 1;
     assert!(verified <= u32::try_from(NETWORKS).unwrap() * (30 + waits), "{verified}");
     println!(
@@ -204,7 +204,7 @@ async fn report_stuffing(app: &App) {
     );
 }
 
-/// How long one user's logins take, in ms, one after the other while `goes_on` returns true.
+/// One user's logins, in ms, one after another while `goes_on` returns true.
 async fn times_of_logins(
     visitor: &Visitor,
     email: &str,
@@ -229,7 +229,7 @@ fn shown(mut times: Vec<f64>) -> String {
     )
 }
 
-/// Times of 404 answers, for another user's order and for one that does not exist.
+/// Times of 404 answers, for another user's order and for an order that does not exist.
 async fn report_times_of_orders(app: &App) {
     const EACH: usize = 1_000;
     let order_id = app.create_order(1, 1).await;
@@ -276,7 +276,7 @@ async fn report_cost() {
     );
 }
 
-/// Right passwords, from as many clients as keep every processor busy.
+/// Correct passwords, from enough clients to keep every processor busy.
 async fn report_throughput(app: &App) {
     const LASTS: Duration = Duration::from_secs(10);
     let cores = std::thread::available_parallelism().unwrap().get();
@@ -309,7 +309,7 @@ async fn report_throughput(app: &App) {
     println!("logins a second and processor, with everything on one machine: {per_core:.1}");
 }
 
-/// How likely it is that one of `some` is greater than one of `others`: 0.5 if they do not differ.
+/// The probability that one of `some` is greater than one of `others`: 0.5 if they do not differ.
 #[expect(clippy::cast_precision_loss, reason = "thousands of samples")]
 fn auc(some: &[f64], others: &[f64]) -> f64 {
     let pairs = some.iter().flat_map(|one| others.iter().map(move |other| one.total_cmp(other)));

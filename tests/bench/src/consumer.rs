@@ -8,8 +8,8 @@ pub(crate) const EVENT_CONSUMER: &str = "event-consumer";
 
 const TRANSACTION_CHECK: &str = "transaction-check";
 
-/// Invokes each function for one window after another, as long as the template's. On AWS the next
-/// window of event-consumer begins before the previous one ends; here one process does all the
+/// Invokes each function for one window after another, each as long as the template's. On AWS the
+/// next window of event-consumer begins before the previous one ends; here one process does all the
 /// work.
 ///
 /// # Errors

@@ -24,7 +24,6 @@ use broker::BareBroker;
 pub(crate) use frames::Frames;
 use sample::{Identifiers, Sample};
 
-/// The condition of create-order's `PutItem`.
 const FREE_FOR_ATTEMPT: &str = "attribute_not_exists(#pk) OR \
                                 (attribute_exists(#fenced) AND NOT contains(#fenced, :attempt))";
 
@@ -41,7 +40,6 @@ impl Steps {
     }
 }
 
-/// Creates orders by bare calls.
 pub(crate) struct Floor {
     table: Client,
     broker: BareBroker,
@@ -49,7 +47,7 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// Connects for `workers` concurrent workers.
+    /// For `workers` concurrent workers.
     pub(crate) async fn connect(site: &Site, workers: usize) -> anyhow::Result<Self> {
         let sample = Sample::take(site).await?;
         let broker = BareBroker::connect(site, workers).await?;

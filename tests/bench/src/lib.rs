@@ -56,13 +56,11 @@ fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
 }
 
 impl Options {
-    /// Whether a part is measured.
     #[must_use]
     pub fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
     }
 
-    /// The same options as command line arguments.
     #[must_use]
     pub fn to_arguments(&self) -> Vec<String> {
         let only = self.only.iter().filter_map(Part::to_possible_value);

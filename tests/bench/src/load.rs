@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::samples::Samples;
 
-/// A call that several workers can make many times.
+/// Several workers can make it many times.
 pub(crate) trait Call: Send + Sync + 'static {
     /// Makes the call once for a worker, and returns its duration.
     fn call(&self, worker: usize) -> impl Future<Output = anyhow::Result<Duration>> + Send;

@@ -23,14 +23,13 @@ pub(crate) const PRODUCTS: u64 = 10;
 const TRIES_MAX: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// create-order, invoked without the gateway. Measures the time in the function: from sending the
-/// event to the answer, both over the Lambda runtime API.
+/// create-order, invoked without the gateway. Measures from sending the event to the answer, both
+/// over the Lambda runtime API.
 pub(crate) struct Invoked {
     host: LambdaHost,
-    /// An event for each product, used in turn.
+    /// One for each product, used in turn.
     events: Vec<String>,
     turn: AtomicUsize,
-    /// The expected status of the answer.
     expected: u16,
 }
 
@@ -72,7 +71,6 @@ impl Invoked {
     }
 }
 
-/// The status in a function's answer.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(rename = "statusCode")]
@@ -107,12 +105,10 @@ impl Posted {
         Self::of(Arc::clone(&site.user), order_of(1, 1))
     }
 
-    /// Orders with `body`.
     pub(crate) const fn of(user: Arc<User>, body: Value) -> Self {
         Self { user, body }
     }
 
-    /// Creates an order and returns its id.
     pub(crate) async fn post(&self) -> anyhow::Result<String> {
         created(self.request().send().await?).await
     }
@@ -135,7 +131,6 @@ impl Posted {
     }
 }
 
-/// The id of the created order.
 async fn created(response: reqwest::Response) -> anyhow::Result<String> {
     let status = response.status();
     let text = response.text().await?;

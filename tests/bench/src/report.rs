@@ -14,7 +14,6 @@ use crate::parts::path::PathFigures;
 use crate::parts::weather::WeatherFigures;
 use crate::samples::{Samples, rate};
 
-/// The limits of a function.
 struct FunctionGoal {
     binary_mb: f64,
     start_ms: f64,
@@ -29,35 +28,33 @@ const WITHOUT_ROCKETMQ: FunctionGoal =
 /// passwords and the client of Secrets Manager. The memory of a running hash is not counted.
 const OF_USERS: FunctionGoal = FunctionGoal { binary_mb: 9.0, ..WITHOUT_ROCKETMQ };
 
-/// The largest ratio of create-order to the floor, one order at a time.
+/// create-order relative to the floor, one order at a time.
 const FLOOR_RATIO_GOAL: f64 = 1.3;
 
-/// The goal for drained events a second, independent of the table.
+/// Drained events a second, independent of the table.
 const DRAINED_GOAL: f64 = 400.0;
 
-/// The goal for drained events as a share of the table's ceiling.
+/// Drained events as a share of the table's ceiling.
 const CEILING_SHARE_GOAL: f64 = 0.8;
 
-/// The goal for the median time until an order is CONFIRMED.
+/// The median time until an order is CONFIRMED.
 const CONFIRMED_GOAL_MS: f64 = 50.0;
 
-/// The goal for the write units of an order of two products, with its account's open units.
+/// Of an order of two products, with its account's open units.
 const WRITE_UNITS_GOAL: f64 = 14.0;
 
-/// The goal for CONFIRMED orders of one product a second. It applies to the table and the protocol:
-/// a machine that runs the whole system does not reach it.
+/// CONFIRMED orders of one product a second. The goal applies to the table and the protocol: a
+/// machine that runs the whole system does not reach it.
 const HOT_GOAL: f64 = 1_000.0;
 
-/// The largest ratio of other orders' p99 with a hot product to their p99 without it.
+/// Other orders' p99 with a hot product, relative to their p99 without it.
 const SLOWDOWN_GOAL: f64 = 2.0;
 
-/// The functions for users.
 const USERS: [&str; 3] = ["register-user", "user-account", "user-login"];
 
-/// The functions with a first request that computes a hash.
 const HASHES: [&str; 2] = ["register-user", "user-login"];
 
-/// All figures. Parts that were not measured are left out.
+/// Parts that were not measured are left out.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) functions: Vec<FunctionFigures>,
@@ -133,7 +130,7 @@ impl Report {
         writeln!(f)
     }
 
-    /// The largest peak of a function in all parts of the benchmark.
+    /// The largest of all parts of the benchmark.
     fn peak_bytes(&self, figures: &FunctionFigures) -> Option<u64> {
         let loaded = match figures.name.as_str() {
             crate::consumer::EVENT_CONSUMER => self.events.as_ref().and_then(|e| e.peak_bytes),
@@ -151,7 +148,7 @@ impl Report {
         }
     }
 
-    /// The missed goals, one on each line.
+    /// One on each line.
     pub(crate) fn missed(&self) -> String {
         let mut missed = String::new();
         let mut check = |what: &str, measured: f64, goal: f64, at_least: bool| {
@@ -183,7 +180,7 @@ impl Report {
             check("create-order / floor", ratio(&one.invoked, &one.floor), FLOOR_RATIO_GOAL, false);
         }
         if let Some(events) = &self.events {
-            // One of the two is enough: the table's own limit is not event-consumer's failure.
+            // One goal is enough: the table's own limit is not a failure of event-consumer.
             if share_of_ceiling(events) < CEILING_SHARE_GOAL {
                 check("events a second", drained(events), DRAINED_GOAL, true);
             }
@@ -328,18 +325,17 @@ fn write_confirmations(figures: &ConfirmationFigures, f: &mut fmt::Formatter<'_>
     writeln!(f, "| of that, POST to 201 | {} | |", both(&figures.created))
 }
 
-/// Drained events a second.
+/// Events a second.
 fn drained(figures: &EventFigures) -> f64 {
     rate(usize::try_from(figures.events).unwrap_or(0), figures.decided)
 }
 
-/// Drained events as a share of the table's ceiling.
+/// Drained events relative to the table's ceiling.
 fn share_of_ceiling(figures: &EventFigures) -> f64 {
     let ceiling = figures.ceiling.rate();
     if ceiling > 0.0 { drained(figures) / ceiling } else { 0.0 }
 }
 
-/// The ratio of two medians.
 fn ratio(samples: &Samples, floor: &Samples) -> f64 {
     let floor = floor.p50();
     if floor.is_zero() { 0.0 } else { samples.p50().div_duration_f64(floor) }

@@ -29,7 +29,7 @@ use harness::progress::Progress;
 /// The pause between two looks at the same state.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// The broker and the settings of systems. Dropping it ends everything.
+/// Dropping it ends everything.
 pub(crate) struct Rig {
     root: PathBuf,
     broker: Rocketmq,
@@ -62,17 +62,15 @@ impl Rig {
         Ok(Self { root, broker, children, progress, _data: data })
     }
 
-    /// The workspace's folder.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The broker's address, `host:port`.
+    /// `host:port`.
     pub(crate) fn broker_address(&self) -> String {
         self.broker.broker()
     }
 
-    /// The path of a function's binary.
     pub(crate) fn binary(&self, function: &str) -> anyhow::Result<PathBuf> {
         Ok(SystemOptions::isolated(&self.root)?.binaries.join(function))
     }
@@ -108,7 +106,7 @@ impl Rig {
         Ok(Site { system, user: Arc::new(user), _table: table })
     }
 
-    /// Kills the broker; its data is not needed any more.
+    /// Kills the broker, whose data is not needed any more.
     pub(crate) async fn stop(self) {
         self.broker.kill().await;
         self.children.kill_all();
@@ -123,7 +121,6 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// The weather before the functions' table.
     pub(crate) fn weather(&self) -> anyhow::Result<&Weather> {
         self.system.weather.as_deref().context("this system's table has no weather")
     }
@@ -149,18 +146,17 @@ impl Site {
         Ok(users)
     }
 
-    /// A client of the table without the weather.
+    /// Without the weather.
     pub(crate) fn table(&self) -> aws_sdk_dynamodb::Client {
         harness::table::client(&self.system.endpoints.table_url)
     }
 
-    /// The name of a table by its logical id.
     pub(crate) fn table_name(&self, logical_id: &str) -> anyhow::Result<String> {
         let name = self.system.names.table(logical_id);
         Ok(name.with_context(|| format!("the template has no {logical_id}"))?.to_owned())
     }
 
-    /// Reads an item; `None` if it does not exist.
+    /// `None` if the item does not exist.
     pub(crate) async fn item(
         &self,
         client: &aws_sdk_dynamodb::Client,
@@ -203,7 +199,7 @@ impl Site {
         Ok(event)
     }
 
-    /// Kills every process of a function and waits until all are gone.
+    /// Returns once all are gone.
     pub(crate) async fn kill_instances(&self, function: &str) -> anyhow::Result<()> {
         for instance in self.system.host.instances(function)? {
             self.system.host.kill_instance(function, instance.pid)?;
@@ -214,7 +210,7 @@ impl Site {
         Ok(())
     }
 
-    /// The largest peak of memory of a function's live processes, in bytes.
+    /// The largest peak of the function's live processes, in bytes.
     pub(crate) fn peak_memory(&self, function: &str) -> anyhow::Result<Option<u64>> {
         let instances = self.system.host.instances(function)?;
         Ok(instances.iter().filter_map(|instance| memory::peak(instance.pid)).max())

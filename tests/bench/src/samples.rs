@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-/// The durations of repeated calls.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples {
     each: Vec<Duration>,
@@ -20,7 +19,6 @@ impl Samples {
         Self { each, wall }
     }
 
-    /// Adds another block of the same calls.
     pub(crate) fn extend(&mut self, other: Self) {
         self.each.extend(other.each);
         self.wall += other.wall;
@@ -53,7 +51,7 @@ impl Samples {
     }
 }
 
-/// Calls a second, for `count` calls in `wall`.
+/// Calls a second.
 #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
 pub(crate) fn rate(count: usize, wall: Duration) -> f64 {
     if wall.is_zero() { 0.0 } else { count as f64 / wall.as_secs_f64() }

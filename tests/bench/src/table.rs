@@ -1,7 +1,7 @@
 //! The embedded table in its own process.
 //!
 //! The table serves one request after another and keeps a processor busy. In this program's process
-//! it would share threads with the floor's calls but not with the functions', and the two could not
+//! it would share threads with the floor's calls but not with the functions', so the two could not
 //! be compared.
 
 use std::process::Stdio;
@@ -13,10 +13,9 @@ use local_lambda::{Child, Children};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-/// The subcommand that [`serve`]s.
+/// Starts [`serve`].
 pub(crate) const SUBCOMMAND: &str = "table";
 
-/// How long the process may take to print its address.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// A new table. Its process ends when this is dropped.

@@ -4,34 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a client knows after one request. Without a definite answer it does not know the outcome.
+/// What a client knows after one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// 201: the order is created.
     Acked {
-        /// The order's id.
         order_id: String,
         /// Whether an earlier request created it (`Idempotency-Replayed`).
         replayed: bool,
     },
     /// 4xx: no order.
-    Refused {
-        /// From 400 to 499.
-        status: u16,
-    },
+    Refused { status: u16 },
     /// 5xx, or no answer at all. A retry with the same key settles it.
     Unknown {
-        /// None if there was no answer.
+        /// `None` if there was no answer.
         status: Option<u16>,
-        /// The order's id, if the answer named it.
+        /// Set if the answer named it.
         order_id: Option<String>,
-        /// Whether the answer had a `Retry-After`.
+        /// From `Retry-After`.
         retry_after: bool,
     },
 }
 
 impl Outcome {
-    /// The id of the order, if it was acknowledged.
+    /// `None` unless it was acknowledged.
     #[must_use]
     pub fn acked(&self) -> Option<&str> {
         match self {
@@ -40,19 +36,17 @@ impl Outcome {
         }
     }
 
-    /// Whether the client does not know if there is an order.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown { .. })
     }
 }
 
-/// One order that a client wants under one idempotency key, however many requests that takes.
+/// One order that a client wants under one idempotency key, in as many requests as that takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
-    /// The product, which may be [`Intent::UNKNOWN_PRODUCT`].
+    /// May be [`Intent::UNKNOWN_PRODUCT`].
     pub product_id: u64,
-    /// How many of it are ordered.
     pub quantity: u64,
 }
 
@@ -60,25 +54,20 @@ impl Intent {
     /// No product of the catalog has this id.
     pub const UNKNOWN_PRODUCT: u64 = 999_999_999;
 
-    /// Whether it can only be refused.
     #[must_use]
     pub fn is_hopeless(self) -> bool {
         self.product_id == Self::UNKNOWN_PRODUCT
     }
 }
 
-/// One request and its outcome.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// The idempotency key.
     pub key: String,
-    /// What the client knows after it.
     pub outcome: Outcome,
-    /// From the request to its end.
+    /// From the request's start to its end.
     pub took: Duration,
 }
 
-/// Every intent and every request.
 #[derive(Debug, Default)]
 pub struct ClientLog(Mutex<Book>);
 
@@ -92,14 +81,14 @@ struct Book {
 /// What a user knows of the cancel of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cancel {
-    /// It was asked for, and no answer says that it is done.
+    /// It was requested, and no answer has confirmed it.
     Asked,
     /// 200: the order is cancelled.
     Acked,
 }
 
 impl ClientLog {
-    /// The intent of a key: `intent`, unless the key already has one, which stays.
+    /// The key's intent: `intent`, unless the key already has another one.
     pub(crate) fn intend(&self, key: &str, intent: Intent) -> Intent {
         *self.book().intents.entry(key.to_owned()).or_insert(intent)
     }
@@ -108,32 +97,30 @@ impl ClientLog {
         self.book().entries.push(entry);
     }
 
-    /// Adds what is known of the cancel of an order. Once it was acknowledged, that stays.
+    /// Adds what is known of the cancel of an order. [`Cancel::Acked`] is never replaced.
     pub(crate) fn cancel(&self, order_id: &str, known: Cancel) {
         let mut book = self.book();
         let cancel = book.cancels.entry(order_id.to_owned()).or_insert(known);
         *cancel = known.max(*cancel);
     }
 
-    /// The orders whose cancel was asked for.
     #[must_use]
     pub fn cancels(&self) -> BTreeMap<String, Cancel> {
         self.book().cancels.clone()
     }
 
-    /// Every intent by its key.
+    /// By key.
     #[must_use]
     pub fn intents(&self) -> BTreeMap<String, Intent> {
         self.book().intents.clone()
     }
 
-    /// Every request, in the order in which they ended.
+    /// In the order in which the requests ended.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
         self.book().entries.clone()
     }
 
-    /// The keys without any definite answer.
     #[must_use]
     pub fn open_keys(&self) -> Vec<String> {
         let book = self.book();

@@ -17,8 +17,8 @@ use local_lambda::{Children, Signal};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-/// A cluster of one name server and one broker, and the table server of its systems. Rows that
-/// don't harm the cluster share one: their systems have topics and groups of their own.
+/// One name server, one broker, and the table server of the systems. Rows that don't harm the
+/// cluster share one: their systems have their own topics and groups.
 pub struct Cluster {
     rocketmq: Arc<Mutex<Rocketmq>>,
     namesrv: String,
@@ -33,17 +33,15 @@ pub struct Cluster {
     _turn: Option<SemaphorePermit<'static>>,
 }
 
-/// A small machine can run two brokers beside the shared one; further rows with brokers of their
-/// own wait.
+/// A small machine can run two more brokers besides the shared one. Further rows with their own
+/// cluster wait.
 static OWN_CLUSTERS: Semaphore = Semaphore::const_new(2);
 
 impl Cluster {
-    /// The tuning of faults on one machine: real times between checks, and acknowledged messages on
-    /// the disk.
+    /// For faults on one machine: real times between checks, and messages are flushed before their
+    /// acknowledgement.
     pub const TUNING: BrokerTuning = BrokerTuning { flush: Flush::Sync, ..BrokerTuning::LOCAL };
 
-    /// Starts name server and broker.
-    ///
     /// # Errors
     /// When Java is missing, the jars cannot be fetched, or a process does not start.
     pub async fn start(tuning: BrokerTuning) -> anyhow::Result<Self> {
@@ -88,8 +86,8 @@ impl Cluster {
         })
     }
 
-    /// Makes its systems keep their tables in one DynamoDB Local, which ends with the cluster,
-    /// instead of one embedded table server each.
+    /// Its systems keep their tables in one DynamoDB Local, which ends with the cluster, instead of
+    /// one embedded table server each.
     ///
     /// # Errors
     /// When its jars cannot be fetched, or it does not start.
@@ -103,26 +101,26 @@ impl Cluster {
         Ok(self)
     }
 
-    /// Makes its systems keep their tables in another cluster's table server.
+    /// Its systems keep their tables in another cluster's table server.
     #[must_use]
     pub fn with_table_of(mut self, other: &Self) -> Self {
         self.table.clone_from(&other.table);
         self
     }
 
-    /// A cluster for one row alone, which may tune it, kill its processes and start them again. It
-    /// waits while two other rows have one.
+    /// A cluster for one row alone, which may tune it, kill its processes and start them again.
+    /// Waits while two other rows have one.
     ///
     /// # Errors
-    /// As [`Cluster::start`].
+    /// The same as of [`Cluster::start`].
     pub async fn own(tuning: BrokerTuning) -> anyhow::Result<Self> {
         Self::own_with(tuning, None, Replication::None).await
     }
 
-    /// As [`Cluster::own`], and its broker has a replica.
+    /// Like [`Cluster::own`], with a replica of the broker.
     ///
     /// # Errors
-    /// As [`Cluster::start`].
+    /// The same as of [`Cluster::start`].
     pub async fn own_replicated(
         tuning: BrokerTuning,
         replication: Replication,
@@ -130,10 +128,10 @@ impl Cluster {
         Self::own_with(tuning, None, replication).await
     }
 
-    /// As [`Cluster::own`], and it demands TLS and signed requests.
+    /// Like [`Cluster::own`], and requires TLS and signed requests.
     ///
     /// # Errors
-    /// As [`Cluster::start`].
+    /// The same as of [`Cluster::start`].
     pub async fn own_secured(tuning: BrokerTuning) -> anyhow::Result<Self> {
         let administrator = BrokerSecurity {
             access_key: "administrator".to_owned(),
@@ -153,41 +151,40 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// How to reach it, if it demands TLS and signed requests.
+    /// How to reach the cluster, if it requires TLS and signed requests.
     #[must_use]
     pub fn access(&self) -> Option<&ClusterAccess> {
         self.access.as_ref()
     }
 
-    /// RocketMQ's administration tool for a cluster that demands TLS and signed requests.
+    /// RocketMQ's administration tool for a cluster that requires TLS and signed requests.
     ///
     /// # Errors
-    /// When it demands neither, or the tool's folder cannot be written.
+    /// When the cluster requires neither, or the tool's folder cannot be written.
     pub fn mqadmin(&self) -> anyhow::Result<Mqadmin> {
         let access = self.access.as_ref().context("this cluster has no users")?;
         let home = self.data.path().join("mqadmin");
         Mqadmin::new(&self.jars, home, &self.namesrv, &access.administrator)
     }
 
-    /// The endpoint of the shared table server; None if each system has its own.
+    /// The endpoint of the shared table server; `None` if each system has its own.
     #[must_use]
     pub fn table(&self) -> Option<&str> {
         self.table.as_deref()
     }
 
-    /// The name server's address.
     #[must_use]
     pub fn namesrv(&self) -> &str {
         &self.namesrv
     }
 
-    /// The broker's address, whether or not it is up.
+    /// Set even while the broker is down.
     #[must_use]
     pub fn broker(&self) -> &str {
         &self.broker
     }
 
-    /// How many half messages have not ended, by the count of each broker's master.
+    /// The half messages that have not ended, as the master of each broker counts them.
     ///
     /// # Errors
     /// When the first broker has no master, or one does not answer.
@@ -200,7 +197,7 @@ impl Cluster {
         Ok(open)
     }
 
-    /// The address of the first broker's master; None while the name server knows none.
+    /// The address of the first broker's master; `None` while the name server knows none.
     ///
     /// # Errors
     /// When the name server does not answer.
@@ -208,7 +205,7 @@ impl Cluster {
         broker::master_address(&self.namesrv, broker::BROKER).await
     }
 
-    /// The address of the first broker's replica; None while the name server knows none.
+    /// The address of the first broker's replica; `None` while the name server knows none.
     ///
     /// # Errors
     /// When the name server does not answer.
@@ -221,8 +218,8 @@ impl Cluster {
         Ok(addresses.into_iter().find(is_replica))
     }
 
-    /// How many brokers, its master among them, hold all that the first broker has acknowledged, by
-    /// the controller's account.
+    /// How many brokers hold everything that the first broker has acknowledged, its master
+    /// included, as the controller counts them.
     ///
     /// # Errors
     /// When there is no controller, or it does not answer.
@@ -232,7 +229,7 @@ impl Cluster {
         broker::in_sync_replicas(&controller, broker::BROKER).await
     }
 
-    /// Kills the broker at an address, the first or its replica, as a power cut would.
+    /// The first broker or its replica, with SIGKILL.
     pub async fn kill_at(&self, address: &str) {
         let mut rocketmq = self.rocketmq.lock().await;
         if address == self.broker {
@@ -242,7 +239,7 @@ impl Cluster {
         }
     }
 
-    /// Starts the broker at an address, the first or its replica, again on its store.
+    /// The first broker or its replica, on its store.
     ///
     /// # Errors
     /// When it does not start.
@@ -255,16 +252,14 @@ impl Cluster {
         }
     }
 
-    /// This cluster with a second broker beside the first.
-    ///
     /// # Errors
-    /// When it does not start.
+    /// When the second broker does not start.
     pub async fn with_second_broker(self) -> anyhow::Result<Self> {
         self.rocketmq.lock().await.add_broker().await?;
         Ok(self)
     }
 
-    /// The second broker's address, whether or not it is up.
+    /// Set even while the broker is down.
     ///
     /// # Errors
     /// When no second broker was added.
@@ -272,12 +267,12 @@ impl Cluster {
         self.rocketmq.lock().await.second_broker().context("there is no second broker")
     }
 
-    /// Kills the second broker as a power cut would.
+    /// With SIGKILL.
     pub async fn kill_second_broker(&self) {
         self.rocketmq.lock().await.kill_second_broker().await;
     }
 
-    /// Starts the second broker again on its store.
+    /// Uses the same store.
     ///
     /// # Errors
     /// When no second broker was added, or it does not start.
@@ -285,7 +280,7 @@ impl Cluster {
         self.rocketmq.lock().await.restart_second_broker().await
     }
 
-    /// Sends the broker a signal, such as SIGSTOP.
+    /// Such as SIGSTOP.
     pub async fn signal_broker(&self, signal: Signal) {
         self.rocketmq.lock().await.signal_broker(signal);
     }
@@ -298,7 +293,7 @@ impl Cluster {
         self.rocketmq.lock().await.lose_store().await
     }
 
-    /// Kills the broker as if it was storing another half message.
+    /// Kills the broker as if it was storing another half message at that moment.
     ///
     /// # Errors
     /// When there is no half message.
@@ -306,7 +301,7 @@ impl Cluster {
         self.rocketmq.lock().await.store_torn_half().await
     }
 
-    /// What the broker has logged about transactions lately.
+    /// What the broker has logged about transactions since its log was last rolled over.
     ///
     /// # Errors
     /// When the log can't be read.
@@ -317,7 +312,8 @@ impl Cluster {
     /// Kills the broker, and deletes what it has not flushed.
     ///
     /// # Errors
-    /// When the broker was not started so that its flushes are followed.
+    /// When the broker was not started with
+    /// [`Disk::LosesPower`](harness::broker::Disk::LosesPower).
     pub async fn cut_power(&self) -> anyhow::Result<()> {
         self.rocketmq.lock().await.cut_power().await
     }
@@ -330,7 +326,7 @@ impl Cluster {
         self.rocketmq.lock().await.fill_disk(percent).await
     }
 
-    /// Starts the broker again on its store, with another tuning.
+    /// Uses the same store.
     ///
     /// # Errors
     /// When it does not start.
@@ -340,12 +336,12 @@ impl Cluster {
         rocketmq.restart_broker().await
     }
 
-    /// Kills the broker as a power cut would.
+    /// With SIGKILL.
     pub async fn kill_broker(&self) {
         self.rocketmq.lock().await.kill_broker().await;
     }
 
-    /// Starts the broker again on its store, and returns once it is registered.
+    /// Uses the same store. Returns once the broker is registered.
     ///
     /// # Errors
     /// When it does not start.
@@ -353,12 +349,12 @@ impl Cluster {
         self.rocketmq.lock().await.restart_broker().await
     }
 
-    /// Kills the name server as a power cut would.
+    /// With SIGKILL.
     pub async fn kill_namesrv(&self) {
         self.rocketmq.lock().await.kill_namesrv().await;
     }
 
-    /// Starts the name server again, and returns once the broker has registered with it.
+    /// Returns once the broker has registered with it.
     ///
     /// # Errors
     /// When it does not start.

@@ -1,8 +1,8 @@
-//! Functions without one part of the protocol: what the rows prove must then break.
+//! Functions without one part of the protocol. What the rows prove must then break.
 //!
 //! They are composed from the functions' own libraries, with an adapter that leaves the part out.
-//! No function of the product has such a switch; only the program `control-function` of these tests
-//! runs them, instead of a function.
+//! No function of the product has such a switch: only the program `control-function` of these tests
+//! runs them in place of a function.
 
 mod without_fence;
 mod without_guard;
@@ -25,18 +25,15 @@ use transaction_check::{Handler, WindowEvent};
 
 use crate::rig::{EVENT_CONSUMER, TRANSACTION_CHECK};
 
-/// The variable that names the control that the program runs.
 const VARIABLE: &str = "CONTROL";
 
-/// The part of the protocol that is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
     /// transaction-check rolls back without a fence.
     WithoutFence,
     /// transaction-check sweeps nothing.
     WithoutSweep,
-    /// event-consumer treats handled events as pending, and its effects have no conditions. In the
-    /// first edition this part was the inbox's.
+    /// event-consumer treats handled events as pending, and its effects have no conditions.
     WithoutGuard,
 }
 
@@ -58,7 +55,7 @@ impl Control {
         }
     }
 
-    /// Makes a system run the control instead of its function.
+    /// Makes a system run the control in place of its function.
     pub fn stand_in(self, options: &mut SystemOptions) {
         let program: PathBuf = options.binaries.join("control-function");
         options.stand_ins.insert(self.function().to_owned(), program);
@@ -67,7 +64,7 @@ impl Control {
     }
 }
 
-/// Runs the control that the environment names, until Lambda ends it.
+/// Runs the control that the environment names until Lambda ends it.
 ///
 /// # Errors
 /// When the environment names no control, or the control cannot start.

@@ -10,9 +10,9 @@ pub struct Figures {
     pub faults: u64,
     /// Intents of clients: one for each idempotency key.
     pub tried: u64,
-    /// Requests that were answered with 201.
+    /// Requests answered with 201.
     pub acked: u64,
-    /// Requests that were answered with 4xx.
+    /// Requests answered with 4xx.
     pub refused: u64,
     /// Requests after which the client did not know the outcome.
     pub unknown: u64,
@@ -30,7 +30,6 @@ pub struct Figures {
     pub duplicate_deliveries: u64,
     /// Effects of a handler for an event beyond the first.
     pub duplicate_effects: u64,
-    /// Attempts that were fenced.
     pub fenced: u64,
     /// Transactions for which COMMIT and ROLLBACK were both sent, the ROLLBACK before their message
     /// was on the topic.
@@ -39,18 +38,18 @@ pub struct Figures {
     pub revived: u64,
     /// From the creation of each order to the first copy of its `OrderCreated` on the topic.
     pub times_to_visible: Vec<Duration>,
-    /// The longest times of the recoveries after its faults.
+    /// The longest times of all recoveries of the row.
     pub recovery: Recovery,
-    /// The figures that only this row measures, by name.
+    /// Figures that only this row measures, by name.
     pub measures: BTreeMap<&'static str, Measure>,
 }
 
-/// How long the system took to recover from a fault; of several recoveries the longest times.
+/// The time that the system took to recover from a fault; of several recoveries the longest times.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Recovery {
-    /// From the end of the fault to the recovery.
+    /// From the end of the fault.
     pub took: Duration,
-    /// The longest time in it without a live member of the checked group.
+    /// The longest time during the recovery without a live member of the checked group.
     pub without_checker: Duration,
     /// The longest time of a recovery, minus its own time without a checker.
     pub beside: Duration,
@@ -63,7 +62,6 @@ impl Recovery {
         Self { took, without_checker, beside: took.saturating_sub(without_checker) }
     }
 
-    /// The longest times of both.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {
         Self {
@@ -77,23 +75,17 @@ impl Recovery {
 /// A figure that only one row measures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Measure {
-    /// A count; several runs add up.
+    /// Several runs add up.
     Count(u64),
-    /// A time; of several runs the longest counts.
+    /// The longest of several runs counts.
     Longest(Duration),
-    /// The most bytes; of several runs the greatest number counts.
+    /// The greatest number of several runs counts.
     Bytes(u64),
-    /// A part of a whole; several runs add up.
-    Share {
-        /// How many of the whole.
-        part: u64,
-        /// How many there are in all.
-        whole: u64,
-    },
+    /// Several runs add up.
+    Share { part: u64, whole: u64 },
 }
 
 impl Figures {
-    /// Adds a figure that only this row measures.
     pub fn add_measure(&mut self, name: &'static str, measure: Measure) {
         let merged = match self.measures.get(name) {
             Some(before) => before.merged(measure),
@@ -102,7 +94,6 @@ impl Figures {
         self.measures.insert(name, merged);
     }
 
-    /// Adds the figures of another run.
     pub fn merge(&mut self, other: Self) {
         self.faults += other.faults;
         self.tried += other.tried;
@@ -156,7 +147,7 @@ impl Measure {
             (Self::Share { part: a, whole: b }, Self::Share { part: c, whole: d }) => {
                 Self::Share { part: a + c, whole: b + d }
             }
-            // One name has one kind of measure.
+            // Figures of one name are of one kind.
             (_, other) => other,
         }
     }

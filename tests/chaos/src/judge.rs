@@ -1,8 +1,8 @@
 //! After the faults: what was lost, invented or doubled.
 //!
-//! The judge lifts every fault, lets clients settle their unknown requests, waits until nothing is
-//! under way any more, and then reads everything: the tables, every copy on the topic, and the ends
-//! of transactions that were sent.
+//! The judge lifts every fault, lets clients settle their unknown requests, and waits until nothing
+//! is under way. Then it reads everything: the tables, every copy on the topic, and the ends of
+//! transactions that were sent.
 
 mod reading;
 
@@ -25,22 +25,21 @@ use crate::rig::{EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 pub use reading::{AttemptState, EventCopy, OrderState, Pending, Records, World};
 
-/// How many clients settle their unknown requests at once.
+/// How many settle their unknown requests at once.
 const CLIENTS: usize = 8;
 
-/// How often the judge looks whether there is a checker.
+/// How often the judge checks that a checker lives.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
 
-/// The result of one run, order by order.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    /// Orders in the table with an event that is not on the topic.
+    /// Orders in the table whose events are not all on the topic.
     pub lost: Vec<String>,
     /// Events on the topic that no order in the table has raised.
     pub phantom: Vec<String>,
-    /// Copies that are not byte for byte the event that their order has raised.
+    /// Copies that differ by a byte from the event that their order has raised.
     pub altered: Vec<String>,
-    /// Orders that are not decided, have a pending event, or whose users were not notified of
+    /// Orders that are not decided, have a pending event, or have users who were not notified of
     /// every event.
     pub unfinished: Vec<String>,
     /// Effects that happened more than once, in words.
@@ -52,10 +51,9 @@ pub struct Findings {
     pub contradictions: Vec<String>,
     /// Attempts that were fenced or rolled back, and created their order all the same.
     pub revived: Vec<String>,
-    /// Scheduled functions with a window that was cut off, by its time-out or by the end of its
-    /// process, as far as that was seen.
+    /// Scheduled functions whose window was seen to be cut off, by its time-out or by the end of
+    /// its process.
     pub overrun: Vec<String>,
-    /// The figures of the run.
     pub figures: Figures,
 }
 
@@ -93,9 +91,9 @@ impl Findings {
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct Unclean {
-    /// Everything that is wrong, in words.
+    /// In words.
     what: String,
-    /// The run's figures, which count everything in `what` except functions that were cut off.
+    /// They count everything in `what`, except functions that were cut off.
     pub figures: Box<Figures>,
 }
 
@@ -112,7 +110,7 @@ pub async fn judge(rig: &Rig<'_>) -> anyhow::Result<Findings> {
 }
 
 /// Waits for `recovered`, which ends when the system has recovered from a fault that is over now.
-/// Adds to the rig how long that took, and for how long there was no checker meanwhile.
+/// Adds the time to the rig, and the part of it without a checker.
 ///
 /// # Errors
 /// Those of `recovered`.
@@ -131,7 +129,7 @@ pub(crate) async fn recovers<T>(
 }
 
 async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
-    // As clients do, some at a time. The system recovers meanwhile, so this time counts.
+    // The system recovers meanwhile, so this time counts.
     stream::iter(rig.log.open_keys())
         .map(anyhow::Ok)
         .try_for_each_concurrent(CLIENTS, async |key| rig.until_known(&key).await.map(drop))
@@ -139,8 +137,8 @@ async fn settle_and_rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     rest(rig).await
 }
 
-/// Waits until event-consumer has consumed every copy of every event: only then are all effects of
-/// the copies known.
+/// Waits until event-consumer has consumed every copy of every event: the effects of all copies are
+/// known only then.
 async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
     let proxy = &rig.proxies_of(EVENT_CONSUMER)?.broker;
     let copies = u64::try_from(World::copies(rig).await?.len())?;
@@ -155,7 +153,8 @@ async fn consumed(rig: &Rig<'_>) -> anyhow::Result<()> {
     .await
 }
 
-/// Keeps the longest time in which no checker was a member of its group up to date, without end.
+/// Keeps `longest` up to date without end: the longest time in which no checker was a member of its
+/// group.
 async fn watch_checkers(rig: &Rig<'_>, longest: &Cell<Duration>) -> Infallible {
     let Ok(proxies) = rig.proxies_of(TRANSACTION_CHECK) else {
         return std::future::pending().await;
@@ -180,10 +179,10 @@ pub async fn judge_as_it_is(rig: &Rig<'_>) -> anyhow::Result<Findings> {
     compare(rig, &world)
 }
 
-/// [`judge`], and nothing may be wrong.
+/// [`judge`], with nothing wrong.
 ///
 /// # Errors
-/// As [`judge`], and when something is wrong.
+/// The same as of [`judge`], and when something is wrong.
 pub async fn judge_clean(rig: &Rig<'_>) -> anyhow::Result<Figures> {
     Ok(judge(rig).await?.must_be_clean()?)
 }
@@ -210,8 +209,8 @@ pub async fn rest(rig: &Rig<'_>) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until nothing is pending, while the number of pending orders falls. It reads only the
-/// index: the table also serves the system, and reading ten thousand orders would delay its rest.
+/// Waits until nothing is pending, for as long as the number of pending orders falls. It reads only
+/// the index: the table also serves the system, and reading ten thousand orders would slow it down.
 async fn drain(rig: &Rig<'_>) -> anyhow::Result<()> {
     let mut fewest = usize::MAX;
     while fewest > 0 {
@@ -224,10 +223,10 @@ async fn drain(rig: &Rig<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// At most how many items of a kind an error names.
+/// The most items of one kind that an error names.
 const NAMED_MAX: usize = 10;
 
-/// What is left to do in a system that does not come to rest.
+/// For a system that does not come to rest.
 async fn what_is_left(rig: &Rig<'_>) -> anyhow::Result<String> {
     let world = World::read(rig).await?;
     let on_topic: BTreeSet<&str> = world.copies.iter().map(|copy| copy.event_id.as_str()).collect();
@@ -274,8 +273,8 @@ fn compare(rig: &Rig<'_>, world: &World) -> anyhow::Result<Findings> {
     Ok(findings)
 }
 
-/// Checks that half messages were ended as their attempts ended. One whose message was on the topic
-/// already may be rolled back.
+/// Checks that half messages were ended as their attempts ended. A half message whose message was
+/// already on the topic may be rolled back.
 fn judge_ends(rig: &Rig<'_>, world: &World, findings: &mut Findings) -> anyhow::Result<()> {
     let journal = rig.proxies()?.journal();
     let withdrawn = withdrawn(journal, world);
@@ -292,8 +291,8 @@ fn judge_ends(rig: &Rig<'_>, world: &World, findings: &mut Findings) -> anyhow::
 }
 
 /// The transactions for which a ROLLBACK was sent before their message was on the topic, and
-/// whether the broker got one of these. Only the topic of orders was read; the message of a user's
-/// event is on its topic when the broker has got a COMMIT.
+/// whether the broker received such a ROLLBACK. Only the topic of orders was read; the message of a
+/// user's event is on its topic once the broker has received a COMMIT.
 fn withdrawn(journal: &Journal, world: &World) -> BTreeMap<String, bool> {
     let (halves, ends) = (journal.halves().into_iter(), journal.ends());
     let is_of_user =
@@ -381,7 +380,7 @@ fn judge_effects(rig: &Rig<'_>, world: &World, findings: &mut Findings) {
                 findings.unfinished.push(format!("{id} not notified of {event}"));
                 continue;
             }
-            // Notifications are stored by event, so a second one is seen only in the calls.
+            // A notification is stored by event, so only the calls show a second one.
             match rig.seen.notified(&change.event_id) {
                 1 => {}
                 times => findings.doubled.push(format!("{id} notified {times} times of {event}")),

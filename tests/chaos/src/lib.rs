@@ -1,9 +1,9 @@
-//! Faults on demand against the whole system, and what they may not change.
+//! Faults on demand against the whole system, and the promises that must hold under them.
 //!
-//! Everything is real: the functions' own binaries under the local Lambda host, Apache RocketMQ, a
-//! table over HTTP. Proxies between them make the faults, so that each strikes where it is meant
-//! to: hold a call or a frame, wait until it was seen, signal a process, release. Every row of the
-//! catalogue asserts that its fault did happen before it judges the result.
+//! Everything is real: the functions' own binaries on the local Lambda host, Apache RocketMQ, a
+//! table over HTTP. Proxies between them inject the faults at the intended moment: hold a call or a
+//! frame, wait until it was seen, signal a process, release. Every row of the catalogue asserts
+//! that its fault happened before it judges the result.
 //!
 //! # Layout
 //! - [`cluster`]: the cluster that rows share, or have for themselves.

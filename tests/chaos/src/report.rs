@@ -1,4 +1,4 @@
-//! The report card: the results of all runs of the rows, as a table in Markdown.
+//! The report card: a Markdown table of the results of all runs of the rows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,34 +12,29 @@ use crate::figures::{Figures, Recovery};
 use crate::judge::Unclean;
 use crate::rows::Row;
 
-/// All runs of one row.
 #[derive(Clone)]
 pub struct RowReport {
-    /// The row.
     pub row: &'static Row,
-    /// How many runs came to their end.
+    /// Runs that came to their end.
     pub runs: u64,
-    /// The figures of those runs.
     pub figures: Figures,
-    /// The runs that failed: the seed, and why.
+    /// The seed of each failed run, and the reason.
     pub failures: Vec<(u64, String)>,
 }
 
 impl RowReport {
-    /// Its line in the card's table.
     #[must_use]
     pub fn line(&self) -> String {
         line(self.row.id, self.row.title, self.runs, self.failures.len(), &self.figures)
     }
 
-    /// A row that has not run yet.
     #[must_use]
     pub fn new(row: &'static Row) -> Self {
         Self { row, runs: 0, figures: Figures::default(), failures: Vec::new() }
     }
 
-    /// Adds a run, and returns why it has failed, if it has. A run without a backlog has also
-    /// failed if everything was at rest later than the bound allows.
+    /// Adds a run, and returns the reason if it has failed. A run without a backlog has also failed
+    /// if the system came to rest later than the bound allows.
     pub fn add(&mut self, seed: u64, outcome: anyhow::Result<Figures>) -> Option<String> {
         let failure = match outcome {
             Ok(figures) if figures.faults == 0 => Some("the fault never happened".to_owned()),
@@ -69,18 +64,14 @@ impl RowReport {
     }
 }
 
-/// How the rows were run.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
-    /// The first seed.
     pub seed: u64,
-    /// How long it took.
     pub took: Duration,
-    /// The table server of the systems, in words.
+    /// The systems' table server, in words.
     pub table: &'static str,
 }
 
-/// How to read the card.
 const READING: &str = "\
 How to read it:
 
@@ -92,7 +83,6 @@ How to read it:
 - *Controls* are functions without the fence, without the sweep, or without the conditions that guard effects. They must break what the row proves, or the row fails.
 ";
 
-/// The columns of the table.
 const COLUMNS: &[&str] = &[
     "row",
     "fault",
@@ -116,7 +106,6 @@ const COLUMNS: &[&str] = &[
     "verdict",
 ];
 
-/// The report card.
 #[must_use]
 pub fn card(run: Run, reports: &[RowReport]) -> String {
     let mut all = Figures::default();
@@ -143,14 +132,13 @@ pub fn card(run: Run, reports: &[RowReport]) -> String {
     text.push_str(&line("all", "", runs, failures, &all));
     for report in reports {
         for (seed, why) in &report.failures {
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _written = write!(text, "\n`{}` failed with seed {seed}: {why}\n", report.row.id);
         }
     }
     text
 }
 
-/// The head of the table.
 fn head() -> String {
     format!("| {} |\n{}|\n", COLUMNS.join(" | "), "|---".repeat(COLUMNS.len()))
 }
@@ -160,20 +148,20 @@ fn check_interval() -> Duration {
     Duration::from_millis(u64::from(Cluster::TUNING.check_interval_ms))
 }
 
-/// Within which time everything is at rest after a single fault, if there was no checker for so
-/// long.
+/// The time within which the system is at rest after a single fault, if there was no checker for
+/// `without_checker`.
 fn recovery_bound(without_checker: Duration) -> Duration {
     let look = Pace::default().look_every;
     without_checker + 2 * check_interval() + lifetimes::SWEEP_AFTER + look
 }
 
-/// Whether one of these recoveries took longer than its bound. Each counts with its own time
+/// Whether one of these recoveries took longer than its bound. Each is measured with its own time
 /// without a checker: the time of another recovery must not excuse it.
 fn is_late(recovery: Recovery) -> bool {
     recovery.beside > recovery_bound(Duration::ZERO)
 }
 
-/// The card's sentence about how soon everything is at rest once the faults are lifted.
+/// How soon the system is at rest once the faults are lifted, as a sentence.
 fn recovery(reports: &[RowReport], without_checker: Duration) -> String {
     let (due, look) = (lifetimes::SWEEP_AFTER, Pace::default().look_every);
     let late: Vec<&str> = reports
@@ -261,7 +249,7 @@ mod tests {
         report.add(9, Ok(Figures { faults: 2, committed: 100, ..Figures::default() }));
         let recovery = Recovery::new(Duration::from_secs(76), Duration::ZERO);
         report.add(10, Ok(Figures { faults: 1, recovery, ..Figures::default() }));
-        // Each is in time by itself: in the second there was no checker for a while.
+        // Each is in time by itself: in the second one there was no checker for a while.
         let (first, second) = (Duration::from_secs(70), Duration::from_secs(90));
         let recovery = Recovery::new(first, Duration::ZERO)
             .merged(Recovery::new(second, Duration::from_secs(20)));

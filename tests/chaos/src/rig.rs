@@ -40,60 +40,50 @@ use log::LogKeeper;
 pub use seen::Seen;
 pub use windows::Windows;
 
-/// The function that creates orders.
 pub const CREATE_ORDER: &str = "create-order";
-/// The function that answers check-backs.
+/// Answers check-backs, and sweeps.
 pub const TRANSACTION_CHECK: &str = "transaction-check";
-/// The function that consumes events.
 pub const EVENT_CONSUMER: &str = "event-consumer";
 
-/// The function that cancels orders.
 pub const CANCEL_ORDER: &str = "cancel-order";
 
-/// The functions that handle orders and their events.
+/// Those that handle orders and their events.
 pub const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
 
-/// How many orders or messages are sent at once when there are many.
+/// Orders or messages that are sent at once when there are many.
 pub const MANY_AT_ONCE: usize = 8;
 
-/// The longest that a client waits for an answer: API Gateway gives up after 30 s.
+/// API Gateway gives up after 30 s.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// How long the broker may take to answer a question about its state.
 const GAUGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a fault may take to happen.
+/// The longest that a fault may take to happen.
 pub const FAULT_LIMIT: Duration = Duration::from_secs(60);
 
-/// A system on a cluster, behind proxies, with its clients and a seed for its random choices.
 pub struct Rig<'a> {
     // Dropped before the system, whose folder is deleted with it.
     kept: LogKeeper,
-    /// The system.
     pub system: System,
     /// What clients wanted, and the outcomes of their requests.
     pub log: ClientLog,
     /// The windows of the scheduled functions.
     pub windows: Windows,
-    /// What the functions' calls have done to the table.
     pub seen: Seen,
-    /// The seed of the row's random choices.
     pub seed: u64,
-    /// The cluster, when no other system is on it.
+    /// Set if no other system uses the cluster.
     own_cluster: Option<&'a Cluster>,
-    /// The longest times of its recoveries so far.
+    /// The longest so far.
     recovery: Mutex<Recovery>,
     /// Whether the table outlives the system.
     shared_table: bool,
     user: User,
 }
 
-/// How many windows of each scheduled function are open at a time.
+/// Open windows of each scheduled function at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct Crew {
-    /// Of transaction-check.
     pub checkers: usize,
-    /// Of event-consumer.
     pub consumers: usize,
 }
 
@@ -110,7 +100,7 @@ impl Default for Crew {
 }
 
 impl<'a> Rig<'a> {
-    /// Starts a system on `cluster` with the usual windows.
+    /// Starts a system with the usual windows.
     ///
     /// # Errors
     /// When a part does not start.
@@ -118,17 +108,17 @@ impl<'a> Rig<'a> {
         Self::start_with(cluster, seed, Crew::default(), |_| {}).await
     }
 
-    /// Declares that this rig's cluster has no other systems on it, so that the broker's own count
-    /// of half messages is this rig's. That count is needed where a broker dies: what was sent to
-    /// it may never have arrived.
+    /// Declares that no other system uses this rig's cluster, so the broker's own count of half
+    /// messages is this rig's. That count is needed where a broker dies: what was sent to it may
+    /// never have arrived.
     #[must_use]
     pub fn alone_on(mut self, cluster: &'a Cluster) -> Self {
         self.own_cluster = Some(cluster);
         self
     }
 
-    /// How many half messages have not ended: by the broker's own count, where it is this rig's
-    /// alone, else by what went to the broker.
+    /// The half messages that have not ended: by the broker's own count if this rig is alone on it,
+    /// else by what was sent to the broker.
     ///
     /// # Errors
     /// When the broker does not answer.
@@ -139,8 +129,6 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// Starts a system on `cluster` with changed options.
-    ///
     /// # Errors
     /// When a part does not start.
     pub async fn start_with(
@@ -154,8 +142,8 @@ impl<'a> Rig<'a> {
         options.access = cluster.access().cloned();
         options.table = cluster.table().map(ToOwned::to_owned);
         options.proxies = true;
-        // The windows are opened here, one after the other: so a row that kills a process does not
-        // wait for the next minute.
+        // The windows are opened here, one after another, so that a row that kills a process does
+        // not wait for the next minute.
         options.schedules = false;
         change(&mut options);
         let target = options.target.clone();
@@ -183,17 +171,16 @@ impl<'a> Rig<'a> {
             shared_table: cluster.table().is_some(),
             user,
         };
-        // The row begins with every function started and the costs of a first order paid.
+        // The row begins once every function has started and the first order's extra time is over.
         rig.settle("warm-up").await?;
         Ok(rig)
     }
 
-    /// The longest times of the recoveries so far.
+    /// The longest so far.
     pub fn recovery(&self) -> Recovery {
         *self.recovery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the times of a recovery that is over.
     pub(crate) fn add_recovery(&self, recovery: Recovery) {
         let mut longest = self.recovery.lock().unwrap_or_else(PoisonError::into_inner);
         *longest = longest.merged(recovery);
@@ -208,7 +195,7 @@ impl<'a> Rig<'a> {
             (table::client(&self.system.endpoints.table_url), names.collect::<Vec<_>>())
         });
         self.system.stop().await;
-        // A table server that all rows share would otherwise keep the tables of each.
+        // Otherwise the table server that all rows share would keep the tables of each.
         if let Some((client, names)) = shared_table {
             for name in names {
                 if let Err(error) = client.delete_table().table_name(&name).send().await {
@@ -222,47 +209,41 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// A client of the tables, past all proxies.
+    /// Bypasses all proxies.
     pub fn tables(&self) -> dynamodb::Client {
         table::client(&self.system.endpoints.table_url)
     }
 
-    /// The table with the dead letters.
-    ///
     /// # Errors
-    /// Never in a rig, whose systems all have one.
+    /// Never in a rig: its system has this table.
     pub fn letters_table(&self) -> anyhow::Result<DeadLettersTable> {
         Ok(DeadLettersTable::named(self.table_named("DeadLettersTable")?))
     }
 
-    /// The table of orders.
-    ///
     /// # Errors
-    /// Never in a rig, whose systems all have one.
+    /// Never in a rig: its system has this table.
     pub fn orders_table(&self) -> anyhow::Result<OrdersTable> {
         Ok(OrdersTable::named(self.table_named("OrdersTable")?))
     }
 
-    /// The table of accounts and sessions.
-    ///
     /// # Errors
-    /// Never in a rig, whose systems all have one.
+    /// Never in a rig: its system has this table.
     pub fn users_table(&self) -> anyhow::Result<UsersTable> {
         Ok(UsersTable::named(self.table_named("UsersTable")?))
     }
 
-    /// The keys of orders, past all proxies.
+    /// Bypasses all proxies.
     ///
     /// # Errors
-    /// Never in a rig, whose systems all have that table.
+    /// Never in a rig: its system has this table.
     pub fn order_keys(&self) -> anyhow::Result<DynamoOrders> {
         Ok(DynamoOrders::new(self.tables(), self.orders_table()?))
     }
 
-    /// The aggregates, past all proxies.
+    /// Bypasses all proxies.
     ///
     /// # Errors
-    /// Never in a rig, whose systems all have those tables.
+    /// Never in a rig: its system has these tables.
     pub fn aggregates(&self) -> anyhow::Result<DynamoAggregates> {
         Ok(DynamoAggregates::new(self.tables(), self.orders_table()?, self.users_table()?))
     }
@@ -272,8 +253,8 @@ impl<'a> Rig<'a> {
         Ok(TableName::parse(name.with_context(|| format!("there is no {logical_id}"))?)?)
     }
 
-    /// Asks the broker about its state, past all proxies and as the alarms' metrics do. The second
-    /// argument of `questions` makes the deadline of one question.
+    /// Asks the broker about its state, as the alarms' metrics do, and bypasses all proxies. The
+    /// second argument of `questions` returns the deadline for one question.
     ///
     /// # Errors
     /// When no connection can be made, or the questions fail.
@@ -298,8 +279,8 @@ impl<'a> Rig<'a> {
         Ok(serde_json::from_slice(&response.error_for_status()?.bytes().await?)?)
     }
 
-    /// The most memory that any live process of a function has used, in bytes, and what the
-    /// template gives it; None if the function has no process.
+    /// The peak memory of any live process of a function and the memory that the template gives it,
+    /// both in bytes; `None` if the function has no process.
     ///
     /// # Errors
     /// When there is no such function.
@@ -313,7 +294,7 @@ impl<'a> Rig<'a> {
         Ok(peak.map(|peak| (peak, given)))
     }
 
-    /// How long the live processes of a function have kept a processor busy so far.
+    /// The processor time of the function's live processes so far.
     ///
     /// # Errors
     /// When there is no such function.
@@ -340,15 +321,15 @@ impl<'a> Rig<'a> {
         Ok((status, serde_json::from_slice(&response.bytes().await?).unwrap_or_default()))
     }
 
-    /// Creates orders at once, under keys that begin with `prefix`, and returns the ids of those
-    /// that were acknowledged.
+    /// Creates orders at once, under keys that begin with `prefix`. Returns the ids of those that
+    /// were acknowledged.
     pub async fn create_all(&self, prefix: &str, count: u64) -> Vec<String> {
         let keys: Vec<_> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
         let created = futures::future::join_all(keys.iter().map(|key| self.create(key))).await;
         created.iter().filter_map(|outcome| outcome.acked().map(ToOwned::to_owned)).collect()
     }
 
-    /// Creates as many orders as [`Rig::create_all`] could not create at once. Returns how many were
+    /// Creates more orders than [`Rig::create_all`] could create at once. Returns how many were
     /// acknowledged.
     pub async fn create_many(&self, prefix: &str, count: u64) -> u64 {
         let keys = (0..count).map(|n| format!("{prefix}-{n}"));
@@ -367,7 +348,7 @@ impl<'a> Rig<'a> {
         self.until_finished_within(PATIENCE, what).await
     }
 
-    /// As [`Rig::until_finished`], with a time limit of the caller's.
+    /// [`Rig::until_finished`] with the caller's time limit.
     ///
     /// # Errors
     /// When it takes longer.
@@ -384,7 +365,7 @@ impl<'a> Rig<'a> {
         Ok(begun.elapsed())
     }
 
-    /// The longest line that the functions have logged, in bytes.
+    /// In bytes.
     ///
     /// # Errors
     /// When the log can't be read.
@@ -392,7 +373,7 @@ impl<'a> Rig<'a> {
         self.kept.longest_line()
     }
 
-    /// The highest value of a metric that any function has written; None before the first.
+    /// The highest value that any function has written; `None` before the first.
     ///
     /// # Errors
     /// When the log can't be read.
@@ -400,7 +381,6 @@ impl<'a> Rig<'a> {
         self.kept.metric(name)
     }
 
-    /// How many lines of the functions' log contain a text.
     ///
     /// # Errors
     /// When the log can't be read.
@@ -408,18 +388,14 @@ impl<'a> Rig<'a> {
         self.kept.lines_with(text)
     }
 
-    /// The proxies of all functions.
-    ///
     /// # Errors
-    /// Never in a rig, whose systems all have proxies.
+    /// Never in a rig: its system has proxies.
     pub fn proxies(&self) -> anyhow::Result<&Proxies> {
         self.system.proxies.as_ref().context("this system has no proxies")
     }
 
-    /// The proxies in front of a function.
-    ///
     /// # Errors
-    /// When there is no such function.
+    /// When the function does not exist.
     pub fn proxies_of(&self, function: &str) -> anyhow::Result<&FunctionProxies> {
         self.proxies()?.of_function(function)
     }
@@ -430,7 +406,7 @@ impl<'a> Rig<'a> {
         self.create_as(key, Intent { product_id: 1, quantity: 1 }).await
     }
 
-    /// As [`Rig::create`], for something else.
+    /// [`Rig::create`] with another intent.
     pub async fn create_as(&self, key: &str, intent: Intent) -> Outcome {
         let intent = self.log.intend(key, intent);
         let (outcome, took) = self.ask(key, intent).await;
@@ -438,14 +414,14 @@ impl<'a> Rig<'a> {
         outcome
     }
 
-    /// Sends one request for something else under the key of a created order. It must not create an
-    /// order, and is not added to the log.
+    /// Sends one request with another intent under the key of a created order. It must not create
+    /// an order, and is not added to the log.
     pub async fn misuse(&self, key: &str, intent: Intent) -> Outcome {
         self.ask(key, intent).await.0
     }
 
-    /// The outcome of a request, and how long it took. A client whose token has expired logs in
-    /// again; if it can't, the outcome is unknown.
+    /// The outcome of a request, and its duration. A client whose token has expired logs in again;
+    /// if it can't, the outcome is unknown.
     async fn ask(&self, key: &str, intent: Intent) -> (Outcome, Duration) {
         let mut started = Instant::now();
         let mut outcome = self.post(key, intent).await;
@@ -471,11 +447,11 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// Asks once for the cancel of an order. Returns whether that was acknowledged; if not, it may or
-    /// may not be cancelled.
+    /// Requests the cancel of an order once. Returns whether it was acknowledged; if not, the order
+    /// may or may not be cancelled.
     ///
     /// # Errors
-    /// When it is refused: a user may cancel each order that was not rejected.
+    /// When it is refused: a user may cancel each of their orders that was not rejected.
     pub async fn cancel(&self, order_id: &str) -> anyhow::Result<bool> {
         self.log.cancel(order_id, Cancel::Asked);
         let request = self.user.request(Method::POST, &format!("/v1/orders/{order_id}/cancel"));
@@ -486,7 +462,7 @@ impl<'a> Rig<'a> {
                 Ok(true)
             }
             Some(401) => {
-                // The token has expired. If there is no new one, the next request says so.
+                // The token has expired. If there is no new one, the next request fails.
                 let _renewed = self.user.renew().await;
                 Ok(false)
             }
@@ -495,11 +471,12 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// As [`Rig::create`]; returns also whether the order was created with its half message:
-    /// whether create-order ended one meanwhile. No other order may be created at the same time.
+    /// [`Rig::create`], which also returns whether the order was created with its half message,
+    /// that is, whether create-order ended one meanwhile. No other order may be created at the same
+    /// time.
     ///
     /// # Errors
-    /// Never in a rig, whose systems all have proxies.
+    /// Never in a rig: its system has proxies.
     pub async fn create_with_half(&self, key: &str) -> anyhow::Result<(Outcome, bool)> {
         let relay = self.proxies_of(CREATE_ORDER)?.broker.broker_relay();
         let before = relay.requests(code::END_TRANSACTION);
@@ -521,7 +498,7 @@ impl<'a> Rig<'a> {
         .await
     }
 
-    /// As [`Rig::until_known`], for an order that must be created. Returns the order's id.
+    /// [`Rig::until_known`] for an order that must be created. Returns its `order_id`.
     ///
     /// # Errors
     /// When there is no definite answer for too long, or it is a refusal.
@@ -532,7 +509,7 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// The process id of the one instance of a function that has a request.
+    /// Of the one instance of a function that is handling a request.
     ///
     /// # Errors
     /// When no or several instances have one: a signal would hit the wrong process.
@@ -548,7 +525,7 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// Sends the one busy instance of a function a signal, and returns its process id.
+    /// Returns the process id.
     ///
     /// # Errors
     /// As [`Rig::busy_instance`].
@@ -558,8 +535,7 @@ impl<'a> Rig<'a> {
         Ok(pid)
     }
 
-    /// Kills every instance of a function, so that its next request is a cold start, and returns
-    /// once they are gone.
+    /// The function's next request is then a cold start. Returns once all instances are gone.
     ///
     /// # Errors
     /// When there is no such function.
@@ -574,7 +550,7 @@ impl<'a> Rig<'a> {
         .await
     }
 
-    /// Kills the one busy instance of a function, and returns once it is gone.
+    /// Returns once it is gone.
     ///
     /// # Errors
     /// As [`Rig::busy_instance`].
@@ -588,12 +564,10 @@ impl<'a> Rig<'a> {
     }
 }
 
-/// The key of an order. All orders of a rig are the demo user's.
+/// All orders of a rig are the demo user's.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderKey {
-    /// The user.
     pub user_id: UserId,
-    /// The order.
     pub order_id: OrderId,
 }
 
@@ -603,10 +577,8 @@ impl From<OrderKey> for AggregateKey {
     }
 }
 
-/// The key of an order.
-///
 /// # Errors
-/// When the text is not an order's id.
+/// When the text is not an `order_id`.
 pub fn order_key(order_id: &str) -> anyhow::Result<OrderKey> {
     Ok(OrderKey { user_id: UserId::new(DEMO_USER_ID)?, order_id: order_id.parse()? })
 }

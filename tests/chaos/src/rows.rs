@@ -51,39 +51,35 @@ use harness::broker::{BrokerTuning, Replication};
 use crate::cluster::Cluster;
 use crate::figures::Figures;
 
-/// How much a row does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
     /// Once or twice, for a test.
     Short,
-    /// Often, for a long run; a long run also repeats the row.
+    /// Often, for a long run, which also repeats the row.
     Long,
 }
 
-/// What a row has to work with.
 #[derive(Clone, Copy)]
 pub struct Bench<'a> {
-    /// The cluster that rows share.
+    /// Rows share it.
     pub cluster: &'a Cluster,
-    /// How much to do.
     pub effort: Effort,
-    /// The seed of the row's random choices.
     pub seed: u64,
 }
 
 impl Bench<'_> {
-    /// A cluster for this row alone. Its systems keep their tables where the shared one's do.
+    /// For this row alone. Its systems keep their tables where those of the shared cluster do.
     ///
     /// # Errors
-    /// As [`Cluster::own`].
+    /// The same as of [`Cluster::own`].
     pub async fn own_cluster(&self, tuning: BrokerTuning) -> anyhow::Result<Cluster> {
         Ok(Cluster::own(tuning).await?.with_table_of(self.cluster))
     }
 
-    /// As [`Bench::own_cluster`], and its broker has a replica.
+    /// Like [`Bench::own_cluster`], with a replica of the broker.
     ///
     /// # Errors
-    /// As [`Cluster::own_replicated`].
+    /// The same as of [`Cluster::own_replicated`].
     pub async fn own_replicated_cluster(
         &self,
         tuning: BrokerTuning,
@@ -93,15 +89,14 @@ impl Bench<'_> {
         Ok(cluster.with_table_of(self.cluster))
     }
 
-    /// As [`Bench::own_cluster`], and it demands TLS and signed requests.
+    /// Like [`Bench::own_cluster`], and requires TLS and signed requests.
     ///
     /// # Errors
-    /// As [`Cluster::own_secured`].
+    /// The same as of [`Cluster::own_secured`].
     pub async fn own_secured_cluster(&self, tuning: BrokerTuning) -> anyhow::Result<Cluster> {
         Ok(Cluster::own_secured(tuning).await?.with_table_of(self.cluster))
     }
 
-    /// One of two values, by the effort.
     #[must_use]
     pub fn either<T>(&self, short: T, long: T) -> T {
         match self.effort {
@@ -111,40 +106,35 @@ impl Bench<'_> {
     }
 }
 
-/// A row under way.
 pub type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Figures>> + 'a>>;
 
 /// How much of the machine a row uses while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// A place beside others, on the cluster that they share.
+    /// It runs beside others, on the cluster that they share.
     Place,
     /// A cluster of its own beside the others. In a long run only one such row runs at a time.
     Cluster,
-    /// The whole machine, with or without a cluster of its own: the row creates orders as fast as
-    /// it can, and rows beside each other would distort each other's times.
+    /// The whole machine, with or without its own cluster: the row creates orders as fast as it
+    /// can, and rows beside each other would distort each other's times.
     Machine,
 }
 
-/// A row of the catalogue.
 #[derive(Clone, Copy)]
 pub struct Row {
     /// Such as `P5`.
     pub id: &'static str,
-    /// The fault.
     pub title: &'static str,
     /// The result that the row asserts.
     pub proves: &'static str,
-    /// How much of the machine its long form uses.
     pub claim: Claim,
-    /// Whether it leaves thousands of events to be handled, so that there is no bound on when the
-    /// system is at rest again.
+    /// Whether it leaves thousands of events to be handled, so that no bound applies to the time
+    /// until the system is at rest again.
     pub leaves_backlog: bool,
-    /// Runs the row, and returns its figures.
     pub run: for<'a> fn(Bench<'a>) -> Running<'a>,
 }
 
-/// Makes a row; by default it claims a place, and leaves no backlog.
+/// By default a row claims a place, and leaves no backlog.
 macro_rules! row {
     ($id:literal, $title:literal, $proves:literal, $run:path) => {
         Row {
@@ -164,7 +154,7 @@ macro_rules! row {
     };
 }
 
-/// Every row, in the order of the catalogue.
+/// All rows, in the order of the catalogue.
 pub const ROWS: &[Row] = &[
     row!(
         "P1",
@@ -507,7 +497,7 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
-/// The row with an id, whose letters may be small.
+/// `id` may be in lower case.
 #[must_use]
 pub fn row(id: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.id.eq_ignore_ascii_case(id))

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a condition may take to come true on a slow machine. A check-back needs about 15 s; the
-/// sweep tries an event again after a minute, and a broker that was killed may be away for as long.
+/// For a condition on a slow machine. A check-back needs about 15 s; the sweep tries an event again
+/// after a minute, and a broker that was killed may be away for as long.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
-/// After this time the sweep has looked at every event that was pending at its begin: 60 s, its look
-/// and its work.
+/// After this time the sweep has looked at every event that was pending at its start: 60 s, the
+/// time between two looks, and the work.
 pub(crate) const PAST_THE_SWEEP: Duration = Duration::from_secs(75);
 
-/// The time between two looks, at first.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Later it is this part of the time waited so far: the greatest error of a time that is measured
-/// by waiting.
+/// Later looks wait for this part of the time waited so far. It is also the greatest error of a
+/// time that is measured by waiting.
 const PART: u32 = 50;
 
 /// Repeats `look` until it finds something.
@@ -30,7 +29,7 @@ pub async fn eventually<T>(
     eventually_within(PATIENCE, what, look).await
 }
 
-/// As [`eventually`], with a time limit of the caller's.
+/// [`eventually`] with the caller's time limit.
 ///
 /// # Errors
 /// When it has found nothing by then, or a look fails.
@@ -47,7 +46,7 @@ pub async fn eventually_within<T>(
         }
         let waited = started.elapsed();
         anyhow::ensure!(waited < limit, "waited {limit:?}, but never: {what}");
-        // Looks that take long must not slow down the system.
+        // So that looks that take long do not slow down the system.
         tokio::time::sleep(POLL.max(begun.elapsed()).max(waited / PART)).await;
     }
 }

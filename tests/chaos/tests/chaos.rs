@@ -1,6 +1,7 @@
-//! Every row of the catalogue in its short form. `cargo xtask chaos` runs the same rows long.
+//! Every row of the catalogue in its short form. `cargo xtask chaos` runs the same rows in their
+//! long form.
 //!
-//! One cluster serves all rows that don't harm it; each row has systems of its own on it.
+//! One cluster serves all rows that don't harm it; each row has its own systems on it.
 
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]
@@ -24,10 +25,10 @@ use tokio::runtime::Runtime;
 /// The rows' random choices are the same in every run of the tests.
 const SEED: u64 = 20_261_123;
 
-/// How many rows run beside each other unless the caller says so. They mostly wait.
+/// How many rows run beside each other by default. They mostly wait.
 const AT_ONCE: usize = 4;
 
-/// What all rows share. The cluster starts with the first row that runs.
+/// The cluster starts with the first row that runs.
 struct Shared {
     runtime: Runtime,
     cluster: OnceLock<Cluster>,
@@ -48,8 +49,8 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// The rows in the order in which they begin: those with clusters of their own, of which two run at
-/// a time, take turns with those that share one, so that neither kind is left to the end.
+/// The rows in the order in which they begin. Those with their own cluster, of which two run at a
+/// time, alternate with those that share one, so that neither kind is left to the end.
 fn in_turn() -> Vec<&'static Row> {
     let (beside, apart): (Vec<&Row>, Vec<&Row>) =
         ROWS.iter().partition(|row| row.claim == Claim::Place);
@@ -62,7 +63,6 @@ fn in_turn() -> Vec<&'static Row> {
     rows
 }
 
-/// Runs one row in its short form.
 fn short(row: &'static Row, shared: &Shared) -> Result<(), Failed> {
     let Shared { runtime, cluster } = shared;
     let start = || runtime.block_on(Cluster::start(Cluster::TUNING)).expect("no cluster");
@@ -73,7 +73,7 @@ fn short(row: &'static Row, shared: &Shared) -> Result<(), Failed> {
     print!("{}", report.line());
     println!("{} took {:.0} s", row.id, begun.elapsed().as_secs_f64());
     let Some(why) = failure else { return Ok(()) };
-    // At once: the list of failures is printed only when the last row is over.
+    // Printed immediately: the list of failures comes only after the last row.
     println!("{} failed: {why}", row.id);
     Err(why.into())
 }

@@ -62,10 +62,9 @@ pub const BROKER: &str = "broker-a";
 pub const SECOND_BROKER: &str = "broker-b";
 /// The folder of the first broker's replica, below the data folder.
 const REPLICA_FOLDER: &str = "replica";
-/// How often new free ports are chosen after another process took one of them.
+/// How often other free ports are tried after another process has taken one.
 const PORT_TRIES: u32 = 3;
 
-/// The settings of a cluster.
 #[derive(Debug, Clone)]
 pub struct RocketmqOptions {
     /// The folder with the jars, from [`ensure_jars`].
@@ -76,29 +75,26 @@ pub struct RocketmqOptions {
     pub namesrv_port: u16,
     /// The broker's port; the broker also listens on the port two below it. 0 for free ports.
     pub broker_port: u16,
-    /// How the broker treats messages and transactions.
     pub tuning: BrokerTuning,
     /// TLS and the first user; `None` for plain text without authentication.
     pub security: Option<BrokerSecurity>,
-    /// Whether the broker has a replica.
     pub replication: Replication,
 }
 
 /// Whether a broker has a replica, and what becomes of it without its master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replication {
-    /// It has none.
     None,
-    /// It has one, in sync, which stays a replica: `SYNC_MASTER` with `inSyncReplicas=2`.
+    /// In sync. It stays a replica: `SYNC_MASTER` with `inSyncReplicas=2`.
     Static,
-    /// It has one, in sync, which becomes the master: `RocketMQ`'s controller, in the name server.
+    /// In sync. It becomes the master when its master dies: RocketMQ's controller, in the name
+    /// server.
     Controller,
 }
 
 /// The broker's settings for messages and transactions. Times are in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokerTuning {
-    /// When a stored message is flushed to disk.
     pub flush: Flush,
     /// The age at which a half message is checked first, unless the message has its own setting.
     pub transaction_timeout_ms: u32,
@@ -107,21 +103,17 @@ pub struct BrokerTuning {
     pub check_interval_ms: u32,
     /// The number of rounds after which the broker discards a half message.
     pub check_max: u32,
-    /// Whether the broker keeps an index of messages by key.
     pub message_index: bool,
     /// Whether a broker that was killed takes back only messages that are stored whole. Otherwise it
     /// compares the checksum of their bodies alone.
     pub whole_messages: bool,
     /// What the broker does with its oldest messages when its disk is nearly full.
     pub when_full: WhenFull,
-    /// What can happen to the broker's disk.
     pub disk: Disk,
 }
 
-/// What can happen to a broker's disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {
-    /// It is the machine's own, with nothing done to it.
     Real,
     /// A copy of the flushed data is kept, so that [`Rocketmq::cut_power`] can remove the rest.
     LosesPower,
@@ -287,20 +279,18 @@ impl Rocketmq {
         Ok(())
     }
 
-    /// The controller's address, if there is one.
     #[must_use]
     pub fn controller(&self) -> Option<String> {
         self.controller_port.map(address)
     }
 
-    /// Kills the replica with SIGKILL.
     pub async fn kill_replica(&mut self) {
         if let Some(replica) = &mut self.replica {
             replica.kill().await;
         }
     }
 
-    /// Starts the replica again on the same ports and store.
+    /// Uses the same ports and store.
     ///
     /// # Errors
     /// The same as of [`Rocketmq::start`].
@@ -331,14 +321,13 @@ impl Rocketmq {
         self.second.as_deref().map(Broker::address)
     }
 
-    /// Kills the second broker with SIGKILL.
     pub async fn kill_second_broker(&mut self) {
         if let Some(second) = &mut self.second {
             second.kill().await;
         }
     }
 
-    /// Starts the second broker again on the same ports and store.
+    /// Uses the same ports and store.
     ///
     /// # Errors
     /// The same as of [`Rocketmq::start`].
@@ -368,13 +357,12 @@ impl Rocketmq {
         self.options.security.as_ref().map(|_| security::authority(&self.options))
     }
 
-    /// How to reach the cluster, if it demands TLS and signed requests.
+    /// If the cluster requires TLS and signed requests.
     #[must_use]
     pub fn access(&self) -> Option<ClusterAccess> {
         ClusterAccess::to(&self.options)
     }
 
-    /// The broker's process id, if it is running.
     #[must_use]
     pub fn broker_pid(&self) -> Option<u32> {
         self.broker.process.as_ref().map(JavaProcess::pid)
@@ -388,12 +376,11 @@ impl Rocketmq {
         }
     }
 
-    /// Sets the tuning from the broker's next start on.
+    /// Takes effect at the broker's next start.
     pub const fn tune(&mut self, tuning: BrokerTuning) {
         self.broker.options.tuning = tuning;
     }
 
-    /// Kills the broker with SIGKILL.
     pub async fn kill_broker(&mut self) {
         self.broker.kill().await;
     }
@@ -427,7 +414,7 @@ impl Rocketmq {
         torn::append_torn(&store.join("commitlog"), HALF_MESSAGES)
     }
 
-    /// What the broker has logged about transactions since its log was last rolled over.
+    /// The broker's log of transactions since it was last rolled over.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -457,7 +444,7 @@ impl Rocketmq {
         disk::fill(options, percent).await
     }
 
-    /// Starts the broker again on the same ports and store.
+    /// Uses the same ports and store.
     ///
     /// # Errors
     /// The same as of [`Rocketmq::start`].

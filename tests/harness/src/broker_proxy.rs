@@ -33,19 +33,14 @@ use tls::{Back, Front, Tls};
 /// Called with each frame as it is passed on.
 pub type FrameObserver = Arc<dyn Fn(&Passage) + Send + Sync>;
 
-/// The side that sent a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
-    /// A function or another client.
     Client,
-    /// The broker or the name server.
     Server,
 }
 
-/// A frame on its way.
 #[derive(Debug, Clone)]
 pub struct Passage {
-    /// The side that sent it.
     pub from: Side,
     /// The number of the connection, counted over all proxies of this process.
     pub connection: u64,
@@ -60,7 +55,6 @@ pub struct Passage {
 pub struct FrameAnswer {
     /// The code, such as [`crate::remoting::status::SYSTEM_ERROR`].
     pub code: i32,
-    /// The error in words.
     pub remark: String,
 }
 
@@ -78,7 +72,6 @@ pub fn sends() -> impl Fn(&Passage) -> bool + Clone + Send + Sync + 'static {
     |passage| matches!(passage.request, code::SEND_MESSAGE | code::SEND_MESSAGE_V2)
 }
 
-/// A proxy before a name server and its brokers.
 pub struct BrokerProxy {
     /// The relays of the name servers, at least one.
     name_servers: Vec<Relay>,
@@ -195,7 +188,7 @@ impl BrokerProxy {
         Ok(Self { name_servers: vec![namesrv], brokers: relays, secured: Some(secured) })
     }
 
-    /// How clients' connections began; None before a cluster without TLS.
+    /// `None` before a cluster without TLS.
     #[must_use]
     pub fn tls_counts(&self) -> Option<TlsCounts> {
         self.secured.as_ref().map(|secured| secured.tls.counts())
@@ -211,7 +204,6 @@ impl BrokerProxy {
         addresses.join(";")
     }
 
-    /// A rule for frames between clients and the first broker.
     pub fn on(
         &self,
         point: Point,
@@ -220,17 +212,13 @@ impl BrokerProxy {
         self.broker_relay().rules().on(point, matches)
     }
 
-    /// The relay before the first broker.
-    ///
-    /// # Panics
-    /// Never: a proxy has at least one broker.
+    /// The relay before the first broker; a proxy has at least one.
     #[must_use]
     pub fn broker_relay(&self) -> &Relay {
         let first = self.brokers.first();
         first.map(|(_, relay)| relay).unwrap_or_else(|| unreachable!("a proxy without a broker"))
     }
 
-    /// The relay before the broker at an address.
     ///
     /// # Errors
     /// When the proxy does not know the broker.
@@ -261,10 +249,7 @@ impl BrokerProxy {
         deliveries
     }
 
-    /// The relay before the first name server.
-    ///
-    /// # Panics
-    /// Never: a proxy has at least one name server.
+    /// The relay before the first name server; a proxy has at least one.
     #[must_use]
     pub fn namesrv_relay(&self) -> &Relay {
         let first = self.name_servers.first();

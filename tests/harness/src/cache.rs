@@ -7,9 +7,9 @@ use anyhow::Context;
 
 /// The folder `name` in `folder`, fetched if it is missing.
 ///
-/// `fetch` gets a temporary folder and returns the folder in it that is to be kept, which then
-/// appears complete or not at all. If several processes need it at once, one fetches it and the
-/// others wait. `what` is its name in messages.
+/// `fetch` gets a temporary folder and returns the folder in it that is kept. The result appears
+/// complete or not at all. If several processes need it at once, one fetches it and the others
+/// wait. `what` is its name in messages.
 ///
 /// # Errors
 /// Those of `fetch`, and when `folder` cannot be written.

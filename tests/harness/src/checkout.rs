@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// The checkout's folder.
+/// The checkout's folder, looked for at run time.
 ///
-/// It is looked for at run time. Cargo calls a program up to date that was compiled before its
-/// checkout was moved or copied, so a path that was compiled in may be of another checkout. `cargo
-/// run` and `cargo test` name the folder of the program's package; a program that is started
-/// without Cargo takes the current folder.
+/// A path that was compiled in may belong to another checkout: Cargo considers a program up to date
+/// that was compiled before its checkout was moved or copied. `cargo run` and `cargo test` name the
+/// folder of the program's package; a program that is started without Cargo uses the current
+/// folder.
 ///
 /// # Errors
 /// When neither folder is in a checkout of this project.
@@ -23,7 +23,6 @@ pub fn root() -> anyhow::Result<PathBuf> {
         .with_context(|| format!("{from} is in no checkout of this project: change to one"))
 }
 
-/// The checkout that a folder is in.
 fn above(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|folder| {
         folder.join("template.yaml").is_file() && folder.join("Cargo.lock").is_file()

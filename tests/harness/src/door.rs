@@ -15,12 +15,11 @@ const BACKLOG: u32 = 1024;
 pub(crate) struct Door {
     address: SocketAddr,
     visit: Arc<dyn Fn(TcpStream) -> BoxFuture<'static, ()> + Send + Sync>,
-    // Held during a change, so that two concurrent changes do not conflict on the port.
+    // Locked during a change, so that two concurrent changes do not conflict on the port.
     state: Mutex<State>,
 }
 
 enum State {
-    /// The listener and all connections.
     Open(Arc<Tasks>),
     /// The port, bound but without a listener: connections are refused, and no other process gets
     /// it.
@@ -56,7 +55,7 @@ impl Door {
     /// has cut. Does nothing if it is already shut.
     ///
     /// # Errors
-    /// When another process took the port in the moment in which it was free.
+    /// When another process has taken the port while it was free.
     pub(crate) async fn shut(&self) -> anyhow::Result<usize> {
         let mut state = self.state.lock().await;
         let mut cut = 0;
@@ -111,7 +110,6 @@ mod tests {
 
     use super::Door;
 
-    /// Keeps a connection open until it is cut.
     async fn keep(caller: TcpStream) {
         std::future::pending::<()>().await;
         drop(caller);

@@ -1,4 +1,4 @@
-//! Failed deliveries that are written to an order, instead of waiting for an hour.
+//! Failed deliveries that are written to an order, which saves an hour of waiting.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;

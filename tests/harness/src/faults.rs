@@ -1,9 +1,9 @@
 //! The faults that both proxies can inject.
 //!
-//! A proxy asks its [`Rules`] about all traffic, at two points: before the other side has seen it,
-//! and after the other side has done it. A rule names the traffic that it strikes and the effect: a
-//! [`Toxic`], or a [`Hold`], which stops the traffic until the test releases it. So a test hits a
-//! short window reliably, and can assert that its fault happened.
+//! A proxy asks its [`Rules`] about all traffic, at two points: before the other side has received
+//! it, and after the other side has processed it. A rule names the traffic that it strikes and the
+//! effect: a [`Toxic`], or a [`Hold`], which stops the traffic until the test releases it. So a
+//! test hits a short window reliably, and can assert that its fault happened.
 //!
 //! Names are those of toxiproxy where it has them.
 
@@ -15,24 +15,22 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::{mpsc, oneshot};
 
-/// The point at which a rule strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// A request, before the other side sees it.
+    /// Before the other side receives the request.
     Request,
-    /// The answer to a request, after the other side has done it and before the caller gets it.
+    /// After the other side has processed the request, and before the caller gets the answer.
     Response,
 }
 
 /// The traffic of a proxy: calls to the table, or frames.
 pub trait Traffic: Clone + Send + Sync + 'static {
-    /// An answer that the proxy can give instead of the other side.
     type Answer: Clone + Send + Sync + 'static;
 }
 
 /// What a proxy does to the traffic that a rule strikes.
 pub enum Toxic<T: Traffic> {
-    /// It never arrives. For a call that needs an answer, the connection is closed.
+    /// It never arrives. The connection of a call that waits for an answer is closed.
     Lose,
     /// It arrives late; later traffic may overtake it.
     Delay(Duration),
@@ -40,15 +38,13 @@ pub enum Toxic<T: Traffic> {
     Repeat(usize),
     /// The caller gets this answer. At [`Point::Request`] the other side never sees the request.
     Answer(T::Answer),
-    /// It arrives with a change.
+    /// It arrives changed.
     Rewrite(Arc<dyn Fn(&mut T) + Send + Sync>),
-    /// The connection is reset.
     Reset,
     /// It arrives in pieces, with a pause after each piece.
     Slice {
-        /// The size of a piece; at least 1.
+        /// At least 1.
         bytes: usize,
-        /// The time between two pieces.
         pause: Duration,
     },
 }
@@ -170,7 +166,7 @@ impl<T: Traffic> Rules<T> {
     }
 }
 
-/// A rule has struck, but a hold may not be decided yet.
+/// A rule has struck; its hold may not be decided yet.
 pub(crate) struct Strike<T: Traffic>(Effect<T>);
 
 impl<T: Traffic> Strike<T> {
@@ -183,9 +179,9 @@ impl<T: Traffic> Strike<T> {
         };
         let (verdict, decided) = oneshot::channel();
         match held.send(Held { traffic: traffic.clone(), verdict }) {
-            // Held traffic that the test dropped is lost.
+            // The test dropped the held traffic, which is then lost.
             Ok(()) => decided.await.unwrap_or(Some(Toxic::Lose)),
-            // The hold was dropped, so nothing is stopped any more.
+            // The hold was dropped, so traffic passes.
             Err(_) => None,
         }
     }
@@ -216,7 +212,8 @@ impl<T: Traffic> Book<T> {
     }
 }
 
-/// A rule without an effect yet; it applies once it has one.
+/// A rule that is not in effect yet: that takes [`Self::inflict`], [`Self::answer`] or
+/// [`Self::hold`].
 #[must_use = "a rule applies once it has an effect"]
 pub struct NewRule<T: Traffic> {
     rules: Rules<T>,
@@ -227,32 +224,29 @@ pub struct NewRule<T: Traffic> {
 }
 
 impl<T: Traffic> NewRule<T> {
-    /// Limits the rule to this many strikes, at least one.
+    /// At least one.
     pub fn times(mut self, times: u64) -> Self {
         self.remaining = Some(times.max(1));
         self
     }
 
-    /// Limits the rule to one strike.
     pub fn once(self) -> Self {
         self.times(1)
     }
 
-    /// Makes the rule strike a random `fraction` (0 to 1) of the traffic that it matches. `seed`
-    /// determines which.
+    /// Strikes a random `fraction` (0 to 1) of the traffic that matches; `seed` determines which.
     pub fn share(mut self, fraction: f64, seed: u64) -> Self {
         self.share = Some(Share { fraction, rng: fastrand::Rng::with_seed(seed) });
         self
     }
 
-    /// Makes the rule hold the traffic that it matches.
     #[must_use = "a hold that is dropped stops nothing"]
     pub fn hold(self) -> Hold<T> {
         let (seen, held) = mpsc::unbounded_channel();
         Hold { standing: self.activate(Effect::Hold(seen)), held }
     }
 
-    /// Makes the rule inflict `toxic` while the returned handle lives.
+    /// The rule lasts as long as the returned handle.
     #[must_use = "a rule that is dropped strikes nothing"]
     pub fn inflict(self, toxic: Toxic<T>) -> Standing<T> {
         self.activate(Effect::Toxic(toxic))
@@ -274,7 +268,7 @@ impl<T: Traffic> NewRule<T> {
     }
 }
 
-/// An active rule; it is removed when this is dropped.
+/// An active rule; dropping this removes it.
 #[derive(Debug)]
 pub struct Standing<T: Traffic> {
     rules: Rules<T>,
@@ -283,7 +277,6 @@ pub struct Standing<T: Traffic> {
 }
 
 impl<T: Traffic> Standing<T> {
-    /// How often the rule has struck.
     #[must_use]
     pub fn struck(&self) -> u64 {
         self.struck.load(Ordering::Relaxed)
@@ -296,8 +289,8 @@ impl<T: Traffic> Drop for Standing<T> {
     }
 }
 
-/// Stops the traffic that its rule matches. When this is dropped, it stops nothing more, and
-/// traffic that it has stopped and [`Hold::seen`] has not returned is lost.
+/// Stops the traffic that its rule matches. Once this is dropped, nothing more is stopped, and
+/// stopped traffic that [`Hold::seen`] has not returned is lost.
 #[derive(Debug)]
 pub struct Hold<T: Traffic> {
     standing: Standing<T>,
@@ -314,23 +307,21 @@ impl<T: Traffic> Hold<T> {
         held.ok().flatten().with_context(|| format!("nothing was held within {limit:?}"))
     }
 
-    /// How often the rule has stopped traffic.
     #[must_use]
     pub fn struck(&self) -> u64 {
         self.standing.struck()
     }
 }
 
-/// Traffic that was stopped. If this is dropped, the traffic is lost.
+/// Stopped traffic. It is lost if this is dropped.
 #[derive(Debug)]
 pub struct Held<T: Traffic> {
-    /// The call or the frame.
     pub traffic: T,
     verdict: oneshot::Sender<Option<Toxic<T>>>,
 }
 
 impl<T: Traffic> Held<T> {
-    /// Passes it on, whether or not its sender still lives.
+    /// Passes it on, even if its sender has ended.
     pub fn release(self) {
         self.decide(None);
     }
@@ -340,7 +331,6 @@ impl<T: Traffic> Held<T> {
         self.decide(Some(Toxic::Lose));
     }
 
-    /// Passes it on with a toxic.
     pub fn release_with(self, toxic: Toxic<T>) {
         self.decide(Some(toxic));
     }

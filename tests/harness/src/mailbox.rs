@@ -1,5 +1,5 @@
-//! A stand-in for Amazon SES: it takes mails as `SendEmail` sends them, keeps the newest, and sends
-//! none.
+//! A stand-in for Amazon SES: it accepts the requests of `SendEmail`, keeps the newest mails, and
+//! sends none.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,34 +22,28 @@ use crate::system::SystemOptions;
 /// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>).
 const SEND_EMAIL: &str = "/v2/email/outbound-emails";
 
-/// The page to which the links in mails lead, at the address of the API.
+/// The page to which the links in mails lead, at the API's address.
 pub const LINK_PATH: &str = "/mails/link";
 
-/// How many mails are kept.
 const KEPT_MAX: usize = 100;
 
-/// The longest body of a request; the mails of the service are much shorter.
+/// Bytes of a request's body; the service's mails are much shorter.
 const BYTES_MAX: usize = 256 * 1024;
 
-/// A mail that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SentMail {
-    /// Its number, counted from 1.
+    /// Counted from 1.
     pub number: u64,
-    /// When it came, in milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub at_ms: u64,
-    /// From whom it is.
     pub from: String,
-    /// To whom it goes.
     pub to: Vec<String>,
-    /// Its subject.
     pub subject: String,
-    /// Its text.
     pub text: String,
 }
 
 impl SentMail {
-    /// The token in its link, which is the value of the fragment.
+    /// The fragment of the link in it.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         let link = self.text.lines().find(|line| line.starts_with("http"))?;
@@ -64,14 +58,14 @@ struct Kept {
     newest: VecDeque<SentMail>,
 }
 
-/// The mails of a system. Clones share them.
+/// Clones share the mails.
 #[derive(Debug, Clone, Default)]
 pub struct Mailbox(Arc<Mutex<Kept>>);
 
 impl Mailbox {
-    /// A mailbox for the system that starts with these options next: its functions have a sender,
-    /// and its mails are sent to this mailbox, which the system's pages must serve
-    /// ([`Self::router`]).
+    /// A mailbox for the system that will be started with these options. Its functions get a
+    /// sender, and send their mails to this mailbox; the system's pages must serve
+    /// [`Self::router`].
     #[must_use]
     pub fn of(options: &mut SystemOptions) -> Self {
         let sender = [("MailSender", "Shop <shop@example.com>"), ("MailIdentity", "example.com")];
@@ -80,13 +74,13 @@ impl Mailbox {
         Self::default()
     }
 
-    /// The mails that were sent, the newest first.
+    /// The newest first.
     #[must_use]
     pub fn mails(&self) -> Vec<SentMail> {
         self.kept().newest.iter().cloned().collect()
     }
 
-    /// The service's address for the functions' calls.
+    /// The HTTP service that the functions call.
     pub fn router(&self) -> Router {
         Router::new()
             .route(SEND_EMAIL, post(send_email).layer(DefaultBodyLimit::max(BYTES_MAX)))
@@ -117,8 +111,8 @@ impl Mailbox {
     }
 }
 
-/// A page of another site could send a simple request here; browsers name their origin then, which
-/// the SDK does not.
+/// A page of another site could send a simple request here. Browsers then add their origin; the SDK
+/// adds none.
 async fn send_email(State(mailbox): State<Mailbox>, headers: HeaderMap, body: Bytes) -> Response {
     if headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site") {
         return StatusCode::FORBIDDEN.into_response();

@@ -9,18 +9,16 @@ use tokio::process::Command;
 use crate::broker::check_maven;
 use crate::cache;
 
-/// The runtime dependencies of a POM.
 pub(crate) struct Artifacts {
-    /// Their name in messages.
+    /// Used in messages.
     pub(crate) what: &'static str,
     pub(crate) version: &'static str,
-    /// The name of the cache's folder, without the version.
+    /// Without the version.
     pub(crate) folder: &'static str,
     pub(crate) pom: &'static str,
 }
 
 impl Artifacts {
-    /// Whether they are already in the cache below `target`.
     pub(crate) fn are_fetched(&self, target: &Path) -> bool {
         self.folder(target).join("jars").is_dir()
     }

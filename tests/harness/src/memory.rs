@@ -1,7 +1,5 @@
-//! The memory of a process.
-
-/// The peak of a process's memory so far, in bytes (`VmHWM` of `proc(5)`). `None` where the system
-/// does not report it, and when the process is gone.
+/// The peak of a process's memory so far, in bytes (`VmHWM` of `proc(5)`); `None` where the system
+/// does not report it, or once the process has ended.
 #[must_use]
 pub fn peak(pid: u32) -> Option<u64> {
     read_peak(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)

@@ -10,13 +10,10 @@ use crate::table_proxy::TableCall;
 /// An attempt to create an order, as a call names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// The id of the attempt.
     pub transaction_id: String,
-    /// The order of the attempt.
     pub order_id: String,
 }
 
-/// The attempt of a call that creates an order.
 #[must_use]
 pub fn created_by(call: &TableCall) -> Option<Attempt> {
     if call.operation != "PutItem" {
@@ -26,7 +23,7 @@ pub fn created_by(call: &TableCall) -> Option<Attempt> {
     Some(Attempt { transaction_id: attempt, order_id: order_of(call)? })
 }
 
-/// Whether a call creates an order that has a half message.
+/// Whether the call creates an order that has a half message.
 #[must_use]
 pub fn creates_with_half_message(call: &TableCall) -> bool {
     let pending = call.body.pointer("/Item/pending/M").and_then(Value::as_object);
@@ -34,7 +31,6 @@ pub fn creates_with_half_message(call: &TableCall) -> bool {
     created_by(call).is_some() && pending.is_some_and(|events| events.values().all(is_sent))
 }
 
-/// The attempt that a call fences.
 #[must_use]
 pub fn fenced_by(call: &TableCall) -> Option<Attempt> {
     if call.operation != "UpdateItem" || !update(&call.body)?.contains("ADD #fenced") {
@@ -44,13 +40,13 @@ pub fn fenced_by(call: &TableCall) -> Option<Attempt> {
     Some(Attempt { transaction_id: attempt, order_id: order_of(call)? })
 }
 
-/// Whether a call reserves stock for orders and ends their `OrderCreated`.
+/// Whether the call reserves stock for orders and ends their `OrderCreated`.
 #[must_use]
 pub fn reserves(call: &TableCall) -> bool {
     !reserved_by(call).is_empty()
 }
 
-/// The orders that a call confirms with their stock.
+/// The orders that the call confirms with their stock.
 #[must_use]
 pub fn reserved_by(call: &TableCall) -> Vec<String> {
     if call.operation != "TransactWriteItems" || !call.touches("PRODUCT#") {
@@ -62,22 +58,19 @@ pub fn reserved_by(call: &TableCall) -> Vec<String> {
     orders.map(ToOwned::to_owned).collect()
 }
 
-/// What a call changes in a stored order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderUpdate {
-    /// The order.
     pub order_id: String,
-    /// Its new status, such as `CONFIRMED`.
+    /// Such as `CONFIRMED`.
     pub status: Option<String>,
-    /// The events that become pending.
+    /// Events that become pending.
     pub raised: Vec<String>,
-    /// The events that are no longer pending.
+    /// Events that are no longer pending.
     pub ended: Vec<String>,
     /// Whether a sweep claims the order's pending events.
     pub is_claim: bool,
 }
 
-/// What a call changes in stored orders.
 #[must_use]
 pub fn updates_of(call: &TableCall) -> Vec<OrderUpdate> {
     match call.operation.as_str() {
@@ -91,7 +84,7 @@ pub fn updates_of(call: &TableCall) -> Vec<OrderUpdate> {
     }
 }
 
-/// The change of an order in `SET #status = :v1, … REMOVE #pending.#n0`.
+/// Of an update such as `SET #status = :v1, … REMOVE #pending.#n0`.
 fn update_in(request: &Value) -> Option<OrderUpdate> {
     let key = request.pointer("/Key/sk/S")?.as_str()?.strip_prefix("ORDER#")?;
     let update = update(request)?;
@@ -114,7 +107,7 @@ fn update_in(request: &Value) -> Option<OrderUpdate> {
     Some(OrderUpdate { order_id: key.to_owned(), status, raised, ended, is_claim })
 }
 
-/// The events that a call ends with a notification of the user.
+/// The events that the call ends with a notification of the user.
 #[must_use]
 pub fn notified_by(call: &TableCall) -> Vec<String> {
     match call.operation.as_str() {
@@ -128,19 +121,17 @@ pub fn notified_by(call: &TableCall) -> Vec<String> {
     }
 }
 
-/// Whether a call ends an event with a notification, and changes nothing else.
+/// Whether the call ends an event with a notification, and changes nothing else.
 #[must_use]
 pub fn ends_alone(call: &TableCall) -> bool {
     call.operation == "UpdateItem" && notified_in(&call.body).is_some()
 }
 
-/// Whether a call reads an order.
 #[must_use]
 pub fn reads_order(call: &TableCall) -> bool {
     call.operation == "GetItem" && call.touches("ORDER#")
 }
 
-/// Whether the table has done the call.
 #[must_use]
 pub fn is_done(call: &TableCall) -> bool {
     call.answer.as_ref().is_some_and(|answer| answer.status.is_success())
@@ -154,7 +145,7 @@ fn update(request: &Value) -> Option<&str> {
     request.get("UpdateExpression")?.as_str()
 }
 
-/// The event in `SET #notifications.#n0 = …`; the placeholder stands for its name.
+/// From `SET #notifications.#n0 = …`; the placeholder stands for the event's name.
 fn notified_in(request: &Value) -> Option<String> {
     let (_, rest) = update(request)?.split_once("#notifications.")?;
     let placeholder = rest.split(' ').next()?;
@@ -162,7 +153,7 @@ fn notified_in(request: &Value) -> Option<String> {
     Some(names.get(placeholder)?.as_str()?.to_owned())
 }
 
-/// The identifier in an attribute of 16 bytes.
+/// Of an attribute of 16 bytes.
 fn uuid(attribute: &Value) -> Option<String> {
     let bytes = STANDARD.decode(attribute.get("B")?.as_str()?).ok()?;
     Some(Uuid::from_slice(&bytes).ok()?.to_string())

@@ -1,12 +1,10 @@
-//! The processor time of a process.
-
 use std::time::Duration;
 
 /// A tick of `/proc` on every Linux (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 
-/// The processor time of a process so far, of all its threads (`utime` and `stime` of `proc(5)`).
-/// `None` where the system does not report it, and when the process is gone.
+/// The processor time of a process so far, of all its threads (`utime` and `stime` of `proc(5)`);
+/// `None` where the system does not report it, or once the process has ended.
 #[must_use]
 pub fn used(pid: u32) -> Option<Duration> {
     read_used(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Shows the current step and its duration.
 #[derive(Debug, Clone)]
 pub struct Progress {
     /// `None` when standard error is not a terminal.
@@ -14,7 +13,6 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Without a step yet.
     #[expect(clippy::new_without_default, reason = "it starts a clock and a spinner")]
     pub fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -27,14 +25,13 @@ impl Progress {
         Self { bar, started: Instant::now() }
     }
 
-    /// Prints a first step on its own line: a build, whose program shows its own progress on the
-    /// same stream.
+    /// Prints a first step on its own line, for a build that shows its own progress on the same
+    /// stream.
     #[expect(clippy::print_stderr, reason = "a program's progress goes there")]
     pub fn first(&self, what: &str) {
         eprintln!("[{:5.1} s] {what}", self.started.elapsed().as_secs_f64());
     }
 
-    /// Shows the next step.
     pub fn step(&self, what: &str) {
         match &self.bar {
             Some(bar) => {
@@ -48,7 +45,7 @@ impl Progress {
         }
     }
 
-    /// Shows the progress within a step, on a terminal only.
+    /// Shown on a terminal only.
     pub fn at(&self, what: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(what.to_owned());

@@ -28,36 +28,31 @@ use crate::products;
 use crate::remoting::{Frame, ask, code, status};
 use crate::table;
 
-/// The addresses of a system's parts.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
     /// The name server, `host:port`.
     pub namesrv: String,
-    /// The DynamoDB endpoint.
     pub table_url: String,
-    /// The existing folder for files of this system, such as a signing key.
+    /// An existing folder for files of this system, such as its signing key.
     pub data: PathBuf,
-    /// How to reach the cluster, if it demands TLS and signed requests.
+    /// Set if the cluster requires TLS and signed requests.
     pub access: Option<ClusterAccess>,
 }
 
-/// The names of a system's parts.
 #[derive(Debug, Clone)]
 pub struct Names {
-    /// The stack's name.
     pub stack_name: String,
-    /// The topic of the order events.
+    /// For order events.
     pub topic: String,
-    /// The topic of the user events.
+    /// For user events.
     pub user_topic: String,
-    /// The prefix of every consumer and producer group's name.
+    /// Of the names of all consumer and producer groups.
     pub group_prefix: String,
-    /// The tables, with their names, keys and indexes.
     pub tables: Vec<TableSpec>,
 }
 
 impl Names {
-    /// The names in `template`, as its functions read them.
+    /// Reads the names from the variables of the template's functions.
     ///
     /// # Errors
     /// When no function has the variable for a topic or the prefix.
@@ -71,7 +66,7 @@ impl Names {
         })
     }
 
-    /// The name in DynamoDB of the table with a logical id such as `OrdersTable`.
+    /// `logical_id` is the table's in the template, such as `OrdersTable`.
     #[must_use]
     pub fn table(&self, logical_id: &str) -> Option<&str> {
         let table = self.tables.iter().find(|table| table.logical_id == logical_id);
@@ -87,11 +82,8 @@ fn variable(template: &Template, name: &str) -> anyhow::Result<String> {
         .ok_or_else(|| anyhow::anyhow!("no function in the template has the variable {name}"))
 }
 
-/// The demo user's password.
 pub const DEMO_PASSWORD: &str = "correct-horse-battery-staple";
-/// The demo user's address.
 pub const DEMO_EMAIL: &str = "demo@example.com";
-/// The demo user's id.
 pub const DEMO_USER_ID: u64 = 123;
 
 const DEMO_PRODUCTS: &str = include_str!("../demo/products.json");
@@ -124,7 +116,7 @@ pub async fn create_topics(endpoints: &Endpoints, names: &Names) -> anyhow::Resu
         .map(drop)
 }
 
-/// Deletes a topic from a broker and from its name server, like an operator who considers it
+/// Deletes a topic from a broker and from its name server, as an operator does who considers it
 /// unused.
 ///
 /// # Errors
@@ -174,7 +166,6 @@ fn named(names: &Names, logical_id: &str) -> anyhow::Result<TableName> {
     Ok(TableName::parse(name)?)
 }
 
-/// The signing key's file in a data folder.
 #[must_use]
 pub fn signing_key_file(data: &Path) -> PathBuf {
     data.join("signing-key.json")
@@ -206,7 +197,7 @@ async fn put_demo(tables: &dynamodb::Client, names: &Names) -> anyhow::Result<()
     let email = EmailAddress::parse(DEMO_EMAIL)?;
     let accounts = DynamoAccounts::new(tables.clone(), users.clone());
     if accounts.by_email(&email).await?.is_some() {
-        // The data folder was kept: some stock is sold, and must not be restored.
+        // The data folder was kept: some of the stock is sold, and must not be restored.
         return Ok(());
     }
     let catalog = CatalogTable::named(named(names, "CatalogTable")?);

@@ -1,4 +1,4 @@
-//! Proxies before the table and the cluster of a system. Each function has its own, so that a fault
+//! Proxies before the table and the cluster of a system, a pair for each function, so that a fault
 //! strikes only one function.
 
 use std::collections::BTreeMap;
@@ -14,24 +14,21 @@ use crate::roles::Role;
 use crate::table_proxy::TableProxy;
 use crate::weather::Weather;
 
-/// The proxies of a system.
 pub struct Proxies {
     functions: BTreeMap<String, FunctionProxies>,
     journal: Arc<Journal>,
 }
 
-/// The proxies of one function.
 pub struct FunctionProxies {
-    /// Between the function and DynamoDB.
     pub table: TableProxy,
-    /// Between the function and the cluster.
     pub broker: BrokerProxy,
 }
 
 impl Proxies {
-    /// Starts a pair for each function of the template, which holds it to its role, before the table at `table_url` (or the weather before it)
-    /// and the brokers that the name server knows. `namesrv` may be several, separated by `;` or
-    /// `,`, only with an `observer`, which does not see into connections with TLS.
+    /// Starts a pair for each function of the template, which also holds the function to its role.
+    /// They stand before the table at `table_url` (or the weather before it) and the brokers that
+    /// the name server knows. `namesrv` may be several, separated by `;` or `,`, but only with an
+    /// `observer`, which does not see into connections with TLS.
     ///
     /// # Errors
     /// When no name server answers or knows a broker, a certificate of the cluster cannot be read,
@@ -74,7 +71,6 @@ impl Proxies {
         Ok(Self { functions: proxies, journal })
     }
 
-    /// The proxies of `function`.
     ///
     /// # Errors
     /// When the function does not exist.
@@ -84,7 +80,7 @@ impl Proxies {
             .with_context(|| format!("no proxies for the function {function}"))
     }
 
-    /// The half messages and ends of all functions; empty for a system with an observer.
+    /// Of all functions; empty for a system with an observer.
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal

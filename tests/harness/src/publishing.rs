@@ -1,4 +1,4 @@
-//! Messages that a test itself publishes on the order topic.
+//! Messages that a test publishes itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,6 @@ use crate::broker::broker_address;
 use crate::provision::{Endpoints, Names, rocketmq_config};
 use crate::remoting::{Frame, ask, code, status};
 
-/// The limit for one message.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The flag of a half message (`MessageSysFlag.java`).
@@ -107,7 +106,6 @@ impl FlaggedHalf {
         })
     }
 
-    /// Sends its end.
     ///
     /// # Errors
     /// When the broker refuses it, or does not answer.
@@ -136,13 +134,13 @@ fn fields(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// A broker's answer that it does not do what was asked.
+/// The broker's answer that it refuses a request.
 #[derive(Debug, thiserror::Error)]
 #[error("the broker answers with code {code}: {remark}")]
 pub struct Refused {
-    /// A code such as [`status::MESSAGE_ILLEGAL`].
+    /// Such as [`status::MESSAGE_ILLEGAL`].
     pub code: i32,
-    /// What the broker says about it; may be empty.
+    /// The broker's reason; may be empty.
     pub remark: String,
 }
 
@@ -157,7 +155,6 @@ fn succeeded(answer: Frame) -> anyhow::Result<Frame> {
 pub struct Publishing(RocketmqPublisher);
 
 impl Publishing {
-    /// Connects to the cluster of a system.
     ///
     /// # Errors
     /// When the cluster cannot be reached.
@@ -202,7 +199,6 @@ impl Publishing {
         Ok(())
     }
 
-    /// Closes the connections to the cluster.
     pub async fn stop(self) {
         self.0.shutdown().await;
     }

@@ -1,8 +1,8 @@
-//! The roles of functions before the table: what a role of the template does not permit is refused,
-//! as IAM refuses it on AWS.
+//! The roles of functions before the table: a call that the template's role does not permit is
+//! refused, as IAM refuses it on AWS.
 //!
-//! What the functions of a test run use is written to the file that [`USED`] names, so that a
-//! permission that nothing needs is found too (`cargo xtask test`).
+//! The permissions that the functions of a test run use are written to the file that [`USED`]
+//! names, so that `cargo xtask test` also finds a permission that nothing needs.
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -20,7 +20,6 @@ use crate::table_proxy::{TableAnswer, TableCall};
 /// function, the action and the resource, in which `-` stands for the name of the stack.
 pub const USED: &str = "PERMISSIONS_USED";
 
-/// The role of one function.
 pub(crate) struct Role {
     function: String,
     stack_name: String,
@@ -30,7 +29,7 @@ pub(crate) struct Role {
 }
 
 impl Role {
-    /// The role of a function of a stack; `None` if the template does not have it.
+    /// `None` if the template does not have the role.
     #[expect(clippy::disallowed_methods, reason = "`cargo xtask test` sets it for all tests")]
     pub(crate) fn of(function: &FunctionSpec, stack_name: &str) -> Option<Self> {
         Some(Self {
@@ -42,7 +41,7 @@ impl Role {
         })
     }
 
-    /// The answer to a call that needs more than the role permits.
+    /// For a call that needs more than the role permits.
     pub(crate) fn refusal(&self, call: &TableCall) -> Option<TableAnswer> {
         let needed = needed(call);
         if let Some(missing) = needed.iter().find(|needed| !self.permitted.contains(needed)) {
@@ -71,7 +70,7 @@ impl Role {
     }
 }
 
-/// A permission as [`USED`]'s file has it, with the end of its line.
+/// A line of [`USED`]'s file, with its end.
 #[must_use]
 pub fn line(function: &str, permission: &Permission, stack_name: &str) -> String {
     let Permission { action, resource } = permission;

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use crate::preload;
 
-/// The variable with the offset in milliseconds.
 const VARIABLE: &str = "CLOCK_OFFSET_MS";
 
 /// The offset in milliseconds of the wall clock of a process with these variables.

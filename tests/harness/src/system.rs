@@ -30,25 +30,21 @@ use crate::weather::Weather;
 
 /// A running system. [`System::stop`] ends it gracefully; dropping it ends it immediately.
 pub struct System {
-    /// The URL of the API, such as `http://127.0.0.1:8000`.
+    /// Such as `http://127.0.0.1:8000`.
     pub api_url: String,
-    /// The addresses of the name server and the table, and the data folder.
     pub endpoints: Endpoints,
-    /// The names of topics, groups and tables.
     pub names: Names,
-    /// The resolved template.
     pub template: Template,
-    /// The Lambda host: to invoke functions, and to find and kill their instances.
     pub host: LambdaHost,
-    /// The cluster, if this system started it: to kill and restart its servers.
+    /// `None` if this system uses another cluster.
     pub broker: Option<Rocketmq>,
-    /// The proxies of the functions, if [`SystemOptions::proxies`] is set.
+    /// Set if [`SystemOptions::proxies`] is.
     pub proxies: Option<Proxies>,
-    /// The weather between the functions and the table, if [`SystemOptions::weather`] is set. It
-    /// counts the functions' capacity units.
+    /// Between the functions and the table, if [`SystemOptions::weather`] is set. It counts the
+    /// functions' capacity units.
     pub weather: Option<Arc<Weather>>,
-    /// Leads all functions through the weather, if they have no proxies. A test can watch their
-    /// calls here.
+    /// Passes all functions' calls through the weather, if they have no proxies. A test can watch
+    /// the calls here.
     pub weather_proxy: Option<TableProxy>,
     gateway: Gateway,
     schedules: Option<Schedules>,
@@ -119,13 +115,12 @@ impl System {
         Ok(system)
     }
 
-    /// The process ids of everything that runs for this system.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         self.children.pids()
     }
 
-    /// Ends everything in this order: schedules, gateway, functions, broker, table.
+    /// Order: schedules, gateway, functions, broker, table.
     pub async fn stop(self) {
         if let Some(schedules) = &self.schedules {
             schedules.stop();

@@ -82,7 +82,7 @@ impl EmbeddedTable {
         Ok(Self { address, stop, ended })
     }
 
-    /// The endpoint, such as `http://127.0.0.1:8001`.
+    /// Such as `http://127.0.0.1:8001`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -90,7 +90,7 @@ impl EmbeddedTable {
 
     /// Waits for running requests and closes the file.
     pub async fn stop(self) {
-        // The send fails only if the server has already ended.
+        // Sending fails only if the server has already ended.
         if self.stop.send(()).is_ok() && tokio::time::timeout(STOP_GRACE, self.ended).await.is_err()
         {
             tracing::debug!("a request to the embedded table was cut off");

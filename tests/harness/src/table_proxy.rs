@@ -21,16 +21,14 @@ use crate::roles::Role;
 use exchange::Exchange;
 pub(crate) use upstream::{Cut, TableEndpoint, Upstream};
 
-/// A call to the table on its way, or on its way back.
+/// A call on its way to the table, or on its way back.
 #[derive(Debug, Clone)]
 pub struct TableCall {
-    /// When the proxy received it.
     pub at: Instant,
-    /// The operation, such as `TransactWriteItems`.
+    /// Such as `TransactWriteItems`.
     pub operation: String,
-    /// The request.
     pub body: serde_json::Value,
-    /// The table's answer; `None` at [`Point::Request`].
+    /// `None` at [`Point::Request`].
     pub answer: Option<TableAnswer>,
 }
 
@@ -39,14 +37,14 @@ impl Traffic for TableCall {
 }
 
 impl TableCall {
-    /// The key of an item in the call that begins with `kind`, such as `ORDER#…` for `ORDER#`: the
-    /// partition key or the sort key.
+    /// The partition key or the sort key of an item in the call that begins with `kind`, such as
+    /// `ORDER#…` for `ORDER#`.
     #[must_use]
     pub fn key_of(&self, kind: &str) -> Option<String> {
         find_key(&self.body, kind)
     }
 
-    /// Whether the call reads or writes an item with a key that begins with `kind`.
+    /// Whether the call names an item with a key that begins with `kind`.
     #[must_use]
     pub fn touches(&self, kind: &str) -> bool {
         self.key_of(kind).is_some()
@@ -73,7 +71,6 @@ pub fn calls(operation: &'static str) -> impl Fn(&TableCall) -> bool + Clone + S
     move |call| call.operation == operation
 }
 
-/// A proxy that passes all calls on, except those that its rules strike.
 pub struct TableProxy {
     exchange: Arc<Exchange>,
     door: Door,
@@ -111,20 +108,20 @@ impl TableProxy {
         Ok(Self { exchange, door: door.await? })
     }
 
-    /// The endpoint, such as `http://127.0.0.1:8001`.
+    /// Such as `http://127.0.0.1:8001`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.door.address())
     }
 
-    /// Refuses from now on what the caller's role does not permit. A proxy has one role at the most.
+    /// From now on, refuses calls that the caller's role does not permit. A proxy has one role at
+    /// most.
     pub(crate) fn judge_by(&self, role: Role) {
         if self.exchange.role.set(role).is_err() {
             tracing::error!("a proxy was given a second role");
         }
     }
 
-    /// A rule for calls.
     pub fn on(
         &self,
         point: Point,
@@ -133,19 +130,17 @@ impl TableProxy {
         self.exchange.rules.on(point, matches)
     }
 
-    /// Calls `look` with every call that the table answers from now on and the table's own answer,
-    /// whatever rules do to that answer. `look` is called until the proxy ends.
+    /// From now on, calls `look` with every call that the table has answered, and the table's own
+    /// answer, whatever rules do to that answer. This ends with the proxy.
     pub fn watch(&self, look: impl Fn(&TableCall) + Send + Sync + 'static) {
         self.exchange.watch(look);
     }
 
-    /// The rules for its calls.
     #[must_use]
     pub fn rules(&self) -> &Rules<TableCall> {
         &self.exchange.rules
     }
 
-    /// How many calls arrived.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.exchange.calls()
@@ -171,7 +166,7 @@ impl TableProxy {
     /// Removes all rules and accepts connections again.
     ///
     /// # Errors
-    /// The same as of [`TableProxy::accept`].
+    /// When the port is not available.
     pub async fn heal(&self) -> anyhow::Result<()> {
         self.rules().heal();
         self.accept().await

@@ -1,4 +1,4 @@
-//! The demo user, or another one with a token, as a client of a running system.
+//! The demo user, or another user with a token, as a client of a running system.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -16,7 +16,6 @@ pub struct User {
 }
 
 impl User {
-    /// A user with this token.
     #[must_use]
     pub fn new(api_url: &str, client: Client, token: String) -> Self {
         Self { api_url: api_url.to_owned(), client, token: RwLock::new(token) }
@@ -55,12 +54,10 @@ impl User {
         self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A request without a token.
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.api_url))
     }
 
-    /// A request with the token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.anonymous(method, path).bearer_auth(self.token())
     }
@@ -70,9 +67,9 @@ impl User {
         self.request(Method::POST, "/v1/orders").json(body)
     }
 
-    /// Checks that the API can create orders, without creating one: it is asked for a product that
-    /// does not exist. create-order can only refuse it after it has started, connected, verified the
-    /// token and read the catalog.
+    /// Checks that the API can create orders, without creating one: the order names a product that
+    /// does not exist. create-order can only refuse it after it has started, connected, verified
+    /// the token and read the catalog.
     ///
     /// # Errors
     /// When it cannot; the error names the answer.
@@ -83,7 +80,6 @@ impl User {
     }
 }
 
-/// The body of an order of one product.
 #[must_use]
 pub fn order_of(product_id: u64, quantity: u64) -> Value {
     json!({"items": [{"product_id": product_id, "quantity": quantity}]})

@@ -74,7 +74,7 @@ use partitions::Partitions;
 use refusal::Reason;
 use schema::{ItemKey, Schemas};
 
-/// The weather before one table server, shared by all its proxies.
+/// Shared by all proxies before one table server.
 pub struct Weather {
     table: Arc<dyn Upstream>,
     latencies: Latencies,
@@ -112,18 +112,17 @@ impl Weather {
         TableProxy::start_before(Ipv4Addr::LOCALHOST, weather).await
     }
 
-    /// The consumption since the start or the last reset.
+    /// Since the start or the last reset.
     #[must_use]
     pub fn consumption(&self) -> Consumption {
         self.counts().clone()
     }
 
-    /// Sets all counts to zero, and returns the previous counts. Running calls count afterwards.
+    /// Returns the previous counts. Running calls are counted afterwards.
     pub fn reset_consumption(&self) -> Consumption {
         std::mem::take(&mut *self.counts())
     }
 
-    /// How many items running calls write.
     #[must_use]
     pub fn items_under_way(&self) -> usize {
         self.holds.len()
@@ -176,8 +175,7 @@ impl Weather {
         Ok(answer)
     }
 
-    /// The items of a call. Empty if the table of one is unknown or its key is incomplete: the
-    /// table refuses such a call.
+    /// Empty if a table is unknown or a key incomplete: the table refuses such a call.
     async fn items<'call>(
         &self,
         operation: Operation,
@@ -227,7 +225,6 @@ impl Weather {
         }
     }
 
-    /// The cancellation of a transaction with these conflicts.
     fn conflicts(&self, conflicts: &[bool]) -> Option<TableAnswer> {
         let reasons: Vec<_> =
             conflicts.iter().map(|conflict| conflict.then_some(Reason::Conflict)).collect();

@@ -43,7 +43,7 @@ fn the_projects_own_template_resolves() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// A mistake is an error that says what is wrong, whatever it is.
+    /// Every mistake leads to an error that describes it.
     #[test]
     fn no_mistake_in_the_projects_own_template_makes_its_reader_panic(
         line in any::<Index>(), at in any::<Index>(), change in 0_u8..4, byte in "\\PC",

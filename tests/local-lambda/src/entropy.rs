@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A random UUID, like the request ids of Lambda and API Gateway.
+/// A UUID, like the request ids of Lambda and API Gateway.
 pub(crate) fn request_id() -> String {
     uuid::Builder::from_random_bytes(random()).into_uuid().to_string()
 }
@@ -24,8 +24,8 @@ pub(crate) fn jitter(limit: Duration) -> Duration {
     limit.mul_f64(f64::from(u16::from_be_bytes([first, second])) / 65_536.0)
 }
 
-/// Random bytes, or zeros if the system has no entropy. Every supported system has it, and zeros
-/// would only make names equal.
+/// Zeros if the system has no entropy. Every supported system has it, and zeros only make names
+/// equal.
 fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     if let Err(error) = getrandom::fill(&mut bytes) {

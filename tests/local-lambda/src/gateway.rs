@@ -24,24 +24,23 @@ use event::Call;
 use reply::own_answer;
 use routes::Routes;
 
-/// The quota of HTTP APIs for a request's body.
+/// In bytes: the quota of HTTP APIs for a request's body.
 pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// The longest an HTTP API waits for an integration.
 pub const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running gateway, as an API Gateway HTTP API with Lambda proxy integrations, payload 2.0; it
-/// closes when this is dropped.
+/// A running API Gateway HTTP API with Lambda proxy integrations, payload 2.0; it closes when this
+/// is dropped.
 ///
 /// Answers that AWS documents for API Gateway itself are the same here:
 /// - a body of more than 10 MB is 413 (quotas of HTTP APIs);
 /// - a function error, or an answer that does not have the expected form, is 500;
-/// - an integration that takes longer than 30 s is 503, while the function goes on;
+/// - an integration that takes longer than 30 s is 503, while the function continues;
 /// - no route and no `$default` is 404.
 ///
-/// Requests are not throttled, so 429 never comes from here.
+/// Requests are not throttled, so the gateway itself never answers 429.
 pub struct Gateway {
-    /// The address that it listens on.
     pub address: SocketAddr,
     tasks: Tasks,
 }
@@ -52,8 +51,7 @@ struct Shared {
 }
 
 impl Gateway {
-    /// Serves `pages`, if there are any, and at all other paths the routes of `functions` on
-    /// `listener`.
+    /// Serves `pages`, if there are any, and at all other paths the routes of `functions`.
     ///
     /// # Errors
     /// When two functions claim the same route, or the listener has no address.
@@ -134,8 +132,8 @@ async fn integrate(
     }
 }
 
-/// The whole body. A body that breaks off is refused like one that is too large: no client is left
-/// to see the difference.
+/// The whole body. A body that breaks off is refused like one that is too large: its client has
+/// gone, and sees no difference.
 async fn read(body: Body) -> Result<axum::body::Bytes, axum::Error> {
     axum::body::to_bytes(body, BODY_BYTES_MAX).await
 }

@@ -26,16 +26,13 @@ use crate::tasks::Tasks;
 use crate::template::FunctionSpec;
 use pool::Pool;
 
-/// The AWS region of the local stack.
 pub const REGION: &str = "eu-central-1";
-/// The AWS account of the local stack.
 pub const ACCOUNT_ID: &str = "000000000000";
 
-/// The running host: real function binaries under the Lambda Runtime API. Clones are handles to the
-/// same host.
+/// Runs real function binaries under the Lambda Runtime API. Clones are handles to the same host.
 ///
-/// It treats a function as Lambda does. One process serves one request at a time. A process that
-/// has answered and asks for its next event is frozen with SIGSTOP until an event comes. If a
+/// The host treats a function as Lambda does. One process serves one request at a time. A process
+/// that has answered and asks for its next event is frozen with SIGSTOP until an event comes. If a
 /// request takes longer than the function's timeout, its process is killed with SIGKILL. A process
 /// that ends by itself is a function error, and the next request starts another one.
 #[derive(Clone)]
@@ -46,27 +43,25 @@ struct Inner {
     tasks: Arc<Tasks>,
 }
 
-/// One process of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstanceInfo {
-    /// The id of its process.
     pub pid: u32,
     /// Whether it serves a request, or is starting for one.
     pub busy: bool,
 }
 
 impl LambdaHost {
-    /// A host for `functions`; processes start with their first request.
+    /// Processes start with their first request.
     ///
     /// # Errors
-    /// When a function's binary is missing, naming it and the command that builds it, and when the
-    /// current folder, which relative paths begin at, is unknown.
+    /// When a function's binary is missing (the error names it and the command that builds it), or
+    /// relative paths have no current folder to begin at.
     pub fn start(
         functions: &[FunctionSpec],
         mut options: HostOptions,
         children: &Children,
     ) -> anyhow::Result<Self> {
-        // A process starts in the folder of binaries, where a relative path would lead elsewhere.
+        // A process starts in the folder of binaries, where a relative path would point elsewhere.
         options.binaries = std::path::absolute(&options.binaries)?;
         let options = Arc::new(options);
         let tasks = Arc::new(Tasks::default());

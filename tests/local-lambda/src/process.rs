@@ -1,8 +1,8 @@
-//! Child processes that never outlive their owner, and signals to end.
+//! Child processes that never outlive their owner, and signals that end this process.
 //!
-//! Three things end a child: [`Child`] kills it when dropped, [`Children`] kills all children when
-//! its last handle is dropped (for example after a panic), and a small shell, the guardian, kills
-//! the rest when its pipe from this process closes, however this process ends (even by SIGKILL).
+//! A child is ended in three ways. [`Child`] kills it when dropped. [`Children`] kills all children
+//! when its last handle is dropped, for example after a panic. A small shell, the guardian, kills
+//! the rest when its pipe from this process closes, however this process ends, even by SIGKILL.
 //! Each child leads its own process group, so that Ctrl-C in a terminal reaches only this process,
 //! which then ends everything gracefully.
 
@@ -17,8 +17,8 @@ use nix::unistd::Pid;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The guardian: it reads the children's ids line by line, and kills those that are alive at the
-/// end.
+/// The guardian. It reads the children's ids line by line, and in the end kills those that are
+/// alive.
 const GUARDIAN: &str = r#"
 trap '' INT TERM HUP
 alive=' '
@@ -63,10 +63,8 @@ struct State {
 }
 
 impl Children {
-    /// An empty registry with its guardian.
-    ///
     /// # Errors
-    /// When `/bin/sh` cannot be started.
+    /// When `/bin/sh`, the guardian, cannot be started.
     pub fn new() -> io::Result<Self> {
         let guardian = std::process::Command::new("/bin/sh")
             .args(["-c", GUARDIAN])
@@ -78,7 +76,7 @@ impl Children {
         Ok(Self(Arc::new(Registry { state: Mutex::new(State { alive: Vec::new(), guardian }) })))
     }
 
-    /// Starts `command` as a guarded child. Must be called inside a Tokio runtime.
+    /// The child is guarded. Must be called inside a Tokio runtime.
     ///
     /// # Errors
     /// When the operating system cannot start it.
@@ -92,7 +90,7 @@ impl Children {
         Ok(Child { inner, pid, registry: self.clone() })
     }
 
-    /// The process ids of the children that have not ended yet.
+    /// Of the children that have not ended yet.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         self.0.with(|state| state.alive.clone())
@@ -146,7 +144,7 @@ impl Drop for Registry {
     }
 }
 
-/// One guarded child process; dropping it kills it.
+/// Dropping it kills the process.
 #[derive(Debug)]
 pub struct Child {
     inner: tokio::process::Child,
@@ -155,7 +153,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// The process id. No other process gets it before the child has been waited for.
+    /// No other process gets this id before the child has been waited for.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
@@ -166,7 +164,7 @@ impl Child {
         &mut self.inner
     }
 
-    /// Whether the child has ended, and how.
+    /// `None` while the child is running.
     pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.inner.try_wait().ok().flatten()
     }
@@ -187,7 +185,7 @@ impl Child {
         self.inner.wait().await
     }
 
-    /// Ends the child: wakes it, sends SIGTERM, and kills it after `grace`.
+    /// Wakes the child, sends SIGTERM, and kills it after `grace`.
     pub async fn stop(mut self, grace: Duration) {
         self.signal(Signal::SIGCONT);
         self.signal(Signal::SIGTERM);
@@ -196,7 +194,6 @@ impl Child {
         }
     }
 
-    /// Kills the child and waits until it is gone.
     pub async fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         if let Err(error) = self.wait().await {
@@ -212,7 +209,7 @@ impl Drop for Child {
     }
 }
 
-/// Sends `signal` to `pid`. It is not an error if the process is already gone.
+/// Ignores a process that has already ended.
 pub(crate) fn send(pid: u32, signal: Signal) {
     let Ok(raw) = i32::try_from(pid) else { return };
     if let Err(error) = kill(Pid::from_raw(raw), signal)

@@ -14,14 +14,15 @@ pub const JITTER_MAX: Duration = Duration::from_secs(5);
 
 /// Running schedules; they end when this is dropped. Running invocations continue.
 ///
-/// EventBridge Scheduler invokes within the minute that a schedule names, not on its first second.
-/// Here each invocation is up to [`JITTER_MAX`] late: enough that windows never overlap in the same
-/// way twice, and short enough that a run of a few minutes shows what an hour on AWS would show.
-/// Unlike on AWS, the first invocation comes immediately, so that a new system works immediately.
+/// EventBridge Scheduler invokes within the minute that a schedule names, not at its first second.
+/// Here each invocation is up to [`JITTER_MAX`] late. That is enough for windows to overlap
+/// differently each time, and short enough for a run of a few minutes to show what an hour on AWS
+/// would. Unlike on AWS, the first invocation comes immediately, so that a new system works
+/// immediately.
 pub struct Schedules(Tasks);
 
 impl Schedules {
-    /// Starts every schedule of `functions`, each with an immediate invocation.
+    /// Each begins with an immediate invocation.
     #[must_use]
     pub fn start(functions: &[FunctionSpec], host: &LambdaHost) -> Self {
         let tasks = Tasks::default();
@@ -33,14 +34,14 @@ impl Schedules {
         Self(tasks)
     }
 
-    /// Ends the schedules. Running invocations continue.
+    /// Running invocations continue.
     pub fn stop(&self) {
         self.0.abort();
     }
 }
 
-/// Fires one schedule for ever. Invocations are asynchronous, like those of EventBridge Scheduler:
-/// a window that is still open does not delay the next one.
+/// Fires one schedule without end. Invocations are asynchronous, like those of EventBridge
+/// Scheduler: a window that is still open does not delay the next one.
 async fn run(function: String, schedule: Schedule, host: LambdaHost) {
     let invocations = Tasks::default();
     let started = Instant::now();
@@ -51,7 +52,7 @@ async fn run(function: String, schedule: Schedule, host: LambdaHost) {
     }
 }
 
-/// One invocation, without retries; the next round is the retry.
+/// Without retries: the next round is the retry.
 async fn fire(function: String, schedule: Schedule, host: LambdaHost) {
     match host.invoke(&function, schedule.input).await {
         Ok(result) => {

@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 pub struct Tasks(Mutex<JoinSet<()>>);
 
 impl Tasks {
-    /// Starts a task.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Finished tasks are removed here, so that the set does not grow with time.
@@ -20,13 +19,13 @@ impl Tasks {
         tasks.spawn(task);
     }
 
-    /// Waits until all tasks have ended by themselves.
+    /// Returns once all tasks have ended by themselves.
     pub async fn finish(&self) {
         let mut tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Aborts all tasks. Returns how many were running.
+    /// Returns how many were running.
     pub fn abort(&self) -> usize {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}

@@ -23,24 +23,23 @@ pub use table::{IndexSpec, KeyAttribute, KeyType, TableSpec};
 /// function or a reference that cannot be resolved is an error that names it.
 #[derive(Debug, Clone)]
 pub struct Template {
-    /// The functions in the order of their logical ids.
+    /// In the order of their logical ids.
     pub functions: Vec<FunctionSpec>,
-    /// The tables in the order of their logical ids.
+    /// In the order of their logical ids.
     pub tables: Vec<TableSpec>,
-    /// Every template parameter with its value, which is the default or the caller's.
+    /// Values are defaults or the caller's.
     pub parameters: BTreeMap<String, String>,
-    /// The value of `AWS::StackName`.
     pub stack_name: String,
 }
 
 impl Template {
-    /// The function with this name, which is also its binary's name.
+    /// `name` is also that of the function's binary.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&FunctionSpec> {
         self.functions.iter().find(|function| function.name == name)
     }
 
-    /// The table with the logical id `logical_id`, such as `UsersTable`.
+    /// `logical_id` is such as `UsersTable`.
     #[must_use]
     pub fn table(&self, logical_id: &str) -> Option<&TableSpec> {
         self.tables.iter().find(|table| table.logical_id == logical_id)

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The time since the Unix epoch.
 #[expect(
     clippy::disallowed_methods,
     reason = "the host is outside the application and its ports; its clock is the real one"

@@ -81,7 +81,6 @@ impl Rig {
         self.host.instances(NAME).unwrap().iter().map(|instance| instance.pid).collect()
     }
 
-    /// Waits until no instance is busy.
     async fn settled(&self) {
         until(|| self.host.instances(NAME).unwrap().iter().all(|one| !one.busy)).await;
     }

@@ -29,7 +29,6 @@ fn binaries(template: &Template) -> TempDir {
     folder
 }
 
-/// Keeps the events of all functions.
 #[derive(Default)]
 struct Events(Mutex<Vec<(String, Value)>>);
 

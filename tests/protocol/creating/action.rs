@@ -1,25 +1,25 @@
 //! Everything that can happen while an order is created.
 
-/// An attempt, by the order in which they begin.
+/// Attempts are numbered in the order in which they begin.
 pub(crate) type AttemptId = usize;
 
-/// A step of one party, or of the network between two. A step that goes wrong is a
+/// A step of one party, or of the network between two parties. A step that goes wrong is a
 /// [fault](Action::is_fault).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     // --- create-order: the half message ---
-    /// A request comes in, or one in progress tries again: a half message is stored and
+    /// A request arrives, or a request in progress tries again: a half message is stored and
     /// acknowledged.
     SendHalf(AttemptId),
     /// Fault: the half message is stored, and the answer is lost, or says that the half message is
     /// doubtful. The attempt is abandoned: nobody will ever commit it.
     LoseHalfAnswer(AttemptId),
-    /// The request whose last attempt was abandoned goes on under a new one, without a half
+    /// The request whose last attempt was abandoned continues under a new attempt, without a half
     /// message.
     GoOnWithoutHalf(AttemptId),
     /// Fault: no half message can be stored, and the order is created without one.
     SkipHalf(AttemptId),
-    /// Fault: no half message can be stored, and so the request is refused.
+    /// Fault: no half message can be stored, so the request is refused.
     RefuseWithoutHalf(AttemptId),
     /// Fault: the request is refused for a reason that can change: a product was withdrawn.
     RefuseRequest(AttemptId),
@@ -27,17 +27,17 @@ pub(crate) enum Action {
     // --- create-order: the put ---
     /// The put is sent.
     SendPut(AttemptId),
-    /// It arrives, takes effect or is refused, and the answer says which.
+    /// The put arrives and takes effect or is refused, and its process gets the answer.
     ApplyPut(AttemptId),
-    /// Fault: it takes effect, and the answer is lost.
+    /// Fault: the put takes effect, and its answer is lost.
     LosePutAnswer(AttemptId),
-    /// Fault: it is dropped on its way.
+    /// Fault: the put is lost on its way.
     DropPut(AttemptId),
-    /// Fault: it is slow. The process stops waiting; the put may arrive at any later time.
+    /// Fault: the put is slow. Its process stops waiting; the put may arrive at any later time.
     DelayPut(AttemptId),
-    /// Fault: the table refuses it before it begins, up to the deadline.
+    /// Fault: the table refuses the put before it begins, until the deadline.
     RefusePut(AttemptId),
-    /// A put that nobody waits for any more arrives.
+    /// A put arrives for which nobody waits any more.
     ApplyLatePut(AttemptId),
     /// The outcome of a put is unknown: the same bytes are sent again.
     ResendPut(AttemptId),
@@ -45,7 +45,8 @@ pub(crate) enum Action {
     GiveUp(AttemptId),
 
     // --- create-order: the end ---
-    /// COMMIT or ROLLBACK is sent, by the outcome of the put, and the client is answered.
+    /// COMMIT or ROLLBACK is sent, depending on the outcome of the put, and the client gets its
+    /// answer.
     End(AttemptId),
     /// Fault: the process dies, or is frozen for good. What it has sent may still arrive.
     Crash(AttemptId),
@@ -53,24 +54,21 @@ pub(crate) enum Action {
     // --- broker ---
     /// A COMMIT arrives.
     ApplyCommit(AttemptId),
-    /// A ROLLBACK arrives.
     ApplyRollback(AttemptId),
-    /// Fault: a COMMIT is lost.
     LoseCommit(AttemptId),
-    /// Fault: a ROLLBACK is lost.
     LoseRollback(AttemptId),
     /// Fault: a COMMIT arrives, and a copy of it is still on its way.
     DuplicateCommit(AttemptId),
-    /// The broker asks about a half message, and a checker reads the order's item. It answers, or
-    /// goes on to the fence.
+    /// The broker asks about a half message, and a checker reads the order's item. The checker
+    /// answers, or continues with the fence.
     Check(AttemptId),
-    /// Fault: it asks, and nobody answers: no process lives, a frozen one swallows the question, or
-    /// the answer is UNKNOWN, because it is too early or the table can't be read.
+    /// Fault: the broker asks, and nobody answers: no process lives, a frozen process holds the
+    /// question, or the answer is UNKNOWN, because it is too early or the table can't be read.
     LoseCheck(AttemptId),
-    /// Fault: it asks about a half message that has ended. A broker that restarts does, because it
-    /// records ended half messages in batches.
+    /// Fault: the broker asks about a half message that has ended. A broker that restarts does so,
+    /// because it records ended half messages in batches.
     CheckEnded(AttemptId),
-    /// After the last check it gives the half message up.
+    /// After the last check the broker discards the half message.
     Discard(AttemptId),
 
     // --- transaction-check ---
@@ -80,17 +78,17 @@ pub(crate) enum Action {
     CrashBeforeFence(AttemptId),
     /// Fault: the fence takes effect, and the checker dies before it answers.
     CrashAfterFence(AttemptId),
-    /// The sweep finds a pending event that is not on its topic, or was never sent. It sends it as
-    /// a half message, and commits it at once.
+    /// The sweep finds a pending event that is not on its topic, or was never sent. It sends the
+    /// event as a half message, and commits it immediately.
     Sweep,
     /// The sweep claims the event and dies before it has sent anything.
     ClaimInVain,
-    /// Fault: its half message is stored, and the COMMIT is lost.
+    /// Fault: the sweep's half message is stored, and its COMMIT is lost.
     LoseSweepCommit,
-    /// Such a half message is checked. It says that its event is recorded, and the history holds
-    /// it. If its message is not on the topic, the COMMIT arrives.
+    /// The broker asks about such a half message. The message says that its event is recorded, and
+    /// the history contains it. If the event is not on the topic, the COMMIT arrives.
     CheckSweepHalf,
-    /// All checks of such a half message are in vain.
+    /// All checks of such a half message fail.
     DiscardSweepHalf,
 
     // --- event-consumer ---
@@ -99,7 +97,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// Whether something goes wrong. Faults are bounded; everything else happens sooner or later.
+    /// Whether something goes wrong. Faults are bounded; everything else happens at some time.
     pub(crate) const fn is_fault(self) -> bool {
         match self {
             Self::LoseHalfAnswer(_)
@@ -140,8 +138,8 @@ impl Action {
         }
     }
 
-    /// Whether it is a step of the client, who may also do nothing. A request that goes on without
-    /// the broker is a fault already.
+    /// Whether it is a step of the client, which may also do nothing. A request that continues
+    /// without the broker already counts as a fault.
     pub(crate) const fn is_request(self) -> bool {
         matches!(self, Self::SendHalf(_) | Self::GoOnWithoutHalf(_))
     }

@@ -1,4 +1,4 @@
-//! The parties, one file each: what each can do in a state, and what that changes.
+//! The parties, one file each: the steps that are possible in a state, and their effects.
 
 pub(crate) mod broker;
 pub(crate) mod create_order;

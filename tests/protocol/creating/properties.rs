@@ -1,14 +1,14 @@
 //! What must never happen while an order is created, and what must be possible.
 //!
-//! Liveness is written as an invariant of states at rest. Stateright's `eventually` misses
-//! violations where paths join, and joins are everywhere here.
+//! Liveness is written as an invariant of states at rest: Stateright's `eventually` misses
+//! violations where paths join, and here paths join everywhere.
 
 use stateright::Property;
 
 use crate::creating::protocol::Creating;
 use crate::creating::state::{ATTEMPTS_MAX, Answer, HalfFate, Progress, State, transaction_of};
 
-/// A visible event's order exists.
+/// A visible event has an order.
 pub(crate) const I1_NO_PHANTOM: &str = "I1 a visible event has its order";
 /// At rest, an order's event is visible and handled.
 pub(crate) const I2_NOTHING_LOST: &str = "I2 at rest an order's event is visible and handled";
@@ -18,12 +18,12 @@ pub(crate) const I3_EFFECT_ONCE: &str = "I3 an event is handled at most once";
 pub(crate) const I4_ANSWERS_TRUE: &str = "I4 an answer to a client is true";
 /// A rolled-back attempt stays rolled back.
 pub(crate) const I5_ROLLBACK_FINAL: &str = "I5 an attempt that was rolled back never lands later";
-/// Ends agree with each other and with the item. A ROLLBACK of a message that is on the topic
-/// already takes nothing away.
+/// Ends agree with each other and with the item. A ROLLBACK of a message that is already on the
+/// topic has no effect.
 pub(crate) const I6_ENDS_AGREE: &str = "I6 until a message is on the topic, no COMMIT and \
      ROLLBACK for its attempt, and no ROLLBACK for the order's";
 
-/// The plain case is possible.
+/// The normal case is possible.
 pub(crate) const S1_HANDLED: &str = "S1 an order is created and its event handled";
 /// Otherwise I3 would prove nothing.
 pub(crate) const S2_DUPLICATES: &str = "S2 an event is on its topic twice";
@@ -34,7 +34,7 @@ pub(crate) const S4_RETRY_SUCCEEDS: &str = "S4 after an attempt was fenced, anot
 /// No order is refused because the broker is away.
 pub(crate) const S5_WITHOUT_BROKER: &str =
     "S5 an order is created without the broker and its event handled";
-/// Otherwise "at once" would mean nothing.
+/// Otherwise I4 would not be tested while attempts live.
 pub(crate) const S6_LIVE_REPLAY: &str = "S6 a replay is answered while the order's attempt lives";
 
 pub(crate) fn all() -> Vec<Property<Creating>> {

@@ -8,12 +8,10 @@ use crate::creating::properties;
 use crate::creating::state::{Answer, State};
 use crate::creating::variant::{Bounds, Variant};
 
-/// A variant of how an order is created, within bounds.
+/// How an order is created, with each part present or left out, within bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Creating {
-    /// The parts that it has.
     pub(crate) variant: Variant,
-    /// How far it is explored.
     pub(crate) bounds: Bounds,
 }
 

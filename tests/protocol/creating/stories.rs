@@ -1,4 +1,4 @@
-//! Single paths that are worth a test: each breaks nothing, and reaches the state that it should.
+//! Single paths that are worth a test. Each breaks nothing and reaches its state.
 
 use crate::creating::action::Action::{
     ApplyCommit, ApplyLatePut, ApplyPut, ApplyRollback, Check, CheckEnded, CrashAfterFence,
@@ -39,7 +39,8 @@ fn a_checker_that_dies_after_its_fence_leaves_it_to_the_next() {
     follow(FULL, &story).breaks_nothing();
 }
 
-/// The half message is not of the order's attempt, and so is rolled back without a fence.
+/// The half message belongs to another attempt than the order, so it is rolled back without a
+/// fence.
 #[test]
 fn an_order_is_created_beside_a_doubtful_half_message() {
     let abandoned = [LoseHalfAnswer(0), GoOnWithoutHalf(1), SendPut(1), ApplyPut(1)];
@@ -47,7 +48,8 @@ fn an_order_is_created_beside_a_doubtful_half_message() {
     follow(FULL, &story).breaks_nothing().reaches(S5_WITHOUT_BROKER);
 }
 
-/// A broker that is behind in recording ends asks about what has ended. The answer makes no copy.
+/// A broker that records ends late asks about half messages that have ended. The answer makes no
+/// copy.
 #[test]
 fn a_check_back_of_a_message_on_the_topic_is_rolled_back_and_makes_no_copy() {
     let visible = [SendHalf(0), SendPut(0), ApplyPut(0), End(0), ApplyCommit(0)];
@@ -63,8 +65,8 @@ fn a_fenced_attempt_is_refused_and_the_next_one_succeeds() {
     follow(FULL, &story.concat()).breaks_nothing().reaches(S4_RETRY_SUCCEEDS);
 }
 
-/// A refusal holds only for now: a put of the request before may still be on its way. The contract
-/// says how long to look for the order after a 503.
+/// A refusal holds only for the moment: a put of an earlier request may still be on its way. The
+/// API's documentation says how long to look for the order after a 503.
 #[test]
 fn a_request_may_be_refused_before_the_put_of_another_lands() {
     let unknown = [SendHalf(0), SendPut(0), DelayPut(0), GiveUp(0)];

@@ -1,10 +1,10 @@
 //! The creation of an order holds, and each of its parts is needed: the table of verdicts.
 //!
-//! A row explores a variant whole, and says exactly which properties fail and which states are
-//! reached. A missing part may break more than the property that it is there for: a put that lands
-//! after its ROLLBACK (I5) is committed all the same, so that both ends were sent (I6). Where a
-//! property fails, a story follows: the steps that lead to the failure, which break nothing when
-//! the part is there.
+//! A row explores all states of a variant, and lists exactly the properties that fail and the
+//! states that are reached. A missing part may break more than the property that it protects: a put
+//! that takes effect after its ROLLBACK (I5) is then committed as well, so that both ends were sent
+//! (I6). Where a property fails, a story follows: the steps that lead to the failure, and break
+//! nothing when the part is present.
 
 use crate::creating::action::Action::{
     ApplyCommit, ApplyLatePut, ApplyPut, ApplyRollback, Check, CheckEnded, DelayPut, Deliver,
@@ -23,22 +23,22 @@ use crate::creating::variant::{
 use crate::exploration::explore;
 use crate::story::follow;
 
-/// What the protocol can reach.
+/// States that the full protocol reaches.
 const ALL: &[&str] =
     &[S1_HANDLED, S2_DUPLICATES, S3_DISCARDS, S4_RETRY_SUCCEEDS, S5_WITHOUT_BROKER, S6_LIVE_REPLAY];
 
-/// Where nothing is fenced, no retry can succeed after a fence.
+/// Without a fence, no retry can succeed after one.
 const NEVER_FENCED: &[&str] =
     &[S1_HANDLED, S2_DUPLICATES, S3_DISCARDS, S5_WITHOUT_BROKER, S6_LIVE_REPLAY];
 
-/// Where an order needs the broker.
+/// If an order needs the broker.
 const NEVER_WITHOUT_BROKER: &[&str] =
     &[S1_HANDLED, S2_DUPLICATES, S3_DISCARDS, S4_RETRY_SUCCEEDS, S6_LIVE_REPLAY];
 
-/// Neither of the two.
+/// With neither.
 const PLAIN: &[&str] = &[S1_HANDLED, S2_DUPLICATES, S3_DISCARDS, S6_LIVE_REPLAY];
 
-/// Everything that can break.
+/// Properties that fail in some variant.
 const BROKEN: &[&str] = &[
     I1_NO_PHANTOM,
     I2_NOTHING_LOST,
@@ -48,8 +48,8 @@ const BROKEN: &[&str] = &[
     I6_ENDS_AGREE,
 ];
 
-/// Without the sweep nothing would publish an event that has no half message, so no order is
-/// created without the broker either.
+/// Without the sweep nothing would publish an event without a half message, so no order is created
+/// without the broker either.
 const WITHOUT_SWEEP: Variant =
     Variant { sweep: false, accept_without_broker: false, ..Variant::FULL };
 
@@ -72,7 +72,7 @@ fn it_holds_for_three_attempts() {
     explore("three attempts", Creating { variant: Variant::FULL, bounds }).finds(&[], ALL);
 }
 
-/// The sweep alone keeps I1 to I4. It is the fence that makes a ROLLBACK final.
+/// The sweep alone keeps I1 to I4. The fence makes a ROLLBACK final.
 #[test]
 fn without_the_fence_a_late_put_lands_after_a_rollback() {
     let variant = Variant { nothing_found: NothingFound::Rollback, ..Variant::FULL };
@@ -81,7 +81,7 @@ fn without_the_fence_a_late_put_lands_after_a_rollback() {
     let late = [SendHalf(0), SendPut(0), Check(0), ApplyRollback(0), ApplyPut(0)];
     follow(usual(variant), &late).breaks(I5_ROLLBACK_FINAL);
     follow(usual(variant), &[late.as_slice(), &[End(0)]].concat()).breaks(I6_ENDS_AGREE);
-    // With it, the same put is refused.
+    // With the fence, the same put is refused.
     let fenced = [SendHalf(0), SendPut(0), Check(0), Fence(0), ApplyRollback(0), ApplyPut(0)];
     follow(usual(Variant::FULL), &fenced).breaks_nothing();
 }
@@ -96,7 +96,7 @@ fn a_put_that_does_not_look_at_the_fence_lands_after_a_rollback() {
     follow(usual(Variant::FULL), &late).breaks_nothing();
 }
 
-/// An order has no `fenced`, so it contains no attempt.
+/// An order has no `fenced`, so its set contains no attempt.
 #[test]
 fn a_put_without_the_condition_on_a_tombstone_overwrites_an_order() {
     let variant = Variant { put_condition: PutCondition::NotFenced, ..Variant::FULL };
@@ -107,7 +107,7 @@ fn a_put_without_the_condition_on_a_tombstone_overwrites_an_order() {
     follow(usual(Variant::FULL), &overwritten).breaks_nothing();
 }
 
-/// Attempts meet at one key, so the tombstone must be a set. A record for each didn't have to be.
+/// All attempts meet at one key, so the tombstone must be a set.
 #[test]
 fn a_fence_that_replaces_the_one_before_it_lets_a_fenced_attempt_land() {
     let variant = Variant { fence_write: FenceWrite::ReplaceUnlessOrder, ..Variant::FULL };
@@ -169,7 +169,7 @@ fn without_the_fence_and_the_sweep_both_happen() {
         .finds(&[I2_NOTHING_LOST, I5_ROLLBACK_FINAL, I6_ENDS_AGREE], PLAIN);
 }
 
-/// Safe, but the half message of every attempt that died burns all its checks and is discarded.
+/// Safe, but the half message of every attempt that died uses up all its checks and is discarded.
 #[test]
 fn answering_unknown_instead_of_fencing_holds() {
     let variant = Variant { nothing_found: NothingFound::Unknown, ..Variant::FULL };
@@ -182,7 +182,7 @@ fn answering_unknown_instead_of_fencing_does_not_replace_the_sweep() {
     explore("UNKNOWN, and no sweep", usual(variant)).finds(&[I2_NOTHING_LOST], PLAIN);
 }
 
-/// Safe, and each check-back of a message that is on the topic makes a copy of it.
+/// Safe, but each check-back of a message that is on the topic makes a copy of it.
 #[test]
 fn a_check_back_that_does_not_look_at_the_topic_holds_and_makes_copies() {
     let variant = Variant { event_raised: EventRaised::Commit, ..Variant::FULL };
@@ -226,7 +226,7 @@ fn a_refusal_that_settles_an_earlier_doubt_rolls_back_a_put_that_lands_late() {
     let doubt = [SendHalf(0), SendPut(0), DelayPut(0), ResendPut(0), RefusePut(0)];
     let late = [doubt.as_slice(), &[End(0), ApplyRollback(0), ApplyLatePut(0)]].concat();
     follow(usual(variant), &late).breaks(I5_ROLLBACK_FINAL);
-    // In the full protocol the process doesn't know, and sends nothing.
+    // In the full protocol the process doesn't know the outcome, and sends nothing.
     follow(usual(Variant::FULL), &doubt).breaks_nothing();
 }
 
@@ -239,18 +239,19 @@ fn a_refusal_without_a_read_of_the_key_denies_an_order() {
     follow(usual(Variant::FULL), &denied).breaks_nothing();
 }
 
-/// Safe while no put is refused before it begins, but once fenced, no retry ever succeeds.
+/// Safe while no put is refused before it begins; but once an attempt is fenced, no retry ever
+/// succeeds.
 #[test]
 fn with_a_transaction_id_shared_by_retries_none_succeeds_after_a_fence() {
     let variant = Variant { transaction_ids: TransactionIds::SharedByRetries, ..Variant::FULL };
     let bounds = Bounds { refusals: false, ..Bounds::USUAL };
     explore("one id for all retries", Creating { variant, bounds }).finds(&[], NEVER_FENCED);
-    // A refusal's ROLLBACK is for all retries, whatever their outcome.
+    // The ROLLBACK of a refusal ends all retries, whatever their outcome.
     explore("one id for all retries, refusals", usual(variant))
         .finds(&[I5_ROLLBACK_FINAL, I6_ENDS_AGREE], NEVER_FENCED);
 }
 
-/// A variant that breaks without any fault is explored with one; two would make a million states.
+/// For a variant that breaks without any fault. With two faults there would be a million states.
 const fn almost_faultless(variant: Variant) -> Creating {
     Creating { variant, bounds: Bounds { faults: 1, ..Bounds::USUAL } }
 }

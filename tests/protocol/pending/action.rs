@@ -3,61 +3,62 @@
 use crate::pending::event::Event;
 use crate::pending::state::Decision;
 
-/// A consumer, which handles one delivery after the other.
+/// A consumer handles one delivery at a time.
 pub(crate) type ConsumerId = usize;
 
-/// A step of one party, or of the network between two. A step that goes wrong is a
+/// A step of one party, or of the network between two parties. A step that goes wrong is a
 /// [fault](Action::is_fault).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     // --- event-consumer ---
     /// A copy is delivered, and the consumer reads the order consistently.
     Deliver(ConsumerId, Event),
-    /// Inventory decides a created order, and the follow-up enters `pending` with it.
+    /// Inventory decides a created order, and the follow-up event enters `pending` with the
+    /// decision.
     Decide(ConsumerId, Decision),
     /// Fault: the decision is stored or refused, and the answer is lost.
     LoseDecisionAnswer(ConsumerId, Decision),
     /// The follow-up is published, if this consumer has written it.
     PublishFollowUp(ConsumerId),
-    /// Fault: the broker doesn't accept it.
+    /// Fault: the broker doesn't accept the follow-up.
     LoseFollowUp(ConsumerId),
-    /// The handler with an effect elsewhere does its part, and marks itself done in the entry.
+    /// The handler with an effect elsewhere has its effect, and marks itself done in the entry.
     ActElsewhere(ConsumerId),
-    /// Fault: that write lands or is refused, and its answer is lost.
+    /// Fault: that write takes effect or is refused, and its answer is lost.
     LoseElsewhereAnswer(ConsumerId),
     /// The finishing write: the notification is added, and the entry leaves.
     Finish(ConsumerId),
-    /// Fault: it lands or is refused, and its answer is lost.
+    /// Fault: the finishing write takes effect or is refused, and its answer is lost.
     LoseFinishAnswer(ConsumerId),
-    /// Fault: its entry has counted as many failures as it may. The event becomes a dead letter,
-    /// and its entry ends with that.
+    /// Fault: the entry has counted its last permitted failure. The event becomes a dead letter,
+    /// which ends its entry.
     Bury(ConsumerId),
-    /// The copy is acknowledged.
     Acknowledge(ConsumerId),
-    /// Fault: the consumer dies, or holds its copy too long. It is delivered again.
+    /// Fault: the consumer dies, or holds its copy too long. The copy is delivered again.
     Crash(ConsumerId),
 
     // --- the user ---
-    /// cancel-order: the order is cancelled, at any time. It needs no broker, so nobody but the
-    /// sweep publishes its event.
+    /// cancel-order cancels the order, at any time. It needs no broker, so only the sweep publishes
+    /// the event.
     Cancel,
 
-    /// cancel-order reads the order first, where it writes the whole item.
+    /// cancel-order reads the order first, if it writes the whole item.
     ReadToCancel,
 
     // --- broker ---
-    /// Fault: it loses a message that it has acknowledged.
+    /// Fault: the broker loses a message that it has acknowledged.
     Lose(Event),
-    /// Fault: it loses a redelivery. A query for the message still finds it.
+    /// Fault: the broker loses a redelivery. A query for the message still finds it.
     LoseRedelivery(Event),
-    /// Fault: it delivers a copy. A COMMIT was doubled, or a group's progress was lost.
+    /// Fault: the broker delivers a further copy, because a COMMIT was doubled, or a group's
+    /// progress was lost.
     Copy(Event),
 
     // --- transaction-check ---
-    /// The sweep publishes a pending event that is not on its topic, or that will not be delivered
-    /// to any consumer again.
+    /// The sweep publishes a pending event that is not on its topic, or will not be delivered to
+    /// any consumer again.
     Sweep(Event),
-    /// The sweep publishes a pending event although copies of it are on their way: an answer that
+    /// The sweep publishes a pending event although copies are on their way, because an answer that
     /// stays incomplete counts as "not there". A copy is allowed, a loss is not.
     SweepEarly(Event),
 
@@ -70,12 +71,12 @@ pub(crate) enum Action {
     Replay(Event),
 
     // --- another team's group ---
-    /// It receives a copy.
+    /// The group receives a copy.
     ReachOthers(Event),
 }
 
 impl Action {
-    /// Whether something goes wrong. Faults are bounded; everything else happens sooner or later.
+    /// Whether something goes wrong. Faults are bounded; everything else happens at some time.
     pub(crate) const fn is_fault(self) -> bool {
         match self {
             Self::LoseDecisionAnswer(..)

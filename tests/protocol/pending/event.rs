@@ -2,19 +2,17 @@
 
 use std::ops::{Index, IndexMut};
 
-/// The events that an order can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Event {
-    /// It is the order's first. Inventory and the notification handle it.
+    /// The order's first event. Inventory and the notification handle it.
     OrderCreated,
-    /// `OrderConfirmed` or `OrderRejected`. The notification handles it, and a handler with an
-    /// effect elsewhere.
+    /// `OrderConfirmed` or `OrderRejected`. The notification and the handler with an effect
+    /// elsewhere handle it.
     FollowUp,
     /// The notification handles it.
     OrderCancelled,
 }
 
-/// One value for each event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct PerEvent<Value>([Value; 3]);
 

@@ -1,7 +1,7 @@
 //! What must never happen to an order's events, and what must be possible.
 //!
-//! Liveness is written as an invariant of states at rest. Stateright's `eventually` misses
-//! violations where paths join, and joins are everywhere here.
+//! Liveness is written as an invariant of states at rest: Stateright's `eventually` misses
+//! violations where paths join, and here paths join everywhere.
 
 use stateright::Property;
 
@@ -18,26 +18,26 @@ pub(crate) const I2_NOTHING_LOST: &str =
 /// Effects happen at most once.
 pub(crate) const I3_EFFECTS_ONCE: &str =
     "I3 stock is reserved and given back, a notification added, an effect elsewhere done once";
-/// The sweep sees what it has to.
+/// The sweep's index is complete.
 pub(crate) const I7_INDEX_COMPLETE: &str =
     "I7 an order is in the index exactly while an event is pending";
-/// Inventory agrees with the order.
+/// The reserved stock agrees with the order.
 pub(crate) const I8_STOCK_FITS: &str = "I8 at rest the stock fits the status";
-/// Other teams receive each event, while the cluster keeps it.
+/// Other teams receive each event while the cluster keeps it.
 pub(crate) const I9_OTHERS_REACHED: &str =
     "I9 at rest another group has received every event of the history";
 /// A letter is the only place where its event is unfinished.
 pub(crate) const I10_LETTER_ALONE: &str =
     "I10 a dead letter's event is neither pending nor handled";
 
-/// The long case is possible.
+/// The longest case is possible.
 pub(crate) const S1_HANDLED: &str = "S1 an order is confirmed and cancelled, and all is handled";
 /// Otherwise I3 would prove nothing.
 pub(crate) const S2_DUPLICATES: &str = "S2 an event is on its way twice";
 /// The user may be faster than inventory.
 pub(crate) const S7_CANCELLED_FIRST: &str =
     "S7 an order is cancelled before it was decided, and all is handled";
-/// A letter is not the end.
+/// An event with a letter can still be handled.
 pub(crate) const S8_REDRIVEN: &str = "S8 a letter was redriven, and all is handled";
 
 pub(crate) fn all() -> Vec<Property<Handling>> {
@@ -110,7 +110,6 @@ fn letter_alone(_: &Handling, state: &State) -> bool {
     })
 }
 
-/// Whether our handlers are done with every event of the history.
 fn all_handled(state: &State) -> bool {
     let mut recorded = Event::ALL.into_iter().filter(|event| state.order.records(*event));
     !state.order.is_pending() && recorded.all(|event| is_handled(state, event))

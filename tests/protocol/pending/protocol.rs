@@ -10,12 +10,10 @@ use crate::pending::properties;
 use crate::pending::state::State;
 use crate::pending::variant::{Bounds, Variant};
 
-/// A variant of how an order's events are handled, within bounds.
+/// How events are handled, with each part present or left out, within bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Handling {
-    /// The parts that it has.
     pub(crate) variant: Variant,
-    /// How far it is explored.
     pub(crate) bounds: Bounds,
 }
 

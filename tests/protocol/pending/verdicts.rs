@@ -1,7 +1,7 @@
 //! Pending events are handled, and each part of the protocol is needed: the table of verdicts.
 //!
-//! As for the [creation](crate::creating) of an order, a row explores a variant whole, and where a
-//! property fails, a story follows.
+//! As for the [creation](crate::creating) of an order, a row explores all states of a variant, and
+//! where a property fails, a story follows.
 
 mod letters;
 
@@ -24,7 +24,7 @@ use crate::pending::variant::{
 };
 use crate::story::follow;
 
-/// What the protocol can reach.
+/// States that the full protocol reaches.
 const ALL: &[&str] = &[S1_HANDLED, S2_DUPLICATES, S7_CANCELLED_FIRST, S8_REDRIVEN];
 
 /// `OrderCreated` is delivered, and the order confirmed.
@@ -41,7 +41,7 @@ fn pending_events_are_handled() {
     follow(usual(Variant::FULL), &[CONFIRMED, HANDLED].concat()).breaks_nothing();
 }
 
-/// The third stands for a write that lands after its consumer has died.
+/// The third consumer stands for a write that takes effect after its consumer has died.
 #[test]
 #[ignore = "five million states take a minute: `cargo xtask verify --full` runs it"]
 fn pending_events_are_handled_by_three_consumers() {
@@ -58,7 +58,7 @@ fn pending_events_are_handled_when_the_end_of_an_event_is_a_separate_write() {
 #[test]
 fn without_the_sweep_an_event_that_the_broker_loses_is_lost() {
     let variant = Variant { sweep: false, ..Variant::FULL };
-    // Nothing else publishes OrderCancelled, so no cancelled order is finished.
+    // Nothing else publishes `OrderCancelled`, so no cancelled order is finished.
     explore("pending, without the sweep", usual(variant))
         .finds(&[I2_NOTHING_LOST], &[S2_DUPLICATES, S8_REDRIVEN]);
     let lost = [Lose(OrderCreated)];
@@ -67,7 +67,7 @@ fn without_the_sweep_an_event_that_the_broker_loses_is_lost() {
     follow(usual(Variant::FULL), &found).breaks_nothing();
 }
 
-/// As the copy in the first edition's outbox did: from then on only the topic kept the event.
+/// After the receipt only the topic would still hold the event.
 #[test]
 fn an_event_that_is_pending_until_it_is_received_dies_with_its_consumer() {
     let variant = Variant { pending_until: PendingUntil::Received, ..Variant::FULL };
@@ -79,16 +79,16 @@ fn an_event_that_is_pending_until_it_is_received_dies_with_its_consumer() {
     follow(usual(Variant::FULL), &[&received[..2], CONFIRMED, HANDLED].concat()).breaks_nothing();
 }
 
-/// The guards of our own handlers hold without the read. It is there for handlers that guard less,
-/// and so that a message that contradicts its order is not handled.
+/// The guards of our own handlers hold without the read. The read is for handlers with fewer
+/// guards, and prevents that a message that contradicts its order is handled.
 #[test]
 fn handlers_that_run_before_the_order_is_read_find_their_guards() {
     let variant = Variant { reads_first: false, ..Variant::FULL };
     explore("the order is not read first", usual(variant)).finds(&[], ALL);
 }
 
-/// A decision without the guard replaces the one before it: stock, status, and the follow-up that
-/// may be published already.
+/// A decision without the guard replaces an earlier one: stock, status, and the follow-up that may
+/// already be published.
 #[test]
 fn without_the_status_guard_stock_is_reserved_twice() {
     let variant = Variant { status_guard: false, ..Variant::FULL };
@@ -101,7 +101,7 @@ fn without_the_status_guard_stock_is_reserved_twice() {
     follow(usual(Variant::FULL), &twice).breaks_nothing();
 }
 
-/// A consumer then also notifies of an event that another one has buried.
+/// A consumer then also notifies of an event that another consumer has buried.
 #[test]
 fn without_the_notification_guard_a_notification_is_added_twice() {
     let variant = Variant { notification_guard: false, ..Variant::FULL };
@@ -113,7 +113,6 @@ fn without_the_notification_guard_a_notification_is_added_twice() {
     follow(usual(Variant::FULL), &twice).breaks_nothing();
 }
 
-/// The mark does what the inbox did in the first edition.
 #[test]
 fn without_its_mark_in_the_entry_an_effect_elsewhere_happens_twice() {
     let variant = Variant { elsewhere_marked: false, ..Variant::FULL };
@@ -128,8 +127,7 @@ fn without_its_mark_in_the_entry_an_effect_elsewhere_happens_twice() {
     }
 }
 
-/// The first edition claimed a record for the follow-up. Here only its writer publishes it, from
-/// the history.
+/// Only the writer of a follow-up may publish it, and from the history.
 #[test]
 fn a_follow_up_published_from_memory_is_in_no_history() {
     let variant = Variant { published_from: PublishedFrom::Memory, ..Variant::FULL };
@@ -138,7 +136,7 @@ fn a_follow_up_published_from_memory_is_in_no_history() {
     let refused = [doubt.as_slice(), &[Decide(0, Confirm)]].concat();
     let ghost = [refused.as_slice(), &[PublishFollowUp(0)]].concat();
     follow(usual(variant), &ghost).breaks(I1_NO_PHANTOM);
-    // In the full protocol the history doesn't hold the follow-up, and the event only ends.
+    // In the full protocol the history doesn't contain the follow-up, and the event only ends.
     follow(usual(Variant::FULL), &[refused.as_slice(), &[Finish(0)]].concat()).breaks_nothing();
 }
 
@@ -167,8 +165,8 @@ fn an_event_that_is_added_without_index_keys_is_never_swept() {
     follow(usual(Variant::FULL), &swept).breaks_nothing().reaches(S1_HANDLED);
 }
 
-/// A write that finishes or buries an event doesn't raise the version that such a put would look
-/// at. The put brings entries back, and removes notifications.
+/// A write that finishes or buries an event doesn't raise the version in such a put's condition.
+/// The put restores entries, and removes notifications.
 #[test]
 fn a_put_of_the_whole_item_brings_back_handled_events() {
     let variant = Variant { cancel_writes: CancelWrites::WholeItem, ..Variant::FULL };
@@ -207,7 +205,7 @@ const fn usual(variant: Variant) -> Handling {
     Handling { variant, bounds: Bounds::USUAL }
 }
 
-/// A variant that breaks without any fault is explored with one; two would make a million states.
+/// For a variant that breaks without any fault. With two faults there would be a million states.
 const fn almost_faultless(variant: Variant) -> Handling {
     Handling { variant, bounds: Bounds { faults: 1, ..Bounds::USUAL } }
 }

@@ -1,18 +1,17 @@
-//! Random paths of the model of how an order is [created](crate::creating), on the real
+//! Random paths of the model of how an order is [created](crate::creating), with the real
 //! `CreateOrder`, `AnswerCheck`, `Sweep` and `ConsumeEvents`.
 //!
-//! After each step the same is seen in the model and in the stored state: the order with its
-//! attempt and its pending event, the tombstone, the half messages with their ends and what is
-//! under way to them, the copies on the topic, how often the event was handled, and what clients
-//! were answered.
+//! After each step the model and the stored state must agree on: the order with its attempt and its
+//! pending event, the tombstone, the half messages with their ends and those under way, the copies
+//! on the topic, how often the event was handled, and the clients' answers.
 //!
 //! # Steps that differ in size
 //!
 //! - **`LoseHalfAnswer` and the step after it.** The answer is held until the model says how the
-//!   request goes on: without a half message, or with another try, as the same request or as
+//!   request continues: without a half message, or with another try, as the same request or as
 //!   another.
 //! - **`SkipHalf`** is a half message that cannot be stored while a request tries. A circuit
-//!   breaker that skips it has the same effect, and has tests of its own.
+//!   breaker that skips it has the same effect, and its own tests.
 //! - **`Check` and `Fence`** are one call of the checker, which is held at its fence.
 //! - **`LoseCheck`** is any of: no checker is asked; the table can't be read; it is too early; the
 //!   fence fails.
@@ -22,8 +21,8 @@
 //!
 //! # Steps that no path takes
 //!
-//! Counters of the model stop at two. A third copy, or a third COMMIT under way, would be counted
-//! only here, so [no path](Drawn::leaves_out) makes one.
+//! Counters of the model stop at two. Only the stage would count a third copy, or a third COMMIT
+//! under way, so [no path](Drawn::leaves_out) makes one.
 
 mod attempt;
 mod consumer;
@@ -42,7 +41,7 @@ use crate::creating::variant::{
 };
 use stage::Stage;
 
-/// Paths may be longer and worse than what can be explored whole.
+/// Paths may be longer, and have more faults, than what can be explored completely.
 const BOUNDS: Bounds =
     Bounds { attempts: 3, faults: 6, checks_max: 3, puts_max: 3, refusals: true };
 
@@ -60,7 +59,7 @@ async fn orders_are_created_as_the_model_says_when_none_is_created_without_the_b
 }
 
 /// Otherwise the comparison would prove nothing. The code has every part, so a model that lacks one
-/// differs from it sooner or later.
+/// differs from it at some step.
 #[tokio::test(start_paused = true)]
 async fn a_model_of_the_creation_that_lacks_a_part_is_found_out() {
     const FULL: Variant = Variant::FULL;
@@ -109,7 +108,6 @@ impl Drawn for Creating {
     }
 }
 
-/// The names of all kinds of actions.
 const KINDS: &[&str] = &[
     "SendHalf",
     "LoseHalfAnswer",

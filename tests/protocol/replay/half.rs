@@ -22,7 +22,6 @@ impl OwnedHalf {
         }
     }
 
-    /// In the form that its port expects.
     pub(crate) const fn borrowed(&self) -> HalfMessage<'_> {
         HalfMessage {
             message: &self.message,

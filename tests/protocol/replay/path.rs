@@ -5,15 +5,14 @@ use std::fmt::{self, Debug};
 use fastrand::Rng;
 use stateright::Model;
 
-/// Of ten steps, how many are faults where a fault is possible.
+/// Of ten steps, if a fault is possible.
 const FAULTS_OF_TEN: u8 = 3;
 
-/// A model of which paths are drawn.
+/// A model whose paths can be drawn.
 pub(crate) trait Drawn: Model<Action: Copy + Debug> + Copy {
-    /// Whether a step goes wrong.
     fn is_fault(action: Self::Action) -> bool;
 
-    /// Whether no path takes a step in a state.
+    /// Whether no path takes this step in this state.
     fn leaves_out(&self, _state: &Self::State, _action: Self::Action) -> bool {
         false
     }
@@ -27,7 +26,6 @@ pub(crate) struct Path<Protocol: Model> {
 }
 
 impl<Protocol: Drawn> Path<Protocol> {
-    /// The path that follows from the seed.
     pub(crate) fn random(protocol: Protocol, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut state = protocol.init_states().remove(0);
@@ -51,14 +49,14 @@ impl<Protocol: Drawn> Path<Protocol> {
         self.actions.iter().copied()
     }
 
-    /// The progress along the path, up to and including the step at that index.
+    /// Includes the step at that index.
     pub(crate) fn up_to(&self, at: usize) -> Progress<'_, Protocol::Action> {
         let taken = &self.actions[..self.actions.len().min(at + 1)];
         Progress { seed: self.seed, taken, is_done: false }
     }
 }
 
-/// The progress along a path. It is printed if a step panics.
+/// Printed if a step panics.
 pub(crate) struct Progress<'a, Action: Debug> {
     seed: u64,
     taken: &'a [Action],

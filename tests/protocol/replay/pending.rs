@@ -1,34 +1,35 @@
-//! Random paths of the model of what is [pending](crate::pending), on the real `ConsumeEvents`,
+//! Random paths of the model of [pending](crate::pending) events, with the real `ConsumeEvents`,
 //! `Sweep` and `Redrive`.
 //!
-//! After each step the same is seen in the model and in the stored state: the order's status, its
-//! history, its pending events with the marks of the handler elsewhere, its place in the sweep's
-//! index, its notifications, the stock, the dead letters, and what each consumer waits for.
+//! After each step the model and the stored state must agree on: the order's status, its history,
+//! its pending events with the marks of the handler elsewhere, its place in the sweep's index, its
+//! notifications, the stock, the dead letters, and what each consumer waits for.
 //!
 //! # Steps that differ in size
 //!
 //! - **Conditions.** The code's writes compare the order's revision, the model's only what matters.
-//!   A write that is refused only for its revision is tried again from what was found, in the same
-//!   step.
+//!   A write that is refused only for its revision is tried again with the order that it found, in
+//!   the same step.
 //! - **`Decide`** with a rejection is a reservation that finds no stock, and then a second write.
-//! - **A delivery that finds the order decided, or its event marked,** is at its finishing write at
-//!   once; the model takes the steps in between, which change nothing.
-//! - **`Bury`** is the first failure: those before it change only a count. It is never the failure
-//!   of a reservation, which is tried again while its delivery has time, but that of a rejection.
-//! - **`Sweep`** sends one of all pending events: for the others the broker answers that it has
+//! - **A delivery that finds the order decided, or its event marked,** continues directly with its
+//!   finishing write; the model takes the steps in between, which change nothing.
+//! - **`Bury`** is the first failure: earlier failures would change only a count. A reservation
+//!   never fails so, because it is tried again while its delivery has time; the rejection after it
+//!   does.
+//! - **`Sweep`** sends one of all pending events: about the others the broker answers that it has
 //!   them.
-//! - **The broker** is the stage's own, because the model counts copies and doesn't distinguish
+//! - **The broker** is part of the stage, because the model counts copies and doesn't distinguish
 //!   them.
 //!
 //! # Steps that no path takes
 //!
-//! - A redrive of `OrderCreated` while a consumer is about to finish it, which has been buried
-//!   meanwhile: the model's consumer then finishes it, and the code's may know already that nothing
-//!   was left to finish, and leaves it to the redriven message. Both are right.
-//! - A consumer that doubts its rejection, and then confirms: the code never takes back that it
-//!   found no stock. That the order can still be decided takes a burial and a redrive in between.
-//! - More than four lost redeliveries: the code publishes an event five times again that is on its
-//!   topic, and then leaves it to an operator. The model goes on.
+//! - A redrive of `OrderCreated` after it was buried, while a consumer is about to finish it. The
+//!   model's consumer then finishes it. The code's consumer may already know that there was nothing
+//!   to finish, and leaves it to the redriven message. Both are right.
+//! - A consumer that doubts its rejection, and then confirms: the code never changes its finding
+//!   that there is no stock. The order can be decided again only after a burial and a redrive.
+//! - More than four lost redeliveries: the code publishes an event that is on its topic five times
+//!   again, and then leaves it to an operator. The model continues.
 //!
 //! # Steps without code
 //!
@@ -52,10 +53,10 @@ use crate::pending::variant::{
 };
 use stage::Stage;
 
-/// Paths may be longer and worse than what can be explored whole.
+/// Paths may be longer, and have more faults, than what can be explored completely.
 const BOUNDS: Bounds = Bounds { consumers: 3, faults: 6, early_sweeps: 1, broker_loses: true };
 
-/// How many redeliveries may be lost. With an early sweep that makes five copies.
+/// With an early sweep, this makes five copies.
 const REDELIVERIES_LOST_MAX: u8 = 4;
 
 #[tokio::test(start_paused = true)]
@@ -65,8 +66,8 @@ async fn events_are_handled_as_the_model_says() {
 }
 
 /// Otherwise the comparison would prove nothing. The code has every part, so a model that lacks one
-/// differs from it sooner or later. `Refusal::FoundByFinish` is not among them: a consumer that
-/// looks a step later does the same as one that looks at once.
+/// differs from it at some step. `Refusal::FoundByFinish` is not among them: a consumer that finds
+/// out a step later has the same effect as one that finds out immediately.
 #[tokio::test(start_paused = true)]
 async fn a_model_of_the_handling_that_lacks_a_part_is_found_out() {
     const FULL: Variant = Variant::FULL;
@@ -128,7 +129,6 @@ impl Drawn for Handling {
     }
 }
 
-/// The names of all kinds of actions.
 const KINDS: &[&str] = &[
     "Deliver",
     "Decide",

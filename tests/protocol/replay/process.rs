@@ -5,22 +5,20 @@ use std::pin::Pin;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// Something that runs, and the calls that leave it. Dropping it kills it.
+/// A running future, and the calls that leave it. Dropping this kills the process.
 pub(crate) struct Process<Output, Call> {
     work: Pin<Box<dyn Future<Output = Output>>>,
     calls: UnboundedReceiver<Call>,
 }
 
-/// How far a process has run.
 pub(crate) enum Step<Output, Call> {
-    /// It has made a call, and waits for the answer.
+    /// It waits for the answer.
     Called(Call),
-    /// It is done.
     Finished(Output),
 }
 
 impl<Output, Call> Process<Output, Call> {
-    /// A process that has not done anything yet.
+    /// It has not done anything yet.
     pub(crate) fn new(
         work: impl Future<Output = Output> + 'static,
         calls: UnboundedReceiver<Call>,
@@ -28,7 +26,7 @@ impl<Output, Call> Process<Output, Call> {
         Self { work: Box::pin(work), calls }
     }
 
-    /// Lets it run to its next call, or to its end.
+    /// Runs to the next call, or to the end.
     pub(crate) async fn go_on(&mut self) -> Step<Output, Call> {
         tokio::select! {
             biased;

@@ -16,11 +16,10 @@ const SAM_CLI: &str = "aws-sam-cli==1.170.0";
 /// `python3 -m ziglang`.
 const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
 
-/// This machine's architecture, with Lambda's name.
+/// This machine's architecture, by Lambda's name.
 pub(crate) const ARCHITECTURE: &str =
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
-/// The folder of the tools.
 pub(super) fn tools() -> anyhow::Result<PathBuf> {
     Ok(workspace::target()?.join("tools"))
 }
@@ -30,12 +29,12 @@ pub(crate) fn tool(name: &str) -> anyhow::Result<PathBuf> {
     Ok(tools()?.join("bin").join(name))
 }
 
-/// The installation of the SAM CLI, if it is missing.
+/// `None` if the SAM CLI is installed.
 pub(crate) fn installation() -> anyhow::Result<Option<Check>> {
     installation_of("template tools", SAM_CLI)
 }
 
-/// The installation of a Python package into the folder of the tools, if it is missing.
+/// Into the folder of the tools. `None` if the package is installed.
 pub(super) fn installation_of(
     name: &'static str,
     requirement: &'static str,
@@ -45,7 +44,7 @@ pub(super) fn installation_of(
         return Ok(None);
     }
     let mut command = Command::new("/bin/sh");
-    // The marker comes last, so that an interrupted installation is repeated.
+    // The marker is written last, so that an interrupted installation is repeated.
     command
         .args(["-c", "set -e; python3 -m venv \"$1\"; \"$1/bin/pip\" install --quiet \"$2\"; touch \"$1/$2\""])
         .args(["install"])
@@ -73,7 +72,7 @@ pub(super) fn build(root: &Path) -> anyhow::Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// A PATH with the folder of cargo-lambda and of the Python with its cross compiler first.
+/// A PATH that begins with the folders of cargo-lambda and of the Python with its cross compiler.
 #[expect(clippy::disallowed_methods, reason = "where programs are, not a setting")]
 fn path_with_tools() -> anyhow::Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -81,7 +80,6 @@ fn path_with_tools() -> anyhow::Result<OsString> {
     Ok(std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&path)))?)
 }
 
-/// Runs both tools on the template.
 pub(super) fn checks(root: &Path) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::from_iter(installation()?);
     let check = |name: &'static str, program: &str, arguments: &[&str]| -> anyhow::Result<Check> {

@@ -10,10 +10,9 @@ use tokio::process::Command;
 use crate::{build, workspace};
 use harness::progress::Progress;
 
-/// How long the benchmark may take to end its processes after a signal.
+/// For the benchmark to end its processes after a signal.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
-/// The name of the benchmark's package and program.
 const BENCH: &str = "bench";
 
 /// Builds everything in the release profile, which takes long the first time, and runs the

@@ -85,7 +85,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Runs the rows, some at a time, each round with the next seed.
+/// Runs several rows at a time, each round with the next seed.
 async fn run_rows(
     options: &Options,
     chosen: &[&'static Row],
@@ -128,8 +128,8 @@ async fn run_rows(
 }
 
 /// The rows of a round that have not begun, by their claims. Rows with their own cluster come
-/// first, so that none of them waits in a slot; rows that need the whole machine come last, one by
-/// one.
+/// first, so that none of them waits in a slot. Rows that need the whole machine come last, one
+/// after another.
 #[derive(Default)]
 struct Queue {
     round: u64,

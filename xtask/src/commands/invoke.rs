@@ -33,7 +33,6 @@ pub(crate) struct Options {
     token: Option<String>,
 }
 
-/// The placeholder of the access token in a sample.
 const TOKEN_PLACEHOLDER: &str = "PASTE-AN-ACCESS-TOKEN";
 
 /// The default addresses of `up`.
@@ -102,7 +101,7 @@ fn function(
     })
 }
 
-/// A value from the environment, then from `.env`.
+/// From the environment; if not there, from `.env`.
 #[expect(clippy::disallowed_methods, reason = "the settings of a function, not of this program")]
 fn setting(settings: &BTreeMap<String, String>, name: &str) -> Option<String> {
     let ours = std::env::var_os(name).and_then(|value| value.into_string().ok());
@@ -122,7 +121,6 @@ fn variables(template: &Value, function: &FunctionSpec) -> BTreeSet<String> {
         .collect()
 }
 
-/// The values of the named variables, and of the endpoint.
 fn environment(
     settings: &BTreeMap<String, String>,
     names: &BTreeSet<String>,

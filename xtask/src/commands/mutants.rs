@@ -1,7 +1,7 @@
 //! `cargo xtask mutants`: whether the tests notice small changes of the code.
 //!
-//! cargo-mutants changes one thing at a time in a copy of the workspace, such as `<` to `<=`, and
-//! runs the tests of the crate. `.cargo/mutants.toml` says what it changes.
+//! cargo-mutants makes one change at a time in a copy of the workspace, such as `<` to `<=`, and
+//! runs the tests of the crate. `.cargo/mutants.toml` lists what it changes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,10 +15,10 @@ use tokio::process::Command;
 use crate::checks::sam;
 use crate::{build, workspace};
 
-/// Changes the code of the domain and of the use cases that the promise rests on, one thing at a
-/// time, and runs the tests of the crate. Fails if they notice fewer than 95 % of the changes in one
-/// of these areas. That takes hours. `target/mutants.out` then has each change, and `missed.txt` in
-/// it those that no test has noticed.
+/// Changes the code of the domain and of the use cases that the promise depends on, one change at a
+/// time, and runs the tests of the crate. Fails if the tests notice fewer than 95 % of the changes
+/// in one of these areas. This takes hours. `target/mutants.out` then lists each change, and its
+/// `missed.txt` those that no test has noticed.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Makes only changes whose description, which begins with the path, contains this text; a
@@ -33,7 +33,7 @@ pub(crate) const CARGO_MUTANTS: &str = "=27.1.0";
 /// How many of 100 mutants of an area must be noticed.
 const GOAL_PERCENT: usize = 95;
 
-/// The areas, and how the paths of their files begin.
+/// With the prefixes of their files' paths.
 const AREAS: [(&str, &[&str]); 5] = [
     ("domain", &["shared/domain/src/"]),
     ("create_order", &["shared/application/src/orders/create"]),
@@ -70,7 +70,6 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(if print(&figures) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What cargo-mutants reports.
 #[derive(Deserialize)]
 struct Report {
     outcomes: Vec<Outcome>,
@@ -88,11 +87,10 @@ enum Scenario {
     Mutant { file: String, name: String },
 }
 
-/// The mutants of an area that compile.
+/// The mutants of an area, without those that do not compile.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Figures {
     noticed: usize,
-    /// The names of those that no test has noticed.
     missed: Vec<String>,
 }
 
@@ -131,7 +129,7 @@ fn by_area(report: Report) -> anyhow::Result<BTreeMap<&'static str, Figures>> {
     Ok(areas)
 }
 
-/// Prints the figures. Returns whether all areas reach the goal.
+/// Returns whether all areas reach the goal.
 fn print(areas: &BTreeMap<&str, Figures>) -> bool {
     for (area, figures) in areas {
         figures.missed.iter().for_each(|name| println!("missed: {name}"));

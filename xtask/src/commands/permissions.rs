@@ -1,8 +1,9 @@
-//! `cargo xtask permissions`: compares what the functions' roles permit on tables with what they
-//! used in a run of the tests.
+//! `cargo xtask permissions`: compares the permissions of the functions' roles on tables with those
+//! that a run of the tests used.
 //!
-//! What a role does not permit is refused wherever proxies are before the functions: in
-//! `cargo xtask up`, in `tests/api` and in `tests/chaos`. Here it is the other way round.
+//! A call that a role does not permit is refused wherever proxies stand before the functions: in
+//! `cargo xtask up`, in `tests/api` and in `tests/chaos`. This command finds the opposite: a
+//! permission that nothing uses.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,10 +14,10 @@ use harness::{checkout, roles};
 
 use crate::workspace;
 
-/// The name of the stack by which the template is read; what was used has none.
+/// The name of the stack for reading the template; used permissions have no stack.
 const STACK: &str = "stack";
 
-/// The file to which tests write what they use.
+/// Tests write the permissions that they use to this file.
 pub(crate) fn used_file() -> anyhow::Result<PathBuf> {
     Ok(workspace::target()?.join("permissions-used"))
 }

@@ -13,8 +13,8 @@ use local_lambda::WriterSink;
 use super::up::STACK_NAME;
 use crate::{build, workspace};
 
-/// Starts a system on free ports, makes some things happen in it, and takes pictures of its pages
-/// with headless Chromium, light and dark. It needs Debian's chromium and chromium-driver.
+/// Starts a system on free ports, uses it, and takes pictures of its pages with headless Chromium,
+/// light and dark. Needs Debian's chromium and chromium-driver.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The folder for the pictures, by default docs/pictures.
@@ -29,7 +29,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     build::functions(&root, &workspace::function_names(&root)?).await?;
     let mut system = SystemOptions::isolated(&root)?;
     STACK_NAME.clone_into(&mut system.stack_name);
-    // The template's own topics, whose names are in the pictures.
+    // The template's own topics: the pictures show their names.
     system.parameters.clear();
     system.sink = Some(Arc::new(WriterSink::new(std::io::sink())));
     let steps = progress.clone();

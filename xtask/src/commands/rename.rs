@@ -1,4 +1,4 @@
-//! `cargo xtask rename`: makes an adopter's own service of this one.
+//! `cargo xtask rename`: makes an adopter's own service from this one.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 /// Copies this service into a new folder under another name: its URNs, stacks, topics and metrics.
 ///
-/// The names of packages and functions say what they do, and stay.
+/// Packages and functions keep their names, because these say what they do.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The name of your service: 3 to 20 lower-case letters and digits, in words joined by hyphens,
@@ -21,8 +21,8 @@ pub(crate) struct Options {
     folder: PathBuf,
 }
 
-/// What this service is called, and where it is not a name: the recipes of identifiers begin with
-/// it, and another recipe would give an old key a second order.
+/// This service's name. In the recipes of identifiers it is not replaced: they begin with it, and
+/// another recipe would create a second order for an old key.
 const NAME: &str = "order-service";
 const RECIPE: &str = "order-service/";
 
@@ -49,7 +49,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The files that git knows.
+/// Those that git tracks.
 async fn files(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut command = Command::new("git");
     command.args(["ls-files", "-z"]).current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
@@ -59,7 +59,7 @@ async fn files(root: &Path) -> anyhow::Result<Vec<String>> {
     Ok(listed.split_terminator('\0').map(ToOwned::to_owned).collect())
 }
 
-/// Writes a file, which may be executed if its model may.
+/// The copy is executable if the original is.
 async fn write(from: &Path, to: &Path, bytes: Vec<u8>) -> std::io::Result<()> {
     if let Some(folder) = to.parent() {
         tokio::fs::create_dir_all(folder).await?;
@@ -86,7 +86,7 @@ impl Name {
             .to_owned())
     }
 
-    /// A text of this service with the names of the other.
+    /// The text of this service with the names of the other.
     fn renamed(&self, text: &str) -> String {
         let name = &self.0;
         let upper = name.to_uppercase().replace('-', "_");

@@ -25,7 +25,7 @@ use crate::checks::{self, sam as tools};
 use crate::{build, workspace};
 
 /// Creates an order through the emulated API, and invokes each function with its files in events/.
-/// Needs a container engine; the exit status without one is 3.
+/// Needs a container engine; without one the exit status is 3.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Installs Debian's docker.io if no container engine is installed. Needs root.

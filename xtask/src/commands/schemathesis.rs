@@ -1,6 +1,6 @@
-//! `cargo xtask schemathesis`: tries the running system against `docs/openapi.yaml`.
+//! `cargo xtask schemathesis`: tests the running system against `docs/openapi.yaml`.
 //!
-//! Schemathesis makes requests from the document, good and bad ones and sequences of them, and
+//! Schemathesis makes requests from the document, valid and invalid ones and sequences of them, and
 //! compares each answer with it. `tests/specifications/schemathesis/` has its settings.
 
 use std::path::{Path, PathBuf};
@@ -18,19 +18,19 @@ use tokio::process::Command;
 
 use crate::{build, workspace};
 
-/// Starts a system with ports, tables and topics of its own, and ends it. A failure has the request
-/// that shows it, as a command of curl, and the seed that makes the same requests again.
+/// Starts a system with its own ports, tables and topics, and ends it. A failure shows its request
+/// as a curl command, and the seed that makes the same requests again.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Makes many more requests, which takes a quarter of an hour.
     #[arg(long)]
     long: bool,
-    /// Makes the requests of a former run.
+    /// Repeats the requests of an earlier run.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
 
-/// How many requests each operation gets in a phase, and for how long the last two phases go on.
+/// Requests for each operation in a phase, and the duration of the last two phases.
 struct Effort {
     max_examples: &'static str,
     max_time_s: &'static str,
@@ -61,12 +61,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-/// Installs Schemathesis into an environment of its own, and returns its program.
+/// Installs Schemathesis into a separate environment, and returns its program.
 async fn install(folder: &Path, requirements: &Path) -> anyhow::Result<PathBuf> {
     let wanted = tokio::fs::read_to_string(requirements).await?;
     let marker = folder.join("installed.txt");
     let program = folder.join("bin/schemathesis");
-    // The marker comes last, so that an interrupted installation is repeated.
+    // The marker is written last, so that an interrupted installation is repeated.
     if tokio::fs::read_to_string(&marker).await.is_ok_and(|installed| installed == wanted) {
         return Ok(program);
     }
@@ -110,7 +110,7 @@ async fn try_out(
         .env("SCHEMATHESIS_HOOKS", settings.join("hooks.py"))
         .env("SCHEMATHESIS_USERS", settings.join("users.yaml"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        // What it remembers of failures is for the next run.
+        // Its notes on failures are for the next run.
         .current_dir(folder)
         .stdin(Stdio::null())
         .kill_on_drop(true);

@@ -14,12 +14,11 @@ use tracing::subscriber::NoSubscriber;
 
 use harness::progress::Progress;
 
-/// How many seeds are run between two lines of progress.
 const SEEDS_PER_LINE: u64 = 500;
 
 /// Runs the real use cases on a simulated broker and table, with time paused, and with crashes,
-/// freezes, losses, delays, duplicates and outages that each seed draws for itself. Ends at the
-/// first seed with an invariant that doesn't hold.
+/// freezes, losses, delays, duplicates and outages that follow from each seed. Ends at the first
+/// seed that violates an invariant.
 #[derive(Args)]
 pub(crate) struct Options {
     /// How many seeds to run.
@@ -58,7 +57,6 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(if summary.failed.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The result of all seeds.
 #[derive(Default)]
 struct Summary {
     seeds: u64,
@@ -88,7 +86,7 @@ fn work(next: &AtomicU64, end: u64, stop: &AtomicBool, sender: &UnboundedSender<
     }
 }
 
-/// Collects the outcomes until all seeds have run, or one fails.
+/// Ends when all seeds have run, or one fails.
 async fn gather(
     mut outcomes: UnboundedReceiver<(u64, Outcome)>,
     seeds: u64,

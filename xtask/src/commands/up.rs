@@ -15,7 +15,7 @@ use pages::Pages;
 use crate::{build, workspace};
 use harness::progress::Progress;
 
-/// The stack name of a local system, which is the prefix of its tables and groups.
+/// The prefix of the tables and groups of a local system.
 pub(crate) const STACK_NAME: &str = "orders-local";
 
 /// Port 0 picks a free one.

@@ -17,10 +17,8 @@ use crate::fault::BrokerFault;
 /// How long a received message is hidden from other receivers, as with the real broker.
 const INVISIBLE_FOR: Duration = Duration::from_secs(30);
 
-/// How long a receive request waits for messages.
 const POLL_FOR: Duration = Duration::from_millis(1500);
 
-/// The most messages of one receive request.
 const BATCH_MAX: usize = 32;
 
 impl TransactionalPublisher for MemoryBroker {

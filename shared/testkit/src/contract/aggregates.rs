@@ -52,7 +52,6 @@ pub(super) fn new_order(
     NewOrder::new(order, attempt, PendingEvent::sent(attempt, at, at.plus(MINUTE)))
 }
 
-/// The same order by another attempt.
 fn by_another_attempt(identities: &impl IdentitySource, new: &NewOrder) -> NewOrder {
     let attempt = identities.transaction_id();
     let at = new.order().created_at();
@@ -130,7 +129,7 @@ pub(super) async fn change(fixture: &impl TableFixture, change: OrderChange<'_>)
 }
 
 async fn due(fixture: &impl TableFixture, now: Timestamp) -> Vec<DueAggregate> {
-    // The index of a real table follows it within a second or so.
+    // A real table's index follows the table within a second or so.
     fixture.aggregates().due(Topic::Orders, now, 1_000).await.unwrap().aggregates
 }
 
@@ -154,7 +153,7 @@ pub async fn an_unused_key_holds_nothing(fixture: &impl TableFixture) {
     assert_eq!(fixture.aggregates().find(new.order().key()).await.unwrap(), None);
 }
 
-/// Whatever the status of the order is by then.
+/// Whatever status the order has reached.
 pub async fn a_put_never_changes_a_stored_order(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
@@ -316,7 +315,7 @@ pub async fn of_twenty_changes_at_once_one_is_stored(fixture: &impl TableFixture
     assert_eq!(found(fixture, new.order()).await.order.version(), 2);
 }
 
-/// With every field of an entry set.
+/// Every field of an entry is set.
 pub async fn pending_events_are_read_as_they_were_stored(fixture: &impl TableFixture) {
     let identities = SequentialIdentities::default();
     let new = new_order(&identities, &[(1, 2)], moment(0));
@@ -340,7 +339,7 @@ pub async fn pending_events_are_read_as_they_were_stored(fixture: &impl TableFix
     change(fixture, change_of(&stored, pending.clone())).await;
     let after = found(fixture, new.order()).await;
     assert_eq!(after.pending, pending);
-    // And back: fields that an entry no longer has are deleted.
+    // And back: fields that an entry no longer has are removed.
     change(fixture, change_of(&after, stored.pending.clone())).await;
     assert_eq!(found(fixture, new.order()).await.pending, stored.pending);
 }
@@ -361,7 +360,7 @@ pub async fn an_order_leaves_the_index_with_its_last_event(fixture: &impl TableF
     assert!(found(fixture, new.order()).await.pending.is_empty());
 }
 
-/// One event that is stored again puts the aggregate back into the index.
+/// One event that is stored again returns the aggregate to the index.
 pub async fn an_aggregate_returns_to_the_index_with_a_new_pending_event(
     fixture: &impl TableFixture,
 ) {
@@ -433,7 +432,7 @@ pub async fn every_due_aggregate_comes_up_once_those_before_it_are_postponed(
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// A claim of all pending events, on the condition that the index entry is as expected.
+/// Claims all pending events, on the condition that the index entry is as expected.
 fn claim(stored: &StoredOrder, expected: Timestamp, until: Timestamp) -> OrderChange<'_> {
     let entries = stored.pending.iter();
     let pending: PendingEvents =
@@ -514,8 +513,7 @@ fn counting(products: &[(u64, u32)], open_max: u32) -> Taking {
     Taking { stock: quantities(products), open: [(count(), units)].into(), open_max }
 }
 
-/// How many open units are counted, by the reason of a write that counts no unit; `None` without a
-/// count.
+/// The count, as a refused write that adds nothing to it reports it; `None` if there is none.
 pub(crate) async fn open_units(fixture: &impl TableFixture, count: OpenCount) -> Option<u32> {
     let too_many = Taking { open: [(count, 1)].into(), ..Taking::default() };
     let tried =
@@ -526,7 +524,7 @@ pub(crate) async fn open_units(fixture: &impl TableFixture, count: OpenCount) ->
     }
 }
 
-/// The write is tried again when an item is busy: the result of its condition is not reported.
+/// A busy item leads to another try, because the result of its condition is not reported.
 fn is_any_busy(cancelled: &ReservationCancelled) -> bool {
     cancelled.orders.iter().any(ItemReason::is_busy)
         || cancelled.stock.values().chain(cancelled.open.values()).any(ItemReason::is_busy)
@@ -663,7 +661,7 @@ pub async fn open_units_are_counted_up_to_the_maximum_or_nothing_is_stored(
             assert!(matches!(tried, WriteTry::Done), "{tried:?}");
         }
     }
-    // Another account, and the same one in the next period, have counts of their own.
+    // Another account, and the same account in the next period, have their own counts.
     let next = OpenPeriod::new(count().period.number() + 1);
     for other in [OpenCount { user_id: user(7), ..count() }, OpenCount { period: next, ..count() }]
     {
@@ -694,7 +692,7 @@ pub async fn reservations_at_once_never_count_more_open_units_than_the_maximum(
     assert_eq!((done, open_units(fixture, count()).await), (3, Some(6)), "{tried:?}");
 }
 
-/// A confirmed order, whose stock is reserved.
+/// A confirmed order with its stock reserved.
 async fn confirmed(
     fixture: &impl TableFixture,
     identities: &impl IdentitySource,
@@ -709,7 +707,7 @@ async fn confirmed(
     found(fixture, &stored.order).await
 }
 
-/// Cancels a confirmed order. The event of the cancellation was never sent.
+/// The event of the cancellation was never sent.
 fn cancellation<'a>(
     stored: &'a StoredOrder,
     identities: &impl IdentitySource,
@@ -859,7 +857,6 @@ async fn letter(fixture: &impl TableFixture, letter: &DeadLetter) -> Option<Dead
     fixture.letters().find(&letter.id()).await.unwrap()
 }
 
-/// The end of an order's first event without a notification.
 fn given_up(stored: &StoredOrder) -> AggregateChange<'_> {
     OrderChange { notified: None, ..end(stored, stored.created_event(), moment(9)) }.into()
 }

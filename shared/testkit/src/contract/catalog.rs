@@ -21,7 +21,7 @@ pub async fn an_unknown_product_is_not_cached(fixture: &impl TableFixture) {
     assert_eq!(catalog.prices(&[product_id(1)]).await.unwrap().len(), 1);
 }
 
-/// The list is longer than one call to the table allows.
+/// The list exceeds the limit of one call to the table.
 pub async fn every_product_of_a_long_list_is_looked_up(fixture: &impl TableFixture) {
     let products: Vec<_> = (1..=120).map(|number| product(number, 1)).collect();
     fixture.put_products(&products).await;

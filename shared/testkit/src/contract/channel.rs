@@ -16,7 +16,6 @@ use super::{Announced, ChannelFixture, moment};
 use crate::identities::SequentialIdentities;
 use crate::samples::{SampleOrder, created, dead_letter, user};
 
-/// How long a message may take to arrive on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const CALL: Duration = Duration::from_secs(10);
@@ -38,7 +37,7 @@ async fn prepare<Fixture: ChannelFixture>(
     event: &SampleOrder,
 ) -> Receipt<Fixture> {
     let half = event.half(moment(3));
-    // A topic that was created a moment ago may not be known to every broker and name server yet.
+    // A new topic may not be known to every broker and name server yet.
     let deadline = Instant::now() + PATIENCE;
     loop {
         match fixture.publisher().prepare(&half, Deadline::after(CALL)).await {
@@ -62,7 +61,7 @@ async fn send<Fixture: ChannelFixture>(fixture: &Fixture, event: &SampleOrder) {
     end(fixture, &receipt, Resolution::Commit).await;
 }
 
-/// Waits for `count` messages, and fails if more arrive.
+/// Fails if more arrive.
 async fn receive<Fixture: ChannelFixture>(
     fixture: &Fixture,
     count: usize,
@@ -89,14 +88,14 @@ fn event_id(delivery: &impl Delivery) -> &str {
     delivery.property(message::EVENT_ID).unwrap()
 }
 
-/// The message of `event` arrives, and no other one.
+/// Also asserts that no other message arrives.
 async fn assert_only<Fixture: ChannelFixture>(fixture: &Fixture, event: &SampleOrder) {
     let received = receive(fixture, 1).await;
     assert_eq!(event_id(&received[0]), event.message.event_id.to_string());
     acknowledge(fixture, &received[0]).await;
 }
 
-/// A message without acknowledgement would be delivered again once it is visible again.
+/// An unacknowledged message would be delivered again once it is visible again.
 pub async fn a_committed_half_message_is_delivered_until_it_is_acknowledged_and_no_longer(
     fixture: &impl ChannelFixture,
 ) {
@@ -137,7 +136,6 @@ pub async fn a_half_message_that_has_no_end_is_not_delivered(fixture: &impl Chan
     assert_only(fixture, &marker).await;
 }
 
-/// After each request for a later delivery.
 pub async fn each_new_delivery_counts_one_redelivery_more(fixture: &impl ChannelFixture) {
     let event = Events::default().next();
     send(fixture, &event).await;
@@ -205,7 +203,7 @@ pub async fn a_commit_after_a_rollback_makes_the_message_visible(fixture: &impl 
     assert_only(fixture, &event).await;
 }
 
-/// Also when there is nothing to receive.
+/// Even if there is nothing to receive.
 pub async fn a_receiver_is_not_kept_beyond_its_deadline(fixture: &impl ChannelFixture) {
     // The first call may have to connect.
     let _connected = fixture.subscription().receive(32, Deadline::after(CALL)).await;
@@ -246,7 +244,7 @@ pub async fn an_event_is_published_once_its_half_message_is_committed<Fixture: C
 }
 
 async fn announce<Fixture: ChannelFixture>(fixture: &Fixture, letter: &DeadLetter) {
-    // A topic that was created a moment ago may not be known to every broker and name server yet.
+    // A new topic may not be known to every broker and name server yet.
     let deadline = Instant::now() + PATIENCE;
     loop {
         match fixture.dead_letters().announce(letter).await {
@@ -257,7 +255,6 @@ async fn announce<Fixture: ChannelFixture>(fixture: &Fixture, letter: &DeadLette
     }
 }
 
-/// Waits for `count` announcements.
 async fn announced<Fixture: ChannelFixture>(fixture: &Fixture, count: usize) -> Vec<Announced> {
     let deadline = Instant::now() + PATIENCE;
     loop {

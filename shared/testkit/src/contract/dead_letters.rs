@@ -25,12 +25,11 @@ async fn bury(fixture: &impl TableFixture, letter: &DeadLetter) {
     assert!(found(fixture, letter).await.is_some());
 }
 
-/// The stored letter with the same id.
 async fn found(fixture: &impl TableFixture, letter: &DeadLetter) -> Option<DeadLetter> {
     fixture.letters().find(&letter.id()).await.unwrap()
 }
 
-/// The stored one belongs to an earlier publication of the event.
+/// The stored letter belongs to an earlier publication of the event.
 pub async fn a_stored_letter_with_the_same_id_is_replaced(fixture: &impl TableFixture) {
     let first = letter(&SequentialIdentities::default());
     bury(fixture, &first).await;
@@ -109,7 +108,7 @@ pub async fn the_pages_list_every_letter(fixture: &impl TableFixture) {
     assert_eq!(listed, expected);
 }
 
-/// The event was redriven and given up again since the letter was read.
+/// Since the letter was read, the event was redriven and given up again.
 pub async fn another_letter_of_the_same_event_is_kept(fixture: &impl TableFixture) {
     let read = letter(&SequentialIdentities::default());
     let later = DeadLetter { message_id: "LATER".to_owned(), ..read.clone() };

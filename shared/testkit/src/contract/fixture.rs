@@ -22,7 +22,7 @@ use domain::identity::ProductId;
 use domain::product::Product;
 use domain::timestamp::Timestamp;
 
-/// All ports of accounts, implemented by one adapter.
+/// Implemented by one adapter.
 pub trait AccountStore:
     Accounts
     + AccountRepository
@@ -53,12 +53,12 @@ impl<Store> AccountStore for Store where
 {
 }
 
-/// All ports of the keys of orders, implemented by one adapter.
+/// Implemented by one adapter.
 pub trait OrderKeyStore: OrderCreation + OrderKeys + Fences {}
 
 impl<Store: OrderCreation + OrderKeys + Fences> OrderKeyStore for Store {}
 
-/// All ports of aggregates and their pending events, implemented by one adapter.
+/// Implemented by one adapter.
 pub trait AggregateStore:
     PendingEventStore + Reservations + PendingEventIndex + MailTokens
 {
@@ -69,12 +69,12 @@ impl<Store> AggregateStore for Store where
 {
 }
 
-/// All ports that read many aggregates at once, implemented by one adapter.
+/// Implemented by one adapter.
 pub trait AggregateReads: PendingEventAges + PendingAggregates + StoredAggregates {}
 
 impl<Reader: PendingEventAges + PendingAggregates + StoredAggregates> AggregateReads for Reader {}
 
-/// The adapters of one technology over one set of empty tables.
+/// The adapters of one technology, over one set of empty tables.
 pub trait TableFixture: Sync {
     fn order_keys(&self) -> impl OrderKeyStore;
     fn aggregates(&self) -> impl AggregateStore;
@@ -85,9 +85,7 @@ pub trait TableFixture: Sync {
     fn reader(&self) -> impl OrderReader;
     /// With an empty cache.
     fn catalog(&self) -> impl Catalog;
-    /// Users' orders, page by page.
     fn order_listing(&self) -> impl OrderListing;
-    /// The products that are sold, page by page.
     fn product_listing(&self) -> impl ProductListing;
     fn letters(&self) -> impl DeadLetterReader;
     fn removal(&self) -> impl DeadLetterRemoval;
@@ -101,15 +99,14 @@ pub trait TableFixture: Sync {
     fn put_products(&self, products: &[Product]) -> impl Future<Output = ()> + Send;
     /// Gives a product a new name and price, as an import does, and keeps its stock.
     fn put_product_keeping_stock(&self, product: &Product) -> impl Future<Output = ()> + Send;
-    /// Adds units to the available quantity of a product.
     fn add_stock(&self, product: ProductId, units: u32) -> impl Future<Output = ()> + Send;
-    /// The available quantity of a product.
     fn stock_of(&self, product: ProductId) -> impl Future<Output = Option<u32>> + Send;
-    /// The time to live of an account, a session or a request for a mail; `None` while the table must keep it.
+    /// The time to live of an account, a session or a request for a mail; `None` while the table
+    /// must keep it.
     fn expiry_of(&self, key: AggregateKey) -> impl Future<Output = Option<Timestamp>> + Send;
 }
 
-/// The broker's adapters over topics that no other test uses.
+/// The broker's adapters, over topics that no other test uses.
 pub trait ChannelFixture: Sync {
     type Publisher: TransactionalPublisher + PublishedEvents;
     type Subscription: EventSubscription;
@@ -119,7 +116,6 @@ pub trait ChannelFixture: Sync {
     fn subscription(&self) -> &Self::Subscription;
     fn dead_letters(&self) -> &Self::DeadLetters;
 
-    /// Every announcement on the dead-letter topic.
     fn announced(&self) -> impl Future<Output = Vec<Announced>> + Send;
 }
 
@@ -148,17 +144,17 @@ impl From<&DeadLetter> for Announced {
     }
 }
 
-/// A moment of the suites' own time, in seconds after its start.
+/// In the suites' own time, which starts at 0.
 pub fn moment(seconds: u64) -> Timestamp {
     Timestamp::from_millis(1_767_268_800_000).plus(Duration::from_secs(seconds))
 }
 
-/// A deadline that is longer than any call needs.
+/// Longer than any call needs.
 pub fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(10))
 }
 
-/// The outcome of a try, judged as a use case judges it.
+/// Judged as a use case judges it.
 pub(super) fn outcome<Met, Refusal>(
     tried: &WriteTry<Met>,
     judge: impl FnOnce(&Met) -> Judged<Refusal>,
@@ -170,8 +166,8 @@ pub(super) fn outcome<Met, Refusal>(
     }
 }
 
-/// Tries a write until it is settled, or a minute is over, as a use case does: after a busy item,
-/// an unavailable table or a missing answer it tries again after a wait. An emulator on a loaded
+/// Tries a write until it is settled, or a minute is over. After a busy item, an unavailable table
+/// or a missing answer it waits and tries again, as a use case does. An emulator on a loaded
 /// machine needs this.
 pub(super) async fn settled<Reason>(
     attempt: impl AsyncFn() -> WriteTry<Reason>,

@@ -17,7 +17,7 @@ fn target() -> GuessTarget {
     GuessTarget::Account(AddressDigest::of(&email("demo@example.com")))
 }
 
-/// `made` guesses, with a different time of the last one for each number.
+/// `made` guesses, with another time of the last one for each number.
 fn guesses(made: u32) -> Guesses {
     let limit = GuessLimit { free: 2, forget_after: Duration::from_secs(3_600) };
     (0..made)
@@ -68,7 +68,8 @@ pub async fn of_ten_replacements_with_one_expectation_at_once_one_is_stored(
     }
 }
 
-/// A clock that stands still, so that no wait for another guess ends, however slow the table is.
+/// A clock that does not advance, so that no wait for another guess ends, however slow the table
+/// is.
 struct Stopped;
 
 impl Clock for Stopped {

@@ -13,7 +13,7 @@ use super::{TableFixture, moment, soon};
 use crate::identities::SequentialIdentities;
 use crate::samples::{created, product, user};
 
-/// Orders of user 123, created at these times.
+/// Of user 123, created at these times.
 async fn create(fixture: &impl TableFixture, moments: &[u64]) -> Vec<NewOrder> {
     let identities = SequentialIdentities::default();
     let mut orders = Vec::with_capacity(moments.len());
@@ -41,7 +41,7 @@ async fn page(
     page
 }
 
-/// All orders of user 123, read so many at a time.
+/// Of user 123, read in pages of `limit`.
 async fn all(fixture: &impl TableFixture, limit: u8) -> Vec<OrderId> {
     let mut listed = Vec::new();
     let mut after = None;
@@ -91,7 +91,7 @@ pub async fn an_order_created_meanwhile_moves_no_page(fixture: &impl TableFixtur
     let orders = create(fixture, &[1, 2, 3, 4]).await;
     let first = page(fixture, None, 2).await;
     let identities = SequentialIdentities::default();
-    // The others have the first four identifiers.
+    // The first four identifiers belong to the others.
     let another = || created(&identities, user(123), &[(1, 2)], moment(5)).order;
     orders.iter().for_each(|_| drop(another()));
     store(fixture, &another()).await;

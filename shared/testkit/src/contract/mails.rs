@@ -67,7 +67,6 @@ fn token(text: &str) -> TokenRecord {
     TokenRecord { hash: TokenHash::of(text), expires_at: moment(1_800) }
 }
 
-/// Replaces the token of a request as it was read.
 async fn issue(
     fixture: &impl TableFixture,
     before: &StoredAggregate,

@@ -14,7 +14,6 @@ use super::{AccountStore, AggregateReads, AggregateStore, OrderKeyStore, TableFi
 use crate::secrets::MemoryKeys;
 use crate::tables::MemoryTables;
 
-/// Empty tables in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryFixture {
     tables: MemoryTables,

@@ -24,7 +24,7 @@ pub async fn a_created_order_is_found_as_it_was_stored(fixture: &impl TableFixtu
     assert_eq!(find(fixture, 123, new.order()).await.as_ref(), Some(new.order()));
 }
 
-/// Also where attempts were fenced.
+/// Even if attempts were fenced there.
 pub async fn an_order_that_does_not_exist_is_not_found(fixture: &impl TableFixture) {
     let new = created(&SequentialIdentities::default(), user(123), &[(1, 2)], moment(0)).order;
     assert_eq!(find(fixture, 123, new.order()).await, None);

@@ -26,7 +26,7 @@ async fn session(fixture: &impl TableFixture, identities: &SequentialIdentities)
     log_in(fixture, identities, &user.account, "first").await.session
 }
 
-/// Tries to exchange a token, after `before` exchanges of the account, until that is settled.
+/// Repeats the try until it is settled; the account has made `before` exchanges.
 async fn try_to_exchange(
     before: u32,
     fixture: &impl TableFixture,
@@ -54,7 +54,7 @@ async fn try_to_exchange(
     settled(rotate, |met| judge_exchange(met, next.hash).is_none()).await
 }
 
-/// The outcome of an exchange, after `before` exchanges of the account.
+/// The account has made `before` exchanges.
 async fn exchange_after(
     before: u32,
     fixture: &impl TableFixture,
@@ -67,7 +67,7 @@ async fn exchange_after(
     outcome(&tried, |met| judge_exchange(met, refresh_token(session, next).hash))
 }
 
-/// Exchanges a token as the first one of the account.
+/// The account's first exchange.
 async fn exchange(
     fixture: &impl TableFixture,
     identities: &impl IdentitySource,
@@ -78,12 +78,10 @@ async fn exchange(
     exchange_after(0, fixture, identities, session, used, next).await
 }
 
-/// The use of the account's exchanges after some of them.
 fn uses(exchanges: u32) -> RateUse {
     RateUse::forgotten_at(Timestamp::from_millis(1_000 * i64::from(exchanges)))
 }
 
-/// The use of the account's exchanges, as stored.
 async fn stored_uses(fixture: &impl TableFixture, session: &Session) -> RateUse {
     let account = Accounts::by_id(&fixture.accounts(), session.user_id()).await;
     account.unwrap().unwrap().record().exchanges
@@ -130,7 +128,7 @@ pub async fn every_exchange_of_an_account_is_counted(fixture: &impl TableFixture
     let tried = exchange(fixture, &identities, &one.session, "one", "second").await;
     assert_eq!(tried, STORED);
     assert_eq!(stored_uses(fixture, &one.session).await, uses(1));
-    // An exchange in another session that did not see the first one.
+    // By another session, which did not see the first exchange.
     let tried = exchange(fixture, &identities, &other.session, "other", "second").await;
     assert_eq!(tried, STALE);
     assert!(is_newest(&found(fixture, &other.session, "other").await));
@@ -139,7 +137,6 @@ pub async fn every_exchange_of_an_account_is_counted(fixture: &impl TableFixture
     assert_eq!(stored_uses(fixture, &one.session).await, uses(2));
 }
 
-/// Ends all sessions of an account.
 async fn end_all(
     fixture: &impl TableFixture,
     identities: &SequentialIdentities,

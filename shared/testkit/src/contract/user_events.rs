@@ -40,7 +40,6 @@ const fn key_of_session(session: &Session) -> AggregateKey {
     AggregateKey::Session { session_id: session.id() }
 }
 
-/// Replaces the pending events.
 async fn replace(
     fixture: &impl TableFixture,
     before: &UserEvents,
@@ -221,7 +220,7 @@ pub async fn a_deletion_is_due_immediately_whatever_else_is_pending(fixture: &im
     let identities = SequentialIdentities::default();
     let user = register(fixture, &identities, "demo@example.com").await;
     let key = key_of(&user.account);
-    // The event is on its topic, and its consumer has an hour.
+    // The event is on its topic; its consumer has an hour.
     let waiting = PendingEvent {
         publication: Publication::Found,
         due: moment(3_600),
@@ -254,7 +253,7 @@ pub async fn a_letter_of_a_users_event_is_recorded_with_its_end(fixture: &impl T
     // The letter refers to it.
     assert_eq!(fixture.expiry_of(key).await, None);
     let stored = StoredAggregate::User(find(fixture, key).await);
-    // A letter is discarded: nothing needs the aggregate any more.
+    // Once the letter is discarded, nothing needs the aggregate any more.
     let other = DeadLetter { message_id: "another".to_owned(), ..letter.clone() };
     let unchanged = stored.pending_change(PendingEvents::default(), IndexChange::Keep);
     let tried = fixture.letter_moves().remove(&other, &unchanged, soon()).await;

@@ -24,7 +24,6 @@ use crate::samples::{
     LoggedInUser, RegisteredUser, activity, deleted, email, logged_in, registered, source,
 };
 
-/// Registers a user; fails if the registration is not stored.
 pub(super) async fn register(
     fixture: &impl TableFixture,
     identities: &SequentialIdentities,
@@ -36,7 +35,6 @@ pub(super) async fn register(
     user
 }
 
-/// Logs a user in; fails if the login is not stored.
 pub(super) async fn log_in(
     fixture: &impl TableFixture,
     identities: &SequentialIdentities,
@@ -49,7 +47,6 @@ pub(super) async fn log_in(
     login
 }
 
-/// The outcome of a try of a registration.
 fn outcome_of(
     tried: &WriteTry<CancelledRegistration>,
     user: &RegisteredUser,
@@ -85,7 +82,6 @@ fn is_stale(tried: &WriteTry<CancelledChange>, attempt: TransactionId) -> bool {
     outcome(tried, |met| judge_change(met, attempt)) == Some(Err(Stale))
 }
 
-/// Stores a change, and tries it once more.
 async fn change_twice(fixture: &impl TableFixture, change: &AccountChange<'_>) {
     let first = fixture.accounts().change(change, soon()).await;
     assert!(matches!(first, WriteTry::Done), "{first:?}");

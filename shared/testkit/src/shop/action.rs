@@ -4,50 +4,38 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-/// How many products a shop has.
 pub const PRODUCTS: usize = 4;
 
-/// How many users a shop has.
 pub const USERS: usize = 3;
 
-/// What happens in the shop. Products and users are numbered from 0.
+/// An action in the shop. Products and users are numbered from 0.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// A user creates an order, perhaps with an idempotency key that is used again.
+    /// The key may be one that was used before.
     Create {
-        /// The user.
         user: usize,
         /// Products and quantities.
         lines: Vec<(usize, u64)>,
-        /// The key's number.
         key: Option<u8>,
     },
-    /// A user cancels one of the orders so far, perhaps another user's.
+    /// The order is one of the orders so far, perhaps another user's.
     Cancel {
-        /// The user.
         user: usize,
-        /// The order.
         order: prop::sample::Index,
-        /// How many requests are sent at once.
         at_once: usize,
     },
-    /// Units of a product are delivered.
     AddStock {
-        /// The product.
         product: usize,
-        /// How many.
         units: u32,
     },
-    /// A product's price changes, as by an import that keeps its stock.
+    /// Keeps the product's stock, as an import does.
     SetPrice {
-        /// The product.
         product: usize,
         /// In minor units.
         price: u64,
     },
-    /// A window of event-consumer, in which some of the orders so far are cancelled.
+    /// A window of event-consumer, during which some of the orders so far are cancelled.
     Consume {
-        /// The users that cancel, and the orders.
         cancelled: Vec<(usize, prop::sample::Index)>,
     },
     /// A look of the sweep.
@@ -76,13 +64,12 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// Plans of at most so many actions.
 pub fn actions(most: usize) -> impl Strategy<Value = Vec<Action>> {
     prop::collection::vec(action(), 1..=most)
 }
 
-/// Plays `count` plans of at most `most` actions, always the same for one seed. A plan whose play
-/// panics is made shorter, with 16 more plays at most, before it is reported.
+/// Plays `count` plans of at most `most` actions, the same for the same seed. A plan that panics is
+/// shortened, in at most 16 more plays, before it is reported.
 pub fn try_plans(seed: u64, count: u32, most: usize, play: impl Fn(&[Action])) {
     let config = Config { cases: count, max_shrink_iters: 16, ..config() };
     let tried = TestRunner::new_with_rng(config, random(seed)).run(&actions(most), |actions| {
@@ -92,7 +79,7 @@ pub fn try_plans(seed: u64, count: u32, most: usize, play: impl Fn(&[Action])) {
     tried.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
 }
 
-/// `count` plans of exactly `length` actions, always the same for one seed.
+/// `count` plans of exactly `length` actions, the same for the same seed.
 pub fn plans(seed: u64, count: usize, length: usize) -> Vec<Vec<Action>> {
     let mut runner = TestRunner::new_with_rng(config(), random(seed));
     let plan = prop::collection::vec(action(), length);

@@ -1,4 +1,4 @@
-//! What is known of a shop, and whether the shop agrees.
+//! The books of a shop, and whether the shop agrees with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use domain::order::{OpenCount, OpenPeriod, Order, StoredOrder};
 
 use super::{Action, Cancellation, Creation, FIRST_STOCK, Shop};
 
-/// Plays a plan in a shop, and panics where the shop does not agree with its books: after each
-/// action where that costs nothing, otherwise whenever events were consumed.
+/// Plays a plan in a shop, and panics if the shop disagrees with its books. They are compared after
+/// each action if that is cheap, otherwise whenever events were consumed.
 pub async fn play(shop: &impl Shop, actions: &[Action]) {
     let mut books = Books::of(shop);
     for action in actions {
@@ -31,17 +31,16 @@ pub async fn play(shop: &impl Shop, actions: &[Action]) {
 
 struct Books<'shop, Kind> {
     shop: &'shop Kind,
-    /// How many units of each product were delivered.
+    /// Units of each product.
     delivered: BTreeMap<ProductId, u64>,
-    /// What each product has cost so far, in minor units; the last one is the price of today.
+    /// Of each product so far, in minor units; the last one is the current price.
     prices: BTreeMap<ProductId, Vec<u64>>,
-    /// The orders, with their users.
     orders: Vec<(UserId, OrderId)>,
-    /// The order that was created under each key of each user, and its lines.
+    /// The order that was created under each user's key, and its lines.
     keys: BTreeMap<(UserId, u8), (OrderId, Wanted)>,
 }
 
-/// The products of an order, and how many units of each.
+/// Products and units of an order.
 type Wanted = Vec<(ProductId, u64)>;
 
 impl<'shop, Kind: Shop> Books<'shop, Kind> {
@@ -146,7 +145,6 @@ impl<'shop, Kind: Shop> Books<'shop, Kind> {
         stored.iter().find(|stored| stored.order.id() == order_id).unwrap().order.status()
     }
 
-    /// Compares the shop with its books, and returns all orders.
     async fn check(&self) -> Vec<StoredOrder> {
         let mut stored = Vec::new();
         for user_id in self.shop.users() {
@@ -167,7 +165,7 @@ impl<'shop, Kind: Shop> Books<'shop, Kind> {
         stored
     }
 
-    /// What was delivered is in stock or reserved by a confirmed order.
+    /// All delivered units are in stock or reserved by a confirmed order.
     async fn check_stock(&self, stored: &[StoredOrder]) {
         let mut reserved: BTreeMap<ProductId, u64> = BTreeMap::new();
         for stored in stored.iter().filter(|stored| stored.order.status() == Confirmed) {
@@ -182,8 +180,8 @@ impl<'shop, Kind: Shop> Books<'shop, Kind> {
         }
     }
 
-    /// Each account's count of this period is what its confirmed orders of the period hold, and not
-    /// more than it may be.
+    /// Each account's count of this period is the sum of its confirmed orders of the period, and
+    /// within the limit.
     async fn check_open_units(&self, stored: &[StoredOrder]) {
         let period = OpenPeriod::of(self.shop.now());
         for user_id in self.shop.users() {
@@ -200,8 +198,8 @@ impl<'shop, Kind: Shop> Books<'shop, Kind> {
         }
     }
 
-    /// Checks of a shop that has settled that each change is on the topic, as an event of its type
-    /// and its time under one id, and that nothing else of these orders is.
+    /// For a shop that has settled: each change is on the topic, as an event of its type and its
+    /// time under one id, and no other event of these orders is.
     async fn check_events(&self, stored: &[StoredOrder]) {
         let mut changes = BTreeSet::new();
         for stored in stored {
@@ -216,7 +214,7 @@ impl<'shop, Kind: Shop> Books<'shop, Kind> {
         }
         let (mut published, mut copies) = (BTreeSet::new(), 0);
         for body in self.shop.published().await {
-            // A topic may have damaged messages of others.
+            // Other tests may put damaged messages on the topic.
             let Ok(event) = Event::decode(&body) else { continue };
             let data = event.data;
             let is_ours =
@@ -233,7 +231,7 @@ impl<'shop, Kind: Shop> Books<'shop, Kind> {
     }
 }
 
-/// No history takes a step that does not exist.
+/// No history has an impossible step.
 fn check_histories(stored: &[StoredOrder]) {
     let legal: [&[OrderStatus]; 5] = [
         &[Created],

@@ -25,44 +25,43 @@ use crate::contract::{TableFixture, open_units};
 use crate::identities::SequentialIdentities;
 use crate::samples::{UNIT_PRICE, key, product, product_id, user};
 
-/// How many open units an account may hold. The orders of a plan ask for more.
+/// For an account. The orders of a plan ask for more.
 pub const OPEN_UNITS_MAX: u32 = 9;
 
-/// How many orders a page has: fewer than a user creates.
+/// Orders of a page: fewer than a user creates.
 const PAGE: u8 = 2;
 
-/// How long a request may take.
 const REQUEST: Duration = Duration::from_secs(9);
 
-/// After so many rounds of sweep and consumption nothing is pending.
+/// At most this many rounds of sweep and consumption until nothing is pending.
 const ROUNDS_MAX: u32 = 14;
 
-/// The longest that [`Windows::REAL`] becomes.
+/// [`Windows::REAL`] becomes no longer than this.
 const WINDOW_MAX: Duration = Duration::from_secs(8);
 
-/// How long events are consumed, and the sweep looks, at a time. What is begun by then is finished.
+/// The times for which events are consumed, and for which the sweep looks. What has begun by then
+/// is finished.
 #[derive(Debug, Clone, Copy)]
 pub struct Windows {
     consume: Duration,
     sweep: Duration,
-    /// Whether calls take time, so that one may be too late.
+    /// Whether calls take time, so that a call may be too late.
     are_real: bool,
 }
 
 impl Windows {
-    /// For a runtime whose clock is paused: they take no time.
+    /// For a runtime whose clock is paused: calls take no time.
     pub const PAUSED: Self =
         Self { consume: Duration::from_secs(54), sweep: Duration::from_secs(5), are_real: false };
 
-    /// For tables that need real time. While events stay pending, because the machine is slow, they
-    /// become longer.
+    /// For tables that need real time. They become longer while events stay pending because the
+    /// machine is slow.
     pub const REAL: Self = Self {
         consume: Duration::from_millis(400),
         sweep: Duration::from_millis(400),
         are_real: true,
     };
 
-    /// The windows of a later round.
     fn longer(self) -> Self {
         if !self.are_real {
             return self;
@@ -85,7 +84,7 @@ pub struct PartsShop<Tables> {
 }
 
 impl<Tables: TableFixture> PartsShop<Tables> {
-    /// Puts products into empty tables.
+    /// The tables must be empty.
     pub async fn open(tables: Tables, windows: Windows) -> Self {
         let (clock, broker) = (ManualClock::default(), MemoryBroker::default());
         broker.set_clock(&clock);

@@ -16,7 +16,6 @@ use super::dead_letters::page_of;
 use super::rows::Rows;
 use crate::fault::Operation;
 
-/// The aggregates in the sweep's index.
 fn indexed(rows: &Rows) -> impl Iterator<Item = AggregateKey> {
     index_entries(rows).filter_map(|(key, entry)| entry.map(|_| key))
 }

@@ -30,7 +30,7 @@ use super::MemoryTables;
 use super::rows::Rows;
 use crate::fault::Operation;
 
-/// The rank and the due time of an order in the sweep's index; `None` if it is not there.
+/// An order's entry in the sweep's index; `None` if the order is not there.
 pub type IndexEntry = Option<(Rank, Timestamp)>;
 
 /// The item at an order's key.
@@ -51,7 +51,7 @@ pub(super) struct Written {
     notified: Option<(EventId, Timestamp)>,
     pending: PendingEvents,
     index: IndexChange,
-    /// Whether its event goes to the dead letters.
+    /// Whether the event becomes a dead letter.
     is_given_up: bool,
 }
 
@@ -89,7 +89,7 @@ impl Written {
         }
     }
 
-    /// The aggregate whose state fails the change's condition, if it fails.
+    /// The aggregate that fails the change's condition, if one does.
     pub(super) fn refused_by(&self, rows: &Rows) -> ItemReason<StoredAggregate> {
         let found = find(rows, self.key);
         let is_unclaimed = match self.index {
@@ -181,14 +181,11 @@ impl Rows {
     }
 }
 
-/// The contents of the tables.
 impl MemoryTables {
-    /// An order of any user, with its attempt, revision and pending events.
     pub fn stored_order(&self, id: OrderId) -> Option<StoredOrder> {
         self.stored_orders().into_iter().find(|stored| stored.order.id() == id)
     }
 
-    /// All orders, with their attempts, revisions and pending events.
     pub fn stored_orders(&self) -> Vec<StoredOrder> {
         let state = self.state();
         let orders = state.rows.items.values().filter_map(|item| match item {
@@ -198,7 +195,6 @@ impl MemoryTables {
         orders.collect()
     }
 
-    /// The entry of an order in the sweep's index.
     pub fn index_entry(&self, id: OrderId) -> IndexEntry {
         let state = self.state();
         state.rows.items.iter().find_map(|((_, order_id), item)| match item {
@@ -215,12 +211,12 @@ impl MemoryTables {
         }
     }
 
-    /// How many attempts were fenced, including those whose tombstone an order has replaced.
+    /// Includes attempts whose tombstone an order has replaced.
     pub fn fences(&self) -> u64 {
         self.state().rows.fences
     }
 
-    /// Removes an order from the sweep's index, even if events of it are pending.
+    /// Also if events of the order are pending.
     pub(crate) fn leave_index(&self, id: OrderId) {
         for ((_, order_id), item) in &mut self.state().rows.items {
             if let Item::Order { index, .. } = item
@@ -231,12 +227,11 @@ impl MemoryTables {
         }
     }
 
-    /// How many events of orders are pending.
     pub fn pending_events(&self) -> usize {
         self.stored_orders().iter().map(|stored| stored.pending.len()).sum()
     }
 
-    /// Stores an order; replaces the item at its key.
+    /// Replaces the item at the order's key.
     pub fn put_stored_order(&self, stored: StoredOrder) {
         let index = stored.pending.due().map(|due| (stored.pending.rank(), due));
         let key = (stored.order.user_id(), stored.order.id());
@@ -334,7 +329,6 @@ pub(super) fn find(rows: &Rows, key: AggregateKey) -> Option<StoredAggregate> {
     }
 }
 
-/// The reason with the order that it holds.
 fn order_of(reason: ItemReason<StoredAggregate>) -> ItemReason<StoredOrder> {
     match reason {
         ItemReason::ConditionFailed(Some(StoredAggregate::Order(found))) => {
@@ -510,7 +504,7 @@ impl PendingEventIndex for MemoryTables {
     }
 }
 
-/// Every aggregate, with its entry in the sweep's index.
+/// With their entries in the sweep's index.
 pub(super) fn index_entries(rows: &Rows) -> impl Iterator<Item = (AggregateKey, IndexEntry)> {
     let orders = rows.items.iter().filter_map(|((user_id, order_id), item)| match item {
         Item::Order { index, .. } => {

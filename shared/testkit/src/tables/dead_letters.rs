@@ -14,7 +14,7 @@ use super::MemoryTables;
 use super::rows::Rows;
 use crate::fault::{Fault, Operation};
 
-/// The items of a page: few, so that tests meet more than one page.
+/// Few items, so that tests meet more than one page.
 const PAGE: usize = 4;
 
 /// Whether the stored letter is still the one that was read.
@@ -54,7 +54,7 @@ impl DeadLetterRemoval for MemoryTables {
         match discarded.await {
             WriteTry::Done => WriteTry::Done,
             WriteTry::Cancelled(Some(gone)) => WriteTry::Cancelled(gone),
-            // A write of one item has no reason other than its condition.
+            // A write of one item can be cancelled only for its condition.
             WriteTry::Cancelled(None) => WriteTry::Refused(Fault::Busy.failure()),
             WriteTry::Refused(failure) => WriteTry::Refused(failure),
             WriteTry::Unknown(failure) => WriteTry::Unknown(failure),
@@ -62,7 +62,7 @@ impl DeadLetterRemoval for MemoryTables {
     }
 }
 
-/// The page of the entries after the key `after`.
+/// Begins after the key `after`.
 pub(super) fn page_of<Key: Ord + Clone, Value: Clone>(
     all: &BTreeMap<Key, Value>,
     after: Option<Key>,

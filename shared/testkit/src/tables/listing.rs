@@ -56,7 +56,7 @@ impl ProductListing for MemoryTables {
     }
 }
 
-/// The first of the rest of a listing. As in `DynamoDB`, a full page may be followed by an empty one.
+/// The first of the remaining entries. As in DynamoDB, a full page may be followed by an empty one.
 fn page<Listed: Clone, Position>(
     rest: &[&Listed],
     limit: PageLimit,

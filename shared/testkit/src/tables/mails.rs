@@ -25,13 +25,13 @@ use super::users::{
 use crate::fault::Operation;
 
 impl MemoryTables {
-    /// All requests for mails, in the order of their identifiers.
+    /// In the order of their identifiers.
     pub fn mails(&self) -> Vec<StoredMail> {
         self.state().rows.mails.values().map(|row| row.mail.clone()).collect()
     }
 }
 
-/// Stores a new request, whose condition holds.
+/// Its condition holds.
 pub(super) fn put_mail(rows: &mut Rows, new: NewMail) {
     let NewMail { request, event, pending } = new;
     let key = AggregateKey::Mail { mail_id: request.id };

@@ -23,7 +23,6 @@ pub(super) struct AccountRow {
     pub(super) events: EventsRow,
 }
 
-/// A session with its newest token.
 #[derive(Debug, Clone)]
 pub(super) struct SessionRow {
     pub(super) session: Session,
@@ -33,7 +32,6 @@ pub(super) struct SessionRow {
     pub(super) events: EventsRow,
 }
 
-/// A request for a mail.
 #[derive(Debug, Clone)]
 pub(super) struct MailRow {
     pub(super) mail: StoredMail,
@@ -64,11 +62,11 @@ impl EventsRow {
     }
 }
 
-/// All items. None expires by itself: `DynamoDB` deletes late, too.
+/// No item expires by itself: DynamoDB deletes late, too.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) items: BTreeMap<(UserId, OrderId), Item>,
-    /// How many attempts were fenced, including those whose tombstone an order has replaced.
+    /// Includes attempts whose tombstone an order has replaced.
     pub(super) fences: u64,
     pub(super) products: BTreeMap<ProductId, Product>,
     pub(super) open_units: BTreeMap<OpenCount, u32>,
@@ -77,7 +75,7 @@ pub(super) struct Rows {
     pub(super) owners: HashMap<AddressKey, UserId>,
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
     pub(super) mails: BTreeMap<MailId, MailRow>,
-    /// The requests for mails to addresses without an account.
+    /// To addresses without an account.
     pub(super) mails_of_nobody: BTreeSet<(AddressDigest, MailId)>,
     pub(super) used_tokens: BTreeSet<TokenHash>,
     pub(super) activities: Vec<(ActivityOwner, Activity)>,
@@ -86,13 +84,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// An account that is not deleted.
+    /// `None` if the account is deleted.
     pub(super) fn account(&self, user_id: UserId) -> Option<&Account> {
         let (account, _) = self.accounts.get(&user_id)?.live.as_ref()?;
         Some(account)
     }
 
-    /// The events of an account or a session.
     pub(super) fn events_of(&self, key: AggregateKey) -> Option<&EventsRow> {
         match key {
             AggregateKey::Account { user_id } => Some(&self.accounts.get(&user_id)?.events),
@@ -113,7 +110,7 @@ impl Rows {
         }
     }
 
-    /// Adds an activity, unless it is already stored.
+    /// Does nothing if the activity is already stored.
     pub(super) fn record(&mut self, owner: ActivityOwner, activity: Activity) {
         if !self.activities.iter().any(|(_, known)| known.id == activity.id) {
             self.activities.push((owner, activity));

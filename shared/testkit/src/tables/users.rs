@@ -20,7 +20,6 @@ use super::mails::put_mail;
 use super::rows::{AccountRow, EventsRow, Rows, SessionRow};
 use crate::fault::Operation;
 
-/// What is stored of an account.
 fn at_key(row: &AccountRow) -> AccountAtKey {
     match row.live {
         Some((_, attempt)) => AccountAtKey::Live { attempt },
@@ -28,53 +27,49 @@ fn at_key(row: &AccountRow) -> AccountAtKey {
     }
 }
 
-/// The reason of an item whose condition holds or not; it is `found` in the item's place.
+/// The condition `holds` or not; `found` is the item in its place.
 pub(super) fn unless<Existing>(holds: bool, found: Option<Existing>) -> ItemReason<Existing> {
     if holds { ItemReason::None } else { ItemReason::ConditionFailed(found) }
 }
 
-/// The reason of an item whose condition is that it is absent.
+/// The condition is that the item is absent.
 pub(super) fn unless_absent<Existing>(found: Option<Existing>) -> ItemReason<Existing> {
     unless(found.is_none(), found)
 }
 
-/// The reason of an account whose condition is that it has this version.
+/// The condition is that the account has this version.
 fn unless_at_version(rows: &Rows, user_id: UserId, version: u32) -> ItemReason<AccountAtKey> {
     let live = rows.account(user_id);
     let holds = live.is_some_and(|stored| stored.version() == version);
     unless(holds, rows.accounts.get(&user_id).map(at_key))
 }
 
-/// An addition whose items are busy.
 pub(super) const BUSY_ADDITION: CancelledAddition =
     CancelledAddition { added: ItemReason::Busy, account: ItemReason::Busy };
 
-/// Refuses an addition if a condition failed.
 pub(super) fn check_addition(met: CancelledAddition) -> Result<(), CancelledAddition> {
     let failed = met.added.condition_failed() || met.account.condition_failed();
     if failed { Err(met) } else { Ok(()) }
 }
 
-/// A change whose account is busy.
 pub(super) const BUSY_CHANGE: CancelledChange =
     CancelledChange { account: ItemReason::Busy, another_failed: false };
 
-/// Refuses a change if a condition failed.
 pub(super) fn check_change(met: CancelledChange) -> Result<(), CancelledChange> {
     let failed = met.account.condition_failed() || met.another_failed;
     if failed { Err(met) } else { Ok(()) }
 }
 
-/// The reason of an account that is about to be changed.
+/// The condition is that `account` is as it was read.
 pub(super) fn unless_unchanged(rows: &Rows, account: &Account) -> ItemReason<AccountAtKey> {
     unless_at_version(rows, account.user_id(), account.version() - 1)
 }
 
-/// Replaces an account, whose condition holds.
+/// Its condition holds.
 pub(super) fn store_account(rows: &mut Rows, account: Account, attempt: TransactionId) {
     let row = rows.accounts.get_mut(&account.user_id()).unwrap();
     let (stored, _) = row.live.as_ref().unwrap();
-    // Exchanges are counted without a new version, so the use in `account` may be an older one.
+    // Exchanges are counted without a new version, so the use in `account` may be outdated.
     let exchanges = stored.record().exchanges;
     let account = Account::rehydrate(AccountRecord { exchanges, ..account.record().clone() });
     row.live = Some((account, attempt));

@@ -27,7 +27,6 @@ pub(super) fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(ProblemKind::MalformedJson, detail)
 }
 
-/// The message without its place.
 fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -36,7 +35,8 @@ fn message(error: &serde_json::Error) -> String {
 
 /// The rule that a value broke, in our own words.
 fn rule(message: &str) -> String {
-    // The last part is what serde expected, which comes from code. The part before it quotes input.
+    // The last part is what serde expected, which comes from code. The part before it quotes the
+    // input.
     let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
     let begins = |beginnings: &[&str]| beginnings.iter().any(|text| message.starts_with(text));
     match expected {

@@ -1,6 +1,6 @@
 use http::StatusCode;
 
-/// Every kind of problem that this API answers with.
+/// The problems of this API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProblemKind {
     /// 400: the body is not JSON.
@@ -40,7 +40,6 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    /// All kinds.
     pub const ALL: [Self; 17] = [
         Self::MalformedJson,
         Self::InvalidHeader,
@@ -76,7 +75,6 @@ impl ProblemKind {
         self.parts().1
     }
 
-    /// The HTTP status of the answer.
     pub const fn status(self) -> StatusCode {
         self.parts().2
     }

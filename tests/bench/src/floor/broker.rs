@@ -34,7 +34,6 @@ pub(super) struct BareBroker {
     _telemetry: TelemetryRuntimeGuard,
 }
 
-/// A half message that the broker stored.
 pub(super) struct Half {
     address: CheetahString,
     header: EndTransactionRequestHeader,

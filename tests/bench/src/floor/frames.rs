@@ -27,7 +27,7 @@ const COMMIT: &str = "8";
 const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, \
                          SignedHeaders=host, Signature=0";
 
-/// One connection to the broker and one to the table.
+/// A connection to the broker and one to the table.
 pub(crate) struct Frames {
     sample: Sample,
     broker: BufReader<TcpStream>,
@@ -188,7 +188,7 @@ fn owned(fields: &[(&str, &str)]) -> BTreeMap<String, String> {
     fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// An item in the JSON of `DynamoDB`.
+/// An item in DynamoDB's JSON.
 fn members(item: &HashMap<String, AttributeValue>) -> anyhow::Result<Map<String, Value>> {
     item.iter().map(|(name, value)| Ok((name.clone(), typed(value)?))).collect()
 }

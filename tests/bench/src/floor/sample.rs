@@ -20,10 +20,9 @@ use uuid::Uuid;
 use crate::orders::Posted;
 use crate::rig::{Item, Site};
 
-/// How long a committed message may take to become visible.
 const VISIBLE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The user properties that create-order gives a message.
+/// The user properties that create-order sets in a message.
 const PROPERTIES: [&str; 6] = [
     message::AGGREGATE,
     message::EVENT_ID,
@@ -33,7 +32,6 @@ const PROPERTIES: [&str; 6] = [
     message::AGGREGATE_VERSION,
 ];
 
-/// The identifiers of an order.
 pub(super) struct Identifiers {
     order_id: Uuid,
     event_id: Uuid,
@@ -54,11 +52,9 @@ impl Identifiers {
     }
 }
 
-/// A message and its order's item.
 pub(super) struct Sample {
     ids: Identifiers,
     user_id: UserId,
-    /// The name of the orders table.
     pub(super) table: String,
     item: Item,
     topic: String,
@@ -70,7 +66,6 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Creates an order, and reads its message and its item.
     pub(super) async fn take(site: &Site) -> anyhow::Result<Self> {
         let order_id = Posted::new(site).post().await?;
         let names = &site.system.names;
@@ -104,7 +99,6 @@ impl Sample {
         })
     }
 
-    /// A half message with new identifiers.
     pub(super) fn message(&self, new: &Identifiers) -> Message {
         let mut message = Message::default();
         message.set_topic(self.topic.as_str().into());
@@ -120,13 +114,11 @@ impl Sample {
         message
     }
 
-    /// The topic, and the group to which the broker sends check-backs.
     pub(super) fn addressed_to(&self) -> (&str, &str) {
         (&self.topic, &self.checked_group)
     }
 
-    /// The body and the properties of a half message with new identifiers, as the client sends
-    /// them.
+    /// The body and the properties of a half message, as the client sends them.
     pub(super) fn raw_message(&self, new: &Identifiers) -> (Vec<u8>, Vec<(&'static str, String)>) {
         let mut properties = vec![
             ("TRAN_MSG", "true".to_owned()),
@@ -140,7 +132,6 @@ impl Sample {
         (replaced(&self.body, &self.ids, new).into_bytes(), properties)
     }
 
-    /// An item with new identifiers.
     pub(super) fn item(&self, new: &Identifiers) -> Item {
         let mut item = renamed(&self.item, &self.ids, new);
         let key =
@@ -151,7 +142,7 @@ impl Sample {
     }
 }
 
-/// Waits for the message of an order: it becomes visible a moment after its commit.
+/// A message becomes visible a moment after its commit.
 async fn message_of(site: &Site, order_id: &str) -> anyhow::Result<StoredMessage> {
     let names = &site.system.names;
     loop {
@@ -164,7 +155,7 @@ async fn message_of(site: &Site, order_id: &str) -> anyhow::Result<StoredMessage
     }
 }
 
-/// An item with new identifiers. They occur in texts, in binary attributes and as names in maps.
+/// Identifiers occur in texts, in binary attributes and as names in maps.
 fn renamed(item: &Item, old: &Identifiers, new: &Identifiers) -> Item {
     item.iter()
         .map(|(name, value)| (replaced(name, old, new), renamed_value(value, old, new)))

@@ -11,14 +11,14 @@ use crate::orders::Posted;
 use crate::rig::{Rig, Site};
 use crate::samples::Samples;
 
-/// How many orders are followed before the measurement.
+/// Orders that are followed before the measurement.
 const WARM_UP: u64 = 50;
 
 /// The pause between two reads of an order. It limits the load on the table, and adds half of
 /// itself to the figure.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
-/// How long an order may take until it is CONFIRMED.
+/// For an order, until it is CONFIRMED.
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Default)]

@@ -16,7 +16,7 @@ use crate::orders::{Invoked, PRODUCTS};
 use crate::rig::{Rig, Site};
 use crate::samples::Samples;
 
-/// How many orders are created at once to make the events.
+/// Orders that are created at once to make the events.
 const CREATED_AT_ONCE: usize = 8;
 
 /// The pause between two reads of the stock of all ten products.
@@ -26,7 +26,7 @@ const READ_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 pub(crate) struct EventFigures {
-    /// How many `OrderCreated` were waiting.
+    /// Waiting `OrderCreated`.
     pub(crate) events: u64,
     /// The time until every order was confirmed or rejected.
     pub(crate) decided: Duration,
@@ -90,7 +90,6 @@ pub(crate) async fn any_pending(site: &Site, client: &Client) -> anyhow::Result<
     Ok(page.count() > 0)
 }
 
-/// Reads the stock of all products.
 struct Stock {
     client: Client,
     catalog: String,

@@ -10,12 +10,11 @@ use crate::orders::Posted;
 use crate::rig::{Rig, Site};
 use crate::samples::Samples;
 
-/// How many requests one process answers before its memory is read.
+/// Requests that one process answers before its memory is read.
 const REQUESTS: u64 = 200;
 
 pub(crate) struct FunctionFigures {
     pub(crate) name: String,
-    /// Whether it links the RocketMQ client.
     pub(crate) uses_rocketmq: bool,
     pub(crate) binary_bytes: u64,
     /// From the start of the process until it asks for its first event.
@@ -80,7 +79,7 @@ async fn one(
     })
 }
 
-/// One invocation: the time of the start, if it started a process, and the time to the answer.
+/// The time of the process's start, if there was one, and the time to the answer.
 async fn invoke(
     site: &Site,
     function: &str,

@@ -21,20 +21,18 @@ use crate::orders::{PRODUCTS, Posted};
 use crate::rig::{Rig, Site};
 use crate::samples::{Samples, rate};
 
-/// How many accounts create orders.
 const ACCOUNTS: u64 = 50;
 
-/// The first account's id, which is not the demo user's.
+/// Not the demo user's id.
 const FIRST_ACCOUNT: u64 = 1_001;
 
-/// The product with many orders.
 const HOT: u64 = 1;
 
-/// How many orders of the nine other products are created a second.
+/// Orders of the nine other products a second.
 const OTHERS_RATE: u64 = 20;
 
-/// How many processes create orders: enough for some hundred orders a second, because a process
-/// mostly waits.
+/// Processes that create orders: enough for some hundred orders a second, because a process mostly
+/// waits.
 const INSTANCES: usize = 8;
 
 /// The pause between two looks at the confirmations that were seen, which cost the system nothing.
@@ -43,16 +41,14 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(2);
 /// The pause between two reads of the hot product's stock.
 const READ_STOCK_AFTER: Duration = Duration::from_millis(20);
 
-/// The stock of each product at the start.
 const INITIAL_STOCK: u64 = 1_000_000;
 
-/// How long an order, or all orders of the hot product, may take until CONFIRMED.
+/// For an order, or all orders of the hot product, until CONFIRMED.
 const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) struct HotFigures {
     /// The offered rate: orders of the hot product a second.
     pub(crate) offered: u64,
-    /// How many orders of the hot product were created.
     pub(crate) orders: u64,
     /// From the first order of the hot product until all of them were CONFIRMED.
     pub(crate) took: Duration,
@@ -122,7 +118,7 @@ impl Confirmed {
         Ok(confirmed)
     }
 
-    /// Waits until an order is CONFIRMED, and returns the time at which it was.
+    /// Returns the time at which the order was CONFIRMED.
     async fn wait_for(&self, order_id: &str) -> anyhow::Result<Instant> {
         let started = Instant::now();
         loop {
@@ -139,7 +135,6 @@ impl Confirmed {
     }
 }
 
-/// The accounts, which create orders in turn.
 struct Crowd {
     site: Arc<Site>,
     users: Vec<Arc<User>>,
@@ -227,7 +222,7 @@ impl Crowd {
         Ok(done)
     }
 
-    /// Creates an order and waits until it is CONFIRMED. Returns the time at which it was.
+    /// Waits until the order is CONFIRMED, and returns the time at which it was.
     async fn order(&self, key_prefix: &str, turn: u64, product_id: u64) -> anyhow::Result<Instant> {
         let order_id = self.post(key_prefix, turn, product_id).await?;
         self.confirmed.wait_for(&order_id).await

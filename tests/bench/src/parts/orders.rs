@@ -8,18 +8,17 @@ use crate::orders::{CREATE_ORDER, Invoked, Posted};
 use crate::rig::Rig;
 use crate::samples::Samples;
 
-/// How many orders are created at once.
+/// Orders that are created at once.
 const AT_ONCE: [usize; 3] = [1, 8, 32];
 
-/// The ways take turns in blocks, so that anything that slows down the machine or the table for a
-/// while affects all of them.
+/// The ways alternate in blocks, so that all are affected if the machine or the table is slow for a
+/// while.
 const ROUNDS: u64 = 10;
 
-/// How many orders are created in each way before the measurement: processes start, the broker's
-/// Java code is compiled, connections open.
+/// Orders of each way before the measurement: processes start, the broker's Java code is compiled,
+/// connections open.
 const WARM_UP: u64 = 500;
 
-/// The figures for one number of concurrent orders.
 pub(crate) struct OrderFigures {
     pub(crate) at_once: usize,
     pub(crate) floor: Samples,

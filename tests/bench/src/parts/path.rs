@@ -9,11 +9,10 @@ use crate::orders::Invoked;
 use crate::rig::Rig;
 use crate::samples::Samples;
 
-/// The ways take turns in blocks, so that anything that slows down the machine for a while affects
-/// all of them.
+/// The ways alternate in blocks, so that all are affected if the machine is slow for a while.
 const ROUNDS: u64 = 20;
 
-/// How many orders are created in each way before the measurement.
+/// Orders of each way before the measurement.
 const WARM_UP: u64 = 500;
 
 /// The three calls of an order, and their sum.
@@ -48,7 +47,6 @@ pub(crate) struct PathFigures {
     pub(crate) created: Samples,
 }
 
-/// Creates `orders` orders in each way.
 pub(crate) async fn measure(rig: &Rig, orders: u64) -> anyhow::Result<PathFigures> {
     let site = rig.site(1).await?;
     let floor = Floor::connect(&site, 1).await?;

@@ -15,10 +15,10 @@ use crate::orders::{Invoked, Posted};
 use crate::rig::{Rig, Site};
 use crate::samples::Samples;
 
-/// How many orders are counted until both their events are handled. All cost the same.
+/// Orders that are counted until both their events are handled. All cost the same.
 const COUNTED: u32 = 50;
 
-/// How many orders are created before the measurement.
+/// Orders before the measurement.
 const WARM_UP: u64 = 50;
 
 /// The pause between two looks for pending events.
@@ -41,7 +41,7 @@ pub(crate) struct WeatherFigures {
 }
 
 impl WeatherFigures {
-    /// The cost of the `DynamoDB` requests of a million orders.
+    /// Of the DynamoDB requests alone.
     pub(crate) fn usd_per_million_orders(&self) -> f64 {
         self.units.write * USD_PER_MILLION_WRITES + self.units.read * USD_PER_MILLION_READS
     }

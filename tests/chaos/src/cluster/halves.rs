@@ -6,15 +6,16 @@ use anyhow::Context;
 use harness::broker::HALF_MESSAGES;
 use harness::remoting::{Frame, ask, status};
 
-/// The consumer group under which it stores how far it has gone through them (`MixAll.java`).
+/// The consumer group under which the broker stores how far it has read its half messages
+/// (`MixAll.java`).
 const HALF_GROUP: &str = "CID_RMQ_SYS_TRANS";
-/// `RequestCode.QUERY_CONSUMER_OFFSET`.
+/// In `RequestCode.java`.
 const QUERY_CONSUMER_OFFSET: i32 = 14;
-/// `RequestCode.GET_MAX_OFFSET`.
+/// In `RequestCode.java`.
 const GET_MAX_OFFSET: i32 = 30;
 
-/// The half messages at the broker at `address` that it has not gone past yet. After the last has
-/// ended, the next round of checks goes past it.
+/// The half messages that the broker at `address` has not read past yet. After the last one has
+/// ended, the next round of checks reads past it.
 ///
 /// # Errors
 /// When the broker does not answer.
@@ -24,7 +25,7 @@ pub(super) async fn open(address: &str) -> anyhow::Result<u64> {
     Ok(all.unwrap_or_default().saturating_sub(done.unwrap_or_default()))
 }
 
-/// None if the broker has none yet, such as before its first round of checks.
+/// `None` if the broker has none yet, such as before its first round of checks.
 async fn offset(address: &str, code: i32, more: &[(&str, &str)]) -> anyhow::Result<Option<u64>> {
     let fields = [("topic", HALF_MESSAGES), ("queueId", "0")];
     let fields = fields.iter().chain(more);

@@ -1,5 +1,5 @@
-//! In the first edition the inbox recognised handled events. Here the pending events, the order's
-//! revision and its status do, each as the condition of an effect.
+//! A pending event, the order's revision and its status are each the condition of an effect. This
+//! control leaves the conditions out.
 
 use anyhow::anyhow;
 use application::deadline::Deadline;
@@ -31,11 +31,10 @@ use rocketmq::subscription::RocketmqSubscription;
 
 /// Returns orders whose handled events are pending again: `OrderCreated` while another event is
 /// pending, and the whole order as it was created once none is. A change is applied to the stored
-/// order, whatever has changed since it was read, and stock is reserved again for an order that has
+/// order, even if it has changed since it was read. Stock is reserved again for an order that has
 /// its stock.
 struct WithoutGuard(DynamoAggregates<CatalogTable>);
 
-/// The order with its `OrderCreated` pending again.
 fn with_creation_pending(mut stored: StoredOrder) -> StoredOrder {
     let created = stored.created_event();
     if stored.pending.is_empty() {
@@ -48,7 +47,6 @@ fn with_creation_pending(mut stored: StoredOrder) -> StoredOrder {
     stored
 }
 
-/// The pending events of the stored order after a change.
 fn revised(now: &PendingEvents, change: &OrderChange<'_>) -> PendingEvents {
     let mut pending = now.clone();
     for (event_id, _) in change.before.pending.iter() {

@@ -20,20 +20,15 @@ use crate::rig::{Rig, order_key};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// How many orders are read at once.
 const READ_AT_ONCE: usize = 16;
 
-/// One entry of an order's history.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The status that the order reached.
     pub status: String,
-    /// The id of the event that it raised.
     pub event_id: String,
 }
 
 impl Change {
-    /// The type of its event.
     #[must_use]
     pub fn event_type(&self) -> &'static str {
         match self.status.as_str() {
@@ -45,46 +40,38 @@ impl Change {
     }
 }
 
-/// An event that is not handled yet.
 #[derive(Debug, Clone)]
 pub struct Pending {
-    /// The state of its latest publication: `unsent`, `sent` or `found`.
+    /// `unsent`, `sent` or `found`.
     pub publication: String,
-    /// How many of its deliveries have failed.
     pub failures: u32,
 }
 
-/// An order as it is stored.
 #[derive(Debug, Clone)]
 pub struct OrderState {
-    /// The attempt that created it.
     pub attempt: String,
-    /// Its last status.
     pub status: String,
-    /// Each status that it reached, with its event.
     pub history: Vec<Change>,
-    /// When its user was notified of each event, by event, in milliseconds since 1970.
+    /// When its user was notified of each event, by `event_id`, in milliseconds since 1970.
     pub notifications: BTreeMap<String, i64>,
-    /// The events that are not handled yet, by id.
+    /// By `event_id`.
     pub pending: BTreeMap<String, Pending>,
-    /// Whether it is in the sweep's index.
     pub is_indexed: bool,
-    /// What was ordered: product and quantity.
+    /// Product and quantity.
     pub lines: Vec<(u64, u64)>,
-    /// When it was created, in milliseconds since 1970.
+    /// In milliseconds since 1970.
     pub created_at_ms: i64,
 }
 
 impl OrderState {
-    /// The id of its event of a type, if it has raised one.
+    /// The `event_id` of its event of a type, if it has raised one.
     #[must_use]
     pub fn event(&self, event_type: &str) -> Option<&str> {
         let change = self.history.iter().find(|change| change.event_type() == event_type)?;
         Some(&change.event_id)
     }
 
-    /// The types of events that its user was notified of, in the order in which the events
-    /// happened.
+    /// The types of the events that its user was notified of, in the order of the events.
     #[must_use]
     pub fn notified(&self) -> Vec<&'static str> {
         let notified = |change: &&Change| self.notifications.contains_key(&change.event_id);
@@ -98,59 +85,50 @@ impl OrderState {
     }
 }
 
-/// A dead letter as it is stored.
 #[derive(Debug, Clone)]
 pub struct Letter {
-    /// Why the message was given up.
     pub reason: String,
-    /// The handler that failed; empty if the message could not be read.
+    /// The handler that failed; empty for a message that could not be read.
     pub handler: String,
-    /// How often the message was tried.
     pub attempts: u32,
 }
 
-/// What the tables hold.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    /// Every order by its id.
+    /// By `order_id`.
     pub orders: BTreeMap<String, OrderState>,
     /// The fenced attempts in tombstones, by the id of the order that does not exist.
     pub tombstones: BTreeMap<String, BTreeSet<String>>,
-    /// The dead letters by their keys.
+    /// By key.
     pub dead_letters: BTreeMap<String, Letter>,
-    /// The stock of each product.
+    /// By product.
     pub stock: BTreeMap<u64, u64>,
-    /// The open units of all accounts together.
+    /// Of all accounts together.
     pub open_units: u64,
 }
 
-/// One copy of an event on the topic.
 #[derive(Debug, Clone)]
 pub struct EventCopy {
-    /// The id of the event.
     pub event_id: String,
     /// Such as `OrderCreated`.
     pub event_type: String,
-    /// The id of the order.
+    /// The `order_id`.
     pub subject: String,
-    /// The event in JSON.
+    /// JSON.
     pub body: Vec<u8>,
-    /// When the broker stored it, in milliseconds since 1970.
+    /// In milliseconds since 1970.
     pub stored_at_ms: i64,
-    /// The transaction id of its publication.
     pub publication: Option<String>,
     /// Whether its event was stored before the copy was sent.
     pub is_recorded: bool,
 }
 
-/// Everything that is read before a judgement.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// What the tables hold.
     pub records: Records,
-    /// The body of each event of the orders, rebuilt from its order.
+    /// Of each event of the orders, rebuilt from its order.
     pub bodies: BTreeMap<String, Vec<u8>>,
-    /// Every copy of every event on the order topic that can be read.
+    /// All on the order topic that can be read.
     pub copies: Vec<EventCopy>,
 }
 
@@ -158,8 +136,6 @@ impl World {
     /// The demo's stock of each product.
     pub const INITIAL_STOCK: u64 = 1_000_000;
 
-    /// Reads everything.
-    ///
     /// # Errors
     /// When a table or the topic cannot be read, or an event cannot be rebuilt.
     pub async fn read(rig: &Rig<'_>) -> anyhow::Result<Self> {
@@ -168,10 +144,8 @@ impl World {
         Ok(Self { records, bodies, copies: Self::copies(rig).await? })
     }
 
-    /// Reads the topic.
-    ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the topic cannot be read.
     pub async fn copies(rig: &Rig<'_>) -> anyhow::Result<Vec<EventCopy>> {
         let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
         let messages = rocketmq::admin::read_topic(config, &rig.system.names.topic).await?;
@@ -191,13 +165,12 @@ impl World {
         Ok(messages?.into_iter().filter_map(copy).collect())
     }
 
-    /// The copies of one type of event.
     #[must_use]
     pub fn copies_of(&self, event_type: &str) -> Vec<&EventCopy> {
         self.copies.iter().filter(|copy| copy.event_type == event_type).collect()
     }
 
-    /// How many copies there are beyond the first of each event.
+    /// Beyond the first of each event.
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         let events: BTreeSet<&String> = self.copies.iter().map(|copy| &copy.event_id).collect();
@@ -228,10 +201,8 @@ async fn bodies(rig: &Rig<'_>, records: &Records) -> anyhow::Result<BTreeMap<Str
 }
 
 impl Records {
-    /// Reads the tables.
-    ///
     /// # Errors
-    /// When one cannot be read, or an item is not what it should be.
+    /// When a table cannot be read, or an item has an unexpected form.
     pub async fn read(rig: &Rig<'_>) -> anyhow::Result<Self> {
         let mut records = Self::default();
         for item in scan(rig, "OrdersTable").await? {
@@ -257,15 +228,15 @@ impl Records {
         Ok(records)
     }
 
-    /// The orders that are not decided yet, have a pending event, or whose users were not
-    /// notified of every event.
+    /// Orders that are not decided, have a pending event, or have users who were not notified of
+    /// every event.
     #[must_use]
     pub fn unfinished(&self) -> Vec<&String> {
         let orders = self.orders.iter();
         orders.filter(|(_, order)| !order.is_finished()).map(|(id, _)| id).collect()
     }
 
-    /// The pending events: the order's id, the event's id and its entry.
+    /// The `order_id`, the `event_id` and the entry of each.
     pub fn pending(&self) -> impl Iterator<Item = (&String, &String, &Pending)> {
         self.orders.iter().flat_map(|(order_id, order)| {
             order.pending.iter().map(move |(event_id, entry)| (order_id, event_id, entry))
@@ -273,18 +244,17 @@ impl Records {
     }
 }
 
-/// The state of an attempt to create an order, once it is decided.
+/// Once it is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptState {
-    /// It created the order.
     Committed,
-    /// It is in the tombstone: it can no longer create the order.
+    /// A tombstone names it: it can no longer create the order.
     Fenced,
-    /// Another attempt created the order, so this one can no longer do so.
+    /// Another attempt created the order, so this one no longer can.
     Superseded,
 }
 
-/// The state of an attempt; None while it is undecided.
+/// `None` while it is undecided.
 pub(super) async fn attempt(
     rig: &Rig<'_>,
     attempt: &Attempt,
@@ -303,7 +273,6 @@ pub(super) async fn attempt(
     })
 }
 
-/// How many orders have a pending event, by the sweep's index.
 pub(super) async fn pending(rig: &Rig<'_>) -> anyhow::Result<usize> {
     let client = table::client(&rig.system.endpoints.table_url);
     let name = rig.system.names.table("OrdersTable").context("no table of orders")?;
@@ -415,7 +384,7 @@ fn number<T: std::str::FromStr>(item: &Item, name: &str) -> anyhow::Result<T> {
     value.with_context(|| format!("{name} is not a number"))
 }
 
-/// An event, if the message is one.
+/// `None` if the message is not an event.
 fn copy(message: StoredMessage) -> Option<EventCopy> {
     let event: serde_json::Value = serde_json::from_slice(&message.body).ok()?;
     let text = |name: &str| Some(event.get(name)?.as_str()?.to_owned());

@@ -6,12 +6,12 @@ use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD, signing_key_file};
 use harness::system::System;
 use serde_json::Value;
 
-/// What no line may hold, besides the private part of the signing key: the demo user's e-mail
-/// address and password, any hash of a password, and the beginning of any JWT that we sign, which
-/// is base64url of `{"typ":"`.
+/// No line may hold these or the private part of the signing key: the demo user's e-mail address
+/// and password, any password hash, and the beginning of any JWT that we sign, which is base64url
+/// of `{"typ":"`.
 const CANARIES: [&str; 4] = [DEMO_EMAIL, DEMO_PASSWORD, "argon2id", "eyJ0eXAiOi"];
 
-/// Keeps the functions' log when it is dropped, unless the run ended well.
+/// Keeps the functions' log when it is dropped, unless the run succeeded.
 pub(super) struct LogKeeper {
     from: PathBuf,
     to: PathBuf,
@@ -36,7 +36,7 @@ impl LogKeeper {
         Ok(u64::try_from(longest.unwrap_or_default())?)
     }
 
-    /// The highest value of a metric in the documents of the embedded metric format.
+    /// From the documents of the embedded metric format.
     pub(super) fn metric(&self, name: &str) -> anyhow::Result<Option<f64>> {
         let log = std::fs::read(&self.from)?;
         let mut highest: Option<f64> = None;
@@ -59,7 +59,7 @@ impl LogKeeper {
         Ok(String::from_utf8_lossy(&log).lines().filter(|line| line.contains(text)).count())
     }
 
-    /// The run ended well, so its log is not kept.
+    /// For a run that succeeded: its log is not kept.
     ///
     /// # Panics
     /// When the log holds a secret.
@@ -70,7 +70,7 @@ impl LogKeeper {
     }
 }
 
-/// How many lines of a log hold a canary or the private part of the signing key.
+/// Lines that hold a canary or the private part of the signing key.
 fn leaks(log: &Path, signing_key: &Path) -> std::io::Result<usize> {
     let jwk: Value = serde_json::from_slice(&std::fs::read(signing_key)?)?;
     let private = jwk.get("d").and_then(Value::as_str).unwrap_or_default();

@@ -2,8 +2,8 @@ use anyhow::Context;
 use harness::system::System;
 use harness::table;
 
-/// Deletes the events of the logins that prepared the system. No window is open yet that could
-/// publish them, and a row strikes calls about orders: no other events may be under way.
+/// Deletes the events of the logins that prepared the system. No open window could publish them
+/// yet. A row strikes calls about orders, so no other events may be under way.
 ///
 /// # Errors
 /// When the table of dead letters cannot be read or written.

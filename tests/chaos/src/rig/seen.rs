@@ -1,4 +1,4 @@
-//! What the functions' calls have done to the table.
+//! The effects of the functions' calls on the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use harness::order_calls;
 use harness::table_proxy::{TableCall, TableProxy};
 
-/// What the table does not show at the end: an order replaces its tombstone, and a notification
-/// that is written twice is stored once.
+/// Effects that the table does not show at the end: an order replaces its tombstone, and a
+/// notification that is written twice is stored once.
 #[derive(Debug, Clone, Default)]
 pub struct Seen(Arc<Mutex<Counts>>);
 
@@ -18,7 +18,6 @@ struct Counts {
 }
 
 impl Seen {
-    /// Counts what passes a function's proxy.
     pub(super) fn watch(&self, table: &TableProxy) {
         let seen = self.clone();
         table.watch(move |call| seen.record(call));
@@ -35,13 +34,11 @@ impl Seen {
         }
     }
 
-    /// The attempts that were fenced.
     #[must_use]
     pub fn fenced(&self) -> BTreeSet<String> {
         self.counts().fenced.clone()
     }
 
-    /// How often a user was notified of an event.
     #[must_use]
     pub fn notified(&self, event_id: &str) -> u64 {
         self.counts().notified.get(event_id).copied().unwrap_or_default()

@@ -11,26 +11,26 @@ use tokio::time::Instant;
 
 use super::{Crew, EVENT_CONSUMER, TRANSACTION_CHECK};
 
-/// How long a checker's window lasts, as in the template.
+/// As in the template.
 const CHECKER_SECONDS: u64 = 50;
-/// How long a consumer's window lasts, as in the template.
+/// As in the template.
 const CONSUMER_SECONDS: u64 = 130;
 
-/// The pause after a window that failed: a function that cannot start would otherwise be started
+/// After a window that failed: a function that cannot start would otherwise be started again
 /// without a pause.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(200);
 
-/// Keeps a number of windows of each scheduled function open: when one ends, or its process dies,
-/// the next opens at once.
+/// Keeps a number of windows of each scheduled function open. When one ends, or its process dies,
+/// the next opens immediately.
 pub struct Windows {
     host: LambdaHost,
     open: Mutex<BTreeMap<&'static str, JoinSet<()>>>,
     overruns: Arc<Overruns>,
 }
 
-/// The functions with a window that was ended by its time-out, or by a process that ended itself.
-/// No window may end so, because the function's work is cut off. Windows that are abandoned, or
-/// still open at the end, are not seen.
+/// The functions whose window was ended by its time-out, or by a process that ended itself. No
+/// window may end so, because the function's work is cut off. Windows that are abandoned, or still
+/// open at the end, are not seen.
 #[derive(Default)]
 struct Overruns {
     functions: Mutex<BTreeSet<&'static str>>,
@@ -38,7 +38,7 @@ struct Overruns {
 }
 
 impl Overruns {
-    /// Records that a window that was opened at that moment was ended by its time-out.
+    /// The window opened at `opened` was ended by its time-out.
     fn record(&self, function: &'static str, opened: Instant) {
         let frozen = locked(&self.frozen).get(function).copied();
         if frozen.is_none_or(|frozen| frozen < opened) {
@@ -67,20 +67,18 @@ impl Windows {
         self.sets().insert(function, kept);
     }
 
-    /// Records that a process of the function is frozen now: windows that are open now may last too
-    /// long because of that.
+    /// A process of the function is frozen now, so the open windows may last too long.
     pub fn record_freeze(&self, function: &'static str) {
         locked(&self.overruns.frozen).insert(function, Instant::now());
     }
 
-    /// The functions with a window that was cut off: by its time-out without a freeze, or by the
-    /// end of its process without a signal.
+    /// The functions whose window was cut off: by its time-out without a freeze, or by the end of
+    /// its process without a signal.
     #[must_use]
     pub fn overrun(&self) -> Vec<String> {
         locked(&self.overruns.functions).iter().map(|name| (*name).to_owned()).collect()
     }
 
-    /// Opens no further windows.
     pub fn close(&self) {
         self.sets().clear();
     }

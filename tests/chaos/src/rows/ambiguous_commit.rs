@@ -15,7 +15,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let table = &rig.proxies_of(CREATE_ORDER)?.table;
     let mut faults = 0;
     for round in 0..rounds {
-        // One answer is lost: the next try finds what the first has stored.
+        // One answer is lost: the next try finds what the first one stored.
         let lost = table.on(Point::Response, calls("PutItem")).once();
         let lost = lost.inflict(Toxic::Lose);
         let outcome = rig.create(&format!("once-{round}")).await;

@@ -26,9 +26,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 
     let (found, pages) = count(&rig).await?;
     anyhow::ensure!(found == orders, "{found} of {orders} events were read");
-    // A shard has at least one page, in each of two tables and of each rank. A test's few events
-    // fit into that; of a long run's, which are in the shards of one rank, half of the shards have
-    // a second page.
+    // Each shard has at least one page, in each of two tables and of each rank, and a test's few
+    // events fit into that. A long run's events are in the shards of one rank, and half of these
+    // shards have a second page.
     let shards = u64::from(PENDING_SHARDS);
     let pages_least = 4 * shards + bench.either(0, shards / 2);
     anyhow::ensure!(pages >= pages_least, "{pages} pages held them all");
@@ -42,7 +42,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// How many orders have a pending event, as operators count them, and in how many pages they come.
+/// The orders that have a pending event, as operators count them, and the pages in which they are
+/// read.
 async fn count(rig: &Rig<'_>) -> anyhow::Result<(u64, u64)> {
     let reader = DynamoAggregateReader::new(rig.tables(), rig.orders_table()?, rig.users_table()?);
     let (mut found, mut pages, mut after) = (BTreeSet::new(), 0, None);

@@ -13,10 +13,10 @@ use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Crew, Rig};
 use crate::waiting::eventually;
 
-/// create-order's time-out in the template. An answer comes before it.
+/// create-order's time-out in the template, before which an answer comes.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// The broker records ended half messages up to 3 s later (`transactionOpBatchInterval`).
+/// The broker records up to 3 s later that a half message has ended (`transactionOpBatchInterval`).
 const RECORDED_WITHIN: Duration = Duration::from_secs(3);
 
 /// B1.
@@ -115,7 +115,7 @@ pub(super) async fn dies_after_commits(bench: Bench<'_>) -> anyhow::Result<Figur
         round += 1;
     }
     let mut figures = judge_clean(&rig).await?;
-    // Of ten deaths in time, some come before the broker recorded what it had done.
+    // Some of ten deaths in time come before the broker has recorded the ends.
     let asked_again = rig.proxies()?.journal().contradictions().len();
     anyhow::ensure!(asked_again >= bench.either(0, 1), "no half message was asked about again");
     let asked_again = Measure::Count(u64::try_from(asked_again)?);
@@ -125,7 +125,7 @@ pub(super) async fn dies_after_commits(bench: Bench<'_>) -> anyhow::Result<Figur
     Ok(figures)
 }
 
-/// Kills the broker right after commits. Returns whether it had not yet recorded the first of them.
+/// Returns whether the broker had not yet recorded the first of the commits.
 async fn die_after_commits(rig: &Rig<'_>, cluster: &Cluster, round: u64) -> anyhow::Result<bool> {
     let journal = rig.proxies()?.journal();
     let before = journal.ends().len();
@@ -162,12 +162,12 @@ async fn until_more_orders(rig: &Rig<'_>, more: usize) -> anyhow::Result<()> {
     .await
 }
 
-/// Whether an end is a COMMIT that went to the broker.
+/// Whether the broker received a COMMIT by this end.
 fn is_commit(end: &End) -> bool {
     end.passed_on && end.resolution == Resolution::Commit
 }
 
-/// Waits until the broker, whichever it is, gets further commits.
+/// Waits until any broker receives further commits.
 pub(super) async fn until_more_commits(rig: &Rig<'_>) -> anyhow::Result<()> {
     let journal = rig.proxies()?.journal();
     let before = journal.ends().len();

@@ -1,4 +1,4 @@
-//! C6: users cancel their orders while these are reserved.
+//! C6: users cancel their orders while the stock is being reserved.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::judge::{OrderState, Records, judge_clean, rest};
 use crate::rig::{CANCEL_ORDER, EVENT_CONSUMER, Rig};
 use crate::waiting::eventually;
 
-/// How many users order and cancel at once.
+/// How many order and cancel at once.
 const USERS: usize = 4;
 
-/// An order is reserved some 20 to 100 ms after its creation.
+/// The stock of an order is reserved some 20 to 100 ms after its creation.
 const RACE: Duration = Duration::from_millis(120);
 
 /// How long a consumer lives.
 const LIFE: Duration = Duration::from_millis(700);
 
-/// The share of acknowledgements, and of answers to cancels' writes, that are lost.
+/// The share of lost acknowledgements, and of lost answers to the writes that cancel.
 const LOST: f64 = 0.25;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -67,15 +67,15 @@ fn is_cancelled_after(order: &OrderState, changes: usize) -> bool {
     order.status == "CANCELLED" && order.history.len() == changes + 1
 }
 
-/// Asks for an order's cancel until it is acknowledged.
+/// Requests an order's cancel until it is acknowledged.
 async fn cancelled(rig: &Rig<'_>, order_id: &str) -> anyhow::Result<()> {
     eventually("the cancel is acknowledged", async || Ok(rig.cancel(order_id).await?.then_some(())))
         .await
 }
 
-/// Users cancel at about the time of the reservation, now and then twice at once, while
-/// consumers die, acknowledgements are lost, and so are answers to the writes that cancel. Returns
-/// how much was lost or killed.
+/// Users cancel at about the time of the reservation, sometimes twice at once. Meanwhile consumers
+/// die, and acknowledgements and answers to the writes that cancel are lost. Returns how many of
+/// these faults happened.
 async fn race(rig: &Rig<'_>, orders: u64) -> anyhow::Result<u64> {
     let acknowledges = |passage: &Passage| passage.frame.code == code::ACK_MESSAGE;
     let relay = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay();

@@ -52,17 +52,16 @@ pub(super) async fn asked_twice(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Which of two calls reaches the table first.
 #[derive(Debug, Clone, Copy)]
 enum First {
     Transaction,
     Fence,
-    /// Both are released at once.
+    /// Both are released at the same moment.
     Neither,
 }
 
-/// Both checkers are asked twice each while the transaction is under way, and it meets the
-/// first of their fences at the table.
+/// Both checkers are asked twice each while the transaction is under way. The transaction and the
+/// first of their fences reach the table in the order of `first`.
 async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
     let relay = rig.proxies_of(TRANSACTION_CHECK)?.broker.broker_relay();
     let group = format!("{}{TRANSACTION_CHECK}", rig.system.names.group_prefix);
@@ -72,7 +71,7 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
     .await?;
     let mut questions =
         relay.rules().on(Point::Request, frames(code::CHECK_TRANSACTION_STATE)).hold();
-    // Every try is held: a second one would otherwise store the order.
+    // Every try is held: a second try would otherwise store the order.
     let table = &rig.proxies_of(CREATE_ORDER)?.table;
     let mut tries = table.on(Point::Request, creates_with_half_message).hold();
     let (outcome, transaction) = tokio::join!(rig.create(key), tries.seen(FAULT_LIMIT));
@@ -89,7 +88,7 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
     let checkers = &rig.proxies_of(TRANSACTION_CHECK)?.table;
     let mut fencing = checkers.on(Point::Request, fences(&attempt)).hold();
     check.release_with(Toxic::Repeat(2));
-    // Windows end: the other checker may be gone by now, and its successor may be there.
+    // Windows end, so the other checker may have been replaced by its successor.
     eventually("the other checker is asked twice", async || {
         let others = relay.members(&group).into_iter().filter(|member| *member != first_asked);
         for other in others {
@@ -118,7 +117,7 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
             transaction.release();
         }
     }
-    // The fences that come after the first are lost, and their checkers look again.
+    // The later fences are lost, so their checkers read the attempt again.
     drop(fencing);
     let landed = attempt_state(rig, &attempt).await? == AttemptState::Committed;
     let journal = rig.proxies()?.journal();
@@ -126,24 +125,20 @@ async fn race(rig: &Rig<'_>, key: &str, first: First) -> anyhow::Result<Race> {
         let ends = journal.ends_of(&attempt.transaction_id);
         ends.iter().map(|end| end.connection).collect()
     };
-    // A checker whose window has just ended does not answer any more.
+    // A checker whose window has just ended no longer answers.
     let both = async || Ok((answers().len() > 1).then_some(()));
     drop(eventually_within(BOTH_WITHIN, "both checkers answer", both).await);
     Ok(Race { landed, answers: answers().len() })
 }
 
-/// How a race ended.
 struct Race {
-    /// Whether the transaction is stored.
     landed: bool,
-    /// How many checkers have answered.
     answers: usize,
 }
 
-/// How long the second checker may take to answer, if it is still there.
+/// For the second checker's answer, if that checker is still there.
 const BOTH_WITHIN: Duration = Duration::from_secs(5);
 
-/// Matches the fence of an attempt.
 fn fences(attempt: &Attempt) -> impl Fn(&TableCall) -> bool + Send + Sync + use<> {
     let attempt = attempt.clone();
     move |call| fenced_by(call).as_ref() == Some(&attempt)
@@ -157,7 +152,7 @@ pub(super) async fn dies_after_fence(bench: Bench<'_>) -> anyhow::Result<Figures
         let table = &rig.proxies_of(TRANSACTION_CHECK)?.table;
         let died = crash(&rig, &format!("checker-{round}"), Window::TransactionUnseen).await?;
         let attempt = died.attempt()?;
-        // The broker asks after some seconds, and no fence comes before.
+        // The broker asks after some seconds; no fence comes before that.
         let mut fencing = table.on(Point::Response, fences(&attempt)).once().hold();
         died.stopped.lose();
         let fenced = fencing.seen(FAULT_LIMIT).await?;

@@ -47,8 +47,8 @@ pub(super) async fn dies(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// How many effects happen more than once without their conditions, when the consumer dies with one
-/// stored.
+/// How many effects happen more than once without their conditions, when the consumer dies with an
+/// effect stored.
 async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
     let crew = Crew { consumers: 1, ..Crew::default() };
     let control = Rig::start_with(bench.cluster, bench.seed, crew, |options| {
@@ -66,13 +66,11 @@ async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
     Ok(doubled)
 }
 
-/// A step in handling the events of an order.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// The order is read: in the first edition a transaction marked its event as observed here.
     Reading,
-    /// Stock is reserved, the order confirmed, its user notified of `OrderCreated`, and that
-    /// event ended.
+    /// Stock is reserved, the order confirmed, its user notified of `OrderCreated`, and that event
+    /// ended.
     Inventory,
     /// The user is notified of `OrderConfirmed`, and that event ended.
     Notification,

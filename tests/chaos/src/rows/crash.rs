@@ -59,7 +59,7 @@ pub(super) async fn transaction_late(bench: Bench<'_>) -> anyhow::Result<Figures
         let landed = landing.seen(FAULT_LIMIT).await?;
         let answer = landed.traffic.answer.as_ref();
         let answer = answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
-        // The answer holds what the put found: the tombstone.
+        // The put's answer names the item that it found: the tombstone.
         let refused = |answer: &String| {
             answer.contains("ConditionalCheckFailedException") && answer.contains("fenced")
         };
@@ -74,7 +74,7 @@ pub(super) async fn transaction_late(bench: Bench<'_>) -> anyhow::Result<Figures
     Ok(figures)
 }
 
-/// How many late transactions are stored after their ROLLBACK when nothing is fenced: all.
+/// How many late transactions are stored after their ROLLBACK if nothing is fenced: all.
 async fn late_without_fence(bench: &Bench<'_>) -> anyhow::Result<Measure> {
     let control = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
         Control::WithoutFence.stand_in(options);
@@ -119,21 +119,19 @@ pub(super) async fn end_unseen(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// A process that died in a window.
 pub(super) struct Death {
     pub(super) at: Instant,
-    /// What it had sent, or the answer that it waited for.
+    /// What the process had sent, or the answer that it waited for.
     pub(super) stopped: Stopped,
 }
 
 impl Death {
-    /// The attempt whose transaction was stopped.
     pub(super) fn attempt(&self) -> anyhow::Result<Attempt> {
         self.stopped.attempt()
     }
 }
 
-/// Requests an order and kills create-order in a window. The client must not know the outcome.
+/// Requests an order and kills create-order in a window. The client must not learn the outcome.
 pub(super) async fn crash(rig: &Rig<'_>, key: &str, window: Window) -> anyhow::Result<Death> {
     let (outcome, death) = amid(rig, key, window, async |stopped| {
         rig.kill(CREATE_ORDER).await?;
@@ -159,7 +157,8 @@ async fn drained(rig: &Rig<'_>, since: Instant, resolution: Resolution) -> anyho
     Ok(())
 }
 
-/// Every crash left a fenced attempt, and no order except the one that the client's retry created.
+/// Asserts that every crash left a fenced attempt, and no order except the one that the client's
+/// retry created.
 async fn settled(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(rig).await?;
     figures.faults = rounds;
@@ -173,7 +172,7 @@ async fn settled(rig: &Rig<'_>, rounds: u64) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// The longest that a half message waited for its end.
+/// The longest time for which a half message was open.
 pub(super) fn slowest_end(rig: &Rig<'_>) -> anyhow::Result<Duration> {
     let journal = rig.proxies()?.journal();
     let ends = journal.ends();

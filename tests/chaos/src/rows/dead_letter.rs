@@ -1,7 +1,7 @@
 //! C4: a handler fails again and again, and an operator redrives its event.
 //!
-//! The pauses of event-consumer between sixteen deliveries take more than an hour. The proxy in
-//! front of the broker shortens them; everything else is unchanged.
+//! event-consumer's pauses between sixteen deliveries take more than an hour. The proxy before the
+//! broker shortens them; everything else is unchanged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,17 +26,17 @@ use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, Rig};
 use crate::waiting::{eventually, eventually_within};
 
-/// How many deliveries of an event fail before event-consumer gives it up.
+/// The failed deliveries after which event-consumer gives an event up.
 const ATTEMPTS_MAX: u32 = 16;
 
-/// How many deliveries fail in a short run; the other failures are only written to the entry.
+/// In a short run. The other failures are only written to the entry.
 const ATTEMPTS_SHORT: u32 = 3;
 
-/// The pause between two deliveries, in milliseconds, instead of minutes.
+/// In milliseconds, between two deliveries. Without it the pause takes minutes.
 const PAUSE_MS: &str = "1000";
 
-/// How long a delivery that fails may take: the handler's 5 s, the pause, and some seconds until
-/// the broker delivers what has become visible.
+/// For a delivery that fails: the handler's 5 s, the pause, and some seconds until the broker
+/// delivers a message that has become visible.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(40);
 
 /// A redrive that publishes nothing: the sweep publishes the event.
@@ -64,9 +64,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// An `OrderConfirmed` whose notification is throttled at each delivery. After the first failure,
-/// all but `failing` of the others are stored without a delivery. Returns how many calls were
-/// throttled.
+/// Creates an order whose `OrderConfirmed` is throttled at each delivery, in the notification.
+/// After the first failure, only `failing` deliveries are made; the other failures are only written
+/// to the entry. Returns how many calls were throttled.
 async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyhow::Result<u64> {
     rest(rig).await?;
     rig.windows.keep(EVENT_CONSUMER, 0);
@@ -99,7 +99,7 @@ async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyho
         "the event was given up with {letter:?}"
     );
     let struck = throttled.struck();
-    // Each delivery has several tries. After all but the last it asks for a pause.
+    // Each delivery has several tries, with a pause before each further one.
     anyhow::ensure!(struck >= u64::from(failing), "{struck} calls of {failing} deliveries");
     anyhow::ensure!(shortened.struck() > 0, "it was never postponed");
     drop((throttled, shortened));
@@ -111,7 +111,7 @@ async fn given_up_and_redriven(rig: &Rig<'_>, round: u64, failing: u32) -> anyho
     Ok(struck)
 }
 
-/// Waits until a delivery of an order's `OrderConfirmed` has failed. Returns the event's id.
+/// Returns the `event_id` of the order's `OrderConfirmed`, once a delivery of it has failed.
 async fn first_failure(rig: &Rig<'_>, order_id: &str) -> anyhow::Result<String> {
     eventually("a delivery of the confirmation has failed", async || {
         let order = Records::read(rig).await?.orders.remove(order_id);

@@ -1,4 +1,4 @@
-//! P9: nobody answers check-backs until the broker gives the half message up.
+//! P9: nobody answers check-backs until the broker discards the half message.
 
 use application::ports::ClusterGauges;
 use harness::broker::BrokerTuning;
@@ -16,16 +16,16 @@ use crate::judge::{judge_as_it_is, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, Rig, TRANSACTION_CHECK};
 use crate::waiting::{PAST_THE_SWEEP, eventually};
 
-/// The topic of half messages that a broker has given up (`TopicValidator.java`).
+/// The topic of discarded half messages (`TopicValidator.java`).
 const DISCARDED: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 
-/// Few rounds, so that the broker gives up within seconds.
+/// Few rounds, so that the broker discards a half message within seconds.
 const TUNING: BrokerTuning = BrokerTuning { check_max: 3, ..Cluster::TUNING };
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(TUNING).await?;
     let orders = bench.either(2, 10);
-    // The broker's own count leaves out what it has given up, so that is the one to wait for.
+    // The broker's own count leaves out discarded half messages, so the rig waits for that count.
     let product = Rig::start_with(&cluster, bench.seed, Crew::WITHOUT_CHECKERS, |_| {})
         .await?
         .alone_on(&cluster);
@@ -48,7 +48,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     control.windows.keep(TRANSACTION_CHECK, 1);
     let mut figures = judge_clean(&product).await?;
     let recovered = back.elapsed();
-    // The control gets the same time: an event that no consumer has seen then stays unseen.
+    // The control gets the same time: an event that no consumer has received by then is never
+    // received.
     tokio::time::sleep_until(begun + PAST_THE_SWEEP).await;
     let lost = judge_as_it_is(&control).await?.figures.lost;
     anyhow::ensure!(lost >= orders, "without the sweep, {lost} of {orders} were lost");
@@ -65,11 +66,11 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Creates orders, under keys that begin with `prefix`, whose commits are lost.
+/// Keys begin with `prefix`.
 pub(super) async fn lose_commits(rig: &Rig<'_>, prefix: &str, orders: u64) -> anyhow::Result<u64> {
     let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
     let lost = broker.on(Point::Request, frames(code::END_TRANSACTION)).inflict(Toxic::Lose);
-    // On a slow machine an order may be created without the broker, and has no commit to lose.
+    // On a slow machine an order may be created without the broker, and then has no commit to lose.
     for n in 0..10 * orders {
         if lost.struck() >= orders {
             break;
@@ -81,16 +82,15 @@ pub(super) async fn lose_commits(rig: &Rig<'_>, prefix: &str, orders: u64) -> an
     Ok(orders)
 }
 
-/// The metric that the alarm watches, read from the broker.
+/// The metric with the alarm, read from the broker.
 async fn gauge(rig: &Rig<'_>) -> anyhow::Result<u64> {
     rig.ask_broker(async |broker, within| Ok(broker.half_messages_discarded(within()).await?)).await
 }
 
-/// Waits until the broker has given all half messages up.
 async fn until_discarded(rig: &Rig<'_>, expected: u64) -> anyhow::Result<u64> {
     let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
     eventually("the half messages are discarded", async || {
-        // The topic does not exist before its first message.
+        // The topic is created by its first message.
         let messages = rocketmq::admin::read_topic(config.clone(), DISCARDED).await;
         let count = u64::try_from(messages.unwrap_or_default().len())?;
         Ok((count >= expected).then_some(count))

@@ -1,4 +1,4 @@
-//! B6: the broker stores a half message, and answers that it may be lost.
+//! B6: the broker stores a half message, and answers that it may not be safe.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +19,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut doubtful = BTreeMap::new();
     let mut faults = 0;
     for round in 0..bench.either(1_u64, 10) {
-        // The breaker skips the half message after three failures, so doubts do not follow each
-        // other.
+        // The breaker skips the half message after three failures, so doubtful answers do not
+        // follow each other.
         for doubt in
             [status::FLUSH_DISK_TIMEOUT, status::SLAVE_NOT_AVAILABLE, status::FLUSH_SLAVE_TIMEOUT]
         {
@@ -57,7 +57,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     figures.faults = faults;
     anyhow::ensure!(figures.duplicate_copies == 0, "an event was published twice");
     anyhow::ensure!(u64::try_from(doubtful.len())? >= faults, "some attempts were not followed");
-    // Each was rolled back, and another attempt has created its order: it needs no fence.
+    // Each was rolled back, and another attempt has created its order, so it needs no fence.
     for (transaction_id, order_id) in doubtful {
         let rolled_back = |end: &End| end.passed_on && end.resolution == Resolution::Rollback;
         let ends = journal.ends_of(&transaction_id);

@@ -48,10 +48,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// An order whose `OrderCreated` is handled late, because each try is lost until then. In the first
-/// edition its user could be notified of the confirmation meanwhile. Here one write confirms
-/// the order and notifies of its creation, so before that write nothing of the confirmation exists.
-/// A reader of the order sees both notifications in the order of the events.
+/// Creates an order whose `OrderCreated` is handled late, because each try before is lost. One
+/// write confirms the order and notifies the user of its creation, so nothing of the confirmation
+/// exists before it. A reader of the order sees both notifications in the order of the events.
 async fn created_late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
     let table = &rig.proxies_of(EVENT_CONSUMER)?.table;
     let lost = table.on(Point::Request, reserves).inflict(Toxic::Lose);
@@ -107,15 +106,15 @@ async fn without_guard(bench: &Bench<'_>) -> anyhow::Result<u64> {
     Ok(doubled)
 }
 
-/// Publishes each message of the topic again, every other one once and the rest nine times, in a
-/// random order, and waits until all of them were consumed. Returns how many.
+/// Publishes each message of the topic again, every other one once and the rest nine times, in
+/// random order. Returns how many, once all of them were consumed.
 async fn repeat(rig: &Rig<'_>) -> anyhow::Result<u64> {
     let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
     let messages = rocketmq::admin::read_topic(config, &rig.system.names.topic).await?;
     let mut copies = Vec::new();
     for (position, message) in messages.iter().enumerate() {
         let body = String::from_utf8(message.body.clone())?;
-        // Without it a consumer would not know the event's aggregate.
+        // Without this property a consumer does not know the event's aggregate.
         let aggregate = message.properties.get(AGGREGATE).context("an event of no aggregate")?;
         let aggregate: AggregateKey = aggregate.parse()?;
         let times = if position % 2 == 0 { 1 } else { 9 };

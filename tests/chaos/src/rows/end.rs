@@ -11,7 +11,7 @@ use crate::judge::{OrderState, Records, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Rig};
 use crate::waiting::eventually;
 
-/// How many orders may be created without the broker before the fault counts as not happening.
+/// After this many orders in a row without the broker, the fault counts as not happened.
 const TRIES_MAX: u32 = 10;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -42,7 +42,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Creates an order whose end is struck. The client still gets its order.
+/// Creates an order whose end is struck. The client still gets the order.
 async fn struck(
     rig: &Rig<'_>,
     key: &str,
@@ -51,7 +51,7 @@ async fn struck(
 ) -> anyhow::Result<()> {
     let broker = &rig.proxies_of(CREATE_ORDER)?.broker;
     let rule = broker.on(point, frames(code::END_TRANSACTION)).once().inflict(toxic);
-    // On a slow machine an order may be created without the broker, and has no end.
+    // On a slow machine an order may be created without the broker, and then has no end.
     for number in 0..TRIES_MAX {
         let outcome = rig.create(&format!("{key}-try-{number}")).await;
         anyhow::ensure!(
@@ -73,7 +73,7 @@ async fn late(rig: &Rig<'_>, key: &str) -> anyhow::Result<()> {
     let Stopped::Frame(end) = &held else { anyhow::bail!("{key}: an end is a frame") };
     let message_id = end.traffic.frame.field("msgId").unwrap_or_default().to_owned();
     let journal = rig.proxies()?.journal();
-    // Its own check-back: the order's later events have ends, too.
+    // Only the order's own check-back counts: its later events have ends, too.
     eventually("a check-back commits", async || {
         let by_check = journal.ends().into_iter().any(|end| {
             end.message_id == message_id

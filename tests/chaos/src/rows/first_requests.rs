@@ -8,7 +8,7 @@ use crate::figures::{Figures, Measure};
 use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Crew, Rig};
 
-/// create-order's time-out in the template. An answer comes before it.
+/// create-order's time-out in the template, before which an answer comes.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -28,7 +28,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let entries = rig.log.entries();
     let first: Vec<_> = entries.iter().filter(|entry| entry.key.starts_with("first")).collect();
     for entry in &first {
-        // A machine that starts so many processes may let a call to the table take too long.
+        // While a machine starts so many processes, a call to the table may take too long.
         let honest = matches!(
             entry.outcome,
             Outcome::Acked { .. } | Outcome::Unknown { status: Some(503), retry_after: true, .. }

@@ -1,4 +1,4 @@
-//! F6: as many bodies that nobody can read as orders, all at once.
+//! F6: as many unreadable bodies as orders, all at once.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, MANY_AT_ONCE, Rig};
 use crate::waiting::eventually_within;
 
-/// How many times as long the orders may take beside the flood.
+/// Beside the flood, relative to the orders alone.
 const LONGER_AT_MOST: u32 = 2;
 
-/// How long a thousand orders, or as many dead letters, may take on a slow machine.
+/// For a thousand orders, or as many dead letters, on a slow machine.
 const LIMIT: Duration = Duration::from_secs(600);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -45,7 +45,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 }
 
 /// Creates orders and publishes bodies while nothing is consumed. Returns how long event-consumer
-/// takes then until every order is finished.
+/// then takes to finish every order.
 async fn handled(
     rig: &Rig<'_>,
     prefix: &str,
@@ -62,7 +62,7 @@ async fn handled(
             store(rig, topic, number, body).await?.end(Resolution::Commit).await
         },
     );
-    // At the same time, so that they lie between each other.
+    // At the same time, so that orders and bodies alternate.
     let (published, created) = tokio::join!(publish, rig.create_many(prefix, orders));
     published?;
     anyhow::ensure!(created == orders, "{created} of {orders} orders were created");

@@ -1,4 +1,4 @@
-//! P8: create-order is frozen in each of its windows, for longer than anything waits for it.
+//! P8: create-order is frozen in each of its windows, longer than any part waits for it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         options.timeouts.insert(CREATE_ORDER.to_owned(), HOST_PATIENCE);
     })
     .await?;
-    // 5 s are longer than the local transaction's deadline, 15 s than the first check-back.
+    // 5 s exceed the local transaction's deadline, 15 s the time to the first check-back.
     let freezes: &[u64] = bench.either(&[5, 15], &[5, 60, 150]);
     let mut faults = 0;
     for seconds in freezes {
@@ -29,7 +29,6 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
             let (outcome, ()) = amid(&rig, &key, window, async |stopped| {
                 let pid = rig.signal(CREATE_ORDER, Signal::SIGSTOP)?;
                 stopped.release();
-                // The freeze itself.
                 tokio::time::sleep(time).await;
                 rig.system.host.signal_instance(CREATE_ORDER, pid, Signal::SIGCONT)?;
                 Ok(())

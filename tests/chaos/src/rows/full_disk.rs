@@ -18,29 +18,29 @@ use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, Rig};
 use crate::waiting::eventually;
 
-/// In percent. Above 85 a broker deletes its oldest files, if it may, and above 90 it refuses every
-/// message (`DefaultMessageStore.CleanCommitLogService`).
+/// In percent. Above 85, and if its settings allow, a broker deletes its oldest files; above 90 it
+/// refuses every message (`DefaultMessageStore.CleanCommitLogService`).
 const NEARLY_FULL: u8 = 88;
 const FULL: u8 = 95;
 const HALF_FULL: u8 = 50;
 
-/// How often a broker looks how full its disk is (`MessageStoreConfig.cleanResourceInterval`).
+/// After this time a broker checks its disk again (`MessageStoreConfig.cleanResourceInterval`).
 const CLEANS_EVERY: Duration = Duration::from_secs(10);
 
-/// The files of the commit log have 16 MiB here, and the newest one is never deleted.
+/// A file of the commit log has 16 MiB here, and the newest file is never deleted.
 const LARGE: usize = 4 * 1024 * 1024 - 4096;
 const LARGE_MESSAGES: u64 = 5;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = refuses(bench).await?;
-    // Another broker has to start for it.
+    // Only a long run can afford to start another broker for the control.
     if bench.either(false, true) {
         figures.merge(deletes(bench).await?);
     }
     Ok(figures)
 }
 
-/// The setting that the guide asks for.
+/// A full disk with the setting that the operations guide asks for.
 async fn refuses(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(fills(WhenFull::Refuse)).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
@@ -57,7 +57,7 @@ async fn refuses(bench: Bench<'_>) -> anyhow::Result<Figures> {
     .await?;
     let created = u64::try_from(rig.create_all("without-space", orders).await.len())?;
     anyhow::ensure!(created == orders, "{created} of {orders} were created on a full disk");
-    // A broker whose disk is full is still read.
+    // A broker with a full disk still delivers messages.
     rig.windows.keep(EVENT_CONSUMER, 2);
     eventually("orders whose events were stored before are confirmed", async || {
         let stored = Records::read(&rig).await?.orders;
@@ -66,7 +66,7 @@ async fn refuses(bench: Bench<'_>) -> anyhow::Result<Figures> {
     })
     .await?;
 
-    // It has cleaned by now, if it would: it does so every 10 s.
+    // A broker that deletes files does so every 10 s.
     tokio::time::sleep(CLEANS_EVERY).await;
     let kept = events_on_topic(&rig).await?;
     anyhow::ensure!(kept >= before, "{kept} of {before} events are left on a full disk");
@@ -113,7 +113,7 @@ const fn fills(when_full: WhenFull) -> BrokerTuning {
 }
 
 /// Creates finished orders, and others whose events nobody has read, until the broker has written
-/// all of these into a file that is not its newest. Returns how many events are on the topic.
+/// all these events to a file that is not its newest. Returns how many events are on the topic.
 async fn two_files_of_events(rig: &Rig<'_>, orders: u64) -> anyhow::Result<usize> {
     rest(rig).await?;
     finished_and_waiting(rig, orders).await?;
@@ -123,7 +123,6 @@ async fn two_files_of_events(rig: &Rig<'_>, orders: u64) -> anyhow::Result<usize
     events_on_topic(rig).await
 }
 
-/// Stores a half message that is never published.
 async fn store(rig: &Rig<'_>, number: u64, length: usize) -> anyhow::Result<()> {
     let body = (0, Bytes::from(vec![b'x'; length]));
     let half = inflating::store(rig, &rig.system.names.topic, number, body).await?;

@@ -1,5 +1,5 @@
-//! F1 to F4: bodies that cannot be inflated, that inflate to more than fits into memory, that are
-//! longer than anybody reads, or that no broker would take back.
+//! F1 to F4: bodies that cannot be inflated, inflate to more than fits into memory, are longer than
+//! any reader accepts, or cannot be stored by a broker again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -26,24 +26,23 @@ use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, FAULT_LIMIT, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
-/// In a message's flags: its body is compressed (`MessageSysFlag.java`), and how.
+/// A message's flag for a compressed body (`MessageSysFlag.java`), and those for the compression.
 const COMPRESSED: i32 = 0x1;
 const LZ4: i32 = 0x1 << 8;
 const ZSTD: i32 = 0x2 << 8;
 const ZLIB: i32 = 0x3 << 8;
 const UNKNOWN: i32 = 0x7 << 8;
 
-/// How many good orders lie behind the bodies, in the same queues.
+/// Good orders that lie behind the bodies, in the same queues.
 const NEIGHBOURS: u32 = 5;
 
-/// The most memory that a function may use, in bytes. One body alone, inflated whole, is four times
-/// as large, or more.
+/// In bytes, for a function. A single inflated body is at least four times as large.
 const MEMORY_MAX: u64 = 64 * 1024 * 1024;
 
-/// The greatest length of a log line, in bytes, with its end.
+/// In bytes, with its end.
 const LINE_MAX: u64 = 8 * 1024;
 
-/// The longest body that is read, in bytes.
+/// In bytes.
 const READ_MAX: usize = 64 * 1024;
 
 /// A message's flags, and its body.
@@ -88,7 +87,8 @@ pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
     for _ in 0..bench.either(1, 3) {
         buried.round(&rig, long_bodies()).await?;
     }
-    // It is read, and names a type that newer code may know: it is delivered again, not buried.
+    // It is read, and names a type that newer code may know, so it is delivered again instead of
+    // becoming a dead letter.
     let name = "A".repeat(READ_MAX - 1024);
     let named = (0, event_of_type(&name));
     store(&rig, &rig.system.names.topic, 9_000, named).await?.end(Resolution::Commit).await?;
@@ -111,7 +111,7 @@ pub(super) async fn not_taken_back(bench: Bench<'_>) -> anyhow::Result<Figures> 
     let mut buried = Buried::because("");
     for _ in 0..bench.either(1, 5) {
         // The broker accepts no message without a body (`AbstractSendMessageProcessor.java`), but
-        // it accepts one that is empty once it is inflated.
+        // does accept a compressed body of no bytes.
         let bodies = vec![(COMPRESSED | ZLIB, deflated(5)?), (COMPRESSED | ZLIB, deflated(0)?)];
         buried.round(&rig, bodies).await?;
     }
@@ -122,10 +122,11 @@ pub(super) async fn not_taken_back(bench: Bench<'_>) -> anyhow::Result<Figures> 
     Ok(figures)
 }
 
-/// The control: no broker stores these bodies as a dead letter's announcement would hold them.
+/// The control: no broker stores these bodies in the form in which a dead letter's announcement
+/// would hold them.
 async fn refused(rig: &Rig<'_>) -> anyhow::Result<Measure> {
     let long = Bytes::from(vec![b' '; 5 * 1024 * 1024]);
-    // Without a body the broker fails with a NullPointerException.
+    // The broker fails with a `NullPointerException` on a message without a body.
     let inflated = [(long, status::MESSAGE_ILLEGAL), (Bytes::new(), status::SYSTEM_ERROR)];
     let mut refused = 0;
     for (number, (body, code)) in (8_000..).zip(inflated) {
@@ -140,7 +141,6 @@ async fn refused(rig: &Rig<'_>) -> anyhow::Result<Measure> {
 
 /// Bodies that were published and become dead letters, with neighbours behind them.
 struct Buried {
-    /// Part of each letter's reason.
     because: &'static str,
     published: u64,
     slowest: Duration,
@@ -180,9 +180,9 @@ impl Buried {
         Ok(())
     }
 
-    /// The control: event-consumer gets of an answer what the client's own call returns, which
-    /// inflates and stops at the first body that it cannot inflate. Returns how many bodies are no
-    /// dead letters when one is delivered again.
+    /// The control: event-consumer gets what the client's own call returns of an answer. That call
+    /// inflates the bodies, and stops at the first one that it cannot inflate. Returns how many
+    /// bodies are no dead letters when a body is delivered again.
     async fn round_with_the_clients_reading(
         &mut self,
         rig: &Rig<'_>,
@@ -254,9 +254,9 @@ impl Buried {
     }
 }
 
-/// Leaves half messages open that name our checked group, on our topic and on a foreign one, until
-/// each was asked about and answered. Returns how many, and the most memory that transaction-check
-/// has used.
+/// Leaves half messages open that name our checked group, on our topic and on a foreign topic,
+/// until each check-back was answered. Returns their number, and the peak memory of
+/// transaction-check.
 async fn ask_about(rig: &Rig<'_>, bodies: Vec<Body>) -> anyhow::Result<(u64, u64)> {
     let names = &rig.system.names;
     let foreign = Names {
@@ -288,7 +288,7 @@ async fn ask_about(rig: &Rig<'_>, bodies: Vec<Body>) -> anyhow::Result<(u64, u64
     Ok((asked, peak(rig, TRANSACTION_CHECK)?))
 }
 
-/// Stores a half message with a body, by a number that no other body of the row has.
+/// `number` is unique in the row.
 pub(super) async fn store(
     rig: &Rig<'_>,
     topic: &str,
@@ -303,7 +303,7 @@ const fn id_of(number: u64) -> Uuid {
     Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number)
 }
 
-/// The messages of an answer that the client's own call returns.
+/// The messages of an answer, in the form in which the client's own call returns them.
 fn read_by_the_client(answer: &Bytes) -> Bytes {
     let mut rest = answer.clone();
     let read = decodes_batch(&mut rest, true, true).len();
@@ -323,8 +323,8 @@ fn peak(rig: &Rig<'_>, function: &str) -> anyhow::Result<u64> {
 /// Bodies that cannot be inflated, and one that inflates to more than is read.
 pub(super) fn unreadable_bodies() -> anyhow::Result<Vec<Body>> {
     let plain = Bytes::from_static(b"this was never compressed");
-    // The beginning of a frame, as Java's client makes one, and nothing that belongs to it. Read as
-    // the length of a block, it asks for 407 MB.
+    // The beginning of a frame as Java's client makes it, followed by other bytes. Read as the
+    // length of a block, these ask for 407 MB.
     let frame = Bytes::from_static(b"\x04\x22\x4d\x18 no frame");
     Ok(vec![
         (COMPRESSED | ZLIB, plain.clone()),
@@ -337,8 +337,8 @@ pub(super) fn unreadable_bodies() -> anyhow::Result<Vec<Body>> {
     ])
 }
 
-/// As long as a broker accepts them, with their properties: small text that is 400 MB of values
-/// once it is parsed, and half of that length in one name.
+/// As long as a broker accepts them, with their properties: short text that becomes 400 MB of
+/// values once it is parsed, and half of that length in one name.
 fn long_bodies() -> Vec<Body> {
     let values = format!("{{\"data\":[{}0]}}", "{\"\":0},".repeat(590_000));
     vec![(0, values.into()), (0, event_of_type(&"A".repeat(2 * 1024 * 1024)))]
@@ -353,7 +353,7 @@ fn event_of_type(name: &str) -> Bytes {
     event.to_string().into()
 }
 
-/// Bodies of at most 1 MiB that inflate to so many MiB, or to as many as their compression allows.
+/// Each has at most 1 MiB and inflates to `mebibytes`, or to as many as its compression allows.
 fn bombs_of(mebibytes: u32) -> anyhow::Result<Vec<Body>> {
     let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
     fill(&mut lz4, mebibytes.min(240))?;
@@ -366,7 +366,7 @@ fn bombs_of(mebibytes: u32) -> anyhow::Result<Vec<Body>> {
     ])
 }
 
-/// So many MiB of spaces, compressed.
+/// Compressed spaces.
 fn deflated(mebibytes: u32) -> io::Result<Bytes> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     fill(&mut encoder, mebibytes)?;

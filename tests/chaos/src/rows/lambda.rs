@@ -1,4 +1,4 @@
-//! L1: Lambda ends create-order amid a request.
+//! L1: Lambda ends create-order during a request.
 
 use local_lambda::Signal;
 
@@ -15,7 +15,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut faults = 0;
     for round in 0..rounds {
         for window in [Window::TransactionUnseen, Window::TransactionUnanswered] {
-            // A process that stands still until its time-out is killed by the host.
+            // The host kills a stopped process at its time-out.
             ended(&rig, &format!("stuck-{window:?}-{round}"), window, Signal::SIGSTOP).await?;
             ended(&rig, &format!("signalled-{window:?}-{round}"), window, Signal::SIGTERM).await?;
             faults += 2;
@@ -29,7 +29,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Requests an order whose process gets a signal that it does not survive.
+/// Requests an order and sends its process a signal that ends it.
 async fn ended(rig: &Rig<'_>, key: &str, window: Window, signal: Signal) -> anyhow::Result<()> {
     let (outcome, pid) = amid(rig, key, window, async |stopped| {
         let pid = rig.signal(CREATE_ORDER, signal)?;

@@ -1,5 +1,5 @@
-//! G3, G4: a broker whose disk is lost, or that an empty one with its name has replaced; a power
-//! cut that takes what was not flushed.
+//! G3, G4: a broker whose disk is lost, or that was replaced by an empty broker of its name; a
+//! power cut that removes the data that was not flushed.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -24,14 +24,13 @@ use crate::figures::{Figures, Measure};
 use crate::judge::{Records, World, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, Rig, order_key};
 
-/// How fast the replay goes.
 const EVENTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
 
-/// Within this time our group gets again what the broker still has, and the rest is published
+/// Within this time our group receives again what the broker still has, and the rest is published
 /// again.
 const COME_AGAIN_WITHIN: Duration = Duration::from_secs(180);
 
-/// Longer ago than this row began.
+/// Longer than this row takes.
 pub(super) const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// G3.
@@ -66,9 +65,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Creates so many orders that are finished, and so many others. Only another team's group, which has
-/// not read them yet, needs the events of the first; those of the others have not reached our own
-/// group, which is left without a consumer.
+/// Creates `orders` finished orders, and as many others. Only another team's group, which has not
+/// read them yet, still needs the events of the finished orders. The other orders' events have not
+/// reached our own group, which is left without a consumer.
 pub(super) async fn finished_and_waiting(rig: &Rig<'_>, orders: u64) -> anyhow::Result<()> {
     let finished = rig.create_all("finished", orders).await.len();
     rig.until_finished("the first orders are finished").await?;
@@ -79,7 +78,7 @@ pub(super) async fn finished_and_waiting(rig: &Rig<'_>, orders: u64) -> anyhow::
     Ok(())
 }
 
-/// How many events are on the topic; copies do not count.
+/// Copies do not count.
 pub(super) async fn events_on_topic(rig: &Rig<'_>) -> anyhow::Result<usize> {
     let copies = World::copies(rig).await?;
     let ids: BTreeSet<_> = copies.iter().map(|copy| copy.event_id.as_str()).collect();
@@ -104,7 +103,7 @@ async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
     let rounds = bench.either(1, 2);
     let (mut lost, mut republished) = (0, 0);
     for round in 0..rounds {
-        // Another team's group has read none of these events, and our own only half of them.
+        // Another team's group has read none of these events, and our own group only half of them.
         rig.create_all(&format!("handled-{round}"), 8).await;
         rig.until_finished("the first orders are finished").await?;
         rig.windows.keep(EVENT_CONSUMER, 0);
@@ -119,7 +118,7 @@ async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
         republished += handled(&rig, flush).await?;
     }
     let sent = replay(&rig, since).await?;
-    // For our handlers nothing is lost, and for the other group nothing after the replay.
+    // Nothing is lost to our handlers, nor to the other group after the replay.
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds;
     let lost = Measure::Count(u64::try_from(lost)?);
@@ -137,11 +136,11 @@ async fn cut(bench: Bench<'_>, flush: Flush) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Waits until everything is handled, and returns how many events an operator had to publish again.
+/// Waits until everything is handled. Returns how many events an operator had to publish again.
 ///
-/// `ASYNC_FLUSH` may leave events on the topic that never reach our group: the cut does not take
-/// the file with the group's position, which may be ahead of what is left of the queues. The sweep
-/// publishes these again after 75 minutes, and an alarm makes an operator do it sooner.
+/// With `ASYNC_FLUSH`, some events on the topic may never reach our group: the cut does not remove
+/// the file with the group's position, which may then lie behind the end of a queue. The sweep
+/// publishes these events again after 75 minutes, and an alarm makes an operator do it sooner.
 async fn handled(rig: &Rig<'_>, flush: Flush) -> anyhow::Result<u64> {
     let waited = rig.until_finished_within(COME_AGAIN_WITHIN, "pending events come again").await;
     match (flush, waited) {
@@ -154,7 +153,7 @@ async fn handled(rig: &Rig<'_>, flush: Flush) -> anyhow::Result<u64> {
     Ok(republished)
 }
 
-/// Publishes every pending event again, as `ops events republish` does, and returns how many.
+/// Publishes every pending event again, as `ops events republish` does. Returns how many.
 async fn republish(rig: &Rig<'_>) -> anyhow::Result<u64> {
     let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
     let publisher = RocketmqPublisher::start(config, SystemClock).await?;
@@ -177,7 +176,7 @@ async fn republish(rig: &Rig<'_>) -> anyhow::Result<u64> {
     Ok(republished)
 }
 
-/// Sends every event since a moment again, and returns how many.
+/// Sends every event since `since` again. Returns how many.
 pub(super) async fn replay(rig: &Rig<'_>, since: Timestamp) -> anyhow::Result<u64> {
     let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
     let publisher = RocketmqPublisher::start(config, SystemClock).await?;

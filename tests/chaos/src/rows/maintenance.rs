@@ -13,7 +13,7 @@ use crate::figures::{Figures, Measure};
 use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, Rig};
 
-/// A few orders go to both brokers: their queues take turns.
+/// A few orders reach both brokers: their queues take turns.
 const FEW: u64 = 8;
 
 /// Senders read the routes every 10 s.
@@ -54,8 +54,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     figures.faults = rounds;
     let whole = rounds * orders;
-    // Only routes say that a broker is closed. It refuses topics of ordered messages alone
-    // (`AbstractSendMessageProcessor.msgCheck`), so a sender with an old route still writes there.
+    // Only routes show that a broker is closed for writing: it refuses only topics of ordered
+    // messages (`AbstractSendMessageProcessor.msgCheck`). So a sender with an old route still
+    // writes there.
     anyhow::ensure!(2 * created > whole, "{created} of {whole} went to the other broker");
     let created = Measure::Share { part: created, whole };
     figures.add_measure("half messages that went to the other broker", created);

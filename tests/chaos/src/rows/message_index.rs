@@ -1,4 +1,4 @@
-//! D2: a broker that keeps no index of its messages, so it can't find a message by its key.
+//! D2: a broker without an index of its messages cannot find a message by its key.
 
 use harness::broker::BrokerTuning;
 
@@ -13,14 +13,14 @@ const WITHOUT_INDEX: BrokerTuning = BrokerTuning { message_index: false, ..Clust
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = bench.own_cluster(WITHOUT_INDEX).await?;
-    // Topics are not created on it.
+    // The system creates no topics on such a broker.
     let error = match Rig::start(&cluster, bench.seed).await {
         Ok(_) => anyhow::bail!("a system was set up on a broker without an index"),
         Err(error) => format!("{error:#}"),
     };
     anyhow::ensure!(error.contains("messageIndexEnable=true"), "it was refused with {error}");
 
-    // A broker that loses its index later, while events wait for their consumer.
+    // The broker loses its index later, while events wait for their consumer.
     cluster.restart_broker_with(Cluster::TUNING).await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     rig.until_finished("the first order is finished").await?;

@@ -17,41 +17,40 @@ use crate::judge::judge_clean;
 use crate::rig::{FUNCTIONS, Rig};
 use trouble::Trouble;
 
-/// How many clients order at once.
+/// How many order at once.
 const CLIENTS: usize = 12;
 
-/// How often a client retries at once when it does not know the outcome; the judge settles the
-/// rest.
+/// How often a client that does not know the outcome retries at once; the judge settles the rest.
 const RETRIES: u32 = 3;
 
-/// How many troubles may overlap.
+/// Faults that may overlap.
 const LANES: u64 = 2;
 
 /// How much is ordered, and how fast.
 #[derive(Clone, Copy)]
 struct Load {
-    /// At least how many intents; one in twenty is for an unknown product.
+    /// The least number of intents; one in twenty is for an unknown product.
     orders: u64,
-    /// At most how many intents, while fewer than `kinds` kinds of trouble have struck.
+    /// The most intents while fewer than `kinds` kinds of trouble have struck.
     orders_max: u64,
-    /// How many kinds of trouble have to strike something.
+    /// The kinds of trouble that have to strike.
     kinds: usize,
     /// The longest pause of a client between two intents.
     pause: Duration,
 }
 
-/// Some ten orders a second, which functions built for development handle as they come: a delay is
-/// then caused by a trouble, and not by a queue.
+/// Some ten orders a second, which functions built for development handle without a queue, so that
+/// only a trouble causes a delay.
 const PAUSE: Duration = Duration::from_millis(2_200);
 
-/// Long enough for some of the troubles, each of which takes seconds.
+/// Enough time for some of the troubles; each of them takes seconds.
 const SHORT: Load = Load { orders: 150, orders_max: 600, kinds: 4, pause: PAUSE };
 
-/// Long enough for all of them, and for ten thousand orders that can be created.
+/// Enough time for all troubles, and for ten thousand orders that can be created.
 const LONG: Load =
     Load { orders: 10_600, orders_max: 15_000, kinds: Trouble::ALL.len(), pause: PAUSE };
 
-/// How often each trouble struck, and how often a key was used for something else.
+/// Counts each trouble's strikes, and the keys that were used for another intent.
 struct Tally {
     struck: Mutex<BTreeMap<&'static str, u64>>,
     misused: AtomicU64,
@@ -63,8 +62,7 @@ impl Tally {
         Self { struck, misused: AtomicU64::new(0) }
     }
 
-    /// A key was used for something else, which the server refuses with 422, if it has an answer
-    /// yet.
+    /// A key was used for another intent. The server refuses this with 422, if it can answer.
     fn misused(&self, outcome: &Outcome) -> anyhow::Result<()> {
         match outcome {
             Outcome::Refused { status: 422 } => {
@@ -85,7 +83,6 @@ impl Tally {
         self.struck.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many kinds have struck something.
     fn kinds(&self) -> usize {
         self.counts().values().filter(|struck| **struck > 0).count()
     }
@@ -114,7 +111,7 @@ async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, load: Load) -> anyhow::R
         anyhow::Ok(())
     };
     let lanes = futures::future::try_join_all((0..LANES).map(|lane| {
-        // Each lane makes every kind once, in a random order, before it makes one again.
+        // Each lane makes every kind once, in random order, before it repeats one.
         let mut random = Rng::with_seed(rig.seed.wrapping_add(lane));
         let (rig, enough, kinds, tally, memory) = (&rig, &enough, &kinds, &tally, &memory);
         async move {
@@ -125,7 +122,7 @@ async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, load: Load) -> anyhow::R
                     random.shuffle(&mut left);
                 }
                 let Some(trouble) = left.pop() else { break };
-                // The troubles of two lanes would otherwise come in step.
+                // Without it the troubles of two lanes would come in step.
                 tokio::time::sleep(Duration::from_millis(random.u64(0..1_500))).await;
                 memory.fetch_max(within_memory(rig)?, Ordering::Relaxed);
                 tally.add(trouble, trouble.make(rig, cluster, &mut random).await?);
@@ -151,8 +148,8 @@ async fn mixed(rig: Rig<'_>, cluster: Option<&Cluster>, load: Load) -> anyhow::R
     Ok(figures)
 }
 
-/// The most memory that a process has used, in bytes. Lambda ends a process that needs more than
-/// its function is given.
+/// The peak memory of a process, in bytes. Lambda ends a process that exceeds its function's
+/// memory.
 fn within_memory(rig: &Rig<'_>) -> anyhow::Result<u64> {
     let mut most = 0;
     for function in FUNCTIONS {
@@ -163,7 +160,6 @@ fn within_memory(rig: &Rig<'_>) -> anyhow::Result<u64> {
     Ok(most)
 }
 
-/// Clients that create orders until there are enough.
 async fn order_all(rig: &Rig<'_>, load: Load, tally: &Tally) -> anyhow::Result<()> {
     let next = AtomicU64::new(0);
     let client = |number: usize| {
@@ -185,9 +181,9 @@ async fn order_all(rig: &Rig<'_>, load: Load, tally: &Tally) -> anyhow::Result<(
     Ok(())
 }
 
-/// Creates one order, as an impatient client does: now and then with two requests at once under one
-/// key, and with retries when it does not know the outcome. Now and then it orders an unknown
-/// product, or something else under its old key, or cancels what it has ordered.
+/// Creates one order, as an impatient client does: sometimes with two requests at once under one
+/// key, and with retries when the outcome is unknown. Sometimes the client orders an unknown
+/// product, orders something else under an old key, or cancels an order.
 async fn order(rig: &Rig<'_>, n: u64, tally: &Tally, random: &mut Rng) -> anyhow::Result<()> {
     let key = format!("mix-{n}");
     let product_id =
@@ -204,7 +200,7 @@ async fn order(rig: &Rig<'_>, n: u64, tally: &Tally, random: &mut Rng) -> anyhow
             }
             Outcome::Acked { order_id, .. } if random.u8(0..10) == 0 => {
                 tokio::time::sleep(Duration::from_millis(random.u64(0..200))).await;
-                // Nobody waits for what a cancel without an answer came to: the judge accepts both.
+                // A cancel without an answer is not settled: the judge accepts both outcomes.
                 return rig.cancel(&order_id).await.map(drop);
             }
             Outcome::Acked { .. } | Outcome::Refused { .. } => return Ok(()),

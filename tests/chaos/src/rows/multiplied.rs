@@ -1,4 +1,4 @@
-//! B7: the broker is killed between rounds of questions that nobody answers.
+//! B7: the broker is killed between rounds of check-backs that nobody answers.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::judge::judge_clean;
 use crate::rig::{Crew, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
-/// Several rounds between two kills.
+/// Short, so that there are several rounds between two kills.
 const TUNING: BrokerTuning = BrokerTuning { check_interval_ms: 3_000, ..Cluster::TUNING };
 
-/// How long the broker lives after it is ready. It first stores where it is in the queue of half
-/// messages 10 s after its start (`BrokerController.java`): the next one begins where this one did,
-/// and finds all copies that this one wrote.
+/// The time from the broker's readiness to its kill. It first stores its position in the queue of
+/// half messages 10 s after its start (`BrokerController.java`). So the next one starts from the
+/// same position, and finds all copies that this one wrote.
 const LIVES: Duration = Duration::from_secs(7);
 
-/// After so many kills there must be enough copies.
+/// Within this many kills there must be enough copies.
 const KILLS_MAX: u64 = 12;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -45,7 +45,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     rig.windows.keep(TRANSACTION_CHECK, 1);
     let mut figures = judge_clean(&rig).await?;
     let recovered = back.elapsed();
-    // The sweep may send an event before its half message is asked about, which is a copy.
+    // The sweep may send an event before its half message is asked about: that is a copy.
     let made = figures.duplicate_copies;
     anyhow::ensure!(made <= orders, "{made} copies of {orders} orders");
     // A window writes its counts every ten seconds.

@@ -1,4 +1,4 @@
-//! B5, N1: the name server is down, or one of two does not serve.
+//! B5, N1: the name server is down, or one of two does not answer.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Crew, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
-/// create-order's time-out in the template. An answer comes before it.
+/// create-order's time-out in the template, before which an answer comes.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// The functions that use the name server.
+/// Those that use the name server.
 const FUNCTIONS: [&str; 3] = [CREATE_ORDER, TRANSACTION_CHECK, EVENT_CONSUMER];
 
-/// How much longer a first order may take than with one working name server alone. A look-up that
-/// waited for a silent one would take 2 s longer, and each session makes one.
+/// How much longer a first order may take than with one working name server alone. A lookup that
+/// waited for a silent name server would take 2 s longer, and each session makes one lookup.
 const LONGER_AT_MOST: Duration = Duration::from_millis(1_500);
 
 /// N1.
@@ -93,7 +93,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         cluster.kill_namesrv().await;
         let left = cluster_info(cluster.namesrv()).await;
         anyhow::ensure!(left.is_err(), "the name server lives on");
-        // As the port of a dead process does; a proxy would accept the connection first.
+        // A dead process's port refuses connections; a proxy would accept them first.
         for function in FUNCTIONS {
             rig.proxies_of(function)?.broker.namesrv_relay().refuse().await?;
         }

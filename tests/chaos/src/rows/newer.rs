@@ -1,4 +1,4 @@
-//! F5: events that newer code raised, before that code is there.
+//! F5: events that newer code raised, before that code is deployed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! C3: messages that nobody can read, or that only newer code can.
+//! C3: messages that no code can read, or only newer code.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, Rig};
 use crate::waiting::eventually;
 
-/// Just below the longest message that a broker accepts, 4 MiB with its properties.
+/// Just below 4 MiB, the longest message that a broker accepts with its properties.
 const LARGE: usize = 4 * 1024 * 1024 - 4096;
 
-/// No neighbour waits for a poison: this is less than the time for which a received message is
-/// invisible to other consumers, and long enough for a slow machine.
+/// No neighbour waits for an unreadable message: this is less than the time for which a received
+/// message is invisible to other consumers, and enough for a slow machine.
 const UNBLOCKED_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -49,8 +49,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         Ok((u64::try_from(letters.len())? >= unreadable).then_some(()))
     })
     .await?;
-    // An event of newer code is never given up: it comes again until that code is there. In the
-    // first edition it was dead-lettered.
+    // An event of newer code is never given up: it is delivered again until that code is deployed.
     let relay = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay();
     eventually("events of newer code come again", async || {
         let deliveries = relay.deliveries();
@@ -78,12 +77,11 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// The code that can read a poison.
+/// The code that can read such a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReadableBy {
-    /// Nobody.
     Nobody,
-    /// Newer code than this consumer's.
+    /// Newer than this consumer.
     NewerCode,
 }
 

@@ -14,14 +14,14 @@ use crate::figures::{Figures, Measure};
 use crate::judge::judge_clean;
 use crate::rig::{Crew, EVENT_CONSUMER, Rig};
 
-/// How many clients order at once.
+/// How many order at once.
 const CLIENTS: usize = 4;
 
-/// How long a client waits between two orders. The row tests consumers that come and go, and not a
-/// broker that is too busy.
+/// Between two orders of a client. The row tests consumers that come and go, not an overloaded
+/// broker.
 const PACE: Duration = Duration::from_millis(200);
 
-/// How many consumers come and go at the same time.
+/// Consumers that come and go at the same time.
 const GUESTS: u64 = 2;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -29,7 +29,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start_with(bench.cluster, bench.seed, crew, |_| {}).await?;
     let (orders, changes_min) = bench.either((60, 4), (1_000, 200));
     let (changes, deaths) = (AtomicU64::new(0), AtomicU64::new(0));
-    // As many orders as the effort demands, and more while too few guests came and went.
+    // At least as many orders as the effort asks for, and more until enough guests came and went.
     let keys = (0..)
         .map(|n: u64| (n, format!("order-{n}")))
         .take_while(|(n, _)| *n < orders || changes.load(Ordering::Relaxed) < changes_min);
@@ -68,10 +68,10 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// One more consumer, for a few seconds. If `is_to_die`, a busy consumer is killed; returns whether
-/// one was.
+/// Adds one consumer for a few seconds. If `is_to_die`, kills a busy consumer; returns whether
+/// there was one.
 async fn visit(rig: &Rig<'_>, is_to_die: bool, random: &mut Rng) -> anyhow::Result<bool> {
-    // In the last six seconds of its window a consumer asks for nothing more.
+    // A consumer stops asking for messages six seconds before the end of its window.
     let event = json!({"window_seconds": random.u64(10..14)}).to_string();
     let window = rig.system.host.invoke(EVENT_CONSUMER, event);
     let stay = Duration::from_millis(random.u64(1_000..3_500));
@@ -86,7 +86,7 @@ async fn visit(rig: &Rig<'_>, is_to_die: bool, random: &mut Rng) -> anyhow::Resu
             Ok(false)
         }
         () = tokio::time::sleep(stay) => {
-            // Any busy one: the host does not say which one has just come.
+            // Any busy one: the host does not say which one is the newest.
             let instances = rig.system.host.instances(EVENT_CONSUMER)?;
             let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
             let one = random.choice(busy);

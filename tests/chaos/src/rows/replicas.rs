@@ -1,5 +1,5 @@
-//! G2, G5: a broker's master dies, and it has a replica in sync. The replica stays one, or
-//! RocketMQ's controller makes it the master.
+//! G2, G5: a broker's master dies, and its replica is in sync. The replica stays one, or RocketMQ's
+//! controller makes it the master.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(super) async fn stays(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let cluster = cluster.with_second_broker().await?;
     let rig = Rig::start(&cluster, bench.seed).await?.alone_on(&cluster);
     rest(&rig).await?;
-    // Without its consumer, what is published stays pending, and is the sweep's.
+    // Without event-consumer, published events stay pending, and the sweep looks at them.
     rig.windows.keep(EVENT_CONSUMER, 0);
     rig.kill_all(EVENT_CONSUMER).await?;
     let orders = bench.either(12, 60);
@@ -49,7 +49,7 @@ pub(super) async fn stays(bench: Bench<'_>) -> anyhow::Result<Figures> {
         Ok(cluster.master().await?.is_none().then_some(()))
     })
     .await?;
-    // As other teams' subscribers do that read from a replica.
+    // Read from the replica, as other teams' subscribers do.
     let held = World::copies_on(&rig, BROKER).await?;
     anyhow::ensure!(!held.is_empty(), "the replica holds no event");
     found_by_the_sweep(&rig, &held).await?;
@@ -74,7 +74,7 @@ pub(super) async fn stays(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Creates orders, and all of them must be acknowledged.
+/// Creates orders, and asserts that all were acknowledged.
 async fn created(rig: &Rig<'_>, prefix: &str, orders: u64) -> anyhow::Result<()> {
     let created = count(rig.create_all(prefix, orders).await.len());
     anyhow::ensure!(created == orders, "{created} of {orders} orders {prefix} were created");
@@ -85,7 +85,7 @@ fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-/// What the sweep asks finds every event that the replica holds, and no other.
+/// Asserts that the sweep's query finds every event that the replica holds, and no other.
 async fn found_by_the_sweep(rig: &Rig<'_>, held: &[EventCopy]) -> anyhow::Result<()> {
     rig.ask_broker(async |broker, within| {
         for copy in held {
@@ -115,8 +115,8 @@ async fn sent_again(rig: &Rig<'_>, held: &[EventCopy]) -> anyhow::Result<u64> {
     Ok(count(of_held.count()) - before.values().sum::<u64>())
 }
 
-/// Waits until the replica knows our topics and our group, which it reads from its master every ten
-/// seconds, besides the messages (`SlaveSynchronize.java`).
+/// Waits until the replica knows our topics and our group. It reads these from its master every ten
+/// seconds, apart from the messages (`SlaveSynchronize.java`).
 async fn until_metadata_are_replicated(rig: &Rig<'_>, cluster: &Cluster) -> anyhow::Result<()> {
     let names = &rig.system.names;
     let group = format!("{}{EVENT_CONSUMER}", names.group_prefix);
@@ -194,13 +194,13 @@ async fn leave_open(rig: &Rig<'_>, master: &str, round: u64) -> anyhow::Result<(
     let relay = rig.proxies_of(CREATE_ORDER)?.broker.relay_before(master)?;
     let lost = relay.rules().on(Point::Request, frames(code::END_TRANSACTION)).inflict(Toxic::Lose);
     created(rig, &format!("open-{round}"), 3).await?;
-    // On a busy machine an order may be created without the broker, and has no end to lose.
+    // On a busy machine an order may be created without the broker, and then has no end to lose.
     anyhow::ensure!(lost.struck() > 0, "no end was lost");
     Ok(())
 }
 
-/// How many attempts had an end that was lost, and how many of them were committed by an answer to
-/// a check-back.
+/// How many attempts lost an end, and how many of these were committed by an answer to a
+/// check-back.
 fn ended_by_check(rig: &Rig<'_>) -> anyhow::Result<(u64, u64)> {
     let ends = rig.proxies()?.journal().ends();
     let attempts = |is_wanted: fn(&End) -> bool| -> BTreeSet<String> {

@@ -1,5 +1,5 @@
-//! G6: the cluster demands TLS and signed requests. Functions have the rights that the operations
-//! guide gives them and no others, until one is taken away.
+//! G6: the cluster requires TLS and signed requests. Functions have exactly the rights that the
+//! operations guide gives them, until one of these is revoked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,16 +23,15 @@ use crate::judge::{EventCopy, World, judge_as_it_is, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Crew, EVENT_CONSUMER, FUNCTIONS, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
-/// The guide's two users: create-order's, and that of the functions on a schedule.
+/// The guide's two users: one for create-order, and one for the functions on a schedule.
 const CREATING: (&str, &str) = ("orders-creating", "a-secret-of-create-order");
 const SCHEDULED: (&str, &str) = ("orders-scheduled", "a-secret-of-the-scheduled");
-/// What create-order's secret is changed to.
 const CHANGED: &str = "a-new-secret-of-create-order";
 
 /// How often create-order dies in a long run.
 const DEATHS: u64 = 3;
 
-/// What health says about an event that waits.
+/// Health's text about an event that waits.
 const LATE: &str = "pending for more than two minutes";
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -90,7 +89,7 @@ async fn killed(bench: &Bench<'_>, rig: &Rig<'_>) -> anyhow::Result<()> {
         crash(rig, &key, Window::EndUnseen).await?.stopped.lose();
         rest(rig).await?;
         let order_id = rig.settle(&key).await?;
-        // What the sweep publishes is recorded.
+        // The sweep publishes recorded events.
         let is_of_half = |copy: &EventCopy| {
             copy.subject == order_id && copy.event_type == "OrderCreated" && !copy.is_recorded
         };
@@ -100,16 +99,16 @@ async fn killed(bench: &Bench<'_>, rig: &Rig<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What became of the acknowledgement of a message that was delivered again.
+/// What happened to the acknowledgement of a message that was delivered again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Acknowledged {
     Accepted,
     Refused,
 }
 
-/// Loses the acknowledgements of an order's events, so that they come again: from the group's retry
-/// topic, whose name begins with the group's and goes on. That takes its time, for `meanwhile`.
-/// Returns what became of the acknowledgement of the first one.
+/// Loses the acknowledgements of an order's events, so that they come again from the group's retry
+/// topic, whose name begins with the group's. This takes a while, during which `meanwhile` runs.
+/// Returns what happened to the first acknowledgement of a retry.
 async fn retried(
     rig: &Rig<'_>,
     meanwhile: impl Future<Output = anyhow::Result<()>>,
@@ -117,7 +116,7 @@ async fn retried(
     let rules = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay().rules();
     let watched = Arc::new(Mutex::new(Watched::default()));
     let (asked, answered) = (Arc::clone(&watched), Arc::clone(&watched));
-    // Both only look.
+    // Both rules only count.
     let _asked = rules
         .on(Point::Request, move |passage| locked(&asked).ask(passage))
         .inflict(Toxic::Repeat(1));
@@ -138,17 +137,16 @@ async fn retried(
     }
 }
 
-/// The acknowledgements of retries, as they pass.
+/// Acknowledgements of retries that passed.
 #[derive(Default)]
 struct Watched {
-    /// Each by its connection and its number.
+    /// By connection and number.
     asked: BTreeSet<(u64, i32)>,
-    /// The code of the first answer.
     answer: Option<i32>,
 }
 
 impl Watched {
-    /// Remembers a request. Never matches.
+    /// Records a request. Never matches.
     fn ask(&mut self, passage: &Passage) -> bool {
         if passage.request == code::ACK_MESSAGE && of_retry(passage) {
             self.asked.insert((passage.connection, passage.frame.opaque));
@@ -156,7 +154,7 @@ impl Watched {
         false
     }
 
-    /// Remembers the first answer to such a request. Never matches.
+    /// Records the first answer to such a request. Never matches.
     fn answer(&mut self, passage: &Passage) -> bool {
         let is_wanted = self.asked.contains(&(passage.connection, passage.frame.opaque));
         if is_wanted && self.answer.is_none() {
@@ -175,7 +173,7 @@ fn of_retry(passage: &Passage) -> bool {
     passage.frame.field("topic").is_some_and(|topic| topic.starts_with("%RETRY%"))
 }
 
-/// Control: a right to the group's exact name does not hold for what is delivered again.
+/// The control: a right to the group's exact name does not cover messages that are delivered again.
 async fn with_the_exact_name(
     rig: &Rig<'_>,
     mqadmin: &Mqadmin,
@@ -192,7 +190,7 @@ async fn with_the_exact_name(
     rest(rig).await
 }
 
-/// The names of a deployment, which its users' rights name before it starts.
+/// Names that are known before the system starts, because its users' rights name them.
 struct Deployment {
     stack_name: String,
     topics: BTreeMap<String, String>,
@@ -212,12 +210,12 @@ impl Deployment {
         self.topics.get(parameter).map(String::as_str).unwrap_or_default()
     }
 
-    /// The group that consumes, as the name of a resource.
+    /// The consumer group's name as a resource.
     fn group(&self) -> String {
         format!("Group:{}-{EVENT_CONSUMER}", self.stack_name)
     }
 
-    /// The rights of docs/operations.md, for two users.
+    /// The rights that docs/operations.md gives to two users.
     async fn give_rights(&self, mqadmin: &Mqadmin) -> anyhow::Result<()> {
         for (user, secret) in [CREATING, SCHEDULED] {
             mqadmin.create_user(user, secret).await?;
@@ -232,7 +230,7 @@ impl Deployment {
         mqadmin.allow(SCHEDULED.0, "Get", "Topic:TRANS_CHECK_MAX_TIME_TOPIC").await
     }
 
-    /// The variables that the template takes from the secrets and the parameter.
+    /// Sets the variables that the template takes from the secrets and the parameter.
     fn configure(&self, options: &mut SystemOptions) {
         options.stack_name.clone_from(&self.stack_name);
         options.parameters.clone_from(&self.topics);
@@ -253,7 +251,7 @@ fn set(options: &mut SystemOptions, function: &str, authority: &str, (user, secr
     options.function_environment.entry(function.to_owned()).or_default().extend(variables);
 }
 
-/// The broker answers nobody who speaks plain text.
+/// Asserts that the broker answers nobody who speaks plain text.
 async fn refuses_plain_text(cluster: &Cluster) -> anyhow::Result<()> {
     let fields = [("topic", "ORDER_EVENTS"), ("queueId", "0")];
     let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -263,9 +261,8 @@ async fn refuses_plain_text(cluster: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes from the scheduled functions the right to the topic of orders, and gives it back once a
-/// metric with an alarm says so. In a long run it waits for health as well, and returns how long
-/// that took.
+/// Revokes the scheduled functions' right to the topic of orders, and grants it again once a metric
+/// with an alarm shows the fault. A long run also waits for health, and returns how long that took.
 async fn without_right(
     bench: &Bench<'_>,
     rig: &Rig<'_>,
@@ -328,7 +325,7 @@ fn tls_counts(rig: &Rig<'_>) -> anyhow::Result<TlsCounts> {
 
 /// A system whose create-order trusts another authority, whose event-consumer has a wrong secret,
 /// and whose transaction-check speaks plain text. Orders are created, and none of their events is
-/// published. Returns how many connections were refused, and orders created without an event.
+/// published. Returns how many connections were refused, and how many orders have no event.
 async fn strangers(bench: &Bench<'_>, cluster: &Cluster) -> anyhow::Result<Measure> {
     let deployment = Deployment::new(cluster)?;
     let strange = strange_authority()?;
@@ -360,7 +357,7 @@ async fn strangers(bench: &Bench<'_>, cluster: &Cluster) -> anyhow::Result<Measu
     let published = World::copies(&control).await?.len();
     anyhow::ensure!(published == 0, "strangers have published {published} events");
     let lost = judge_as_it_is(&control).await?.figures.lost;
-    // One more warms the system up.
+    // The warm-up is one more order.
     anyhow::ensure!(lost == orders + 1, "{lost} of {orders} orders have no event");
     control.stop().await;
     Ok(Measure::Count(creating.given_up + checking.plain + lost))

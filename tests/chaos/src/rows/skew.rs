@@ -15,25 +15,24 @@ use crate::figures::{Figures, Measure};
 use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{CREATE_ORDER, Crew, EVENT_CONSUMER, Rig, TRANSACTION_CHECK};
 
-/// By how much a clock is off, in milliseconds, for the functions on a schedule.
+/// In milliseconds, for the functions on a schedule.
 const SCHEDULED_MS: [i64; 8] = [400, -400, 2_000, -2_000, 60_000, -60_000, 3_600_000, -3_600_000];
 
-/// The same for create-order. To a function whose clock is off by more than the leeway of a minute,
-/// a token that another function has signed is not valid yet, or not any more.
+/// In milliseconds, for create-order. If its clock is wrong by more than the leeway of a minute,
+/// another function's token is not valid yet, or not any more.
 const CREATING_MS: [i64; 4] = [2_000, -2_000, 55_000, -55_000];
 
 /// No order waits for a clock: this is less than the time for which a received message is invisible
-/// to other consumers, and long enough for a slow machine.
+/// to other consumers, and enough for a slow machine.
 const FINISHED_WITHIN: Duration = Duration::from_secs(20);
 
-/// By how much the control's requests seem too old: more than the broker's 500 ms and the time for
-/// which it lets a request wait (`PopMessageRequestHeader.isTimeoutTooMuch`).
+/// The age of the control's requests: more than the broker's 500 ms and the time for which it lets
+/// a request wait (`PopMessageRequestHeader.isTimeoutTooMuch`).
 const BEHIND: Duration = Duration::from_secs(3);
 
-/// For how long an idle consumer is watched.
 const WATCHED: Duration = Duration::from_secs(5);
 
-/// The greatest share of a processor that an idle consumer may use. It once used 40 %.
+/// The share of a processor that an idle consumer may use. It once used 40 %.
 const BUSY_MAX: f64 = 0.2;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -50,9 +49,9 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// The control: event-consumer's requests name the time at which they were made, as the client's own
-/// call does, by a clock that is 3 s behind. The broker treats them as too old, and answers at once
-/// without a message.
+/// The control: event-consumer's requests name the time at which they were made, as the client's
+/// own call does, and its clock is 3 s behind. The broker treats them as too old, and immediately
+/// answers without a message.
 async fn judged_by_the_consumer(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let relay = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay();
@@ -63,7 +62,7 @@ async fn judged_by_the_consumer(bench: Bench<'_>) -> anyhow::Result<Figures> {
     }));
     rest(&rig).await?;
     let dated = relay.rules().on(Point::Request, polls).inflict(date);
-    // Requests that are still without a date get no message any more.
+    // Older requests, which have no date, get no message after this time.
     tokio::time::sleep(BEHIND).await;
     let orders = bench.either(3, 10);
     let created = rig.create_all("order", orders).await.len();
@@ -80,7 +79,7 @@ async fn judged_by_the_consumer(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Creates orders with the clocks of these functions off by so many milliseconds.
+/// Creates orders while the clocks of these functions are wrong by `offset_ms`.
 async fn off(bench: Bench<'_>, functions: &[&str], offset_ms: i64) -> anyhow::Result<Figures> {
     let target = harness::system::SystemOptions::isolated(&harness::checkout::root()?)?.target;
     let environment = skew::environment(&target, offset_ms).await?;

@@ -1,5 +1,5 @@
-//! P7: a producer is frozen with its transaction under way, and wakes up after its attempt was
-//! rolled back. `RocketMQ` would accept its COMMIT; the fence ensures that none is sent.
+//! P7: a producer is frozen with its transaction under way, and thawed after its attempt was rolled
+//! back. RocketMQ would accept its COMMIT; the fence ensures that none is sent.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let revived = Measure::Share { part: broken.revived, whole: rounds };
     figures.add_measure("control: stored after a ROLLBACK without the fence", revived);
     anyhow::ensure!(broken.contradictions > 0, "COMMIT and ROLLBACK of an attempt went unseen");
-    // Not every producer that wakes up still has time for its COMMIT.
+    // Not every thawed producer still has time for its COMMIT.
     anyhow::ensure!(
         contradictions >= bench.either(0, 1),
         "no producer sent a COMMIT that was late"
@@ -73,7 +73,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 }
 
 /// Freezes create-order with its transaction under way until its attempt has been rolled back, lets
-/// the transaction reach the table, and thaws it. Returns the state of the attempt then.
+/// the transaction reach the table, and thaws the process. Returns the attempt's state after that.
 async fn frozen_past_its_rollback(rig: &Rig<'_>, key: &str) -> anyhow::Result<AttemptState> {
     let frozen = amid(rig, key, Window::TransactionUnseen, async |stopped| {
         let pid = rig.signal(CREATE_ORDER, Signal::SIGSTOP)?;
@@ -88,7 +88,7 @@ async fn frozen_past_its_rollback(rig: &Rig<'_>, key: &str) -> anyhow::Result<At
     Ok(state)
 }
 
-/// Rolls an attempt back, and then sends the COMMIT that no process of ours would: the broker
+/// Rolls an attempt back, and then sends a COMMIT that no process of ours would send. The broker
 /// accepts it, and delivers the event of an order that does not exist.
 async fn forged_commit(rig: &Rig<'_>) -> anyhow::Result<()> {
     let died = crash(rig, "forged", Window::TransactionUnseen).await?;

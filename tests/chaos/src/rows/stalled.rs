@@ -1,4 +1,4 @@
-//! D1: a broker that stands still under load.
+//! D1: a broker that stops for a while under load.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::figures::{Figures, Measure};
 use crate::judge::{EventCopy, World, judge_clean};
 use crate::rig::Rig;
 
-/// Ten orders a second, where the machine has nothing else to do.
+/// Ten orders a second, if the machine has nothing else to do.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Three a second beside other rows.
+/// Three orders a second beside other rows.
 const EVERY_BESIDE: Duration = Duration::from_millis(300);
 
-/// How long orders come before the broker stands still, and after it goes on.
+/// How long orders come before the broker stops, and after it continues.
 const AROUND: Duration = Duration::from_secs(5);
 
-/// How soon after the broker's return every order is to be confirmed.
+/// Within this time after the broker's return every order must be confirmed.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(30);
 
-/// One order in so many may have a copy of an event on the topic. In the first edition 42 % had.
+/// Of this many orders, one may have a copy of an event on the topic.
 const ORDERS_PER_COPY: u64 = 100;
 
-/// How many copies are allowed of what was under way when the broker stopped, however few the
-/// orders.
+/// This many copies are always allowed, however few the orders: of events that were under way when
+/// the broker stopped.
 const COPIES_AT_LEAST: u64 = 3;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -51,7 +51,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let (outcomes, back) = load(&rig, every, stopping).await;
     let orders = outcomes.len();
     let other: Vec<_> = outcomes.iter().filter(|outcome| outcome.acked().is_none()).collect();
-    // In a short run a call to the table may take too long; the judge settles what is unknown.
+    // In a short run a call to the table may take too long. The judge settles unknown outcomes.
     let honest = other.iter().all(|outcome| bench.either(outcome.is_unknown(), false));
     anyhow::ensure!(honest, "of {orders} orders some were answered with {other:?}");
     rig.until_finished("orders are finished after the broker's return").await?;
@@ -60,8 +60,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let mut figures = judge_clean(&rig).await?;
     let copies = figures.duplicate_copies;
     let allowed = (u64::try_from(orders)? / ORDERS_PER_COPY).max(COPIES_AT_LEAST);
-    // In a short run other rows use the machine at the same time: events that wait for a processor
-    // are still pending when the broker asks about them.
+    // In a short run other rows use the machine at the same time: events that wait for the
+    // processor are still pending when the broker asks about them.
     let are_few = bench.either(true, copies <= allowed);
     anyhow::ensure!(are_few, "{copies} copies of {orders} orders");
     let in_time = bench.either(true, confirmed < CONFIRMED_WITHIN);
@@ -78,7 +78,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Why there are copies beyond the first of each event.
+/// Why events have copies beyond the first.
 #[derive(Default)]
 struct Causes {
     attempts: u64,
@@ -101,7 +101,7 @@ fn causes(copies: &[EventCopy]) -> Causes {
     causes
 }
 
-/// Creates an order every `every`, without waiting for those before it, until `until` ends. Returns
+/// Creates an order every `every`, without waiting for earlier ones, until `until` ends. Returns
 /// the outcomes of the orders, and the result of `until`.
 async fn load<T>(
     rig: &Rig<'_>,

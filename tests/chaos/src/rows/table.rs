@@ -1,4 +1,4 @@
-//! T3: the table is down, slow, failing, resetting or slow to speak, to all functions.
+//! T3: for all functions the table is down, slow, failing, resetting or slow to speak.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::figures::{Figures, Measure, percentile};
 use crate::judge::judge_clean;
 use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, FUNCTIONS, Rig, TRANSACTION_CHECK};
 
-/// create-order's time-out in the template. An answer comes before it.
+/// create-order's time-out in the template, before which an answer comes.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -33,7 +33,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         let strike = |function| {
             anyhow::Ok(rig.proxies_of(function)?.table.on(point, |_| true).inflict(toxic.clone()))
         };
-        // The scheduled functions have to end their windows in time, and are idle now and then.
+        // The scheduled functions have to end their windows in time, and are sometimes idle.
         let scheduled = [strike(TRANSACTION_CHECK)?, strike(EVENT_CONSUMER)?];
         let rule = strike(CREATE_ORDER)?;
         ask(&rig, name, clients).await?;
@@ -66,8 +66,8 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Several clients send requests at once; each gets an answer before the time-out, 201 or 503.
-/// Returns how many orders were created.
+/// Several clients send requests at once; each gets 201 or 503 before the time-out. Returns how
+/// many orders were created.
 async fn ask(rig: &Rig<'_>, name: &str, clients: usize) -> anyhow::Result<usize> {
     let begun = rig.log.entries().len();
     let keys: Vec<_> = (0..clients).map(|n| format!("{name}-{n}")).collect();

@@ -1,4 +1,4 @@
-//! L2: functions wake up with dead sockets, and with questions that were answered long ago.
+//! L2: functions thaw with dead sockets, and with check-backs that were answered long ago.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,16 +16,15 @@ use crate::judge::{AttemptState, attempt_state, judge_clean};
 use crate::rig::{CREATE_ORDER, Crew, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
-/// How many checkers there are.
 const CHECKERS: usize = 2;
 
 /// Longer than the freeze: the host must not end a frozen process.
 const HOST_PATIENCE: Duration = Duration::from_secs(400);
 
-/// Short enough for a checker to answer an old question when it wakes up.
+/// Short enough for a thawed checker to answer an old check-back.
 const FROZEN_BRIEFLY: Duration = Duration::from_secs(5);
 
-/// Longer than a window, and than the broker keeps a connection on which nobody speaks (120 s).
+/// Longer than a window, and than the 120 s for which the broker keeps an idle connection.
 const FROZEN_LONG: Duration = Duration::from_secs(150);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -65,7 +64,6 @@ async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Resu
     let cut = [proxies.table.refuse().await?, proxies.broker.broker_relay().refuse().await?];
     anyhow::ensure!(!cut.contains(&0), "of the table and the broker, {cut:?} sockets died");
     proxies.broker.namesrv_relay().refuse().await?;
-    // The freeze itself.
     tokio::time::sleep(idle).await;
     proxies.table.accept().await?;
     proxies.broker.heal().await?;
@@ -77,8 +75,8 @@ async fn dead_sockets(rig: &Rig<'_>, round: u64, idle: Duration) -> anyhow::Resu
     Ok((outcome.acked().is_some(), with_half))
 }
 
-/// Both checkers are frozen with the same question. The one that wakes up later answers what the
-/// other has answered long before.
+/// Both checkers are frozen with the same check-back. The one that is thawed later answers it long
+/// after the other one.
 async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::Result<()> {
     let broker = &rig.proxies_of(TRANSACTION_CHECK)?.broker;
     let relay = broker.broker_relay();
@@ -88,8 +86,8 @@ async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::
             Ok((relay.members(&group).len() == CHECKERS).then_some(()))
         })
     };
-    // Windows that have just begun don't end meanwhile. A checker whose window is over has left its
-    // group, although its process lives on: a sleeping checker is not asked.
+    // A window that has just begun doesn't end meanwhile. A checker whose window is over has left
+    // its group, although its process lives, so it gets no check-back.
     joined().await?;
     rig.windows.keep(TRANSACTION_CHECK, 0);
     eventually("the checkers have left their group", async || {
@@ -105,7 +103,7 @@ async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::
     died.stopped.lose();
     let question = question_of(rig, &mut questions, &attempt).await?;
     drop(questions);
-    // Both stand still; the question waits in the socket of one of them.
+    // Both are frozen; the check-back waits in the socket of one of them.
     let pids = pids(rig, TRANSACTION_CHECK, |instance| instance.busy)?;
     anyhow::ensure!(pids.len() == CHECKERS, "{} checkers stand still", pids.len());
     for pid in &pids {
@@ -133,7 +131,6 @@ async fn stale_question(rig: &Rig<'_>, round: u64, frozen: Duration) -> anyhow::
     Ok(())
 }
 
-/// The processes of a function.
 fn pids(
     rig: &Rig<'_>,
     function: &str,

@@ -13,21 +13,21 @@ use crate::figures::{Figures, Measure, percentile};
 use crate::judge::judge_clean;
 use crate::rig::{CREATE_ORDER, Rig};
 
-/// create-order's time-out in the template. An answer comes before it.
+/// create-order's time-out in the template, before which an answer comes.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
-/// The most calls to the table that one request may make. With pauses of 20 ms and more, the three
-/// seconds of a transaction's deadline and its reads stay below that.
+/// Calls to the table for one request. With pauses of at least 20 ms, the three seconds of a
+/// transaction's deadline and the reads stay below this number.
 const CALLS_PER_REQUEST_MAX: u64 = 60;
 
-/// For at least how long the table throttles in a long run.
+/// The table throttles for at least this long in a long run.
 const THROTTLED_FOR: Duration = Duration::from_secs(30);
 
-/// How long a client waits between two orders: orders that were not created are requested again
-/// when the row is over.
+/// Between two orders of a client. Orders that were not created are requested again when the row is
+/// over.
 const PACE: Duration = Duration::from_millis(200);
 
-/// How many clients ask at once.
+/// How many send requests at once.
 const CLIENTS: usize = 4;
 
 /// T1.
@@ -47,8 +47,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 async fn throttled(bench: &Bench<'_>, rig: &Rig<'_>, percent: u32) -> anyhow::Result<Figures> {
     let table = &rig.proxies_of(CREATE_ORDER)?.table;
     let half = f64::from(percent) / 200.0;
-    // The first rule strikes its half of all calls, the second its half from the calls that are
-    // left.
+    // The first rule strikes its half of all calls, the second one its half of the remaining calls.
     let rest = half / (1.0 - half);
     let throttled = table.on(Point::Request, |_| true).share(half, rig.seed);
     let throttled = throttled.inflict(Toxic::Answer(TableAnswer::throttled()));
@@ -116,8 +115,7 @@ pub(super) async fn one_hot_key(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let (mut faults, mut slowest) = (0, Duration::ZERO);
     for round in 0..rounds {
         let table = &rig.proxies_of(CREATE_ORDER)?.table;
-        // The embedded table sees no contention, so these conflicts come from the proxy: in the
-        // first edition of a transaction, here of the put that replaced it.
+        // The embedded table has no contention, so the proxy makes these conflicts.
         let creates = |call: &TableCall| created_by(call).is_some();
         let rule = table.on(Point::Request, creates).share(0.3, rig.seed + round);
         let rule = rule.answer(TableAnswer::conflict);

@@ -10,13 +10,13 @@ use crate::judge::judge_clean;
 use crate::rig::{Crew, Rig, TRANSACTION_CHECK};
 use crate::waiting::eventually;
 
-/// RocketMQ's defaults: after a kill the broker compares the checksum of bodies alone.
+/// RocketMQ's default: after a kill the broker compares only the checksum of bodies.
 const BODIES_ALONE: BrokerTuning = BrokerTuning { whole_messages: false, ..Cluster::TUNING };
 
-/// How often the broker is to fail to ask about what it has taken back.
+/// How often the broker must fail to ask about a half message that it has recovered.
 const FAILURES: usize = 2;
 
-/// What the broker's log says of a half message that does not name its own topic and queue
+/// The broker's log says this of a half message that does not name its own topic and queue
 /// (`AbstractTransactionalMessageCheckListener.sendCheckMessage`).
 const CANNOT_ASK: &str = "Send check message error!";
 
@@ -38,7 +38,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     figures.faults = rounds;
     figures.add_measure("at rest after", Measure::Longest(recovered));
     rig.stop().await;
-    // Another broker has to start for it.
+    // Only a long run can afford to start another broker for the control.
     if bench.either(false, true) {
         let failed = without_checksums(bench).await?;
         figures.add_measure("control: questions that the broker could not ask", failed);
@@ -46,7 +46,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// The control: the broker takes the half message back, and never can ask about it.
+/// The control: the broker recovers the half message, and can never ask about it.
 async fn without_checksums(bench: Bench<'_>) -> anyhow::Result<Measure> {
     let cluster = bench.own_cluster(BODIES_ALONE).await?;
     let control = Rig::start_with(&cluster, bench.seed, Crew::WITHOUT_CHECKERS, |_| {})

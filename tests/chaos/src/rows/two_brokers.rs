@@ -15,8 +15,8 @@ use crate::judge::{Records, World, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, FAULT_LIMIT, Rig};
 use crate::waiting::eventually;
 
-/// What delays one broker's events must not delay the other's: those may take so much longer, which
-/// is less than the time after which a request to a silent broker is given up.
+/// One broker must not delay the other's events. They may take so much longer, which is less than
+/// the time after which a request to a silent broker is given up.
 const LONGER_AT_MOST: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -60,13 +60,12 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// How many copies of events the second broker holds.
 pub(super) async fn on_second(rig: &Rig<'_>) -> anyhow::Result<usize> {
     Ok(World::copies_on(rig, SECOND_BROKER).await?.len())
 }
 
-/// Creates orders until the second broker holds further events, and returns how long it takes from
-/// now until they are handled.
+/// Creates orders until the second broker holds further events. Returns how long it then takes
+/// until these are handled.
 pub(super) async fn used_again(rig: &Rig<'_>, round: u64) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     let before = on_second(rig).await?;
@@ -81,8 +80,8 @@ pub(super) async fn used_again(rig: &Rig<'_>, round: u64) -> anyhow::Result<Dura
     Ok(begun.elapsed())
 }
 
-/// As [`pace`], with a broker that accepts event-consumer's connections and answers nothing. The
-/// consumer finds that out first: that time is not counted.
+/// [`pace`] with a broker that accepts event-consumer's connections and never answers. The time
+/// until the consumer notices is not counted.
 async fn beside_a_silent_one(
     rig: &Rig<'_>,
     relay: &Relay,
@@ -97,8 +96,8 @@ async fn beside_a_silent_one(
     Ok(slowest)
 }
 
-/// Creates orders, and returns how long it took until all of them were decided whose events the
-/// first broker holds.
+/// Creates orders, and returns how long it took until those were decided whose events the first
+/// broker holds.
 async fn pace(rig: &Rig<'_>, prefix: &str, orders: u64) -> anyhow::Result<Duration> {
     let created = rig.create_all(prefix, orders).await;
     let begun = Instant::now();
@@ -106,7 +105,8 @@ async fn pace(rig: &Rig<'_>, prefix: &str, orders: u64) -> anyhow::Result<Durati
         u64::try_from(created.len())? == orders,
         "{created:?} of {orders} were created"
     );
-    // On a busy machine a broker may store a half message too late, and the sweep sends the event.
+    // On a busy machine a broker may store a half message too late, and then the sweep sends the
+    // event.
     let held = eventually("the first broker holds an event", async || {
         let copies = World::copies_on(rig, BROKER).await?;
         let held: BTreeSet<String> = copies.into_iter().map(|copy| copy.subject).collect();

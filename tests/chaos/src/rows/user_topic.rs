@@ -1,4 +1,4 @@
-//! U1: users' events can't be sent, because their topic is missing.
+//! U1: users' events cannot be sent, because their topic is missing.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::waiting::eventually;
 /// Less than a look of the sweep takes if each event times out.
 const FINISHED_WITHIN: Duration = Duration::from_secs(20);
 
-/// The same where other rows use the machine: a look at 20 events that time out takes a minute.
+/// The same beside other rows: a look of the sweep at 20 events that time out takes a minute.
 const FINISHED_WITHIN_BESIDE: Duration = Duration::from_secs(45);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -24,7 +24,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let names = &rig.system.names;
     delete_topic(&rig.system.endpoints, cluster.broker(), &names.user_topic).await?;
     let gone = Instant::now();
-    // An account allows 60 in a row, and the system was probed by some.
+    // An account allows 60 logins in a row, and some were used to probe the system.
     let logins: u64 = bench.either(20, 50);
     for _ in 0..logins {
         rig.log_in().await?;
@@ -41,7 +41,7 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
         Ok(deferred.is_some_and(|deferred| deferred > 0.0).then_some(()))
     })
     .await?;
-    // That takes two minutes; the short form of row W1 waits for it.
+    // This takes two minutes; the short form of row W1 waits for it.
     let known =
         if bench.either(false, true) { Some(until_health_says_so(&rig).await?) } else { None };
     create_topics(&rig.system.endpoints, names).await?;

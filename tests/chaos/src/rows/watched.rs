@@ -1,4 +1,4 @@
-//! W1: each part is stopped in turn, and health and a metric with an alarm say so.
+//! W1: each part is stopped in turn, and health and a metric with an alarm show it.
 
 use std::time::Duration;
 
@@ -14,13 +14,12 @@ use crate::judge::{judge_clean, rest};
 use crate::rig::{CREATE_ORDER, EVENT_CONSUMER, FUNCTIONS, Rig};
 use crate::waiting::eventually;
 
-/// The function that reports the state of the system.
 const HEALTH: &str = "health";
 
-/// What health says about an event that waits.
+/// Health's text about an event that waits.
 const LATE: &str = "pending for more than two minutes";
 
-/// The guide names five minutes for every fault that delays events.
+/// The operations guide names five minutes for every fault that delays events.
 const SAID_WITHIN: Duration = Duration::from_secs(300);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
@@ -102,7 +101,7 @@ impl Watch<'_> {
         self.heal().await
     }
 
-    /// Waits until health says these words, and a metric is at least that high.
+    /// Waits until health's answer contains these words, and a metric has at least this value.
     async fn said(
         &mut self,
         part: &'static str,
@@ -129,8 +128,8 @@ impl Watch<'_> {
         Ok(())
     }
 
-    /// Starts what was stopped, and waits until the system is at rest and health says that all is
-    /// well.
+    /// Starts whatever was stopped, and waits until the system is at rest and health reports no
+    /// problem.
     async fn heal(&self) -> anyhow::Result<()> {
         self.rig.proxies()?.heal().await?;
         rest(self.rig).await?;

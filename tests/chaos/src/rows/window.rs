@@ -1,4 +1,5 @@
-//! The moments of creating an order at which a call or frame is held and a process can be hit.
+//! The moments in the creation of an order at which a call or frame is held and a process can be
+//! hit.
 
 use std::time::Duration;
 
@@ -22,11 +23,11 @@ use crate::waiting::eventually;
 /// A moment between two steps of creating an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Window {
-    /// The half message is stored, and create-order does not know.
+    /// The half message is stored, and create-order does not know it yet.
     HalfUnacknowledged,
     /// The local transaction, the put of the order, is on its way to the table.
     TransactionUnseen,
-    /// The local transaction is stored, and create-order does not know.
+    /// The local transaction is stored, and create-order does not know it yet.
     TransactionUnanswered,
     /// The end is on its way to the broker.
     EndUnseen,
@@ -41,8 +42,8 @@ impl Window {
     ];
 
     /// Stops what comes next in this window from the order under an idempotency key. Calls name the
-    /// order: the answer to an earlier order's call, whose process is dead, may still be on its
-    /// way. Frames do not: a dead process has no connection on which they could come.
+    /// order, because the answer to an earlier order's call may still be on its way although its
+    /// process is dead. Frames do not: a dead process has no connection on which they could come.
     pub(super) fn watch(self, rig: &Rig<'_>, key: &str) -> anyhow::Result<Watch> {
         let proxies = rig.proxies_of(CREATE_ORDER)?;
         let user_id = UserId::new(DEMO_USER_ID)?;
@@ -69,13 +70,11 @@ impl Window {
     }
 }
 
-/// Waits for the call or frame of a window.
 pub(super) enum Watch {
     Frame(Hold<Passage>),
     Call(Hold<TableCall>),
 }
 
-/// What was stopped in a window.
 pub(super) enum Stopped {
     Frame(Held<Passage>),
     Call(Held<TableCall>),
@@ -105,14 +104,13 @@ impl Stopped {
         }
     }
 
-    /// The attempt whose transaction was stopped.
     pub(super) fn attempt(&self) -> anyhow::Result<Attempt> {
         let Self::Call(held) = self else { anyhow::bail!("no call to the table was stopped") };
         created_by(&held.traffic).context("a transaction without an attempt")
     }
 }
 
-/// Waits until the broker asks about an attempt, and stops that question alone: on a slow machine
+/// Waits until the broker asks about an attempt, and stops only that check-back: on a slow machine
 /// the order may also have the half message of an abandoned attempt.
 pub(super) async fn question_of(
     rig: &Rig<'_>,
@@ -144,13 +142,13 @@ pub(super) async fn rolled_back(rig: &Rig<'_>, attempt: &Attempt) -> anyhow::Res
     recovers(rig, rollback).await
 }
 
-/// The pause after an order that did not come to the window. Orders that are created without the
-/// broker come at once while the breaker is open (10 s), and all tries would be over before it
+/// After an order that did not reach the window. While the breaker is open (10 s), orders are
+/// created without the broker and are answered immediately, so all tries would be over before it
 /// closes.
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
-/// Requests an order and causes a fault in a window, while the client waits. An order that never
-/// comes to the window is followed by another, until [`FAULT_LIMIT`] is over.
+/// Requests an order and causes a fault in a window, while the client waits. If an order does not
+/// reach the window, another one is requested, until [`FAULT_LIMIT`] is over.
 pub(super) async fn amid<T>(
     rig: &Rig<'_>,
     key: &str,

@@ -11,11 +11,11 @@ use crate::preload;
 
 const SOURCE: &str = include_str!("../preload/disk.c");
 
-/// In percent: a broker refuses to store messages on a disk that is fuller, whatever its settings
-/// say (`DefaultMessageStore.getDiskSpaceWarningLevelRatio`).
+/// In percent. A broker refuses to store messages on a fuller disk, whatever its settings say
+/// (`DefaultMessageStore.getDiskSpaceWarningLevelRatio`).
 const FULL: u64 = 90;
 
-/// In percent: a disk with which a broker does nothing.
+/// In percent. The broker takes no measure on such a disk.
 const HALF: u8 = 50;
 
 /// Checks that a broker can store messages below a folder.
@@ -39,7 +39,7 @@ pub(super) fn check(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The variables that let [`fill`] say how full the disk is: half, until then.
+/// The variables that let [`fill`] set how full the disk appears. At first it is half full.
 pub(super) async fn environment(
     options: &RocketmqOptions,
 ) -> anyhow::Result<BTreeMap<String, String>> {

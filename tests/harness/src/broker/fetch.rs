@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::maven::Artifacts;
 
-/// The version of Apache RocketMQ that is downloaded; `rocketmq/pom.xml` names it too.
+/// `rocketmq/pom.xml` names it too.
 pub const ROCKETMQ_VERSION: &str = "5.4.0";
 
 const ROCKETMQ: Artifacts = Artifacts {
@@ -14,7 +14,6 @@ const ROCKETMQ: Artifacts = Artifacts {
     pom: include_str!("../../rocketmq/pom.xml"),
 };
 
-/// Whether the jars are already in the cache below `target`.
 #[must_use]
 pub fn is_fetched(target: &Path) -> bool {
     ROCKETMQ.are_fetched(target)

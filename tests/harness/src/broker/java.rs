@@ -16,7 +16,6 @@ use super::{RocketmqOptions, security, settings};
 const JAVA_MIN: u32 = 11;
 /// How many of a log's last lines an error quotes.
 const TAIL_LINES: usize = 20;
-/// The pause between two looks whether a starting process is ready.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Checks that the installed Java can run the broker.
@@ -73,7 +72,6 @@ fn major_version(text: &str) -> Option<u32> {
     }
 }
 
-/// The command that runs the name server with the settings in `config`.
 pub(super) async fn namesrv_command(
     options: &RocketmqOptions,
     config: &Path,
@@ -85,7 +83,6 @@ pub(super) async fn namesrv_command(
     command(options, config, &jvm_options, "permissive", class).await
 }
 
-/// The command that runs the broker with the settings in `config`.
 pub(super) async fn broker_command(
     options: &RocketmqOptions,
     config: &Path,
@@ -132,7 +129,7 @@ async fn command(
     Ok(command)
 }
 
-/// In the output of a Java process that cannot listen on its port.
+/// Part of the output of a Java process that cannot listen on its port.
 const BIND_EXCEPTION: &str = "java.net.BindException";
 
 /// A Java process ended because another process had taken its port.
@@ -140,7 +137,6 @@ const BIND_EXCEPTION: &str = "java.net.BindException";
 #[error("another process has taken a port that was free")]
 pub(super) struct PortTaken;
 
-/// A Java process whose console output goes to a file.
 pub(crate) struct JavaProcess {
     name: &'static str,
     child: Child,
@@ -208,7 +204,6 @@ impl JavaProcess {
         self.child.kill().await;
     }
 
-    /// The last lines of each log.
     async fn tail(&self) -> String {
         let mut tails = Vec::new();
         for path in &self.logs {
@@ -245,7 +240,6 @@ mod tests {
 
     use super::{JavaProcess, PortTaken, major_version};
 
-    /// The error for a process that prints `line` and ends.
     async fn error_after(line: &str) -> anyhow::Error {
         let data = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");

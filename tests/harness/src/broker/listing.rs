@@ -41,7 +41,7 @@ pub async fn broker_address(namesrv: &str) -> anyhow::Result<String> {
 }
 
 /// The address (`host:port`) of the master of a broker's name, such as `broker-a`, that the name
-/// server at `namesrv` knows. None while it knows none.
+/// server at `namesrv` knows; `None` if it knows none.
 ///
 /// # Errors
 /// When it does not answer.
@@ -49,8 +49,8 @@ pub async fn master_address(namesrv: &str, broker: &str) -> anyhow::Result<Optio
     Ok(master_in(&cluster_info(namesrv).await?, broker).map(ToOwned::to_owned))
 }
 
-/// How many brokers of a name, its master among them, are in sync by the account of the controller
-/// at `controller` (`host:port`).
+/// How many brokers of a name, the master included, the controller at `controller` (`host:port`)
+/// counts as in sync.
 ///
 /// # Errors
 /// When it does not answer with success.
@@ -66,13 +66,12 @@ pub async fn in_sync_replicas(controller: &str, broker: &str) -> anyhow::Result<
 /// What a broker may be used for (`PermName.java`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BrokerPermission {
-    /// It is drained before its maintenance.
+    /// Drained before maintenance.
     Read = 4,
-    /// As usual.
     ReadAndWrite = 6,
 }
 
-/// Sets a broker's `brokerPermission`, as `mqadmin updateBrokerConfig` does. It outlives a restart.
+/// Sets a broker's `brokerPermission`, as `mqadmin updateBrokerConfig` does. It survives a restart.
 ///
 /// # Errors
 /// When the broker at `address` does not answer with success.
@@ -82,7 +81,6 @@ pub async fn permit(address: &str, permission: BrokerPermission) -> anyhow::Resu
     answered("broker", address, &request).await.map(drop)
 }
 
-/// A server's answer, if it is a success.
 async fn answered(server: &str, address: &str, request: &Frame) -> anyhow::Result<Frame> {
     let answer = ask(address, request).await?;
     anyhow::ensure!(

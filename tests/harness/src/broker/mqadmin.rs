@@ -1,4 +1,4 @@
-//! RocketMQ's own administration tool, with which the operations guide gives the functions' users
+//! RocketMQ's own administration tool. The operations guide uses it to give the functions' users
 //! their rights.
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::BrokerSecurity;
 
-/// The tool, as an administrator of a cluster that demands TLS and signed requests.
+/// Runs as an administrator of a cluster that requires TLS and signed requests.
 pub struct Mqadmin {
     jars: PathBuf,
     home: PathBuf,
@@ -17,8 +17,8 @@ pub struct Mqadmin {
 }
 
 impl Mqadmin {
-    /// The tool for the cluster of a name server. It reads the administrator's credentials from a
-    /// file below its home folder.
+    /// The administrator's credentials are written to a file below the tool's home folder, from
+    /// which it reads them.
     ///
     /// # Errors
     /// When that file cannot be written.
@@ -45,16 +45,14 @@ impl Mqadmin {
         self.run(&["createUser", "-u", user, "-p", secret, "-t", "Normal"]).await
     }
 
-    /// Gives a user another secret.
-    ///
     /// # Errors
     /// When the cluster refuses, or does not answer.
     pub async fn change_secret(&self, user: &str, secret: &str) -> anyhow::Result<()> {
         self.run(&["updateUser", "-u", user, "-p", secret]).await
     }
 
-    /// Gives a user the right to these actions on these resources, each a list such as `Pub,Sub`
-    /// and `Topic:A,Topic:B`.
+    /// Grants these actions on these resources, each a list such as `Pub,Sub` and
+    /// `Topic:A,Topic:B`.
     ///
     /// # Errors
     /// When the cluster refuses, or does not answer.
@@ -64,7 +62,7 @@ impl Mqadmin {
         self.run(&right).await
     }
 
-    /// Takes from a user every right on one resource, such as `Topic:A`.
+    /// Revokes every right of a user on one resource, such as `Topic:A`.
     ///
     /// # Errors
     /// When the cluster refuses, or does not answer.

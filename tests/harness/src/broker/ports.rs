@@ -1,5 +1,3 @@
-//! Free ports.
-
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
@@ -101,8 +99,8 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A free port of the loopback interface. A process gets each port only once, so a server can stop
-/// and start again on its port without a conflict with another one.
+/// A free port of the loopback interface. Each call returns another one, so a server can stop and
+/// start again on its port without a conflict.
 ///
 /// # Errors
 /// When no port is free.
@@ -111,7 +109,7 @@ pub fn free_port() -> anyhow::Result<u16> {
     Ok(port)
 }
 
-/// As many consecutive ports as [`free_port`] finds one.
+/// Consecutive ports, found as [`free_port`] finds one.
 fn neighbours<const N: usize>() -> anyhow::Result<[u16; N]> {
     static NEXT: OnceLock<AtomicU32> = OnceLock::new();
     let count = u32::from(PORTS.end - PORTS.start);
@@ -140,7 +138,6 @@ mod tests {
 
     use super::{BrokerPorts, check_broker_port, check_free, free_port};
 
-    /// A port that is taken while the listener lives.
     fn taken() -> (TcpListener, u16) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();

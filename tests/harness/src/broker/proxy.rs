@@ -1,5 +1,4 @@
-//! RocketMQ's proxy: clients that speak gRPC, as those for Python and Node do, reach a cluster through
-//! it.
+//! RocketMQ's proxy, which clients that speak gRPC, such as those for Python and Node, connect to.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -25,19 +24,17 @@ const PROXY: Artifacts = Artifacts {
     pom: include_str!("../../rocketmq-proxy/pom.xml"),
 };
 
-/// The proxy would listen on all interfaces, and has no setting for that.
+/// Without it the proxy listens on all interfaces: it has no setting for that.
 const LOOPBACK: &str = include_str!("../preload/loopback.c");
 
 /// How long it may take to listen on a slow machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Whether the proxy's jars are already in the cache below `target`.
 #[must_use]
 pub fn is_proxy_fetched(target: &Path) -> bool {
     PROXY.are_fetched(target)
 }
 
-/// A running proxy, which ends when this is dropped.
 pub struct RocketmqProxy {
     process: JavaProcess,
     port: u16,
@@ -71,7 +68,7 @@ impl RocketmqProxy {
                 "localServeAddr": "127.0.0.1",
                 "grpcServerPort": port,
                 "remotingListenPort": remoting_port,
-                // The group of a topic with this beginning is made by the broker itself.
+                // The broker itself creates the group of a topic with this prefix.
                 "heartbeatSyncerTopicName": "RMQ_SYS_PROXY_HEARTBEAT",
             });
             let file = data.join("rmq-proxy.json");
@@ -80,7 +77,7 @@ impl RocketmqProxy {
                 .with_context(|| format!("cannot write {}", file.display()))?;
             let command = command(&jars, data, &file, &loopback);
             let mut process = JavaProcess::start("proxy", command, data, None, children)?;
-            // It opens the port for gRPC first.
+            // The port for gRPC is opened first.
             let listens = || async move {
                 TcpStream::connect((Ipv4Addr::LOCALHOST, remoting_port)).await.is_ok()
             };
@@ -93,13 +90,13 @@ impl RocketmqProxy {
         }
     }
 
-    /// Where clients that speak gRPC connect, `host:port`.
+    /// Clients connect here by gRPC, `host:port`.
     #[must_use]
     pub fn grpc(&self) -> String {
         format!("{}:{}", Ipv4Addr::LOCALHOST, self.port)
     }
 
-    /// Ends it at once: it keeps nothing, and takes ten seconds to end by itself.
+    /// Immediately: the proxy keeps no state, and a graceful stop takes ten seconds.
     pub async fn kill(self) {
         self.process.kill().await;
     }

@@ -18,12 +18,10 @@ use super::RocketmqOptions;
 pub struct BrokerSecurity {
     /// The first user: an administrator, who creates the others.
     pub access_key: String,
-    /// The user's secret.
     pub secret_key: String,
 }
 
 impl BrokerSecurity {
-    /// The broker's settings.
     pub(super) fn settings(&self) -> String {
         let Self { access_key, secret_key } = self;
         let user = serde_json::json!({"username": access_key, "password": secret_key});
@@ -44,7 +42,6 @@ impl BrokerSecurity {
     }
 }
 
-/// How to reach a cluster that demands TLS and signed requests.
 #[derive(Debug, Clone)]
 pub struct ClusterAccess {
     /// The PEM file of the authority that signed the cluster's certificate.
@@ -53,12 +50,10 @@ pub struct ClusterAccess {
     pub certificate: PathBuf,
     /// The PEM file of the certificate's private key.
     pub key: PathBuf,
-    /// The cluster's first user.
     pub administrator: BrokerSecurity,
 }
 
 impl ClusterAccess {
-    /// The access to a cluster with these options, if it demands any.
     pub(super) fn to(options: &RocketmqOptions) -> Option<Self> {
         let administrator = options.security.clone()?;
         let folder = folder(options);
@@ -71,7 +66,6 @@ fn folder(options: &RocketmqOptions) -> PathBuf {
     options.data.join("tls")
 }
 
-/// The PEM file of the authority that signed the cluster's certificate.
 pub(super) fn authority(options: &RocketmqOptions) -> PathBuf {
     folder(options).join("authority.pem")
 }
@@ -104,7 +98,7 @@ pub(super) async fn tls(options: &RocketmqOptions) -> anyhow::Result<PathBuf> {
     Ok(file)
 }
 
-/// The certificate, in PEM, of an authority that has signed nothing.
+/// The certificate, in PEM, of an authority that has signed no other.
 ///
 /// # Errors
 /// When it cannot be made.

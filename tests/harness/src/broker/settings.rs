@@ -7,7 +7,6 @@ use anyhow::Context;
 use super::ports::BrokerPorts;
 use super::{BrokerSecurity, BrokerTuning, RocketmqOptions};
 
-/// When a stored message is flushed to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flush {
     /// Soon after its acknowledgement. Enough for development; the service's promises need
@@ -31,7 +30,7 @@ impl Flush {
 pub enum WhenFull {
     /// It keeps them until they are 72 hours old, and refuses new ones above 90 %.
     Refuse,
-    /// It deletes their files, whether or not anybody has read them: `RocketMQ`'s default.
+    /// It deletes their files, read or not: RocketMQ's default.
     DeleteOldest,
 }
 
@@ -44,14 +43,13 @@ impl WhenFull {
 /// What a broker is to the others of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A master without a replica.
     Alone,
-    /// The master, whatever happens. A message is acknowledged when its replica has it, too.
+    /// A static master. A message is acknowledged once its replica has it, too.
     Master,
-    /// The replica of that master, from which messages can be read.
+    /// The replica of a static master, from which messages can be read.
     Replica,
-    /// Master or replica, as the controller on this port says. A message is acknowledged when every
-    /// replica that keeps up has it.
+    /// Master or replica, as the controller on this port decides. A message is acknowledged once
+    /// every replica in sync has it.
     Controlled(u16),
 }
 
@@ -79,7 +77,7 @@ pub(super) fn home(options: &RocketmqOptions) -> PathBuf {
     options.data.join("home")
 }
 
-/// Writes the name server's settings and returns the file. With a controller, that one listens on
+/// Writes the name server's settings and returns the file. A controller listens on
 /// `controller_port`.
 pub(super) async fn namesrv(
     options: &RocketmqOptions,
@@ -87,7 +85,7 @@ pub(super) async fn namesrv(
     controller_port: Option<u16>,
 ) -> anyhow::Result<PathBuf> {
     let folder = options.data.display();
-    // A controller of one member, which elects itself. By default it would map files of 1 GiB.
+    // A controller of one member, which elects itself. Its default would be to map files of 1 GiB.
     let controller = controller_port.map(|port| {
         format!(
             "enableControllerInNamesrv=true\ncontrollerDLegerGroup=controllers\n\
@@ -103,12 +101,10 @@ pub(super) async fn namesrv(
     write(options, "namesrv.conf", &text).await
 }
 
-/// The broker's store folder.
 pub(super) fn store(options: &RocketmqOptions) -> PathBuf {
     options.data.join("store")
 }
 
-/// Writes the broker's settings and returns the file.
 pub(super) async fn broker(
     options: &RocketmqOptions,
     name: &str,
@@ -133,12 +129,12 @@ pub(super) async fn broker(
     let when_full = when_full.setting();
     let role = role.settings();
     let security = options.security.as_ref().map(BrokerSecurity::settings).unwrap_or_default();
-    // Small files, because the broker maps each one completely. `when_full` decides whether it deletes
-    // the oldest of them, read or not, once its disk is 85 % full, as it does by default. Topics and groups are created only by command,
-    // as in a careful cluster. The last two settings keep an idle broker from using most of a
-    // processor: the thread that writes the metrics of transactions spins for its whole interval
-    // after a start, and then again and again (`TransactionMetricsFlushService.java`); the other
-    // one flushes the timer's wheel.
+    // Small files, because the broker maps each one completely. `when_full` decides whether the
+    // broker deletes the oldest of them once its disk is 85 % full. Topics and groups are created
+    // only by command, as in a careful cluster. The last two settings keep an idle broker from
+    // using most of a processor: the thread that writes the metrics of transactions spins for its
+    // whole interval after a start, and then again and again
+    // (`TransactionMetricsFlushService.java`); the other one flushes the timer's wheel.
     let text = format!(
         "brokerClusterName=DefaultCluster\nbrokerName={name}\n{role}\
          namesrvAddr=127.0.0.1:{namesrv_port}\nbrokerIP1=127.0.0.1\nbindAddress=127.0.0.1\n\

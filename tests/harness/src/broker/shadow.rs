@@ -28,10 +28,9 @@ const KEPT: &str = "config";
 /// Without these files the timer starts again with the messages that wait in the commit log.
 const TIMER: [&str; 3] = ["timerwheel", "timerlog", "config/timercheck"];
 
-/// The file that exists if the broker did not stop gracefully.
+/// Exists if the broker did not stop gracefully.
 const ABORT: &str = "abort";
 
-/// The variables that make the library copy what the broker flushes.
 pub(super) async fn environment(
     options: &RocketmqOptions,
 ) -> anyhow::Result<BTreeMap<String, String>> {
@@ -82,7 +81,6 @@ fn shadow(options: &RocketmqOptions) -> PathBuf {
     options.data.join("shadow")
 }
 
-/// What to do with a file that already exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Existing {
     Keep,

@@ -1,5 +1,5 @@
-//! A message that is stored in part: a broker that is killed while it copies a message into the
-//! mapped file of its commit log leaves the rest of it zero.
+//! A message that is stored in part. If a broker is killed while it copies a message into the
+//! mapped file of its commit log, the rest of the message is zero.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
@@ -15,11 +15,9 @@ const MAGIC: [u8; 4] = [0xda, 0xa3, 0x20, 0xa7];
 /// (`MessageExtEncoder.java`).
 const BODY_LENGTH: usize = 84;
 
-/// Where the position in the queue and the position in the commit log are.
 const QUEUE_OFFSET: usize = 20;
 const PHYSICAL_OFFSET: usize = 28;
 
-/// The end of a commit log, and the newest message of a topic in it.
 struct Log {
     /// The last file that has messages, and the end of the last one in it.
     end: Option<(PathBuf, usize)>,
@@ -27,8 +25,8 @@ struct Log {
     newest: Option<(Vec<u8>, Range<usize>)>,
 }
 
-/// Appends the newest message of a topic once more, without the second half of its properties, as if
-/// the broker was killed while it stored it. It must not be running.
+/// Appends the newest message of a topic once more, without the second half of its properties, as
+/// if the broker was killed while it stored it. The broker must not be running.
 pub(super) fn append_torn(commit_log: &Path, topic: &str) -> anyhow::Result<()> {
     let Log { end, newest } = read(commit_log, topic)?;
     let newest = newest.with_context(|| format!("the commit log has no message of {topic}"))?;
@@ -89,7 +87,7 @@ fn put(message: &mut [u8], at: usize, number: usize) {
     }
 }
 
-/// A number in network byte order.
+/// In network byte order.
 fn number(content: &[u8], at: usize, bytes: usize) -> Option<usize> {
     let bytes = content.get(at..at + bytes)?;
     Some(bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))

@@ -27,7 +27,6 @@ const QUEUE: usize = 256;
 /// How long a server may take to close its connection after its client has.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// The pause between two looks for unanswered requests.
 const POLL: Duration = Duration::from_millis(20);
 
 /// The request code of an answer whose request is not known.
@@ -73,7 +72,6 @@ impl Unanswered {
     }
 }
 
-/// The state that both directions of a connection share.
 struct Wire {
     line: Line,
     unanswered: Arc<Unanswered>,
@@ -162,7 +160,6 @@ async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Out>) {
     }
 }
 
-/// Passes on the frames of one side until it closes its connection.
 async fn pump(from: Side, source: &mut OwnedReadHalf, wire: Arc<Wire>, struck: &Tasks) {
     loop {
         let bytes = match read_frame(source).await {

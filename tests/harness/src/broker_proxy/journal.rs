@@ -10,16 +10,14 @@ use tokio::time::Instant;
 use super::{Passage, Side};
 use crate::remoting::{Frame, code, status};
 
-/// `MessageSysFlag.TRANSACTION_COMMIT_TYPE` and its neighbours, as `END_TRANSACTION` carries them.
+/// `MessageSysFlag.TRANSACTION_COMMIT_TYPE`, as `END_TRANSACTION` carries it, and the flags that
+/// follow it.
 const COMMIT: i64 = 0x2 << 2;
 const ROLLBACK: i64 = 0x3 << 2;
 
-/// The requested end of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resolution {
-    /// The message becomes visible.
     Commit,
-    /// The message is dropped.
     Rollback,
     /// Not decided yet: the broker asks again.
     Unknown,
@@ -28,23 +26,16 @@ pub enum Resolution {
 /// A half message that was sent.
 #[derive(Debug, Clone)]
 pub struct Half {
-    /// When the proxy received it.
     pub at: Instant,
-    /// The number of its connection.
     pub connection: u64,
-    /// The number of the request on that connection.
     pub opaque: i32,
     /// The id that the client gave it (`UNIQ_KEY`).
     pub message_id: String,
-    /// The attempt, if the message names one.
     pub transaction_id: Option<String>,
-    /// The event, if the message names one.
     pub event_id: Option<String>,
-    /// The key of the item of the aggregate that raised it, if the message names one.
+    /// The key of the item of the aggregate that raised the event, if the message names one.
     pub aggregate: Option<String>,
-    /// Whether the proxy passed it on to the broker.
     pub passed_on: bool,
-    /// The code of the broker's answer, if it has answered.
     pub answer: Option<i32>,
 }
 
@@ -59,17 +50,15 @@ impl Half {
 /// A client's request to end a transaction, whether or not the proxy passed it on.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// When the proxy received it.
     pub at: Instant,
-    /// The same by the wall clock, with which brokers stamp messages, in milliseconds since 1970.
+    /// [`End::at`] by the wall clock, with which brokers stamp messages, in milliseconds since
+    /// 1970.
     pub at_ms: i64,
-    /// The number of its connection.
     pub connection: u64,
     /// The id that the client gave the half message.
     pub message_id: String,
     /// The attempt, if the half message passed this proxy and named one.
     pub transaction_id: Option<String>,
-    /// The requested end.
     pub resolution: Resolution,
     /// Whether it answers a check-back.
     pub from_check: bool,
@@ -93,19 +82,18 @@ struct Entries {
 }
 
 impl Journal {
-    /// All half messages, in the order of their arrival.
+    /// In the order of their arrival.
     #[must_use]
     pub fn halves(&self) -> Vec<Half> {
         self.entries().halves.clone()
     }
 
-    /// All ends, in the order of their arrival.
+    /// In the order of their arrival.
     #[must_use]
     pub fn ends(&self) -> Vec<End> {
         self.entries().ends.clone()
     }
 
-    /// The ends of one attempt.
     #[must_use]
     pub fn ends_of(&self, transaction_id: &str) -> Vec<End> {
         let ends = self.ends().into_iter();
@@ -143,7 +131,6 @@ impl Journal {
         contradicted.map(|(subject, _)| subject).collect()
     }
 
-    /// Records half messages, ends, and the broker's answers to them.
     pub(super) fn record(&self, passage: &Passage) {
         match (passage.from, passage.request) {
             (Side::Client, code::SEND_MESSAGE | code::SEND_MESSAGE_V2) => self.record_send(passage),
@@ -180,7 +167,6 @@ impl Journal {
         entries.halves.push(half);
     }
 
-    /// Records the broker's answer, whether or not it reaches the client.
     fn record_answer(&self, passage: &Passage) {
         let request = (passage.connection, passage.frame.opaque);
         let answer = Some(passage.frame.code);
@@ -222,7 +208,6 @@ impl Journal {
         });
     }
 
-    /// Records that a client's frame was passed on to the broker.
     pub(super) fn record_passed_on(&self, passage: &Passage) {
         if passage.from != Side::Client || passage.frame.is_answer() {
             return;

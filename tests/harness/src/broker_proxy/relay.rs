@@ -19,24 +19,23 @@ use crate::remoting::Frame;
 /// Numbers the connections of all relays, because several may write to one journal.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
-/// Passes clients' connections on to one server, frame by frame.
+/// Passes clients' connections on, frame by frame.
 pub struct Relay {
     shared: Arc<Shared>,
     door: Door,
 }
 
-/// The state that all connections of a relay share.
 pub(super) struct Shared {
     pub(super) upstream: String,
     pub(super) rules: Rules<Passage>,
     pub(super) witness: Witness,
     pub(super) substitutions: Vec<Substitution>,
     open: Mutex<BTreeMap<u64, OpenConnection>>,
-    /// The requests of clients, by their codes.
+    /// By the request's code.
     pub(super) requests: Tally<i32>,
-    /// Those of them that were passed on to the server.
+    /// By the request's code; the part of `requests` that was passed on.
     pub(super) passed_on: Tally<i32>,
-    /// The deliveries to clients, by event.
+    /// By event.
     pub(super) deliveries: Tally<String>,
 }
 
@@ -49,7 +48,6 @@ pub(super) enum Witness {
     Observer(FrameObserver),
 }
 
-/// A count for each key.
 pub(super) struct Tally<K>(Mutex<BTreeMap<K, u64>>);
 
 impl<K> Default for Tally<K> {
@@ -113,7 +111,7 @@ pub(super) struct Substitution {
 }
 
 impl Substitution {
-    /// A route has addresses as JSON strings, but is not valid JSON as a whole.
+    /// For a route: it has addresses as JSON strings, but is not valid JSON as a whole.
     pub(super) fn of_address(from: &str, to: &str) -> Self {
         Self { from: format!("\"{from}\""), to: format!("\"{to}\"") }
     }
@@ -148,13 +146,12 @@ impl Relay {
         Ok(Self { shared, door: door.await? })
     }
 
-    /// The address that it listens on, `host:port`.
+    /// `host:port`.
     #[must_use]
     pub fn address(&self) -> String {
         self.door.address().to_string()
     }
 
-    /// The rules for its frames.
     #[must_use]
     pub fn rules(&self) -> &Rules<Passage> {
         &self.shared.rules
@@ -208,7 +205,6 @@ impl Relay {
         members.map(|(number, _)| *number).collect()
     }
 
-    /// Accepts connections again.
     ///
     /// # Errors
     /// When the port is not available.

@@ -1,8 +1,8 @@
 //! TLS on both sides of a relay, which itself reads frames in plain text.
 //!
-//! Before it stands a [`Front`], which ends clients' TLS with the cluster's own certificate; behind
-//! it a [`Back`], which speaks TLS to the server. What is plain passes between the two on the
-//! loopback interface of this process alone.
+//! A [`Front`] before the relay ends clients' TLS with the cluster's own certificate. A [`Back`]
+//! behind it speaks TLS to the server. The plain text passes only on the loopback interface of this
+//! process.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -23,14 +23,12 @@ use crate::door::Door;
 /// The first byte of a TLS connection: a handshake record (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// How clients' connections to a cluster with TLS began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TlsCounts {
-    /// Handshakes that were finished.
     pub secured: u64,
     /// Handshakes that a client gave up, such as one with another authority.
     pub given_up: u64,
-    /// Connections that began with something else. Nothing of them is passed on.
+    /// Connections that began with something else. None of their bytes are passed on.
     pub plain: u64,
 }
 
@@ -50,7 +48,6 @@ struct Counters {
 }
 
 impl Tls {
-    /// Reads the cluster's certificates.
     pub(super) fn new(access: &ClusterAccess) -> anyhow::Result<Self> {
         let certificate = CertificateDer::from_pem_file(&access.certificate)
             .with_context(|| format!("cannot read {}", access.certificate.display()))?;
@@ -85,10 +82,10 @@ impl Tls {
         }
     }
 
-    /// Ends a client's TLS. None if the client does not finish it.
+    /// `None` if the client does not finish the handshake.
     async fn accept(&self, client: TcpStream) -> Option<impl AsyncRead + AsyncWrite + Unpin> {
         let mut first = [0];
-        // A probe that only connects has begun nothing.
+        // A probe that only connects has sent nothing.
         if client.peek(&mut first).await.ok()? == 0 {
             return None;
         }
@@ -110,11 +107,11 @@ impl Tls {
     }
 }
 
-/// Ends the TLS of clients, and passes what they send to a relay.
+/// Ends clients' TLS and passes their bytes to a relay.
 pub(super) struct Front(Door);
 
 impl Front {
-    /// Opens before the relay at an address of the same form, on a free port.
+    /// Listens before the relay, whose address has the same form, on a free port.
     pub(super) async fn open(at: Ipv4Addr, relay: String, tls: &Tls) -> anyhow::Result<Self> {
         let tls = tls.clone();
         let door = Door::open_at(at, move |client| {
@@ -130,17 +127,15 @@ impl Front {
         Ok(Self(door.await?))
     }
 
-    /// The address that clients connect to, `host:port`.
     pub(super) fn address(&self) -> String {
         self.0.address().to_string()
     }
 }
 
-/// Speaks TLS to a server for a relay.
 pub(super) struct Back(Door);
 
 impl Back {
-    /// Opens behind a relay, on a free port of the loopback interface. `server` is `host:port`.
+    /// Listens on a free port of the loopback interface. `server` is `host:port`.
     pub(super) async fn open(server: &str, tls: &Tls) -> anyhow::Result<Self> {
         let (host, _) = server.rsplit_once(':').context("an address without a port")?;
         let name = ServerName::try_from(host.to_owned())?;
@@ -160,7 +155,6 @@ impl Back {
         Ok(Self(door.await?))
     }
 
-    /// The address that the relay connects to, `host:port`.
     pub(super) fn address(&self) -> String {
         self.0.address().to_string()
     }

@@ -6,7 +6,6 @@ use tokio::net::TcpStream;
 
 use super::{Frame, read_frame};
 
-/// The limit for one request.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Sends a request to the server at `address` (`host:port`) on a new connection, and returns the

@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(read_frame(&mut [].as_slice()).await.unwrap(), None);
     }
 
-    /// Reads bytes as a frame and what may be in it. What is a frame is written as it was read.
+    /// Decodes arbitrary bytes. Whatever is a frame is encoded as it was read.
     fn read_all(bytes: Bytes) -> Result<(), TestCaseError> {
         let Ok(frame) = Frame::decode(&bytes) else { return Ok(()) };
         drop((frame.message_properties(), popped(&frame.body, "event_id")));

@@ -17,13 +17,9 @@ const STORE_HOST_V6: i32 = 0x20;
 /// A message as a broker delivers it, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The topic.
     pub topic: String,
-    /// The queue in the topic.
     pub queue_id: i32,
-    /// The position in the queue.
     pub queue_offset: i64,
-    /// The properties.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -43,7 +39,7 @@ pub fn messages(body: &[u8]) -> Vec<Message> {
     messages
 }
 
-/// Reads a message in the form of `MessageDecoder.decode`.
+/// In the form of `MessageDecoder.decode`.
 fn decode(mut message: &[u8]) -> Option<Message> {
     let bytes = &mut message;
     let _length = bytes.try_get_i32().ok()?;
@@ -84,8 +80,8 @@ fn text(bytes: &mut &[u8], length: usize) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// The values of one property in the messages of an answer to `POP_MESSAGE`. Messages without the
-/// property are left out.
+/// The values of one property in the messages of an answer to `POP_MESSAGE`, without the messages
+/// that do not have it.
 ///
 /// Each message begins with its length in 4 bytes, which includes these 4, and ends with its
 /// properties (`MessageDecoder.java`). The part before them has a variable length, so the property
@@ -119,7 +115,7 @@ mod tests {
 
     use super::{BORN_HOST_V6, MAGIC, MAGIC_V2, Message, messages, popped};
 
-    /// A message as `MessageDecoder.encode` writes it.
+    /// As `MessageDecoder.encode` writes it.
     fn stored(magic: i32, flags: i32) -> Vec<u8> {
         let mut bytes = Vec::new();
         [magic, 0, 3, 0].into_iter().for_each(|number| bytes.put_i32(number));

@@ -5,7 +5,7 @@ pub(super) const NAME_VALUE_SEPARATOR: char = '\u{1}';
 /// Between two properties.
 pub(super) const PROPERTY_SEPARATOR: char = '\u{2}';
 
-/// The properties of a message, which a send request has in one field.
+/// Of a message; a send request has them in one field.
 pub(super) fn parse_properties(text: &str) -> BTreeMap<String, String> {
     let pairs = text.split(PROPERTY_SEPARATOR).filter_map(|p| p.split_once(NAME_VALUE_SEPARATOR));
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

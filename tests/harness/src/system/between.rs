@@ -13,7 +13,7 @@ use crate::weather::Weather;
 pub(super) struct Between {
     pub(super) proxies: Option<Proxies>,
     pub(super) weather: Option<Arc<Weather>>,
-    /// Leads all functions through the weather, if they have no proxies.
+    /// Passes all functions' calls through the weather, if they have no proxies.
     pub(super) weather_proxy: Option<TableProxy>,
 }
 
@@ -38,7 +38,6 @@ impl Between {
         Ok(between)
     }
 
-    /// The table's endpoint for functions without proxies.
     pub(super) fn table_url(&self, endpoints: &Endpoints) -> String {
         self.weather_proxy.as_ref().map_or_else(|| endpoints.table_url.clone(), TableProxy::url)
     }

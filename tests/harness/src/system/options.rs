@@ -1,5 +1,3 @@
-//! The settings of a system.
-
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -14,40 +12,38 @@ use crate::broker::{BrokerTuning, ClusterAccess};
 use crate::observer::Observer;
 use crate::weather::WeatherSettings;
 
-/// Receives the name of each step, for people to read.
+/// Receives the name of each step, for a person to read.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The settings of a system. Start from [`SystemOptions::isolated`] and change what differs.
+/// Start from [`SystemOptions::isolated`] and change what differs.
 #[derive(Clone)]
 pub struct SystemOptions {
-    /// The path of `template.yaml`.
     pub template: PathBuf,
     /// The folder with the functions' binaries, which the caller has built.
     pub binaries: PathBuf,
-    /// Cargo's target folder, which caches the broker's jars.
+    /// Cargo's target folder, in which the broker's jars are cached.
     pub target: PathBuf,
-    /// The stack's name, the prefix of tables and groups, which keeps systems on one cluster and
-    /// one DynamoDB apart.
+    /// The prefix of tables and groups, which keeps systems apart on one cluster and one DynamoDB.
     pub stack_name: String,
-    /// Template parameters that override their defaults. The name server's address is set by the
-    /// system.
+    /// Template parameters that override their defaults. The system itself sets the name server's
+    /// address.
     pub parameters: BTreeMap<String, String>,
     /// The folder for state; `None` for a temporary folder and a table in memory.
     pub data: Option<PathBuf>,
-    /// The address that the API listens on. Everything else listens on the loopback interface.
+    /// Only the API listens here. Everything else listens on the loopback interface.
     pub api_address: Ipv4Addr,
-    /// The API's port; 0 for a free one.
+    /// 0 for a free port.
     pub api_port: u16,
-    /// The embedded table's port; 0 for a free one.
+    /// 0 for a free port.
     pub table_port: u16,
-    /// The name server's port; 0 for a free one.
+    /// 0 for a free port.
     pub namesrv_port: u16,
-    /// The broker's port; 0 for a free one.
+    /// 0 for a free port.
     pub broker_port: u16,
     /// A running cluster to use instead of starting one.
     pub namesrv: Option<String>,
-    /// How to reach `namesrv`'s cluster, if it demands TLS and signed requests. The functions' own
-    /// credentials are variables.
+    /// How to reach the cluster of `namesrv`, if it requires TLS and signed requests. The
+    /// functions' own credentials are variables.
     pub access: Option<ClusterAccess>,
     /// Addresses, `host:port`, that functions behind proxies get as name servers before the real
     /// one, such as servers that refuse or never answer.
@@ -60,7 +56,7 @@ pub struct SystemOptions {
     pub proxies: bool,
     /// Sees the traffic of all functions, which then have proxies, and their processes.
     pub observer: Option<Arc<dyn Observer>>,
-    /// Pages that the API's address serves besides the template's routes.
+    /// Served at the API's address besides the template's routes.
     pub pages: Option<axum::Router>,
     /// The weather between the functions and the table; `None` for the plain table. Provisioning
     /// and the test's own calls to the table bypass it.
@@ -69,15 +65,13 @@ pub struct SystemOptions {
     pub stand_ins: BTreeMap<String, PathBuf>,
     /// Timeouts of single functions that override the template's.
     pub timeouts: BTreeMap<String, Duration>,
-    /// Whether instances are frozen between requests.
     pub freeze: bool,
-    /// Whether the template's schedules run.
     pub schedules: bool,
     /// The most instances of one function at a time.
     pub instances_max: usize,
-    /// Variables for all functions, which add to the template's and override them.
+    /// For all functions. They add to the template's variables and override them.
     pub environment: BTreeMap<String, String>,
-    /// Variables for single functions by name, which override all others.
+    /// By the function's name. They override all others.
     pub function_environment: BTreeMap<String, BTreeMap<String, String>>,
     /// Headers of the system's own requests to its API, such as those that a CDN would add.
     pub headers: HeaderMap,
@@ -88,9 +82,9 @@ pub struct SystemOptions {
 }
 
 impl SystemOptions {
-    /// Settings of a system that does not conflict with any other: free ports, a unique name, a
-    /// temporary folder, and schedules and freezing as on AWS. `root` is the workspace's folder;
-    /// the binaries are expected where the running program was built.
+    /// Settings that conflict with no other system: free ports, a unique name, a temporary folder,
+    /// and schedules and freezing as on AWS. `root` is the workspace's folder; the binaries are
+    /// expected in the folder of the running program.
     ///
     /// # Errors
     /// When the running program's folder is unknown.
@@ -101,7 +95,7 @@ impl SystemOptions {
         let parameters = BTreeMap::from([
             ("RocketmqTopic".to_owned(), format!("ORDER_EVENTS-{stack_name}")),
             ("RocketmqUserTopic".to_owned(), format!("USER_EVENTS-{stack_name}")),
-            // The demo user orders more than any user.
+            // The demo user orders more than any other user.
             ("OpenUnitsMax".to_owned(), "1000000".to_owned()),
         ]);
         Ok(Self {

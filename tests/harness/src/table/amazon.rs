@@ -10,7 +10,7 @@ use tokio::process::Command;
 use crate::broker::{JavaProcess, check_java, free_port};
 use crate::maven::Artifacts;
 
-/// The version that is downloaded; `dynamodb-local/pom.xml` names it too.
+/// `dynamodb-local/pom.xml` names it too.
 const VERSION: &str = "3.1.0";
 
 const DYNAMODB_LOCAL: Artifacts = Artifacts {
@@ -50,7 +50,7 @@ impl DynamodbLocal {
         Ok(Self { port, _process: process })
     }
 
-    /// The endpoint, such as `http://127.0.0.1:8001`.
+    /// Such as `http://127.0.0.1:8001`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

@@ -14,7 +14,6 @@ use aws_sdk_dynamodb::types::{
 
 use local_lambda::{KeyAttribute, KeyType, TableSpec};
 
-/// How long a new table may take to become active.
 const ACTIVE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Creates the tables that are missing, and waits until they are active.
@@ -84,7 +83,7 @@ async fn create(client: &Client, table: &TableSpec) -> anyhow::Result<()> {
     }
     match request.send().await {
         Ok(_) => Ok(()),
-        // Another process was faster; the next start compares the table's keys.
+        // Another process was faster. The next start compares the table's keys.
         Err(error)
             if error
                 .as_service_error()

@@ -4,19 +4,17 @@ use serde_json::json;
 
 use super::TableCall;
 
-/// An answer of the table, or of the proxy instead of the table.
+/// The table's answer, or the proxy's instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableAnswer {
-    /// The HTTP status.
     pub status: StatusCode,
-    /// The headers that are passed on.
+    /// Those that are passed on.
     pub(crate) headers: http::HeaderMap,
-    /// The body.
     pub body: Bytes,
 }
 
 impl TableAnswer {
-    /// One of DynamoDB's errors, such as `ThrottlingException`.
+    /// `kind` is one of DynamoDB's errors, such as `ThrottlingException`.
     #[must_use]
     pub fn error(status: StatusCode, kind: &str) -> Self {
         let body = json!({
@@ -33,13 +31,11 @@ impl TableAnswer {
         Self { status, headers, body: body.to_string().into() }
     }
 
-    /// The account exceeds its rate of requests.
     #[must_use]
     pub fn throttled() -> Self {
         Self::error(StatusCode::BAD_REQUEST, "ThrottlingException")
     }
 
-    /// The table exceeds its provisioned throughput.
     #[must_use]
     pub fn over_capacity() -> Self {
         Self::error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException")

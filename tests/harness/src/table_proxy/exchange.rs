@@ -25,7 +25,6 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Called with each call and the table's own answer.
 type Watcher = Box<dyn Fn(&TableCall) + Send + Sync>;
 
-/// The state that all connections share.
 pub(super) struct Exchange {
     upstream: Arc<dyn Upstream>,
     pub(super) rules: Rules<TableCall>,
@@ -60,7 +59,7 @@ impl Exchange {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Sends a call to the table and returns the answer, with the effects of the rules.
+    /// Sends a call to the table and returns the answer, both with the effects of the rules.
     async fn carry(&self, parts: http::request::Parts, body: Bytes) -> Result<Reply, Cut> {
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();

@@ -29,7 +29,6 @@ pub(crate) trait Upstream: Send + Sync {
     ) -> BoxFuture<'call, Result<TableAnswer, Cut>>;
 }
 
-/// A table that is reached over HTTP.
 pub(crate) struct TableEndpoint {
     url: String,
     client: reqwest::Client,

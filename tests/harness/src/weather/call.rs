@@ -1,5 +1,3 @@
-//! The items of a call.
-
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -24,7 +22,6 @@ pub(super) enum Operation {
     TransactWriteItems,
 }
 
-/// The action on an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Read,
@@ -36,7 +33,6 @@ pub(super) enum Action {
     Check,
 }
 
-/// One item of a call, as the call names it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'call> {
     pub(super) table: &'call str,
@@ -47,7 +43,6 @@ pub(super) struct Target<'call> {
     pub(super) request: &'call Value,
 }
 
-/// One item of a call in its table.
 #[derive(Debug)]
 pub(super) struct Item<'call> {
     pub(super) target: Target<'call>,
@@ -57,7 +52,6 @@ pub(super) struct Item<'call> {
 }
 
 impl Operation {
-    /// The operation that the headers name.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         Some(match operation_name(headers)? {
             "GetItem" => Self::GetItem,
@@ -130,7 +124,7 @@ impl Operation {
     }
 }
 
-/// The last part of `X-Amz-Target`.
+/// From `X-Amz-Target`.
 pub(super) fn operation_name(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-amz-target")?.to_str().ok()?.rsplit('.').next()
 }

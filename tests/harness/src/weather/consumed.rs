@@ -11,11 +11,10 @@ pub(super) enum Wanted {
     Nothing,
     Total,
     Indexes,
-    /// A value that DynamoDB does not know; the table refuses it.
+    /// DynamoDB does not know it; the table refuses it.
     Unknown,
 }
 
-/// The units that a call consumed in a table and its indexes.
 #[derive(Debug, PartialEq)]
 pub(super) struct TableUse {
     pub(super) table: String,
@@ -45,13 +44,11 @@ pub(super) fn ask(request: &mut Value) -> Wanted {
     wanted
 }
 
-/// The units in an answer, for each table.
 pub(super) fn read(answer: &Value, axis: Axis) -> Vec<TableUse> {
     entries(answer).filter_map(|entry| table_use(entry, axis)).collect()
 }
 
-/// Removes everything from an answer that its caller did not want. Returns `false` if nothing was
-/// removed.
+/// Removes whatever the caller did not want from an answer. Returns whether anything was removed.
 pub(super) fn strip(answer: &mut Value, wanted: Wanted) -> bool {
     let Some(members) = answer.as_object_mut() else { return false };
     match wanted {

@@ -6,7 +6,6 @@ use std::ops::AddAssign;
 use super::consumed::TableUse;
 use super::partitions::Axis;
 
-/// Capacity units as DynamoDB bills them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Units {
     /// Read units, each for 4 KB of a consistent read, 8 KB of an eventually consistent read, or 2
@@ -19,11 +18,11 @@ pub struct Units {
 /// A consumer of units: an operation on a table, or on one of its secondary indexes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Consumer {
-    /// The operation, such as `PutItem`.
+    /// Such as `PutItem`.
     pub operation: &'static str,
-    /// The table's name in DynamoDB.
+    /// In DynamoDB.
     pub table: String,
-    /// The index's name; `None` for the table itself.
+    /// `None` for the table itself.
     pub index: Option<String>,
 }
 
@@ -33,9 +32,9 @@ pub struct Consumer {
 pub struct Consumption {
     units: BTreeMap<Consumer, Units>,
     calls: BTreeMap<&'static str, u64>,
-    /// Calls and items of transactions that were refused for a conflict.
+    /// Calls, and items of transactions, that were refused for a conflict.
     pub conflicts: u64,
-    /// Calls and items of transactions that were refused because a partition exceeded its limit.
+    /// Calls, and items of transactions, that were refused because a partition exceeded its limit.
     pub throttles: u64,
 }
 
@@ -56,36 +55,34 @@ impl Units {
 }
 
 impl Consumption {
-    /// The sum of all units.
     #[must_use]
     pub fn total(&self) -> Units {
         self.sum(|_| true)
     }
 
-    /// The units of an operation, such as `PutItem`.
+    /// `operation` is such as `PutItem`.
     #[must_use]
     pub fn of_operation(&self, operation: &str) -> Units {
         self.sum(|consumer| consumer.operation == operation)
     }
 
-    /// The units of a table, without its indexes.
+    /// Without its indexes.
     #[must_use]
     pub fn of_table(&self, table: &str) -> Units {
         self.sum(|consumer| consumer.table == table && consumer.index.is_none())
     }
 
-    /// The units of an index.
     #[must_use]
     pub fn of_index(&self, table: &str, index: &str) -> Units {
         self.sum(|consumer| consumer.table == table && consumer.index.as_deref() == Some(index))
     }
 
-    /// The units of each consumer, in order of operation, table and index.
+    /// In order of operation, table and index.
     pub fn consumers(&self) -> impl Iterator<Item = (&Consumer, Units)> {
         self.units.iter().map(|(consumer, units)| (consumer, *units))
     }
 
-    /// How many calls of an operation arrived, including refused ones.
+    /// Including refused calls.
     #[must_use]
     pub fn calls(&self, operation: &str) -> u64 {
         self.calls.get(operation).copied().unwrap_or_default()

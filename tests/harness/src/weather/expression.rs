@@ -58,7 +58,7 @@ fn text<'call>(request: &'call Value, member: &str) -> Option<&'call str> {
     request.get(member)?.as_str()
 }
 
-/// The attribute that `path` names, directly or by a placeholder.
+/// `path` is the attribute's name or a placeholder.
 fn name<'call>(request: &'call Value, path: &'call str) -> &'call str {
     let names = request.get("ExpressionAttributeNames");
     names.and_then(|names| names.get(path)?.as_str()).unwrap_or(path)
@@ -91,7 +91,7 @@ fn actions(expression: &str) -> Vec<Vec<&str>> {
     actions
 }
 
-/// The words and punctuation characters of an expression.
+/// Words and punctuation characters.
 fn tokens(expression: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = expression.trim_start();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::schema::ItemKey;
 
-/// The items of all running calls. Clones share them.
+/// Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Holds(Arc<Mutex<State>>);
 
@@ -13,18 +13,18 @@ pub(super) struct Holds(Arc<Mutex<State>>);
 struct State {
     next_transaction: u64,
     items: HashMap<ItemKey, Holder>,
-    /// The request tokens of running transactions.
+    /// Of running transactions.
     tokens: HashSet<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holder {
     Transaction(u64),
-    /// The number of running single writes: they wait for each other, and are not refused.
+    /// Running single writes: they wait for each other, and none is refused.
     Writes(usize),
 }
 
-/// Holds items until it is dropped.
+/// The items are held until this is dropped.
 #[must_use = "a hold that is dropped holds nothing"]
 pub(super) struct Hold {
     holds: Holds,
@@ -86,7 +86,6 @@ impl Holds {
         keys.iter().map(|key| state.items.contains_key(key)).collect()
     }
 
-    /// How many items are held.
     pub(super) fn len(&self) -> usize {
         self.state().items.len()
     }

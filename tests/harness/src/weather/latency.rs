@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::call::Operation;
 use super::settings::{Latency, Spread, WeatherSettings};
 
-/// Draws latencies, the same sequence for the same seed.
+/// The same sequence for the same seed.
 pub(super) struct Latencies {
     settings: WeatherSettings,
     rng: Mutex<fastrand::Rng>,
@@ -17,7 +17,7 @@ impl Latencies {
         Self { settings, rng: Mutex::new(fastrand::Rng::with_seed(settings.seed)) }
     }
 
-    /// The latency of a call with this many items; a query counts as one.
+    /// For a call with this many items; a query counts as one.
     pub(super) fn draw(&self, operation: Operation, items: usize) -> Duration {
         let share = self.rng.lock().unwrap_or_else(PoisonError::into_inner).f64();
         self.of(operation).at(share, items)
@@ -80,7 +80,7 @@ mod tests {
         (0..20_000).map(|_| latencies.draw(operation, items)).collect()
     }
 
-    /// The percentile in ms.
+    /// In ms.
     fn percentile(mut latencies: Vec<Duration>, percent: usize) -> f64 {
         latencies.sort_unstable();
         latencies[latencies.len() * percent / 100].as_secs_f64() * 1_000.0

@@ -16,7 +16,6 @@ pub(super) struct Partition {
     pub(super) value: String,
 }
 
-/// One of a partition's two limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Axis {
     Read,
@@ -111,7 +110,6 @@ impl Partitions {
         buckets.insert(limit, Bucket { units, counted_at: now });
     }
 
-    /// The units that a partition has now.
     fn units(
         &self,
         buckets: &HashMap<(Partition, Axis), Bucket>,

@@ -14,7 +14,6 @@ use super::refusal::{self, Reason, Throttle};
 use super::schema::{self, ItemKey};
 use crate::table_proxy::{Cut, TableAnswer};
 
-/// The stored items.
 type Images = HashMap<ItemKey, Value>;
 
 impl Weather {
@@ -187,7 +186,6 @@ fn units_at(used: &TableUse, demand: &Demand) -> f64 {
     }
 }
 
-/// Whether a condition of a single write or of a transaction failed.
 fn failed_a_condition(body: &Value) -> bool {
     let kind = body.get("__type").and_then(Value::as_str).unwrap_or_default();
     let reasons = body.get("CancellationReasons").and_then(Value::as_array);

@@ -13,7 +13,7 @@ use super::partitions::{Axis, Demand};
 use super::schema::TableSchema;
 use crate::table_proxy::TableAnswer;
 
-/// The reason for which an item cancels its transaction.
+/// Why an item cancels its transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reason {
     Conflict,

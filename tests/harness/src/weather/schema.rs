@@ -11,7 +11,6 @@ use super::partitions::Partition;
 use super::settings::TABLES_MAX;
 use crate::table_proxy::Upstream;
 
-/// An item of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ItemKey {
     table: String,
@@ -25,7 +24,6 @@ impl ItemKey {
     }
 }
 
-/// The schema of a table.
 #[derive(Debug)]
 pub(super) struct TableSchema {
     pub(super) name: String,
@@ -37,7 +35,6 @@ pub(super) struct TableSchema {
     pub(super) indexes: Vec<IndexSchema>,
 }
 
-/// A global secondary index.
 #[derive(Debug)]
 pub(super) struct IndexSchema {
     pub(super) name: String,
@@ -68,7 +65,6 @@ impl TableSchema {
         Some(ItemKey { table: self.name.clone(), key: values.join("\n") })
     }
 
-    /// The partition of the table that holds the item.
     pub(super) fn partition(&self, attributes: &Value) -> Option<Partition> {
         let value = attributes.get(self.key.first()?)?.to_string();
         Some(Partition { table: self.name.clone(), index: None, value })
@@ -109,7 +105,7 @@ impl Schemas {
         Some(schema)
     }
 
-    /// Removes the schema of a table that is changed or deleted.
+    /// For a table that is changed or deleted.
     pub(super) fn forget(&self, name: &str) {
         self.schemas().remove(name);
     }

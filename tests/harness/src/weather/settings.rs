@@ -43,17 +43,14 @@
 /// than this within a second reach the limit; those beyond it are not limited.
 pub(super) const BUCKETS_MAX: usize = 20_000;
 
-/// The most tables with cached schemas.
 pub(super) const TABLES_MAX: usize = 100;
 
-/// A distribution of latencies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Latency {
-    /// The median for a call with one item, in ms; 0 for no latency at all.
+    /// In ms, for a call with one item; 0 for no latency at all.
     pub median_ms: f64,
-    /// The other percentiles.
     pub spread: Spread,
-    /// The time that each further item adds, in ms.
+    /// For each further item, in ms.
     pub item_ms: f64,
 }
 
@@ -73,14 +70,11 @@ pub struct Spread {
     pub maximum: f64,
 }
 
-/// The limits of one partition.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PartitionLimits {
-    /// Write units a second.
     pub write_units_per_second: f64,
-    /// Read units a second.
     pub read_units_per_second: f64,
-    /// How many seconds of unused throughput are kept.
+    /// Unused throughput is kept for this many seconds.
     pub burst_seconds: f64,
 }
 
@@ -88,7 +82,7 @@ pub struct PartitionLimits {
 /// change what differs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WeatherSettings {
-    /// Determines the latencies: calls in the same order have the same latencies in two runs.
+    /// Calls in the same order have the same latencies in two runs.
     pub seed: u64,
     /// `GetItem`, `BatchGetItem`, `Query` and `Scan`.
     pub read: Latency,
@@ -98,12 +92,11 @@ pub struct WeatherSettings {
     pub read_transaction: Latency,
     /// `TransactWriteItems`.
     pub write_transaction: Latency,
-    /// The limits of each partition key's value, in tables and in global secondary indexes.
+    /// Of each value of a partition key, in tables and in global secondary indexes.
     pub partition: PartitionLimits,
 }
 
 impl Latency {
-    /// No latency at all.
     pub const NONE: Self = Self { median_ms: 0.0, spread: Spread::SINGLE, item_ms: 0.0 };
 }
 

@@ -51,7 +51,7 @@ async fn weather() -> (Arc<Weather>, Arc<Table>, Latencies) {
     (weather, table, latencies)
 }
 
-/// Makes a call for one item. Returns the type of its error, or an empty text.
+/// Returns the type of the call's error, or an empty text.
 async fn call(weather: &Weather, operation: &'static str, item: &str) -> String {
     let key = json!({"pk": {"S": item}});
     let request = match operation {

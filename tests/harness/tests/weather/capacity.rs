@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 
 use super::rig::{Rig, create_orders, post, send, text};
 
-/// Units by table or index.
+/// By table or index.
 type Capacity = BTreeMap<String, f64>;
 
-/// The units of a call as DynamoDB Local reports them.
 async fn reported(url: &str, operation: &str, request: &Value) -> Capacity {
     let mut asking = request.clone();
     asking["ReturnConsumedCapacity"] = json!("INDEXES");
@@ -57,7 +56,6 @@ fn key(order: &str) -> Value {
     json!({"pk": {"S": "USER#1"}, "sk": {"S": order}})
 }
 
-/// An order in both indexes.
 fn order(order: &str) -> Value {
     let mut item = key(order);
     for (name, value) in [

@@ -9,7 +9,6 @@ use harness::weather::WeatherSettings;
 
 use super::rig::{LIMIT, Rig, text};
 
-/// The codes of a transaction's cancellation, in order.
 fn codes(error: TransactWriteItemsError) -> Vec<String> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
         panic!("the transaction was not cancelled: {error:?}");

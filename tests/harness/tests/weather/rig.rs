@@ -37,7 +37,6 @@ impl Rig {
         Self { behind, weather, client, before, _table: table }
     }
 
-    /// The endpoint before the weather.
     pub(crate) fn url(&self) -> String {
         self.before.url()
     }

@@ -14,13 +14,12 @@ use time::OffsetDateTime;
 use super::routes::{Found, percent_decode};
 use crate::host::ACCOUNT_ID;
 
-/// One HTTP request.
 pub(super) struct Call<'a> {
     pub(super) parts: &'a http::request::Parts,
     pub(super) body: &'a [u8],
     pub(super) source_ip: IpAddr,
     pub(super) request_id: String,
-    /// For a request without a trace header.
+    /// Used for a request without a trace header.
     pub(super) trace_root: String,
     /// Since the Unix epoch.
     pub(super) now: Duration,
@@ -93,7 +92,7 @@ fn headers(call: &Call<'_>, host: &str) -> BTreeMap<String, String> {
         .collect();
     let mut put = |name: &str, value: String| headers.insert(name.to_owned(), value);
     put("content-length", call.body.len().to_string());
-    // The caller's value is kept, and the real address comes last.
+    // The caller's value is kept, and the real address is appended.
     let forwarded_for =
         given.get("x-forwarded-for").map(|value| format!("{}, ", text(Some(value))));
     put("x-forwarded-for", format!("{}{}", forwarded_for.unwrap_or_default(), call.source_ip));
@@ -130,7 +129,7 @@ fn query(raw: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-/// The body as text when it is UTF-8, and in base64 otherwise.
+/// Text if the bytes are UTF-8, otherwise base64; the flag says which.
 fn body(bytes: &[u8]) -> (String, bool) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (text.to_owned(), false),

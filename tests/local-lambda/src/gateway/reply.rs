@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The documented form. Other fields, such as `multiValueHeaders`, mean nothing in format 2.0.
+/// The documented form. Format 2.0 ignores other fields, such as `multiValueHeaders`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {

@@ -26,14 +26,12 @@ enum Segment {
     Rest(String),
 }
 
-/// The route that matches a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found<'a> {
-    /// The function's name.
     pub(super) function: &'a str,
-    /// `GET /v1/pictures/{picture_id}` or `$default`.
+    /// Such as `GET /v1/pictures/{picture_id}` or `$default`.
     pub(super) route_key: String,
-    /// The path's parameters, percent-decoded.
+    /// Percent-decoded.
     pub(super) parameters: Vec<(&'a str, String)>,
 }
 

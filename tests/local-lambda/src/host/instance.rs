@@ -21,14 +21,14 @@ use crate::tasks::Tasks;
 use crate::template::FunctionSpec;
 use crate::{entropy, wall_clock};
 
-/// The time that Lambda gives a process to initialise. Longer initialisation counts as part of the
+/// Lambda's limit for the initialisation of a process. Longer initialisation counts as part of the
 /// request.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the last output of a process that has ended.
+/// For the last output of a process that has ended.
 const LAST_OUTPUT_LIMIT: Duration = Duration::from_millis(500);
 
-/// A live process with one owner; dropping this kills the process.
+/// A live process with one owner; dropping it kills the process.
 pub(super) struct Instance {
     process: Child,
     api: RuntimeApi,
@@ -36,10 +36,10 @@ pub(super) struct Instance {
     /// The time until it asked for its first event; `None` until then.
     init: Option<Duration>,
     frozen: bool,
-    /// How far its wall clock is ahead. Lambda gives deadlines by the clock of the process's machine.
+    /// How far the process's wall clock is ahead. Lambda gives deadlines by that clock.
     clock_offset_ms: i64,
     observer: Option<FunctionObserver>,
-    /// Copies the process's output to the sink; ends when this value is dropped.
+    /// Copies the process's output to the sink while this value lives.
     output: Tasks,
 }
 
@@ -51,7 +51,6 @@ pub(super) struct Answer {
 }
 
 impl Instance {
-    /// Starts a process; it initialises while the caller goes on.
     pub(super) async fn start(
         function: &FunctionSpec,
         binary: &Path,
@@ -97,12 +96,11 @@ impl Instance {
         self.process.pid()
     }
 
-    /// Whether the process has ended since it was used last.
+    /// Whether the process has ended since its last use.
     pub(super) fn has_ended(&mut self) -> bool {
         self.process.exit_status().is_some()
     }
 
-    /// Stops the process until [`Instance::thaw`].
     pub(super) fn freeze(&mut self) {
         self.process.signal(Unix::SIGSTOP);
         self.frozen = true;
@@ -200,7 +198,7 @@ impl Instance {
         Ok(())
     }
 
-    /// Ends the process and waits for its last output, which explains most failures.
+    /// The last output explains most failures.
     pub(super) async fn bury(mut self) {
         self.process.kill().await;
         if tokio::time::timeout(LAST_OUTPUT_LIMIT, self.output.finish()).await.is_err() {

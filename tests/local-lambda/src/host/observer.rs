@@ -1,39 +1,32 @@
-//! Someone who sees what becomes of the functions' processes.
+//! Sees the life of the functions' processes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-/// Sees the changes of processes, such as for a page that shows them.
+/// Sees the changes of processes, for a page that shows them, for example.
 ///
 /// It is called under the host's locks, so it must neither block nor call the host. The changes of
 /// one process come in their order.
 pub trait ProcessObserver: Send + Sync {
-    /// A change of a process of `function`.
     fn process(&self, function: &str, pid: u32, change: &ProcessChange);
 }
 
-/// A change of a function's process.
 #[derive(Debug, Clone)]
 pub enum ProcessChange {
-    /// It was started for a request.
     Started,
-    /// It got a request.
     Invoked {
-        /// The event.
         payload: Bytes,
     },
-    /// It has started, and begins with its first request.
+    /// It is ready, and begins with its first request.
     Initialised {
-        /// From its start until it asked for its first event.
+        /// From the process's start until it asked for its first event.
         init: Duration,
     },
-    /// It answered its request.
     Answered {
-        /// The answer, or the description of the error.
+        /// The function's answer, or the description of the error.
         payload: Bytes,
-        /// Whether it reported an error.
         is_error: bool,
         /// From the event to the answer.
         duration: Duration,
@@ -43,14 +36,12 @@ pub enum ProcessChange {
         /// Whether it is frozen meanwhile.
         is_frozen: bool,
     },
-    /// It has ended.
     Ended {
-        /// Why, for people to read.
+        /// For a person to read.
         reason: String,
     },
 }
 
-/// One function's view of an observer.
 #[derive(Clone)]
 pub(super) struct FunctionObserver {
     pub(super) observer: Arc<dyn ProcessObserver>,

@@ -1,5 +1,3 @@
-//! The host's settings.
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,35 +5,33 @@ use std::sync::Arc;
 use super::observer::ProcessObserver;
 use super::sink::{LogSink, WriterSink};
 
-/// The host's settings. Start from [`HostOptions::new`] and change what differs.
+/// Start from [`HostOptions::new`] and change what differs.
 #[derive(Clone)]
 pub struct HostOptions {
     /// The folder with the functions' binaries, such as `target/debug`.
     pub binaries: PathBuf,
-    /// Programs to run instead of functions' binaries, by the functions' names.
+    /// Run in place of functions' binaries, by the functions' names.
     pub stand_ins: BTreeMap<String, PathBuf>,
     /// Whether an instance without a request is frozen, as on Lambda.
     pub freeze: bool,
-    /// The most instances that one function may have at a time. Further requests wait.
+    /// For each function. Further requests wait.
     pub instances_max: usize,
-    /// Variables for all functions, such as `AWS_ENDPOINT_URL_DYNAMODB`; they override the
-    /// template's.
+    /// For all functions, such as `AWS_ENDPOINT_URL_DYNAMODB`. They override the template's
+    /// variables.
     pub environment: BTreeMap<String, String>,
-    /// Variables for single functions by name; they override all others.
+    /// By the function's name. They override all other variables.
     pub function_environment: BTreeMap<String, BTreeMap<String, String>>,
-    /// How far the wall clocks of functions are ahead, in milliseconds, by the functions' names. The
-    /// host does not move a clock; it gives the function its deadlines by that clock.
+    /// How far the wall clock of a function is ahead, by the function's name. The host does not
+    /// change a clock; it gives the function its deadlines by that clock.
     pub clock_offsets_ms: BTreeMap<String, i64>,
-    /// The destination of the functions' output.
     pub sink: Arc<dyn LogSink>,
-    /// Sees the changes of processes.
     pub observer: Option<Arc<dyn ProcessObserver>>,
 }
 
 impl HostOptions {
-    /// Runs the binaries of a folder as Lambda does: frozen between requests, with no variables but
-    /// the template's and Lambda's. A function has at most 16 instances, and its output goes to
-    /// standard error.
+    /// Runs the binaries of a folder as Lambda does: frozen between requests, with only the
+    /// template's and Lambda's variables. A function has at most 16 instances, and its output goes
+    /// to standard error.
     #[must_use]
     pub fn new(binaries: impl Into<PathBuf>) -> Self {
         Self {

@@ -12,45 +12,39 @@ const TIMED_OUT: &str = "Sandbox.Timedout";
 /// Lambda's error type of a process that ends.
 const EXITED: &str = "Runtime.ExitError";
 
-/// The result of an invocation.
 #[derive(Debug, Clone)]
 pub struct InvokeResult {
-    /// The request id that the function got.
     pub request_id: String,
-    /// The function's answer, or the description of the error in Lambda's form.
+    /// The function's answer, or Lambda's description of the error.
     pub payload: Bytes,
     /// `Unhandled` if the function failed, ended or was too slow; the payload then has `errorType`
     /// and `errorMessage`.
     pub function_error: Option<String>,
-    /// From the start of the process until it asked for its first event, if this request started
-    /// it.
+    /// From the start of the process until it asked for its first event. `None` if this request did
+    /// not start the process.
     pub init: Option<Duration>,
     /// From sending the event to the answer.
     pub duration: Duration,
 }
 
 impl InvokeResult {
-    /// Whether the function's timeout ended the request.
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         self.error("errorType").is_some_and(|kind| kind == TIMED_OUT)
     }
 
-    /// Whether the function's process ended by itself, for example by a panic, and not by a signal.
+    /// Whether the process ended by itself, for example by a panic, and not by a signal.
     #[must_use]
     pub fn is_crash(&self) -> bool {
         self.error("errorType").is_some_and(|kind| kind == EXITED)
             && self.error("errorMessage").is_some_and(|message| message.contains("exit status"))
     }
 
-    /// A member of the error's description, if the function failed.
     fn error(&self, member: &str) -> Option<String> {
         let description = self.function_error.as_ref().and(self.json().ok())?;
         Some(description.get(member)?.as_str()?.to_owned())
     }
 
-    /// The payload as JSON.
-    ///
     /// # Errors
     /// When the payload is not JSON.
     pub fn json(&self) -> serde_json::Result<serde_json::Value> {
@@ -72,18 +66,16 @@ pub enum InvokeError {
 /// Why the function gave no answer to a request.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The process could not be started.
     Start(std::io::Error),
     /// The function reported an error, in its initialisation or in the request; the body is the
     /// function's.
     Reported(Bytes),
     Exited(Option<ExitStatus>),
-    /// With the function's timeout.
     TimedOut(Duration),
 }
 
 impl Failure {
-    /// Why, in words.
+    /// In words.
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Reported(body) => String::from_utf8_lossy(body).into_owned(),

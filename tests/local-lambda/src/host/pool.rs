@@ -30,20 +30,18 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// Instances without a request. The last one was used most recently, and is used next.
+    /// Instances without a request. The most recently used one is last, and is used next.
     idle: Vec<Instance>,
-    /// The process ids of the busy instances, in the order of their start.
+    /// Process ids, in the order of their start.
     busy: Vec<u32>,
     /// Tasks that have an instance, or are starting one.
     drivers: usize,
     /// How many of the busy instances have answered, but not yet asked for their next event.
     returning: usize,
-    /// Requests that wait for an instance.
     waiting: VecDeque<Job>,
     closed: bool,
 }
 
-/// A request, and the channel for its result.
 struct Job {
     payload: Bytes,
     reply: oneshot::Sender<InvokeResult>,
@@ -110,7 +108,7 @@ impl Pool {
         state.waiting.clear();
     }
 
-    /// Kills the idle instances: the last ones once the drivers have been aborted.
+    /// Kills the idle instances, also those that aborted drivers leave.
     pub(super) fn clear(&self) {
         let mut state = self.state();
         state.idle.clear();

@@ -31,16 +31,11 @@ pub(super) struct Event {
     pub(super) payload: Bytes,
 }
 
-/// A request of the process.
 #[derive(Debug)]
 pub(super) enum Signal {
-    /// For its next event.
     Next,
-    /// It failed before its first event.
     InitError(Bytes),
-    /// It answered a request.
     Answer { request_id: String, payload: Bytes },
-    /// It failed in a request.
     Error { request_id: String, payload: Bytes },
 }
 
@@ -50,7 +45,7 @@ pub(super) struct RuntimeApi {
     /// Has room for one event.
     pub(super) events: mpsc::Sender<Event>,
     pub(super) signals: mpsc::UnboundedReceiver<Signal>,
-    /// Serves the API; ends when this value is dropped.
+    /// Serves the API while this value lives.
     _server: Tasks,
 }
 
@@ -90,8 +85,7 @@ async fn next(State(door): State<Arc<Door>>) -> Response {
     if door.signals.send(Signal::Next).is_err() {
         return StatusCode::GONE.into_response();
     }
-    // A client that gives up and asks again does not wait here for itself: its first future is
-    // dropped.
+    // A client that gives up and asks again does not wait for itself: its first request is dropped.
     let Some(event) = door.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };

@@ -5,12 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// The stream of a process that a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputStream {
-    /// Standard output.
     Stdout,
-    /// Standard error.
     Stderr,
 }
 
@@ -24,18 +21,17 @@ pub trait LogSink: Send + Sync {
 /// else (a panic, the host's own remarks) after the function's name.
 pub struct WriterSink<W>(Mutex<W>);
 
-/// A sink that writes to a file.
 pub type FileSink = WriterSink<File>;
 
 impl<W: Write> WriterSink<W> {
-    /// A sink that writes to `writer`, a whole line at a time.
+    /// Writes a whole line at a time.
     pub fn new(writer: W) -> Self {
         Self(Mutex::new(writer))
     }
 }
 
 impl FileSink {
-    /// A sink that appends to the file at `path`.
+    /// Appends to the file at `path`.
     ///
     /// # Errors
     /// When the file cannot be opened.

@@ -10,19 +10,18 @@ use super::load::TemplateError;
 use super::permission::Permission;
 use super::schedule::{Schedule, parse_rate};
 
-/// The key of the route for requests that match no other route.
+/// For requests that match no other route.
 pub const DEFAULT_ROUTE: &str = "$default";
 
-/// One Lambda function of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionSpec {
-    /// The logical id in the template, such as `ThumbnailFunction`.
+    /// In the template, such as `ThumbnailFunction`.
     pub logical_id: String,
-    /// The function's short name, which is also its binary's name, such as `thumbnail`.
+    /// The short name, which is also its binary's name, such as `thumbnail`.
     pub name: String,
     /// The time after which Lambda ends a request together with its process.
     pub timeout: Duration,
-    /// Memory in MiB. The function gets it as a variable; it is not enforced.
+    /// The function gets it as a variable; it is not enforced.
     pub memory_mib: u32,
     /// The resolved variables of `Globals` and of the function. Empty ones are left out, so that an
     /// optional setting is absent and not an empty string.
@@ -35,7 +34,6 @@ pub struct FunctionSpec {
     pub permissions: Option<BTreeSet<Permission>>,
 }
 
-/// One route of the HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The method in capitals, or `ANY`. The default route has `ANY`.
@@ -83,7 +81,6 @@ const DEFAULT_TIMEOUT_S: u64 = 3;
 const DEFAULT_MEMORY_MIB: u32 = 128;
 
 impl FunctionSpec {
-    /// Reads a function from its resolved properties and the template's globals.
     pub(super) fn read(
         logical_id: &str,
         name: String,

@@ -8,17 +8,11 @@ use serde_json::{Map, Value};
 use super::resolve::{PSEUDO, Scope, scalar_text};
 use super::{FunctionSpec, TableSpec, Template, function, permission, yaml};
 
-/// Why a template cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The file does not exist or is not readable.
     #[error("cannot read {}", path.display())]
-    Read {
-        /// The path of the file.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     /// The text is not YAML.
     #[error("the template is not valid YAML")]
     Yaml(#[source] Box<serde_saphyr::Error>),
@@ -34,15 +28,10 @@ pub enum TemplateError {
     /// A value for a parameter that the template does not have.
     #[error("the template has no parameter {0}")]
     ParameterUnknown(String),
-    /// Properties of a resource with an unexpected form.
+    /// The properties of a resource have an unexpected form.
     #[error("resource {name} has properties of an unexpected form")]
-    Resource {
-        /// The resource's logical id.
-        name: String,
-        /// The error of serde.
-        source: serde_json::Error,
-    },
-    /// Any other error in the template, in words.
+    Resource { name: String, source: serde_json::Error },
+    /// Any other error, in words.
     #[error("{0}")]
     Invalid(String),
 }

@@ -7,22 +7,20 @@ use serde_json::Value;
 use super::load::TemplateError;
 use super::resolve::{Scope, attribute_path, scalar_text};
 
-/// An action that a role permits on a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Permission {
-    /// The action, such as `dynamodb:GetItem`.
+    /// Such as `dynamodb:GetItem`.
     pub action: String,
     /// The ARN of the table or of its index.
     pub resource: String,
 }
 
-/// The only service whose statements are read. Those of others may name resources that do not exist
-/// locally.
+/// The only service whose statements are read. Other services' statements may name resources that
+/// do not exist locally.
 const SERVICE: &str = "dynamodb:";
 
-/// What the role of a function permits on tables, by its own policies: each `Allow` statement, with
-/// no regard to its conditions. `None` if the role is no resource of the template, as with SAM's
-/// policy templates.
+/// By the role's own policies: each `Allow` statement, whatever its conditions. `None` if the role
+/// is not a resource of the template, as with SAM's policy templates.
 pub(super) fn of_function(
     function: &Value,
     scope: &Scope<'_>,

@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::load::TemplateError;
 
-/// The pseudo parameters of a local stack.
 pub(super) const PSEUDO: [(&str, &str); 4] = [
     ("AWS::Region", crate::host::REGION),
     ("AWS::AccountId", crate::host::ACCOUNT_ID),
@@ -14,7 +13,7 @@ pub(super) const PSEUDO: [(&str, &str); 4] = [
     ("AWS::URLSuffix", "amazonaws.com"),
 ];
 
-/// The meaning of names in a template.
+/// Resolves the names in a template.
 pub(super) struct Scope<'a> {
     /// Parameters and pseudo parameters.
     pub(super) values: BTreeMap<String, String>,
@@ -24,7 +23,7 @@ pub(super) struct Scope<'a> {
     pub(super) resources: &'a Map<String, Value>,
 }
 
-/// Deeper nesting than any template has; it stops conditions that refer to themselves.
+/// Deeper than any template's nesting. It stops conditions that refer to themselves.
 const DEPTH_MAX: usize = 32;
 
 impl Scope<'_> {
@@ -33,7 +32,7 @@ impl Scope<'_> {
         self.resolve_at(value, 0)
     }
 
-    /// [`Scope::resolve`] where the result must be a string.
+    /// [`Scope::resolve`] for a result that must be a string.
     pub(super) fn resolve_text(&self, value: &Value) -> Result<Option<String>, TemplateError> {
         Ok(self.resolve(value)?.map(|value| scalar_text(&value)))
     }

@@ -7,11 +7,10 @@ use super::load::TemplateError;
 /// One schedule of one function, as EventBridge Scheduler would run it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// The event's name in the template, such as `EveryMinute`.
+    /// In the template, such as `EveryMinute`.
     pub name: String,
-    /// The time between two invocations.
     pub rate: Duration,
-    /// The event's payload: the JSON text of the template, or `{}` if it has none.
+    /// The JSON text of the template, or `{}` if it has none.
     pub input: String,
 }
 

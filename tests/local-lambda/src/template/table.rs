@@ -5,45 +5,34 @@ use serde_json::Value;
 
 use super::load::TemplateError;
 
-/// One table of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSpec {
-    /// The logical id in the template, such as `UsersTable`.
+    /// In the template, such as `UsersTable`.
     pub logical_id: String,
-    /// The table's name in DynamoDB.
+    /// In DynamoDB.
     pub name: String,
     /// The partition key first, then the sort key if the table has one.
     pub key: Vec<KeyAttribute>,
-    /// The global secondary indexes.
     pub indexes: Vec<IndexSpec>,
     /// The attribute with an item's expiry in epoch seconds, if the table has one.
     pub ttl_attribute: Option<String>,
 }
 
-/// One attribute of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyAttribute {
-    /// The attribute's name in items.
     pub name: String,
-    /// The attribute's type in items.
     pub kind: KeyType,
 }
 
-/// The types of key attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum KeyType {
-    /// A string.
     S,
-    /// A number.
     N,
-    /// Bytes.
     B,
 }
 
-/// A global secondary index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSpec {
-    /// The index's name in requests.
     pub name: String,
     /// The partition key first, then the sort key if the index has one.
     pub key: Vec<KeyAttribute>,

@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for LongForm {
     }
 }
 
-/// The content of a node without its tag.
+/// A node's content without its tag.
 struct Plain(Value);
 
 impl<'de> Deserialize<'de> for Plain {

@@ -1,14 +1,14 @@
 //! The broker: half messages, their ends and their checks.
 //!
-//! As the Java broker does, it finds a half message by its place in the log and never asks whether
-//! it has ended: each COMMIT makes a visible copy, also after a ROLLBACK.
+//! Like the Java broker, it finds a half message by its position in the log and never checks
+//! whether it has ended: each COMMIT makes a visible copy, even after a ROLLBACK.
 
 use crate::creating::action::{Action, AttemptId};
 use crate::creating::parties::transaction_check;
 use crate::creating::protocol::Creating;
 use crate::creating::state::{HalfFate, MANY, Resolution, State, TransactionId, transaction_of};
 
-/// What can happen to the half messages, and to their ends on the way.
+/// Steps of half messages, and of ends on their way.
 pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Action>) {
     for attempt in 0..protocol.bounds.attempts {
         let half = state.broker.halves[attempt];
@@ -36,7 +36,7 @@ pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Act
     }
 }
 
-/// Sends an end, which may arrive at any later time, or never.
+/// The end may arrive at any later time, or never.
 pub(crate) fn send_end(
     protocol: &Creating,
     state: &mut State,
@@ -51,9 +51,9 @@ pub(crate) fn send_end(
             state.past.ends_conflict |= state.past.rollback_sent[transaction];
         }
         Resolution::Rollback => {
-            // A second one, or one after an end, changes nothing.
+            // A second ROLLBACK, or one after an end, changes nothing.
             half.rollback_under_way = half.fate == HalfFate::Open;
-            // What is on the topic stays there.
+            // A message on the topic stays there.
             if state.broker.visible[transaction] == 0 {
                 state.past.rollback_sent[transaction] = true;
                 // A COMMIT is sent for the order's attempt only, so this shows both kinds of

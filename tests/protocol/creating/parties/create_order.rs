@@ -7,7 +7,6 @@ use crate::creating::state::{
     Answer, HalfFate, Progress, Resolution, Settlement, State, transaction_of,
 };
 
-/// What can happen to the attempts.
 pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Action>) {
     for attempt in 0..protocol.bounds.attempts {
         match state.attempts[attempt].progress {
@@ -33,8 +32,8 @@ pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Act
     }
 }
 
-/// Attempts are numbered as they begin, each at any time after the one before it: all of them may
-/// be alive at once.
+/// Attempts begin in the order of their numbers, each at any time after the one before it: all may
+/// live at once.
 fn begin(protocol: &Creating, state: &State, attempt: AttemptId, actions: &mut Vec<Action>) {
     let before = attempt.checked_sub(1).map(|before| state.attempts[before].progress);
     if before == Some(Progress::NotBegun) {
@@ -52,11 +51,11 @@ fn begin(protocol: &Creating, state: &State, attempt: AttemptId, actions: &mut V
     }
 }
 
-/// A put is under way, and awaited.
+/// A put is under way, and its process waits for the answer.
 fn putting(protocol: &Creating, state: &State, attempt: AttemptId, actions: &mut Vec<Action>) {
     let fates = [Action::ApplyPut, Action::DropPut, Action::DelayPut, Action::Crash];
     actions.extend(fates.map(|fate| fate(attempt)));
-    // A refused put whose answer is lost leaves nothing, just as a dropped one.
+    // A refused put whose answer is lost leaves no trace, like a lost put.
     if orders_table::put_applies(protocol, state, attempt) {
         actions.push(Action::LosePutAnswer(attempt));
     }
@@ -70,7 +69,7 @@ pub(crate) fn send_half(state: &mut State, attempt: AttemptId) {
     state.attempts[attempt].progress = Progress::Prepared;
 }
 
-/// Where no order is created without the broker, the request is refused, unless it tries again.
+/// Without `accept_without_broker`, the request is refused, unless it tries again.
 pub(crate) fn lose_half_answer(protocol: &Creating, state: &mut State, attempt: AttemptId) {
     state.broker.halves[attempt].fate = HalfFate::Open;
     if protocol.variant.accept_without_broker {
@@ -85,7 +84,7 @@ pub(crate) fn go_without_half(state: &mut State, attempt: AttemptId) {
 }
 
 /// A request that is about to be refused for a reason that can change is answered with the order at
-/// the key, if there is one.
+/// its key, if there is one.
 pub(crate) fn refuse(protocol: &Creating, state: &mut State, attempt: AttemptId, answer: Answer) {
     let order_exists = state.item.order.is_some();
     let answer = if order_exists && protocol.variant.looks_before_refusal {
@@ -148,7 +147,7 @@ pub(crate) const fn give_up(state: &mut State, attempt: AttemptId) {
     state.attempts[attempt].progress = Progress::Answered(Answer::Unknown);
 }
 
-/// Sends the end; whether it arrives changes nothing for the client.
+/// Whether the end arrives makes no difference to the client.
 pub(crate) fn end(protocol: &Creating, state: &mut State, attempt: AttemptId) {
     let Progress::Settled(settlement) = state.attempts[attempt].progress else {
         panic!("attempt {attempt} ends before it is settled");
@@ -170,7 +169,7 @@ pub(crate) const fn crash(state: &mut State, attempt: AttemptId) {
     give_up(state, attempt);
 }
 
-/// A late put that can't take effect any more changes nothing, whether it arrives or not.
+/// A late put that can no longer take effect changes nothing, whether it arrives or not.
 pub(crate) fn forget_late_puts(protocol: &Creating, state: &mut State) {
     for attempt in 0..protocol.bounds.attempts {
         let is_over = orders_table::put_is_over(protocol, state, attempt);
@@ -178,7 +177,7 @@ pub(crate) fn forget_late_puts(protocol: &Creating, state: &mut State) {
     }
 }
 
-/// The outcome of a refused put, from what it found. The order of the questions matters.
+/// The outcome of a refused put, from the item that it found. The order of the checks matters.
 fn judge(protocol: &Creating, state: &State, attempt: AttemptId) -> Settlement {
     let transaction = transaction_of(&protocol.variant, attempt);
     if protocol.variant.own_order_recognised && state.order_is_of(transaction) {
@@ -190,7 +189,7 @@ fn judge(protocol: &Creating, state: &State, attempt: AttemptId) -> Settlement {
     Settlement::Fenced
 }
 
-/// Without a half message there is nothing to end, and the client is answered at once.
+/// Without a half message there is nothing to end, and the client is answered immediately.
 fn settle(state: &mut State, attempt: AttemptId, settlement: Settlement) {
     let half = state.broker.halves[attempt].fate;
     state.attempts[attempt].progress = match half {

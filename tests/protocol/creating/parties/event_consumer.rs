@@ -1,11 +1,10 @@
 //! event-consumer, as far as it matters here: it handles the pending event.
 //!
-//! It does so in one step; the model of [pending](crate::pending) events has all of its steps.
+//! That is one step here; the model of [pending](crate::pending) events has all its steps.
 
 use crate::creating::action::Action;
 use crate::creating::state::{MANY, State};
 
-/// What can be delivered.
 pub(crate) fn possible(state: &State, actions: &mut Vec<Action>) {
     if state.broker.unacknowledged > 0 {
         actions.push(Action::Deliver);

@@ -21,7 +21,7 @@ pub(crate) fn put_applies(protocol: &Creating, state: &State, attempt: AttemptId
     }
 }
 
-/// The put: the order replaces anything that is at the key, if the condition holds.
+/// If its condition holds, the order replaces any item at the key.
 pub(crate) fn put(protocol: &Creating, state: &mut State, attempt: AttemptId) -> bool {
     let applies = put_applies(protocol, state, attempt);
     if applies {
@@ -35,7 +35,7 @@ pub(crate) fn put(protocol: &Creating, state: &mut State, attempt: AttemptId) ->
     applies
 }
 
-/// Whether an attempt's put can't take effect any more, now or later. Only the conditions of the
+/// Whether an attempt's put can no longer take effect, now or later. Only the conditions of the
 /// full protocol make that final.
 pub(crate) fn put_is_over(protocol: &Creating, state: &State, attempt: AttemptId) -> bool {
     let variant = &protocol.variant;
@@ -44,7 +44,7 @@ pub(crate) fn put_is_over(protocol: &Creating, state: &State, attempt: AttemptId
         && !put_applies(protocol, state, attempt)
 }
 
-/// The fence: the attempt joins those that can't create the order any more.
+/// The attempt joins those that can no longer create the order.
 pub(crate) fn fence(protocol: &Creating, state: &mut State, transaction: TransactionId) {
     let item = &mut state.item;
     match protocol.variant.fence_write {

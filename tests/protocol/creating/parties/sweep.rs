@@ -5,10 +5,10 @@ use crate::creating::parties::{broker, transaction_check};
 use crate::creating::protocol::Creating;
 use crate::creating::state::{Resolution, State};
 
-/// What the sweep can do. An event is due at any time, also early, while its COMMIT is on its way.
+/// Steps of the sweep. An event is due at any time, even while its COMMIT is on its way.
 ///
-/// Asking the broker and sending are one step: what happens between the two might as well happen
-/// after both.
+/// Asking the broker and sending are one step: an event between the two could as well happen after
+/// both.
 pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Action>) {
     let order = state.item.order.as_ref().filter(|_| protocol.variant.sweep);
     if let Some((order, entry)) = order.and_then(|order| Some((order, order.pending.as_ref()?))) {
@@ -28,27 +28,26 @@ pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Act
     }
 }
 
-/// It claims the event and sends it.
 pub(crate) fn send(state: &mut State) {
     claim(state);
     show(state);
 }
 
-/// A claim stores that the event may be sent: from now on the broker is asked for it before it is
-/// sent again. A sweep that dies then has sent nothing.
+/// A claim stores that the event may be sent: from then on the broker is asked about the event
+/// before it is sent again. If the sweep dies now, it has sent nothing.
 pub(crate) fn claim(state: &mut State) {
     if let Some(entry) = state.item.order.as_mut().and_then(|order| order.pending.as_mut()) {
         entry.never_sent = false;
     }
 }
 
-/// What is left is a half message that says its event is recorded.
+/// A half message remains, which says that its event is recorded.
 pub(crate) fn lose_commit(state: &mut State) {
     claim(state);
     state.broker.sweep_half = true;
 }
 
-/// The history holds the event, so it is published unless it is on the topic already.
+/// The history contains the event, so it is published unless it is already on the topic.
 pub(crate) fn check_half(protocol: &Creating, state: &mut State) {
     state.broker.sweep_half = false;
     let order = state.item.order.as_ref().expect("the sweep sends what is stored");

@@ -1,11 +1,11 @@
 //! transaction-check, as far as it answers check-backs.
 //!
 //! Several checkers may be asked about one attempt at once. Each reads the item consistently. If
-//! the item decides the attempt, that is final, and the checker answers. Otherwise it writes the
-//! fence, which is a separate step: a put that lands in between is found by the second read.
+//! the item decides the attempt, that is final, and the checker answers. Otherwise the checker
+//! writes the fence, which is a separate step: the second read finds a put that arrives in between.
 //!
-//! The look at the topic is no step of its own: a COMMIT that arrives between it and the answer
-//! might as well arrive after the answer was sent.
+//! The query for the message on the topic is not a separate step: a COMMIT that arrives between
+//! query and answer could as well arrive after the answer.
 
 use crate::creating::action::{Action, AttemptId};
 use crate::creating::parties::{broker, orders_table};
@@ -13,10 +13,10 @@ use crate::creating::protocol::Creating;
 use crate::creating::state::{Resolution, State, TransactionId, transaction_of};
 use crate::creating::variant::{EventRaised, NothingFound};
 
-/// How many checkers may be between their read and their fence.
+/// Checkers between their read and their fence.
 const CHECKERS_MAX: u8 = 2;
 
-/// What the checkers that found nothing can do.
+/// Steps of the checkers that found nothing.
 pub(crate) fn possible(protocol: &Creating, state: &State, actions: &mut Vec<Action>) {
     for attempt in 0..protocol.bounds.attempts {
         if state.broker.halves[attempt].fencing > 0 {
@@ -31,7 +31,7 @@ pub(crate) const fn is_free(state: &State, attempt: AttemptId) -> bool {
     state.broker.halves[attempt].fencing < CHECKERS_MAX
 }
 
-/// A checker reads the item, and answers if it decides the attempt.
+/// The checker answers if the item decides the attempt.
 pub(crate) fn read(protocol: &Creating, state: &mut State, attempt: AttemptId) {
     let transaction = transaction_of(&protocol.variant, attempt);
     match (finding(protocol, state, transaction), protocol.variant.nothing_found) {
@@ -46,8 +46,8 @@ pub(crate) fn read(protocol: &Creating, state: &mut State, attempt: AttemptId) {
     }
 }
 
-/// The fence, the second read and the answer. The last two need no step of their own: after the
-/// fence the attempt is decided for good.
+/// The fence, the second read and the answer. The last two need no separate step: after the fence
+/// the attempt is decided for good.
 pub(crate) fn fence(protocol: &Creating, state: &mut State, attempt: AttemptId) {
     crash_after_fence(protocol, state, attempt);
     let transaction = transaction_of(&protocol.variant, attempt);
@@ -69,13 +69,13 @@ pub(crate) fn crash_after_fence(protocol: &Creating, state: &mut State, attempt:
     orders_table::fence(protocol, state, transaction_of(&protocol.variant, attempt));
 }
 
-/// What the item says about an attempt. The attribute `attempt` is looked at before `fenced`.
+/// The item's verdict on an attempt. The attribute `attempt` is checked before `fenced`.
 fn finding(protocol: &Creating, state: &State, transaction: TransactionId) -> Option<Resolution> {
     match &state.item.order {
         Some(order) if order.transaction == transaction => {
             Some(of_raised(protocol, state, transaction))
         }
-        // An order never leaves its key, so this attempt can't land any more.
+        // An order never leaves its key, so this attempt can no longer create it.
         Some(_) => Some(Resolution::Rollback),
         None if state.item.fenced[transaction] => Some(Resolution::Rollback),
         None => None,

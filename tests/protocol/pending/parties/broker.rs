@@ -1,11 +1,10 @@
-//! The broker: what is published, and what it loses or doubles.
+//! The broker: what is published, lost or doubled.
 
 use crate::pending::action::Action;
 use crate::pending::event::Event;
 use crate::pending::protocol::Handling;
 use crate::pending::state::{MANY, State};
 
-/// What can go wrong with stored messages.
 pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Action>) {
     for event in Event::ALL {
         let copies = &state.topic[event];
@@ -29,7 +28,7 @@ pub(crate) fn publish(state: &mut State, event: Event) {
     copy(state, event);
 }
 
-/// Copies that consumers have received stay there, and can be acknowledged.
+/// Copies that consumers have received stay with them, and can be acknowledged.
 pub(crate) fn lose(state: &mut State, event: Event) {
     state.topic[event].is_stored = false;
     state.topic[event].unacknowledged = 0;

@@ -7,7 +7,6 @@ use crate::pending::protocol::Handling;
 use crate::pending::state::{Consumer, FollowUp, MANY, State, Status, Writer};
 use crate::pending::variant::{KeysLeave, PendingUntil, Refusal};
 
-/// What can be delivered, and how far the deliveries are.
 pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Action>) {
     for (consumer, at) in state.consumers.iter().enumerate().take(protocol.bounds.consumers) {
         match *at {
@@ -40,8 +39,8 @@ pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Act
     }
 }
 
-/// The read decides: if the event is pending, the handlers run; if it is only in the history, it is
-/// acknowledged. An event in no history is never published, so none is foreign here.
+/// The read decides: if the event is pending, the handlers run; if only the history contains it, it
+/// is acknowledged. An event that no history contains is never published, so none is foreign here.
 pub(crate) fn deliver(protocol: &Handling, state: &mut State, consumer: ConsumerId, event: Event) {
     let is_pending = state.order.pending[event].is_some();
     // A value that only one variant uses must not distinguish states of the others.
@@ -57,7 +56,7 @@ pub(crate) fn deliver(protocol: &Handling, state: &mut State, consumer: Consumer
     }
 }
 
-/// `OrderCancelled` has no handler but the notification, which is part of the finishing write.
+/// `OrderCancelled` has no handler except the notification, which is part of the finishing write.
 const fn starts_with(event: Event, seems_last: bool) -> Consumer {
     match event {
         Event::OrderCreated | Event::FollowUp => Consumer::Handling { event, seems_last },
@@ -66,9 +65,9 @@ const fn starts_with(event: Event, seems_last: bool) -> Consumer {
 }
 
 /// The effect elsewhere and its mark, in one transaction, on condition that the event is pending
-/// and not marked. A refusal says which of the two failed: if the mark is found, the handler is
-/// done; if the entry is gone, nothing is left to finish. Otherwise an entry that is buried and
-/// redriven meanwhile would be finished without the effect.
+/// and not marked. The consumer learns from a refusal which condition failed: if the mark exists,
+/// the handler is done; if the entry is gone, there is nothing to finish. Otherwise an entry that
+/// is buried and redriven meanwhile would be finished without the effect.
 pub(crate) fn act_elsewhere(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     let Consumer::Handling { event, seems_last } = state.consumers[consumer] else {
         panic!("consumer {consumer} acts out of turn");
@@ -90,7 +89,7 @@ pub(crate) fn lose_elsewhere_answer(protocol: &Handling, state: &mut State) {
     let applies = match &entry {
         _ if !variant.elsewhere_marked => true,
         Some(entry) => !entry.elsewhere_done,
-        // Where a read ends the entry, the effect needs another guard.
+        // If a read ends the entry, the effect needs another guard.
         None => variant.pending_until == PendingUntil::Received && state.effects_elsewhere == 0,
     };
     if applies {
@@ -102,7 +101,7 @@ pub(crate) fn lose_elsewhere_answer(protocol: &Handling, state: &mut State) {
 }
 
 /// The finishing write, on condition that the event is pending. If it isn't, another consumer has
-/// finished it, or buried it.
+/// finished or buried it.
 pub(crate) fn finish(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     lose_finish_answer(protocol, state, consumer);
     finished(state, consumer);
@@ -122,7 +121,7 @@ pub(crate) fn lose_finish_answer(protocol: &Handling, state: &mut State, consume
     }
 }
 
-/// Whether the order says that every handler but the notification has done its part.
+/// Whether the order shows that every handler except the notification is done.
 fn is_done(state: &State, event: Event) -> bool {
     match event {
         Event::OrderCreated => state.order.status != Status::Created,
@@ -141,7 +140,7 @@ pub(crate) fn bury(protocol: &Handling, state: &mut State, consumer: ConsumerId)
 }
 
 /// Copies are counted, not distinguished: if two consumers hold one copy, their acknowledgements
-/// may remove two. That is a loss like any other.
+/// may remove two copies. That is a loss like any other.
 pub(crate) fn acknowledge(state: &mut State, consumer: ConsumerId) {
     if let Consumer::Finished(event) = state.consumers[consumer] {
         let copies = &mut state.topic[event];
@@ -162,7 +161,7 @@ pub(crate) fn finished(state: &mut State, consumer: ConsumerId) {
     forget(state, consumer);
 }
 
-/// The delivery is over, and with it the `event_id` that it would have given a follow-up.
+/// The delivery is over, and so is the `event_id` that it would have given a follow-up.
 fn forget(state: &mut State, consumer: ConsumerId) {
     if let Some(follow_up) = &mut state.order.follow_up
         && follow_up.writer == Writer::Consumer(consumer)

@@ -8,8 +8,8 @@ use crate::pending::protocol::Handling;
 use crate::pending::state::{Consumer, Decision, Entry, FollowUp, MANY, State, Status, Writer};
 use crate::pending::variant::{PublishedFrom, Refusal};
 
-/// What a consumer of `OrderCreated` can do until the order is decided. Stock changes meanwhile, so
-/// a second decision may differ from the first.
+/// Steps of a consumer of `OrderCreated` until the order is decided. The stock may change
+/// meanwhile, so a second decision may differ from the first.
 pub(crate) fn possible(consumer: ConsumerId, actions: &mut Vec<Action>) {
     for decision in [Decision::Confirm, Decision::Reject] {
         actions.push(Action::Decide(consumer, decision));
@@ -17,7 +17,7 @@ pub(crate) fn possible(consumer: ConsumerId, actions: &mut Vec<Action>) {
     }
 }
 
-/// The answer says whether the decision was stored, and if not, what the item holds.
+/// The answer says whether the decision was stored, and otherwise what the item contains.
 pub(crate) fn decide(
     protocol: &Handling,
     state: &mut State,
@@ -65,7 +65,7 @@ pub(crate) fn lose_decision_answer(
     state.consumers[consumer] = Consumer::InDoubt { decision, seems_last };
 }
 
-/// A half message that is committed at once. An event in no history is a ghost.
+/// A half message that is committed immediately. An event that no history contains is a ghost.
 pub(crate) fn publish_follow_up(protocol: &Handling, state: &mut State, consumer: ConsumerId) {
     if let Consumer::Decided { publishes, .. } = state.consumers[consumer] {
         let published = FollowUp { writer: Writer::Consumer(consumer), decision: publishes };
@@ -94,7 +94,7 @@ const fn finish_next(state: &mut State, consumer: ConsumerId, seems_last: bool) 
     state.consumers[consumer] = Consumer::Finishing { event, seems_last };
 }
 
-/// Status, stock, history, the follow-up's entry, and the end of the event's own: all or none.
+/// Status, stock, history, the follow-up's entry, and the end of the event's entry: all or none.
 fn store(protocol: &Handling, state: &mut State, consumer: ConsumerId, decision: Decision) -> bool {
     let event = Event::OrderCreated;
     let ends_event = protocol.variant.decision_ends_event;

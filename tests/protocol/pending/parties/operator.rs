@@ -27,8 +27,8 @@ pub(crate) fn redrive(protocol: &Handling, state: &mut State, event: Event) {
     broker::publish(state, event);
 }
 
-/// One transaction: the letter is removed, the entry returns under a new publication. A query for
-/// that publication doesn't find the copies of earlier ones.
+/// One transaction removes the letter and returns the entry under a new publication. A query for
+/// that publication doesn't find copies of earlier ones.
 pub(crate) fn redrive_unpublished(protocol: &Handling, state: &mut State, event: Event) {
     if let Some(entry) = state.letters[event].take() {
         order_item::add(protocol, state, event, entry);
@@ -37,7 +37,7 @@ pub(crate) fn redrive_unpublished(protocol: &Handling, state: &mut State, event:
     state.past.redriven = true;
 }
 
-/// Our own group receives a copy, too, and finds the event handled.
+/// Our own group receives a copy too, and finds the event handled.
 pub(crate) fn replay(state: &mut State, event: Event) {
     broker::publish(state, event);
 }

@@ -5,20 +5,20 @@ use crate::pending::protocol::Handling;
 use crate::pending::state::{Entry, MANY, State};
 use crate::pending::variant::{KeysLeave, Letter, PendingUntil};
 
-/// Whether the event is pending, for the condition of a write. Where a read has already ended the
+/// Whether the event is pending, as the condition of a write. If a read has already ended the
 /// entry, there is no such condition.
 pub(crate) fn is_open(protocol: &Handling, state: &State, event: Event) -> bool {
     let received = protocol.variant.pending_until == PendingUntil::Received;
     received || state.order.pending[event].is_some()
 }
 
-/// An event enters `pending` with the write that makes it true.
+/// An event enters `pending` with the write that raises it.
 pub(crate) fn add(protocol: &Handling, state: &mut State, event: Event, entry: Entry) {
     state.order.pending[event] = Some(entry);
     state.order.indexed |= protocol.variant.additions_set_keys;
 }
 
-/// An entry leaves, and with the last one the index keys. `seems_last`: the writer has read no
+/// An entry leaves, and with the last entry the index keys. `seems_last`: the writer has read no
 /// other entry.
 pub(crate) fn remove(protocol: &Handling, state: &mut State, event: Event, seems_last: bool) {
     state.order.pending[event] = None;
@@ -29,7 +29,7 @@ pub(crate) fn remove(protocol: &Handling, state: &mut State, event: Event, seems
     state.order.indexed &= !is_last;
 }
 
-/// The event's notification, which is keyed by it.
+/// The event's notification, keyed by the event.
 pub(crate) fn notify(protocol: &Handling, state: &mut State, event: Event) {
     let notifications = &mut state.order.notifications[event];
     let added = MANY.min(*notifications + 1);

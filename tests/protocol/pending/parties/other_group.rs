@@ -1,4 +1,4 @@
-//! Another team's group on the same topic, of which `pending` knows nothing.
+//! Another team's group on the same topic, which `pending` does not record.
 
 use crate::pending::action::Action;
 use crate::pending::event::Event;
@@ -6,7 +6,7 @@ use crate::pending::protocol::Handling;
 use crate::pending::state::State;
 use crate::pending::variant::OtherGroup;
 
-/// It receives what is stored, once it polls.
+/// The group receives stored messages when it polls.
 pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Action>) {
     if protocol.variant.other_group != OtherGroup::Unwatched {
         let events = Event::ALL.into_iter();

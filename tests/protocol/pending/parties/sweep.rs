@@ -1,4 +1,4 @@
-//! The sweep: publishes pending events that no consumer will receive. It sees only its index.
+//! The sweep publishes pending events that no consumer will receive. It sees only its index.
 
 use crate::pending::action::Action;
 use crate::pending::event::Event;
@@ -6,7 +6,7 @@ use crate::pending::parties::broker;
 use crate::pending::protocol::Handling;
 use crate::pending::state::State;
 
-/// What the sweep can do. There is no time here: an event that becomes due is due at once.
+/// Steps of the sweep. There is no time here: an event is due as soon as it becomes due.
 pub(crate) fn possible(protocol: &Handling, state: &State, actions: &mut Vec<Action>) {
     if !protocol.variant.sweep || !state.order.indexed {
         return;

@@ -22,8 +22,8 @@ pub(crate) fn read(state: &mut State) {
     state.read_to_cancel = Some(state.order.clone());
 }
 
-/// Status, stock, history and the event's entry, all or none. A user whose answer is lost
-/// cancels again, and finds the order cancelled.
+/// Status, stock, history and the event's entry: all or none. A user whose answer is lost cancels
+/// again, and finds the order cancelled.
 pub(crate) fn cancel(protocol: &Handling, state: &mut State) {
     if state.order.status == Status::Confirmed {
         state.stock.given_back = MANY.min(state.stock.given_back + 1);

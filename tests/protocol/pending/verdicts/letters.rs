@@ -1,4 +1,4 @@
-//! The rows about dead letters, which end an entry and bring it back.
+//! The rows about dead letters, which end an entry and later restore it.
 
 use super::{ALL, CONFIRMED, HANDLED, usual};
 use crate::exploration::explore;
@@ -26,8 +26,8 @@ fn a_refusal_that_is_treated_as_done_loses_the_effect_when_its_letter_is_redrive
     let undecided = [both(OrderCreated).as_slice(), &refused].concat();
     let lost = [undecided.as_slice(), &finished].concat();
     follow(usual(variant), &lost).breaks(I2_NOTHING_LOST);
-    // In the full protocol the consumer is done with its copy, and the redriven one has its own
-    // delivery.
+    // In the full protocol the consumer is done with its copy, and the redriven message is
+    // delivered separately.
     let found = [no_effect.as_slice(), &[Acknowledge(0)], HANDLED].concat();
     follow(usual(Variant::FULL), &found).breaks_nothing().reaches(S8_REDRIVEN);
     let found = [undecided.as_slice(), &[Acknowledge(0)], CONFIRMED, HANDLED].concat();

@@ -1,4 +1,4 @@
-//! An attempt, and what is on the wire about it.
+//! An attempt, and its calls on the wire.
 
 use application::orders::create::{CreateOrderError, OrderReply};
 use application::outcome::{Failure, FailureClass, WriteTry};
@@ -17,38 +17,30 @@ use crate::replay::process::Process;
 /// Returns a half message's answer to its caller.
 pub(crate) type HalfReply = Reply<Result<MemoryReceipt, PrepareError>>;
 
-/// Returns a put's answer to its caller.
 pub(crate) type PutReply = Reply<WriteTry<AtKey>>;
 
-/// Returns an end's answer to its caller.
 pub(crate) type EndReply = Reply<Result<(), EndError>>;
 
 #[derive(Default)]
 pub(crate) struct Attempt {
     pub(crate) transaction_id: Option<TransactionId>,
-    /// Where its half message is stored.
     pub(crate) half: Option<MemoryReceipt>,
-    /// Whether the broker gave its half message up.
     pub(crate) discarded: bool,
-    /// The request that it belongs to, until that ends or goes on as another attempt.
+    /// Until the request ends or continues with another attempt.
     pub(crate) request: Option<Request>,
     /// The reply that its request waits for, if its half message is abandoned.
     pub(crate) abandoned: Option<HalfReply>,
     /// The put that its request is making.
     current: Option<Put>,
-    /// Puts that arrive later, if ever.
     pub(crate) late_puts: Vec<NewOrder>,
     /// The end that its request is about to send.
     pub(crate) to_end: Option<(Resolution, EndReply)>,
-    /// Ends on their way to the broker.
     pub(crate) ends: Vec<EndOnItsWay>,
     /// Checkers that are about to fence it.
     pub(crate) checkers: Vec<Checker>,
-    /// What the client was answered.
     pub(crate) answer: Option<Answer>,
 }
 
-/// A request that is being served.
 pub(crate) struct Request {
     pub(crate) process: Process<Result<OrderReply, CreateOrderError>, Call>,
     pub(crate) clock: ManualClock,
@@ -61,18 +53,16 @@ struct Put {
     place: Place,
 }
 
-/// Where a put is.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     /// Still in its process.
     AtItsProcess,
     /// On the wire.
     UnderWay,
-    /// Lost to its process, which gets no answer.
+    /// Its process will get no answer.
     OutOfSight,
 }
 
-/// An end that may arrive.
 pub(crate) struct EndOnItsWay {
     pub(crate) resolution: Resolution,
     /// To the process, if it waits for the answer.
@@ -87,12 +77,11 @@ pub(crate) struct Checker {
 }
 
 impl Attempt {
-    /// Stores that its request is about to send a put.
+    /// Records that its request is about to send a put.
     pub(crate) fn is_about_to_send(&mut self, new: Box<NewOrder>, reply: PutReply) {
         self.current = Some(Put { new, reply, place: Place::AtItsProcess });
     }
 
-    /// The put leaves its process.
     pub(crate) fn send_put(&mut self) -> &NewOrder {
         let sent = self.current.as_mut().expect("its request is about to send a put");
         assert_eq!(sent.place, Place::AtItsProcess);
@@ -100,14 +89,14 @@ impl Attempt {
         &sent.new
     }
 
-    /// The put arrives. Returns the order that it stores, and where the answer goes.
+    /// Returns the order that the put stores, and the reply to its process.
     pub(crate) fn take_put(&mut self) -> (Box<NewOrder>, PutReply) {
         let sent = self.current.take().expect("a put is under way");
         assert_eq!(sent.place, Place::UnderWay);
         (sent.new, sent.reply)
     }
 
-    /// The process will get no answer to the put.
+    /// Its process will get no answer.
     pub(crate) fn lose_put(&mut self) -> NewOrder {
         let sent = self.current.as_mut().expect("a put is under way");
         assert_eq!(sent.place, Place::UnderWay);
@@ -115,13 +104,13 @@ impl Attempt {
         sent.new.as_ref().clone()
     }
 
-    /// The process stops waiting for the put, which may arrive later.
+    /// Its process stops waiting; the put may arrive later.
     pub(crate) fn delay_put(&mut self) {
         let late = self.lose_put();
         self.late_puts.push(late);
     }
 
-    /// The process learns that there is no answer to the put.
+    /// Its process learns that there is no answer.
     pub(crate) fn doubt_put(&mut self) -> Box<NewOrder> {
         let lost = self.current.take().expect("a put is out of sight");
         assert_eq!(lost.place, Place::OutOfSight);
@@ -130,7 +119,7 @@ impl Attempt {
         lost.new
     }
 
-    /// The transaction of the put that its request is making.
+    /// Of the put that its request is making.
     pub(crate) fn transaction_of_put(&self) -> Option<TransactionId> {
         self.current.as_ref().map(|sent| sent.new.attempt())
     }
@@ -141,7 +130,7 @@ impl Attempt {
     }
 
     /// Its process dies. A client without an answer knows as much as one whose answer says that the
-    /// outcome is open.
+    /// outcome is unknown.
     pub(crate) fn crash(&mut self) {
         self.request = None;
         self.to_end = None;
@@ -150,13 +139,13 @@ impl Attempt {
         self.answer = Some(Answer::Unknown);
     }
 
-    /// The first end of that kind that is under way.
+    /// The first one of that kind that is under way.
     pub(crate) fn take_end(&mut self, resolution: Resolution) -> Option<EndOnItsWay> {
         let at = self.ends.iter().position(|end| end.resolution == resolution)?;
         Some(self.ends.remove(at))
     }
 
-    /// Whether its client is answered only when the broker has answered.
+    /// Whether its client gets an answer only after the broker's.
     pub(crate) fn awaits_its_end(&self) -> bool {
         self.ends.iter().any(|end| end.reply.is_some())
     }

@@ -14,10 +14,10 @@ use testkit::world::World;
 
 use super::stage::order_id;
 
-/// Handles and acknowledges one copy of the order's event. Without an order it is foreign.
+/// Handles and acknowledges one copy of the order's event. Without an order the event is foreign.
 ///
-/// The events that follow belong to the model of what is [pending](crate::pending), so they are
-/// handled at once.
+/// The events that follow belong to the model of [pending](crate::pending) events, so they are
+/// handled immediately.
 pub(crate) async fn deliver(world: &World, event: EventId) {
     let is_ours = world.tables.stored_order(order_id()).is_some();
     let report = consume(world, Wanted::OneOf(event)).await;
@@ -29,7 +29,7 @@ pub(crate) async fn deliver(world: &World, event: EventId) {
     assert_eq!(report, ConsumptionReport { handled, ..ConsumptionReport::default() });
 }
 
-/// A window with time for one request for messages.
+/// The window has time for one request for messages.
 async fn consume(world: &World, wanted: Wanted) -> ConsumptionReport {
     let in_memory = world.consume_pending(Registry::default());
     let consumer = ConsumeEvents {
@@ -43,7 +43,7 @@ async fn consume(world: &World, wanted: Wanted) -> ConsumptionReport {
     consumer.run(Deadline::after(after_the_last_request + Duration::from_millis(1))).await
 }
 
-/// Delivers some of the copies, and leaves all others where they are.
+/// Delivers some of the copies, and keeps all others.
 struct SomeCopies {
     broker: MemoryBroker,
     wanted: Wanted,
@@ -51,9 +51,7 @@ struct SomeCopies {
 
 #[derive(Clone, Copy)]
 enum Wanted {
-    /// One copy of an event.
     OneOf(EventId),
-    /// All copies of all other events.
     AllBut(EventId),
 }
 

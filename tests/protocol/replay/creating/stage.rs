@@ -1,4 +1,4 @@
-//! The real use cases on the adapters in memory, and what is on the wire between them.
+//! The real use cases on the adapters in memory, and the wire between them.
 
 mod ends;
 mod half_message;
@@ -26,25 +26,22 @@ use crate::creating::protocol::Creating;
 use crate::creating::state::State;
 use crate::replay;
 
-/// The stock of its product. The order reserves one.
+/// Of the order's product. The order reserves one unit.
 pub(crate) const STOCK: u32 = 10;
 
-/// For how long a request tries to store a half message. So much time passes while the broker is
-/// away.
+/// How long a request tries to store a half message. This time passes while the broker is away.
 const HALF_MESSAGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// For how long a put may be tried. All other times are short compared with it.
+/// How long a put may be tried. All other times are short in comparison.
 const TRANSACTION: Duration = HALF_MESSAGE.saturating_mul(365);
 
-/// After so long every deadline has passed, by any clock.
+/// After this time every deadline has passed, by any clock.
 pub(crate) const MUCH_LATER: Duration = TRANSACTION.saturating_mul(3);
 
-/// All processes, tables and messages of one path.
 pub(crate) struct Stage {
     pub(crate) world: World,
     protocol: Creating,
     pub(crate) attempts: Vec<Attempt>,
-    /// The clock of transaction-check as it sweeps.
     sweeper_clock: ManualClock,
     /// A half message that the sweep could not commit, and that can still be checked.
     pub(crate) sweep_half: Option<MemoryReceipt>,
@@ -134,12 +131,10 @@ impl replay::Stage for Stage {
     }
 }
 
-/// The user whose order it is.
 pub(crate) fn user_id() -> UserId {
     user(123)
 }
 
-/// The client's idempotency key.
 fn intent() -> IdempotencyKey {
     key("intent")
 }
@@ -149,12 +144,11 @@ pub(crate) fn order_id() -> OrderId {
     order_of_key(user_id(), &intent())
 }
 
-/// The id of its `OrderCreated`.
 pub(crate) fn created_event() -> EventId {
     created_event_of(order_id())
 }
 
-/// A deadline that nothing here comes close to.
+/// No call here takes that long.
 fn soon() -> Deadline {
     Deadline::after(TRANSACTION)
 }

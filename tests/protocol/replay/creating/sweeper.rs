@@ -42,7 +42,7 @@ pub(crate) async fn claims_in_vain(world: &World, clock: &ManualClock) {
     };
 }
 
-/// Sends the order's event, and its COMMIT is lost; the process may die then.
+/// Sends the order's event, and its COMMIT is lost; the process may then die.
 pub(crate) async fn sends_in_vain(world: &World, clock: &ManualClock, dies: bool) -> MemoryReceipt {
     let Sent { look, receipt, reply } = send(world, clock).await;
     if !dies {
@@ -53,7 +53,6 @@ pub(crate) async fn sends_in_vain(world: &World, clock: &ManualClock, dies: bool
     receipt
 }
 
-/// Finds nothing to send.
 pub(crate) async fn finds_nothing(world: &World, clock: &ManualClock) {
     let report = finish(look(world, clock)).await;
     assert_eq!((report.sent, report.failed_looks), (0, 0));

@@ -1,4 +1,4 @@
-//! What can be seen of a state, in the model and on the stage.
+//! The visible state, of the model and of the stage.
 
 use application::ports;
 use contracts::event::EventType;
@@ -14,39 +14,33 @@ use crate::creating::state::{
     Answer, Entry, HalfFate, MANY, Order, Progress, Resolution, Settlement, State,
 };
 
-/// What can be seen of a state.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct View {
     attempts: Vec<AttemptView>,
     order: Option<Order>,
-    /// Copies of the order's event.
     unacknowledged: usize,
     sweep_half_open: bool,
-    /// How often the event was handled.
     handled: u8,
 }
 
-/// What can be seen of an attempt.
 #[derive(Debug, PartialEq, Eq)]
 struct AttemptView {
-    /// Whether the tombstone holds it.
     fenced: bool,
     half: HalfFate,
     about_to_end: Option<Resolution>,
     commits_under_way: usize,
     /// While it can change anything.
     rollback_under_way: bool,
-    /// While one can take effect.
+    /// While a late put can take effect.
     late_put: bool,
     /// Checkers that are about to fence it.
     fencing: usize,
-    /// Copies on the topic, as far as the model counts them.
+    /// On the topic, as far as the model counts them.
     visible: u8,
     answer: Option<Answer>,
 }
 
 impl View {
-    /// What can be seen of a state of the model.
     pub(crate) fn of_model(protocol: &Creating, state: &State) -> Self {
         let view = |attempt: AttemptId| {
             let half = state.broker.halves[attempt];
@@ -81,7 +75,7 @@ impl View {
     }
 
     /// Removes the answers of clients whose requests still wait for the broker. The model doesn't
-    /// wait for it: its answer changes nothing.
+    /// wait for the broker's answer, because it changes nothing.
     pub(crate) fn without_answers_of(mut self, stage: &Stage) -> Self {
         for (view, attempt) in self.attempts.iter_mut().zip(&stage.attempts) {
             if attempt.awaits_its_end() {
@@ -93,7 +87,6 @@ impl View {
 }
 
 impl Stage {
-    /// What can be seen on the stage.
     pub(crate) fn seen(&self) -> View {
         let stored = self.stored();
         View {
@@ -167,7 +160,7 @@ impl Stage {
         Order { created_by: attempt, transaction: attempt, pending }
     }
 
-    /// How often the event was handled, wherever that can be seen.
+    /// Counted wherever it leaves a trace.
     fn handled(&self, stored: &StoredOrder) -> u8 {
         let reserved = STOCK - self.world.tables.stock_of(product_id(1)).unwrap();
         let notified = stored.order.notifications().iter();

@@ -1,5 +1,5 @@
-//! The calls that leave a process while an order is created: calls that can be lost are held, and
-//! all others are answered at once.
+//! The calls that leave a process while an order is created. Calls that can be lost are held, and
+//! all others are answered immediately.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,6 @@ use tokio::sync::mpsc;
 use crate::replay::half::OwnedHalf;
 use crate::replay::line::{Line, Reply};
 
-/// A call that has left its process.
 pub(crate) enum Call {
     /// [`TransactionalPublisher::prepare`]
     Prepare(OwnedHalf, Reply<Result<MemoryReceipt, PrepareError>>),
@@ -35,7 +34,6 @@ pub(crate) enum Call {
     Fence(Fence, Reply<WriteTry<()>>),
 }
 
-/// A fence on its way.
 pub(crate) struct Fence {
     user_id: UserId,
     order_id: OrderId,
@@ -44,7 +42,6 @@ pub(crate) struct Fence {
 }
 
 impl Fence {
-    /// Lets it arrive.
     pub(crate) async fn arrive(self, tables: &MemoryTables) -> WriteTry<()> {
         tables.fence(self.user_id, self.order_id, self.attempt, self.tombstone_until).await
     }
@@ -55,18 +52,16 @@ impl Fence {
 pub(crate) struct Wire {
     line: Line<Call>,
     tables: MemoryTables,
-    /// Whether every product was withdrawn.
     is_sold_out: bool,
 }
 
 impl Wire {
-    /// A wire, and the end at which its calls are held.
+    /// Also returns the end at which calls are held.
     pub(crate) fn new(tables: MemoryTables) -> (Self, mpsc::UnboundedReceiver<Call>) {
         let (line, held) = Line::new();
         (Self { line, tables, is_sold_out: false }, held)
     }
 
-    /// Products were withdrawn.
     pub(crate) fn with_empty_catalog(self) -> Self {
         Self { is_sold_out: true, ..self }
     }

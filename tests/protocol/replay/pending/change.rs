@@ -10,7 +10,6 @@ use testkit::tables::MemoryTables;
 
 use super::stage::soon;
 
-/// An [`OrderChange`] on its way.
 pub(crate) struct OwnedChange {
     before: StoredOrder,
     reached: Option<StatusChange>,
@@ -41,12 +40,10 @@ impl OwnedChange {
         }
     }
 
-    /// Whether it decides the order.
     pub(crate) const fn decides(&self) -> bool {
         self.reached.is_some()
     }
 
-    /// Lets it arrive.
     pub(crate) async fn arrive(&self, tables: &MemoryTables) -> WriteTry<Found> {
         tables.change(&self.borrowed().into(), soon()).await
     }

@@ -1,4 +1,4 @@
-//! The real use cases on the adapters in memory, and what is on the wire between them.
+//! The real use cases on the adapters in memory, and the wire between them.
 
 mod consumer;
 mod inventory;
@@ -27,10 +27,10 @@ use crate::replay::half::OwnedHalf;
 use crate::replay::process::{Process, Step};
 use consumer::Consumer;
 
-/// The stock of its product. The order reserves one.
+/// Of the order's product. The order reserves one unit.
 pub(crate) const STOCK: u32 = 10;
 
-/// Longer than anything here takes: no deadline passes.
+/// No deadline passes: every call is shorter.
 const LONG: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The order, its topic, and the processes that work on it.
@@ -39,11 +39,8 @@ pub(crate) struct Stage {
     /// Replaces RocketMQ here: as in the model, copies are counted and not distinguished.
     pub(crate) topic: PerEvent<Topic>,
     pub(crate) consumers: Vec<Option<Consumer>>,
-    /// The clock of transaction-check as it sweeps.
     sweeper_clock: ManualClock,
-    /// How often the effect elsewhere happened.
     pub(crate) effects_elsewhere: u8,
-    /// How often stock was given back.
     pub(crate) given_back: u8,
     /// Draws choices that the model doesn't distinguish.
     rng: Rng,
@@ -52,11 +49,11 @@ pub(crate) struct Stage {
 /// An event on its topic.
 #[derive(Default)]
 pub(crate) struct Topic {
-    /// What was published last.
+    /// The last publication.
     pub(crate) latest: Option<OwnedHalf>,
-    /// Whether a query for that finds it.
+    /// Whether a query for it finds it.
     pub(crate) is_stored: bool,
-    /// How many copies our group can still receive.
+    /// Copies that our group can still receive.
     pub(crate) unacknowledged: u8,
 }
 
@@ -112,7 +109,7 @@ impl replay::Stage for Stage {
         }
     }
 
-    /// Nothing is on its way here: only the sweep looks once more.
+    /// Nothing is on its way here: the sweep only looks once more.
     async fn close(&mut self) {
         self.sweep_nothing().await;
     }
@@ -127,7 +124,7 @@ impl replay::Stage for Stage {
 }
 
 impl Stage {
-    /// Creates the order, and commits its half message.
+    /// Also commits its half message.
     async fn create_order(&mut self) {
         let command = application::orders::create::CreateOrderCommand {
             user_id: user(123),
@@ -151,7 +148,7 @@ impl Stage {
         self.world.tables.stored_orders().remove(0)
     }
 
-    /// A process sends an event, and commits it at once.
+    /// A process sends an event, and commits it immediately.
     async fn send<Output>(
         &mut self,
         process: &mut Process<Output, Call>,
@@ -182,7 +179,7 @@ impl Stage {
     }
 }
 
-/// A deadline that nothing here comes close to.
+/// No call here takes that long.
 pub(crate) fn soon() -> Deadline {
     Deadline::after(LONG)
 }

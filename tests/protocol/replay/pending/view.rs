@@ -1,4 +1,4 @@
-//! What can be seen of a state, in the model and on the stage.
+//! The visible state, of the model and of the stage.
 
 use contracts::event::EventType;
 use domain::identity::EventId;
@@ -11,7 +11,6 @@ use super::wire::{Call, ELSEWHERE};
 use crate::pending::event::{Event, PerEvent};
 use crate::pending::state::{Consumer, Copies, Decision, Entry, State, Status, Stock};
 
-/// What can be seen of a state.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct View {
     status: Status,
@@ -27,20 +26,16 @@ pub(crate) struct View {
     consumers: Vec<At>,
 }
 
-/// The call that a consumer waits for, as far as others can see.
+/// The call that a consumer waits for, as far as others see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Nothing,
-    /// A write.
     Write,
-    /// The publication of its follow-up.
     Publication,
-    /// The acknowledgement of an event.
     End(Event),
 }
 
 impl View {
-    /// What can be seen of a state of the model.
     pub(crate) fn of_model(state: &State, consumers: usize) -> Self {
         let order = &state.order;
         let at = |consumer: &Consumer| match *consumer {
@@ -66,8 +61,9 @@ impl View {
         }
     }
 
-    /// Adjusts the consumers that are ahead in the code: one whose decision is refused finds at
-    /// once whether anything is left to finish, and the model's only by its finishing write.
+    /// Adjusts consumers that are ahead in the code: after a refused decision they know immediately
+    /// whether there is anything to finish; the model's consumer learns it only from its finishing
+    /// write.
     pub(crate) fn ahead_as(mut self, stage: &Stage, state: &State) -> Self {
         for (consumer, at) in self.consumers.iter_mut().enumerate() {
             if let Consumer::Finishing { event, .. } = state.consumers[consumer]
@@ -82,7 +78,6 @@ impl View {
 }
 
 impl Stage {
-    /// What can be seen on the stage.
     pub(crate) fn seen(&self) -> View {
         let stored = self.stored();
         let history = stored.order.history();
@@ -113,7 +108,7 @@ impl Stage {
         }
     }
 
-    /// The identifier of one of the order's events, if its history holds it.
+    /// `None` if the order's history does not contain the event.
     pub(crate) fn id_of(&self, event: Event) -> Option<EventId> {
         let is_of = |status| match event {
             Event::OrderCreated => status == OrderStatus::Created,

@@ -1,5 +1,5 @@
-//! The calls that leave a process while events are handled: writes, messages and acknowledgements
-//! are held, and reads are answered at once.
+//! The calls that leave a process while events are handled. Writes, messages and acknowledgements
+//! are held; reads are answered immediately.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -27,7 +27,6 @@ use super::change::OwnedChange;
 use crate::replay::half::OwnedHalf;
 use crate::replay::line::{Line, Reply};
 
-/// A call that has left its process.
 pub(crate) enum Call {
     /// [`Reservations::reserve`]
     Reserve(Vec<OwnedChange>, Taking, Reply<WriteTry<ReservationCancelled>>),
@@ -45,11 +44,9 @@ pub(crate) enum Call {
 
 /// The answer to the handler with an effect elsewhere.
 pub(crate) enum Acted {
-    /// The effect is done, now or before, or its event has ended.
+    /// The effect exists, from this call or an earlier one, or its event has ended.
     Done,
-    /// There is no answer.
     Lost,
-    /// It can't be done.
     Failed,
 }
 
@@ -61,7 +58,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// A wire, and the end at which its calls are held.
+    /// Also returns the end at which calls are held.
     pub(crate) fn new(tables: MemoryTables) -> (Self, mpsc::UnboundedReceiver<Call>) {
         let (line, held) = Line::new();
         (Self { line, tables }, held)
@@ -126,14 +123,12 @@ pub(crate) struct OneCopy {
     copy: Mutex<Option<Copy>>,
 }
 
-/// A message that was delivered.
 pub(crate) struct Copy {
     body: Vec<u8>,
     properties: HashMap<&'static str, String>,
 }
 
 impl OneCopy {
-    /// A copy of a published message.
     pub(crate) fn of(half: &OwnedHalf, wire: Wire) -> Self {
         let aggregate = half.message.aggregate.expect("an order of ours");
         let properties = HashMap::from([
@@ -186,7 +181,6 @@ impl EventSubscription for OneCopy {
     }
 }
 
-/// The handler with an effect elsewhere.
 pub(crate) struct Elsewhere(pub(crate) Wire);
 
 /// The name of its mark.

@@ -11,10 +11,9 @@ use tokio::time::{Instant, sleep};
 use super::sam::Sam;
 use super::samples;
 
-/// How long the API may take to start.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a request may take: each one starts its own container.
+/// Each request starts its own container.
 const REQUEST_LIMIT: Duration = Duration::from_secs(120);
 
 /// Logs in, creates an order, runs event-consumer, and checks that the order is confirmed.
@@ -22,7 +21,8 @@ pub(super) async fn order(sam: &Sam<'_>) -> anyhow::Result<()> {
     let port = harness::broker::free_port()?;
     let mut server = sam.start_api(port)?;
     let outcome = story(sam, &format!("http://127.0.0.1:{port}")).await;
-    // At SIGTERM it removes its containers. SIGINT would be ignored in a script's background job.
+    // At SIGTERM the server removes its containers. In a script's background job it would ignore
+    // SIGINT.
     if let Some(pid) = server.id() {
         tokio::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
     }
@@ -45,13 +45,13 @@ async fn story(sam: &Sam<'_>, url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A text member of an answer.
+/// A string member of an answer.
 fn text<'a>(answer: &'a Value, name: &str) -> anyhow::Result<&'a str> {
     let member = answer.get(name).and_then(Value::as_str);
     member.with_context(|| format!("no {name} in {answer}"))
 }
 
-/// Waits until the server answers, with any status.
+/// Waits for an answer with any status.
 async fn started(client: &Client, url: &str) -> anyhow::Result<()> {
     let until = Instant::now() + START_LIMIT;
     while client.get(format!("{url}/health")).send().await.is_err() {
@@ -61,7 +61,7 @@ async fn started(client: &Client, url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The JSON of a successful answer.
+/// Fails unless the answer is a success.
 async fn sent(request: RequestBuilder) -> anyhow::Result<Value> {
     let response = request.send().await?;
     let (status, url) = (response.status(), response.url().clone());

@@ -13,25 +13,22 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::checks::sam::ARCHITECTURE;
 use crate::checks::succeeds;
 
-/// How long an engine may take to start, and also to end.
+/// For an engine to start, and also to end.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the download of the base image may take.
 const PULL_LIMIT: Duration = Duration::from_secs(120);
 
-/// SAM's name of the base image.
 fn base_image() -> String {
     format!("public.ecr.aws/lambda/provided:al2023-{ARCHITECTURE}")
 }
 
-/// A running engine.
 pub(super) struct Engine {
-    /// The daemon, if this program started it.
+    /// Set if this program started it.
     daemon: Option<Child>,
 }
 
-/// Finds a running engine, or starts one that is installed. The inner error is the reason why
-/// neither is possible.
+/// Finds a running engine, or starts an installed one. The inner error is the reason why neither is
+/// possible.
 pub(super) async fn find(install: bool, log: &Path) -> anyhow::Result<Result<Engine, String>> {
     if answers().await {
         return Ok(Ok(Engine { daemon: None }));
@@ -94,7 +91,7 @@ fn gateway_of(text: &str) -> Option<Ipv4Addr> {
 }
 
 impl Engine {
-    /// Makes the functions' base image available: from a registry or, if none is reachable, made
+    /// Makes the functions' base image available: from a registry or, if none can be reached, built
     /// here.
     pub(super) async fn base_image(&self, root: &Path) -> anyhow::Result<()> {
         let image = base_image();
@@ -114,7 +111,6 @@ impl Engine {
         Ok(())
     }
 
-    /// The address at which containers reach this machine.
     pub(super) async fn gateway(&self) -> anyhow::Result<Ipv4Addr> {
         let format = "{{with index .IPAM.Config 0}}{{.Gateway}} {{.Subnet}}{{end}}";
         let mut inspect = Command::new("docker");
@@ -124,10 +120,9 @@ impl Engine {
         gateway_of(&text).with_context(|| format!("the bridge has no gateway: {:?}", text.trim()))
     }
 
-    /// Ends the engine if this program started it.
     pub(super) async fn stop(self) {
         let Some(mut daemon) = self.daemon else { return };
-        // It ends its own children at SIGTERM, and leaves them behind at SIGKILL.
+        // At SIGTERM the engine ends its own children, at SIGKILL it leaves them behind.
         if let Some(pid) = daemon.id() {
             succeeds("kill", &["-TERM", &pid.to_string()]).await;
         }

@@ -13,8 +13,7 @@ use super::sample::Sample;
 use super::stage::Stage;
 use crate::checks::sam as tools;
 
-/// How long one invocation may take, including the start of its container. The first one also
-/// builds an image.
+/// For one invocation and the start of its container. The first one also builds an image.
 const INVOCATION_LIMIT: Duration = Duration::from_secs(180);
 
 /// The program with the common arguments of all calls.
@@ -66,7 +65,6 @@ impl<'a> Sam<'a> {
         Ok(answer)
     }
 
-    /// Starts the emulated API.
     pub(super) fn start_api(&self, port: u16) -> anyhow::Result<Child> {
         let port = port.to_string();
         let mut command = self.local(&["start-api", "--port", &port]);

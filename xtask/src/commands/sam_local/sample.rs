@@ -1,5 +1,3 @@
-//! A sample event.
-
 use std::path::PathBuf;
 
 use local_lambda::FunctionSpec;

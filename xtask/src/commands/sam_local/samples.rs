@@ -10,9 +10,9 @@ use super::sam::Sam;
 use super::sample::Sample;
 use super::stage::Stage;
 
-/// The samples in the order of their invocation, with the expected status. Earlier answers have the
-/// values for later samples, a session that ends is followed by a new one, and the deletion of an
-/// account comes last.
+/// In the order of their invocation, with the expected status. Earlier answers contain values for
+/// later samples, a session that ends is followed by a new one, and the deletion of an account
+/// comes last.
 const EXPECTED: &[(&str, Option<u64>)] = &[
     ("user-login", Some(200)),
     ("user-login-token", Some(200)),
@@ -45,12 +45,12 @@ const EXPECTED: &[(&str, Option<u64>)] = &[
     ("user-account-delete", Some(204)),
 ];
 
-/// The values for the samples, by their placeholders.
+/// Values for the samples, by their placeholders.
 #[derive(Default)]
 struct Answers(Vec<(&'static str, String)>);
 
 impl Answers {
-    /// The members of answers that have the values, with their placeholders.
+    /// The members of answers that contain the values, with their placeholders.
     const MEMBERS: [(&'static str, &'static str); 3] = [
         ("access_token", "PASTE-AN-ACCESS-TOKEN"),
         ("refresh_token", "PASTE-A-REFRESH-TOKEN"),
@@ -58,7 +58,7 @@ impl Answers {
         ("order_id", "01890a5d-ac96-774b-bcce-b302099a8057"),
     ];
 
-    /// Remembers the values of an answer. A refresh token is valid once, so the newest value comes
+    /// Adds the values of an answer. A refresh token is valid once, so the newest value comes
     /// first.
     fn learn(&mut self, answer: &Value) {
         let Some(body) = answer.get("body").and_then(Value::as_str) else { return };
@@ -91,14 +91,13 @@ pub(super) async fn invoke_all(sam: &Sam<'_>, root: &Path) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Invokes a function on a schedule with its only sample.
+/// With its only sample; the function runs on a schedule.
 pub(super) async fn invoke_one(sam: &Sam<'_>, root: &Path, name: &str) -> anyhow::Result<Value> {
     let sample = sample(sam.stage(), root, name, None)?;
     sam.invoke(&sample, &sample.file).await
 }
 
-/// The sample in the file `name` in events/. Its function's name is the beginning of the file's
-/// name.
+/// The sample in the file `name` of events/. The file's name begins with the function's.
 fn sample(stage: &Stage, root: &Path, name: &str, status: Option<u64>) -> anyhow::Result<Sample> {
     let function = stage
         .functions

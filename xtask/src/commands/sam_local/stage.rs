@@ -1,8 +1,8 @@
-//! A folder like the output of `sam build`: the template, and a folder with the binary for each
+//! A folder like the output of `sam build`: the template, and a folder with the binary of each
 //! function.
 //!
-//! The template is not changed at all. A script instead of the binary sets the variables that
-//! `sam local` does not provide: DynamoDB's endpoint, and the signing key's file.
+//! The template is not changed. A script in place of the binary sets the variables that `sam local`
+//! does not provide: DynamoDB's endpoint, and the signing key's file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +18,7 @@ use crate::checks::sam::ARCHITECTURE;
 pub(super) struct Stage {
     pub(super) folder: PathBuf,
     pub(super) template: PathBuf,
-    /// The file of variables for which `sam local` would use a table's logical id.
+    /// A file of the variables for which `sam local` would use a table's logical id.
     pub(super) variables: PathBuf,
     pub(super) parameters: Vec<String>,
     pub(super) functions: Vec<FunctionSpec>,

@@ -12,7 +12,6 @@ use harness::table_proxy::TableProxy;
 /// The name that `sam local` gives every stack.
 const STACK_NAME: &str = "local";
 
-/// A local system, and the proxies to it.
 pub(super) struct Surroundings {
     pub(super) system: System,
     pub(super) table: TableProxy,
@@ -20,8 +19,8 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Starts a system, with proxies at an address that containers reach. Its own schedules are
-    /// off, so that only containers handle orders.
+    /// The proxies listen at an address that containers reach. The system's own schedules are off,
+    /// so that only containers handle orders.
     pub(super) async fn start(address: Ipv4Addr) -> anyhow::Result<Self> {
         let mut options = SystemOptions::isolated(&harness::checkout::root()?)?;
         STACK_NAME.clone_into(&mut options.stack_name);

@@ -30,7 +30,7 @@ use crate::orders::PRODUCTS;
 use crate::rig::{Rig, Site};
 use crate::samples::Samples;
 
-/// How many orders are handled at once. More do not make the table faster.
+/// Orders that are handled at once. More do not make the table faster.
 const AT_ONCE: usize = 16;
 
 const TRY: Duration = Duration::from_secs(1);
@@ -66,7 +66,6 @@ fn stamp() -> EventStamp {
     EventStamp::untraced(UuidIdentitySource.event_id(), SCHEMA_VERSION)
 }
 
-/// The adapter, and the orders that are handled in turn.
 #[derive(Clone)]
 struct Bare {
     keys: DynamoOrders,

@@ -12,47 +12,37 @@ use local_lambda::Signal;
 use crate::cluster::Cluster;
 use crate::rig::{CREATE_ORDER, FUNCTIONS, Rig};
 
-/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// A process dies.
     Death,
-    /// A process stands still while it works.
+    /// A process stops while it works.
     Freeze,
-    /// Calls to the table don't arrive.
+    /// Calls to the table are lost.
     CallsLost,
-    /// Calls to the table are done, and their answers lost.
+    /// Calls to the table are processed, and their answers lost.
     AnswersLost,
-    /// The table fails, and does not say whether the call was done.
+    /// The table fails, and does not say whether it has processed the call.
     TableFails,
-    /// The table throttles.
     TableThrottles,
     /// Writes conflict with transactions, and transactions with each other.
     Conflicts,
-    /// Calls to the table are late.
     TableSlow,
-    /// A function cannot reach the table.
     TableAway,
-    /// Frames to the broker don't arrive.
+    /// Frames to the broker are lost.
     FramesLost,
-    /// Frames of the broker don't arrive.
+    /// Frames of the broker are lost.
     RepliesLost,
-    /// Frames to the broker arrive twice.
     FramesDoubled,
     /// Frames to the broker are late, and overtake each other.
     FramesLate,
-    /// Connections to the broker break.
     Breaks,
-    /// A function cannot reach the name server.
     NameServerAway,
-    /// A function cannot reach the broker.
     BrokerAway,
     /// The broker dies, and starts again.
     BrokerDies,
 }
 
 impl Trouble {
-    /// All kinds.
     pub(super) const ALL: [Self; 17] = [
         Self::Death,
         Self::Freeze,
@@ -73,12 +63,11 @@ impl Trouble {
         Self::BrokerDies,
     ];
 
-    /// All kinds; the death of the broker only where it is the row's own.
+    /// The broker's death is included only if the broker is the row's own.
     pub(super) fn kinds(broker_may_die: bool) -> Vec<Self> {
         Self::ALL.into_iter().filter(|kind| broker_may_die || *kind != Self::BrokerDies).collect()
     }
 
-    /// The name under which the report card counts it.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Death => "processes killed",
@@ -101,7 +90,7 @@ impl Trouble {
         }
     }
 
-    /// Makes it happen for a moment, to one of the functions. Returns how often it struck.
+    /// Makes it happen to one of the functions for a moment. Returns how often it struck.
     pub(super) async fn make(
         self,
         rig: &Rig<'_>,
@@ -135,7 +124,7 @@ impl Trouble {
         Ok(1)
     }
 
-    /// Strikes some of what passes a function's proxies.
+    /// Strikes some of the traffic of a function's proxies.
     async fn strike(
         self,
         rig: &Rig<'_>,
@@ -182,7 +171,7 @@ impl Trouble {
     }
 }
 
-/// Shuts a relay for a moment. Returns 1 if that cut a connection, otherwise 0.
+/// Returns 1 if that cut a connection, otherwise 0.
 async fn away(relay: &Relay, moment: Duration) -> anyhow::Result<u64> {
     let cut = relay.refuse().await?;
     tokio::time::sleep(moment).await;
@@ -190,7 +179,8 @@ async fn away(relay: &Relay, moment: Duration) -> anyhow::Result<u64> {
     Ok(u64::from(cut > 0))
 }
 
-/// Kills one process of a function that is at work. Returns whether there was one.
+/// Kills one process of a function that is handling a request, if there is one. Returns whether
+/// there was.
 fn kill(rig: &Rig<'_>, function: &str, random: &mut Rng) -> anyhow::Result<bool> {
     let instances = rig.system.host.instances(function)?;
     let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();
@@ -199,8 +189,8 @@ fn kill(rig: &Rig<'_>, function: &str, random: &mut Rng) -> anyhow::Result<bool>
     Ok(true)
 }
 
-/// Freezes one process of a function that is at work, for longer or shorter than anything waits for
-/// it. Returns how many were frozen.
+/// Freezes one process of a function that is handling a request, for longer or shorter than any
+/// part waits for it. Returns how many were frozen.
 async fn freeze(rig: &Rig<'_>, function: &'static str, random: &mut Rng) -> anyhow::Result<u64> {
     let instances = rig.system.host.instances(function)?;
     let busy: Vec<_> = instances.iter().filter(|instance| instance.busy).collect();

@@ -131,7 +131,7 @@ fn parameters_must_be_known_and_complete() {
 }
 
 proptest! {
-    /// A mistake is an error that says what is wrong, whatever it is.
+    /// Every mistake leads to an error that describes it.
     #[test]
     fn no_mistake_in_a_template_makes_its_reader_panic(
         from in 0..SMALL.len(), length in 0_usize..40, instead in "\\PC{0,8}",

@@ -7,7 +7,7 @@ use crate::creating::action::AttemptId;
 use crate::replay::creating::attempt::EndOnItsWay;
 
 impl Stage {
-    /// The end leaves its process, which may stop waiting for the answer before there is one.
+    /// The end leaves its process, which may stop waiting before there is an answer.
     pub(super) async fn end(&mut self, attempt: AttemptId) {
         let (resolution, reply) = self.attempts[attempt].to_end.take().expect("it is settled");
         let reply = if self.rng.bool() {
@@ -34,7 +34,7 @@ impl Stage {
         self.lose(attempt, end).await;
     }
 
-    /// One ROLLBACK is as good as two, so it is lost when all are.
+    /// One ROLLBACK has the effect of two, so it counts as lost only when all are lost.
     pub(super) async fn lose_rollback(&mut self, attempt: AttemptId) {
         while let Some(end) = self.attempts[attempt].take_end(Resolution::Rollback) {
             self.lose(attempt, end).await;

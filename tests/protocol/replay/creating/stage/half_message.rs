@@ -1,4 +1,4 @@
-//! create-order until it has a half message, or goes without one.
+//! create-order until it has a half message, or continues without one.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ impl Stage {
         assert_eq!(made, self.attempts[attempt].transaction_id, "of its half message");
     }
 
-    /// The answer is on its way until the model says how the request goes on. A request that never
-    /// goes on looks like one that has died.
+    /// The answer stays on its way until the model says how the request continues. A request that
+    /// never continues looks like one that has died.
     pub(super) async fn lose_half_answer(&mut self, attempt: AttemptId) {
         let (half, reply) = self.half_message_of_any(attempt).await;
         self.attempts[attempt].half = Some(self.store(&half).await);
@@ -70,14 +70,14 @@ impl Stage {
         self.go_on(attempt).await;
     }
 
-    /// An unreadable catalog, or too large a total, takes the same way.
+    /// An unreadable catalog, or too large a total, takes the same path.
     pub(super) async fn refuse_request(&mut self, attempt: AttemptId) {
         self.attempts[attempt].request = Some(self.request_with(Wire::with_empty_catalog));
         self.go_on(attempt).await;
         assert!(self.attempts[attempt].answer.is_some(), "it is answered at once");
     }
 
-    /// The half message of a new request, or of the request before, which tries again.
+    /// Of a new request, or of the previous request, which tries again.
     async fn half_message_of_any(&mut self, attempt: AttemptId) -> (OwnedHalf, HalfReply) {
         let before = attempt.checked_sub(1);
         let before = before.filter(|before| self.attempts[*before].abandoned.is_some());
@@ -145,14 +145,14 @@ impl Stage {
             clock: clock.clone(),
             identities: self.world.identities.clone(),
             budgets: Budgets {
-                // The wire knows no deadlines.
+                // The wire has no deadlines.
                 half_message_try: Duration::ZERO,
                 half_message: HALF_MESSAGE,
                 transaction: TRANSACTION,
                 end: HALF_MESSAGE,
             },
-            // Each request has a breaker of its own, so none is ever open: the half message that is
-            // skipped then is one that could not be stored.
+            // Each request has its own breaker, so none is ever open: a half message is skipped
+            // because it could not be stored.
             without_broker: if self.protocol.variant.accept_without_broker {
                 WithoutBroker::Accept(CircuitBreaker::default())
             } else {

@@ -33,7 +33,7 @@ impl Stage {
     pub(super) async fn refuse_put(&mut self, attempt: AttemptId) {
         let (_, reply) = self.attempts[attempt].take_put();
         let class = if self.rng.bool() {
-            // The process would try this again until its time is over.
+            // Otherwise the process would try this again until its time is over.
             self.attempts[attempt].let_time_pass();
             self.rng.choice([FailureClass::Throttled, FailureClass::Unavailable]).unwrap()
         } else {
@@ -60,7 +60,7 @@ impl Stage {
         self.go_on(attempt).await;
     }
 
-    /// Lets a request go on to its next call, or to its answer.
+    /// Lets a request continue to its next call, or to its answer.
     pub(super) async fn go_on(&mut self, attempt: AttemptId) {
         let running = &mut self.attempts[attempt];
         let request = running.request.as_mut().expect("its request is alive");
@@ -105,5 +105,5 @@ fn answered(world: &World, outcome: Result<OrderReply, CreateOrderError>) -> Ans
     }
 }
 
-/// The error's text for an attempt that a check-back has fenced.
+/// Part of the error for an attempt that a check-back has fenced.
 const FENCED: &str = "it took longer than its deadline";

@@ -1,4 +1,4 @@
-//! transaction-check: the answers to check-backs, and what the sweep leaves to them.
+//! transaction-check: the answers to check-backs, and half messages that the sweep left open.
 
 use application::events::answer_check::AnswerCheck;
 use application::outcome::{FailureClass, WriteTry};
@@ -38,11 +38,11 @@ impl Stage {
 
     pub(super) async fn crash_after_fence(&mut self, attempt: AttemptId) {
         let Checker { fence, .. } = self.take_checker(attempt);
-        // It is refused if there is an order.
+        // The fence is refused if there is an order.
         drop(fence.arrive(&self.world.tables).await);
     }
 
-    /// Any of the checkers that are about to fence an attempt.
+    /// One of the checkers that are about to fence an attempt.
     pub(super) fn take_checker(&mut self, attempt: AttemptId) -> Checker {
         let checkers = &mut self.attempts[attempt].checkers;
         checkers.swap_remove(self.rng.usize(..checkers.len()))
@@ -74,7 +74,6 @@ impl Stage {
         assert_eq!(answer, CheckAnswer::Unknown);
     }
 
-    /// Whether a put of the attempt would be stored.
     pub(crate) fn may_still_land(&self, attempt: AttemptId) -> bool {
         let tombstone = self.world.tables.tombstone(user_id(), order_id());
         let transaction_id = self.attempts[attempt].transaction_id.expect("it has begun");
@@ -82,7 +81,7 @@ impl Stage {
             && !tombstone.is_some_and(|(tombstone, _)| tombstone.holds(transaction_id))
     }
 
-    /// A clock by which every deadline has passed.
+    /// By it, every deadline has passed.
     fn late_clock(&self) -> ManualClock {
         let clock = self.world.clock.another();
         clock.advance(MUCH_LATER);
@@ -97,7 +96,6 @@ impl Stage {
         Process::new(async move { checker.answer(check).await }, calls)
     }
 
-    /// An attempt's half message.
     fn half(&self, attempt: AttemptId) -> StoredHalf {
         self.world.broker.half(self.attempts[attempt].half.expect("it has a half message"))
     }

@@ -1,7 +1,7 @@
 //! event-consumer, one delivery from its read to its acknowledgement.
 //!
-//! A delivery is held at its next call. Where the order was changed since it was read, the code
-//! tries again from what it finds; for the model that is one step.
+//! A delivery is held at its next call. If the order was changed since it was read, the code tries
+//! again with the order that it finds; for the model that is one step.
 
 use std::time::Duration;
 
@@ -21,11 +21,9 @@ use crate::pending::event::Event;
 use crate::replay::pending::wire::{Acted, Call, Elsewhere, OneCopy, Wire};
 use crate::replay::process::{Process, Step};
 
-/// A delivery that is being handled.
 pub(crate) struct Consumer {
     process: Process<ConsumptionReport, Call>,
     pub(crate) event: Event,
-    /// The call that it waits for.
     pub(crate) held: Option<Call>,
 }
 
@@ -36,7 +34,7 @@ impl Stage {
         self.go_on(consumer).await;
     }
 
-    /// A delivery that finds its event marked is at its finishing write already: it has nothing to
+    /// A delivery that finds its event marked is already at its finishing write: it has nothing to
     /// do, unless its entry is gone.
     pub(super) async fn act_elsewhere(&mut self, consumer: ConsumerId) {
         match self.take(consumer) {
@@ -95,9 +93,9 @@ impl Stage {
         }
     }
 
-    /// The consumer's current step fails, once too often. A reservation that is refused for good is
-    /// answered only when its time is over, and that would be the time of all processes here: so
-    /// the rejection after it fails.
+    /// The consumer's current step fails for the last permitted time. A reservation that is finally
+    /// refused is answered only when its time is over, and then the time of all processes here
+    /// would be over too: so the rejection after it fails instead.
     pub(super) async fn bury(&mut self, consumer: ConsumerId) {
         let refused = || Failure::new(FailureClass::Permanent, "it can't be done");
         self.find_no_stock(consumer).await;
@@ -125,7 +123,7 @@ impl Stage {
         *copies = copies.saturating_sub(1);
     }
 
-    /// Lets a delivery go on to its next call. It never ends before its acknowledgement.
+    /// Lets a delivery continue to its next call. It never ends before its acknowledgement.
     pub(super) async fn go_on(&mut self, consumer: ConsumerId) {
         let running = self.consumers[consumer].as_mut().expect("it is at a delivery");
         match running.process.go_on().await {
@@ -162,7 +160,7 @@ impl Stage {
         let latest = self.topic[event].latest.as_ref().expect("it was published");
         let handlers = Subscribed::To(&[EventType::OrderConfirmed, EventType::OrderRejected]);
         let (clock, identities) = (self.world.clock.clone(), self.world.identities.clone());
-        // The first failure is the last: those before it would only change a count.
+        // The first failure is the last one: earlier failures would only change a count.
         let pace = Pace { pollers: 1, event: LONG, attempts_max: 1, ..Pace::default() };
         let consumer = ConsumeEvents {
             subscription: OneCopy::of(latest, wire.clone()),
@@ -177,7 +175,7 @@ impl Stage {
             announcements: self.world.broker.clone(),
             pace,
         };
-        // A window with time for one request for messages.
+        // The window has time for one request for messages.
         let window = LONG + Duration::from_secs(1) + Duration::from_millis(1);
         Process::new(async move { consumer.run(Deadline::after(window)).await }, calls)
     }

@@ -1,4 +1,4 @@
-//! event-consumer as it decides an order: from the write, with its conflicts, to what follows.
+//! event-consumer as it decides an order: from the write, with its conflicts, to the follow-up.
 
 use application::outcome::WriteTry;
 use application::ports::PrepareError;
@@ -31,7 +31,7 @@ impl Stage {
         }
     }
 
-    /// A delivery that finds the order decided is at its finishing write already, and in no doubt.
+    /// A delivery that finds the order decided is already at its finishing write, and has no doubt.
     pub(super) async fn lose_decision_answer(&mut self, consumer: ConsumerId, decision: Decision) {
         loop {
             let is_lost = match self.take(consumer) {
@@ -58,7 +58,7 @@ impl Stage {
         }
     }
 
-    /// A reservation, if the consumer is at one, finds no stock, and is not tried again.
+    /// If the consumer is at a reservation, it finds no stock and is not tried again.
     pub(super) async fn find_no_stock(&mut self, consumer: ConsumerId) {
         loop {
             match self.take(consumer) {
@@ -89,7 +89,7 @@ impl Stage {
         self.go_on(consumer).await;
     }
 
-    /// Reserves with as much stock as the decision needs: none for a rejection.
+    /// The stock is as large as the decision needs: empty for a rejection.
     async fn reserve(
         &self,
         changes: &[OwnedChange],
@@ -109,7 +109,7 @@ impl Stage {
         written
     }
 
-    /// Whether the order can be decided, by a write that has read its latest revision.
+    /// Whether the order can still be decided, by a write that has read its latest revision.
     fn is_open(&self) -> bool {
         self.stored().order.status() == OrderStatus::Created && self.is_pending(Event::OrderCreated)
     }

@@ -19,8 +19,9 @@ use crate::replay::pending::wire::{Call, ELSEWHERE, Wire};
 use crate::replay::process::{Process, Step};
 
 impl Stage {
-    /// The effect elsewhere and its mark, in one transaction. No handler of ours has one yet, so it
-    /// is written here as [`EventHandler`](application::events::consume::EventHandler) demands.
+    /// The effect elsewhere and its mark, in one transaction. None of our handlers has one yet, so
+    /// the stage makes the write that [`EventHandler`](application::events::consume::EventHandler)
+    /// requires.
     pub(super) async fn act(&mut self) {
         let stored = self.stored();
         let Some(event_id) = self.id_of(Event::FollowUp) else { return };
@@ -40,7 +41,6 @@ impl Stage {
         assert!(matches!(written, WriteTry::Done), "{written:?}");
     }
 
-    /// Makes the write of cancel-order.
     pub(super) async fn cancel(&mut self) {
         let before = self.stored();
         let (clock, identities) = (&self.world.clock, &self.world.identities);
@@ -110,7 +110,7 @@ impl Stage {
         Process::new(async move { redrive.redrive(&id).await }, calls)
     }
 
-    /// The order's event in a message. An event in no history is never published.
+    /// The order's event in a message. An event that no history contains is never published.
     pub(super) fn event_of(&self, half: &OwnedHalf) -> Event {
         let is_of = |event: &Event| self.id_of(*event) == Some(half.message.event_id);
         Event::ALL.into_iter().find(is_of).expect("a published event is in the history")

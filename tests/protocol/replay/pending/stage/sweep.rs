@@ -1,7 +1,7 @@
 //! The sweep, one look at a time.
 //!
-//! A look handles all pending events, and the model's step one. So the broker's answers let all
-//! others wait, and events that were never sent, about which the broker is not asked, can't be
+//! A look handles all pending events, and the model's step one. So the broker answers that it has
+//! all others; and events that were never sent, about which the broker is not asked, cannot be
 //! sent.
 
 use std::sync::Mutex;
@@ -28,8 +28,8 @@ impl Stage {
         assert!(self.look(event, true).await, "the sweep does not send {event:?}");
     }
 
-    /// An answer stays incomplete for longer than ten minutes: the first look stores since when. An
-    /// event that was never sent is sent by the first look.
+    /// An answer stays incomplete for longer than ten minutes: the first look stores since when.
+    /// An event that was never sent is sent by the first look.
     pub(super) async fn sweep_early(&mut self, event: Event) {
         let is_sent = self.look(event, false).await || self.look(event, false).await;
         assert!(is_sent, "the sweep does not send {event:?}");
@@ -98,10 +98,11 @@ struct Sought {
     is_answered: bool,
 }
 
-/// What the broker answers: that every other event is there, and our group not past it.
+/// The broker answers that every other event is on its topic, and that our group has not passed it
+/// yet.
 struct Answers {
     sought: Option<Sought>,
-    /// The event about which it was asked last.
+    /// The last event that the broker was asked about.
     last_asked: Mutex<Option<EventId>>,
 }
 
@@ -126,7 +127,8 @@ impl PublishedEvents for Answers {
         *self.last_asked.lock().unwrap() = Some(event_id);
         match self.sought(Some(event_id)) {
             Some(Sought { is_answered: false, .. }) => {
-                // For this event alone: a broker that is away would not be asked about the others.
+                // The failure is only for this event: if the broker were away, it would not be
+                // asked about the others.
                 Err(Failure::new(FailureClass::Permanent, "not every broker has answered"))
             }
             Some(sought) => Ok(sought.stored == Some(transaction_id)),
