@@ -1,4 +1,4 @@
-//! Runs instead of a function, with one part of the protocol left out: see `chaos_tests::controls`.
+//! Runs instead of a function, with one part of it left out: see `chaos_tests::controls`.
 
 // The RocketMQ client's futures nest deeper than the default limit of 128 allows.
 #![recursion_limit = "512"]

@@ -1,13 +1,8 @@
 //! A pending event, the order's revision and its status are each the condition of an effect. This
 //! control leaves the conditions out.
 
-use anyhow::anyhow;
 use application::deadline::Deadline;
 use application::events::StoredAggregate;
-use application::events::consume::{
-    ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups,
-};
-use application::events::publish::PublishStored;
 use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::pending::{
     AggregateChange, Found, IndexChange, OrderChange, PendingEventStore,
@@ -16,18 +11,8 @@ use application::ports::stock::{ReservationCancelled, Reservations, Taking};
 use domain::aggregate::AggregateKey;
 use domain::order::{OrderStatus, StoredOrder};
 use domain::pending::{PendingEvent, PendingEvents};
+use dynamodb::DynamoAggregates;
 use dynamodb::config::CatalogTable;
-use dynamodb::{DynamoAggregates, DynamoDeadLetterMoves};
-use event_consumer::config::Config;
-use event_consumer::{Handler, WindowEvent};
-use lambda_runtime::{LambdaEvent, service_fn};
-use platform::clock::SystemClock;
-use platform::identity::UuidIdentitySource;
-use platform::settings::Settings;
-use rocketmq::client::RocketmqClient;
-use rocketmq::dead_letters::RocketmqDeadLetters;
-use rocketmq::publisher::RocketmqPublisher;
-use rocketmq::subscription::RocketmqSubscription;
 
 /// Returns orders whose handled events are pending again: `OrderCreated` while another event is
 /// pending, and the whole order as it was created once none is. A change is applied to the stored
@@ -133,32 +118,5 @@ impl Reservations for WithoutGuard {
 }
 
 pub(super) async fn run() -> anyhow::Result<()> {
-    let config = Config::read(Settings::from_environment())?;
-    let tables = dynamodb::connect().await;
-    let broker = RocketmqClient::start(config.rocketmq)?;
-    let publisher = RocketmqPublisher::connect(broker.clone(), SystemClock).await;
-    let (orders, users) = (config.orders, config.users);
-    let aggregates = DynamoAggregates::new(tables.clone(), orders.clone(), users.clone());
-    let aggregates = aggregates.with_stock(config.catalog);
-    let handler = Handler {
-        consume: ConsumeEvents {
-            subscription: RocketmqSubscription::new(broker, SystemClock),
-            handling: HandleEvents {
-                aggregates: WithoutGuard(aggregates),
-                publication: PublishStored { publisher: publisher.clone(), clock: SystemClock },
-                identities: UuidIdentitySource,
-                registry: Registry::default(),
-                groups: ReservationGroups::default(),
-            },
-            letters: DynamoDeadLetterMoves::new(tables, orders, users, config.dead_letters),
-            announcements: RocketmqDeadLetters::new(&publisher),
-            pace: Pace::default(),
-        },
-    };
-    let handler = &handler;
-    let window = service_fn(async |event: LambdaEvent<WindowEvent>| {
-        let time_left = platform::deadline::time_left(event.context.deadline);
-        Ok::<_, lambda_runtime::Error>(handler.handle(event.payload, time_left, || ()).await)
-    });
-    lambda_runtime::run(window).await.map_err(|error| anyhow!(error))
+    super::consume(|subscription| subscription, WithoutGuard).await
 }

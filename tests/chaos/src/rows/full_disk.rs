@@ -5,9 +5,10 @@ use std::time::Duration;
 use application::ports::{Clock, Resolution};
 use bytes::Bytes;
 use harness::broker::{BrokerTuning, Disk, WhenFull};
-use harness::publishing::Refused;
+use harness::publishing::{FlaggedHalf, Refused};
 use harness::remoting::status;
 use platform::clock::SystemClock;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::lost_disk::{AN_HOUR, events_on_topic, finished_and_waiting, replay};
@@ -48,11 +49,20 @@ async fn refuses(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let before = two_files_of_events(&rig, orders).await?;
 
     cluster.fill_disk(FULL).await?;
+    // They end once there is space: the broker drops an end that it cannot store.
+    let probes = Mutex::new(Vec::new());
     eventually("the broker refuses messages", async || {
-        let Err(error) = store(&rig, LARGE_MESSAGES, 1).await else { return Ok(None) };
-        let code = error.downcast_ref::<Refused>().map(|refused| refused.code);
-        anyhow::ensure!(code == Some(status::SERVICE_NOT_AVAILABLE), "{error:#}");
-        Ok(Some(()))
+        match stored(&rig, LARGE_MESSAGES, 1).await {
+            Ok(half) => {
+                probes.lock().await.push(half);
+                Ok(None)
+            }
+            Err(error) => {
+                let code = error.downcast_ref::<Refused>().map(|refused| refused.code);
+                anyhow::ensure!(code == Some(status::SERVICE_NOT_AVAILABLE), "{error:#}");
+                Ok(Some(()))
+            }
+        }
     })
     .await?;
     let created = u64::try_from(rig.create_all("without-space", orders).await.len())?;
@@ -74,6 +84,9 @@ async fn refuses(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let freed = Instant::now();
     rig.until_finished("orders go on once there is space").await?;
     let recovered = freed.elapsed();
+    for half in probes.into_inner() {
+        half.end(Resolution::Rollback).await?;
+    }
     let mut figures = judge_clean(&rig).await?;
     figures.faults = 1;
     figures.add_measure("created on a full disk", Measure::Share { part: created, whole: orders });
@@ -118,13 +131,13 @@ async fn two_files_of_events(rig: &Rig<'_>, orders: u64) -> anyhow::Result<usize
     rest(rig).await?;
     finished_and_waiting(rig, orders).await?;
     for number in 0..LARGE_MESSAGES {
-        store(rig, number, LARGE).await?;
+        stored(rig, number, LARGE).await?.end(Resolution::Rollback).await?;
     }
     events_on_topic(rig).await
 }
 
-async fn store(rig: &Rig<'_>, number: u64, length: usize) -> anyhow::Result<()> {
+/// Stores a half message, which is never published.
+async fn stored(rig: &Rig<'_>, number: u64, length: usize) -> anyhow::Result<FlaggedHalf> {
     let body = (0, Bytes::from(vec![b'x'; length]));
-    let half = inflating::store(rig, &rig.system.names.topic, number, body).await?;
-    half.end(Resolution::Rollback).await
+    inflating::store(rig, &rig.system.names.topic, number, body).await
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use harness::broker_proxy::Passage;
-use harness::faults::{Point, Toxic};
+use harness::faults::{Point, Standing, Toxic};
 use harness::provision::{Names, create_topics};
 use harness::publishing::{FlaggedHalf, Refused};
 use harness::remoting::{code, popped, status};
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Bench;
+use crate::controls::peak_of_whole_bodies;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, judge_clean, rest};
 use crate::rig::{EVENT_CONSUMER, FAULT_LIMIT, Rig, TRANSACTION_CHECK};
@@ -45,6 +46,9 @@ const LINE_MAX: u64 = 8 * 1024;
 /// In bytes.
 const READ_MAX: usize = 64 * 1024;
 
+/// The control of bodies that take memory.
+const READ_WHOLE: &str = "control: most memory of a consumer that reads whole bodies";
+
 /// A message's flags, and its body.
 pub(super) type Body = (i32, Bytes);
 
@@ -68,10 +72,13 @@ pub(super) async fn bombs(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let mut buried = Buried::because("inflated");
     let bombs = bombs_of(bench.either(256, 1024))?;
+    let answers = KeptAnswers::of(&rig)?;
     buried.round(&rig, bombs.clone()).await?;
+    let read_whole = answers.read_whole(&rig).await?;
     let (asked, peak) = ask_about(&rig, bombs).await?;
     let mut figures = judge_clean(&rig).await?;
     buried.check(&rig, &mut figures).await?;
+    figures.add_measure(READ_WHOLE, read_whole);
     figures.faults += asked;
     figures.add_measure("such half messages asked about", Measure::Count(asked));
     figures.add_measure("most memory of transaction-check", Measure::Bytes(peak));
@@ -84,7 +91,10 @@ pub(super) async fn bombs(bench: Bench<'_>) -> anyhow::Result<Figures> {
 pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
     let mut buried = Buried::because("more than 65536");
-    for _ in 0..bench.either(1, 3) {
+    let answers = KeptAnswers::of(&rig)?;
+    buried.round(&rig, long_bodies()).await?;
+    let read_whole = answers.read_whole(&rig).await?;
+    for _ in 0..bench.either(0, 2) {
         buried.round(&rig, long_bodies()).await?;
     }
     // It is read, and names a type that newer code may know, so it is delivered again instead of
@@ -100,6 +110,7 @@ pub(super) async fn long(bench: Bench<'_>) -> anyhow::Result<Figures> {
     buried.check_letters(&rig, &mut figures).await?;
     let longest = rig.longest_line()?;
     anyhow::ensure!(longest <= LINE_MAX, "a line of {longest} bytes");
+    figures.add_measure(READ_WHOLE, read_whole);
     figures.add_measure("longest line of the log", Measure::Bytes(longest));
     rig.stop().await;
     Ok(figures)
@@ -251,6 +262,45 @@ impl Buried {
         figures.add_measure("until all neighbours were finished", Measure::Longest(slowest));
         figures.add_measure("most memory of event-consumer", Measure::Bytes(peak));
         Ok(())
+    }
+}
+
+/// Keeps what event-consumer gets, for a control that reads the same.
+struct KeptAnswers {
+    kept: Arc<Mutex<Vec<Bytes>>>,
+    // Keeps answers until it is dropped.
+    _keeping: Standing<Passage>,
+}
+
+impl KeptAnswers {
+    fn of(rig: &Rig<'_>) -> anyhow::Result<Self> {
+        let kept: Arc<Mutex<Vec<Bytes>>> = Arc::default();
+        let keeps = Arc::clone(&kept);
+        let keep = Toxic::Rewrite(Arc::new(move |passage: &mut Passage| {
+            let mut kept = keeps.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(passage.frame.body.clone());
+        }));
+        let messages = |passage: &Passage| {
+            passage.request == code::POP_MESSAGE
+                && passage.frame.is_answer()
+                && !passage.frame.body.is_empty()
+        };
+        let relay = rig.proxies_of(EVENT_CONSUMER)?.broker.broker_relay();
+        Ok(Self { kept, _keeping: relay.rules().on(Point::Response, messages).inflict(keep) })
+    }
+
+    /// The most memory of a consumer that reads one of the answers whole: more than the function
+    /// has.
+    async fn read_whole(self, rig: &Rig<'_>) -> anyhow::Result<Measure> {
+        let answers =
+            std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut most = 0;
+        for answer in &answers {
+            most = most.max(peak_of_whole_bodies(answer).await?);
+        }
+        let (_, given) = rig.memory(EVENT_CONSUMER)?.context("event-consumer has no process")?;
+        anyhow::ensure!(most > given, "reading whole bodies took {most} bytes of {given}");
+        Ok(Measure::Bytes(most))
     }
 }
 

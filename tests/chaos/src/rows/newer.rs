@@ -7,28 +7,18 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Bench;
+use crate::controls::Control;
 use crate::figures::{Figures, Measure};
 use crate::judge::{Records, judge_clean};
-use crate::rig::{EVENT_CONSUMER, Rig};
-use crate::waiting::eventually_within;
+use crate::rig::{Crew, EVENT_CONSUMER, Rig};
+use crate::waiting::{eventually, eventually_within};
 
 /// The fourth delivery is due after some 40 s.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
-    let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
-    let mut newer = Vec::new();
-    for (number, (schema, kind)) in (0..).zip([(99, "OrderCreated"), (1, "OrderForgotten")]) {
-        let id = Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number);
-        let event = json!({
-            "specversion": "1.0", "id": id, "source": "urn:order-service", "type": kind,
-            "time": "2026-01-01T00:00:00Z", "schemaversion": schema, "data": {},
-        });
-        publishing.publish(id, None, &event.to_string()).await?;
-        newer.push(id.to_string());
-    }
-    publishing.stop().await;
+    let newer = publish_newer(&rig).await?;
     rig.create_all("beside", 5).await;
     let times = bench.either(2, 4);
     let proxy = &rig.proxies_of(EVENT_CONSUMER)?.broker;
@@ -43,6 +33,42 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     anyhow::ensure!(letters == 0, "{letters} events of newer code were given up");
     figures.faults = u64::try_from(newer.len())?;
     figures.add_measure("dead letters", Measure::Count(letters));
+    figures.add_measure("control: given up without patience", without_patience(&bench).await?);
     rig.stop().await;
     Ok(figures)
+}
+
+/// How many such events are given up by a consumer that takes them for unreadable: all.
+async fn without_patience(bench: &Bench<'_>) -> anyhow::Result<Measure> {
+    let control = Rig::start_with(bench.cluster, bench.seed, Crew::default(), |options| {
+        Control::WithoutPatience.stand_in(options);
+    })
+    .await?;
+    let newer = publish_newer(&control).await?;
+    eventually("events of newer code are given up without patience", async || {
+        let letters = Records::read(&control).await?.dead_letters;
+        Ok((letters.len() == newer.len()).then_some(()))
+    })
+    .await?;
+    control.stop().await;
+    let whole = u64::try_from(newer.len())?;
+    Ok(Measure::Share { part: whole, whole })
+}
+
+/// Publishes an event of a version that this code does not know, and one of a type that it does not
+/// know. Returns their identifiers.
+async fn publish_newer(rig: &Rig<'_>) -> anyhow::Result<Vec<String>> {
+    let publishing = Publishing::start(&rig.system.endpoints, &rig.system.names).await?;
+    let mut newer = Vec::new();
+    for (number, (schema, kind)) in (0..).zip([(99, "OrderCreated"), (1, "OrderForgotten")]) {
+        let id = Uuid::from_u64_pair(0x0190_0000_0000_7000, 1 << 63 | number);
+        let event = json!({
+            "specversion": "1.0", "id": id, "source": "urn:order-service", "type": kind,
+            "time": "2026-01-01T00:00:00Z", "schemaversion": schema, "data": {},
+        });
+        publishing.publish(id, None, &event.to_string()).await?;
+        newer.push(id.to_string());
+    }
+    publishing.stop().await;
+    Ok(newer)
 }

@@ -67,7 +67,7 @@ async fn with_rights(bench: &Bench<'_>, cluster: &Cluster) -> anyhow::Result<Fig
     }
     let mut figures = judge_clean(&rig).await?;
     let counts = tls_counts(&rig)?;
-    anyhow::ensure!(counts.plain == 0 && counts.given_up == 0, "connections began with {counts:?}");
+    anyhow::ensure!(counts.plain == 0 && counts.refused == 0, "connections began with {counts:?}");
     for secret in [CREATING.1, SCHEDULED.1, CHANGED] {
         anyhow::ensure!(rig.lines_with(secret)? == 0, "a secret of the cluster is in the log");
     }
@@ -315,9 +315,9 @@ fn tls_counts(rig: &Rig<'_>) -> anyhow::Result<TlsCounts> {
     let mut all = TlsCounts::default();
     for function in FUNCTIONS {
         let counts = rig.proxies_of(function)?.broker.tls_counts();
-        let TlsCounts { secured, given_up, plain } = counts.context("proxies without TLS")?;
+        let TlsCounts { secured, refused, plain } = counts.context("proxies without TLS")?;
         all.secured += secured;
-        all.given_up += given_up;
+        all.refused += refused;
         all.plain += plain;
     }
     Ok(all)
@@ -350,7 +350,7 @@ async fn strangers(bench: &Bench<'_>, cluster: &Cluster) -> anyhow::Result<Measu
         counts.context("proxies without TLS")
     };
     let (creating, checking) = (counts(CREATE_ORDER)?, counts(TRANSACTION_CHECK)?);
-    let is_refused = creating.secured == 0 && creating.given_up > 0;
+    let is_refused = creating.secured == 0 && creating.refused > 0;
     anyhow::ensure!(is_refused, "with another authority connections began with {creating:?}");
     let is_plain = checking.secured == 0 && checking.plain > 0;
     anyhow::ensure!(is_plain, "in plain text connections began with {checking:?}");
@@ -360,5 +360,5 @@ async fn strangers(bench: &Bench<'_>, cluster: &Cluster) -> anyhow::Result<Measu
     // The warm-up is one more order.
     anyhow::ensure!(lost == orders + 1, "{lost} of {orders} orders have no event");
     control.stop().await;
-    Ok(Measure::Count(creating.given_up + checking.plain + lost))
+    Ok(Measure::Count(creating.refused + checking.plain + lost))
 }

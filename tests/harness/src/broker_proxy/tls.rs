@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::broker::ClusterAccess;
@@ -26,8 +26,9 @@ const HANDSHAKE: u8 = 22;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TlsCounts {
     pub secured: u64,
-    /// Handshakes that a client gave up, such as one with another authority.
-    pub given_up: u64,
+    /// Handshakes that a client ended with an alert, such as one that trusts another authority. One
+    /// whose process died or was frozen amid it sends none, and counts nowhere.
+    pub refused: u64,
     /// Connections that began with something else. None of their bytes are passed on.
     pub plain: u64,
 }
@@ -43,7 +44,7 @@ pub(super) struct Tls {
 #[derive(Default)]
 struct Counters {
     secured: AtomicU64,
-    given_up: AtomicU64,
+    refused: AtomicU64,
     plain: AtomicU64,
 }
 
@@ -74,10 +75,10 @@ impl Tls {
     }
 
     pub(super) fn counts(&self) -> TlsCounts {
-        let Counters { secured, given_up, plain } = &*self.counters;
+        let Counters { secured, refused, plain } = &*self.counters;
         TlsCounts {
             secured: secured.load(Ordering::Relaxed),
-            given_up: given_up.load(Ordering::Relaxed),
+            refused: refused.load(Ordering::Relaxed),
             plain: plain.load(Ordering::Relaxed),
         }
     }
@@ -99,8 +100,11 @@ impl Tls {
                 Some(client)
             }
             Err(error) => {
-                self.counters.given_up.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(%error, "a client has given up a handshake");
+                let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+                if let Some(rustls::Error::AlertReceived(_)) = cause {
+                    self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                }
+                tracing::debug!(%error, "a client has not finished a handshake");
                 None
             }
         }

@@ -34,6 +34,8 @@ pub enum KeyType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSpec {
     pub name: String,
+    /// Whether it is local: it has the table's partition key, and can be read consistently.
+    pub is_local: bool,
     /// The partition key first, then the sort key if the index has one.
     pub key: Vec<KeyAttribute>,
     /// `ALL`, `KEYS_ONLY` or `INCLUDE`.
@@ -49,6 +51,8 @@ struct Properties {
     key_schema: Vec<KeyElement>,
     #[serde(default)]
     global_secondary_indexes: Vec<Index>,
+    #[serde(default)]
+    local_secondary_indexes: Vec<Index>,
     time_to_live_specification: Option<TimeToLive>,
 }
 
@@ -99,12 +103,14 @@ impl TableSpec {
         let properties: Properties = serde_json::from_value(properties)
             .map_err(|source| TemplateError::Resource { name: logical_id.to_owned(), source })?;
         let types = &properties.attribute_definitions;
-        let indexes = properties
-            .global_secondary_indexes
-            .iter()
-            .map(|index| {
+        let local = properties.local_secondary_indexes.iter().map(|index| (index, true));
+        let global = properties.global_secondary_indexes.iter().map(|index| (index, false));
+        let indexes = local
+            .chain(global)
+            .map(|(index, is_local)| {
                 Ok(IndexSpec {
                     name: index.index_name.clone(),
+                    is_local,
                     key: key(&index.key_schema, types)?,
                     projection: index.projection.projection_type.clone(),
                     included: index.projection.non_key_attributes.clone(),
