@@ -27,7 +27,7 @@ pub enum EventType {
     OrderConfirmed,
     /// There was not enough stock for an order, or its account would have held too many open units.
     OrderRejected,
-    /// An order was cancelled by its customer.
+    /// An order was cancelled by its user.
     OrderCancelled,
     /// A user registered an account.
     UserRegistered,
@@ -35,16 +35,16 @@ pub enum EventType {
     UserLoggedIn,
     /// A user deleted the account.
     UserDeleted,
-    /// A mail was asked for that confirms the address of an account.
+    /// A mail to confirm an account's address was requested.
     EmailConfirmationRequested,
-    /// A user asked for another address, which counts once it is confirmed.
+    /// A user requested another address, which replaces the old one once it is confirmed.
     EmailChangeRequested,
-    /// A mail was asked for with which the password of an account can be reset.
+    /// A mail to reset an account's password was requested.
     PasswordResetRequested,
 }
 
 impl EventType {
-    /// Every type.
+    /// Every type, those of orders before those of users.
     pub const ALL: [Self; 10] = [
         Self::OrderCreated,
         Self::OrderConfirmed,
@@ -100,7 +100,7 @@ pub enum EventData {
     OrderConfirmed(OrderChanged),
     /// There was not enough stock for an order, or its account would have held too many open units.
     OrderRejected(OrderChanged),
-    /// An order was cancelled by its customer.
+    /// An order was cancelled by its user.
     OrderCancelled(OrderChanged),
     /// A user registered an account.
     UserRegistered(UserChanged),
@@ -108,11 +108,11 @@ pub enum EventData {
     UserLoggedIn(UserChanged),
     /// A user deleted the account.
     UserDeleted(UserChanged),
-    /// A mail was asked for that confirms the address of an account.
+    /// A mail to confirm an account's address was requested.
     EmailConfirmationRequested(UserChanged),
-    /// A user asked for another address, which counts once it is confirmed.
+    /// A user requested another address, which replaces the old one once it is confirmed.
     EmailChangeRequested(UserChanged),
-    /// A mail was asked for with which the password of an account can be reset.
+    /// A mail to reset an account's password was requested.
     PasswordResetRequested(UserChanged),
 }
 
@@ -120,9 +120,9 @@ pub enum EventData {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderChanged {
-    /// The order's identifier.
+    /// The order's identifier, which is also the event's `subject`.
     pub order_id: Uuid,
-    /// The order's customer.
+    /// The user who ordered.
     pub user_id: u64,
     /// The order's version with this event, counted from 1.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
@@ -135,7 +135,7 @@ pub struct OrderChanged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserChanged {
-    /// The user's number.
+    /// The user's number, which is also the event's `subject`.
     pub user_id: u64,
     /// The account's version with this event, counted from 1. A request for a mail changes no
     /// account, so its event has the version that the account has at that time.
@@ -147,7 +147,7 @@ pub struct UserChanged {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCreated {
-    /// What every order event has: the order, its customer, version and status.
+    /// What every order event has: the order, its user, version and status.
     #[serde(flatten)]
     pub order: OrderChanged,
     /// Its lines, one per product, sorted by product.
@@ -343,7 +343,7 @@ pub(crate) struct Envelope {
     source: String,
     #[serde(rename = "type")]
     event_type: String,
-    /// The identifier of the order or the user.
+    /// The identifier of the order or the user that the event is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
     /// When it happened.

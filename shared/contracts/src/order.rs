@@ -14,7 +14,7 @@ pub const STATUSES: [&str; 4] = ["CREATED", "CONFIRMED", "REJECTED", "CANCELLED"
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateOrder {
-    /// The customer: the token's user, or absent.
+    /// The user who orders: the user of the token, or absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<u64>,
     /// 1 to 50 lines; lines of one product are merged.
@@ -34,13 +34,13 @@ pub struct RequestedItem {
     pub quantity: u64,
 }
 
-/// An order as its customer sees it.
+/// An order as its user sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Order {
-    /// The order's identifier.
+    /// The order's identifier. All requests under one `Idempotency-Key` get the same.
     pub order_id: Uuid,
-    /// The customer.
+    /// The user who ordered.
     pub user_id: u64,
     /// CREATED, CONFIRMED, REJECTED or CANCELLED.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = STATUSES)))]
@@ -51,11 +51,11 @@ pub struct Order {
     pub items: Vec<Item>,
     /// The sum of the lines, in minor units.
     pub total: u64,
-    /// When it was created.
+    /// When it was created: the time of its first status.
     pub created_at: Timestamp,
     /// Every status so far, oldest first.
     pub history: Vec<StatusChange>,
-    /// The notifications of its customer, in the order of the events.
+    /// The notifications of its user, in the order of the events.
     pub notifications: Vec<Notification>,
 }
 
@@ -81,13 +81,13 @@ pub struct StatusChange {
     pub at: Timestamp,
 }
 
-/// A record that the customer was notified of an event.
+/// A record that the user was notified of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Notification {
     /// The event's type, such as `OrderCreated`.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// When the customer was notified.
+    /// When the user was notified.
     pub at: Timestamp,
 }

@@ -14,7 +14,7 @@ pub struct Problem {
     pub problem_type: String,
     /// The kind in words, the same for every problem of the kind.
     pub title: String,
-    /// The HTTP status.
+    /// The HTTP status of the response.
     #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
     pub status: u16,
     /// What is wrong with this request and what to change.

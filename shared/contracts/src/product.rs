@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A product as customers see it.
+/// A product as users see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Product {
-    /// An integer up to 2^53 - 1.
+    /// The product's number: an integer from 0 to 2^53 - 1.
     pub product_id: u64,
-    /// What it is called.
+    /// The name to show.
     pub name: String,
-    /// In minor units.
+    /// The price of one item, in minor units.
     pub unit_price: u64,
-    /// ISO 4217.
+    /// The ISO 4217 code of the price.
     pub currency: String,
     /// Whether any is in stock. It can be sold out by the time an order reserves it.
     pub available: bool,

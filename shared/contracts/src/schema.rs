@@ -13,14 +13,14 @@ use crate::event::{
 /// The largest integer on the wire: the largest one that every reader's numbers hold exactly.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// How the schemas of bodies that clients send are made, in the draft 2020-12 that `OpenAPI` 3.1
-/// has.
+/// Settings for the schemas of bodies that clients send, in draft 2020-12, which `OpenAPI` 3.1
+/// uses.
 pub fn of_requests() -> SchemaSettings {
     plain(SchemaSettings::draft2020_12())
 }
 
-/// How the schemas of bodies that clients receive are made, in the draft 2020-12 that `OpenAPI` 3.1
-/// has.
+/// Settings for the schemas of bodies that clients receive, in draft 2020-12, which `OpenAPI` 3.1
+/// uses.
 pub fn of_responses() -> SchemaSettings {
     written(SchemaSettings::draft2020_12())
 }
@@ -86,18 +86,19 @@ const fn meaning(event_type: EventType) -> (&'static str, Option<&'static str>) 
              units.",
             Some("REJECTED"),
         ),
-        EventType::OrderCancelled => ("An order was cancelled by its customer.", Some("CANCELLED")),
+        EventType::OrderCancelled => ("An order was cancelled by its user.", Some("CANCELLED")),
         EventType::UserRegistered => ("A user registered an account.", None),
         EventType::UserLoggedIn => ("A user logged in with the password.", None),
         EventType::UserDeleted => ("A user deleted the account.", None),
         EventType::EmailConfirmationRequested => {
-            ("A mail was asked for that confirms the address of an account.", None)
+            ("A mail to confirm an account's address was requested.", None)
         }
-        EventType::EmailChangeRequested => {
-            ("A user asked for another address, which counts once it is confirmed.", None)
-        }
+        EventType::EmailChangeRequested => (
+            "A user requested another address, which replaces the old one once it is confirmed.",
+            None,
+        ),
         EventType::PasswordResetRequested => {
-            ("A mail was asked for with which the password of an account can be reset.", None)
+            ("A mail to reset an account's password was requested.", None)
         }
     }
 }

@@ -47,7 +47,7 @@ pub struct Register {
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Registered {
-    /// The new user's number.
+    /// The new user's number: random, so that it does not show how many users there are.
     pub user_id: u64,
     /// The address as it was typed at the registration.
     pub email: String,
@@ -61,9 +61,9 @@ pub struct Account {
     pub user_id: u64,
     /// The address as the user typed it.
     pub email: String,
-    /// Whether the address is confirmed.
+    /// Whether a token that was mailed to the address has come back.
     pub email_confirmed: bool,
-    /// The address that the user asked for. It counts once it is confirmed.
+    /// The address that the user requested. It replaces `email` once it is confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_email: Option<String>,
     /// When the user registered.
@@ -139,7 +139,7 @@ pub struct DeleteAccount {
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ActivityPage {
-    /// The activities of this page.
+    /// At most 50 activities.
     pub activities: Vec<Activity>,
     /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]

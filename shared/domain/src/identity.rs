@@ -139,7 +139,7 @@ uuid_identifier!(
     "session_id"
 );
 uuid_identifier!(
-    /// A mail that was asked for. It is no secret; the token in the mail has one besides.
+    /// A request for a mail. It is not secret: the token in the mail contains a secret as well.
     MailId,
     "mail_id"
 );

@@ -36,7 +36,7 @@ pub enum OrderStatus {
     Confirmed,
     /// There was not enough stock, or its account would have held too many open units. Final.
     Rejected,
-    /// Cancelled by its customer. Final.
+    /// Cancelled by its account. Final.
     Cancelled,
 }
 
@@ -66,7 +66,7 @@ impl OrderStatus {
     }
 }
 
-/// A record that the customer was notified of an event.
+/// A record that the account was notified of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The event's type, such as `OrderCreated`.
@@ -139,7 +139,7 @@ impl Order {
         Ok((order, event))
     }
 
-    /// Cancels the order for its customer.
+    /// Cancels the order for its account.
     ///
     /// # Errors
     ///
@@ -264,7 +264,7 @@ impl Order {
         &self.history
     }
 
-    /// The notifications of its customer, in the order of the events.
+    /// The notifications of its account, in the order of the events.
     pub fn notifications(&self) -> &[Notification] {
         &self.notifications
     }

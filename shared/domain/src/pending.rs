@@ -40,7 +40,7 @@ pub struct PendingEvent {
     pub failures: u32,
     /// How often it was published again although it was, or may have been, on its topic.
     pub copies: u32,
-    /// Since when the question whether it is on its topic has had no complete answer.
+    /// Since when some broker has not answered whether it is on its topic.
     pub unanswered_since: Option<Timestamp>,
 }
 

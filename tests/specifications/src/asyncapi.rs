@@ -160,7 +160,7 @@ fn operations() -> Value {
             "Publishes what happened to users",
             "<prefix>create-order",
         ),
-        "consumeOrderEvents": consume("orderEvents", "Reserves stock, and notifies customers"),
+        "consumeOrderEvents": consume("orderEvents", "Reserves stock, and notifies users"),
         "consumeUserEvents": consume("userEvents", "Ends what is pending of users' events"),
         "announceDeadLetters": {
             "action": "send",

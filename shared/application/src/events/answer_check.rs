@@ -9,8 +9,8 @@
 //! writes the half message once more, where an earlier end does not reach it
 //! (`TransactionalMessageServiceImpl.java`). A commit would then make a second visible copy. So a
 //! half message whose message is on the topic is rolled back. Nothing can be lost by that: the
-//! message comes before the rollback in the broker's log, so a broker that loses the message, for
-//! want of a flush, loses the rollback as well, and asks again.
+//! message comes before the rollback in the broker's log, so a broker that loses the message,
+//! because it was not flushed, loses the rollback as well, and asks again.
 
 mod recent;
 

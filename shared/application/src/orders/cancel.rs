@@ -1,4 +1,4 @@
-//! Cancels an order for its customer.
+//! Cancels an order for its account.
 //!
 //! The same write puts its reserved items back into stock and lowers its account's count of open
 //! units, so that this happens once, whatever else changes the order at the same time.

@@ -1,4 +1,4 @@
-//! Shows customers one of their orders.
+//! Shows an account one of its orders.
 
 use domain::identity::{OrderId, UserId};
 

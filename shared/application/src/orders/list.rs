@@ -80,7 +80,7 @@ impl<Orders: OrderListing + OrderKeys> ListOrders<Orders> {
         within: Deadline,
     ) -> Result<(Vec<StoredOrder>, Option<OrderPosition>), Failure> {
         let wanted = usize::from(query.limit.get());
-        // Of those of one status, as many are read at once as may be.
+        // A filter drops orders after they are read, so each read asks for the most.
         let at_once = query.status.map_or(query.limit, |_| PageLimit::MAX);
         let mut orders = Vec::with_capacity(wanted);
         for _ in 0..READS_MAX {

@@ -222,8 +222,7 @@ pub trait DeadLetterMoves: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LetterNotFound;
 
-/// Removes dead letters without handling their events;
-/// [`DeadLetterMoves`](super::letters::DeadLetterMoves) redrives them.
+/// Removes dead letters without handling their events; [`DeadLetterMoves`] redrives them.
 pub trait DeadLetterRemoval: Send + Sync {
     /// Makes one try, within `deadline`, to remove a letter, if it is still the one that was read.
     fn discard(

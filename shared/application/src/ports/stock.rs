@@ -53,9 +53,10 @@ pub const RESERVATION_ITEMS_MAX: usize = 100;
 pub trait Reservations: Send + Sync {
     /// Makes one try, within `deadline`, to take products out of stock together with the changes of
     /// their orders: all of it is stored, or nothing. Each change has the conditions of
-    /// [`PendingEventStore::change`]; each product must have enough stock, and no count of open
-    /// units may exceed its maximum. No order may occur twice, and there may be at most
-    /// [`RESERVATION_ITEMS_MAX`] items together. A count MAY be deleted once its period is over.
+    /// [`PendingEventStore::change`](super::pending::PendingEventStore::change); each product must
+    /// have enough stock, and no count of open units may exceed its maximum. No order may occur
+    /// twice, and there may be at most [`RESERVATION_ITEMS_MAX`] items together. A count MAY be
+    /// deleted once its period is over.
     fn reserve(
         &self,
         changes: &[OrderChange<'_>],
@@ -68,10 +69,11 @@ pub trait Reservations: Send + Sync {
 pub trait StockReturns: Send + Sync {
     /// Makes one try, within `deadline`, to put products back into stock and to lower the account's
     /// count of open units together with the change of the order that has taken them: all of it is
-    /// stored, or nothing. The change has the conditions of [`PendingEventStore::change`]; the only
-    /// condition of a product is that it exists, so a failed one is a product that is no longer in
-    /// the catalog; a count of open units must be at least as high as what it goes down. There may
-    /// be at most [`RESERVATION_ITEMS_MAX`] items, including the order.
+    /// stored, or nothing. The change has the conditions of
+    /// [`PendingEventStore::change`](super::pending::PendingEventStore::change); the only condition
+    /// of a product is that it exists, so a failed one is a product that is no longer in the
+    /// catalog; a count of open units must be at least as high as what it goes down. There may be
+    /// at most [`RESERVATION_ITEMS_MAX`] items, including the order.
     fn give_back(
         &self,
         change: &OrderChange<'_>,

@@ -23,8 +23,8 @@ use crate::ports::{AccountAtKey, CancelledRegistration, NewSession, Registration
 /// recognises it.
 pub trait UserRepository: Send + Sync {
     /// Stores a new account with its pending event, its address if no account has it, its activity,
-    /// the activity's source as a known source ([`KnownSources`]), and the request for a mail with
-    /// its pending event.
+    /// the activity's source as a known source ([`KnownSources`](sources::KnownSources)), and the
+    /// request for a mail with its pending event.
     fn register(
         &self,
         registration: &Registration<'_>,

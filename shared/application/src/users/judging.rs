@@ -126,7 +126,7 @@ mod tests {
             (by(later), belongs_to(other), taken),
             (DELETED, belongs_to(other), taken),
             (NotMet, ConditionFailed(None), taken),
-            // Of an account alone that is not this attempt's, nothing follows.
+            // An account that another attempt wrote settles nothing by itself.
             (by(later), NotMet, None),
             (DELETED, NotMet, None),
             (ConditionFailed(None), Busy, None),

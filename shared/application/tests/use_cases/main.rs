@@ -9,16 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
-mod accounts;
-mod assess_health;
 mod events;
-mod log_in;
-mod mail;
 mod operations;
 mod orders;
-mod register_user;
-mod sessions;
 mod shop;
-mod signing_keys;
-mod user_events;
 mod users;

@@ -1,11 +1,13 @@
-//! What operators do with events.
+//! What operators do, and whether the service works.
 
+mod assess_health;
 pub(crate) mod discard;
 mod list;
 mod pending;
 mod redrive;
 mod replay;
 mod replay_since;
+mod rotate_signing_key;
 
 use std::time::Duration;
 

@@ -1,4 +1,11 @@
-//! Helpers for the tests of users.
+//! Registering, logging in, and what users do with their accounts.
+
+mod accounts;
+mod events;
+mod log_in;
+mod mail;
+mod register;
+mod sessions;
 
 use std::time::Duration;
 

@@ -24,17 +24,17 @@ pub enum ActivityKind {
     PasswordChangeFailed,
     /// Someone who had a session tried to delete the account with a wrong password.
     AccountDeletionFailed,
-    /// A mail was asked for that confirms the address.
+    /// A mail to confirm the address was requested.
     EmailConfirmationRequested,
     /// The address was confirmed with a mailed token.
     EmailConfirmed,
-    /// Someone who had a session and the password asked for another address.
+    /// Someone who had a session and the password requested another address.
     EmailChangeRequested,
     /// Someone who had a session tried to change the address with a wrong password.
     EmailChangeFailed,
     /// The address was changed with a mailed token.
     EmailChanged,
-    /// Someone asked for a mail that resets the password.
+    /// Someone requested a mail to reset the password.
     PasswordResetRequested,
     /// The password was reset with a mailed token, which ended all sessions.
     PasswordReset,

@@ -58,7 +58,7 @@ pub struct MailRequest {
     pub purpose: MailPurpose,
     /// The address that the mail goes to.
     pub address: EmailAddress,
-    /// The session epoch that the account had.
+    /// The session epoch of the account when the mail was requested.
     pub epoch: u32,
     pub requested_at: Timestamp,
 }

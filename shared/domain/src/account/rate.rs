@@ -125,7 +125,7 @@ mod tests {
         }
 
         #[test]
-        fn who_waits_as_told_is_let_through(times in 0_u32..=5, step_ms in 0_u64..400_000) {
+        fn whoever_waits_that_long_is_let_through(times in 0_u32..=5, step_ms in 0_u64..400_000) {
             let now = START.plus(Duration::from_millis(step_ms));
             if let Err(MustWait(wait)) = used(times).one_more(RATE, now) {
                 prop_assert!(used(times).one_more(RATE, now.plus(wait)).is_ok());

@@ -24,14 +24,14 @@ pub enum OrderFact {
         /// Its lines, one per product, sorted by product.
         lines: Vec<PricedLine>,
         currency: Currency,
-        /// Their sum.
+        /// The sum of the lines.
         total: Money,
     },
     /// Its stock is reserved.
     Confirmed,
     /// There was not enough stock, or its account would have held too many open units.
     Rejected,
-    /// Its customer cancelled it.
+    /// Its account cancelled it.
     Cancelled,
 }
 

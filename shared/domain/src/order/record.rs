@@ -12,11 +12,11 @@ pub struct OrderRecord {
     pub currency: Currency,
     /// Its lines, one per product, sorted by product.
     pub lines: Vec<PricedLine>,
-    /// Their sum.
+    /// The sum of the lines.
     pub total: Money,
     /// Every status so far, oldest first.
     pub history: Vec<StatusChange>,
-    /// The notifications of its customer, in any order.
+    /// The notifications of its account, in any order.
     pub notifications: Vec<Notification>,
     /// How many events it has raised.
     pub version: u32,

@@ -80,7 +80,7 @@ pub struct ReservationGroups {
 struct Lanes {
     /// In the order of their arrival.
     waiting: VecDeque<Member>,
-    /// What the groups take from whose write is under way.
+    /// The items from which the groups take whose write is under way.
     under_way: BTreeSet<Source>,
     /// The number of members of those groups, without the leaders.
     led: usize,
@@ -292,8 +292,8 @@ impl ReservationGroups {
 
 enum GroupWrite {
     Stored,
-    /// Nothing is stored. These orders were changed, by their position in the group, or only this
-    /// much is left of these.
+    /// Nothing is stored: these orders, by their position in the group, were changed after they
+    /// were read, or only so many units are left of these items.
     Refused(BTreeMap<usize, StoredOrder>, BTreeMap<Source, u32>),
 }
 

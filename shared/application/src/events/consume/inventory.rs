@@ -2,7 +2,7 @@
 //! if its account would hold too many open units.
 //!
 //! The decision raises an event, which is pending with the write that stores the decision. The same
-//! write ends `OrderCreated` and notifies the customer of it: all changes of the order are one
+//! write ends `OrderCreated` and notifies the account of it: all changes of the order are one
 //! write.
 
 use std::time::Duration;

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_no_cursor() {
+    fn text_of_another_version_is_not_a_cursor() {
         let text = cursor().to_string().replacen("01", "02", 1);
         assert!(text.parse::<Cursor>().is_err());
     }

@@ -30,7 +30,7 @@ pub trait AccountRemoval: Send + Sync {
     /// Makes one try, within `deadline`, to delete an account and its address. What stays contains
     /// no personal data: the user's number and the events, of which `UserDeleted` is pending. It
     /// MUST be conditional on the account's version. An account that is deleted already MUST be
-    /// reported as [`AccountAtKey::Deleted`].
+    /// reported as [`AccountAtKey::Deleted`](crate::ports::AccountAtKey::Deleted).
     fn delete(
         &self,
         deletion: &AccountDeletion<'_>,

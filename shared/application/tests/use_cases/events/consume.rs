@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::{LONG, SHORT, assert_confirmed_once, consume, created, notified, published, stored};
 use crate::orders::create::world;
 
-/// Cancels an order as its customer does. Its `OrderCancelled` is pending.
+/// Cancels an order as its account does. Its `OrderCancelled` is pending.
 fn cancel(world: &World, id: OrderId) {
     let mut cancelled = stored(world, id);
     let (at, event) = (world.clock.now(), stamp(&world.identities));
@@ -31,7 +31,7 @@ fn cancel(world: &World, id: OrderId) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_is_confirmed_and_its_customer_notified_of_both_events_once() {
+async fn an_order_is_confirmed_and_its_account_notified_of_both_events_once() {
     let world = world();
     let id = created(&world, 2).await;
     let report = consume(&world, SHORT).await;
@@ -103,7 +103,7 @@ async fn a_decision_whose_answer_was_lost_is_found_and_published_by_its_writer()
 async fn nothing_is_published_that_is_in_no_history() {
     let world = world();
     let id = created(&world, 2).await;
-    // The decision is being stored when the customer cancels the order, and comes too late.
+    // The decision is being stored when the account cancels the order, and comes too late.
     world.tables.script(Operation::Reserve, [Fault::LandsLate]);
     let tables = world.tables.clone();
     let cancel = async {

@@ -1,4 +1,4 @@
-//! An order is shown to its customer and to nobody else.
+//! An order is shown to its account and to nobody else.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use testkit::tables::MemoryTables;
 use super::create::{command, create, world};
 
 #[tokio::test(start_paused = true)]
-async fn an_order_is_shown_as_it_is_to_its_customer_alone() {
+async fn an_order_is_shown_as_it_is_to_its_account_alone() {
     let world = world();
     let id = create(&world, &command(2, None)).await.unwrap().order.id();
     let window = Deadline::after(Duration::from_secs(60));

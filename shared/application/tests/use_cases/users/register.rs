@@ -11,7 +11,7 @@ use futures::future::join_all;
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
-use crate::users::{EMAIL, PASSWORD, activity_kinds, raised, register, try_to_register};
+use super::{EMAIL, PASSWORD, activity_kinds, raised, register, try_to_register};
 
 #[tokio::test(start_paused = true)]
 async fn a_registered_user_has_an_account_an_event_and_an_activity() {

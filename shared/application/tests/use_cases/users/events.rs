@@ -19,8 +19,8 @@ use testkit::fault::{BrokerFault, Fault, Operation};
 use testkit::tables::MemoryTables;
 use testkit::world::World;
 
+use super::{PASSWORD, delete, log_in, register};
 use crate::orders;
-use crate::users::{PASSWORD, delete, log_in, register};
 
 async fn sweep(world: &World) -> SweepReport {
     world.sweep_pending().run(Deadline::after(Duration::from_secs(50))).await

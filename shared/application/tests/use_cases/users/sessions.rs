@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
-use crate::users::{
+use super::{
     HOME, PASSWORD, activity_kinds, bearer, delete, log_in, register, secret, soon, source,
 };
 

@@ -10,7 +10,7 @@ use domain::account::{ActivityKind, PasswordFault};
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
-use crate::users::{
+use super::{
     AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, activity_kinds, delete, log_in, register,
     secret, soon, source, try_to_log_in, try_to_register,
 };

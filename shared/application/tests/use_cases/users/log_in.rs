@@ -12,7 +12,7 @@ use futures::future::join_all;
 use testkit::fault::{Fault, Operation};
 use testkit::world::World;
 
-use crate::users::{
+use super::{
     AWAY, EMAIL, HOME, PASSWORD, WRONG, activities, activity_kinds, bearer, log_in, raised,
     register, source, try_to_log_in, try_to_register,
 };
@@ -385,7 +385,7 @@ async fn right_logins_have_to_wait_when_there_were_too_many() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_of_logins_shows_nothing_to_who_does_not_know_the_password() {
+async fn the_limit_of_logins_shows_nothing_without_the_password() {
     let mut seen = Vec::new();
     for limited in [false, true] {
         let world = World::default();
@@ -405,7 +405,7 @@ async fn the_limit_of_logins_shows_nothing_to_who_does_not_know_the_password() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_keeps_trying_after_too_many_logins_is_refused_before_a_hash_is_computed() {
+async fn a_client_that_keeps_trying_after_too_many_logins_is_refused_before_a_hash_is_computed() {
     let world = World::default();
     let account = register(&world).await;
     log_in_to_the_limit(&world).await;

@@ -21,11 +21,11 @@ use testkit::fault::{Fault, Operation};
 use testkit::mailbox::MailFault;
 use testkit::world::World;
 
-use crate::operations::discard::discard;
-use crate::users::{
+use super::{
     EMAIL, HOME, PASSWORD, WRONG, activity_kinds, delete, log_in, register, secret, soon, source,
     try_to_log_in, try_to_register,
 };
+use crate::operations::discard::discard;
 
 const NEW: &str = "another-horse-battery-staple";
 const OTHER: &str = "other@example.com";
@@ -356,7 +356,7 @@ async fn an_address_that_was_taken_meanwhile_is_not_changed_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_own_address_withdraws_a_requested_one() {
+async fn a_request_for_the_accounts_own_address_withdraws_an_earlier_one() {
     let world = World::default();
     let user = register(&world).await;
     let (bearer, _) = log_in(&world).await;
