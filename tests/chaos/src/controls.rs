@@ -18,7 +18,8 @@ use application::events::consume::{
     ConsumeEvents, HandleEvents, Pace, Registry, ReservationGroups,
 };
 use application::events::publish::PublishStored;
-use application::ports::pending::{PendingEventIndex, PendingEventStore, Reservations};
+use application::ports::pending::{PendingEventIndex, PendingEventStore};
+use application::ports::stock::Reservations;
 use application::ports::{EventSubscription, Fences, OrderKeys};
 use dynamodb::config::CatalogTable;
 use dynamodb::{DynamoAggregates, DynamoDeadLetterMoves, DynamoOrders};
