@@ -16,6 +16,7 @@
 //! - `cluster`: the broker's checks
 //! - `functions`: the functions' windows, each in its own process
 //! - `clients`: their requests, and the answers that they get
+//! - `cancels`: those that cancel orders
 //! - `disasters`: crashes, freezes, outages and late arrivals
 //! - [`judge`]: the invariants
 //! - `ablation`: parts of the protocol left out, to see that the judge notices it
@@ -23,6 +24,7 @@
 #![allow(clippy::disallowed_methods, reason = "no Lambda freezes a simulation")]
 
 mod ablation;
+mod cancels;
 mod clients;
 mod cluster;
 mod disasters;
@@ -41,6 +43,7 @@ use crate::samples::{product, product_id};
 use crate::weather::Weather;
 use crate::world::World;
 pub use ablation::Part;
+pub use cancels::{CancelReply, Cancellation};
 pub use clients::{Intent, Reply};
 use cluster::Members;
 use judge::{Figures, Violation};

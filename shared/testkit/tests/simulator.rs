@@ -93,6 +93,9 @@ fn under_any_mix_of_faults_nothing_is_lost_nothing_is_a_phantom_and_every_effect
     // Most abandoned attempts are rolled back without a fence, because a retry with the same key
     // has created the order meanwhile.
     assert!(total.fenced > SEEDS / 50 && total.discarded > SEEDS / 10, "{total:?}");
+    // Users must have cancelled before the reservation and after it.
+    let before = total.cancelled - total.returned;
+    assert!(before > SEEDS && total.returned > SEEDS, "{total:?}");
     let missed: Vec<_> = FAULTS.iter().filter(|fault| !met.contains(**fault)).collect();
     assert!(missed.is_empty(), "no call met {missed:?}, only {met:?}");
 }
@@ -141,4 +144,9 @@ fn without_the_orders_revision_effects_happen_twice() {
 #[test]
 fn events_that_are_pending_only_until_they_are_received_are_not_all_handled() {
     assert!(found_without(Part::Pending, |v| matches!(v, Violation::Backlog(_))) > 0);
+}
+
+#[test]
+fn stock_that_is_given_back_without_the_orders_revision_is_given_back_twice() {
+    assert!(found_without(Part::Return, |v| matches!(v, Violation::Effect(_))) > 0);
 }

@@ -5,11 +5,14 @@ use application::deadline::Deadline;
 use application::events::StoredAggregate;
 use application::outcome::{Failure, ItemReason, WriteTry};
 use application::ports::pending::{AggregateChange, Found, OrderChange, PendingEventStore};
-use application::ports::stock::{ReservationCancelled, Reservations, Taking};
+use application::ports::stock::{
+    ReservationCancelled, Reservations, Returning, StockReturns, Taking,
+};
 use application::ports::{CheckAnswer, CheckBack, CheckBackHandler, Fences, OrderKeys};
 use domain::aggregate::AggregateKey;
 use domain::identity::{OrderId, TransactionId, UserId};
 use domain::order::AtKey;
+use domain::product::Product;
 use domain::timestamp::Timestamp;
 
 use crate::tables::MemoryTables;
@@ -29,6 +32,9 @@ pub enum Part {
     Guard,
     /// An event is pending until it is handled. Without this, only until it is received.
     Pending,
+    /// The stock of a cancelled order is given back on condition of the order's revision. Without
+    /// this, each try gives it back.
+    Return,
 }
 
 /// Orders with fences that stop no write: only the checker that made a fence sees it.
@@ -79,7 +85,7 @@ impl PendingEventStore for Unfenced {
     }
 }
 
-/// The aggregates of a consumer without the part `left_out`.
+/// The aggregates of a consumer, or of cancel-order, without the part `left_out`.
 #[derive(Clone)]
 pub(super) struct Ablated {
     pub(super) tables: MemoryTables,
@@ -119,6 +125,29 @@ impl Reservations for Ablated {
             drop(self.tables.reserve(&[], take, deadline).await);
         }
         reserved
+    }
+}
+
+impl StockReturns for Ablated {
+    async fn give_back(
+        &self,
+        change: &OrderChange<'_>,
+        give: &Returning,
+        deadline: Deadline,
+    ) -> WriteTry<ReservationCancelled> {
+        let returned = self.tables.give_back(change, give, deadline).await;
+        if self.left_out == Some(Part::Return)
+            && let WriteTry::Cancelled(cancelled) = &returned
+            && cancelled.orders.iter().any(ItemReason::condition_failed)
+        {
+            // The stock is given back even though the order has changed.
+            for (product_id, quantity) in &give.stock {
+                let product = self.tables.product(*product_id).unwrap();
+                let stock = product.stock + quantity;
+                self.tables.put_product(Product { stock, ..product });
+            }
+        }
+        returned
     }
 }
 

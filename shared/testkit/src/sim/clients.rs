@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use application::deadline::Deadline;
 use application::orders::create::{CreateOrderCommand, CreateOrderError};
+use application::orders::identity::order_of_key;
 use application::ports::IdempotencyKey;
 use domain::identity::{OrderId, UserId};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
+use super::cancels::Cancellation;
 use super::{Simulation, draw_line};
 use crate::samples::{key, lines, user};
 
@@ -42,6 +45,8 @@ pub struct Intent {
     pub reply: Reply,
     /// How many requests the client sent.
     pub requests: u32,
+    /// What its user knows after each wish to cancel it.
+    pub cancellations: Vec<Cancellation>,
 }
 
 /// A process of create-order, which answers any number of requests.
@@ -70,22 +75,36 @@ impl Simulation {
     }
 
     async fn serve(self, number: u64, end: Deadline) -> Vec<Intent> {
-        let mut intents = Vec::new();
+        let (mut intents, mut cancels) = (Vec::<Intent>::new(), Vec::new());
         // A function's process serves many requests, and keeps its circuit breaker's state.
         let mut instance = self.instance(number != 0);
         loop {
             let pause = Duration::from_millis(self.weather.below(PAUSE_MAX_MS));
             tokio::time::sleep(pause).await;
             if end.has_passed() {
-                return intents;
+                break;
             }
             let user_id = user(FIRST_USER + number * 1_000 + u64::try_from(intents.len()).unwrap());
-            intents.push(self.pursue(user_id, number, &mut instance).await);
+            let (intent, cancelling) = self.pursue(user_id, number, &mut instance).await;
+            intents.push(intent);
+            cancels.push(cancelling);
         }
+        for (intent, cancelling) in intents.iter_mut().zip(cancels) {
+            intent.cancellations =
+                join_all(cancelling).await.into_iter().map(Result::unwrap).collect();
+        }
+        intents
     }
 
     /// Sends requests until the answer is final or the client gives up. Without a key it sends one.
-    async fn pursue(&self, user_id: UserId, client: u64, instance: &mut Instance) -> Intent {
+    /// Meanwhile and afterwards its user may cancel: with a key the order's id is known before it
+    /// exists, as from an answer that never came.
+    async fn pursue(
+        &self,
+        user_id: UserId,
+        client: u64,
+        instance: &mut Instance,
+    ) -> (Intent, Vec<JoinHandle<Cancellation>>) {
         let key = (self.weather.below(10) < 8).then(|| key(&format!("key-of-{user_id}")));
         let (product, quantity) = draw_line(&self.weather);
         let command = CreateOrderCommand {
@@ -94,7 +113,12 @@ impl Simulation {
             key: key.clone(),
             traceparent: None,
         };
-        let mut intent = Intent { user_id, key, reply: Reply::Unknown, requests: 0 };
+        let mut cancelling = Vec::new();
+        if let Some(key) = &key {
+            cancelling.extend(self.start_cancelling(user_id, order_of_key(user_id, key), false));
+        }
+        let (reply, cancellations) = (Reply::Unknown, Vec::new());
+        let mut intent = Intent { user_id, key, reply, requests: 0, cancellations };
         // Few clients use all the tries that they may.
         let patience = if intent.key.is_some() {
             1 + u32::try_from(self.weather.below(TRIES_MAX)).unwrap()
@@ -130,24 +154,32 @@ impl Simulation {
             tokio::time::sleep(Duration::from_millis(500 + self.weather.below(8_000))).await;
         }
         self.trace.add(|| format!("{intent:?}"));
-        intent
+        if let Reply::Acknowledged(order_id) = intent.reply {
+            cancelling.extend(self.start_cancelling(user_id, order_id, true));
+        }
+        (intent, cancelling)
     }
 
     /// The answer to one request, and whether its process died.
     async fn request(&self, command: &CreateOrderCommand, instance: &Instance) -> (Reply, bool) {
-        let (process, answer) = self.processes.start(instance(command.clone()));
-        match tokio::time::timeout(CLIENT_TIMEOUT, answer).await {
-            Ok(Ok(reply)) => (reply, false),
-            Ok(Err(_died)) => (Reply::Unknown, true),
-            Err(_patience_is_over) => {
-                // Lambda ends the process, or it goes on after a thaw without a client.
-                let killed = self.weather.below(2) == 0;
-                if killed {
-                    process.kill();
-                }
-                (Reply::Unknown, true)
-            }
+        let answer = self.answer_of(instance(command.clone())).await;
+        answer.map_or((Reply::Unknown, true), |reply| (reply, false))
+    }
+
+    /// The answer of a new process; `None` if it died, or the client waited too long for it.
+    pub(super) async fn answer_of<Answer: Send + 'static>(
+        &self,
+        request: impl Future<Output = Answer> + Send + 'static,
+    ) -> Option<Answer> {
+        let (process, answer) = self.processes.start(request);
+        if let Ok(answer) = tokio::time::timeout(CLIENT_TIMEOUT, answer).await {
+            return answer.ok();
         }
+        // Lambda ends the process, or it goes on after a thaw without a client.
+        if self.weather.below(2) == 0 {
+            process.kill();
+        }
+        None
     }
 }
 

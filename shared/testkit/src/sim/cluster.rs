@@ -119,7 +119,7 @@ impl Simulation {
     }
 }
 
-fn pick<'a, Item>(from: &'a [Item], weather: &Weather) -> &'a Item {
+pub(super) fn pick<'a, Item>(from: &'a [Item], weather: &Weather) -> &'a Item {
     let count = u64::try_from(from.len()).unwrap();
     &from[usize::try_from(weather.below(count)).unwrap()]
 }

@@ -109,7 +109,7 @@ impl Simulation {
     }
 
     /// The same world with the wall clock of another machine.
-    fn machine(&self) -> World {
+    pub(super) fn machine(&self) -> World {
         let clock = self.world.clock.another();
         clock.advance(Duration::from_millis(self.weather.below(CLOCK_SKEW_MS)));
         World { clock, ..self.world.clone() }

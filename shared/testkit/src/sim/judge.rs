@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use application::event::event_type_of;
 use application::lifetimes;
 use application::ports::Resolution;
-use contracts::event::{Event, EventType};
-use domain::order::{Order, OrderStatus};
+use contracts::event::Event;
+use domain::order::{OpenCount, OpenPeriod, Order, OrderStatus};
 
-use super::{Backlog, Intent, Reply, STOCK, Simulation};
+use super::{Backlog, CancelReply, Cancellation, Intent, Reply, STOCK, Simulation};
 use crate::samples::product_id;
 
 /// Counts over a run.
@@ -26,6 +27,10 @@ pub struct Figures {
     pub unknown: u64,
     /// Orders that are stored.
     pub orders: u64,
+    /// Those that are cancelled.
+    pub cancelled: u64,
+    /// Those that gave their stock back when they were cancelled.
+    pub returned: u64,
     /// Copies of events on the topic, without the first copy of each event.
     pub duplicates: u64,
     /// Attempts that a check-back fenced.
@@ -45,12 +50,20 @@ impl Figures {
         let visible = Published::of(simulation);
         let copies: usize = visible.0.values().map(|(_, copies)| copies - 1).sum();
         let halves = simulation.world.broker.halves();
+        let orders = orders_of(simulation);
+        let was =
+            |order: &Order, status| order.history().iter().any(|change| change.status == status);
+        let cancelled: Vec<_> =
+            orders.iter().filter(|order| was(order, OrderStatus::Cancelled)).collect();
+        let returned = cancelled.iter().filter(|order| was(order, OrderStatus::Confirmed)).count();
         Self {
             intents: u64::try_from(intents.len()).unwrap(),
             acknowledged: count(|reply| matches!(reply, Reply::Acknowledged(_))),
             refused: count(|reply| matches!(reply, Reply::Refused)),
             unknown: count(|reply| matches!(reply, Reply::Unknown | Reply::Unavailable)),
-            orders: u64::try_from(orders_of(simulation).len()).unwrap(),
+            orders: u64::try_from(orders.len()).unwrap(),
+            cancelled: u64::try_from(cancelled.len()).unwrap(),
+            returned: u64::try_from(returned).unwrap(),
             duplicates: u64::try_from(copies).unwrap(),
             fenced: simulation.world.tables.fences(),
             discarded: u64::try_from(halves.iter().filter(|half| half.discarded).count()).unwrap(),
@@ -67,6 +80,8 @@ impl Figures {
             refused: self.refused + other.refused,
             unknown: self.unknown + other.unknown,
             orders: self.orders + other.orders,
+            cancelled: self.cancelled + other.cancelled,
+            returned: self.returned + other.returned,
             duplicates: self.duplicates + other.duplicates,
             fenced: self.fenced + other.fenced,
             discarded: self.discarded + other.discarded,
@@ -78,13 +93,13 @@ impl Figures {
 /// An invariant that doesn't hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
-    /// An event is on the topic, but no order reached its status.
+    /// An event is on the topic, but in no order's history.
     Phantom(String),
     /// An order has an event that is not on the topic, or its index entry is wrong.
     Lost(String),
     /// An effect happened twice or not at all, or an event was given up.
     Effect(String),
-    /// A client's answer contradicts the stored orders.
+    /// A client's answer contradicts the stored orders, or an order was cancelled for nobody.
     Reply(String),
     /// A half message was ended against the outcome of its attempt.
     Ended(String),
@@ -131,7 +146,9 @@ pub(super) fn judge(
     violations.extend(lost(&orders, &published));
     violations.extend(orders.iter().flat_map(effects));
     violations.extend(stock(simulation, &orders));
+    violations.extend(open_units(simulation, &orders));
     violations.extend(intents.iter().filter_map(|intent| truth(intent, &orders)));
+    violations.extend(intents.iter().filter_map(|intent| cancel_truth(intent, &orders)));
     violations.extend(ends(simulation));
     violations.extend(quiet.err().map(Violation::Backlog));
     violations.extend(index(simulation));
@@ -145,7 +162,10 @@ fn phantoms(orders: &[Order], published: &Published) -> Vec<Violation> {
     let reached = |event: &Event| {
         let Some(data) = event.data.order() else { return false };
         orders.iter().find(|order| *order.id().as_uuid() == data.order_id).is_some_and(|order| {
-            order.history().iter().any(|change| change.status.as_str() == data.status)
+            order.history().iter().any(|change| {
+                *change.event.event_id.as_uuid() == event.id
+                    && change.status.as_str() == data.status
+            })
         })
     };
     let events = published.0.values().filter(|(event, _)| !reached(event));
@@ -188,24 +208,22 @@ fn lost(orders: &[Order], published: &Published) -> Vec<Violation> {
     unpublished.map(|event_id| Violation::Lost(event_id.to_string())).collect()
 }
 
-/// An order is decided once, and the user is notified once of each of its two events.
+/// An order takes the steps that exist, until it is decided, and its user is notified once of each.
 fn effects(order: &Order) -> Vec<Violation> {
+    use OrderStatus::{Cancelled, Confirmed, Created, Rejected};
     let statuses: Vec<_> = order.history().iter().map(|change| change.status).collect();
-    let decided = matches!(
+    let is_legal = matches!(
         statuses[..],
-        [OrderStatus::Created, OrderStatus::Confirmed | OrderStatus::Rejected]
+        [Created, Confirmed | Rejected | Cancelled] | [Created, Confirmed, Cancelled]
     );
     let mut notified: Vec<_> =
         order.notifications().iter().map(|sent| sent.event_type.as_str()).collect();
     notified.sort_unstable();
-    let decision = match order.status() {
-        OrderStatus::Rejected => EventType::OrderRejected,
-        _ => EventType::OrderConfirmed,
-    };
-    let mut expected = [EventType::OrderCreated.as_str(), decision.as_str()];
+    let mut expected: Vec<_> =
+        statuses.iter().map(|status| event_type_of(*status).as_str()).collect();
     expected.sort_unstable();
     let mut violations = Vec::new();
-    if !decided {
+    if !is_legal {
         violations.push(Violation::Effect(format!("order {} went {statuses:?}", order.id())));
     }
     if notified != expected {
@@ -215,7 +233,8 @@ fn effects(order: &Order) -> Vec<Violation> {
     violations
 }
 
-/// The stock is smaller by exactly what the confirmed orders ask for.
+/// The stock is smaller by exactly what the confirmed orders ask for: what a cancelled one took is
+/// back, once.
 fn stock(simulation: &Simulation, orders: &[Order]) -> Vec<Violation> {
     let confirmed = orders.iter().filter(|order| order.status() == OrderStatus::Confirmed);
     let mut taken = BTreeMap::new();
@@ -231,6 +250,19 @@ fn stock(simulation: &Simulation, orders: &[Order]) -> Vec<Violation> {
     short.collect()
 }
 
+/// Each account's count of open units is what its confirmed order holds. An account has one order.
+fn open_units(simulation: &Simulation, orders: &[Order]) -> Vec<Violation> {
+    let wrong = orders.iter().filter_map(|order| {
+        let user_id = order.user_id();
+        let count = OpenCount { user_id, period: OpenPeriod::of(order.created_at()) };
+        let counted = simulation.world.tables.open_units(count);
+        let held = if order.status() == OrderStatus::Confirmed { order.units() } else { 0 };
+        let wrong = format!("user {user_id} holds {held} units, and {counted} are counted");
+        (counted != held).then_some(Violation::Effect(wrong))
+    });
+    wrong.collect()
+}
+
 /// A client's answer agrees with the stored orders.
 fn truth(intent: &Intent, orders: &[Order]) -> Option<Violation> {
     let created: Vec<_> = orders.iter().filter(|order| order.user_id() == intent.user_id).collect();
@@ -243,6 +275,21 @@ fn truth(intent: &Intent, orders: &[Order]) -> Option<Violation> {
     };
     let created: Vec<_> = created.iter().map(|order| order.id()).collect();
     (!is_true).then(|| Violation::Reply(format!("{intent:?}, but these orders exist: {created:?}")))
+}
+
+/// The answers to a user who cancelled agree with the order, and no order is cancelled for nobody.
+fn cancel_truth(intent: &Intent, orders: &[Order]) -> Option<Violation> {
+    let stored = orders.iter().find(|order| order.user_id() == intent.user_id);
+    let status = stored.map(Order::status);
+    let is_true = |cancellation: &Cancellation| match cancellation.reply {
+        CancelReply::Cancelled => status == Some(OrderStatus::Cancelled),
+        CancelReply::Refused => status == Some(OrderStatus::Rejected),
+        CancelReply::NotFound => !cancellation.was_acknowledged,
+        CancelReply::Unknown => true,
+    };
+    let is_for_nobody = intent.cancellations.is_empty() && status == Some(OrderStatus::Cancelled);
+    let is_wrong = is_for_nobody || !intent.cancellations.iter().all(is_true);
+    is_wrong.then(|| Violation::Reply(format!("{intent:?}, and its order is {status:?}")))
 }
 
 /// A half message ends as its attempt did: with a commit if an order names the attempt, or if its
