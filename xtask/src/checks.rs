@@ -281,6 +281,53 @@ fn mutants(root: &Path) -> anyhow::Result<[Check; 2]> {
     Ok([install, Check::of("mutants (cargo mutants)", this_program(root, &["mutants"])?)])
 }
 
+/// The packages whose tests start a broker or functions, or build programs, and two that explore for
+/// minutes and know no name of the service.
+const WITH_SYSTEM_OR_LONG: [&str; 8] = [
+    "api-tests",
+    "chaos-tests",
+    "contract-tests",
+    "harness",
+    "local-lambda",
+    "pages",
+    "protocol-tests",
+    "testkit",
+];
+
+/// A copy under another name, as an adopter makes it, and its tests: first those that need no
+/// running system, then all but the long ones.
+fn renamed(root: &Path) -> anyhow::Result<[Check; 4]> {
+    let target = workspace::target()?;
+    let folder = target.join("renamed");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)
+            .with_context(|| format!("cannot delete {}", folder.display()))?;
+    }
+    let mut copy = this_program(root, &["rename", "ledger"])?;
+    copy.arg(&folder);
+    // Without a repository of its own, the copy's files would be unknown to git.
+    let mut repository = Command::new("/bin/sh");
+    repository
+        .args(["-ec", "cd \"$1\"; git init --quiet; git add --all", "repository"])
+        .arg(&folder)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let workspace = ["test", "--workspace", "--locked"];
+    let mut tests = Check::of_cargo(&folder, "copy: tests without a system", &workspace);
+    tests.command.args(WITH_SYSTEM_OR_LONG.iter().flat_map(|name| ["--exclude", name]));
+    // None of these packages has programs and integration tests, for which Cargo would put programs
+    // into the folder. So it can be this project's: functions stay as they are, and the compiled
+    // dependencies are those of both.
+    tests.command.env("CARGO_TARGET_DIR", &target);
+    let all = [&workspace[..], &["--exclude", "chaos-tests"]].concat();
+    Ok([
+        Check::of("copy under another name", copy),
+        Check::of("copy: repository", repository),
+        tests,
+        Check::of_cargo(&folder, "system under another name", &all),
+    ])
+}
+
 /// The checks that take too long for CI. With `install`, a missing container engine is installed.
 pub(crate) async fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check>> {
     let cargo = |name, arguments: &[&str]| Check::of_cargo(root, name, arguments);
@@ -297,16 +344,8 @@ pub(crate) async fn long(root: &Path, install: bool) -> anyhow::Result<Vec<Check
         sam_local.command.arg("--install");
     }
     sam_local.cannot_run = Some(NOT_RUN);
-    let renamed = workspace::target()?.join("renamed");
-    if renamed.exists() {
-        std::fs::remove_dir_all(&renamed)
-            .with_context(|| format!("cannot delete {}", renamed.display()))?;
-    }
-    let mut rename = xtask("another name", &["rename", "ledger"])?;
-    rename.command.arg(&renamed);
-    let tests = ["test", "--workspace", "--locked", "--exclude", "chaos-tests"];
-    let renamed = Check::of_cargo(&renamed, "tests under another name", &tests);
-    let mut checks = vec![release, rename, renamed];
+    let mut checks = vec![release];
+    checks.extend(renamed(root)?);
     // Before the tests, because one of them reads its output.
     checks.extend(sam::build(root)?);
     checks.extend([
