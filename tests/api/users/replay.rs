@@ -82,12 +82,18 @@ async fn cancel(visitor: &Visitor, token: &str, order: &Value) {
     .await;
 }
 
+/// A user, and the order that was cancelled.
+struct User {
+    user_id: u64,
+    cancelled: String,
+}
+
 /// A user registers, logs in, and has three orders: one is cancelled once it is confirmed, one is
-/// rejected, and one stays confirmed. Returns when the first order was created.
-async fn live(app: &App, name: &str) -> String {
+/// rejected, and one stays confirmed.
+async fn live(app: &App, name: &str) -> User {
     let visitor = Visitor::new(app);
     let email = new_email(name);
-    visitor.register(&email).await;
+    let user_id = visitor.register(&email).await;
     let token = visitor.log_in(&email).await.access;
     let cancelled = order(app, &visitor, &token, 1, "cancelled").await;
     becomes(&visitor, &token, &cancelled, "CONFIRMED").await;
@@ -96,7 +102,7 @@ async fn live(app: &App, name: &str) -> String {
     let confirmed = order(app, &visitor, &token, 2, "confirmed").await;
     becomes(&visitor, &token, &rejected, "REJECTED").await;
     becomes(&visitor, &token, &confirmed, "CONFIRMED").await;
-    text(&cancelled["created_at"])
+    User { user_id, cancelled: text(&cancelled["order_id"]) }
 }
 
 /// The stock of the products that are ordered here.
@@ -116,6 +122,53 @@ async fn replay(app: &App, arguments: &[&str]) -> String {
     String::from_utf8(replayed.stdout).unwrap()
 }
 
+/// Those of the events that belong to an order or a user.
+fn those(events: &BTreeMap<String, Vec<u8>>, is: impl Fn(&Value) -> bool) -> BTreeSet<String> {
+    let decoded = events.values().map(|body| serde_json::from_slice::<Value>(body).unwrap());
+    decoded.filter(|event| is(event)).map(|event| text(&event["id"])).collect()
+}
+
+async fn ids_on_the_topics(app: &App) -> BTreeSet<String> {
+    on_the_topics(app).await.into_keys().collect()
+}
+
+/// On empty topics, the events of one order, one event, and those of one user are sent again, the
+/// first two by their own ids alone.
+async fn replay_some(app: &App, lost: &BTreeMap<String, Vec<u8>>, user: &User) {
+    let handled = acknowledged(app);
+    let of_user = |event: &Value| event["data"]["user_id"] == user.user_id;
+    let is_login = |event: &Value| text(&event["type"]).contains("UserLoggedIn");
+    let of_order = those(lost, |event| event["data"]["order_id"] == user.cancelled.as_str());
+    let login = those(lost, |event| of_user(event) && is_login(event));
+    let of_user = those(lost, |event| of_user(event) && !is_login(event));
+    assert_eq!((of_order.len(), login.len(), of_user.len()), (3, 1, 1 + 7));
+
+    let planned = replay(app, &["--order", &user.cancelled, "--dry-run"]).await;
+    assert_eq!(planned.lines().count(), 3, "{planned}");
+    assert!(of_order.iter().all(|id| planned.contains(id)), "{planned}");
+    assert_eq!(ids_on_the_topics(app).await, BTreeSet::new(), "a dry run sends nothing");
+    replay(app, &["--order", &user.cancelled]).await;
+    assert_eq!(ids_on_the_topics(app).await, of_order);
+    let event_id = login.first().unwrap();
+    replay(app, &["--event", event_id]).await;
+    assert_eq!(ids_on_the_topics(app).await, &of_order | &login);
+    let user_id = user.user_id.to_string();
+    let sent = replay(app, &["--user", &user_id, "--rate", "1000"]).await;
+    assert_eq!(sent.lines().filter(|line| line.ends_with(": sent")).count(), 8, "{sent}");
+    assert_eq!(ids_on_the_topics(app).await, &of_user | &login);
+    for unknown in ["--order", "--event"] {
+        let arguments = ["events", "replay", unknown, "01890a5d-ac96-774b-bcce-b302099a8057"];
+        let refused = app.ops_on_cluster(&arguments).await;
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("not found among the aggregates"), "{said}");
+    }
+    eventually("event-consumer has acknowledged them", async || {
+        (acknowledged(app) >= handled + 3 + 1 + 8).then_some(())
+    })
+    .await;
+}
+
 #[test]
 fn an_empty_cluster_is_filled_from_the_tables_and_a_subscriber_finds_nothing_new() {
     with_own(async || {
@@ -128,9 +181,8 @@ fn an_empty_cluster_is_filled_from_the_tables_and_a_subscriber_finds_nothing_new
         let order_id = app.create_order(1, 1).await;
         app.wait_for_status(&order_id, "CONFIRMED").await;
         let since = text(&app.order(&order_id).await["created_at"]);
-        for name in ["first", "second"] {
-            live(&app, name).await;
-        }
+        live(&app, "first").await;
+        let second = live(&app, "second").await;
         nothing_is_pending(&app).await;
         let mut lost = on_the_topics(&app).await;
         // Another team's subscriber has handled all of them.
@@ -151,6 +203,7 @@ fn an_empty_cluster_is_filled_from_the_tables_and_a_subscriber_finds_nothing_new
         assert!(planned.contains(&format!("{} events, 0 sent", lost.len())), "{planned}");
         assert_eq!(on_the_topics(&app).await, BTreeMap::new(), "a dry run sends nothing");
 
+        replay_some(&app, &lost, &second).await;
         let before = acknowledged(&app);
         let sent = replay(&app, &["--since", &since, "--rate", "1000"]).await;
         assert!(sent.contains(&format!("{0} events, {0} sent", lost.len())), "{sent}");

@@ -11,16 +11,12 @@
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use domain::identity::EventId;
 use domain::timestamp::Timestamp;
 use futures::future::try_join_all;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::replay::publication_of;
-use crate::backoff::{Backoff, seed};
-use crate::deadline::Deadline;
+use super::resend::Resend;
 use crate::events::StoredAggregate;
 use crate::events::publish::{PublishStored, SendError};
 use crate::outcome::Failure;
@@ -30,12 +26,6 @@ use crate::ports::{Clock, IdentitySource, Topic, TransactionalPublisher};
 /// How many segments of each topic's aggregates are read at the same time. Each sends one event at
 /// a time.
 const SEGMENTS: u16 = 4;
-
-/// How long one try of an event may take.
-const PUBLICATION: Duration = Duration::from_secs(5);
-
-/// How long an event is tried again before the replay stops.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
 pub struct ReplaySince<Aggregates, Publisher, Time, Identities> {
@@ -78,15 +68,17 @@ pub enum ReplayStopped {
 }
 
 /// What the segments of a replay share.
-struct Run<'a, Progress> {
+struct Run<'a, Publisher, Time, Identities, Progress> {
     since: Timestamp,
     /// `None` for a dry run.
-    rate: Option<tokio::sync::Mutex<Interval>>,
+    resend: Option<Resend<'a, Publisher, Time, Identities>>,
     summary: Mutex<ReplaySummary>,
     progress: &'a Progress,
 }
 
-impl<Progress: Fn(&ReplaySummary)> Run<'_, Progress> {
+impl<Publisher, Time, Identities, Progress: Fn(&ReplaySummary)>
+    Run<'_, Publisher, Time, Identities, Progress>
+{
     fn count(&self, change: impl FnOnce(&mut ReplaySummary)) {
         let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut summary);
@@ -127,24 +119,17 @@ where
         since: Timestamp,
         progress: impl Fn(&ReplaySummary),
     ) -> (ReplaySummary, Result<(), ReplayStopped>) {
-        let period = Duration::from_secs(1) / self.events_per_second.get();
-        let mut rate = tokio::time::interval_at(Instant::now(), period);
-        rate.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.go(since, Some(rate), &progress).await
+        let resend = Resend::new(&self.publication, &self.identities, self.events_per_second);
+        self.go(since, Some(resend), &progress).await
     }
 
     async fn go<Progress: Fn(&ReplaySummary)>(
         &self,
         since: Timestamp,
-        rate: Option<Interval>,
+        resend: Option<Resend<'_, Publisher, Time, Identities>>,
         progress: &Progress,
     ) -> (ReplaySummary, Result<(), ReplayStopped>) {
-        let run = Run {
-            since,
-            rate: rate.map(tokio::sync::Mutex::new),
-            summary: Mutex::default(),
-            progress,
-        };
+        let run = Run { since, resend, summary: Mutex::default(), progress };
         let segments = Topic::ALL.into_iter().flat_map(|topic| {
             (0..SEGMENTS).map(move |index| Segment { topic, index, of: SEGMENTS })
         });
@@ -156,7 +141,7 @@ where
     async fn segment<Progress: Fn(&ReplaySummary)>(
         &self,
         segment: Segment,
-        run: &Run<'_, Progress>,
+        run: &Run<'_, Publisher, Time, Identities, Progress>,
     ) -> Result<(), ReplayStopped> {
         let mut after = None;
         loop {
@@ -175,7 +160,7 @@ where
     async fn replay<Progress: Fn(&ReplaySummary)>(
         &self,
         stored: &StoredAggregate,
-        run: &Run<'_, Progress>,
+        run: &Run<'_, Publisher, Time, Identities, Progress>,
     ) -> Result<(), ReplayStopped> {
         let events = stored.events_since(run.since);
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
@@ -188,32 +173,12 @@ where
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(%event_id, error, "an event can't be sent by this code");
                 run.count(|summary| summary.newer += 1);
-            } else if let Some(rate) = &run.rate {
-                rate.lock().await.tick().await;
-                let sent = self.send(stored, event_id).await;
+            } else if let Some(resend) = &run.resend {
+                let sent = resend.send(stored, event_id).await;
                 sent.map_err(|cause| ReplayStopped::Send { event_id, cause })?;
                 run.count(|summary| summary.sent += 1);
             }
         }
         Ok(())
-    }
-
-    async fn send(&self, stored: &StoredAggregate, event_id: EventId) -> Result<(), SendError> {
-        let publication = publication_of(stored, event_id, &self.identities);
-        let (first, most) = (Duration::from_millis(200), Duration::from_secs(5));
-        let mut pause = Backoff::new(first, most, seed(event_id.as_uuid()));
-        let patience = Deadline::after(PATIENCE);
-        loop {
-            let within = Deadline::after(PUBLICATION);
-            match self.publication.send(stored, event_id, publication, within).await {
-                Ok(()) => return Ok(()),
-                Err(error) if patience.has_passed() => return Err(error),
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(%event_id, error, "an event was not acknowledged; trying again");
-                }
-            }
-            pause.wait(patience).await;
-        }
     }
 }

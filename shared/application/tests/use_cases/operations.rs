@@ -2,6 +2,7 @@
 
 mod assess_health;
 pub(crate) mod discard;
+mod find_aggregates;
 mod list;
 mod pending;
 mod redrive;

@@ -34,18 +34,23 @@ pub(crate) enum Command {
     /// acknowledged messages.
     ///
     /// The events are rebuilt from their aggregates, byte for byte as they were first published:
-    /// all events of one order or of one account, or one of them, or every event since a moment.
-    /// Subscribers recognise events that they already have by their `event_id`; this deployment's
-    /// handlers acknowledge those that they have handled. The command may be repeated.
+    /// those of one order, those of one user's account and orders, one event, or every event since
+    /// a moment. Subscribers recognise events that they already have by their `event_id`; this
+    /// deployment's handlers acknowledge those that they have handled. The command may be repeated.
     ///
     /// The moment is compared with the time at which events became true. After an outage, events
     /// are published later than that: name a moment before the outage that preceded the loss.
     ///
     /// With --since, the tables of orders and of users are read completely, which costs a read unit
-    /// for each 4 KB. Events of one aggregate are sent in their order, those of several in any
-    /// order. An event that is not acknowledged for a minute stops the command.
+    /// for each 4 KB. With --order alone, the orders table is read until the order is found, and with
+    /// --event alone both are: no index has either, and the key of an order begins with its user.
+    ///
+    /// Events of one aggregate are sent in their order; with --since, those of several in any order.
+    /// An event that is not acknowledged for a minute stops the command.
     #[command(after_help = "Examples:\n  \
-        cargo xtask ops events replay --order 01a206e6-b92c-704b-a7ae-bcefb7699a89 --user 123 \\\n    \
+        cargo xtask ops events replay --order 01a206e6-b92c-704b-a7ae-bcefb7699a89 \\\n    \
+          --table http://127.0.0.1:8001 --namesrv 127.0.0.1:9876 --group-prefix orders-local-\n  \
+        cargo xtask ops events replay --user 123 --rate 10 --dry-run \\\n    \
           --table http://127.0.0.1:8001 --namesrv 127.0.0.1:9876 --group-prefix orders-local-\n  \
         cargo xtask ops events replay --since 2026-01-31T12:00:00Z --dry-run \\\n    \
           --orders-table shop-OrdersTable --users-table shop-UsersTable \\\n    \

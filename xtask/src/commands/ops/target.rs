@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use contracts::message::{ORDER_TOPIC, USER_TOPIC};
 use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
-use dynamodb::{Client, DynamoAggregateReader, DynamoAggregates};
+use dynamodb::{Client, DynamoAggregateReader, DynamoAggregates, DynamoOrders};
 use platform::clock::SystemClock;
 use platform::settings::Settings;
 use rocketmq::config::RocketmqConfig;
@@ -58,6 +58,11 @@ pub(super) struct AggregatesStore {
 impl AggregatesStore {
     pub(super) fn aggregates(&self) -> DynamoAggregates {
         DynamoAggregates::new(self.client.clone(), self.orders.clone(), self.users.clone())
+    }
+
+    /// Lists a user's orders.
+    pub(super) fn orders(&self) -> DynamoOrders {
+        DynamoOrders::new(self.client.clone(), self.orders.clone())
     }
 
     /// Reads many aggregates at once.

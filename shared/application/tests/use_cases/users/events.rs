@@ -1,5 +1,6 @@
 //! Events of users reach their topic and its consumer, without a broker in their requests.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use application::deadline::Deadline;
@@ -103,11 +104,12 @@ async fn a_replay_of_a_deleted_account_sends_the_same_events_again() {
         aggregates: world.tables.clone(),
         publication: PublishStored { publisher: world.broker.clone(), clock: world.clock.clone() },
         identities: world.identities.clone(),
+        events_per_second: NonZeroU32::new(100).unwrap(),
     };
     let account = AggregateKey::Account { user_id: account.user_id() };
     let session = AggregateKey::Session { session_id: bearer.session_id };
-    assert_eq!(replay.aggregate(account, None, |_| {}).await.unwrap().len(), 2);
-    assert_eq!(replay.aggregate(session, None, |_| {}).await.unwrap().len(), 1);
+    assert_eq!(replay.run(&[account], None, |_| {}).await.unwrap().len(), 2);
+    assert_eq!(replay.run(&[session], None, |_| {}).await.unwrap().len(), 1);
     let mut again = world.broker.visible().split_off(first.len());
     first.sort();
     again.sort();

@@ -3,10 +3,14 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use application::events::publish::PublishStored;
+use application::operations::find_aggregates::{
+    FindAggregatesError, FindUserAggregates, SearchAggregates, SearchProgress, UserAggregates,
+    Wanted,
+};
 use application::operations::replay::{Replay, ReplayedEvent};
 use application::operations::replay_since::{ReplaySince, ReplaySummary};
 use application::outcome::chain;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use contracts::event::EventType;
 use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, OrderId, UserId};
@@ -20,27 +24,34 @@ use crate::commands::ops::printing::parse_moment;
 use crate::commands::ops::target::{AggregatesOptions, AggregatesStore, ClusterOptions};
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true))]
 pub(crate) struct Options {
-    /// Sends the events of this order again.
-    #[arg(long, value_name = "ID", requires = "user")]
+    /// The events of this order. Without --user, the orders table is read until it is found.
+    #[arg(long, value_name = "ID", group = "which")]
     order: Option<OrderId>,
-    /// The user of the order. Without --order, the events of this user's account are sent again.
-    #[arg(long, value_name = "ID", required_unless_present = "since")]
+    /// The events of this user's account and of its orders; with --order, of that order alone.
+    /// Sessions and mails are found by --event or by --since.
+    #[arg(long, value_name = "ID", group = "which")]
     user: Option<UserId>,
-    /// Only this event of the order or the account.
-    #[arg(long, value_name = "ID", requires = "user")]
+    /// Only this event. Without --order and --user, both tables are read until it is found.
+    #[arg(long, value_name = "ID", group = "which")]
     event: Option<EventId>,
-    /// All events of all orders, accounts and sessions since this moment, such as
+    /// All events of all orders, accounts, sessions and mails since this moment, such as
     /// 2026-01-31T12:00:00Z.
-    #[arg(long, value_name = "RFC3339", value_parser = parse_moment, conflicts_with = "user")]
+    #[arg(
+        long,
+        value_name = "RFC3339",
+        value_parser = parse_moment,
+        group = "which",
+        conflicts_with_all = ["order", "user", "event"]
+    )]
     since: Option<Timestamp>,
-    /// With --since: at most this many events a second, 1 to 1000.
+    /// At most this many events a second, 1 to 1000.
     #[arg(
         long,
         value_name = "N",
         default_value = "100",
-        value_parser = clap::value_parser!(u32).range(1..=1_000),
-        conflicts_with = "user"
+        value_parser = clap::value_parser!(u32).range(1..=1_000)
     )]
     rate: u32,
     /// Only prints what would be sent.
@@ -55,56 +66,120 @@ pub(crate) struct Options {
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let store = options.aggregates.open().await?;
     let publisher = options.cluster.connect().await?;
-    let replayed = match (options.user, options.since) {
-        (Some(user_id), _) => {
-            let key = match options.order {
-                Some(order_id) => AggregateKey::Order { user_id, order_id },
-                None => AggregateKey::Account { user_id },
-            };
-            one_aggregate(&options, &store, publisher.clone(), key).await
-        }
-        (None, Some(since)) => all_since(&options, &store, publisher.clone(), since).await,
-        (None, None) => {
-            Err(anyhow::anyhow!("name an --order with its --user, or a moment with --since"))
-        }
+    let replayed = match options.since {
+        Some(since) => all_since(&options, &store, publisher.clone(), since).await,
+        None => some(&options, &store, publisher.clone()).await,
     };
     publisher.shutdown().await;
     replayed
 }
 
-async fn one_aggregate(
+/// Replays the events of an order or a user, or one event.
+async fn some(
     options: &Options,
     store: &AggregatesStore,
     publisher: RocketmqPublisher,
-    key: AggregateKey,
 ) -> anyhow::Result<ExitCode> {
+    let progress = Progress::new();
+    let found = find(options, store, &progress).await;
+    progress.finish();
+    let UserAggregates { keys, unreadable } = found?;
     let replay = Replay {
         aggregates: store.aggregates(),
         publication: PublishStored { publisher, clock: SystemClock },
         identities: UuidIdentitySource,
+        events_per_second: NonZeroU32::new(options.rate).context("--rate")?,
     };
-    let planned = replay.plan(key, options.event).await.with_context(|| key.to_string())?;
-    if options.dry_run {
+    let events = if options.dry_run {
+        let planned = replay.plan(&keys, options.event).await?;
         planned.iter().for_each(|event| println!("{}", described(event)));
-        eprintln!("dry run: nothing was sent");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let sent = |event: &ReplayedEvent| println!("{}: sent", described(event));
-    let events = replay.aggregate(key, options.event, sent).await;
-    let events = events.with_context(|| key.to_string())?;
+        planned
+    } else {
+        let sent = |event: &ReplayedEvent| println!("{}: sent", described(event));
+        replay.run(&keys, options.event, sent).await?
+    };
     let newer = events.iter().filter(|event| event.event_type.is_none()).count();
-    eprintln!("{} events of {key} are on their topic again", events.len() - newer);
+    let (count, of) = (events.len() - newer, keys.len());
+    if options.dry_run {
+        eprintln!("dry run: {count} events of {of} aggregates, nothing was sent");
+    } else {
+        eprintln!("{count} events of {of} aggregates are on their topic again");
+    }
     if newer > 0 {
         eprintln!("{newer} were raised by newer code, and this version cannot send them");
-        return Ok(ExitCode::FAILURE);
     }
-    Ok(ExitCode::SUCCESS)
+    // An event that was found is in none of them.
+    let is_lacking = unreadable > 0 && options.event.is_none();
+    if is_lacking {
+        eprintln!("{unreadable} orders of the user cannot be read; their events were not sent");
+    }
+    let is_complete = newer == 0 && !is_lacking;
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The aggregates that the options name.
+async fn find(
+    options: &Options,
+    store: &AggregatesStore,
+    progress: &Progress,
+) -> anyhow::Result<UserAggregates> {
+    match (options.user, options.order, options.event) {
+        (Some(user_id), Some(order_id), _) => Ok(UserAggregates {
+            keys: vec![AggregateKey::Order { user_id, order_id }],
+            unreadable: 0,
+        }),
+        (Some(user_id), None, event_id) => {
+            progress.step(&format!("looking for the account and the orders of user {user_id}"));
+            let find =
+                FindUserAggregates { aggregates: store.aggregates(), orders: store.orders() };
+            let of_event =
+                event_id.map(|event_id| format!("event {event_id} of ")).unwrap_or_default();
+            let found = find.execute(user_id, event_id).await;
+            found.map_err(|error| missing(options, &format!("{of_event}user {user_id}"), error))
+        }
+        (None, Some(order_id), _) => {
+            progress.step(
+                "reading the orders table until the order is found, a read unit for each 4 KB; with \
+                 --user, one item is read",
+            );
+            let found = search(store, progress, Wanted::Order(order_id)).await;
+            found.map_err(|error| missing(options, &format!("order {order_id}"), error))
+        }
+        (None, None, Some(event_id)) => {
+            progress.step(
+                "reading the orders and the users table until the event is found, a read unit for \
+                 each 4 KB; with --user, that user's items are read",
+            );
+            let found = search(store, progress, Wanted::Event(event_id)).await;
+            found.map_err(|error| missing(options, &format!("event {event_id}"), error))
+        }
+        (None, None, None) => anyhow::bail!("name an order, a user, an event or a moment"),
+    }
+}
+
+async fn search(
+    store: &AggregatesStore,
+    progress: &Progress,
+    wanted: Wanted,
+) -> Result<UserAggregates, FindAggregatesError> {
+    let at = |read: &SearchProgress| progress.at(&format!("{} aggregates read", read.aggregates));
+    let key = SearchAggregates { aggregates: store.reader() }.execute(wanted, at).await?;
+    Ok(UserAggregates { keys: vec![key], unreadable: 0 })
+}
+
+/// What was not found, and what may be wrong.
+fn missing(options: &Options, what: &str, error: FindAggregatesError) -> anyhow::Error {
+    let context = match error {
+        FindAggregatesError::NotFound { .. } => what.to_owned(),
+        FindAggregatesError::Unread(_) => options.aggregates.advice(),
+    };
+    anyhow::Error::new(error).context(context)
 }
 
 fn described(event: &ReplayedEvent) -> String {
     let event_type = event.event_type.map_or("newer than this code", EventType::as_str);
     let pending = if event.is_pending { ", pending" } else { "" };
-    format!("{} {event_type}{pending}", event.event_id)
+    format!("{} {event_type}{pending} of {}", event.event_id, event.aggregate)
 }
 
 async fn all_since(
