@@ -66,7 +66,7 @@ fn it_holds_when_no_order_is_created_without_the_broker() {
 }
 
 #[test]
-#[ignore = "thirteen million states take minutes and 1.2 GB: `cargo xtask verify --full` runs it"]
+#[ignore = "seventeen million states take minutes: `cargo xtask verify --full` runs it"]
 fn it_holds_for_three_attempts() {
     let bounds = Bounds { attempts: 3, faults: 1, ..Bounds::USUAL };
     explore("three attempts", Creating { variant: Variant::FULL, bounds }).finds(&[], ALL);
