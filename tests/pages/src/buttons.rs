@@ -5,6 +5,7 @@ mod customer;
 mod give_up;
 mod kill;
 mod letters;
+mod strike;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,13 +20,13 @@ use harness::provision::Names;
 use harness::proxies::Proxies;
 use harness::system::System;
 use harness::table_proxy::{TableAnswer, TableCall};
-use local_lambda::{LambdaHost, Signal, Tasks};
+use local_lambda::{InstanceInfo, LambdaHost, Tasks};
 use serde::{Deserialize, Serialize};
 
 use crate::feed::Feed;
 pub(crate) use broker::BrokerState;
 use broker::BrokerSwitch;
-use customer::Shopper;
+use customer::{Shopper, new_trace};
 pub(crate) use kill::Window;
 pub(crate) use letters::Letter;
 
@@ -57,6 +58,10 @@ pub(crate) enum Press {
     /// Creates an order and kills create-order on its way.
     Kill {
         before: Window,
+    },
+    /// Kills a function in the middle of its work, or where it waits.
+    KillFunction {
+        function: String,
     },
     /// Stops the processes of a function in the middle of their requests.
     Freeze {
@@ -195,11 +200,12 @@ impl Buttons {
         match press {
             Press::Create { orders } => self.create(parts, orders).await,
             Press::Cancel { order_id } => {
-                let said = parts.shopper.cancel(&order_id).await?;
+                let said = parts.shopper.cancel(&order_id, &new_trace()).await?;
                 Ok(Pressed { said, order_id: Some(order_id) })
             }
             Press::Kill { before } => kill::press(&self.0.feed, parts, before).await,
-            Press::Freeze { function } => self.freeze(parts, &function),
+            Press::KillFunction { function } => self.kill(parts, &function).await,
+            Press::Freeze { function } => self.freeze(parts, &function).await,
             Press::Thaw { function } => self.thaw(parts, &function),
             Press::StopBroker => self.stop_broker(),
             Press::StartBroker => self.start_broker(),
@@ -238,44 +244,6 @@ impl Buttons {
         Ok(Pressed::said(format!("Creating {orders} orders, {ORDERS_AT_ONCE} at a time.")))
     }
 
-    fn freeze(&self, parts: &Parts, function: &str) -> anyhow::Result<Pressed> {
-        let running = parts.host.instances(function)?;
-        let busy: BTreeSet<u32> =
-            running.iter().filter(|one| one.busy).map(|one| one.pid).collect();
-        anyhow::ensure!(
-            !busy.is_empty(),
-            "No process of {function} is at work. One that waits is frozen already."
-        );
-        for pid in &busy {
-            parts.host.signal_instance(function, *pid, Signal::SIGSTOP)?;
-        }
-        let pids: Vec<_> = busy.iter().copied().collect();
-        self.0.feed.mark(function, &pids, true);
-        self.0.feed.note(format!("{} was stopped in the middle of its work", function));
-        self.faults().stopped.entry(function.to_owned()).or_default().extend(busy);
-        self.0.feed.touch();
-        Ok(Pressed::said(format!(
-            "{} of {function} stopped in the middle of its work. Lambda kills it at its time-out, \
-             unless you thaw it before.",
-            processes(pids.len())
-        )))
-    }
-
-    fn thaw(&self, parts: &Parts, function: &str) -> anyhow::Result<Pressed> {
-        let stopped = self.faults().stopped.remove(function).unwrap_or_default();
-        anyhow::ensure!(!stopped.is_empty(), "No process of {function} was stopped here.");
-        for pid in &stopped {
-            parts.host.signal_instance(function, *pid, Signal::SIGCONT)?;
-        }
-        let pids: Vec<_> = stopped.into_iter().collect();
-        self.0.feed.mark(function, &pids, false);
-        self.0.feed.note(format!("{function} goes on"));
-        Ok(Pressed::said(format!(
-            "{} of {function} goes on where it stood.",
-            processes(pids.len())
-        )))
-    }
-
     fn throttle(&self, parts: &Parts, on: bool) -> anyhow::Result<Pressed> {
         let mut throttles = self.throttles();
         throttles.clear();
@@ -309,7 +277,9 @@ impl Buttons {
             if let Some(parts) = self.0.parts.get() {
                 // A look finds processes that were killed while they waited.
                 for function in &parts.functions {
-                    drop(parts.host.instances(function));
+                    if let Ok(running) = parts.host.instances(function) {
+                        self.forget_gone(function, &running);
+                    }
                 }
                 if self.0.feed.is_watched()
                     && let Ok(letters) = letters::newest(parts).await
@@ -324,6 +294,19 @@ impl Buttons {
                 }
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Forgets the stopped processes that are gone, such as by their time-out.
+    fn forget_gone(&self, function: &str, running: &[InstanceInfo]) {
+        let mut faults = self.faults();
+        if let Some(stopped) = faults.stopped.get_mut(function) {
+            stopped.retain(|pid| running.iter().any(|one| one.pid == *pid));
+            if stopped.is_empty() {
+                faults.stopped.remove(function);
+                drop(faults);
+                self.0.feed.touch();
+            }
         }
     }
 
@@ -360,8 +343,8 @@ impl Buttons {
     }
 }
 
-fn processes(count: usize) -> String {
-    if count == 1 { "One process".to_owned() } else { format!("{count} processes") }
+fn count(processes: usize) -> String {
+    if processes == 1 { "One process".to_owned() } else { format!("{processes} processes") }
 }
 
 #[cfg(test)]
@@ -376,6 +359,9 @@ mod tests {
         let before = Window::Commit;
         let kill = r#"{"press": "kill", "before": "commit"}"#;
         assert_eq!(read(kill), Some(Press::Kill { before }));
+        let function = "user-login".to_owned();
+        let kill = r#"{"press": "kill-function", "function": "user-login"}"#;
+        assert_eq!(read(kill), Some(Press::KillFunction { function }));
         assert_eq!(read(r#"{"press": "stop-broker"}"#), Some(Press::StopBroker));
         assert_eq!(read(r#"{"press": "create"}"#), None);
         assert_eq!(read(r#"{"press": "explode"}"#), None);

@@ -155,6 +155,16 @@ impl State {
     }
 }
 
+/// Processes that a button kills.
+pub(crate) struct Kill<'a> {
+    pub(crate) function: &'a str,
+    pub(crate) pids: &'a [u32],
+    /// What they do not come to, such as "the put".
+    pub(crate) before: Option<&'a str>,
+    /// The order that they work for, and the trace of its request.
+    pub(crate) order: Option<(&'a str, &'a str)>,
+}
+
 /// A step between two lanes that needs no answer.
 fn step(at_ms: f64, from: Lane, to: Lane, kind: Kind, label: impl Into<String>) -> NewStep {
     let (label, outcome, took_ms) = (label.into(), Outcome::Done, None);
@@ -188,21 +198,10 @@ impl Feed {
         message.is_some_and(|message| message.trace.as_deref() == Some(trace))
     }
 
-    /// Adds that a button killed the process that worked for an order.
-    pub(crate) fn killed(&self, order_id: &str, trace: &str, pid: u32, missing: &str) {
+    /// Adds that a button kills processes.
+    pub(crate) fn killed(&self, kill: &Kill<'_>) {
         let at_ms = self.now_ms();
-        self.change(|state| {
-            state.traces.put(trace.to_owned(), order_id.to_owned());
-            state.add_request(trace, order_id);
-            let lane = Lane::CreateOrder;
-            let label = format!("killed before {missing}");
-            state.add_step(order_id, step(at_ms, lane, lane, Kind::Killed, label));
-            if let Some(story) = state.story(order_id) {
-                story.is_killed = true;
-            }
-            state.counts.killed += 1;
-            state.note(at_ms, format!("create-order (process {pid}) was killed before {missing}"));
-        });
+        self.change(|state| state.killed(kill, at_ms));
     }
 
     /// Adds an event that the console itself has redriven, past the proxies.

@@ -164,8 +164,8 @@ impl Kind {
             Self::Commit => "The order exists, so the broker may show the event to subscribers.",
             Self::Rollback => "No order was created, so the broker drops the half message.",
             Self::Killed => {
-                "SIGKILL: the process is gone in the middle of its request, and can end nothing \
-                 any more."
+                "SIGKILL: the process is gone in the middle of its work, and can end nothing any \
+                 more."
             }
             Self::Publication => {
                 "A later event. It is stored in the order already, so its half message can only be \

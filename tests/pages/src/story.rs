@@ -30,8 +30,8 @@ pub(crate) struct Story {
     pub(crate) half: Half,
     /// The events that are not handled yet.
     pub(crate) pending: BTreeSet<String>,
-    /// Whether the process that served it was killed by a button.
-    pub(crate) is_killed: bool,
+    /// The function that a button killed while it worked for the order.
+    pub(crate) killed: Option<String>,
     /// How often the broker asked.
     pub(crate) check_backs: u32,
     steps: Vec<Step>,
@@ -58,7 +58,7 @@ pub(crate) struct Summary<'a> {
     status: Option<&'a str>,
     half: Half,
     pending: usize,
-    is_killed: bool,
+    killed: Option<&'a str>,
     check_backs: u32,
     started_ms: f64,
     /// From the first to the last step.
@@ -82,7 +82,7 @@ impl Story {
             status: None,
             half: Half::None,
             pending: BTreeSet::new(),
-            is_killed: false,
+            killed: None,
             check_backs: 0,
             steps: Vec::new(),
             next_number: 1,
@@ -133,7 +133,7 @@ impl Story {
             status: self.status.as_deref(),
             half: self.half,
             pending: self.pending.len(),
-            is_killed: self.is_killed,
+            killed: self.killed.as_deref(),
             check_backs: self.check_backs,
             started_ms,
             took_ms: (ended_ms - started_ms).max(0.0),

@@ -13,6 +13,7 @@ let shown = null;
 let listed = [];
 let stream = null;
 let token = null;
+let stopped = {};
 
 at("follow").checked = chosen === null;
 
@@ -49,7 +50,8 @@ function render(view) {
   say(at("story-state"), story ? `${state} · ${span(story.took_ms)}` : "");
   say(at("verdict"), story ? panels.verdict(story) : "");
   show(diagram, story);
-  panels.functions(at("functions"), view.functions, faults.stopped, view.now_ms, press);
+  panels.functions(at("functions"), view.functions, view.now_ms);
+  panels.choices(at("function"), Object.keys(view.functions));
   panels.topics(at("topics"), view.topics);
   panels.tables(at("tables"), view.tables);
   panels.letters(at("letters"), faults.letters);
@@ -80,6 +82,8 @@ function buttons(story, faults) {
   label(throttle, faults.is_throttled ? "Stop throttling" : "Throttle the table");
   throttle.dataset.on = String(!faults.is_throttled);
   throttle.setAttribute("aria-pressed", String(faults.is_throttled));
+  ({ stopped } = faults);
+  freezeOrThaw();
   at("cancel").disabled = !story?.status || story.status === "CANCELLED" || story.status === "REJECTED";
   at("redrive").disabled = faults.letters.length === 0;
   const jobs = Object.values(faults.jobs);
@@ -89,6 +93,15 @@ function buttons(story, faults) {
     announce("", "");
   }
 }
+
+/** The button thaws what it has frozen. */
+function freezeOrThaw() {
+  const isStopped = Boolean(stopped[at("function").value]);
+  label(at("freeze"), isStopped ? "Thaw" : "Freeze");
+  at("freeze").dataset.press = isStopped ? "thaw" : "freeze";
+}
+
+at("function").addEventListener("change", freezeOrThaw);
 
 function announce(words, kind) {
   say(at("said"), words);
@@ -105,12 +118,12 @@ async function press(what) {
       answer = await send(what);
     }
     const pressed = await answer.json();
-    announce(pressed.said, answer.ok ? "done" : "refused");
+    announce(`${answer.ok ? "✓" : "✕"} ${pressed.said}`, answer.ok ? "done" : "refused");
     if (pressed.order_id && pressed.order_id !== chosen) {
       choose(pressed.order_id);
     }
   } catch {
-    announce("The system does not answer. Is it still running?", "refused");
+    announce("✕ The system does not answer. Is it still running?", "refused");
   }
 }
 
@@ -130,6 +143,7 @@ function pressOf({ press: name, orders, before, on }) {
   if (before) what.before = before;
   if (on) what.on = on === "true";
   if (name === "cancel") what.order_id = shown;
+  if (["kill-function", "freeze", "thaw"].includes(name)) what.function = at("function").value;
   return what;
 }
 
@@ -164,7 +178,8 @@ at("keys").addEventListener("change", (event) => {
 
 document.addEventListener("keydown", (event) => {
   const isCommand = event.ctrlKey || event.metaKey || event.altKey || event.repeat;
-  if (!at("keys").checked || isCommand) return;
+  // In the list of functions a letter chooses.
+  if (!at("keys").checked || isCommand || event.target === at("function")) return;
   const key = event.key.toLowerCase();
   const button = pressed.find((one) => one.dataset.key === key);
   if (button) {

@@ -17,6 +17,7 @@ const COUNTERS = [
   ["deliveries", "deliveries"],
   ["acknowledged", "acknowledged"],
   ["throttled", "throttled", "wait"],
+  ["given_up", "given up", "bad"],
   ["killed", "killed", "bad"],
 ];
 
@@ -40,6 +41,7 @@ const PROCESSES = {
   frozen: ["❄ frozen", "quiet"],
   idle: ["‖ idle", "quiet"],
   stopped: ["■ stopped by you", "bad"],
+  killed: ["✕ killed", "bad"],
   ended: ["✕ gone", "bad"],
 };
 
@@ -85,7 +87,7 @@ export function orders(target, list, shown, choose) {
       const [id, state, half, pending, steps, took] = button.children;
       say(id, `…${order.order_id.slice(-8)}`);
       const [words, tone] = stateOf(order);
-      tag(state, order.is_killed ? [`${words} ✕ killed`, tone] : [words, tone]);
+      tag(state, order.killed ? [`${words} ✕ killed`, tone] : [words, tone]);
       tag(half, HALVES[order.half]);
       const events = order.pending === 1 ? "1 event" : `${order.pending} events`;
       tag(pending, order.pending ? [events, "wait"] : ["none", "quiet"]);
@@ -102,19 +104,9 @@ export function orders(target, list, shown, choose) {
 
 /** What an order's story comes to, in a sentence. */
 export function verdict(order) {
-  const asked = order.check_backs > 0;
-  if (order.is_killed && order.half === "waiting") {
-    return "◔ The process is dead and its half message open. The broker asks 6 to 11 seconds after it stored it: watch.";
-  }
-  if (order.is_killed && asked && order.half === "committed") {
-    return "✓ Repaired: the order was in the table, so the check-back committed its event.";
-  }
-  if (order.is_killed && asked && order.half === "rolled-back") {
-    return "✓ Repaired: there was no order, so the check-back fenced the attempt and dropped its event.";
-  }
-  if (order.is_killed && order.half === "none") {
-    return "✓ Nothing to repair: there is neither an order nor an event.";
-  }
+  const of = { "create-order": createKilled, "cancel-order": cancelKilled, "event-consumer": consumerKilled };
+  const killed = of[order.killed]?.(order);
+  if (killed) return killed;
   if (order.status && order.half === "none") {
     return order.pending
       ? "◔ Created without the broker: its event waits in the table for the sweep."
@@ -126,29 +118,54 @@ export function verdict(order) {
   return "";
 }
 
-export function functions(target, all, stopped, now, press) {
+function createKilled(order) {
+  const asked = order.check_backs > 0;
+  if (order.half === "waiting") {
+    return "◔ The process is dead and its half message open. The broker asks 6 to 11 seconds after it stored it: watch.";
+  }
+  if (asked && order.half === "committed") {
+    return "✓ Repaired: the order was in the table, so the check-back committed its event.";
+  }
+  if (asked && order.half === "rolled-back") {
+    return "✓ Repaired: there was no order, so the check-back fenced the attempt and dropped its event.";
+  }
+  return order.half === "none" ? "✓ Nothing to repair: there is neither an order nor an event." : "";
+}
+
+function cancelKilled(order) {
+  if (order.status === "CANCELLED") return "";
+  return "✓ Nothing to repair: cancel-order was killed before its write, so the order is as it was.";
+}
+
+function consumerKilled(order) {
+  return order.pending
+    ? "◔ event-consumer is dead and the event still pending. The broker delivers it again to the next window, within about a minute: watch."
+    : "✓ Repaired: the event was pending in the order, and was handled when the broker delivered it again.";
+}
+
+/** The functions that can be chosen; what is chosen stays. */
+export function choices(target, names) {
+  const isFirst = target.options.length === 0;
+  keyed(
+    target,
+    names,
+    (name) => name,
+    (name) => element("option", { value: name }, name),
+    () => {},
+  );
+  if (isFirst) target.value = "event-consumer";
+}
+
+export function functions(target, all, now) {
   keyed(
     target,
     Object.entries(all),
     ([name]) => name,
-    ([name]) => {
-      const button = element("button", { type: "button" });
-      button.addEventListener("click", () => press({ press: button.dataset.press, function: name }));
-      const processes = element("ul", { className: "processes" });
-      return element("li", {}, element("span", { className: "mono" }, name), processes, button);
-    },
-    (row, [name, processes]) => {
-      const [, list, button] = row.children;
-      const isStopped = Boolean(stopped[name]);
-      button.dataset.press = isStopped ? "thaw" : "freeze";
-      button.dataset.function = name;
-      say(button, isStopped ? "Thaw" : "Freeze");
-      button.setAttribute("aria-label", `${isStopped ? "Thaw" : "Freeze"} ${name}`);
-      const isBusy = processes.some((one) => one.activity === "busy" || one.activity === "starting");
-      button.disabled = !isStopped && !isBusy;
+    ([name]) => element("li", {}, element("span", { className: "mono" }, name), element("ul", { className: "processes" })),
+    (row, [, processes]) => {
       const shown = processes.length ? processes : [null];
       keyed(
-        list,
+        row.children[1],
         shown,
         (one) => (one ? `${one.pid}-${one.activity === "ended"}` : "nothing"),
         () => element("li", { className: "process" }),
@@ -163,13 +180,14 @@ function describe(chip, process, now) {
     say(chip, "no process yet");
     return;
   }
-  const [state, tone] = PROCESSES[process.activity];
-  const what = process.activity === "busy" ? `: ${process.what}` : "";
-  const since = process.activity === "busy" ? span(now - process.since_ms) : ago(now - process.since_ms);
-  say(chip, `${state}${what} · ${process.pid} · ${since}`);
+  const [state, tone] = PROCESSES[process.is_killed && process.activity === "ended" ? "killed" : process.activity];
+  const isBusy = process.activity === "busy";
+  const what = isBusy ? `: ${process.what}` : "";
+  const since = isBusy ? span(now - process.since_ms) : ago(now - process.since_ms);
+  const cold = process.cold_start_ms === null ? "" : `cold start ${span(process.cold_start_ms)}`;
+  say(chip, `${state}${what} · ${process.pid} · ${since}${cold && process.requests === 1 ? ` · ${cold}` : ""}`);
   chip.dataset.tone = tone;
-  const cold = process.cold_start_ms === null ? "" : `cold start ${span(process.cold_start_ms)}; `;
-  chip.title = process.reason ?? `${cold}${count(process.requests)} requests`;
+  chip.title = process.reason ?? `${cold && `${cold}; `}${count(process.requests)} requests`;
 }
 
 const TOPIC_COLUMNS = [

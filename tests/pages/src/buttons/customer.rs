@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use harness::provision::{DEMO_EMAIL, DEMO_PASSWORD};
 use harness::user::User;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -68,12 +69,12 @@ impl Shopper {
     }
 
     /// Cancels an order. Returns a sentence about it.
-    pub(super) async fn cancel(&self, order_id: &str) -> anyhow::Result<String> {
+    pub(super) async fn cancel(&self, order_id: &str, trace: &str) -> anyhow::Result<String> {
         let is_id = order_id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
         anyhow::ensure!(is_id, "This is not the id of an order.");
         let path = format!("/v1/orders/{order_id}/cancel");
         let request = self.customer().await?.request(Method::POST, &path);
-        let answer = send(request.header("traceparent", traceparent(&new_trace()))).await?;
+        let answer = send(request.header("traceparent", traceparent(trace))).await?;
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or_default();
         if status.is_success() {
@@ -81,6 +82,13 @@ impl Shopper {
         }
         let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no reason is given");
         anyhow::bail!("It was not cancelled ({status}): {detail}")
+    }
+
+    /// Logs the demo user in once more; the session is used for nothing.
+    pub(super) async fn log_in(&self, trace: &str) -> anyhow::Result<()> {
+        let login = json!({"email": DEMO_EMAIL, "password": DEMO_PASSWORD});
+        let request = Client::new().post(format!("{}/v1/users/login", self.api_url)).json(&login);
+        send(request.header("traceparent", traceparent(trace))).await.map(drop)
     }
 
     /// The demo user, logged in again where the token is old.

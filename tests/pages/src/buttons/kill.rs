@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::customer::new_trace;
 use super::{Parts, Pressed};
-use crate::feed::Feed;
+use crate::feed::{Feed, Kill};
 
 const CREATE_ORDER: &str = "create-order";
 
@@ -46,7 +46,7 @@ impl Window {
     }
 
     /// What will happen next.
-    const fn follows(self) -> &'static str {
+    pub(super) const fn follows(self) -> &'static str {
         match self {
             Self::HalfMessage => "There is no order and no event: nothing needs repair.",
             Self::Put => {
@@ -108,7 +108,12 @@ async fn kill_at<Stopped: Traffic>(
         )?;
         let order_id = order_of(&held.traffic).context("The request names no order.")?;
         let pid = feed.process_of(trace).context("The process of the order is unknown.")?;
-        feed.killed(&order_id, trace, pid, window.missing());
+        feed.killed(&Kill {
+            function: CREATE_ORDER,
+            pids: &[pid],
+            before: Some(window.missing()),
+            order: Some((&order_id, trace)),
+        });
         parts.host.kill_instance(CREATE_ORDER, pid)?;
         held.lose();
         anyhow::Ok(order_id)

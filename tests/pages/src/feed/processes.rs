@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::frames::trace_in;
-use super::{State, step};
+use super::{Kill, State, step};
 use crate::step::{Kind, Lane, Outcome};
 use crate::story::NewStep;
 
@@ -53,6 +53,11 @@ pub(crate) struct Process {
     pub(crate) last_ms: Option<f64>,
     /// Why it ended.
     pub(crate) reason: Option<String>,
+    /// Whether a button killed it.
+    is_killed: bool,
+    /// Of the request that it serves.
+    #[serde(skip)]
+    trace: Option<String>,
     #[serde(skip)]
     request: Option<Request>,
 }
@@ -93,10 +98,7 @@ impl Processes {
 
     /// The process that serves the request with this trace.
     pub(super) fn serving(&self, trace: &str) -> Option<u32> {
-        let serves = |process: &&Process| {
-            let request = process.request.as_ref();
-            request.is_some_and(|request| request.trace.as_deref() == Some(trace))
-        };
+        let serves = |process: &&Process| process.trace.as_deref() == Some(trace);
         self.0.values().flatten().find(serves).map(|process| process.pid)
     }
 
@@ -127,6 +129,8 @@ impl Processes {
                 cold_start_ms: None,
                 last_ms: None,
                 reason: None,
+                is_killed: false,
+                trace: None,
                 request: None,
             });
         }
@@ -143,10 +147,12 @@ fn request_in(function: &str, event: &Value, at_ms: f64) -> Option<Request> {
         Lane::CancelOrder => Kind::CancelRequest,
         _ => return None,
     };
-    let traceparent = event.pointer("/headers/traceparent").and_then(Value::as_str);
     let label = route.replace("/{order_id}", "/…");
-    let trace = traceparent.and_then(trace_in);
-    Some(Request { at_ms, lane, kind, label, trace, order_id: None })
+    Some(Request { at_ms, lane, kind, label, trace: trace_of(event), order_id: None })
+}
+
+fn trace_of(event: &Value) -> Option<String> {
+    event.pointer("/headers/traceparent").and_then(Value::as_str).and_then(trace_in)
 }
 
 fn what_of(event: &Value) -> String {
@@ -202,6 +208,7 @@ impl State {
                 let event: Value = serde_json::from_slice(payload).unwrap_or_default();
                 process.requests += 1;
                 process.what = what_of(&event);
+                process.trace = trace_of(&event);
                 process.request = request_in(function, &event, now_ms);
                 if process.requests > 1 {
                     is_new_activity(process, Activity::Busy);
@@ -222,6 +229,7 @@ impl State {
             }
             ProcessChange::Answered { payload, is_error, duration } => {
                 process.last_ms = Some(milliseconds(*duration));
+                process.trace = None;
                 let request = process.request.take();
                 if let Some(request) = request {
                     self.answered_client(request, payload, *is_error, now_ms);
@@ -233,6 +241,7 @@ impl State {
             }
             ProcessChange::Ended { reason } => {
                 is_new_activity(process, Activity::Ended);
+                process.trace = None;
                 process.reason = Some(reason.clone());
                 if let Some(request) = process.request.take()
                     && let Some(order_id) = request.order_id
@@ -271,6 +280,28 @@ impl State {
             answer.outcome = Outcome::Failed;
         }
         self.add_step(&order_id, answer);
+    }
+
+    /// Adds that a button kills processes.
+    pub(super) fn killed(&mut self, kill: &Kill<'_>, now_ms: f64) {
+        let Kill { function, pids, before, order } = kill;
+        let label = before.map_or_else(|| "killed".to_owned(), |w| format!("killed before {w}"));
+        for pid in *pids {
+            if let Some(process) = self.processes.of(function, *pid, now_ms) {
+                process.is_killed = true;
+            }
+            self.counts.killed += 1;
+            self.note(now_ms, format!("{function} (process {pid}) was {label}"));
+        }
+        let Some((order_id, trace)) = order else { return };
+        self.traces.put((*trace).to_owned(), (*order_id).to_owned());
+        self.add_request(trace, order_id);
+        if let Some(lane) = Lane::of_function(function) {
+            self.add_step(order_id, step(now_ms, lane, lane, Kind::Killed, label));
+        }
+        if let Some(story) = self.story(order_id) {
+            story.killed = Some((*function).to_owned());
+        }
     }
 
     /// Marks processes that a button has stopped, or lets go on.

@@ -12,7 +12,7 @@ use local_lambda::{ProcessChange, ProcessObserver};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::Feed;
+use super::{Feed, Kill};
 use crate::buttons::Faults;
 
 const ORDER: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -120,6 +120,11 @@ impl Traffic {
     }
 }
 
+fn kill<'a>(order_id: &'a str, trace: &'a str) -> Kill<'a> {
+    let (function, before) = ("create-order", Some("the commit"));
+    Kill { function, pids: &[PID], before, order: Some((order_id, trace)) }
+}
+
 fn done() -> TableAnswer {
     let mut done = TableAnswer::internal_error();
     done.status = http::StatusCode::OK;
@@ -159,7 +164,7 @@ fn a_killed_process_leaves_an_open_half_message_that_the_check_back_commits() {
     assert_eq!(traffic.feed.process_of(TRACE), Some(PID));
     assert!(traffic.feed.is_message_of("M", TRACE));
     assert!(!traffic.feed.is_message_of("M", "another"));
-    traffic.feed.killed(ORDER, TRACE, PID, "the commit");
+    traffic.feed.killed(&kill(ORDER, TRACE));
     traffic.process(&ProcessChange::Ended { reason: "signal 9".to_owned() });
     let view = traffic.view();
     assert_eq!((&view["counts"]["waiting"], &view["counts"]["killed"]), (&json!(1), &json!(1)));
@@ -171,7 +176,10 @@ fn a_killed_process_leaves_an_open_half_message_that_the_check_back_commits() {
     let view = traffic.view();
     assert_eq!(view["story"]["half"], "committed");
     assert_eq!((&view["story"]["check_backs"], &view["counts"]["waiting"]), (&json!(1), &json!(0)));
-    assert_eq!(view["functions"]["create-order"][0]["activity"], "ended");
+    assert_eq!(view["story"]["killed"], "create-order");
+    let process = &view["functions"]["create-order"][0];
+    let is_killed = &process["is_killed"];
+    assert_eq!((&process["activity"], is_killed), (&json!("ended"), &json!(true)));
 }
 
 #[test]
@@ -215,7 +223,7 @@ fn the_order_of_a_request_without_a_trace_is_known_by_its_answer() {
 fn only_the_newest_orders_are_kept() {
     let feed = Feed::new();
     for number in 0..super::STORIES_MAX + 50 {
-        feed.killed(&format!("order-{number}"), &number.to_string(), PID, "the put");
+        feed.killed(&kill(&format!("order-{number}"), &number.to_string()));
     }
     let kept = feed.state().stories.newest().count();
     assert_eq!(kept, super::STORIES_MAX);
