@@ -40,6 +40,16 @@ pub struct View {
     pub height: u32,
     /// Whether the reader prefers dark colours.
     pub is_dark: bool,
+    /// Whether the reader's own few colours replace the page's, as in a contrast theme.
+    pub has_forced_colours: bool,
+}
+
+/// Keys without a character, as `WebDriver` names them.
+pub mod keys {
+    pub const TAB: char = '\u{E004}';
+    pub const ENTER: char = '\u{E007}';
+    pub const DOWN: char = '\u{E015}';
+    pub const PAGE_DOWN: char = '\u{E00F}';
 }
 
 /// A browser with one page. It ends when this is dropped.
@@ -87,12 +97,16 @@ impl Browser {
     /// # Errors
     /// When the browser has gone.
     pub async fn show_with(&self, view: View) -> anyhow::Result<()> {
-        let View { width, height, is_dark } = view;
+        let View { width, height, is_dark, has_forced_colours } = view;
         let metrics =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
         let scheme = if is_dark { "dark" } else { "light" };
-        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        let forced = if has_forced_colours { "active" } else { "none" };
+        let features = json!([
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "forced-colors", "value": forced},
+        ]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await
     }
 
@@ -149,6 +163,16 @@ impl Browser {
     pub async fn press(&self, keys: &str) -> anyhow::Result<()> {
         let body = self.element("body").await?;
         self.command(&format!("element/{body}/value"), json!({ "text": keys })).await.map(drop)
+    }
+
+    /// Strikes a key where the focus is, as a keyboard would.
+    ///
+    /// # Errors
+    /// When the browser has gone.
+    pub async fn strike(&self, key: char) -> anyhow::Result<()> {
+        let [down, up] = ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key}));
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": [down, up]});
+        self.command("actions", json!({ "actions": [keyboard] })).await.map(drop)
     }
 
     /// A picture of the page, in PNG.

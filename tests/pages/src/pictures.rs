@@ -43,7 +43,8 @@ async fn take_of(
     let children = Children::new()?;
     let browser = Browser::start(&children).await?;
     let mut taken = Vec::new();
-    let view = View { width: WIDTH, height: CONSOLE_HEIGHT, is_dark: false };
+    let view =
+        View { width: WIDTH, height: CONSOLE_HEIGHT, is_dark: false, has_forced_colours: false };
     repaired_order(&browser, system, view).await.context("the scene of the console")?;
     taken.extend(both(&browser, view, folder, "console").await?);
     let view = View { height: API_HEIGHT, ..view };

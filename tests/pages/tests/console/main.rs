@@ -9,6 +9,11 @@
     reason = "a test fails by panicking; helpers outside of test functions are tests too"
 )]
 
+mod keyboard;
+mod looks;
+mod start;
+mod story;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// and the time for which the broker hides a message that was delivered.
 const NEXT_WINDOW: Duration = Duration::from_secs(120);
 
-const VIEW: View = View { width: 1280, height: 900, is_dark: false };
+const VIEW: View = View { width: 1280, height: 900, is_dark: false, has_forced_colours: false };
 
 fn options() -> SystemOptions {
     let root = checkout::root().unwrap();
@@ -169,6 +174,24 @@ async fn each_button_does_what_it_says_and_the_page_shows_what_follows() {
     console.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_are_used_by_keyboard_and_read_in_dark_in_light_and_without_colour() {
+    let console = Console::open().await;
+    let first = start::it_leads_to_the_pages_and_to_the_first_order(&console).await;
+    console.click("#cancel").await;
+    console.step("cancel").await;
+    story::it_has_the_steps_and_times_that_the_api_has(&console, &first).await;
+    let tones = keyboard::everything_is_done_with_the_keyboard(&console).await;
+    tones.are_said_in_words();
+    looks::it_is_readable_with_forced_colours(&console, &first).await;
+    looks::each_page_is_readable_in_dark_and_in_light(&console, &first).await;
+    console.choose(&first).await;
+    keyboard::press(&console, keyboard::THE_LAST_BUTTON).await;
+
+    console.has_no_errors().await;
+    console.stop().await;
+}
+
 async fn a_password_is_reset_by_mail(console: &Console) {
     const NEW: &str = "a new sentence that nobody guesses";
     let api_url = &console.system.api_url;
@@ -227,6 +250,7 @@ async fn kills_are_repaired(console: &Console) {
     }
     console.reads("#verdict", "Repaired: the order was in the table").await;
     console.reads("#story-state", "confirmed").await;
+    console.reads(".step[data-kind=killed] .mark", "✕ killed before the commit").await;
     let row = format!("#orders [data-id='{before_commit}']");
     console.reads(&row, "● confirmed ✕ killed").await;
     console.reads(&row, "✓ committed").await;
