@@ -10,27 +10,25 @@
 //! - [`config`]: the tables by name
 //! - [`keys`], `records`: the keys and the attributes of items
 //! - `error`, `transaction`: the outcome of a call
-//! - `aggregates`: orders, accounts, sessions and requests for mails, each in one item with its
-//!   pending events
-//! - `users`, `catalog`: accounts with what belongs to them, and products, a file for each port
-//! - `operations`, [`administration`]: operators' reads and writes, and those of demos
-//! - `aggregate_reader`: many aggregates at once, for the health check and operators
+//! - `orders`, `users`, `catalog`, `verification_keys`: the adapters by subject
+//! - `events`: aggregates with their pending events, and dead letters
+//! - [`administration`]: writes of operators and demos
+//! - `tables`: whether the tables can be read, for the health check
 //!
 //! `README.md` beside this crate lists the tables with their items, attributes and indexes.
 
 #![warn(missing_docs)]
 
 pub mod administration;
-mod aggregate_reader;
-mod aggregates;
 mod catalog;
 pub mod config;
 mod connect;
 mod error;
+mod events;
 mod expression;
 mod item;
 pub mod keys;
-mod operations;
+mod orders;
 mod reading;
 mod records;
 mod tables;
@@ -38,12 +36,14 @@ mod transaction;
 mod users;
 mod verification_keys;
 
-pub use aggregate_reader::{DynamoAggregateReader, PendingAggregatesPosition};
-pub use aggregates::{DynamoAggregates, DynamoDeadLetterMoves, DynamoOrders, DynamoStockReturns};
 pub use aws_sdk_dynamodb::Client;
 pub use catalog::{DynamoCatalog, DynamoProductListing};
 pub use connect::{connect, connect_to};
-pub use operations::{DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoLetters};
+pub use events::{
+    DynamoAggregateReader, DynamoAggregates, DynamoDeadLetterMoves, DynamoDeadLetterReader,
+    DynamoDeadLetterRemoval, DynamoLetters, PendingAggregatesPosition,
+};
+pub use orders::{DynamoOrders, DynamoStockReturns};
 pub use tables::{DynamoTables, ProbedTable};
 pub use users::{DynamoAccounts, DynamoUserRepository};
 pub use verification_keys::{CachedVerificationKeys, DynamoVerificationKeys};

@@ -4,6 +4,7 @@ mod account_removal;
 mod accounts;
 mod activities;
 mod guesses;
+mod mail_tokens;
 mod mails;
 mod registration;
 mod sessions;

@@ -33,7 +33,7 @@ impl<Stock: Send + Sync> PendingEventStore for DynamoAggregates<Stock> {
 
 impl<Stock> DynamoAggregates<Stock> {
     /// Makes one try of an update, if it could be built. It is cancelled with what was found.
-    pub(super) async fn update(
+    pub(crate) async fn update(
         &self,
         key: AggregateKey,
         update: Result<ItemUpdate, Failure>,
@@ -80,7 +80,7 @@ fn is_aggregate(key: AggregateKey, item: &Item) -> bool {
 /// # Errors
 ///
 /// [`CorruptRecord`] if the item is not an aggregate with this key.
-pub(crate) fn read(key: AggregateKey, item: Item) -> Result<StoredAggregate, CorruptRecord> {
+pub(super) fn read(key: AggregateKey, item: Item) -> Result<StoredAggregate, CorruptRecord> {
     Ok(match key {
         AggregateKey::Order { .. } => StoredAggregate::Order(stored_order(item)?),
         AggregateKey::Account { user_id } => StoredAggregate::User(account_events(user_id, item)?),

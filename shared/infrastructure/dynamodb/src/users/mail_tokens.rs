@@ -6,8 +6,8 @@ use application::ports::TokenRecord;
 use application::ports::mail::MailTokens;
 use application::ports::pending::{AggregateChange, Found};
 
-use super::DynamoAggregates;
-use super::change::update_of_with_token;
+use crate::events::DynamoAggregates;
+use crate::events::change::update_of_with_token;
 
 impl<Stock: Send + Sync> MailTokens for DynamoAggregates<Stock> {
     async fn issue(

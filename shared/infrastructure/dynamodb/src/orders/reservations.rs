@@ -13,9 +13,9 @@ use aws_sdk_dynamodb::Client;
 use domain::identity::ProductId;
 use domain::order::OpenCount;
 
-use super::DynamoAggregates;
-use super::change::update_of_order;
 use crate::config::{CatalogTable, OrdersTable};
+use crate::events::DynamoAggregates;
+use crate::events::change::update_of_order;
 use crate::expression::Change;
 use crate::item::{CorruptRecord, Item, from_item, number};
 use crate::keys;

@@ -5,8 +5,8 @@ use application::ports::Page;
 use application::ports::pending::PendingAggregates;
 use domain::aggregate::AggregateKey;
 
-use super::{DynamoAggregateReader, shards};
-use crate::aggregates::{PENDING, due_aggregate};
+use super::index::{PENDING, due_aggregate};
+use super::reader::{DynamoAggregateReader, shards};
 use crate::error::failure;
 use crate::expression::{names, values};
 use crate::item::{Item, text};

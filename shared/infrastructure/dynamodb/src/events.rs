@@ -1,24 +1,21 @@
-//! Orders, accounts, sessions and requests for mails, each in one item with its pending events.
+//! Aggregates with their pending events, and events that were given up.
 //!
-//! Only the write that creates an aggregate is a put. Every later write is an update of named
-//! attributes, so that it does not remove what newer code has added. Every condition on an order
-//! except the put's, and every reader of one, checks the attempt and never the key, because there
-//! may be a tombstone at the key.
+//! An order, an account, a session and a request for a mail are each one item with their pending
+//! events. Only the write that creates such an item is a put. Every later write is an update of
+//! named attributes, so that it does not remove what newer code has added.
 //!
-//! - `creation`, `fence`, `order_keys`: which attempts have created an order, and which never will
-//! - `store`, `reservations`, `letters`, `mail_tokens`: changes of an aggregate, alone or with more
-//! - `index`: the index that the sweep reads
-//! - `change`: a change as an update expression
+//! - `store`, `change`: reads one aggregate, and writes a change as an update expression
+//! - `index`: the aggregates that are due for the sweep
+//! - `ages`, `pending`, `scan`: many aggregates at once, for the health check and for operators
+//! - `dead_letters`: moves events to the dead letters and back, and reads and discards letters
 
-mod change;
-mod creation;
-mod fence;
+mod ages;
+pub(crate) mod change;
+mod dead_letters;
 mod index;
-mod letters;
-mod mail_tokens;
-mod order_keys;
-mod order_listing;
-mod reservations;
+mod pending;
+mod reader;
+mod scan;
 mod store;
 
 use application::ports::Topic;
@@ -27,33 +24,11 @@ use domain::aggregate::AggregateKey;
 
 use crate::config::{CatalogTable, OrdersTable, UsersTable};
 
-pub(crate) use index::{PENDING, due_aggregate};
-pub use letters::DynamoDeadLetterMoves;
-pub use reservations::DynamoStockReturns;
-pub(crate) use store::read;
-
-/// Creates, reads and fences orders. Each port is in its own file and needs these actions:
-///
-/// | port | actions |
-/// | --- | --- |
-/// | `OrderCreation` | `PutItem` |
-/// | `OrderKeys`, `OrderReader` | `GetItem` |
-/// | `OrderListing` | `Query` of the index `by_user`, `BatchGetItem` |
-/// | `Fences` | `UpdateItem` |
-///
-/// Clones share the client.
-#[derive(Debug, Clone)]
-pub struct DynamoOrders {
-    client: Client,
-    orders: OrdersTable,
-}
-
-impl DynamoOrders {
-    /// Reads from and writes to this table.
-    pub const fn new(client: Client, orders: OrdersTable) -> Self {
-        Self { client, orders }
-    }
-}
+pub use dead_letters::{
+    DynamoDeadLetterMoves, DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoLetters,
+};
+pub use pending::PendingAggregatesPosition;
+pub use reader::DynamoAggregateReader;
 
 /// Aggregates with their pending events: orders in one table, those of users in another.
 /// Each port is in its own file and needs these actions:
@@ -68,9 +43,9 @@ impl DynamoOrders {
 /// `Stock` is the catalog if orders are reserved from it. Clones share the client.
 #[derive(Debug, Clone)]
 pub struct DynamoAggregates<Stock = ()> {
-    client: Client,
-    tables: AggregateTables,
-    stock: Stock,
+    pub(crate) client: Client,
+    pub(crate) tables: AggregateTables,
+    pub(crate) stock: Stock,
 }
 
 impl DynamoAggregates {
@@ -99,7 +74,7 @@ impl AggregateTables {
     }
 
     /// The table that holds the aggregates with the events of a topic.
-    pub(crate) fn with_events_of(&self, topic: Topic) -> &str {
+    fn with_events_of(&self, topic: Topic) -> &str {
         match topic {
             Topic::Orders => self.orders.as_str(),
             Topic::Users => self.users.as_str(),

@@ -7,12 +7,12 @@ use application::ports::{DeadLetter, DeadLetterMoves, MoveCancelled};
 use aws_sdk_dynamodb::Client;
 use domain::aggregate::AggregateKey;
 
-use super::AggregateTables;
-use super::change::{update_of, update_of_given_up};
-use super::store::read;
 use crate::config::{DeadLettersTable, OrdersTable, UsersTable};
 use crate::connect::one_try;
 use crate::error::failed_try;
+use crate::events::AggregateTables;
+use crate::events::change::{update_of, update_of_given_up};
+use crate::events::store::read;
 use crate::item::{text, to_item};
 use crate::keys;
 use crate::records::DeadLetterRecord;

@@ -7,8 +7,7 @@ use application::ports::{
 };
 use aws_sdk_dynamodb::Client;
 
-use super::{DynamoDeadLetterReader, DynamoDeadLetterRemoval};
-use crate::DynamoDeadLetterMoves;
+use super::{DynamoDeadLetterMoves, DynamoDeadLetterReader, DynamoDeadLetterRemoval};
 use crate::config::{DeadLettersTable, OrdersTable, UsersTable};
 
 /// The dead letters with every operation that operators need.

@@ -5,8 +5,8 @@ use application::outcome::Failure;
 use application::ports::Page;
 use application::ports::aggregates::{Segment, StoredAggregates};
 
-use super::DynamoAggregateReader;
-use crate::aggregates::read;
+use super::reader::DynamoAggregateReader;
+use super::store::read;
 use crate::error::failure;
 use crate::expression::names;
 use crate::item::Item;

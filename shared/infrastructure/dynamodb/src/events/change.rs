@@ -31,7 +31,7 @@ pub(super) fn update_of_given_up(change: &AggregateChange<'_>) -> Result<ItemUpd
 }
 
 /// Like [`update_of`], for a change that also replaces the token of a request for a mail.
-pub(super) fn update_of_with_token(
+pub(crate) fn update_of_with_token(
     change: &AggregateChange<'_>,
     token: &TokenRecord,
 ) -> Result<ItemUpdate, Failure> {
@@ -58,7 +58,7 @@ fn update_by(change: &AggregateChange<'_>, end: End) -> Result<ItemUpdate, Failu
 }
 
 /// Like [`update_of`], for an order.
-pub(super) fn update_of_order(change: &OrderChange<'_>) -> Result<ItemUpdate, Failure> {
+pub(crate) fn update_of_order(change: &OrderChange<'_>) -> Result<ItemUpdate, Failure> {
     let OrderChange { before, reached, notified, pending, index } = change;
     let order = &before.order;
     let mut update = UpdateBuilder::default();

@@ -19,7 +19,7 @@ use crate::keys;
 /// The index of aggregates with pending events: by shard, the earliest due first. Changes of the
 /// table appear in it within about a second
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html>).
-pub(crate) const PENDING: &str = "pending";
+pub(super) const PENDING: &str = "pending";
 
 const DUE_BY: &str = "#shard = :shard AND #due_ms <= :latest";
 
@@ -150,7 +150,7 @@ impl<Stock: Send + Sync> DynamoAggregates<Stock> {
     }
 }
 
-pub(crate) fn due_aggregate(item: &Item) -> Result<DueAggregate, CorruptRecord> {
+pub(super) fn due_aggregate(item: &Item) -> Result<DueAggregate, CorruptRecord> {
     let text = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
     let due_ms = item.get("due_ms").and_then(|due| due.as_n().ok());
     let key = text("pk").zip(text("sk")).and_then(|(pk, sk)| keys::aggregate_of(pk, sk));

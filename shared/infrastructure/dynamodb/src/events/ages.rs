@@ -8,8 +8,8 @@ use domain::timestamp::Timestamp;
 use futures::StreamExt;
 use futures::stream;
 
-use super::{DynamoAggregateReader, shards};
-use crate::aggregates::PENDING;
+use super::index::PENDING;
+use super::reader::{DynamoAggregateReader, shards};
 use crate::error::failure;
 use crate::expression::{names, values};
 use crate::item::{number, text};
