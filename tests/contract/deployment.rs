@@ -19,8 +19,8 @@ use application::ports::pending::PendingEventStore;
 use domain::order::StoredOrder;
 use dynamodb::config::{CatalogTable, DeadLettersTable, OrdersTable, UsersTable};
 use dynamodb::{
-    Client, DynamoAccounts, DynamoAggregates, DynamoCatalog, DynamoDeadLetterMoves, DynamoOrders,
-    DynamoUserRepository,
+    CachedPrices, Client, DynamoAccounts, DynamoAggregates, DynamoCatalog, DynamoDeadLetters,
+    DynamoOrders,
 };
 use harness::table::EmbeddedTable;
 use harness::table_proxy::TableProxy;
@@ -91,10 +91,6 @@ impl Deployment {
         DynamoAccounts::new(self.client.clone(), self.users.clone())
     }
 
-    pub(crate) fn users(&self) -> DynamoUserRepository {
-        DynamoUserRepository::new(self.client.clone(), self.users.clone())
-    }
-
     pub(crate) async fn publisher(&self) -> RocketmqPublisher {
         RocketmqPublisher::start(self.config.clone(), SystemClock).await.unwrap()
     }
@@ -124,7 +120,10 @@ impl Deployment {
     pub(crate) async fn create(&self, publisher: &RocketmqPublisher, key: &str) -> OrderReply {
         let create = CreateOrder {
             orders: self.order_keys(),
-            catalog: DynamoCatalog::new(self.client.clone(), self.catalog.clone(), SystemClock),
+            catalog: CachedPrices::new(
+                DynamoCatalog::new(self.client.clone(), self.catalog.clone()),
+                SystemClock,
+            ),
             publisher: publisher.clone(),
             clock: SystemClock,
             identities: UuidIdentitySource,
@@ -145,12 +144,8 @@ impl Deployment {
                 registry: Registry::default(),
                 groups: ReservationGroups::limited(Some(OPEN_UNITS_MAX)),
             },
-            letters: DynamoDeadLetterMoves::new(
-                self.client.clone(),
-                self.orders.clone(),
-                self.users.clone(),
-                self.dead_letters.clone(),
-            ),
+            letters: DynamoDeadLetters::new(self.client.clone(), self.dead_letters.clone())
+                .with_aggregates(self.orders.clone(), self.users.clone()),
             announcements: RocketmqDeadLetters::new(publisher),
             pace: Pace::default(),
         };

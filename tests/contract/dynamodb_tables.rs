@@ -22,10 +22,8 @@ use dynamodb::config::{
     CatalogTable, DeadLettersTable, KeysTable, OrdersTable, TableName, UsersTable,
 };
 use dynamodb::{
-    Client, DynamoAccounts, DynamoAggregateReader, DynamoAggregates, DynamoCatalog,
-    DynamoDeadLetterMoves, DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoOrders,
-    DynamoProductListing, DynamoStockReturns, DynamoTables, DynamoUserRepository,
-    DynamoVerificationKeys, ProbedTable, keys,
+    CachedPrices, Client, DynamoAccounts, DynamoAggregates, DynamoCatalog, DynamoDeadLetters,
+    DynamoOrders, DynamoTables, DynamoVerificationKeys, ProbedTable, keys,
 };
 use harness::system::SystemOptions;
 use harness::table::{self, DynamodbLocal, EmbeddedTable};
@@ -136,17 +134,16 @@ impl TableFixture for Tables {
     }
 
     fn stock_returns(&self) -> impl StockReturns {
-        let (client, orders) = (self.client.clone(), self.orders.clone());
-        DynamoStockReturns::new(client, orders, self.catalog.clone())
+        DynamoOrders::new(self.client.clone(), self.orders.clone()).with_stock(self.catalog.clone())
     }
 
     fn aggregate_reads(&self) -> impl AggregateReads {
-        DynamoAggregateReader::new(self.client.clone(), self.orders.clone(), self.users.clone())
+        DynamoAggregates::new(self.client.clone(), self.orders.clone(), self.users.clone())
     }
 
     fn letter_moves(&self) -> impl DeadLetterMoves {
-        let (client, orders) = (self.client.clone(), self.orders.clone());
-        DynamoDeadLetterMoves::new(client, orders, self.users.clone(), self.dead_letters.clone())
+        DynamoDeadLetters::new(self.client.clone(), self.dead_letters.clone())
+            .with_aggregates(self.orders.clone(), self.users.clone())
     }
 
     fn reader(&self) -> impl OrderReader {
@@ -154,7 +151,8 @@ impl TableFixture for Tables {
     }
 
     fn catalog(&self) -> impl Catalog {
-        DynamoCatalog::new(self.client.clone(), self.catalog.clone(), SystemClock)
+        let table = DynamoCatalog::new(self.client.clone(), self.catalog.clone());
+        CachedPrices::new(table, SystemClock)
     }
 
     fn order_listing(&self) -> impl OrderListing {
@@ -162,19 +160,19 @@ impl TableFixture for Tables {
     }
 
     fn product_listing(&self) -> impl ProductListing {
-        DynamoProductListing::new(self.client.clone(), self.catalog.clone())
+        DynamoCatalog::new(self.client.clone(), self.catalog.clone())
     }
 
     fn letters(&self) -> impl DeadLetterReader {
-        DynamoDeadLetterReader::new(self.client.clone(), self.dead_letters.clone())
+        DynamoDeadLetters::new(self.client.clone(), self.dead_letters.clone())
     }
 
     fn removal(&self) -> impl DeadLetterRemoval {
-        DynamoDeadLetterRemoval::new(self.client.clone(), self.dead_letters.clone())
+        DynamoDeadLetters::new(self.client.clone(), self.dead_letters.clone())
     }
 
     fn users(&self) -> impl UserRepository {
-        DynamoUserRepository::new(self.client.clone(), self.users.clone())
+        DynamoAccounts::new(self.client.clone(), self.users.clone())
     }
 
     fn accounts(&self) -> impl AccountStore {

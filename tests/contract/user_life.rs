@@ -8,7 +8,7 @@ use application::users::log_in::{Credentials, LogIn, SessionTokens};
 use application::users::refresh_session::RefreshSession;
 use application::users::register::{NewUser, RegisterUser};
 use domain::account::Account;
-use dynamodb::{DynamoAccounts, DynamoUserRepository};
+use dynamodb::DynamoAccounts;
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use secrecy::SecretString;
@@ -28,7 +28,7 @@ fn soon() -> Deadline {
 
 async fn register(deployment: &Deployment) -> Account {
     let register = RegisterUser {
-        users: deployment.users(),
+        users: deployment.accounts(),
         guard: GuessGuard { records: deployment.accounts(), clock: SystemClock },
         passwords: PlainHasher::default(),
         identities: UuidIdentitySource,
@@ -46,8 +46,8 @@ async fn register(deployment: &Deployment) -> Account {
 
 async fn log_in(deployment: &Deployment, from: &str) -> SessionTokens {
     let accounts = deployment.accounts();
-    let log_in: LogIn<DynamoUserRepository, DynamoAccounts, _, _, _, _, _> = LogIn {
-        users: deployment.users(),
+    let log_in: LogIn<DynamoAccounts, DynamoAccounts, _, _, _, _, _> = LogIn {
+        users: accounts.clone(),
         accounts: accounts.clone(),
         guard: GuessGuard { records: accounts, clock: SystemClock },
         passwords: PlainHasher::default(),

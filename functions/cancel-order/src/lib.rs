@@ -4,7 +4,8 @@ pub mod config;
 
 use application::event::order_body;
 use application::orders::cancel::{CancelOrder, CancelOrderCommand, CancelOrderError};
-use dynamodb::{CachedVerificationKeys, DynamoOrders, DynamoStockReturns, DynamoVerificationKeys};
+use dynamodb::config::CatalogTable;
+use dynamodb::{CachedVerificationKeys, DynamoOrders, DynamoVerificationKeys};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use platform::clock::SystemClock;
@@ -14,8 +15,12 @@ use web::problem::RETRY_AFTER_DEFAULT;
 use web::{Problem, RequestContext, Response, respond, route};
 
 pub struct Handler {
-    pub cancel_order:
-        CancelOrder<DynamoOrders, DynamoStockReturns, SystemClock, UuidIdentitySource>,
+    pub cancel_order: CancelOrder<
+        DynamoOrders<CatalogTable>,
+        DynamoOrders<CatalogTable>,
+        SystemClock,
+        UuidIdentitySource,
+    >,
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 

@@ -3,7 +3,7 @@
 use application::orders::cancel::CancelOrder;
 use cancel_order::Handler;
 use cancel_order::config::Config;
-use dynamodb::{CachedVerificationKeys, DynamoOrders, DynamoStockReturns, DynamoVerificationKeys};
+use dynamodb::{CachedVerificationKeys, DynamoOrders, DynamoVerificationKeys};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
@@ -18,11 +18,11 @@ async fn main() -> Result<(), lambda_http::Error> {
 
     let tables = dynamodb::connect().await;
     let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
-    let orders = DynamoOrders::new(tables.clone(), config.orders.clone());
+    let orders = DynamoOrders::new(tables, config.orders).with_stock(config.catalog);
     let handler = Handler {
         cancel_order: CancelOrder {
-            orders,
-            returns: DynamoStockReturns::new(tables, config.orders, config.catalog),
+            orders: orders.clone(),
+            returns: orders,
             clock: SystemClock,
             identities: UuidIdentitySource,
         },

@@ -11,7 +11,9 @@ use application::orders::create::{CreateOrder, CreateOrderCommand, OrderReply};
 use contracts::order::CreateOrder as Body;
 use domain::identity::{ProductId, UserId};
 use domain::order::{OrderLine, OrderLines};
-use dynamodb::{CachedVerificationKeys, DynamoCatalog, DynamoOrders, DynamoVerificationKeys};
+use dynamodb::{
+    CachedPrices, CachedVerificationKeys, DynamoCatalog, DynamoOrders, DynamoVerificationKeys,
+};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::LOCATION;
@@ -25,7 +27,7 @@ use web::{Pointer, Problem, RequestContext, Response, respond};
 pub struct Handler {
     pub create_order: CreateOrder<
         DynamoOrders,
-        DynamoCatalog<SystemClock>,
+        CachedPrices<DynamoCatalog, SystemClock>,
         RocketmqPublisher,
         SystemClock,
         UuidIdentitySource,

@@ -6,7 +6,9 @@
 use application::orders::create::{Budgets, CircuitBreaker, CreateOrder, WithoutBroker};
 use create_order::Handler;
 use create_order::config::Config;
-use dynamodb::{CachedVerificationKeys, DynamoCatalog, DynamoOrders, DynamoVerificationKeys};
+use dynamodb::{
+    CachedPrices, CachedVerificationKeys, DynamoCatalog, DynamoOrders, DynamoVerificationKeys,
+};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
@@ -30,7 +32,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let handler = Handler {
         create_order: CreateOrder {
             orders: DynamoOrders::new(tables.clone(), config.orders),
-            catalog: DynamoCatalog::new(tables, config.catalog, SystemClock),
+            catalog: CachedPrices::new(DynamoCatalog::new(tables, config.catalog), SystemClock),
             publisher: telemetry::logged(
                 RocketmqPublisher::start(config.rocketmq, SystemClock).await,
             )?,

@@ -8,7 +8,7 @@ use application::events::consume::{
 };
 use application::events::publish::PublishStored;
 use application::events::send_mail::{MAIL_EVENTS, SendMail};
-use dynamodb::{DynamoAccounts, DynamoAggregates, DynamoDeadLetterMoves};
+use dynamodb::{DynamoAccounts, DynamoAggregates, DynamoDeadLetters};
 use event_consumer::config::Config;
 use event_consumer::{Handler, WindowEvent};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -62,7 +62,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 registry,
                 groups: ReservationGroups::limited(config.open_units_max),
             },
-            letters: DynamoDeadLetterMoves::new(tables, orders, users, config.dead_letters),
+            letters: DynamoDeadLetters::new(tables, config.dead_letters)
+                .with_aggregates(orders, users),
             announcements: RocketmqDeadLetters::new(&publisher),
             pace: Pace::default(),
         },

@@ -8,9 +8,7 @@ use application::orders::get::GetOrder;
 use application::orders::list::{ListOrders, ListOrdersError};
 use application::outcome::Failure;
 use application::products::list::ListProducts;
-use dynamodb::{
-    CachedVerificationKeys, DynamoOrders, DynamoProductListing, DynamoVerificationKeys,
-};
+use dynamodb::{CachedVerificationKeys, DynamoCatalog, DynamoOrders, DynamoVerificationKeys};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use platform::clock::SystemClock;
@@ -25,7 +23,7 @@ pub struct Handler {
     /// `GET /v1/orders`.
     pub list_orders: ListOrders<DynamoOrders>,
     /// `GET /v1/products`.
-    pub list_products: ListProducts<DynamoProductListing>,
+    pub list_products: ListProducts<DynamoCatalog>,
     pub tokens: Ed25519TokenVerifier<CachedVerificationKeys<DynamoVerificationKeys, SystemClock>>,
 }
 

@@ -3,9 +3,7 @@
 use application::orders::get::GetOrder;
 use application::orders::list::ListOrders;
 use application::products::list::ListProducts;
-use dynamodb::{
-    CachedVerificationKeys, DynamoOrders, DynamoProductListing, DynamoVerificationKeys,
-};
+use dynamodb::{CachedVerificationKeys, DynamoCatalog, DynamoOrders, DynamoVerificationKeys};
 use get_order::Handler;
 use get_order::config::Config;
 use platform::clock::SystemClock;
@@ -25,7 +23,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let handler = Handler {
         get_order: GetOrder { orders: orders.clone() },
         list_orders: ListOrders { orders },
-        list_products: ListProducts { products: DynamoProductListing::new(tables, config.catalog) },
+        list_products: ListProducts { products: DynamoCatalog::new(tables, config.catalog) },
         tokens: Ed25519TokenVerifier::new(CachedVerificationKeys::new(keys, SystemClock)),
     };
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use application::operations::assess_health::{AssessHealth, Health};
 use contracts::health::Health as Body;
-use dynamodb::{DynamoAggregateReader, DynamoTables};
+use dynamodb::{DynamoAggregates, DynamoTables};
 use lambda_http::Request;
 use lambda_http::RequestExt;
 use lambda_http::http::{Method, StatusCode};
@@ -47,7 +47,7 @@ pub const ROUTES: [Route; 23] = [
 
 /// Also answers every unmatched request.
 pub struct Handler {
-    pub assess: AssessHealth<DynamoTables, TcpNameServers, DynamoAggregateReader, SystemClock>,
+    pub assess: AssessHealth<DynamoTables, TcpNameServers, DynamoAggregates, SystemClock>,
 }
 
 impl Handler {

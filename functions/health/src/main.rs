@@ -1,7 +1,7 @@
 //! health's wiring.
 
 use application::operations::assess_health::{AssessHealth, LastVerdict};
-use dynamodb::{DynamoAggregateReader, DynamoTables};
+use dynamodb::{DynamoAggregates, DynamoTables};
 use health::Handler;
 use health::config::Config;
 use platform::clock::SystemClock;
@@ -21,7 +21,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         assess: AssessHealth {
             tables: DynamoTables::new(tables.clone(), probed),
             name_servers: TcpNameServers::new(config.name_servers),
-            events: DynamoAggregateReader::new(tables, config.orders, config.users),
+            events: DynamoAggregates::new(tables, config.orders, config.users),
             clock: SystemClock,
             accept_without_broker: config.accept_without_broker,
             last: LastVerdict::default(),

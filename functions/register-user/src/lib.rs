@@ -5,7 +5,7 @@ pub mod config;
 use application::outcome::Failure;
 use application::users::register::{NewUser, RegisterUser, RegisterUserError};
 use contracts::user::{Register, Registered};
-use dynamodb::{DynamoAccounts, DynamoUserRepository};
+use dynamodb::DynamoAccounts;
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use platform::clock::SystemClock;
@@ -16,7 +16,7 @@ use web::{Cdn, Pointer, Problem, RequestContext, Response, respond};
 
 pub struct Handler {
     pub register: RegisterUser<
-        DynamoUserRepository,
+        DynamoAccounts,
         DynamoAccounts,
         Argon2idHasher,
         UuidIdentitySource,

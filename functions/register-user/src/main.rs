@@ -2,7 +2,7 @@
 
 use application::users::guess_guard::GuessGuard;
 use application::users::register::RegisterUser;
-use dynamodb::{DynamoAccounts, DynamoUserRepository};
+use dynamodb::DynamoAccounts;
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
@@ -18,13 +18,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
     let tables = dynamodb::connect().await;
+    let accounts = DynamoAccounts::new(tables, config.users);
     let handler = Handler {
         register: RegisterUser {
-            users: DynamoUserRepository::new(tables.clone(), config.users.clone()),
-            guard: GuessGuard {
-                records: DynamoAccounts::new(tables, config.users),
-                clock: SystemClock,
-            },
+            users: accounts.clone(),
+            guard: GuessGuard { records: accounts, clock: SystemClock },
             passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,
             identities: UuidIdentitySource,
             clock: SystemClock,

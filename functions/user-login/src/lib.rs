@@ -13,9 +13,7 @@ use application::users::log_out::LogOut;
 use application::users::refresh_session::{RefreshError, RefreshSession};
 use application::users::show_account::ShowAccountError;
 use contracts::login::{self, Login, Logout, Refresh};
-use dynamodb::{
-    CachedVerificationKeys, DynamoAccounts, DynamoUserRepository, DynamoVerificationKeys,
-};
+use dynamodb::{CachedVerificationKeys, DynamoAccounts, DynamoVerificationKeys};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use platform::clock::SystemClock;
@@ -35,7 +33,7 @@ type Issuer = Arc<Ed25519TokenIssuer<KeySource>>;
 pub struct Handler {
     /// `POST /v1/users/login`.
     pub log_in: LogIn<
-        DynamoUserRepository,
+        DynamoAccounts,
         DynamoAccounts,
         Argon2idHasher,
         Issuer,

@@ -7,9 +7,7 @@ use application::users::log_in::LogIn;
 use application::users::log_out::LogOut;
 use application::users::refresh_session::RefreshSession;
 use application::users::show_account::ShowAccount;
-use dynamodb::{
-    CachedVerificationKeys, DynamoAccounts, DynamoUserRepository, DynamoVerificationKeys,
-};
+use dynamodb::{CachedVerificationKeys, DynamoAccounts, DynamoVerificationKeys};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use platform::settings::Settings;
@@ -28,12 +26,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     let config = telemetry::logged(Config::read(Settings::from_environment()))?;
 
     let tables = dynamodb::connect().await;
-    let accounts = DynamoAccounts::new(tables.clone(), config.users.clone());
+    let accounts = DynamoAccounts::new(tables.clone(), config.users);
     let issuer = Arc::new(Ed25519TokenIssuer::new(KeySource::new(config.signing_key).await));
-    let keys = DynamoVerificationKeys::new(tables.clone(), config.keys);
+    let keys = DynamoVerificationKeys::new(tables, config.keys);
     let handler = Handler {
         log_in: LogIn {
-            users: DynamoUserRepository::new(tables, config.users),
+            users: accounts.clone(),
             accounts: accounts.clone(),
             guard: GuessGuard { records: accounts.clone(), clock: SystemClock },
             passwords: telemetry::logged(Argon2idHasher::new(config.hash_cost))?,

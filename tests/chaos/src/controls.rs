@@ -22,7 +22,7 @@ use application::ports::pending::{PendingEventIndex, PendingEventStore};
 use application::ports::stock::Reservations;
 use application::ports::{EventSubscription, Fences, OrderKeys};
 use dynamodb::config::CatalogTable;
-use dynamodb::{DynamoAggregates, DynamoDeadLetterMoves, DynamoOrders};
+use dynamodb::{DynamoAggregates, DynamoDeadLetters, DynamoOrders};
 use harness::system::SystemOptions;
 use lambda_runtime::{LambdaEvent, service_fn};
 use platform::clock::SystemClock;
@@ -152,7 +152,8 @@ where
                 registry: Registry::default(),
                 groups: ReservationGroups::default(),
             },
-            letters: DynamoDeadLetterMoves::new(tables, orders, users, config.dead_letters),
+            letters: DynamoDeadLetters::new(tables, config.dead_letters)
+                .with_aggregates(orders, users),
             announcements: RocketmqDeadLetters::new(&publisher),
             pace: Pace::default(),
         },

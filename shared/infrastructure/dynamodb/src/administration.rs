@@ -15,6 +15,7 @@ use crate::error::{failure, incomplete};
 use crate::expression::{names, values};
 use crate::item::{number, to_item};
 use crate::records::{EmailItem, NewAccountItem, VerificationKeyRecord};
+use crate::users::FREE_OR_SAME_USER;
 
 pub use products::{
     AddedStock, add_stock, list_products, put_product_keeping_stock, put_products, set_price,
@@ -32,7 +33,6 @@ pub async fn put_account(
     account: &Account,
     attempt: TransactionId,
 ) -> Result<(), Failure> {
-    const FREE_OR_SAME_USER: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
     let email = Put::builder()
         .table_name(table.as_str())
         .set_item(Some(to_item(&EmailItem::from(account))?))

@@ -14,7 +14,6 @@ pub(crate) mod change;
 mod dead_letters;
 mod index;
 mod pending;
-mod reader;
 mod scan;
 mod store;
 
@@ -24,11 +23,8 @@ use domain::aggregate::AggregateKey;
 
 use crate::config::{CatalogTable, OrdersTable, UsersTable};
 
-pub use dead_letters::{
-    DynamoDeadLetterMoves, DynamoDeadLetterReader, DynamoDeadLetterRemoval, DynamoLetters,
-};
+pub use dead_letters::DynamoDeadLetters;
 pub use pending::PendingAggregatesPosition;
-pub use reader::DynamoAggregateReader;
 
 /// Aggregates with their pending events: orders in one table, those of users in another.
 /// Each port is in its own file and needs these actions:
@@ -37,7 +33,9 @@ pub use reader::DynamoAggregateReader;
 /// | --- | --- |
 /// | `PendingEventStore` | `GetItem`, `UpdateItem` |
 /// | `MailTokens` | `UpdateItem` |
-/// | `PendingEventIndex` | `Query` of the indexes, `UpdateItem` |
+/// | `PendingEventIndex` | `Query` of the indexes `pending`, `UpdateItem` |
+/// | `PendingEventAges`, `PendingAggregates` | `Query` of the indexes `pending` |
+/// | `StoredAggregates` | `Scan` |
 /// | `Reservations` | `UpdateItem` of orders and of the catalog |
 ///
 /// `Stock` is the catalog if orders are reserved from it. Clones share the client.
@@ -60,9 +58,10 @@ impl DynamoAggregates {
     }
 }
 
-/// The tables that hold aggregates.
+/// The tables that hold aggregates: orders in one, accounts, sessions and requests for mails in the
+/// other.
 #[derive(Debug, Clone)]
-pub(crate) struct AggregateTables {
+pub struct AggregateTables {
     pub(crate) orders: OrdersTable,
     pub(crate) users: UsersTable,
 }

@@ -1,8 +1,8 @@
 //! Amazon DynamoDB behind the application's ports.
 //!
-//! An adapter does one thing and reports its outcome; the use cases decide what follows. A write is
-//! tried once within its deadline, because only the use case knows whether a second try is right. A
-//! read is repeated here.
+//! A method of an adapter does one thing and reports its outcome; the use cases decide what follows.
+//! A write is tried once within its deadline, because only the use case knows whether a second try
+//! is right. A read is repeated here.
 //!
 //! # Layout
 //!
@@ -37,13 +37,10 @@ mod users;
 mod verification_keys;
 
 pub use aws_sdk_dynamodb::Client;
-pub use catalog::{DynamoCatalog, DynamoProductListing};
+pub use catalog::{CachedPrices, DynamoCatalog};
 pub use connect::{connect, connect_to};
-pub use events::{
-    DynamoAggregateReader, DynamoAggregates, DynamoDeadLetterMoves, DynamoDeadLetterReader,
-    DynamoDeadLetterRemoval, DynamoLetters, PendingAggregatesPosition,
-};
-pub use orders::{DynamoOrders, DynamoStockReturns};
+pub use events::{AggregateTables, DynamoAggregates, DynamoDeadLetters, PendingAggregatesPosition};
+pub use orders::DynamoOrders;
 pub use tables::{DynamoTables, ProbedTable};
-pub use users::{DynamoAccounts, DynamoUserRepository};
+pub use users::DynamoAccounts;
 pub use verification_keys::{CachedVerificationKeys, DynamoVerificationKeys};

@@ -15,11 +15,10 @@ mod reservations;
 
 use aws_sdk_dynamodb::Client;
 
-use crate::config::OrdersTable;
+use crate::config::{CatalogTable, OrdersTable};
 
-pub use reservations::DynamoStockReturns;
-
-/// Creates, reads and fences orders. Each port is in its own file and needs these actions:
+/// Creates, reads, lists and fences orders, and gives back their stock. Each port is in its own file
+/// and needs these actions:
 ///
 /// | port | actions |
 /// | --- | --- |
@@ -27,17 +26,24 @@ pub use reservations::DynamoStockReturns;
 /// | `OrderKeys`, `OrderReader` | `GetItem` |
 /// | `OrderListing` | `Query` of the index `by_user`, `BatchGetItem` |
 /// | `Fences` | `UpdateItem` |
+/// | `StockReturns` | `UpdateItem` of orders and of the catalog |
 ///
-/// Clones share the client.
+/// `Stock` is the catalog if the stock of orders is given back to it. Clones share the client.
 #[derive(Debug, Clone)]
-pub struct DynamoOrders {
+pub struct DynamoOrders<Stock = ()> {
     client: Client,
     orders: OrdersTable,
+    stock: Stock,
 }
 
 impl DynamoOrders {
-    /// Reads from and writes to this table.
+    /// Reads from and writes to this table and its index `by_user`.
     pub const fn new(client: Client, orders: OrdersTable) -> Self {
-        Self { client, orders }
+        Self { client, orders, stock: () }
+    }
+
+    /// Also gives the stock of cancelled orders back to this table.
+    pub fn with_stock(self, catalog: CatalogTable) -> DynamoOrders<CatalogTable> {
+        DynamoOrders { client: self.client, orders: self.orders, stock: catalog }
     }
 }

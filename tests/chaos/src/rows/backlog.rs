@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use application::ports::pending::PendingAggregates;
 use domain::aggregate::AggregateKey;
-use dynamodb::DynamoAggregateReader;
 use dynamodb::keys::PENDING_SHARDS;
 
 use super::Bench;
@@ -45,10 +44,10 @@ pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
 /// The orders that have a pending event, as operators count them, and the pages in which they are
 /// read.
 async fn count(rig: &Rig<'_>) -> anyhow::Result<(u64, u64)> {
-    let reader = DynamoAggregateReader::new(rig.tables(), rig.orders_table()?, rig.users_table()?);
+    let index = rig.aggregates()?;
     let (mut found, mut pages, mut after) = (BTreeSet::new(), 0, None);
     loop {
-        let page = reader.page(after).await?;
+        let page = index.page(after).await?;
         pages += 1;
         // Accounts and sessions of the run may be pending as well.
         let is_order = |key: &AggregateKey| matches!(key, AggregateKey::Order { .. });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use application::operations::redrive::Redrive;
 use application::ports::DeadLetterId;
-use dynamodb::{DynamoAggregates, DynamoLetters};
+use dynamodb::{AggregateTables, DynamoAggregates, DynamoDeadLetters};
 use harness::broker_proxy::{Passage, frames};
 use harness::failures::add_failures;
 use harness::faults::{Point, Toxic};
@@ -40,8 +40,13 @@ const PAUSE_MS: &str = "1000";
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(40);
 
 /// A redrive that publishes nothing: the sweep publishes the event.
-type RedriveUnsent =
-    Redrive<DynamoLetters, DynamoAggregates, UuidIdentitySource, RocketmqPublisher, SystemClock>;
+type RedriveUnsent = Redrive<
+    DynamoDeadLetters<AggregateTables>,
+    DynamoAggregates,
+    UuidIdentitySource,
+    RocketmqPublisher,
+    SystemClock,
+>;
 
 pub(super) async fn run(bench: Bench<'_>) -> anyhow::Result<Figures> {
     let rig = Rig::start(bench.cluster, bench.seed).await?;
@@ -125,12 +130,8 @@ async fn first_failure(rig: &Rig<'_>, order_id: &str) -> anyhow::Result<String> 
 
 fn redrive(rig: &Rig<'_>) -> anyhow::Result<RedriveUnsent> {
     Ok(Redrive {
-        letters: DynamoLetters::new(
-            rig.tables(),
-            rig.orders_table()?,
-            rig.users_table()?,
-            rig.letters_table()?,
-        ),
+        letters: DynamoDeadLetters::new(rig.tables(), rig.letters_table()?)
+            .with_aggregates(rig.orders_table()?, rig.users_table()?),
         aggregates: rig.aggregates()?,
         identities: UuidIdentitySource,
         clock: SystemClock,

@@ -10,7 +10,6 @@ use application::operations::replay_since::ReplaySince;
 use application::operations::republish::{Republish, RepublishError};
 use application::ports::Clock;
 use domain::timestamp::Timestamp;
-use dynamodb::DynamoAggregateReader;
 use harness::broker::{BrokerTuning, Disk, Flush};
 use harness::provision::{create_topics, rocketmq_config};
 use platform::clock::SystemClock;
@@ -181,11 +180,7 @@ pub(super) async fn replay(rig: &Rig<'_>, since: Timestamp) -> anyhow::Result<u6
     let config = rocketmq_config(&rig.system.endpoints, &rig.system.names)?;
     let publisher = RocketmqPublisher::start(config, SystemClock).await?;
     let replay = ReplaySince {
-        aggregates: DynamoAggregateReader::new(
-            rig.tables(),
-            rig.orders_table()?,
-            rig.users_table()?,
-        ),
+        aggregates: rig.aggregates()?,
         publication: PublishStored { publisher: publisher.clone(), clock: SystemClock },
         identities: UuidIdentitySource,
         events_per_second: EVENTS_PER_SECOND,

@@ -8,7 +8,7 @@ use application::ports::DeadLetterId;
 use domain::aggregate::AggregateKey;
 use domain::identity::{EventId, OrderId};
 use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
-use dynamodb::{Client, DynamoAggregates, DynamoDeadLetterReader, DynamoLetters};
+use dynamodb::{AggregateTables, Client, DynamoAggregates, DynamoDeadLetters};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use rocketmq::publisher::RocketmqPublisher;
@@ -33,8 +33,13 @@ pub(crate) struct Letter {
 }
 
 /// A redrive that publishes nothing: the sweep publishes the event.
-type RedriveOnTables =
-    Redrive<DynamoLetters, DynamoAggregates, UuidIdentitySource, RocketmqPublisher, SystemClock>;
+type RedriveOnTables = Redrive<
+    DynamoDeadLetters<AggregateTables>,
+    DynamoAggregates,
+    UuidIdentitySource,
+    RocketmqPublisher,
+    SystemClock,
+>;
 
 /// The tables with letters and with the aggregates that they came from.
 struct Store {
@@ -62,7 +67,7 @@ impl Store {
         let Self { client, orders, users, letters } = self;
         let aggregates = DynamoAggregates::new(client.clone(), orders.clone(), users.clone());
         Redrive {
-            letters: DynamoLetters::new(client, orders, users, letters),
+            letters: DynamoDeadLetters::new(client, letters).with_aggregates(orders, users),
             aggregates,
             identities: UuidIdentitySource,
             clock: SystemClock,
@@ -74,7 +79,7 @@ impl Store {
 /// The newest letters.
 pub(super) async fn newest(parts: &Parts) -> anyhow::Result<Vec<Letter>> {
     let Store { client, letters, .. } = Store::of(parts)?;
-    let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(client, letters) };
+    let list = ListDeadLetters { letters: DynamoDeadLetters::new(client, letters) };
     let listing = list.newest(&DeadLetterFilter::default(), LETTERS_MAX, |_| {}).await?;
     let letters = listing.items.into_iter().map(|letter| Letter {
         id: letter.id.to_string(),

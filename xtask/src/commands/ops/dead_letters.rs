@@ -11,7 +11,7 @@ use application::events::publish::PublishStored;
 use application::operations::list_dead_letters::DeadLetterFilter;
 use application::operations::redrive::Redrive;
 use clap::{Args, Subcommand};
-use dynamodb::{DynamoAggregates, DynamoLetters};
+use dynamodb::{AggregateTables, DynamoAggregates, DynamoDeadLetters};
 use platform::clock::SystemClock;
 use platform::identity::UuidIdentitySource;
 use rocketmq::publisher::RocketmqPublisher;
@@ -76,13 +76,21 @@ impl FilterOptions {
     }
 }
 
-type RedriveOnTables =
-    Redrive<DynamoLetters, DynamoAggregates, UuidIdentitySource, RocketmqPublisher, SystemClock>;
+type RedriveOnTables = Redrive<
+    DynamoDeadLetters<AggregateTables>,
+    DynamoAggregates,
+    UuidIdentitySource,
+    RocketmqPublisher,
+    SystemClock,
+>;
 
 /// The letters, with the tables of the aggregates that raised their events.
-fn letters_on(store: LettersStore, aggregates: &AggregatesStore) -> DynamoLetters {
-    let LettersStore { client, letters } = store;
-    DynamoLetters::new(client, aggregates.orders.clone(), aggregates.users.clone(), letters)
+fn letters_on(
+    store: LettersStore,
+    aggregates: &AggregatesStore,
+) -> DynamoDeadLetters<AggregateTables> {
+    DynamoDeadLetters::new(store.client, store.letters)
+        .with_aggregates(aggregates.orders.clone(), aggregates.users.clone())
 }
 
 /// The use case with its tables and, if given, a cluster.

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use contracts::message::{ORDER_TOPIC, USER_TOPIC};
 use dynamodb::config::{DeadLettersTable, OrdersTable, TableName, UsersTable};
-use dynamodb::{Client, DynamoAggregateReader, DynamoAggregates, DynamoOrders};
+use dynamodb::{Client, DynamoAggregates, DynamoOrders};
 use platform::clock::SystemClock;
 use platform::settings::Settings;
 use rocketmq::config::RocketmqConfig;
@@ -63,11 +63,6 @@ impl AggregatesStore {
     /// Lists a user's orders.
     pub(super) fn orders(&self) -> DynamoOrders {
         DynamoOrders::new(self.client.clone(), self.orders.clone())
-    }
-
-    /// Reads many aggregates at once.
-    pub(super) fn reader(&self) -> DynamoAggregateReader {
-        DynamoAggregateReader::new(self.client.clone(), self.orders.clone(), self.users.clone())
     }
 }
 

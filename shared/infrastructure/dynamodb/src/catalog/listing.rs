@@ -2,31 +2,17 @@
 
 use application::outcome::Failure;
 use application::ports::{Page, PageLimit, ProductListing};
-use aws_sdk_dynamodb::Client;
 use domain::identity::ProductId;
 use domain::product::Product;
 
-use crate::config::CatalogTable;
+use super::DynamoCatalog;
 use crate::error::failure;
 use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 use crate::records::ProductRecord;
 
-/// Lists the catalog in the order of the table's hash keys, which stays the same.
-#[derive(Debug, Clone)]
-pub struct DynamoProductListing {
-    client: Client,
-    table: CatalogTable,
-}
-
-impl DynamoProductListing {
-    /// Reads from this table.
-    pub const fn new(client: Client, table: CatalogTable) -> Self {
-        Self { client, table }
-    }
-}
-
-impl ProductListing for DynamoProductListing {
+/// The order is that of the table's hash keys, which stays the same.
+impl ProductListing for DynamoCatalog {
     async fn page(
         &self,
         after: Option<ProductId>,

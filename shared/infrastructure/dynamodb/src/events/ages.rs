@@ -8,8 +8,8 @@ use domain::timestamp::Timestamp;
 use futures::StreamExt;
 use futures::stream;
 
-use super::index::PENDING;
-use super::reader::{DynamoAggregateReader, shards};
+use super::DynamoAggregates;
+use super::index::{PENDING, all_shards};
 use crate::error::failure;
 use crate::expression::{names, values};
 use crate::item::{number, text};
@@ -23,9 +23,9 @@ const BEFORE: &str = "#since_ms < :before";
 /// How many shards are read at once.
 const SHARDS_AT_ONCE: usize = 16;
 
-impl PendingEventAges for DynamoAggregateReader {
+impl<Stock: Send + Sync> PendingEventAges for DynamoAggregates<Stock> {
     async fn any_pending_before(&self, at: Timestamp) -> Result<bool, Failure> {
-        let reads = stream::iter(shards()).map(|(topic, shard)| self.any_in(topic, shard, at));
+        let reads = stream::iter(all_shards()).map(|(topic, shard)| self.any_in(topic, shard, at));
         let mut answers = reads.buffer_unordered(SHARDS_AT_ONCE);
         while let Some(any) = answers.next().await {
             if any? {
@@ -36,7 +36,7 @@ impl PendingEventAges for DynamoAggregateReader {
     }
 }
 
-impl DynamoAggregateReader {
+impl<Stock: Send + Sync> DynamoAggregates<Stock> {
     /// Whether a shard has such an event. Usually this reads one page, because events that have
     /// been pending for long are mostly due first.
     async fn any_in(&self, topic: Topic, shard: String, at: Timestamp) -> Result<bool, Failure> {

@@ -150,6 +150,14 @@ impl<Stock: Send + Sync> DynamoAggregates<Stock> {
     }
 }
 
+/// Every shard of both indexes, with the topic of its aggregates' events.
+pub(super) fn all_shards() -> impl Iterator<Item = (Topic, String)> {
+    Topic::ALL.into_iter().flat_map(|topic| {
+        let ranks = [Rank::First, Rank::Second].into_iter();
+        ranks.flat_map(keys::pending_shards).map(move |shard| (topic, shard))
+    })
+}
+
 pub(super) fn due_aggregate(item: &Item) -> Result<DueAggregate, CorruptRecord> {
     let text = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
     let due_ms = item.get("due_ms").and_then(|due| due.as_n().ok());

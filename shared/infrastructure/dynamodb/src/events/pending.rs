@@ -5,8 +5,8 @@ use application::ports::Page;
 use application::ports::pending::PendingAggregates;
 use domain::aggregate::AggregateKey;
 
-use super::index::{PENDING, due_aggregate};
-use super::reader::{DynamoAggregateReader, shards};
+use super::DynamoAggregates;
+use super::index::{PENDING, all_shards, due_aggregate};
 use crate::error::failure;
 use crate::expression::{names, values};
 use crate::item::{Item, text};
@@ -24,7 +24,7 @@ pub struct PendingAggregatesPosition {
     last: Option<Item>,
 }
 
-impl PendingAggregates for DynamoAggregateReader {
+impl<Stock: Send + Sync> PendingAggregates for DynamoAggregates<Stock> {
     type Position = PendingAggregatesPosition;
 
     async fn page(
@@ -32,7 +32,7 @@ impl PendingAggregates for DynamoAggregateReader {
         after: Option<PendingAggregatesPosition>,
     ) -> Result<Page<AggregateKey, PendingAggregatesPosition>, Failure> {
         let position = after.unwrap_or(PendingAggregatesPosition { shard: 0, last: None });
-        let Some((topic, shard)) = shards().nth(position.shard) else {
+        let Some((topic, shard)) = all_shards().nth(position.shard) else {
             return Ok(Page { items: Vec::new(), unreadable: 0, next: None });
         };
         let found = self
@@ -69,5 +69,5 @@ fn following(shard: usize, last: Option<Item>) -> Option<PendingAggregatesPositi
         return Some(PendingAggregatesPosition { shard, last });
     }
     let next = shard + 1;
-    shards().nth(next).map(|_| PendingAggregatesPosition { shard: next, last: None })
+    all_shards().nth(next).map(|_| PendingAggregatesPosition { shard: next, last: None })
 }

@@ -5,7 +5,7 @@ use application::outcome::Failure;
 use application::ports::Page;
 use application::ports::aggregates::{Segment, StoredAggregates};
 
-use super::reader::DynamoAggregateReader;
+use super::DynamoAggregates;
 use super::store::read;
 use crate::error::failure;
 use crate::expression::names;
@@ -15,7 +15,7 @@ use crate::keys;
 /// Only orders, accounts and sessions have this attribute; tombstones and the other items do not.
 const IS_AGGREGATE: &str = "attribute_exists(#pending)";
 
-impl StoredAggregates for DynamoAggregateReader {
+impl<Stock: Send + Sync> StoredAggregates for DynamoAggregates<Stock> {
     /// The key of the last item that was read.
     type Position = Item;
 

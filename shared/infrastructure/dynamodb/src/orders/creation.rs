@@ -21,7 +21,7 @@ use crate::transaction::too_late;
 const FREE_FOR_ATTEMPT: &str = "attribute_not_exists(#pk) OR \
                                 (attribute_exists(#fenced) AND NOT contains(#fenced, :attempt))";
 
-impl OrderCreation for DynamoOrders {
+impl<Stock: Send + Sync> OrderCreation for DynamoOrders<Stock> {
     async fn create(&self, new: &NewOrder, deadline: Deadline) -> WriteTry<AtKey> {
         if deadline.has_passed() {
             return WriteTry::Refused(too_late());

@@ -16,7 +16,7 @@ use crate::item::number;
 use crate::keys;
 use crate::records::SCHEMA_VERSION;
 
-impl Fences for DynamoOrders {
+impl<Stock: Send + Sync> Fences for DynamoOrders<Stock> {
     async fn fence(
         &self,
         user_id: UserId,

@@ -23,7 +23,7 @@ const BY_USER: &str = "by_user";
 
 const ORDERS_OF_USER: &str = "#pk = :pk";
 
-impl OrderListing for DynamoOrders {
+impl<Stock: Send + Sync> OrderListing for DynamoOrders<Stock> {
     async fn page(
         &self,
         user_id: UserId,
@@ -53,7 +53,7 @@ impl OrderListing for DynamoOrders {
     }
 }
 
-impl DynamoOrders {
+impl<Stock> DynamoOrders<Stock> {
     /// The orders at these places, in their order, and how many of them this code can't read.
     async fn orders_at(
         &self,

@@ -10,7 +10,7 @@ use crate::keys;
 use crate::reading::consistent_get;
 use crate::records::{at_key, is_order, stored_order};
 
-impl OrderKeys for DynamoOrders {
+impl<Stock: Send + Sync> OrderKeys for DynamoOrders<Stock> {
     async fn at_key(&self, user_id: UserId, order_id: OrderId) -> Result<AtKey, Failure> {
         let key = keys::of_order(user_id, order_id);
         let found = consistent_get(&self.client, self.orders.as_str(), key).await?;
@@ -18,7 +18,7 @@ impl OrderKeys for DynamoOrders {
     }
 }
 
-impl OrderReader for DynamoOrders {
+impl<Stock: Send + Sync> OrderReader for DynamoOrders<Stock> {
     async fn find(&self, user_id: UserId, order_id: OrderId) -> Result<Option<Order>, Failure> {
         let key = keys::of_order(user_id, order_id);
         let found = consistent_get(&self.client, self.orders.as_str(), key).await?;

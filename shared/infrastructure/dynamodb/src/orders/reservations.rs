@@ -9,10 +9,10 @@ use application::ports::pending::OrderChange;
 use application::ports::stock::{
     RESERVATION_ITEMS_MAX, ReservationCancelled, Reservations, Returning, StockReturns, Taking,
 };
-use aws_sdk_dynamodb::Client;
 use domain::identity::ProductId;
 use domain::order::OpenCount;
 
+use super::DynamoOrders;
 use crate::config::{CatalogTable, OrdersTable};
 use crate::events::DynamoAggregates;
 use crate::events::change::update_of_order;
@@ -169,24 +169,8 @@ impl Reservations for DynamoAggregates<CatalogTable> {
     }
 }
 
-/// Returns the stock of orders. It needs `UpdateItem` of orders and of the catalog. Clones share
-/// the client.
-#[derive(Debug, Clone)]
-pub struct DynamoStockReturns {
-    client: Client,
-    orders: OrdersTable,
-    catalog: CatalogTable,
-}
-
-impl DynamoStockReturns {
-    /// Writes to these tables.
-    pub const fn new(client: Client, orders: OrdersTable, catalog: CatalogTable) -> Self {
-        Self { client, orders, catalog }
-    }
-}
-
 /// Like a reservation, this needs no token.
-impl StockReturns for DynamoStockReturns {
+impl StockReturns for DynamoOrders<CatalogTable> {
     async fn give_back(
         &self,
         change: &OrderChange<'_>,
@@ -198,7 +182,7 @@ impl StockReturns for DynamoStockReturns {
         let of_stock =
             stock.iter().map(|(product_id, quantity)| given_back(*product_id, *quantity));
         let of_counts = open.iter().map(|(count, units)| uncounted(*count, *units));
-        let transaction = transaction(&self.orders, &self.catalog, changes, of_stock, of_counts);
+        let transaction = transaction(&self.orders, &self.stock, changes, of_stock, of_counts);
         let cancelled = |reasons| {
             cancelled(reasons, changes, stock.keys(), open.iter().map(|(count, _)| count))
         };

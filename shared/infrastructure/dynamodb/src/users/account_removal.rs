@@ -14,7 +14,8 @@ use domain::account::Account;
 use domain::aggregate::AggregateKey;
 use domain::pending::Rank;
 
-use super::accounts::{DynamoAccounts, cancelled_change};
+use super::accounts::cancelled_change;
+use super::{DynamoAccounts, FREE_OR_SAME_USER};
 use crate::config::UsersTable;
 use crate::error::{failure, incomplete};
 use crate::expression::{ItemUpdate, UpdateBuilder, names, values};
@@ -37,7 +38,6 @@ const ROUND_PAUSE: Duration = Duration::from_millis(25);
 
 impl DynamoAccounts {
     fn delete_transaction(&self, deletion: &AccountDeletion<'_>) -> Result<Transaction, Failure> {
-        const FREE_OR_SAME_USER: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
         let account = deletion.account;
         Transaction::default().update(self.users.as_str(), emptied(deletion)?)?.delete_if(
             self.users.as_str(),

@@ -5,11 +5,10 @@ use application::outcome::{Failure, WriteTry};
 use application::ports::{
     AccountChange, AccountRepository, Accounts, ActivityOwner, CancelledChange,
 };
-use aws_sdk_dynamodb::Client;
 use domain::account::{Account, EmailAddress};
 use domain::identity::{TransactionId, UserId};
 
-use crate::config::UsersTable;
+use super::DynamoAccounts;
 use crate::expression::{Change, ItemUpdate, UpdateBuilder};
 use crate::item::{binary, number, text, truth};
 use crate::keys;
@@ -17,19 +16,7 @@ use crate::reading::{consistent_get, get};
 use crate::records::{ActivityItem, EmailItem, account_at_key, live_account};
 use crate::transaction::{Reasons, Transaction, write};
 
-/// The users table, for reads and for writes that raise no event. Clones share the client.
-#[derive(Debug, Clone)]
-pub struct DynamoAccounts {
-    pub(crate) client: Client,
-    pub(crate) users: UsersTable,
-}
-
 impl DynamoAccounts {
-    /// Reads from and writes to this table.
-    pub const fn new(client: Client, users: UsersTable) -> Self {
-        Self { client, users }
-    }
-
     fn change_transaction(&self, change: &AccountChange<'_>) -> Result<Transaction, Failure> {
         let AccountChange { account, attempt, keep, activity } = change;
         let users = self.users.as_str();
@@ -55,12 +42,12 @@ impl DynamoAccounts {
 
 /// Writes a changed account, if the stored one has the version before. Its address, its pending
 /// events and the use of exchanges do not change.
-pub(crate) fn changed(account: &Account, attempt: TransactionId) -> ItemUpdate {
+pub(super) fn changed(account: &Account, attempt: TransactionId) -> ItemUpdate {
     if_as_before(account, change_of(account, attempt))
 }
 
 /// Like [`changed`], with another address.
-pub(crate) fn moved(account: &Account, attempt: TransactionId) -> ItemUpdate {
+pub(super) fn moved(account: &Account, attempt: TransactionId) -> ItemUpdate {
     let mut update = change_of(account, attempt);
     let (key, typed) = (account.email().key().as_str(), account.email().as_typed());
     update.set("#email", text(key));

@@ -5,7 +5,7 @@ use application::ports::{Activity, ActivityLog, ActivityOwner, ActivityReader, P
 use domain::identity::{ActivityId, UserId};
 use domain::timestamp::Timestamp;
 
-use super::accounts::DynamoAccounts;
+use super::DynamoAccounts;
 use crate::connect::{TRY_LIMIT, one_try};
 use crate::error::failure;
 use crate::expression::{names, values};

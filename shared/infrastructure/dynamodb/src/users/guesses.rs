@@ -5,7 +5,7 @@ use application::ports::{GuessRecords, GuessTarget, GuessUpdate};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::Guesses;
 
-use super::accounts::DynamoAccounts;
+use super::DynamoAccounts;
 use crate::connect::{TRY_LIMIT, one_try};
 use crate::error::{condition_held, failure};
 use crate::expression::{ABSENT, names, values};

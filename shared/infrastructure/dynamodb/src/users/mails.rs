@@ -9,7 +9,8 @@ use application::ports::{
 use domain::account::Account;
 use domain::identity::MailId;
 
-use super::accounts::{DynamoAccounts, cancelled_change, changed, moved};
+use super::accounts::{cancelled_change, changed, moved};
+use super::{DynamoAccounts, FREE_OR_SAME_USER};
 use crate::expression::Change;
 use crate::item::{number, text, truth};
 use crate::keys;
@@ -21,9 +22,6 @@ use crate::transaction::{Reasons, Transaction, write};
 
 /// The condition that an address belongs to a user.
 const SAME_USER: &str = "#user_id = :user_id";
-
-/// The condition that an address is free, or belongs to this user already.
-const FREE_OR_SAME_USER: &str = "attribute_not_exists(#pk) OR #user_id = :user_id";
 
 impl DynamoAccounts {
     /// The items in the order in which [`cancelled_request`] reads their reasons.

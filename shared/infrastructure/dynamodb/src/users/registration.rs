@@ -1,4 +1,5 @@
-//! Stores registrations and logins, each with its event.
+//! Stores registrations and logins. Each is one transaction with its event, which is pending in the
+//! item of the account or the session.
 
 use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
@@ -6,11 +7,10 @@ use application::ports::{
     ActivityOwner, AddressDigest, CancelledAddition, CancelledRegistration, NewSession,
     Registration, UserRepository,
 };
-use aws_sdk_dynamodb::Client;
 use domain::pending::PendingEvents;
 
+use super::DynamoAccounts;
 use super::accounts::changed;
-use crate::config::UsersTable;
 use crate::item::from_item;
 use crate::records::{
     ActivityItem, EmailItem, KnownSourceItem, NewAccountItem, NewMailItem, NewSessionItem,
@@ -18,20 +18,7 @@ use crate::records::{
 };
 use crate::transaction::{Reasons, Transaction, write};
 
-/// Stores registrations and logins. Each is one transaction with its event, which is pending in the
-/// item of the account or the session.
-#[derive(Debug, Clone)]
-pub struct DynamoUserRepository {
-    client: Client,
-    users: UsersTable,
-}
-
-impl DynamoUserRepository {
-    /// Stores in this table.
-    pub const fn new(client: Client, users: UsersTable) -> Self {
-        Self { client, users }
-    }
-
+impl DynamoAccounts {
     fn registration(&self, registration: &Registration<'_>) -> Result<Transaction, Failure> {
         let Registration { account, event, pending, activity, source_known_until, mail } =
             registration;
@@ -61,7 +48,7 @@ impl DynamoUserRepository {
     }
 }
 
-/// The reasons in the order in which [`DynamoUserRepository::registration`] adds the items.
+/// The reasons in the order in which [`DynamoAccounts::registration`] adds the items.
 fn cancelled_registration(mut reasons: Reasons) -> CancelledRegistration {
     CancelledRegistration {
         account: reasons.next_read(account_at_key),
@@ -69,13 +56,13 @@ fn cancelled_registration(mut reasons: Reasons) -> CancelledRegistration {
     }
 }
 
-/// The reasons in the order in which [`DynamoUserRepository::login`] adds the items.
+/// The reasons in the order in which [`DynamoAccounts::login`] adds the items.
 fn cancelled_login(mut reasons: Reasons) -> CancelledAddition {
     let account = reasons.next_read(account_at_key);
     CancelledAddition { added: reasons.next_unread(), account }
 }
 
-impl UserRepository for DynamoUserRepository {
+impl UserRepository for DynamoAccounts {
     async fn register(
         &self,
         registration: &Registration<'_>,

@@ -8,7 +8,7 @@ use application::ports::{
 use domain::account::Session;
 use domain::identity::SessionId;
 
-use super::accounts::DynamoAccounts;
+use super::DynamoAccounts;
 use crate::expression::Change;
 use crate::item::{from_item, number, text, truth};
 use crate::keys;

@@ -4,7 +4,7 @@ use application::outcome::Failure;
 use application::ports::{AddressDigest, KnownSources, Source};
 use domain::timestamp::Timestamp;
 
-use super::accounts::DynamoAccounts;
+use super::DynamoAccounts;
 use crate::connect::{TRY_LIMIT, one_try};
 use crate::error::failure;
 use crate::item::to_item;

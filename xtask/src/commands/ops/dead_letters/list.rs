@@ -5,7 +5,7 @@ use application::operations::list_dead_letters::ListDeadLetters;
 use application::ports::DeadLetterSummary;
 use clap::Args;
 use contracts::timestamp::Timestamp;
-use dynamodb::DynamoDeadLetterReader;
+use dynamodb::DynamoDeadLetters;
 use serde::Serialize;
 
 use super::FilterOptions;
@@ -45,7 +45,7 @@ const COLUMNS: Columns<DeadLetterSummary, 6> = Columns {
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let LettersStore { client, letters } = options.table.open().await?;
-    let list = ListDeadLetters { letters: DynamoDeadLetterReader::new(client, letters) };
+    let list = ListDeadLetters { letters: DynamoDeadLetters::new(client, letters) };
     let filter = options.filter.filter();
     let progress = Progress::new();
     progress.step("reading the table of dead letters");

@@ -6,7 +6,7 @@ use application::operations::redrive::{RedriveError, Redriven};
 use application::outcome::chain;
 use application::ports::DeadLetterId;
 use clap::Args;
-use dynamodb::DynamoDeadLetterReader;
+use dynamodb::DynamoDeadLetters;
 use futures::StreamExt;
 use futures::stream;
 
@@ -82,8 +82,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 /// The selected letters, the oldest first. All are looked up before the first one is redriven, so
 /// that an event that fails again is not redriven for ever.
 async fn selected(options: &Options, store: LettersStore) -> anyhow::Result<Vec<DeadLetterId>> {
-    let list =
-        ListDeadLetters { letters: DynamoDeadLetterReader::new(store.client, store.letters) };
+    let list = ListDeadLetters { letters: DynamoDeadLetters::new(store.client, store.letters) };
     let progress = Progress::new();
     progress.step("reading the table of dead letters");
     let found = |found| progress.step(&format!("{found} found so far"));

@@ -55,8 +55,11 @@ pub(super) const fn name_of(publication: Publication) -> &'static str {
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let store = options.aggregates.open().await?;
-    let list =
-        ListPending { index: store.reader(), aggregates: store.aggregates(), clock: SystemClock };
+    let list = ListPending {
+        index: store.aggregates(),
+        aggregates: store.aggregates(),
+        clock: SystemClock,
+    };
     let progress = Progress::new();
     progress.step("reading the indexes of pending events");
     let found = |found| progress.at(&format!("{found} found so far"));

@@ -163,7 +163,7 @@ async fn search(
     wanted: Wanted,
 ) -> Result<UserAggregates, FindAggregatesError> {
     let at = |read: &SearchProgress| progress.at(&format!("{} aggregates read", read.aggregates));
-    let key = SearchAggregates { aggregates: store.reader() }.execute(wanted, at).await?;
+    let key = SearchAggregates { aggregates: store.aggregates() }.execute(wanted, at).await?;
     Ok(UserAggregates { keys: vec![key], unreadable: 0 })
 }
 
@@ -189,7 +189,7 @@ async fn all_since(
     since: Timestamp,
 ) -> anyhow::Result<ExitCode> {
     let replay = ReplaySince {
-        aggregates: store.reader(),
+        aggregates: store.aggregates(),
         publication: PublishStored { publisher, clock: SystemClock },
         identities: UuidIdentitySource,
         events_per_second: NonZeroU32::new(options.rate).context("--rate")?,

@@ -4,43 +4,19 @@ use application::deadline::Deadline;
 use application::outcome::{Failure, WriteTry};
 use application::ports::pending::AggregateChange;
 use application::ports::{DeadLetter, DeadLetterMoves, MoveCancelled};
-use aws_sdk_dynamodb::Client;
 use domain::aggregate::AggregateKey;
 
-use crate::config::{DeadLettersTable, OrdersTable, UsersTable};
+use super::{DynamoDeadLetters, SAME_LETTER, key, message_id_of};
 use crate::connect::one_try;
 use crate::error::failed_try;
 use crate::events::AggregateTables;
 use crate::events::change::{update_of, update_of_given_up};
 use crate::events::store::read;
-use crate::item::{text, to_item};
-use crate::keys;
+use crate::item::to_item;
 use crate::records::DeadLetterRecord;
 use crate::transaction::{Reasons, Transaction, too_late, write};
 
-/// The condition that a letter is the one that was read.
-const SAME_LETTER: &str = "#message_id = :message_id";
-
-/// Moves events between their aggregates and the dead letters. It keeps the first 300 KiB of a
-/// body, because an item has at most 400 KB.
-#[derive(Debug, Clone)]
-pub struct DynamoDeadLetterMoves {
-    client: Client,
-    aggregates: AggregateTables,
-    letters: DeadLettersTable,
-}
-
-impl DynamoDeadLetterMoves {
-    /// Writes to these tables.
-    pub const fn new(
-        client: Client,
-        orders: OrdersTable,
-        users: UsersTable,
-        letters: DeadLettersTable,
-    ) -> Self {
-        Self { client, aggregates: AggregateTables { orders, users }, letters }
-    }
-
+impl DynamoDeadLetters<AggregateTables> {
     fn burial(
         &self,
         letter: &DeadLetter,
@@ -56,10 +32,8 @@ impl DynamoDeadLetterMoves {
         letter: &DeadLetter,
         change: &AggregateChange<'_>,
     ) -> Result<Transaction, Failure> {
-        let key = keys::simple(keys::dead_letter(&letter.id()));
-        let same = vec![(":message_id", text(&letter.message_id))];
         Transaction::default()
-            .delete_if(self.letters.as_str(), key, SAME_LETTER, same)?
+            .delete_if(self.letters.as_str(), key(letter), SAME_LETTER, message_id_of(letter))?
             .update(self.aggregates.holding(change.key()), update_of(change)?)
     }
 
@@ -89,7 +63,7 @@ fn cancelled(mut reasons: Reasons, key: AggregateKey) -> MoveCancelled {
     }
 }
 
-impl DeadLetterMoves for DynamoDeadLetterMoves {
+impl DeadLetterMoves for DynamoDeadLetters<AggregateTables> {
     async fn bury(
         &self,
         letter: &DeadLetter,

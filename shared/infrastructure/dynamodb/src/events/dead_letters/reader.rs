@@ -1,32 +1,19 @@
+//! Finds dead letters, and lists them without their bodies.
+
 use application::outcome::Failure;
 use application::ports::{DeadLetter, DeadLetterId, DeadLetterReader, DeadLetterSummary, Page};
-use aws_sdk_dynamodb::Client;
 
-use crate::config::DeadLettersTable;
+use super::DynamoDeadLetters;
 use crate::error::failure;
 use crate::item::{CorruptRecord, Item, from_item};
 use crate::keys;
 use crate::reading::get;
 use crate::records::{DeadLetterRecord, DeadLetterSummaryRecord};
 
-/// The index of letters without their bodies.
+/// The index of letters without their bodies, of which a page is at most 1 MB.
 const SUMMARIES: &str = "summaries";
 
-/// Reads dead letters. A page is 1 MB of the index without bodies.
-#[derive(Debug, Clone)]
-pub struct DynamoDeadLetterReader {
-    client: Client,
-    letters: DeadLettersTable,
-}
-
-impl DynamoDeadLetterReader {
-    /// Reads from this table.
-    pub const fn new(client: Client, letters: DeadLettersTable) -> Self {
-        Self { client, letters }
-    }
-}
-
-impl DeadLetterReader for DynamoDeadLetterReader {
+impl<Aggregates: Send + Sync> DeadLetterReader for DynamoDeadLetters<Aggregates> {
     /// The key of the last letter that was read, in the index.
     type Position = Item;
 

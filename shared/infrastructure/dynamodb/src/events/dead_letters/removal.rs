@@ -1,43 +1,16 @@
+//! Discards dead letters.
+
 use application::deadline::Deadline;
 use application::outcome::WriteTry;
 use application::ports::{DeadLetter, DeadLetterRemoval, LetterNotFound};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::config::DeadLettersTable;
+use super::{DynamoDeadLetters, SAME_LETTER, key, message_id_of};
 use crate::connect::one_try;
 use crate::error::{condition_held, failed_try};
 use crate::expression::{names, values};
-use crate::item::{Item, text};
-use crate::keys;
 use crate::transaction::too_late;
 
-/// The condition that a letter is the one that was read.
-const SAME_LETTER: &str = "#message_id = :message_id";
-
-/// Discards dead letters.
-#[derive(Debug, Clone)]
-pub struct DynamoDeadLetterRemoval {
-    client: Client,
-    letters: DeadLettersTable,
-}
-
-impl DynamoDeadLetterRemoval {
-    /// Writes to this table.
-    pub const fn new(client: Client, letters: DeadLettersTable) -> Self {
-        Self { client, letters }
-    }
-}
-
-fn key(letter: &DeadLetter) -> Item {
-    keys::simple(keys::dead_letter(&letter.id()))
-}
-
-fn message_id_of(letter: &DeadLetter) -> Vec<(&'static str, AttributeValue)> {
-    vec![(":message_id", text(&letter.message_id))]
-}
-
-impl DeadLetterRemoval for DynamoDeadLetterRemoval {
+impl<Aggregates: Send + Sync> DeadLetterRemoval for DynamoDeadLetters<Aggregates> {
     async fn discard(&self, letter: &DeadLetter, deadline: Deadline) -> WriteTry<LetterNotFound> {
         if deadline.has_passed() {
             return WriteTry::Refused(too_late());
